@@ -1,0 +1,70 @@
+"""Record an EVI conversation once, replay it for ever.
+
+The names below are the public surface; each is loaded from its module when it is first asked for, so that ``import evi_harness``
+costs nothing. Rules of living here: a name stands in the table, in the block for type checkers and in ``__all__``; it never has the name of
+a room; no module of the package imports from here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Dict, List
+
+from evi_harness.version import __version__
+
+if TYPE_CHECKING:
+    from evi_harness.errors import EviHarnessError
+    from evi_harness.harness.capture import import_capture
+    from evi_harness.harness.replay import ReplayResult, replay_session
+    from evi_harness.harness.sessions import check_session, load_session
+    from evi_harness.live.conformance import check_carrier
+    from evi_harness.replay.player import Player
+    from evi_harness.session.events import Frame
+    from evi_harness.session.header import Header
+    from evi_harness.session.session import Session
+    from evi_harness.storage.writer import SessionWriter
+
+__all__ = [
+    "EviHarnessError",
+    "Frame",
+    "Header",
+    "Player",
+    "ReplayResult",
+    "Session",
+    "SessionWriter",
+    "__version__",
+    "check_carrier",
+    "check_session",
+    "import_capture",
+    "load_session",
+    "replay_session",
+]
+
+# Name → the module that defines it.
+EXPORTS: Dict[str, str] = {
+    "EviHarnessError": "evi_harness.errors",
+    "Frame": "evi_harness.session.events",
+    "Header": "evi_harness.session.header",
+    "Player": "evi_harness.replay.player",
+    "ReplayResult": "evi_harness.harness.replay",
+    "Session": "evi_harness.session.session",
+    "SessionWriter": "evi_harness.storage.writer",
+    "check_carrier": "evi_harness.live.conformance",
+    "check_session": "evi_harness.harness.sessions",
+    "import_capture": "evi_harness.harness.capture",
+    "load_session": "evi_harness.harness.sessions",
+    "replay_session": "evi_harness.harness.replay",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = EXPORTS.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *__all__})

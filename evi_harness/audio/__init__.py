@@ -1,0 +1,1 @@
+"""Sound: speech detectors, resampling, the software microphone and speaker."""

@@ -1,0 +1,113 @@
+"""Every error that evi-harness raises on purpose, one tree, by whose fault it is.
+
+::
+
+    EviHarnessError
+    ├── UsageError              the command line's or the call's: a value that cannot be meant
+    │   ├── SpecError           a handler SPEC that is not FILE.py:NAME or PACKAGE.MODULE:NAME
+    │   └── NotAHandler         SPEC names something that no replay can drive
+    ├── SessionError            the folder's
+    │   ├── SessionUnreadable   not a session folder, or one that cannot be understood
+    │   ├── AudioMissing        a line refers to audio that is not in the folder
+    │   └── SessionUnwritable   the folder cannot be made or written
+    ├── CaptureError            the file's: it is no wire capture
+    ├── HandlerError            the developer's handler cannot be imported or built
+    ├── SdkError                the installed SDK's: absent, too old, or not as known
+    ├── CarrierError            a carrier breaks a duty of carriers
+    └── StuckError              ours to report: nothing moves any more
+
+Rules: an error says what, where and what to do next; facts are attributes, the sentence is in ``str()``. No secret stands
+in either. ``exit_code`` is what the command line exits with: 2 for a usage error, 3 for "could not run".
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Optional
+
+__all__ = [
+    "AudioMissing",
+    "CaptureError",
+    "CarrierError",
+    "EviHarnessError",
+    "HandlerError",
+    "NotAHandler",
+    "SdkError",
+    "SessionError",
+    "SessionUnreadable",
+    "SessionUnwritable",
+    "SpecError",
+    "StuckError",
+    "UsageError",
+]
+
+
+class EviHarnessError(Exception):
+    """Base of all errors of evi-harness.
+
+    Args:
+        what: What is wrong, with the value in question.
+        where: The folder, file and line it was found in, if any.
+        hint: What to do next, if there is something to do.
+    """
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, what: str, *, where: Optional[str] = None, hint: Optional[str] = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        sentence = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{sentence}\n{self.hint}" if self.hint else sentence
+
+
+class UsageError(EviHarnessError):
+    """A value on the command line or in a call that cannot be meant."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class SpecError(UsageError):
+    """A handler SPEC that is neither ``FILE.py:NAME`` nor ``PACKAGE.MODULE:NAME``."""
+
+
+class NotAHandler(UsageError):
+    """SPEC names something that exists and is no handler."""
+
+
+class SessionError(EviHarnessError):
+    """Something about a session folder."""
+
+
+class SessionUnreadable(SessionError):
+    """Not a session folder, or one whose content cannot be understood."""
+
+
+class AudioMissing(SessionError):
+    """A line of events.jsonl refers to audio that the folder does not hold."""
+
+
+class SessionUnwritable(SessionError):
+    """A session folder that cannot be made or written."""
+
+
+class CaptureError(EviHarnessError):
+    """A file that is no wire capture."""
+
+
+class HandlerError(EviHarnessError):
+    """The developer's handler cannot be imported or built."""
+
+
+class SdkError(EviHarnessError):
+    """The installed SDK is absent, too old, or not as this version of evi-harness knows it."""
+
+
+class CarrierError(EviHarnessError):
+    """A carrier breaks one of the duties that every carrier has."""
+
+
+class StuckError(EviHarnessError):
+    """Nothing moves any more: the app neither runs, waits for anything that can come, nor ends."""

@@ -1,0 +1,125 @@
+"""The header of a session: everything about it that is not an event.
+
+Rules of living here: what is not known is None or "unknown", never a guess; a header holds no secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional, Tuple
+
+from evi_harness.session.events import NOTHING
+
+__all__ = ["FORMAT_MINOR", "FORMAT_VERSION", "Anchor", "Header", "Recorded", "TrackFile"]
+
+# History of the session folder. A reader opens every version up to its own, and every minor of them: a minor only adds.
+#   1.0 (2026-11): the first.
+FORMAT_VERSION = 1
+FORMAT_MINOR = 0
+
+MEASURED = "measured"
+SYNTHESISED = "synthesised"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the session knows and what it does not.
+
+    Attributes:
+        sent: Whether what the app sent was recorded.
+        closed: Whether the end of the connection was seen.
+        times: ``measured``, or ``synthesised`` where the source had none; synthesised times are never reported as measured.
+    """
+
+    sent: bool = True
+    closed: bool = True
+    times: str = MEASURED
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """One instant on both clocks.
+
+    Attributes:
+        at_ns: Session time.
+        wall: The same instant as UTC, ISO 8601 with microseconds and ``Z``.
+    """
+
+    at_ns: int
+    wall: str
+
+
+@dataclass(frozen=True)
+class TrackFile:
+    """One audio file of the folder.
+
+    Attributes:
+        track: ``user`` or ``assistant``.
+        file: Name in the folder, with ``/`` between its parts.
+        n_bytes: Bytes of audio in it, without the file's own header.
+        rate: Frames a second, or None where the format is not linear PCM.
+        channels: Channels, or None likewise.
+        width: Bytes a sample, or None likewise.
+    """
+
+    track: str
+    file: str
+    n_bytes: int
+    rate: Optional[int] = None
+    channels: Optional[int] = None
+    width: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands in session.json.
+
+    Attributes:
+        id: A UUID of this session.
+        made_by: ``record``, ``replay``, ``import`` or ``script``: which act made it.
+        created: UTC, ISO 8601 with ``Z``.
+        dialect: Name of the dialect that the messages are in.
+        endpoint: URL of the service, secrets replaced, or None.
+        service: Who played the service's part: ``hume``, ``player``, ``simulator`` or ``unknown``.
+        software: Versions by name (evi_harness, hume, websockets, python, platform).
+        app: What is known of the app (``git_commit``, ``git_dirty``), empty where nothing is.
+        ids: Ids that the service gave (by name).
+        recorded: What was recorded.
+        user_interrupt: ``allowed``, ``dropped`` (microphone frames are not sent while the assistant plays) or ``unknown``.
+        start: The opening on both clocks, None where the source had no clock.
+        end: The last event on both clocks, None likewise or where the session is not complete.
+        tracks: Audio files.
+        counts: Events by kind, and dropped ones.
+        digests: SHA-256 in hex of each file, by name; empty until complete.
+        complete: Whether the session was written to its end.
+        abandoned: Why the writing ended before the session did, None where it did not or where nobody could say.
+        source: Where an imported or replayed session comes from.
+        related: Ids of other sessions of one conversation, by relation.
+        version: Of the folder's format.
+        minor: Of the version.
+        extra: Fields of the stored header that this version does not know.
+    """
+
+    id: str
+    made_by: str
+    created: str
+    dialect: str
+    endpoint: Optional[str] = None
+    service: str = "unknown"
+    software: Mapping[str, str] = field(default=NOTHING)
+    app: Mapping[str, Any] = field(default=NOTHING)
+    ids: Mapping[str, str] = field(default=NOTHING)
+    recorded: Recorded = Recorded()
+    user_interrupt: str = "unknown"
+    start: Optional[Anchor] = None
+    end: Optional[Anchor] = None
+    tracks: Tuple[TrackFile, ...] = ()
+    counts: Mapping[str, int] = field(default=NOTHING)
+    digests: Mapping[str, str] = field(default=NOTHING)
+    complete: bool = False
+    abandoned: Optional[str] = None
+    source: Mapping[str, Any] = field(default=NOTHING)
+    related: Mapping[str, str] = field(default=NOTHING)
+    version: int = FORMAT_VERSION
+    minor: int = FORMAT_MINOR
+    extra: Mapping[str, Any] = field(default=NOTHING, compare=False)

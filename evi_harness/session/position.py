@@ -1,0 +1,69 @@
+"""How far the user's audio had got: the one clock that recording and replay share.
+
+The SDK's microphone drops frames while the assistant plays, so neither bytes nor frames are a clock. Position at a sent audio frame is
+the larger of the audio sent up to its end and the time since the first audio frame plus its own length. It never goes back.
+
+One function for the recorded and the live side, so that what differs between two definitions cannot differ here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import List, Optional
+
+__all__ = ["Positions"]
+
+
+class Positions:
+    """The position at each sent audio frame, in the order of sending."""
+
+    def __init__(self) -> None:
+        self._positions: List[int] = []
+        self._times: List[int] = []
+        self._sent_ns = 0
+        self._all_known = True
+
+    @property
+    def first_at_ns(self) -> Optional[int]:
+        """When the first audio frame was sent, None before it."""
+        return self._times[0] if self._times else None
+
+    @property
+    def now_ns(self) -> Optional[int]:
+        """The position at the latest audio frame, None before the first."""
+        return self._positions[-1] if self._positions else None
+
+    def add(self, at_ns: int, length_ns: Optional[int]) -> int:
+        """Count one sent audio frame.
+
+        Args:
+            at_ns: When it was sent; not before the one before it.
+            length_ns: How much audio it holds, None where that cannot be known. From the first unknown length on, the time that
+                passed is the only clock left.
+
+        Returns:
+            The position at this frame, in nanoseconds.
+        """
+        first = self._times[0] if self._times else at_ns
+        if length_ns is None:
+            self._all_known = False
+        self._sent_ns += length_ns or 0
+        position = at_ns - first + (length_ns or 0)
+        if self._all_known:
+            position = max(position, self._sent_ns)
+        if self._positions:
+            position = max(position, self._positions[-1])
+        self._positions.append(position)
+        self._times.append(at_ns)
+        return position
+
+    def at(self, at_ns: int) -> Optional[int]:
+        """The position at a session time: that of the last frame sent at or before it, None before the first frame."""
+        # bisect_left on at_ns + 1 finds the frames sent at or before at_ns: times are whole nanoseconds.
+        count = bisect_left(self._times, at_ns + 1)
+        return self._positions[count - 1] if count else None
+
+    def reached_at_ns(self, position_ns: int) -> Optional[int]:
+        """When a position was reached: the time of the first frame at or beyond it, None if none is."""
+        index = bisect_left(self._positions, position_ns)
+        return self._times[index] if index < len(self._times) else None

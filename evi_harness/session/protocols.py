@@ -1,0 +1,315 @@
+"""What the rooms ask of one another: Dialect, Service, SpeechDetector, AudioSource.
+
+Rules of living here: shapes only. A protocol documents every member; who implements it is named, not imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import (
+    Any,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
+
+from typing_extensions import Protocol
+
+from evi_harness.session.events import NOTHING, Event, Frame, Handshake
+from evi_harness.session.turns import Turn
+from evi_harness.session.wav import Pcm
+
+__all__ = [
+    "Abort",
+    "Action",
+    "AudioPlace",
+    "AudioPlaces",
+    "AudioSource",
+    "Cause",
+    "Close",
+    "Dialect",
+    "Message",
+    "Refuse",
+    "Remark",
+    "Send",
+    "Service",
+    "SpeechDetector",
+]
+
+# Kinds of cause.
+OPENED = "opened"
+SENT = "sent"
+RECEIVED = "received"
+POSITION = "position"
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a frame says, as far as it says anything.
+
+    Attributes:
+        type: Its type; ``audio`` for a binary frame that is audio; None where it has none (no JSON, no object, no type).
+        fields: The members of the JSON object, audio possibly emptied; empty where there is no object.
+    """
+
+    type: Optional[str]
+    fields: Mapping[str, Any] = field(default=NOTHING)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What an event answered.
+
+    Attributes:
+        kind: ``opened``, ``sent``, ``received`` or ``position``.
+        seq: The event, for ``sent`` and ``received``.
+        position_ns: The position, for ``position``.
+    """
+
+    kind: str
+    seq: Optional[int] = None
+    position_ns: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class AudioPlace:
+    """Where in a frame the audio stands and what it is.
+
+    Attributes:
+        track: ``user`` or ``assistant``.
+        start: Offset in the payload of the first byte of audio: of the base64 text between its quotes, or of the raw bytes.
+        stop: Offset behind the last.
+        base64: Whether it is base64 in a JSON string (then escapes may stand in it), else raw bytes.
+        pcm: The format in force for headerless PCM, None where none is known; a WAV or other header in the audio itself goes before.
+    """
+
+    track: str
+    start: int
+    stop: int
+    base64: bool
+    pcm: Optional[Pcm] = None
+
+
+class AudioPlaces(Protocol):
+    """Finds the audio in the frames of one session, in order; keeps the format in force."""
+
+    def find(self, kind: str, frame: Frame) -> Optional[AudioPlace]:
+        """Where the audio of the next frame is.
+
+        Args:
+            kind: ``sent`` or ``received``.
+            frame: The frame; its whole payload is looked at.
+
+        Returns:
+            The place, or None where the frame holds no audio. A frame that changes the format counts for those behind it.
+        """
+
+    def length_ns(self, kind: str, frame: Frame) -> Optional[int]:
+        """Like ``find``, for the length alone: how long the audio of the next frame plays; None where that cannot be known."""
+
+    def is_audio(self, kind: str, frame: Frame) -> bool:
+        """Whether a frame holds audio; changes nothing."""
+
+
+class Dialect(Protocol):
+    """What is specific to one voice API. The first and only one is ``evi_harness.evi``.
+
+    Attributes:
+        name: Its name, as in a session's header.
+        version: Of its table of causes; stands in a replay's header.
+        chat_paths: Paths on which a client opens the socket, the usual one first.
+        token_path: Path on which a client gets an access token.
+        secret_names: Names (lower case) whose values are secret, in a query, a header or a JSON object.
+        folded_names: Names in a query (lower case) that hold other fields in a form of their own; in an unknown form they are
+            secret as a whole.
+    """
+
+    name: str
+    version: int
+    chat_paths: Tuple[str, ...]
+    token_path: str
+    secret_names: FrozenSet[str]
+    folded_names: FrozenSet[str]
+
+    def read(self, kind: str, frame: Frame) -> Message:
+        """What a frame says.
+
+        Args:
+            kind: ``sent`` or ``received``.
+            frame: The frame; its outline is enough.
+        """
+
+    def audio_places(self, handshake: Optional[Handshake] = None) -> AudioPlaces:
+        """A finder of audio for one session, from its first frame on.
+
+        Args:
+            handshake: The session's opening, whose query may give the format; None where it is not known.
+        """
+
+    def causes(self, events: Sequence[Event]) -> Dict[int, Cause]:
+        """The cause of each received event and of a close by service or network, by seq.
+
+        Args:
+            events: All events of a session, ordered in time.
+        """
+
+    def prompts(self, events: Sequence[Event]) -> Dict[int, Cause]:
+        """What each sent event and a close by the app answered, by seq: ``opened`` or ``received``.
+
+        Args:
+            events: All events of a session, ordered in time.
+        """
+
+    def is_awaited(self, message: Message) -> bool:
+        """Whether the service answers a sent message, so that what follows it must wait for it."""
+
+    def sets_audio(self, message: Message) -> bool:
+        """Whether a sent message says in which format the audio comes (the microphone's own message)."""
+
+    def family(self, message: Message) -> str:
+        """Which sent messages may stand for one another: what answers the same need (a result and an error of a tool)."""
+
+    def identity(self, message: Message) -> Optional[str]:
+        """What a sent message is about (the id of a tool call), None where it is about nothing in particular."""
+
+    def must_equal(self, message: Message) -> Mapping[str, Any]:
+        """The fields of a sent message that a replay compares: secrets, ids that change and audio left out."""
+
+    def same_query(self, recorded: Iterable[Tuple[str, str]], live: Iterable[Tuple[str, str]]) -> List[str]:
+        """What differs between two handshakes' queries, as sentences without secrets; empty where nothing does."""
+
+    def turns(self, events: Sequence[Event]) -> List[Turn]:
+        """The turns of a session.
+
+        Args:
+            events: All events, ordered in time.
+        """
+
+    def describe(self, kind: str, message: Message) -> str:
+        """One short line for people: who says what."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send a frame.
+
+    Attributes:
+        frame: The frame.
+        due_ns: When it should have been sent by its own cause.
+        cause_ns: When its cause was, in live time.
+        recorded_seq: The event of the recording that it repeats, if any.
+        held_ns: How long the events before it held it back beyond ``due_ns``.
+    """
+
+    frame: Frame
+    due_ns: int
+    cause_ns: Optional[int] = None
+    recorded_seq: Optional[int] = None
+    held_ns: int = 0
+
+
+# The code of a close frame that holds none; it never stands on the wire (RFC 6455, 7.4.1).
+NO_STATUS = 1005
+
+
+@dataclass(frozen=True)
+class Close:
+    """Close with a close frame.
+
+    Attributes:
+        code: The close code; ``NO_STATUS`` for a close frame that holds none.
+        reason: The close reason.
+    """
+
+    code: int = 1000
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Abort:
+    """End the connection with no close frame."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Answer the handshake with an HTTP status other than 101; only before the socket is open."""
+
+    status: int
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Write a note into the session.
+
+    Attributes:
+        name: Name of the note.
+        data: Its facts.
+    """
+
+    name: str
+    data: Mapping[str, Any] = field(default=NOTHING)
+
+
+Action = Union[Send, Close, Abort, Refuse, Remark]
+
+
+class Service(Protocol):
+    """What plays the service's part. Decides what to do next; knows nothing of sockets or clocks.
+
+    Player and simulator are services; every carrier carries any service. Times are nanoseconds since the socket opened.
+    """
+
+    def take(self, event: Event, at_ns: int) -> None:
+        """Take an event of the app's: ``opened`` with its handshake first, then what it sent, then its close.
+
+        Args:
+            event: The event. Its seq is the carrier's.
+            at_ns: When, not before the event before it.
+        """
+
+    def due(self, at_ns: int) -> Sequence[Action]:
+        """What to do now, in order. Each action is handed out once.
+
+        Args:
+            at_ns: Now. A carrier calls this after every ``take`` and when ``next_at_ns`` has come.
+        """
+
+    def next_at_ns(self) -> Optional[int]:
+        """When something is due next if the app does nothing; None while only the app can bring it on, and when all is over."""
+
+
+class SpeechDetector(Protocol):
+    """Tells where there is speech in the user's audio.
+
+    Attributes:
+        name: Its name and version, as reports give it.
+        rate: Frames a second that it takes, mono, 16-bit.
+        block: Frames that one call takes.
+    """
+
+    name: str
+    rate: int
+    block: int
+
+    def probability(self, samples: bytes) -> float:
+        """How likely there is speech in one block: 0 to 1. Keeps state from block to block."""
+
+
+class AudioSource(Protocol):
+    """Audio that a software microphone plays.
+
+    Attributes:
+        pcm: Its format.
+    """
+
+    pcm: Pcm
+
+    def read(self, n_frames: int) -> bytes:
+        """The next frames; fewer at the end, none behind it."""

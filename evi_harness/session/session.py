@@ -1,0 +1,63 @@
+"""A session: its header and its events in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received, Sent
+from evi_harness.session.header import Header
+
+__all__ = ["Session"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What crossed one WebSocket, from open to close, with its header.
+
+    Attributes:
+        header: What is known besides the events.
+        events: All events, ordered by ``(at_ns, seq)``.
+        missing: What a reader found to be missing, as sentences; empty for a whole session.
+        name: What to call it: the folder's name, or the id.
+    """
+
+    header: Header
+    events: Tuple[Event, ...]
+    missing: Tuple[str, ...] = ()
+    name: str = ""
+
+    @property
+    def opened(self) -> Optional[Opened]:
+        """The opening, None in a session that was cut before it."""
+        return next((event for event in self.events if isinstance(event, Opened)), None)
+
+    @property
+    def handshake(self) -> Optional[Handshake]:
+        """What the client asked for, None where the opening is not known."""
+        return None if self.opened is None else self.opened.handshake
+
+    @property
+    def closed(self) -> Optional[Closed]:
+        """The close, None where it was not seen."""
+        return next((event for event in reversed(self.events) if isinstance(event, Closed)), None)
+
+    @property
+    def sent(self) -> Tuple[Sent, ...]:
+        """What the app sent, in time."""
+        return tuple(event for event in self.events if isinstance(event, Sent))
+
+    @property
+    def received(self) -> Tuple[Received, ...]:
+        """What reached the app, in time."""
+        return tuple(event for event in self.events if isinstance(event, Received))
+
+    @property
+    def notes(self) -> Tuple[Note, ...]:
+        """What was observed besides, in time."""
+        return tuple(event for event in self.events if isinstance(event, Note))
+
+    @property
+    def duration_ns(self) -> int:
+        """Session time of the last event; 0 for an empty session."""
+        return self.events[-1].at_ns if self.events else 0

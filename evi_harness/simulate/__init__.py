@@ -1,0 +1,1 @@
+"""An EVI with no recording: a scripted or parroting partner. Pure: no I/O, no clock."""

@@ -1,0 +1,138 @@
+"""What all tests share: real data where it is there, a small session in memory, and how hard hypothesis tries."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Tuple
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from evi_harness.evi.messages import EMOTIONS
+from evi_harness.session import wav
+from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent
+from evi_harness.session.header import Anchor, Header
+from evi_harness.session.session import Session
+
+ROOT = Path(__file__).resolve().parents[1]
+MS = 1_000_000
+
+# A busy machine makes neither a slow example nor a new one: what fails here fails everywhere.
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("EVI_HARNESS_HYPOTHESIS", "ci"))
+
+# (kind, milliseconds, what): a dict is a JSON message, bytes are audio, a str is text as it is; for "closed" what is (by, code, reason).
+Row = Tuple[str, int, Any]
+SessionOf = Callable[..., Session]
+
+TOOL_RESPONSE: Dict[str, Any] = {"type": "tool_response", "tool_call_id": "call-1", "content": "sunny, 21 degrees"}
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real captures and speech beside the project."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data beside the project: real captures and speech are not part of it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def session_of() -> SessionOf:
+    """Makes a session of rows: ``session_of(rows, query=…, recorded=…)``."""
+    return _session_of
+
+
+@pytest.fixture(scope="session")
+def weather_rows() -> List[Row]:
+    """The rows of ``weather``, to be changed by a test."""
+    return _weather_rows()
+
+
+@pytest.fixture(scope="session")
+def weather() -> Session:
+    """Two turns with audio; in the first the assistant calls a tool and the app answers, in the second it only speaks. The app closes."""
+    return _session_of(_weather_rows(), query=(("config_id", "weather-config"),))
+
+
+def _session_of(
+    rows: Iterable[Row], *, query: Iterable[Tuple[str, str]] = (), headers: Iterable[Tuple[str, str]] = (), name: str = "made", **header: Any
+) -> Session:
+    handshake = Handshake("/v0/evi/chat", tuple(query), tuple(headers))
+    events: List[Event] = [Opened(seq=0, at_ns=0, handshake=handshake)]
+    for seq, (kind, at_ms, what) in enumerate(rows, 1):
+        events.append(_event(kind, seq, at_ms * MS, what))
+    wall = "2026-01-02T03:04:05.000000Z"
+    fields: Dict[str, Any] = {"made_by": "script", "created": wall, "dialect": "evi", "complete": True, "start": Anchor(0, wall), **header}
+    return Session(Header(id="00000000-0000-4000-8000-000000000001", **fields), tuple(events), name=name)
+
+
+def _event(kind: str, seq: int, at_ns: int, what: Any) -> Event:
+    if kind == "closed":
+        by, code, reason = what
+        return Closed(seq=seq, at_ns=at_ns, by=by, code=code, reason=reason)
+    make = {"sent": Sent, "received": Received}[kind]
+    if isinstance(what, bytes):
+        return make(seq=seq, at_ns=at_ns, frame=Frame(BINARY, what))
+    text = what if isinstance(what, str) else json.dumps(what)
+    return make(seq=seq, at_ns=at_ns, frame=Frame(TEXT, text.encode()))
+
+
+def _prosody(strongest: str) -> Dict[str, Any]:
+    return {"prosody": {"scores": {name: 0.9 if name == strongest else 0.01 for name in EMOTIONS}}}
+
+
+def _said(role: str, text: str, strongest: str, **fields: Any) -> Dict[str, Any]:
+    return {"type": f"{role}_message", "message": {"role": role, "content": text}, "models": _prosody(strongest), **fields}
+
+
+def _heard(text: str, begin_ms: int, end_ms: int) -> Dict[str, Any]:
+    return _said("user", text, "Interest", time={"begin": begin_ms, "end": end_ms}, from_text=False, interim=False)
+
+
+def _spoken(sentence: str, text: str) -> Dict[str, Any]:
+    return _said("assistant", text, "Joy", id=sentence, from_text=False, is_quick_response=False)
+
+
+def _audio_output(sentence: str) -> Dict[str, Any]:
+    samples = b"\x01\x00" * 2400
+    data = base64.b64encode(wav.header(wav.Pcm(24000, 1), len(samples)) + samples).decode()
+    return {"type": "audio_output", "id": sentence, "index": 0, "data": data}
+
+
+def _microphone(begin_ms: int, end_ms: int) -> List[Row]:
+    """Frames of 100 ms of 16 kHz mono, no two alike."""
+    return [("sent", at_ms, (at_ms // 100).to_bytes(2, "little") * 1600) for at_ms in range(begin_ms, end_ms, 100)]
+
+
+def _weather_rows() -> List[Row]:
+    settings_ = {"type": "session_settings", "audio": {"encoding": "linear16", "sample_rate": 16000, "channels": 1}}
+    call = {
+        "type": "tool_call",
+        "name": "get_weather",
+        "parameters": '{"place": "Oslo"}',
+        "response_required": True,
+        "tool_call_id": "call-1",
+        "tool_type": "function",
+    }
+    return [
+        ("received", 50, {"type": "chat_metadata", "chat_id": "chat-1", "chat_group_id": "group-1", "request_id": "request-1"}),
+        ("sent", 60, settings_),
+        *_microphone(100, 1100),
+        ("received", 1200, _heard("What's the weather like?", 100, 900)),
+        ("received", 1400, call),
+        ("sent", 1600, TOOL_RESPONSE),
+        ("received", 2000, _spoken("s-1", "It is sunny.")),
+        ("received", 2100, _audio_output("s-1")),
+        ("received", 2300, {"type": "assistant_end"}),
+        *_microphone(2400, 3000),
+        ("received", 3200, _heard("Thank you.", 1300, 1500)),
+        ("received", 3500, _spoken("s-2", "You are welcome.")),
+        ("received", 3600, _audio_output("s-2")),
+        ("received", 3800, {"type": "assistant_end"}),
+        ("closed", 4500, ("app", 1000, "")),
+    ]

@@ -1,0 +1,83 @@
+"""Tests of evi_harness.session.position."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evi_harness.session.position import Positions
+
+# Frames as (sent at, length), and the position at each; all in one unit.
+CASES = {
+    "one frame: its length": ([(500, 20)], [20]),
+    "steady: time and bytes agree": ([(100, 20), (120, 20), (140, 20)], [20, 40, 60]),
+    "dropped frames: time goes on": ([(0, 20), (20, 20), (100, 20)], [20, 40, 120]),
+    "a burst: bytes count": ([(0, 20), (0, 20), (0, 20)], [20, 40, 60]),
+    "a burst, then a gap shorter than what was ahead": ([(0, 100), (0, 100), (150, 20)], [100, 200, 220]),
+    "a shorter frame never goes back": ([(0, 100), (5, 1)], [100, 101]),
+    "empty frames": ([(0, 0), (7, 0)], [0, 7]),
+    "unknown lengths: time alone": ([(10, None), (60, None)], [0, 50]),
+    "unknown from here on: bytes no longer count": ([(0, 100), (0, 100), (10, None), (300, 20), (310, 500)], [100, 200, 200, 320, 810]),
+}
+
+FRAMES = st.lists(st.tuples(st.integers(0, 60), st.one_of(st.none(), st.integers(0, 60))), max_size=20)
+
+
+def added(frames):
+    """Positions to which frames were added, and what each adding gave."""
+    positions = Positions()
+    return positions, [positions.add(at_ns, length_ns) for at_ns, length_ns in frames]
+
+
+def in_time(gaps):
+    """Frames by their gaps as frames by their times."""
+    at_ns, frames = 0, []
+    for gap_ns, length_ns in gaps:
+        at_ns += gap_ns
+        frames.append((at_ns, length_ns))
+    return frames
+
+
+@pytest.mark.parametrize(("frames", "expected"), CASES.values(), ids=CASES)
+def test_position_at_a_frame(frames, expected):
+    """The position is the larger of what was sent and the time since the first frame with its own length."""
+    positions, found = added(frames)
+    assert found == expected
+    assert positions.now_ns == expected[-1]
+    assert positions.first_at_ns == frames[0][0]
+
+
+def test_no_audio_no_position():
+    """Before the first frame there is no position, and none is reached."""
+    positions = Positions()
+    assert (positions.first_at_ns, positions.now_ns, positions.at(5), positions.reached_at_ns(0)) == (None, None, None, None)
+
+
+@given(FRAMES)
+def test_position_never_goes_back(gaps):
+    """Whatever was sent, positions rise or stay."""
+    _, found = added(in_time(gaps))
+    assert found == sorted(found)
+
+
+@given(FRAMES, st.integers(0, 3000))
+def test_reached_at_is_the_first_frame_at_or_beyond(gaps, position_ns):
+    """A position was reached at the first frame whose position is no less; one beyond all of them never was."""
+    frames = in_time(gaps)
+    positions, found = added(frames)
+    expected = next((at_ns for (at_ns, _), position in zip(frames, found) if position >= position_ns), None)
+    assert positions.reached_at_ns(position_ns) == expected
+
+
+@given(FRAMES, st.integers(-1, 1300))
+def test_at_and_reached_at_undo_one_another(gaps, at_ns):
+    """What was the position at a time had been reached by then; nothing more had."""
+    positions, _ = added(in_time(gaps))
+    position_ns = positions.at(at_ns)
+    if position_ns is None:
+        assert positions.first_at_ns is None or at_ns < positions.first_at_ns
+        return
+    assert positions.reached_at_ns(position_ns) <= at_ns
+    beyond_at_ns = positions.reached_at_ns(position_ns + 1)
+    assert beyond_at_ns is None or beyond_at_ns > at_ns

@@ -1,0 +1,414 @@
+"""The rooms and what may be done in each, read off the code.
+
+The rules stand here as tables. ``breaches`` applies them to any tree, so that the tests below can show it bad ones: a rule that nothing
+can break holds nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Set, Tuple
+
+import pytest
+
+PACKAGE = "evi_harness"
+ROOT = Path(__file__).resolve().parents[1] / PACKAGE
+
+BUILT = {"evi", "simulate", "replay", "measure", "storage", "audio", "live", "sdk", "report"}
+DOORS = {"cli", "pytest_plugin", "strategies"}
+
+# Room → the rooms that it may import, besides itself. A module that stands directly in the package is a room of its own.
+MAY_IMPORT: Dict[str, Set[str]] = {
+    "errors": set(),
+    "version": set(),
+    "session": {"errors"},
+    "evi": {"session", "errors"},
+    "replay": {"session", "errors"},
+    "measure": {"session", "errors"},
+    "simulate": {"evi", "session", "errors"},
+    "storage": {"session", "errors", "version"},
+    "audio": {"session", "errors", "version"},
+    "live": {"audio", "storage", "simulate", "replay", "evi", "session", "errors", "version"},
+    "sdk": {"live", "session", "evi", "errors", "version"},
+    "report": {"replay", "measure", "session", "errors", "version"},
+    "harness": {*BUILT, "session", "errors", "version"},
+    "cli": {"harness", "session", "evi", "errors", "version"},
+    "pytest_plugin": {"harness", "session", "evi", "errors", "version"},
+    "strategies": {"harness", "session", "evi", "errors", "version"},
+    # The two ways in: the public names, and ``python -m``.
+    "__init__": {*BUILT, "session", "harness", "errors", "version"},
+    "__main__": {"cli"},
+}
+
+PURE = {"errors", "version", "session", "evi", "replay", "measure", "simulate"}
+
+# What a pure room never imports: clocks, threads, loops, files, processes, the network.
+IMPURE_MODULES = {
+    *("asyncio", "concurrent", "multiprocessing", "sched", "signal", "subprocess", "threading", "_thread", "time"),
+    *("fileinput", "glob", "logging", "mmap", "os", "pathlib", "shutil", "sqlite3", "tempfile", "wave"),
+    *("http", "select", "selectors", "socket", "socketserver", "ssl"),
+    *("aiohttp", "click", "hume", "numpy", "rich", "sounddevice", "soundfile", "websockets"),
+}
+IMPURE_CALLS = {"open", "input", "print", "exec", "eval"}
+IMPURE_METHODS = {("io", "open"), ("io", "FileIO"), ("codecs", "open"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
+
+# What only one room knows.
+HOME_OF = {"hume": {"sdk"}, "click": {"cli"}, "pytest": {"pytest_plugin"}, "hypothesis": {"strategies"}}
+
+# ``error`` is left out: it is also a word.
+EVI_TYPES = (
+    *("assistant_end", "assistant_message", "assistant_prosody", "audio_output", "chat_metadata", "user_interruption", "user_message"),
+    *("assistant_input", "audio_input", "pause_assistant_message", "resume_assistant_message", "session_settings", "user_input"),
+    *("tool_call", "tool_error", "tool_response"),
+)
+EVI_TYPE = re.compile(r"(?<!\w)(?:" + "|".join(EVI_TYPES) + r")(?!\w)")
+KNOW_EVI = {"evi", "simulate", "sdk", "strategies"}
+
+EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "base", "misc"}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file, parsed."""
+
+    name: str
+    path: Path
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        parts = self.name.split(".")
+        return parts[1] if len(parts) > 1 else "__init__"
+
+    @property
+    def is_package(self) -> bool:
+        return self.path.name == "__init__.py"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: ``from module import name``, or ``import module`` where there is none."""
+
+    module: str
+    name: str
+    line: int
+    on_load: bool
+
+
+@cache
+def modules_of(root: Path) -> Dict[str, Module]:
+    """Every module of the package in a folder, by dotted name."""
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = [PACKAGE, *path.relative_to(root).with_suffix("").parts]
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = Module(name, path, ast.parse(path.read_text(encoding="utf-8"), str(path)))
+    return found
+
+
+def walk_with_load(node: ast.AST, on_load: bool = True) -> Iterator[Tuple[ast.AST, bool]]:
+    """Every node, and whether it runs when the module is loaded: not in a function, not for type checkers only."""
+    for child in ast.iter_child_nodes(node):
+        is_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            yield child, on_load
+            yield from ((inner, False) for part in child.body for inner in (part, *ast.walk(part)))
+            yield from (pair for part in child.orelse for pair in ((part, on_load), *walk_with_load(part, on_load)))
+            continue
+        yield child, on_load
+        yield from walk_with_load(child, on_load and not is_function)
+
+
+@cache
+def imports_of(module: Module) -> Tuple[Import, ...]:
+    """Every import of a module: at the top, in functions, for type checkers, and by ``import_module`` with a plain name."""
+    found = []
+    for node, on_load in walk_with_load(module.tree):
+        if isinstance(node, ast.Import):
+            found += [Import(alias.name, "", node.lineno, on_load) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            origin = "." * node.level + (node.module or "")
+            found += [Import(origin, alias.name, node.lineno, on_load) for alias in node.names]
+        elif isinstance(node, ast.Call) and node.args:
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            target = node.args[0]
+            if called in ("import_module", "__import__") and isinstance(target, ast.Constant) and isinstance(target.value, str):
+                found.append(Import(target.value, "", node.lineno, on_load))
+    return tuple(sorted(set(found), key=lambda one: (one.line, one.module, one.name)))
+
+
+Rule = Callable[[Module, Dict[str, Module]], Iterator[Tuple[int, str]]]
+
+
+def known_room(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """A new room needs a line in the table."""
+    if module.room not in MAY_IMPORT:
+        yield 1, f"{module.room} is no room: give it a line in MAY_IMPORT"
+
+
+def allowed_rooms(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """A room imports only the rooms that the table gives it; a door, for one, no other door."""
+    allowed = {*MAY_IMPORT.get(module.room, set()), module.room}
+    for one in imports_of(module):
+        parts = one.module.split(".")
+        if parts[0] != PACKAGE:
+            continue
+        room = parts[1] if len(parts) > 1 else one.name
+        if f"{PACKAGE}.{room}" in modules and room not in allowed:
+            yield one.line, f"{module.room} may not import {room}; it may import {', '.join(sorted(allowed)) or 'nothing'}"
+
+
+def defining_module(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """A name is imported from the module that defines it: not from the package, a room, or by dots."""
+    for one in imports_of(module):
+        if one.module.startswith("."):
+            yield one.line, f"import {one.module}{one.name} by its full name"
+        elif one.module == PACKAGE:
+            yield one.line, f"import {one.name or PACKAGE} from the module that defines it, not from {PACKAGE}"
+        elif one.module in modules and modules[one.module].is_package and f"{one.module}.{one.name}" not in modules:
+            yield one.line, f"import {one.name or 'it'} from the module that defines it, not from the room {one.module}"
+
+
+def known_targets(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """What is imported from the package exists, also in a function that no test runs."""
+    for one in imports_of(module):
+        if one.module.split(".")[0] == PACKAGE and one.module not in modules:
+            yield one.line, f"there is no module {one.module}"
+
+
+def pure_imports(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """A pure room imports nothing that knows the time, other threads, files or the network."""
+    if module.room not in PURE:
+        return
+    for one in imports_of(module):
+        if one.module.split(".")[0] in IMPURE_MODULES:
+            yield one.line, f"{module.room} is pure and may not import {one.module}"
+
+
+def pure_calls(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """A pure room opens nothing, prints nothing and asks no clock."""
+    if module.room not in PURE:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
+            yield node.lineno, f"{module.room} is pure and may not call {node.func.id}()"
+        elif isinstance(node, ast.Attribute):
+            owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+            if (owner, node.attr) in IMPURE_METHODS:
+                yield node.lineno, f"{module.room} is pure and may not use {owner}.{node.attr}"
+
+
+def one_home(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """Each of these packages has one room that knows it."""
+    for one in imports_of(module):
+        home = HOME_OF.get(one.module.split(".")[0])
+        if home is not None and module.room not in home:
+            yield one.line, f"{one.module} is imported only in {', '.join(sorted(home))}, not in {module.room}"
+
+
+def evi_types(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """EVI's type names stand only where the dialect is known; everyone else asks the Dialect. Docstrings may name them."""
+    if module.room in KNOW_EVI:
+        return
+    # A string that is a statement of its own is a docstring: of a module, class or function, or of an attribute.
+    docstrings = {id(node.value) for node in ast.walk(module.tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)) and id(node) not in docstrings:
+            text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+            for name in EVI_TYPE.findall(text):
+                yield node.lineno, f"{name} is EVI's: {module.room} must ask the Dialect"
+
+
+def docstring(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """A module begins with what it is."""
+    if not (ast.get_docstring(module.tree) or "").strip():
+        yield 1, "a module begins with a docstring: what it is and the rules of living there"
+
+
+def telling_name(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """A module is named by what it is about."""
+    for part in module.name.split(".")[1:]:
+        if EMPTY_NAMES & set(part.split("_")):
+            yield 1, f"{part} says nothing: name the module by the one concept in it"
+
+
+def loaded_by(module: Module, modules: Dict[str, Module]) -> Dict[str, int]:
+    """The modules that loading this one loads, with the line that does it; its own packages are being loaded already."""
+    loaded: Dict[str, int] = {}
+    for one in imports_of(module):
+        if not one.on_load:
+            continue
+        target = f"{one.module}.{one.name}" if f"{one.module}.{one.name}" in modules else one.module
+        parts = target.split(".")
+        for depth in range(1, len(parts) + 1):
+            name = ".".join(parts[:depth])
+            is_own_package = name != target and (module.name + ".").startswith(name + ".")
+            if name in modules and not is_own_package:
+                loaded.setdefault(name, one.line)
+    return loaded
+
+
+def no_ring(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """No module is loaded by what it loads."""
+    for first, line in loaded_by(module, modules).items():
+        seen, waiting = {first}, [first]
+        while waiting:
+            ahead = set(loaded_by(modules[waiting.pop()], modules)) - seen
+            seen |= ahead
+            waiting += ahead
+        if module.name in seen:
+            yield line, f"importing {first} loads {module.name} again: an import cycle"
+
+
+RULES: Tuple[Rule, ...] = (
+    known_room,
+    allowed_rooms,
+    defining_module,
+    known_targets,
+    pure_imports,
+    pure_calls,
+    one_home,
+    evi_types,
+    docstring,
+    telling_name,
+    no_ring,
+)
+
+
+def breaches(root: Path, rules: Tuple[Rule, ...] = RULES) -> List[str]:
+    """Every breach of the rules in a tree: file, line, rule, and what is wrong."""
+    modules = modules_of(root)
+    return [
+        f"{module.path.relative_to(root.parent)}:{line}: {rule.__name__}: {what}"
+        for module in modules.values()
+        for rule in rules
+        for line, what in rule(module, modules)
+    ]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_package_keeps_the_rule(rule: Rule) -> None:
+    """No module of the package breaks the rule."""
+    found = breaches(ROOT, (rule,))
+    assert not found, "\n".join(["", *found])
+
+
+def test_every_room_of_the_table_is_read() -> None:
+    """The walk sees the package: an empty walk would keep every rule."""
+    rooms = {module.room for module in modules_of(ROOT).values()}
+    assert {"session", "evi", "replay", "storage", "live", "harness", "cli", "errors", "__init__"} <= rooms
+
+
+GOOD = {
+    "__init__.py": '"""P."""\n',
+    "errors.py": '"""E."""\n',
+    "session/__init__.py": '"""S."""\n',
+    "session/events.py": '"""Ev."""\nfrom evi_harness.errors import EviHarnessError\n',
+    "evi/__init__.py": '"""D."""\n',
+    "evi/messages.py": '"""M: names user_message."""\nNAMES = ("user_message", "audio_output")\n',
+    "storage/__init__.py": '"""F."""\n',
+    "storage/writer.py": '"""W: not audio_output."""\nimport os\nfrom evi_harness.session import events\nTOOL_CALLS = "tool_calls"\n',
+    "live/__init__.py": '"""L."""\n',
+    "sdk/__init__.py": '"""K."""\n',
+    "sdk/parse.py": '"""P."""\nimport hume\n',
+    "harness/__init__.py": '"""H."""\n',
+    "harness/replay.py": '"""R."""\nfrom evi_harness.storage.writer import write\n',
+    "cli/__init__.py": '"""C."""\n',
+    "cli/main.py": '"""M."""\nimport click\nfrom evi_harness.harness.replay import replay\n',
+    "strategies.py": '"""T."""\nimport hypothesis\n',
+}
+
+# One file put into the good tree, and the breach that must be told: rule, line, and a word of the sentence.
+BAD: List[Tuple[str, str, str, int, str]] = [
+    ("attic/__init__.py", '"""A."""\n', "known_room", 1, "attic is no room"),
+    ("session/turns.py", '"""T."""\nfrom evi_harness.storage.writer import write\n', "allowed_rooms", 2, "session may not import storage"),
+    ("evi/causes.py", '"""C."""\ndef f():\n    from evi_harness.storage import writer\n', "allowed_rooms", 3, "evi may not import storage"),
+    (
+        "evi/lazy.py",
+        '"""C."""\nimport importlib\nimportlib.import_module("evi_harness.storage.writer")\n',
+        "allowed_rooms",
+        3,
+        "evi may not",
+    ),
+    (
+        "storage/typed.py",
+        '"""T."""\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from evi_harness.evi.messages import NAMES\n',
+        "allowed_rooms",
+        4,
+        "storage may not import evi",
+    ),
+    ("live/door.py", '"""D."""\nimport evi_harness.cli.main\n', "allowed_rooms", 2, "live may not import cli"),
+    ("cli/generate.py", '"""G."""\nfrom evi_harness.strategies import sessions\n', "allowed_rooms", 2, "cli may not import strategies"),
+    ("harness/door.py", '"""G."""\nfrom evi_harness.cli.main import main\n', "allowed_rooms", 2, "harness may not import cli"),
+    ("cli/show.py", '"""S."""\nfrom evi_harness.storage.writer import write\n', "allowed_rooms", 2, "cli may not import storage"),
+    ("storage/reader.py", '"""R."""\nfrom evi_harness.session import Session\n', "defining_module", 2, "not from the room"),
+    (
+        "harness/top.py",
+        '"""T."""\nfrom evi_harness import Session\n',
+        "defining_module",
+        2,
+        "import Session from the module that defines it",
+    ),
+    ("harness/whole.py", '"""T."""\nimport evi_harness\n', "defining_module", 2, "not from evi_harness"),
+    ("storage/dots.py", '"""D."""\nfrom . import writer\n', "defining_module", 2, "by its full name"),
+    ("storage/gone.py", '"""G."""\ndef f():\n    from evi_harness.session.attic import x\n', "known_targets", 3, "no module"),
+    ("session/clock.py", '"""C."""\nimport time\n', "pure_imports", 2, "session is pure and may not import time"),
+    ("evi/path.py", '"""C."""\ndef f():\n    import os.path\n', "pure_imports", 3, "evi is pure and may not import os.path"),
+    ("evi/loop.py", '"""C."""\nfrom asyncio import Queue\n', "pure_imports", 2, "may not import asyncio"),
+    ("session/reads.py", '"""C."""\ndef f(name):\n    return open(name).read()\n', "pure_calls", 3, "may not call open()"),
+    ("session/now.py", '"""C."""\nimport datetime\nNOW = datetime.datetime.now()\n', "pure_calls", 3, "may not use datetime.now"),
+    ("live/sdk_in_disguise.py", '"""C."""\ndef f():\n    from hume import client\n', "one_home", 3, "only in sdk"),
+    (
+        "storage/fields.py",
+        '"""F."""\ndef f(t):\n    """Not audio_output."""\n    return t == "audio_output"\n',
+        "evi_types",
+        4,
+        "ask the Dialect",
+    ),
+    ("storage/raw.py", '"""F."""\nRAW = b\'{"type":"user_message"}\'\n', "evi_types", 2, "user_message is EVI's"),
+    ("storage/shown.py", '"""F."""\ndef f(x):\n    return f"{x} tool_call"\n', "evi_types", 3, "tool_call is EVI's"),
+    ("storage/silent.py", "import json\n", "docstring", 1, "begins with a docstring"),
+    ("storage/json_utils.py", '"""U."""\n', "telling_name", 1, "json_utils says nothing"),
+    ("storage/ring.py", '"""R."""\nimport evi_harness.storage.ring_two\n', "no_ring", 2, "an import cycle"),
+]
+RING_TWO = {"storage/ring_two.py": '"""R."""\nfrom evi_harness.storage import ring\n'}
+
+
+def plant(folder: Path, files: Dict[str, str]) -> Path:
+    """Write a tree of sources and return its package folder."""
+    root = folder / PACKAGE
+    for name, source in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(source, encoding="utf-8")
+    return root
+
+
+def test_a_good_tree_has_no_breach(tmp_path: Path) -> None:
+    """The tree that the bad files are put into is good, so what is told below is told of them."""
+    assert breaches(plant(tmp_path, GOOD)) == []
+
+
+@pytest.mark.parametrize(("file", "source", "rule", "line", "words"), BAD, ids=[f"{case[2]}-{case[0]}" for case in BAD])
+def test_a_breach_is_told_with_file_line_and_rule(tmp_path: Path, file: str, source: str, rule: str, line: int, words: str) -> None:
+    """Each bad file is told by its name, the line and the rule that it breaks."""
+    files = {**GOOD, file: source, **(RING_TWO if rule == "no_ring" else {})}
+    told = breaches(plant(tmp_path, files))
+    assert any(one.startswith(f"{PACKAGE}/{file}:{line}: {rule}: ") and words in one for one in told), told
+
+
+def test_every_rule_is_shown_a_breach() -> None:
+    """No rule stands there that was never seen to bite."""
+    assert {case[2] for case in BAD} == {rule.__name__ for rule in RULES}
+
+
+def test_what_is_imported_for_type_checkers_or_in_functions_makes_no_cycle(tmp_path: Path) -> None:
+    """A ring that does not close on load is none; a package's own ``__init__`` is no part of one."""
+    source = '"""R."""\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import evi_harness.storage.ring_two\nelse:\n    x = 1\n'
+    lazy = '"""R."""\ndef f():\n    import evi_harness.storage.ring_two\n'
+    own = {"__init__.py": '"""P."""\nfrom evi_harness.version import x\n', "version.py": '"""V."""\n'}
+    files = {**GOOD, **own, "storage/ring.py": source, "storage/ring_three.py": lazy, **RING_TWO}
+    assert breaches(plant(tmp_path, files), (no_ring,)) == []
