@@ -1,0 +1,1 @@
+"""The EVI dialect: messages, causes, turns, what each SDK parses, errors and close codes, secrets. Pure: no I/O, no clock."""

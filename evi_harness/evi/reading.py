@@ -1,0 +1,69 @@
+"""What a frame says: its type and its fields.
+
+Rules of living here: never raises, whatever the frame holds; reads the outline, so that no audio is loaded for it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Mapping, Optional
+
+from evi_harness.evi.messages import AUDIO
+from evi_harness.session.events import Frame
+from evi_harness.session.protocols import SENT, Message
+
+__all__ = ["member", "milliseconds_ns", "parse", "read", "text_of"]
+
+_NOTHING = Message(None)
+_AUDIO = Message(AUDIO)
+
+
+def read(kind: str, frame: Frame) -> Message:
+    """Read a frame.
+
+    A binary frame of the app's is audio, whatever it holds. A binary frame of the service's is read as JSON, as the SDK does.
+
+    Args:
+        kind: ``sent`` or ``received``.
+        frame: The frame; its outline is enough.
+
+    Returns:
+        Its message; with no type and no fields where it holds no JSON object.
+    """
+    if kind == SENT and not frame.is_text:
+        return _AUDIO
+    fields = parse(frame.outline)
+    if not isinstance(fields, dict):
+        return _NOTHING
+    name = fields.get("type")
+    return Message(name if isinstance(name, str) else None, fields)
+
+
+def parse(text: bytes) -> Any:
+    """The JSON value of a text, None where it is no JSON that Python reads (too deep and numbers too long included)."""
+    try:
+        return json.loads(text.decode())
+    except (ValueError, RecursionError):
+        return None
+
+
+def member(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object in an object, empty where there is none."""
+    value = fields.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def text_of(fields: Mapping[str, Any]) -> str:
+    """What was said, by ``message.content``; empty where nothing is."""
+    content = member(fields, "message").get("content")
+    return content if isinstance(content, str) else ""
+
+
+def milliseconds_ns(value: Any) -> Optional[int]:
+    """Milliseconds on the wire as nanoseconds, None where it is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return int(value * 1_000_000)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,116 @@
+"""EVI behind the Dialect protocol."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from hypothesis import given
+
+from evi_harness.evi.dialect import EVI, Evi
+from evi_harness.session.events import Frame
+from evi_harness.session.protocols import Dialect, Message
+from evi_harness.strategies import sent_messages, sessions
+
+
+def message(name, **fields):
+    """A message of a type with fields."""
+    return Message(name, {"type": name, **fields})
+
+
+def test_every_member_of_the_protocol_is_there():
+    """Names, methods and their arguments are those of the protocol."""
+    for name in Dialect.__annotations__:
+        assert hasattr(EVI, name)
+    for name, method in inspect.getmembers(Dialect, inspect.isfunction):
+        if not name.startswith("_"):
+            assert list(inspect.signature(getattr(Evi, name)).parameters) == list(inspect.signature(method).parameters)
+
+
+def test_constants():
+    """Paths and names are those of the protocol."""
+    assert (EVI.name, EVI.version, EVI.token_path) == ("evi", 1, "/oauth2-cc/token")
+    assert EVI.chat_paths[0] == "/v0/evi/chat"
+    assert "x-hume-api-key" in EVI.secret_names
+    assert "session_settings" in EVI.folded_names
+
+
+@pytest.mark.parametrize(
+    ("name", "is_awaited"),
+    [
+        ("user_input", True),
+        ("assistant_input", True),
+        ("tool_response", True),
+        ("tool_error", True),
+        ("resume_assistant_message", True),
+        ("pause_assistant_message", False),
+        ("session_settings", False),
+        ("audio", False),
+        ("audio_input", False),
+        (None, False),
+    ],
+)
+def test_is_awaited(name, is_awaited):
+    """EVI answers what makes it speak, and nothing else."""
+    assert EVI.is_awaited(Message(name)) is is_awaited
+
+
+@pytest.mark.parametrize(
+    ("fields", "sets_audio"),
+    [({"audio": {"channels": 1}}, True), ({"audio": None}, False), ({"audio": {}}, False), ({"system_prompt": "p"}, False)],
+)
+def test_sets_audio(fields, sets_audio):
+    """Only the session_settings with an audio object is the microphone's."""
+    assert EVI.sets_audio(message("session_settings", **fields)) is sets_audio
+    assert not EVI.sets_audio(message("user_input", **fields))
+
+
+def test_family():
+    """A tool's response and a tool's error may stand for one another; nothing else may."""
+    assert EVI.family(message("tool_response")) == EVI.family(message("tool_error"))
+    names = ["tool_response", "user_input", "assistant_input", "audio", "audio_input", "pause_assistant_message", None]
+    assert len({EVI.family(Message(name)) for name in names}) == len(names)
+
+
+def test_identity():
+    """A tool's answer is about its call; what says nothing of the kind is about nothing."""
+    assert EVI.identity(message("tool_error", tool_call_id="t1")) == "t1"
+    assert EVI.identity(message("tool_error", tool_call_id=7)) is None
+    assert EVI.identity(message("user_input", text="a", id="x")) is None
+    assert EVI.identity(Message(None)) is None
+
+
+def test_must_equal():
+    """Secrets at any depth, custom_session_id and audio are left out; null stays, as it is not the same as absent."""
+    settings = message(
+        "session_settings",
+        context=None,
+        custom_session_id="s",
+        language_model_api_key="k",
+        metadata={"list": [{"api_key": "k", "x": 1}]},
+    )
+    assert EVI.must_equal(settings) == {"type": "session_settings", "context": None, "metadata": {"list": [{"x": 1}]}}
+    assert EVI.must_equal(message("audio_input", data="AAAA")) == {"type": "audio_input"}
+    assert EVI.must_equal(message("user_input", text="a", data="kept")) == {"type": "user_input", "text": "a", "data": "kept"}
+    assert EVI.must_equal(Message("audio")) == {}
+
+
+def test_same_query():
+    """The queries are compared by what they mean."""
+    assert EVI.same_query([("verbose_transcription", "True")], [("verbose_transcription", "true")]) == []
+    assert EVI.same_query([("config_id", "a")], [("config_id", "b")])
+
+
+@given(sent_messages())
+def test_what_must_equal_holds_no_secret(frame):
+    """No name of a secret is among what is compared."""
+    assert not EVI.secret_names & set(EVI.must_equal(EVI.read("sent", frame)))
+
+
+@given(sessions(max_turns=1))
+def test_it_asks_the_tables(session):
+    """Causes, prompts, turns, places and lines of a session come out of the one object."""
+    assert set(EVI.causes(session.events)) | set(EVI.prompts(session.events)) == {event.seq for event in session.events[1:]}
+    assert isinstance(EVI.turns(session.events), list)
+    assert EVI.audio_places(session.opened.handshake).find("received", Frame("text", b"")) is None
+    assert all(EVI.describe(event.kind, EVI.read(event.kind, event.frame)) for event in session.sent + session.received)
