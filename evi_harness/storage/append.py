@@ -1,0 +1,128 @@
+"""Files that only grow, and never by half of what was to be written.
+
+Rules of living here: a write that fails is taken back before the error is handed on, so that a file holds whole appends; nothing is
+buffered in the process, so that what ``append`` returned for survives its death.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from evi_harness.session import wav
+from evi_harness.session.wav import Pcm
+
+__all__ = ["AppendFile", "WavFile", "sync_folder", "write_new"]
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class AppendFile:
+    """A new file that only its owner may read.
+
+    Args:
+        path: Where; nothing may be there yet.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, _NEW, 0o600)
+        self._end = 0
+        self._is_dirty = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that ``append`` has put into the file."""
+        return self._end
+
+    def append(self, data: bytes) -> None:
+        """Write all of some bytes at the end, or nothing of them.
+
+        Raises:
+            OSError: They cannot be written; the file is as before.
+        """
+        try:
+            _write_at(self._fd, data, self._end)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._end)
+            raise
+        self._end += len(data)
+        self._is_dirty = True
+
+    def sync(self) -> None:
+        """Have the disk hold all that was appended; costs nothing where nothing was."""
+        if self._is_dirty:
+            os.fsync(self._fd)
+            self._is_dirty = False
+
+    def close(self) -> None:
+        """Close the file; once more does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class WavFile(AppendFile):
+    """A new WAV file whose header is right after every append, so that a killed writer leaves a file that every program plays.
+
+    The standard library's ``wave`` does the same, but takes a short write for a whole one.
+
+    Args:
+        path: Where.
+        pcm: The format.
+    """
+
+    def __init__(self, path: Path, pcm: Pcm) -> None:
+        super().__init__(path)
+        self._pcm = pcm
+        self._header_size = 0
+        try:
+            super().append(wav.header(pcm, 0))
+        except OSError:
+            self.close()
+            raise
+        self._header_size = self._end
+
+    @property
+    def size(self) -> int:
+        """Bytes of samples in the file."""
+        return self._end - self._header_size
+
+    def append(self, data: bytes) -> None:
+        """Write all of some samples at the end, or nothing of them."""
+        super().append(data)
+        _write_at(self._fd, wav.header(self._pcm, self.size), 0)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Make a file and have the disk hold it.
+
+    Raises:
+        OSError: It is there already or cannot be written.
+    """
+    file = AppendFile(path)
+    try:
+        file.append(data)
+        file.sync()
+    finally:
+        file.close()
+
+
+def sync_folder(path: Path) -> None:
+    """Have the disk hold the names in a folder."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_at(fd: int, data: bytes, at: int) -> None:
+    rest = memoryview(data)
+    while rest:
+        n_written = os.pwrite(fd, rest, at)
+        rest, at = rest[n_written:], at + n_written

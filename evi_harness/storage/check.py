@@ -1,0 +1,307 @@
+"""Everything that is wrong with a session folder, not just the first thing.
+
+Rules of living here: never raises on what is in a folder, however damaged; never prints a secret; a problem says where it is and what
+can be done. Modes of files are not looked at: version control does not keep them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+
+from evi_harness.errors import SessionError
+from evi_harness.session.events import Unknown
+from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Header
+from evi_harness.session.protocols import Dialect
+from evi_harness.storage import codec, header_file
+from evi_harness.storage.frames import StoredFrame
+from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, PAYLOADS, is_inside
+from evi_harness.storage.lines import KINDS, AnyLine, ReceivedLine, SentLine, UnknownLine, decode
+from evi_harness.storage.opening import Folder
+from evi_harness.storage.reader import body_problem, line_blocks, read_header
+from evi_harness.storage.redaction import GENERAL_NAMES, Redactor
+
+__all__ = ["Problem", "check_folder"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        file: The file's name in the folder, empty for the folder itself.
+        line: The line, from 1, None where it is not about one.
+        what: What is wrong.
+        hint: What to do about it, empty where there is nothing.
+    """
+
+    file: str
+    line: Optional[int]
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file or 'the folder'}{'' if self.line is None else f', line {self.line}'}"
+        return f"{place}: {self.what}{f' {self.hint}' if self.hint else ''}"
+
+
+class _Span(NamedTuple):
+    """Bytes of a file that a line refers to."""
+
+    start: int
+    stop: int
+    line: int
+
+
+def check_folder(folder: Union[str, os.PathLike[str]], dialect: Optional[Dialect] = None) -> List[Problem]:
+    """List everything that is wrong with a session folder.
+
+    Args:
+        folder: The folder.
+        dialect: Tells which names are secret; without it, names that are secret anywhere are looked for.
+
+    Returns:
+        The problems, those of the whole folder first, then by file and line; empty for a sound folder.
+    """
+    checking = _Checking(Folder(folder), dialect)
+    checking.run()
+    return sorted(checking.problems, key=lambda one: (one.file, one.line or 0, one.what))
+
+
+class _Checking:
+    """One look at one folder."""
+
+    def __init__(self, place: Folder, dialect: Optional[Dialect]) -> None:
+        self.problems: List[Problem] = []
+        self._place = place
+        names = dialect.secret_names if dialect is not None else GENERAL_NAMES
+        self._redactor = Redactor(names, dialect.folded_names if dialect is not None else ())
+        self._header: Optional[Header] = None
+        self._files: List[str] = []
+        self._spans: Dict[str, List[_Span]] = {}
+        self._counts: Dict[str, int] = {}
+        self._n_damaged = 0
+        self._last_seq = -1
+        self._latest_ns = 0
+
+    def run(self) -> None:
+        """Look at everything."""
+        if not self._place.path.is_dir():
+            self._say("", None, "there is no such folder.")
+            return
+        self._files = list(self._regular_files())
+        self._check_header()
+        for number, text, is_whole in self._lines():
+            self._check_line(number, text, is_whole)
+        for name in sorted(self._spans):
+            self._check_spans(name)
+        if self._header is not None:
+            self._check_against_header(self._header)
+        for name in self._files:
+            if name not in self._spans and name not in (HEADER_FILE, EVENTS_FILE):
+                self._say(name, None, "nothing refers to this file.", "Delete it if nobody needs it.")
+
+    def _say(self, file: str, line: Optional[int], what: str, hint: str = "") -> None:
+        self.problems.append(Problem(file, line, what, hint))
+
+    def _regular_files(self) -> Iterator[str]:
+        """The names of the files in the folder; what is no file of a session folder is a problem."""
+        for entry, name in _entries(self._place.path):
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if stat.S_ISLNK(mode):
+                self._say(name, None, "this is a symbolic link, which no reader follows.", "Put the file itself in its place.")
+            elif name == PAYLOADS and stat.S_ISDIR(mode):
+                continue
+            elif not stat.S_ISREG(mode):
+                self._say(name, None, "this is no regular file.", "Delete it.")
+            elif not is_inside(name):
+                self._say(name, None, "this is no name of a file of a session folder.", "Delete it if nobody needs it.")
+            else:
+                yield name
+
+    def _check_header(self) -> None:
+        try:
+            header, version = read_header(self._place)
+        except SessionError as error:
+            self._say(HEADER_FILE, None, f"{error.what}.")
+            return
+        self._header = header
+        if version < FORMAT_VERSION:
+            self._say(HEADER_FILE, None, f"the folder is of version {version}; its lines are judged as of version {FORMAT_VERSION}.")
+        if not header.complete:
+            why = header.abandoned or "the writer was killed, or is still at work"
+            self._say(HEADER_FILE, None, f"the session is not complete: {why}.")
+        before = header_file.encode(header)
+        if header_file.encode(header_file.redacted(header, self._redactor)) != before:
+            self._say(HEADER_FILE, None, "what looks like a secret stands here.", "Replace it by [redacted], and revoke it.")
+
+    def _lines(self) -> Iterator[Tuple[int, bytes, bool]]:
+        """Number and text of each line, and whether it ends with a newline."""
+        try:
+            for block, first in line_blocks(self._place):
+                texts = block.split(b"\n")
+                last = texts.pop()
+                for number, text in enumerate(texts, first):
+                    yield number, text, True
+                if last:
+                    yield first + len(texts), last, False
+        except SessionError as error:
+            self._say(EVENTS_FILE, None, f"{error.what}.")
+
+    def _check_line(self, number: int, text: bytes, is_whole: bool) -> None:
+        if not is_whole:
+            self._say(EVENTS_FILE, number, f"the file ends within the line, after {len(text)} bytes of it.", "The writer was killed here.")
+        try:
+            line, extra = decode(text)
+        except ValueError as error:
+            self._n_damaged += 1
+            if is_whole:
+                self._say(EVENTS_FILE, number, f"the line cannot be read: {error}.")
+            return
+        self._check_order(number, line)
+        if isinstance(line, UnknownLine):
+            self._count(Unknown.kind)
+            if self._header is None or self._header.minor <= FORMAT_MINOR:
+                self._say(EVENTS_FILE, number, f"{line.event!r} is no kind of event of version {FORMAT_VERSION}.{FORMAT_MINOR}.")
+            return
+        self._count(str(line.__struct_config__.tag))
+        if isinstance(line, (SentLine, ReceivedLine)):
+            self._check_frame(number, line)
+        else:
+            self._check_secrets_beside_frames(number, line, extra)
+
+    def _count(self, kind: str) -> None:
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+
+    def _check_order(self, number: int, line: AnyLine) -> None:
+        if line.seq <= self._last_seq:
+            self._say(EVENTS_FILE, number, f"seq {line.seq} comes after seq {self._last_seq}.")
+        elif line.seq > self._last_seq + 1:
+            self._say(EVENTS_FILE, number, f"{line.seq - self._last_seq - 1} events are missing before seq {line.seq}.")
+        self._last_seq = max(self._last_seq, line.seq)
+        # A line is written when its event is over: when the send returned, when the app took the frame.
+        over_ns = max(line.at_ns + (getattr(line, "took_ns", None) or 0), getattr(line, "taken_ns", None) or 0)
+        if over_ns < self._latest_ns:
+            self._say(EVENTS_FILE, number, f"it was over at {over_ns} ns, before the line before it began at {self._latest_ns} ns.")
+        self._latest_ns = max(self._latest_ns, line.at_ns)
+
+    def _check_frame(self, number: int, line: Union[SentLine, ReceivedLine]) -> None:
+        problem = body_problem(line)
+        if problem is not None:
+            self._say(EVENTS_FILE, number, f"{problem}.")
+            return
+        for edit in self._redactor.edits(codec.body_of(line)):
+            self._say_secret(number, edit.what)
+        used = line.audio or line.payload
+        if used is None:
+            return
+        if not is_inside(used.file):
+            self._say(EVENTS_FILE, number, f"{used.file!r} is no name of a file in a session folder.")
+            return
+        self._spans.setdefault(used.file, []).append(_Span(used.offset, used.offset + used.length, number))
+        self._check_frame_size(number, StoredFrame(line, self._place))
+
+    def _check_frame_size(self, number: int, frame: StoredFrame) -> None:
+        try:
+            size = len(frame.payload)
+        except SessionError:
+            # The file is absent or too short: told once, for the file.
+            return
+        if size != frame.size:
+            self._say(EVENTS_FILE, number, f"the line says that the frame has {frame.size} bytes, and it has {size}.")
+
+    def _check_secrets_beside_frames(self, number: int, line: Any, extra: Mapping[str, Any]) -> None:
+        line.redacted = ()
+        again, _ = codec.other_line(codec.event_of(line, extra, None), self._redactor)
+        for what in getattr(again, "redacted", ()):
+            self._say_secret(number, what)
+
+    def _say_secret(self, number: int, what: str) -> None:
+        self._say(EVENTS_FILE, number, f"what looks like a secret stands here: {what}.", "Replace it by [redacted], and revoke it.")
+
+    def _check_spans(self, name: str) -> None:
+        """Whether the lines account for every byte of a file, once."""
+        size = self._size(name)
+        spans = sorted(self._spans[name])
+        if size is None:
+            self._say(name, None, f"the file cannot be read, and {len(spans)} lines refer to it, the first is line {spans[0].line}.")
+            return
+        at = 0
+        for span in spans:
+            if span.stop > size:
+                self._say(EVENTS_FILE, span.line, f"it refers to bytes {span.start} to {span.stop} of {name}, which ends at {size}.")
+            if span.start > at:
+                self._say(name, None, f"no line refers to bytes {at} to {span.start}.")
+            elif span.start < at and span.stop > span.start:
+                self._say(EVENTS_FILE, span.line, f"another line refers to bytes {span.start} to {min(at, span.stop)} of {name} as well.")
+            at = max(at, span.stop)
+        if at < size:
+            self._say(name, None, f"no line refers to bytes {at} to {size}.", "The writer was killed after the audio and before its line.")
+
+    def _size(self, name: str) -> Optional[int]:
+        try:
+            return self._place.size(name)
+        except SessionError:
+            return None
+
+    def _check_against_header(self, header: Header) -> None:
+        for track in header.tracks:
+            self._check_track(track.file, track.n_bytes)
+        if not header.complete:
+            return
+        counted = {kind: n for kind, n in header.counts.items() if kind in (*KINDS, Unknown.kind)}
+        if counted != self._counts and not self._n_damaged:
+            self._say(HEADER_FILE, None, f"it counts {_told(counted)}, and there are {_told(self._counts)}.")
+        for name in [one for one in self._files if one != HEADER_FILE and one not in header.digests]:
+            self._say(HEADER_FILE, None, f"it has no digest of {name}.")
+        for name, digest in sorted(header.digests.items()):
+            self._check_digest(name, digest)
+
+    def _check_track(self, name: str, n_bytes: int) -> None:
+        size = self._size(name)
+        if size is None:
+            self._say(name, None, f"the file cannot be read, and {HEADER_FILE} lists it.")
+            return
+        if size != n_bytes and self._header is not None and self._header.complete:
+            self._say(name, None, f"it holds {size} bytes of audio, and {HEADER_FILE} says {n_bytes}.")
+        if PAYLOADS not in name:
+            stated = self._place.stated_size(name)
+            if stated != size:
+                self._say(
+                    name, None, f"its own header says {stated} bytes of samples, and there are {size}.", "Audio editors can mend that."
+                )
+
+    def _check_digest(self, name: str, digest: str) -> None:
+        try:
+            actual = hashlib.sha256(b"")
+            for block in self._place.blocks(name):
+                actual.update(block)
+        except (OSError, SessionError):
+            self._say(name, None, f"the file cannot be read, and {HEADER_FILE} has its digest.")
+            return
+        if actual.hexdigest() != digest:
+            self._say(name, None, "it was changed after the recording: the digest differs.")
+
+
+def _entries(path: Path) -> Iterator[Tuple[os.DirEntry[str], str]]:
+    """What is in a session folder and in its folder of payloads, with names as lines use them."""
+    payloads = path / PAYLOADS
+    inner = _sorted_entries(payloads) if payloads.is_dir() and not payloads.is_symlink() else []
+    return chain(((entry, entry.name) for entry in _sorted_entries(path)), ((entry, f"{PAYLOADS}/{entry.name}") for entry in inner))
+
+
+def _sorted_entries(path: Path) -> List[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items()) if n) or "no events"

@@ -1,0 +1,69 @@
+"""A frame of a stored session: it is put together from the folder when somebody asks for its payload, and not kept.
+
+Rules of living here: what needs no file must touch none: opcode, size and outline stand in the line.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+from evi_harness.session.events import Frame
+from evi_harness.storage import codec
+from evi_harness.storage.lines import NO_JSON, Cut, FrameLine, Slice
+from evi_harness.storage.opening import Folder
+
+__all__ = ["StoredFrame"]
+
+
+class StoredFrame(Frame):
+    """A frame whose audio is in the folder.
+
+    Args:
+        line: Its record.
+        folder: The folder.
+    """
+
+    __slots__ = ("_folder", "_line")
+
+    def __init__(self, line: FrameLine, folder: Folder) -> None:
+        self.opcode = line.frame
+        self._line = line
+        self._folder = folder
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes of the message, read from the folder at each call.
+
+        Raises:
+            AudioMissing: The folder does not hold its audio.
+        """
+        line = self._line
+        if line.payload is not None:
+            return self._folder.piece(line.payload.file, line.payload.offset, line.payload.length)
+        cut = line.audio
+        return codec.payload_of(line, self._folder.piece(cut.file, cut.offset, cut.length) if cut is not None else b"")
+
+    @property
+    def size(self) -> int:
+        """Length of the payload in bytes, as the line has it."""
+        line = self._line
+        if line.payload is not None:
+            return line.payload.length
+        body = memoryview(line.json).nbytes if line.json is not NO_JSON else len(codec.body_of(line))
+        cut = line.audio
+        if cut is None:
+            return body
+        return body + (cut.size if cut.size is not None else len(cut.head) + cut.length + len(cut.tail))
+
+    @property
+    def outline(self) -> bytes:
+        """The payload with its audio cut out."""
+        return codec.body_of(self._line) if self._line.payload is None else self.payload
+
+    @property
+    def used(self) -> Union[Cut, Slice, None]:
+        """The bytes of the folder that it needs, None where its line holds all of it."""
+        return self._line.audio or self._line.payload
+
+    def __repr__(self) -> str:
+        return f"<StoredFrame {self.opcode} {self.size} bytes>"

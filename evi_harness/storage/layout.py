@@ -1,0 +1,52 @@
+"""What a session folder holds and how large it may be.
+
+Rules of living here: a name in a folder is one part, or ``payloads/`` and one part, of letters, digits, dots, dashes and underscores;
+so no name can leave the folder. docs/session-format.md says what each file is for and must change with this module.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = [
+    "EVENTS_FILE",
+    "HEADER_FILE",
+    "MAX_HEADER_BYTES",
+    "MAX_INLINE_BYTES",
+    "MAX_LINE_BYTES",
+    "MAX_NESTING",
+    "MAX_TRACK_BYTES",
+    "PAYLOADS",
+    "is_inside",
+    "payload_name",
+    "track_name",
+]
+
+HEADER_FILE = "session.json"
+EVENTS_FILE = "events.jsonl"
+PAYLOADS = "payloads"
+
+MAX_HEADER_BYTES = 16 << 20
+MAX_LINE_BYTES = 64 << 20
+# A body above this goes to a file of its own: base64 and escapes can make it several times longer, and a line must stay below its bound.
+MAX_INLINE_BYTES = 8 << 20
+MAX_NESTING = 64
+# Many programs read the 32-bit lengths of a WAV header as signed.
+MAX_TRACK_BYTES = (2 << 30) - 1024
+
+_NAME = re.compile(r"(?:payloads/)?[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name can only mean a file of the folder."""
+    return _NAME.fullmatch(name) is not None
+
+
+def track_name(track: str, number: int) -> str:
+    """The name of a track's WAV file: ``user.wav``, then ``user.2.wav``."""
+    return f"{track}.wav" if number == 1 else f"{track}.{number}.wav"
+
+
+def payload_name(stem: str, number: int, extension: str) -> str:
+    """The name of a file kept verbatim: ``payloads/user.1.webm``."""
+    return f"{PAYLOADS}/{stem}.{number}.{extension}"

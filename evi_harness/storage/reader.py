@@ -1,0 +1,274 @@
+"""Reads a session folder, also one whose writer was killed, and says what is missing in it.
+
+What a crash leaves is put up with: an incomplete header, a last line that was cut, audio that is shorter than the lines say. What no
+crash leaves is an error: a damaged line in the middle, a number that comes twice, a version that is not known. Nothing unreadable
+passes as read.
+
+Rules of living here: lines are read, audio is not: a frame reads its own when asked, so memory grows with the events alone.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+
+import msgspec
+
+from evi_harness.errors import SessionUnreadable
+from evi_harness.session import wav
+from evi_harness.session.events import NOTHING, Event, Frame, Unknown
+from evi_harness.session.header import FORMAT_VERSION, Header, TrackFile
+from evi_harness.session.json_places import nesting
+from evi_harness.session.session import Session
+from evi_harness.storage import codec, header_file, upgrades
+from evi_harness.storage.frames import StoredFrame
+from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, MAX_HEADER_BYTES, MAX_LINE_BYTES, MAX_NESTING, PAYLOADS, is_inside
+from evi_harness.storage.lines import KINDS, NO_JSON, AnyLine, ReceivedLine, SentLine, UnknownLine, decode, decode_block
+from evi_harness.storage.opening import Folder
+
+__all__ = ["body_problem", "line_blocks", "read_header", "read_session"]
+
+_HINT = "evi-harness check FOLDER lists all that is wrong with a session folder."
+
+
+def read_session(folder: Union[str, os.PathLike[str]]) -> Session:
+    """Read a session folder.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The session. ``missing`` says in sentences what a crash or a cut took away; the frames read their audio when asked for it.
+
+    Raises:
+        SessionUnreadable: It is no session folder, or it cannot be understood; the message names file and line.
+    """
+    place = Folder(folder)
+    header, version = read_header(place)
+    reading = _Reading(place, version)
+    events = reading.events()
+    if not header.complete:
+        header = replace(header, tracks=_tracks_found(reading))
+    missing = (*_missing_in_header(header), *reading.missing, *_missing_events(header, len(events)), *_missing_audio(reading))
+    return Session(header, tuple(events), missing, place.name)
+
+
+def read_header(place: Folder) -> Tuple[Header, int]:
+    """Read session.json.
+
+    Args:
+        place: The folder.
+
+    Returns:
+        The header, and the format version that the folder's lines are of.
+
+    Raises:
+        SessionUnreadable: There is none, or it cannot be understood.
+    """
+    try:
+        return header_file.decode(place.whole(HEADER_FILE, MAX_HEADER_BYTES))
+    except OSError as error:
+        raise SessionUnreadable(f"this is no session folder: {HEADER_FILE}: {error.strerror}", where=str(place.path)) from error
+    except ValueError as error:
+        raise SessionUnreadable(f"the header cannot be read: {error}", where=place.where(HEADER_FILE)) from error
+
+
+def line_blocks(place: Folder) -> Iterator[Tuple[bytes, int]]:
+    """The lines of a folder, many at once.
+
+    Args:
+        place: The folder.
+
+    Yields:
+        Whole lines with their newlines, and the number of the first; at last what stands behind the last newline, if anything does.
+
+    Raises:
+        SessionUnreadable: There are none, or a line is longer than may be.
+    """
+    rest, number = b"", 1
+    try:
+        for block in place.blocks(EVENTS_FILE):
+            rest += block
+            stop = rest.rfind(b"\n") + 1
+            if stop:
+                yield rest[:stop], number
+                number += rest.count(b"\n", 0, stop)
+                rest = rest[stop:]
+            if len(rest) > MAX_LINE_BYTES:
+                raise SessionUnreadable(f"the line is longer than {MAX_LINE_BYTES} bytes", where=place.where(EVENTS_FILE, number))
+    except OSError as error:
+        raise SessionUnreadable(f"this is no session folder: {EVENTS_FILE}: {error.strerror}", where=str(place.path)) from error
+    if rest:
+        yield rest, number
+
+
+def body_problem(line: AnyLine) -> Optional[str]:
+    """What is wrong with where a frame's body stands; None where nothing is."""
+    if not isinstance(line, (SentLine, ReceivedLine)):
+        return None
+    n_bodies = (line.json is not NO_JSON) + (line.text is not None) + (line.base64 is not None) + (line.payload is not None)
+    if n_bodies > 1:
+        return "it has more than one of json, text, base64 and payload"
+    cut = line.audio
+    if cut is None:
+        if not n_bodies:
+            return "it has no body: none of json, text, base64, payload and audio"
+    elif line.payload is not None:
+        return "it has both a payload and audio"
+    elif cut.at and cut.at > len(codec.body_of(line)):
+        return f"its audio belongs at byte {cut.at} of a body of {len(codec.body_of(line))} bytes"
+    if line.json is not NO_JSON and _is_too_deep(bytes(line.json)):
+        return f"its JSON is nested more than {MAX_NESTING} deep"
+    return None
+
+
+class _Reading:
+    """One pass over the lines of a folder."""
+
+    def __init__(self, place: Folder, version: int) -> None:
+        self.place = place
+        # By file: how far the lines reach into it, and whose track it is.
+        self.extents: Dict[str, int] = {}
+        self.tracks: Dict[str, Optional[str]] = {}
+        self.missing: List[str] = []
+        self._is_old = version < FORMAT_VERSION
+        self._version = version
+        self._last_seq = -1
+        self._events: List[Event] = []
+
+    def events(self) -> List[Event]:
+        """All events, in time."""
+        for block, number in line_blocks(self.place):
+            known = decode_block(block) if not self._is_old and block.endswith(b"\n") else None
+            if known is not None:
+                for line in known:
+                    self._take(line, NOTHING, number)
+                    number += 1
+            else:
+                self._take_one_by_one(block, number)
+        for name in self.extents:
+            if not is_inside(name):
+                raise SessionUnreadable(f"{name!r} is no name of a file in a session folder", where=self.place.where(EVENTS_FILE))
+        self._events.sort(key=attrgetter("at_ns", "seq"))
+        return self._events
+
+    def lines_beyond(self, name: str, size: int) -> List[int]:
+        """The numbers of the lines that reach beyond so many bytes of a file."""
+        numbers = []
+        for number, event in enumerate(sorted(self._events, key=attrgetter("seq")), 1):
+            frame = getattr(event, "frame", None)
+            used = frame.used if isinstance(frame, StoredFrame) else None
+            if used is not None and used.file == name and used.offset + used.length > size:
+                numbers.append(number)
+        return numbers
+
+    def _take_one_by_one(self, block: bytes, number: int) -> None:
+        for text in block.split(b"\n")[: block.count(b"\n")]:
+            try:
+                line, extra = self._decoded(text)
+            except ValueError as error:
+                raise SessionUnreadable(f"the line is damaged: {error}", where=self.place.where(EVENTS_FILE, number), hint=_HINT) from error
+            self._take(line, extra, number)
+            number += 1
+        last = block[block.rfind(b"\n") + 1 :]
+        if last:
+            self._take_last(last, number)
+
+    def _take_last(self, text: bytes, number: int) -> None:
+        """Take what stands behind the last newline: the writer was killed within it, or between its end and the newline."""
+        try:
+            line, extra = self._decoded(text)
+        except ValueError:
+            self.missing.append(f"{EVENTS_FILE}, line {number}: the line was cut after {len(text)} bytes; the event is lost.")
+            return
+        self._take(line, extra, number)
+
+    def _decoded(self, text: bytes) -> Tuple[AnyLine, Mapping[str, Any]]:
+        if self._is_old:
+            fields = msgspec.json.decode(text, type=Dict[str, Any])
+            text = msgspec.json.encode(upgrades.upgraded_line(fields, self._version, FORMAT_VERSION))
+        return decode(text)
+
+    def _take(self, line: AnyLine, extra: Mapping[str, Any], number: int) -> None:
+        seq = line.seq
+        if seq != self._last_seq + 1:
+            self._note_gap(seq, number)
+        self._last_seq = seq
+        frame: Optional[Frame] = None
+        kind = type(line)
+        if kind is SentLine or kind is ReceivedLine:
+            self._judge(line, number)
+            frame = StoredFrame(line, self.place)  # type: ignore[arg-type]
+        elif kind is UnknownLine:
+            self.missing.append(f"{EVENTS_FILE}, line {number}: {line.event!r} is no kind of event that this version knows; it is kept.")  # type: ignore[union-attr]
+        self._events.append(codec.event_of(line, extra, frame))
+
+    def _note_gap(self, seq: int, number: int) -> None:
+        if seq <= self._last_seq:
+            what = f"seq {seq} comes after seq {self._last_seq}: it is there twice or out of order"
+            raise SessionUnreadable(what, where=self.place.where(EVENTS_FILE, number), hint=_HINT)
+        self.missing.append(f"{EVENTS_FILE}, line {number}: {seq - self._last_seq - 1} events are missing before seq {seq}.")
+
+    def _judge(self, line: Any, number: int) -> None:
+        """Refuse a frame whose line contradicts itself; remember how far it reaches into its file."""
+        cut = line.audio
+        # Most lines of a session are microphone frames with nothing but audio; this is what they cost.
+        is_plain = cut is not None and not cut.at and line.text is line.base64 is line.payload is None and line.json is NO_JSON
+        if not is_plain:
+            problem = body_problem(line)
+            if problem is not None:
+                raise SessionUnreadable(f"the line is damaged: {problem}", where=self.place.where(EVENTS_FILE, number), hint=_HINT)
+        used = cut if cut is not None else line.payload
+        if used is not None:
+            stop = used.offset + used.length
+            if stop > self.extents.get(used.file, -1):
+                self.extents[used.file] = stop
+                self.tracks[used.file] = cut.track if cut is not None else None
+
+
+def _is_too_deep(text: bytes) -> bool:
+    return text.count(b"{") + text.count(b"[") > MAX_NESTING and nesting(text) > MAX_NESTING
+
+
+def _missing_in_header(header: Header) -> List[str]:
+    if header.complete:
+        return []
+    why = f": {header.abandoned}" if header.abandoned else "; the writer was killed, or is still at work"
+    return [f"{HEADER_FILE}: the session is not complete{why}."]
+
+
+def _missing_events(header: Header, n_events: int) -> List[str]:
+    n_counted = sum(n for kind, n in header.counts.items() if kind in KINDS or kind == Unknown.kind)
+    if not header.counts or n_events >= n_counted:
+        return []
+    lost = f"{n_counted - n_events} of the {n_counted} events that {HEADER_FILE} counts are lost"
+    return [f"{EVENTS_FILE}, line {n_events + 1}: the file ends here; {lost}."]
+
+
+def _missing_audio(reading: _Reading) -> List[str]:
+    missing = []
+    for name, stop in sorted(reading.extents.items()):
+        size = reading.place.size(name)
+        if size is None:
+            missing.append(f"{name}: it is not there, and {EVENTS_FILE} refers to {stop} bytes of it.")
+        elif size < stop:
+            lines = reading.lines_beyond(name, size)
+            missing.append(
+                f"{name}: it ends at byte {size} of {stop}; {len(lines)} frames have no audio, the first in {EVENTS_FILE}, line {lines[0]}."
+            )
+    return missing
+
+
+def _tracks_found(reading: _Reading) -> Tuple[TrackFile, ...]:
+    """The audio files of a session whose header does not list them yet."""
+    found = []
+    for name, track in sorted(reading.tracks.items()):
+        size = reading.place.size(name)
+        if track is None or size is None:
+            continue
+        riff = wav.split(reading.place.head(name)) if PAYLOADS not in name else None
+        pcm = (riff.pcm.rate, riff.pcm.channels, riff.pcm.width) if riff else (None, None, None)
+        found.append(TrackFile(track, name, size, *pcm))
+    return tuple(found)

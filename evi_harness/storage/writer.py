@@ -1,0 +1,367 @@
+"""Writes a session folder, event by event, so that it can be killed at any instant.
+
+Rules of living here:
+
+- A folder never exists without a header: it is made under a hidden name and renamed.
+- Audio is written before the line that refers to it. When ``write`` returns, both have been handed to the operating system; the disk
+  is asked to hold them at most once a second, audio first.
+- A line is read back and compared with its frame before it is written; what would not come back exactly is kept verbatim.
+- Nothing is written before it has been redacted.
+- No threads, and none of the app's time: whoever records queues the events and calls this from a thread of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, Type, Union
+
+from evi_harness.errors import SessionUnwritable
+from evi_harness.session.events import Event, Opened, Received, Sent
+from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Header
+from evi_harness.session.protocols import AudioPlace, Dialect
+from evi_harness.session.session import Session
+from evi_harness.storage import codec, header_file, lines
+from evi_harness.storage.append import AppendFile, sync_folder, write_new
+from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, MAX_INLINE_BYTES, MAX_TRACK_BYTES, payload_name
+from evi_harness.storage.lines import Cut, Slice
+from evi_harness.storage.redaction import Redactor, apply, moved
+from evi_harness.storage.tracks import AudioFiles, Slot
+
+__all__ = ["SessionWriter", "write_session"]
+
+_SYNC_EVERY_NS = 1_000_000_000
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class _Stored(NamedTuple):
+    """A line that is ready, and the bytes that must be in their file before it.
+
+    Attributes:
+        line: The line without its newline.
+        data: The bytes, none where the line holds all.
+        slot: Where audio goes.
+        body: The file that a body goes to.
+    """
+
+    line: bytes
+    data: bytes = b""
+    slot: Optional[Slot] = None
+    body: Optional[str] = None
+
+
+class SessionWriter:
+    """Writes one session folder. A context manager: an exception leaves the session incomplete.
+
+    Args:
+        folder: Where; nothing or an empty folder may be there. Missing parents are made.
+        header: The header as far as it is known.
+        dialect: Tells where audio is in a frame and which names are secret.
+        secrets: Values that must not be written wherever they stand; those shorter than 8 characters are not searched for.
+        max_track_bytes: Bytes of audio after which a track goes on in another file.
+
+    Raises:
+        SessionUnwritable: There is something already, or nothing can be made there.
+    """
+
+    def __init__(
+        self, folder: PathLike, header: Header, dialect: Dialect, *, secrets: Iterable[str] = (), max_track_bytes: int = MAX_TRACK_BYTES
+    ) -> None:
+        self._folder = Path(folder).absolute()
+        self._redactor = Redactor(dialect.secret_names, dialect.folded_names, secrets)
+        self._dialect = dialect
+        self._places = dialect.audio_places()
+        self._header = _begun(header)
+        self._counts: Dict[str, int] = Counter()
+        self._next_seq = 0
+        self._n_bodies = 0
+        self._over: Optional[str] = None
+        self._synced_ns = time.monotonic_ns()
+        self._audio = AudioFiles(self._folder, max_track_bytes)
+        try:
+            self._events = _make_folder(self._folder, self._header_text())
+        except OSError as error:
+            raise _unwritable(self._folder, error, "Name a new folder, in a place that can be written.") from error
+
+    @property
+    def folder(self) -> Path:
+        """The folder, as an absolute path."""
+        return self._folder
+
+    @property
+    def n_events(self) -> int:
+        """How many events have been written."""
+        return sum(self._counts.values())
+
+    def write(self, event: Event) -> int:
+        """Write one event. When it returns, the line and its audio have been handed to the operating system.
+
+        Args:
+            event: The event. Its own seq stands in the line: it must be larger than that of the event before. A gap says that events
+                were dropped, and is reported by whoever reads the folder.
+
+        Returns:
+            The seq.
+
+        Raises:
+            ValueError: The seq is not larger than the one before; nothing is written.
+            SessionUnwritable: The disk is full or gone, or the session is over. All that was written before stays readable.
+        """
+        self._check_open()
+        if event.seq < self._next_seq:
+            raise ValueError(f"the event has seq {event.seq}, and {self._next_seq} is the least that can come now")
+        try:
+            stored = self._stored(event)
+            if stored.slot is not None:
+                self._audio.store(stored.slot, stored.data)
+            elif stored.body is not None:
+                self._audio.store_body(stored.body, stored.data)
+            self._events.append(stored.line + b"\n")
+            self._next_seq = event.seq + 1
+            self._counts[event.kind] += 1
+            if time.monotonic_ns() - self._synced_ns >= _SYNC_EVERY_NS:
+                self.sync()
+        except OSError as error:
+            raise self._failed(error) from error
+        return event.seq
+
+    def sync(self) -> None:
+        """Have the disk hold all that was written; ``write`` calls it at most once a second, an idle recorder may call it."""
+        self._audio.sync()
+        self._events.sync()
+        self._synced_ns = time.monotonic_ns()
+
+    def close(self, **header_changes: Any) -> None:
+        """Complete the session: counts, digests and tracks go into the header, which is replaced at once. Once more does nothing.
+
+        Args:
+            header_changes: Fields of the header to set; ``end``, where there is a clock, is the caller's to give.
+
+        Raises:
+            SessionUnwritable: The header cannot be replaced; the folder stays readable and incomplete.
+        """
+        if self._over is not None:
+            return
+        try:
+            self.sync()
+            self._end("it is complete")
+            self._header = dataclasses.replace(self._header, **header_changes)
+            self._replace_header(complete=True, digests=_digests(self._folder, [EVENTS_FILE, *self._audio.names()]))
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def abandon(self, reason: str) -> None:
+        """End the writing before the session's end; the header stays incomplete and says why. Raises nothing, once more does nothing.
+
+        Args:
+            reason: Why, in a few words.
+        """
+        if self._over is not None:
+            return
+        # What cannot be said in the header is still seen: it is incomplete.
+        with contextlib.suppress(OSError):
+            self.sync()
+        self._end(reason)
+        with contextlib.suppress(OSError):
+            self._replace_header(abandoned=reason)
+
+    def __enter__(self) -> SessionWriter:
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon(f"{kind.__name__} ended it")
+
+    def _check_open(self) -> None:
+        if self._over is not None:
+            raise SessionUnwritable(f"no event can be written any more: {self._over}", where=str(self._folder))
+
+    def _end(self, why: str) -> None:
+        self._over = why
+        self._audio.close()
+        self._events.close()
+
+    def _failed(self, error: OSError) -> SessionUnwritable:
+        what = error.strerror or str(error)
+        self.abandon(f"writing failed: {what}")
+        kept = f"{self.n_events} events are kept" + (f", the last is seq {self._next_seq - 1}" if self._next_seq else "")
+        return SessionUnwritable(
+            f"the session cannot be written any further: {what}; {kept}",
+            where=str(self._folder),
+            hint="The folder is readable. Make room, or give a folder on another disk.",
+        )
+
+    def _header_text(self) -> bytes:
+        return header_file.encode(header_file.redacted(self._header, self._redactor))
+
+    def _replace_header(self, **changes: Any) -> None:
+        counts = {**self._header.counts, **self._counts}
+        self._header = dataclasses.replace(self._header, counts=counts, tracks=tuple(self._audio.track_files()), **changes)
+        new = self._folder / f".{HEADER_FILE}.new"
+        try:
+            write_new(new, self._header_text())
+            new.replace(self._folder / HEADER_FILE)
+        except OSError:
+            with contextlib.suppress(OSError):
+                new.unlink()
+            raise
+        sync_folder(self._folder)
+
+    def _stored(self, event: Event) -> _Stored:
+        if isinstance(event, (Sent, Received)):
+            return self._stored_frame(event)
+        if isinstance(event, Opened):
+            self._places = self._dialect.audio_places(event.handshake)
+        line, extra = codec.other_line(event, self._redactor)
+        return _Stored(lines.encode(line, extra))
+
+    def _stored_frame(self, event: Union[Sent, Received]) -> _Stored:
+        payload = event.frame.payload
+        place = self._places.find(event.kind, event.frame)
+        audio = codec.cut(payload, place) if place is not None else None
+        if place is not None and audio is not None:
+            stored = self._with_audio(event, place, audio)
+            if stored is not None:
+                return stored
+        edits = self._redactor.edits(payload)
+        return self._without_audio(event, apply(payload, edits), {edit.what for edit in edits})
+
+    def _with_audio(self, event: Union[Sent, Received], place: AudioPlace, audio: codec.Audio) -> Optional[_Stored]:
+        """The line of a frame whose audio is stored in a track; None where the frame would not come back exactly."""
+        edits = self._redactor.edits(audio.body)
+        at = moved(audio.at, edits)
+        # What is said to be audio can be JSON that was sent as binary by mistake, with a key in it.
+        if at is None or len(audio.body) > MAX_INLINE_BYTES or self._redactor.names_in(audio.data):
+            return None
+        body, data = apply(audio.body, edits), self._redactor.samples(audio.data)
+        found = {edit.what for edit in edits} | ({"value in audio"} if data != audio.data else set())
+        parts = codec.pieces(data, place)
+        slot = self._audio.plan(place.track, parts)
+        cut = _cut(slot, parts, at, audio.form, data)
+        inline = codec.body_fields(body) if body or event.frame.is_text else {}
+        line = codec.frame_line(event, audio=cut, **inline, redacted=self._listed(event, found))
+        expected = codec.put_together(body, at, data, audio.form)
+        if not found and expected != event.frame.payload:
+            return None
+        text = lines.encode(line, self._extra(event, found))
+        return _Stored(text, parts.samples, slot) if _comes_back(text, parts.samples, expected) else None
+
+    def _without_audio(self, event: Union[Sent, Received], payload: bytes, found: Set[str]) -> _Stored:
+        """The line of a frame that is kept as it is; one that is too large goes to a file of its own."""
+        redacted = self._listed(event, found)
+        extra = self._extra(event, found)
+        if len(payload) > MAX_INLINE_BYTES:
+            self._n_bodies += 1
+            name = payload_name("frame", self._n_bodies, "json" if codec.is_readable_json(payload) else "bin")
+            line = codec.frame_line(event, payload=Slice(name, 0, len(payload)), redacted=redacted)
+            return _Stored(lines.encode(line, extra), payload, body=name)
+        text = lines.encode(codec.frame_line(event, **codec.body_fields(payload), redacted=redacted), extra)
+        if not _comes_back(text, b"", payload):
+            text = lines.encode(codec.frame_line(event, base64=payload, redacted=redacted), extra)
+        return _Stored(text)
+
+    def _listed(self, event: Event, found: Set[str]) -> Tuple[str, ...]:
+        return tuple(sorted(found.union(codec.event_extra(event).get("redacted", ()))))
+
+    def _extra(self, event: Event, found: Set[str]) -> Dict[str, Any]:
+        extra = codec.event_extra(event)
+        return {name: self._redactor.data(value, found) for name, value in extra.items() if name != "redacted"} if extra else {}
+
+
+def write_session(folder: PathLike, session: Session, dialect: Dialect, *, secrets: Iterable[str] = ()) -> Path:
+    """Write a whole session into a new folder, its events by seq.
+
+    Args:
+        folder: Where; nothing or an empty folder may be there.
+        session: The session. Its header's end, source and relations are kept; counts, tracks and digests are made anew. One that was
+            read from an incomplete folder is incomplete again; one that was made in memory is complete.
+        dialect: The dialect that its messages are in.
+        secrets: Values that must not be written.
+
+    Returns:
+        The folder, as an absolute path.
+
+    Raises:
+        SessionUnwritable: It cannot be written.
+        ValueError: Two events have the same seq.
+    """
+    with SessionWriter(folder, session.header, dialect, secrets=secrets) as writer:
+        for event in sorted(session.events, key=lambda one: one.seq):
+            writer.write(event)
+        if session.missing and not session.header.complete:
+            writer.abandon(session.header.abandoned or "the session that this is a copy of is not complete")
+    return writer.folder
+
+
+def _begun(header: Header) -> Header:
+    """A header as it is before the first event: nothing is counted, and the format is the present one."""
+    counts = {name: n for name, n in header.counts.items() if name not in lines.KINDS}
+    minor = max(header.minor, FORMAT_MINOR)
+    return dataclasses.replace(
+        header, complete=False, abandoned=None, counts=counts, tracks=(), digests={}, version=FORMAT_VERSION, minor=minor
+    )
+
+
+def _make_folder(folder: Path, header: bytes) -> AppendFile:
+    """Make a folder with a header and no events, at once; give back its open file of events."""
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise FileExistsError(errno.EEXIST, "there is something already")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    hidden = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.new"
+    hidden.mkdir(0o700)
+    try:
+        write_new(hidden / HEADER_FILE, header)
+        events = AppendFile(hidden / EVENTS_FILE)
+        try:
+            hidden.rename(folder)
+        except OSError:
+            events.close()
+            raise
+    except OSError:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+    with contextlib.suppress(OSError):
+        sync_folder(folder.parent)
+    return events
+
+
+def _unwritable(folder: Path, error: OSError, hint: str) -> SessionUnwritable:
+    return SessionUnwritable(f"a session folder cannot be made here: {error.strerror or error}", where=str(folder), hint=hint)
+
+
+def _cut(slot: Slot, parts: codec.Pieces, at: int, form: Optional[lines.Form], data: bytes) -> Cut:
+    track: Any = slot.track
+    size = None if form is None else len(codec.put_together(b"", 0, data, form))
+    return Cut(track, slot.file, slot.offset, len(parts.samples), at=at, size=size, form=form, head=parts.head, tail=parts.tail)
+
+
+def _comes_back(text: bytes, samples: bytes, expected: bytes) -> bool:
+    """Whether a line, read as a reader reads it, gives a frame's bytes."""
+    try:
+        line, _ = lines.decode(text)
+    except ValueError:
+        return False
+    assert isinstance(line, (lines.SentLine, lines.ReceivedLine))
+    return codec.payload_of(line, samples) == expected
+
+
+def _digests(folder: Path, names: List[str]) -> Dict[str, str]:
+    digests = {}
+    for name in names:
+        digest = hashlib.sha256()
+        with (folder / name).open("rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
+        digests[name] = digest.hexdigest()
+    return digests

@@ -1,0 +1,85 @@
+"""Tests of evi_harness.storage.append."""
+
+from __future__ import annotations
+
+import os
+import stat
+import wave
+
+import pytest
+
+from evi_harness.session.wav import Pcm
+from evi_harness.storage import append
+from evi_harness.storage.append import AppendFile, WavFile, write_new
+
+
+def test_a_file_is_new_and_its_owners(tmp_path):
+    """The file is 0600; what is there already is not touched."""
+    file = AppendFile(tmp_path / "x")
+    file.append(b"ab")
+    file.append(b"")
+    file.append(b"c")
+    file.sync()
+    file.close()
+    file.close()
+    assert (file.size, (tmp_path / "x").read_bytes()) == (3, b"abc")
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        AppendFile(tmp_path / "x")
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "x", b"")
+
+
+def test_short_writes_are_gone_on_with(tmp_path, monkeypatch):
+    """A system that writes three bytes at a time still writes all."""
+    real = os.pwrite
+    monkeypatch.setattr(append.os, "pwrite", lambda fd, data, at: real(fd, bytes(data[:3]), at))
+    write_new(tmp_path / "x", b"0123456789")
+    assert (tmp_path / "x").read_bytes() == b"0123456789"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "full"), KeyboardInterrupt()])
+def test_a_write_that_fails_half_way_is_taken_back(tmp_path, monkeypatch, error):
+    """After an error the file is as it was, and can be gone on with."""
+    file = AppendFile(tmp_path / "x")
+    file.append(b"whole")
+    real, calls = os.pwrite, []
+
+    def failing(fd, data, at):
+        calls.append(at)
+        if len(calls) == 2:
+            raise error
+        return real(fd, bytes(data[:2]), at)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(append.os, "pwrite", failing)
+        with pytest.raises(type(error)):
+            file.append(b"half")
+    assert (tmp_path / "x").read_bytes() == b"whole"
+    file.append(b"!")
+    file.close()
+    assert (tmp_path / "x").read_bytes() == b"whole!"
+
+
+def test_a_wav_file_is_right_after_every_append(tmp_path):
+    """Another program that opens the file at any time reads all samples."""
+    file = WavFile(tmp_path / "x.wav", Pcm(16_000, 2))
+    for number in range(3):
+        with wave.open(str(tmp_path / "x.wav")) as reader:
+            assert (reader.getnframes(), reader.getframerate(), reader.getnchannels()) == (number * 10, 16_000, 2)
+        file.append(b"\x01\x02\x03\x04" * 10)
+    assert file.size == 120
+    file.close()
+
+
+def test_the_disk_is_asked_only_where_something_was_written(tmp_path, monkeypatch):
+    """sync costs nothing when nothing was appended since."""
+    calls = []
+    monkeypatch.setattr(append.os, "fsync", calls.append)
+    file = AppendFile(tmp_path / "x")
+    file.sync()
+    file.append(b"a")
+    file.sync()
+    file.sync()
+    file.close()
+    assert len(calls) == 1

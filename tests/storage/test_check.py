@@ -1,0 +1,206 @@
+"""Tests of evi_harness.storage.check; damaged lines and headers stand in the reader's tests, beside what the reader does with them."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.session import wav
+from evi_harness.session.events import BINARY, TEXT, Frame
+from evi_harness.session.wav import Pcm
+from evi_harness.storage.check import Problem, check_folder
+
+SETTINGS = b'{"type":"session_settings","audio":{"encoding":"linear16","sample_rate":16000,"channels":1}}'
+BLOB = wav.header(Pcm(24_000, 1), 40) + b"\x05" * 40
+SPOKEN = b'{"type":"audio_output","id":"x","index":0,"data":"' + base64.b64encode(BLOB) + b'"}'
+
+
+@pytest.fixture
+def folder(record):
+    """A sound folder: opened, settings, two microphone frames, two replies."""
+    return record(
+        [
+            ("sent", Frame(TEXT, SETTINGS)),
+            ("sent", Frame(BINARY, b"\x01" * 64)),
+            ("sent", Frame(BINARY, b"\x02" * 64)),
+            ("received", Frame(TEXT, SPOKEN)),
+            ("received", Frame(TEXT, SPOKEN)),
+        ]
+    )
+
+
+def edit(name, old, new):
+    """A damage that replaces text in a file."""
+
+    def damage(folder):
+        data = (folder / name).read_bytes()
+        assert old in data
+        (folder / name).write_bytes(data.replace(old, new, 1))
+
+    return damage
+
+
+def header(**members):
+    """A damage that sets members of the header."""
+
+    def damage(folder):
+        path = folder / "session.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **members}))
+
+    return damage
+
+
+def append(name, data):
+    """A damage that adds to a file, or makes one."""
+
+    def damage(folder):
+        with (folder / name).open("ab") as file:
+            file.write(data)
+
+    return damage
+
+
+DIGEST = ("events.jsonl", None, "the digest differs")
+# What is done to a folder, and all that must be said, as file, line and a part of the sentence.
+CASES = {
+    "nothing": (lambda folder: None, []),
+    "incomplete": (header(complete=False, digests={}), [("session.json", None, "not complete: the writer was killed")]),
+    "abandoned": (header(complete=False, digests={}, abandoned="full"), [("session.json", None, "not complete: full")]),
+    "a wrong count": (header(counts={"sent": 9}), [("session.json", None, "it counts 9 sent, and there are 1 opened, 2 received, 3 sent")]),
+    "a dropped count is none of ours": (header(counts={"opened": 1, "sent": 3, "received": 2, "dropped": 4}), []),
+    "a strange file": (
+        append("notes.txt", b"x"),
+        [("notes.txt", None, "nothing refers"), ("session.json", None, "no digest of notes.txt")],
+    ),
+    "a hidden file": (append(".session.json.new", b"x"), [(".session.json.new", None, "no name of a file")]),
+    "changed audio": (edit("user.wav", b"\x01", b"\x09"), [("user.wav", None, "digest differs")]),
+    "cut audio": (
+        lambda folder: (folder / "user.wav").write_bytes((folder / "user.wav").read_bytes()[:-2]),
+        [
+            ("events.jsonl", 4, "bytes 64 to 128 of user.wav, which ends at 126"),
+            ("user.wav", None, "holds 126 bytes of audio, and session.json says 128"),
+            ("user.wav", None, "digest differs"),
+            ("user.wav", None, "own header says 128 bytes of samples, and there are 126"),
+        ],
+    ),
+    "more audio than lines": (
+        append("user.wav", b"\0\0"),
+        [
+            ("user.wav", None, "holds 130 bytes"),
+            ("user.wav", None, "digest differs"),
+            ("user.wav", None, "own header"),
+            ("user.wav", None, "no line refers to bytes 128 to 130"),
+        ],
+    ),
+    "absent audio": (
+        lambda folder: (folder / "user.wav").unlink(),
+        [
+            ("user.wav", None, "cannot be read, and 2 lines refer to it, the first is line 3"),
+            ("user.wav", None, "cannot be read, and session.json has its digest"),
+            ("user.wav", None, "cannot be read, and session.json lists it"),
+        ],
+    ),
+    "overlap and gap": (
+        edit("events.jsonl", b'"offset":64', b'"offset":60'),
+        [
+            DIGEST,
+            ("events.jsonl", 4, "another line refers to bytes 60 to 64 of user.wav"),
+            ("user.wav", None, "no line refers to bytes 124 to 128"),
+        ],
+    ),
+    "a hole": (
+        edit("events.jsonl", b'"offset":0,"length":64', b'"offset":4,"length":60'),
+        [DIGEST, ("user.wav", None, "no line refers to bytes 0 to 4")],
+    ),
+    "a wrong size": (
+        edit("events.jsonl", b'"size":112', b'"size":111'),
+        [DIGEST, ("events.jsonl", 5, "the frame has 163 bytes, and it has 164")],
+    ),
+    "time going back": (
+        edit("events.jsonl", b'"at_ns":3000', b'"at_ns":100'),
+        [DIGEST, ("events.jsonl", 4, "it was over at 100 ns, before the line before it began at 2000 ns")],
+    ),
+    "a send that took long": (edit("events.jsonl", b'"at_ns":3000', b'"at_ns":100,"took_ns":2900'), [DIGEST]),
+    "a gap in the numbers": (
+        edit("events.jsonl", b'"seq":5', b'"seq":8'),
+        [DIGEST, ("events.jsonl", 6, "3 events are missing before seq 8")],
+    ),
+    "a number twice": (edit("events.jsonl", b'"seq":5', b'"seq":4'), [DIGEST, ("events.jsonl", 6, "seq 4 comes after seq 4")]),
+    "an unknown kind": (
+        edit("events.jsonl", b'"event":"opened"', b'"event":"hologram"'),
+        [DIGEST, ("events.jsonl", 1, "'hologram' is no kind of event of version 1.0"), ("session.json", None, "it counts 1 opened")],
+    ),
+    "a newer minor may add": (
+        lambda folder: [header(minor=3)(folder), edit("events.jsonl", b'"seq":0', b'"seq":0,"new":1')(folder)],
+        [DIGEST],
+    ),
+    "two damaged lines": (
+        lambda folder: [edit("events.jsonl", b'"at_ns":3000', b"!")(folder), edit("events.jsonl", b'"at_ns":1000', b"!")(folder)],
+        [
+            DIGEST,
+            ("events.jsonl", 2, "cannot be read"),
+            ("events.jsonl", 3, "1 events are missing"),
+            ("events.jsonl", 4, "cannot be read"),
+            ("events.jsonl", 5, "1 events are missing"),
+            ("user.wav", None, "no line refers to bytes 64 to 128"),
+        ],
+    ),
+    "a cut last line": (
+        append("events.jsonl", b'{"event":'),
+        [DIGEST, ("events.jsonl", 7, "the file ends within the line, after 9 bytes")],
+    ),
+    "a secret in a frame": (
+        edit("events.jsonl", b'{"type":"session_settings"', b'{"api_key":"abc","type":"session_settings"'),
+        [DIGEST, ("events.jsonl", 2, "looks like a secret stands here: api_key")],
+    ),
+    "a secret in the handshake": (
+        edit("events.jsonl", b'"path":"/v0/evi/chat"', b'"path":"/v0/evi/chat","query":[["apiKey","abc"]]'),
+        [DIGEST, ("events.jsonl", 1, "looks like a secret stands here: apikey")],
+    ),
+    "a secret in the header": (header(source={"api_key": "abc"}), [("session.json", None, "looks like a secret")]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("dialect", [EVI, None], ids=["with its dialect", "without"])
+def test_all_that_is_wrong_is_said(folder, name, dialect):
+    """check gives exactly the expected problems, each with file and line."""
+    damage, expected = CASES[name]
+    damage(folder)
+    problems = check_folder(folder, dialect)
+    assert [(problem.file, problem.line) for problem in problems] == [(file, line) for file, line, _ in expected], problems
+    for problem, (_, _, part) in zip(problems, expected):
+        assert part in problem.what
+        assert "abc" not in str(problem)
+
+
+def test_links_pipes_and_folders_are_named(folder, tmp_path):
+    """What is no regular file is a problem of its own."""
+    (folder / "link").symlink_to(tmp_path)
+    (folder / "inner").mkdir()
+    (folder / "payloads").mkdir()
+    (folder / "payloads" / "stray.bin").write_bytes(b"")
+    found = [(problem.file, problem.what) for problem in check_folder(folder)]
+    assert [file for file, _ in found] == ["inner", "link", "payloads/stray.bin", "session.json"]
+    assert "no regular file" in found[0][1]
+    assert "symbolic link" in found[1][1]
+
+
+def test_any_bytes_in_any_file_raise_nothing(folder):
+    """A folder of garbage is described, not raised on."""
+    for name in ("session.json", "events.jsonl", "user.wav", "assistant.wav"):
+        data = (folder / name).read_bytes()
+        for garbage in (b"", b"\x00" * 100, b"\xff\n" * 50, b"{}\n" * 3, data[: len(data) // 2]):
+            (folder / name).write_bytes(garbage)
+            assert check_folder(folder) != []
+        (folder / name).write_bytes(data)
+    assert check_folder(folder) == []
+
+
+def test_a_problem_reads_as_a_sentence():
+    """str() gives place, what and hint on one line."""
+    assert str(Problem("a.wav", None, "it is gone.", "Look for it.")) == "a.wav: it is gone. Look for it."
+    assert str(Problem("", 3, "x.")) == "the folder, line 3: x."
