@@ -1,0 +1,160 @@
+"""The server that carries a service: WebSocket conversations and the token endpoint, on one aiohttp application.
+
+Rules of living here: it gets its clock and its connections from a carrier and depends on neither kind. A handshake is handed on as it
+came, with its secrets: it is never logged, and no message of this module quotes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from aiohttp import web
+
+from evi_harness.live.clock import Clock
+from evi_harness.live.conversation import Conversation
+from evi_harness.live.journal import Journal
+from evi_harness.session.events import Handshake, Opened
+from evi_harness.session.protocols import Action, Refuse, Service
+
+__all__ = ["ChatServer", "OpenService"]
+
+OpenService = Callable[[Handshake], Service]
+
+# Above the largest line a session folder takes, so that what a folder can hold can be sent.
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+# EVI's tokens last half an hour, and so do these.
+TOKEN_SECONDS = 1800
+# Always the same, or two virtual runs would differ in it.
+MADE_UP = "evi-harness-access-token"
+
+
+class ChatServer:
+    """Carries a service to any number of connections, one after another or at once.
+
+    Args:
+        open_service: Makes the service for one connection, given its handshake.
+        clock: The carrier's clock.
+        chat_paths: Paths on which a client opens the socket; a trailing slash makes no difference.
+        token_path: Path on which a client gets an access token, None for none.
+        journal_for: Makes the journal for one connection that was let in. By default a plain one.
+        token: The access token to give out.
+
+    Attributes:
+        journals: The journals of the conversations so far, in the order in which they were opened.
+        failures: What services raised. The connection was aborted each time.
+    """
+
+    def __init__(
+        self,
+        open_service: OpenService,
+        *,
+        clock: Clock,
+        chat_paths: Sequence[str],
+        token_path: Optional[str] = None,
+        journal_for: Optional[Callable[[Handshake], Journal]] = None,
+        token: str = MADE_UP,
+    ) -> None:
+        self.journals: List[Journal] = []
+        self.failures: List[BaseException] = []
+        self._open_service = open_service
+        self._clock = clock
+        self._chat_paths = tuple(chat_paths)
+        self._token_path = token_path
+        self._journal_for = journal_for or (lambda _: Journal(clock))
+        self._token = token
+        self._runner: Optional[web.AppRunner] = None
+        self._running: Dict[Conversation, asyncio.Future[None]] = {}
+
+    async def start(self) -> Callable[[], Any]:
+        """Get ready to serve on the running loop.
+
+        Returns:
+            What makes the protocol of one connection: for ``loop.create_server`` or ``connect_accepted_socket``.
+        """
+        # aiohttp's access log would write the query, and with it the key.
+        self._runner = web.AppRunner(self._application(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None
+        return server
+
+    async def stop(self) -> None:
+        """End the conversations that still run, with no close frame, and stop serving. Does nothing before ``start``."""
+        ends = list(self._running.values())
+        for conversation in list(self._running):
+            conversation.abort()
+        if ends:
+            await asyncio.wait(ends)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _application(self) -> web.Application:
+        application = web.Application()
+        for path in self._chat_paths:
+            application.router.add_get(path.rstrip("/"), self._chat)
+            application.router.add_get(path.rstrip("/") + "/", self._chat)
+        if self._token_path is not None:
+            application.router.add_post(self._token_path, self._give_token)
+        application.router.add_route("*", "/{elsewhere:.*}", self._nothing_here)
+        return application
+
+    async def _give_token(self, request: web.Request) -> web.Response:
+        await request.read()
+        return web.json_response({"access_token": self._token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS})
+
+    async def _nothing_here(self, request: web.Request) -> web.Response:
+        there = [f"GET {path} (WebSocket)" for path in self._chat_paths]
+        if self._token_path is not None:
+            there.append(f"POST {self._token_path}")
+        return web.Response(status=404, text=f"nothing here for {request.method} {request.path}; there is " + ", ".join(there) + "\n")
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES, autoping=True, autoclose=False)
+        if not socket.can_prepare(request):
+            return web.Response(status=426, text=f"{request.path} speaks WebSocket, and this request does not ask for it\n")
+        handshake = _handshake(request)
+        try:
+            service = self._open_service(handshake)
+            service.take(Opened(seq=0, at_ns=0, handshake=handshake), 0)
+            first = service.due(0)
+            refusal = next((action for action in first if isinstance(action, Refuse)), None)
+            if refusal is not None:
+                return web.Response(status=refusal.status, text=refusal.body)
+            await self._converse(request, socket, service, first, self._journal_for(handshake), handshake)
+        except Exception as failure:  # noqa: BLE001 - a service's own code may raise anything; the carrier raises it again
+            self.failures.append(failure)
+            if not socket.prepared:
+                return web.Response(status=500, text="the service failed before it was open\n")
+        return socket
+
+    async def _converse(
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        service: Service,
+        first: Sequence[Action],
+        journal: Journal,
+        handshake: Handshake,
+    ) -> None:
+        await socket.prepare(request)
+        if request.transport is None:
+            # The peer was gone before the handshake was over: there was no session.
+            return
+        journal.opened(handshake)
+        self.journals.append(journal)
+        conversation = Conversation(service, journal, self._clock, socket, request.transport)
+        self._running[conversation] = end = asyncio.get_running_loop().create_future()
+        try:
+            await conversation.run(first)
+        finally:
+            del self._running[conversation]
+            end.set_result(None)
+
+
+def _handshake(request: web.Request) -> Handshake:
+    return Handshake(path=request.path, query=_pairs(request.query), headers=_pairs(request.headers))
+
+
+def _pairs(pairs: Any) -> Tuple[Tuple[str, str], ...]:
+    return tuple((str(name), str(value)) for name, value in pairs.items())

@@ -1,0 +1,81 @@
+"""How long the steps of a loop take in real time: samples, beside the exact virtual clock.
+
+Rules of living here: a step is one callback of the loop, from the moment the loop takes it to the moment it takes the next or waits.
+This runs once a step, so it does next to nothing; a step is described only when it is the worst so far.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Deque, Optional
+
+__all__ = ["ReadySteps", "Step"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a loop.
+
+    Attributes:
+        number: Which, from 1.
+        what: What ran: the coroutine of the task, or the callback.
+        took_ns: Real time it took. A sample: it depends on the machine.
+        cpu_ns: Time of the processor that the thread used meanwhile. A sample likewise.
+    """
+
+    number: int
+    what: str
+    took_ns: int
+    cpu_ns: int
+
+
+class ReadySteps(Deque[Any]):
+    """A loop's queue of ready callbacks that measures what is taken out of it.
+
+    asyncio takes each callback out of this queue just before it runs it. That is the one place that sees all of them: tasks, timers,
+    readers and calls from other threads.
+
+    Attributes:
+        n_steps: Steps taken so far. It grows while the loop moves: what a watchdog watches.
+        worst: The longest step so far in real time, None before the first has ended.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_steps = 0
+        self.worst: Optional[Step] = None
+        self._running: Any = None
+        self._began_ns = 0
+        self._began_cpu_ns = 0
+        self._worst_ns = -1
+
+    def popleft(self) -> Any:
+        """The next callback; the one before it has ended."""
+        handle = deque.popleft(self)
+        self.end()
+        self.n_steps += 1
+        self._running = handle
+        self._began_ns = time.perf_counter_ns()
+        self._began_cpu_ns = time.thread_time_ns()
+        return handle
+
+    def end(self) -> None:
+        """End the running step, if one runs: the loop is about to wait or to take the next."""
+        if self._running is None:
+            return
+        took_ns = time.perf_counter_ns() - self._began_ns
+        if took_ns > self._worst_ns:
+            self._worst_ns = took_ns
+            cpu_ns = time.thread_time_ns() - self._began_cpu_ns
+            self.worst = Step(self.n_steps, _describe(self._running), took_ns, cpu_ns)
+        self._running = None
+
+
+def _describe(handle: Any) -> str:
+    # A cancelled handle has let go of its callback.
+    callback = getattr(handle, "_callback", None)
+    coroutine = getattr(getattr(callback, "__self__", None), "get_coro", None)
+    named = coroutine() if coroutine is not None else callback
+    return getattr(named, "__qualname__", None) or repr(named)

@@ -1,0 +1,123 @@
+"""The watchdog: sees in real time that nothing moves any more, and breaks what blocks.
+
+Rules of living here: it decides nothing but that. It says where the watched thread stands before it interrupts it. Ctrl+C works as
+without it: it has a signal of its own, one that is ignored where nobody handles it, and puts its handler back.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+import threading
+import time
+import traceback
+from types import FrameType, TracebackType
+from typing import Any, Callable, Optional, Type
+
+from evi_harness.errors import StuckError
+
+__all__ = ["Watchdog"]
+
+# SIGURG is ignored by default and rarely used, so a late one harms nobody. Go's runtime interrupts its threads with it for that reason.
+SIGNAL = signal.SIGURG
+NEVER_NS = 1 << 62
+
+
+class Interrupted(StuckError):
+    """What the watched thread gets. CPython makes it from the class alone, so it takes no arguments."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing has moved for too long; the watchdog interrupted what was running")
+
+
+class Watchdog:
+    """Watches a count that grows while things move, from a thread of its own, for as long as the block runs.
+
+    Without progress for the whole timeout it calls ``on_stuck`` and raises ``StuckError`` in the thread that entered the block, again
+    and again until the count grows or the block ends. In the main thread that breaks waits for locks, queues and sockets too; in another
+    thread Python can only interrupt running Python code, so ``on_stuck`` is then all that is certain.
+
+    Args:
+        progress: The count, such as ``lambda: loop.steps.n_steps``. Called on the watchdog's thread.
+        on_stuck: Called once for each time that things stop, on the watchdog's thread, with the stack of the watched thread as text.
+        timeout_s: How long nothing may move, in real seconds.
+    """
+
+    def __init__(self, progress: Callable[[], int], on_stuck: Callable[[str], object], *, timeout_s: float = 60.0) -> None:
+        self._progress = progress
+        self._on_stuck = on_stuck
+        self._timeout_ns = round(timeout_s * 1e9)
+        self._again_ns = min(self._timeout_ns, 1_000_000_000)
+        self._over = threading.Event()
+        self._seen = -1
+        self._due_ns = NEVER_NS
+        self._is_stuck = False
+        self._watched = 0
+        self._uses_signal = False
+        self._earlier: Any = None
+        self._thread = threading.Thread(target=self._watch, name="evi-harness watchdog", daemon=True)
+
+    def __enter__(self) -> Watchdog:
+        self._watched = threading.get_ident()
+        self._uses_signal = threading.current_thread() is threading.main_thread()
+        if self._uses_signal:
+            self._earlier = signal.signal(SIGNAL, self._on_signal)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        try:
+            self._stop()
+        except Interrupted:
+            # The last one came while the block was being left.
+            self._stop()
+        if self._uses_signal:
+            signal.signal(SIGNAL, self._earlier if self._earlier is not None else signal.SIG_DFL)
+
+    def look(self, now_ns: int) -> None:
+        """Look once whether things move; report and interrupt if they have not for too long.
+
+        Args:
+            now_ns: Real time.
+        """
+        seen = self._progress()
+        if seen != self._seen:
+            self._seen = seen
+            self._is_stuck = False
+            self._due_ns = now_ns + self._timeout_ns
+        elif now_ns >= self._due_ns:
+            if not self._is_stuck:
+                self._is_stuck = True
+                self._on_stuck(self._stack())
+            self._due_ns = now_ns + self._again_ns
+            self._interrupt()
+
+    def _stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+        # An interrupt that is still on its way arrives in running code: here, and not behind the block. Calling it off with NULL instead
+        # leaves CPython 3.11 looking for it for ever, and a traced thread then hangs.
+        for _ in range(100):
+            pass
+
+    def _watch(self) -> None:
+        interval_s = min(self._timeout_ns / 1e9 / 4, 1.0)
+        while not self._over.wait(interval_s):
+            self.look(time.monotonic_ns())
+
+    def _stack(self) -> str:
+        frame = sys._current_frames().get(self._watched)
+        return "".join(traceback.format_stack(frame)) if frame is not None else "the thread has ended\n"
+
+    def _interrupt(self) -> None:
+        if self._uses_signal:
+            signal.pthread_kill(self._watched, SIGNAL)
+        else:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._watched), ctypes.py_object(Interrupted))
+
+    def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
+        if self._is_stuck and not self._over.is_set():
+            raise Interrupted
+        if callable(self._earlier):
+            self._earlier(number, frame)

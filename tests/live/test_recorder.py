@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from evi_harness.errors import SessionUnwritable
+from evi_harness.live.recorder import EVENT_BYTES, Recorder
+from evi_harness.session.events import BINARY, Closed, Frame, Note, Opened, Sent
+
+
+class Writer:
+    """Keeps what it is given; waits at its gate before each write, and fails where it is told to."""
+
+    def __init__(self, fail_at=None, fail_closing=False, abandoning=None) -> None:
+        self.written = []
+        self.closed = []
+        self.abandoned = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.reached = threading.Event()
+        self._fail_at = fail_at
+        self._fail_closing = fail_closing
+        self._abandoning = abandoning
+
+    def write(self, event):
+        self.reached.set()
+        self.gate.wait(10)
+        if event.seq == self._fail_at:
+            raise OSError(28, "No space left on device")
+        self.written.append(event)
+
+    def close(self, **changes):
+        if self._fail_closing:
+            raise SessionUnwritable("read-only file system")
+        self.closed.append(changes)
+
+    def abandon(self, reason):
+        self.abandoned.append(reason)
+        if self._abandoning is not None:
+            raise self._abandoning
+
+
+def events(n_events, n_bytes=0):
+    """An opening and binary frames of so many bytes behind it."""
+    return [Opened(0, 0)] + [Sent(seq, seq * 10, Frame(BINARY, bytes(n_bytes))) for seq in range(1, n_events)]
+
+
+def test_all_that_was_put_is_written_in_order_before_close_returns():
+    """Close drains, joins and completes the session with its changes; a second close does nothing."""
+    writer = Writer()
+    recorder = Recorder(writer)
+    for event in events(500):
+        recorder.put(event)
+    recorder.close(service="player")
+    recorder.close(service="nobody")
+    assert writer.written == events(500)
+    assert writer.closed == [{"service": "player"}]
+    assert (recorder.n_dropped, recorder.failure, writer.abandoned) == (0, None, [])
+
+
+def test_a_recorder_that_was_given_nothing_closes():
+    """Zero events are a session too."""
+    writer = Writer()
+    Recorder(writer).close()
+    assert (writer.written, writer.closed) == ([], [{}])
+
+
+def test_what_does_not_fit_is_dropped_counted_and_told():
+    """While the disk hangs, memory stays bounded; a note stands where the events would, and the user hears of it once."""
+    writer, warnings = Writer(), []
+    writer.gate.clear()
+    recorder = Recorder(writer, limit_bytes=3 * (EVENT_BYTES + 100), warn=warnings.append)
+    put = events(10, 100)
+    for event in put:
+        recorder.put(event)
+    recorder.put(Closed(10, 100))
+    assert recorder.n_dropped == 7
+    writer.gate.set()
+    recorder.close()
+    note = Note(3, 30, "dropped", None, {"n_events": 7, "n_bytes": 700, "last_seq": 9})
+    assert writer.written == [*put[:3], note, Closed(10, 100)]
+    (warning,) = warnings
+    assert "7 events were dropped" in warning
+
+
+def test_recording_goes_on_behind_a_gap():
+    """When there is room again events are taken again, the note before them; a gap at the end is told at close."""
+    writer = Writer()
+    writer.gate.clear()
+    recorder = Recorder(writer, limit_bytes=2 * EVENT_BYTES, warn=lambda _: None)
+    put = events(6)
+    for event in put[:3]:
+        recorder.put(event)
+    writer.gate.set()
+    while recorder._written_bytes < 2 * EVENT_BYTES:
+        writer.reached.wait(10)
+    writer.gate.clear()
+    for event in put[3:]:
+        recorder.put(event)
+    writer.gate.set()
+    recorder.close()
+    seqs = [event.seq for event in writer.written]
+    assert seqs == sorted(set(seqs))
+    n_noted = sum(event.data["n_events"] for event in writer.written if isinstance(event, Note))
+    assert n_noted == recorder.n_dropped
+    assert n_noted + sum(not isinstance(event, Note) for event in writer.written) == len(put)
+
+
+@pytest.mark.parametrize("abandoning", [None, OSError("still full")])
+def test_a_full_disk_ends_the_recording_and_nothing_else(abandoning):
+    """One warning, the session is left incomplete, and put and close go on without a word."""
+    writer, warnings = Writer(fail_at=3, abandoning=abandoning), []
+    recorder = Recorder(writer, warn=warnings.append)
+    for event in events(10):
+        recorder.put(event)
+    recorder.close()
+    recorder.put(Closed(10, 100))
+    assert [event.seq for event in writer.written] == [0, 1, 2]
+    assert recorder.n_dropped == 8
+    assert isinstance(recorder.failure, OSError)
+    assert (writer.closed, len(writer.abandoned)) == ([], 1)
+    (warning,) = warnings
+    assert "No space left" in warning
+    assert "conversation goes on" in warning
+
+
+def test_a_session_that_cannot_be_completed_is_told():
+    """A failing close warns and does not raise."""
+    warnings = []
+    recorder = Recorder(Writer(fail_closing=True), warn=warnings.append)
+    recorder.close()
+    assert isinstance(recorder.failure, SessionUnwritable)
+    assert "read-only" in warnings[0]
+
+
+def test_a_warning_that_raises_does_no_harm():
+    """Whatever the app does with a warning, the recorder ends as it should."""
+
+    def warn(sentence):
+        raise ZeroDivisionError
+
+    recorder = Recorder(Writer(fail_at=0), warn=warn)
+    recorder.put(Opened(0, 0))
+    recorder.close()
+    assert recorder.n_dropped == 1
+
+
+def test_many_threads_may_put():
+    """Notes come from any thread; none is lost and the count of bytes returns to zero."""
+    writer = Writer()
+    recorder = Recorder(writer)
+    threads = [threading.Thread(target=lambda: [recorder.put(event) for event in events(200)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    recorder.close()
+    assert len(writer.written) == 800
+    assert recorder._put_bytes == recorder._written_bytes

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from evi_harness.live import steps as steps_module
+from evi_harness.live.steps import ReadySteps, Step
+from evi_harness.live.virtual import run_virtual
+
+
+class Handle:
+    def __init__(self, callback) -> None:
+        self._callback = callback
+
+
+def first() -> None:
+    """Do nothing."""
+
+
+def second() -> None:
+    """Do nothing."""
+
+
+@pytest.fixture
+def ticks(monkeypatch):
+    """The readings of both clocks, to be set by the test."""
+    clocks = {"real": 0, "cpu": 0}
+
+    class Time:
+        perf_counter_ns = staticmethod(lambda: clocks["real"])
+        thread_time_ns = staticmethod(lambda: clocks["cpu"])
+
+    monkeypatch.setattr(steps_module, "time", Time)
+    return clocks
+
+
+def test_the_worst_step_is_kept_with_what_ran(ticks):
+    """A step lasts until the next is taken or the loop waits; only a longer one takes the place of the worst."""
+    steps = ReadySteps()
+    steps.extend([Handle(first), Handle(second), Handle(None)])
+    steps.popleft()
+    ticks.update(real=50, cpu=20)
+    steps.popleft()
+    assert steps.worst == Step(1, "first", 50, 20)
+    ticks.update(real=150, cpu=30)
+    steps.end()
+    assert steps.worst == Step(2, "second", 100, 10)
+    ticks.update(real=1000)
+    steps.end()
+    steps.popleft()
+    ticks.update(real=1001)
+    steps.end()
+    assert steps.worst == Step(2, "second", 100, 10)
+    assert steps.n_steps == 3
+
+
+def test_an_empty_queue_counts_nothing():
+    """Taking from an empty queue fails as a deque does, and is no step."""
+    steps = ReadySteps()
+    with pytest.raises(IndexError):
+        steps.popleft()
+    steps.end()
+    assert (steps.n_steps, steps.worst) == (0, None)
+
+
+def test_a_task_is_named_by_its_coroutine():
+    """On a real loop the step that computes longest is the coroutine that did."""
+
+    async def computes(loop):
+        until = time.perf_counter_ns() + 20_000_000
+        while time.perf_counter_ns() < until:
+            pass
+        return loop
+
+    loop = run_virtual(computes)
+    assert loop.steps.worst.what.endswith("computes")
+    assert loop.steps.worst.took_ns >= 20_000_000
