@@ -1,0 +1,118 @@
+"""What a recording says about its own order: the steps of the service, and what each waited for.
+
+Worked out once per replay, from the recording alone. Causes are derived here and never stored, so that a better table of causes makes
+old recordings better too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Mapping, Optional, Tuple, Union
+
+from evi_harness.session.events import Closed, Event, Received, Sent
+from evi_harness.session.position import Positions
+from evi_harness.session.protocols import OPENED, POSITION, Cause, Dialect, Message
+from evi_harness.session.session import Session
+
+__all__ = ["Plan", "Step"]
+
+_AT_OPEN = Cause(OPENED)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that the service did.
+
+    Attributes:
+        event: The received event, or the close by service or network.
+        cause: What it answered.
+        delay_ns: How long after its cause it came.
+    """
+
+    event: Union[Received, Closed]
+    cause: Cause
+    delay_ns: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recording, ready to be acted out.
+
+    Attributes:
+        steps: What the service did, in time.
+        messages: What the app sent but for audio, by seq, in time.
+        awaited: Those of them that the service answers.
+        events: All events of the recording, by seq.
+        positions: The user's audio in the recording.
+        close: How the recording ended, None where that is not known.
+    """
+
+    steps: Tuple[Step, ...]
+    messages: Dict[int, Message]
+    awaited: Tuple[int, ...]
+    events: Mapping[int, Event]
+    positions: Positions
+    close: Optional[Closed]
+
+    @staticmethod
+    def of(session: Session, dialect: Dialect) -> Plan:
+        """Read the plan off a recording.
+
+        Args:
+            session: The recording.
+            dialect: What its messages are in.
+        """
+        positions, messages = _sent_side(session, dialect)
+        causes = dialect.causes([event for event in session.events if not _failed(event)])
+        events = {event.seq: event for event in session.events}
+        steps = [_step(event, causes, events, positions) for event in session.events if _is_step(event)]
+        # An echo's session_settings is awaited though most messages of its type are not answered.
+        answered = {cause.seq for cause in causes.values()}
+        awaited = tuple(seq for seq, message in messages.items() if dialect.is_awaited(message) or seq in answered)
+        return Plan(
+            steps=tuple(steps),
+            messages=messages,
+            awaited=awaited,
+            events=events,
+            positions=positions,
+            close=session.closed,
+        )
+
+
+def _sent_side(session: Session, dialect: Dialect) -> Tuple[Positions, Dict[int, Message]]:
+    positions, places = Positions(), dialect.audio_places(session.handshake)
+    messages: Dict[int, Message] = {}
+    for event in session.sent:
+        if _failed(event):
+            continue
+        is_audio = places.is_audio(event.kind, event.frame)
+        length_ns = places.length_ns(event.kind, event.frame)
+        if is_audio:
+            positions.add(event.at_ns, length_ns)
+        else:
+            messages[event.seq] = dialect.read(event.kind, event.frame)
+    return positions, messages
+
+
+def _failed(event: Event) -> bool:
+    """Whether the app did not get a message out: the service cannot have answered it."""
+    return isinstance(event, Sent) and event.outcome != "sent"
+
+
+def _is_step(event: Event) -> bool:
+    return isinstance(event, Received) or (isinstance(event, Closed) and event.by != "app")
+
+
+def _step(event: Event, causes: Mapping[int, Cause], events: Mapping[int, Event], positions: Positions) -> Step:
+    assert isinstance(event, (Received, Closed))
+    cause = causes.get(event.seq, _AT_OPEN)
+    return Step(event=event, cause=cause, delay_ns=event.at_ns - _cause_at_ns(cause, events, positions))
+
+
+def _cause_at_ns(cause: Cause, events: Mapping[int, Event], positions: Positions) -> int:
+    if cause.kind == POSITION:
+        assert cause.position_ns is not None
+        reached = positions.reached_at_ns(cause.position_ns)
+        assert reached is not None, "a cause lies before what it caused"
+        return reached
+    return 0 if cause.seq is None else events[cause.seq].at_ns

@@ -1,0 +1,314 @@
+"""The player: a service that does what the recorded one did, at the recorded times and in answer to what the app really does.
+
+Rules of living here: steps go out in their recorded order, each when its cause has come and its delay has passed, never before the one
+before it, and a step that was kept waiting in vain keeps those behind it waiting; times are the ideal ones (a carrier's lateness is not
+handed on to later steps); nothing waits for ever. A step whose cause will not come is given up with all that hangs on it, in one remark,
+and the rest goes on.
+
+Remarks: ``unmet`` (an awaited message did not come), ``audio_patience`` (a position was not reached in time), ``closed_by_grace`` (the app
+did not close), ``end_unknown`` (the recording does not say how it ended), ``left_early`` (the app closed before the end).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Deque, Dict, List, Optional, Sequence, Set, Union
+
+from evi_harness.replay.pairing import Pairing
+from evi_harness.replay.plan import Plan, Step
+from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order
+from evi_harness.session.position import Positions
+from evi_harness.session.protocols import NO_STATUS, POSITION, SENT, Abort, Action, Cause, Close, Dialect, Remark, Send
+from evi_harness.session.session import Session
+
+__all__ = ["Patience", "Player"]
+
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long the player waits for the app, in nanoseconds of session time.
+
+    Attributes:
+        message_ns: For an awaited message, after the time at which it should have come.
+        audio_ns: For a position, after the time at which the recording had it.
+        close_ns: For the app's close, after the time at which it should have come; as much too early is no remark either.
+    """
+
+    message_ns: int = 30 * _SECOND
+    audio_ns: int = 2 * _SECOND
+    close_ns: int = 5 * _SECOND
+
+
+DEFAULT_PATIENCE = Patience()
+
+
+@dataclass(frozen=True)
+class _Come:
+    """The cause came at this time."""
+
+    at_ns: int
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """The cause has not come; at this time it is given up."""
+
+    until_ns: int
+
+
+class Player:
+    """A recording, acted out: a ``Service``.
+
+    Args:
+        session: The recording.
+        dialect: What its messages are in.
+        patience: How long it waits for the app.
+    """
+
+    def __init__(self, session: Session, dialect: Dialect, patience: Patience = DEFAULT_PATIENCE) -> None:
+        self._plan = Plan.of(session, dialect)
+        self._dialect = dialect
+        self._patience = patience
+        self._places = dialect.audio_places()
+        self._positions = Positions()
+        self._pairing = Pairing(self._plan.messages, dialect)
+        self._next = 0
+        # The steps that went out, with their live times, and where order stands now.
+        self._out: List[Step] = []
+        self._out_at_ns: Dict[int, int] = {}
+        self._floor_ns = 0
+        # The awaited messages from the first that has neither come nor been given up, and when the latest before it came.
+        self._awaiting: Deque[int] = deque(self._plan.awaited)
+        self._settled_ns = 0
+        # What was given up: awaited messages, steps that hang on them, and positions with the time they count as reached.
+        self._unmet: Set[int] = set()
+        self._skipped: Set[int] = set()
+        self._assumed_ns: Dict[int, int] = {}
+        self._pending: List[Action] = []
+        self._over = False
+        # What _when says, until something happens: it is asked twice for each frame of audio.
+        self._when_ns: Optional[int] = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has nothing more to do: one side has closed."""
+        return self._over
+
+    @property
+    def recorded_close(self) -> Optional[Closed]:
+        """How the recording ended, None where that is not known."""
+        return self._plan.close
+
+    @property
+    def app_closes_at_ns(self) -> Optional[int]:
+        """When the app should close, in live time; None while steps are left, and where the recording did not end so."""
+        close = self._plan.close
+        if self._over or close is None or close.by != "app" or self._step() is not None or self._awaited() is not None:
+            return None
+        return max(self._expected_ns(close), self._floor_ns, self._settled_ns)
+
+    def take(self, event: Event, at_ns: int) -> None:
+        """Take an event of the app's; see ``Service.take``."""
+        self._when_ns = None
+        if isinstance(event, Opened):
+            self._places = self._dialect.audio_places(event.handshake)
+        elif isinstance(event, Sent):
+            self._take_sent(event, at_ns)
+        elif isinstance(event, Closed) and not self._over:
+            self._take_closed(at_ns)
+
+    def due(self, at_ns: int) -> Sequence[Action]:
+        """What to do now; see ``Service.due``."""
+        actions, self._pending = self._pending, []
+        while not self._over:
+            when = self._when()
+            if when > at_ns:
+                break
+            actions.extend(self._advance(when))
+        return actions
+
+    def next_at_ns(self) -> Optional[int]:
+        """When something is due next; see ``Service.next_at_ns``."""
+        if self._pending:
+            return self._floor_ns
+        return None if self._over else self._when()
+
+    # What comes in.
+
+    def _take_sent(self, event: Sent, at_ns: int) -> None:
+        is_audio = self._places.is_audio(event.kind, event.frame)
+        length_ns = self._places.length_ns(event.kind, event.frame)
+        if is_audio:
+            self._positions.add(at_ns, length_ns)
+        else:
+            self._pairing.meet(self._dialect.read(event.kind, event.frame), at_ns)
+
+    def _take_closed(self, at_ns: int) -> None:
+        should_ns = self.app_closes_at_ns
+        self._over = True
+        left = [step.event.seq for step in self._plan.steps[self._next :] if step.event.seq not in self._skipped]
+        if left:
+            self._pending.append(Remark("left_early", {"left": left}))
+        elif should_ns is not None and at_ns < should_ns - self._patience.close_ns:
+            self._pending.append(Remark("left_early", {"left": left, "early_ns": should_ns - at_ns}))
+
+    # What goes out.
+
+    def _step(self) -> Optional[Step]:
+        """The next step that was not given up."""
+        while self._next < len(self._plan.steps):
+            step = self._plan.steps[self._next]
+            if step.event.seq not in self._skipped:
+                return step
+            self._next += 1
+        return None
+
+    def _when(self) -> int:
+        """The next instant at which ``_advance`` has something to do if the app does nothing."""
+        if self._when_ns is None:
+            step = self._step()
+            self._when_ns = max(self._end_at_ns() if step is None else self._step_at_ns(step), self._floor_ns)
+        return self._when_ns
+
+    def _step_at_ns(self, step: Step) -> int:
+        state = self._state(step)
+        return state.until_ns if isinstance(state, _Waiting) else state.at_ns + step.delay_ns
+
+    def _advance(self, at_ns: int) -> List[Action]:
+        self._when_ns = None
+        step = self._step()
+        if step is None:
+            return self._end(at_ns)
+        state = self._state(step)
+        if isinstance(state, _Come):
+            return self._perform(step, state.at_ns)
+        # What is behind a cause that is given up now was held back until now.
+        self._floor_ns = max(self._floor_ns, at_ns)
+        if isinstance(step.event, Closed):
+            return [self._miss(self._awaited())]
+        if step.cause.kind == POSITION:
+            return [self._assume(step.cause.position_ns)]
+        return [self._miss(step.cause.seq)]
+
+    def _perform(self, step: Step, cause_ns: int) -> List[Action]:
+        due_ns = cause_ns + step.delay_ns
+        held_ns = max(0, self._floor_ns - due_ns)
+        self._floor_ns = max(due_ns, self._floor_ns)
+        self._next += 1
+        event = step.event
+        if step.cause.kind == SENT and step.cause.seq is not None:
+            self._pairing.accept_stand_in(step.cause.seq)
+        if isinstance(event, Received):
+            self._out.append(step)
+            self._out_at_ns[event.seq] = self._floor_ns
+            return [Send(event.frame, due_ns=due_ns, cause_ns=cause_ns, recorded_seq=event.seq, held_ns=held_ns)]
+        self._over = True
+        return [Abort() if event.by == "network" else Close(NO_STATUS if event.code is None else event.code, event.reason)]
+
+    # Causes in live time.
+
+    def _state(self, step: Step) -> Union[_Come, _Waiting]:
+        cause = step.cause
+        if isinstance(step.event, Closed):
+            return self._closing_state(step.event, step.delay_ns)
+        if cause.kind == POSITION:
+            return self._position_state(cause)
+        if cause.kind == SENT:
+            return self._message_state(cause.seq)
+        return _Come(0 if cause.seq is None else self._out_at_ns[cause.seq])
+
+    def _closing_state(self, close: Closed, delay_ns: int) -> Union[_Come, _Waiting]:
+        # A service that closes has been given its due answers first; and it closes though what it sent before was given up.
+        awaited = self._awaited()
+        if awaited is not None:
+            return self._message_state(awaited)
+        return _Come(self._expected_ns(close) - delay_ns)
+
+    def _position_state(self, cause: Cause) -> Union[_Come, _Waiting]:
+        position_ns = cause.position_ns
+        assert position_ns is not None
+        if position_ns in self._assumed_ns:
+            return _Come(self._assumed_ns[position_ns])
+        reached_ns = self._positions.reached_at_ns(position_ns)
+        if reached_ns is not None:
+            return _Come(reached_ns)
+        return _Waiting(self._position_expected_ns(position_ns) + self._patience.audio_ns)
+
+    def _position_expected_ns(self, position_ns: int) -> int:
+        """The live time at which the recording had a position: the user's audio may have begun later or earlier than it did then."""
+        recorded = self._plan.positions
+        reached_ns = recorded.reached_at_ns(position_ns)
+        assert reached_ns is not None
+        assert recorded.first_at_ns is not None
+        shift_ns = 0 if self._positions.first_at_ns is None else self._positions.first_at_ns - recorded.first_at_ns
+        return reached_ns + shift_ns
+
+    def _message_state(self, seq: Optional[int]) -> Union[_Come, _Waiting]:
+        assert seq is not None
+        met_ns = self._pairing.met_at_ns(seq)
+        if met_ns is not None:
+            return _Come(met_ns)
+        expected_ns = self._expected_ns(self._plan.events[seq])
+        stand_in_ns = self._pairing.stand_in_at_ns(seq)
+        if stand_in_ns is not None:
+            # What came too early for this message may be one too many: the right one has its time to come.
+            return _Come(max(stand_in_ns, expected_ns))
+        return _Waiting(expected_ns + self._patience.message_ns)
+
+    def _expected_ns(self, event: Event) -> int:
+        """When the app should send or close: as long after the received event before it as it did then."""
+        before = next((step.event for step in reversed(self._out) if order(step.event) < order(event)), None)
+        return event.at_ns if before is None else self._out_at_ns[before.seq] + event.at_ns - before.at_ns
+
+    def _awaited(self) -> Optional[int]:
+        """The first awaited message that has neither come nor been given up. Asked when no step is left that waits for one."""
+        while self._awaiting and self._is_settled(self._awaiting[0]):
+            self._awaiting.popleft()
+        return self._awaiting[0] if self._awaiting else None
+
+    def _is_settled(self, seq: int) -> bool:
+        self._pairing.accept_stand_in(seq)
+        met_ns = self._pairing.met_at_ns(seq)
+        if met_ns is not None:
+            self._settled_ns = max(self._settled_ns, met_ns)
+        return met_ns is not None or seq in self._unmet
+
+    # Giving up.
+
+    def _assume(self, position_ns: Optional[int]) -> Action:
+        assert position_ns is not None
+        self._assumed_ns[position_ns] = self._position_expected_ns(position_ns)
+        return Remark("audio_patience", {"position_ns": position_ns, "waited_until_ns": self._floor_ns})
+
+    def _miss(self, seq: Optional[int]) -> Action:
+        assert seq is not None
+        self._unmet.add(seq)
+        self._pairing.give_up(seq)
+        lost = {seq}
+        for step in self._plan.steps[self._next :]:
+            if isinstance(step.event, Received) and step.cause.seq in lost:
+                lost.add(step.event.seq)
+        lost.discard(seq)
+        self._skipped |= lost
+        return Remark("unmet", {"awaited": seq, "skipped": sorted(lost)})
+
+    # The end.
+
+    def _end_at_ns(self) -> int:
+        awaited = self._awaited()
+        if awaited is not None:
+            return self._expected_ns(self._plan.events[awaited]) + self._patience.message_ns
+        closes_ns = self.app_closes_at_ns
+        return self._floor_ns if closes_ns is None else closes_ns + self._patience.close_ns
+
+    def _end(self, at_ns: int) -> List[Action]:
+        awaited = self._awaited()
+        if awaited is not None:
+            self._floor_ns = max(self._floor_ns, at_ns)
+            return [self._miss(awaited)]
+        self._over = True
+        name = "end_unknown" if self._plan.close is None else "closed_by_grace"
+        return [Remark(name), Close(1000, "")]

@@ -1,0 +1,48 @@
+"""The trace of a replay: its events and notes as lines, so that two runs can be compared byte for byte.
+
+Samples (notes whose data say ``sample``) depend on the machine and are left out; all else must be the same at every run in virtual time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from evi_harness.session.events import Closed, Event, Note, Opened, Received, Sent
+
+__all__ = ["first_difference", "trace"]
+
+
+def trace(events: Iterable[Event]) -> List[str]:
+    """One line an event, in the order given; frames by digest."""
+    return [_line(event) for event in events if not (isinstance(event, Note) and event.data.get("sample"))]
+
+
+def first_difference(one: Iterable[Event], other: Iterable[Event]) -> Optional[Tuple[str, str]]:
+    """The first lines in which two traces differ, None where they are identical; an absent line is ``(nothing)``."""
+    left, right = trace(one), trace(other)
+    for index in range(max(len(left), len(right))):
+        pair = _at(left, index), _at(right, index)
+        if pair[0] != pair[1]:
+            return pair
+    return None
+
+
+def _at(lines: List[str], index: int) -> str:
+    return lines[index] if index < len(lines) else "(nothing)"
+
+
+def _line(event: Event) -> str:
+    fields: Dict[str, Any] = {"seq": event.seq, "at_ns": event.at_ns, "event": event.kind}
+    if isinstance(event, (Sent, Received)):
+        fields["frame"] = event.frame.opcode
+        fields["sha256"] = hashlib.sha256(event.frame.payload).hexdigest()
+    elif isinstance(event, Note):
+        fields.update({"note": event.name, "of": event.of, "data": dict(event.data)})
+    elif isinstance(event, Closed):
+        fields.update({"by": event.by, "code": event.code, "reason": event.reason})
+    elif isinstance(event, Opened):
+        fields["path"] = event.handshake.path
+        fields["query"] = event.handshake.query
+    return json.dumps(fields, sort_keys=True)
