@@ -60,7 +60,12 @@ def weather() -> Session:
 
 
 def _session_of(
-    rows: Iterable[Row], *, query: Iterable[Tuple[str, str]] = (), headers: Iterable[Tuple[str, str]] = (), name: str = "made", **header: Any
+    rows: Iterable[Row],
+    *,
+    query: Iterable[Tuple[str, str]] = (),
+    headers: Iterable[Tuple[str, str]] = (),
+    name: str = "made",
+    **header: Any,
 ) -> Session:
     handshake = Handshake("/v0/evi/chat", tuple(query), tuple(headers))
     events: List[Event] = [Opened(seq=0, at_ns=0, handshake=handshake)]

@@ -61,5 +61,7 @@ class BlockedNotes:
         if not charges or took_ns < self._threshold_ns:
             return
         places = list(dict.fromkeys(charge.where for charge in charges))
-        what = f"the event loop was blocked for {took_ns / 1e6:g} ms by {places[0]}"
+        # The note stands where the step ended; what people look for is where it began.
+        began_ns = charges[0].at_ns - (self._journal.opened_at_ns or 0)
+        what = f"the event loop was blocked for {took_ns / 1e6:g} ms from {began_ns / 1e9:.3f} s on by {places[0]}"
         self._journal.note("blocked", of=self._of, what=what, blocked_ns=took_ns, detail=places[1:])

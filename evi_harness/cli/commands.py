@@ -1,0 +1,47 @@
+"""The ``evi-harness`` command and its subcommands, loaded when they are asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Dict, List, Optional
+
+import click
+
+from evi_harness.version import __version__
+
+__all__ = ["evi_harness"]
+
+# Command → its module and the line that --help shows, so that --help loads none of them.
+_COMMANDS: Dict[str, str] = {
+    "replay": "Replay a session to a handler and tell what changed.",
+    "show": "Print a session's header and timeline.",
+    "check": "List everything that is wrong with session folders.",
+    "import": "Make a session of a file from elsewhere.",
+}
+
+
+class _Lazy(click.Group):
+    """A group that knows its commands' names and loads the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> List[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> Optional[click.Command]:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"evi_harness.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="evi-harness")
+def evi_harness() -> None:
+    """Test a voice app built on Hume's EVI: replay a recorded session to it, offline, timed and causal.
+
+    Exit codes: 0 passed, 1 ran and failed, 2 usage, 3 could not run, 130 interrupted.
+    """

@@ -1,0 +1,37 @@
+"""``evi-harness import capture FILE``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.group("import")
+def command() -> None:
+    """Make a session of a file from elsewhere."""
+
+
+@command.command("capture")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    metavar="DIR",
+    default="sessions",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The session becomes DIR/<UTC time>-<name>/.",
+)
+def capture(file: Path, out: Path) -> int:
+    """Make a session of a wire capture: the messages of an EVI server, one JSON text a line.
+
+    The capture holds no times and nothing that was sent. Times are made up from what the messages say; the session says so.
+    """
+    from evi_harness.harness.capture import import_capture
+
+    folder = import_capture(file, out=out)
+    click.echo(f"{folder}")
+    click.echo(f"next: evi-harness replay {folder}")
+    return 0

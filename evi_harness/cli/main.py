@@ -1,0 +1,75 @@
+"""The command line: ``evi-harness COMMAND``. One module a command; each parses, calls one function of the harness, prints, returns a code.
+
+Exit codes: 0 passed, 1 ran and failed, 2 usage, 3 could not run, 130 interrupted. Rules of living here: what a user got wrong is told
+in a sentence, never in a traceback; nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import List, Optional
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+# What a shell reports of a program that wrote to a pipe nobody reads, such as "| head".
+BROKEN_PIPE = 141
+
+
+def main(args: Optional[List[str]] = None) -> int:
+    """Run one command.
+
+    Args:
+        args: The words behind ``evi-harness``; those of the process by default.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        _put_up_with_any_text()
+        return _run(args)
+    except KeyboardInterrupt:
+        # A terminal shows ^C; what is told stands on a line of its own. click may not be there yet.
+        print("\ninterrupted" if sys.stderr.isatty() else "interrupted", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python would flush the pipe once more at exit and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def _put_up_with_any_text() -> None:
+    """Have what an output cannot encode written as an escape: a session may hold what a terminal's encoding does not."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _run(args: Optional[List[str]]) -> int:
+    import click
+
+    from evi_harness.cli.commands import evi_harness
+    from evi_harness.errors import EviHarnessError
+
+    try:
+        # Not click's own main: it exits with 1 when nobody reads the output, and 1 is a replay that failed.
+        with evi_harness.make_context("evi-harness", list(sys.argv[1:] if args is None else args)) as context:
+            code = evi_harness.invoke(context)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as end:
+        sys.stdout.flush()
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except EviHarnessError as error:
+        click.echo(f"error: {_for_a_terminal(str(error))}", err=True)
+        return error.exit_code
+
+
+def _for_a_terminal(text: str) -> str:
+    """An error's lines without what would move a cursor: it may quote a stranger's session."""
+    return "".join(one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text)

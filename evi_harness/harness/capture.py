@@ -1,0 +1,111 @@
+"""Import of a wire capture: server messages, one JSON text a line, become a session.
+
+Rules of living here: a line's bytes are the frame's bytes; a file that is no capture is refused with the line that shows it, before
+anything is written; what the source does not say is marked in the header, never guessed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from codecs import BOM_UTF8
+from pathlib import Path
+from typing import List, Union
+
+from evi_harness.errors import CaptureError
+from evi_harness.evi.capture import ASSUMED, given_ids, synthesised_times
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.discretion import known_secrets
+from evi_harness.harness.folders import DEFAULT_OUT, new_folder, now_utc
+from evi_harness.harness.software import software
+from evi_harness.session.events import TEXT, Event, Frame, Handshake, Opened, Received
+from evi_harness.session.header import SYNTHESISED, Header, Recorded
+from evi_harness.session.session import Session
+from evi_harness.storage.writer import write_session
+
+__all__ = ["import_capture"]
+
+MAX_BYTES = 1 << 30
+_FORM = "A wire capture holds the messages of an EVI server, one JSON object with a type a line, as Hume's own proxy records them."
+
+
+def import_capture(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OUT) -> Path:
+    """Make a session of a wire capture.
+
+    The capture knows what the server said and in which order. Times are synthesised from what the messages say, and the header says so;
+    what was sent is not known, and the header says that too.
+
+    Args:
+        file: The capture.
+        out: The folder of sessions; the new one is ``out/<UTC time>-<name of the file>``.
+
+    Returns:
+        The new session folder.
+
+    Raises:
+        CaptureError: The file is no capture; names the line.
+        SessionUnwritable: The folder cannot be made or written.
+    """
+    path = Path(file)
+    data = _content(path)
+    # A byte order mark is the editor's: it did not cross the wire.
+    lines = data[len(BOM_UTF8) :].split(b"\n") if data.startswith(BOM_UTF8) else data.split(b"\n")
+    frames = [_frame(line, number, path) for number, line in enumerate(lines, 1) if line.strip()]
+    if not frames:
+        raise CaptureError("it holds no message", where=str(path), hint=_FORM)
+    folder = new_folder(out, path.stem)
+    session = _session(path, data, frames)
+    write_session(folder, session, EVI, secrets=known_secrets(session))
+    return folder
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise CaptureError(f"it is larger than {MAX_BYTES >> 20} MiB", where=str(path), hint=_FORM)
+        return path.read_bytes()
+    except OSError as error:
+        raise CaptureError(f"cannot be read: {error.strerror}", where=str(path)) from None
+
+
+def _frame(line: bytes, number: int, path: Path) -> Frame:
+    where = f"{path}:{number}"
+    # Written on Windows, a line ends with a return that did not cross the wire.
+    payload = line[:-1] if line.endswith(b"\r") else line
+    try:
+        # From bytes, json would take other encodings than the wire's.
+        value = json.loads(payload.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise CaptureError("this line is no text in UTF-8", where=where, hint=_FORM) from None
+    except RecursionError:
+        raise CaptureError("this line's JSON is nested too deep", where=where, hint=_FORM) from None
+    except ValueError:
+        raise CaptureError("this line is no JSON", where=where, hint=_FORM) from None
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        raise CaptureError("this line is no message: it has no type", where=where, hint=_FORM)
+    return Frame(TEXT, payload)
+
+
+def _session(path: Path, data: bytes, frames: List[Frame]) -> Session:
+    times = synthesised_times(frames)
+    received: List[Event] = [Received(seq=seq, at_ns=at_ns, frame=frame) for seq, (frame, at_ns) in enumerate(zip(frames, times), 1)]
+    header = Header(
+        id=str(uuid.uuid4()),
+        made_by="import",
+        created=now_utc(),
+        dialect=EVI.name,
+        software=software(),
+        ids=given_ids(frames),
+        recorded=Recorded(sent=False, closed=False, times=SYNTHESISED),
+        complete=True,
+        source={
+            "form": "capture",
+            "file": path.name,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "n_messages": len(frames),
+            "assumed": dict(ASSUMED),
+        },
+    )
+    opened = Opened(seq=0, at_ns=0, handshake=Handshake(EVI.chat_paths[0]))
+    return Session(header, (opened, *received), name=path.stem)

@@ -1,0 +1,129 @@
+"""Secrets are not told: what a report, a timeline or an error quotes goes through here first.
+
+Recording redacts before anything is written, but a session may be made in memory or come from a stranger, and a handler may quote its
+own keys. What counts as secret: the keys of this run, and every value that stands under a secret name in the sessions at hand.
+
+Rules of living here: what is shown is replaced before it is shortened, since half a key is a key found; frames are never touched.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any, Iterator, List, Mapping, Tuple
+
+from evi_harness.evi.dialect import EVI, Evi
+from evi_harness.replay.deviations import Deviation
+from evi_harness.replay.differences import Difference
+from evi_harness.replay.findings import Finding
+from evi_harness.replay.verdict import Verdict
+from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received, Sent
+from evi_harness.session.protocols import Message
+from evi_harness.session.session import Session
+from evi_harness.storage import header_file
+from evi_harness.storage.redaction import REDACTED, Redactor
+
+__all__ = ["Discreet", "discreet_session", "discreet_verdict", "known_secrets", "redactor_for"]
+
+# Keys of this run, by the names that Hume's guide gives them.
+_VARIABLES = ("HUME_API_KEY", "HUME_SECRET_KEY")
+
+
+class Discreet(Evi):
+    """The dialect, which tells no secrets when it describes a message.
+
+    Args:
+        redactor: Knows the secrets.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def redact(self, text: str) -> str:
+        """A text without secrets."""
+        return self._redactor.string(text)
+
+    def describe(self, kind: str, message: Message) -> str:
+        """One short line for people, without secrets."""
+        name = None if message.type is None else self._redactor.string(message.type)
+        return super().describe(kind, Message(name, self._redactor.data(message.fields)))
+
+
+def redactor_for(*sessions: Session) -> Redactor:
+    """What knows the secrets of this run and of some sessions."""
+    return Redactor(EVI.secret_names, EVI.folded_names, known_secrets(*sessions))
+
+
+def known_secrets(*sessions: Session) -> List[str]:
+    """The values that are secret: this run's keys from the environment, and what stands under a secret name in the sessions."""
+    found = [value for value in map(os.environ.get, _VARIABLES) if value]
+    for session in sessions:
+        for event in session.events:
+            found += [form for value in _values(event) for form in _forms(value)]
+    return [value for value in dict.fromkeys(found) if value != REDACTED]
+
+
+def _values(event: Event) -> Iterator[str]:
+    if isinstance(event, Opened):
+        pairs = (*event.handshake.query, *event.handshake.headers)
+        yield from (value for name, value in pairs if name.lower() in EVI.secret_names)
+    elif isinstance(event, (Sent, Received)) and event.frame.is_text:
+        yield from _named(EVI.read(event.kind, event.frame).fields)
+    elif isinstance(event, Note):
+        yield from _named(event.data)
+
+
+def _named(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if str(name).lower() in EVI.secret_names and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _named(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _named(inner)
+
+
+def _forms(value: str) -> Tuple[str, ...]:
+    """A value as it stands, and without the scheme that a header puts before it."""
+    scheme, _, rest = value.partition(" ")
+    return (value, rest) if scheme.lower() in ("bearer", "basic", "token") and rest else (value,)
+
+
+def discreet_session(session: Session, redactor: Redactor) -> Session:
+    """A session to be shown: header, opening, close and notes without secrets; frames are for ``Discreet`` to describe."""
+    events = tuple(_discreet_event(event, redactor) for event in session.events)
+    return replace(session, header=header_file.redacted(session.header, redactor), events=events)
+
+
+def _discreet_event(event: Event, redactor: Redactor) -> Event:
+    if isinstance(event, Opened):
+        asked = event.handshake
+        return replace(event, handshake=Handshake(asked.path, redactor.query(asked.query), redactor.headers(asked.headers)))
+    if isinstance(event, Closed):
+        return replace(event, reason=redactor.string(event.reason))
+    if isinstance(event, Note):
+        return replace(event, data=redactor.data(event.data))
+    return event
+
+
+def discreet_verdict(verdict: Verdict, redactor: Redactor) -> Verdict:
+    """A verdict whose sentences and values hold no secrets."""
+    return Verdict(
+        tuple(_discreet_deviation(deviation, redactor) for deviation in verdict.deviations),
+        tuple(_discreet_finding(finding, redactor) for finding in verdict.findings),
+    )
+
+
+def _discreet_deviation(deviation: Deviation, redactor: Redactor) -> Deviation:
+    differences = tuple(
+        Difference(redactor.string(one.path), redactor.data(one.recorded), redactor.data(one.live)) for one in deviation.differences
+    )
+    return replace(
+        deviation, what=redactor.string(deviation.what), detail=tuple(map(redactor.string, deviation.detail)), differences=differences
+    )
+
+
+def _discreet_finding(finding: Finding, redactor: Redactor) -> Finding:
+    return replace(finding, what=redactor.string(finding.what), detail=tuple(map(redactor.string, finding.detail)))

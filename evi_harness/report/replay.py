@@ -1,0 +1,289 @@
+"""The report of a replay: what a terminal, a program and a test are told. Data first, words after.
+
+Rules of living here: nothing is judged here; every number has a unit; a place is named in both sessions where it has one; what only
+follows from something stands under it. The text is for people, the JSON for programs, both from the same dataclass.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from evi_harness.replay.deviations import Deviation
+from evi_harness.replay.differences import ABSENT, Difference
+from evi_harness.replay.findings import Finding
+from evi_harness.replay.verdict import Verdict
+from evi_harness.report.plain import printable
+from evi_harness.session.events import Event, Note, Received, Sent
+from evi_harness.session.protocols import Dialect
+from evi_harness.session.session import Session
+
+__all__ = ["ReplayReport", "as_json", "as_text", "remarks"]
+
+_WIDE = 11
+_SHOWN_VALUE = 160
+_SHOWN_LINES = 12
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """What there is to tell of one replay.
+
+    Attributes:
+        recorded: The recording.
+        live: The session that the replay yielded.
+        handler: What the handler is called.
+        sdk: Version of the SDK.
+        verdict: What was found.
+        upgraded: Recorded seq and what was added, for each message that was upgraded.
+        hints: What the developer may do next, one sentence each.
+        twice: None where it ran once; else the first lines in which two traces differ, empty where they are identical.
+        overdue_jobs: Jobs that the clock did not wait for.
+        real_s: Real time that the replay took, in seconds.
+        folder: Where the replay's session was written, if it was.
+    """
+
+    recorded: Session
+    live: Session
+    handler: str
+    sdk: str
+    verdict: Verdict
+    upgraded: Tuple[Tuple[int, Tuple[str, ...]], ...] = ()
+    hints: Tuple[str, ...] = ()
+    twice: Optional[Tuple[str, ...]] = None
+    overdue_jobs: Tuple[str, ...] = ()
+    real_s: float = 0.0
+    folder: Optional[str] = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found and two runs, where there were two, were identical."""
+        return self.verdict.passed and not self.twice
+
+
+def remarks(live: Session) -> List[str]:
+    """What a replay noted that is no fault, one sentence each."""
+    told = [_REMARKS[note.name].format_map(_Milliseconds(note.data)) for note in live.notes if note.name in _REMARKS]
+    held = [note for note in live.notes if note.name == "due" and note.data.get("held_ns")]
+    if held:
+        most = max(held, key=lambda note: int(note.data["held_ns"]))
+        by = f"at most {most.data['held_ns'] / 1e6:g} ms (recorded #{most.data['recorded_seq']})"
+        told.append(f"{_count(len(held), 'event')} held back by the order of events, {by}")
+    return told
+
+
+class _Milliseconds(Dict[str, Any]):
+    """A note's data, whose nanoseconds are also there as ``…_ms``."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{self[name[:-3] + '_ns'] / 1e6:g} ms"
+
+
+# Notes that are told as they are; what stands elsewhere in the report is not told twice.
+_REMARKS: Mapping[str, str] = {
+    "audio_patience": "the user's audio had not got to {position_ms} in time; at {waited_until_ms} that counted as reached",
+    "closed_by_grace": "the app did not close the connection; the service closed it",
+    "end_unknown": "the recording does not say how it ended; the service closed after the last event",
+}
+
+
+def as_text(report: ReplayReport, dialect: Dialect) -> List[str]:
+    """The report as lines for a terminal."""
+    return list(_lines(report, dialect))
+
+
+def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
+    recorded = report.recorded
+    yield _row("session", f"{recorded.name}: {_size(recorded, dialect)}{_made_up(recorded)}")
+    yield _row("replayed", f"with {report.handler} on hume {report.sdk}, in virtual time ({report.real_s:.2f} s of real time)")
+    if report.upgraded:
+        names = sorted({name for _, added in report.upgraded for name in added})
+        yield _row("upgraded", f"{_count(len(report.upgraded), 'message')}: added {', '.join(names)}")
+    for finding in report.verdict.findings:
+        yield from _finding(finding, report, dialect)
+    for deviation in report.verdict.deviations:
+        yield from _deviation(deviation, report)
+    for line in remarks(report.live):
+        yield _row("note", line)
+    for job in report.overdue_jobs:
+        yield _row("note", f"not deterministic: the clock did not wait for {job}")
+    yield from _twice(report.twice)
+    for hint in report.hints:
+        yield _row("next", hint)
+    if report.folder:
+        yield _row("written", report.folder)
+    yield _row("verdict", _verdict(report))
+
+
+def _row(label: str, text: str) -> str:
+    return f"{label:<{_WIDE}}{printable(text)}"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _size(session: Session, dialect: Dialect) -> str:
+    turns = _count(len(dialect.turns(session.events)), "turn")
+    return f"{turns}, {_count(len(session.events), 'event')}, {session.duration_ns / 1e9:.3f} s"
+
+
+def _made_up(session: Session) -> str:
+    recorded = session.header.recorded
+    parts = []
+    if recorded.times != "measured":
+        parts.append("times are made up, not measured")
+    if not recorded.sent:
+        parts.append("what was sent is not known and not compared")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _finding(finding: Finding, report: ReplayReport, dialect: Dialect) -> Iterator[str]:
+    place = _event_place(finding, report, dialect)
+    yield _row("FINDING", f"{finding.kind} at {finding.at_ns / 1e9:.3f} s{place}")
+    yield from _told(finding.what, finding.detail)
+    yield from _consequences(finding.consequences, report)
+
+
+def _event_place(finding: Finding, report: ReplayReport, dialect: Dialect) -> str:
+    event = _by_seq(report.recorded, finding.recorded_seq)
+    if not isinstance(event, Received):
+        return ""
+    return f", on recorded #{event.seq} {dialect.describe(event.kind, dialect.read(event.kind, event.frame))}"
+
+
+def _deviation(deviation: Deviation, report: ReplayReport) -> Iterator[str]:
+    yield _row("DEVIATION", f"{deviation.kind}{_places(deviation, report)}")
+    differences = (f"{one.path}: recorded {_value(one.recorded)}, now {_value(one.live)}" for one in deviation.differences)
+    yield from _told(deviation.what, (*differences, *deviation.detail))
+    yield from _consequences(deviation.consequences, report)
+
+
+def _told(what: str, detail: Sequence[str]) -> Iterator[str]:
+    """A sentence, which may quote lines of an exception's, and what stands under it."""
+    yield from (_row("", line) for line in what.splitlines()[:_SHOWN_LINES])
+    yield from (_row("", f"  {line}") for line in detail)
+
+
+def _places(deviation: Deviation, report: ReplayReport) -> str:
+    recorded = _by_seq(report.recorded, deviation.recorded_seq)
+    live = _by_seq(report.live, deviation.live_seq)
+    told = [f"recorded #{recorded.seq} at {recorded.at_ns / 1e9:.3f} s"] if recorded is not None else []
+    told += [f"in the replay #{live.seq} at {live.at_ns / 1e9:.3f} s"] if live is not None else []
+    return f": {', '.join(told)}" if told else ""
+
+
+def _consequences(seqs: Sequence[int], report: ReplayReport) -> Iterator[str]:
+    if seqs:
+        yield _row("", f"  {_count(len(seqs), 'recorded event')} did not happen because of it: {_ranges(seqs, report.recorded)}")
+
+
+def _ranges(seqs: Sequence[int], session: Session) -> str:
+    """Seqs as ranges of what follows one another among the messages: audio between two of them does not break a range."""
+    messages = [event.seq for event in session.events if not isinstance(event, Note)]
+    places = {seq: index for index, seq in enumerate(messages)}
+    ranges: List[List[int]] = []
+    for seq in sorted(seqs):
+        if ranges and places.get(seq, -1) == places.get(ranges[-1][-1], -3) + 1:
+            ranges[-1][1:] = [seq]
+        else:
+            ranges.append([seq])
+    return ", ".join(f"#{one[0]}" if len(one) == 1 else f"#{one[0]} to #{one[1]}" for one in ranges)
+
+
+def _twice(twice: Optional[Tuple[str, ...]]) -> Iterator[str]:
+    if twice is None:
+        return
+    yield _row("twice", "two runs were identical" if not twice else "two runs differ; first in")
+    yield from (_row("", f"  {line[:_SHOWN_VALUE]}") for line in twice)
+
+
+def _verdict(report: ReplayReport) -> str:
+    if report.passed:
+        return "passed"
+    parts = []
+    if report.verdict.findings:
+        parts.append(_count(len(report.verdict.findings), "finding"))
+    if report.verdict.deviations:
+        parts.append(_count(len(report.verdict.deviations), "deviation"))
+    if report.twice:
+        parts.append("two runs differ")
+    return f"failed: {', '.join(parts)}"
+
+
+def _value(value: Any) -> str:
+    text = "absent" if value is ABSENT else repr(value) if isinstance(value, str) else str(_plain(value))
+    return text if len(text) <= _SHOWN_VALUE else f"{text[: _SHOWN_VALUE - 1]}…"
+
+
+def _plain(value: Any) -> Any:
+    return {True: "true", False: "false", None: "null"}.get(value, value) if isinstance(value, (bool, type(None))) else value
+
+
+def _by_seq(session: Session, seq: Optional[int]) -> Optional[Event]:
+    return None if seq is None else next((event for event in session.events if event.seq == seq), None)
+
+
+def as_json(report: ReplayReport) -> Dict[str, Any]:
+    """The report as JSON values; docs/replay.md lists the fields."""
+    return {
+        "session": report.recorded.name,
+        "session_id": report.recorded.header.id,
+        "handler": report.handler,
+        "sdk": report.sdk,
+        "clock": "virtual",
+        "times": report.recorded.header.recorded.times,
+        "sent_compared": report.recorded.header.recorded.sent,
+        "passed": report.passed,
+        "deviations": [_deviation_json(deviation) for deviation in report.verdict.deviations],
+        "findings": [_finding_json(finding) for finding in report.verdict.findings],
+        "notes": remarks(report.live),
+        "upgraded": [{"recorded_seq": seq, "added": list(added)} for seq, added in report.upgraded],
+        "twice": None if report.twice is None else {"identical": not report.twice, "first_difference": list(report.twice)},
+        "overdue_jobs": list(report.overdue_jobs),
+        "n_sent": sum(isinstance(event, Sent) for event in report.live.events),
+        "n_received": sum(isinstance(event, Received) for event in report.live.events),
+        "duration_ns": report.live.duration_ns,
+        "folder": report.folder,
+    }
+
+
+def _deviation_json(deviation: Deviation) -> Dict[str, Any]:
+    return {
+        "kind": deviation.kind,
+        "what": deviation.what,
+        "recorded_seq": deviation.recorded_seq,
+        "live_seq": deviation.live_seq,
+        "differences": [_difference_json(difference) for difference in deviation.differences],
+        "detail": list(deviation.detail),
+        "consequences": list(deviation.consequences),
+    }
+
+
+def _difference_json(difference: Difference) -> Dict[str, Any]:
+    """A side that is absent has no member: null is a value."""
+    sides = {"recorded": difference.recorded, "live": difference.live}
+    return {"path": difference.path, **{name: _strict(value) for name, value in sides.items() if value is not ABSENT}}
+
+
+def _strict(value: Any) -> Any:
+    """A value as strict JSON has it: what Python reads and JSON has no number for (NaN, Infinity) becomes a string."""
+    if isinstance(value, Mapping):
+        return {name: _strict(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _finding_json(finding: Finding) -> Dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "what": finding.what,
+        "at_ns": finding.at_ns,
+        "recorded_seq": finding.recorded_seq,
+        "live_seq": finding.live_seq,
+        "ended": finding.ended,
+        "detail": list(finding.detail),
+        "consequences": list(finding.consequences),
+    }

@@ -1,0 +1,81 @@
+"""Opening a chat with the unmodified SDK, whatever its version calls it.
+
+Rules of living here: the user's own SDK makes the connection and is never patched. What differs by version stands in one place, here:
+0.8.6 to 0.12.1 take ``ChatConnectOptions`` and ``base_url``; 0.13.0 to 0.13.4 keywords and an environment; from 0.13.5 keywords and
+``base_url``.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import Any, AsyncIterator, Mapping
+
+from evi_harness.errors import SdkError
+from evi_harness.sdk.version import import_sdk
+
+__all__ = ["open_chat", "websocket_of"]
+
+
+@asynccontextmanager
+async def open_chat(base_url: str, *, api_key: str, options: Mapping[str, Any]) -> AsyncIterator[Any]:
+    """Open a chat: the SDK's own connection object.
+
+    Args:
+        base_url: http or https URL of the service, without a path.
+        api_key: The key to present.
+        options: What the quickstart passes: ``config_id``, ``config_version``, ``resumed_chat_group_id``, ``verbose_transcription``.
+
+    Raises:
+        SdkError: The installed SDK is not as known.
+        Exception: Whatever the SDK raises when it cannot connect.
+    """
+    client = _client(base_url, api_key)
+    chat = client.empathic_voice.chat
+    if _takes_options(chat):
+        from hume.empathic_voice.chat.socket_client import ChatConnectOptions
+
+        connecting = chat.connect(ChatConnectOptions(**dict(options)))  # type: ignore[typeddict-item]
+    else:
+        connecting = chat.connect(**options)
+    async with connecting as socket:
+        yield socket
+
+
+def websocket_of(socket: Any) -> Any:
+    """The connection of the websockets library below the SDK's connection object.
+
+    Raises:
+        SdkError: The installed SDK is not as known.
+    """
+    # ``websocket`` up to 0.12.1, ``_websocket`` since.
+    for name in ("_websocket", "websocket"):
+        found = getattr(socket, name, None)
+        if found is not None:
+            return found
+    raise SdkError(f"no WebSocket found in {type(socket).__name__}", hint="Report the version of hume that you use.")
+
+
+def _client(base_url: str, api_key: str) -> Any:
+    import_sdk()
+    from hume.client import AsyncHumeClient
+
+    try:
+        return AsyncHumeClient(api_key=api_key, base_url=base_url)
+    except TypeError:
+        return AsyncHumeClient(api_key=api_key, environment=_environment(base_url))
+
+
+def _environment(base_url: str) -> Any:
+    from hume import environment
+
+    evi = base_url.replace("http", "ws", 1) + "/v0/evi"
+    try:
+        return environment.HumeClientEnvironment(base=base_url, evi=evi, tts=evi, stream=evi)
+    except TypeError as error:
+        raise SdkError(f"this version of hume cannot be led to {base_url}: {error}", hint="pip install 'hume[microphone]>=0.8.6'") from None
+
+
+def _takes_options(chat: Any) -> bool:
+    import inspect
+
+    return "options" in inspect.signature(chat.connect).parameters

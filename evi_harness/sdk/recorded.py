@@ -1,0 +1,62 @@
+"""The null test's client: sends all that was recorded, byte for byte, and parses nothing.
+
+It runs on the WebSocket library that the SDK runs on, below the SDK, since a recording may hold what no model can express.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from evi_harness.live.client import ClientPump, send_frame
+from evi_harness.live.clock import Clock
+from evi_harness.live.journal import Journal
+from evi_harness.session.events import BINARY, TEXT, Frame, Handshake, Received
+from evi_harness.session.protocols import Service
+
+__all__ = ["run_recorded"]
+
+
+async def run_recorded(base_url: str, handshake: Handshake, user: Service, journal: Journal, clock: Clock) -> None:
+    """Act out the recorded user from open to close.
+
+    Args:
+        base_url: http URL of the service, without a path.
+        handshake: What to ask for; secrets in it are placeholders and are sent as such.
+        user: What speaks for the user.
+        journal: The session: its clock and its opening.
+        clock: What the journal is stamped by.
+    """
+    from websockets.exceptions import ConnectionClosed
+
+    url = base_url.replace("http", "ws", 1) + quote(handshake.path)
+    if handshake.query:
+        url += "?" + urlencode(handshake.query)
+    async with _connect()(url, max_size=None) as websocket:
+        pump = ClientPump(user, journal, clock, lambda frame: send_frame(websocket, frame), websocket.close)
+        acting = asyncio.ensure_future(pump.run())
+        try:
+            async for payload in websocket:
+                pump.take(Received(seq=0, at_ns=journal.now_ns, frame=_frame(payload)))
+        except ConnectionClosed:
+            pass
+        finally:
+            acting.cancel()
+            results = await asyncio.gather(acting, return_exceptions=True)
+        for error in results:
+            if isinstance(error, Exception) and not isinstance(error, ConnectionClosed):
+                raise error
+
+
+def _connect() -> Any:
+    # The client that the SDK itself uses, where the installed websockets still has it.
+    try:
+        from websockets.legacy.client import connect
+    except ImportError:
+        from websockets.asyncio.client import connect  # type: ignore[assignment]
+    return connect
+
+
+def _frame(payload: Any) -> Frame:
+    return Frame(TEXT, payload.encode()) if isinstance(payload, str) else Frame(BINARY, bytes(payload))

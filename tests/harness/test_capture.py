@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from evi_harness.errors import CaptureError, SessionUnwritable
+from evi_harness.harness.capture import import_capture
+from evi_harness.harness.sessions import check_session, load_session
+
+CHAT = b'{"type":"chat_metadata","chat_id":"c-1","chat_group_id":"g-1","request_id":"r"}'
+END = b'{ "type" : "assistant_end" }'
+
+
+def imported(tmp_path, data):
+    """The session that a capture with these bytes becomes."""
+    file = tmp_path / "talk.jsonl"
+    file.write_bytes(data)
+    return load_session(import_capture(file, out=tmp_path / "out"))
+
+
+def payloads(session):
+    """What was received, byte for byte."""
+    return [event.frame.payload for event in session.received]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        CHAT + b"\n" + END + b"\n",
+        CHAT + b"\n" + END,
+        CHAT + b"\r\n" + END + b"\r\n",
+        b"\n\n" + CHAT + b"\n \n\t\n" + END + b"\n\n",
+        b"\xef\xbb\xbf" + CHAT + b"\n" + END,
+    ],
+    ids=["plain", "no last newline", "CRLF", "blank lines", "byte order mark"],
+)
+def test_a_line_becomes_a_frame_with_its_bytes(tmp_path, data):
+    """Spacing stays; ends of lines and an editor's mark are not part of a frame."""
+    assert payloads(imported(tmp_path, data)) == [CHAT, END]
+
+
+@pytest.mark.parametrize(
+    ("data", "where", "says"),
+    [
+        (b"", "", "it holds no message"),
+        (b"\n \n", "", "it holds no message"),
+        (CHAT + b"\nnot json\n", ":2", "this line is no JSON"),
+        (CHAT + b"\n[1]\n", ":2", "it has no type"),
+        (CHAT + b"\n\n{}\n", ":3", "it has no type"),
+        (b'{"type": 5}', ":1", "it has no type"),
+        (b"\x89PNG\r\n\x1a\n\x00", ":1", "this line is no text in UTF-8"),
+        (CHAT.decode().encode("utf-16"), ":1", "this line is no text in UTF-8"),
+        (b'{"type":"x","a":' + b"[" * 200_000, ":1", "nested too deep"),
+    ],
+    ids=["empty", "blank", "no JSON", "array", "no type", "type of a number", "binary", "UTF-16", "deep"],
+)
+def test_what_is_no_capture_is_refused_with_the_line(tmp_path, data, where, says):
+    """It says what a capture is, exits with 3, and nothing is written."""
+    with pytest.raises(CaptureError, match=says) as raised:
+        imported(tmp_path, data)
+    assert raised.value.where == f"{tmp_path / 'talk.jsonl'}{where}"
+    assert raised.value.exit_code == 3
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_and_a_missing_file_are_no_captures(tmp_path):
+    """The system's own word is told."""
+    for path in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(CaptureError, match="cannot be read: "):
+            import_capture(path, out=tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    """A file is where the folder should be."""
+    (tmp_path / "talk.jsonl").write_bytes(CHAT)
+    with pytest.raises(SessionUnwritable, match="cannot be made"):
+        import_capture(tmp_path / "talk.jsonl", out=tmp_path / "talk.jsonl")
+
+
+def test_the_header_says_what_is_not_known(tmp_path):
+    """Times are synthesised, nothing sent is known, and there is no clock."""
+    session = imported(tmp_path, CHAT + b"\n" + END)
+    header = session.header
+    assert (header.recorded.times, header.recorded.sent, header.recorded.closed) == ("synthesised", False, False)
+    assert (header.start, header.end, header.made_by, header.service) == (None, None, "import", "unknown")
+    assert header.ids == {"chat_id": "c-1", "chat_group_id": "g-1"}
+    assert header.source["file"] == "talk.jsonl"
+    assert header.source["n_messages"] == 2
+    assert session.sent == ()
+    assert session.closed is None
+
+
+def test_each_import_is_a_session_of_its_own(tmp_path):
+    """Ids differ, folders too."""
+    first, second = imported(tmp_path, CHAT), imported(tmp_path, CHAT)
+    assert first.header.id != second.header.id
+    assert first.name != second.name
+
+
+def test_the_real_capture(tmp_path, shared_data):
+    """Each line is a frame, times never go back and are not all the same, and nothing is wrong with the folder."""
+    file = next(shared_data.glob("evi-capture-*.jsonl"))
+    folder = import_capture(file, out=tmp_path)
+    session = load_session(folder)
+    assert payloads(session) == [line for line in file.read_bytes().splitlines() if line.strip()]
+    times = [event.at_ns for event in session.received]
+    assert times == sorted(times)
+    assert len(set(times)) > 5
+    assert session.missing == ()
+    assert check_session(folder) == []
+    assert json.loads((folder / "session.json").read_text())["recorded"]["times"] == "synthesised"

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.discretion import Discreet, discreet_session, discreet_verdict, known_secrets, redactor_for
+from evi_harness.replay.deviations import Deviation
+from evi_harness.replay.differences import ABSENT, Difference
+from evi_harness.replay.findings import Finding
+from evi_harness.replay.verdict import Verdict
+from evi_harness.session.protocols import Message
+
+KEY = "a-key-of-some-length"
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch):
+    """The environment of whoever runs the tests is none of theirs."""
+    monkeypatch.delenv("HUME_API_KEY", raising=False)
+    monkeypatch.delenv("HUME_SECRET_KEY", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "options"),
+    [
+        ([], {"query": [("API_KEY", KEY)]}),
+        ([], {"headers": [("X-Hume-Api-Key", KEY)]}),
+        ([], {"headers": [("Authorization", f"Bearer {KEY}")]}),
+        ([("sent", 1, {"type": "session_settings", "language_model_api_key": KEY})], {}),
+        ([("received", 1, {"type": "x", "a": [{"b": {"access_token": KEY}}]})], {}),
+    ],
+    ids=["query", "header", "scheme", "message", "depth"],
+)
+def test_what_stands_under_a_secret_name_is_secret(session_of, rows, options):
+    """Wherever it stands then, it is replaced."""
+    session = session_of(rows, **options)
+    assert KEY in known_secrets(session)
+    assert redactor_for(session).string(f"with {KEY} in it") == "with [redacted] in it"
+
+
+def test_the_runs_own_keys_are_secret(monkeypatch):
+    """By the names of Hume's guide; none of them need be set."""
+    assert known_secrets() == []
+    monkeypatch.setenv("HUME_API_KEY", KEY)
+    assert known_secrets() == [KEY]
+
+
+def test_what_is_redacted_already_is_no_secret(session_of):
+    """Or every mark of it would be marked again."""
+    assert known_secrets(session_of([], query=[("api_key", "[redacted]")])) == []
+
+
+def test_a_message_is_redacted_before_it_is_shortened(session_of):
+    """Half a key is a key found: the line is cut behind the mark."""
+    discreet = Discreet(redactor_for(session_of([], query=[("api_key", KEY)])))
+    told = discreet.describe("sent", Message("user_input", {"text": "x" * 60 + KEY}))
+    assert KEY[:6] not in told
+    assert KEY[:6] not in discreet.describe("received", Message("x" * 60 + KEY))
+    assert discreet.describe("received", Message(None)) == EVI.describe("received", Message(None))
+
+
+def test_a_session_to_be_shown_keeps_its_frames_and_times(weather):
+    """Only what is quoted changes, and here there is nothing to hide."""
+    assert discreet_session(weather, redactor_for(weather)) == weather
+
+
+def test_a_verdict_keeps_its_places_and_what_is_absent(session_of):
+    """Sentences, details and values are replaced; seqs and ABSENT stay."""
+    redactor = redactor_for(session_of([], query=[("api_key", KEY)]))
+    difference = Difference("$.a", ABSENT, {"b": [KEY, 5]})
+    verdict = Verdict((Deviation("different", KEY, 1, 2, (difference,), (KEY,), (3,)),), (Finding("raised", KEY, 7, detail=(KEY,)),))
+    told = discreet_verdict(verdict, redactor)
+    hidden = Difference("$.a", ABSENT, {"b": ["[redacted]", 5]})
+    assert told.deviations == (Deviation("different", "[redacted]", 1, 2, (hidden,), ("[redacted]",), (3,)),)
+    assert told.findings == (Finding("raised", "[redacted]", 7, detail=("[redacted]",)),)

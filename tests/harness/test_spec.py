@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from evi_harness.errors import HandlerError, SpecError
+from evi_harness.harness.spec import load, split_spec
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch, tmp_path):
+    """The current folder is an empty one, and what is imported is forgotten."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def put(name, text):
+    """Write a file into the current folder."""
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spec", "parts"),
+    [
+        ("app.py:App", ("app.py", "App")),
+        ("some/where/app.py:App.handler", ("some/where/app.py", "App.handler")),
+        ("package.module:name", ("package.module", "name")),
+        ("module:name", ("module", "name")),
+        ("C:/app.py:App", ("C:/app.py", "App")),
+    ],
+)
+def test_a_spec_is_a_place_and_a_name(spec, parts):
+    """The last colon separates them; the disk is not looked at."""
+    assert split_spec(spec) == parts
+
+
+@pytest.mark.parametrize(
+    "spec", ["", ":", "app.py", "app.py:", ":App", "app.py:1st", "app.py:a b", "some/where:App", "a..b:c", "app.py:a..b", "app.py: App"]
+)
+def test_what_is_no_spec_is_a_usage_error(spec):
+    """It quotes the value and shows the form."""
+    with pytest.raises(SpecError) as raised:
+        load(spec)
+    assert repr(spec) in str(raised.value)
+    assert "FILE.py:NAME" in str(raised.value)
+    assert raised.value.exit_code == 2
+
+
+def test_a_name_in_a_file_is_found():
+    """Also one in a class, and from another folder."""
+    put("some/app.py", "class App:\n    inner = 5\n")
+    assert load("some/app.py:App.inner") == 5
+    assert load(f"{Path('some/app.py').resolve()}:App").__name__ == "App"
+
+
+def test_a_name_in_a_module_of_the_current_folder_is_found():
+    """As under ``python -m``."""
+    put("bundle/__init__.py", "")
+    put("bundle/inner.py", "value = 7\n")
+    assert load("bundle.inner:value") == 7
+
+
+def test_a_file_finds_its_siblings():
+    """As under ``python FILE.py``."""
+    put("folder/sibling_of_app.py", "value = 9\n")
+    put("folder/app.py", "from sibling_of_app import value\n")
+    assert load("folder/app.py:value") == 9
+
+
+def test_each_load_of_a_file_is_a_fresh_import():
+    """What its module keeps is not shared by two runs."""
+    put("app.py", "kept = []\n")
+    load("app.py:kept").append(1)
+    assert load("app.py:kept") == []
+
+
+def test_a_file_that_is_called_like_a_module_does_not_replace_it():
+    """Whoever imported json before still has it."""
+    put("json.py", "import dataclasses\n@dataclasses.dataclass\nclass App:\n    value: int = 3\n")
+    real = sys.modules["json"]
+    assert load("json.py:App")().value == 3
+    assert sys.modules["json"] is real
+
+
+@pytest.mark.parametrize(
+    ("spec", "text", "says"),
+    [
+        ("gone.py:App", None, "gone.py is not there"),
+        ("x" * 5000 + ".py:App", None, "is not there"),
+        (
+            "app.py:Missing",
+            "import json\nfrom json import loads\nclass App: ...\ndef other(): ...\n_hidden = 1\n",
+            "no 'Missing' in app.py\nIt has: App, other, loads.",
+        ),
+        ("app.py:Missing", "", "It has: nothing public."),
+        ("app.py:value.real.Missing", "value = 5\n", "no 'Missing'"),
+        ("app.py:App", "def broken(:\n", "app.py:1: app.py does not import: SyntaxError"),
+        (
+            "app.py:App",
+            "import gone_elsewhere\n",
+            "app.py:1: app.py does not import: ModuleNotFoundError: No module named 'gone_elsewhere'",
+        ),
+        ("app.py:App", "\nraise ValueError('no')\n", "app.py:2: app.py does not import: ValueError: no"),
+        ("app.py:App", "raise ValueError\n", "app.py:1: app.py does not import: ValueError: no further word"),
+        ("app.py:App", "raise SystemExit(3)\n", "app.py:1: app.py does not import: SystemExit: 3"),
+        ("app.py:App", "def f():\n    f()\nf()\n", "does not import: RecursionError"),
+        ("gone_module:App", None, "gone_module does not import: ModuleNotFoundError"),
+    ],
+)
+def test_what_cannot_be_loaded_is_told_with_its_place(spec, text, says):
+    """It names the line in the developer's file, or what there is instead; it exits with 3."""
+    if text is not None:
+        put("app.py", text)
+    with pytest.raises(HandlerError) as raised:
+        load(spec)
+    assert says in str(raised.value)
+    assert raised.value.exit_code == 3
+    assert "evi_harness" not in str(raised.value)
+    assert "importlib" not in str(raised.value)
+
+
+def test_a_broken_sibling_is_told_by_its_own_line():
+    """Not by the line that imports it."""
+    put("broken_sibling.py", "\n\nx = = 1\n")
+    put("app.py", "import broken_sibling\n")
+    with pytest.raises(HandlerError, match=r"broken_sibling\.py:3: app\.py does not import: SyntaxError"):
+        load("app.py:App")
+
+
+def test_a_file_that_is_no_text_is_told():
+    """Bytes that are no Python are the developer's error."""
+    Path("app.py").write_bytes(b"\x00\xff\xfe")
+    with pytest.raises(HandlerError, match=r"app\.py does not import"):
+        load("app.py:App")
+
+
+def test_what_does_not_import_leaves_no_module():
+    """A half-made module is not found by the next import."""
+    put("half_made.py", "raise ValueError\n")
+    with pytest.raises(HandlerError):
+        load("half_made.py:App")
+    assert "half_made" not in sys.modules
+
+
+def test_an_interrupt_at_import_is_an_interrupt():
+    """Ctrl+C is nobody's error."""
+    put("app.py", "raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        load("app.py:App")

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.replay.deviations import DEVIATIONS, Deviation
+from evi_harness.replay.differences import ABSENT, Difference
+from evi_harness.replay.findings import FINDINGS, Finding
+from evi_harness.replay.verdict import Verdict
+from evi_harness.report.replay import ReplayReport, as_json, as_text, remarks
+from evi_harness.session.events import Note
+from evi_harness.session.header import Recorded
+
+SECOND = 1_000_000_000
+
+
+def report(session, *found, live=None, **changes):
+    """A report with these deviations and findings, of a session that was replayed to itself."""
+    deviations = tuple(one for one in found if isinstance(one, Deviation))
+    findings = tuple(one for one in found if isinstance(one, Finding))
+    verdict = Verdict(deviations, findings)
+    return ReplayReport(session, live or session, handler="app.py:App", sdk="0.14.1", verdict=verdict, real_s=0.25, **changes)
+
+
+def text(told):
+    """The report's lines."""
+    return as_text(told, EVI)
+
+
+def data(told):
+    """The report's JSON, through a strict encoder and back."""
+    return json.loads(json.dumps(as_json(told), allow_nan=False))
+
+
+def test_a_replay_that_passed_is_three_lines(weather):
+    """What was replayed, with what, and the verdict."""
+    assert text(report(weather)) == [
+        "session    made: 2 turns, 30 events, 4.500 s",
+        "replayed   with app.py:App on hume 0.14.1, in virtual time (0.25 s of real time)",
+        "verdict    passed",
+    ]
+    told = data(report(weather))
+    assert (told["passed"], told["deviations"], told["findings"], told["twice"]) == (True, [], [], None)
+    assert (told["n_sent"], told["n_received"], told["duration_ns"]) == (18, 10, weather.duration_ns)
+    assert (told["clock"], told["times"], told["sent_compared"]) == ("virtual", "measured", True)
+
+
+@pytest.mark.parametrize("kind", sorted(DEVIATIONS))
+def test_a_deviation_is_told_with_both_places(weather, kind):
+    """Its kind, its places in both sessions with their times, the sentence, and what only follows from it."""
+    deviation = Deviation(kind, "it happened", recorded_seq=15, live_seq=16, detail=("more",), consequences=(17, 18))
+    lines = text(report(weather, deviation))
+    assert lines[2:-1] == [
+        f"DEVIATION  {kind}: recorded #15 at 1.600 s, in the replay #16 at 2.000 s",
+        "           it happened",
+        "             more",
+        "             2 recorded events did not happen because of it: #17 to #18",
+    ]
+    assert lines[-1] == "verdict    failed: 1 deviation"
+    (told,) = data(report(weather, deviation))["deviations"]
+    assert told == {
+        "kind": kind,
+        "what": "it happened",
+        "recorded_seq": 15,
+        "live_seq": 16,
+        "differences": [],
+        "detail": ["more"],
+        "consequences": [17, 18],
+    }
+
+
+@pytest.mark.parametrize(
+    ("recorded_seq", "live_seq", "place"),
+    [
+        (15, None, ": recorded #15 at 1.600 s"),
+        (None, 16, ": in the replay #16 at 2.000 s"),
+        (None, None, ""),
+        (999, 999, ""),
+    ],
+)
+def test_a_place_that_is_not_there_is_not_told(weather, recorded_seq, live_seq, place):
+    """One side, the other, or none."""
+    lines = text(report(weather, Deviation("missing", "it happened", recorded_seq, live_seq)))
+    assert lines[2] == f"DEVIATION  missing{place}"
+
+
+@pytest.mark.parametrize("kind", sorted(FINDINGS))
+def test_a_finding_is_told_with_the_message_it_is_about(weather, kind):
+    """Its time, and what the recorded message says."""
+    finding = Finding(
+        kind, "it happened", at_ns=3 * SECOND // 2, live_seq=5, recorded_seq=13, ended=True, detail=("app.py:3",), consequences=(14,)
+    )
+    lines = text(report(weather, finding))
+    assert lines[2:] == [
+        f'FINDING    {kind} at 1.500 s, on recorded #13 user: "What\'s the weather like?"',
+        "           it happened",
+        "             app.py:3",
+        "             1 recorded event did not happen because of it: #14",
+        "verdict    failed: 1 finding",
+    ]
+    (told,) = data(report(weather, finding))["findings"]
+    assert told == {
+        "kind": kind,
+        "what": "it happened",
+        "at_ns": 3 * SECOND // 2,
+        "recorded_seq": 13,
+        "live_seq": 5,
+        "ended": True,
+        "detail": ["app.py:3"],
+        "consequences": [14],
+    }
+
+
+def test_only_what_differs_is_shown(weather):
+    """With both values; long ones are cut in the text and whole in the JSON; absent is no null."""
+    found = (
+        Difference("$.content", "sunny", "rain"),
+        Difference("$.a", None, ABSENT),
+        Difference("$.b", ABSENT, True),
+        Difference("$.c", "x" * 500, 1),
+    )
+    told = report(weather, Deviation("different", "it differs", 15, 16, differences=found))
+    lines = text(told)
+    assert "             $.content: recorded 'sunny', now 'rain'" in lines
+    assert "             $.a: recorded null, now absent" in lines
+    assert "             $.b: recorded absent, now true" in lines
+    assert max(map(len, lines)) < 220
+    (deviation,) = data(told)["deviations"]
+    assert deviation["differences"] == [
+        {"path": "$.content", "recorded": "sunny", "live": "rain"},
+        {"path": "$.a", "recorded": None},
+        {"path": "$.b", "live": True},
+        {"path": "$.c", "recorded": "x" * 500, "live": 1},
+    ]
+
+
+def test_what_json_has_no_number_for_is_a_string(weather):
+    """NaN and Infinity at any depth; the output is strict."""
+    difference = Difference("$.a", math.nan, {"b": [math.inf, 1.5, -math.inf]})
+    (deviation,) = data(report(weather, Deviation("different", "it differs", 15, 16, differences=(difference,))))["deviations"]
+    assert deviation["differences"] == [{"path": "$.a", "recorded": "nan", "live": {"b": ["inf", 1.5, "-inf"]}}]
+
+
+def test_several_lines_of_an_exception_stay_several(weather):
+    """As many as a screen takes."""
+    lines = text(report(weather, Finding("raised", "on_message raised X: one\ntwo\n" + "more\n" * 50, at_ns=0)))
+    assert lines[3:5] == ["           on_message raised X: one", "           two"]
+    assert len(lines) < 20
+
+
+def test_counts_are_in_the_verdict(weather):
+    """Findings, deviations, and two runs that differ."""
+    found = (Finding("raised", "a", 0), Finding("raised", "b", 0), Deviation("missing", "c"))
+    lines = text(report(weather, *found, twice=("one", "other")))
+    assert lines[-1] == "verdict    failed: 2 findings, 1 deviation, two runs differ"
+    assert lines[-4:-1] == ["twice      two runs differ; first in", "             one", "             other"]
+
+
+def test_two_identical_runs_are_told(weather):
+    """They pass."""
+    told = report(weather, twice=())
+    assert text(told)[-2:] == ["twice      two runs were identical", "verdict    passed"]
+    assert data(told)["twice"] == {"identical": True, "first_difference": []}
+
+
+def test_what_was_added_hinted_written_and_not_waited_for_is_told(weather):
+    """Each in a line of its own, and in the JSON."""
+    told = report(
+        weather,
+        upgraded=((16, ("a: 1",)), (26, ("a: 1", "b: 2"))),
+        hints=("do this",),
+        overdue_jobs=("app.work",),
+        folder="sessions/x",
+    )
+    lines = text(told)
+    assert "upgraded   2 messages: added a: 1, b: 2" in lines
+    assert "next       do this" in lines
+    assert "note       not deterministic: the clock did not wait for app.work" in lines
+    assert "written    sessions/x" in lines
+    assert data(told)["upgraded"] == [{"recorded_seq": 16, "added": ["a: 1"]}, {"recorded_seq": 26, "added": ["a: 1", "b: 2"]}]
+    assert (data(told)["overdue_jobs"], data(told)["folder"]) == (["app.work"], "sessions/x")
+
+
+def test_made_up_times_and_unknown_sends_are_told_first(session_of):
+    """Nobody takes them for measured."""
+    told = report(session_of([], recorded=Recorded(sent=False, closed=False, times="synthesised")))
+    assert text(told)[0].endswith("(times are made up, not measured; what was sent is not known and not compared)")
+    assert (data(told)["times"], data(told)["sent_compared"]) == ("synthesised", False)
+
+
+def test_remarks_are_told_and_are_no_fault(weather):
+    """What the player put up with, in sentences with units."""
+    notes = (
+        Note(90, 1, "audio_patience", data={"position_ns": 900_000_000, "waited_until_ns": 2_900_000_000}),
+        Note(91, 2, "closed_by_grace"),
+        Note(92, 3, "end_unknown"),
+        Note(93, 4, "due", of=1, data={"held_ns": 0, "recorded_seq": 1}),
+        Note(94, 5, "due", of=1, data={"held_ns": 1_500_000, "recorded_seq": 13}),
+        Note(95, 6, "due", of=1, data={"held_ns": 500_000, "recorded_seq": 14}),
+        Note(96, 7, "handler_entered", data={"callback": "x"}),
+    )
+    live = replace(weather, events=(*weather.events, *notes))
+    told = remarks(live)
+    assert told[0] == "the user's audio had not got to 900 ms in time; at 2900 ms that counted as reached"
+    assert told[1] == "the app did not close the connection; the service closed it"
+    assert told[3] == "2 events held back by the order of events, at most 1.5 ms (recorded #13)"
+    assert len(told) == 4
+    assert report(weather, live=live).passed
+
+
+def test_consequences_are_ranges_of_what_follows_one_another(weather):
+    """Alone or from to."""
+    lines = text(report(weather, Deviation("missing", "x", 2, consequences=(18, 13, 14, 25, 26, 27))))
+    assert lines[-2].endswith("6 recorded events did not happen because of it: #13 to #14, #18, #25 to #27")
+
+
+def test_a_strangers_words_never_reach_the_terminal(session_of):
+    """Whatever the session, the exception or the file is called."""
+    evil = "\x1b[2J\x9b\u202e\x07"
+    session = session_of([("received", 1, {"type": "error", "code": evil, "slug": evil, "message": evil})], name=evil)
+    found = (
+        Finding("raised", evil, 0, recorded_seq=1, detail=(evil,)),
+        Deviation("different", evil, 1, 1, differences=(Difference(evil, evil, {evil: evil}),), detail=(evil,)),
+    )
+    told = report(session, *found, hints=(evil,), twice=(evil, evil), overdue_jobs=(evil,), folder=evil)
+    assert [line for line in text(replace(told, handler=evil, upgraded=((1, (evil,)),))) if not line.isprintable()] == []

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.report.timeline import as_lines
+from evi_harness.session.events import Note, Unknown
+from evi_harness.session.header import Recorded, TrackFile
+
+
+def test_a_session_is_its_header_and_one_line_an_event(weather):
+    """Audio frames that follow one another are one line, with how long they play."""
+    lines = as_lines(weather, EVI)
+    assert lines[: lines.index("")] == [
+        "session     made",
+        "made by     script, 2026-01-02T03:04:05.000000Z, versions unknown",
+        "service     unknown",
+        "recorded    sent and received; times are measured",
+        "length      4.500 s, 2 turns",
+        "events      18 sent, 10 received, 0 note",
+        "complete    yes",
+    ]
+    timeline = lines[lines.index("") + 1 :]
+    assert timeline[:5] == [
+        "    0.000 s  #0       opened    /v0/evi/chat?config_id=weather-config",
+        "    0.050 s  #1     ← received  chat chat-1",
+        "    0.060 s  #2     → sent      session settings: audio (16000 Hz, 1 channels)",
+        "    0.100 s  #3     → sent      1.000 s of audio, 10 frames until 1.000 s",
+        '    1.200 s  #13    ← received  user: "What\'s the weather like?"',
+    ]
+    assert timeline[-1] == "    4.500 s  #29      closed    by app, code 1000"
+
+
+def test_what_is_not_known_is_said(session_of):
+    """A capture's header says so; audio of no known format is told in bytes."""
+    session = session_of(
+        [("sent", 10, b"webm"), ("closed", 20, ("network", None, ""))],
+        recorded=Recorded(sent=False, closed=False, times="synthesised"),
+        complete=False,
+        tracks=(TrackFile("user", "payloads/user.webm", 4), TrackFile("assistant", "assistant.wav", 100, 24000, 1, 2)),
+    )
+    lines = as_lines(replace(session, missing=("events.jsonl, line 9: gone.",)), EVI)
+    for line in (
+        "recorded    received only; what was sent is not known; the end is not known; times are synthesised",
+        "user        payloads/user.webm: as it came, 4 bytes",
+        "assistant   assistant.wav: 24000 Hz, 1 ch, 16 bit, 100 bytes",
+        "complete    no",
+        "missing     events.jsonl, line 9: gone.",
+        "    0.010 s  #1     → sent      4 bytes of audio, 1 frame",
+        "    0.020 s  #2       closed    by network, no code",
+    ):
+        assert line in lines
+
+
+def test_notes_sends_that_failed_and_unknown_events_are_told(session_of):
+    """Each in its line, with the event it is about."""
+    session = session_of([("sent", 10, {"type": "user_input", "text": "hello"}), ("closed", 90, ("service", 1011, "over"))])
+    events = (
+        session.events[0],
+        replace(session.events[1], outcome="failed"),
+        Note(seq=5, at_ns=20_000_000, name="due", of=1, data={"held_ns": 0}),
+        Unknown(seq=6, at_ns=30_000_000, name="weather_changed"),
+        session.events[2],
+    )
+    timeline = as_lines(replace(session, events=events), EVI)[-4:]
+    assert [line.split("  ", 3)[-1].strip() for line in timeline] != []
+    assert timeline[0].endswith('user types: "hello" (failed)')
+    assert timeline[1].endswith("note      due #1 held_ns=0")
+    assert timeline[2].endswith("unknown   weather_changed; this version knows no such kind of event")
+    assert timeline[3].endswith("by service, code 1011: over")
+
+
+def test_an_empty_session_has_a_header_and_no_line(session_of):
+    """Nothing at all is one opening; not even that is none."""
+    session = session_of([])
+    assert as_lines(replace(session, events=()), EVI)[-1] == ""
+    assert as_lines(session, EVI)[-1].endswith("/v0/evi/chat")
+
+
+def test_a_strangers_words_never_reach_the_terminal(session_of):
+    """Control characters in every place are escaped, and each event stays one line."""
+    evil = "\x1b[2J\n\x9b\u202e"
+    session = session_of(
+        [
+            ("received", 1, {"type": "chat_metadata", "chat_id": evil}),
+            ("received", 2, {"type": evil, evil: evil}),
+            ("received", 3, {"type": "error", "code": evil, "slug": evil, "message": evil}),
+            ("sent", 4, {"type": "tool_response", "tool_call_id": evil, "content": evil}),
+            ("closed", 9, ("app", 1000, evil)),
+        ],
+        query=((evil, evil),),
+        name=evil,
+        endpoint=evil,
+        service=evil,
+        software={evil: evil},
+        tracks=(TrackFile(evil, evil, 4),),
+    )
+    note = Note(seq=8, at_ns=8, name=evil, data={evil: {evil: evil}})
+    session = replace(session, events=(*session.events, note, Unknown(seq=9, at_ns=9, name=evil)), missing=(evil,))
+    lines = as_lines(session, EVI)
+    assert [line for line in lines if not line.isprintable()] == []
+    assert sum(line.startswith("    0.") for line in lines) == len(session.events)

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.live.carrier import VirtualCarrier
+from evi_harness.live.journal import Journal
+from evi_harness.live.server import ChatServer
+from evi_harness.live.virtual import run_virtual
+from evi_harness.sdk.app import App, run_app, told
+from evi_harness.sdk.handlers import callbacks_of
+from evi_harness.session.events import TEXT, Frame, Note, Received
+from evi_harness.session.protocols import Close, Send
+
+MS = 1_000_000
+END = {"type": "assistant_end"}
+CHAT = {"type": "chat_metadata", "chat_id": "c", "chat_group_id": "g", "request_id": "r"}
+ERROR = {"type": "error", "code": "E1", "slug": "s", "message": "m"}
+
+
+class Script:
+    """A service that does each action of a table at its time: (milliseconds, message or action)."""
+
+    def __init__(self, *rows):
+        self.rows = [(at_ms * MS, self.action(what, at_ms * MS)) for at_ms, what in rows]
+
+    @staticmethod
+    def action(what, at_ns):
+        if isinstance(what, dict):
+            what = json.dumps(what)
+        return Send(Frame(TEXT, what.encode()), at_ns) if isinstance(what, str) else what
+
+    def take(self, event, at_ns): ...
+
+    def due(self, at_ns):
+        now = [action for due_ns, action in self.rows if due_ns <= at_ns]
+        self.rows = [row for row in self.rows if row[0] > at_ns]
+        return now
+
+    def next_at_ns(self):
+        return self.rows[0][0] if self.rows else None
+
+
+def run(handler, *rows, user=None, redact=str):
+    """Run a handler against a scripted service in virtual time; gives the events of the session."""
+
+    async def main(loop):
+        journal = Journal(loop)
+        server = ChatServer(lambda _: Script(*rows), clock=loop, chat_paths=EVI.chat_paths, journal_for=lambda _: journal)
+        async with VirtualCarrier(loop, server) as carrier:
+            callbacks = callbacks_of(handler, "handler")
+            await run_app(App(carrier.url, callbacks, user or Script(), journal, loop, redact=redact))
+        return journal.events
+
+    return run_virtual(main)
+
+
+def notes(events, name):
+    """The notes of one name."""
+    return [event for event in events if isinstance(event, Note) and event.name == name]
+
+
+class Logs:
+    """Keeps which callbacks were called, in order."""
+
+    def __init__(self):
+        self.log = []
+
+    def set_socket(self, socket):
+        self.socket = socket
+        self.log.append("set_socket")
+
+    async def on_open(self):
+        self.log.append("on_open")
+
+    async def on_message(self, message):
+        self.log.append(message.type)
+
+    async def on_close(self):
+        self.log.append("on_close")
+
+    async def on_error(self, error):
+        self.log.append(f"on_error {type(error).__name__}")
+
+
+def test_callbacks_come_in_the_order_of_the_sdk():
+    """on_open before set_socket, then each message, then on_close."""
+    handler = Logs()
+    run(handler, (0, CHAT), (10, END), (20, Close(1000)))
+    assert handler.log == ["on_open", "set_socket", "chat_metadata", "assistant_end", "on_close"]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3)], ids=["exception", "exit"])
+def test_what_on_message_raises_goes_to_on_error_and_the_next_message_follows(error):
+    """It is noted with its place, about the event that the handler had; a SystemExit ends nothing."""
+
+    class Raises(Logs):
+        async def on_message(self, message):
+            await super().on_message(message)
+            if message.type == "chat_metadata":
+                raise error
+
+    handler = Raises()
+    events = run(handler, (0, CHAT), (10, END), (20, Close(1000)))
+    name = type(error).__name__
+    assert handler.log == ["on_open", "set_socket", "chat_metadata", f"on_error {name}", "assistant_end", "on_close"]
+    (note,) = notes(events, "raised")
+    assert note.data["what"] == f"on_message raised {name}: {error}"
+    assert note.data["detail"][0].startswith(f"{__file__}:")
+    assert isinstance(events[note.of], Received)
+
+
+@pytest.mark.parametrize("name", ["on_open", "set_socket", "on_close"])
+def test_what_another_callback_raises_is_a_finding_too(name):
+    """The run goes on to its end."""
+    handler = Logs()
+
+    def raises(*args):
+        raise ValueError("no")
+
+    raises.__name__ = name
+    setattr(handler, name, raises)
+    events = run(handler, (0, CHAT), (20, Close(1000)))
+    assert [note.data["what"] for note in notes(events, "raised")] == [f"{name} raised ValueError: no"]
+    assert "chat_metadata" in handler.log
+    assert "on_error ValueError" in handler.log
+
+
+def test_an_on_error_that_raises_is_not_called_again():
+    """There are two findings and no endless loop."""
+
+    class Worse(Logs):
+        async def on_message(self, message):
+            raise ValueError("first")
+
+        async def on_error(self, error):
+            raise TypeError("second")
+
+    events = run(Worse(), (0, CHAT), (20, Close(1000)))
+    assert [note.data["what"] for note in notes(events, "raised")] == [
+        "on_message raised ValueError: first",
+        "on_error raised TypeError: second",
+    ]
+
+
+def test_an_exception_that_cannot_speak_is_told_by_its_name():
+    """Nothing that an exception does when asked for its text ends the run."""
+
+    class Mute(Exception):
+        def __str__(self):
+            raise ValueError("mute")
+
+    assert told(Mute(), "on_message", str)["what"] == "on_message raised Mute"
+
+
+def test_entered_and_returned_are_paired_and_name_the_received_event():
+    """Each message's two notes stand about its event, in the order of the messages; others are about none."""
+    events = run(Logs(), (0, CHAT), (0, ERROR), (0, END), (20, Close(1000)))
+    received = [event.seq for event in events if isinstance(event, Received)]
+    for name in ("handler_entered", "handler_returned"):
+        found = notes(events, name)
+        assert [note.of for note in found if note.data["callback"] == "on_message"] == received
+        assert [note.data["callback"] for note in found if note.of is None] == ["on_open", "set_socket", "on_close"]
+
+
+@pytest.mark.parametrize(
+    ("message", "fields", "what"),
+    [
+        ({"type": "audio_output", "data": ""}, ["id", "index"], "field id is missing; field index is missing"),
+        ("no json", [""], "it is no JSON"),
+        ({"type": "brand_new"}, [""], "the type 'brand_new' is unknown to it"),
+    ],
+    ids=["fields", "no JSON", "unknown"],
+)
+def test_an_unparseable_message_ends_the_reading(message, fields, what):
+    """As it does in an app: the note says which message and field, on_error gets it, and no later message comes."""
+    handler = Logs()
+    events = run(handler, (0, CHAT), (10, message), (10, END), (20, Close(1000)))
+    assert handler.log[2] == "chat_metadata"
+    assert handler.log[3].startswith("on_error ")
+    assert handler.log[4:] == ["on_close"]
+    (note,) = notes(events, "unparseable")
+    assert note.data["fields"] == fields
+    assert what in note.data["what"]
+    assert note.data["ended"] is True
+    assert events[note.of].frame.payload == Script.action(message, 0).frame.payload
+
+
+def test_what_arrived_before_the_close_is_still_handed_on():
+    """A handler that is behind gets all messages, and then on_close."""
+
+    class Slow(Logs):
+        async def on_message(self, message):
+            await asyncio.sleep(5)
+            await super().on_message(message)
+
+    handler = Slow()
+    run(handler, (0, CHAT), (10, ERROR), (20, END), (30, Close(1000)))
+    assert handler.log[2:] == ["chat_metadata", "error", "assistant_end", "on_close"]
+
+
+def test_a_handler_that_never_returns_is_stuck_at_its_line():
+    """The note comes 30 s after the close, about the event, with the place at which the handler waits."""
+
+    class Waits(Logs):
+        async def on_message(self, message):
+            await self.something()
+
+        async def something(self):
+            await asyncio.Event().wait()
+
+    handler = Waits()
+    events = run(handler, (0, CHAT), (1000, Close(1000)))
+    (note,) = notes(events, "stuck")
+    assert (note.of, note.at_ns) == (next(event.seq for event in events if isinstance(event, Received)), 31_000 * MS)
+    own = [line for line in note.data["detail"] if line.startswith(__file__)]
+    assert [line.rpartition(" ")[2] for line in own] == ["something", "on_message"]
+    assert handler.log[-1] == "on_close"
+
+
+def test_a_cancelled_wait_in_a_handler_ends_the_reading_with_a_finding():
+    """It is no exception to Python; without a note nobody would know why the app went silent."""
+
+    class Cancelled(Logs):
+        async def on_message(self, message):
+            await super().on_message(message)
+            waiting = asyncio.ensure_future(asyncio.sleep(10))
+            waiting.cancel()
+            await waiting
+
+    handler = Cancelled()
+    events = run(handler, (0, CHAT), (10, END), (1000, Close(1000)))
+    (note,) = notes(events, "raised")
+    assert note.data["what"] == "on_message raised CancelledError"
+    assert note.data["ended"] is True
+    assert handler.log[2:] == ["chat_metadata", "on_close"]
+
+
+def test_a_send_after_the_close_is_a_normal_end():
+    """ConnectionClosed is what the SDK raises there; on_error gets it, and it is no finding."""
+
+    class Late(Logs):
+        async def on_message(self, message):
+            await asyncio.sleep(1)
+            await self.socket._send("late")
+
+    handler = Late()
+    events = run(handler, (0, CHAT), (500, Close(1000)))
+    assert notes(events, "raised") == []
+    assert handler.log[-2].startswith("on_error ConnectionClosed")
+
+
+def test_a_connection_error_before_the_close_is_a_finding():
+    """It is the handler's own then."""
+
+    class Early(Logs):
+        async def on_message(self, message):
+            raise ConnectionClosed(None, None)
+
+    assert len(notes(run(Early(), (0, CHAT), (500, Close(1000))), "raised")) == 1
+
+
+def test_what_notes_quote_is_redacted():
+    """The text of an exception and of a parser's complaint goes through redact."""
+
+    def raises(message):
+        raise ValueError("the key is s3cr3t")
+
+    hide = lambda text: text.replace("s3cr3t", "…")  # noqa: E731
+    events = run(raises, (0, CHAT), (10, {"type": "s3cr3t"}), (20, Close(1000)), redact=hide)
+    assert "s3cr3t" not in str([event for event in events if isinstance(event, Note)])
+    assert len(notes(events, "raised")) == 1
+    assert len(notes(events, "unparseable")) == 1
+
+
+def test_what_the_user_side_decides_is_sent():
+    """The service on the client's side speaks for the user while the handler listens."""
+    user = Script((100, "first"), (200, "second"), (300, Close(4001, "done")))
+    events = run(Logs(), (0, CHAT), user=user)
+    assert [(event.at_ns, event.frame.payload) for event in events if event.kind == "sent"] == [(100 * MS, b"first"), (200 * MS, b"second")]
+    assert [(event.by, event.code, event.reason) for event in events if event.kind == "closed"] == [("app", 4001, "done")]

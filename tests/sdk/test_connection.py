@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from evi_harness.errors import SdkError
+from evi_harness.evi.dialect import EVI
+from evi_harness.live.carrier import VirtualCarrier
+from evi_harness.live.server import ChatServer
+from evi_harness.live.virtual import run_virtual
+from evi_harness.sdk.connection import open_chat, websocket_of
+from evi_harness.session.events import TEXT, Frame
+from evi_harness.session.protocols import Refuse, Send
+
+CHAT = b'{"type":"chat_metadata","chat_id":"c","chat_group_id":"g","request_id":"r"}'
+
+
+class Service:
+    """Gives its actions at the opening and nothing after."""
+
+    def __init__(self, *actions):
+        self.actions = list(actions)
+
+    def take(self, event, at_ns): ...
+
+    def due(self, at_ns):
+        now, self.actions = self.actions, []
+        return now
+
+    def next_at_ns(self):
+        return None
+
+
+def opened(service, client, **options):
+    """Open a chat with the SDK in virtual time; gives what the client gives and the session's events."""
+
+    async def main(loop):
+        server = ChatServer(lambda _: service, clock=loop, chat_paths=EVI.chat_paths)
+        async with VirtualCarrier(loop, server) as carrier:
+            async with open_chat(carrier.url, api_key="made-up-key", options=options) as socket:
+                result = await client(socket)
+            await asyncio.sleep(1)
+        return result, server.journals[0].events
+
+    return run_virtual(main)
+
+
+def test_the_sdk_is_led_to_the_carrier():
+    """The connection is the SDK's own, which parses what comes; the query says what was asked for."""
+
+    async def client(socket):
+        return await socket.recv()
+
+    message, events = opened(Service(Send(Frame(TEXT, CHAT), 0)), client, config_id="c-1", verbose_transcription=True)
+    assert (message.type, message.chat_id) == ("chat_metadata", "c")
+    handshake = events[0].handshake
+    assert handshake.path in EVI.chat_paths
+    query = {name: value.lower() for name, value in handshake.query}
+    assert query["config_id"] == "c-1"
+    assert query["verbose_transcription"] == "true"
+
+
+def test_the_websocket_below_the_sdk_is_found():
+    """What is sent over it crosses the wire as it is."""
+
+    async def client(socket):
+        await websocket_of(socket).send(b"\x00\x01")
+
+    _, events = opened(Service(), client)
+    assert [event.frame.payload for event in events if event.kind == "sent"] == [b"\x00\x01"]
+
+
+def test_an_sdk_that_is_not_as_known_is_told():
+    """The error says what to do, and shows nothing of the object."""
+    with pytest.raises(SdkError, match="no WebSocket found in SimpleNamespace"):
+        websocket_of(SimpleNamespace())
+
+
+def test_what_refuses_the_connection_comes_out():
+    """The exception is the SDK's, and quotes no key."""
+
+    async def client(socket): ...
+
+    with pytest.raises(Exception, match=r"403|ApiError|status") as raised:
+        opened(Service(Refuse(403, "no")), client)
+    assert "made-up-key" not in repr(raised.value)

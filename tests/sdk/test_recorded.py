@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.live.carrier import VirtualCarrier
+from evi_harness.live.journal import Journal
+from evi_harness.live.server import ChatServer
+from evi_harness.live.virtual import run_virtual
+from evi_harness.replay.player import Player
+from evi_harness.replay.user import RecordedUser
+from evi_harness.sdk.recorded import run_recorded
+
+
+def null_test(session):
+    """A recording meets itself; gives the events that crossed."""
+
+    async def main(loop):
+        journal = Journal(loop)
+        server = ChatServer(lambda _: Player(session, EVI), clock=loop, chat_paths=[session.handshake.path], journal_for=lambda _: journal)
+        async with VirtualCarrier(loop, server) as carrier:
+            user = RecordedUser(session, EVI, only_microphone=False, closes=True)
+            await run_recorded(carrier.url, session.handshake, user, journal, loop)
+        return journal.events
+
+    return run_virtual(main)
+
+
+def crossed(events):
+    """What crossed the wire and when: no notes, no numbers."""
+    told = {"sent": lambda one: one.frame, "received": lambda one: one.frame, "closed": lambda one: (one.by, one.code, one.reason)}
+    return [(event.at_ns, event.kind, told[event.kind](event)) for event in events if event.kind in told]
+
+
+def test_a_recording_that_meets_itself_is_itself(weather):
+    """Every frame, both ways, byte for byte and at its time; and the close."""
+    assert crossed(null_test(weather)) == crossed(weather.events)
+
+
+@pytest.mark.parametrize("close", [("app", 4000, "bye"), ("service", 1008, "no"), ("network", None, "")])
+def test_the_end_is_the_recorded_one(session_of, weather_rows, close):
+    """Whoever closed it closes it again."""
+    session = session_of([*weather_rows[:-1], ("closed", 4500, close)])
+    assert crossed(null_test(session)) == crossed(session.events)
+
+
+def test_what_no_model_can_express_is_sent_as_it_is(session_of):
+    """Not JSON, empty, and binary that is no audio cross as they were."""
+    session = session_of(
+        [("sent", 10, "no json"), ("sent", 20, ""), ("sent", 30, b""), ("received", 40, b"\xff"), ("closed", 50, ("app", 1000, ""))]
+    )
+    assert crossed(null_test(session)) == crossed(session.events)
+
+
+def test_the_handshake_is_repeated(session_of):
+    """The query crosses in order, decoded to the same values."""
+    session = session_of([("closed", 50, ("app", 1000, ""))], query=(("config_id", "a&b=c d"), ("voice_id", "ü")))
+    assert null_test(session)[0].handshake.query == session.handshake.query

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+from evi_harness.errors import SdkError
+from evi_harness.sdk.version import import_sdk, installed_version
+
+
+def test_it_is_what_the_package_says():
+    """The version of the distribution."""
+    assert installed_version() == metadata.version("hume")
+
+
+def test_an_absent_sdk_is_told_with_what_to_install(monkeypatch):
+    """The error names the command that mends it, and exits with 3."""
+
+    def absent(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", absent)
+    with pytest.raises(SdkError, match="pip install 'hume") as raised:
+        installed_version()
+    assert raised.value.exit_code == 3
+
+
+def test_the_sdk_is_imported_where_there_is_no_sound_system(tmp_path):
+    """A sounddevice that finds no PortAudio is hidden from it, and is there again afterwards to say so itself."""
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from evi_harness.sdk.version import import_sdk\n"
+        "import_sdk()\n"
+        "import hume\n"
+        "assert 'sounddevice' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+
+
+def test_an_sdk_that_does_not_import_is_told(monkeypatch):
+    """With what to install, and what Python said."""
+    monkeypatch.setitem(sys.modules, "hume.client", None)
+    with pytest.raises(SdkError, match=r"cannot be imported: .*hume\.client"):
+        import_sdk()

@@ -1,0 +1,196 @@
+"""Secrets are planted in every place that a person or a program can put them, and looked for in everything that comes out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import traceback
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evi_harness.cli.main import main
+from evi_harness.errors import EviHarnessError
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.capture import import_capture
+from evi_harness.harness.replay import replay_session
+from evi_harness.harness.sessions import check_session, show_session
+from evi_harness.session.events import Closed, Note
+from evi_harness.storage import writer as writer_module
+from evi_harness.storage.redaction import Redactor
+
+# Of the run: in the environment, and known by value.
+API_KEY = "Kq7ApiKeyOfThisRun0123456789"
+SECRET_KEY = "Zw3SecretKeyOfThisRun987654"
+# Of the session: each stands once under a secret name, and elsewhere where only its value tells.
+QUERY_KEY = "Qu9InTheQuery5555555555"
+HEADER_KEY = "Hd2InAHeader66666666666"
+MODEL_KEY = "Lm4OfALanguageModel777777"
+NOTE_KEY = "Nt6InANote88888888888"
+
+ALL = (API_KEY, SECRET_KEY, QUERY_KEY, HEADER_KEY, MODEL_KEY, NOTE_KEY)
+FORMS = {
+    form for key in ALL for form in (key, key[:12], base64.b64encode(key.encode()).decode()[:16], key.encode("unicode_escape").decode())
+}
+
+
+@pytest.fixture(autouse=True)
+def run_has_keys(monkeypatch, tmp_path):
+    """The names are those of Hume's guide."""
+    monkeypatch.setenv("HUME_API_KEY", API_KEY)
+    monkeypatch.setenv("HUME_SECRET_KEY", SECRET_KEY)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def planted(weather_rows, session_of):
+    """``weather`` with a key in the query, in headers, in messages at depth, in texts, in the close reason and in notes."""
+    everywhere = " ".join(ALL)
+    rows = [
+        ("sent", 1, {"type": "session_settings", "language_model_api_key": MODEL_KEY, "metadata": {"deep": [{"api_key": MODEL_KEY}]}}),
+        ("sent", 2, {"type": "user_input", "text": f"{everywhere} in what was typed"}),
+        ("received", 3, {"type": "error", "code": everywhere, "slug": everywhere, "message": everywhere}),
+        ("received", 4, {"type": everywhere, everywhere: everywhere}),
+        ("sent", 5, f"no json, api_key={QUERY_KEY} {everywhere}"),
+        *weather_rows[:-1],
+    ]
+    session = session_of(
+        rows,
+        query=(("api_key", QUERY_KEY), ("config_id", everywhere), ("session_settings[language_model_api_key]", MODEL_KEY)),
+        headers=(("Authorization", f"Bearer {HEADER_KEY}"), ("X-Hume-Api-Key", API_KEY), ("User-Agent", everywhere)),
+        endpoint=f"https://api.example.com/v0/evi/chat?api_key={QUERY_KEY}&x={everywhere}",
+        software={"app": everywhere},
+    )
+    last = max(event.seq for event in session.events)
+    at_ns = 4_600_000_000
+    tail = (
+        Note(seq=last + 1, at_ns=4_000_000_000, name="seen", data={"nested": {"api_key": NOTE_KEY}, "what": everywhere}),
+        Closed(seq=last + 2, at_ns=at_ns, by="app", code=4000, reason=f"{MODEL_KEY} {API_KEY} {NOTE_KEY}"),
+    )
+    return replace(session, events=(*session.events, *tail))
+
+
+@pytest.fixture
+def folder(planted, tmp_path, monkeypatch):
+    """The same as a stranger's folder: written by something that redacts nothing."""
+
+    class Blind(Redactor):
+        def __init__(self, *args, **kwargs):
+            super().__init__(())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "Redactor", Blind)
+        patch.setattr(writer_module.header_file, "redacted", lambda header, redactor: header)
+        patch.setattr(Blind, "query", lambda self, pairs, found=None: tuple(pairs))
+        patch.setattr(Blind, "headers", lambda self, pairs, found=None: tuple(pairs))
+        patch.setattr(Blind, "data", lambda self, value, found=None: value)
+        written = writer_module.write_session(tmp_path / "planted", planted, EVI)
+    # Else the tests below would look for what is not there.
+    assert set(found_in_files(written)) == set(ALL)
+    return written
+
+
+def found_in(text):
+    """Which secrets, or recognisable parts of one, stand in a text."""
+    return sorted(form for form in FORMS if form in text)
+
+
+def found_in_files(place):
+    """Which secrets stand in any file of a folder."""
+    content = b"".join(path.read_bytes() for path in sorted(Path(place).rglob("*")) if path.is_file())
+    return [key for key in ALL if key.encode() in content]
+
+
+def tells(message):
+    """A handler that puts keys wherever an exception can hold them."""
+    if message.type == "chat_metadata":
+        error = ValueError(f"refused with {API_KEY}\nand {MODEL_KEY}", {"secret_key": SECRET_KEY})
+        error.api_key = API_KEY
+        raise error
+
+
+class Answers:
+    """Answers the tool call with a key in it, and sends one that was not recorded."""
+
+    def set_socket(self, socket):
+        self.socket = socket
+
+    async def on_message(self, message):
+        if message.type == "tool_call":
+            await self.socket._send(
+                {"type": "tool_response", "tool_call_id": message.tool_call_id, "content": f"{'x' * 60} {' '.join(ALL)}"}
+            )
+            await self.socket._send({"type": "user_input", "text": " ".join(ALL)})
+            await self.socket._send({"type": "session_settings", "language_model_api_key": MODEL_KEY})
+
+
+@pytest.mark.parametrize("handler", [tells, Answers, None, "recorded"], ids=["raises", "sends", "built in", "recorded"])
+def test_a_replay_tells_no_secret(planted, tmp_path, capfd, handler):
+    """Not in the text, the JSON, the folder, what the built-in handler prints, nor on standard error."""
+    written = []
+    result = replay_session(planted, handler=handler, out=tmp_path / "out", twice=True, write=written.append)
+    assert found_in("\n".join([*written, *result.lines()])) == []
+    assert found_in(json.dumps(result.json())) == []
+    assert found_in_files(result.report.folder) == []
+    assert found_in(repr(result.verdict)) == []
+    assert found_in(repr(result.session.notes)) == []
+    assert found_in("".join(capfd.readouterr())) == []
+
+
+def test_a_replay_does_show_what_it_found(planted):
+    """The test above sees what it is to see: the same places, with the secret gone."""
+    raised = replay_session(planted, handler=tells)
+    assert "[redacted]" in raised.verdict.findings[0].what
+    sent = replay_session(planted, handler=Answers)
+    assert any("[redacted]" in line for line in sent.lines())
+
+
+def test_the_shown_session_holds_no_secret(folder):
+    """Header and timeline of a stranger's folder."""
+    lines = show_session(folder)
+    assert found_in("\n".join(lines)) == []
+    assert any("[redacted]" in line for line in lines)
+
+
+def test_check_finds_the_secrets_and_tells_none(folder):
+    """A folder with secrets has problems."""
+    problems = check_session(folder)
+    assert problems
+    assert found_in("\n".join(map(str, problems))) == []
+
+
+@pytest.mark.parametrize("line", ["replay planted", "replay planted --handler recorded --json -", "show planted", "check planted"])
+def test_the_command_line_tells_no_secret(folder, capfd, line):
+    """On neither output."""
+    main(line.split())
+    assert found_in("".join(capfd.readouterr())) == []
+
+
+def test_an_imported_capture_holds_none_of_this_runs_keys(tmp_path):
+    """By value, and by the names in the messages."""
+    message = {"type": "error", "message": " ".join(ALL), "nested": {"api_key": NOTE_KEY, "access_token": HEADER_KEY}}
+    rest = {"type": "session_settings", "language_model_api_key": MODEL_KEY, "secret_key": QUERY_KEY}
+    (tmp_path / "talk.jsonl").write_text(json.dumps(message) + "\n" + json.dumps(rest) + "\n")
+    assert found_in_files(import_capture(tmp_path / "talk.jsonl", out=tmp_path / "out")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"raise ValueError('{API_KEY} is wrong')",
+        f"class App:\n    def __init__(self): raise ValueError('{SECRET_KEY} is wrong')\n    def on_message(self, message): ...",
+    ],
+    ids=["import", "building"],
+)
+def test_an_error_before_the_replay_quotes_no_secret(weather, tmp_path, capfd, source):
+    """Neither the message nor the exceptions below it that a traceback prints the texts of."""
+    (tmp_path / "app.py").write_text(source)
+    with pytest.raises(EviHarnessError, match="redacted") as raised:
+        replay_session(weather, handler="app.py:App")
+    assert found_in(str(raised.value)) == []
+    # Python prints source lines of its own accord; the exceptions' texts are ours.
+    assert found_in("".join(traceback.format_exception_only(raised.type, raised.value))) == []
+    assert raised.value.__suppress_context__
+    assert main(["replay", str(tmp_path), "--handler", "app.py:App"]) == 3
+    assert found_in("".join(capfd.readouterr())) == []
