@@ -1,0 +1,148 @@
+"""Replay in virtual time beside the bare SDK: the same app, on the same loop, against a server that sends the same frames from a list.
+
+    python benchmarks/virtual_replay.py [--turns 60] [--rounds 5]
+
+Both sides run alternately in one process; the ratio is taken round by round. The app prints nothing and answers the tool calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any, List
+
+from aiohttp import WSMsgType, web
+from hume.client import AsyncHumeClient
+from hume.empathic_voice.types import ToolResponseMessage
+
+from evi_harness.harness.replay import replay_session
+from evi_harness.live.virtual import VirtualLoop, run_virtual
+from evi_harness.session.events import Received, Sent
+from evi_harness.session.session import Session
+
+
+class App:
+    """Looks at every message and answers the tool calls, as the made session's app did."""
+
+    def __init__(self) -> None:
+        self.socket: Any = None
+        self.n_messages = 0
+
+    def set_socket(self, socket: Any) -> None:
+        """Keep the connection, to answer on."""
+        self.socket = socket
+
+    async def on_message(self, message: Any) -> None:
+        """Count, and answer a tool call."""
+        self.n_messages += 1
+        if message.type == "tool_call":
+            await asyncio.sleep(0.08)
+            found = json.dumps({"found": json.loads(message.parameters)["number"]})
+            await self.socket.send_publish(ToolResponseMessage(tool_call_id=message.tool_call_id, content=found))
+
+
+def bare(session: Session) -> int:
+    """The app and the SDK with nothing of evi-harness but the loop; returns the messages it took."""
+    app = App()
+
+    async def main(loop: VirtualLoop) -> None:
+        server = web.AppRunner(_list_server(session, loop), access_log=None)
+        await server.setup()
+        loop.carry("bare.invalid", 80, server.server)
+        client = AsyncHumeClient(api_key="bare", base_url="http://bare.invalid")
+        async with client.empathic_voice.chat.connect(config_id="made") as socket:
+            app.set_socket(socket)
+            began = loop.time()
+            speaking = asyncio.ensure_future(_speak(session, socket, began, loop))
+            async for message in socket:
+                await app.on_message(message)
+            speaking.cancel()
+        await server.cleanup()
+
+    run_virtual(main)
+    return app.n_messages
+
+
+def _list_server(session: Session, loop: VirtualLoop) -> web.Application:
+    frames = [(event.at_ns / 1e9, event.frame.payload) for event in session.received]
+
+    async def chat(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(compress=False)
+        await socket.prepare(request)
+        began = loop.time()
+
+        async def send() -> None:
+            for at_s, payload in frames:
+                await asyncio.sleep(began + at_s - loop.time())
+                await socket.send_frame(payload, WSMsgType.TEXT)
+            await socket.close()
+
+        sending = asyncio.ensure_future(send())
+        async for _ in socket:
+            pass
+        await sending
+        return socket
+
+    application = web.Application()
+    application.router.add_get("/v0/evi/chat", chat)
+    return application
+
+
+async def _speak(session: Session, socket: Any, began: float, loop: VirtualLoop) -> None:
+    for event in session.sent:
+        if not event.frame.is_text or b'"audio"' in event.frame.payload:
+            await asyncio.sleep(began + event.at_ns / 1e9 - loop.time())
+            await socket._send(event.frame.payload.decode() if event.frame.is_text else event.frame.payload)
+
+
+def replayed(session: Session) -> int:
+    """The same through evi-harness; fails unless it passes."""
+    app = App()
+    result = replay_session(session, handler=app)
+    assert result.passed, "\n".join(result.lines())
+    return app.n_messages
+
+
+def main() -> None:
+    """Run both sides and print medians, spreads and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=60, help="turns of ten seconds (default 60)")
+    parser.add_argument("--rounds", type=int, default=5, help="counted rounds, behind one that is not (default 5)")
+    options = parser.parse_args()
+    session = _made(options.turns)
+    n_sent = sum(isinstance(event, Sent) for event in session.events)
+    n_received = sum(isinstance(event, Received) for event in session.events)
+    print(f"{session.duration_ns / 1e9:.0f} s of session, {n_sent} frames sent, {n_received} received; Python {sys.version.split()[0]}")
+    bare_s: List[float] = []
+    replay_s: List[float] = []
+    for number in range(options.rounds + 1):
+        counts = []
+        for side, run in ((bare_s, bare), (replay_s, replayed)):
+            began = time.perf_counter()
+            counts.append(run(session))
+            if number:
+                side.append(time.perf_counter() - began)
+        assert counts[0] == counts[1] == n_received, counts
+    ratios = [replay / alone for replay, alone in zip(replay_s, bare_s)]
+    for name, values, unit in (("bare SDK", bare_s, " s"), ("replay", replay_s, " s"), ("ratio", ratios, "")):
+        print(f"{name:<9} median {statistics.median(values):.2f}{unit}, {min(values):.2f} to {max(values):.2f}")
+
+
+def _made(n_turns: int) -> Session:
+    path = Path(__file__).parent.parent / "fixtures" / "ten_minutes.py"
+    spec = importlib.util.spec_from_file_location("ten_minutes", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.ten_minutes(n_turns)
+
+
+if __name__ == "__main__":
+    main()

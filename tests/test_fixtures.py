@@ -1,0 +1,290 @@
+"""The made things: the session, the speech in it, the handlers and the damaged folders are what their READMEs say."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import platform
+import re
+import sys
+from collections import Counter
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
+
+import pytest
+
+from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.replay import ReplayResult, replay_session
+from evi_harness.sdk.parsing import problems
+from evi_harness.session.events import Event, Received
+from evi_harness.session.session import Session
+from evi_harness.storage.check import check_folder
+from evi_harness.storage.reader import read_session
+
+ROOT = Path(__file__).resolve().parents[1]
+FIXTURES = ROOT / "fixtures"
+HANDLERS = FIXTURES / "handlers"
+WEATHER = ROOT / "sessions" / "weather"
+DAMAGES: Dict[str, Any] = json.loads((FIXTURES / "damaged" / "expected.json").read_text(encoding="utf-8"))
+
+# A value that stands nowhere else, as the key of the environment.
+KEY = "k9Jq2vXw7LmZ4tRb8NcY"
+SECOND_NS = 1_000_000_000
+
+
+def script(name: str) -> ModuleType:
+    """A script of fixtures/, as a module; the folder is no package."""
+    return importlib.import_module(name)
+
+
+@pytest.fixture(autouse=True)
+def made_things_import_afresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Set a key that may not be told, let the scripts be imported, and forget the handlers' modules behind each test."""
+    monkeypatch.setenv("HUME_API_KEY", KEY)
+    # The scripts find one another, as they do when they are run.
+    monkeypatch.syspath_prepend(str(FIXTURES))
+    yield
+    for file in HANDLERS.glob("*.py"):
+        sys.modules.pop(file.stem, None)
+
+
+def is_speech_repeatable() -> bool:
+    """Whether the synthesiser that made the speech is here; on another machine its arithmetic rounds otherwise."""
+    try:
+        return metadata.version("espeakng-loader") == "0.2.4" and (platform.system(), platform.machine()) == ("Linux", "x86_64")
+    except metadata.PackageNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not is_speech_repeatable(), reason="needs espeakng-loader 0.2.4 (extra: fixtures) on Linux x86_64, where it was made")
+@pytest.mark.parametrize("path", sorted((FIXTURES / "speech").iterdir()), ids=lambda path: path.stem)
+def test_the_speech_is_what_the_script_makes(path: Path) -> None:
+    """Each file of speech holds the samples that the synthesiser gives for its sentence."""
+    import soundfile
+
+    make_speech = script("make_speech")
+    with soundfile.SoundFile(str(path)) as file:
+        kept = bytes(file.buffer_read(dtype="int16"))
+    assert make_speech.spoken(path.stem) == kept
+
+
+def test_there_is_speech_for_each_sentence() -> None:
+    """No file of speech is there that the script does not make, and none is missing."""
+    assert {path.stem for path in (FIXTURES / "speech").iterdir()} == set(script("make_speech").SENTENCES)
+
+
+@pytest.mark.parametrize(("rate", "new_rate"), [(22_050, 16_000), (22_050, 24_000), (8_000, 8_000)])
+def test_resampling_keeps_what_is_constant(rate: int, new_rate: int) -> None:
+    """A constant stays that constant at another rate, away from the ends, and the length is in proportion."""
+    samples = script("make_speech").resampled(_constant(1000, rate // 10), rate, new_rate)
+    assert len(samples) == new_rate // 10
+    assert set(samples[100:-100]) <= {999, 1000, 1001}
+
+
+def _constant(value: int, count: int) -> Any:
+    from array import array
+
+    return array("h", [value] * count)
+
+
+def test_the_session_is_what_the_script_makes(tmp_path: Path) -> None:
+    """sessions/weather is byte for byte what make_weather.py writes."""
+    script("make_weather").make(tmp_path / "weather")
+    assert _contents(tmp_path / "weather") == _contents(WEATHER)
+
+
+def _contents(folder: Path) -> Dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_nothing_is_wrong_with_the_session() -> None:
+    """check finds nothing in sessions/weather, and reading it misses nothing."""
+    assert [str(problem) for problem in check_folder(WEATHER, EVI)] == []
+    assert read_session(WEATHER).missing == ()
+
+
+def test_the_session_is_small() -> None:
+    """sessions/weather is small enough to be part of every clone."""
+    assert sum(len(content) for content in _contents(WEATHER).values()) < 600_000
+
+
+def test_the_session_says_that_it_is_made() -> None:
+    """Whoever reads the header sees that no person and no service was recorded, and that the times were not measured."""
+    header = read_session(WEATHER).header
+    assert header.made_by == "script"
+    assert header.source["synthetic"] is True
+    assert header.recorded.times == "synthesised"
+
+
+def test_the_session_is_two_turns_with_a_tool_call() -> None:
+    """The session has what its README promises: two spoken turns, the first with a tool call, and a close by the app."""
+    session = read_session(WEATHER)
+    turns = EVI.turns(session.events)
+    assert [turn.user_text for turn in turns] == ["What's the weather in Bath?", "And will it be dry tomorrow?"]
+    assert [len(turn.tool_calls) for turn in turns] == [1, 0]
+    assert [turn.first_audio is not None for turn in turns] == [True, True]
+    assert session.closed is not None
+    assert (session.closed.by, session.closed.code) == ("app", 1000)
+
+
+def test_the_installed_sdk_parses_every_message() -> None:
+    """Every message that EVI sends in the session is one that the SDK has a model for."""
+    found = {event.seq: [str(problem) for problem in problems(event.frame.payload)] for event in read_session(WEATHER).received}
+    assert {seq: told for seq, told in found.items() if told} == {}
+
+
+@pytest.mark.parametrize("name", sorted(DAMAGES))
+def test_check_finds_the_damage(name: str, tmp_path: Path) -> None:
+    """check says of each damaged folder what damaged/expected.json says, at that file and line, and nothing else."""
+    found = check_folder(script("make_damaged").build(name, tmp_path / name), EVI)
+    expected = DAMAGES[name]["check"]
+    assert Counter((problem.file, problem.line) for problem in found) == Counter((file, line) for file, line, _ in expected)
+    for file, line, says in expected:
+        assert [problem for problem in found if (problem.file, problem.line) == (file, line) and says in problem.what]
+
+
+@pytest.mark.parametrize("name", sorted(DAMAGES))
+def test_a_damaged_folder_is_refused_or_told(name: str, tmp_path: Path) -> None:
+    """Reading refuses a folder that cannot be understood, says what a crash took, and is silent only where no event is in doubt."""
+    folder = script("make_damaged").build(name, tmp_path / name)
+    if DAMAGES[name]["read"] == "refused":
+        with pytest.raises(SessionUnreadable, match=re.escape(str(folder))):
+            read_session(folder)
+    else:
+        assert bool(read_session(folder).missing) is (DAMAGES[name]["read"] == "told")
+
+
+def test_the_folder_before_the_damage_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small session that is damaged has nothing wrong with it, so what is found is the damage."""
+    make_damaged = script("make_damaged")
+    assert set(make_damaged.DAMAGES) == set(DAMAGES)
+    monkeypatch.setitem(make_damaged.DAMAGES, "none", lambda _: None)
+    assert check_folder(make_damaged.build("none", tmp_path / "sound"), EVI) == []
+
+
+def test_check_does_not_print_the_key(tmp_path: Path) -> None:
+    """check says where a key stands without saying the key."""
+    make_damaged = script("make_damaged")
+    found = check_folder(make_damaged.build("key_not_redacted", tmp_path / "key"), EVI)
+    assert make_damaged.FAKE_KEY not in " ".join(map(str, found))
+
+
+class Outcome(NamedTuple):
+    """What a replay of sessions/weather with one handler must say.
+
+    Attributes:
+        name: What the SPEC names in the handler's file.
+        deviations: Their kinds.
+        findings: Theirs.
+        says: Part of the report.
+    """
+
+    name: str = "App"
+    deviations: Tuple[str, ...] = ()
+    findings: Tuple[str, ...] = ()
+    says: str = ""
+
+
+# The table of fixtures/README.md.
+OUTCOMES: Dict[str, Outcome] = {
+    "weather": Outcome("WeatherApp"),
+    "listen": Outcome("on_message", deviations=("missing",), says="tool response"),
+    "raises": Outcome(findings=("raised",), says="ValueError: the reply is not in the list of replies"),
+    "blocks": Outcome(findings=("blocked",), says="2000 ms"),
+    "sends_extra": Outcome(deviations=("unexpected",), says="Good morning."),
+    "wrong_answer": Outcome(deviations=("different",), says="51.8"),
+    "never_answers": Outcome(deviations=("missing",), says="was awaited and did not come"),
+    "late_answer": Outcome(),
+    "never_returns": Outcome(deviations=("stuck",), says="never_returns.py"),
+    "spins": Outcome(deviations=("stuck",), says="spins.py"),
+    "prints_key": Outcome(findings=("raised",), says="X-Hume-Api-Key: [redacted]"),
+}
+
+# What no replay can drive, by the error that says so before anything runs.
+REFUSED: Dict[str, Tuple[str, Type[Exception], int]] = {
+    "not_a_handler": ("app", NotAHandler, UsageError.exit_code),
+    "does_not_import": ("on_message", HandlerError, HandlerError.exit_code),
+}
+
+
+def replayed(handler: str, name: str) -> ReplayResult:
+    """A replay of the made session to one of the handlers."""
+    return replay_session(WEATHER, handler=f"{HANDLERS / handler}.py:{name}", timeout_s=1.0, write=lambda _: None)
+
+
+@pytest.mark.parametrize("handler", sorted(OUTCOMES))
+def test_replay_says_what_is_wrong_with_a_handler(handler: str) -> None:
+    """Replay names the handler's one fault by its kind, and passes where there is none."""
+    expected = OUTCOMES[handler]
+    result = replayed(handler, expected.name)
+    kinds = tuple(deviation.kind for deviation in result.verdict.deviations)
+    assert (kinds, tuple(finding.kind for finding in result.verdict.findings)) == (expected.deviations, expected.findings)
+    assert result.exit_code == (1 if expected.deviations or expected.findings else 0)
+    assert expected.says in "\n".join(result.lines())
+
+
+@pytest.mark.parametrize("handler", sorted(REFUSED))
+def test_replay_refuses_what_is_no_handler(handler: str) -> None:
+    """What is no handler, or does not import, is an error and no failed replay."""
+    name, error, exit_code = REFUSED[handler]
+    with pytest.raises(error) as caught:
+        replayed(handler, name)
+    assert getattr(caught.value, "exit_code", None) == exit_code
+    assert f"{handler}.py" in str(caught.value)
+
+
+@pytest.mark.parametrize("handler", [None, "recorded"])
+def test_the_session_replays_without_a_handler(handler: Optional[str]) -> None:
+    """The built-in handler and the null test find nothing in the made session."""
+    lines: List[str] = []
+    result = replay_session(WEATHER, handler=handler, write=lines.append)
+    assert result.passed
+    assert any("umbrella" in line for line in lines) is (handler is None)
+
+
+def test_every_handler_is_in_a_table() -> None:
+    """No handler lies about untested, each says in its first line what it is, and a broken one that it is broken."""
+    assert {path.stem for path in HANDLERS.glob("*.py")} == {*OUTCOMES, *REFUSED}
+    broken = {path.stem for path in HANDLERS.glob("*.py") if path.read_text(encoding="utf-8").startswith('"""Broken: ')}
+    assert broken == {*OUTCOMES, *REFUSED} - {"weather", "listen"}
+
+
+def test_every_handler_is_in_the_readme() -> None:
+    """The README's table names each handler and each damage."""
+    text = (FIXTURES / "README.md").read_text(encoding="utf-8")
+    assert [name for name in (*OUTCOMES, *REFUSED) if f"`{name}.py:" not in text] == []
+    assert [name for name in DAMAGES if f"`{name}`" not in text] == []
+
+
+def test_no_key_reaches_the_report() -> None:
+    """A key that a handler puts into an exception stands neither in the report nor in the replay's session."""
+    result = replayed("prints_key", "App")
+    told = "\n".join([*result.lines(), json.dumps(result.json()), repr(result.session.events)])
+    assert KEY not in told
+
+
+def test_a_late_answer_delays_what_hangs_on_it_and_nothing_else() -> None:
+    """Two seconds late with the tool's answer, the reply comes two seconds late and the next turn comes on time."""
+    prompt, late = (_received_at(replayed(*spec).session) for spec in (("weather", "WeatherApp"), ("late_answer", "App")))
+    delays = [late[seq] - at_ns for seq, at_ns in prompt.items()]
+    first_reply, after = _reply_of_the_first_turn()
+    assert delays == [2 * SECOND_NS if seq in first_reply else 0 for seq in prompt]
+    assert after
+
+
+def _received_at(live: Session) -> Dict[int, int]:
+    """When each received event came, by the number of the recorded event that it repeats."""
+    came = {event.seq: event.at_ns for event in live.received}
+    return {note.data["recorded_seq"]: came[note.of] for note in live.notes if note.name == "due" and note.of is not None}
+
+
+def _reply_of_the_first_turn() -> Tuple[List[int], List[int]]:
+    """What EVI sent after the tool's answer up to the end of the turn, and what it sent later, by seq."""
+    turns = EVI.turns(read_session(WEATHER).events)
+    call, end = turns[0].tool_calls[0], turns[0].end
+    assert end is not None
+    received: List[Event] = [event for event in read_session(WEATHER).events if isinstance(event, Received)]
+    return [event.seq for event in received if call < event.seq <= end], [event.seq for event in received if event.seq > end]
