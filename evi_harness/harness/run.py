@@ -160,6 +160,8 @@ class _VirtualRun:
             redact=self._options.redact,
         )
         self._blocked = BlockedNotes(journal, self._handling, self._options.blocked_ns)
+        # Importing the handler is not the app's running.
+        loop.steps.forget()
         await run_app(self._app)
 
     def _callbacks(self) -> Callbacks:

@@ -16,7 +16,7 @@ __all__ = ["BlockedNotes"]
 
 # A blocked loop of a tenth of a second is audible; asyncio's own debug mode warns from there on.
 THRESHOLD_NS = 100_000_000
-# A sample is judged only where no busy machine explains it.
+# Of what only the machine's clock tells, time of the processor alone is judged: a busy machine stretches all other time.
 SAMPLE_THRESHOLD_NS = 2_000_000_000
 
 
@@ -51,8 +51,8 @@ class BlockedNotes:
             return
         ms, cpu_ms = worst.took_ns // 1_000_000, worst.cpu_ns // 1_000_000
         self._journal.note("longest_step", sample=True, what=worst.what, real_ms=ms, cpu_ms=cpu_ms)
-        if worst.took_ns >= SAMPLE_THRESHOLD_NS:
-            what = f"one step of the event loop ({worst.what}) took {ms} ms of real time, {cpu_ms} ms of it computing (a sample)"
+        if worst.cpu_ns >= SAMPLE_THRESHOLD_NS:
+            what = f"one step of the event loop ({worst.what}) computed for {cpu_ms} ms (a sample)"
             self._journal.note("blocked", sample=True, what=what, detail=[])
 
     def _end_step(self) -> None:

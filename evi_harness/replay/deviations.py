@@ -115,17 +115,17 @@ class _Comparison:
         return tuple(self._hanging.get(None, ()))
 
     def _align(self) -> List[_Met]:
-        """Align what was not given up while the replay ran; what was is missing, though it may have come too late."""
-        kept = [one for one in self._recorded if one.seq not in self._skipped]
+        """Align what could be sent in time; what was given up is missing, and may have come too late like what hung on it."""
+        kept = [one for one in self._recorded if one.seq not in self._skipped and self._root(one.seq) == one.seq]
         pairs = align([one.comparable for one in kept], [one.comparable for one in self._live])
-        met = [_Met(pair.outcome, _at(kept, pair.recorded), _at(self._live, pair.live)) for pair in pairs]
+        met = [_Met(pair.outcome, _at(kept, pair.recorded), _at(self._live, pair.live)) for pair in pairs if pair.outcome != UNEXPECTED]
+        spare = [self._live[pair.live] for pair in pairs if pair.outcome == UNEXPECTED and pair.live is not None]
+        kept_seqs = {one.seq for one in kept}
         for one in self._recorded:
-            if one.seq in self._skipped:
-                late = next((other for other in met if _is_late(other, one)), None)
-                if late is not None:
-                    met.remove(late)
-                met.append(_Met(MISSING, one, None if late is None else late.live))
-        return met
+            if one.seq not in kept_seqs:
+                late = _taken(spare, one)
+                met.append(_Met(MISSING if late is None or one.seq in self._skipped else EQUAL, one, late))
+        return [*met, *(_Met(UNEXPECTED, None, one) for one in spare)]
 
     # What hangs on what.
 
@@ -217,8 +217,10 @@ def _at(messages: Sequence[_Message], index: Optional[int]) -> Optional[_Message
     return None if index is None else messages[index]
 
 
-def _is_late(met: _Met, given_up: _Message) -> bool:
-    return met.outcome == UNEXPECTED and met.live is not None and met.live.comparable.equals(given_up.comparable)
+def _taken(spare: List[_Message], recorded: _Message) -> Optional[_Message]:
+    """The first message that equals a recorded one, taken from those to spare."""
+    index = next((index for index, live in enumerate(spare) if live.comparable.equals(recorded.comparable)), None)
+    return None if index is None else spare.pop(index)
 
 
 def _came_at_ns(live: Session) -> Dict[int, int]:

@@ -11,9 +11,10 @@ did not close), ``end_unknown`` (the recording does not say how it ended), ``lef
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
-from typing import Deque, Dict, List, Optional, Sequence, Set, Union
+from typing import Deque, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from evi_harness.replay.pairing import Pairing
 from evi_harness.replay.plan import Plan, Step
@@ -76,19 +77,22 @@ class Player:
         self._positions = Positions()
         self._pairing = Pairing(self._plan.messages, dialect)
         self._next = 0
-        # The steps that went out, with their live times, and where order stands now.
-        self._out: List[Step] = []
+        # The steps that went out, by their recorded time and seq, with their live times, and where order stands now.
+        self._out: List[Tuple[int, int]] = []
         self._out_at_ns: Dict[int, int] = {}
         self._floor_ns = 0
         # The awaited messages from the first that has neither come nor been given up, and when the latest before it came.
         self._awaiting: Deque[int] = deque(self._plan.awaited)
         self._settled_ns = 0
+        self._unsent: List[int] = [*self._plan.messages]
         # What was given up: awaited messages, steps that hang on them, and positions with the time they count as reached.
         self._unmet: Set[int] = set()
         self._skipped: Set[int] = set()
         self._assumed_ns: Dict[int, int] = {}
         self._pending: List[Action] = []
         self._over = False
+        close = self._plan.close
+        self._closes_by_app = close if close is not None and close.by == "app" else None
         # What _when says, until something happens: it is asked twice for each frame of audio.
         self._when_ns: Optional[int] = None
 
@@ -105,10 +109,10 @@ class Player:
     @property
     def app_closes_at_ns(self) -> Optional[int]:
         """When the app should close, in live time; None while steps are left, and where the recording did not end so."""
-        close = self._plan.close
-        if self._over or close is None or close.by != "app" or self._step() is not None or self._awaited() is not None:
+        if self._closes_by_app is None or self._over or self._step() is not None or self._awaited() is not None:
             return None
-        return max(self._expected_ns(close), self._floor_ns, self._settled_ns)
+        close = self._closes_by_app
+        return max(self._close_expected_ns(close), self._floor_ns, self._settled_ns)
 
     def take(self, event: Event, at_ns: int) -> None:
         """Take an event of the app's; see ``Service.take``."""
@@ -159,8 +163,9 @@ class Player:
 
     def _step(self) -> Optional[Step]:
         """The next step that was not given up."""
-        while self._next < len(self._plan.steps):
-            step = self._plan.steps[self._next]
+        steps = self._plan.steps
+        while self._next < len(steps):
+            step = steps[self._next]
             if step.event.seq not in self._skipped:
                 return step
             self._next += 1
@@ -202,7 +207,7 @@ class Player:
         if step.cause.kind == SENT and step.cause.seq is not None:
             self._pairing.accept_stand_in(step.cause.seq)
         if isinstance(event, Received):
-            self._out.append(step)
+            self._out.append(order(event))
             self._out_at_ns[event.seq] = self._floor_ns
             return [Send(event.frame, due_ns=due_ns, cause_ns=cause_ns, recorded_seq=event.seq, held_ns=held_ns)]
         self._over = True
@@ -225,7 +230,7 @@ class Player:
         awaited = self._awaited()
         if awaited is not None:
             return self._message_state(awaited)
-        return _Come(self._expected_ns(close) - delay_ns)
+        return _Come(self._close_expected_ns(close) - delay_ns)
 
     def _position_state(self, cause: Cause) -> Union[_Come, _Waiting]:
         position_ns = cause.position_ns
@@ -260,8 +265,17 @@ class Player:
 
     def _expected_ns(self, event: Event) -> int:
         """When the app should send or close: as long after the received event before it as it did then."""
-        before = next((step.event for step in reversed(self._out) if order(step.event) < order(event)), None)
-        return event.at_ns if before is None else self._out_at_ns[before.seq] + event.at_ns - before.at_ns
+        index = bisect_left(self._out, order(event))
+        if not index:
+            return event.at_ns
+        before_at_ns, before = self._out[index - 1]
+        return self._out_at_ns[before] + event.at_ns - before_at_ns
+
+    def _close_expected_ns(self, close: Closed) -> int:
+        """When the end should come: not before the app has had its time to send what it sent before it."""
+        self._unsent = [seq for seq in self._unsent if seq not in self._unmet and self._pairing.met_at_ns(seq) is None]
+        unsent = [self._plan.events[seq] for seq in self._unsent]
+        return max([self._expected_ns(close), *(self._expected_ns(event) + close.at_ns - event.at_ns for event in unsent)])
 
     def _awaited(self) -> Optional[int]:
         """The first awaited message that has neither come nor been given up. Asked when no step is left that waits for one."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Deque, Dict, List, Optional, Sequence, Tuple
+from typing import Deque, Dict, List, Optional, Sequence, Tuple, Union
 
 from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.session.protocols import RECEIVED, Action, Cause, Close, Dialect, Send
@@ -22,8 +22,7 @@ __all__ = ["RecordedUser"]
 
 @dataclass(frozen=True)
 class _Line:
-    event: Event
-    action: Action
+    event: Union[Sent, Closed]
     prompt: Cause
 
 
@@ -44,11 +43,14 @@ class RecordedUser:
         # Two lanes: audio does not wait behind a message whose prompt has not come.
         self._clocked: Deque[_Line] = deque()
         self._prompted: Deque[_Line] = deque()
+        self._known_head: Optional[Tuple[int, int, Deque[_Line]]] = None
+        self._is_head_known = False
         for line in _lines(session, dialect, only_microphone, closes):
             (self._prompted if line.prompt.kind == RECEIVED else self._clocked).append(line)
 
     def take(self, event: Event, at_ns: int) -> None:
         """Take a received event: the recorded one that it repeats has come; those before it that were left out will not."""
+        self._is_head_known = False
         if not isinstance(event, Received):
             return
         for index, recorded in enumerate(self._received):
@@ -67,11 +69,12 @@ class RecordedUser:
             if head is None or head[0] > at_ns:
                 return actions
             due_ns, _, lane = head
-            line = lane.popleft()
-            action = line.action
-            if isinstance(action, Send):
-                action = Send(action.frame, due_ns=due_ns, recorded_seq=line.event.seq)
-            actions.append(action)
+            event = lane.popleft().event
+            self._is_head_known = False
+            if isinstance(event, Sent):
+                actions.append(Send(event.frame, due_ns=due_ns, recorded_seq=event.seq))
+            else:
+                actions.append(Close(event.code or 1000, event.reason))
 
     def next_at_ns(self) -> Optional[int]:
         """When something is to be sent next, None while that depends on the service, and at the end."""
@@ -79,12 +82,14 @@ class RecordedUser:
         return None if head is None else head[0]
 
     def _head(self) -> Optional[Tuple[int, int, Deque[_Line]]]:
-        # Asked several times a frame of audio, and most of the time only that lane has anything.
-        clocked = self._in_lane(self._clocked)
-        prompted = self._in_lane(self._prompted)
-        if clocked is None or prompted is None:
-            return clocked or prompted
-        return min(clocked, prompted, key=lambda head: head[:2])
+        """What is to be sent next: when, its seq, and the lane it heads."""
+        # Asked several times a frame of audio; it changes when something is taken or sent.
+        if not self._is_head_known:
+            clocked, prompted = self._in_lane(self._clocked), self._in_lane(self._prompted)
+            known = [head for head in (clocked, prompted) if head is not None]
+            self._known_head = min(known, key=lambda head: head[:2]) if known else None
+            self._is_head_known = True
+        return self._known_head
 
     def _in_lane(self, lane: Deque[_Line]) -> Optional[Tuple[int, int, Deque[_Line]]]:
         due_ns = self._due_ns(lane[0]) if lane else None
@@ -108,7 +113,7 @@ def _lines(session: Session, dialect: Dialect, only_microphone: bool, closes: bo
         if isinstance(event, Sent) and event.outcome == "sent":
             is_audio = places.is_audio(event.kind, event.frame)
             if is_audio or not only_microphone or dialect.sets_audio(dialect.read(event.kind, event.frame)):
-                lines.append(_Line(event, Send(event.frame, due_ns=event.at_ns), prompt))
+                lines.append(_Line(event, prompt))
         elif isinstance(event, Closed) and event.by == "app" and closes:
-            lines.append(_Line(event, Close(event.code or 1000, event.reason), prompt))
+            lines.append(_Line(event, prompt))
     return lines

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evi_harness.errors import UsageError
-from evi_harness.evi.compat import ADDITIONS, Problem, parse_version, problems, upgrade
+from evi_harness.evi.compat import ADDITIONS, Problem, parse_version, problems, problems_of_sent, upgrade
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.session.events import BINARY, TEXT, Frame
-from evi_harness.strategies import frames, received_messages
+from evi_harness.strategies import frames, received_messages, sent_messages
 
 NEWEST = "0.14.1"
 TURN = {"type": "assistant_message", "message": {"role": "assistant", "content": "Hi."}, "models": {}, "from_text": False}
@@ -266,3 +266,30 @@ def test_the_real_capture_upgraded(shared_data, sdk):
         assert problems(after, NEWEST) == []
         assert sdk(after)
         assert after.payload.replace(b',"is_quick_response":false', b"") == frame.payload
+
+
+@given(sent_messages())
+def test_what_an_app_sends_fits_its_type(frame):
+    """No message of a conformant app has a problem, and none has one for a field that nobody knows."""
+    fields = json.loads(frame.payload)
+    assert problems_of_sent(fields) == []
+    assert problems_of_sent({**fields, "new_field": 1}) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (None, "message: is no object with a type"),
+        ([], "message: is no object with a type"),
+        ({"text": "a"}, "message: is no object with a type"),
+        ({"type": "dance"}, "dance: type 'dance' is no message of an app's"),
+        ({"type": "assistant_end"}, "assistant_end: type 'assistant_end' is no message of an app's"),
+        ({"type": "user_input"}, "user_input: text is missing"),
+        ({"type": "user_input", "text": 5}, "user_input: text is 5, not a string"),
+        ({"type": "session_settings", "metadata": "x"}, "session_settings: metadata is a string, not an object"),
+        ({"type": "session_settings", "custom_session_id": 1}, "session_settings: custom_session_id is 1, not a string"),
+    ],
+)
+def test_what_no_service_takes_is_told(fields, expected):
+    """The problem names the type, the field and what is wrong with it."""
+    assert [str(problem) for problem in problems_of_sent(fields)] == [expected]
