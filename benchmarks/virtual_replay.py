@@ -13,18 +13,25 @@ import importlib.util
 import json
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Tuple
 
 from aiohttp import WSMsgType, web
 from hume.client import AsyncHumeClient
 from hume.empathic_voice.types import ToolResponseMessage
 
+from evi_harness.evi.dialect import EVI
 from evi_harness.harness.replay import replay_session
+from evi_harness.harness.sessions import load_session
 from evi_harness.live.virtual import VirtualLoop, run_virtual
 from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
+from evi_harness.storage.writer import write_session
+
+# Seconds since the opening, and what to send then.
+Frames = List[Tuple[float, Any]]
 
 
 class App:
@@ -47,19 +54,26 @@ class App:
             await self.socket.send_publish(ToolResponseMessage(tool_call_id=message.tool_call_id, content=found))
 
 
-def bare(session: Session) -> int:
+def fixed_lists(session: Session) -> Tuple[Frames, Frames]:
+    """What the bare side sends from either end, with times in seconds: the service's messages, and the microphone's."""
+    received = [(event.at_ns / 1e9, event.frame.payload) for event in session.received]
+    sent = [(event.at_ns / 1e9, event.frame) for event in session.sent if not event.frame.is_text or b'"audio"' in event.frame.payload]
+    return received, [(at_s, frame.payload.decode() if frame.is_text else frame.payload) for at_s, frame in sent]
+
+
+def bare(received: Frames, sent: Frames) -> int:
     """The app and the SDK with nothing of evi-harness but the loop; returns the messages it took."""
     app = App()
 
     async def main(loop: VirtualLoop) -> None:
-        server = web.AppRunner(_list_server(session, loop), access_log=None)
+        server = web.AppRunner(_list_server(received, loop), access_log=None)
         await server.setup()
         loop.carry("bare.invalid", 80, server.server)
         client = AsyncHumeClient(api_key="bare", base_url="http://bare.invalid")
         async with client.empathic_voice.chat.connect(config_id="made") as socket:
             app.set_socket(socket)
             began = loop.time()
-            speaking = asyncio.ensure_future(_speak(session, socket, began, loop))
+            speaking = asyncio.ensure_future(_speak(sent, socket, began, loop))
             async for message in socket:
                 await app.on_message(message)
             speaking.cancel()
@@ -69,9 +83,7 @@ def bare(session: Session) -> int:
     return app.n_messages
 
 
-def _list_server(session: Session, loop: VirtualLoop) -> web.Application:
-    frames = [(event.at_ns / 1e9, event.frame.payload) for event in session.received]
-
+def _list_server(frames: Frames, loop: VirtualLoop) -> web.Application:
     async def chat(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
@@ -94,11 +106,10 @@ def _list_server(session: Session, loop: VirtualLoop) -> web.Application:
     return application
 
 
-async def _speak(session: Session, socket: Any, began: float, loop: VirtualLoop) -> None:
-    for event in session.sent:
-        if not event.frame.is_text or b'"audio"' in event.frame.payload:
-            await asyncio.sleep(began + event.at_ns / 1e9 - loop.time())
-            await socket._send(event.frame.payload.decode() if event.frame.is_text else event.frame.payload)
+async def _speak(frames: Frames, socket: Any, began: float, loop: VirtualLoop) -> None:
+    for at_s, payload in frames:
+        await asyncio.sleep(began + at_s - loop.time())
+        await socket._send(payload)
 
 
 def replayed(session: Session) -> int:
@@ -115,17 +126,23 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=60, help="turns of ten seconds (default 60)")
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds, behind one that is not (default 5)")
     options = parser.parse_args()
-    session = _made(options.turns)
+    with tempfile.TemporaryDirectory() as folder:
+        # As users have it: in a folder.
+        _compare(load_session(write_session(Path(folder) / "made", _made(options.turns), EVI)), options.rounds)
+
+
+def _compare(session: Session, n_rounds: int) -> None:
     n_sent = sum(isinstance(event, Sent) for event in session.events)
     n_received = sum(isinstance(event, Received) for event in session.events)
     print(f"{session.duration_ns / 1e9:.0f} s of session, {n_sent} frames sent, {n_received} received; Python {sys.version.split()[0]}")
+    lists = fixed_lists(session)
     bare_s: List[float] = []
     replay_s: List[float] = []
-    for number in range(options.rounds + 1):
+    for number in range(n_rounds + 1):
         counts = []
-        for side, run in ((bare_s, bare), (replay_s, replayed)):
+        for side, run in ((bare_s, lambda: bare(*lists)), (replay_s, lambda: replayed(session))):
             began = time.perf_counter()
-            counts.append(run(session))
+            counts.append(run())
             if number:
                 side.append(time.perf_counter() - began)
         assert counts[0] == counts[1] == n_received, counts

@@ -249,15 +249,17 @@ class _Leaving:
 
     def due(self, at_ns: int) -> Sequence[Action]:
         closes_at_ns = self._player.app_closes_at_ns
-        actions = list(self._user.due(at_ns))
-        if closes_at_ns is not None and closes_at_ns <= at_ns:
-            close = self._player.recorded_close
-            actions.append(Close(close.code or 1000, close.reason) if isinstance(close, Closed) else Close())
-        return actions
+        actions = self._user.due(at_ns)
+        if closes_at_ns is None or closes_at_ns > at_ns:
+            return actions
+        close = self._player.recorded_close
+        return [*actions, Close(close.code or 1000, close.reason) if close is not None else Close()]
 
     def next_at_ns(self) -> Optional[int]:
-        times = [at_ns for at_ns in (self._user.next_at_ns(), self._player.app_closes_at_ns) if at_ns is not None]
-        return min(times) if times else None
+        next_at_ns, closes_at_ns = self._user.next_at_ns(), self._player.app_closes_at_ns
+        if next_at_ns is None or closes_at_ns is None:
+            return closes_at_ns if next_at_ns is None else next_at_ns
+        return min(next_at_ns, closes_at_ns)
 
 
 def developers_part(stack: str) -> List[str]:

@@ -121,10 +121,10 @@ class _Comparison:
         met = [_Met(pair.outcome, _at(kept, pair.recorded), _at(self._live, pair.live)) for pair in pairs if pair.outcome != UNEXPECTED]
         spare = [self._live[pair.live] for pair in pairs if pair.outcome == UNEXPECTED and pair.live is not None]
         kept_seqs = {one.seq for one in kept}
-        for one in self._recorded:
-            if one.seq not in kept_seqs:
-                late = _taken(spare, one)
-                met.append(_Met(MISSING if late is None or one.seq in self._skipped else EQUAL, one, late))
+        # What may have come in time goes before what did not.
+        for one in sorted((one for one in self._recorded if one.seq not in kept_seqs), key=lambda one: one.seq in self._skipped):
+            late = _taken(spare, one)
+            met.append(_Met(MISSING if late is None or one.seq in self._skipped else EQUAL, one, late))
         return [*met, *(_Met(UNEXPECTED, None, one) for one in spare)]
 
     # What hangs on what.

@@ -109,8 +109,12 @@ class Pairing:
             self._met_at_ns[seq] = self._loose.pop(index)[1]
 
     def give_up(self, seq: int) -> None:
-        """Wait no more for a recorded message that has not come; where it comes all the same, it is not taken for another."""
-        self._settle(seq)
+        """Wait no more for a recorded message, nor for those before it; where they come all the same, they are not taken for others."""
+        for other in self._recorded:
+            if other not in self._met_at_ns:
+                self._settle(other)
+            if other == seq:
+                return
 
     def _stand_in(self, seq: int) -> Optional[int]:
         recorded = self._recorded[seq]
@@ -118,5 +122,6 @@ class Pairing:
 
     def _settle(self, seq: int) -> None:
         key = self._recorded[seq].key
-        self._open[key].remove(seq)
-        self._settled.setdefault(key, deque()).append(seq)
+        if seq in self._open[key]:
+            self._open[key].remove(seq)
+            self._settled.setdefault(key, deque()).append(seq)

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from typing import Deque, Dict, List, Optional, Sequence, Tuple, Union
 
 from evi_harness.session.events import Closed, Event, Received, Sent
-from evi_harness.session.protocols import RECEIVED, Action, Cause, Close, Dialect, Send
+from evi_harness.session.protocols import OPENED, RECEIVED, Action, Cause, Close, Dialect, Send
 from evi_harness.session.session import Session
 
 __all__ = ["RecordedUser"]
+
+
+_AT_OPEN = Cause(OPENED)
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def _lines(session: Session, dialect: Dialect, only_microphone: bool, closes: bo
     prompts, places = dialect.prompts(session.events), dialect.audio_places(session.handshake)
     lines = []
     for event in session.events:
-        prompt = prompts.get(event.seq, Cause("opened"))
+        prompt = prompts.get(event.seq, _AT_OPEN)
         if isinstance(event, Sent) and event.outcome == "sent":
             is_audio = places.is_audio(event.kind, event.frame)
             if is_audio or not only_microphone or dialect.sets_audio(dialect.read(event.kind, event.frame)):

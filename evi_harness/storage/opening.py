@@ -11,7 +11,7 @@ import os
 import stat
 import struct
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Union
+from typing import Dict, Iterator, Optional, Tuple, Union
 
 from evi_harness.errors import AudioMissing, SessionUnreadable
 from evi_harness.storage.layout import is_inside
@@ -21,6 +21,7 @@ __all__ = ["Folder"]
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _BLOCK_BYTES = 4 << 20
+_WINDOW_BYTES = 1 << 18
 # Where a WAV file's samples begin is looked for no further: editors put their chunks in front, but not megabytes of them.
 _MAX_WAV_HEADER_BYTES = 1 << 16
 
@@ -35,6 +36,8 @@ class Folder:
     def __init__(self, path: Union[str, os.PathLike[str]]) -> None:
         self.path = Path(path).absolute()
         self._data_starts: Dict[str, int] = {}
+        # The bytes that were read last of each file, and their offset.
+        self._windows: Dict[str, Tuple[int, bytes]] = {}
 
     @property
     def name(self) -> str:
@@ -107,16 +110,21 @@ class Folder:
             AudioMissing: The file is absent or too short.
             SessionUnreadable: It is no file that may be read.
         """
+        start, window = self._windows.get(name, (0, b""))
+        if start <= offset and offset + length <= start + len(window):
+            return window[offset - start : offset - start + length]
         try:
             with self.opened(name) as fd:
-                data = _read_at(fd, self._data_start(name, fd) + offset, length)
+                # A session is read from front to end, twenty milliseconds of audio at a time: what follows is wanted next.
+                data = _read_at(fd, self._data_start(name, fd) + offset, max(length, _WINDOW_BYTES))
         except OSError as error:
             raise AudioMissing(f"it cannot be read: {error.strerror}", where=self.where(name)) from error
         if len(data) < length:
             raise AudioMissing(
                 f"bytes {offset} to {offset + length} are asked for, and it ends at {offset + len(data)}", where=self.where(name)
             )
-        return data
+        self._windows[name] = (offset, data) if len(data) <= _WINDOW_BYTES else (0, b"")
+        return data[:length]
 
     def stated_size(self, name: str) -> Optional[int]:
         """Bytes of samples that the header of a track's WAV file says it has, None where it says nothing."""
