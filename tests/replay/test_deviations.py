@@ -1,0 +1,157 @@
+"""Tests of evi_harness.replay.deviations, on pairs of sessions by hand; what players and apps make of drawn ones is in test_player."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from hypothesis import given
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.replay.deviations import DEVIATIONS, sent_deviations
+from evi_harness.replay.differences import Difference
+from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Note, Opened, Received, Sent
+from evi_harness.session.header import Header
+from evi_harness.session.session import Session
+from evi_harness.strategies import sessions
+
+MS = 1_000_000
+HEADER = Header("id", "script", "now", "evi")
+
+
+def sent(at_ms, kind, **fields):
+    """A message that the app sent."""
+    return Sent(0, at_ms * MS, frame=Frame(TEXT, json.dumps({"type": kind, **fields}).encode()))
+
+
+def say(at_ms, text):
+    """A text of the user."""
+    return sent(at_ms, "user_input", text=text)
+
+
+def answer(at_ms, call="c", content="sunny"):
+    """A tool's result."""
+    return sent(at_ms, "tool_response", tool_call_id=call, content=content)
+
+
+def received(at_ms, kind, **fields):
+    """A message that the app received."""
+    return Received(0, at_ms * MS, frame=Frame(TEXT, json.dumps({"type": kind, **fields}).encode()))
+
+
+def due(at_ms, of, recorded_seq):
+    """The note on a received event that repeats a recorded one."""
+    return Note(0, at_ms * MS, name="due", of=of, data={"recorded_seq": recorded_seq})
+
+
+def unmet(at_ms, awaited, *skipped):
+    """The remark on an awaited message that did not come."""
+    return Note(0, at_ms * MS, name="unmet", data={"awaited": awaited, "skipped": [*skipped]})
+
+
+def session_of(*events):
+    """A session of these events, opened at 0, with seqs in their order."""
+    return Session(HEADER, tuple(replace(event, seq=seq) for seq, event in enumerate([Opened(0, 0), *events])))
+
+
+def found(recorded, live, left=None):
+    """The deviations between two lists of events, and what was unsent."""
+    return sent_deviations(session_of(*recorded), session_of(*live), EVI, left)
+
+
+def told(recorded, live, left=None):
+    """Kind, place on both sides and consequences of each deviation."""
+    return [(one.kind, one.recorded_seq, one.live_seq, one.consequences) for one in found(recorded, live, left)[0]]
+
+
+@given(sessions())
+def test_a_session_does_not_deviate_from_itself(session):
+    """Nothing is found, whatever it holds."""
+    assert sent_deviations(session, session, EVI) == ([], ())
+
+
+def test_each_kind():
+    """Missing, unexpected, different and moved messages are told with their places, in words that name them."""
+    recorded = [say(1, "a"), say(2, "b"), say(3, "c"), say(4, "d")]
+    assert told(recorded, [say(1, "a"), say(3, "c"), say(4, "d")]) == [("missing", 2, None, ())]
+    assert told(recorded, [*recorded, sent(5, "made_up")]) == [("unexpected", None, 5, ())]
+    assert told(recorded, [say(1, "a"), say(2, "x"), say(3, "c"), say(4, "d")]) == [("different", 2, 2, ())]
+    assert told(recorded, [say(2, "b"), say(3, "c"), say(4, "d"), say(5, "a")]) == [("out_of_order", 1, 4, ())]
+    assert {"missing", "unexpected", "different", "out_of_order"} < {*DEVIATIONS}
+
+
+def test_a_difference_says_only_what_differs():
+    """The value on both sides and its path; ids that change from run to run are no difference."""
+    recorded = [sent(1, "session_settings", system_prompt="a", context={"text": "x"}, custom_session_id="1")]
+    live = [sent(1, "session_settings", system_prompt="a", context={"text": "y"}, custom_session_id="2")]
+    (deviation,), _ = found(recorded, live)
+    assert deviation.differences == (Difference("$.context.text", "x", "y"),)
+    assert "$.context.text" in deviation.what
+
+
+def test_an_error_for_an_answer_differs_in_its_type():
+    """A tool's error in place of its result is one difference."""
+    (deviation,), _ = found([answer(1)], [sent(1, "tool_error", tool_call_id="c", error="none")])
+    assert (deviation.kind, deviation.differences[0]) == ("different", Difference("$.type", "tool_response", "tool_error"))
+
+
+def test_an_unexpected_message_names_the_nearest_recorded_one():
+    """Of the same type, the one that differs least; none where there is none."""
+    recorded = [sent(1, "session_settings", system_prompt="a", voice_id="b"), sent(2, "session_settings", system_prompt="c")]
+    (deviation,), _ = found(recorded, [*recorded, sent(3, "session_settings", system_prompt="a", voice_id="x")])
+    assert deviation.detail[0].startswith("nearest recorded message: #1 ")
+    assert found([], [sent(1, "made_up")])[0][0].detail == ()
+
+
+def test_audio_and_failed_sends_are_not_compared():
+    """Neither frames of audio in any form nor what the app did not get out."""
+    sounds = [
+        Sent(0, 1, frame=Frame(BINARY, b"ab")),
+        sent(2, "audio_input", data="AAAA"),
+        replace(say(3, "a"), outcome="failed"),
+        replace(say(4, "b"), outcome="cancelled"),
+    ]
+    assert told(sounds, []) == told([], sounds) == []
+
+
+def test_what_was_given_up_is_missing_with_what_hung_on_it():
+    """The events that did not come, and the messages that these would have prompted, stand under it and are not counted."""
+    recorded = [say(1, "a"), received(2, "tool_call", tool_call_id="c"), answer(3), received(4, "assistant_end"), say(5, "b")]
+    live = [unmet(30, 1, 2), unmet(40, 3, 4), say(50, "b")]
+    assert told(recorded, live) == [("missing", 1, None, (2, 3, 4))]
+    assert told(recorded, live[:2]) == [("missing", 1, None, (2, 3, 4, 5))]
+
+
+def test_what_was_given_up_and_came_too_late_is_one_deviation():
+    """The late message is named and is not unexpected; an equal one that was not given up is met by the other."""
+    recorded = [say(1, "a"), received(2, "assistant_end"), say(3, "a"), received(4, "assistant_end")]
+    late = [unmet(30, 1, 2), say(31, "a"), received(32, "assistant_end"), say(33, "a")]
+    ((kind, recorded_seq, live_seq, consequences),) = told(recorded, late)
+    assert (kind, recorded_seq, consequences) == ("missing", 1, (2,))
+    assert live_seq in (2, 4)
+    assert told(recorded, [unmet(30, 1, 2), say(33, "a")]) == [("missing", 1, None, (2,))]
+
+
+def test_of_two_equal_messages_the_one_that_could_be_sent_was():
+    """Where one of them hung on what did not come, the other is not missing."""
+    pause = sent(3, "pause_assistant_message")
+    recorded = [say(1, "a"), received(2, "assistant_end"), pause, received(4, "chat_metadata"), replace(pause, at_ns=5 * MS)]
+    assert told(recorded, [unmet(30, 1, 2), replace(pause, at_ns=31 * MS)]) == [("missing", 1, None, (2, 3))]
+    assert told(recorded, [unmet(30, 1, 2), pause, pause, pause]) == [("missing", 1, None, (2,)), ("unexpected", None, 4, ())]
+
+
+def test_what_the_app_could_not_send_since_it_had_left():
+    """A message whose prompt did not come, or whose time was after the close, is unsent; one before that is missing."""
+    recorded = [received(1, "chat_metadata"), say(10, "a"), say(100, "b"), received(200, "assistant_end"), say(210, "c")]
+    live = [received(51, "chat_metadata"), due(51, 1, 1), Closed(0, 120 * MS)]
+    deviations, unsent = found(recorded, live, left=[4])
+    assert [(one.kind, one.recorded_seq) for one in deviations] == [("missing", 2)]
+    assert unsent == (3, 5)
+
+
+def test_what_was_not_sent_by_an_app_that_stayed_is_missing():
+    """With nobody gone early, nothing excuses it, and its prompt is named."""
+    recorded = [received(1, "chat_metadata"), say(10, "a")]
+    (deviation,), unsent = found(recorded, [received(1, "chat_metadata"), due(1, 1, 1), Closed(0, 5 * MS)])
+    assert (deviation.kind, unsent) == ("missing", ())
+    assert deviation.what.endswith("was not sent; in the recording it came after #1")
