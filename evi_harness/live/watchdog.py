@@ -22,6 +22,8 @@ __all__ = ["Watchdog"]
 # SIGURG is ignored by default and rarely used, so a late one harms nobody. Go's runtime interrupts its threads with it for that reason.
 SIGNAL = signal.SIGURG
 NEVER_NS = 1 << 62
+# What was interrupted gets this long to come out before it is interrupted again.
+AGAIN_NS = 1_000_000_000
 
 
 class Interrupted(StuckError):
@@ -48,7 +50,7 @@ class Watchdog:
         self._progress = progress
         self._on_stuck = on_stuck
         self._timeout_ns = round(timeout_s * 1e9)
-        self._again_ns = min(self._timeout_ns, 1_000_000_000)
+        self._again_ns = AGAIN_NS
         self._over = threading.Event()
         self._seen = -1
         self._due_ns = NEVER_NS
