@@ -1,0 +1,145 @@
+"""When a sound device delivers or takes its blocks: exactly, one after another, without drift.
+
+Rules of living here: block k is due at a time that is computed from the start, never from the block before it. In virtual time a timer
+of the given clock runs the blocks; in real time a thread does, as a sound card's own does, whatever the app's event loop is busy with.
+A cadence that comes late runs what it missed at once, each block with the time at which it was due.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Callable, Optional
+
+from typing_extensions import Protocol
+
+__all__ = ["Cadence", "Clock", "Timer"]
+
+
+class Timer(Protocol):
+    """A call that is to come."""
+
+    def cancel(self) -> None:
+        """Call it off."""
+
+
+class Clock(Protocol):
+    """What virtual time offers."""
+
+    def now_ns(self) -> int:
+        """The time in nanoseconds. Never goes back."""
+
+    def call_at_ns(self, at_ns: int, call: Callable[[], object]) -> Timer:
+        """Make a call on the running loop when a time has come."""
+
+
+class Cadence:
+    """The blocks of one open device.
+
+    Args:
+        rate: Frames a second.
+        n_frames: Frames a block.
+        run_block: Runs one block, given the time at which it is due; False ends the cadence.
+        ended: Called once when the cadence has ended by itself, where the last block ran.
+        clock: Virtual time; None for real time, on a thread.
+        first: Which block is due at the start: 0 where the first is wanted at once, 1 where it must fill up before.
+        name: Of the thread.
+
+    Attributes:
+        began_ns: When it was started.
+        is_active: Whether blocks are to come.
+    """
+
+    def __init__(
+        self,
+        rate: int,
+        n_frames: int,
+        run_block: Callable[[int], bool],
+        ended: Callable[[], object],
+        *,
+        clock: Optional[Clock] = None,
+        first: int = 0,
+        name: str = "evi-harness sound",
+    ) -> None:
+        self.began_ns = 0
+        self.is_active = False
+        self._rate = rate
+        self._n_frames = n_frames
+        self._run_block = run_block
+        self._ended = ended
+        self._clock = clock
+        self._first = first
+        self._name = name
+        self._n_blocks = 0
+        self._timer: Optional[Timer] = None
+        self._thread: Optional[threading.Thread] = None
+        self._stopping = threading.Event()
+        self._ending = threading.Lock()
+
+    def now_ns(self) -> int:
+        """The time on the device's clock."""
+        return time.monotonic_ns() if self._clock is None else self._clock.now_ns()
+
+    @property
+    def next_at_ns(self) -> int:
+        """When the next block is due."""
+        return self.began_ns + (self._n_blocks + self._first) * self._n_frames * 1_000_000_000 // self._rate
+
+    def start(self, began_ns: Optional[int] = None) -> None:
+        """Begin.
+
+        Args:
+            began_ns: When it counts as begun, not after now; now if None.
+        """
+        self.began_ns = self.now_ns() if began_ns is None else began_ns
+        self._n_blocks = 0
+        self.is_active = True
+        self._stopping.clear()
+        if self._clock is None:
+            self._thread = threading.Thread(target=self._keep_time, name=self._name, daemon=True)
+            self._thread.start()
+        else:
+            self._set_timer(self._clock)
+
+    def stop(self) -> bool:
+        """End it. No block runs behind this, unless it is called by one.
+
+        Returns:
+            Whether it was active until now.
+        """
+        was_active = self._end()
+        self._stopping.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        return was_active
+
+    def run_until(self, at_ns: int) -> None:
+        """Run the blocks that are due at a time, and those that were before it."""
+        while self.is_active and self.next_at_ns <= at_ns:
+            due_ns = self.next_at_ns
+            self._n_blocks += 1
+            if not self._run_block(due_ns) and self._end():
+                self._ended()
+
+    def _end(self) -> bool:
+        """Whether this call is the one that ended it: the app and the last block may both want to."""
+        with self._ending:
+            was_active, self.is_active = self.is_active, False
+        return was_active
+
+    def _set_timer(self, clock: Clock) -> None:
+        def tick() -> None:
+            self.run_until(clock.now_ns())
+            if self.is_active:
+                self._timer = clock.call_at_ns(self.next_at_ns, tick)
+
+        self._timer = clock.call_at_ns(self.next_at_ns, tick)
+
+    def _keep_time(self) -> None:
+        while self.is_active:
+            wait_ns = self.next_at_ns - time.monotonic_ns()
+            if wait_ns > 0 and self._stopping.wait(wait_ns / 1e9):
+                return
+            self.run_until(time.monotonic_ns())

@@ -1,0 +1,312 @@
+"""The software speaker: keeps what an app played, and when each part of it was heard.
+
+An app hands a device its audio in a callback, block by block, and fills up with silence what it does not have. The blocks alone do not
+tell that silence from silence that was played. Where the callback takes its audio out of a queue, as the SDK's does, the speaker counts
+what is taken, so that it knows which bytes of a block are audio; where there is no queue, a block of nothing but zeros counts as silence.
+
+Rules of living here: what was heard is kept whole and in order; a time is that at which a device would sound it, computed from when the
+stream was started and how much was played since.
+"""
+
+from __future__ import annotations
+
+import functools
+import queue
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, List, Optional, Tuple
+
+from evi_harness.audio.cadence import Cadence, Clock
+from evi_harness.session.wav import Pcm
+
+__all__ = ["NAME", "Playback", "SoftwareSpeaker", "Span", "queues_of"]
+
+NAME = "evi-harness software speaker"
+BLOCKS_PER_S = 100
+
+TakeBlock = Callable[[memoryview, int], bool]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of what a stream played: audio, or silence because nothing was there.
+
+    Attributes:
+        at_ns: When it began to sound, on the speaker's clock.
+        start: Where in the playback's samples it begins; for silence, where it interrupts them.
+        n_bytes: How long it is.
+        is_silence: Whether nothing was there.
+        offset: Where it begins in all that the stream played, silence included; bytes.
+    """
+
+    at_ns: int
+    start: int
+    n_bytes: int
+    is_silence: bool
+    offset: int
+
+
+class Playback:
+    """What one stream played, from its start to its stop.
+
+    Args:
+        pcm: The format it was opened with.
+        began_ns: When it was started.
+
+    Attributes:
+        pcm: The format.
+        began_ns: When it was started, on the speaker's clock.
+        ended_ns: When it ended, None while it plays.
+        spans: Audio and silence in turn, each as long as it lasted.
+        chunks: Where in ``samples`` each chunk begins that the callback took out of its queue; empty where it has none.
+    """
+
+    def __init__(self, pcm: Pcm, began_ns: int) -> None:
+        self.pcm = pcm
+        self.began_ns = began_ns
+        self.ended_ns: Optional[int] = None
+        self.spans: List[Span] = []
+        self.chunks: List[int] = []
+        self._samples = bytearray()
+        self._n_bytes = 0
+
+    @property
+    def samples(self) -> bytes:
+        """The audio that was heard, one piece after another, without the silence between them."""
+        return bytes(self._samples)
+
+    @property
+    def n_heard(self) -> int:
+        """Bytes of audio heard so far."""
+        return len(self._samples)
+
+    def heard_ns(self, start: int) -> Optional[int]:
+        """When a byte of ``samples`` was heard, None where it has not been."""
+        for span in reversed(self.spans):
+            if not span.is_silence and span.start <= start:
+                return self._time_ns(span.offset + start - span.start) if start < len(self._samples) else None
+        return None
+
+    def first_heard_ns(self, samples: bytes, since_ns: int = 0) -> Optional[int]:
+        """When some audio was first heard.
+
+        Args:
+            samples: Samples as they were handed on, without a WAV header.
+            since_ns: Look from this time on; for audio that was played more than once.
+
+        Returns:
+            When its first sample sounded, None where it did not or was no audio.
+        """
+        for start in self._found(samples) if samples else ():
+            at_ns = self.heard_ns(start)
+            if at_ns is not None and at_ns >= since_ns:
+                return at_ns
+        return None
+
+    def _found(self, samples: bytes) -> Iterator[int]:
+        # Where chunks are known they are looked at first: digital silence would be found in the middle of any other.
+        yield from (start for start in self.chunks if self._samples.startswith(samples, start))
+        at = self._samples.find(samples)
+        while at >= 0:
+            if at % self.pcm.frame_bytes == 0:
+                yield at
+            at = self._samples.find(samples, at + 1)
+
+    def add(self, block: bytes, n_heard: int) -> None:
+        """Add a block.
+
+        Args:
+            block: What was played.
+            n_heard: How many bytes of it, from its beginning, are audio; the rest is silence.
+        """
+        for n_bytes, is_silence in ((n_heard, False), (len(block) - n_heard, True)):
+            if n_bytes:
+                self._extend(n_bytes, is_silence)
+        self._samples += block[:n_heard]
+
+    def _extend(self, n_bytes: int, is_silence: bool) -> None:
+        last = self.spans[-1] if self.spans else None
+        if last is not None and last.is_silence == is_silence:
+            self.spans[-1] = Span(last.at_ns, last.start, last.n_bytes + n_bytes, is_silence, last.offset)
+        else:
+            start = len(self._samples) if last is None or last.is_silence else last.start + last.n_bytes
+            self.spans.append(Span(self._time_ns(self._n_bytes), start, n_bytes, is_silence, self._n_bytes))
+        self._n_bytes += n_bytes
+
+    def _time_ns(self, offset: int) -> int:
+        return self.began_ns + self.pcm.length_ns(offset)
+
+
+class SoftwareSpeaker:
+    """A speaker that keeps what it is given. Any number of streams may play at once, as on a device that mixes.
+
+    Args:
+        clock: Virtual time; None for real time.
+        rate: Frames a second that it reports; streams may be opened at any rate.
+        channels: Channels that it reports.
+        block_frames: Frames a block where the app does not ask for a size; 10 ms by default.
+
+    Attributes:
+        rate, channels: As given.
+        playbacks: What was played, a playback for each time that a stream was started.
+    """
+
+    def __init__(self, *, clock: Optional[Clock] = None, rate: int = 48000, channels: int = 2, block_frames: Optional[int] = None) -> None:
+        self.rate = rate
+        self.channels = channels
+        self.playbacks: List[Playback] = []
+        self._clock = clock
+        self._block_frames = block_frames
+        self._playing: List[OpenSpeaker] = []
+
+    def block_frames(self, rate: int) -> int:
+        """Frames a block at a rate, where the app does not ask for a size."""
+        return self._block_frames or max(1, rate // BLOCKS_PER_S)
+
+    def open(self, pcm: Pcm, n_frames: int, fill: TakeBlock, ended: Callable[[], object], callback: Any = None) -> OpenSpeaker:
+        """Get ready to play.
+
+        Args:
+            pcm: The format.
+            n_frames: Frames a block; the speaker's own where 0.
+            fill: Fills a block, given the time at which it begins to sound; False ends the stream behind it. A last block
+                with nothing in it is not played.
+            ended: Called once when that has ended it.
+            callback: The app's own, whose queues are watched; None for none.
+        """
+        return OpenSpeaker(self, self._clock, pcm, n_frames or self.block_frames(pcm.rate), fill, ended, queues_of(callback))
+
+    def drains_at_ns(self, waiting: Any) -> Optional[int]:
+        """When a playing stream that takes its audio out of a queue wants its next block, None where there is no such stream."""
+        return min((stream.cadence.next_at_ns for stream in self._draining(waiting)), default=None)
+
+    def play_until(self, waiting: Any, at_ns: int) -> None:
+        """Play the blocks that are due at a time on the streams that drain a queue; in virtual time, for a loop that is blocked."""
+        for stream in list(self._draining(waiting)):
+            stream.cadence.run_until(at_ns)
+
+    def _draining(self, waiting: Any) -> Iterator[OpenSpeaker]:
+        return (stream for stream in self._playing if stream.cadence.is_active and any(waiting is one for one in stream.queues))
+
+    def began(self, stream: OpenSpeaker, playback: Playback) -> None:
+        """A stream plays from now on."""
+        self.playbacks.append(playback)
+        self._playing.append(stream)
+
+    def over(self, stream: OpenSpeaker) -> None:
+        """A stream plays no longer."""
+        if stream in self._playing:
+            self._playing.remove(stream)
+
+
+class OpenSpeaker:
+    """One stream of a speaker.
+
+    Attributes:
+        cadence: Its blocks.
+        queues: The queues that its callback takes audio out of.
+    """
+
+    def __init__(
+        self,
+        speaker: SoftwareSpeaker,
+        clock: Optional[Clock],
+        pcm: Pcm,
+        n_frames: int,
+        fill: TakeBlock,
+        ended: Callable[[], object],
+        queues: Tuple[Any, ...],
+    ) -> None:
+        self.queues = queues
+        self.cadence = Cadence(pcm.rate, n_frames, self._run_block, self._end, clock=clock, name=NAME)
+        self._speaker = speaker
+        self._pcm = pcm
+        self._block = bytearray(n_frames * pcm.frame_bytes)
+        self._fill = fill
+        self._ended = ended
+        self._n_taken = 0
+        self._playback = Playback(pcm, 0)
+
+    def start(self) -> None:
+        """Play from now on."""
+        self._n_taken = 0
+        self._playback = Playback(self._pcm, self.cadence.now_ns())
+        self._speaker.began(self, self._playback)
+        for one in self.queues:
+            _watch(one, self._take)
+        self.cadence.start(self._playback.began_ns)
+
+    def stop(self) -> bool:
+        """Stop playing.
+
+        Returns:
+            Whether it played until now.
+        """
+        was_active = self.cadence.stop()
+        if was_active:
+            self._over()
+        return was_active
+
+    def _run_block(self, at_ns: int) -> bool:
+        with memoryview(self._block) as block:
+            block[:] = bytes(len(block))
+            goes_on = self._fill(block, at_ns)
+            played = bytes(block)
+        if goes_on or any(played):
+            self._playback.add(played, self._n_audio(played))
+        return goes_on
+
+    def _n_audio(self, block: bytes) -> int:
+        if self.queues:
+            return min(len(block), self._n_taken - self._playback.n_heard)
+        return len(block) if any(block) else 0
+
+    def _take(self, item: Any) -> None:
+        if isinstance(item, (bytes, bytearray, memoryview)) and len(item):
+            self._playback.chunks.append(self._n_taken)
+            self._n_taken += len(item)
+
+    def _end(self) -> None:
+        self._over()
+        self._ended()
+
+    def _over(self) -> None:
+        self._playback.ended_ns = self.cadence.now_ns()
+        self._speaker.over(self)
+        for one in self.queues:
+            _unwatch(one)
+
+
+def queues_of(callback: Any) -> Tuple[Any, ...]:
+    """The queues that a callback can reach: closed over, bound to it, or handed to it by ``functools.partial``."""
+    held: List[Any] = []
+    while isinstance(callback, functools.partial):
+        held += [*callback.args, *callback.keywords.values()]
+        callback = callback.func
+    held += getattr(getattr(callback, "__self__", None), "__dict__", {}).values()
+    # A cell is empty where the app has not come to assign it yet.
+    cells = getattr(getattr(callback, "__func__", callback), "__closure__", None) or ()
+    held += [contents for contents in map(_contents, cells) if contents is not None]
+    return tuple(one for one in held if isinstance(one, queue.Queue))
+
+
+def _contents(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _watch(watched: Any, take: Callable[[Any], object]) -> None:
+    # ``_get`` is what queue.Queue leaves to its subclasses: every way of taking goes through it.
+    real = type(watched)._get
+
+    def get() -> Any:
+        item = real(watched)
+        take(item)
+        return item
+
+    watched._get = get
+
+
+def _unwatch(watched: Any) -> None:
+    vars(watched).pop("_get", None)
