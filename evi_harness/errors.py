@@ -11,6 +11,7 @@
     │   ├── AudioMissing        a line refers to audio that is not in the folder
     │   └── SessionUnwritable   the folder cannot be made or written
     ├── CaptureError            the file's: it is no wire capture
+    ├── ScriptError             the simulator's script cannot be understood
     ├── HandlerError            the developer's handler cannot be imported or built
     ├── SdkError                the installed SDK's: absent, too old, or not as known
     ├── CarrierError            a carrier breaks a duty of carriers
@@ -31,6 +32,7 @@ __all__ = [
     "EviHarnessError",
     "HandlerError",
     "NotAHandler",
+    "ScriptError",
     "SdkError",
     "SessionError",
     "SessionUnreadable",
@@ -95,6 +97,10 @@ class SessionUnwritable(SessionError):
 
 class CaptureError(EviHarnessError):
     """A file that is no wire capture."""
+
+
+class ScriptError(EviHarnessError):
+    """A script of the simulator's that cannot be understood, or that names a voice which is not there."""
 
 
 class HandlerError(EviHarnessError):

@@ -20,13 +20,16 @@ from evi_harness.evi.reading import parse, read
 from evi_harness.session.events import Frame
 from evi_harness.session.protocols import RECEIVED
 
-__all__ = ["ADDITIONS", "Problem", "parse_version", "problems", "upgrade"]
+__all__ = ["ADDITIONS", "Problem", "parse_version", "problems", "problems_of_sent", "upgrade"]
 
 # What to add where a newer model insists on a field: (type, field, JSON text). Each value is what its absence meant before.
 ADDITIONS: Sequence[Tuple[str, str, str]] = (
     ("assistant_message", "is_quick_response", "false"),
     ("tool_call", "tool_type", '"function"'),
 )
+
+# Later than none: what an app sends is the same in every version.
+_ANY_VERSION = (0,)
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+(_\d+)*\.?\d*|\.\d+)([eE][+-]?\d+)?\s*\Z")
 _WHOLE = re.compile(r"\s*[+-]?\d+(_\d+)*(\.0*)?\s*\Z")
@@ -94,6 +97,24 @@ def problems(frame: Frame, sdk_version: str) -> List[Problem]:
     addable = {field for owner, field, _ in ADDITIONS if owner == row.name}
     wrong = _wrong_fields(_with_session_id(row.fields), fields, version)
     return [Problem(row.name, path, what, can_upgrade=path in addable and path not in fields) for path, what in wrong]
+
+
+def problems_of_sent(fields: Any) -> List[Problem]:
+    """Tell why a service would not take a message of the app's.
+
+    Args:
+        fields: The JSON value that the app sent.
+
+    Returns:
+        All problems; empty where it fits its type. A field too many is none.
+    """
+    name = fields.get("type") if isinstance(fields, dict) else None
+    if not isinstance(name, str):
+        return [Problem(None, "", "is no object with a type")]
+    row = MESSAGES.get(name)
+    if row is None or not row.sent:
+        return [Problem(name, "", f"type {name!r:.60} is no message of an app's")]
+    return [Problem(name, path, what) for path, what in _wrong_fields(_with_session_id(row.fields), fields, _ANY_VERSION)]
 
 
 def upgrade(frame: Frame, sdk_version: str) -> Optional[Tuple[Frame, List[str]]]:

@@ -19,6 +19,7 @@ FORMAT_MINOR = 0
 
 MEASURED = "measured"
 SYNTHESISED = "synthesised"
+TAKEN = "taken"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Recorded:
     Attributes:
         sent: Whether what the app sent was recorded.
         closed: Whether the end of the connection was seen.
-        times: ``measured``, or ``synthesised`` where the source had none; synthesised times are never reported as measured.
+        times: ``measured``; ``synthesised`` where the source had none, and then never reported as measured; ``taken`` where a library
+            reads a message only when the app takes it, so that nobody could see it arrive.
     """
 
     sent: bool = True

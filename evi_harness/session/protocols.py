@@ -1,4 +1,4 @@
-"""What the rooms ask of one another: Dialect, Service, SpeechDetector, AudioSource.
+"""What the rooms ask of one another: Dialect, Service, SpeechDetector, Hearing, Conversion, AudioSource.
 
 Rules of living here: shapes only. A protocol documents every member; who implements it is named, not imported.
 """
@@ -33,7 +33,10 @@ __all__ = [
     "AudioSource",
     "Cause",
     "Close",
+    "Conversion",
     "Dialect",
+    "Hearing",
+    "Mark",
     "Message",
     "Refuse",
     "Remark",
@@ -300,6 +303,50 @@ class SpeechDetector(Protocol):
 
     def probability(self, samples: bytes) -> float:
         """How likely there is speech in one block: 0 to 1. Keeps state from block to block."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How likely there is speech in one stretch of the user's audio.
+
+    Attributes:
+        start_ns: Where it begins, on the axis on which the audio's place was given.
+        end_ns: Where it ends; the next mark begins there.
+        probability: 0 to 1.
+    """
+
+    start_ns: int
+    end_ns: int
+    probability: float
+
+
+class Hearing(Protocol):
+    """Listens to one stream of the user's audio, of any rate and number of channels.
+
+    Attributes:
+        name: Name and version of the detector behind it.
+    """
+
+    name: str
+
+    def hear(self, samples: bytes, pcm: Pcm, start_ns: int) -> Sequence[Mark]:
+        """Hear the next piece of audio.
+
+        Args:
+            samples: Its bytes; a frame may be cut anywhere.
+            pcm: Its format, which may change from piece to piece.
+            start_ns: Where it begins; what lies between it and the piece before was never sent and is silence.
+
+        Returns:
+            What could be judged by now, in order and without holes from 0 on; empty while that is nothing.
+        """
+
+
+class Conversion(Protocol):
+    """Converts a whole piece of audio from one format to another."""
+
+    def __call__(self, samples: bytes, pcm: Pcm, to: Pcm) -> bytes:
+        """Whole frames of the format ``to``."""
 
 
 class AudioSource(Protocol):

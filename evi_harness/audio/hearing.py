@@ -1,0 +1,99 @@
+"""Hearing: audio of any format in, marks out that say where there is speech.
+
+A ``session.protocols.Hearing`` made of a resampler, blocks and a speech detector.
+
+Rules of living here: a mark covers exactly the audio that was judged, on the axis on which the audio's place was given; marks leave no
+hole and never overlap; what is not judged yet has no mark. Where nothing was sent there is silence, and it is marked as such. A place
+that differs by less than ``TOLERANCE_NS`` from where the audio before it ended is that end: a microphone's jitter is no silence.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, List, Optional
+
+from evi_harness.audio.resampling import Resampler
+from evi_harness.session.protocols import Mark, SpeechDetector
+from evi_harness.session.wav import Pcm
+
+__all__ = ["TOLERANCE_NS", "Ear"]
+
+SECOND = 1_000_000_000
+# Above the jitter of a microphone's cadence, below any pause that matters to turn-taking.
+TOLERANCE_NS = 60_000_000
+# How many blocks of silence a detector is given to forget what was before a gap.
+N_SETTLING = 8
+
+
+class Ear:
+    """A ``Hearing``: judges one stream of audio.
+
+    Args:
+        detector: Judges the blocks; keeps state, so it is this stream's alone.
+    """
+
+    def __init__(self, detector: SpeechDetector) -> None:
+        self.name = detector.name
+        self._detector = detector
+        self._pcm: Optional[Pcm] = None
+        self._resampler: Optional[Resampler] = None
+        self._pending = b""
+        self._start_ns = 0
+        self._n_bytes = 0
+        self._n_judged = 0
+        self._judged_ns = 0
+
+    def hear(self, samples: bytes, pcm: Pcm, start_ns: int) -> List[Mark]:
+        """Hear the next piece of audio; see ``Hearing.hear``."""
+        marks: List[Mark] = []
+        if self._pcm is not None and (pcm != self._pcm or start_ns - self._end_ns() > TOLERANCE_NS):
+            marks.extend(self._rest())
+        if self._resampler is None:
+            marks.extend(self._silence(start_ns))
+            self._begin(pcm)
+        assert self._resampler is not None
+        self._n_bytes += len(samples)
+        marks.extend(self._judge(self._resampler.push(samples)))
+        return marks
+
+    def _begin(self, pcm: Pcm) -> None:
+        self._pcm, self._resampler = pcm, Resampler(pcm, self._detector.rate)
+        self._start_ns = self._judged_ns
+        self._n_bytes = self._n_judged = 0
+
+    def _end_ns(self) -> int:
+        """Where the audio so far ends."""
+        assert self._pcm is not None
+        return self._start_ns + self._pcm.length_ns(self._n_bytes)
+
+    def _rest(self) -> Iterator[Mark]:
+        """Judge what is left of the stream so far, and end it."""
+        assert self._resampler is not None
+        end_ns = self._end_ns()
+        yield from self._judge(self._resampler.finish())
+        if self._pending and self._judged_ns < end_ns:
+            block, self._pending = self._pending.ljust(2 * self._detector.block, b"\0"), b""
+            yield self._mark(end_ns, self._detector.probability(block))
+        self._pending = b""
+        self._resampler = None
+
+    def _silence(self, until_ns: int) -> Iterator[Mark]:
+        """Mark that nothing was sent, and let the detector forget what was."""
+        if until_ns <= self._judged_ns:
+            return
+        for _ in range(N_SETTLING):
+            self._detector.probability(bytes(2 * self._detector.block))
+        yield self._mark(until_ns, 0.0)
+
+    def _judge(self, samples: bytes) -> Iterator[Mark]:
+        self._pending += samples
+        size = 2 * self._detector.block
+        while len(self._pending) >= size:
+            block, self._pending = self._pending[:size], self._pending[size:]
+            self._n_judged += self._detector.block
+            end_ns = self._start_ns + self._n_judged * SECOND // self._detector.rate
+            yield self._mark(end_ns, self._detector.probability(block))
+
+    def _mark(self, end_ns: int, probability: float) -> Mark:
+        mark = Mark(self._judged_ns, end_ns, probability)
+        self._judged_ns = end_ns
+        return mark

@@ -1,0 +1,174 @@
+"""A reply acted out: which message goes out how long after which.
+
+Rules of living here: a reply is steps in EVI's grammar: for each sentence its message, its audio chunk by chunk, its scores if they come
+apart; then a tool call or the end. What has gone out is never asked about again, so a reply can be cut anywhere.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Deque, Iterator, List, Optional, Sequence, Tuple
+
+from evi_harness.session.protocols import Conversion
+from evi_harness.session.wav import Pcm, header
+from evi_harness.simulate import wire
+from evi_harness.simulate.ids import Ids
+from evi_harness.simulate.latency import Delay, Latency
+from evi_harness.simulate.replies import RESPONSE, Reply, Sentence, ToolCall
+from evi_harness.simulate.uplink import Sound
+
+__all__ = ["Actor", "Performance", "Step"]
+
+MS = 1_000_000
+# A made voice: a quiet hum, for each letter about as long as it would take to say it.
+HUM_HZ = 200
+HUM_LEVEL = 800
+MS_A_LETTER = 60
+# In one chunk at 48 kHz this is just below the 1 MiB that the SDK takes in a message.
+MAX_HUM_MS = 8_000
+
+
+@dataclass(frozen=True)
+class Step:
+    """One message of a reply.
+
+    Attributes:
+        delay_ns: How long after the step before it.
+        fields: The message.
+    """
+
+    delay_ns: int
+    fields: wire.Fields
+
+
+@dataclass
+class Performance:
+    """A reply on its way out.
+
+    Attributes:
+        reply: What is acted out.
+        cause_ns: What it answers, in session time.
+        at_ns: When the last step was due, or the reply began.
+        random: Draws its delays.
+        steps: What is still to go out.
+        has_begun: Whether anything of it has gone out.
+        call: The tool whose answer comes next, with the id of the call.
+        is_waiting: Whether the call has gone out and its answer has not come.
+    """
+
+    reply: Reply
+    cause_ns: int
+    at_ns: int
+    random: Random
+    steps: Deque[Step] = field(default_factory=deque)
+    has_begun: bool = False
+    call: Optional[Tuple[str, ToolCall]] = None
+    is_waiting: bool = False
+
+    @property
+    def next_at_ns(self) -> Optional[int]:
+        """When the next step is due, None while a tool's answer is awaited."""
+        return self.at_ns + self.steps[0].delay_ns if self.steps else None
+
+
+class Actor:
+    """Turns replies into steps.
+
+    Args:
+        latency: How long what takes.
+        pcm: The format of what the assistant says.
+        chunk_ms: How long a chunk of audio is where its sentence does not say; 0 for a whole sentence.
+        ids: Gives ids.
+        conversion: Converts voices to ``pcm``; without it they go out in the format they have.
+    """
+
+    def __init__(self, latency: Latency, pcm: Pcm, chunk_ms: int, ids: Ids, conversion: Optional[Conversion]) -> None:
+        self._latency = latency
+        self._pcm = pcm
+        self._chunk_ms = chunk_ms
+        self._ids = ids
+        self._conversion = conversion
+
+    def begin(self, reply: Reply, at_ns: int, random: Random) -> Performance:
+        """Begin a reply.
+
+        Args:
+            reply: The reply.
+            at_ns: When what it answers was.
+            random: Draws the delays.
+        """
+        performance = Performance(reply, at_ns, at_ns, random)
+        steps = self._said(reply.sentences, reply, random)
+        if reply.tool is not None:
+            call_id = self._ids.call()
+            performance.call = (call_id, reply.tool)
+            delay_ns = 0 if steps else self._latency.response_ns(random)
+            steps.append(Step(delay_ns, wire.tool_call(reply.tool, call_id)))
+            if not reply.tool.response_required:
+                steps += self._after_tool(performance, RESPONSE, "")
+        else:
+            steps.append(Step(0 if steps else self._latency.response_ns(random), wire.assistant_end()))
+        steps[0] = replace(steps[0], delay_ns=steps[0].delay_ns + reply.delay_ms * MS)
+        performance.steps.extend(steps)
+        return performance
+
+    def go_on(self, performance: Performance, kind: str, content: str, at_ns: int) -> None:
+        """Go on with a reply after a tool's answer.
+
+        Args:
+            performance: One that waits.
+            kind: ``response`` or ``error``.
+            content: What the answer says.
+            at_ns: When it came.
+        """
+        performance.is_waiting = False
+        performance.cause_ns = performance.at_ns = at_ns
+        performance.steps.extend(self._after_tool(performance, kind, content))
+
+    def _after_tool(self, performance: Performance, kind: str, content: str) -> List[Step]:
+        assert performance.call is not None
+        _, tool = performance.call
+        performance.call = None
+        steps = self._said(tool.sentences(kind, content), performance.reply, performance.random)
+        return [*steps, Step(0 if steps else self._latency.response_ns(performance.random), wire.assistant_end())]
+
+    def _said(self, sentences: Sequence[Sentence], reply: Reply, random: Random) -> List[Step]:
+        chunk = self._latency.chunk if reply.chunk_delay_ms is None else Delay(reply.chunk_delay_ms)
+        return [step for sentence in sentences for step in self._sentence(sentence, chunk, random)]
+
+    def _sentence(self, sentence: Sentence, chunk: Delay, random: Random) -> Iterator[Step]:
+        sentence_id = self._ids.sentence()
+        yield Step(self._latency.response_ns(random), wire.assistant_message(sentence, sentence_id, random))
+        chunks = self._chunks(sentence)
+        for index, wav in enumerate(chunks):
+            delay_ns = (chunk if index else self._latency.first_audio).draw_ns(random)
+            yield Step(delay_ns, wire.audio_output(sentence_id, index, wav, is_final=index == len(chunks) - 1))
+        if sentence.has_prosody:
+            yield Step(0, wire.assistant_prosody(sentence_id, random))
+
+    def _chunks(self, sentence: Sentence) -> List[bytes]:
+        """The sentence's audio as WAV files; one that is empty for an empty sound."""
+        sound = self._voice(sentence.sound) if sentence.sound is not None else self._hum(sentence.text)
+        length_ms = self._chunk_ms if sentence.chunk_ms is None else sentence.chunk_ms
+        size = sound.pcm.rate * length_ms // 1000 * sound.pcm.frame_bytes or len(sound.samples)
+        pieces = [sound.samples[start : start + size] for start in range(0, len(sound.samples), max(1, size))] or [b""]
+        return [header(sound.pcm, len(piece)) + piece for piece in pieces]
+
+    def _voice(self, sound: Sound) -> Sound:
+        if self._conversion is None or sound.pcm == self._pcm:
+            return sound
+        return Sound(self._pcm, self._conversion(sound.samples, sound.pcm, self._pcm))
+
+    def _hum(self, text: str) -> Sound:
+        period = [HUM_LEVEL if 2 * place < self._pcm.rate // HUM_HZ else -HUM_LEVEL for place in range(self._pcm.rate // HUM_HZ)]
+        one = b"".join(value.to_bytes(2, "little", signed=True) * self._pcm.channels for value in _smoothed(period))
+        n_periods = min(MAX_HUM_MS, MS_A_LETTER * max(1, len(text))) * HUM_HZ // 1000
+        return Sound(self._pcm, one * n_periods)
+
+
+def _smoothed(period: List[int]) -> List[int]:
+    """A square wave made softer: the mean over a quarter of the period around each place."""
+    width = max(1, len(period) // 4)
+    return [sum(period[(place + step) % len(period)] for step in range(width)) // width for place in range(len(period))]

@@ -1,0 +1,203 @@
+"""The user's audio as the simulator gets it: where it stands, what is heard in it, and the sound of an utterance.
+
+Rules of living here: all places are positions (``session.position``), so that a microphone that drops frames shifts nothing; audio is
+kept as long as an utterance may need it and no longer. Audio that comes after a pause may be new, or old and late: an app that was blocked
+sends in a burst what its microphone had gathered. Which it is shows when the burst is over, so it is placed by its end.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Deque, List, Optional, Tuple, Union
+
+from evi_harness.evi.audio import Places, base64_bytes
+from evi_harness.session.events import Frame, Handshake
+from evi_harness.session.position import Positions
+from evi_harness.session.protocols import SENT, Hearing
+from evi_harness.session.wav import Pcm, split
+from evi_harness.simulate.plausibility import Plausibility
+from evi_harness.simulate.turn_detection import Listener, Speaking, Spoken, TurnDetection
+
+__all__ = ["HeardThings", "Sound", "Unheard", "Uplink"]
+
+MS = 1_000_000
+# What lies further behind the audio before it comes after a pause; what is nearer was only sent a little late.
+_PAUSE_NS = 60 * MS
+# The sound of an utterance goes on a little behind its last speech: a detector lets go before a word has died away.
+_TAIL_NS = 100 * MS
+# No utterance's sound is kept for longer.
+_MAX_KEPT_NS = 120_000 * MS
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A piece of audio: whole frames of linear PCM."""
+
+    pcm: Pcm
+    samples: bytes
+
+    @property
+    def length_ns(self) -> int:
+        """How long it plays."""
+        return self.pcm.length_ns(len(self.samples))
+
+
+@dataclass(frozen=True)
+class Unheard:
+    """What came as audio cannot be heard.
+
+    Attributes:
+        why: Half a sentence.
+    """
+
+    why: str
+
+
+HeardThings = List[Union[Speaking, Spoken, Unheard]]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    start_ns: int
+    sound: Sound
+
+    @property
+    def end_ns(self) -> int:
+        return self.start_ns + self.sound.length_ns
+
+
+class Uplink:
+    """Hears the audio of one session.
+
+    Args:
+        hearing: Finds speech; this session's alone.
+        detection: Tells utterances by it.
+        handshake: The opening, whose query may give the format.
+    """
+
+    def __init__(self, hearing: Hearing, detection: TurnDetection, handshake: Handshake) -> None:
+        self._hearing = hearing
+        self._listener = Listener(detection)
+        self._padding_ns = detection.prefix_padding_ms * MS
+        self._places = Places(handshake)
+        self._positions = Positions()
+        self._plausibility = Plausibility()
+        self._kept: Deque[_Piece] = deque()
+        self._broken = b""
+        # Where the placed audio ends, and how far it was judged.
+        self._end_ns = 0
+        self._judged_ns = 0
+        # What came after a pause and is not placed yet: each piece with its length; when and at which position the last one came.
+        self._late: List[Tuple[Sound, int]] = []
+        self._late_at_ns = 0
+        self._late_end_ns = 0
+
+    @property
+    def position_ns(self) -> int:
+        """The position now, 0 before the first audio."""
+        return self._positions.now_ns or 0
+
+    def reached_at_ns(self, position_ns: int) -> Optional[int]:
+        """When a position was reached, None if it was not."""
+        return self._positions.reached_at_ns(position_ns)
+
+    def heed(self, frame: Frame) -> None:
+        """Take a message that holds no audio; it may give the format of what follows."""
+        self._places.find(SENT, frame)
+
+    @property
+    def settles_at_ns(self) -> Optional[int]:
+        """When a burst that came after a pause counts as over if nothing more comes; None where there is none."""
+        return self._late_at_ns + self._late[-1][1] // 2 if self._late else None
+
+    def take(self, frame: Frame, at_ns: int) -> HeardThings:
+        """Take a frame of audio.
+
+        Args:
+            frame: A binary frame, or a message with audio in base64.
+            at_ns: When it was sent.
+
+        Returns:
+            What is known by now and was not before.
+        """
+        place = self._places.find(SENT, frame)
+        assert place is not None
+        raw = frame.payload[place.start : place.stop]
+        data = base64_bytes(raw) if place.base64 else raw
+        if not data:
+            return []
+        wav = split(data)
+        sound = Sound(wav.pcm, wav.samples) if wav is not None else Sound(place.pcm, data) if place.pcm is not None else None
+        if sound is None:
+            self._positions.add(at_ns, None)
+            return [Unheard("no format was announced for it, or it is in a container that the simulator does not open")]
+        return self._hear(sound, at_ns)
+
+    def sound(self, spoken: Union[Speaking, Spoken]) -> Sound:
+        """What an utterance sounds like, with the padding before it; in the latest format where that changed within it."""
+        begin_ns, end_ns = spoken.begin_ns - self._padding_ns, spoken.end_ns + _TAIL_NS
+        pieces = [
+            (piece.sound.pcm, _cut(piece, begin_ns, end_ns)) for piece in self._kept if piece.end_ns > begin_ns and piece.start_ns < end_ns
+        ]
+        pcm = pieces[-1][0] if pieces else Pcm(16_000, 1)
+        return Sound(pcm, b"".join(samples for its_pcm, samples in pieces if its_pcm == pcm))
+
+    def settle(self) -> HeardThings:
+        """Place and hear what came after a pause: its end is the position at which the last of it came."""
+        late, self._late = self._late, []
+        start_ns = self._late_end_ns - sum(length_ns for _, length_ns in late)
+        if start_ns - self._end_ns > _PAUSE_NS:
+            self._end_ns = start_ns
+        return [heard for sound, length_ns in late for heard in self._place(sound, length_ns)]
+
+    def _hear(self, sound: Sound, at_ns: int) -> HeardThings:
+        settles_ns = self.settles_at_ns
+        heard = self.settle() if settles_ns is not None and at_ns >= settles_ns else []
+        length_ns = sound.length_ns
+        position_ns = self._positions.add(at_ns, length_ns)
+        sound = self._whole(sound)
+        doubt = self._plausibility.doubt(sound.samples, sound.pcm)
+        if doubt is not None:
+            return [*heard, Unheard(doubt)]
+        if not self._late and position_ns - length_ns - self._end_ns <= _PAUSE_NS:
+            return heard + self._place(sound, length_ns)
+        self._late.append((sound, length_ns))
+        self._late_at_ns, self._late_end_ns = at_ns, position_ns
+        # A burst that fills the whole pause was late, all of it.
+        is_filled = sum(length for _, length in self._late) >= position_ns - self._end_ns
+        return heard + (self.settle() if is_filled else [])
+
+    def _place(self, sound: Sound, length_ns: int) -> HeardThings:
+        """Hear a piece right behind what was heard before."""
+        start_ns = self._end_ns
+        self._end_ns += length_ns
+        self._kept.append(_Piece(start_ns, sound))
+        marks = self._hearing.hear(sound.samples, sound.pcm, start_ns)
+        if marks:
+            self._judged_ns = marks[-1].end_ns
+        return list(self._listener.hear(marks))
+
+    def forget(self) -> None:
+        """Let go of the audio that no utterance will need any more."""
+        begin_ns = self._listener.begin_ns
+        keep_ns = self._judged_ns if begin_ns is None else max(begin_ns, self._judged_ns - _MAX_KEPT_NS)
+        while self._kept and self._kept[0].end_ns <= keep_ns - self._padding_ns:
+            self._kept.popleft()
+
+    def _whole(self, sound: Sound) -> Sound:
+        """Whole frames: one that is cut at the end of a piece goes to the next."""
+        data = self._broken + sound.samples
+        n_whole = len(data) - len(data) % sound.pcm.frame_bytes
+        self._broken = data[n_whole:]
+        return Sound(sound.pcm, data[:n_whole])
+
+
+def _cut(piece: _Piece, begin_ns: int, end_ns: int) -> bytes:
+    pcm, samples = piece.sound.pcm, piece.sound.samples
+    first, last = (_n_frames(pcm, at_ns - piece.start_ns) * pcm.frame_bytes for at_ns in (begin_ns, end_ns))
+    return samples[first:last]
+
+
+def _n_frames(pcm: Pcm, length_ns: int) -> int:
+    return max(0, length_ns) * pcm.rate // 1_000_000_000
