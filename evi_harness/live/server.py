@@ -19,6 +19,9 @@ from evi_harness.session.protocols import Action, Refuse, Service
 
 __all__ = ["ChatServer", "OpenService"]
 
+# Names the service in the answer to a handshake; who records reads it.
+SERVICE_HEADER = "X-Evi-Harness"
+
 OpenService = Callable[[Handshake], Service]
 
 # Above the largest line a session folder takes, so that what a folder can hold can be sent.
@@ -39,6 +42,7 @@ class ChatServer:
         token_path: Path on which a client gets an access token, None for none.
         journal_for: Makes the journal for one connection that was let in. By default a plain one.
         token: The access token to give out.
+        service_name: What answers here (``player``, ``simulator``), told in the header ``X-Evi-Harness``: nobody is to take it for EVI.
 
     Attributes:
         journals: The journals of the conversations so far, in the order in which they were opened.
@@ -54,6 +58,7 @@ class ChatServer:
         token_path: Optional[str] = None,
         journal_for: Optional[Callable[[Handshake], Journal]] = None,
         token: str = MADE_UP,
+        service_name: Optional[str] = None,
     ) -> None:
         self.journals: List[Journal] = []
         self.failures: List[BaseException] = []
@@ -63,6 +68,7 @@ class ChatServer:
         self._token_path = token_path
         self._journal_for = journal_for or (lambda _: Journal(clock))
         self._token = token
+        self._headers = {} if service_name is None else {SERVICE_HEADER: service_name}
         self._runner: Optional[web.AppRunner] = None
         self._running: Dict[Conversation, asyncio.Future[None]] = {}
 
@@ -137,6 +143,7 @@ class ChatServer:
         journal: Journal,
         handshake: Handshake,
     ) -> None:
+        socket.headers.update(self._headers)
         await socket.prepare(request)
         if request.transport is None:
             # The peer was gone before the handshake was over: there was no session.

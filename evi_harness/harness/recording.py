@@ -1,0 +1,351 @@
+"""Recording a live connection from inside the app: ``record``, one line.
+
+Rules of living here: nothing that goes wrong with the recording reaches the app; it ends the recording and is told once. The app's thread
+does what costs microseconds; folder, header, files and git are on the recorder's thread or, at the end, on one more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import threading
+import time
+import uuid
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Set, Tuple, Type, Union
+from urllib.parse import urlsplit
+
+from evi_harness.errors import SdkError, SessionUnwritable, UsageError
+from evi_harness.evi.capture import given_ids
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.discretion import known_secrets
+from evi_harness.harness.folders import DEFAULT_OUT, new_folder
+from evi_harness.harness.software import app, software
+from evi_harness.live.clock import Clock
+from evi_harness.live.recorder import Recorder
+from evi_harness.live.tap import Tap, is_tappable
+from evi_harness.sdk.connection import websocket_of
+from evi_harness.session.events import Event, Received
+from evi_harness.session.header import Anchor, Header, Recorded
+from evi_harness.session.session import Session
+from evi_harness.storage.writer import SessionWriter
+
+__all__ = ["Recording", "record"]
+
+# What a server of ours says of itself in its answer to the handshake.
+SERVICE_HEADER = "X-Evi-Harness"
+_OURS = ("simulator", "player")
+_HUME = ("hume.ai", ".hume.ai")
+_USER_INTERRUPT = ("allowed", "dropped", "unknown")
+# Ids come with one of the first messages; a service that gives none is not asked for ever.
+_LOOK_FOR_IDS = 16
+
+_reserving = threading.Lock()
+_reserved: Set[Path] = set()
+_logger = logging.getLogger("evi_harness")
+
+
+def record(
+    socket: Any,
+    *,
+    out: Union[str, Path] = DEFAULT_OUT,
+    name: str = "session",
+    secrets: Iterable[str] = (),
+    user_interrupt: str = "unknown",
+    service: Optional[str] = None,
+    clock: Optional[Clock] = None,
+    watch: Optional[Callable[[Event], object]] = None,
+) -> Recording:
+    """Record what crosses a connection, both ways, into a session folder.
+
+    ``with record(socket):`` or ``async with record(socket):`` records inside the block; the connection is left as it was, and open.
+    ``record(socket).start()`` records until the connection is closed by whomever, or the program ends.
+
+    Args:
+        socket: The SDK's connection object, or the connection of the websockets library below it.
+        out: The folder of sessions; the new one is ``out/<UTC time>-<name>``.
+        name: What to call the session.
+        secrets: Values that must not be written wherever they stand. Keys in the handshake and those of the environment
+            (HUME_API_KEY, HUME_SECRET_KEY) are known without being named.
+        user_interrupt: ``allowed`` or ``dropped``, where the app knows which.
+        service: Who plays the service's part, for the header; by default told from the endpoint.
+        clock: What stamps the events; by default the machine's.
+        watch: Called with each event once it is written, on the recorder's thread; what it raises is ignored.
+
+    Returns:
+        The recording, which has not begun.
+
+    Raises:
+        UsageError: ``socket`` is no connection that can be recorded, or ``user_interrupt`` is none of its words.
+    """
+    if user_interrupt not in _USER_INTERRUPT:
+        raise UsageError(f"user_interrupt is {user_interrupt!r}", hint=f"Say one of {', '.join(_USER_INTERRUPT)}.")
+    connection = _connection(socket)
+    # The machine's clock itself costs the app less than a method around it.
+    now_ns = time.monotonic_ns if clock is None else clock.now_ns
+    header = {"user_interrupt": user_interrupt, "service": service}
+    return Recording(connection, out, name, tuple(secrets), header, now_ns, watch or (lambda _: None))
+
+
+class Recording:
+    """A recording of one connection; ``record`` makes it.
+
+    Attributes:
+        folder: The session folder, None before the start. It is there, with a header, moments after the start.
+    """
+
+    def __init__(
+        self,
+        connection: Any,
+        out: Union[str, Path],
+        name: str,
+        secrets: Iterable[str],
+        header: Mapping[str, Any],
+        now_ns: Callable[[], int],
+        watch: Callable[[Event], object],
+    ) -> None:
+        self.folder: Optional[Path] = None
+        self._connection = connection
+        self._place = (Path(out).absolute(), name)
+        self._secrets = tuple(secrets)
+        self._header = dict(header)
+        self._now_ns = now_ns
+        self._watch = watch
+        self._ends_with_connection = False
+        self._is_started = False
+        self._failure: Optional[Exception] = None
+        self._tap: Optional[Tap] = None
+        self._recorder: Optional[Recorder] = None
+        self._writer: Optional[_FolderWriter] = None
+        self._leaving = threading.Lock()
+        self._finishing = threading.Lock()
+        self._is_finished = False
+        # When the connection was let go of, on both clocks.
+        self._left: Optional[Tuple[datetime, int]] = None
+
+    @property
+    def n_events(self) -> int:
+        """How many events have been written."""
+        return 0 if self._writer is None else self._writer.n_events
+
+    @property
+    def failure(self) -> Optional[Exception]:
+        """What ended the recording early, None while nothing did."""
+        return self._failure or (None if self._recorder is None else self._recorder.failure)
+
+    def start(self) -> Recording:
+        """Record until ``stop``, the end of the connection or that of the program, whichever comes first.
+
+        Raises:
+            UsageError: It was started before, or the connection is being recorded already.
+        """
+        return self._begin(ends_with_connection=True)
+
+    def stop(self) -> None:
+        """End the recording and complete the session; waits for what is to be written. Never raises, once more does nothing."""
+        self._leave()
+        self._finish()
+
+    def __enter__(self) -> Recording:
+        return self._begin()
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Recording:
+        return self._begin()
+
+    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        self._leave()
+        await asyncio.get_running_loop().run_in_executor(None, self._finish)
+
+    def _begin(self, *, ends_with_connection: bool = False) -> Recording:
+        if self._is_started:
+            raise UsageError("a recording begins once", hint="Call record() again for another session.")
+        self._is_started = True
+        self._ends_with_connection = ends_with_connection
+        try:
+            self._set_up()
+        except UsageError:
+            self.stop()
+            raise
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the app goes on
+            self._fail(failure)
+            self.stop()
+        return self
+
+    def _set_up(self) -> None:
+        wall = datetime.now(timezone.utc)
+        self.folder = _reserve(*self._place)
+        writer = self._writer = _FolderWriter(self._open_folder, self._watch)
+        # The tap puts nothing before it is attached, so the recorder that it puts into can be made behind it.
+        tap = Tap(self._connection, self._put, now_ns=self._now_ns, on_over=self._connection_is_over, on_failure=self._fail)
+        self._header.update(
+            created=_text(wall), start=Anchor(0, _text(wall)), endpoint=tap.endpoint, service=self._header["service"] or _service(tap)
+        )
+        self._header["recorded"] = Recorded(closed=False, times=tap.times)
+        self._recorder = Recorder(writer, warn=self._warn)
+        self._tap = tap
+        atexit.register(self.stop)
+        tap.attach()
+
+    def _put(self, event: Event) -> None:
+        if self._recorder is not None:
+            self._recorder.put(event)
+
+    def _open_folder(self, opened: Event) -> SessionWriter:
+        """Make the folder; on the recorder's thread."""
+        header = Header(id=str(uuid.uuid4()), made_by="record", dialect=EVI.name, software=software(), **self._header)
+        secrets = [*self._secrets, *known_secrets(Session(header, (opened,)))]
+        folder = self.folder or _reserve(*self._place)
+        try:
+            return SessionWriter(folder, header, EVI, secrets=secrets)
+        except SessionUnwritable:
+            if not folder.exists():
+                raise
+            # Another process has made it since it was chosen.
+            self.folder = _reserve(*self._place)
+            return SessionWriter(self.folder, header, EVI, secrets=secrets)
+
+    def _connection_is_over(self) -> None:
+        if self._ends_with_connection:
+            self._leave()
+            # Not a daemon: a program that ends now waits for it. One that is ending already starts no thread; atexit does the work.
+            with suppress(RuntimeError):
+                threading.Thread(target=self._finish, name="evi-harness finish").start()
+
+    def _leave(self) -> None:
+        """Let go of the connection."""
+        with self._leaving:
+            if self._tap is None or self._left is not None:
+                return
+            self._left = (datetime.now(timezone.utc), 0)
+        try:
+            self._tap.detach()
+            self._left = (datetime.now(timezone.utc), self._now_ns())
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the app goes on
+            self._fail(failure)
+
+    def _finish(self) -> None:
+        """Write what waits and complete the folder; takes as long as the disk takes."""
+        with self._finishing:
+            if self._is_finished or self._recorder is None:
+                return
+            self._is_finished = True
+            atexit.unregister(self.stop)
+            changes: Dict[str, Any] = {} if self._tap is None else self._seen(self._tap)
+            self._recorder.close(**changes)
+            with _reserving:
+                _reserved.discard(self.folder or Path())
+
+    def _seen(self, tap: Tap) -> Dict[str, Any]:
+        """What the header can say at the end."""
+        tap.finish()
+        wall, now_ns = self._left or (datetime.now(timezone.utc), 0)
+        since = timedelta(microseconds=max(0, now_ns - tap.log.opened_ns - tap.log.last_ns) / 1000)
+        return {
+            "end": Anchor(tap.log.last_ns, _text(wall - since)),
+            "recorded": Recorded(closed=tap.log.saw_close, times=tap.times),
+        }
+
+    def _fail(self, failure: Exception) -> None:
+        if self._failure is None:
+            self._failure = failure
+            if self._writer is not None:
+                self._writer.failure = failure
+            # Its text may quote what crossed, and with it a key.
+            self._warn(f"the recording has ended early, the conversation goes on: {type(failure).__name__} in the tap")
+
+    def _warn(self, sentence: str) -> None:
+        with suppress(Exception):
+            _logger.warning("%s", sentence)
+
+
+class _FolderWriter:
+    """Makes the folder at the first event and writes into it; all on the recorder's thread but ``close``.
+
+    Attributes:
+        failure: Set from outside when events are missing: then the session is left incomplete.
+    """
+
+    def __init__(self, open_folder: Callable[[Event], SessionWriter], watch: Callable[[Event], object]) -> None:
+        self.failure: Optional[Exception] = None
+        self._open_folder = open_folder
+        self._watch = watch
+        self._writer: Optional[SessionWriter] = None
+        self._ids: Dict[str, str] = {}
+        self._n_received = 0
+
+    @property
+    def n_events(self) -> int:
+        return 0 if self._writer is None else self._writer.n_events
+
+    def write(self, event: Event) -> None:
+        if self._writer is None:
+            self._writer = self._open_folder(event)
+        self._writer.write(event)
+        if isinstance(event, Received):
+            self._look_for_ids(event)
+        with suppress(Exception):
+            self._watch(event)
+
+    def close(self, **changes: Any) -> None:
+        if self._writer is None:
+            return
+        if self.failure is not None:
+            self._writer.abandon(f"the tap failed: {self.failure}")
+        else:
+            self._writer.close(ids=self._ids, app=app(), **changes)
+
+    def abandon(self, reason: str) -> None:
+        if self._writer is not None:
+            self._writer.abandon(reason)
+
+    def _look_for_ids(self, event: Received) -> None:
+        self._n_received += 1
+        if not self._ids and self._n_received <= _LOOK_FOR_IDS:
+            self._ids = given_ids([event.frame])
+
+
+def _connection(socket: Any) -> Any:
+    if is_tappable(socket):
+        return socket
+    try:
+        found = websocket_of(socket)
+    except SdkError:
+        found = None
+    if found is None or not is_tappable(found):
+        kind = f"{type(socket).__module__}.{type(socket).__qualname__}"
+        raise UsageError(
+            f"{kind} is neither a connection of the SDK nor one of the websockets library (versions 12 to 17)",
+            hint="Give record() what the SDK's connect() gives: async with client.empathic_voice.chat.connect(...) as socket.",
+        )
+    return found
+
+
+def _service(tap: Tap) -> str:
+    host = urlsplit(tap.endpoint).hostname or ""
+    if host == _HUME[0] or host.endswith(_HUME[1]):
+        return "hume"
+    told = (tap.reply_header(SERVICE_HEADER) or "").lower()
+    return told if told in _OURS else "unknown"
+
+
+def _reserve(out: Path, name: str) -> Path:
+    """A folder that is neither there nor meant by another recording of this process, which makes its own in a moment."""
+    with _reserving:
+        first = folder = new_folder(out, name)
+        number = 1
+        while folder in _reserved or folder.exists():
+            number += 1
+            folder = first.with_name(f"{first.name}.{number}")
+        _reserved.add(folder)
+    return folder
+
+
+def _text(wall: datetime) -> str:
+    return wall.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
