@@ -202,7 +202,7 @@ def test_every_note_is_in_the_format_page() -> None:
     page = (ROOT / "docs" / "session-format.md").read_text(encoding="utf-8")
     table = page[page.index("| name | of | data | said by |") :].split("\n\n", 1)[0]
     listed = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    calls = re.compile(r"(?:\.note|Remark)\(\s*\"(\w+)\"|name = \"(\w+)\" if [^\n]*else \"(\w+)\"")
+    calls = re.compile(r"(?:\.note|Remark)\(\s*\"(\w+)\"|\bNote\([^\"\n]*\"(\w+)\"|name = \"(\w+)\" if [^\n]*else \"(\w+)\"")
     # The recorder makes its note itself, since no journal is at hand.
     written = {"dropped"}
     for path in (ROOT / "evi_harness").rglob("*.py"):

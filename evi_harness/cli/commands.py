@@ -17,6 +17,9 @@ _COMMANDS: Dict[str, str] = {
     "show": "Print a session's header and timeline.",
     "check": "List everything that is wrong with session folders.",
     "import": "Make a session of a file from elsewhere.",
+    "serve": "Serve a session, or a simulated EVI, in real time on a loopback port.",
+    "devices": "List sound devices.",
+    "doctor": "Check what a live conversation needs, and say how to mend it.",
 }
 
 

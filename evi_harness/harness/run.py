@@ -134,6 +134,7 @@ class _VirtualRun:
             chat_paths=EVI.chat_paths,
             token_path=EVI.token_path,
             journal_for=lambda _: journal,
+            service_name="player",
         )
         async with VirtualCarrier(loop, server) as carrier:
             await self._client(carrier.url, player, journal, loop)

@@ -11,7 +11,7 @@ from evi_harness.cli.commands import evi_harness
 # What --help must not wait for.
 HEAVY = ("hume", "aiohttp", "msgspec", "numpy", "websockets", "asyncio")
 
-COMMANDS = [[], ["replay"], ["show"], ["check"], ["import"], ["import", "capture"]]
+COMMANDS = [[], ["replay"], ["show"], ["check"], ["import"], ["import", "capture"], ["serve"], ["devices"], ["doctor"]]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words) or "evi-harness")

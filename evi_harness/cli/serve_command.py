@@ -1,0 +1,67 @@
+"""``evi-harness serve SESSION`` and ``evi-harness serve --simulate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("serve")
+@click.argument("session", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--simulate", is_flag=True, help="Serve an EVI that needs no recording, in the place of SESSION.")
+@click.option("--script", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="With --simulate: what it says; a TOML file.")
+@click.option("--parrot", is_flag=True, help="With --simulate: say back what it hears (the default).")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The loopback address to listen on; no other is ever bound.")
+@click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 picks one that is free.")
+@click.option("--once", is_flag=True, help="End after the first conversation.")
+@click.option(
+    "--require-key", is_flag=True, help="Refuse with 401 who gives no API key, or another than HUME_API_KEY says where it is set."
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write each conversation to OUT/<UTC time>-<name>-served/.")
+@click.option(
+    "--patience",
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="How long an answer of the app's may be late before what hangs on it is given up.",
+)
+def command(
+    session: Optional[Path],
+    simulate: bool,
+    script: Optional[Path],
+    parrot: bool,
+    host: str,
+    port: int,
+    once: bool,
+    require_key: bool,
+    out: Optional[Path],
+    patience: float,
+) -> int:
+    """Serve SESSION, or a simulated EVI, in real time on a loopback port.
+
+    To each client that connects, SESSION behaves as it did in the recording. The simulator hears what the user says through a speech
+    detector and answers from a script, or says back what it heard.
+
+    Prints "listening on URL" when it listens; point an app at it with HUME_BASE_URL or its base_url. Ctrl+C ends it, with 0. It tells
+    of each conversation how late its own messages were.
+    """
+    if (session is None) != simulate:
+        raise click.UsageError("Give either SESSION or --simulate.")
+    if (script is not None or parrot) and not simulate:
+        raise click.UsageError("--script and --parrot go with --simulate.")
+    if script is not None and parrot:
+        raise click.UsageError("Give either --script or --parrot.")
+    from evi_harness.harness.serving import ServeOptions, serve
+    from evi_harness.harness.simulating import SIMULATOR, simulation
+
+    what = simulation(script) if session is None else session
+    service = SIMULATOR if session is None else "player"
+    options = ServeOptions(host=host, port=port, once=once, require_key=require_key, out=out, patience_s=patience, service=service)
+    # Who waits for the first line reads a pipe as often as a terminal; click.echo flushes both.
+    click.echo(serve(what, options, click.echo))
+    return 0

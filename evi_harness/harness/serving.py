@@ -1,0 +1,387 @@
+"""Serving in real time as an act: a session, or any service, on a loopback port.
+
+``serve`` is for a process of which it is the whole purpose: it keeps time in this one and ends on a signal. ``served`` starts a process
+for a block of code and has what happened in it afterwards.
+
+Rules of living here: nothing is judged; how late the server itself was is told with what it served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Type, Union
+
+from evi_harness.errors import EviHarnessError, SessionUnwritable
+from evi_harness.evi.credentials import KeyRequired
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.keeping import Keeper, Keeping
+from evi_harness.harness.sessions import load_session
+from evi_harness.live.clock import RealClock
+from evi_harness.live.journal import Journal
+from evi_harness.live.lateness import Lateness, lateness_ns
+from evi_harness.live.pacing import own_process, run_precisely
+from evi_harness.live.process import ServerProcess
+from evi_harness.live.real import LOOPBACK, RealCarrier
+from evi_harness.live.server import MADE_UP, ChatServer, OpenService
+from evi_harness.replay.player import DEFAULT_PATIENCE, Patience, Player
+from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Received
+from evi_harness.session.protocols import Service
+from evi_harness.session.session import Session
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Ended", "Play", "ServeOptions", "ServeResult", "Served", "play", "require_key", "serve", "served"]
+
+# The key of this run, by the name that Hume's guide gives it.
+KEY = "HUME_API_KEY"
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+Serveable = Union[str, Path, Session, OpenService]
+
+
+@dataclass(frozen=True)
+class Play:
+    """Makes a player of one recording for each connection.
+
+    Attributes:
+        session: The recording.
+        patience: How long a player waits for the app.
+    """
+
+    session: Session
+    patience: Patience = DEFAULT_PATIENCE
+
+    def __call__(self, _: Handshake) -> Service:
+        """Make the player for one connection."""
+        return Player(self.session, EVI, self.patience)
+
+
+def play(session: Union[str, Path, Session], patience: Patience = DEFAULT_PATIENCE) -> Play:
+    """Make what plays a recording in real time: all that is to be sent is in memory before it is due.
+
+    Args:
+        session: A session, or its folder.
+        patience: How long a player waits for the app.
+
+    Raises:
+        SessionUnreadable: The session cannot be read.
+        AudioMissing: Audio that is to be sent is not in the folder.
+    """
+    recorded = session if isinstance(session, Session) else load_session(session)
+    return Play(replace(recorded, events=tuple(map(_in_memory, recorded.events))), patience)
+
+
+def _in_memory(event: Event) -> Event:
+    return replace(event, frame=Frame(event.frame.opcode, event.frame.payload)) if isinstance(event, Received) else event
+
+
+def require_key(open_service: OpenService) -> KeyRequired:
+    """Let in only who gives an API key or an access token.
+
+    Right are the key that HUME_API_KEY says and the token that the server itself gives out; where it says none, any key is.
+
+    Args:
+        open_service: Makes the service for those that are let in.
+    """
+    key = os.environ.get(KEY)
+    return KeyRequired(open_service, frozenset({key, MADE_UP}) if key else frozenset())
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How to serve.
+
+    Attributes:
+        host: A loopback address.
+        port: The port; 0 picks one that is free.
+        once: End after the first conversation.
+        require_key: Refuse with 401 who gives no API key or a wrong one; see ``require_key``.
+        out: A folder of sessions that each conversation is written to, None to keep none.
+        patience_s: How long the player of a session waits for an answer of the app's that is late, in seconds. ``play`` has the rest.
+        service: Who plays the service's part where no session is served, as a header says it.
+    """
+
+    host: str = LOOPBACK
+    port: int = 0
+    once: bool = False
+    require_key: bool = False
+    out: Optional[Path] = None
+    patience_s: float = DEFAULT_PATIENCE.message_ns / 1e9
+    service: str = "unknown"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One conversation that is over.
+
+    Attributes:
+        number: Its place in the order of opening, from 1.
+        duration_ns: From its opening to its last event.
+        n_sent: Messages that the app sent.
+        lateness_ns: How late each message that the app received was sent.
+        closed: How it ended, None where nobody saw.
+        folder: Where it was recorded, None where it was not.
+    """
+
+    number: int
+    duration_ns: int
+    n_sent: int
+    lateness_ns: Tuple[int, ...]
+    closed: Optional[Closed]
+    folder: Optional[Path] = None
+
+    def __str__(self) -> str:
+        by = "end not seen" if self.closed is None else f"closed by the {self.closed.by}"
+        code = "" if self.closed is None or self.closed.code is None else f" with {self.closed.code}"
+        where = "" if self.folder is None else f"; recorded in {self.folder}"
+        figures = f"{self.n_sent} messages from the app, {len(self.lateness_ns)} to it"
+        return f"session {self.number}: {self.duration_ns / 1e9:.1f} s, {figures}, {by}{code}; late: {Lateness.of(self.lateness_ns)}{where}"
+
+
+@dataclass(frozen=True)
+class ServeResult:
+    """What was served.
+
+    Attributes:
+        ended: The conversations, in the order in which they ended.
+    """
+
+    ended: Tuple[Ended, ...]
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late messages were sent, of all conversations together."""
+        return Lateness.of(late_ns for one in self.ended for late_ns in one.lateness_ns)
+
+    def __str__(self) -> str:
+        n, lateness = len(self.ended), self.lateness
+        return f"served {n} session{'' if n == 1 else 's'}, {lateness.n} messages; late: {lateness}"
+
+
+def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] = print) -> ServeResult:
+    """Serve until Ctrl+C or SIGTERM, or until the first conversation is over. Takes the process: its timers, and both signals.
+
+    Args:
+        what: A session, its folder, or what makes the service for one connection.
+        options: See there.
+        tell: Called with ``listening on URL`` once it listens, and with a line for each conversation that is over.
+
+    Returns:
+        What was served.
+
+    Raises:
+        UsageError: The host is no loopback address.
+        SessionUnreadable, AudioMissing: The session cannot be read.
+        SessionUnwritable: ``out`` cannot be written.
+        EviHarnessError: The port cannot be had, or a service failed.
+    """
+    open_service = _service(what, options)
+    recorded = open_service.session if isinstance(open_service, Play) else None
+    keeper = None if options.out is None else Keeper(_writable(options.out), recorded, options.service)
+    return run_precisely(lambda: _serve(open_service, options, keeper, tell))
+
+
+def _service(what: Serveable, options: ServeOptions) -> OpenService:
+    return what if callable(what) else play(what, Patience(message_ns=round(options.patience_s * 1e9)))
+
+
+def _writable(out: Path) -> Path:
+    with suppress(OSError):
+        out.mkdir(parents=True, exist_ok=True)
+        if os.access(out, os.W_OK | os.X_OK):
+            return out
+    raise SessionUnwritable("no session can be written here", where=str(out), hint="Give a folder that can be written.")
+
+
+async def _serve(open_service: OpenService, options: ServeOptions, keeper: Optional[Keeper], tell: Callable[[str], object]) -> ServeResult:
+    conversations = _Conversations(keeper, tell)
+    server = ChatServer(
+        require_key(open_service) if options.require_key else open_service,
+        clock=conversations.clock,
+        chat_paths=EVI.chat_paths,
+        token_path=EVI.token_path,
+        journal_for=conversations.journal_for,
+        service_name="player" if isinstance(open_service, Play) else options.service,
+    )
+    loop = asyncio.get_running_loop()
+    for number in ENDING:
+        loop.add_signal_handler(number, conversations.stop)
+    try:
+        async with RealCarrier(server, host=options.host, port=options.port) as carrier:
+            own_process()
+            tell(f"listening on {carrier.url}")
+            while await conversations.next_ended(server) and not options.once:
+                pass
+    except Exception as failure:
+        if isinstance(failure, EviHarnessError) or failure not in server.failures:
+            raise
+        raise EviHarnessError(f"the service failed: {type(failure).__name__}: {failure}") from failure
+    finally:
+        await conversations.rest(server)
+        for number in ENDING:
+            loop.remove_signal_handler(number)
+    return ServeResult(tuple(conversations.ended))
+
+
+class _Conversations:
+    """The conversations of one server: they are numbered, kept where they are to be, and told when they are over."""
+
+    def __init__(self, keeper: Optional[Keeper], tell: Callable[[str], object]) -> None:
+        self.clock = RealClock()
+        self.ended: List[Ended] = []
+        self._keeper = keeper
+        self._tell = tell
+        self._n_opened = 0
+        # What comes next: a conversation that is over, or None for a signal.
+        self._next: asyncio.Queue[Optional[_Conversation]] = asyncio.Queue()
+
+    def stop(self) -> None:
+        self._next.put_nowait(None)
+
+    def journal_for(self, handshake: Handshake) -> Journal:
+        conversation = _Conversation(self.clock, None if self._keeper is None else self._keeper.keep(handshake), self._opened)
+        # A server asks for the journal in the task that carries the connection, so the end of the one is that of the other.
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda _: self._next.put_nowait(conversation))
+        return conversation.journal
+
+    async def next_ended(self, server: ChatServer) -> bool:
+        """Wait for the end of a conversation, and tell it; False where a signal came first."""
+        while True:
+            conversation = await self._next.get()
+            if conversation is None:
+                return False
+            ended = await conversation.end()
+            if ended is not None:
+                # A server that runs for days keeps figures, not conversations.
+                server.journals.remove(conversation.journal)
+                self.ended.append(ended)
+                self._tell(str(ended))
+                return True
+
+    async def rest(self, server: ChatServer) -> None:
+        """Take those that were still running when the carrier ended them."""
+        while len(self.ended) < self._n_opened:
+            await self.next_ended(server)
+
+    def _opened(self) -> int:
+        self._n_opened += 1
+        return self._n_opened
+
+
+class _Conversation:
+    def __init__(self, clock: RealClock, keeping: Optional[Keeping], opened: Callable[[], int]) -> None:
+        self.journal = Journal(clock, self._put)
+        self._keeping = keeping
+        self._opened = opened
+        self._number = 0
+
+    def _put(self, event: Event) -> None:
+        if isinstance(event, Opened):
+            self._number = self._opened()
+        if self._keeping is not None:
+            self._keeping.put(event)
+
+    async def end(self) -> Optional[Ended]:
+        """Sum it up; None where the peer was gone before the handshake was over, and there was none."""
+        folder = None
+        if self._keeping is not None:
+            folder = await asyncio.get_running_loop().run_in_executor(None, self._keeping.close)
+        if not self._number:
+            return None
+        events = self.journal.events
+        return Ended(
+            number=self._number,
+            duration_ns=events[-1].at_ns,
+            n_sent=sum(event.kind == "sent" for event in events),
+            lateness_ns=tuple(lateness_ns(events)),
+            closed=next((event for event in events if isinstance(event, Closed)), None),
+            folder=folder,
+        )
+
+
+class Served:
+    """A server in a process of its own, for a block of code. A context manager, of both kinds.
+
+    Args:
+        process: The server.
+    """
+
+    def __init__(self, process: ServerProcess) -> None:
+        self._process = process
+
+    @property
+    def url(self) -> str:
+        """Where it serves: an http URL with no slash at the end; empty before the block."""
+        return self._process.url
+
+    @property
+    def sessions(self) -> Sequence[Sequence[Event]]:
+        """The events of all conversations so far, in the order in which they were opened."""
+        return [one.events for one in self._process.look()]
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """The events of the first conversation so far; none where nobody has connected."""
+        sessions = self.sessions
+        return sessions[0] if sessions else ()
+
+    @property
+    def opened_at_ns(self) -> Optional[int]:
+        """When the first conversation opened, by ``time.monotonic_ns``, which is one clock for all processes; None where none has."""
+        served = self._process.look()
+        return served[0].opened_at_ns if served else None
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the server sent what was due, by its own record, in all conversations so far."""
+        return Lateness.of(late_ns for events in self.sessions for late_ns in lateness_ns(events))
+
+    def __enter__(self) -> Served:
+        self._process.__enter__()
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        self._process.__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> Served:
+        await asyncio.get_running_loop().run_in_executor(None, self.__enter__)
+        return self
+
+    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self.__exit__, kind, error, trace)
+
+
+def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
+    """Serve in a process of its own for a block of code, whose stalls then do not bend the server's clock.
+
+    ``with served("sessions/weather") as server:`` or ``async with``; the app connects to ``server.url``.
+
+    Args:
+        what: A session, its folder, or what makes the service for one connection: that is pickled.
+        options: Host, port, patience and whether a key is required; the others are for ``serve`` alone.
+
+    Returns:
+        The server, not started yet. Entering it raises what ``serve`` raises; leaving it raises what a service raised.
+
+    Raises:
+        SessionUnreadable, AudioMissing: The session cannot be read.
+    """
+    options = options or ServeOptions()
+    open_service = _service(what, options)
+    return Served(
+        ServerProcess(
+            require_key(open_service) if options.require_key else open_service,
+            chat_paths=EVI.chat_paths,
+            token_path=EVI.token_path,
+            host=options.host,
+            port=options.port,
+        )
+    )

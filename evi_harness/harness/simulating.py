@@ -1,0 +1,103 @@
+"""The simulator, made ready to be served: its script and voices read from files, its ears and its resampling built in.
+
+Rules of living here: everything that can be wrong with a script is told when it is read, before anybody connects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, Mapping, Optional, Tuple
+
+from evi_harness.errors import ScriptError, UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.session.events import Handshake
+from evi_harness.session.protocols import Service
+from evi_harness.session.wav import header
+from evi_harness.simulate.partners import Parrot, Partner
+from evi_harness.simulate.script import Script, parse, voice_names
+from evi_harness.simulate.simulator import DEFAULT_OPTIONS, Options, Simulator
+
+__all__ = ["SIMULATOR", "Simulation", "simulation"]
+
+# What headers call it.
+SIMULATOR = "simulator"
+
+
+@dataclass
+class Simulation:
+    """Makes a simulator for each connection; can be sent to another process.
+
+    Attributes:
+        script: What it follows, None for the parrot.
+        options: How the parrot behaves; a script has its own.
+    """
+
+    script: Optional[Script] = None
+    options: Options = DEFAULT_OPTIONS
+    _n_opened: int = 0
+
+    def __reduce__(self) -> Tuple[Callable[..., Simulation], Tuple[Optional[Script], Options]]:
+        """In another process, be ready before anybody connects: the first chat must not wait for the detector's model."""
+        return _ready, (self.script, self.options)
+
+    def __call__(self, _: Handshake) -> Service:
+        """Make the simulator for one connection; each has its own seed, so that no two chats have the same ids."""
+        from evi_harness.audio.detectors import make_detector
+        from evi_harness.audio.hearing import Ear
+        from evi_harness.audio.resampling import convert
+
+        options = self.options if self.script is None else self.script.options
+        options = replace(options, seed=options.seed + self._n_opened)
+        self._n_opened += 1
+        partner: Partner = Parrot() if self.script is None else self.script.partner()
+        return Simulator(Ear(make_detector()), partner, options, convert)
+
+
+def simulation(script: Optional[Path] = None) -> Simulation:
+    """Get a simulator ready.
+
+    Args:
+        script: A script file; its voices stand beside it and are whatever audio can be read. None for the parrot.
+
+    Raises:
+        UsageError: There is no such file.
+        ScriptError: The script cannot be understood, or a voice is not there.
+        EviHarnessError: No speech detector can be used.
+    """
+    if script is None:
+        return _ready()
+    text = _text(script)
+    return _ready(parse(text, _voices(text, script), name=script.name))
+
+
+def _ready(script: Optional[Script] = None, options: Options = DEFAULT_OPTIONS) -> Simulation:
+    """A simulation whose parts are loaded."""
+    ready = Simulation(script, options)
+    ready(Handshake(EVI.chat_paths[0]))
+    return Simulation(script, options)
+
+
+def _text(script: Path) -> str:
+    try:
+        return script.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the script cannot be read: {error.strerror}", where=str(script)) from None
+    except UnicodeDecodeError:
+        raise ScriptError("it is no text in UTF-8", where=str(script), hint="docs/simulator.md gives the format of a script.") from None
+
+
+def _voices(text: str, script: Path) -> Mapping[str, bytes]:
+    return {name: _wav(script.parent / name, name, script) for name in sorted(voice_names(text, script.name))}
+
+
+def _wav(path: Path, name: str, script: Path) -> bytes:
+    """An audio file as the WAV that the simulator takes."""
+    from evi_harness.audio.sources import FileSource
+
+    try:
+        source = FileSource(path, mono=True)
+    except UsageError as error:
+        raise ScriptError(f"the voice {name!r}: {error.what}", where=str(script), hint=error.hint) from None
+    samples = b"".join(iter(lambda: source.read(source.pcm.rate), b""))
+    return header(source.pcm, len(samples)) + samples
