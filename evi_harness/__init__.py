@@ -15,10 +15,13 @@ from evi_harness.version import __version__
 if TYPE_CHECKING:
     from evi_harness.errors import EviHarnessError
     from evi_harness.harness.capture import import_capture
+    from evi_harness.harness.recording import Recording, record
     from evi_harness.harness.replay import ReplayResult, replay_session
     from evi_harness.harness.sessions import check_session, load_session
     from evi_harness.live.conformance import check_carrier
     from evi_harness.replay.player import Player
+    from evi_harness.sdk.callbacks import connect_with_callbacks
+    from evi_harness.sdk.interface import WebSocketInterface
     from evi_harness.session.events import Frame
     from evi_harness.session.header import Header
     from evi_harness.session.session import Session
@@ -29,14 +32,18 @@ __all__ = [
     "Frame",
     "Header",
     "Player",
+    "Recording",
     "ReplayResult",
     "Session",
     "SessionWriter",
+    "WebSocketInterface",
     "__version__",
     "check_carrier",
     "check_session",
+    "connect_with_callbacks",
     "import_capture",
     "load_session",
+    "record",
     "replay_session",
 ]
 
@@ -46,13 +53,17 @@ EXPORTS: Dict[str, str] = {
     "Frame": "evi_harness.session.events",
     "Header": "evi_harness.session.header",
     "Player": "evi_harness.replay.player",
+    "Recording": "evi_harness.harness.recording",
     "ReplayResult": "evi_harness.harness.replay",
     "Session": "evi_harness.session.session",
     "SessionWriter": "evi_harness.storage.writer",
+    "WebSocketInterface": "evi_harness.sdk.interface",
     "check_carrier": "evi_harness.live.conformance",
     "check_session": "evi_harness.harness.sessions",
+    "connect_with_callbacks": "evi_harness.sdk.callbacks",
     "import_capture": "evi_harness.harness.capture",
     "load_session": "evi_harness.harness.sessions",
+    "record": "evi_harness.harness.recording",
     "replay_session": "evi_harness.harness.replay",
 }
 

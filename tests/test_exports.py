@@ -20,13 +20,17 @@ PUBLIC = [
     "Frame",
     "Header",
     "Player",
+    "Recording",
     "ReplayResult",
     "Session",
     "SessionWriter",
+    "WebSocketInterface",
     "check_carrier",
     "check_session",
+    "connect_with_callbacks",
     "import_capture",
     "load_session",
+    "record",
     "replay_session",
 ]
 

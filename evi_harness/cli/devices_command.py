@@ -1,0 +1,23 @@
+"""``evi-harness devices``."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("devices")
+def command() -> int:
+    """List sound devices: index, name, and channels in and out. > marks the default microphone, < the default speaker, * both.
+
+    Give the index, or a part of the name, to record --device.
+    """
+    from evi_harness.harness.devices import device_lines, list_devices
+
+    devices = list_devices()
+    for line in device_lines(devices):
+        click.echo(line)
+    if not devices:
+        click.echo("no sound devices (evi-harness doctor says more)", err=True)
+    return 0

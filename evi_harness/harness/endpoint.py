@@ -1,0 +1,163 @@
+"""Where EVI is: what ``--base-url`` and HUME_BASE_URL say, made one thing once.
+
+People write http, https, ws or wss, a host alone, a slash at the end, the path of the chat or none; the SDK, the token's request and a
+plain client each need another form of it.
+
+Rules of living here: strings only, nothing is looked up. A URL that could hold a password or a key is refused and not quoted.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Optional
+from urllib.parse import SplitResult, urlsplit
+
+from evi_harness.errors import UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.sdk.reaching import is_hume
+
+__all__ = ["DEFAULT_BASE_URL", "Endpoint", "endpoint_of"]
+
+DEFAULT_BASE_URL = "https://api.hume.ai"
+
+_SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
+_PORTS = {"http": 80, "https": 443}
+# The longest first. What SDKs and examples call the base differs by how much of the chat's path is in it.
+_SUFFIXES = tuple(sorted({*EVI.chat_paths, "/v0/evi", "/v0/assistant", "/v0"}, key=len, reverse=True))
+_HOST = re.compile(r"(?!-)[\w.-]+")
+_FORM = f"Give a URL like {DEFAULT_BASE_URL}, wss://evi.example.com or http://127.0.0.1:8000."
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One EVI-shaped endpoint.
+
+    Attributes:
+        base_url: http or https URL, with no slash at the end and without the chat's path: what the SDK takes.
+    """
+
+    base_url: str
+
+    @property
+    def chat_url(self) -> str:
+        """ws or wss URL of the chat, without a query."""
+        return self.base_url.replace("http", "ws", 1) + EVI.chat_paths[0]
+
+    @property
+    def token_url(self) -> str:
+        """Where access tokens are got."""
+        return self.base_url + EVI.token_path
+
+    @property
+    def host(self) -> str:
+        """The host's name or address, without brackets."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The port, that of the scheme where none is given."""
+        parts = urlsplit(self.base_url)
+        return parts.port or _PORTS[parts.scheme]
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is reached over TLS."""
+        return self.base_url.startswith("https:")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine: a simulator or a proxy, which takes any key."""
+        return _is_loopback(self.host)
+
+    @property
+    def is_hume(self) -> bool:
+        """Whether it is Hume's own service."""
+        return is_hume(self.base_url)
+
+
+def endpoint_of(url: Optional[str], *, source: str = "--base-url") -> Endpoint:
+    """Read what a user gave as the endpoint.
+
+    Args:
+        url: http, https, ws or wss URL, or a host with or without a port (https then, http for loopback). A slash at the end and the
+            chat's path, whole or in part, make no difference; any other path stays before it. None is Hume's own.
+        source: What gave it, for errors.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    if url is None:
+        return Endpoint(DEFAULT_BASE_URL)
+    parts = _split(url.strip(), source)
+    scheme = _SCHEMES[parts.scheme]
+    host = (parts.hostname or "").rstrip(".")
+    port = _port(parts, _shown(url), source)
+    netloc = f"[{host}]" if ":" in host else host
+    if port not in (None, _PORTS[scheme]):
+        netloc += f":{port}"
+    return Endpoint(f"{scheme}://{netloc}{_prefix(parts.path, url, source)}")
+
+
+def _split(url: str, source: str) -> SplitResult:
+    shown = _shown(url)
+    if re.match(r"(https?|wss?):(?!//)", url):
+        raise UsageError(f"{source} {shown} is no URL: two slashes belong behind the colon", hint=_FORM)
+    if "://" not in url:
+        host = re.split(r"[/?#]", url, maxsplit=1)[0].rpartition("@")[2]
+        url = f"{'http' if _is_loopback(_without_port(host)) else 'https'}://{url}"
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{source} {shown} is no URL: {error}", hint=_FORM) from None
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise UsageError(f"{source} has a user, a query or a fragment in it, and may have none", hint=f"{_FORM} Keys go into HUME_API_KEY.")
+    if parts.scheme not in _SCHEMES:
+        raise UsageError(f"{source} {shown} has the scheme {parts.scheme!r}, and EVI speaks http, https, ws or wss", hint=_FORM)
+    if not _is_host(parts.hostname or "", is_bracketed="[" in parts.netloc):
+        raise UsageError(f"{source} {shown} has no host that could be one", hint=_FORM)
+    return parts
+
+
+def _port(parts: SplitResult, shown: str, source: str) -> Optional[int]:
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0 or parts.netloc.endswith(":"):
+        raise UsageError(f"{source} {shown} has no port that could be one", hint="A port is a number from 1 to 65535.")
+    return port
+
+
+def _prefix(path: str, url: str, source: str) -> str:
+    path = path.rstrip("/")
+    prefix = next((path[: -len(suffix)] for suffix in _SUFFIXES if path.endswith(suffix)), path).rstrip("/")
+    if re.search(r"[\s\\]|/v0(/|$)", prefix):
+        raise UsageError(f"{source} {_shown(url)} has a path behind which there is no chat", hint=_FORM)
+    return prefix
+
+
+def _is_host(host: str, *, is_bracketed: bool) -> bool:
+    if is_bracketed:
+        try:
+            return ipaddress.ip_address(host).version == 6
+        except ValueError:
+            return False
+    return _HOST.fullmatch(host) is not None
+
+
+def _without_port(host: str) -> str:
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+
+
+def _shown(url: str) -> str:
+    """A value as an error may quote it: whatever could hold a password or a key is left out."""
+    return "(not shown)" if re.search("[@?#]", url) else repr(url)

@@ -1,0 +1,115 @@
+"""Why an endpoint could not be reached, or what it refused, as one of our errors.
+
+Rules of living here: nothing of the exception is quoted but what is known to hold no key. The SDK's ApiError shows the headers of the
+request, and a URI that the websockets library complains of has the key in its query; so they are told by their status and their type.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from asyncio import TimeoutError as AsyncioTimeout
+from typing import Iterator, Optional
+from urllib.parse import urlsplit
+
+from evi_harness.errors import EviHarnessError
+from evi_harness.evi.failures import SUNSET, explain
+
+__all__ = ["is_hume", "refusal", "shown", "status_of", "unreachable", "way_on"]
+
+_SIMULATOR = "The simulator: evi-harness serve --simulate"
+_CREDENTIALS = "Check HUME_API_KEY and HUME_SECRET_KEY, in the environment or in .env."
+
+
+def is_hume(base_url: str) -> bool:
+    """Whether a URL is one of Hume's own."""
+    host = (urlsplit(base_url).hostname or "").rstrip(".")
+    return host == "hume.ai" or host.endswith(".hume.ai")
+
+
+def shown(base_url: str) -> str:
+    """A URL as far as it may be told: no user, no password, no query."""
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def way_on(base_url: str) -> str:
+    """What to do when an endpoint does not answer, or not as EVI does."""
+    if is_hume(base_url):
+        return f"{SUNSET} {_SIMULATOR}"
+    return f"Is it running, and is --base-url (HUME_BASE_URL) right? {_SIMULATOR}"
+
+
+def status_of(error: BaseException) -> Optional[int]:
+    """The HTTP status with which a handshake or a request was refused; None where it was something else that failed."""
+    # ApiError and the legacy InvalidStatusCode have it themselves, InvalidStatus has it in its response.
+    for holder in (error, getattr(error, "response", None)):
+        status = getattr(holder, "status_code", None)
+        if isinstance(status, int):
+            return status
+    return None
+
+
+def refusal(base_url: str, status: int, *, what: str = "the connection") -> EviHarnessError:
+    """The error for an endpoint that answered, and refused.
+
+    Args:
+        base_url: The endpoint.
+        status: The HTTP status.
+        what: What was refused.
+    """
+    hint = _CREDENTIALS if status in (401, 403) else "Wait a little, then try again." if status == 429 else ""
+    if not hint:
+        hint = way_on(base_url)
+    elif is_hume(base_url):
+        hint = f"{hint} {way_on(base_url)}"
+    return EviHarnessError(f"{shown(base_url)} refused {what} with status {status}: {explain(status)}", hint=hint)
+
+
+def unreachable(base_url: str, error: BaseException, *, what: str = "the connection") -> EviHarnessError:
+    """The error for whatever went wrong while connecting.
+
+    Args:
+        base_url: The endpoint.
+        error: What was raised.
+        what: What was refused, if it was.
+
+    Returns:
+        One of ours, with no secret in it; ``error`` itself where it is one already.
+    """
+    if isinstance(error, EviHarnessError):
+        return error
+    status = status_of(error)
+    if status is not None:
+        return refusal(base_url, status, what=what)
+    return EviHarnessError(f"{shown(base_url)} cannot be reached: {_reason(error)}", hint=way_on(base_url))
+
+
+def _reason(error: BaseException) -> str:
+    """The first reason down the chain of an exception that may be told."""
+    chain = list(_chain(error))
+    # One with a number says what failed; the others sum up ("all attempts failed") and hang above it.
+    vague = next((str(one) for one in chain if isinstance(one, OSError)), "") or type(error).__name__
+    return next((reason for reason in map(_reason_of, chain) if reason), vague)
+
+
+def _reason_of(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {getattr(error, 'verify_message', 'no reason given')}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({getattr(error, 'reason', None) or 'no reason given'}); is it http or ws rather than https or wss?"
+    if isinstance(error, socket.gaierror):
+        return "its name cannot be resolved"
+    if isinstance(error, (TimeoutError, socket.timeout, AsyncioTimeout)) or "Timeout" in type(error).__name__:
+        return "it did not answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
+    return (error.strerror or "") if isinstance(error, OSError) else ""
+
+
+def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
