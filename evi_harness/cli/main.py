@@ -65,6 +65,13 @@ def _run(args: Optional[List[str]]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # The harness tells its own in sentences; what is left is the output.
+        click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 3
     except EviHarnessError as error:
         click.echo(f"error: {_for_a_terminal(str(error))}", err=True)
         return error.exit_code

@@ -16,6 +16,7 @@ from typing import List, Union
 from evi_harness.errors import CaptureError
 from evi_harness.evi.capture import ASSUMED, given_ids, synthesised_times
 from evi_harness.evi.dialect import EVI
+from evi_harness.evi.messages import MESSAGES
 from evi_harness.harness.discretion import known_secrets
 from evi_harness.harness.folders import DEFAULT_OUT, new_folder, now_utc
 from evi_harness.harness.software import software
@@ -84,7 +85,12 @@ def _frame(line: bytes, number: int, path: Path) -> Frame:
         raise CaptureError("this line is no JSON", where=where, hint=_FORM) from None
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
         raise CaptureError("this line is no message: it has no type", where=where, hint=_FORM)
-    return Frame(TEXT, payload)
+    frame = Frame(TEXT, payload)
+    row = MESSAGES.get(value["type"])
+    if row is not None and not row.received:
+        what = f"this line is a message of the app's ({row.name}), and a capture holds the server's only"
+        raise CaptureError(what, where=where, hint=_FORM)
+    return frame
 
 
 def _session(path: Path, data: bytes, frames: List[Frame]) -> Session:

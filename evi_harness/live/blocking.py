@@ -84,4 +84,6 @@ def _charging(loop: Charged, real: Callable[[Any], None]) -> Callable[[Any], Non
             raise ValueError("sleep length must be non-negative")
         loop.charge(round(seconds * 1e9), caller())
 
+    # Reports name a job by its function: time.sleep, not what stands in for it.
+    sleep.__module__, sleep.__qualname__ = "time", "sleep"
     return sleep

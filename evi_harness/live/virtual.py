@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import socket
+import time
 from typing import Any, Callable, Coroutine, Dict, List, NoReturn, Optional, Tuple, TypeVar
 
 from evi_harness.errors import StuckError, UsageError
@@ -32,6 +33,9 @@ THREAD_WAIT_NS = 200_000_000
 CLEANUP_NS = 10_000_000_000
 # While the loop really waits it looks up this often, so that an interrupt from the watchdog gets through.
 LOOK_UP_S = 0.05
+# For how long in all, in real time, the clock keeps real time while a job is out that it did not wait for; one that never ends must not
+# hold up the rest for ever.
+PACED_NS = 10_000_000_000
 # More than half a nanosecond, so that a timer rounded to a whole one is due at it; less than one, so that the next is not.
 RESOLUTION_S = 0.75e-9
 
@@ -83,6 +87,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jobs = Jobs()
         self._carried: Dict[Address, ProtocolFactory] = {}
         self._ip_addresses: Dict[str, str] = {}
+        self._paced_ns = 0
         self.charges: List[Charge] = []
         self.limit_ns: Optional[int] = None
         self.refused: List[str] = []
@@ -153,6 +158,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if ready:
             return ready
         due_ns = self._next_due_ns()
+        if due_ns is not None and self._paced_ns < PACED_NS and self._jobs.any_out():
+            return self._pace(wait, due_ns)
         if due_ns is not None:
             self._jump(due_ns)
             return []
@@ -179,6 +186,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         while when >= due_ns / 1e9 + RESOLUTION_S:
             due_ns += 1
         return due_ns
+
+    def _pace(self, wait: Callable[[float], List[Any]], due_ns: int) -> List[Any]:
+        """Let time pass as it does in life, since a job is out that the clock no longer stands still for: its result is still to count."""
+        began_ns = time.monotonic_ns()
+        left_ns = max(due_ns - self._now_ns, 0)
+        ready = wait(min(left_ns / 1e9, LOOK_UP_S))
+        took_ns = time.monotonic_ns() - began_ns
+        self._paced_ns += took_ns
+        self._now_ns += min(took_ns, left_ns)
+        return ready
 
     def _jump(self, due_ns: int) -> None:
         if self.limit_ns is not None and due_ns > self.limit_ns:

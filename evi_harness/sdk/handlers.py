@@ -14,7 +14,14 @@ from evi_harness.errors import HandlerError, NotAHandler
 
 __all__ = ["Callbacks", "call", "callbacks_of"]
 
-_METHODS = ("set_socket", "on_open", "on_message", "on_close", "on_error")
+# The callbacks, and how each is called.
+_CALLS = {
+    "set_socket": "set_socket(socket)",
+    "on_open": "on_open()",
+    "on_message": "on_message(message)",
+    "on_close": "on_close()",
+    "on_error": "on_error(error)",
+}
 
 _WHAT_WOULD_BE = (
     "A handler is a function on_message(message), or an object or a class (built without arguments) with on_message(message) and any of "
@@ -59,8 +66,8 @@ def callbacks_of(handler: Any, name: str) -> Callbacks:
     if inspect.isclass(handler):
         handler = _build(handler, name)
     if callable(getattr(handler, "on_message", None)):
-        return Callbacks(name, **{method: _method(handler, method, name) for method in _METHODS})
-    if callable(handler) and _takes_one(handler):
+        return Callbacks(name, **{method: _method(handler, method, name) for method in _CALLS})
+    if callable(handler) and _takes(handler, 1):
         return Callbacks(name, on_message=handler)
     raise NotAHandler(f"{name} is no handler: it is {_kind(handler)}", hint=_WHAT_WOULD_BE)
 
@@ -103,12 +110,19 @@ def _method(handler: Any, method: str, name: str) -> Any:
     found = getattr(handler, method, None)
     if found is not None and not callable(found):
         raise NotAHandler(f"{name}.{method} cannot be called: it is of type {type(found).__name__}", hint=_WHAT_WOULD_BE)
+    if found is not None and not _takes(found, 0 if _CALLS[method].endswith("()") else 1):
+        raise NotAHandler(f"{name}.{method} cannot be called as {_CALLS[method]}", hint=_WHAT_WOULD_BE)
     return found
 
 
-def _takes_one(function: Any) -> bool:
+def _takes(function: Any, n_arguments: int) -> bool:
     try:
-        inspect.signature(function).bind(None)
+        signature = inspect.signature(function)
     except (TypeError, ValueError):
+        # Written in C, it may say nothing of itself.
+        return False
+    try:
+        signature.bind(*(None,) * n_arguments)
+    except TypeError:
         return False
     return True

@@ -22,7 +22,7 @@ from evi_harness.storage import codec, header_file
 from evi_harness.storage.frames import StoredFrame
 from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, PAYLOADS, is_inside
 from evi_harness.storage.lines import KINDS, AnyLine, ReceivedLine, SentLine, UnknownLine, decode
-from evi_harness.storage.opening import Folder
+from evi_harness.storage.opening import Folder, sessions_below
 from evi_harness.storage.reader import body_problem, line_blocks, read_header
 from evi_harness.storage.redaction import GENERAL_NAMES, Redactor
 
@@ -92,7 +92,13 @@ class _Checking:
     def run(self) -> None:
         """Look at everything."""
         if not self._place.path.is_dir():
-            self._say("", None, "there is no such folder.")
+            what = "this is a file, and a session is a folder." if self._place.path.exists() else "there is no such folder."
+            self._say("", None, what)
+            return
+        if not any(os.path.lexists(self._place.path / name) for name in (HEADER_FILE, EVENTS_FILE)):
+            # Somebody's own folder: nothing else in it is this module's affair.
+            what = f"this is no session folder: it holds neither {HEADER_FILE} nor {EVENTS_FILE}."
+            self._say("", None, what, sessions_below(self._place.path))
             return
         self._files = list(self._regular_files())
         self._check_header()
@@ -104,7 +110,7 @@ class _Checking:
             self._check_against_header(self._header)
         for name in self._files:
             if name not in self._spans and name not in (HEADER_FILE, EVENTS_FILE):
-                self._say(name, None, "nothing refers to this file.", "Delete it if nobody needs it.")
+                self._say(name, None, "nothing refers to this file.", "It is no part of the session.")
 
     def _say(self, file: str, line: Optional[int], what: str, hint: str = "") -> None:
         self.problems.append(Problem(file, line, what, hint))
@@ -118,9 +124,9 @@ class _Checking:
             elif name == PAYLOADS and stat.S_ISDIR(mode):
                 continue
             elif not stat.S_ISREG(mode):
-                self._say(name, None, "this is no regular file.", "Delete it.")
+                self._say(name, None, "this is no regular file.", "It is no part of a session.")
             elif not is_inside(name):
-                self._say(name, None, "this is no name of a file of a session folder.", "Delete it if nobody needs it.")
+                self._say(name, None, "this is no name of a file of a session folder.", "It is no part of the session.")
             else:
                 yield name
 

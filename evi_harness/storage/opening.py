@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Dict, Iterator, Optional, Tuple, Union
 
 from evi_harness.errors import AudioMissing, SessionUnreadable
-from evi_harness.storage.layout import is_inside
+from evi_harness.storage.layout import HEADER_FILE, is_inside
 
-__all__ = ["Folder"]
+__all__ = ["Folder", "sessions_below"]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -24,6 +24,18 @@ _BLOCK_BYTES = 4 << 20
 _WINDOW_BYTES = 1 << 18
 # Where a WAV file's samples begin is looked for no further: editors put their chunks in front, but not megabytes of them.
 _MAX_WAV_HEADER_BYTES = 1 << 16
+
+
+def sessions_below(folder: Path) -> str:
+    """Where a folder is none of a session's but holds some, a sentence that names them; else an empty one."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if os.path.lexists(Path(entry.path) / HEADER_FILE))
+    except OSError:
+        return ""
+    if not names:
+        return ""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"Sessions are in it: {', '.join(names[:3])}{more}."
 
 
 class Folder:

@@ -26,7 +26,7 @@ from evi_harness.storage import codec, header_file, upgrades
 from evi_harness.storage.frames import StoredFrame
 from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, MAX_HEADER_BYTES, MAX_LINE_BYTES, MAX_NESTING, PAYLOADS, is_inside
 from evi_harness.storage.lines import KINDS, NO_JSON, AnyLine, ReceivedLine, SentLine, UnknownLine, decode, decode_block
-from evi_harness.storage.opening import Folder
+from evi_harness.storage.opening import Folder, sessions_below
 
 __all__ = ["body_problem", "line_blocks", "read_header", "read_session"]
 
@@ -70,7 +70,8 @@ def read_header(place: Folder) -> Tuple[Header, int]:
     try:
         return header_file.decode(place.whole(HEADER_FILE, MAX_HEADER_BYTES))
     except OSError as error:
-        raise SessionUnreadable(f"this is no session folder: {HEADER_FILE}: {error.strerror}", where=str(place.path)) from error
+        what = f"this is no session folder: {HEADER_FILE}: {error.strerror}"
+        raise SessionUnreadable(what, where=str(place.path), hint=sessions_below(place.path) or None) from error
     except ValueError as error:
         raise SessionUnreadable(f"the header cannot be read: {error}", where=place.where(HEADER_FILE)) from error
 
