@@ -1,0 +1,73 @@
+"""``evi-harness record``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("record")
+@click.option(
+    "--mic",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Play this audio file (WAV, FLAC, OGG) as the microphone, and the replies to nobody: no sound system is needed.",
+)
+@click.option("--base-url", metavar="URL", help="Where EVI is.  [default: HUME_BASE_URL, else Hume's own]")
+@click.option(
+    "--out",
+    metavar="DIR",
+    default="sessions",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The session becomes DIR/<UTC time>-<name>/.",
+)
+@click.option("--name", default="session", show_default=True, help="What to call the session.")
+@click.option("--duration", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), help="End the conversation after so long.")
+@click.option("--device", metavar="D", help="The microphone: its index, or a part of its name; see evi-harness devices.")
+@click.option("--config-id", metavar="ID", help="EVI's configuration.  [default: HUME_CONFIG_ID]")
+@click.option("--allow-user-interrupt", is_flag=True, help="Send the microphone while the assistant speaks, too.")
+@click.option(
+    "--handler",
+    metavar="SPEC",
+    help="FILE.py:NAME or PACKAGE.MODULE:NAME of your handler.  [default: built in, prints the transcript]",
+)
+def command(
+    mic: Optional[Path],
+    base_url: Optional[str],
+    out: Path,
+    name: str,
+    duration: Optional[float],
+    device: Optional[str],
+    config_id: Optional[str],
+    allow_user_interrupt: bool,
+    handler: Optional[str],
+) -> int:
+    """Talk to EVI through the microphone, as in Hume's quickstart, and record the session.
+
+    Keys come from the environment or .env: HUME_API_KEY, HUME_SECRET_KEY for a token, HUME_CONFIG_ID, HUME_BASE_URL. An endpoint on this
+    machine needs none. Ctrl+C ends the conversation, with 0; with --mic it ends 3 s after the file and the last reply are over.
+    """
+    from evi_harness.harness.live_session import LiveOptions, record_live
+
+    options = LiveOptions(
+        base_url=base_url,
+        mic=mic,
+        out=out,
+        name=name,
+        duration_s=duration,
+        device=device,
+        config_id=config_id,
+        allow_user_interrupt=allow_user_interrupt,
+        handler=handler,
+    )
+    result = record_live(options, click.echo)
+    for line in result.lines():
+        click.echo(line)
+    if result.problem is not None:
+        raise result.problem
+    return 0

@@ -1,0 +1,368 @@
+"""Recording as an act: Hume's quickstart with a recorder in it, from .env to a session folder.
+
+Rules of living here: all that can be known to be wrong is told before anything is connected. Whatever ends the conversation, what was
+recorded is completed, and told before what went wrong. Nothing that is printed holds a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import tempfile
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, List, Mapping, Optional
+
+from evi_harness.audio.microphone import SoftwareMicrophone
+from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.sources import FileSource
+from evi_harness.audio.speaker import SoftwareSpeaker
+from evi_harness.errors import EviHarnessError, HandlerError, SessionUnwritable, UsageError
+from evi_harness.evi.failures import explain
+from evi_harness.harness import spec
+from evi_harness.harness.devices import INPUT, OUTPUT, Device, choose_device, list_devices
+from evi_harness.harness.discretion import redactor_for
+from evi_harness.harness.endpoint import Endpoint
+from evi_harness.harness.environment import Settings, api_key_for, endpoint_for, load_environment
+from evi_harness.harness.folders import DEFAULT_OUT
+from evi_harness.harness.indicator import Indicator, Level
+from evi_harness.harness.interrupts import Interrupts
+from evi_harness.harness.recording import Recording, record
+from evi_harness.report.plain import printable
+from evi_harness.sdk.conversation import Conversation
+from evi_harness.sdk.sound import software_sound
+from evi_harness.sdk.version import import_sdk, installed_version
+from evi_harness.session.events import Closed, Event
+
+__all__ = ["LiveOptions", "LiveResult", "record_live"]
+
+# With a file as the microphone: how long nothing is to happen behind its end and that of the last reply.
+QUIET_S = 3.0
+# How long a reply that is owed or under way is waited for when nothing more comes.
+PATIENCE_S = 30.0
+LOOK_EVERY_S = 0.1
+
+_FILE_INSTEAD = "--mic FILE plays a file instead and needs no sound system."
+_INTERRUPTED, _TIME_IS_UP, _FILE_IS_OVER = "interrupted", "--duration is over", "the file and the last reply are over"
+_ERROR = "by an error"
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """What is to be recorded, and how.
+
+    Attributes:
+        base_url: Where EVI is; None for HUME_BASE_URL, else Hume's own.
+        mic: An audio file to be the microphone, with a software speaker to go with it; None for the sound card.
+        out: The folder of sessions.
+        name: What to call the session.
+        duration_s: After how many seconds the conversation ends; None for no such limit.
+        device: The microphone, by index or by a part of its name; None for the default one.
+        config_id: EVI's configuration; None for HUME_CONFIG_ID.
+        allow_user_interrupt: Whether the microphone is sent while the assistant plays.
+        handler: A SPEC, a handler itself, or None for the built-in one.
+    """
+
+    base_url: Optional[str] = None
+    mic: Optional[Path] = None
+    out: Path = Path(DEFAULT_OUT)
+    name: str = "session"
+    duration_s: Optional[float] = None
+    device: Optional[str] = None
+    config_id: Optional[str] = None
+    allow_user_interrupt: bool = False
+    handler: Any = None
+
+
+@dataclass(frozen=True)
+class LiveResult:
+    """A conversation that was recorded.
+
+    Attributes:
+        folder: The session folder.
+        ended: How it ended, in words.
+        duration_ns: From its opening to its last event.
+        n_events: How many events were written.
+        problem: What went wrong on the way; the folder is there all the same.
+    """
+
+    folder: Path
+    ended: str
+    duration_ns: int
+    n_events: int
+    problem: Optional[EviHarnessError] = None
+
+    def lines(self) -> List[str]:
+        """What to tell people: how it ended; where the session is, and how to replay it."""
+        place = shlex.quote(_near(self.folder))
+        how_long = f"{self.duration_ns / 1e9:.1f} s, {self.n_events} events"
+        return [f"ended: {self.ended}", f"session: {place} ({how_long}); replay it: evi-harness replay {place}"]
+
+
+def record_live(options: LiveOptions, write: Callable[[str], object] = print) -> LiveResult:
+    """Hold a live conversation and record it, until Ctrl+C, the service's close, the duration, or the end of the file.
+
+    Args:
+        options: See there.
+        write: Takes the lines that the built-in handler prints; they hold no key and nothing that a terminal acts on.
+
+    Returns:
+        Where the session is. With a ``problem`` where the recording ended early, or the handler or the sound failed on the way.
+
+    Raises:
+        UsageError: An option that cannot be meant: an unknown device, a file that is no audio, a handler that is none.
+        EviHarnessError: Nothing could be recorded: no key, no microphone, no connection, nowhere to write, a handler that does not import.
+        KeyboardInterrupt: A signal came before there was a connection.
+    """
+    if options.mic is not None and options.device is not None:
+        raise UsageError("--mic and --device cannot go together: a file is no sound device", hint="Give one of them.")
+    if isinstance(options.handler, str):
+        spec.split_spec(options.handler)
+    with Interrupts() as interrupts, ExitStack() as stack:
+        settings = load_environment()
+        endpoint = endpoint_for(settings, options.base_url)
+        api_key = api_key_for(settings, endpoint)
+        speaker, device = None, None
+        if options.mic is None:
+            device = _microphone(options.device)
+        else:
+            speaker = _software(options.mic, stack)
+        stack.enter_context(_Out(options.out))
+        installed_version()
+        live = _Live(options, settings, endpoint, api_key, write)
+        return live.go(interrupts, device, speaker)
+
+
+class _Live:
+    """One recorded conversation."""
+
+    def __init__(self, options: LiveOptions, settings: Settings, endpoint: Endpoint, api_key: str, write: Callable[[str], object]) -> None:
+        self._options = options
+        self._settings = settings
+        self._endpoint = endpoint
+        self._api_key = api_key
+        self._write = write
+        self._redactor = redactor_for()
+        self._indicator = Indicator()
+        self._level = Level()
+        self._recording: Optional[Recording] = None
+        self._conversation: Optional[Conversation] = None
+        self._opened_s = 0.0
+        self._ended = ""
+        self._closed: Optional[Closed] = None
+        self._last_ns = 0
+
+    def go(self, interrupts: Interrupts, device: Optional[int], sound: Optional[_Software]) -> LiveResult:
+        failure: Optional[EviHarnessError] = None
+        try:
+            with self._indicator:
+                asyncio.run(self._main(interrupts, device, sound))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            self._ended = self._ended or _INTERRUPTED
+        except EviHarnessError as error:
+            failure = error
+            self._ended = self._ended or _ERROR
+        finally:
+            interrupts.over()
+            if self._recording is not None:
+                self._recording.stop()
+        if self._recording is None:
+            raise failure or KeyboardInterrupt
+        return self._result(self._recording, failure)
+
+    async def _main(self, interrupts: Interrupts, device: Optional[int], sound: Optional[_Software]) -> None:
+        loop = asyncio.get_running_loop()
+        handler = self._options.handler
+        # Imported and built inside of the running loop: on Python 3.9 a queue belongs to the loop that runs when it is made.
+        import_sdk()
+        conversation = self._conversation = Conversation(
+            self._endpoint.base_url,
+            api_key=self._api_key,
+            options=self._chat_options(),
+            handler=spec.load(handler) if isinstance(handler, str) else handler,
+            name=handler if isinstance(handler, str) else "the handler",
+            device=device,
+            allow_user_interrupt=self._options.allow_user_interrupt,
+            on_connected=self._connected,
+            write=self._say,
+            redact=self._redactor.string,
+        )
+        conversing = asyncio.ensure_future(conversation.run())
+        interrupts.told_to(loop, lambda: self._end(_INTERRUPTED))
+        looking = asyncio.ensure_future(self._look(sound))
+        try:
+            await conversing
+        finally:
+            looking.cancel()
+
+    def _chat_options(self) -> Mapping[str, Any]:
+        # A secret key without a key of its own is that of another endpoint.
+        secret_key = self._settings.secret_key if self._settings.api_key is not None else None
+        return {"config_id": self._options.config_id or self._settings.config_id, "secret_key": secret_key}
+
+    def _connected(self, socket: Any) -> None:
+        self._recording = record(
+            socket,
+            out=self._options.out,
+            name=self._options.name,
+            secrets=[key for key in (self._settings.api_key, self._settings.secret_key) if key],
+            user_interrupt="allowed" if self._options.allow_user_interrupt else "dropped",
+            watch=self._watch,
+        ).start()
+        self._opened_s = time.monotonic()
+
+    def _watch(self, event: Event) -> None:
+        self._last_ns = max(self._last_ns, event.at_ns)
+        if isinstance(event, Closed):
+            self._closed = event
+        if self._indicator.is_shown:
+            self._level.hear(event)
+
+    def _end(self, why: str) -> None:
+        self._ended = self._ended or why
+        if self._conversation is not None:
+            self._conversation.end()
+
+    async def _look(self, sound: Optional[_Software]) -> None:
+        """Draw the indicator, and see when the time is up or the file is over."""
+        quiet_since_s = time.monotonic()
+        while not self._ended:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self._conversation is None or not self._conversation.is_open:
+                continue
+            now_s = time.monotonic()
+            self._indicator.draw(now_s - self._opened_s, self._level.take())
+            if self._options.duration_s is not None and now_s - self._opened_s >= self._options.duration_s:
+                self._end(_TIME_IS_UP)
+            if sound is None or not sound.is_quiet or self._awaits_reply(self._conversation):
+                quiet_since_s = now_s
+            elif now_s - quiet_since_s >= QUIET_S:
+                self._end(_FILE_IS_OVER)
+
+    @staticmethod
+    def _awaits_reply(conversation: Conversation) -> bool:
+        replies = conversation.replies
+        since_s = 0.0 if replies.last_s is None else asyncio.get_running_loop().time() - replies.last_s
+        return replies.is_pending and since_s < PATIENCE_S
+
+    def _say(self, line: str) -> None:
+        self._write(printable(self._redactor.string(line)))
+
+    def _result(self, recording: Recording, failure: Optional[EviHarnessError]) -> LiveResult:
+        folder = recording.folder
+        problem = self._told(failure or self._fault())
+        if recording.failure is not None:
+            problem = self._recording_problem(recording)
+        if folder is None:
+            raise problem or SessionUnwritable("no session could be made", where=str(self._options.out))
+        return LiveResult(folder, self._how_it_ended(), self._last_ns, recording.n_events, problem)
+
+    def _told(self, problem: Optional[EviHarnessError]) -> Optional[EviHarnessError]:
+        if problem is not None:
+            problem.what = self._redactor.string(problem.what)
+        return problem
+
+    def _fault(self) -> Optional[EviHarnessError]:
+        faults = [] if self._conversation is None else self._conversation.faults
+        if not faults:
+            return None
+        what, places = faults[0]
+        times = "" if len(faults) == 1 else f" (the first of {len(faults)} times)"
+        return HandlerError(f"{what}{times}", where=places[0] if places else None, hint="The session is complete all the same.")
+
+    def _recording_problem(self, recording: Recording) -> EviHarnessError:
+        place = _near(recording.folder) if recording.folder is not None else str(self._options.out)
+        reason = self._redactor.string(getattr(recording.failure, "what", None) or str(recording.failure))
+        hint = f"What was written before is there: evi-harness check {shlex.quote(place)} says what is missing."
+        return SessionUnwritable(f"the session is incomplete, the recording ended early: {reason}", where=place, hint=hint)
+
+    def _how_it_ended(self) -> str:
+        closed = self._closed
+        if self._ended or closed is None or closed.by == "app":
+            return self._ended or "by the app"
+        if closed.by == "network":
+            return "the connection was lost"
+        code = "no code" if closed.code is None else f"{closed.code}: {explain(closed.code)}"
+        reason = f" ({printable(self._redactor.string(closed.reason))})" if closed.reason else ""
+        return f"the service closed the connection with {code}{reason}"
+
+
+class _Software:
+    """A file in the place of the microphone, and a speaker that keeps what it is given."""
+
+    def __init__(self, file: Path) -> None:
+        self.microphone = SoftwareMicrophone(FileSource(file))
+        self.speaker = SoftwareSpeaker()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the file is over and nothing is being played."""
+        return self.microphone.ended_at_ns is not None and not any(
+            one.ended_ns is None and one.spans and not one.spans[-1].is_silence for one in self.speaker.playbacks
+        )
+
+
+def _software(file: Path, stack: ExitStack) -> _Software:
+    sound = _Software(file)
+    stack.enter_context(software_sound(software_sounddevice(sound.microphone, sound.speaker)))
+    return sound
+
+
+def _microphone(wanted: Optional[str]) -> Optional[int]:
+    """The index of the device that is meant, None for the default one; raises where there is nothing to listen or to play with."""
+    try:
+        devices = list_devices()
+    except EviHarnessError as error:
+        raise EviHarnessError(error.what, hint=". ".join(filter(None, (error.hint, _FILE_INSTEAD)))) from None
+    if not any(device.channels(INPUT) for device in devices):
+        raise EviHarnessError("there is no microphone", hint=f"evi-harness devices lists what there is. {_FILE_INSTEAD}")
+    if not any(device.channels(OUTPUT) for device in devices):
+        raise EviHarnessError("there is no speaker to play replies on", hint=f"evi-harness devices lists what there is. {_FILE_INSTEAD}")
+    if wanted is not None:
+        return choose_device(devices, wanted).index
+    if not _has_default(devices):
+        raise EviHarnessError("no microphone is the default one", hint="Name one with --device; evi-harness devices lists them.")
+    return None
+
+
+def _has_default(devices: List[Device]) -> bool:
+    return any(INPUT in device.default_for for device in devices)
+
+
+class _Out:
+    """The folder of sessions: made if it is not there, tried, and taken away again where nothing came into it."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out.absolute()
+        self._made: List[Path] = []
+
+    def __enter__(self) -> _Out:
+        missing = [folder for folder in (self._out, *self._out.parents) if not folder.exists()]
+        try:
+            for folder in reversed(missing):
+                folder.mkdir()
+                self._made.append(folder)
+            Path(tempfile.mkdtemp(prefix=".evi-harness-", dir=self._out)).rmdir()
+        except OSError as error:
+            self._take_away()
+            what = f"no session can be written here: {error.strerror or error}"
+            raise SessionUnwritable(what, where=_near(self._out), hint="Give a folder that can be written: --out DIR.") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._take_away()
+
+    def _take_away(self) -> None:
+        # A folder with a session in it is not empty, and stays.
+        with suppress(OSError):
+            for folder in reversed(self._made):
+                folder.rmdir()
+
+
+def _near(path: Path) -> str:
+    """A path as people would type it here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith(os.pardir) else relative

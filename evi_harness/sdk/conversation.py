@@ -1,0 +1,239 @@
+"""A live conversation as Hume's quickstart has it: connect, hand on messages, run the SDK's own microphone and playback, close.
+
+Rules of living here: the SDK makes the connection, reads the microphone and plays; nothing of it is replaced. A handler that raises does
+not end the conversation; what it raised is kept. Whatever ends the conversation, the connection is closed in good order where it still can
+be. No exception that leaves here quotes a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Callable, List, Mapping, Optional, Tuple
+
+from evi_harness.errors import EviHarnessError, HandlerError, SdkError
+from evi_harness.sdk.app import told
+from evi_harness.sdk.callbacks import connect_with_callbacks
+from evi_harness.sdk.connection import _client, websocket_of
+from evi_harness.sdk.handlers import call, callbacks_of
+from evi_harness.sdk.interface import WebSocketInterface
+from evi_harness.sdk.reaching import unreachable
+from evi_harness.sdk.replies import Replies
+
+__all__ = ["Conversation"]
+
+# How long the service may take to answer the app's close.
+CLOSE_S = 5.0
+# Once the connection is closed, a handler that takes no message for so long has them all; one that is busy may go on for longer.
+DRAIN_S = 0.2
+BUSY_S = 5.0
+
+_SOUND_HINT = "evi-harness doctor says what the sound system lacks. --mic FILE needs none."
+
+
+class Conversation:
+    """One live conversation. Make it inside the running loop; ``run`` is called once.
+
+    Args:
+        base_url: http or https URL of the service, without a path.
+        api_key: The key to present.
+        options: What the quickstart passes: ``config_id``, ``secret_key``.
+        handler: A function, an object of the quickstart's shape, or a class of such objects. Its ``byte_strs`` is what is played; for one
+            that has none, what the assistant says is played by itself. None is the guide's ``WebSocketInterface``.
+        name: What to call the handler.
+        device: The index of the microphone, None for the default one.
+        allow_user_interrupt: Whether the microphone is sent while the assistant plays.
+        on_connected: Called with the SDK's connection before anything else is done with it.
+        write: Takes the lines that the built-in handler prints.
+        redact: Takes secrets out of what errors quote.
+
+    Attributes:
+        replies: Whether a reply is owed or under way.
+        faults: What the handler raised: a sentence and the places in its code, the innermost first.
+        is_open: Whether the connection has been open.
+
+    Raises:
+        NotAHandler, HandlerError: The handler is none, or cannot be built.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str,
+        options: Mapping[str, Any],
+        handler: Any = None,
+        name: str = "the built-in handler",
+        device: Optional[int] = None,
+        allow_user_interrupt: bool = False,
+        on_connected: Callable[[Any], object] = lambda _: None,
+        write: Callable[[str], object] = print,
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        self.replies = Replies()
+        self.faults: List[Tuple[str, List[str]]] = []
+        self.is_open = False
+        self._base_url = base_url
+        self._api_key = api_key
+        self._options = options
+        self._built_in = WebSocketInterface(write)
+        self._callbacks = callbacks_of(self._built_in if handler is None else handler, name)
+        own = getattr(getattr(self._callbacks.on_message, "__self__", handler), "byte_strs", None)
+        self._plays_itself = own is None
+        self._byte_strs = self._built_in.byte_strs if own is None else own
+        self._microphone = {"device": device, "allow_user_interrupt": allow_user_interrupt}
+        self._on_connected = on_connected
+        self._redact = redact
+        self._websocket: Any = None
+        self._is_ready = asyncio.Event()
+        self._is_to_end = asyncio.Event()
+        self._task: Optional[asyncio.Task[Any]] = None
+        self._n_taken = 0
+        self._is_busy = False
+
+    async def run(self) -> None:
+        """Converse until ``end`` is called or the connection is closed by the service or lost.
+
+        Raises:
+            EviHarnessError: The service could not be reached or refused; microphone or playback failed; the handler failed before the
+                first message.
+            asyncio.CancelledError: ``end`` was called before the connection was open.
+        """
+        self._task = asyncio.current_task()
+        failure: Exception
+        try:
+            async with connect_with_callbacks(
+                _client(self._base_url, self._api_key),
+                self._options,
+                on_message=self._take,
+                on_close=self._tell_of_close,
+                on_error=self._tell_of_error,
+            ) as socket:
+                await self._converse(socket)
+            return
+        except Exception as error:
+            if self.is_open:
+                raise
+            failure = unreachable(self._base_url, error)
+        # Outside of the except block, so that no exception with the request in it hangs on ours.
+        raise failure
+
+    def end(self) -> None:
+        """Have the conversation ended by the app. A second call, or a third, no longer waits for the service to answer."""
+        if self._is_to_end.is_set():
+            self._abort()
+        self._is_to_end.set()
+        if not self.is_open and self._task is not None:
+            self._task.cancel()
+
+    async def _converse(self, socket: Any) -> None:
+        self.is_open = True
+        self._websocket = websocket_of(socket)
+        self._on_connected(socket)
+        await self._first(self._callbacks.on_open)
+        await self._first(self._callbacks.set_socket, socket)
+        self._is_ready.set()
+        try:
+            await self._until_over(socket)
+        finally:
+            asyncio.get_running_loop().call_later(CLOSE_S, self._abort)
+
+    async def _first(self, callback: Any, *args: Any) -> None:
+        """Call what is called once, before the first message."""
+        try:
+            await call(callback, *args)
+        except (Exception, SystemExit) as error:
+            fault = told(error, getattr(callback, "__name__", "the handler"), self._redact)
+            raise HandlerError(fault["what"], where=next(iter(fault["detail"]), None)) from error
+
+    async def _until_over(self, socket: Any) -> None:
+        microphone = asyncio.ensure_future(self._sound(socket))
+        closed = asyncio.ensure_future(self._websocket.wait_closed())
+        asked = asyncio.ensure_future(self._is_to_end.wait())
+        try:
+            await asyncio.wait({microphone, closed, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if closed.done():
+                await self._drained()
+        finally:
+            for task in (microphone, closed, asked):
+                task.cancel()
+            results = await asyncio.gather(microphone, closed, asked, return_exceptions=True)
+        if isinstance(results[0], Exception):
+            raise results[0]
+
+    async def _sound(self, socket: Any) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            from hume import MicrophoneInterface
+
+            await MicrophoneInterface.start(socket, byte_stream=self._byte_strs, **self._microphone)  # type: ignore[arg-type]
+        except ConnectionClosed:
+            # The microphone's sender is told so; that is how a conversation ends. What had been received is still to be taken.
+            await self._websocket.wait_closed()
+            await self._drained()
+        except Exception as error:  # noqa: BLE001 - PortAudio's errors have no class that could be imported without it
+            raise self._sound_failure(error) from None
+
+    def _sound_failure(self, error: Exception) -> EviHarnessError:
+        # An exception group of ImportErrors.
+        if isinstance(error, ImportError) or any(isinstance(one, ImportError) for one in getattr(error, "exceptions", ())):
+            return SdkError("the SDK finds no audio packages", hint="pip install 'hume[microphone]'")
+        text = self._redact(str(error)).strip() or "no further word"
+        return EviHarnessError(f"the SDK's microphone or playback failed: {type(error).__name__}: {text}", hint=_SOUND_HINT)
+
+    async def _drained(self) -> None:
+        """Wait until the handler has what had arrived before the connection was closed."""
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + BUSY_S
+        before = -1
+        while (self._is_busy or self._n_taken != before) and loop.time() < give_up_s and not self._is_to_end.is_set():
+            before = self._n_taken
+            await asyncio.sleep(DRAIN_S)
+
+    async def _take(self, message: Any) -> None:
+        await self._is_ready.wait()
+        self._n_taken += 1
+        self.replies.take(message, asyncio.get_running_loop().time())
+        self._is_busy = True
+        try:
+            if self._plays_itself and getattr(message, "type", "") == "audio_output":
+                await self._built_in.on_message(message)
+            await call(self._callbacks.on_message, message)
+        except (Exception, SystemExit) as error:
+            self._keep_fault(error, "on_message")
+            if isinstance(error, SystemExit):
+                self.end()
+                return
+            raise
+        finally:
+            self._is_busy = False
+
+    async def _tell_of_close(self) -> None:
+        if self.is_open and self._is_ready.is_set():
+            await self._kept(self._callbacks.on_close, "on_close")
+
+    async def _tell_of_error(self, error: BaseException) -> None:
+        # What is raised before and at the opening is raised by run.
+        if not self._is_ready.is_set() or isinstance(error, EviHarnessError):
+            return
+        self._n_taken += 1
+        await self._kept(self._callbacks.on_error or self._built_in.on_error, "on_error", error)
+
+    async def _kept(self, callback: Any, name: str, *args: Any) -> None:
+        try:
+            await call(callback, *args)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the app's callback may raise anything
+            self._keep_fault(error, name)
+
+    def _keep_fault(self, error: BaseException, name: str) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        # Who sends when the connection is closed already is told so; that is no fault.
+        if not isinstance(error, ConnectionClosed):
+            fault = told(error, name, self._redact)
+            self.faults.append((fault["what"], list(fault["detail"])))
+
+    def _abort(self) -> None:
+        transport = getattr(self._websocket, "transport", None)
+        if transport is not None:
+            transport.abort()

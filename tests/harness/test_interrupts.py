@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+
+import pytest
+
+from evi_harness.harness.interrupts import Interrupts
+
+
+def interrupt(number=signal.SIGINT):
+    """What a terminal does."""
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_told_to_the_loop(number):
+    """Each once, as a call on the loop; behind the block all is as it was."""
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+
+    async def main(interrupts):
+        told = asyncio.Queue()
+        interrupts.told_to(asyncio.get_running_loop(), lambda: told.put_nowait(threading.current_thread()))
+        interrupt(number)
+        first = await told.get()
+        interrupt(number)
+        return first, await told.get(), told.empty()
+
+    with Interrupts() as interrupts:
+        assert asyncio.run(main(interrupts)) == (threading.main_thread(), threading.main_thread(), True)
+        assert interrupts.n == 2
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_before_there_is_a_loop_it_interrupts():
+    """As everywhere."""
+    with Interrupts(), pytest.raises(KeyboardInterrupt):
+        interrupt()
+
+
+def test_a_loop_that_is_blocked_is_interrupted_by_the_second():
+    """The first has not been noticed when the second comes."""
+
+    async def main(interrupts):
+        interrupts.told_to(asyncio.get_running_loop(), lambda: None)
+        interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+
+    with Interrupts() as interrupts:
+        asyncio.run(main(interrupts))
+
+
+def test_behind_the_conversation_none_disturbs():
+    """They are counted."""
+    with Interrupts() as interrupts:
+        interrupts.over()
+        interrupt()
+        interrupt(signal.SIGTERM)
+        assert interrupts.n == 2
+
+
+def test_another_thread_takes_none():
+    """Python lets only the main one."""
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def run():
+        with Interrupts():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [before]
