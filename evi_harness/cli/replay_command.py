@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Optional
 
@@ -27,8 +29,15 @@ def _in_a_folder(ctx: click.Context, param: click.Parameter, value: Optional[str
     metavar="SPEC",
     help="FILE.py:NAME or PACKAGE.MODULE:NAME of your handler, or 'recorded' for the null test.  [default: built in]",
 )
+@click.option(
+    "--clock",
+    type=click.Choice(["virtual", "real"]),
+    default="virtual",
+    show_default=True,
+    help="Time that jumps, or the machine's, over a real socket to a server in a process of its own.",
+)
 @click.option("--upgrade", is_flag=True, help="Add to old messages what the installed SDK requires; the report says what.")
-@click.option("--twice", is_flag=True, help="Replay twice and compare both runs byte for byte.")
+@click.option("--twice", is_flag=True, help="Replay twice and compare both runs byte for byte; in virtual time only.")
 @click.option(
     "--out",
     metavar="DIR",
@@ -48,19 +57,29 @@ def _in_a_folder(ctx: click.Context, param: click.Parameter, value: Optional[str
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0.1),
     help="After so long in real time without progress, a replay is stuck.",
+)
+@click.option(
+    "--thread-wait",
+    default=0.2,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    help="How long, in real time, the virtual clock stands still for a job on another thread.",
 )
 def command(
     session: Path,
     handler: Optional[str],
+    clock: str,
     upgrade: bool,
     twice: bool,
     out: Optional[Path],
     json_file: Optional[str],
     timeout: float,
+    thread_wait: float,
 ) -> int:
-    """Replay SESSION to a handler, in virtual time, through the installed SDK.
+    """Replay SESSION to a handler, through the installed SDK.
 
     The handler is a function on_message(message), or an object or class with on_message and any of set_socket, on_open, on_close and
     on_error, as in Hume's quickstart. Without one, the built-in handler prints the transcript with the strongest emotions.
@@ -71,15 +90,19 @@ def command(
 
     # With the report on standard output, people read standard error.
     aside = json_file == "-"
-    result = replay_session(
-        session,
-        handler=handler,
-        upgrade=upgrade,
-        twice=twice,
-        out=out,
-        timeout_s=timeout,
-        write=lambda line: click.echo(line, err=aside),
-    )
+    # So does what the handler itself prints.
+    with redirect_stdout(sys.stderr) if aside else nullcontext():
+        result = replay_session(
+            session,
+            handler=handler,
+            clock=clock,
+            upgrade=upgrade,
+            twice=twice,
+            out=out,
+            timeout_s=timeout,
+            thread_wait_s=thread_wait,
+            write=lambda line: click.echo(line, err=aside),
+        )
     for line in result.lines():
         click.echo(line, err=aside)
     if json_file is not None:

@@ -8,15 +8,19 @@ import time
 import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+from evi_harness.errors import UsageError
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.discretion import Discreet, discreet_verdict, known_secrets, redactor_for
 from evi_harness.harness.folders import new_folder, now_utc
+from evi_harness.harness.real_run import run_in_real_time
 from evi_harness.harness.run import Run, RunOptions, run_in_virtual_time
 from evi_harness.harness.sessions import load_session
 from evi_harness.harness.software import app, software
+from evi_harness.live.lateness import Lateness, lateness_ns
+from evi_harness.live.virtual import THREAD_WAIT_NS
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.replay.trace import first_difference
 from evi_harness.replay.verdict import Verdict, judge
@@ -29,8 +33,11 @@ from evi_harness.session.session import Session
 from evi_harness.storage.redaction import Redactor
 from evi_harness.storage.writer import write_session
 
-__all__ = ["ReplayResult", "replay_session"]
+__all__ = ["CLOCKS", "ReplayResult", "replay_session"]
 
+VIRTUAL = "virtual"
+# Clock → what runs a handler on it.
+CLOCKS: Mapping[str, Callable[[Session, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, "real": run_in_real_time}
 
 # Recorded seq and what was added to it, of each message that was upgraded.
 Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
@@ -82,14 +89,16 @@ def replay_session(
     session: Union[str, Path, Session],
     *,
     handler: Any = None,
+    clock: str = VIRTUAL,
     upgrade: bool = False,
     twice: bool = False,
     out: Optional[Union[str, Path]] = None,
     patience: Patience = DEFAULT_PATIENCE,
     timeout_s: float = 60.0,
+    thread_wait_s: float = THREAD_WAIT_NS / 1e9,
     write: Callable[[str], object] = print,
 ) -> ReplayResult:
-    """Replay a session to a handler, in virtual time, through the installed SDK.
+    """Replay a session to a handler, through the installed SDK.
 
     Args:
         session: A session, or its folder.
@@ -97,34 +106,42 @@ def replay_session(
             the null test, in which the recording meets itself; a SPEC (``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME``); or a function
             ``on_message(message)``, an object of the quickstart's shape, or a class of such objects. The user's audio is sent from the
             recording, and the connection closed when the recorded app closed it.
+        clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a process of its own.
         upgrade: Add to old messages what the installed SDK requires; reported.
-        twice: Replay twice and compare the two runs byte for byte.
+        twice: Replay twice and compare the two runs byte for byte; in virtual time only.
         out: A folder of sessions that the replay's own session is written to.
         patience: How long the player waits for the app.
         timeout_s: After so many real seconds without progress the replay is stuck.
+        thread_wait_s: How long, in real seconds, the virtual clock stands still for a job on another thread.
         write: Takes the lines that the built-in handler prints; they hold no secret and nothing that a terminal acts on.
 
     Returns:
         The result.
 
     Raises:
+        UsageError: There is no such clock; two runs in real time are to be compared; an event loop runs on this thread.
         SessionUnreadable: The session cannot be read.
         HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
         SdkError: The SDK is not installed.
         SessionUnwritable: ``out`` cannot be written.
     """
+    run_once = _on(clock, twice)
     recorded = session if isinstance(session, Session) else load_session(session)
     sdk = installed_version()
     played, upgraded = _upgraded(recorded, sdk) if upgrade else (recorded, ())
     redactor = redactor_for(recorded)
     options = RunOptions(
-        patience=patience, timeout_s=timeout_s, write=lambda line: write(printable(redactor.string(line))), redact=redactor.string
+        patience=patience,
+        timeout_s=timeout_s,
+        thread_wait_ns=round(thread_wait_s * 1e9),
+        write=lambda line: write(printable(redactor.string(line))),
+        redact=redactor.string,
     )
     began_s = time.perf_counter()
-    run = run_in_virtual_time(played, handler, options)
+    run = run_once(played, handler, options)
     real_s = time.perf_counter() - began_s
     difference = _second(played, handler, options, run, Discreet(redactor)) if twice else None
-    live = _live(recorded, run, sdk, upgraded)
+    live = _live(recorded, run, sdk, upgraded, clock)
     verdict = discreet_verdict(judge(played, live, Discreet(redactor)), redactor)
     folder = None if out is None else new_folder(out, f"{recorded.name or 'session'}-replay")
     if folder is not None:
@@ -135,6 +152,8 @@ def replay_session(
             live=live,
             handler=run.handler,
             sdk=sdk,
+            clock=clock,
+            lateness_ns=None if clock == VIRTUAL else _lateness_ns(live),
             verdict=verdict,
             upgraded=upgraded,
             hints=_hints(played, verdict, sdk),
@@ -145,6 +164,23 @@ def replay_session(
         ),
         redactor,
     )
+
+
+def _on(clock: str, twice: bool) -> Callable[[Session, Any, RunOptions], Run]:
+    if clock not in CLOCKS:
+        raise UsageError(f"there is no clock {clock!r}", hint=f"There are: {', '.join(CLOCKS)}.")
+    if twice and clock != VIRTUAL:
+        raise UsageError(
+            "two runs in real time are never the same to the nanosecond, so they are not compared",
+            hint="Leave out --clock real, or --twice.",
+        )
+    return CLOCKS[clock]
+
+
+def _lateness_ns(live: Session) -> Mapping[str, Optional[int]]:
+    """How late the server sent its messages, summed up."""
+    late = Lateness.of(lateness_ns(live.events))
+    return {"n": late.n, "p50": late.p50_ns, "p99": late.p99_ns, "max": late.max_ns}
 
 
 def _upgraded(session: Session, sdk: str) -> Tuple[Session, Upgraded]:
@@ -181,7 +217,7 @@ def _said(line: str, events: Sequence[Event], dialect: Discreet) -> str:
     return f"#{event.seq} at {event.at_ns / 1e9:.9f} s, {event.kind} {said} (sha256 {digest}…)"
 
 
-def _live(recorded: Session, run: Run, sdk: str, upgraded: Upgraded) -> Session:
+def _live(recorded: Session, run: Run, sdk: str, upgraded: Upgraded, clock: str) -> Session:
     now = now_utc()
     header = Header(
         id=str(uuid.uuid4()),
@@ -197,9 +233,9 @@ def _live(recorded: Session, run: Run, sdk: str, upgraded: Upgraded) -> Session:
         source={
             "session": recorded.header.id,
             "handler": run.handler,
-            "clock": "virtual",
+            "clock": clock,
             "causes": EVI.version,
-            "deterministic": not run.overdue_jobs,
+            "deterministic": clock == VIRTUAL and not run.overdue_jobs,
             "upgraded": [{"recorded_seq": seq, "added": list(added)} for seq, added in upgraded],
         },
     )
@@ -209,7 +245,10 @@ def _live(recorded: Session, run: Run, sdk: str, upgraded: Upgraded) -> Session:
 def _hints(played: Session, verdict: Verdict, sdk: str) -> Tuple[str, ...]:
     if not any(finding.kind == "unparseable" for finding in verdict.findings):
         return ()
-    found = [compat.upgrade(event.frame, sdk) for event in played.received]
-    added = sorted({name for one in found if one is not None for name in one[1]})
-    n_old = sum(one is not None for one in found)
-    return (f"--upgrade adds {', '.join(added)} to {n_old} messages of this session",) if added else ()
+    upgraded = [compat.upgrade(event.frame, sdk) for event in played.received]
+    found = [one for one in upgraded if one is not None]
+    # A hint that mends something else than what stopped the replay would lead nowhere.
+    if not found or any(compat.problems(frame, sdk) for frame, _ in found):
+        return ()
+    added = sorted({name for _, names in found for name in names})
+    return (f"--upgrade adds {', '.join(added)} to {len(found)} message{'' if len(found) == 1 else 's'} of this session",)

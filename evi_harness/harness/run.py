@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.errors import HandlerError, StuckError
+from evi_harness.errors import StuckError
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness import spec
+from evi_harness.harness.handling import callbacks_for, chat_options, note_stuck, note_unhandled
+from evi_harness.harness.leaving import Leaving
+from evi_harness.harness.silence import silent_sound
 from evi_harness.live.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.live.blocking import Charge
 from evi_harness.live.carrier import VirtualCarrier
@@ -23,16 +24,13 @@ from evi_harness.live.virtual import THREAD_WAIT_NS, VirtualLoop, run_virtual
 from evi_harness.live.watchdog import Watchdog
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience, Player
 from evi_harness.replay.user import RecordedUser
-from evi_harness.sdk.app import App, run_app, told
-from evi_harness.sdk.handlers import Callbacks, callbacks_of
-from evi_harness.sdk.quickstart import Quickstart
+from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.recorded import run_recorded
-from evi_harness.sdk.version import import_sdk
 from evi_harness.session.events import Closed, Event, Handshake
-from evi_harness.session.protocols import Action, Close, Service
+from evi_harness.session.protocols import Action, Service
 from evi_harness.session.session import Session
 
-__all__ = ["BUILT_IN", "RECORDED", "Run", "RunOptions", "run_in_virtual_time"]
+__all__ = ["BUILT_IN", "RECORDED", "Run", "RunOptions", "name_of", "run_in_virtual_time"]
 
 RECORDED = "recorded"
 BUILT_IN = "quickstart (built in)"
@@ -49,7 +47,7 @@ class RunOptions:
     Attributes:
         patience: How long the player waits for the app.
         timeout_s: After so many real seconds without progress the run is stuck.
-        blocked_ns: From how long on a step counts as blocking the loop.
+        blocked_ns: From how long on a step counts as blocking the loop, None for what the clock has for it.
         thread_wait_ns: How long, in real time, the clock stands still for a job that does not wake the loop.
         write: Takes the lines that the built-in handler prints.
         redact: Takes secrets out of what notes quote.
@@ -57,7 +55,7 @@ class RunOptions:
 
     patience: Patience = DEFAULT_PATIENCE
     timeout_s: float = 60.0
-    blocked_ns: int = THRESHOLD_NS
+    blocked_ns: Optional[int] = None
     thread_wait_ns: int = THREAD_WAIT_NS
     write: Callable[[str], object] = print
     redact: Callable[[str], str] = str
@@ -94,7 +92,7 @@ def run_in_virtual_time(recorded: Session, handler: Any, options: RunOptions) ->
     Raises:
         HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
     """
-    run = Run(_name(handler))
+    run = Run(name_of(handler))
     _VirtualRun(recorded, handler, options, run).go()
     return run
 
@@ -137,7 +135,8 @@ class _VirtualRun:
             service_name="player",
         )
         async with VirtualCarrier(loop, server) as carrier:
-            await self._client(carrier.url, player, journal, loop)
+            with silent_sound(loop):
+                await self._client(carrier.url, player, journal, loop)
             if journal.opened_at_ns is not None:
                 await asyncio.wait({asyncio.ensure_future(over.wait())}, timeout=END_WAIT_S)
         if self._blocked is not None:
@@ -150,43 +149,25 @@ class _VirtualRun:
             return
         # With no handler of the developer's there is nobody but the recording to send what the app sent.
         user = RecordedUser(self._recorded, EVI, only_microphone=self._handler is not None, closes=False)
-        callbacks = self._callbacks()
+        options = self._options
+        callbacks = callbacks_for(self._handler, self._run.handler, write=options.write, redact=options.redact)
         self._app = App(
             base_url=url,
             callbacks=callbacks,
-            user=_Leaving(user, player),
+            user=Leaving(user, player),
             journal=journal,
             clock=loop,
-            options=_options(self._recorded.handshake),
-            redact=self._options.redact,
+            options=chat_options(self._recorded.handshake),
+            redact=options.redact,
         )
-        self._blocked = BlockedNotes(journal, self._handling, self._options.blocked_ns)
+        self._blocked = BlockedNotes(journal, self._handling, THRESHOLD_NS if options.blocked_ns is None else options.blocked_ns)
         # Importing the handler is not the app's running.
         loop.steps.forget()
         await run_app(self._app)
 
-    def _callbacks(self) -> Callbacks:
-        if self._handler is None:
-            return callbacks_of(Quickstart(self._options.write), BUILT_IN)
-        # Before the handler imports it: what hides a broken sound system from it is ours.
-        import_sdk()
-        try:
-            handler = spec.load(self._handler) if isinstance(self._handler, str) else self._handler
-            return callbacks_of(handler, self._run.handler)
-        except HandlerError as error:
-            what = self._options.redact(error.what)
-            if what == error.what:
-                raise
-            # The exception below it quotes the secret too, so nobody is led there.
-            raise HandlerError(what, where=error.where, hint=error.hint) from None
-
     def _unhandled(self, loop: Any, context: Mapping[str, Any]) -> None:
-        """Take what asyncio would only log: a task of the handler's own that failed with nobody there to see it is a finding too."""
-        error = context.get("exception")
-        if isinstance(error, Exception) and not isinstance(error, StuckError) and self._journal is not None:
-            self._journal.note("raised", **told(error, "a task that nobody awaits", self._options.redact))
-        elif error is None:
-            loop.default_exception_handler(context)
+        if self._journal is not None:
+            note_unhandled(self._journal, loop, context, self._options.redact)
 
     def _progress(self) -> int:
         # Time that moves and frames that cross are progress; a loop that only spins makes none.
@@ -207,9 +188,9 @@ class _VirtualRun:
     def _stuck(self, error: StuckError, stacks: Sequence[str]) -> None:
         if self._journal is None:
             raise error
-        what = f"nothing moved for {self._options.timeout_s:g} s of real time; interrupted here" if stacks else error.what
-        detail = [line.strip() for text in stacks[:1] for line in developers_part(text)]
-        self._journal.note("stuck", of=self._handling(), what=self._options.redact(what), detail=detail, ended=True)
+        stack = stacks[0] if stacks else None
+        options = self._options
+        note_stuck(self._journal, error, stack, of=self._handling(), timeout_s=options.timeout_s, redact=options.redact)
 
     def _collect(self) -> None:
         if self._journal is not None and self._loop is not None:
@@ -238,57 +219,8 @@ class _Announced:
         return self._service.next_at_ns()
 
 
-class _Leaving:
-    """The user's side, which closes when the recorded app did: for handlers whose connection is ours."""
-
-    def __init__(self, user: RecordedUser, player: Player) -> None:
-        self._user = user
-        self._player = player
-
-    def take(self, event: Event, at_ns: int) -> None:
-        self._user.take(event, at_ns)
-
-    def due(self, at_ns: int) -> Sequence[Action]:
-        closes_at_ns = self._player.app_closes_at_ns
-        actions = self._user.due(at_ns)
-        if closes_at_ns is None or closes_at_ns > at_ns:
-            return actions
-        close = self._player.recorded_close
-        return [*actions, Close(close.code or 1000, close.reason) if close is not None else Close()]
-
-    def next_at_ns(self) -> Optional[int]:
-        next_at_ns, closes_at_ns = self._user.next_at_ns(), self._player.app_closes_at_ns
-        if next_at_ns is None or closes_at_ns is None:
-            return closes_at_ns if next_at_ns is None else next_at_ns
-        return min(next_at_ns, closes_at_ns)
-
-
-def developers_part(stack: str) -> List[str]:
-    """The lines of a formatted stack from below the last frame of this package on: what the handler was doing."""
-    lines = stack.splitlines()
-    # Each frame is a line "File …" and, where the source is there, the line of code.
-    last = max((index for index, line in enumerate(lines) if line.lstrip().startswith(f'File "{_PACKAGE}')), default=-1)
-    below = next((index for index in range(last + 1, len(lines)) if lines[index].lstrip().startswith("File ")), len(lines))
-    return lines[below:] or lines
-
-
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
-
-# The parameters of the handshake that every SDK version takes as an argument; the rest is not repeated.
-_OPTIONS: Mapping[str, Callable[[str], Any]] = {
-    "config_id": str,
-    "config_version": int,
-    "resumed_chat_group_id": str,
-    "verbose_transcription": lambda text: text.lower() == "true",
-}
-
-
-def _options(handshake: Optional[Handshake]) -> Mapping[str, Any]:
-    query = () if handshake is None else handshake.query
-    return {name: _OPTIONS[name](value) for name, value in query if name in _OPTIONS}
-
-
-def _name(handler: Any) -> str:
+def name_of(handler: Any) -> str:
+    """What to call a handler."""
     if handler is None:
         return BUILT_IN
     if isinstance(handler, str):

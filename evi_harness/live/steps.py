@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import Any, Deque, Optional
+from dataclasses import dataclass, field
+from typing import Any, Callable, Deque, Optional
 
 __all__ = ["ReadySteps", "Step"]
+
+# Longer than any step takes.
+NEVER_NS = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,14 @@ class Step:
         what: What ran: the coroutine of the task, or the callback.
         took_ns: Real time it took. A sample: it depends on the machine.
         cpu_ns: Time of the processor that the thread used meanwhile. A sample likewise.
+        file: The file of its code, empty where it has none that Python knows.
     """
 
     number: int
     what: str
     took_ns: int
     cpu_ns: int
+    file: str = field(default="", compare=False)
 
 
 class ReadySteps(Deque[Any]):
@@ -51,6 +56,18 @@ class ReadySteps(Deque[Any]):
         self._began_ns = 0
         self._began_cpu_ns = 0
         self._worst_cpu_ns = -1
+        self._long_ns = NEVER_NS
+        self._on_long: Optional[Callable[[Step], object]] = None
+
+    def tell(self, long_ns: int, on_long: Callable[[Step], object]) -> None:
+        """Tell, from now on, of each step that takes long in real time, when it has ended.
+
+        Args:
+            long_ns: From how long on.
+            on_long: Called with the step, on the loop's thread.
+        """
+        self._long_ns = long_ns
+        self._on_long = on_long
 
     def forget(self) -> None:
         """Begin anew with ``worst``: what ran so far was preparation."""
@@ -77,13 +94,22 @@ class ReadySteps(Deque[Any]):
             cpu_ns = time.thread_time_ns() - self._began_cpu_ns
             if cpu_ns > self._worst_cpu_ns:
                 self._worst_cpu_ns = cpu_ns
-                self.worst = Step(self.n_steps, _describe(self._running), took_ns, cpu_ns)
-        self._running = None
+                self.worst = _step(self.n_steps, self._running, took_ns, cpu_ns)
+        handle, self._running = self._running, None
+        if took_ns >= self._long_ns and self._on_long is not None:
+            self._on_long(_step(self.n_steps, handle, took_ns, time.thread_time_ns() - self._began_cpu_ns))
 
 
-def _describe(handle: Any) -> str:
+def _step(number: int, handle: Any, took_ns: int, cpu_ns: int) -> Step:
+    named = _named(handle)
+    what = getattr(named, "__qualname__", None) or repr(named)
+    code = getattr(named, "cr_code", None) or getattr(named, "__code__", None)
+    return Step(number, what, took_ns, cpu_ns, file=getattr(code, "co_filename", ""))
+
+
+def _named(handle: Any) -> Any:
+    """What bears the name of what a handle runs: the coroutine of a task, else the callback."""
     # A cancelled handle has let go of its callback.
     callback = getattr(handle, "_callback", None)
     coroutine = getattr(getattr(callback, "__self__", None), "get_coro", None)
-    named = coroutine() if coroutine is not None else callback
-    return getattr(named, "__qualname__", None) or repr(named)
+    return coroutine() if coroutine is not None else callback

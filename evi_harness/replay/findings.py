@@ -18,6 +18,7 @@ FINDINGS: Mapping[str, str] = {
     "raised": "the handler raised an exception",
     "unparseable": "the installed SDK cannot parse a message",
     "blocked": "the event loop was blocked",
+    "plays_on": "the handler played on after an interruption",
 }
 
 

@@ -36,6 +36,9 @@ class ReplayReport:
         handler: What the handler is called.
         sdk: Version of the SDK.
         verdict: What was found.
+        clock: What it ran on: ``virtual`` or ``real``.
+        lateness_ns: In real time, how late the server sent its messages: ``n`` messages, ``p50``, ``p99`` and ``max`` in nanoseconds, None
+            where there are too few; None in virtual time, where nothing is late.
         upgraded: Recorded seq and what was added, for each message that was upgraded.
         hints: What the developer may do next, one sentence each.
         twice: None where it ran once; else the first lines in which two traces differ, empty where they are identical.
@@ -49,6 +52,8 @@ class ReplayReport:
     handler: str
     sdk: str
     verdict: Verdict
+    clock: str = "virtual"
+    lateness_ns: Optional[Mapping[str, Optional[int]]] = None
     upgraded: Tuple[Tuple[int, Tuple[str, ...]], ...] = ()
     hints: Tuple[str, ...] = ()
     twice: Optional[Tuple[str, ...]] = None
@@ -68,8 +73,8 @@ def remarks(live: Session) -> List[str]:
     held = [note for note in live.notes if note.name == "due" and note.data.get("held_ns")]
     if held:
         most = max(held, key=lambda note: int(note.data["held_ns"]))
-        by = f"at most {most.data['held_ns'] / 1e6:g} ms (recorded #{most.data['recorded_seq']})"
-        told.append(f"{_count(len(held), 'event')} held back by the order of events, {by}")
+        by = f"by at most {most.data['held_ns'] / 1e6:g} ms (recorded #{most.data['recorded_seq']})"
+        told.append(f"{_count(len(held), 'event')} came later than due, {by}: what was before them had not come")
     return told
 
 
@@ -96,7 +101,9 @@ def as_text(report: ReplayReport, dialect: Dialect) -> List[str]:
 def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     recorded = report.recorded
     yield _row("session", f"{recorded.name}: {_size(recorded, dialect)}{_made_up(recorded)}")
-    yield _row("replayed", f"with {report.handler} on hume {report.sdk}, in virtual time ({report.real_s:.2f} s of real time)")
+    yield _row("replayed", f"with {report.handler} on hume {report.sdk}, {_clock(report)}")
+    if report.lateness_ns is not None:
+        yield _row("late", _late(report.lateness_ns))
     if report.upgraded:
         names = sorted({name for _, added in report.upgraded for name in added})
         yield _row("upgraded", f"{_count(len(report.upgraded), 'message')}: added {', '.join(names)}")
@@ -137,6 +144,19 @@ def _made_up(session: Session) -> str:
     if not recorded.sent:
         parts.append("what was sent is not known and not compared")
     return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _clock(report: ReplayReport) -> str:
+    if report.clock == "virtual":
+        return f"in virtual time ({report.real_s:.2f} s of real time)"
+    return f"in {report.clock} time ({report.real_s:.2f} s)"
+
+
+def _late(lateness_ns: Mapping[str, Optional[int]]) -> str:
+    """How late the server was; a figure that there are too few messages for is left out."""
+    figures = [(name, lateness_ns.get(name)) for name in ("p50", "p99", "max")]
+    told = ", ".join(f"{name} {ns / 1e6:.2f} ms" for name, ns in figures if ns is not None)
+    return f"the server itself, in {_count(lateness_ns.get('n') or 0, 'message')}{': ' if told else ''}{told}"
 
 
 def _finding(finding: Finding, report: ReplayReport, dialect: Dialect) -> Iterator[str]:
@@ -232,7 +252,8 @@ def as_json(report: ReplayReport) -> Dict[str, Any]:
         "session_id": report.recorded.header.id,
         "handler": report.handler,
         "sdk": report.sdk,
-        "clock": "virtual",
+        "clock": report.clock,
+        "lateness_ns": None if report.lateness_ns is None else dict(report.lateness_ns),
         "times": report.recorded.header.recorded.times,
         "sent_compared": report.recorded.header.recorded.sent,
         "passed": report.passed,

@@ -16,9 +16,11 @@ from evi_harness.errors import StuckError
 from evi_harness.live.client import ClientPump, send_frame
 from evi_harness.live.clock import Clock
 from evi_harness.live.journal import Journal
+from evi_harness.live.tap_connection import is_closed
 from evi_harness.sdk.connection import open_chat, websocket_of
 from evi_harness.sdk.handlers import Callbacks, call
 from evi_harness.sdk.parsing import problems
+from evi_harness.sdk.playing_on import PlayingOn
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.protocols import Service
@@ -41,6 +43,8 @@ class App:
         clock: What the journal is stamped by.
         options: What the connection is opened with.
         redact: Takes secrets out of what a note quotes.
+        opened: Called with the connection of the websockets library once it is open, before anything else: for a journal that the
+            service's side does not write.
         pump: Acts out ``user``; there once the connection is open.
         handling: The seq of the event that the handler is busy with, None while it is not.
     """
@@ -52,6 +56,7 @@ class App:
     clock: Clock
     options: Mapping[str, Any] = field(default_factory=dict)
     redact: Callable[[str], str] = str
+    opened: Callable[[Any], object] = id
     pump: Optional[ClientPump] = None
     handling: Optional[int] = None
 
@@ -64,7 +69,8 @@ async def run_app(app: App) -> None:
     """
     async with open_chat(app.base_url, api_key="replay", options=app.options) as socket:
         websocket = websocket_of(socket)
-        run = _Run(app)
+        app.opened(websocket)
+        run = _Run(app, websocket)
         await run.observed(None, app.callbacks.on_open)
         await run.observed(None, app.callbacks.set_socket, socket)
         app.pump = ClientPump(app.user, app.journal, app.clock, lambda frame: send_frame(websocket, frame), websocket.close)
@@ -109,9 +115,11 @@ class _Reading(asyncio.Task[None]):
 class _Run:
     """The reading side: which message is which event, and what the handler does with it."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, websocket: Any) -> None:
         self._app = app
+        self._websocket = websocket
         self._looked_at = 0
+        self._playing_on = PlayingOn(app.callbacks.on_message, app.journal)
 
     async def read(self, socket: Any) -> None:
         messages = socket.__aiter__()
@@ -129,7 +137,9 @@ class _Run:
             event = self._next_received()
             if self._app.pump is not None:
                 self._app.pump.take(event)
+            self._playing_on.before(message)
             await self.observed(event, self._app.callbacks.on_message, message)
+            self._playing_on.after(event, message)
 
     async def observed(self, event: Optional[Event], callback: Any, *args: Any) -> None:
         """Call a callback of the handler's and note when it ran and what it raised."""
@@ -151,7 +161,7 @@ class _Run:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the handler raises is a finding
             # Who sends when the connection is closed already is told so; that is how a session ends.
-            if not (_is_closed(error) and any(isinstance(one, Closed) for one in journal.events)):
+            if not (_is_closed(error) and self._is_over()):
                 journal.note("raised", of=of, **told(error, name, self._app.redact))
             await self._on_error(error, name)
         finally:
@@ -177,6 +187,9 @@ class _Run:
             ended=True,
         )
         await self._on_error(error, "the SDK")
+
+    def _is_over(self) -> bool:
+        return is_closed(self._websocket) or any(isinstance(one, Closed) for one in self._app.journal.events)
 
     def _next_received(self) -> Received:
         """The event of the message that the app takes now: they come in the order in which they were sent."""

@@ -6,7 +6,7 @@ It runs on the WebSocket library that the SDK runs on, below the SDK, since a re
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Callable
 from urllib.parse import quote, urlencode
 
 from evi_harness.live.client import ClientPump, send_frame
@@ -18,7 +18,9 @@ from evi_harness.session.protocols import Service
 __all__ = ["run_recorded"]
 
 
-async def run_recorded(base_url: str, handshake: Handshake, user: Service, journal: Journal, clock: Clock) -> None:
+async def run_recorded(
+    base_url: str, handshake: Handshake, user: Service, journal: Journal, clock: Clock, opened: Callable[[Any], object] = id
+) -> None:
     """Act out the recorded user from open to close.
 
     Args:
@@ -27,6 +29,7 @@ async def run_recorded(base_url: str, handshake: Handshake, user: Service, journ
         user: What speaks for the user.
         journal: The session: its clock and its opening.
         clock: What the journal is stamped by.
+        opened: Called with the connection once it is open: for a journal that the service's side does not write.
     """
     from websockets.exceptions import ConnectionClosed
 
@@ -34,6 +37,7 @@ async def run_recorded(base_url: str, handshake: Handshake, user: Service, journ
     if handshake.query:
         url += "?" + urlencode(handshake.query)
     async with _connect()(url, max_size=None) as websocket:
+        opened(websocket)
         pump = ClientPump(user, journal, clock, lambda frame: send_frame(websocket, frame), websocket.close)
         acting = asyncio.ensure_future(pump.run())
         try:

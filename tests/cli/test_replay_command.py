@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,8 @@ import pytest
 from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
 from evi_harness.storage.writer import write_session
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +68,50 @@ def test_help_says_what_the_timeout_is_in(capsys):
     out = capsys.readouterr().out
     assert "--timeout SECONDS" in out
     assert "60.0" in out
+
+
+APP = """
+class App:
+    def set_socket(self, socket):
+        self.socket = socket
+
+    async def on_message(self, message):
+        print("heard", message.type, flush=True)
+"""
+
+
+@pytest.fixture
+def greeting(session_of):
+    """A session of 50 ms in the current folder: the assistant greets, and the app closes."""
+    rows = [("received", 20, {"type": "assistant_end"}), ("closed", 50, ("app", 1000, ""))]
+    write_session("greeting", session_of(rows), EVI)
+
+
+def test_the_clock_may_be_real(greeting, capsys):
+    """The report says so, and how late the server itself was."""
+    assert main(["replay", "greeting", "--clock", "real", "--json", "report.json"]) == 0
+    told = json.loads(Path("report.json").read_text())
+    assert (told["clock"], told["lateness_ns"]["n"]) == ("real", 1)
+    out = capsys.readouterr().out
+    assert ", in real time (" in out
+    assert "\nlate       " in out
+
+
+@pytest.mark.parametrize("words", [["--clock", "real", "--twice"], ["--clock", "wall"]])
+def test_a_clock_that_cannot_be_meant_is_a_usage_error(words, capsys):
+    """Two runs in real time are never the same; and there are two clocks."""
+    assert main(["replay", "weather", *words]) == 2
+    assert "real" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_replay_in_real_time(weather):
+    """With 130; the pipe that the server's process shares is closed, so it has ended too."""
+    Path("app.py").write_text(APP)
+    command = [sys.executable, "-m", "evi_harness", "replay", "weather", "--clock", "real", "--handler", "app.py:App"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as replay:
+        assert replay.stdout.readline() == "heard chat_metadata\n"
+        replay.send_signal(signal.SIGINT)
+        out, err = replay.communicate(timeout=60)
+    assert (replay.returncode, err) == (130, "interrupted\n")
+    assert "verdict" not in out

@@ -79,3 +79,19 @@ def test_a_task_is_named_by_its_coroutine():
     loop = run_virtual(computes)
     assert loop.steps.worst.what.endswith("computes")
     assert loop.steps.worst.took_ns >= 20_000_000
+
+
+def test_long_steps_are_told_of_when_they_have_ended(ticks):
+    """In real time, with the file of their code; from then on, and no shorter ones."""
+    steps, told = ReadySteps(), []
+    steps.extend([Handle(first), Handle(second), Handle(first)])
+    steps.popleft()
+    ticks.update(real=500)
+    steps.end()
+    steps.tell(100, told.append)
+    for real in (599, 699):
+        steps.popleft()
+        ticks.update(real=real, cpu=real // 100)
+        steps.end()
+    assert told == [Step(3, "first", 100, 1)]
+    assert told[0].file == __file__

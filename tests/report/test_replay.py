@@ -207,7 +207,7 @@ def test_remarks_are_told_and_are_no_fault(weather):
     told = remarks(live)
     assert told[0] == "the user's audio had not got to 900 ms in time; at 2900 ms that counted as reached"
     assert told[1] == "the app did not close the connection; the service closed it"
-    assert told[3] == "2 events held back by the order of events, at most 1.5 ms (recorded #13)"
+    assert told[3] == "2 events came later than due, by at most 1.5 ms (recorded #13): what was before them had not come"
     assert len(told) == 4
     assert report(weather, live=live).passed
 

@@ -1,0 +1,50 @@
+"""One session out of two sides: what the server kept in its process, and what was observed of the app in this one.
+
+Both are stamped by the machine's monotonic clock, so times compare. What crossed the wire is told by the server alone; of the app's side
+only the notes are taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import List, Mapping, Sequence
+
+from evi_harness.session.events import Event, Note, Received
+
+__all__ = ["merged"]
+
+
+def merged(kept: Sequence[Event], observed: Sequence[Event], ahead_ns: int) -> List[Event]:
+    """Bring both sides together in time, with seqs given anew.
+
+    Args:
+        kept: The server's events, in the order of writing; none where nobody connected.
+        observed: The app's side, in the order of writing. The n-th message that it took is the n-th that the server sent.
+        ahead_ns: How long after the server's opening the app's side opened; a little below 0 is possible.
+
+    Returns:
+        The events, by time and seq. A note refers to the same event as before. None lies before the opening.
+    """
+    rows = [_Row(event.at_ns, False, event) for event in kept]
+    rows += [_Row(max(0, event.at_ns + ahead_ns), True, event) for event in observed if isinstance(event, Note)]
+    # Of what has the same time, the server's comes first: an observation follows what it is about.
+    rows.sort(key=lambda row: (row.at_ns, row.is_observed))
+    new = {row.event.seq: seq for seq, row in enumerate(rows) if not row.is_observed}
+    sent = [event.seq for event in kept if isinstance(event, Received)]
+    taken = [event.seq for event in observed if isinstance(event, Received)]
+    new_of_taken = {one: new[other] for one, other in zip(taken, sent)}
+    return [_placed(row, seq, new_of_taken if row.is_observed else new) for seq, row in enumerate(rows)]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An event of either side, with its time by the server's opening."""
+
+    at_ns: int
+    is_observed: bool
+    event: Event
+
+
+def _placed(row: _Row, seq: int, new: Mapping[int, int]) -> Event:
+    event = replace(row.event, seq=seq, at_ns=row.at_ns)
+    return replace(event, of=new.get(event.of)) if isinstance(event, Note) and event.of is not None else event

@@ -1,0 +1,91 @@
+"""Notes of a blocked event loop in real time: samples, since a busy machine stretches a step as a blocking call does.
+
+Rules of living here: a note stands where the step ended; which callback of the handler it was is told by the notes of its callbacks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
+
+from evi_harness.live.journal import Journal
+from evi_harness.live.steps import ReadySteps, Step
+from evi_harness.session.events import Event, Note
+
+__all__ = ["LongSteps"]
+
+# Above what a busy machine takes away at a time, most often.
+THRESHOLD_NS = 250_000_000
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+class LongSteps:
+    """Writes ``blocked`` notes for one run in real time.
+
+    Args:
+        journal: Where the notes go, and where the notes of the handler's callbacks stand. What runs before its opening is not the app's.
+        steps: The steps of the loop.
+        threshold_ns: From how long on a step counts as blocked.
+    """
+
+    def __init__(self, journal: Journal, steps: ReadySteps, threshold_ns: int = THRESHOLD_NS) -> None:
+        self._journal = journal
+        self._steps = steps
+        steps.tell(threshold_ns, self.take)
+
+    def take(self, step: Step) -> None:
+        """Take a long step that has just ended."""
+        if self._journal.opened_at_ns is None:
+            return
+        ended_ns = self._journal.now_ns
+        began_ns = max(0, ended_ns - step.took_ns)
+        # Callbacks of the handler run in a task of ours; whatever else runs is known by its own name.
+        entered = busiest(self._journal.events, began_ns, ended_ns) if step.file.startswith(_PACKAGE) else None
+        by = step.what if entered is None else entered.data["callback"]
+        took = f"{step.took_ns / 1e6:.0f} ms from {began_ns / 1e9:.3f} s on"
+        self._journal.note(
+            "blocked",
+            of=None if entered is None else entered.of,
+            sample=True,
+            what=f"the event loop was blocked for {took} in {by} (a sample)",
+            blocked_ns=step.took_ns,
+            detail=[],
+        )
+
+    def finish(self) -> None:
+        """Write what is left when the run is over: the step that computed longest."""
+        worst = self._steps.worst
+        if worst is not None:
+            ms, cpu_ms = worst.took_ns // 1_000_000, worst.cpu_ns // 1_000_000
+            self._journal.note("longest_step", sample=True, what=worst.what, real_ms=ms, cpu_ms=cpu_ms)
+
+
+def busiest(events: Sequence[Event], began_ns: int, ended_ns: int) -> Optional[Note]:
+    """Which callback of the handler took most of a span of session time, by its ``handler_entered``; None where none ran.
+
+    Args:
+        events: The notes of callbacks, in time; what else stands among them is passed over.
+        began_ns: Where the span begins.
+        ended_ns: Where it ends.
+    """
+    took = [(min(returned_ns, ended_ns) - max(entered.at_ns, began_ns), entered) for entered, returned_ns in _spans(events, ended_ns)]
+    # The later of two equals: a callback that was called within another.
+    longest = max((ns for ns, _ in took), default=-1)
+    return next((entered for ns, entered in reversed(took) if ns == longest), None) if longest >= 0 else None
+
+
+def _spans(events: Sequence[Event], now_ns: int) -> List[Tuple[Note, int]]:
+    """Each callback's beginning and its end, by beginnings; one that still runs ends now."""
+    running: List[Note] = []
+    spans = {}
+    for event in events:
+        if not isinstance(event, Note):
+            continue
+        if event.name == "handler_entered":
+            running.append(event)
+            spans[event.seq] = (event, now_ns)
+        elif event.name == "handler_returned" and running:
+            entered = running.pop()
+            spans[entered.seq] = (entered, event.at_ns)
+    return list(spans.values())

@@ -1,0 +1,125 @@
+"""Whether an app plays on after an interruption: what a handler hands on to be played is watched, at its ``byte_strs``.
+
+EVI stops sending when the user interrupts, but what the app holds of the reply by then is the app's to drop. Told is a handler that
+hands on audio of the interrupted reply once its ``on_message`` has returned from the interruption. Not told is what it had handed on
+before: it lies in ``byte_strs`` or with the speaker, and how much of it is heard only a speaker knows.
+
+Rules of living here: a chunk is known by its samples, so audio that the handler changes is not followed; nothing the handler does takes
+longer or goes otherwise because it is watched.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Tuple
+
+from evi_harness.live.journal import Journal
+from evi_harness.session.events import Event
+from evi_harness.session.wav import split
+
+__all__ = ["PlayingOn"]
+
+
+@dataclass
+class _Interruption:
+    """One interruption.
+
+    Attributes:
+        seq: Its event.
+        at_ns: When the handler had taken it.
+        held: What the handler had been given and had not handed on: samples, and how long they play.
+        is_noted: Whether the handler played on, and that is told.
+    """
+
+    seq: int
+    at_ns: int
+    held: Dict[bytes, int]
+    is_noted: bool = False
+
+
+class PlayingOn:
+    """Watches one handler in one conversation.
+
+    Args:
+        on_message: The handler's; the object that it is bound to may have ``byte_strs``. One without is not watched.
+        journal: Where the finding goes, and the time comes from.
+    """
+
+    def __init__(self, on_message: Callable[[Any], Any], journal: Journal) -> None:
+        self._handler = getattr(on_message, "__self__", None)
+        self._journal = journal
+        self._queue: Any = None
+        # What the handler holds of all replies so far.
+        self._held: Dict[bytes, int] = {}
+        self._interruptions: List[_Interruption] = []
+
+    def before(self, message: Any) -> None:
+        """The handler gets a message.
+
+        Args:
+            message: The message, as the SDK parsed it.
+        """
+        self._watch()
+        if getattr(message, "type", "") == "audio_output":
+            self._learn(message)
+
+    def after(self, event: Event, message: Any) -> None:
+        """The handler has returned from a message.
+
+        Args:
+            event: What it came as.
+            message: The message.
+        """
+        if getattr(message, "type", "") == "user_interruption":
+            self._interruptions.append(_Interruption(event.seq, self._journal.now_ns, self._held))
+            self._held = {}
+
+    def _learn(self, message: Any) -> None:
+        with suppress(binascii.Error, ValueError):
+            samples, length_ns = _played(base64.b64decode(message.data))
+            self._held[samples] = length_ns
+            # A new reply may hold the very samples of an old one.
+            for one in self._interruptions:
+                one.held.pop(samples, None)
+
+    def _watch(self) -> None:
+        """Look at the queue that the handler has now; it may make another on the way."""
+        queue = None
+        with suppress(Exception):
+            queue = getattr(getattr(self._handler, "byte_strs", None), "queue", None)
+        if queue is None or queue is self._queue or not callable(getattr(queue, "_put", None)):
+            return
+        self._queue = queue
+        # ``_put`` is what asyncio.Queue leaves to its subclasses: every way of putting goes through it.
+        real = queue._put
+
+        def put(item: Any) -> None:
+            self._handed_on(item)
+            real(item)
+
+        queue._put = put
+
+    def _handed_on(self, item: Any) -> None:
+        if not isinstance(item, (bytes, bytearray)):
+            return
+        samples, _ = _played(bytes(item))
+        self._held.pop(samples, None)
+        for one in self._interruptions:
+            if samples in one.held and not one.is_noted:
+                one.is_noted = True
+                self._note(one)
+
+    def _note(self, one: _Interruption) -> None:
+        late_ns, held_ns = self._journal.now_ns - one.at_ns, sum(one.held.values())
+        what = f"audio of the interrupted reply went to byte_strs {late_ns / 1e6:.0f} ms after the interruption"
+        held = f"the handler held {held_ns / 1e9:.2f} s of it"
+        self._journal.note("plays_on", of=one.seq, what=f"{what}; {held}", late_ns=late_ns, held_ns=held_ns)
+
+
+def _played(data: bytes) -> Tuple[bytes, int]:
+    """The samples of a chunk and how long they play; of one without a header the length is not known, and not asked for."""
+    wav = split(data)
+    return (data, 0) if wav is None else (wav.samples, wav.pcm.length_ns(len(wav.samples)))

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.live import long_steps
+from evi_harness.live.journal import Journal
+from evi_harness.live.long_steps import LongSteps, busiest
+from evi_harness.live.steps import ReadySteps, Step
+from evi_harness.session.events import Handshake, Note
+
+MS = 1_000_000
+
+
+class Clock:
+    """A clock that is set."""
+
+    at_ns = 0
+
+    def now_ns(self):
+        return self.at_ns
+
+
+def callbacks(*rows):
+    """Notes of callbacks: (entered or returned, milliseconds, name)."""
+    return [Note(seq, ms * MS, f"handler_{what}", seq, {"callback": name}) for seq, (what, ms, name) in enumerate(rows)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "began_ms", "ended_ms", "name"),
+    [
+        ([], 0, 10, None),
+        ([("entered", 1, "a"), ("returned", 2, "a")], 5, 10, None),
+        ([("entered", 1, "a"), ("returned", 2, "a"), ("entered", 2, "b"), ("returned", 9, "b")], 0, 10, "b"),
+        ([("entered", 1, "a"), ("returned", 7, "a"), ("entered", 7, "b"), ("returned", 9, "b")], 0, 10, "a"),
+        ([("entered", 1, "a")], 5, 10, "a"),
+        ([("entered", 1, "a"), ("entered", 6, "on_error"), ("returned", 9, "on_error"), ("returned", 9, "a")], 6, 9, "on_error"),
+    ],
+    ids=["none", "all before", "second", "first", "still running", "within another"],
+)
+def test_the_callback_that_took_most_of_a_step_is_found(rows, began_ms, ended_ms, name):
+    """By when callbacks began and ended; one that still runs counts until now."""
+    found = busiest(callbacks(*rows), began_ms * MS, ended_ms * MS)
+    assert (None if found is None else found.data["callback"]) == name
+
+
+def test_a_long_step_of_the_handlers_names_its_callback():
+    """With the message that it was about, as a sample."""
+    clock, steps = Clock(), ReadySteps()
+    journal = Journal(clock)
+    observer = LongSteps(journal, steps)
+    journal.opened(Handshake("/"))
+    journal.note("handler_entered", of=5, callback="on_message")
+    clock.at_ns = 400 * MS
+    observer.take(Step(1, "_Run.read", 300 * MS, 0, file=long_steps.__file__))
+    observer.take(Step(2, "App.poll", 300 * MS, 0, file="app.py"))
+    ours, theirs = journal.events[2:]
+    assert (ours.name, ours.of, ours.data["sample"], ours.data["blocked_ns"]) == ("blocked", 5, True, 300 * MS)
+    assert ours.data["what"] == "the event loop was blocked for 300 ms from 0.100 s on in on_message (a sample)"
+    # A task of the app's own is no callback, though one waits meanwhile.
+    assert theirs.of is None
+    assert "in App.poll" in theirs.data["what"]
+
+
+def test_what_ran_before_the_opening_is_not_the_apps():
+    """Imports take long."""
+    journal = Journal(Clock())
+    observer = LongSteps(journal, ReadySteps())
+    observer.take(Step(1, "main", 900 * MS, 0))
+    observer.finish()
+    assert journal.events == []
+
+
+def test_the_longest_step_is_told_at_the_end():
+    """As a sample."""
+    journal, steps = Journal(Clock()), ReadySteps()
+    steps.worst = Step(1, "main", 9 * MS, 7 * MS)
+    LongSteps(journal, steps).finish()
+    (note,) = journal.events
+    assert (note.name, dict(note.data)) == ("longest_step", {"sample": True, "what": "main", "real_ms": 9, "cpu_ms": 7})
