@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "fixtures"
 HANDLERS = FIXTURES / "handlers"
 WEATHER = ROOT / "sessions" / "weather"
+DEMO = ROOT / "sessions" / "demo"
 DAMAGES: Dict[str, Any] = json.loads((FIXTURES / "damaged" / "expected.json").read_text(encoding="utf-8"))
 
 # A value that stands nowhere else, as the key of the environment.
@@ -69,6 +70,19 @@ def test_the_speech_is_what_the_script_makes(path: Path) -> None:
     with soundfile.SoundFile(str(path)) as file:
         kept = bytes(file.buffer_read(dtype="int16"))
     assert make_speech.spoken(path.stem) == kept
+
+
+@pytest.mark.skipif(not is_speech_repeatable(), reason="needs espeakng-loader 0.2.4 (extra: fixtures) on Linux x86_64, where it was made")
+def test_the_sound_of_the_demo_is_what_the_script_makes() -> None:
+    """Each file holds the samples that the script gives, and there is a file for each."""
+    import soundfile
+
+    make_demo = script("make_demo")
+    kept = {}
+    for path in make_demo.DEMO.glob("*.flac"):
+        with soundfile.SoundFile(str(path)) as file:
+            kept[path.stem] = bytes(file.buffer_read(dtype="int16"))
+    assert kept == make_demo.files()
 
 
 def test_there_is_speech_for_each_sentence() -> None:
@@ -173,19 +187,21 @@ def test_check_does_not_print_the_key(tmp_path: Path) -> None:
 
 
 class Outcome(NamedTuple):
-    """What a replay of sessions/weather with one handler must say.
+    """What a replay of a session with one handler must say.
 
     Attributes:
         name: What the SPEC names in the handler's file.
         deviations: Their kinds.
         findings: Theirs.
         says: Part of the report.
+        session: What is replayed.
     """
 
     name: str = "App"
     deviations: Tuple[str, ...] = ()
     findings: Tuple[str, ...] = ()
     says: str = ""
+    session: Path = WEATHER
 
 
 # The table of fixtures/README.md.
@@ -200,6 +216,7 @@ OUTCOMES: Dict[str, Outcome] = {
     "late_answer": Outcome(),
     "never_returns": Outcome(deviations=("stuck",), says="never_returns.py"),
     "spins": Outcome(deviations=("stuck",), says="spins.py"),
+    "plays_on": Outcome(findings=("plays_on",), says="the handler held", session=DEMO),
     "prints_key": Outcome(findings=("raised",), says="X-Hume-Api-Key: [redacted]"),
 }
 
@@ -210,16 +227,16 @@ REFUSED: Dict[str, Tuple[str, Type[Exception], int]] = {
 }
 
 
-def replayed(handler: str, name: str) -> ReplayResult:
-    """A replay of the made session to one of the handlers."""
-    return replay_session(WEATHER, handler=f"{HANDLERS / handler}.py:{name}", timeout_s=1.0, write=lambda _: None)
+def replayed(handler: str, name: str, session: Path = WEATHER) -> ReplayResult:
+    """A replay of a session to one of the handlers."""
+    return replay_session(session, handler=f"{HANDLERS / handler}.py:{name}", timeout_s=1.0, write=lambda _: None)
 
 
 @pytest.mark.parametrize("handler", sorted(OUTCOMES))
 def test_replay_says_what_is_wrong_with_a_handler(handler: str) -> None:
     """Replay names the handler's one fault by its kind, and passes where there is none."""
     expected = OUTCOMES[handler]
-    result = replayed(handler, expected.name)
+    result = replayed(handler, expected.name, expected.session)
     kinds = tuple(deviation.kind for deviation in result.verdict.deviations)
     assert (kinds, tuple(finding.kind for finding in result.verdict.findings)) == (expected.deviations, expected.findings)
     assert result.exit_code == (1 if expected.deviations or expected.findings else 0)
@@ -234,6 +251,25 @@ def test_replay_refuses_what_is_no_handler(handler: str) -> None:
         replayed(handler, name)
     assert getattr(caught.value, "exit_code", None) == exit_code
     assert f"{handler}.py" in str(caught.value)
+
+
+@pytest.mark.parametrize("handler", [None, "recorded", f"{HANDLERS / 'weather'}.py:WeatherApp", "evi_harness.sdk.demo_app:WeatherApp"])
+def test_the_demo_replays(handler: Optional[str]) -> None:
+    """What the demo recorded passes with the demo's own app, with the good handler, without one, and in the null test."""
+    result = replay_session(DEMO, handler=handler, write=lambda _: None)
+    assert result.passed, "\n".join(result.lines())
+
+
+def test_the_demo_is_what_the_readme_says() -> None:
+    """Recorded from the simulator, three turns, a tool call in the first, an interruption in the second; nothing is wrong with it."""
+    assert [str(problem) for problem in check_folder(DEMO, EVI)] == []
+    session = read_session(DEMO)
+    turns = EVI.turns(session.events)
+    assert (session.header.made_by, session.header.service, session.header.app) == ("record", "simulator", {})
+    assert [len(turn.tool_calls) for turn in turns] == [1, 0, 0]
+    assert [turn.interrupted_by is not None for turn in turns] == [False, True, False]
+    assert session.closed is not None
+    assert (session.closed.by, session.closed.code) == ("app", 1000)
 
 
 @pytest.mark.parametrize("handler", [None, "recorded"])

@@ -59,6 +59,6 @@ def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_first_command_and_the_test_command_are_whole() -> None:
     """CI finds the two commands that set everything up by what they contain, one line each, complete from the virtual environment on."""
-    for needle in ("evi-harness replay", "-m pytest"):
+    for needle in ("evi-harness demo", "-m pytest"):
         line = next(line for line in README.splitlines() if needle in line)
         assert line.startswith("python3 -m venv .venv && .venv/bin/pip install -e "), line

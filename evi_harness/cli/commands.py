@@ -13,6 +13,8 @@ __all__ = ["evi_harness"]
 
 # Command → its module and the line that --help shows, so that --help loads none of them.
 _COMMANDS: Dict[str, str] = {
+    "demo": "Show the whole in half a minute: a spoken conversation, recorded and replayed.",
+    "record": "Talk to EVI through the microphone and record the session.",
     "replay": "Replay a session to a handler and tell what changed.",
     "show": "Print a session's header and timeline.",
     "check": "List everything that is wrong with session folders.",

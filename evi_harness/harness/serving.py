@@ -191,6 +191,10 @@ def _service(what: Serveable, options: ServeOptions) -> OpenService:
     return what if callable(what) else play(what, Patience(message_ns=round(options.patience_s * 1e9)))
 
 
+def _service_name(open_service: OpenService, options: ServeOptions) -> str:
+    return "player" if isinstance(open_service, Play) else options.service
+
+
 def _writable(out: Path) -> Path:
     with suppress(OSError):
         out.mkdir(parents=True, exist_ok=True)
@@ -207,7 +211,7 @@ async def _serve(open_service: OpenService, options: ServeOptions, keeper: Optio
         chat_paths=EVI.chat_paths,
         token_path=EVI.token_path,
         journal_for=conversations.journal_for,
-        service_name="player" if isinstance(open_service, Play) else options.service,
+        service_name=_service_name(open_service, options),
     )
     loop = asyncio.get_running_loop()
     for number in ENDING:
@@ -383,5 +387,6 @@ def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
             token_path=EVI.token_path,
             host=options.host,
             port=options.port,
+            service_name=_service_name(open_service, options),
         )
     )

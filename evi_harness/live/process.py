@@ -54,6 +54,7 @@ class Setup:
         token_path: See ``ChatServer``.
         host: A loopback address.
         port: The port, 0 for any.
+        service_name: See ``ChatServer``.
     """
 
     open_service: OpenService
@@ -61,6 +62,7 @@ class Setup:
     token_path: Optional[str]
     host: str
     port: int
+    service_name: Optional[str]
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class ServerProcess:
         token_path: Path on which a client gets an access token, None for none.
         host: A loopback address.
         port: The port; 0 picks one that is free.
+        service_name: Who answers, as the handshake tells it; see ``ChatServer``.
 
     Attributes:
         url: Where it serves; empty before it does.
@@ -124,11 +127,18 @@ class ServerProcess:
     """
 
     def __init__(
-        self, open_service: OpenService, *, chat_paths: Sequence[str], token_path: Optional[str] = None, host: str = LOOPBACK, port: int = 0
+        self,
+        open_service: OpenService,
+        *,
+        chat_paths: Sequence[str],
+        token_path: Optional[str] = None,
+        host: str = LOOPBACK,
+        port: int = 0,
+        service_name: Optional[str] = None,
     ) -> None:
         self.url = ""
         self.served: List[Served] = []
-        self._setup = Setup(open_service, tuple(chat_paths), token_path, loopback(host), port)
+        self._setup = Setup(open_service, tuple(chat_paths), token_path, loopback(host), port, service_name)
         self._child: Optional[subprocess.Popen[bytes]] = None
         self._channel: Optional[socket.socket] = None
 
@@ -270,7 +280,13 @@ async def _serve(setup: Setup, channel: socket.socket, parent: int) -> None:
     from evi_harness.live.server import ChatServer
 
     reader, writer = await asyncio.open_unix_connection(sock=channel)
-    server = ChatServer(setup.open_service, clock=RealClock(), chat_paths=setup.chat_paths, token_path=setup.token_path)
+    server = ChatServer(
+        setup.open_service,
+        clock=RealClock(),
+        chat_paths=setup.chat_paths,
+        token_path=setup.token_path,
+        service_name=setup.service_name,
+    )
     carrier = RealCarrier(server, host=setup.host, port=setup.port)
     last = None
     try:

@@ -11,7 +11,19 @@ from evi_harness.cli.commands import evi_harness
 # What --help must not wait for.
 HEAVY = ("hume", "aiohttp", "msgspec", "numpy", "websockets", "asyncio")
 
-COMMANDS = [[], ["replay"], ["show"], ["check"], ["import"], ["import", "capture"], ["serve"], ["devices"], ["doctor"]]
+COMMANDS = [
+    [],
+    ["replay"],
+    ["show"],
+    ["check"],
+    ["import"],
+    ["import", "capture"],
+    ["serve"],
+    ["devices"],
+    ["doctor"],
+    ["record"],
+    ["demo"],
+]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words) or "evi-harness")

@@ -1,0 +1,29 @@
+"""``evi-harness demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("demo")
+@click.option(
+    "--out",
+    metavar="DIR",
+    default="sessions",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the session to DIR/<UTC time>-demo/.",
+)
+def command(out: Path) -> int:
+    """Show the whole in half a minute: a spoken conversation is recorded and replayed.
+
+    Needs no key, no sound card and no network: a bundled conversation is played through a software microphone and the SDK to a built-in
+    simulator, on a port of this machine.
+    """
+    from evi_harness.harness.demo import demo
+
+    return demo(out, click.echo).exit_code

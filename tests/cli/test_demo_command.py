@@ -1,0 +1,75 @@
+"""Tests of ``evi-harness demo``: the whole once, as a stranger sees it, and Ctrl+C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evi_harness.cli.main import main
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.sessions import check_session, load_session
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def child(tmp_path):
+    """Starts the demo in a folder of its own, with nothing of the developer's in its environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUME_")}
+    environment["PYTHONPATH"] = str(ROOT)
+
+    def start():
+        return subprocess.Popen(
+            [sys.executable, "-u", "-m", "evi_harness", "demo"],
+            cwd=str(tmp_path),
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+def test_one_command_shows_it_all(child, tmp_path):
+    """Exit 0 and nothing on standard error; one session under sessions, of three turns with a tool call and an interruption."""
+    with child() as process:
+        out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+    (folder,) = (tmp_path / "sessions").iterdir()
+    assert folder.name.endswith("-demo")
+    assert check_session(folder) == []
+    turns = EVI.turns(load_session(folder).events)
+    assert len(turns) == 3
+    assert [len(turn.tool_calls) for turn in turns] == [1, 0, 0]
+    assert turns[1].interrupted_by is not None
+    assert "\nverdict    passed\n" in out
+    assert f"evi-harness replay sessions/{folder.name} --handler" in out
+
+
+def test_ctrl_c_ends_it_and_keeps_what_was_recorded(child, tmp_path):
+    """130, and no traceback; the session is complete as far as it went."""
+    with child() as process:
+        for line in process.stdout:
+            if line.startswith("Microphone connected"):
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "interrupted\n")
+    (folder,) = (tmp_path / "sessions").iterdir()
+    assert check_session(folder) == []
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path, capsys):
+    """In a sentence, with 3."""
+    (tmp_path / "file").write_text("")
+    assert main(["demo", "--out", str(tmp_path / "file" / "runs")]) == 3
+    told = capsys.readouterr()
+    assert told.err.startswith("error: ")
+    assert "no session can be written here" in told.err
+    assert "Traceback" not in told.err
