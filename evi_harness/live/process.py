@@ -301,9 +301,10 @@ async def _serve(setup: Setup, channel: socket.socket, parent: int) -> None:
         pass
     if last is not None:
         writer.write(_framed(_dumps(_news(server, last))))
-    with contextlib.suppress(ConnectionError):
-        await writer.drain()
+    # drain would come back with up to 64 KiB still to be sent, and the process ends now.
     writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def _until_last(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: ChatServer, parent: int) -> Optional[Look]:

@@ -185,3 +185,13 @@ def test_the_child_dies_with_its_parent(forks):
     assert told.startswith(b"http://127.0.0.1:")
     with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", int(told.rpartition(b":")[2]))):
         pass
+
+
+def test_a_long_answer_at_the_end_arrives_whole():
+    """What the last question brings is more than a socket holds; the process does not end before it is out."""
+    payload = b"x" * 900_000
+    for _ in range(5):
+        with process_of(Script(opening=[(0, Send(Frame(TEXT, payload), 0))])) as server:
+            talk(server.url, n_messages=1)
+        (served,) = server.served
+        assert [event.frame.payload for event in served.events if event.kind == "received"] == [payload]
