@@ -54,7 +54,8 @@ class RecordedUser:
     def take(self, event: Event, at_ns: int) -> None:
         """Take a received event: the recorded one that it repeats has come; those before it that were left out will not."""
         self._is_head_known = False
-        if not isinstance(event, Received):
+        # A microphone alone is prompted by nothing, and comparing frames costs more than all else here.
+        if not isinstance(event, Received) or not self._prompted:
             return
         for index, recorded in enumerate(self._received):
             if recorded.frame.size == event.frame.size and recorded.frame == event.frame:
