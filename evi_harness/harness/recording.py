@@ -25,6 +25,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.harness.discretion import known_secrets
 from evi_harness.harness.folders import DEFAULT_OUT, new_folder
 from evi_harness.harness.software import app, software
+from evi_harness.live.carrier import SERVICE_HEADER
 from evi_harness.live.clock import Clock
 from evi_harness.live.recorder import Recorder
 from evi_harness.live.tap import Tap, is_tappable
@@ -36,8 +37,6 @@ from evi_harness.storage.writer import SessionWriter
 
 __all__ = ["Recording", "record"]
 
-# What a server of ours says of itself in its answer to the handshake.
-SERVICE_HEADER = "X-Evi-Harness"
 _OURS = ("simulator", "player")
 _HUME = ("hume.ai", ".hume.ai")
 _USER_INTERRUPT = ("allowed", "dropped", "unknown")

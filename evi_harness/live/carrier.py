@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from evi_harness.live.server import ChatServer
     from evi_harness.live.virtual import VirtualLoop
 
-__all__ = ["Carrier", "VirtualCarrier"]
+__all__ = ["SERVICE_HEADER", "Carrier", "VirtualCarrier"]
 
 # RFC 2606 sets .invalid aside: the name can never resolve, so nothing leaves the process by mistake.
 HOST = "evi.invalid"
+# Names the service in the answer to a handshake; who records reads it.
+SERVICE_HEADER = "X-Evi-Harness"
 
 
 class Carrier(Protocol):

@@ -19,14 +19,12 @@ from evi_harness.errors import EviHarnessError
 from evi_harness.live.clock import Clock, Timer
 from evi_harness.live.journal import Journal
 from evi_harness.session.events import BINARY, TEXT, Event, Frame
-from evi_harness.session.protocols import Abort, Action, Close, Refuse, Remark, Send, Service
+from evi_harness.session.protocols import NO_STATUS, Abort, Action, Close, Refuse, Remark, Send, Service
 
 __all__ = ["Conversation"]
 
 # How long a peer may take to answer a close frame, on the carrier's clock; aiohttp and websockets wait as long.
 CLOSE_WAIT_NS = 10_000_000_000
-# What a close frame without a code stands for; never on the wire itself (RFC 6455, 7.4.1).
-NO_STATUS = 1005
 
 _OPCODES = {TEXT: WSMsgType.TEXT, BINARY: WSMsgType.BINARY}
 

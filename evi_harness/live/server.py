@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from aiohttp import web
 
+from evi_harness.live.carrier import SERVICE_HEADER
 from evi_harness.live.clock import Clock
 from evi_harness.live.conversation import Conversation
 from evi_harness.live.journal import Journal
@@ -18,9 +19,6 @@ from evi_harness.session.events import Handshake, Opened
 from evi_harness.session.protocols import Action, Refuse, Service
 
 __all__ = ["ChatServer", "OpenService"]
-
-# Names the service in the answer to a handshake; who records reads it.
-SERVICE_HEADER = "X-Evi-Harness"
 
 OpenService = Callable[[Handshake], Service]
 

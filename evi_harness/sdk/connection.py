@@ -13,7 +13,7 @@ from typing import Any, AsyncIterator, Mapping
 from evi_harness.errors import SdkError
 from evi_harness.sdk.version import import_sdk
 
-__all__ = ["open_chat", "websocket_of"]
+__all__ = ["client_for", "open_chat", "websocket_of"]
 
 
 @asynccontextmanager
@@ -29,7 +29,7 @@ async def open_chat(base_url: str, *, api_key: str, options: Mapping[str, Any]) 
         SdkError: The installed SDK is not as known.
         Exception: Whatever the SDK raises when it cannot connect.
     """
-    client = _client(base_url, api_key)
+    client = client_for(base_url, api_key)
     chat = client.empathic_voice.chat
     if _takes_options(chat):
         from hume.empathic_voice.chat.socket_client import ChatConnectOptions
@@ -55,7 +55,16 @@ def websocket_of(socket: Any) -> Any:
     raise SdkError(f"no WebSocket found in {type(socket).__name__}", hint="Report the version of hume that you use.")
 
 
-def _client(base_url: str, api_key: str) -> Any:
+def client_for(base_url: str, api_key: str) -> Any:
+    """The SDK's asynchronous client for a service elsewhere than at Hume's, whatever its version takes for that.
+
+    Args:
+        base_url: http or https URL of the service, without a path.
+        api_key: The key to present.
+
+    Raises:
+        SdkError: The installed SDK cannot be led elsewhere.
+    """
     import_sdk()
     from hume.client import AsyncHumeClient
 

@@ -13,7 +13,7 @@ from typing import Any, Callable, List, Mapping, Optional, Tuple
 from evi_harness.errors import EviHarnessError, HandlerError, SdkError
 from evi_harness.sdk.app import told
 from evi_harness.sdk.callbacks import connect_with_callbacks
-from evi_harness.sdk.connection import _client, websocket_of
+from evi_harness.sdk.connection import client_for, websocket_of
 from evi_harness.sdk.handlers import call, callbacks_of
 from evi_harness.sdk.interface import WebSocketInterface
 from evi_harness.sdk.reaching import unreachable
@@ -102,7 +102,7 @@ class Conversation:
         failure: Exception
         try:
             async with connect_with_callbacks(
-                _client(self._base_url, self._api_key),
+                client_for(self._base_url, self._api_key),
                 self._options,
                 on_message=self._take,
                 on_close=self._tell_of_close,

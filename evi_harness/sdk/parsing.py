@@ -86,7 +86,7 @@ def _models() -> Tuple[Any, Any, Dict[str, Any]]:
 
 
 def _union() -> Any:
-    # It moved in 0.13.5.
+    # It moved in 0.13.2.
     try:
         from hume.empathic_voice.types.subscribe_event import SubscribeEvent
     except ImportError:

@@ -85,7 +85,7 @@ class Logs:
 
 def client_of(url):
     """The SDK's own client, led to a carrier."""
-    return connection._client(url, KEY)
+    return connection.client_for(url, KEY)
 
 
 async def waits(socket):
@@ -401,7 +401,7 @@ def test_a_secret_key_needs_an_api_key(monkeypatch):
     monkeypatch.delenv("HUME_API_KEY", raising=False)
 
     async def main(carrier, server):
-        await heard(carrier, {"secret_key": SECRET}, lambda url: connection._client(url, None))
+        await heard(carrier, {"secret_key": SECRET}, lambda url: connection.client_for(url, None))
 
     with pytest.raises(UsageError, match="no API key"):
         served(main)
