@@ -647,7 +647,7 @@ class Plan:
         return self.plan[0][0] if self.plan else None
 
 
-def in_virtual_time(kind, plan, app):
+def in_virtual_time(kind, plan, app, tapped_after_s=0):
     """Run app(connection, loop) with a tap, in virtual time, before a service with a plan; gives the events."""
     connect = connect_of(kind)
     events = []
@@ -658,9 +658,12 @@ def in_virtual_time(kind, plan, app):
             url = carrier.url.replace("http", "ws") + EVI.chat_paths[0]
             async with connect(url, ping_interval=None) as connection:
                 tap = Tap(connection, events.append, now_ns=loop.now_ns)
+                await asyncio.sleep(tapped_after_s)
+                before = attributes(connection)
                 tap.attach()
                 await app(connection, loop)
                 leave(tap)
+                assert attributes(connection) == before
 
     run_virtual(main)
     return events
@@ -698,6 +701,22 @@ def test_a_full_queue_does_not_bend_the_times_of_what_was_read(kind):
     n_queued = 33 if kind == "legacy" else 17
     assert [one.at_ns for one in received[:n_queued]] == [n * SECOND for n in range(1, n_queued + 1)]
     assert all(one.taken_ns == 100 * SECOND for one in received)
+
+
+@pytest.mark.parametrize("kind", ASYNC)
+def test_a_queue_that_is_full_already_does_not_bend_the_times_of_what_comes_later(kind):
+    """What fills it has time zero; each message is recorded once, in order; once the app has caught up, each has its own time again."""
+    n_before = 60
+    plan = [(n * SECOND, Send(Frame(TEXT, b"%d" % n), n * SECOND)) for n in range(1, 2 * n_before + 1)]
+
+    async def app(connection, loop):
+        for _ in plan:
+            await connection.recv()
+
+    received = of(in_virtual_time(kind, plan, app, tapped_after_s=n_before + 0.5), Received)
+    assert [one.frame.payload for one in received] == [b"%d" % n for n in range(1, 2 * n_before + 1)]
+    assert [one.at_ns for one in received[:n_before]] == [0] * n_before
+    assert [one.at_ns for one in received[n_before:]] == [n * SECOND - SECOND // 2 for n in range(1, n_before + 1)]
 
 
 @pytest.mark.parametrize("kind", ASYNC)
