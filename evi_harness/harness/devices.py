@@ -10,7 +10,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
 
-__all__ = ["INSTALL_PORTAUDIO", "Device", "choose_device", "device_lines", "list_devices", "portaudio_version"]
+__all__ = ["INSTALL_PORTAUDIO", "Device", "choose_device", "device_lines", "list_devices", "portaudio_version", "refused_rates"]
 
 INPUT, OUTPUT = "input", "output"
 
@@ -70,6 +70,26 @@ def portaudio_version() -> str:
     """
     version = getattr(_sounddevice(), "get_portaudio_version", None)
     return str(version()[1]).partition(",")[0] if version is not None else "PortAudio"
+
+
+def refused_rates(device: Device, rates: Sequence[int]) -> List[int]:
+    """Which rates a speaker does not play as the SDK plays: in 16 bits, mono. Not every sound system resamples.
+
+    Args:
+        device: The speaker.
+        rates: Frames a second.
+
+    Raises:
+        EviHarnessError: sounddevice or PortAudio is missing.
+    """
+    sounddevice = _sounddevice()
+    refused = []
+    for rate in rates:
+        try:
+            sounddevice.check_output_settings(device=device.index, channels=1, dtype="int16", samplerate=rate)
+        except sounddevice.PortAudioError:
+            refused.append(rate)
+    return refused
 
 
 def device_lines(devices: Sequence[Device]) -> List[str]:

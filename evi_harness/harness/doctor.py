@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.compat import parse_version
-from evi_harness.harness.devices import INPUT, INSTALL_PORTAUDIO, OUTPUT, Device, list_devices, portaudio_version
+from evi_harness.harness.devices import INPUT, INSTALL_PORTAUDIO, OUTPUT, Device, list_devices, portaudio_version, refused_rates
 from evi_harness.harness.endpoint import Endpoint
 from evi_harness.harness.environment import API_KEY, CONFIG_ID, SECRET_KEY, Settings, endpoint_for, faults, load_environment
 from evi_harness.sdk.reaching import unreachable, way_on
@@ -42,6 +42,21 @@ _SDK_NOTES: Mapping[str, str] = {
 }
 # What the SDK pins: from which version on, and which websockets it takes, the end not included.
 _WEBSOCKETS = (((0, 13, 7), (12, 0), None), ((0, 8, 5), (13, 1), (14,)))
+
+# Frames a second in which EVI answers.
+_EVI_RATES = (24_000, 48_000)
+_RESAMPLING: Mapping[str, str] = {
+    "Debian/Ubuntu": "make a speaker of PulseAudio or PipeWire the default one: they resample",
+    "macOS": "make another speaker the default one",
+}
+
+# What only a live conversation needs: the checks that may fail, and the word for it.
+_SOUND = frozenset({"PortAudio", "devices", "microphone", "speaker"})
+_ONLY_LIVE = (
+    (_SOUND, "sound system"),
+    (frozenset({".env", API_KEY, SECRET_KEY, CONFIG_ID}), "key"),
+    (frozenset({"endpoint"}), "endpoint"),
+)
 
 _PIP: Mapping[str, str] = {"": "pip install --upgrade 'hume[microphone]'"}
 _FFMPEG: Mapping[str, str] = {"Debian/Ubuntu": "sudo apt-get install ffmpeg", "macOS": "brew install ffmpeg"}
@@ -80,12 +95,27 @@ class Diagnosis:
         return 1 if any(check.verdict == PROBLEM for check in self.checks) else 0
 
     def lines(self) -> Iterator[str]:
-        """The checks for people: one line each, and how to mend it below."""
+        """The checks for people: one line each, and how to mend it below; last, what the problems stand in the way of."""
         width = max((len(check.name) for check in self.checks), default=0)
         for check in self.checks:
             yield f"{check.verdict:7}  {check.name:{width}}  {check.what}"
             for system, command in check.mend.items():
                 yield " " * (width + 11) + (f"{system}: {command}" if system else command)
+        yield ""
+        yield self.summary
+
+    @property
+    def summary(self) -> str:
+        """What the problems stand in the way of, in a sentence."""
+        names = {check.name for check in self.checks if check.verdict == PROBLEM}
+        if not names:
+            return "No problem."
+        n = f"{len(names)} problem{'' if len(names) == 1 else 's'}"
+        unneeded = [what for concerned, what in _ONLY_LIVE if names & concerned]
+        if names - frozenset().union(*(concerned for concerned, _ in _ONLY_LIVE)):
+            return f"{n}."
+        acts = "demo, replay, serve and record --mic FILE" if names <= _SOUND else "demo, replay and serve"
+        return f"{n}, for a live conversation alone: {acts} need no {' and no '.join(unneeded)}."
 
     def json(self) -> Dict[str, Any]:
         """The same for programs."""
@@ -113,7 +143,7 @@ def diagnose(*, base_url: Optional[str] = None, offline: bool = False) -> Diagno
             raise
         return Diagnosis((*checks, Check("endpoint", PROBLEM, error.what, {"": error.hint or ""})))
     checks += check_keys(settings, endpoint)
-    checks.append(Check("endpoint", OK, f"{endpoint.base_url} (not tried: offline)") if offline else check_endpoint(endpoint, reach))
+    checks.append(_not_tried(endpoint) if offline else check_endpoint(endpoint, reach))
     return Diagnosis(tuple(checks))
 
 
@@ -161,9 +191,15 @@ def check_websockets(version: str, sdk: str) -> Check:
     return Check("websockets", PROBLEM, f"hume {sdk} needs {wanted}, and {version} is installed", mend)
 
 
-def check_devices(devices: Sequence[Device]) -> List[Check]:
-    """Whether there is something to speak into and something to hear with."""
-    return [_check_kind(devices, INPUT, "microphone"), _check_kind(devices, OUTPUT, "speaker")]
+def check_devices(devices: Sequence[Device], refused: Sequence[int] = ()) -> List[Check]:
+    """Whether there is something to speak into and something to hear with.
+
+    Args:
+        devices: The devices there are.
+        refused: The rates that the default speaker does not play, of those in which EVI answers.
+    """
+    speaker = _check_kind(devices, OUTPUT, "speaker")
+    return [_check_kind(devices, INPUT, "microphone"), _check_rates(speaker, refused) if refused else speaker]
 
 
 def check_ffmpeg(path: Optional[str]) -> Check:
@@ -203,8 +239,15 @@ def check_endpoint(endpoint: Endpoint, reach_: Callable[[Endpoint], None]) -> Ch
         told = unreachable(endpoint.base_url, error)
         return Check("endpoint", PROBLEM, told.what, {"": told.hint or ""})
     if endpoint.is_hume:
-        return Check("endpoint", NOTE, f"{endpoint.base_url} answers, which does not say that EVI does", {"": way_on(endpoint.base_url)})
-    return Check("endpoint", OK, f"{endpoint.base_url} answers")
+        return Check(
+            "endpoint", NOTE, f"{endpoint.base_url} can be reached; whether EVI answers was not tried", {"": way_on(endpoint.base_url)}
+        )
+    return Check("endpoint", OK, f"{endpoint.base_url} can be reached; whether EVI answers was not tried")
+
+
+def _not_tried(endpoint: Endpoint) -> Check:
+    what = f"{endpoint.base_url} (not tried: offline)"
+    return Check("endpoint", NOTE, what, {"": way_on(endpoint.base_url)}) if endpoint.is_hume else Check("endpoint", OK, what)
 
 
 def reach(endpoint: Endpoint) -> None:
@@ -237,7 +280,10 @@ def _sound() -> List[Check]:
         what = f"{error.what}; replay, demo and record --mic need none"
         return [Check("PortAudio", PROBLEM, what, _PIP if is_package else INSTALL_PORTAUDIO)]
     try:
-        return [Check("PortAudio", OK, found), *check_devices(list_devices())]
+        devices = list_devices()
+        speaker = next((device for device in devices if OUTPUT in device.default_for), None)
+        refused = [] if speaker is None else refused_rates(speaker, _EVI_RATES)
+        return [Check("PortAudio", OK, found), *check_devices(devices, refused)]
     except EviHarnessError as error:
         return [Check("PortAudio", OK, found), Check("devices", PROBLEM, error.what, _SOUND_SERVER)]
 
@@ -257,7 +303,12 @@ def _check_api_key(settings: Settings, endpoint: Endpoint) -> Check:
         return Check(API_KEY, OK, "set")
     if endpoint.is_loopback:
         return Check(API_KEY, OK, "not set: an endpoint on this machine takes any")
-    return Check(API_KEY, PROBLEM, "not set", {"": f"Write {API_KEY}=… into .env in your project's folder, or set the variable."})
+    return Check(
+        API_KEY,
+        PROBLEM,
+        "not set, and this endpoint wants one",
+        {"": f"Write {API_KEY}=… into .env in your project's folder, or set the variable."},
+    )
 
 
 def _check_kind(devices: Sequence[Device], kind: str, name: str) -> Check:
@@ -270,6 +321,13 @@ def _check_kind(devices: Sequence[Device], kind: str, name: str) -> Check:
         return Check(name, NOTE, f"none of {len(able)} {kind} devices is the default", mend)
     more = f", one of {len(able)}" if len(able) > 1 else ""
     return Check(name, OK, f"{chosen.index} {chosen.name}{more}")
+
+
+def _check_rates(speaker: Check, refused: Sequence[int]) -> Check:
+    # Which of the rates it will be is the service's choice, and the playback of one that is refused ends the conversation.
+    verdict = PROBLEM if set(refused) >= set(_EVI_RATES) else NOTE
+    what = f"{speaker.what} does not play {' and '.join(map(str, refused))} Hz; EVI may answer at {' or '.join(map(str, _EVI_RATES))} Hz"
+    return Check(speaker.name, verdict, what, _RESAMPLING)
 
 
 def _dotted(version: Sequence[int]) -> str:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.harness.devices import Device, choose_device, device_lines, list_devices, portaudio_version
+from evi_harness.harness.devices import Device, choose_device, device_lines, list_devices, portaudio_version, refused_rates
 
 # As Hume's guide shows them: (name, channels in, channels out).
 GUIDE = [
@@ -43,9 +43,14 @@ def sounddevice(rows, defaults, host_apis=("Core Audio",), failure=None):
             raise PortAudioError("Error querying device -1")
         return infos[defaults[kind]]
 
+    def check_output_settings(device, channels, dtype, samplerate):
+        if (device, channels, dtype) != (0, 1, "int16") or samplerate != 48_000:
+            raise PortAudioError("Invalid sample rate")
+
     return SimpleNamespace(
         PortAudioError=PortAudioError,
         query_devices=query_devices,
+        check_output_settings=check_output_settings,
         query_hostapis=lambda: tuple({"name": name} for name in host_apis),
         get_portaudio_version=lambda: (1246720, "PortAudio V19.6.0-devel, revision 396fe4b6699ae929d3a685b3ef8a7e97396139a4"),
     )
@@ -101,6 +106,14 @@ def test_a_failing_portaudio_is_told(machine):
     machine(GUIDE, {}, failure=PortAudioError("Host error"))
     with pytest.raises(EviHarnessError, match="PortAudio cannot list the sound devices: Host error"):
         list_devices()
+
+
+def test_a_speaker_is_asked_what_it_plays(machine):
+    """As the SDK plays: 16 bits, mono; what PortAudio refuses is told, in order."""
+    machine(GUIDE, {"input": 4, "output": 0})
+    first = list_devices()[0]
+    assert refused_rates(first, (24_000, 48_000, 44_100)) == [24_000, 44_100]
+    assert refused_rates(first, ()) == []
 
 
 def test_a_missing_package_is_told(monkeypatch):

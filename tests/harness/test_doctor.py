@@ -102,10 +102,10 @@ def refuses(_):
 @pytest.mark.parametrize(
     ("endpoint", "reach", "verdict", "words"),
     [
-        (HERE, lambda _: None, OK, "http://127.0.0.1:1 answers"),
+        (HERE, lambda _: None, OK, "http://127.0.0.1:1 can be reached; whether EVI answers was not tried"),
         (HERE, refuses, PROBLEM, "cannot be reached: nothing listens there"),
         (HUME, refuses, PROBLEM, "https://api.hume.ai cannot be reached"),
-        (HUME, lambda _: None, NOTE, "does not say that EVI does"),
+        (HUME, lambda _: None, NOTE, "can be reached; whether EVI answers was not tried"),
     ],
 )
 def test_the_endpoint_is_tried(endpoint, reach, verdict, words):
@@ -151,13 +151,43 @@ def test_a_diagnosis_is_lines_and_json_and_a_code():
         "note     longer  so so",
         "                 macOS: brew",
         "                 anywhere",
+        "",
+        "No problem.",
     ]
     assert Diagnosis(fine).exit_code == 0
     assert Diagnosis(fine).json()["ok"] is True
     bad = Diagnosis((*fine, Check("bad", PROBLEM, "no", {"": "mend"})))
     assert bad.exit_code == 1
     assert bad.json()["checks"][2] == {"name": "bad", "verdict": "problem", "what": "no", "mend": {"": "mend"}}
-    assert list(Diagnosis(()).lines()) == []
+    assert list(Diagnosis(()).lines()) == ["", "No problem."]
+
+
+@pytest.mark.parametrize(
+    ("problems", "summary"),
+    [
+        ([], "No problem."),
+        (["Python"], "1 problem."),
+        (["hume", "PortAudio"], "2 problems."),
+        (
+            ["PortAudio"],
+            "1 problem, for a live conversation alone: demo, replay, serve and record --mic FILE need no sound system.",
+        ),
+        (
+            ["microphone", "speaker"],
+            "2 problems, for a live conversation alone: demo, replay, serve and record --mic FILE need no sound system.",
+        ),
+        (["HUME_API_KEY"], "1 problem, for a live conversation alone: demo, replay and serve need no key."),
+        (["endpoint", ".env"], "2 problems, for a live conversation alone: demo, replay and serve need no key and no endpoint."),
+        (
+            ["endpoint", "microphone", "HUME_SECRET_KEY"],
+            "3 problems, for a live conversation alone: demo, replay and serve need no sound system and no key and no endpoint.",
+        ),
+    ],
+)
+def test_the_last_line_says_what_works_all_the_same(problems, summary):
+    """Most machines lack something that most commands do not need."""
+    checks = [Check("ffmpeg", NOTE, "not found"), *(Check(name, PROBLEM, "no") for name in problems)]
+    assert Diagnosis(tuple(checks)).summary == summary
 
 
 @pytest.fixture
@@ -168,6 +198,7 @@ def machine(monkeypatch):
         monkeypatch.setattr(doctor, "load_environment", lambda: settings)
         monkeypatch.setattr(doctor, "portaudio_version", lambda: "PortAudio V19")
         monkeypatch.setattr(doctor, "list_devices", lambda: [MICROPHONE, SPEAKER])
+        monkeypatch.setattr(doctor, "refused_rates", lambda speaker, rates: [])
         monkeypatch.setattr(doctor, "reach", refuses)
 
     return machine_
@@ -184,7 +215,9 @@ def test_everything_is_checked(machine):
     diagnosis = diagnose(offline=True)
     names = ["Python", "system", "hume", "websockets", "PortAudio", "microphone", "speaker", "ffmpeg", ".env"]
     assert list(verdicts(diagnosis)) == [*names, "HUME_API_KEY", "HUME_SECRET_KEY", "HUME_CONFIG_ID", "endpoint"]
-    assert verdicts(diagnosis)["endpoint"] == OK
+    assert verdicts(diagnosis)["endpoint"] == NOTE
+    assert "13 November 2026" in diagnosis.checks[-1].mend[""]
+    assert verdicts(diagnose(base_url="127.0.0.1:1", offline=True))["endpoint"] == OK
     assert verdicts(diagnose())["endpoint"] == PROBLEM
 
 
@@ -196,6 +229,24 @@ def test_a_bad_url_of_the_environment_is_a_problem_and_one_of_the_command_line_a
     assert "HUME_BASE_URL 'ftp://x'" in diagnosis.checks[-1].what
     with pytest.raises(UsageError):
         diagnose(base_url="ftp://x")
+
+
+@pytest.mark.parametrize(("refused", "verdict"), [([], OK), ([24_000], NOTE), ([24_000, 48_000], PROBLEM)])
+def test_a_speaker_that_does_not_resample_is_told(machine, monkeypatch, refused, verdict):
+    """The default speaker is asked for EVI's rates; what it refuses is named, with what to do on both systems."""
+    asked = []
+
+    def refused_rates(speaker, rates):
+        asked.append((speaker, tuple(rates)))
+        return refused
+
+    machine(Settings(KEY))
+    monkeypatch.setattr(doctor, "refused_rates", refused_rates)
+    (speaker,) = [check for check in doctor.diagnose(offline=True).checks if check.name == "speaker"]
+    assert asked == [(SPEAKER, (24_000, 48_000))]
+    assert speaker.verdict == verdict
+    assert all(f"{rate}" in speaker.what for rate in refused)
+    assert set(speaker.mend) == ({"Debian/Ubuntu", "macOS"} if refused else set())
 
 
 @pytest.mark.parametrize("what", ["PortAudio is not installed", "the package sounddevice is not installed"])
