@@ -15,6 +15,7 @@
     ├── HandlerError            the developer's handler cannot be imported or built
     ├── SdkError                the installed SDK's: absent, too old, or not as known
     ├── CarrierError            a carrier breaks a duty of carriers
+    ├── NetworkRefused          the app's: it reaches for what a replay does not let it reach
     └── StuckError              ours to report: nothing moves any more
 
 Rules: an error says what, where and what to do next; facts are attributes, the sentence is in ``str()``. No secret stands
@@ -23,6 +24,7 @@ in either. ``exit_code`` is what the command line exits with: 2 for a usage erro
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar, Optional
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "CarrierError",
     "EviHarnessError",
     "HandlerError",
+    "NetworkRefused",
     "NotAHandler",
     "ScriptError",
     "SdkError",
@@ -113,6 +116,18 @@ class SdkError(EviHarnessError):
 
 class CarrierError(EviHarnessError):
     """A carrier breaks one of the duties that every carrier has."""
+
+
+class NetworkRefused(EviHarnessError, ConnectionRefusedError):
+    """The app under replay reaches for something on the network that it may not reach. Raised where it does so.
+
+    It is what a network raises, too: libraries clean up after that alone, and an app that can do without the peer goes on.
+    """
+
+    def __init__(self, what: str, *, where: Optional[str] = None, hint: Optional[str] = None) -> None:
+        super().__init__(what, where=where, hint=hint)
+        # What libraries quote.
+        self.errno, self.strerror = errno.ECONNREFUSED, str(self)
 
 
 class StuckError(EviHarnessError):

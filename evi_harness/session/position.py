@@ -11,7 +11,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import List, Optional
 
-__all__ = ["Positions"]
+__all__ = ["JITTER_NS", "Positions"]
+
+# Late sends look like gaps. What the SDK drops while the assistant plays is longer than that; a busy event loop's lateness is shorter.
+JITTER_NS = 50_000_000
 
 
 class Positions:
@@ -20,6 +23,8 @@ class Positions:
     def __init__(self) -> None:
         self._positions: List[int] = []
         self._times: List[int] = []
+        # Where each frame begins, None where its length cannot be known.
+        self._begins: List[Optional[int]] = []
         self._sent_ns = 0
         self._all_known = True
 
@@ -55,6 +60,7 @@ class Positions:
             position = max(position, self._positions[-1])
         self._positions.append(position)
         self._times.append(at_ns)
+        self._begins.append(None if length_ns is None else position - length_ns)
         return position
 
     def at(self, at_ns: int) -> Optional[int]:
@@ -62,6 +68,21 @@ class Positions:
         # bisect_left on at_ns + 1 finds the frames sent at or before at_ns: times are whole nanoseconds.
         count = bisect_left(self._times, at_ns + 1)
         return self._positions[count - 1] if count else None
+
+    def behind_gap(self, position_ns: int) -> int:
+        """Where the sending went on after a position at which nothing was sent; the position itself where something was.
+
+        The two are the same in what was recorded. They are not where the gap is filled: by a microphone that sends silence, say, where the
+        recorded one was not heard because the assistant was speaking.
+
+        Args:
+            position_ns: The position.
+        """
+        index = bisect_left(self._positions, position_ns)
+        begin_ns = self._begins[index] if 0 < index < len(self._times) else None
+        if begin_ns is None or begin_ns - self._positions[index - 1] <= JITTER_NS:
+            return position_ns
+        return max(position_ns, begin_ns + 1)
 
     def reached_at_ns(self, position_ns: int) -> Optional[int]:
         """When a position was reached: the time of the first frame at or beyond it, None if none is."""

@@ -10,7 +10,6 @@ from typing import (
     Any,
     Dict,
     FrozenSet,
-    Iterable,
     List,
     Mapping,
     Optional,
@@ -59,10 +58,12 @@ class Message:
     Attributes:
         type: Its type; ``audio`` for a binary frame that is audio; None where it has none (no JSON, no object, no type).
         fields: The members of the JSON object, audio possibly emptied; empty where there is no object.
+        text: What a text frame says that is no JSON object, as it is; None for all others.
     """
 
     type: Optional[str]
     fields: Mapping[str, Any] = field(default=NOTHING)
+    text: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,26 @@ class Dialect(Protocol):
     def sets_audio(self, message: Message) -> bool:
         """Whether a sent message says in which format the audio comes (the microphone's own message)."""
 
+    def sets_up(self, message: Message) -> bool:
+        """Whether a message, sent or received, sets a session up, so that a part of the session begins with it too."""
+
+    def is_call(self, message: Message) -> bool:
+        """Whether a received message calls a tool of the app's, which is to answer it."""
+
+    def answer_to(self, call: Message, answer: Frame) -> Frame:
+        """A tool's answer to an earlier call, made the answer to this one; nothing else of it changes.
+
+        Args:
+            call: The call that is to be answered.
+            answer: A sent frame that answered another call.
+        """
+
+    def is_error(self, message: Message) -> bool:
+        """Whether a received message says that something went wrong at the service's side."""
+
+    def call_text(self, call: Message) -> str:
+        """What a call of a tool asks for, without what differs from run to run."""
+
     def family(self, message: Message) -> str:
         """Which sent messages may stand for one another: what answers the same need (a result and an error of a tool)."""
 
@@ -182,10 +203,23 @@ class Dialect(Protocol):
         """What a sent message is about (the id of a tool call), None where it is about nothing in particular."""
 
     def must_equal(self, message: Message) -> Mapping[str, Any]:
-        """The fields of a sent message that a replay compares: secrets, ids that change and audio left out."""
+        """The fields of a sent message that a replay compares: secrets, ids that change and audio left out.
 
-    def same_query(self, recorded: Iterable[Tuple[str, str]], live: Iterable[Tuple[str, str]]) -> List[str]:
-        """What differs between two handshakes' queries, as sentences without secrets; empty where nothing does."""
+        What is no JSON object has one field, its text.
+        """
+
+    def rejected(self, events: Sequence[Event]) -> Dict[int, Tuple[str, ...]]:
+        """Why the service does not take some sent messages, by seq: one sentence for each rule that is broken.
+
+        Args:
+            events: All events of a session, ordered in time.
+        """
+
+    def chunk(self, message: Message) -> Optional[Tuple[str, int]]:
+        """Of which sentence a received message holds the audio, and its place in it; None where it does not say."""
+
+    def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """What a replay compares of two handshakes, as fields that are equal where both ask for the same; no secrets."""
 
     def turns(self, events: Sequence[Event]) -> List[Turn]:
         """The turns of a session.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evi_harness.session.position import Positions
+from evi_harness.session.position import JITTER_NS, Positions
 
 # Frames as (sent at, length), and the position at each; all in one unit.
 CASES = {
@@ -81,3 +81,25 @@ def test_at_and_reached_at_undo_one_another(gaps, at_ns):
     assert positions.reached_at_ns(position_ns) <= at_ns
     beyond_at_ns = positions.reached_at_ns(position_ns + 1)
     assert beyond_at_ns is None or beyond_at_ns > at_ns
+
+
+@pytest.mark.parametrize(
+    ("position_ns", "expected"),
+    [(0, 0), (100, 100), (300, 300), (301, 2_901), (2_000, 2_901), (2_900, 2_901), (2_950, 2_950), (3_000, 3_000), (9_000, 9_000)],
+)
+def test_a_position_at_which_nothing_was_sent_is_where_the_sending_went_on(position_ns, expected):
+    """Three frames, a gap, one frame: within a frame, and beyond the last, a position is itself."""
+    unit = JITTER_NS // 100
+    positions, _ = added([(at * unit, 100 * unit) for at in (100, 200, 300, 3_000)])
+    found = positions.behind_gap(position_ns * unit)
+    assert found == (expected * unit if expected == position_ns else (expected - 1) * unit + 1)
+    assert positions.reached_at_ns(found) == positions.reached_at_ns(position_ns * unit)
+
+
+@pytest.mark.parametrize(
+    "frames", [[(0, None), (9 * JITTER_NS, None)], [(0, 10), (JITTER_NS, 10)], []], ids=["no lengths", "jitter", "none"]
+)
+def test_what_is_no_gap_is_left_alone(frames):
+    """Where lengths are not known there is no telling; a frame that is late is none that was left out."""
+    positions, _ = added(frames)
+    assert positions.behind_gap(20) == 20
