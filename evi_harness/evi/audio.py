@@ -20,10 +20,10 @@ from evi_harness.session.json_places import top_level_strings
 from evi_harness.session.protocols import SENT, AudioPlace
 from evi_harness.session.wav import Pcm, split
 
-__all__ = ["Places", "base64_bytes"]
+__all__ = ["CONTAINERS", "Places", "base64_bytes"]
 
 # Matroska (webm), Ogg, FLAC, MP3 with a tag. An MP3 without one begins like loud PCM, so it is not told by its start.
-_CONTAINERS = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3")
+CONTAINERS = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3")
 _USER = "user"
 _ASSISTANT = "assistant"
 
@@ -96,7 +96,7 @@ class Places:
         if data[:4] == b"RIFF":
             wav = split(data)
             self._pcm = wav.pcm if wav is not None else None
-        elif data.startswith(_CONTAINERS):
+        elif data.startswith(CONTAINERS):
             self._pcm = None
 
     def _in_text(self, kind: str, frame: Frame) -> Optional[AudioPlace]:

@@ -5,30 +5,36 @@ Rules of living here: no rule of its own beyond a line or two; each member asks 
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.evi import causes, queries, secrets, turns
+from evi_harness.evi import causes, queries, secrets, sending, tools, turns
 from evi_harness.evi.audio import Places
 from evi_harness.evi.describing import describe
-from evi_harness.evi.messages import MESSAGES
+from evi_harness.evi.messages import ALWAYS_VOLATILE, MESSAGES
 from evi_harness.evi.reading import read
 from evi_harness.session.events import Event, Frame, Handshake
 from evi_harness.session.protocols import Cause, Message
 from evi_harness.session.turns import Turn
 
-__all__ = ["EVI", "Evi"]
+__all__ = ["EVI", "NO_OBJECT", "Evi"]
 
 _FAMILIES = {"tool_response": "tool_answer", "tool_error": "tool_answer"}
 _AWAITED = causes.STEERING | {"user_input"}
-# Who talks to whom is no part of what is said.
-_NOT_COMPARED = frozenset({"custom_session_id"})
+_SETTING_UP = frozenset({"chat_metadata", "session_settings"})
+# The one field that what is no JSON object is compared by.
+NO_OBJECT = "no JSON object"
 
 
 class Evi:
-    """The dialect of Hume's Empathic Voice Interface. Has no state; ``EVI`` is the one that is needed.
+    """The dialect of Hume's Empathic Voice Interface. ``EVI`` is the one that is needed.
 
-    The members are those of ``session.protocols.Dialect``, where they are documented.
+    The members are those of ``session.protocols.Dialect``, where they are documented, and one more.
+
+    Attributes:
+        strict: Whether what is given anew in each run must be equal too.
     """
+
+    strict: bool = False
 
     name: str = "evi"
     version: int = causes.VERSION
@@ -65,6 +71,26 @@ class Evi:
         """Whether a sent message is the session_settings that carries ``audio``."""
         return causes.sets_audio(message)
 
+    def sets_up(self, message: Message) -> bool:
+        """Whether a message is the chat's metadata, settings or their echo."""
+        return message.type in _SETTING_UP
+
+    def is_call(self, message: Message) -> bool:
+        """Whether a received message is a tool_call that the app is to answer."""
+        return message.type == "tool_call" and message.fields.get("response_required") is not False
+
+    def answer_to(self, call: Message, answer: Frame) -> Frame:
+        """A recorded tool_response or tool_error with the id of another call."""
+        return tools.readdressed(answer, call.fields.get("tool_call_id"))
+
+    def is_error(self, message: Message) -> bool:
+        """Whether a received message is an ``error``."""
+        return message.type == "error"
+
+    def call_text(self, call: Message) -> str:
+        """The name of the tool that a tool_call calls, and with what."""
+        return tools.text_of_call(call.fields)
+
     def family(self, message: Message) -> str:
         """``tool_answer`` for a tool's response and a tool's error, else the type; empty where there is none."""
         name = message.type or ""
@@ -77,15 +103,32 @@ class Evi:
         return value if isinstance(value, str) else None
 
     def must_equal(self, message: Message) -> Mapping[str, Any]:
-        """All fields but secrets (at any depth), custom_session_id and audio."""
+        """All fields but secrets (at any depth), audio and, unless ``strict``, what is given anew in each run."""
+        if message.text is not None:
+            return {NO_OBJECT: message.text}
         row = MESSAGES.get(message.type or "")
-        audio = row.audio if row is not None else None
-        kept = {name: value for name, value in message.fields.items() if name not in _NOT_COMPARED and name != audio}
+        left_out = {*(() if self.strict else ALWAYS_VOLATILE)}
+        if row is not None:
+            left_out |= {row.audio or "", *(() if self.strict or not row.sent else row.volatile)}
+        kept = {name: value for name, value in message.fields.items() if name not in left_out}
         return {name: _without_secrets(value) for name, value in kept.items() if not secrets.is_secret(name)}
 
-    def same_query(self, recorded: Iterable[Tuple[str, str]], live: Iterable[Tuple[str, str]]) -> List[str]:
-        """What differs between two handshakes' queries, as sentences without secrets."""
-        return queries.differences(recorded, live)
+    def rejected(self, events: Sequence[Event]) -> Dict[int, Tuple[str, ...]]:
+        """Why EVI does not take some sent messages, by seq."""
+        return sending.rejected(events)
+
+    def chunk(self, message: Message) -> Optional[Tuple[str, int]]:
+        """Of which sentence an audio_output is, and its index."""
+        sentence, index = message.fields.get("id"), message.fields.get("index")
+        if message.type != "audio_output" or not isinstance(sentence, str) or not isinstance(index, int):
+            return None
+        return sentence, index
+
+    def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """The queries, without secrets and what is given anew in each run; if ``strict``, that too, and the paths."""
+        then, now = queries.comparable(recorded.query, live.query, () if self.strict else ALWAYS_VOLATILE)
+        paths = ({"path": recorded.path}, {"path": live.path}) if self.strict else ({}, {})
+        return {**paths[0], "query": then}, {**paths[1], "query": now}
 
     def turns(self, events: Sequence[Event]) -> List[Turn]:
         """The turns of a session."""

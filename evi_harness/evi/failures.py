@@ -70,12 +70,16 @@ PREFIXES: Mapping[str, str] = MappingProxyType(
 # Which status the service answers with in which case is not documented; these are the usual meanings.
 REFUSALS: Mapping[int, str] = MappingProxyType(
     {
+        200: "It answers like a web page, and opens no WebSocket.",
         400: "The handshake was not understood.",
         401: "The API key or access token is missing or wrong.",
         403: "The API key or access token is not allowed to do this.",
         404: "There is no such path, or no such configuration.",
+        405: "It does not take such requests at this path.",
+        407: "A proxy on the way wants credentials of its own.",
         422: "A parameter of the handshake has a value that is not allowed.",
         429: "Too many connections or requests at once.",
+        426: "It wants another protocol.",
         500: "The service failed.",
         502: "The service cannot be reached behind its gateway.",
         503: "The service is not available.",
@@ -114,8 +118,14 @@ def explain(code: Union[str, int]) -> str:
         row = ERRORS.get(code.upper())
         return row.meaning if row is not None else _by_prefix(code)
     if code < 1000:
-        return REFUSALS.get(code, f"HTTP status {code}, which is not known to have a meaning of its own here.")
+        return REFUSALS.get(code, _by_class(code))
     return CLOSE_CODES.get(code, _by_range(code))
+
+
+def _by_class(status: int) -> str:
+    if 300 <= status <= 399:
+        return "It redirects to another address. If that one is right, give it in the place of this."
+    return f"HTTP status {status}, which is not known to have a meaning of its own here."
 
 
 def _by_prefix(code: str) -> str:

@@ -1,7 +1,8 @@
 """EVI's messages in both directions, as data.
 
 One row is one message type: who sends it, its fields, which field says what it is about, what differs from run to run, and from which
-version of the Python SDK on it is known. Sources: Hume's API definition, the wheels of ``hume`` 0.7.13 to 0.14.1, one real capture.
+version of the Python SDK on it is known. docs/dialect.md shows what a replay compares by. Sources: Hume's API definition, the wheels of
+``hume`` 0.7.13 to 0.14.1, one real capture.
 
 Rules of living here: tables only. A field that the wire may leave out is required by nobody; ``required`` names the first SDK version
 whose model insists on the field. Types are an open set: what is in no row is recorded and replayed like the rest.
@@ -13,10 +14,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Mapping, Optional, Tuple
 
-__all__ = ["AUDIO", "EMOTIONS", "MESSAGES", "OBJECTS", "ROLES", "Field", "MessageType"]
+__all__ = ["ALWAYS_VOLATILE", "AUDIO", "EMOTIONS", "MESSAGES", "OBJECTS", "ROLES", "Field", "MessageType"]
 
 # The type that a binary frame of the app's has here; no such type crosses the wire.
 AUDIO = "audio"
+
+# What every message may have and what is given anew in each run: who talks to whom is no part of what is said.
+ALWAYS_VOLATILE = ("custom_session_id",)
 
 ROLES = ("user", "assistant", "system", "all", "tool", "context")
 
@@ -105,7 +109,7 @@ class MessageType:
         received: Whether the service sends it.
         fields: Its fields besides ``type`` and ``custom_session_id``, which every message may have.
         identity: The field that says what it is about, None where nothing does.
-        volatile: Fields that differ between two runs of one conversation.
+        volatile: Fields that differ between two runs of one conversation, besides those of ``ALWAYS_VOLATILE``.
         known_since: The first SDK version that parses it when received; ``0`` is every version.
         audio: The field that holds base64 audio, None where there is none.
         role: Who speaks: ``user``, ``assistant`` or empty.

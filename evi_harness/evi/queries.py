@@ -1,4 +1,4 @@
-"""What differs between the queries of two handshakes.
+"""The queries of two handshakes as fields that compare.
 
 Rules of living here: the value of a secret is never read and never told; values are compared by what they mean (``True`` and ``true``,
 ``1`` and ``1.0``, an object as one JSON text or in brackets), because the SDK's versions write the same thing in different forms.
@@ -7,39 +7,37 @@ Rules of living here: the value of a secret is never read and never told; values
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Tuple
+from typing import Any, Collection, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 
 from evi_harness.evi.reading import parse
 from evi_harness.evi.secrets import FOLDED, is_secret
 
-__all__ = ["differences"]
+__all__ = ["comparable"]
 
-# An id that the app gives each run anew.
-_VOLATILE = frozenset({"custom_session_id", "session_settings[custom_session_id]"})
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
+_BRACKETED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)\Z")
 
 Query = Iterable[Tuple[str, str]]
+# A name and the names in brackets behind it.
+Path = Tuple[str, ...]
 
 
-def differences(recorded: Query, live: Query) -> List[str]:
-    """Compare two queries.
+def comparable(recorded: Query, live: Query, left_out: Collection[str] = ()) -> Tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Bring two queries into a form in which they are equal where they mean the same.
 
     Args:
         recorded: Names and values of the recorded handshake, decoded, in order.
         live: Those of the live one.
+        left_out: Names that are not compared, as parameters and in ``session_settings``.
 
     Returns:
-        What differs, a sentence each, by name; empty where nothing does. The order of different names does not count, that of the
-        values of one name does. What is under a folded name counts only where both sides have it in a known form.
+        The fields of both, those in brackets as objects; a value is a string, or the list of them where a name comes more than once. The
+        order of different names does not count, that of the values of one name does. What is under a folded name is there only where
+        both sides have it in a known form.
     """
     recorded, live = list(recorded), list(live)
     unknown = _unknown(recorded) | _unknown(live)
-    before, now = _values(recorded, unknown), _values(live, unknown)
-    return [
-        f"query {name}: recorded {_told(before.get(name))}, live {_told(now.get(name))}"
-        for name in sorted({*before, *now})
-        if before.get(name) != now.get(name)
-    ]
+    return _fields(recorded, unknown, left_out), _fields(live, unknown, left_out)
 
 
 def _unknown(query: List[Tuple[str, str]]) -> FrozenSet[str]:
@@ -47,37 +45,56 @@ def _unknown(query: List[Tuple[str, str]]) -> FrozenSet[str]:
     return frozenset(name.lower() for name, value in query if name.lower() in FOLDED and not isinstance(parse(value.encode()), dict))
 
 
-def _values(query: List[Tuple[str, str]], unknown: FrozenSet[str]) -> Dict[str, List[str]]:
-    values: Dict[str, List[str]] = {}
+def _fields(query: List[Tuple[str, str]], unknown: FrozenSet[str], left_out: Collection[str]) -> Dict[str, Any]:
+    values: Dict[Path, List[str]] = {}
     for name, value in query:
-        if name.split("[", 1)[0].lower() in unknown:
+        path = _path(name)
+        if path[0].lower() in unknown:
             continue
-        for path, plain in _unfolded(name, value):
-            if not _is_left_out(path):
-                values.setdefault(path, []).append(_meaning(plain))
-    return values
+        for inner, plain in _unfolded(path, value):
+            if not _is_left_out(inner, left_out):
+                values.setdefault(inner, []).append(_meaning(plain))
+    fields: Dict[str, Any] = {}
+    for path, found in values.items():
+        _put(fields, path, found[0] if len(found) == 1 else found)
+    return fields
 
 
-def _unfolded(name: str, value: str) -> Iterator[Tuple[str, str]]:
+def _path(name: str) -> Path:
+    bracketed = _BRACKETED.match(name)
+    return (name,) if bracketed is None else (bracketed[1], *bracketed[2][1:-1].split("]["))
+
+
+def _unfolded(path: Path, value: str) -> Iterator[Tuple[Path, str]]:
     inner = parse(value.encode()) if value[:1] == "{" else None
     if isinstance(inner, dict):
-        yield from _members(name, inner)
+        yield from _members(path, inner)
     else:
-        yield name, value
+        yield path, value
 
 
-def _members(name: str, fields: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
-    for key, value in fields.items():
-        path = f"{name}[{key}]"
+def _members(path: Path, fields: Dict[str, Any]) -> Iterator[Tuple[Path, str]]:
+    for name, value in fields.items():
         if isinstance(value, dict):
-            yield from _members(path, value)
+            yield from _members((*path, name), value)
         else:
-            yield path, str(value)
+            yield (*path, name), str(value)
 
 
-def _is_left_out(path: str) -> bool:
-    leaf = path.rsplit("[", 1)[-1].rstrip("]")
-    return path in _VOLATILE or is_secret(path) or is_secret(leaf)
+def _is_left_out(path: Path, left_out: Collection[str]) -> bool:
+    is_setting = len(path) == 1 or (len(path) == 2 and path[0] in FOLDED)
+    return (is_setting and path[-1] in left_out) or any(map(is_secret, path))
+
+
+def _put(fields: Dict[str, Any], path: Path, value: Any) -> None:
+    """Put a value into objects in objects; where a name has a value of its own already, the rest stands beside it as one name."""
+    for depth, name in enumerate(path[:-1]):
+        inner = fields.setdefault(name, {})
+        if not isinstance(inner, dict):
+            path = ("".join((path[depth], *(f"[{rest}]" for rest in path[depth + 1 :]))),)
+            break
+        fields = inner
+    fields[path[-1]] = value
 
 
 def _meaning(value: str) -> str:
@@ -86,7 +103,3 @@ def _meaning(value: str) -> str:
     if _NUMBER.match(value) and "." in value:
         value = value.rstrip("0").rstrip(".")
     return "0" if value == "-0" else value
-
-
-def _told(values: Any) -> str:
-    return "absent" if values is None else ", ".join(repr(value) for value in values)

@@ -28,13 +28,13 @@ def read(kind: str, frame: Frame) -> Message:
         frame: The frame; its outline is enough.
 
     Returns:
-        Its message; with no type and no fields where it holds no JSON object.
+        Its message; with no type and no fields where it holds no JSON object, and then with its text where it is a text frame.
     """
     if kind == SENT and not frame.is_text:
         return _AUDIO
     fields = parse(frame.outline)
     if not isinstance(fields, dict):
-        return _NOTHING
+        return Message(None, text=frame.outline.decode("utf-8", "backslashreplace")) if frame.is_text else _NOTHING
     name = fields.get("type")
     return Message(name if isinstance(name, str) else None, fields)
 

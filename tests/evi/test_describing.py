@@ -81,3 +81,9 @@ def test_a_terminal_is_not_commanded():
     """Control characters, also those above 127, and lone surrogates come out escaped."""
     line = describe("received", Message("\x1b[2J\x9b\ud800\u2028", {"type": "", "\x07": 1}))
     assert line == "\\x1b[2J\\x9b\\ud800\\u2028: \\x07"
+
+
+def test_what_is_no_object_is_quoted():
+    """As much of it as fits, and nothing that a terminal acts on."""
+    assert describe("sent", Message(None, text="hello\x1b[2J")) == 'text that is no JSON object: "hello\\x1b[2J"'
+    assert len(describe("sent", Message(None, text="x" * 500))) < 110

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 
-from evi_harness.evi.dialect import EVI, Evi
-from evi_harness.session.events import Frame
+from evi_harness.evi.dialect import EVI, NO_OBJECT, Evi
+from evi_harness.evi.messages import ALWAYS_VOLATILE, MESSAGES
+from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.protocols import Dialect, Message
 from evi_harness.strategies import sent_messages, sessions
 
@@ -56,6 +58,22 @@ def test_is_awaited(name, is_awaited):
 
 
 @pytest.mark.parametrize(
+    ("name", "sets_up"),
+    [
+        ("chat_metadata", True),
+        ("session_settings", True),
+        ("assistant_message", False),
+        ("user_input", False),
+        ("audio", False),
+        (None, False),
+    ],
+)
+def test_sets_up(name, sets_up):
+    """Metadata, settings and their echo set a session up; a greeting does not."""
+    assert EVI.sets_up(Message(name)) is sets_up
+
+
+@pytest.mark.parametrize(
     ("fields", "sets_audio"),
     [({"audio": {"channels": 1}}, True), ({"audio": None}, False), ({"audio": {}}, False), ({"system_prompt": "p"}, False)],
 )
@@ -95,10 +113,57 @@ def test_must_equal():
     assert EVI.must_equal(Message("audio")) == {}
 
 
-def test_same_query():
+def test_must_equal_of_what_is_no_object():
+    """Its text; so two texts that differ are different."""
+    assert EVI.must_equal(EVI.read("sent", Frame("text", b"hello"))) == {NO_OBJECT: "hello"}
+    assert EVI.must_equal(EVI.read("sent", Frame("text", b"[1]"))) == {NO_OBJECT: "[1]"}
+
+
+def test_strict():
+    """What is given anew in each run must be equal too, and the path of the handshake; secrets and audio never."""
+    strict = Evi()
+    strict.strict = True
+    settings = message("session_settings", custom_session_id="s", language_model_api_key="k")
+    assert strict.must_equal(settings) == {"type": "session_settings", "custom_session_id": "s"}
+    assert strict.must_equal(message("audio_input", data="AAAA")) == {"type": "audio_input"}
+    asked = Handshake("/v0/evi/chat", (("custom_session_id", "s"), ("api_key", "k")))
+    assert strict.comparable_handshakes(asked, asked)[0] == {"path": "/v0/evi/chat", "query": {"custom_session_id": "s"}}
+    assert EVI.comparable_handshakes(asked, asked)[0] == {"query": {}}
+
+
+def test_comparable_handshakes():
     """The queries are compared by what they mean."""
-    assert EVI.same_query([("verbose_transcription", "True")], [("verbose_transcription", "true")]) == []
-    assert EVI.same_query([("config_id", "a")], [("config_id", "b")])
+    then, now = EVI.comparable_handshakes(Handshake("/", (("v", "True"),)), Handshake("/other", (("v", "true"),)))
+    assert then == now == {"query": {"v": "true"}}
+
+
+def table_of(page, head):
+    """The cells of a table's rows, without backquotes."""
+    rows = page[page.index(head) :].split("\n\n", 1)[0].splitlines()[2:]
+    return [[cell.strip().replace("`", "") for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_the_page_shows_the_table():
+    """docs/dialect.md has a row for each type, with what it is about, what is given anew in each run, and what may stand for it."""
+    page = (Path(__file__).parents[2] / "docs" / "dialect.md").read_text(encoding="utf-8")
+    told = table_of(page, "| type | sent by | about | given anew | audio | may stand for |")
+    by = {(True, False): "app", (False, True): "service", (True, True): "both"}
+    assert told == [
+        [
+            row.name,
+            by[row.sent, row.received],
+            row.identity or "",
+            ", ".join(row.volatile),
+            row.audio or "",
+            ", ".join(
+                other.name
+                for other in MESSAGES.values()
+                if row.sent and other.sent and other is not row and EVI.family(Message(other.name)) == EVI.family(Message(row.name))
+            ),
+        ]
+        for row in MESSAGES.values()
+    ]
+    assert all(f"`{name}`" in page for name in ALWAYS_VOLATILE)
 
 
 @given(sent_messages())

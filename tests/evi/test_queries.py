@@ -1,10 +1,11 @@
-"""What differs between two handshakes' queries."""
+"""Two handshakes' queries as fields that compare."""
 
 from __future__ import annotations
 
 import pytest
 
-from evi_harness.evi.queries import differences
+from evi_harness.evi.messages import ALWAYS_VOLATILE
+from evi_harness.evi.queries import comparable
 
 
 @pytest.mark.parametrize(
@@ -31,34 +32,44 @@ from evi_harness.evi.queries import differences
 )
 def test_the_same(recorded, live):
     """Order of names, form of a value, secrets and ids of a run make no difference."""
-    assert differences(recorded, live) == differences(live, recorded) == []
+    then, now = comparable(recorded, live, ALWAYS_VOLATILE)
+    assert then == now
 
 
 @pytest.mark.parametrize(
-    ("recorded", "live", "told"),
+    ("recorded", "live", "then", "now"),
     [
-        ([("config_id", "a")], [("config_id", "b")], ["query config_id: recorded 'a', live 'b'"]),
-        ([("config_id", "a")], [], ["query config_id: recorded 'a', live absent"]),
-        ([], [("v", "")], ["query v: recorded absent, live ''"]),
-        ([("v", "1"), ("v", "2")], [("v", "2"), ("v", "1")], ["query v: recorded '1', '2', live '2', '1'"]),
-        ([("b", "1"), ("a", "1")], [], ["query a: recorded '1', live absent", "query b: recorded '1', live absent"]),
-        ([("v", "007")], [("v", "7")], ["query v: recorded '007', live '7'"]),
-        ([("v", "1e5")], [("v", "100000")], ["query v: recorded '1e5', live '100000'"]),
+        ([("config_id", "a")], [("config_id", "b")], {"config_id": "a"}, {"config_id": "b"}),
+        ([("config_id", "a")], [], {"config_id": "a"}, {}),
+        ([], [("v", "")], {}, {"v": ""}),
+        ([("v", "1"), ("v", "2")], [("v", "2"), ("v", "1")], {"v": ["1", "2"]}, {"v": ["2", "1"]}),
+        ([("v", "007")], [("v", "7")], {"v": "007"}, {"v": "7"}),
+        ([("v", "1e5")], [("v", "100000")], {"v": "1e5"}, {"v": "100000"}),
         (
             [("session_settings[variables]", '{"a": 1}')],
             [("session_settings[variables][a]", "2.0")],
-            ["query session_settings[variables][a]: recorded '1', live '2'"],
+            {"session_settings": {"variables": {"a": "1"}}},
+            {"session_settings": {"variables": {"a": "2"}}},
         ),
+        ([("a", "1"), ("a[b]", "2")], [("a[b]", "2")], {"a": "1", "a[b]": "2"}, {"a": {"b": "2"}}),
+        ([("a[b]", "1"), ("a[b][c]", "2")], [], {"a": {"b": "1", "b[c]": "2"}}, {}),
     ],
 )
-def test_different(recorded, live, told):
-    """Each name that differs is one sentence, in order of the names."""
-    assert differences(recorded, live) == told
+def test_different(recorded, live, then, now):
+    """Each name is a field, and what stands in brackets is one within."""
+    assert comparable(recorded, live) == (then, now)
+
+
+def test_what_a_run_is_given_anew_can_be_compared():
+    """Where nothing is left out."""
+    then, now = comparable([("custom_session_id", "a")], [("session_settings[custom_session_id]", "b")])
+    assert (then, now) == ({"custom_session_id": "a"}, {"session_settings": {"custom_session_id": "b"}})
 
 
 def test_no_secret_is_told():
-    """Where something differs, the values of secrets stay out of what is told."""
+    """The values of secrets stay out of what is compared."""
     secret = "hk-123456"
     recorded = [("api_key", secret), ("session_settings", f"key={secret}"), ("config_id", "a")]
     live = [("session_settings[language_model_api_key]", secret), ("session_settings", f'{{"language_model_api_key": "{secret}"}}')]
-    assert secret not in "".join(differences(recorded, live) + differences(live, recorded) + differences(live, []))
+    for one, other in ((recorded, live), (live, recorded), (live, [])):
+        assert secret not in repr(comparable(one, other))

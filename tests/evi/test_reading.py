@@ -77,3 +77,20 @@ def test_member_and_text():
     assert member({"time": 1}, "time") == {}
     assert text_of({"message": {"content": "Hello."}}) == "Hello."
     assert text_of({"message": {"content": None}}) == text_of({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (Frame("text", b"hello"), "hello"),
+        (Frame("text", b"[1, 2]"), "[1, 2]"),
+        (Frame("text", b""), ""),
+        (Frame("text", b"\xff"), "\\xff"),
+        (Frame("text", b"{}"), None),
+        (Frame("binary", b"hello"), None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["sent", "received"])
+def test_what_is_no_object_has_its_text(kind, frame, text):
+    """As it is; an object and a binary frame have none."""
+    assert read(kind, frame).text == text
