@@ -6,18 +6,23 @@ messages that these would have prompted) is listed under it and not counted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.alignment import DIFFERENT, EQUAL, MISSING, MOVED, UNEXPECTED, align
 from evi_harness.replay.differences import Difference, differences
 from evi_harness.replay.findings import recorded_seqs
 from evi_harness.replay.pairing import Comparable, comparable
-from evi_harness.session.events import Sent
+from evi_harness.session.events import TEXT, Sent
 from evi_harness.session.protocols import RECEIVED, Dialect, Message
 from evi_harness.session.session import Session
 
-__all__ = ["DEVIATIONS", "Deviation", "sent_deviations"]
+__all__ = ["DEVIATIONS", "Deviation", "Late", "Meeting", "SentComparison", "compare_sent", "handshake_deviation", "late_deviations"]
+
+# An unexpected message is compared with so many of the recorded ones of its type, those nearest to it in order.
+_NEAR = 50
+# So many places are named in a sentence.
+_NAMED = 5
 
 # Kinds of deviation, and what each says.
 DEVIATIONS: Mapping[str, str] = {
@@ -25,6 +30,7 @@ DEVIATIONS: Mapping[str, str] = {
     "unexpected": "a message was sent that the recording does not have",
     "different": "a message was sent that differs from the recorded one",
     "out_of_order": "a recorded message was sent at another place in the order",
+    "late": "a recorded message was sent later than it may be",
     "closed_early": "the app closed the connection before the session was over",
     "stuck": "the app stopped moving",
 }
@@ -39,9 +45,11 @@ class Deviation:
         what: One sentence: what was expected and what came.
         recorded_seq: The place in the recording, if it has one.
         live_seq: The place in the replay's session, if it has one.
-        differences: What differs, for ``different``.
+        differences: What differs, for ``different``; for ``unexpected`` what differs from the nearest recorded message.
         detail: More for people, in lines: the nearest recorded message, a stack.
         consequences: Events of the recording that did not happen because of it, by seq; not counted.
+        nearest_seq: For ``unexpected``, the recorded message that is most like it, if one is of its type.
+        late_ns: For ``late``, how much later than due.
     """
 
     kind: str
@@ -51,11 +59,60 @@ class Deviation:
     differences: Tuple[Difference, ...] = ()
     detail: Tuple[str, ...] = ()
     consequences: Tuple[int, ...] = ()
+    nearest_seq: Optional[int] = None
+    late_ns: Optional[int] = None
 
 
-def sent_deviations(
-    recorded: Session, live: Session, dialect: Dialect, left: Optional[Sequence[int]] = None
-) -> Tuple[List[Deviation], Tuple[int, ...]]:
+@dataclass(frozen=True)
+class Late:
+    """A message that was sent later than due.
+
+    Attributes:
+        what: What it says, in a line.
+        recorded_seq: The recorded message.
+        live_seq: The one that was sent.
+        late_ns: How much later than when it was due: as long after what prompted it as in the recording.
+    """
+
+    what: str
+    recorded_seq: int
+    live_seq: int
+    late_ns: int
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """What became of one sent message.
+
+    Attributes:
+        outcome: One of those of ``alignment``.
+        recorded_seq: The recorded message, None where the sent one is unexpected.
+        live_seq: The sent one, None where the recorded one is missing.
+    """
+
+    outcome: str
+    recorded_seq: Optional[int]
+    live_seq: Optional[int]
+
+
+@dataclass(frozen=True)
+class SentComparison:
+    """What was sent on both sides, compared.
+
+    Attributes:
+        deviations: Where they differ, in the order of the recording.
+        unsent: Recorded messages that were not sent since the app had left.
+        late: Messages that were sent later than due, in the order of the recording.
+        meetings: What became of each message.
+    """
+
+    deviations: Tuple[Deviation, ...]
+    unsent: Tuple[int, ...]
+    late: Tuple[Late, ...]
+    meetings: Tuple[Meeting, ...]
+
+
+def compare_sent(recorded: Session, live: Session, dialect: Dialect, left: Optional[Sequence[int]] = None) -> SentComparison:
     """Compare what was sent on both sides; audio is not compared.
 
     Args:
@@ -65,15 +122,46 @@ def sent_deviations(
         left: Received events of the recording that did not come since the app had left; None where it stayed to the end.
 
     Returns:
-        The deviations, and the recorded messages that were not sent since the app had left.
+        The comparison.
     """
     comparison = _Comparison(recorded, live, dialect, left)
-    return comparison.deviations(), comparison.unsent()
+    return SentComparison(comparison.deviations(), comparison.unsent(), comparison.late(), comparison.meetings())
+
+
+def handshake_deviation(recorded: Session, live: Session, dialect: Dialect) -> Optional[Deviation]:
+    """Compare what was asked for at the opening; for an app that opened the connection itself.
+
+    Returns:
+        One deviation for all that differs, None where nothing does or where one of the openings is not known.
+    """
+    if recorded.opened is None or live.opened is None:
+        return None
+    found = tuple(differences(*dialect.comparable_handshakes(recorded.opened.handshake, live.opened.handshake)))
+    if not found:
+        return None
+    what = f"the app's handshake differs from the recorded one in {_paths(found)}"
+    return Deviation("different", what, recorded_seq=recorded.opened.seq, live_seq=live.opened.seq, differences=found)
+
+
+def late_deviations(late: Iterable[Late], max_late_ns: int) -> List[Deviation]:
+    """The messages that were sent more than so much later than due."""
+    return [
+        Deviation(
+            "late",
+            f"{one.what} was sent {one.late_ns / 1e6:.12g} ms later than due; {max_late_ns / 1e6:.12g} ms are allowed",
+            recorded_seq=one.recorded_seq,
+            live_seq=one.live_seq,
+            late_ns=one.late_ns,
+        )
+        for one in late
+        if one.late_ns > max_late_ns
+    ]
 
 
 @dataclass(frozen=True)
 class _Message:
     seq: int
+    at_ns: int
     message: Message
     comparable: Comparable
 
@@ -96,6 +184,8 @@ class _Comparison:
         # Awaited messages that were given up, with the received events that hung on each; and these, each with its message.
         self._skipped = {note.data["awaited"]: tuple(note.data["skipped"]) for note in live.notes if note.name == "unmet"}
         self._awaited = {seq: awaited for awaited, skipped in self._skipped.items() for seq in skipped}
+        self._given_up_ns = {note.data["awaited"]: note.at_ns for note in live.notes if note.name == "unmet"}
+        self._n_after_close = sum(note.name == "sent_after_close" and note.data.get("opcode") == TEXT for note in live.notes)
         self._left = frozenset(left or ())
         # What would have been sent later than this could not be, and when the received events came.
         self._left_at_ns = None if left is None else (live.closed.at_ns if live.closed is not None else live.duration_ns)
@@ -108,24 +198,56 @@ class _Comparison:
             if met.outcome == MISSING and met.recorded is not None:
                 self._hanging.setdefault(self._root(met.recorded.seq), []).append(met.recorded.seq)
 
-    def deviations(self) -> List[Deviation]:
-        return [self._deviation(met) for met in self._met if met.outcome != EQUAL and not self._is_consequence(met)]
+    def deviations(self) -> Tuple[Deviation, ...]:
+        return tuple(self._deviation(met) for met in self._met if met.outcome != EQUAL and not self._is_consequence(met))
+
+    def late(self) -> Tuple[Late, ...]:
+        """What was sent later than due; a message at another place in the order is told as such."""
+        found = []
+        for met in self._met:
+            if met.outcome in (EQUAL, DIFFERENT) and met.recorded is not None and met.live is not None:
+                due_ns = self._due_ns(met.recorded.seq)
+                late_ns = 0 if due_ns is None else met.live.at_ns - due_ns
+                if late_ns > 0:
+                    found.append(Late(self._say(met.recorded), met.recorded.seq, met.live.seq, late_ns))
+        return tuple(found)
+
+    def meetings(self) -> Tuple[Meeting, ...]:
+        return tuple(Meeting(met.outcome, _seq(met.recorded), _seq(met.live)) for met in self._met)
 
     def unsent(self) -> Tuple[int, ...]:
         return tuple(self._hanging.get(None, ()))
 
     def _align(self) -> List[_Met]:
         """Align what could be sent in time; what was given up is missing, and may have come too late like what hung on it."""
-        kept = [one for one in self._recorded if one.seq not in self._skipped and self._root(one.seq) == one.seq]
+        kept = [one for one in self._recorded if not self._is_given_up(one) and self._root(one.seq) == one.seq]
         pairs = align([one.comparable for one in kept], [one.comparable for one in self._live])
         met = [_Met(pair.outcome, _at(kept, pair.recorded), _at(self._live, pair.live)) for pair in pairs if pair.outcome != UNEXPECTED]
         spare = [self._live[pair.live] for pair in pairs if pair.outcome == UNEXPECTED and pair.live is not None]
         kept_seqs = {one.seq for one in kept}
         # What may have come in time goes before what did not.
         for one in sorted((one for one in self._recorded if one.seq not in kept_seqs), key=lambda one: one.seq in self._skipped):
-            late = _taken(spare, one)
+            late = _taken(spare, one) or self._instead(spare, one)
             met.append(_Met(MISSING if late is None or one.seq in self._skipped else EQUAL, one, late))
         return [*met, *(_Met(UNEXPECTED, None, one) for one in spare)]
+
+    def _is_given_up(self, one: _Message) -> bool:
+        """Whether a message was given up for good: of two that say the same and released nothing, the wrong one may have been."""
+        if one.seq not in self._skipped:
+            return False
+        twins = (other for other in self._recorded if other.seq not in self._skipped and other.comparable.equals(one.comparable))
+        return bool(self._skipped[one.seq]) or next(twins, None) is None
+
+    def _instead(self, spare: List[_Message], given_up: _Message) -> Optional[_Message]:
+        """What was sent while a message was waited for and may be it but for what it is about, taken from those to spare."""
+        if given_up.seq not in self._given_up_ns:
+            return None
+        prompt, until_ns = self._prompt(given_up.seq), self._given_up_ns[given_up.seq]
+        since_ns = 0 if prompt is None else self._came_at_ns.get(prompt, 0)
+        family = given_up.comparable.family
+        found = (index for index, one in enumerate(spare) if one.comparable.family == family and since_ns <= one.at_ns <= until_ns)
+        index = next(found, None)
+        return None if index is None else spare.pop(index)
 
     # What hangs on what.
 
@@ -145,13 +267,19 @@ class _Comparison:
         """Whether the app had left when it should have sent a message: as long after what prompted it as it did then."""
         if self._left_at_ns is None or seq in self._skipped:
             return False
-        prompt = self._prompt(seq)
-        if prompt in self._left:
+        if self._prompt(seq) in self._left:
             return True
-        if prompt is not None and prompt not in self._came_at_ns:
-            return False
-        shift_ns = 0 if prompt is None else self._came_at_ns[prompt] - self._recorded_at_ns[prompt]
-        return self._recorded_at_ns[seq] + shift_ns >= self._left_at_ns
+        due_ns = self._due_ns(seq)
+        return due_ns is not None and due_ns >= self._left_at_ns
+
+    def _due_ns(self, seq: int) -> Optional[int]:
+        """When a message should have been sent: as long after what prompted it as it was then; None where that did not come."""
+        prompt = self._prompt(seq)
+        if prompt is None:
+            return self._recorded_at_ns[seq]
+        if prompt not in self._came_at_ns:
+            return None
+        return self._recorded_at_ns[seq] + self._came_at_ns[prompt] - self._recorded_at_ns[prompt]
 
     def _prompt(self, seq: int) -> Optional[int]:
         """The received event that prompted a message, None where none did."""
@@ -170,6 +298,9 @@ class _Comparison:
             assert met.live is not None
             return self._unexpected(met.live)
         if met.outcome == MISSING:
+            if met.live is not None and not met.live.comparable.equals(met.recorded.comparable):
+                # The service waited for the right one in vain, so what hung on it did not happen.
+                return replace(self._different(met.recorded, met.live), consequences=self._consequences(met.recorded.seq))
             return self._missing(met.recorded, met.live)
         assert met.live is not None
         if met.outcome == MOVED:
@@ -182,6 +313,9 @@ class _Comparison:
         how = "was not sent"
         if recorded.seq in self._skipped:
             how = "was awaited and did not come" if late is None else "was awaited and came too late"
+        if late is None and self._n_after_close:
+            n = self._n_after_close
+            how += f" before the close, after which {n} message{' was' if n == 1 else 's were'} sent"
         prompt = self._prompt(recorded.seq)
         after = "" if prompt is None else f"; in the recording it came after #{prompt}"
         return Deviation(
@@ -193,24 +327,50 @@ class _Comparison:
         )
 
     def _unexpected(self, live: _Message) -> Deviation:
-        alike = [one for one in self._recorded if one.comparable.type == live.comparable.type]
-        nearest = min(alike, key=lambda one: len(differences(one.comparable.fields, live.comparable.fields)), default=None)
-        detail = () if nearest is None else (f"nearest recorded message: #{nearest.seq} {self._say(nearest)}",)
+        what = f"{self._say(live)} was sent; the recording has no such message here"
+        nearest = self._nearest(live)
+        if nearest is None:
+            return Deviation("unexpected", what, live_seq=live.seq, detail=("no recorded message is of its type",))
         return Deviation(
-            "unexpected", f"{self._say(live)} was sent; the recording has no such message here", live_seq=live.seq, detail=detail
+            "unexpected",
+            what,
+            live_seq=live.seq,
+            differences=_differences(nearest, live),
+            detail=(f"nearest recorded message: #{nearest.seq} {self._say(nearest)}",),
+            nearest_seq=nearest.seq,
         )
 
+    def _nearest(self, live: _Message) -> Optional[_Message]:
+        """The recorded message of a live one's type that differs from it in the fewest places, of those the nearest to it in time."""
+        alike = [one for one in self._recorded if one.comparable.type == live.comparable.type]
+        near = sorted(alike, key=lambda one: abs(one.at_ns - live.at_ns))[:_NEAR]
+        return min(near, key=lambda one: len(_differences(one, live)), default=None)
+
     def _different(self, recorded: _Message, live: _Message) -> Deviation:
-        found = tuple(differences(_whole(recorded.comparable), _whole(live.comparable)))
-        what = f"{self._say(live)} differs from the recorded one in {', '.join(difference.path for difference in found)}"
+        found = _differences(recorded, live)
+        what = f"{self._say(live)} differs from the recorded one in {_paths(found)}"
         return Deviation("different", what, recorded_seq=recorded.seq, live_seq=live.seq, differences=found)
 
     def _say(self, one: _Message) -> str:
         return self._dialect.describe("sent", one.message)
 
 
+def _differences(recorded: _Message, live: _Message) -> Tuple[Difference, ...]:
+    return tuple(differences(_whole(recorded.comparable), _whole(live.comparable)))
+
+
 def _whole(one: Comparable) -> Mapping[str, Any]:
     return {"type": one.type, **one.fields}
+
+
+def _paths(found: Sequence[Difference]) -> str:
+    """Where something differs, as part of a sentence."""
+    named = ", ".join(difference.path for difference in found[:_NAMED])
+    return named if len(found) <= _NAMED else f"{named} and {len(found) - _NAMED} more places"
+
+
+def _seq(message: Optional[_Message]) -> Optional[int]:
+    return None if message is None else message.seq
 
 
 def _at(messages: Sequence[_Message], index: Optional[int]) -> Optional[_Message]:
@@ -235,5 +395,5 @@ def _messages(session: Session, dialect: Dialect) -> List[_Message]:
     for event in session.events:
         if isinstance(event, Sent) and event.outcome == "sent" and not places.is_audio(event.kind, event.frame):
             message = dialect.read(event.kind, event.frame)
-            found.append(_Message(event.seq, message, comparable(message, dialect)))
+            found.append(_Message(event.seq, event.at_ns, message, comparable(message, dialect)))
     return found

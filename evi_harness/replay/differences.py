@@ -10,17 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Hashable, Iterator, List, Mapping
 
+from evi_harness.replay.json_paths import ABSENT, item_of, member_of
+
 __all__ = ["ABSENT", "Difference", "comparison_key", "differences"]
-
-
-class _Absent:
-    """The value of a member or an item that is not there."""
-
-    def __repr__(self) -> str:
-        return "absent"
-
-
-ABSENT = _Absent()
 
 
 @dataclass(frozen=True)
@@ -28,7 +20,7 @@ class Difference:
     """One place in which two values differ.
 
     Attributes:
-        path: Where, as a JSON path: ``$.audio.sample_rate``, ``$.tools[2]``.
+        path: Where, as a JSON path: ``$.audio.sample_rate``, ``$.tools[2]``; ``json_paths`` reads it.
         recorded: The recorded value, ``ABSENT`` where there is none.
         live: The live value, likewise.
     """
@@ -75,10 +67,10 @@ def _walk(path: str, recorded: Any, live: Any) -> Iterator[Difference]:
     if isinstance(recorded, Mapping) and isinstance(live, Mapping):
         names = [*recorded, *(name for name in live if name not in recorded)]
         for name in names:
-            yield from _walk(f"{path}.{name}", recorded.get(name, ABSENT), live.get(name, ABSENT))
+            yield from _walk(member_of(path, name), recorded.get(name, ABSENT), live.get(name, ABSENT))
     elif isinstance(recorded, list) and isinstance(live, list):
         for index in range(max(len(recorded), len(live))):
-            yield from _walk(f"{path}[{index}]", _item(recorded, index), _item(live, index))
+            yield from _walk(item_of(path, index), _item(recorded, index), _item(live, index))
     elif not _scalars_equal(recorded, live):
         yield Difference(path, recorded, live)
 

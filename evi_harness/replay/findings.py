@@ -1,24 +1,76 @@
-"""Findings: what is wrong in itself, whatever was recorded. Read off the notes of a replay's session.
+"""Findings: what is wrong in itself, whatever was recorded. Their kinds as a table, and those that stand in a replay's notes.
 
-Rules of living here: a finding is a note that the observing room wrote, made comparable; no judgement is added but which of them ended
-the run. The names are those of the notes.
+A finding is a note that the observing room wrote, made comparable; what follows from the events alone is found by ``falling_behind`` and
+``rejections``. docs/findings.md has a section for each kind.
+
+Rules of living here: a kind is a row of ``FINDINGS``; how much it weighs is data, and can be set; no judgement is added but that.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
+from evi_harness.errors import UsageError
+from evi_harness.session.events import NOTHING
 from evi_harness.session.session import Session
 
-__all__ = ["FINDINGS", "Finding", "findings", "recorded_seqs"]
+__all__ = [
+    "ERROR",
+    "FINDINGS",
+    "OFF",
+    "SEVERITIES",
+    "WARNING",
+    "Finding",
+    "FindingKind",
+    "findings",
+    "recorded_seqs",
+    "severities_of",
+    "weighed",
+]
 
-# Kinds of finding, and what each says.
-FINDINGS: Mapping[str, str] = {
-    "raised": "the handler raised an exception",
-    "unparseable": "the installed SDK cannot parse a message",
-    "blocked": "the event loop was blocked",
-    "plays_on": "the handler played on after an interruption",
+# An error fails the replay, a warning is told and does not, what is off is not told.
+ERROR = "error"
+WARNING = "warning"
+OFF = "off"
+SEVERITIES = (ERROR, WARNING, OFF)
+
+
+@dataclass(frozen=True)
+class FindingKind:
+    """A row of ``FINDINGS``.
+
+    Attributes:
+        says: What a finding of this kind says.
+        severity: What it weighs unless somebody sets it: one of ``SEVERITIES``.
+    """
+
+    says: str
+    severity: str = ERROR
+
+
+FINDINGS: Mapping[str, FindingKind] = {
+    "raised": FindingKind("the handler raised an exception"),
+    "swallowed": FindingKind("an exception was raised where nobody looks: in a task that nobody awaits, in a callback of the event loop"),
+    "unparseable": FindingKind("the installed SDK cannot parse a message"),
+    "blocked": FindingKind("the event loop was blocked"),
+    "falls_behind": FindingKind("messages wait for the handler, longer and longer"),
+    "never_returns": FindingKind("a callback of the handler's never returned"),
+    "leaked_task": FindingKind("a task of the handler's was still pending at the end"),
+    "never_awaited": FindingKind("a coroutine was made and never awaited"),
+    "open_socket": FindingKind("a connection that the handler opened was still open at the end"),
+    # Who closed a moment ago may not know yet; and the library raises, so that nothing is lost in silence.
+    "sends_after_close": FindingKind("the handler sent a message when the connection was closed", WARNING),
+    "network": FindingKind("the handler reached for something on the network that it may not reach"),
+    # It works, and only what it does is outside of the replay's time.
+    "own_loop": FindingKind("the handler runs an event loop of its own, which does not keep virtual time", WARNING),
+    "rejected": FindingKind("a message was sent that the service does not take"),
+    "plays_on": FindingKind("the handler played on after an interruption"),
+    "never_played": FindingKind("audio was received and never played"),
+    "played_twice": FindingKind("audio was played more than once"),
+    "out_of_order_audio": FindingKind("audio was played out of order"),
+    # An app may hold audio back for reasons of its own, and still be right.
+    "underrun": FindingKind("the speaker ran dry although the audio was there", WARNING),
 }
 
 
@@ -35,6 +87,7 @@ class Finding:
         ended: Whether it ended the connection.
         detail: More for people, in lines.
         consequences: Events of the recording that did not happen because of it, by seq; not counted.
+        severity: ``error`` or ``warning``.
     """
 
     kind: str
@@ -45,6 +98,12 @@ class Finding:
     ended: bool = False
     detail: Tuple[str, ...] = ()
     consequences: Tuple[int, ...] = ()
+    severity: str = ERROR
+
+    @property
+    def fails(self) -> bool:
+        """Whether it fails the replay."""
+        return self.severity == ERROR
 
 
 def recorded_seqs(live: Session) -> Dict[int, int]:
@@ -54,22 +113,56 @@ def recorded_seqs(live: Session) -> Dict[int, int]:
 
 
 def findings(live: Session) -> List[Finding]:
-    """The findings of a replay, in time.
+    """The findings that stand in the notes of a replay, in the order of these, each with the severity of its kind.
 
     Args:
-        live: The session that the replay yielded. A note that is a finding has ``what``, and may have ``detail`` and ``ended``.
+        live: The session that the replay yielded. A note that is a finding has ``what``, and may have ``detail`` and ``ended``, and
+            ``at_ns`` where it was written later than what it tells of.
     """
     repeats = recorded_seqs(live)
     return [
         Finding(
             kind=note.name,
             what=str(note.data["what"]),
-            at_ns=note.at_ns,
+            at_ns=int(note.data.get("at_ns", note.at_ns)),
             live_seq=note.of,
             recorded_seq=None if note.of is None else repeats.get(note.of),
             ended=bool(note.data.get("ended", False)),
             detail=tuple(note.data.get("detail", ())),
+            severity=FINDINGS[note.name].severity,
         )
         for note in live.notes
         if note.name in FINDINGS
     ]
+
+
+def severities_of(given: Mapping[str, str]) -> Dict[str, str]:
+    """The severity of each kind.
+
+    Args:
+        given: Severities that are set, by kind; the rest is as the table has it.
+
+    Raises:
+        UsageError: There is no such kind, or no such severity.
+    """
+    for kind, severity in given.items():
+        if kind not in FINDINGS:
+            raise UsageError(f"there is no finding {kind!r}", hint=f"There are: {', '.join(FINDINGS)}.")
+        if severity not in SEVERITIES:
+            raise UsageError(f"{severity!r} is no severity, for {kind}", hint=f"There are: {', '.join(SEVERITIES)}.")
+    return {kind: given.get(kind, row.severity) for kind, row in FINDINGS.items()}
+
+
+def weighed(found: Iterable[Finding], given: Mapping[str, str] = NOTHING) -> List[Finding]:
+    """Findings with their severities, without those that are off, in time.
+
+    Args:
+        found: The findings.
+        given: Severities that are set, by kind.
+
+    Raises:
+        UsageError: There is no such kind, or no such severity.
+    """
+    severities = severities_of(given)
+    kept = (replace(one, severity=severities[one.kind]) for one in found if severities[one.kind] != OFF)
+    return sorted(kept, key=lambda one: one.at_ns)

@@ -6,10 +6,11 @@ old recordings better too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, Mapping, Optional, Tuple, Union
 
-from evi_harness.session.events import Closed, Event, Received, Sent
+from evi_harness.replay.recording import Lengths, Recording, Speed, is_out
+from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.position import Positions
 from evi_harness.session.protocols import OPENED, POSITION, Cause, Dialect, Message
 from evi_harness.session.session import Session
@@ -45,6 +46,7 @@ class Plan:
         events: All events of the recording, by seq.
         positions: The user's audio in the recording.
         close: How the recording ended, None where that is not known.
+        speed: How many times as fast as it was recorded the user's audio goes out.
     """
 
     steps: Tuple[Step, ...]
@@ -53,17 +55,19 @@ class Plan:
     events: Mapping[int, Event]
     positions: Positions
     close: Optional[Closed]
+    speed: Speed
 
     @staticmethod
-    def of(session: Session, dialect: Dialect) -> Plan:
+    def of(recorded: Union[Session, Recording], dialect: Dialect) -> Plan:
         """Read the plan off a recording.
 
         Args:
-            session: The recording.
+            recorded: The recording: as it was, or on the axis on which it is to be acted out.
             dialect: What its messages are in.
         """
-        positions, messages = _sent_side(session, dialect)
-        causes = dialect.causes([event for event in session.events if not _failed(event)])
+        recording = recorded if isinstance(recorded, Recording) else Recording.of(recorded, dialect)
+        session, causes = recording.session, recording.causes
+        positions, messages = _sent_side(recording, dialect)
         events = {event.seq: event for event in session.events}
         steps = [_step(event, causes, events, positions) for event in session.events if _is_step(event)]
         # An echo's session_settings is awaited though most messages of its type are not answered.
@@ -76,27 +80,21 @@ class Plan:
             events=events,
             positions=positions,
             close=session.closed,
+            speed=recording.speed,
         )
 
 
-def _sent_side(session: Session, dialect: Dialect) -> Tuple[Positions, Dict[int, Message]]:
-    positions, places = Positions(), dialect.audio_places(session.handshake)
+def _sent_side(recording: Recording, dialect: Dialect) -> Tuple[Positions, Dict[int, Message]]:
+    positions, lengths, places = Positions(), Lengths(recording.speed), dialect.audio_places(recording.session.handshake)
     messages: Dict[int, Message] = {}
-    for event in session.sent:
-        if _failed(event):
-            continue
+    for event in filter(is_out, recording.session.sent):
         is_audio = places.is_audio(event.kind, event.frame)
-        length_ns = places.length_ns(event.kind, event.frame)
+        length_ns = lengths.next_ns(places.length_ns(event.kind, event.frame))
         if is_audio:
             positions.add(event.at_ns, length_ns)
         else:
             messages[event.seq] = dialect.read(event.kind, event.frame)
     return positions, messages
-
-
-def _failed(event: Event) -> bool:
-    """Whether the app did not get a message out: the service cannot have answered it."""
-    return isinstance(event, Sent) and event.outcome != "sent"
 
 
 def _is_step(event: Event) -> bool:
@@ -106,6 +104,8 @@ def _is_step(event: Event) -> bool:
 def _step(event: Event, causes: Mapping[int, Cause], events: Mapping[int, Event], positions: Positions) -> Step:
     assert isinstance(event, (Received, Closed))
     cause = causes.get(event.seq, _AT_OPEN)
+    if cause.position_ns is not None:
+        cause = replace(cause, position_ns=positions.behind_gap(cause.position_ns))
     return Step(event=event, cause=cause, delay_ns=event.at_ns - _cause_at_ns(cause, events, positions))
 
 

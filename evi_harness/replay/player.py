@@ -18,6 +18,7 @@ from typing import Deque, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from evi_harness.replay.pairing import Pairing
 from evi_harness.replay.plan import Plan, Step
+from evi_harness.replay.recording import Lengths, Recording
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order
 from evi_harness.session.position import Positions
 from evi_harness.session.protocols import NO_STATUS, POSITION, SENT, Abort, Action, Cause, Close, Dialect, Remark, Send
@@ -26,6 +27,8 @@ from evi_harness.session.session import Session
 __all__ = ["Patience", "Player"]
 
 _SECOND = 1_000_000_000
+# Where the end is not known: how long after the last thing that the app did, so that it is heard before the close.
+JUST_AFTER_NS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -64,17 +67,18 @@ class Player:
     """A recording, acted out: a ``Service``.
 
     Args:
-        session: The recording.
+        recorded: The recording: as it was, on the axis on which it is to be acted out, or ready, as its plan. Many players may share one.
         dialect: What its messages are in.
-        patience: How long it waits for the app.
+        patience: How long it waits for the app, on whatever axis that is.
     """
 
-    def __init__(self, session: Session, dialect: Dialect, patience: Patience = DEFAULT_PATIENCE) -> None:
-        self._plan = Plan.of(session, dialect)
+    def __init__(self, recorded: Union[Session, Recording, Plan], dialect: Dialect, patience: Patience = DEFAULT_PATIENCE) -> None:
+        self._plan = recorded if isinstance(recorded, Plan) else Plan.of(recorded, dialect)
         self._dialect = dialect
         self._patience = patience
         self._places = dialect.audio_places()
         self._positions = Positions()
+        self._lengths = Lengths(self._plan.speed)
         self._pairing = Pairing(self._plan.messages, dialect)
         self._next = 0
         # The steps that went out, by their recorded time and seq, with their live times, and where order stands now.
@@ -144,7 +148,7 @@ class Player:
 
     def _take_sent(self, event: Sent, at_ns: int) -> None:
         is_audio = self._places.is_audio(event.kind, event.frame)
-        length_ns = self._places.length_ns(event.kind, event.frame)
+        length_ns = self._lengths.next_ns(self._places.length_ns(event.kind, event.frame))
         if is_audio:
             self._positions.add(at_ns, length_ns)
         else:
@@ -316,7 +320,11 @@ class Player:
         if awaited is not None:
             return self._expected_ns(self._plan.events[awaited]) + self._patience.message_ns
         closes_ns = self.app_closes_at_ns
-        return self._floor_ns if closes_ns is None else closes_ns + self._patience.close_ns
+        if closes_ns is not None:
+            return closes_ns + self._patience.close_ns
+        # How it ended is not known; the connection stood at the least until the app had sent the last that is there.
+        last = max((event for event in self._plan.events.values() if isinstance(event, Sent)), key=order, default=None)
+        return self._floor_ns if last is None else max(self._floor_ns, self._expected_ns(last) + JUST_AFTER_NS)
 
     def _end(self, at_ns: int) -> List[Action]:
         awaited = self._awaited()

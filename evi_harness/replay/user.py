@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Deque, Dict, List, Optional, Sequence, Tuple, Union
+from typing import AbstractSet, Deque, Dict, List, Optional, Sequence, Tuple, Union
 
 from evi_harness.session.events import Closed, Event, Received, Sent
-from evi_harness.session.protocols import OPENED, RECEIVED, Action, Cause, Close, Dialect, Send
+from evi_harness.session.protocols import NO_STATUS, OPENED, RECEIVED, Action, Cause, Close, Dialect, Send
 from evi_harness.session.session import Session
 
 __all__ = ["RecordedUser"]
@@ -37,9 +37,12 @@ class RecordedUser:
         dialect: What its messages are in.
         only_microphone: Send only what a microphone sends: the audio, and the message that says in which format it comes.
         closes: Whether to close as the recorded app did, where it did.
+        left_out: Seqs of recorded messages that somebody else sends.
     """
 
-    def __init__(self, session: Session, dialect: Dialect, *, only_microphone: bool, closes: bool) -> None:
+    def __init__(
+        self, session: Session, dialect: Dialect, *, only_microphone: bool, closes: bool, left_out: AbstractSet[int] = frozenset()
+    ) -> None:
         self._events = {event.seq: event for event in session.events}
         self._received: Deque[Received] = deque(session.received)
         self._came_at_ns: Dict[int, int] = {}
@@ -49,6 +52,8 @@ class RecordedUser:
         self._known_head: Optional[Tuple[int, int, Deque[_Line]]] = None
         self._is_head_known = False
         for line in _lines(session, dialect, only_microphone, closes):
+            if line.event.seq in left_out:
+                continue
             (self._prompted if line.prompt.kind == RECEIVED else self._clocked).append(line)
 
     def take(self, event: Event, at_ns: int) -> None:
@@ -78,7 +83,7 @@ class RecordedUser:
             if isinstance(event, Sent):
                 actions.append(Send(event.frame, due_ns=due_ns, recorded_seq=event.seq))
             else:
-                actions.append(Close(event.code or 1000, event.reason))
+                actions.append(Close(NO_STATUS if event.code is None else event.code, event.reason))
 
     def next_at_ns(self) -> Optional[int]:
         """When something is to be sent next, None while that depends on the service, and at the end."""

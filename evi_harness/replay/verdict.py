@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Mapping, Optional, Tuple
 
-from evi_harness.replay.deviations import Deviation, sent_deviations
-from evi_harness.replay.findings import Finding, findings, recorded_seqs
-from evi_harness.session.events import Note
+from evi_harness.replay.deviations import Deviation, Late, SentComparison, compare_sent, handshake_deviation, late_deviations
+from evi_harness.replay.falling_behind import falling_behind
+from evi_harness.replay.findings import Finding, findings, recorded_seqs, weighed
+from evi_harness.replay.rejections import rejections
+from evi_harness.session.events import NOTHING, Note
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
@@ -21,44 +23,72 @@ class Verdict:
     Attributes:
         deviations: Where it differed from the recording, first divergence first.
         findings: What is wrong in itself, in time.
+        late: What was sent later than due, in the order of the recording; a deviation only where it is later than was allowed.
     """
 
     deviations: Tuple[Deviation, ...]
     findings: Tuple[Finding, ...]
+    late: Tuple[Late, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was found."""
-        return not self.deviations and not self.findings
+        """Whether nothing was found but warnings."""
+        return not self.deviations and not any(finding.fails for finding in self.findings)
 
 
-def judge(recorded: Session, live: Session, dialect: Dialect) -> Verdict:
+_NOTHING_COMPARED = SentComparison((), (), (), ())
+
+
+def judge(
+    recorded: Session,
+    live: Session,
+    dialect: Dialect,
+    *,
+    handshake_by_app: bool = False,
+    max_late_ns: Optional[int] = None,
+    severities: Mapping[str, str] = NOTHING,
+) -> Verdict:
     """Compare a replay with its recording.
 
     Args:
         recorded: The recording.
         live: The session that the replay yielded, with its notes.
         dialect: What both are in.
+        handshake_by_app: Whether the app itself opened the connection; what somebody else asked for is not compared.
+        max_late_ns: How late a message may be sent, None for as late as it likes.
+        severities: What findings weigh, by kind, where that is not as ``FINDINGS`` has it.
 
     Returns:
-        The verdict. An early close that a finding or a stuck app brought about is that one's consequence and no deviation; a recording
-        that does not know what was sent compares nothing that was sent.
+        The verdict. An early close that a failing finding or a stuck app brought about is that one's consequence and no deviation; a
+        recording that does not know what was sent compares nothing that was sent.
+
+    Raises:
+        UsageError: There is no such finding, or no such severity.
     """
-    found = findings(live)
+    found = weighed([*findings(live), *falling_behind(live), *rejections(recorded, live, dialect)], severities)
     deviations = [_stuck(note, recorded_seqs(live)) for note in live.notes if note.name == "stuck"]
     left = _left(live)
-    compared, unsent = sent_deviations(recorded, live, dialect, left) if recorded.header.recorded.sent else ([], ())
+    compared = compare_sent(recorded, live, dialect, left) if recorded.header.recorded.sent else _NOTHING_COMPARED
     if left is not None:
-        not_done = (*left, *unsent)
-        ended = next((index for index, finding in enumerate(found) if finding.ended), None)
+        not_done = (*left, *compared.unsent)
+        ended = next((index for index, finding in enumerate(found) if finding.ended and finding.fails), None)
         if ended is not None:
             found[ended] = replace(found[ended], consequences=not_done)
         elif deviations:
             deviations[0] = replace(deviations[0], consequences=not_done)
         else:
             deviations.append(_closed_early(left, not_done, live))
+    handshake = handshake_deviation(recorded, live, dialect) if handshake_by_app and recorded.header.recorded.sent else None
+    if handshake is not None:
+        deviations.append(handshake)
+    if max_late_ns is not None:
+        deviations += late_deviations(compared.late, max_late_ns)
     at_ns = _Times(recorded, live)
-    return Verdict(tuple(sorted([*deviations, *compared], key=at_ns.place)), tuple(found))
+    return Verdict(
+        deviations=tuple(sorted([*deviations, *compared.deviations], key=at_ns.place)),
+        findings=tuple(found),
+        late=compared.late,
+    )
 
 
 def _left(live: Session) -> Optional[Tuple[int, ...]]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from hypothesis import given
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.deviations import DEVIATIONS, sent_deviations
+from evi_harness.replay.deviations import DEVIATIONS, Late, compare_sent, handshake_deviation, late_deviations
 from evi_harness.replay.differences import Difference
-from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Note, Opened, Received, Sent
+from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Note, Opened, Received, Sent
 from evi_harness.session.header import Header
 from evi_harness.session.session import Session
 from evi_harness.strategies import sessions
@@ -56,7 +56,8 @@ def session_of(*events):
 
 def found(recorded, live, left=None):
     """The deviations between two lists of events, and what was unsent."""
-    return sent_deviations(session_of(*recorded), session_of(*live), EVI, left)
+    compared = compare_sent(session_of(*recorded), session_of(*live), EVI, left)
+    return compared.deviations, compared.unsent
 
 
 def told(recorded, live, left=None):
@@ -67,7 +68,8 @@ def told(recorded, live, left=None):
 @given(sessions())
 def test_a_session_does_not_deviate_from_itself(session):
     """Nothing is found, whatever it holds."""
-    assert sent_deviations(session, session, EVI) == ([], ())
+    compared = compare_sent(session, session, EVI)
+    assert (compared.deviations, compared.unsent, compared.late) == ((), (), ())
 
 
 def test_each_kind():
@@ -100,7 +102,9 @@ def test_an_unexpected_message_names_the_nearest_recorded_one():
     recorded = [sent(1, "session_settings", system_prompt="a", voice_id="b"), sent(2, "session_settings", system_prompt="c")]
     (deviation,), _ = found(recorded, [*recorded, sent(3, "session_settings", system_prompt="a", voice_id="x")])
     assert deviation.detail[0].startswith("nearest recorded message: #1 ")
-    assert found([], [sent(1, "made_up")])[0][0].detail == ()
+    assert (deviation.nearest_seq, deviation.differences) == (1, (Difference("$.voice_id", "b", "x"),))
+    (strange,), _ = found(recorded, [*recorded, sent(3, "made_up")])
+    assert (strange.nearest_seq, strange.differences, strange.detail) == (None, (), ("no recorded message is of its type",))
 
 
 def test_audio_and_failed_sends_are_not_compared():
@@ -132,6 +136,29 @@ def test_what_was_given_up_and_came_too_late_is_one_deviation():
     assert told(recorded, [unmet(30, 1, 2), say(33, "a")]) == [("missing", 1, None, (2,))]
 
 
+def test_of_two_equal_messages_that_released_nothing_the_order_tells_which_is_missing():
+    """The second was sent, at its place, and was taken for the first while the replay ran: the first is missing, and that is all."""
+    pause, settings = sent(2, "pause_assistant_message"), sent(3, "session_settings", context=None)
+    recorded = [say(1, "a"), pause, settings, say(4, "a")]
+    assert told(recorded, [pause, settings, say(4, "a"), unmet(30, 4)]) == [("missing", 1, None, ())]
+
+
+def test_an_answer_to_another_call_differs_in_whom_it_answers():
+    """It was sent while the right one was waited for, so it is that one; what waited for it did not happen. Sent later it is another."""
+    recorded = [received(1, "tool_call", tool_call_id="c"), answer(3), received(4, "assistant_end")]
+    wrong = sent(3, "tool_response", tool_call_id="d", content="x")
+    assert told(recorded, [wrong, unmet(30, 2, 3)]) == [("different", 2, 1, (3,))]
+    assert told(recorded, [unmet(30, 2, 3), replace(wrong, at_ns=31 * MS)]) == [("missing", 2, None, (3,)), ("unexpected", None, 2, ())]
+
+
+def test_what_came_after_the_close_is_told():
+    """What is missing did not come before the close; how many messages came behind it is said."""
+    recorded = [received(1, "tool_call", tool_call_id="c"), answer(3)]
+    live = [unmet(30, 2, 3), Closed(0, 40 * MS), Note(0, 41 * MS, name="sent_after_close", data={"opcode": TEXT, "n_bytes": 40})]
+    (deviation,), _ = found(recorded, live)
+    assert "did not come before the close, after which 1 message was sent" in deviation.what
+
+
 def test_of_two_equal_messages_the_one_that_could_be_sent_was():
     """Where one of them hung on what did not come, the other is not missing."""
     pause = sent(3, "pause_assistant_message")
@@ -155,3 +182,72 @@ def test_what_was_not_sent_by_an_app_that_stayed_is_missing():
     (deviation,), unsent = found(recorded, [received(1, "chat_metadata"), due(1, 1, 1), Closed(0, 5 * MS)])
     assert (deviation.kind, unsent) == ("missing", ())
     assert deviation.what.endswith("was not sent; in the recording it came after #1")
+
+
+def test_text_that_is_no_json_is_compared():
+    """Two texts that differ differ, and the same are the same."""
+    hello, world = (Sent(0, 1, frame=Frame(TEXT, payload)) for payload in (b"hello", b"world"))
+    assert told([hello], [hello]) == []
+    (deviation,), _ = found([hello], [world])
+    assert deviation.kind == "different"
+    assert [(one.recorded, one.live) for one in deviation.differences] == [("hello", "world")]
+
+
+def late(recorded, live):
+    """What was sent late: seqs, and by how many milliseconds."""
+    compared = compare_sent(session_of(*recorded), session_of(*live), EVI)
+    return [(one.recorded_seq, one.live_seq, one.late_ns / MS) for one in compared.late]
+
+
+def test_how_late_a_message_was():
+    """Against when what prompted it came, as long after it as then; sooner is not late, and what came by the clock is due by it."""
+    recorded = [say(5, "a"), received(10, "assistant_end"), say(30, "b"), pause(40)]
+    came = [received(110, "assistant_end"), due(110, 2, 2)]
+    assert late(recorded, [say(5, "a"), *came, say(130, "b"), pause(140)]) == []
+    assert late(recorded, [say(9, "a"), *came, say(137, "B"), pause(139)]) == [(1, 1, 4), (3, 4, 7)]
+    # What prompted it did not come, or it was sent elsewhere.
+    assert late(recorded, [say(5, "a"), say(99, "b"), pause(100)]) == []
+    assert late(recorded, [*came[:0], say(99, "b"), say(100, "a"), pause(101)]) == []
+
+
+def pause(at_ms):
+    """A message that nobody answers."""
+    return sent(at_ms, "pause_assistant_message")
+
+
+def test_too_late_is_a_deviation():
+    """From more than is allowed on, with what it was."""
+    lateness = [Late("a", 1, 11, 5 * MS), Late("b", 2, 12, 5 * MS + 1)]
+    (deviation,) = late_deviations(lateness, 5 * MS)
+    assert (deviation.kind, deviation.recorded_seq, deviation.live_seq, deviation.late_ns) == ("late", 2, 12, 5 * MS + 1)
+    assert deviation.what == "b was sent 5.000001 ms later than due; 5 ms are allowed"
+
+
+def asking(*query):
+    """A session that was opened with a query."""
+    return replace(session_of(), events=(Opened(0, 0, Handshake("/", query)),))
+
+
+def test_handshakes_that_differ_are_one_deviation():
+    """With what differs, and no secret of it."""
+    recorded, live = asking(("a", "1"), ("b", "2"), ("api_key", "k")), asking(("a", "3"), ("b", "4"), ("api_key", "l"))
+    deviation = handshake_deviation(recorded, live, EVI)
+    assert (deviation.kind, deviation.recorded_seq, deviation.live_seq) == ("different", 0, 0)
+    assert [one.path for one in deviation.differences] == ["$.query.a", "$.query.b"]
+    assert deviation.what == "the app's handshake differs from the recorded one in $.query.a, $.query.b"
+    assert handshake_deviation(recorded, recorded, EVI) is None
+    assert handshake_deviation(recorded, Session(HEADER, ()), EVI) is None
+
+
+def test_many_places_are_not_all_named():
+    """The sentence stays a sentence."""
+    (deviation,), _ = found([sent(1, "x", **{f"a{n}": 0 for n in range(9)})], [sent(1, "x")])
+    assert deviation.what.endswith("$.a0, $.a1, $.a2, $.a3, $.a4 and 4 more places")
+    assert len(deviation.differences) == 9
+
+
+def test_of_messages_that_differ_alike_the_nearest_in_time_is_named():
+    """And many messages cost little."""
+    recorded = [sent(n, "session_settings", system_prompt=str(n)) for n in range(200)]
+    (deviation,), _ = found(recorded, [*recorded, sent(150, "session_settings", system_prompt="x")])
+    assert deviation.nearest_seq == 151

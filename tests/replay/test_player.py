@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evi_harness.evi.dialect import EVI
+from evi_harness.replay.plan import Plan
 from evi_harness.replay.player import Patience, Player
 from evi_harness.replay.user import RecordedUser
 from evi_harness.replay.verdict import judge
@@ -202,7 +203,7 @@ def test_audio_that_begins_late_moves_what_positions_caused(converse, clockwork,
     talk = converse(Player(session, EVI), app, session)
     assert sends(talk) == expected_sends(session, lambda cause: late_ms * MS if cause.kind == POSITION else 0)
     assert talk.remarks in ([], [("closed_by_grace", {})])
-    assert judge(session, talk.session, EVI).passed
+    assert judge(session, talk.session, EVI).deviations == ()
 
 
 def block_ns(session):
@@ -274,9 +275,9 @@ def test_audio_that_never_comes(converse, clockwork, session, patience_ms):
     assert [*came] == [event.seq for event in session.received]
     assert all(event.at_ns <= came[event.seq] <= event.at_ns + patience_ms * MS for event in session.received)
     assert all(at_ns == due_ns + held_ns for at_ns, due_ns, held_ns in sends(talk).values())
-    positions = {cause.position_ns for cause in EVI.causes(session.events).values() if cause.kind == POSITION}
+    positions = {step.cause.position_ns for step in Plan.of(session, EVI).steps if step.cause.kind == POSITION}
     assert {data["position_ns"] for name, data in talk.remarks if name == "audio_patience"} <= positions
-    assert judge(session, talk.session, EVI).passed
+    assert judge(session, talk.session, EVI).deviations == ()
 
 
 def test_audio_patience_says_what_and_until_when(converse, clockwork):
@@ -500,6 +501,15 @@ def test_a_recording_that_does_not_know_its_end(converse, clockwork):
     talk = converse(Player(session, EVI), clockwork([]), session)
     assert talk.remarks == [("end_unknown", {})]
     assert (talk.session.closed.at_ns, talk.session.closed.by) == (700 * MS, "service")
+
+
+def test_a_recording_that_was_cut_behind_what_the_app_sent(converse, clockwork):
+    """The service does not close before the app has sent the last that is there."""
+    session = recording(to(300, "session_settings"), to(900, "session_settings"))
+    talk = converse(Player(session, EVI), clockwork(everything(session)), session)
+    assert talk.remarks == [("end_unknown", {})]
+    assert talk.session.closed.at_ns == 901 * MS
+    assert judge(session, talk.session, EVI).passed
 
 
 def test_a_recording_with_nothing_in_it(converse, clockwork):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.user import RecordedUser
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Opened, Received, Sent
 from evi_harness.session.header import Header
-from evi_harness.session.protocols import Close, Send
+from evi_harness.session.protocols import NO_STATUS, Close, Send
 from evi_harness.session.session import Session
 from evi_harness.strategies import sessions
 
@@ -107,6 +108,13 @@ def test_the_last_event_prompts_the_close():
             came(user, seq, at_ms)
         assert told(user.due(1399 * MS)) == [1, 3, 4, 6, 7, 9]
         assert told(user.due(1400 * MS)) == expected
+
+
+@pytest.mark.parametrize(("code", "told_code"), [(1000, 1000), (4000, 4000), (None, NO_STATUS)])
+def test_the_close_has_the_code_that_it_had(code, told_code):
+    """One without a code has none either."""
+    user = user_of(session_of(Closed(0, 50 * MS, by="app", code=code)))
+    assert user.due(50 * MS) == [Close(told_code, "")]
 
 
 def test_a_microphone_sends_audio_and_its_format_alone():

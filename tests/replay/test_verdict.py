@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.verdict import Verdict, judge
-from evi_harness.session.events import TEXT, Closed, Frame, Note, Opened, Received, Sent
+from evi_harness.session.events import TEXT, Closed, Frame, Handshake, Note, Opened, Received, Sent
 from evi_harness.session.header import Header, Recorded
 from evi_harness.session.session import Session
 
@@ -99,9 +99,35 @@ def test_a_stuck_app_has_what_followed():
 
 def test_what_was_sent_is_not_compared_where_it_is_not_known():
     """A recording of the service's side alone finds nothing in what an app sends."""
-    recorded = session_of(received(10, "tool_call"), header=replace(HEADER, recorded=Recorded(sent=False)))
-    live = session_of(received(10, "tool_call"), sent(20, "tool_response", tool_call_id="c"))
+    call = received(10, "tool_call", tool_call_id="c")
+    recorded = session_of(call, header=replace(HEADER, recorded=Recorded(sent=False)))
+    live = session_of(call, sent(20, "tool_response", tool_call_id="c", content="sunny"))
     assert judge(recorded, live, EVI).passed
+
+
+def test_findings_of_every_source_stand_in_time():
+    """Those that were noted, and those that follow from the events."""
+    wrong = sent(5, "user_said", text="hi")
+    verdict = found(wrong, *CALL, note(12, "raised", 1, what="ValueError: no"), note(13, "leaked_task", what="feed"))
+    assert [(one.kind, one.at_ns // MS) for one in verdict.findings] == [("rejected", 5), ("raised", 12), ("leaked_task", 13)]
+
+
+def test_a_warning_fails_nothing():
+    """Whether the table says so or somebody has set it; what is off is not there."""
+    dry = note(35, "underrun", what="dry", at_ns=0)
+    live = session_of(*RECORDED.events[1:], dry)
+    assert [one.severity for one in judge(RECORDED, live, EVI).findings] == ["warning"]
+    assert judge(RECORDED, live, EVI).passed
+    assert not judge(RECORDED, live, EVI, severities={"underrun": "error"}).passed
+    assert judge(RECORDED, live, EVI, severities={"underrun": "off"}).findings == ()
+
+
+def test_a_warning_does_not_excuse_that_the_app_left():
+    """What did not happen was not tested, and then nothing passes."""
+    raised = note(12, "raised", 1, what="ValueError: no", ended=True)
+    live = session_of(*CALL, raised, Closed(0, 15 * MS), LEFT)
+    verdict = judge(RECORDED, live, EVI, severities={"raised": "warning"})
+    assert told(verdict) == [("closed_early", (3, 2)), ("raised", ())]
 
 
 def test_deviations_stand_in_time():
@@ -110,3 +136,24 @@ def test_deviations_stand_in_time():
     live = session_of(sent(50, "made_up"), Closed(0, 99 * MS))
     verdict = judge(recorded, live, EVI)
     assert [one.kind for one in verdict.deviations] == ["missing", "unexpected", "missing"]
+
+
+def test_only_the_apps_own_handshake_is_compared():
+    """And only where the recording knows what was sent."""
+    live = session_of(*RECORDED.events[1:])
+    live = replace(live, events=(Opened(0, 0, Handshake("/", (("v", "2"),))), *live.events[1:]))
+    assert judge(RECORDED, live, EVI).deviations == ()
+    (deviation,) = judge(RECORDED, live, EVI, handshake_by_app=True).deviations
+    assert [one.path for one in deviation.differences] == ["$.query.v"]
+    capture = replace(RECORDED, header=replace(HEADER, recorded=Recorded(sent=False)))
+    assert judge(capture, live, EVI, handshake_by_app=True).deviations == ()
+
+
+def test_late_is_a_deviation_where_a_limit_is_set():
+    """Without one it is only told."""
+    answer = sent(29, "tool_response", tool_call_id="c", content="sunny")
+    live = session_of(*CALL, answer, received(40, "assistant_end"), Closed(0, 50 * MS))
+    assert [one.late_ns for one in judge(RECORDED, live, EVI).late] == [9 * MS]
+    assert judge(RECORDED, live, EVI).deviations == judge(RECORDED, live, EVI, max_late_ns=9 * MS).deviations == ()
+    (deviation,) = judge(RECORDED, live, EVI, max_late_ns=9 * MS - 1).deviations
+    assert (deviation.kind, deviation.late_ns) == ("late", 9 * MS)

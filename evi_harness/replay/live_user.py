@@ -1,0 +1,230 @@
+"""The recorded user before a live service: says and sends what it did then, each thing on its cue.
+
+It plays the client's part, as ``replay.user`` does, but before a service that answers in its own words and its own time.
+
+Rules of living here: nothing waits for ever; what was waited for in vain is a lapse. The microphone goes on with silence while nothing
+is said, as a real one does: a service tells the end of a turn by it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Deque, List, Mapping, Optional, Sequence, Tuple
+
+from evi_harness.replay.cues import AT_OPEN, PREVIOUS, REPLY_ENDED, Cue, Cues, Reply, Utterance, heard_replies
+from evi_harness.session.events import BINARY, Event, Frame, Received, Sent
+from evi_harness.session.protocols import RECEIVED, SENT, Action, Close, Dialect, Message, Send
+from evi_harness.session.session import Session
+
+__all__ = ["PATIENCE_NS", "Lapse", "LiveUser"]
+
+# For a reply, behind the time at which the recording had it.
+PATIENCE_NS = 30_000_000_000
+
+
+@dataclass(frozen=True)
+class Lapse:
+    """Something that did not go as recorded.
+
+    Attributes:
+        name: ``no_reply``, ``no_answer`` or ``not_called``; see ``LiveUser.lapses``.
+        data: Its facts.
+    """
+
+    name: str
+    data: Mapping[str, Any]
+
+
+class LiveUser:
+    """What the app of a recording did, before a live service: a ``Service`` on the client's side.
+
+    Args:
+        session: The recording.
+        dialect: What its messages are in.
+        cues: What prompts what.
+        patience_ns: How long to wait for a reply behind the time at which the recording had it.
+
+    Attributes:
+        lapses: What did not go as recorded: ``no_reply`` (a reply was waited for in vain, and the user went on), ``no_answer`` (the
+            service called a tool and the recording has no answer left), ``not_called`` (a recorded answer was never asked for).
+    """
+
+    def __init__(self, session: Session, dialect: Dialect, cues: Cues, patience_ns: int = PATIENCE_NS) -> None:
+        self._dialect = dialect
+        self._patience_ns = patience_ns
+        self._cues: Deque[Cue] = deque(cues.spoken)
+        self._uncalled: Deque[Cue] = deque(cues.answers)
+        self._answers: List[Tuple[int, Send]] = []
+        self._drops_microphone = session.header.user_interrupt == "dropped"
+        self._microphone = _Microphone(session, dialect)
+        # What came since the cue before the next one, and when that was, here and in the recording.
+        self._events: List[Event] = []
+        self._replies: Optional[List[Reply]] = []
+        self._previous_ns = 0
+        self._previous_recorded_ns = 0
+        self.lapses: List[Lapse] = []
+        self._n_events = 0
+        self._is_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all that the recorded app did has been done."""
+        return self._is_over or not self._cues
+
+    def take(self, event: Event, at_ns: int) -> None:
+        """Take a received event."""
+        if not isinstance(event, Received):
+            return
+        self._n_events += 1
+        self._events.append(Received(seq=self._n_events, at_ns=at_ns, frame=event.frame))
+        self._replies = None
+        message = self._dialect.read(RECEIVED, event.frame)
+        if self._dialect.is_call(message):
+            self._called(message, at_ns)
+
+    def due(self, at_ns: int) -> Sequence[Action]:
+        """What to send now."""
+        actions: List[Action] = []
+        while not self._is_over:
+            next_ns = self._earliest()
+            if next_ns is None or next_ns > at_ns:
+                break
+            actions.extend(self._act(next_ns))
+        return actions
+
+    def next_at_ns(self) -> Optional[int]:
+        """When something is to be sent next, None while that depends on the service, and at the end."""
+        return None if self._is_over else self._earliest()
+
+    # What comes next.
+
+    def _earliest(self) -> Optional[int]:
+        known = [at_ns for at_ns in (self._answer_at_ns(), self._cue_at_ns(), self._audio_at_ns()) if at_ns is not None]
+        return min(known, default=None)
+
+    def _act(self, at_ns: int) -> List[Action]:
+        # A cue goes before audio of the same time: it may be what is said instead.
+        if self._answer_at_ns() == at_ns:
+            return [self._answers.pop(0)[1]]
+        if self._cue_at_ns() == at_ns:
+            return self._perform(self._cues.popleft(), at_ns)
+        return [Send(self._microphone.next(at_ns), due_ns=at_ns)]
+
+    def _answer_at_ns(self) -> Optional[int]:
+        return self._answers[0][0] if self._answers else None
+
+    def _audio_at_ns(self) -> Optional[int]:
+        at_ns = self._microphone.next_at_ns()
+        if at_ns is None or not self._drops_microphone or not self._microphone.is_silent:
+            return at_ns
+        # The SDK's microphone is not heard while a reply plays.
+        heard_ns = max((reply.ended_ns or 0 for reply in self._heard() if reply.began_ns is not None), default=0)
+        return max(at_ns, heard_ns)
+
+    def _cue_at_ns(self) -> Optional[int]:
+        """When the next cue is due: on what it follows, or when that has been waited for in vain."""
+        if not self._cues:
+            return None
+        cue = self._cues[0]
+        on_cue_ns = self._on_cue_ns(cue)
+        at_ns = self._given_up_at_ns(cue) if on_cue_ns is None else on_cue_ns
+        at_ns = max(at_ns, self._previous_ns)
+        if isinstance(cue.what, Utterance):
+            # What is being said is said to its end.
+            at_ns = max(at_ns, self._microphone.said_at_ns)
+        return at_ns
+
+    def _on_cue_ns(self, cue: Cue) -> Optional[int]:
+        if cue.follows == AT_OPEN:
+            return cue.gap_ns
+        if cue.follows == PREVIOUS:
+            return self._previous_ns + cue.gap_ns
+        reply = next((one for one in reversed(self._heard()) if one.turn.user is not None or not cue.is_answer), None)
+        if reply is None:
+            return None
+        at_ns = reply.ended_ns if cue.follows == REPLY_ENDED else reply.began_ns
+        return None if at_ns is None else at_ns + cue.gap_ns
+
+    def _given_up_at_ns(self, cue: Cue) -> int:
+        return self._previous_ns + cue.recorded_ns - self._previous_recorded_ns + self._patience_ns
+
+    def _heard(self) -> List[Reply]:
+        if self._replies is None:
+            self._replies = heard_replies(self._events, self._dialect)
+        return self._replies
+
+    # What is done.
+
+    def _perform(self, cue: Cue, at_ns: int) -> List[Action]:
+        if self._on_cue_ns(cue) is None:
+            self.lapses.append(Lapse("no_reply", {"recorded_ns": cue.recorded_ns, "waited_until_ns": at_ns}))
+        if cue.follows not in (AT_OPEN, PREVIOUS):
+            # What came until now is no answer to this.
+            self._events.clear()
+            self._replies = None
+        self._previous_ns, self._previous_recorded_ns = at_ns, cue.recorded_ns
+        if isinstance(cue.what, Utterance):
+            self._microphone.say(cue.what, at_ns)
+            return []
+        if isinstance(cue.what, Sent):
+            return [Send(cue.what.frame, due_ns=at_ns, recorded_seq=cue.what.seq)]
+        self._is_over = True
+        self.lapses += [Lapse("not_called", {"recorded_seq": one.what.seq}) for one in self._uncalled if isinstance(one.what, Sent)]
+        return [Close(cue.what.code or 1000, cue.what.reason)]
+
+    def _called(self, call: Message, at_ns: int) -> None:
+        if not self._uncalled:
+            self.lapses.append(Lapse("no_answer", {"call": self._dialect.describe(RECEIVED, call), "at_ns": at_ns}))
+            return
+        cue = self._uncalled.popleft()
+        assert isinstance(cue.what, Sent)
+        frame = self._dialect.answer_to(call, cue.what.frame)
+        due_ns = at_ns + cue.gap_ns
+        self._answers.append((due_ns, Send(frame, due_ns=due_ns, cause_ns=at_ns, recorded_seq=cue.what.seq)))
+        self._answers.sort(key=lambda one: one[0])
+
+
+class _Microphone:
+    """Sends an utterance frame by frame, and silence behind it until the next one."""
+
+    def __init__(self, session: Session, dialect: Dialect) -> None:
+        places = dialect.audio_places(session.handshake)
+        # Lengths are told in order, since a frame may give the format of those behind it.
+        self._lengths_ns = {event.seq: places.length_ns(SENT, event.frame) for event in session.sent}
+        self._to_say: Deque[Tuple[int, Sent]] = deque()
+        self._silence: Optional[Tuple[int, Frame]] = None
+        self._length_ns = 0
+        self.said_at_ns = 0
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether what was to be said is said."""
+        return not self._to_say
+
+    def say(self, utterance: Utterance, at_ns: int) -> None:
+        """Begin an utterance; what is left of the one before it is left out."""
+        shift_ns = at_ns - utterance.frames[0].at_ns
+        self._to_say = deque((event.at_ns + shift_ns, event) for event in utterance.frames)
+        self._silence = None
+        self.said_at_ns = max(at_ns, min(utterance.speech_ends_ns, utterance.frames[-1].at_ns) + shift_ns)
+
+    def next_at_ns(self) -> Optional[int]:
+        """When the next frame is to go out; None before the first utterance, and where no silence can be made."""
+        if self._to_say:
+            return self._to_say[0][0]
+        return None if self._silence is None else self._silence[0]
+
+    def next(self, at_ns: int) -> Frame:
+        """The next frame, which goes out now."""
+        if self._to_say:
+            event = self._to_say.popleft()[1]
+            self._length_ns = self._lengths_ns.get(event.seq) or 0
+            # Zeros are silence in linear PCM alone, whose length is known, and which the SDK sends in binary frames.
+            can_be_silent = self._length_ns > 0 and not event.frame.is_text
+            self._silence = (at_ns + self._length_ns, Frame(BINARY, bytes(event.frame.size))) if can_be_silent else None
+            return event.frame
+        assert self._silence is not None
+        frame = self._silence[1]
+        self._silence = (at_ns + self._length_ns, frame)
+        return frame

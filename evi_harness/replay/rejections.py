@@ -1,0 +1,41 @@
+"""What the app sent that the service does not take, by the dialect's rules.
+
+Rules of living here: what is wrong with a message is the dialect's to say. What the recording did as well is not told: the recording
+sends it in place of the app, or the real service has put up with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Counter as Counts
+from typing import List
+
+from evi_harness.replay.findings import Finding
+from evi_harness.session.protocols import SENT, Dialect
+from evi_harness.session.session import Session
+
+__all__ = ["rejections"]
+
+
+def rejections(recorded: Session, live: Session, dialect: Dialect) -> List[Finding]:
+    """Find the messages that a replay's app sent and that the service does not take.
+
+    Args:
+        recorded: The recording.
+        live: The session that the replay yielded.
+        dialect: What both are in.
+
+    Returns:
+        One finding a message, in time, with the rules that it breaks. A fault is not told as often as the recording has the same.
+    """
+    known: Counts[str] = Counter(why for one in dialect.rejected(recorded.events).values() for why in one)
+    sent = {event.seq: event for event in live.sent}
+    found = []
+    for seq, reasons in dialect.rejected(live.events).items():
+        new = [why for why in reasons if not known[why]]
+        known.subtract(set(reasons) - set(new))
+        if new:
+            event = sent[seq]
+            said = dialect.describe(SENT, dialect.read(SENT, event.frame))
+            found.append(Finding("rejected", f"{said}: {new[0]}", at_ns=event.at_ns, live_seq=seq, detail=tuple(new[1:])))
+    return found

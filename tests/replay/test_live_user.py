@@ -1,0 +1,194 @@
+"""Tests of evi_harness.replay.cues and evi_harness.replay.live_user: the recorded user before the simulator, in time that jumps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evi_harness.audio.detectors import make_detector
+from evi_harness.audio.hearing import Ear
+from evi_harness.audio.resampling import convert
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.sessions import load_session
+from evi_harness.harness.simulating import simulation
+from evi_harness.replay.cues import AT_OPEN, CALLED, CLOCK, PREVIOUS, REPLY_BEGAN, REPLY_ENDED, Cues, Utterance, heard_replies
+from evi_harness.replay.drift import drift_of
+from evi_harness.replay.live_user import LiveUser
+from evi_harness.session.protocols import Send
+from evi_harness.session.turns import Speech
+from evi_harness.simulate.simulator import Simulator
+
+ROOT = Path(__file__).resolve().parents[2]
+MS = 1_000_000
+SECOND = 1000 * MS
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """The recording of the demo: three turns, a tool call, an interruption."""
+    return load_session(ROOT / "sessions" / "demo")
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    """Makes the simulator of the demo, its reply so many milliseconds later."""
+    script = simulation(ROOT / "evi_harness" / "assets" / "demo" / "conversation.toml").script
+
+    def make(later_ms=0):
+        slower = replace(script.options.latency, extra_ms=later_ms)
+        return Simulator(Ear(make_detector()), script.partner(), replace(script.options, latency=slower), convert)
+
+    return make
+
+
+def live(converse, recorded, service, **changes):
+    """The session of a recorded user before a service, and the user."""
+    user = LiveUser(recorded, EVI, Cues.of(recorded, EVI), **changes)
+    return converse(service, user, recorded).session, user
+
+
+def response_ns(session):
+    """Of each turn, from the user's final message to the first audio."""
+    at_ns = {event.seq: event.at_ns for event in session.events}
+    return [at_ns[turn.first_audio] - at_ns[turn.user] for turn in EVI.turns(session.events)]
+
+
+def test_every_cue_follows_what_it_followed_then(demo):
+    """The first words follow the opening, the next the reply before them, an interruption the reply it interrupted, an answer its call."""
+    cues = Cues.of(demo, EVI)
+    assert [(cue.follows, isinstance(cue.what, Utterance)) for cue in cues.spoken] == [
+        (AT_OPEN, False),
+        (AT_OPEN, True),
+        (REPLY_ENDED, True),
+        (REPLY_BEGAN, True),
+        (REPLY_ENDED, False),
+    ]
+    assert [cue.follows for cue in cues.answers] == [CALLED]
+
+
+def test_all_audio_is_in_one_utterance_in_order(demo):
+    """Cutting the microphone's frames loses none."""
+    utterances = [cue.what for cue in Cues.of(demo, EVI).spoken if isinstance(cue.what, Utterance)]
+    assert [event for one in utterances for event in one.frames] == [event for event in demo.sent if not event.frame.is_text]
+    for one in utterances:
+        assert one.frames[0].at_ns < one.speech_ends_ns <= one.frames[-1].at_ns
+
+
+def test_by_the_clock_all_audio_is_one_utterance(demo):
+    """Nothing of the audio then waits for the service."""
+    cues = Cues.of(demo, EVI, CLOCK)
+    assert [cue.follows for cue in cues.spoken if isinstance(cue.what, Utterance)] == [AT_OPEN]
+
+
+def test_speech_can_be_given_where_the_service_says_nothing_of_it(demo):
+    """A detector's marks stand for the service's."""
+    cues = Cues.of(demo, EVI, speech=[Speech(0, SECOND), Speech(12 * SECOND, 13 * SECOND)])
+    assert sum(isinstance(cue.what, Utterance) for cue in cues.spoken) == 2
+
+
+def test_several_messages_after_one_reply_follow_one_another(session_of):
+    """Only the first of them waits for the reply."""
+    said = {"type": "user_message", "message": {"role": "user", "content": "a"}, "from_text": True}
+    session = session_of(
+        [
+            ("sent", 10, {"type": "user_input", "text": "a"}),
+            ("received", 20, said),
+            ("received", 40, {"type": "assistant_message", "message": {"role": "assistant", "content": "b"}}),
+            ("received", 50, {"type": "assistant_end"}),
+            ("sent", 90, {"type": "user_input", "text": "c"}),
+            ("sent", 97, {"type": "user_input", "text": "d"}),
+            ("closed", 120, ("app", 1000, "")),
+        ]
+    )
+    told = [(cue.follows, cue.gap_ns // MS) for cue in Cues.of(session, EVI).spoken]
+    assert told == [(AT_OPEN, 10), (REPLY_ENDED, 40), (PREVIOUS, 7), (PREVIOUS, 23)]
+
+
+def test_before_the_service_that_was_recorded_the_conversation_is_the_same(demo, simulator, converse):
+    """The same turns with the same words; nothing was waited for in vain."""
+    session, user = live(converse, demo, simulator())
+    assert user.lapses == []
+    assert user.is_over
+    drift = drift_of(demo, session, EVI)
+    assert drift.n_turns == (3, 3)
+    assert [one for one in drift.texts if one.what != "assistant"] == []
+    assert session.closed.by == "app"
+
+
+def test_what_the_user_says_keeps_its_distance_to_the_reply_before_it(demo, simulator, converse):
+    """Before a service that is two seconds slower, each utterance still begins as long after the reply as it did then."""
+    recorded_gaps = [cue.gap_ns for cue in Cues.of(demo, EVI).spoken]
+    session, _ = live(converse, demo, simulator(2000))
+    live_gaps = [cue.gap_ns for cue in Cues.of(session, EVI).spoken]
+    # Silence was sent while waiting; speech is found where the service heard it, in steps of its detector.
+    assert len(live_gaps) == len(recorded_gaps)
+    for then, now in zip(recorded_gaps, live_gaps):
+        assert abs(then - now) < 100 * MS
+    # The first turn calls a tool, and answers twice.
+    assert [now - then for then, now in zip(response_ns(demo), response_ns(session))] == pytest.approx(
+        [4000 * MS, 2000 * MS, 2000 * MS], abs=20 * MS
+    )
+
+
+def test_the_microphone_goes_on_with_silence(demo, simulator, converse):
+    """While a slow reply is waited for, frames of silence go out at the recorded pace; no frame is sent twice."""
+    session, _ = live(converse, demo, simulator(4000))
+    recorded = {id(event.frame) for event in demo.sent}
+    made = [event for event in session.sent if id(event.frame) not in recorded and not event.frame.is_text]
+    assert len(made) > 100
+    assert all(not any(event.frame.payload) for event in made)
+    times = [event.at_ns for event in session.sent if not event.frame.is_text]
+    assert max(later - earlier for earlier, later in zip(times, times[1:])) < 100 * MS
+
+
+def test_an_answer_goes_to_the_live_call(demo, simulator, converse):
+    """It bears the id of the call that was made now, and comes as long after it as it did then."""
+    session, _ = live(converse, demo, simulator())
+    messages = [
+        (event.at_ns, json.loads(event.frame.payload)) for event in session.events if hasattr(event, "frame") and event.frame.is_text
+    ]
+    call_at_ns, call = next((at_ns, one) for at_ns, one in messages if one["type"] == "tool_call")
+    answer_at_ns, answer = next((at_ns, one) for at_ns, one in messages if one["type"] == "tool_response")
+    assert answer["tool_call_id"] == call["tool_call_id"]
+    assert answer_at_ns - call_at_ns == Cues.of(demo, EVI).answers[0].gap_ns
+
+
+class Silent:
+    """A service that never says anything."""
+
+    def take(self, event, at_ns): ...
+
+    def due(self, at_ns):
+        return []
+
+    def next_at_ns(self):
+        return None
+
+
+def test_a_service_that_never_replies_is_not_waited_for_for_ever(demo, converse):
+    """Each reply is waited for as long as it should be; the user goes on to the end and says so."""
+    session, user = live(converse, demo, Silent(), patience_ns=2 * SECOND)
+    assert [lapse.name for lapse in user.lapses] == ["no_reply", "no_reply", "no_reply", "not_called"]
+    assert session.closed.by == "app"
+    utterances = [cue for cue in Cues.of(demo, EVI).spoken if isinstance(cue.what, Utterance)]
+    assert session.duration_ns <= demo.duration_ns + (len(utterances) + 1) * 2 * SECOND
+
+
+def test_a_call_without_a_recorded_answer_is_told(demo, converse, clockwork):
+    """The service calls a tool twice, and the recording has one answer."""
+    call = next(event.frame for event in demo.received if b'"tool_call"' in event.frame.payload)
+    service = clockwork([(SECOND, Send(call, due_ns=SECOND)), (2 * SECOND, Send(call, due_ns=2 * SECOND))])
+    _, user = live(converse, demo, service, patience_ns=0)
+    assert "no_answer" in [lapse.name for lapse in user.lapses]
+
+
+def test_a_reply_is_heard_to_its_end(demo):
+    """Its audio outlasts its last message, and an interruption silences it."""
+    replies = heard_replies(demo.events, EVI)
+    at_ns = {event.seq: event.at_ns for event in demo.events}
+    first, second, _ = replies
+    assert first.ended_ns > at_ns[first.turn.end] + SECOND
+    assert second.ended_ns == max(at_ns[second.turn.end], at_ns[second.turn.interrupted_by])
