@@ -47,8 +47,7 @@ class AppendFile:
         try:
             _write_at(self._fd, data, self._end)
         except BaseException:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._end)
+            self._take_back(self._end)
             raise
         self._end += len(data)
         self._is_dirty = True
@@ -64,6 +63,12 @@ class AppendFile:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+    def _take_back(self, end: int) -> None:
+        """Cut the file to what it was."""
+        self._end = end
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._fd, end)
 
 
 class WavFile(AppendFile):
@@ -84,6 +89,9 @@ class WavFile(AppendFile):
             super().append(wav.header(pcm, 0))
         except OSError:
             self.close()
+            # A file that is no WAV file would tell nobody anything.
+            with contextlib.suppress(OSError):
+                path.unlink()
             raise
         self._header_size = self._end
 
@@ -94,8 +102,13 @@ class WavFile(AppendFile):
 
     def append(self, data: bytes) -> None:
         """Write all of some samples at the end, or nothing of them."""
+        before = self._end
         super().append(data)
-        _write_at(self._fd, wav.header(self._pcm, self.size), 0)
+        try:
+            _write_at(self._fd, wav.header(self._pcm, self.size), 0)
+        except BaseException:
+            self._take_back(before)
+            raise
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from evi_harness.errors import SessionError
-from evi_harness.session.events import Unknown
+from evi_harness.session.events import Closed, Unknown
 from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Header
 from evi_harness.session.protocols import Dialect
 from evi_harness.storage import codec, header_file
+from evi_harness.storage.expectation import ExpectedLine, expected_lines
 from evi_harness.storage.frames import StoredFrame
-from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, PAYLOADS, is_inside
-from evi_harness.storage.lines import KINDS, AnyLine, ReceivedLine, SentLine, UnknownLine, decode
+from evi_harness.storage.layout import EVENTS_FILE, EXPECTED_FILE, HEADER_FILE, PAYLOADS, is_inside
+from evi_harness.storage.lines import KINDS, AnyLine, OpenedLine, ReceivedLine, SentLine, UnknownLine, decode
 from evi_harness.storage.opening import Folder, sessions_below
-from evi_harness.storage.reader import body_problem, line_blocks, read_header
+from evi_harness.storage.reader import DROPPED, KILLED, body_problem, dropped_told, dropped_until, end_told, line_blocks, read_header
 from evi_harness.storage.redaction import GENERAL_NAMES, Redactor
 
 __all__ = ["Problem", "check_folder"]
@@ -88,6 +89,10 @@ class _Checking:
         self._n_damaged = 0
         self._last_seq = -1
         self._latest_ns = 0
+        self._dropped_until = -1
+        self._n_dropped = 0
+        # Frames that the app never took are written when the recording ends: at the end of the file it is no fault of theirs.
+        self._too_early: List[Problem] = []
 
     def run(self) -> None:
         """Look at everything."""
@@ -104,12 +109,14 @@ class _Checking:
         self._check_header()
         for number, text, is_whole in self._lines():
             self._check_line(number, text, is_whole)
+        self._check_end()
         for name in sorted(self._spans):
             self._check_spans(name)
         if self._header is not None:
             self._check_against_header(self._header)
+        self._check_expectation()
         for name in self._files:
-            if name not in self._spans and name not in (HEADER_FILE, EVENTS_FILE):
+            if name not in self._spans and name not in (HEADER_FILE, EVENTS_FILE, EXPECTED_FILE):
                 self._say(name, None, "nothing refers to this file.", "It is no part of the session.")
 
     def _say(self, file: str, line: Optional[int], what: str, hint: str = "") -> None:
@@ -140,7 +147,7 @@ class _Checking:
         if version < FORMAT_VERSION:
             self._say(HEADER_FILE, None, f"the folder is of version {version}; its lines are judged as of version {FORMAT_VERSION}.")
         if not header.complete:
-            why = header.abandoned or "the writer was killed, or is still at work"
+            why = header.abandoned or KILLED
             self._say(HEADER_FILE, None, f"the session is not complete: {why}.")
         before = header_file.encode(header)
         if header_file.encode(header_file.redacted(header, self._redactor)) != before:
@@ -170,6 +177,7 @@ class _Checking:
                 self._say(EVENTS_FILE, number, f"the line cannot be read: {error}.")
             return
         self._check_order(number, line)
+        self._check_time(number, line)
         if isinstance(line, UnknownLine):
             self._count(Unknown.kind)
             if self._header is None or self._header.minor <= FORMAT_MINOR:
@@ -187,14 +195,35 @@ class _Checking:
     def _check_order(self, number: int, line: AnyLine) -> None:
         if line.seq <= self._last_seq:
             self._say(EVENTS_FILE, number, f"seq {line.seq} comes after seq {self._last_seq}.")
-        elif line.seq > self._last_seq + 1:
+        elif line.seq > self._last_seq + 1 and line.seq != self._dropped_until + 1:
             self._say(EVENTS_FILE, number, f"{line.seq - self._last_seq - 1} events are missing before seq {line.seq}.")
         self._last_seq = max(self._last_seq, line.seq)
-        # A line is written when its event is over: when the send returned, when the app took the frame.
+        last_seq = dropped_until(line)
+        if last_seq is not None:
+            self._dropped_until = last_seq
+            self._n_dropped += last_seq - line.seq + 1
+            self._say(EVENTS_FILE, number, f"{dropped_told(line, last_seq)}.")
+
+    def _check_time(self, number: int, line: AnyLine) -> None:
+        """Whether the line was over before the one before it began: it is written when the send returned, when the app took the frame."""
         over_ns = max(line.at_ns + (getattr(line, "took_ns", None) or 0), getattr(line, "taken_ns", None) or 0)
-        if over_ns < self._latest_ns:
-            self._say(EVENTS_FILE, number, f"it was over at {over_ns} ns, before the line before it began at {self._latest_ns} ns.")
-        self._latest_ns = max(self._latest_ns, line.at_ns)
+        before_ns, self._latest_ns = self._latest_ns, max(self._latest_ns, line.at_ns)
+        is_untaken = isinstance(line, ReceivedLine) and line.taken_ns is None
+        if not is_untaken:
+            self.problems.extend(self._too_early)
+            self._too_early = []
+        if over_ns < before_ns:
+            what = f"it was over at {over_ns} ns, before the line before it began at {before_ns} ns."
+            (self._too_early if is_untaken else self.problems).append(Problem(EVENTS_FILE, number, what))
+
+    def _check_end(self) -> None:
+        """Where a session that nobody completed ends."""
+        header = self._header
+        if header is None or header.complete or self._counts.get(Closed.kind):
+            return
+        n_events = sum(self._counts.values())
+        told = end_told(n_events, self._latest_ns, header.counts.get(DROPPED, 0) - self._n_dropped)
+        self._say(EVENTS_FILE, n_events or None, f"{told}.")
 
     def _check_frame(self, number: int, line: Union[SentLine, ReceivedLine]) -> None:
         problem = body_problem(line)
@@ -221,14 +250,32 @@ class _Checking:
         if size != frame.size:
             self._say(EVENTS_FILE, number, f"the line says that the frame has {frame.size} bytes, and it has {size}.")
 
-    def _check_secrets_beside_frames(self, number: int, line: Any, extra: Mapping[str, Any]) -> None:
+    def _check_secrets_beside_frames(self, number: int, line: Any, extra: Mapping[str, Any], file: str = EVENTS_FILE) -> None:
         line.redacted = ()
         again, _ = codec.other_line(codec.event_of(line, extra, None), self._redactor)
         for what in getattr(again, "redacted", ()):
-            self._say_secret(number, what)
+            self._say_secret(number, what, file)
 
-    def _say_secret(self, number: int, what: str) -> None:
-        self._say(EVENTS_FILE, number, f"what looks like a secret stands here: {what}.", "Replace it by [redacted], and revoke it.")
+    def _say_secret(self, number: int, what: str, file: str = EVENTS_FILE) -> None:
+        self._say(file, number, f"what looks like a secret stands here: {what}.", "Replace it by [redacted], and revoke it.")
+
+    def _check_expectation(self) -> None:
+        try:
+            for line in expected_lines(self._place):
+                self._check_expected_line(line)
+        except SessionError as error:
+            self._say(EXPECTED_FILE, None, f"{error.what}.")
+
+    def _check_expected_line(self, line: ExpectedLine) -> None:
+        if line.problem is not None:
+            self._say(EXPECTED_FILE, line.number, f"{line.problem}.")
+        elif isinstance(line.record, SentLine):
+            for edit in self._redactor.edits(codec.body_of(line.record)):
+                self._say_secret(line.number, edit.what, EXPECTED_FILE)
+        elif isinstance(line.record, OpenedLine):
+            self._check_secrets_beside_frames(line.number, line.record, {}, EXPECTED_FILE)
+        elif self._header is not None and line.record != self._header.id:
+            self._say(EXPECTED_FILE, line.number, f"it is for session {line.record}, and this is {self._header.id}.")
 
     def _check_spans(self, name: str) -> None:
         """Whether the lines account for every byte of a file, once."""
@@ -247,7 +294,7 @@ class _Checking:
                 self._say(EVENTS_FILE, span.line, f"another line refers to bytes {span.start} to {min(at, span.stop)} of {name} as well.")
             at = max(at, span.stop)
         if at < size:
-            self._say(name, None, f"no line refers to bytes {at} to {size}.", "The writer was killed after the audio and before its line.")
+            self._say(name, None, f"no line refers to bytes {at} to {size}.", "The recording ended after the audio and before its line.")
 
     def _size(self, name: str) -> Optional[int]:
         try:
@@ -263,7 +310,7 @@ class _Checking:
         counted = {kind: n for kind, n in header.counts.items() if kind in (*KINDS, Unknown.kind)}
         if counted != self._counts and not self._n_damaged:
             self._say(HEADER_FILE, None, f"it counts {_told(counted)}, and there are {_told(self._counts)}.")
-        for name in [one for one in self._files if one != HEADER_FILE and one not in header.digests]:
+        for name in [one for one in self._files if one not in (HEADER_FILE, EXPECTED_FILE) and one not in header.digests]:
             self._say(HEADER_FILE, None, f"it has no digest of {name}.")
         for name, digest in sorted(header.digests.items()):
             self._check_digest(name, digest)

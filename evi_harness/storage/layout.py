@@ -10,7 +10,9 @@ import re
 
 __all__ = [
     "EVENTS_FILE",
+    "EXPECTED_FILE",
     "HEADER_FILE",
+    "MAX_EXPECTED_BYTES",
     "MAX_HEADER_BYTES",
     "MAX_INLINE_BYTES",
     "MAX_LINE_BYTES",
@@ -24,9 +26,11 @@ __all__ = [
 
 HEADER_FILE = "session.json"
 EVENTS_FILE = "events.jsonl"
+EXPECTED_FILE = "expected.jsonl"
 PAYLOADS = "payloads"
 
 MAX_HEADER_BYTES = 16 << 20
+MAX_EXPECTED_BYTES = 64 << 20
 MAX_LINE_BYTES = 64 << 20
 # A body above this goes to a file of its own: base64 and escapes can make it several times longer, and a line must stay below its bound.
 MAX_INLINE_BYTES = 8 << 20

@@ -20,6 +20,7 @@ __all__ = ["Folder", "sessions_below"]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_HINT = "evi-harness check FOLDER lists all that is missing."
 _BLOCK_BYTES = 4 << 20
 _WINDOW_BYTES = 1 << 18
 # Where a WAV file's samples begin is looked for no further: editors put their chunks in front, but not megabytes of them.
@@ -130,11 +131,10 @@ class Folder:
                 # A session is read from front to end, twenty milliseconds of audio at a time: what follows is wanted next.
                 data = _read_at(fd, self._data_start(name, fd) + offset, max(length, _WINDOW_BYTES))
         except OSError as error:
-            raise AudioMissing(f"it cannot be read: {error.strerror}", where=self.where(name)) from error
+            raise AudioMissing(f"it cannot be read: {error.strerror}", where=self.where(name), hint=_HINT) from error
         if len(data) < length:
-            raise AudioMissing(
-                f"bytes {offset} to {offset + length} are asked for, and it ends at {offset + len(data)}", where=self.where(name)
-            )
+            what = f"bytes {offset} to {offset + length} are asked for, and it ends at {offset + len(data)}"
+            raise AudioMissing(what, where=self.where(name), hint=_HINT)
         self._windows[name] = (offset, data) if len(data) <= _WINDOW_BYTES else (0, b"")
         return data[:length]
 

@@ -18,18 +18,22 @@ import msgspec
 
 from evi_harness.errors import SessionUnreadable
 from evi_harness.session import wav
-from evi_harness.session.events import NOTHING, Event, Frame, Unknown
+from evi_harness.session.events import NOTHING, Closed, Event, Frame, Unknown
 from evi_harness.session.header import FORMAT_VERSION, Header, TrackFile
 from evi_harness.session.json_places import nesting
 from evi_harness.session.session import Session
 from evi_harness.storage import codec, header_file, upgrades
 from evi_harness.storage.frames import StoredFrame
 from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, MAX_HEADER_BYTES, MAX_LINE_BYTES, MAX_NESTING, PAYLOADS, is_inside
-from evi_harness.storage.lines import KINDS, NO_JSON, AnyLine, ReceivedLine, SentLine, UnknownLine, decode, decode_block
+from evi_harness.storage.lines import KINDS, NO_JSON, AnyLine, NoteLine, ReceivedLine, SentLine, UnknownLine, decode, decode_block
 from evi_harness.storage.opening import Folder, sessions_below
 
-__all__ = ["body_problem", "line_blocks", "read_header", "read_session"]
+__all__ = ["DROPPED", "KILLED", "body_problem", "dropped_told", "dropped_until", "end_told", "line_blocks", "read_header", "read_session"]
 
+# The note of a recorder that stands in the place of events that it had to drop.
+DROPPED = "dropped"
+# Why a header can be incomplete and say no reason.
+KILLED = "the writer was killed, is still at work, or had no room to say why"
 _HINT = "evi-harness check FOLDER lists all that is wrong with a session folder."
 
 
@@ -51,7 +55,13 @@ def read_session(folder: Union[str, os.PathLike[str]]) -> Session:
     events = reading.events()
     if not header.complete:
         header = replace(header, tracks=_tracks_found(reading))
-    missing = (*_missing_in_header(header), *reading.missing, *_missing_events(header, len(events)), *_missing_audio(reading))
+    missing = (
+        *_missing_in_header(header),
+        *reading.missing,
+        *_missing_events(header, len(events)),
+        *_missing_end(header, events, reading.n_dropped),
+        *_missing_audio(reading),
+    )
     return Session(header, tuple(events), missing, place.name)
 
 
@@ -125,6 +135,31 @@ def body_problem(line: AnyLine) -> Optional[str]:
     return None
 
 
+def dropped_until(line: AnyLine) -> Optional[int]:
+    """The seq of the last event that was dropped in the place of a line; None where none was."""
+    last_seq = line.data.get("last_seq") if isinstance(line, NoteLine) and line.name == DROPPED else None
+    return last_seq if isinstance(last_seq, int) and last_seq >= line.seq else None
+
+
+def dropped_told(line: AnyLine, last_seq: int) -> str:
+    """The sentence about events that were dropped in the place of a line."""
+    return f"{last_seq - line.seq + 1} events were dropped here, seq {line.seq} to {last_seq}: memory or disk did not keep up"
+
+
+def end_told(n_lines: int, at_ns: int, n_dropped: int) -> str:
+    """The sentence about the end of a session that nobody completed and whose close is not there.
+
+    Args:
+        n_lines: How many lines there are.
+        at_ns: The time of the last event.
+        n_dropped: How many events are known to have come later; 0 or less where that is not known.
+    """
+    if not n_lines:
+        return "there is no event in it"
+    how_much = f" ({n_dropped} events)" if n_dropped > 0 else ""
+    return f"it ends here, at {at_ns / 1e9:.3f} s; what came later{how_much}, the connection's end included, is not in the session"
+
+
 class _Reading:
     """One pass over the lines of a folder."""
 
@@ -134,9 +169,11 @@ class _Reading:
         self.extents: Dict[str, int] = {}
         self.tracks: Dict[str, Optional[str]] = {}
         self.missing: List[str] = []
+        self.n_dropped = 0
         self._is_old = version < FORMAT_VERSION
         self._version = version
         self._last_seq = -1
+        self._dropped_until = -1
         self._events: List[Event] = []
 
     def events(self) -> List[Event]:
@@ -204,13 +241,23 @@ class _Reading:
             frame = StoredFrame(line, self.place)  # type: ignore[arg-type]
         elif kind is UnknownLine:
             self.missing.append(f"{EVENTS_FILE}, line {number}: {line.event!r} is no kind of event that this version knows; it is kept.")  # type: ignore[union-attr]
+        elif kind is NoteLine:
+            self._look_for_dropped(line, number)
         self._events.append(codec.event_of(line, extra, frame))
+
+    def _look_for_dropped(self, line: AnyLine, number: int) -> None:
+        last_seq = dropped_until(line)
+        if last_seq is not None:
+            self._dropped_until = last_seq
+            self.n_dropped += last_seq - line.seq + 1
+            self.missing.append(f"{EVENTS_FILE}, line {number}: {dropped_told(line, last_seq)}.")
 
     def _note_gap(self, seq: int, number: int) -> None:
         if seq <= self._last_seq:
             what = f"seq {seq} comes after seq {self._last_seq}: it is there twice or out of order"
             raise SessionUnreadable(what, where=self.place.where(EVENTS_FILE, number), hint=_HINT)
-        self.missing.append(f"{EVENTS_FILE}, line {number}: {seq - self._last_seq - 1} events are missing before seq {seq}.")
+        if seq != self._dropped_until + 1:
+            self.missing.append(f"{EVENTS_FILE}, line {number}: {seq - self._last_seq - 1} events are missing before seq {seq}.")
 
     def _judge(self, line: Any, number: int) -> None:
         """Refuse a frame whose line contradicts itself; remember how far it reaches into its file."""
@@ -236,7 +283,7 @@ def _is_too_deep(text: bytes) -> bool:
 def _missing_in_header(header: Header) -> List[str]:
     if header.complete:
         return []
-    why = f": {header.abandoned}" if header.abandoned else "; the writer was killed, or is still at work"
+    why = f": {header.abandoned}" if header.abandoned else f"; {KILLED}"
     return [f"{HEADER_FILE}: the session is not complete{why}."]
 
 
@@ -246,6 +293,13 @@ def _missing_events(header: Header, n_events: int) -> List[str]:
         return []
     lost = f"{n_counted - n_events} of the {n_counted} events that {HEADER_FILE} counts are lost"
     return [f"{EVENTS_FILE}, line {n_events + 1}: the file ends here; {lost}."]
+
+
+def _missing_end(header: Header, events: List[Event], n_told: int) -> List[str]:
+    if header.complete or any(isinstance(event, Closed) for event in events):
+        return []
+    told = end_told(len(events), events[-1].at_ns if events else 0, header.counts.get(DROPPED, 0) - n_told)
+    return [f"{EVENTS_FILE}{f', line {len(events)}' if events else ''}: {told}."]
 
 
 def _missing_audio(reading: _Reading) -> List[str]:

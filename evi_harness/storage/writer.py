@@ -88,7 +88,7 @@ class SessionWriter:
         self._synced_ns = time.monotonic_ns()
         self._audio = AudioFiles(self._folder, max_track_bytes)
         try:
-            self._events = _make_folder(self._folder, self._header_text())
+            self._events = _make_folder(self._folder, self._header_text(self._header))
         except OSError as error:
             raise _unwritable(self._folder, error, "Name a new folder, in a place that can be written.") from error
 
@@ -159,20 +159,26 @@ class SessionWriter:
         except OSError as error:
             raise self._failed(error) from error
 
-    def abandon(self, reason: str) -> None:
-        """End the writing before the session's end; the header stays incomplete and says why. Raises nothing, once more does nothing.
+    def abandon(self, reason: str, **header_changes: Any) -> None:
+        """End the writing before the session's end; the header stays incomplete and says why. Raises nothing.
+
+        Once more only makes the changes, such as how many events were dropped, which is known later. Does nothing to a complete session.
 
         Args:
             reason: Why, in a few words.
+            header_changes: Fields of the header to set.
         """
-        if self._over is not None:
+        if self._header.complete:
             return
+        reason = self._header.abandoned or reason
+        if self._over is None:
+            with contextlib.suppress(OSError):
+                self.sync()
+        self._end(reason)
+        self._header = dataclasses.replace(self._header, abandoned=reason, **header_changes)
         # What cannot be said in the header is still seen: it is incomplete.
         with contextlib.suppress(OSError):
-            self.sync()
-        self._end(reason)
-        with contextlib.suppress(OSError):
-            self._replace_header(abandoned=reason)
+            self._replace_header()
 
     def __enter__(self) -> SessionWriter:
         return self
@@ -202,20 +208,21 @@ class SessionWriter:
             hint="The folder is readable. Make room, or give a folder on another disk.",
         )
 
-    def _header_text(self) -> bytes:
-        return header_file.encode(header_file.redacted(self._header, self._redactor))
+    def _header_text(self, header: Header) -> bytes:
+        return header_file.encode(header_file.redacted(header, self._redactor))
 
     def _replace_header(self, **changes: Any) -> None:
         counts = {**self._header.counts, **self._counts}
-        self._header = dataclasses.replace(self._header, counts=counts, tracks=tuple(self._audio.track_files()), **changes)
+        header = dataclasses.replace(self._header, counts=counts, tracks=tuple(self._audio.track_files()), **changes)
         new = self._folder / f".{HEADER_FILE}.new"
         try:
-            write_new(new, self._header_text())
+            write_new(new, self._header_text(header))
             new.replace(self._folder / HEADER_FILE)
         except OSError:
             with contextlib.suppress(OSError):
                 new.unlink()
             raise
+        self._header = header
         sync_folder(self._folder)
 
     def _stored(self, event: Event) -> _Stored:

@@ -72,6 +72,31 @@ def test_a_wav_file_is_right_after_every_append(tmp_path):
     file.close()
 
 
+def test_a_wav_file_whose_header_cannot_be_written_is_as_before(tmp_path, monkeypatch):
+    """Samples that no header accounts for are taken back, and a file that would have no header at all is not left there."""
+    file = WavFile(tmp_path / "x.wav", Pcm(16_000, 1))
+    file.append(bytes(10))
+    real, before = os.pwrite, (tmp_path / "x.wav").read_bytes()
+
+    def failing(fd, data, at):
+        if at == 0:
+            raise OSError(28, "full")
+        return real(fd, data, at)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(append.os, "pwrite", failing)
+        with pytest.raises(OSError, match="full"):
+            file.append(bytes(4))
+        with pytest.raises(OSError, match="full"):
+            WavFile(tmp_path / "y.wav", Pcm(16_000, 1))
+    assert (file.size, (tmp_path / "x.wav").read_bytes()) == (10, before)
+    assert not (tmp_path / "y.wav").exists()
+    file.append(bytes(2))
+    file.close()
+    with wave.open(str(tmp_path / "x.wav")) as reader:
+        assert reader.getnframes() == 6
+
+
 def test_the_disk_is_asked_only_where_something_was_written(tmp_path, monkeypatch):
     """sync costs nothing when nothing was appended since."""
     calls = []

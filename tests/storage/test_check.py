@@ -67,8 +67,14 @@ DIGEST = ("events.jsonl", None, "the digest differs")
 # What is done to a folder, and all that must be said, as file, line and a part of the sentence.
 CASES = {
     "nothing": (lambda folder: None, []),
-    "incomplete": (header(complete=False, digests={}), [("session.json", None, "not complete: the writer was killed")]),
-    "abandoned": (header(complete=False, digests={}, abandoned="full"), [("session.json", None, "not complete: full")]),
+    "incomplete": (
+        header(complete=False, digests={}),
+        [("events.jsonl", 6, "it ends here, at 0.000 s; what came later,"), ("session.json", None, "not complete: the writer was killed")],
+    ),
+    "abandoned": (
+        header(complete=False, digests={}, abandoned="full", counts={"dropped": 7}),
+        [("events.jsonl", 6, "what came later (7 events), the connection's end included,"), ("session.json", None, "not complete: full")],
+    ),
     "a wrong count": (header(counts={"sent": 9}), [("session.json", None, "it counts 9 sent, and there are 1 opened, 2 received, 3 sent")]),
     "a dropped count is none of ours": (header(counts={"opened": 1, "sent": 3, "received": 2, "dropped": 4}), []),
     "a strange file": (
@@ -123,10 +129,35 @@ CASES = {
         edit("events.jsonl", b'"at_ns":3000', b'"at_ns":100'),
         [DIGEST, ("events.jsonl", 4, "it was over at 100 ns, before the line before it began at 2000 ns")],
     ),
+    "what was never taken stands at the end": (
+        lambda folder: [
+            append("events.jsonl", b'{"event":"closed","seq":6,"at_ns":6000,"by":"app"}\n')(folder),
+            append("events.jsonl", b'{"event":"received","seq":7,"at_ns":4500,"frame":"text","json":1}\n')(folder),
+            append("events.jsonl", b'{"event":"received","seq":8,"at_ns":4600,"frame":"text","json":1}\n')(folder),
+            header(counts={"opened": 1, "received": 4, "sent": 3, "closed": 1})(folder),
+        ],
+        [DIGEST],
+    ),
+    "and nowhere else": (
+        lambda folder: [
+            append("events.jsonl", b'{"event":"received","seq":6,"at_ns":2,"frame":"text","json":1}\n')(folder),
+            append("events.jsonl", b'{"event":"closed","seq":7,"at_ns":6000,"by":"app"}\n')(folder),
+            header(counts={"opened": 1, "received": 3, "sent": 3, "closed": 1})(folder),
+        ],
+        [DIGEST, ("events.jsonl", 7, "it was over at 2 ns, before the line before it began at")],
+    ),
     "a send that took long": (edit("events.jsonl", b'"at_ns":3000', b'"at_ns":100,"took_ns":2900'), [DIGEST]),
     "a gap in the numbers": (
         edit("events.jsonl", b'"seq":5', b'"seq":8'),
         [DIGEST, ("events.jsonl", 6, "3 events are missing before seq 8")],
+    ),
+    "dropped events": (
+        lambda folder: [
+            append("events.jsonl", b'{"event":"note","seq":6,"at_ns":6000,"name":"dropped","data":{"n_events":3,"last_seq":8}}\n')(folder),
+            append("events.jsonl", b'{"event":"note","seq":9,"at_ns":6000,"name":"x"}\n')(folder),
+            header(counts={"opened": 1, "received": 2, "sent": 3, "note": 2, "dropped": 3})(folder),
+        ],
+        [DIGEST, ("events.jsonl", 7, "3 events were dropped here, seq 6 to 8")],
     ),
     "a number twice": (edit("events.jsonl", b'"seq":5', b'"seq":4'), [DIGEST, ("events.jsonl", 6, "seq 4 comes after seq 4")]),
     "an unknown kind": (

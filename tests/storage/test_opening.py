@@ -56,3 +56,12 @@ def test_a_small_file_is_read_whole_up_to_its_bound(folder):
 def test_places_are_named_for_people(folder, tmp_path):
     """Path and line, as an editor takes them."""
     assert (folder.name, folder.where("x"), folder.where("x", 3)) == (tmp_path.name, f"{tmp_path}/x", f"{tmp_path}/x, line 3")
+
+
+def test_missing_audio_says_who_lists_what_is_missing(tmp_path):
+    """Whether the file is absent or too short."""
+    (tmp_path / "user.1.webm").write_bytes(b"abc")
+    for name in ("absent.webm", "user.1.webm"):
+        with pytest.raises(AudioMissing) as raised:
+            Folder(tmp_path).piece(name, 0, 10)
+        assert "evi-harness check" in raised.value.hint

@@ -118,7 +118,9 @@ def test_an_incomplete_header_lists_the_tracks_that_are_there(folder):
         ("assistant.wav", 40, 24_000),
         ("user.wav", 64, 16_000),
     ]
-    assert session.missing == ("session.json: the session is not complete; the writer was killed, or is still at work.",)
+    assert session.missing == (
+        "session.json: the session is not complete; the writer was killed, is still at work, or had no room to say why.",
+    )
 
 
 def test_a_newer_minor_version_is_read_and_loses_nothing(folder, new_folder):
@@ -150,6 +152,35 @@ def test_a_gap_in_the_numbers_is_told(folder):
     """Events that were dropped are counted and placed."""
     change_line(folder, 7, with_fields(seq=9))
     assert read_session(folder).missing == ("events.jsonl, line 7: 3 events are missing before seq 9.",)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"n_events": 3, "last_seq": 9}, "line 7: 4 events were dropped here, seq 6 to 9: memory or disk did not keep up."),
+        ({}, "line 8: 3 events are missing before seq 10."),
+        ({"last_seq": "9"}, "line 8: 3 events are missing before seq 10."),
+        ({"last_seq": 2}, "line 8: 3 events are missing before seq 10."),
+    ],
+)
+def test_dropped_events_are_told_once(folder, data, told):
+    """A recorder's note stands in their place and explains the gap behind it; a note that says nothing of the kind does not."""
+    change_line(folder, 7, with_fields(event="note", seq=6, name="dropped", data=data))
+    with (folder / "events.jsonl").open("ab") as file:
+        file.write(b'{"event":"note","seq":10,"at_ns":99,"name":"x"}\n')
+    assert read_session(folder).missing == (f"events.jsonl, {told}",)
+
+
+def test_what_could_not_be_written_is_counted(folder):
+    """The header of a recording that ended early says how many events came later; a session of none is told to be empty."""
+    lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "events.jsonl").write_bytes(b"".join(lines[:4]))
+    told = "events.jsonl, line 4: it ends here, at 0.000 s; what came later{}, the connection's end included, is not in the session."
+    for counts, how_much in (({}, ""), ({"dropped": 5}, " (5 events)")):
+        change_header(folder, complete=False, abandoned="full", counts=counts)
+        assert read_session(folder).missing[1] == told.format(how_much)
+    (folder / "events.jsonl").write_bytes(b"")
+    assert read_session(folder).missing[1] == "events.jsonl: there is no event in it."
 
 
 DAMAGE = {

@@ -374,17 +374,46 @@ def test_an_exception_leaves_the_session_incomplete_and_says_why(new_folder, hea
     with pytest.raises(KeyboardInterrupt), writer:
         raise KeyboardInterrupt
     session = read_session(writer.folder)
-    assert session.missing == ("session.json: the session is not complete: KeyboardInterrupt ended it.",)
+    assert session.missing[0] == "session.json: the session is not complete: KeyboardInterrupt ended it."
     assert len(session.events) == 1
 
 
 def test_an_abandoned_session_says_why(new_folder, header):
-    """abandon puts its reason into the header; neither it nor close does anything afterwards."""
+    """abandon puts its reason into the header; close does nothing afterwards, and once more adds what is known later."""
     writer = SessionWriter(new_folder(), header, EVI)
+    writer.write(Note(0, 0, "x"))
     writer.abandon("the disk was too slow")
-    writer.abandon("again")
+    writer.abandon("again", counts={"dropped": 5})
     writer.close()
-    assert read_session(writer.folder).header.abandoned == "the disk was too slow"
+    found = read_session(writer.folder).header
+    assert (found.abandoned, dict(found.counts), found.complete) == ("the disk was too slow", {"note": 1, "dropped": 5}, False)
+
+
+def test_a_complete_session_is_not_abandoned(new_folder, header):
+    """Whoever abandons behind the close changes nothing."""
+    writer = SessionWriter(new_folder(), header, EVI)
+    writer.close()
+    writer.abandon("too late", counts={"dropped": 5})
+    assert check_folder(writer.folder, EVI) == []
+
+
+def test_a_header_that_cannot_be_replaced_at_the_end_leaves_the_session_incomplete(new_folder, header, monkeypatch):
+    """close says so; what is known is said in the header as soon as it can be written again."""
+    writer = SessionWriter(new_folder(), header, EVI)
+    writer.write(Note(0, 0, "x"))
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "write_new", full)
+        with pytest.raises(SessionUnwritable, match="No space left; 1 events are kept"):
+            writer.close()
+    assert read_session(writer.folder).header.abandoned is None
+    writer.abandon("", counts={})
+    found = read_session(writer.folder).header
+    assert (found.complete, found.abandoned) == (False, "writing failed: No space left")
+
+
+def full(*_):
+    """What a full disk does."""
+    raise OSError(28, "No space left")
 
 
 @pytest.mark.parametrize("seq", [0, 1])

@@ -1,0 +1,69 @@
+"""Baselines on disk: one JSON file, replaced at once or not at all.
+
+Rules of living here: what a baseline says is the measure room's business; here it is JSON and no more. A file from a stranger is data: its
+size is bounded, and nothing named in it is opened.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from evi_harness.errors import EviHarnessError
+
+__all__ = ["MAX_BASELINE_BYTES", "load_json_file", "replace_json_file"]
+
+# A hundred runs of a hundred sessions of a hundred turns have about this.
+MAX_BASELINE_BYTES = 256 * 2**20
+_HINT = "Write it again with --save-baseline."
+
+
+def load_json_file(file: Path) -> Any:
+    """Read a file's JSON.
+
+    Args:
+        file: The file.
+
+    Raises:
+        EviHarnessError: It is not there, cannot be read, is too large or is no JSON.
+    """
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(MAX_BASELINE_BYTES + 1)
+    except OSError as error:
+        raise EviHarnessError(f"the baseline cannot be read: {error.strerror or error}", where=str(file), hint=_HINT) from None
+    if len(text) > MAX_BASELINE_BYTES:
+        raise EviHarnessError(f"the baseline is larger than {MAX_BASELINE_BYTES} bytes", where=str(file), hint=_HINT)
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        what = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise EviHarnessError(f"the baseline is no JSON: {what}", where=str(file), hint=_HINT) from None
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def replace_json_file(file: Path, value: Any) -> None:
+    """Write JSON to a file in the place of what was there.
+
+    Args:
+        file: The file.
+        value: JSON values.
+
+    Raises:
+        EviHarnessError: It cannot be written; what was there before is still there.
+    """
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
+    new = file.with_name(f".{file.name}.new")
+    try:
+        new.write_text(text + "\n", encoding="utf-8")
+        new.replace(file)
+    except OSError as error:
+        with suppress(OSError):
+            new.unlink()
+        hint = "Give --save-baseline a file in a folder that can be written."
+        raise EviHarnessError(f"the baseline cannot be written: {error.strerror or error}", where=str(file), hint=hint) from None
