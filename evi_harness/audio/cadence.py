@@ -3,17 +3,26 @@
 Rules of living here: block k is due at a time that is computed from the start, never from the block before it. In virtual time a timer
 of the given clock runs the blocks; in real time a thread does, as a sound card's own does, whatever the app's event loop is busy with.
 A cadence that comes late runs what it missed at once, each block with the time at which it was due.
+
+A cadence may be so many times as fast as its rate says. At the greatest speed a block is due as soon as the one before it was taken, but
+for a device that has nothing to deliver or to play: its next block takes its time, or time would stand still.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from fractions import Fraction
 from typing import Callable, Optional
 
 from typing_extensions import Protocol
 
-__all__ = ["Cadence", "Clock", "Timer"]
+__all__ = ["AS_FAST_AS_TAKEN", "AT_ITS_RATE", "Cadence", "Clock", "Speed", "Timer"]
+
+# How many times as fast as its rate says; None for as fast as it is taken.
+Speed = Optional[Fraction]
+AT_ITS_RATE = Fraction(1)
+AS_FAST_AS_TAKEN: Speed = None
 
 
 class Timer(Protocol):
@@ -43,6 +52,8 @@ class Cadence:
         ended: Called once when the cadence has ended by itself, where the last block ran.
         clock: Virtual time; None for real time, on a thread.
         first: Which block is due at the start: 0 where the first is wanted at once, 1 where it must fill up before.
+        speed: How many times as fast as its rate says.
+        rests: Whether the device had nothing in its last block; asked at the greatest speed.
         name: Of the thread.
 
     Attributes:
@@ -59,6 +70,8 @@ class Cadence:
         *,
         clock: Optional[Clock] = None,
         first: int = 0,
+        speed: Speed = AT_ITS_RATE,
+        rests: Callable[[], bool] = lambda: True,
         name: str = "evi-harness sound",
     ) -> None:
         self.began_ns = 0
@@ -69,6 +82,10 @@ class Cadence:
         self._ended = ended
         self._clock = clock
         self._first = first
+        self._speed = speed
+        self._rests = rests
+        # At the greatest speed no rule but the last block tells it.
+        self._next_ns = 0
         self._name = name
         self._n_blocks = 0
         self._timer: Optional[Timer] = None
@@ -83,16 +100,20 @@ class Cadence:
     @property
     def next_at_ns(self) -> int:
         """When the next block is due."""
-        return self.began_ns + (self._n_blocks + self._first) * self._n_frames * 1_000_000_000 // self._rate
+        if self._speed is None:
+            return self._next_ns
+        ns = (self._n_blocks + self._first) * self._n_frames * 1_000_000_000
+        return self.began_ns + ns * self._speed.denominator // (self._rate * self._speed.numerator)
 
     def start(self, began_ns: Optional[int] = None) -> None:
         """Begin.
 
         Args:
-            began_ns: When it counts as begun, not after now; now if None.
+            began_ns: When it counts as begun; now if None. Of a time that is past, the blocks that are due run at once.
         """
         self.began_ns = self.now_ns() if began_ns is None else began_ns
         self._n_blocks = 0
+        self._next_ns = self.began_ns
         self.is_active = True
         self._stopping.clear()
         if self._clock is None:
@@ -118,10 +139,16 @@ class Cadence:
     def run_until(self, at_ns: int) -> None:
         """Run the blocks that are due at a time, and those that were before it."""
         while self.is_active and self.next_at_ns <= at_ns:
-            due_ns = self.next_at_ns
-            self._n_blocks += 1
-            if not self._run_block(due_ns) and self._end():
-                self._ended()
+            self._run_next()
+
+    def _run_next(self) -> None:
+        due_ns = self.next_at_ns
+        self._n_blocks += 1
+        goes_on = self._run_block(due_ns)
+        if self._speed is None:
+            self._next_ns = due_ns + self._n_frames * 1_000_000_000 // self._rate if self._rests() else max(due_ns, self.now_ns())
+        if not goes_on and self._end():
+            self._ended()
 
     def _end(self) -> bool:
         """Whether this call is the one that ended it: the app and the last block may both want to."""
@@ -131,7 +158,11 @@ class Cadence:
 
     def _set_timer(self, clock: Clock) -> None:
         def tick() -> None:
-            self.run_until(clock.now_ns())
+            if self._speed is None:
+                # One at a time: the app's loop has its turn between any two.
+                self._run_next()
+            else:
+                self.run_until(clock.now_ns())
             if self.is_active:
                 self._timer = clock.call_at_ns(self.next_at_ns, tick)
 

@@ -6,9 +6,10 @@ there is silence, for a microphone does not stop because nobody speaks.
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from typing import Callable, List, Optional
 
-from evi_harness.audio.cadence import Cadence, Clock
+from evi_harness.audio.cadence import AT_ITS_RATE, Cadence, Clock, Speed
+from evi_harness.audio.sources import SilenceSource
 from evi_harness.session.protocols import AudioSource
 
 __all__ = ["NAME", "SoftwareMicrophone"]
@@ -27,6 +28,10 @@ class SoftwareMicrophone:
         block_frames: Frames a block where the app does not ask for a size; 10 ms by default.
         on_end: Called once, when the last of the source has been delivered: on the loop in virtual time, else on the device's thread.
             A source that never ends never calls it; an empty one calls it with the first block.
+        began_ns: Asked when it is opened, with the time by its clock: when it counts as opened. By default that is then. A time to come is
+            that of a device which takes its time; of one that is past, what was due since is delivered at once.
+        speed: How many times as fast as its rate it plays. At the greatest, what it has is delivered as fast as it is taken, and the
+            silence that is behind it, or that it is from the start, at its rate.
 
     Attributes:
         pcm: The format.
@@ -42,6 +47,8 @@ class SoftwareMicrophone:
         clock: Optional[Clock] = None,
         block_frames: Optional[int] = None,
         on_end: Optional[Callable[[], object]] = None,
+        began_ns: Callable[[int], int] = lambda now_ns: now_ns,
+        speed: Speed = AT_ITS_RATE,
     ) -> None:
         self.pcm = source.pcm
         self.block_frames = block_frames or max(1, self.pcm.rate // BLOCKS_PER_S)
@@ -50,11 +57,27 @@ class SoftwareMicrophone:
         self._source = source
         self._clock = clock
         self._on_end = on_end
+        self._speed = speed
+        self._began_ns = began_ns
+        self._opened: List[Cadence] = []
         self._ahead = bytearray()
         self._is_read = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether an app listens."""
+        return any(cadence.is_active for cadence in self._opened)
+
+    def start(self, cadence: Cadence) -> None:
+        """Begin to deliver.
+
+        Args:
+            cadence: As ``open`` gave it.
+        """
+        cadence.start(self._began_ns(cadence.now_ns()))
+
     def open(self, take: Callable[[bytes, int], bool], ended: Callable[[], object], n_frames: Optional[int] = None) -> Cadence:
-        """Get ready to deliver; ``start`` and ``stop`` are the cadence's.
+        """Get ready to deliver; ``start`` begins, and ``stop`` is the cadence's.
 
         Args:
             take: Takes one block and the time at which it was complete; False ends the delivery.
@@ -71,8 +94,14 @@ class SoftwareMicrophone:
             self._look_at_end(at_ns)
             return goes_on
 
-        cadence = Cadence(self.pcm.rate, n_frames, run_block, ended, clock=self._clock, first=1, name=NAME)
+        cadence = Cadence(
+            self.pcm.rate, n_frames, run_block, ended, clock=self._clock, first=1, speed=self._speed, rests=self._has_nothing, name=NAME
+        )
+        self._opened.append(cadence)
         return cadence
+
+    def _has_nothing(self) -> bool:
+        return isinstance(self._source, SilenceSource) or self.ended_at_ns is not None
 
     def _block(self, n_frames: int) -> bytes:
         n_bytes = n_frames * self.pcm.frame_bytes

@@ -269,7 +269,7 @@ class RawInputStream(_Stream):
             # One source cannot be played to two listeners from where each began.
             raise portaudio_error("Error opening RawInputStream: Device unavailable, it is open already", _DEVICE_UNAVAILABLE)
         self._sound.listening = self._open
-        super()._begin()
+        self._sound.microphone.start(self._open)
 
     def _take(self, block: bytes, at_ns: int) -> bool:
         length_ns = self._all_channels.length_ns(len(block))

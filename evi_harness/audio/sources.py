@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Tuple, Union
+from typing import Any, FrozenSet, Iterator, List, Optional, Tuple, Union
 
 from evi_harness.errors import EviHarnessError, SessionUnreadable, UsageError
 from evi_harness.session.events import Frame, Sent
-from evi_harness.session.position import Positions
+from evi_harness.session.position import JITTER_NS, Positions
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect
 from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm, split
@@ -22,8 +23,6 @@ __all__ = ["FileSource", "PcmSource", "SilenceSource", "UserTrack"]
 
 # What a microphone has where nothing says otherwise: the SDK's most common one.
 USUAL = Pcm(48000, 1)
-# Late sends look like gaps. What the SDK drops while the assistant plays is longer than that; a busy event loop's lateness is shorter.
-JITTER_NS = 50_000_000
 # Subtypes that libsndfile converts to 16 bits exactly or by shifting. It does not scale the others when asked for whole numbers.
 _WHOLE_NUMBERS = ("PCM_16", "PCM_24", "PCM_32", "PCM_S8", "PCM_U8", "ULAW", "ALAW")
 
@@ -146,6 +145,13 @@ class UserTrack:
         session: The session. With no audio sent it plays nothing, in the usual format.
         dialect: What its messages are in.
 
+    Attributes:
+        seqs: The events that hold the audio.
+        began_at_ns: When the first of it began to be heard, in session time; None where there is none.
+        block_frames: How long most frames are that were sent, in sample frames; None where there are none.
+        ahead_ns: How far at most what was sent ran ahead of the clock: a microphone that is read late lets it wait and brings it then
+            all at once, and who sends a file may send it faster than anyone speaks.
+
     Raises:
         SessionUnreadable: The user's audio is no 16-bit PCM, or its format changes on the way.
     """
@@ -153,6 +159,10 @@ class UserTrack:
     def __init__(self, session: Session, dialect: Dialect) -> None:
         self._pieces = _Pieces(session, dialect)
         self.pcm = self._pieces.pcm or USUAL
+        self.seqs = self._pieces.seqs
+        self.began_at_ns = self._pieces.began_at_ns
+        self.block_frames = self._pieces.block_frames
+        self.ahead_ns = self._pieces.ahead_ns
         self._unread = self._play()
         self._ahead = b""
 
@@ -203,6 +213,30 @@ class _Pieces:
         # Pieces are read again when they are played, one by one, by a finder that begins again.
         self._places = dialect.audio_places(session.handshake)
         self._unseen = iter(session.sent)
+
+    @property
+    def seqs(self) -> FrozenSet[int]:
+        return frozenset(event.seq for event in self._events)
+
+    @property
+    def began_at_ns(self) -> Optional[int]:
+        # The first frame may be longer than the session was by then: what was sent at once was not heard at once.
+        return max(0, self._events[0].at_ns - self._lengths[0]) if self._events else None
+
+    @property
+    def block_frames(self) -> Optional[int]:
+        lengths_ns = [length_ns for length_ns in self._lengths if length_ns]
+        if self.pcm is None or not lengths_ns:
+            return None
+        # Of two that are as frequent, the one that came first.
+        usual_ns, _ = Counter(lengths_ns).most_common(1)[0]
+        return max(1, round(usual_ns * self.pcm.rate / 1e9))
+
+    @property
+    def ahead_ns(self) -> int:
+        began_ns = self._events[0].at_ns if self._events else 0
+        heard = (event.at_ns - began_ns + length_ns for event, length_ns in zip(self._events, self._lengths))
+        return max((position_ns - heard_ns for position_ns, heard_ns in zip(self._positions, heard)), default=0)
 
     def placed(self) -> Iterator[Tuple[int, Sent]]:
         """Each piece and the frame at which it begins; they do not overlap."""

@@ -5,7 +5,7 @@ tell that silence from silence that was played. Where the callback takes its aud
 what is taken, so that it knows which bytes of a block are audio; where there is no queue, a block of nothing but zeros counts as silence.
 
 Rules of living here: what was heard is kept whole and in order; a time is that at which a device would sound it, computed from when the
-stream was started and how much was played since.
+stream was started and how much was played since; at the greatest speed, where audio takes no time, that of its block.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import queue
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
-from evi_harness.audio.cadence import Cadence, Clock
+from evi_harness.audio.cadence import AT_ITS_RATE, Cadence, Clock, Speed
 from evi_harness.session.wav import Pcm
 
 __all__ = ["NAME", "Playback", "SoftwareSpeaker", "Span", "queues_of"]
@@ -51,6 +51,7 @@ class Playback:
     Args:
         pcm: The format it was opened with.
         began_ns: When it was started.
+        speed: How many times as fast as its rate it plays.
 
     Attributes:
         pcm: The format.
@@ -60,8 +61,9 @@ class Playback:
         chunks: Where in ``samples`` each chunk begins that the callback took out of its queue; empty where it has none.
     """
 
-    def __init__(self, pcm: Pcm, began_ns: int) -> None:
+    def __init__(self, pcm: Pcm, began_ns: int, speed: Speed = AT_ITS_RATE) -> None:
         self.pcm = pcm
+        self._speed = speed
         self.began_ns = began_ns
         self.ended_ns: Optional[int] = None
         self.spans: List[Span] = []
@@ -83,7 +85,7 @@ class Playback:
         """When a byte of ``samples`` was heard, None where it has not been."""
         for span in reversed(self.spans):
             if not span.is_silence and span.start <= start:
-                return self._time_ns(span.offset + start - span.start) if start < len(self._samples) else None
+                return self._time_ns(span.offset + start - span.start, span.at_ns) if start < len(self._samples) else None
         return None
 
     def first_heard_ns(self, samples: bytes, since_ns: int = 0) -> Optional[int]:
@@ -111,29 +113,33 @@ class Playback:
                 yield at
             at = self._samples.find(samples, at + 1)
 
-    def add(self, block: bytes, n_heard: int) -> None:
+    def add(self, block: bytes, n_heard: int, at_ns: int) -> None:
         """Add a block.
 
         Args:
             block: What was played.
             n_heard: How many bytes of it, from its beginning, are audio; the rest is silence.
+            at_ns: When it began to sound; at any speed but the greatest, this is known without it.
         """
         for n_bytes, is_silence in ((n_heard, False), (len(block) - n_heard, True)):
             if n_bytes:
-                self._extend(n_bytes, is_silence)
+                self._extend(n_bytes, is_silence, at_ns)
         self._samples += block[:n_heard]
 
-    def _extend(self, n_bytes: int, is_silence: bool) -> None:
+    def _extend(self, n_bytes: int, is_silence: bool, at_ns: int) -> None:
         last = self.spans[-1] if self.spans else None
         if last is not None and last.is_silence == is_silence:
             self.spans[-1] = Span(last.at_ns, last.start, last.n_bytes + n_bytes, is_silence, last.offset)
         else:
             start = len(self._samples) if last is None or last.is_silence else last.start + last.n_bytes
-            self.spans.append(Span(self._time_ns(self._n_bytes), start, n_bytes, is_silence, self._n_bytes))
+            self.spans.append(Span(self._time_ns(self._n_bytes, at_ns), start, n_bytes, is_silence, self._n_bytes))
         self._n_bytes += n_bytes
 
-    def _time_ns(self, offset: int) -> int:
-        return self.began_ns + self.pcm.length_ns(offset)
+    def _time_ns(self, offset: int, block_at_ns: int) -> int:
+        if self._speed is None:
+            return block_at_ns
+        ns = offset * 1_000_000_000 * self._speed.denominator
+        return self.began_ns + ns // (self.pcm.frame_bytes * self.pcm.rate * self._speed.numerator)
 
 
 class SoftwareSpeaker:
@@ -144,19 +150,35 @@ class SoftwareSpeaker:
         rate: Frames a second that it reports; streams may be opened at any rate.
         channels: Channels that it reports.
         block_frames: Frames a block where the app does not ask for a size; 10 ms by default.
+        speed: How many times as fast as its rate it plays. At the greatest, what an app has is taken at once, and silence lasts as
+            long as ever.
 
     Attributes:
         rate, channels: As given.
         playbacks: What was played, a playback for each time that a stream was started.
     """
 
-    def __init__(self, *, clock: Optional[Clock] = None, rate: int = 48000, channels: int = 2, block_frames: Optional[int] = None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Optional[Clock] = None,
+        rate: int = 48000,
+        channels: int = 2,
+        block_frames: Optional[int] = None,
+        speed: Speed = AT_ITS_RATE,
+    ) -> None:
         self.rate = rate
         self.channels = channels
         self.playbacks: List[Playback] = []
         self._clock = clock
         self._block_frames = block_frames
+        self._speed = speed
         self._playing: List[OpenSpeaker] = []
+
+    @property
+    def heard_ns(self) -> int:
+        """How much audio was heard so far, by all streams together; silence because nothing was there is none."""
+        return sum(playback.pcm.length_ns(playback.n_heard) for playback in self.playbacks)
 
     def block_frames(self, rate: int) -> int:
         """Frames a block at a rate, where the app does not ask for a size."""
@@ -173,7 +195,7 @@ class SoftwareSpeaker:
             ended: Called once when that has ended it.
             callback: The app's own, whose queues are watched; None for none.
         """
-        return OpenSpeaker(self, self._clock, pcm, n_frames or self.block_frames(pcm.rate), fill, ended, queues_of(callback))
+        return OpenSpeaker(self, self._clock, pcm, n_frames or self.block_frames(pcm.rate), fill, ended, queues_of(callback), self._speed)
 
     def drains_at_ns(self, waiting: Any) -> Optional[int]:
         """When a playing stream that takes its audio out of a queue wants its next block, None where there is no such stream."""
@@ -215,9 +237,15 @@ class OpenSpeaker:
         fill: TakeBlock,
         ended: Callable[[], object],
         queues: Tuple[Any, ...],
+        speed: Speed,
     ) -> None:
         self.queues = queues
-        self.cadence = Cadence(pcm.rate, n_frames, self._run_block, self._end, clock=clock, name=NAME)
+        self.cadence = Cadence(
+            pcm.rate, n_frames, self._run_block, self._end, clock=clock, speed=speed, rests=lambda: not self._n_heard, name=NAME
+        )
+        self._speed = speed
+        # Bytes of audio in the last block.
+        self._n_heard = 0
         self._speaker = speaker
         self._pcm = pcm
         self._block = bytearray(n_frames * pcm.frame_bytes)
@@ -229,7 +257,7 @@ class OpenSpeaker:
     def start(self) -> None:
         """Play from now on."""
         self._n_taken = 0
-        self._playback = Playback(self._pcm, self.cadence.now_ns())
+        self._playback = Playback(self._pcm, self.cadence.now_ns(), self._speed)
         self._speaker.began(self, self._playback)
         for one in self.queues:
             _watch(one, self._take)
@@ -252,7 +280,8 @@ class OpenSpeaker:
             goes_on = self._fill(block, at_ns)
             played = bytes(block)
         if goes_on or any(played):
-            self._playback.add(played, self._n_audio(played))
+            self._n_heard = self._n_audio(played)
+            self._playback.add(played, self._n_heard, at_ns)
         return goes_on
 
     def _n_audio(self, block: bytes) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,46 @@ def test_each_block_is_due_where_its_frames_say(rate, n_frames, n_blocks, first)
     """No block is a nanosecond off, however many came before it: nothing adds up."""
     due = [(number + first) * n_frames * SECOND // rate for number in range(n_blocks)]
     assert blocks_of(rate, n_frames, n_blocks, first=first) == [(at_ns, at_ns) for at_ns in due]
+
+
+@given(
+    n_frames=st.integers(1, 4096),
+    n_blocks=st.integers(1, 50),
+    first=st.integers(0, 1),
+    speed=st.fractions("0.01", 1000, max_denominator=100),
+)
+def test_each_block_is_due_so_many_times_as_early(n_frames, n_blocks, first, speed):
+    """At a speed no block is a nanosecond off either."""
+    due = [int(Fraction((number + first) * n_frames * SECOND, 48_000) / speed) for number in range(n_blocks)]
+    assert blocks_of(48_000, n_frames, n_blocks, first=first, speed=speed) == [(at_ns, at_ns) for at_ns in due]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_as_fast_as_taken_a_block_waits_only_where_the_device_rests(first):
+    """A block that had something is followed at once; one that had nothing by the next after its own length."""
+    rests = iter([False, False, True, False, True, True])
+    assert [at_ns // 1_000_000 for at_ns, _ in blocks_of(1000, 10, 6, first=first, speed=None, rests=lambda: next(rests))] == [
+        *(0, 0, 0, 10, 10, 20)
+    ]
+
+
+def test_as_fast_as_taken_leaves_the_loop_its_turns():
+    """Between any two blocks what is ready runs: an app can answer what it hears."""
+
+    async def main(loop):
+        seen = []
+        done = loop.create_future()
+
+        def run_block(at_ns):
+            seen.append("block")
+            loop.call_soon(seen.append, "app")
+            return len(seen) < 5
+
+        Cadence(1000, 10, run_block, lambda: done.set_result(None), clock=loop, speed=None, rests=lambda: False).start()
+        await done
+        return seen
+
+    assert run_virtual(main) == ["block", "app"] * 3
 
 
 def test_what_was_missed_is_run_at_once_with_its_own_time():

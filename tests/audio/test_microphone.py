@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -92,6 +93,24 @@ def test_the_end_is_told_once_with_the_last_sample(n_frames, ended_ms):
     assert (microphone.began_at_ns, microphone.ended_at_ns) == (0, ended_ms * MS)
 
 
+def test_at_a_speed_the_same_samples_come_so_many_times_as_early():
+    """Not one is lost or changed; a block is complete at its time divided."""
+    samples = samples_of(480)
+    blocks, microphone = heard(PcmSource(samples, NARROW), 4, speed=Fraction(5, 2))
+    assert b"".join(one for _, one in blocks) == samples.ljust(4 * 320, b"\0")
+    assert [at_ns for at_ns, _ in blocks] == [number * 4 * MS for number in (1, 2, 3, 4)]
+    assert microphone.ended_at_ns == 12 * MS
+
+
+@pytest.mark.parametrize(
+    ("source", "times"), [(PcmSource(samples_of(480), NARROW), [0, 0, 0, 10, 20]), (SilenceSource(NARROW), [0, 10, 20])]
+)
+def test_as_fast_as_taken_only_silence_takes_its_time(source, times):
+    """What there is to hear comes at once; what is behind it, and what is nothing but silence, a block at a time."""
+    blocks, _ = heard(source, len(times), speed=None)
+    assert [at_ns // MS for at_ns, _ in blocks] == times
+
+
 def test_a_second_listener_gets_what_follows():
     """A microphone that is opened again goes on where its source stood."""
     samples = samples_of(480)
@@ -119,3 +138,49 @@ def test_in_real_time_not_a_sample_is_lost():
     cadence.stop()
     assert b"".join(blocks).rstrip(b"\0") == samples.rstrip(b"\0")
     assert microphone.ended_at_ns - microphone.began_at_ns == 100 * MS
+
+
+@pytest.mark.parametrize(
+    ("began_ms", "came_ms"),
+    [(100, [110, 120, 130]), (85, [100, 105, 115]), (120, [130, 140, 150])],
+    ids=["when it is opened", "before: what was due comes at once", "later: it takes its time"],
+)
+def test_when_a_microphone_counts_as_opened_can_be_said(began_ms, came_ms):
+    """Blocks of 10 ms are counted from there; none of the source is lost by it."""
+
+    async def main(loop):
+        blocks, done = [], loop.create_future()
+
+        def take(block, at_ns):
+            blocks.append((loop.now_ns() // MS, block))
+            return len(blocks) < 3
+
+        asked = []
+        microphone = SoftwareMicrophone(
+            PcmSource(samples_of(480), NARROW), clock=loop, began_ns=lambda now_ns: asked.append(now_ns) or began_ms * MS
+        )
+        cadence = microphone.open(take, lambda: done.set_result(None))
+        loop.call_at_ns(100 * MS, lambda: microphone.start(cadence))
+        await done
+        return blocks, asked, microphone.began_at_ns
+
+    blocks, asked, began_at_ns = run_virtual(main)
+    assert [at_ms for at_ms, _ in blocks] == came_ms
+    assert b"".join(block for _, block in blocks) == samples_of(480)
+    assert (asked, began_at_ns) == ([100 * MS], began_ms * MS)
+
+
+def test_a_microphone_is_open_while_an_app_listens():
+    """Not before it is started, and not behind its stop."""
+
+    async def main(loop):
+        microphone = SoftwareMicrophone(SilenceSource(NARROW), clock=loop)
+        told = [microphone.is_open]
+        cadence = microphone.open(lambda block, at_ns: True, lambda: None)
+        told.append(microphone.is_open)
+        microphone.start(cadence)
+        told.append(microphone.is_open)
+        cadence.stop()
+        return [*told, microphone.is_open]
+
+    assert run_virtual(main) == [False, False, True, False]

@@ -251,3 +251,26 @@ def test_hours_of_silence_are_not_held(session_of):
         assert len(part) == 32000
         n_frames += 16000
     assert n_frames == 10_800 * 16000
+
+
+@pytest.mark.parametrize(
+    ("rows", "began_ms", "block_frames", "ahead_ms"),
+    [
+        ([("sent", 135, bytes(3200)), ("sent", 235, bytes(3200))], 35, 1600, 0),
+        ([("sent", 20, bytes(640)), ("sent", 40, bytes(640)), ("sent", 60, bytes(320)), ("sent", 3050, bytes(320))], 0, 320, 0),
+        ([("sent", 50, bytes(3200))], 0, 1600, 0),
+        ([("sent", 100, bytes(3200))] * 5, 0, 1600, 400),
+    ],
+    ids=["steady", "two sizes alike, one after a gap", "longer than the session was", "all at once"],
+)
+def test_what_a_track_says_of_its_microphone(session_of, rows, began_ms, block_frames, ahead_ms):
+    """When it began to hear, its usual block, and how far what was sent ran ahead of the clock; the events that hold the audio."""
+    source = UserTrack(session_of([("sent", 0, SETTINGS), *rows]), EVI)
+    assert (source.began_at_ns, source.block_frames, source.ahead_ns) == (began_ms * 10**6, block_frames, ahead_ms * 10**6)
+    assert source.seqs == set(range(2, 2 + len(rows)))
+
+
+def test_a_track_with_no_audio_says_nothing_of_a_microphone(session_of):
+    """There was none."""
+    source = UserTrack(session_of([("sent", 0, SETTINGS)]), EVI)
+    assert (source.began_at_ns, source.block_frames, source.ahead_ns, source.seqs) == (None, None, 0, frozenset())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import queue
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -35,19 +36,19 @@ def from_queue(waiting):
     return fill
 
 
-def played(puts, until_ms, n_frames=10, start_ms=0):
+def played(puts, until_ms, n_frames=10, start_ms=0, **options):
     """What a stream plays of chunks that are put into its queue at their times, in virtual time."""
 
     async def main(loop):
         waiting = queue.Queue()
-        speaker = SoftwareSpeaker(clock=loop)
+        speaker = SoftwareSpeaker(clock=loop, **options)
         fill = from_queue(waiting)
         stream = speaker.open(PCM, n_frames, fill, lambda: None, fill)
         loop.call_at_ns(start_ms * MS, stream.start)
         for at_ms, samples in puts:
-            loop.call_at_ns(at_ms * MS, functools.partial(waiting.put, samples))
+            loop.call_at_ns(int(at_ms * MS), functools.partial(waiting.put, samples))
         over = loop.create_future()
-        loop.call_at_ns(until_ms * MS, lambda: over.set_result(stream.stop()))
+        loop.call_at_ns(int(until_ms * MS), lambda: over.set_result(stream.stop()))
         await over
         assert "_get" not in vars(waiting)
         return speaker.playbacks[0]
@@ -137,10 +138,28 @@ def test_without_a_queue_a_block_of_zeros_is_silence():
     assert playback.ended_ns == 30 * MS
 
 
+def test_at_a_speed_all_is_heard_so_many_times_as_early():
+    """Two chunks put at their times divided play at their times divided, to the nanosecond."""
+    playback = played([(5, chunk(25)), (55 / 3, chunk(10, 100))], 95 / 3, speed=Fraction(3))
+    assert playback.samples == chunk(25) + chunk(10, 100)
+    assert [(span.at_ns, span.n_bytes // 2, span.is_silence) for span in playback.spans[:4]] == [
+        *((0, 20, True), (20 * MS // 3, 25, False), (15 * MS, 15, True), (20 * MS, 10, False))
+    ]
+    assert playback.heard_ns(2 * 24) == 44 * MS // 3
+
+
+def test_as_fast_as_taken_audio_takes_no_time_and_silence_does():
+    """What waits is taken at once, block after block; then the speaker is silent for a block at a time."""
+    playback = played([(15, chunk(25)), (55, chunk(10, 100))], 95, speed=None)
+    assert playback.samples == chunk(25) + chunk(10, 100)
+    assert spans(playback) == [(0, 20, True), (20, 25, False), (20, 45, True), (60, 10, False), (60, 40, True)]
+    assert {playback.heard_ns(start) for start in range(0, 50, 2)} == {20 * MS}
+
+
 def test_an_odd_place_is_no_sample():
     """Samples are looked for where frames begin."""
     playback = Playback(PCM, 0)
-    playback.add(b"\x00\x01\x00\x01\x01\x00", 6)
+    playback.add(b"\x00\x01\x00\x01\x01\x00", 6, 0)
     assert playback.first_heard_ns(b"\x01\x00") == 2 * MS
 
 
@@ -196,3 +215,14 @@ def test_the_size_of_a_block(own, asked, n_frames):
 
     run_virtual(main)
     assert sizes == [n_frames * 4]
+
+
+def test_how_much_was_heard_is_known_while_it_plays():
+    """Of all streams together, without the silence between."""
+    speaker = SoftwareSpeaker()
+    assert speaker.heard_ns == 0
+    for n_frames in (10, 5):
+        playback = Playback(PCM, 0)
+        playback.add(chunk(n_frames) + bytes(20), 2 * n_frames, 0)
+        speaker.playbacks.append(playback)
+    assert speaker.heard_ns == 15 * MS
