@@ -8,24 +8,28 @@ cannot parse ends the reading, as it does in an app. Observations are notes in t
 from __future__ import annotations
 
 import asyncio
-import traceback
 from dataclasses import dataclass, field
-from typing import Any, Callable, List, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 from evi_harness.errors import StuckError
+from evi_harness.live.behalf import on_behalf, on_behalf_from_now_on
 from evi_harness.live.client import ClientPump, send_frame
 from evi_harness.live.clock import Clock
+from evi_harness.live.guard import was_refused
 from evi_harness.live.journal import Journal
+from evi_harness.live.places import told, waits_at
 from evi_harness.live.tap_connection import is_closed
 from evi_harness.sdk.connection import open_chat, websocket_of
 from evi_harness.sdk.handlers import Callbacks, call
+from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, run_microphone
 from evi_harness.sdk.parsing import problems
 from evi_harness.sdk.playing_on import PlayingOn
+from evi_harness.sdk.taking import Taking, leaves
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.protocols import Service
 
-__all__ = ["App", "run_app", "told"]
+__all__ = ["App", "run_app"]
 
 # How long a handler may go on after the connection has closed, in seconds of the loop's time.
 AFTERMATH_S = 30.0
@@ -45,8 +49,11 @@ class App:
         redact: Takes secrets out of what a note quotes.
         opened: Called with the connection of the websockets library once it is open, before anything else: for a journal that the
             service's side does not write.
+        microphone: What this side opens for a handler that does not open it itself, None where there is nothing to open.
+        heard_ns: How much audio the speaker has played so far, None where no speaker is there to be asked.
         pump: Acts out ``user``; there once the connection is open.
         handling: The seq of the event that the handler is busy with, None while it is not.
+        reading: The task that hands messages on to the handler; there once the connection is open.
     """
 
     base_url: str
@@ -57,8 +64,11 @@ class App:
     options: Mapping[str, Any] = field(default_factory=dict)
     redact: Callable[[str], str] = str
     opened: Callable[[Any], object] = id
+    microphone: Optional[Microphone] = None
+    heard_ns: Optional[Callable[[], int]] = None
     pump: Optional[ClientPump] = None
     handling: Optional[int] = None
+    reading: Optional[asyncio.Future[None]] = None
 
 
 async def run_app(app: App) -> None:
@@ -74,24 +84,37 @@ async def run_app(app: App) -> None:
         await run.observed(None, app.callbacks.on_open)
         await run.observed(None, app.callbacks.set_socket, socket)
         app.pump = ClientPump(app.user, app.journal, app.clock, lambda frame: send_frame(websocket, frame), websocket.close)
-        reading = _Reading(run.read(socket), loop=asyncio.get_running_loop())
+        work = run.read(socket) if app.callbacks.main is None else run.converse(socket)
+        reading = app.reading = _Reading(work, loop=asyncio.get_running_loop())
         speaking = asyncio.ensure_future(_until_closed(app.pump))
-        await _finish(app, reading, speaking, asyncio.ensure_future(websocket.wait_closed()))
+        listening = asyncio.ensure_future(run.listen(socket))
+        await _finish(app, reading, asyncio.ensure_future(websocket.wait_closed()), (speaking, listening))
     await run.observed(None, app.callbacks.on_close)
 
 
-async def _finish(app: App, reading: asyncio.Future[None], speaking: asyncio.Future[None], closed: asyncio.Future[None]) -> None:
-    await asyncio.wait({reading, closed}, return_when=asyncio.FIRST_COMPLETED)
-    # The handler may be behind: what had arrived before the close is still its to take.
-    await asyncio.wait({reading}, timeout=AFTERMATH_S)
-    if not reading.done():
-        what = f"the handler had not returned {AFTERMATH_S:.0f} s after the connection was closed"
-        app.journal.note("stuck", of=app.handling, what=what, detail=_waits_at(reading))
-    for task in (reading, speaking, closed):
+async def _finish(app: App, reading: asyncio.Future[None], closed: asyncio.Future[None], beside: Sequence[asyncio.Future[None]]) -> None:
+    if await _until_over(reading, closed, beside):
+        # The handler may be behind: what had arrived before the close is still its to take.
+        await asyncio.wait({reading}, timeout=AFTERMATH_S)
+        if not reading.done():
+            what = f"the handler had not returned {AFTERMATH_S:.0f} s after the connection was closed"
+            app.journal.note("never_returns", of=app.handling, what=what, detail=waits_at(reading))
+    tasks = (reading, closed, *beside)
+    for task in tasks:
         task.cancel()
-    for result in await asyncio.gather(reading, speaking, closed, return_exceptions=True):
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result
+
+
+async def _until_over(reading: asyncio.Future[None], closed: asyncio.Future[None], beside: Sequence[asyncio.Future[None]]) -> bool:
+    """Wait for the end of the reading or of the connection; False where something beside them failed, so that nothing is worth waiting."""
+    waiting = {reading, closed, *beside}
+    while not (reading.done() or closed.done()):
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if any(task in done and not task.cancelled() and task.exception() is not None for task in beside):
+            return False
+    return True
 
 
 async def _until_closed(pump: ClientPump) -> None:
@@ -100,6 +123,13 @@ async def _until_closed(pump: ClientPump) -> None:
     except Exception as error:
         if not _is_closed(error):
             raise
+
+
+def _once_at(app: App, at_ns: int) -> asyncio.Future[None]:
+    """A future that is done when a session time has come, and never before the loop has done what is to be done now."""
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    app.clock.call_at_ns((app.journal.opened_at_ns or 0) + at_ns, lambda: None if over.done() else over.set_result(None))
+    return over
 
 
 class _Reading(asyncio.Task[None]):
@@ -119,7 +149,7 @@ class _Run:
         self._app = app
         self._websocket = websocket
         self._looked_at = 0
-        self._playing_on = PlayingOn(app.callbacks.on_message, app.journal)
+        self._playing_on = PlayingOn(lambda: app.callbacks.byte_strs, app.journal, app.heard_ns)
 
     async def read(self, socket: Any) -> None:
         messages = socket.__aiter__()
@@ -141,6 +171,74 @@ class _Run:
             await self.observed(event, self._app.callbacks.on_message, message)
             self._playing_on.after(event, message)
 
+    async def converse(self, socket: Any) -> None:
+        """Run a handler that takes the connection and reads it by itself; what it takes of it is noted."""
+        app, main = self._app, self._app.callbacks.main
+        name = getattr(main, "__name__", app.callbacks.name)
+        taking = Taking(socket, self._websocket, lambda: self._taken(name), lambda event, failure: self._let_go(event, failure, name))
+        try:
+            with on_behalf(name):
+                await call(main, socket)
+            error: Optional[BaseException] = None
+        except StuckError:
+            raise
+        except asyncio.CancelledError as cancelled:
+            if getattr(asyncio.current_task(), "was_told", True):
+                raise
+            error = cancelled
+        except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever the handler raises is a finding
+            error = raised
+        finally:
+            taking.stop()
+        self._conversed(taking, error, name)
+
+    def _conversed(self, taking: Taking, error: Optional[BaseException], name: str) -> None:
+        """Note what ended the handler, if that was not the end of the connection."""
+        event, failure = taking.event, taking.failure
+        of = None if event is None else event.seq
+        if event is not None and failure is not None and (error is None or failure in leaves(error)):
+            self._note_unparseable(event, failure, ended=True)
+        elif error is not None and not (self._is_over() and all(map(_is_closed, leaves(error)))) and not was_refused(error):
+            self._app.journal.note("raised", of=of, ended=True, **told(error, name, self._app.redact))
+        if event is not None:
+            self._let_go(event, None, name)
+
+    def _taken(self, name: str) -> Received:
+        event = self._next_received()
+        if self._app.pump is not None:
+            self._app.pump.take(event)
+        self._app.journal.note("handler_entered", of=event.seq, callback=name)
+        self._app.handling = event.seq
+        # In the handler's own task: what it starts from now on is about this message.
+        on_behalf_from_now_on(name, event.seq)
+        return event
+
+    def _let_go(self, event: Received, failure: Optional[Exception], name: str) -> None:
+        if failure is not None:
+            self._note_unparseable(event, failure, ended=False)
+        self._app.handling = None
+        self._app.journal.note("handler_returned", of=event.seq, callback=name)
+
+    async def listen(self, socket: Any) -> None:
+        """Open the microphone when it is time, unless the handler has; what ends it early ends the conversation, as it does in an app."""
+        app, microphone = self._app, self._app.microphone
+        if microphone is None:
+            return
+        await _once_at(app, max(microphone.begins_ns, app.journal.now_ns + HANDLERS_TURN_NS))
+        if microphone.is_open():
+            return
+        try:
+            await run_microphone(socket, app.callbacks.byte_strs, microphone.allow_user_interrupt)
+            ended: Mapping[str, Any] = {"what": "the SDK's microphone and playback ended while the connection was open"}
+        except StuckError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what the handler puts into byte_strs may break the SDK's playback in any way
+            if _is_closed(error):
+                return
+            ended = told(error, "the SDK's microphone or playback", app.redact)
+        app.journal.note("raised", ended=True, **ended)
+        await self._websocket.close()
+
     async def observed(self, event: Optional[Event], callback: Any, *args: Any) -> None:
         """Call a callback of the handler's and note when it ran and what it raised."""
         if callback is None:
@@ -150,7 +248,8 @@ class _Run:
         journal.note("handler_entered", of=of, callback=name)
         self._app.handling = of
         try:
-            await call(callback, *args)
+            with on_behalf(name, of):
+                await call(callback, *args)
         except StuckError:
             raise
         except asyncio.CancelledError as error:
@@ -160,8 +259,8 @@ class _Run:
             journal.note("raised", of=of, ended=True, **told(error, name, self._app.redact))
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the handler raises is a finding
-            # Who sends when the connection is closed already is told so; that is how a session ends.
-            if not (_is_closed(error) and self._is_over()):
+            # Who sends when the connection is closed already is told so; that is how a session ends. What the guard refused it has noted.
+            if not (_is_closed(error) and self._is_over()) and not was_refused(error):
                 journal.note("raised", of=of, **told(error, name, self._app.redact))
             await self._on_error(error, name)
         finally:
@@ -174,7 +273,10 @@ class _Run:
             await self.observed(None, on_error, error)
 
     async def _unparseable(self, error: Exception) -> None:
-        event = self._next_received()
+        self._note_unparseable(self._next_received(), error, ended=True)
+        await self._on_error(error, "the SDK")
+
+    def _note_unparseable(self, event: Received, error: Exception, *, ended: bool) -> None:
         found = problems(event.frame.payload)
         version = installed_version()
         fields = "; ".join(str(problem) for problem in found) or f"{type(error).__name__}"
@@ -184,9 +286,8 @@ class _Run:
             what=self._app.redact(f"hume {version} cannot parse this message: {fields}"),
             fields=[problem.field for problem in found],
             sdk=version,
-            ended=True,
+            ended=ended,
         )
-        await self._on_error(error, "the SDK")
 
     def _is_over(self) -> bool:
         return is_closed(self._websocket) or any(isinstance(one, Closed) for one in self._app.journal.events)
@@ -206,39 +307,3 @@ def _is_closed(error: BaseException) -> bool:
     from websockets.exceptions import ConnectionClosed
 
     return isinstance(error, ConnectionClosed)
-
-
-def told(error: BaseException, who: str, redact: Callable[[str], str]) -> Mapping[str, Any]:
-    """What a note says of an exception, and where in the developer's code it was raised. No source line: it may hold a key.
-
-    Args:
-        error: The exception.
-        who: What raised it.
-        redact: Takes secrets out of its text.
-    """
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_PACKAGE)]
-    text = redact(_text(error))
-    what = f"{who} raised {type(error).__name__}{': ' + text if text else ''}"
-    return {"what": what, "detail": [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames)]}
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - the developer's own exceptions may not even be able to speak
-        return ""
-
-
-def _waits_at(task: asyncio.Future[None]) -> List[str]:
-    """Where a task waits, the innermost place first: what its coroutine awaits, and so on. A task's own stack ends at the outermost."""
-    places = []
-    waiting = task.get_coro() if isinstance(task, asyncio.Task) else None
-    while waiting is not None:
-        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "ag_frame", None) or getattr(waiting, "gi_frame", None)
-        if frame is not None and not frame.f_code.co_filename.startswith(_PACKAGE):
-            places.append(f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}")
-        waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "ag_await", None) or getattr(waiting, "gi_yieldfrom", None)
-    return places[::-1]
-
-
-_PACKAGE = __file__.rsplit("sdk", 1)[0]

@@ -8,7 +8,8 @@ was named and to no other.
 
 from __future__ import annotations
 
-from typing import Any
+import ssl
+from typing import Any, Optional
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.evi.dialect import EVI
@@ -19,7 +20,9 @@ __all__ = ["access_token"]
 _WHAT = "an access token"
 
 
-async def access_token(base_url: str, *, api_key: str, secret_key: str, timeout_s: float = 10.0) -> str:
+async def access_token(
+    base_url: str, *, api_key: str, secret_key: str, timeout_s: float = 10.0, tls: Optional[ssl.SSLContext] = None
+) -> str:
     """Get an access token, which EVI takes for half an hour.
 
     Args:
@@ -27,6 +30,7 @@ async def access_token(base_url: str, *, api_key: str, secret_key: str, timeout_
         api_key: The API key.
         secret_key: The secret key that belongs to it.
         timeout_s: Seconds to wait for each step of connecting and answering.
+        tls: What the endpoint's certificate is judged by, None for what httpx judges it by.
 
     Raises:
         EviHarnessError: The endpoint cannot be reached, refuses, or answers with no token.
@@ -37,7 +41,7 @@ async def access_token(base_url: str, *, api_key: str, secret_key: str, timeout_
     failure: Exception
     try:
         # A proxy that the environment names would be asked for loopback addresses too.
-        async with httpx.AsyncClient(timeout=timeout_s, trust_env=not _is_local(url)) as client:
+        async with httpx.AsyncClient(timeout=timeout_s, trust_env=not _is_local(url), verify=True if tls is None else tls) as client:
             answer = await client.post(url, auth=httpx.BasicAuth(api_key, secret_key), data={"grant_type": "client_credentials"})
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         failure = unreachable(base_url, error, what=_WHAT)

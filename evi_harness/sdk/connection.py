@@ -55,12 +55,13 @@ def websocket_of(socket: Any) -> Any:
     raise SdkError(f"no WebSocket found in {type(socket).__name__}", hint="Report the version of hume that you use.")
 
 
-def client_for(base_url: str, api_key: str) -> Any:
+def client_for(base_url: str, api_key: str, httpx_client: Any = None) -> Any:
     """The SDK's asynchronous client for a service elsewhere than at Hume's, whatever its version takes for that.
 
     Args:
         base_url: http or https URL of the service, without a path.
         api_key: The key to present.
+        httpx_client: What the SDK asks for a token with, and does not close; None for one of its own, which nobody closes.
 
     Raises:
         SdkError: The installed SDK cannot be led elsewhere.
@@ -69,9 +70,9 @@ def client_for(base_url: str, api_key: str) -> Any:
     from hume.client import AsyncHumeClient
 
     try:
-        return AsyncHumeClient(api_key=api_key, base_url=base_url)
+        return AsyncHumeClient(api_key=api_key, base_url=base_url, httpx_client=httpx_client)
     except TypeError:
-        return AsyncHumeClient(api_key=api_key, environment=_environment(base_url))
+        return AsyncHumeClient(api_key=api_key, environment=_environment(base_url), httpx_client=httpx_client)
 
 
 def _environment(base_url: str) -> Any:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Callable, List, Mapping, Optional, Tuple
 
-from evi_harness.errors import EviHarnessError, HandlerError, SdkError
-from evi_harness.sdk.app import told
+from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, SdkError
+from evi_harness.live.places import told
 from evi_harness.sdk.callbacks import connect_with_callbacks
 from evi_harness.sdk.connection import client_for, websocket_of
 from evi_harness.sdk.handlers import call, callbacks_of
@@ -23,9 +23,14 @@ __all__ = ["Conversation"]
 
 # How long the service may take to answer the app's close.
 CLOSE_S = 5.0
+# How long a service that has not answered the handshake may take to hang up.
+HANG_UP_S = 0.2
 # Once the connection is closed, a handler that takes no message for so long has them all; one that is busy may go on for longer.
 DRAIN_S = 0.2
 BUSY_S = 5.0
+
+# How long the service may take to give a token: the SDK's own default.
+HTTP_S = 60.0
 
 _SOUND_HINT = "evi-harness doctor says what the sound system lacks. --mic FILE needs none."
 
@@ -77,7 +82,12 @@ class Conversation:
         self._options = options
         self._built_in = WebSocketInterface(write)
         self._callbacks = callbacks_of(self._built_in if handler is None else handler, name)
-        own = getattr(getattr(self._callbacks.on_message, "__self__", handler), "byte_strs", None)
+        if self._callbacks.main is not None:
+            raise NotAHandler(
+                f"{name} takes the connection and reads it by itself, and here messages are handed to a handler",
+                hint="Give a handler with callbacks; or put evi_harness.record() into your app.",
+            )
+        own = self._callbacks.byte_strs
         self._plays_itself = own is None
         self._byte_strs = self._built_in.byte_strs if own is None else own
         self._microphone = {"device": device, "allow_user_interrupt": allow_user_interrupt}
@@ -101,13 +111,16 @@ class Conversation:
         self._task = asyncio.current_task()
         failure: Exception
         try:
-            async with connect_with_callbacks(
-                client_for(self._base_url, self._api_key),
-                self._options,
-                on_message=self._take,
-                on_close=self._tell_of_close,
-                on_error=self._tell_of_error,
-            ) as socket:
+            async with (
+                _http_client() as http,
+                connect_with_callbacks(
+                    client_for(self._base_url, self._api_key, http),
+                    self._options,
+                    on_message=self._take,
+                    on_close=self._tell_of_close,
+                    on_error=self._tell_of_error,
+                ) as socket,
+            ):
                 await self._converse(socket)
             return
         except Exception as error:
@@ -124,6 +137,8 @@ class Conversation:
         self._is_to_end.set()
         if not self.is_open and self._task is not None:
             self._task.cancel()
+            # In the middle of a handshake the websockets library then waits for the service to hang up, up to ten seconds.
+            asyncio.get_running_loop().call_later(HANG_UP_S, self._call_off)
 
     async def _converse(self, socket: Any) -> None:
         self.is_open = True
@@ -233,7 +248,18 @@ class Conversation:
             fault = told(error, name, self._redact)
             self.faults.append((fault["what"], list(fault["detail"])))
 
+    def _call_off(self) -> None:
+        if not self.is_open and self._task is not None:
+            self._task.cancel()
+
     def _abort(self) -> None:
         transport = getattr(self._websocket, "transport", None)
         if transport is not None:
             transport.abort()
+
+
+def _http_client() -> Any:
+    """What the SDK asks for a token with, as it makes its own; it keeps its connection open until somebody closes it."""
+    import httpx
+
+    return httpx.AsyncClient(timeout=HTTP_S, follow_redirects=True)

@@ -1,16 +1,19 @@
-"""The forms that a developer's handler comes in, made one: a set of callbacks as Hume's guide has them.
+"""The forms that a developer's handler comes in, made one: callbacks as Hume's guide has them, or a coroutine that takes the connection.
 
 Rules of living here: a handler may be sync or async and may have any of the callbacks; what is no handler is told what would be one.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import traceback
-from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from evi_harness.errors import HandlerError, NotAHandler
+from evi_harness.sdk.version import import_sdk
 
 __all__ = ["Callbacks", "call", "callbacks_of"]
 
@@ -23,10 +26,18 @@ _CALLS = {
     "on_error": "on_error(error)",
 }
 
-_WHAT_WOULD_BE = (
-    "A handler is a function on_message(message), or an object or a class (built without arguments) with on_message(message) and any of "
-    "set_socket(socket), on_open(), on_close(), on_error(error), as in Hume's quickstart; each may be async."
-)
+# What the one parameter of a coroutine is called, or the last word of its name, where that is the connection and not a message.
+_CONNECTIONS = frozenset({"socket", "websocket", "ws", "connection", "conn", "chat"})
+# And how its type may be called: the SDK's own name for it, by version.
+_CONNECTION_TYPES = ("ChatSocketClient", "ChatWebsocketConnection")
+
+_WHAT_WOULD_BE = """A handler is one of these, or a class of such objects, or a function without parameters that returns one:
+  a function on_message(message), or on_message(message, stream): what it puts into the stream is played
+  an object with any of set_socket(socket), on_open(), on_message(message), on_close(), on_error(error), as in Hume's quickstart
+  a coroutine function that takes the connection, async def main(socket), and reads it by itself
+Each but the last may be async. What a class or a function takes besides is given with --arg KEY=VALUE."""
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -35,41 +46,65 @@ class Callbacks:
 
     Attributes:
         name: What reports call the handler.
+        on_message: Called with each parsed message.
         set_socket: Gets the SDK's connection.
         on_open: Called when the connection is open.
-        on_message: Called with each parsed message.
         on_close: Called when the connection is closed.
         on_error: Called with an exception that ``on_message`` raised.
+        owner: The object whose callbacks these are; None where a function is all there is.
+        main: A coroutine function that takes the SDK's connection and reads it by itself; then there are no callbacks.
     """
 
     name: str
-    on_message: Callable[[Any], Any]
+    on_message: Optional[Callable[[Any], Any]] = None
     set_socket: Optional[Callable[[Any], Any]] = None
     on_open: Optional[Callable[[], Any]] = None
     on_close: Optional[Callable[[], Any]] = None
     on_error: Optional[Callable[[BaseException], Any]] = None
+    owner: Any = None
+    main: Optional[Callable[[Any], Any]] = None
+
+    @property
+    def only_hears(self) -> bool:
+        """Whether it is a function of messages and nothing else: it has no connection, and nothing to be played."""
+        return self.owner is None and self.main is None
+
+    @property
+    def byte_strs(self) -> Any:
+        """The stream whose items are played, as the handler has it now; None where it has none that can be iterated over."""
+        found = None
+        # It may be a property of the developer's, and no audio is no reason to fail.
+        with suppress(Exception):
+            found = getattr(self.owner, "byte_strs", None)
+        return found if hasattr(type(found), "__aiter__") else None
 
 
-def callbacks_of(handler: Any, name: str) -> Callbacks:
+def callbacks_of(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHING) -> Callbacks:
     """Make callbacks of whatever a SPEC names.
 
     Args:
-        handler: A function (or anything else that can be called with one message), an object of the quickstart's shape, or a class of
-            such objects. Classes are built here, so call this inside the running loop: on Python 3.9 a queue belongs to the loop that
-            runs when it is made.
+        handler: A function of a message, or of a message and a stream; a coroutine function that takes the connection; an object with
+            callbacks; a class of such objects; or a function without parameters that returns one of these. Classes are built and such
+            functions are called here, so call this inside the running loop: on Python 3.9 a queue belongs to the loop that runs when it
+            is made.
         name: What to call it.
+        arguments: What a class or a function takes besides, by name.
 
     Raises:
-        NotAHandler: It is none of these.
-        HandlerError: Building the class failed.
+        NotAHandler: It is none of these, or takes no such argument.
+        HandlerError: Building the class, or calling the function, failed.
     """
     if inspect.isclass(handler):
-        handler = _build(handler, name)
-    if callable(getattr(handler, "on_message", None)):
-        return Callbacks(name, **{method: _method(handler, method, name) for method in _CALLS})
-    if callable(handler) and _takes(handler, 1):
-        return Callbacks(name, on_message=handler)
-    raise NotAHandler(f"{name} is no handler: it is {_kind(handler)}", hint=_WHAT_WOULD_BE)
+        return _of_class(handler, name, arguments)
+    if _has_callbacks(handler) or not callable(handler):
+        if arguments and _has_callbacks(handler):
+            raise NotAHandler(f"{name} takes no arguments: it is built already", hint="Name its class, or a function that builds it.")
+        return _of_object(handler, name)
+    if _is_factory(handler, arguments):
+        made = _built(handler, name, arguments)
+        told = f"what {name} returned"
+        return replace(_of_class(made, told) if inspect.isclass(made) else _of_object(made, told), name=name)
+    return _of_function(_with(arguments, handler, name), name)
 
 
 async def call(callback: Optional[Callable[..., Any]], *args: Any) -> None:
@@ -81,17 +116,129 @@ async def call(callback: Optional[Callable[..., Any]], *args: Any) -> None:
         await result
 
 
-def _build(handler: Any, name: str) -> Any:
-    if not callable(getattr(handler, "on_message", None)):
+def _of_class(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHING) -> Callbacks:
+    if not _has_callbacks(handler) and not _is_callable_class(handler):
         raise NotAHandler(f"{name} is no handler: the class has no on_message", hint=_WHAT_WOULD_BE)
+    return _of_object(_built(handler, name, arguments), name)
+
+
+def _of_object(thing: Any, name: str) -> Callbacks:
+    if _has_callbacks(thing):
+        return Callbacks(name, owner=thing, **{method: _method(thing, method, name) for method in _CALLS})
+    if callable(thing):
+        return _of_function(thing, name)
+    raise NotAHandler(f"{name} is no handler: it is {_kind(thing)}", hint=_WHAT_WOULD_BE)
+
+
+def _of_function(function: Callable[..., Any], name: str) -> Callbacks:
+    if _takes(function, 1):
+        return Callbacks(name, main=function) if _takes_connection(function) else Callbacks(name, on_message=function)
+    if _takes(function, 2):
+        streaming = _Streaming(function)
+        return Callbacks(name, on_message=streaming.on_message, owner=streaming)
+    raise NotAHandler(f"{name} is no handler: it is {_kind(function)}", hint=_WHAT_WOULD_BE)
+
+
+class _Streaming:
+    """A function of a message and a stream, as an object with callbacks.
+
+    Args:
+        function: The function.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        import_sdk()
+        from hume import Stream
+
+        self.byte_strs: Any = Stream.new()
+        self._function = function
+
+    def on_message(self, message: Any) -> Any:
+        """Call the function."""
+        return self._function(message, self.byte_strs)
+
+
+def _has_callbacks(handler: Any) -> bool:
+    return any(callable(getattr(handler, method, None)) for method in _CALLS)
+
+
+def _is_callable_class(handler: Any) -> bool:
+    # Every class can be called; whether its objects can be stands in the classes themselves.
+    return any("__call__" in vars(base) for base in handler.__mro__)
+
+
+def _is_factory(function: Callable[..., Any], arguments: Mapping[str, Any]) -> bool:
+    """Whether a function is called to get the handler: it wants nothing but what it is given."""
+    parameters = _parameters(function)
+    if parameters is None or _is_async(function):
+        return False
+    left = [one for one in parameters.values() if one.name not in arguments]
+    # One that could take a message is taken for a handler, unless it is plain that it need not.
+    return not any(_is_wanted(one) for one in left)
+
+
+def _is_wanted(parameter: inspect.Parameter) -> bool:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+        return True
+    has_default = parameter.default is not parameter.empty
+    return parameter.kind is not parameter.VAR_KEYWORD and (not has_default or parameter.name in ("message", "msg", "event"))
+
+
+def _takes_connection(function: Callable[..., Any]) -> bool:
+    """Whether an async function takes the connection and not a message: by the name of its parameter, or by its annotation."""
+    parameters = _parameters(function)
+    if not parameters or not _is_async(function):
+        return False
+    first = next(iter(parameters.values()))
+    annotation = getattr(first.annotation, "__name__", str(first.annotation))
+    return first.name.rpartition("_")[2].lower() in _CONNECTIONS or annotation.endswith(_CONNECTION_TYPES)
+
+
+def _is_async(function: Any) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def _with(arguments: Mapping[str, Any], function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The function with the arguments that it is given besides."""
+    if not arguments:
+        return function
+    # The first parameter is the message, or the connection.
+    _check_arguments(function, name, arguments, n_given=1)
+    return functools.partial(function, **arguments)
+
+
+def _built(handler: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> Any:
+    _check_arguments(handler, name, arguments)
     try:
-        return handler()
+        return handler(**arguments)
     except (Exception, SystemExit) as error:
         raise HandlerError(
             f"{name} cannot be built: {type(error).__name__}: {error}",
             where=_place(error),
-            hint="A handler's class is built without arguments.",
+            hint="What it takes is given with --arg KEY=VALUE; what is not given needs a default.",
         ) from error
+
+
+def _check_arguments(function: Any, name: str, arguments: Mapping[str, Any], n_given: int = 0) -> None:
+    parameters = _parameters(function)
+    if parameters is None or any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return
+    left = list(parameters.values())[n_given:]
+    named = [one.name for one in left if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    unknown = sorted(set(arguments) - set(named))
+    if unknown:
+        takes = f"It takes: {', '.join(named)}." if named else "It takes none."
+        raise NotAHandler(f"{name} takes no argument {', '.join(unknown)}", hint=takes)
+
+
+def _parameters(function: Any) -> Optional[Dict[str, inspect.Parameter]]:
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        # Written in C, it may say nothing of itself.
+        return None
 
 
 def _place(error: BaseException) -> Optional[str]:
@@ -102,7 +249,7 @@ def _place(error: BaseException) -> Optional[str]:
 
 def _kind(thing: Any) -> str:
     if callable(thing):
-        return "a function that cannot be called with one message"
+        return "a function that can be called neither with one message nor with a message and a stream"
     return "a module" if inspect.ismodule(thing) else f"of type {type(thing).__name__}"
 
 

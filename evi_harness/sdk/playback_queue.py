@@ -11,20 +11,27 @@ one. What is replaced is put back, whatever happens.
 
 from __future__ import annotations
 
+import functools
 import queue
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, Iterator, Optional
 
 from typing_extensions import Protocol
 
 from evi_harness.errors import StuckError
-from evi_harness.live.blocking import caller
+from evi_harness.live.blocking import BLOCKED, caller
+from evi_harness.live.steps import Step
 
-__all__ = ["Drains", "VirtualTime", "virtual_playback_queue"]
+__all__ = ["PLAYBACK_STALL", "Drains", "VirtualTime", "kind_of_step", "virtual_playback_queue"]
+
+# The note of a loop that the SDK's own queue blocked: not the handler's doing.
+PLAYBACK_STALL = "playback_stall"
 
 _SDKS_PLAYBACK = "hume.empathic_voice.chat.audio.audio_utilities"
+_PLAYBACK_FILE = str(Path(*_SDKS_PLAYBACK.split("."))) + ".py"
 
 
 class VirtualTime(Protocol):
@@ -33,7 +40,7 @@ class VirtualTime(Protocol):
     def now_ns(self) -> int:
         """The time."""
 
-    def charge(self, took_ns: int, where: str) -> None:
+    def charge(self, took_ns: int, where: str, kind: str = ...) -> None:
         """Move the clock on because the app blocked the loop."""
 
     def runs_here(self) -> bool:
@@ -69,14 +76,26 @@ def virtual_playback_queue(loop: VirtualTime, speaker: Drains) -> Iterator[None]
         queue.Queue.put = real  # type: ignore[method-assign]
 
 
+def kind_of_step(step: Step) -> str:
+    """What a step of the loop that took long in real time is noted as: the SDK's playback is told from everything else.
+
+    Args:
+        step: The step.
+    """
+    return PLAYBACK_STALL if step.file.endswith(_PLAYBACK_FILE) else BLOCKED
+
+
 def _playing(loop: VirtualTime, speaker: Drains, real: Callable[..., None]) -> Callable[..., None]:
     def put(self: Any, item: Any, block: bool = True, timeout: Optional[float] = None) -> None:
         """Put an item into the queue; in virtual time a full one is drained by the speaker meanwhile."""
         if block and _is_full(self) and loop.runs_here() and (timeout is None or timeout >= 0):
-            if _make_room(loop, speaker, self, timeout):
+            is_sdks = sys._getframe(1).f_globals.get("__name__") == _SDKS_PLAYBACK
+            whose, kind = ("the SDK's playback queue", PLAYBACK_STALL) if is_sdks else ("a queue of the speaker's", BLOCKED)
+            charge = functools.partial(loop.charge, where=f"{whose}, which was full ({caller()})", kind=kind)
+            if _make_room(loop, speaker, self, timeout, charge):
                 # The time for waiting has passed: what is full now is full.
                 block, timeout = False, None
-            elif sys._getframe(1).f_globals.get("__name__") == _SDKS_PLAYBACK:
+            elif is_sdks:
                 raise _never_drained(sys._getframe(1))
         real(self, item, block, timeout)
 
@@ -87,17 +106,16 @@ def _is_full(waiting: Any) -> bool:
     return bool(0 < waiting.maxsize <= waiting.qsize())
 
 
-def _make_room(loop: VirtualTime, speaker: Drains, waiting: Any, timeout: Optional[float]) -> bool:
+def _make_room(loop: VirtualTime, speaker: Drains, waiting: Any, timeout: Optional[float], charge: Callable[[int], object]) -> bool:
     """Play until there is room or the time is over; False where nobody plays any more and it is still full."""
     until_ns = None if timeout is None else loop.now_ns() + round(timeout * 1e9)
-    where = f"the SDK's playback queue, which was full ({caller()})"
     while _is_full(waiting):
         due_ns = speaker.drains_at_ns(waiting)
         if due_ns is None:
             return False
         is_over = until_ns is not None and due_ns > until_ns
         next_ns = until_ns if is_over and until_ns is not None else due_ns
-        loop.charge(max(0, next_ns - loop.now_ns()), where)
+        charge(max(0, next_ns - loop.now_ns()))
         if is_over:
             return True
         speaker.play_until(waiting, due_ns)

@@ -1,8 +1,8 @@
 """Whether an app plays on after an interruption: what a handler hands on to be played is watched, at its ``byte_strs``.
 
-EVI stops sending when the user interrupts, but what the app holds of the reply by then is the app's to drop. Told is a handler that
-hands on audio of the interrupted reply once its ``on_message`` has returned from the interruption. Not told is what it had handed on
-before: it lies in ``byte_strs`` or with the speaker, and how much of it is heard only a speaker knows.
+EVI stops sending when the user interrupts, but what the app holds of the reply by then is the app's to drop. Told as a finding is a
+handler that hands on audio of the interrupted reply once its ``on_message`` has returned from the interruption. What had been taken out of
+``byte_strs`` by then nobody can take back from the SDK's player: how much of it was still to be heard is a note, ``player_tail``.
 
 Rules of living here: a chunk is known by its samples, so audio that the handler changes is not followed; nothing the handler does takes
 longer or goes otherwise because it is watched.
@@ -14,7 +14,7 @@ import base64
 import binascii
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from evi_harness.live.journal import Journal
 from evi_harness.session.events import Event
@@ -44,14 +44,18 @@ class PlayingOn:
     """Watches one handler in one conversation.
 
     Args:
-        on_message: The handler's; the object that it is bound to may have ``byte_strs``. One without is not watched.
+        byte_strs: Gives the stream that the handler has now; one that is none is not watched.
         journal: Where the finding goes, and the time comes from.
+        heard_ns: How much audio the speaker has played so far; None where there is none to be asked.
     """
 
-    def __init__(self, on_message: Callable[[Any], Any], journal: Journal) -> None:
-        self._handler = getattr(on_message, "__self__", None)
+    def __init__(self, byte_strs: Callable[[], Any], journal: Journal, heard_ns: Optional[Callable[[], int]] = None) -> None:
+        self._byte_strs = byte_strs
         self._journal = journal
+        self._heard_ns = heard_ns
         self._queue: Any = None
+        # How long all plays that was taken out of ``byte_strs``.
+        self._taken_ns = 0
         # What the handler holds of all replies so far.
         self._held: Dict[bytes, int] = {}
         self._interruptions: List[_Interruption] = []
@@ -76,6 +80,7 @@ class PlayingOn:
         if getattr(message, "type", "") == "user_interruption":
             self._interruptions.append(_Interruption(event.seq, self._journal.now_ns, self._held))
             self._held = {}
+            self._tell_of_tail(event)
 
     def _learn(self, message: Any) -> None:
         with suppress(binascii.Error, ValueError):
@@ -87,20 +92,23 @@ class PlayingOn:
 
     def _watch(self) -> None:
         """Look at the queue that the handler has now; it may make another on the way."""
-        queue = None
-        with suppress(Exception):
-            queue = getattr(getattr(self._handler, "byte_strs", None), "queue", None)
+        queue = getattr(self._byte_strs(), "queue", None)
         if queue is None or queue is self._queue or not callable(getattr(queue, "_put", None)):
             return
         self._queue = queue
-        # ``_put`` is what asyncio.Queue leaves to its subclasses: every way of putting goes through it.
-        real = queue._put
+        # ``_put`` and ``_get`` are what asyncio.Queue leaves to its subclasses: every way of putting and taking goes through them.
+        real_put, real_get = queue._put, queue._get
 
         def put(item: Any) -> None:
             self._handed_on(item)
-            real(item)
+            real_put(item)
 
-        queue._put = put
+        def get() -> Any:
+            item = real_get()
+            self._taken(item)
+            return item
+
+        queue._put, queue._get = put, get
 
     def _handed_on(self, item: Any) -> None:
         if not isinstance(item, (bytes, bytearray)):
@@ -111,6 +119,16 @@ class PlayingOn:
             if samples in one.held and not one.is_noted:
                 one.is_noted = True
                 self._note(one)
+
+    def _taken(self, item: Any) -> None:
+        if isinstance(item, (bytes, bytearray)):
+            self._taken_ns += _played(bytes(item))[1]
+
+    def _tell_of_tail(self, event: Event) -> None:
+        tail_ns = 0 if self._heard_ns is None else self._taken_ns - self._heard_ns()
+        if tail_ns > 0:
+            what = f"the SDK's player had taken {tail_ns / 1e9:.2f} s of audio that was still to be heard when the user interrupted"
+            self._journal.note("player_tail", of=event.seq, what=what, tail_ns=tail_ns)
 
     def _note(self, one: _Interruption) -> None:
         late_ns, held_ns = self._journal.now_ns - one.at_ns, sum(one.held.values())

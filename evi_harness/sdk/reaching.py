@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 from asyncio import TimeoutError as AsyncioTimeout
-from typing import Iterator, Optional
+from typing import Iterator, Mapping, Optional
 from urllib.parse import urlsplit
 
 from evi_harness.errors import EviHarnessError
@@ -18,6 +18,17 @@ from evi_harness.evi.failures import SUNSET, explain
 __all__ = ["is_hume", "refusal", "shown", "status_of", "unreachable", "way_on"]
 
 _SIMULATOR = "The simulator: evi-harness serve --simulate"
+# What the libraries raise for an answer that is none, by the class's name: its text may quote a URL with a key in it.
+_HANDSHAKES: Mapping[str, str] = {
+    "InvalidMessage": "it does not answer as HTTP does",
+    "RemoteProtocolError": "it does not answer as HTTP does",
+    "InvalidURI": "it redirects to what is no ws or wss address",
+    "RedirectHandshake": "it redirects to another address",
+    "SecurityError": "it redirects too often, or from wss to ws",
+    "InvalidUpgrade": "it does not speak WebSocket",
+    "InvalidHeader": "it does not speak WebSocket",
+    "InvalidHandshake": "it does not speak WebSocket",
+}
 _CREDENTIALS = "Check HUME_API_KEY and HUME_SECRET_KEY, in the environment or in .env."
 
 
@@ -90,10 +101,13 @@ def _reason(error: BaseException) -> str:
     chain = list(_chain(error))
     # One with a number says what failed; the others sum up ("all attempts failed") and hang above it.
     vague = next((str(one) for one in chain if isinstance(one, OSError)), "") or type(error).__name__
-    return next((reason for reason in map(_reason_of, chain) if reason), vague)
+    by_class = (_HANDSHAKES.get(type(one).__name__, "") for one in chain)
+    return next((reason for reason in (*map(_reason_of, chain), *by_class) if reason), vague)
 
 
 def _reason_of(error: BaseException) -> str:
+    if isinstance(error, EOFError):
+        return "it closed the connection without an answer"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {getattr(error, 'verify_message', 'no reason given')}"
     if isinstance(error, ssl.SSLError):

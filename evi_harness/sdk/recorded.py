@@ -6,16 +6,17 @@ It runs on the WebSocket library that the SDK runs on, below the SDK, since a re
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, Callable
 from urllib.parse import quote, urlencode
 
-from evi_harness.live.client import ClientPump, send_frame
+from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import Clock
 from evi_harness.live.journal import Journal
 from evi_harness.session.events import BINARY, TEXT, Frame, Handshake, Received
 from evi_harness.session.protocols import Service
 
-__all__ = ["run_recorded"]
+__all__ = ["client_connect", "run_recorded"]
 
 
 async def run_recorded(
@@ -36,9 +37,9 @@ async def run_recorded(
     url = base_url.replace("http", "ws", 1) + quote(handshake.path)
     if handshake.query:
         url += "?" + urlencode(handshake.query)
-    async with _connect()(url, max_size=None) as websocket:
+    async with client_connect()(url, max_size=None) as websocket:
         opened(websocket)
-        pump = ClientPump(user, journal, clock, lambda frame: send_frame(websocket, frame), websocket.close)
+        pump = ClientPump(user, journal, clock, partial(send_frame, websocket), partial(send_close, websocket))
         acting = asyncio.ensure_future(pump.run())
         try:
             async for payload in websocket:
@@ -53,8 +54,8 @@ async def run_recorded(
                 raise error
 
 
-def _connect() -> Any:
-    # The client that the SDK itself uses, where the installed websockets still has it.
+def client_connect() -> Any:
+    """The ``connect`` of the websockets library that the SDK itself uses, where the installed one still has it."""
     try:
         from websockets.legacy.client import connect
     except ImportError:

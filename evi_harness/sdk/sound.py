@@ -66,7 +66,8 @@ def software_sound(stand_in: ModuleType) -> Iterator[ModuleType]:
         undo.callback(_STANDING.pop)
         undo.callback(_let_go)
         undo.enter_context(_replaced(sys.modules, {SOUNDDEVICE: _SWITCH}))
-        for name, changes in {**_changes(stand_in), **old_playback(stand_in)}.items():
+        # In this order: the one may import the modules that the other looks at.
+        for name, changes in {**old_playback(stand_in), **_changes(stand_in)}.items():
             if name in sys.modules:
                 undo.enter_context(_replaced(vars(sys.modules[name]), changes))
         if real is not None and real is not _SWITCH:

@@ -9,9 +9,10 @@ from websockets.exceptions import ConnectionClosed
 from evi_harness.evi.dialect import EVI
 from evi_harness.live.carrier import VirtualCarrier
 from evi_harness.live.journal import Journal
+from evi_harness.live.places import told
 from evi_harness.live.server import ChatServer
 from evi_harness.live.virtual import run_virtual
-from evi_harness.sdk.app import App, run_app, told
+from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.handlers import callbacks_of
 from evi_harness.session.events import TEXT, Frame, Note, Received
 from evi_harness.session.protocols import Close, Send
@@ -203,7 +204,7 @@ def test_what_arrived_before_the_close_is_still_handed_on():
     assert handler.log[2:] == ["chat_metadata", "error", "assistant_end", "on_close"]
 
 
-def test_a_handler_that_never_returns_is_stuck_at_its_line():
+def test_a_handler_that_never_returns_is_told_with_its_line():
     """The note comes 30 s after the close, about the event, with the place at which the handler waits."""
 
     class Waits(Logs):
@@ -215,7 +216,7 @@ def test_a_handler_that_never_returns_is_stuck_at_its_line():
 
     handler = Waits()
     events = run(handler, (0, CHAT), (1000, Close(1000)))
-    (note,) = notes(events, "stuck")
+    (note,) = notes(events, "never_returns")
     assert (note.of, note.at_ns) == (next(event.seq for event in events if isinstance(event, Received)), 31_000 * MS)
     own = [line for line in note.data["detail"] if line.startswith(__file__)]
     assert [line.rpartition(" ")[2] for line in own] == ["something", "on_message"]

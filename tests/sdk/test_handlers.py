@@ -21,7 +21,7 @@ async def coroutine_function(message):
 
 
 def function_of_two(message, other):
-    """No handler unless something gives the other."""
+    """The other is a stream, unless something gives it."""
     return message
 
 
@@ -65,25 +65,148 @@ class Called:
     def __call__(self, message): ...
 
 
+CALLBACKS = ("set_socket", "on_open", "on_message", "on_close", "on_error")
+
+
+class OnlyOpen:
+    """Any of the callbacks will do."""
+
+    async def on_open(self): ...
+
+
+class AsyncCalled:
+    async def __call__(self, socket): ...
+
+
+async def app(socket, place="Bath"):
+    """Takes the connection."""
+    return socket, place
+
+
+async def annotated(it: AsyncChatSocketClient):  # noqa: F821 - an annotation need not be imported
+    """By its annotation."""
+
+
+class WithArguments(OnlyMessage):
+    def __init__(self, place, unit="C"):
+        self.place, self.unit = place, unit
+
+
+def makes(place="Bath"):
+    """A function that returns a handler."""
+    return WithArguments(place)
+
+
+def takes_anything(**arguments):
+    """A function that returns one, whatever it is given."""
+    return WithArguments(**arguments)
+
+
 @pytest.mark.parametrize(
     ("handler", "has"),
     [
-        (Whole, {"set_socket", "on_open", "on_message", "on_close", "on_error"}),
-        (Whole(), {"set_socket", "on_open", "on_message", "on_close", "on_error"}),
+        (Whole, set(CALLBACKS)),
+        (Whole(), set(CALLBACKS)),
         (OnlyMessage, {"on_message"}),
+        (OnlyOpen, {"on_open"}),
         (function, {"on_message"}),
         (coroutine_function, {"on_message"}),
+        (function_of_two, {"on_message"}),
         (lambda message: None, {"on_message"}),
+        (lambda *arguments: None, {"on_message"}),
+        (lambda message=None: None, {"on_message"}),
+        ([].append, {"on_message"}),
         (OnlyMessage().on_message, {"on_message"}),
         (functools.partial(function_of_two, other=1), {"on_message"}),
         (Called(), {"on_message"}),
+        (Called, {"on_message"}),
+        (app, {"main"}),
+        (annotated, {"main"}),
+        (functools.partial(app, place="Rome"), {"main"}),
+        (AsyncCalled, {"main"}),
+        (lambda: function, {"on_message"}),
+        (lambda: app, {"main"}),
+        (lambda: OnlyMessage, {"on_message"}),
+        (makes, {"on_message"}),
     ],
 )
 def test_every_form_becomes_callbacks(handler, has):
-    """Functions, objects and classes alike; what a handler has not is None."""
+    """Functions, objects, classes, coroutines and what makes them alike; what a handler has not is None."""
     callbacks = callbacks_of(handler, "app.py:it")
     assert callbacks.name == "app.py:it"
-    assert {name for name in ("set_socket", "on_open", "on_message", "on_close", "on_error") if getattr(callbacks, name)} == has
+    assert {name for name in (*CALLBACKS, "main") if getattr(callbacks, name)} == has
+
+
+@pytest.mark.parametrize(
+    ("handler", "only_hears"),
+    [(function, True), (function_of_two, False), (OnlyMessage, False), (app, False), (lambda: function, True)],
+)
+def test_a_function_of_messages_only_hears(handler, only_hears):
+    """All others have a connection, or something to be played."""
+    assert callbacks_of(handler, "it").only_hears is only_hears
+
+
+def test_a_second_parameter_is_the_stream_that_is_played():
+    """The SDK's own; it is the handler's byte_strs."""
+
+    def hands_on(message, stream):
+        stream.queue.put_nowait(message)
+
+    async def main():
+        callbacks = callbacks_of(hands_on, "it")
+        await call(callbacks.on_message, b"audio")
+        return await callbacks.byte_strs.queue.get()
+
+    assert asyncio.run(main()) == b"audio"
+
+
+class HasNone(OnlyMessage):
+    byte_strs = None
+
+
+class HasAList(OnlyMessage):
+    byte_strs = ()
+
+
+class HasOneThatFails(OnlyMessage):
+    @property
+    def byte_strs(self):
+        raise OSError("no")
+
+
+@pytest.mark.parametrize("handler", [OnlyMessage, HasNone, HasAList, HasOneThatFails, function, app])
+def test_what_is_no_stream_is_not_played(handler):
+    """And is no fault."""
+    assert callbacks_of(handler, "it").byte_strs is None
+
+
+@pytest.mark.parametrize("handler", [WithArguments, takes_anything])
+def test_arguments_build_a_handler(handler):
+    """A class gets them, and a function that returns a handler."""
+    owner = callbacks_of(handler, "it", {"place": "Rome", "unit": "F"}).owner
+    assert (owner.place, owner.unit) == ("Rome", "F")
+    assert callbacks_of(makes, "it", {"place": "Rome"}).owner.place == "Rome"
+
+
+def test_arguments_go_with_each_call_of_a_function():
+    """By name, besides the message or the connection."""
+    assert callbacks_of(function_of_two, "it", {"other": 1}).on_message("hello") == "hello"
+    assert asyncio.run(callbacks_of(app, "it", {"place": "Rome"}).main("socket")) == ("socket", "Rome")
+
+
+@pytest.mark.parametrize(
+    ("handler", "says"),
+    [
+        (WithArguments, "it takes no argument plac(?s:.*)It takes: place, unit."),
+        (app, "it takes no argument plac(?s:.*)It takes: place."),
+        (function, "it takes no argument plac(?s:.*)It takes none."),
+        (OnlyMessage(), "it takes no arguments: it is built already"),
+    ],
+)
+def test_an_argument_that_nobody_takes_is_told(handler, says):
+    """With those that are taken."""
+    with pytest.raises(NotAHandler, match=says):
+        callbacks_of(handler, "it", {"plac": "Rome"})
 
 
 @pytest.mark.parametrize(
@@ -92,8 +215,9 @@ def test_every_form_becomes_callbacks(handler, has):
         (math, "it is a module"),
         (5, "it is of type int"),
         ("on_message", "it is of type str"),
-        (function_of_two, "it is a function that cannot be called with one message"),
-        (lambda: None, "it is a function that cannot be called with one message"),
+        (lambda one, two, three: None, "it is a function that can be called neither with one message nor"),
+        (lambda: None, "what it returned is no handler: it is of type NoneType"),
+        (lambda: dict, "what it returned is no handler: the class has no on_message"),
         (dict, "the class has no on_message"),
         (WithWrongClose, "it.on_close cannot be called: it is of type str"),
     ],
@@ -102,8 +226,18 @@ def test_what_is_no_handler_is_told_what_would_be_one(handler, says):
     """The message names the thing, and the hint names every form."""
     with pytest.raises(NotAHandler, match=says) as raised:
         callbacks_of(handler, "it")
-    assert "on_message(message)" in str(raised.value)
+    for form in ("on_message(message)", "on_message(message, stream)", "set_socket(socket)", "async def main(socket)", "--arg"):
+        assert form in str(raised.value)
     assert raised.value.exit_code == 2
+
+
+def test_an_app_that_connects_by_itself_is_no_handler():
+    """An async function without parameters is none that makes a handler."""
+
+    async def main(): ...
+
+    with pytest.raises(NotAHandler):
+        callbacks_of(main, "it")
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import threading
 import pytest
 
 from evi_harness.errors import StuckError
+from evi_harness.live.blocking import BLOCKED
+from evi_harness.live.steps import Step
 from evi_harness.sdk import playback_queue
-from evi_harness.sdk.playback_queue import virtual_playback_queue
+from evi_harness.sdk.playback_queue import PLAYBACK_STALL, kind_of_step, virtual_playback_queue
 
 MS = 1_000_000
 
@@ -16,15 +18,17 @@ class Loop:
     def __init__(self) -> None:
         self.at_ns = 0
         self.charged = []
+        self.kinds = set()
         self.thread = threading.get_ident()
         self.is_running = True
 
     def now_ns(self):
         return self.at_ns
 
-    def charge(self, took_ns, where):
+    def charge(self, took_ns, where, kind):
         self.at_ns += took_ns
         self.charged.append((took_ns // MS, where))
+        self.kinds.add(kind)
 
     def runs_here(self):
         return self.is_running and threading.get_ident() == self.thread
@@ -71,7 +75,31 @@ def test_a_full_queue_is_drained_block_by_block():
     assert [took_ms for took_ms, _ in loop.charged] == [5, 10, 10, 10, 10, 10]
     assert speaker.heard == [0, 1]
     assert [waiting.get_nowait(), waiting.get_nowait()] == [2, 3]
+    assert all(where.startswith(f"a queue of the speaker's, which was full ({__file__}:") for _, where in loop.charged)
+    assert loop.kinds == {BLOCKED}
+
+
+def test_the_sdks_own_queue_is_told_from_an_apps(monkeypatch):
+    """Its stall is the SDK's doing and has a note of its own; the place is the SDK's line."""
+    monkeypatch.setattr(playback_queue, "_SDKS_PLAYBACK", __name__)
+    loop, waiting, speaker = made()
+    with virtual_playback_queue(loop, speaker):
+        waiting.put(2)
+    assert loop.kinds == {PLAYBACK_STALL}
     assert all(where.startswith(f"the SDK's playback queue, which was full ({__file__}:") for _, where in loop.charged)
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("/env/site-packages/hume/empathic_voice/chat/audio/audio_utilities.py", PLAYBACK_STALL),
+        ("/app/audio_utilities.py", BLOCKED),
+        ("", BLOCKED),
+    ],
+)
+def test_a_long_step_of_the_sdks_playback_is_told_from_others(file, kind):
+    """In real time a step is known by the file of its code."""
+    assert kind_of_step(Step(1, "feeder", 1, 1, file=file)) == kind
 
 
 def test_a_speaker_that_is_late_is_caught_up_at_no_charge():

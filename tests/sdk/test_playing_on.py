@@ -13,6 +13,7 @@ from evi_harness.session.events import Handshake, Received
 
 MS = 1_000_000
 INTERRUPTION = "interruption"
+TAKEN = "taken"
 
 
 class Clock:
@@ -39,19 +40,25 @@ def sound(number):
     return wav.header(wav.Pcm(24000, 1), len(samples)) + samples
 
 
-def notes(*steps, handler=None):
-    """What is noted: an int is a chunk that is received, bytes are put, ``INTERRUPTION`` is one; each takes a millisecond."""
+def notes(*steps, handler=None, heard=None):
+    """What is noted: an int is a chunk that is received, bytes are put, ``TAKEN`` takes the next out, ``INTERRUPTION`` is one.
+
+    Each takes a millisecond.
+    """
 
     async def main():
         clock = Clock()
         journal = Journal(clock)
         journal.opened(Handshake("/"))
         acting = Handler() if handler is None else handler
-        watch = PlayingOn(acting.on_message, journal)
+        watch = PlayingOn(lambda: getattr(acting, "byte_strs", None), journal, heard)
         for seq, step in enumerate(steps, 1):
             clock.ns += MS
             if isinstance(step, bytes):
                 acting.byte_strs.queue.put_nowait(step)
+                continue
+            if step == TAKEN:
+                acting.byte_strs.queue.get_nowait()
                 continue
             data = base64.b64encode(sound(step)).decode() if isinstance(step, int) else ""
             message = SimpleNamespace(type="audio_output" if isinstance(step, int) else "user_interruption", data=data)
@@ -128,7 +135,7 @@ def test_another_queue_on_the_way_is_watched_too():
         clock, handler = Clock(), Anew()
         journal = Journal(clock)
         journal.opened(Handshake("/"))
-        watch = PlayingOn(handler.on_message, journal)
+        watch = PlayingOn(lambda: handler.byte_strs, journal)
         watch.before(SimpleNamespace(type="audio_output", data=base64.b64encode(sound(0)).decode()))
         watch.after(Received(1, 0), SimpleNamespace(type="user_interruption"))
         handler.byte_strs = SimpleNamespace(queue=asyncio.Queue())
@@ -151,7 +158,26 @@ def test_what_is_no_stream_is_not_watched(byte_strs):
     assert notes(0, INTERRUPTION, handler=handler) == []
 
 
+@pytest.mark.parametrize(
+    ("steps", "heard_ms", "tail_ms"),
+    [
+        ((0, sound(0), TAKEN, INTERRUPTION), 30, 70),
+        ((0, sound(0), TAKEN, INTERRUPTION), 0, 100),
+        ((0, 1, sound(0), sound(1), TAKEN, TAKEN, INTERRUPTION), 130, 70),
+        ((0, sound(0), TAKEN, INTERRUPTION), 100, None),
+        ((0, sound(0), INTERRUPTION), 0, None),
+        ((0, INTERRUPTION), 0, None),
+    ],
+    ids=["a part", "all", "two chunks", "it was heard", "it lies in byte_strs", "it was not handed on"],
+)
+def test_what_the_player_had_taken_and_not_played_is_a_note(steps, heard_ms, tail_ms):
+    """Taken out of ``byte_strs`` and not heard when the user interrupted: nobody can drop that any more."""
+    found = notes(*steps, heard=lambda: heard_ms * MS)
+    assert [(note.name, note.data["tail_ns"]) for note in found] == ([] if tail_ms is None else [("player_tail", tail_ms * MS)])
+    assert all(f"had taken {tail_ms / 1000:.2f} s" in note.data["what"] for note in found)
+
+
 def test_a_function_is_not_watched():
     """It belongs to no object."""
-    watch = PlayingOn(lambda message: None, Journal(Clock()))
+    watch = PlayingOn(lambda: None, Journal(Clock()))
     watch.before(SimpleNamespace(type="audio_output", data="no base64"))

@@ -6,6 +6,8 @@ import ssl
 from types import SimpleNamespace
 
 import pytest
+from httpx import RemoteProtocolError
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidUpgrade, InvalidURI, SecurityError
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.sdk.reaching import is_hume, refusal, shown, status_of, unreachable
@@ -41,6 +43,13 @@ def api_error(status):
         (OSError(101, "Network is unreachable"), "Network is unreachable"),
         (OSError("Multiple exceptions: a, b"), "Multiple exceptions: a, b"),
         (caused(ValueError(KEY), ConnectionRefusedError(111, "x")), "nothing listens there"),
+        (InvalidURI(KEY, KEY), "it redirects to what is no ws or wss address"),
+        (SecurityError(KEY), "it redirects too often, or from wss to ws"),
+        (InvalidMessage(KEY), "it does not answer as HTTP does"),
+        (caused(InvalidMessage(KEY), EOFError(KEY)), "it closed the connection without an answer"),
+        (InvalidUpgrade("Upgrade", KEY), "it does not speak WebSocket"),
+        (InvalidHandshake(KEY), "it does not speak WebSocket"),
+        (caused(RemoteProtocolError(KEY), OSError(104, "Connection reset by peer")), "Connection reset by peer"),
         (ValueError(KEY), "ValueError"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,

@@ -37,7 +37,7 @@ def test_a_recording_that_meets_itself_is_itself(weather):
     assert crossed(null_test(weather)) == crossed(weather.events)
 
 
-@pytest.mark.parametrize("close", [("app", 4000, "bye"), ("service", 1008, "no"), ("network", None, "")])
+@pytest.mark.parametrize("close", [("app", 4000, "bye"), ("app", None, ""), ("service", 1008, "no"), ("network", None, "")])
 def test_the_end_is_the_recorded_one(session_of, weather_rows, close):
     """Whoever closed it closes it again."""
     session = session_of([*weather_rows[:-1], ("closed", 4500, close)])
