@@ -6,9 +6,9 @@ has ended.
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Sequence
 
-from evi_harness.live.blocking import Charge
+from evi_harness.live.blocking import BLOCKED, Charge
 from evi_harness.live.journal import Journal
 from evi_harness.live.virtual import VirtualLoop
 
@@ -16,12 +16,10 @@ __all__ = ["BlockedNotes"]
 
 # A blocked loop of a tenth of a second is audible; asyncio's own debug mode warns from there on.
 THRESHOLD_NS = 100_000_000
-# Of what only the machine's clock tells, time of the processor alone is judged: a busy machine stretches all other time.
-SAMPLE_THRESHOLD_NS = 2_000_000_000
 
 
 class BlockedNotes:
-    """Writes ``blocked`` notes for one virtual replay.
+    """Writes ``blocked`` notes for one virtual replay, and notes of the other kinds of charge.
 
     Args:
         journal: Where the notes go.
@@ -51,17 +49,20 @@ class BlockedNotes:
             return
         ms, cpu_ms = worst.took_ns // 1_000_000, worst.cpu_ns // 1_000_000
         self._journal.note("longest_step", sample=True, what=worst.what, real_ms=ms, cpu_ms=cpu_ms)
-        if worst.cpu_ns >= SAMPLE_THRESHOLD_NS:
-            what = f"one step of the event loop ({worst.what}) computed for {cpu_ms} ms (a sample)"
-            self._journal.note("blocked", sample=True, what=what, detail=[])
 
     def _end_step(self) -> None:
         charges, self._charges = self._charges, []
+        for kind in dict.fromkeys(charge.kind for charge in charges):
+            self._tell(kind, [charge for charge in charges if charge.kind == kind])
+
+    def _tell(self, kind: str, charges: Sequence[Charge]) -> None:
         took_ns = sum(charge.took_ns for charge in charges)
-        if not charges or took_ns < self._threshold_ns:
+        if took_ns < self._threshold_ns:
             return
         places = list(dict.fromkeys(charge.where for charge in charges))
         # The note stands where the step ended; what people look for is where it began.
         began_ns = charges[0].at_ns - (self._journal.opened_at_ns or 0)
         what = f"the event loop was blocked for {took_ns / 1e6:g} ms from {began_ns / 1e9:.3f} s on by {places[0]}"
-        self._journal.note("blocked", of=self._of, what=what, blocked_ns=took_ns, detail=places[1:])
+        # Only what the handler did itself is about the event that it had.
+        of = self._of if kind == BLOCKED else None
+        self._journal.note(kind, of=of, what=what, blocked_ns=took_ns, detail=places[1:])

@@ -17,7 +17,10 @@ from typing import Any, Callable, Iterator, Optional
 
 from typing_extensions import Protocol
 
-__all__ = ["Charge", "Charged", "caller", "virtual_sleep"]
+__all__ = ["BLOCKED", "Charge", "Charged", "caller", "virtual_sleep"]
+
+# What a charge is noted as, unless it is something of its own.
+BLOCKED = "blocked"
 
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 
@@ -31,12 +34,14 @@ class Charge:
         took_ns: How long it blocked, on the virtual clock. Exact.
         where: ``file:line`` of the call, outside this package.
         step: In which step of the loop: charges of one step block it together.
+        kind: The name of the note that tells of it.
     """
 
     at_ns: int
     took_ns: int
     where: str
     step: int
+    kind: str = BLOCKED
 
 
 class Charged(Protocol):

@@ -12,14 +12,30 @@ from typing import Any, Awaitable, Callable, Optional
 from evi_harness.live.clock import Clock, Timer
 from evi_harness.live.journal import Journal
 from evi_harness.session.events import Event, Frame
-from evi_harness.session.protocols import Close, Send, Service
+from evi_harness.session.protocols import NO_STATUS, Close, Send, Service
 
-__all__ = ["ClientPump", "send_frame"]
+__all__ = ["ClientPump", "send_close", "send_frame"]
 
 
 async def send_frame(websocket: Any, frame: Frame) -> None:
     """Send a frame over a connection of the websockets library, with its opcode and its very bytes."""
     await websocket.send(frame.payload.decode() if frame.is_text else frame.payload)
+
+
+async def send_close(websocket: Any, code: int, reason: str) -> None:
+    """Close a connection of the websockets library, with no code where it is ``NO_STATUS``, and wait for the end."""
+    if code != NO_STATUS:
+        await websocket.close(code, reason)
+        return
+    # The library's own close wants a code. Behind a close frame that was sent it only waits.
+    if hasattr(websocket, "write_close_frame"):
+        from websockets.frames import Close as CloseFrame
+
+        await websocket.write_close_frame(CloseFrame(NO_STATUS, ""), b"")
+    else:
+        async with websocket.send_context():
+            websocket.protocol.send_close()
+    await websocket.close()
 
 
 class ClientPump:

@@ -1,12 +1,14 @@
 """Work that runs beside the loop: executor jobs and subprocesses. While one is out, virtual time stands still.
 
 Rules of living here: a job is out until the loop has its result, not until its thread is done, or a jump could overtake the result.
+Any thread may add one; the loop's thread asks.
 """
 
 from __future__ import annotations
 
 import contextvars
 import functools
+import threading
 from typing import Any, Callable, Dict, List
 
 __all__ = ["Jobs", "name_of"]
@@ -21,6 +23,7 @@ class Jobs:
 
     def __init__(self) -> None:
         self.overdue: List[str] = []
+        self._lock = threading.Lock()
         self._n = 0
         self._names: Dict[int, str] = {}
         self._holding: Dict[int, Callable[[], bool]] = {}
@@ -33,23 +36,28 @@ class Jobs:
             name: What to call it.
             is_out: Whether the loop still waits for it.
         """
-        self._n += 1
-        self._names[self._n] = name
-        self._holding[self._n] = is_out
+        with self._lock:
+            self._n += 1
+            self._names[self._n] = name
+            self._holding[self._n] = is_out
 
     def holding(self) -> bool:
         """Whether a job that was not given up is out."""
-        return self._any_out(self._holding)
+        with self._lock:
+            return self._any_out(self._holding)
 
     def any_out(self) -> bool:
         """Whether any job is out."""
-        return self._any_out(self._holding) or self._any_out(self._given_up)
+        with self._lock:
+            return self._any_out(self._holding) or self._any_out(self._given_up)
 
     def give_up(self) -> None:
         """Stop waiting for the jobs that are out now."""
-        for number in list(self._holding):
-            self._given_up[number] = self._holding.pop(number)
-            self.overdue.append(self._names[number])
+        with self._lock:
+            self._any_out(self._holding)
+            for number in list(self._holding):
+                self._given_up[number] = self._holding.pop(number)
+                self.overdue.append(self._names[number])
 
     def _any_out(self, jobs: Dict[int, Callable[[], bool]]) -> bool:
         if not jobs:

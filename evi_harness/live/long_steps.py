@@ -6,8 +6,9 @@ Rules of living here: a note stands where the step ended; which callback of the 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
+from evi_harness.live.blocking import BLOCKED
 from evi_harness.live.journal import Journal
 from evi_harness.live.steps import ReadySteps, Step
 from evi_harness.session.events import Event, Note
@@ -27,11 +28,22 @@ class LongSteps:
         journal: Where the notes go, and where the notes of the handler's callbacks stand. What runs before its opening is not the app's.
         steps: The steps of the loop.
         threshold_ns: From how long on a step counts as blocked.
+        kind_of: The name of the note that tells of a step.
+        places: Where the developer's code was seen to be in a step, by its number; the innermost place first.
     """
 
-    def __init__(self, journal: Journal, steps: ReadySteps, threshold_ns: int = THRESHOLD_NS) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        steps: ReadySteps,
+        threshold_ns: int = THRESHOLD_NS,
+        kind_of: Callable[[Step], str] = lambda _: BLOCKED,
+        places: Callable[[int], Sequence[str]] = lambda _: (),
+    ) -> None:
         self._journal = journal
         self._steps = steps
+        self._kind_of = kind_of
+        self._places = places
         steps.tell(threshold_ns, self.take)
 
     def take(self, step: Step) -> None:
@@ -45,12 +57,12 @@ class LongSteps:
         by = step.what if entered is None else entered.data["callback"]
         took = f"{step.took_ns / 1e6:.0f} ms from {began_ns / 1e9:.3f} s on"
         self._journal.note(
-            "blocked",
+            self._kind_of(step),
             of=None if entered is None else entered.of,
             sample=True,
             what=f"the event loop was blocked for {took} in {by} (a sample)",
             blocked_ns=step.took_ns,
-            detail=[],
+            detail=[f"seen at {place}" for place in self._places(step.number)],
         )
 
     def finish(self) -> None:

@@ -32,7 +32,7 @@ from evi_harness.session.events import Event, Frame
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from evi_harness.live.server import ChatServer, OpenService
+    from evi_harness.live.server import ChatServer, Check, OpenService
 
 __all__ = ["ProcessCarrier", "ServerProcess", "serve_channel"]
 
@@ -55,6 +55,7 @@ class Setup:
         host: A loopback address.
         port: The port, 0 for any.
         service_name: See ``ChatServer``.
+        check: See ``ChatServer``.
     """
 
     open_service: OpenService
@@ -63,6 +64,7 @@ class Setup:
     host: str
     port: int
     service_name: Optional[str]
+    check: Optional[Check]
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class ServerProcess:
         host: A loopback address.
         port: The port; 0 picks one that is free.
         service_name: Who answers, as the handshake tells it; see ``ChatServer``.
+        check: Who gets a token and who may open a chat; see ``ChatServer``. It is pickled, like ``open_service``.
 
     Attributes:
         url: Where it serves; empty before it does.
@@ -135,10 +138,11 @@ class ServerProcess:
         host: str = LOOPBACK,
         port: int = 0,
         service_name: Optional[str] = None,
+        check: Optional[Check] = None,
     ) -> None:
         self.url = ""
         self.served: List[Served] = []
-        self._setup = Setup(open_service, tuple(chat_paths), token_path, loopback(host), port, service_name)
+        self._setup = Setup(open_service, tuple(chat_paths), token_path, loopback(host), port, service_name, check)
         self._child: Optional[subprocess.Popen[bytes]] = None
         self._channel: Optional[socket.socket] = None
 
@@ -286,6 +290,7 @@ async def _serve(setup: Setup, channel: socket.socket, parent: int) -> None:
         chat_paths=setup.chat_paths,
         token_path=setup.token_path,
         service_name=setup.service_name,
+        check=setup.check,
     )
     carrier = RealCarrier(server, host=setup.host, port=setup.port)
     last = None

@@ -100,4 +100,8 @@ def _not_listening(host: str, port: int, error: OSError) -> EviHarnessError:
     hint = "Give another port, or 0 for any that is free."
     if error.errno == errno.EADDRINUSE:
         return EviHarnessError(f"port {port} on {host} is in use", hint=hint)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return EviHarnessError(
+            f"port {port} on {host} is not allowed to this user", hint="Give a port from 1024 on, or 0 for any that is free."
+        )
     return EviHarnessError(f"port {port} on {host} cannot be listened on: {error.strerror or error}", hint=hint)

@@ -10,10 +10,11 @@ import logging
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import Any, Callable, Deque, Optional
+from typing import Any, Callable, Deque, Dict, Optional
 
 from typing_extensions import Protocol
 
+from evi_harness.errors import SessionUnwritable
 from evi_harness.session.events import Closed, Event, Note, Opened
 
 __all__ = ["EventWriter", "Recorder"]
@@ -24,10 +25,14 @@ LIMIT_BYTES = 64 * 1024 * 1024
 EVENT_BYTES = 512
 # The thread looks by itself: to wake it for each event would cost the loop a system call, most of what recording costs.
 LOOK_EVERY_S = 0.02
+# At the end: how long the disk may be waited for without a word, and how long in which it takes nothing at all.
+NOTICE_S = 2.0
+PATIENCE_S = 30.0
+INCOMPLETE = "the session cannot be completed"
 
 
 class EventWriter(Protocol):
-    """What a recorder writes through: ``storage.writer.SessionWriter``. All calls come from one thread but ``close``, which is last."""
+    """What a recorder writes through: ``storage.writer.SessionWriter``. All calls come from one thread."""
 
     def write(self, event: Event) -> object:
         """Write an event; it is on disk when this returns."""
@@ -35,8 +40,8 @@ class EventWriter(Protocol):
     def close(self, **changes: Any) -> object:
         """Complete the session, with changes to its header."""
 
-    def abandon(self, reason: str) -> object:
-        """Leave the session incomplete."""
+    def abandon(self, reason: str, **changes: Any) -> object:
+        """Leave the session incomplete, with changes to its header; once more, change it."""
 
 
 class Recorder:
@@ -44,11 +49,11 @@ class Recorder:
 
     Args:
         writer: Where the events go.
-        limit_bytes: Most bytes of events that may wait to be written. What comes while they do is dropped, but for opening and close.
-        warn: Called with one sentence, once for each way in which the recording suffers, on the recorder's thread.
+        limit_bytes: Most bytes of events that may wait to be written, None for 64 MiB. What comes while they do is dropped, but for opening
+            and close.
+        warn: Called with one sentence, once for each way in which the recording suffers, on the recorder's thread or the one that closes.
 
     Attributes:
-        n_dropped: Events that were not recorded.
         failure: What ended the recording early, None while nothing did.
     """
 
@@ -56,14 +61,14 @@ class Recorder:
         self,
         writer: EventWriter,
         *,
-        limit_bytes: int = LIMIT_BYTES,
+        limit_bytes: Optional[int] = None,
         warn: Callable[[str], object] = logging.getLogger("evi_harness").warning,
     ) -> None:
-        self.n_dropped = 0
         self.failure: Optional[Exception] = None
         self._writer = writer
-        self._limit_bytes = limit_bytes
+        self._limit_bytes = LIMIT_BYTES if limit_bytes is None else limit_bytes
         self._warn = warn
+        self._n_dropped = 0
         self._queue: Deque[Event] = deque()
         self._no_more = threading.Event()
         # Each count has one side that writes it, so neither side waits for the other.
@@ -71,10 +76,16 @@ class Recorder:
         self._written_bytes = 0
         self._putting = threading.Lock()
         self._gap: Optional[_Gap] = None
-        self._warned_of_gap = False
+        self._has_told_of_gap = False
         self._is_closed = False
+        self._changes: Dict[str, Any] = {}
         self._thread = threading.Thread(target=self._write_all, name="evi-harness recorder", daemon=True)
         self._thread.start()
+
+    @property
+    def n_dropped(self) -> int:
+        """How many events were not recorded; of a recording that has ended early, what waits is lost too."""
+        return self._n_dropped + (0 if self.failure is None else len(self._queue))
 
     def put(self, event: Event) -> None:
         """Hand an event over. Returns at once; after the end of the recording the event is only counted.
@@ -82,22 +93,33 @@ class Recorder:
         Args:
             event: The event; by seq, from any thread.
         """
-        n_bytes = _size(event)
         with self._putting:
-            if self.failure is not None or self._is_closed:
-                self.n_dropped += 1
-            elif self._put_bytes - self._written_bytes + n_bytes <= self._limit_bytes or isinstance(event, (Opened, Closed)):
-                if self._gap is not None:
-                    self._tell_gap(self._gap)
-                self._put_bytes += n_bytes
-                self._queue.append(event)
-            else:
-                self.n_dropped += 1
-                self._gap = self._gap or _Gap(event)
-                self._gap.add(event, n_bytes)
+            is_first_dropped = not self._take(event)
+        if is_first_dropped:
+            self._tell("the disk does not keep up: events are missing from the recording from now on, the conversation goes on")
+
+    def _take(self, event: Event) -> bool:
+        """Put an event into the queue or count it; False where it is the first for which there is no room."""
+        n_bytes = _size(event)
+        if self.failure is not None or self._is_closed:
+            self._n_dropped += 1
+        elif self._put_bytes - self._written_bytes + n_bytes <= self._limit_bytes or isinstance(event, (Opened, Closed)):
+            if self._gap is not None:
+                self._queue_gap(self._gap)
+            self._put_bytes += n_bytes
+            self._queue.append(event)
+        else:
+            self._n_dropped += 1
+            self._gap = self._gap or _Gap(event)
+            self._gap.add(event, n_bytes)
+            has_told, self._has_told_of_gap = self._has_told_of_gap, True
+            return has_told
+        return True
 
     def close(self, **changes: Any) -> None:
-        """Write what waits, end the thread and complete the session. Never raises; a second call does nothing.
+        """Write what waits and complete the session. Never raises; a second call does nothing.
+
+        Waits for the disk as long as it takes anything; one that takes nothing for half a minute is given up, and with it what waits.
 
         Args:
             **changes: Fields of the header, handed on to the writer.
@@ -106,17 +128,26 @@ class Recorder:
             if self._is_closed:
                 return
             self._is_closed = True
+            self._changes = changes
             if self._gap is not None:
-                self._tell_gap(self._gap)
+                self._queue_gap(self._gap)
         self._no_more.set()
-        self._thread.join()
-        if self.failure is None:
-            try:
-                self._writer.close(**changes)
-            except Exception as failure:  # noqa: BLE001 - whatever the disk does, the app goes on
-                self._end(failure)
+        self._thread.join(NOTICE_S)
+        if self._thread.is_alive():
+            self._tell("the conversation is over, and the disk has not taken all of it yet; it is waited for")
+            self._wait_for_the_disk()
 
-    def _tell_gap(self, gap: _Gap) -> None:
+    def _wait_for_the_disk(self) -> None:
+        before = -1
+        while self._thread.is_alive() and self._written_bytes != before:
+            before = self._written_bytes
+            self._thread.join(PATIENCE_S)
+        if self._thread.is_alive():
+            # The thread goes on when the disk does, finds a failure, and says in the header what it can. It holds up no program's end.
+            self.failure = SessionUnwritable(f"the disk has taken nothing for {PATIENCE_S:g} s, and is waited for no longer")
+            self._tell(f"{INCOMPLETE}: {self.failure}")
+
+    def _queue_gap(self, gap: _Gap) -> None:
         self._gap = None
         note = gap.note()
         self._put_bytes += _size(note)
@@ -132,29 +163,40 @@ class Recorder:
                 if self.failure is None:
                     self._write(event)
                 else:
-                    self._count_dropped()
+                    self._lose(event)
                 self._written_bytes += _size(event)
+        self._complete()
+
+    def _complete(self) -> None:
+        dropped = {"counts": {"dropped": self.n_dropped}} if self.n_dropped else {}
+        if self.failure is not None:
+            # What became of the rest is known only now.
+            with suppress(Exception):
+                self._writer.abandon(str(self.failure), **dropped)
+            return
+        try:
+            self._writer.close(**self._changes, **dropped)
+        except Exception as failure:  # noqa: BLE001 - whatever the disk does, the app goes on
+            self._end(failure, INCOMPLETE)
 
     def _write(self, event: Event) -> None:
         try:
             self._writer.write(event)
         except Exception as failure:  # noqa: BLE001 - whatever the disk does, the app goes on
-            self._count_dropped()
-            self._end(failure)
-            return
-        if isinstance(event, Note) and event.name == _Gap.NAME and not self._warned_of_gap:
-            self._warned_of_gap = True
-            self._tell(f"the disk is too slow for the recording: {event.data['n_events']} events were dropped, and the session says where")
+            self._lose(event)
+            self._end(failure, "the recording has ended early, the conversation goes on")
 
-    def _end(self, failure: Exception) -> None:
+    def _lose(self, event: Event) -> None:
+        # A note of ours in the place of dropped events is none of them.
+        if not (isinstance(event, Note) and event.name == _Gap.NAME):
+            with self._putting:
+                self._n_dropped += 1
+
+    def _end(self, failure: Exception, what: str) -> None:
         self.failure = failure
         with suppress(Exception):
             self._writer.abandon(str(failure))
-        self._tell(f"the recording has ended early, the conversation goes on: {failure}")
-
-    def _count_dropped(self) -> None:
-        with self._putting:
-            self.n_dropped += 1
+        self._tell(f"{what}: {failure}")
 
     def _tell(self, sentence: str) -> None:
         with suppress(Exception):
@@ -179,7 +221,12 @@ class _Gap:
 
     def note(self) -> Note:
         data = {"n_events": self._n_events, "n_bytes": self._n_bytes, "last_seq": self._last.seq}
-        return Note(seq=self._first.seq, at_ns=self._first.at_ns, name=self.NAME, data=data)
+        return Note(seq=self._first.seq, at_ns=_over_ns(self._first), name=self.NAME, data=data)
+
+
+def _over_ns(event: Event) -> int:
+    """When an event was over: events come in that order, and so do their lines."""
+    return getattr(event, "taken_ns", None) or event.at_ns + (getattr(event, "took_ns", None) or 0)
 
 
 def _size(event: Event) -> int:

@@ -7,9 +7,10 @@ came, with its secrets: it is never logged, and no message of this module quotes
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from aiohttp import web
+from typing_extensions import Protocol
 
 from evi_harness.live.carrier import SERVICE_HEADER
 from evi_harness.live.clock import Clock
@@ -18,7 +19,7 @@ from evi_harness.live.journal import Journal
 from evi_harness.session.events import Handshake, Opened
 from evi_harness.session.protocols import Action, Refuse, Service
 
-__all__ = ["ChatServer", "OpenService"]
+__all__ = ["TOKEN_SECONDS", "Anybody", "ChatServer", "Check", "OpenService"]
 
 OpenService = Callable[[Handshake], Service]
 
@@ -30,6 +31,38 @@ TOKEN_SECONDS = 1800
 MADE_UP = "evi-harness-access-token"
 
 
+class Check(Protocol):
+    """Who gets an access token, and who may open a chat. ``evi.credentials.KeyCheck`` is one; so is ``Anybody``.
+
+    It decides and does nothing else: it is given what was asked and the time by the carrier's clock.
+    """
+
+    def token(self, request: Handshake, at_ns: int) -> Union[str, Refuse]:
+        """The access token to give out, or the refusal of a request for one; its path, query and headers come in a ``Handshake``."""
+
+    def chat(self, handshake: Handshake, at_ns: int) -> Optional[Refuse]:
+        """The refusal of a handshake, None where it is let in; a service may refuse it yet."""
+
+
+class Anybody:
+    """The check that refuses nobody.
+
+    Args:
+        token: The access token to give out.
+    """
+
+    def __init__(self, token: str = MADE_UP) -> None:
+        self._token = token
+
+    def token(self, request: Handshake, at_ns: int) -> Union[str, Refuse]:  # noqa: ARG002 - the signature is Check's
+        """The same token each time."""
+        return self._token
+
+    def chat(self, handshake: Handshake, at_ns: int) -> Optional[Refuse]:  # noqa: ARG002 - the signature is Check's
+        """None."""
+        return None
+
+
 class ChatServer:
     """Carries a service to any number of connections, one after another or at once.
 
@@ -39,7 +72,8 @@ class ChatServer:
         chat_paths: Paths on which a client opens the socket; a trailing slash makes no difference.
         token_path: Path on which a client gets an access token, None for none.
         journal_for: Makes the journal for one connection that was let in. By default a plain one.
-        token: The access token to give out.
+        token: The access token to give out where there is no check.
+        check: Who gets a token and who may open a chat; everybody by default.
         service_name: What answers here (``player``, ``simulator``), told in the header ``X-Evi-Harness``: nobody is to take it for EVI.
 
     Attributes:
@@ -56,6 +90,7 @@ class ChatServer:
         token_path: Optional[str] = None,
         journal_for: Optional[Callable[[Handshake], Journal]] = None,
         token: str = MADE_UP,
+        check: Optional[Check] = None,
         service_name: Optional[str] = None,
     ) -> None:
         self.journals: List[Journal] = []
@@ -65,7 +100,7 @@ class ChatServer:
         self._chat_paths = tuple(chat_paths)
         self._token_path = token_path
         self._journal_for = journal_for or (lambda _: Journal(clock))
-        self._token = token
+        self._check: Check = Anybody(token) if check is None else check
         self._headers = {} if service_name is None else {SERVICE_HEADER: service_name}
         self._runner: Optional[web.AppRunner] = None
         self._running: Dict[Conversation, asyncio.Future[None]] = {}
@@ -105,7 +140,10 @@ class ChatServer:
 
     async def _give_token(self, request: web.Request) -> web.Response:
         await request.read()
-        return web.json_response({"access_token": self._token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS})
+        token = self._check.token(_handshake(request), self._clock.now_ns())
+        if isinstance(token, Refuse):
+            return _refused(token)
+        return web.json_response({"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS})
 
     async def _nothing_here(self, request: web.Request) -> web.Response:
         there = [f"GET {path} (WebSocket)" for path in self._chat_paths]
@@ -118,13 +156,16 @@ class ChatServer:
         if not socket.can_prepare(request):
             return web.Response(status=426, text=f"{request.path} speaks WebSocket, and this request does not ask for it\n")
         handshake = _handshake(request)
+        stranger = self._check.chat(handshake, self._clock.now_ns())
+        if stranger is not None:
+            return _refused(stranger)
         try:
             service = self._open_service(handshake)
             service.take(Opened(seq=0, at_ns=0, handshake=handshake), 0)
             first = service.due(0)
             refusal = next((action for action in first if isinstance(action, Refuse)), None)
             if refusal is not None:
-                return web.Response(status=refusal.status, text=refusal.body)
+                return _refused(refusal)
             await self._converse(request, socket, service, first, self._journal_for(handshake), handshake)
         except Exception as failure:  # noqa: BLE001 - a service's own code may raise anything; the carrier raises it again
             self.failures.append(failure)
@@ -155,6 +196,10 @@ class ChatServer:
         finally:
             del self._running[conversation]
             end.set_result(None)
+
+
+def _refused(refusal: Refuse) -> web.Response:
+    return web.Response(status=refusal.status, text=refusal.body)
 
 
 def _handshake(request: web.Request) -> Handshake:

@@ -69,6 +69,11 @@ class ReadySteps(Deque[Any]):
         self._long_ns = long_ns
         self._on_long = on_long
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a step runs; else the loop waits. May be asked on another thread."""
+        return self._running is not None
+
     def forget(self) -> None:
         """Begin anew with ``worst``: what ran so far was preparation."""
         self.worst = None

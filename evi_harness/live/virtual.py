@@ -12,14 +12,18 @@ asyncio's own code is used as it is; what it does not offer is read from its att
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import selectors
 import socket
 import time
 from typing import Any, Callable, Coroutine, Dict, List, NoReturn, Optional, Tuple, TypeVar
 
 from evi_harness.errors import StuckError, UsageError
-from evi_harness.live.blocking import Charge, virtual_sleep
+from evi_harness.live.allowed import address_of
+from evi_harness.live.blocking import BLOCKED, Charge, virtual_sleep
+from evi_harness.live.busy import can_be_held
 from evi_harness.live.clock import Timer
+from evi_harness.live.guard import refuse
 from evi_harness.live.jobs import Jobs, name_of
 from evi_harness.live.steps import ReadySteps
 
@@ -71,7 +75,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         steps: The queue of callbacks; it counts and measures them.
         charges: All charges, in order.
         limit_ns: Where virtual time ends, None for nowhere: a jump beyond is not made. For an app that waits on for ever, timer by timer.
-        refused: Addresses that the app tried to reach and that virtual time cannot carry, as ``host:port``.
+        before_moves: Called before the clock moves, on the loop's thread: what belongs to the instant that ends is still stamped with it.
+        after_moves: Called when it has moved.
     """
 
     def __init__(
@@ -90,7 +95,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._paced_ns = 0
         self.charges: List[Charge] = []
         self.limit_ns: Optional[int] = None
-        self.refused: List[str] = []
+        self.before_moves: List[Callable[[], object]] = []
+        self.after_moves: List[Callable[[], object]] = []
         self.steps = ReadySteps()
         selector = _Selector()
         selector.loop = self
@@ -114,20 +120,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Whether the loop runs on the calling thread."""
         return self.is_running() and asyncio._get_running_loop() is self
 
-    def charge(self, took_ns: int, where: str) -> None:
+    def charge(self, took_ns: int, where: str, kind: str = BLOCKED) -> None:
         """Move the clock on because the app blocked the loop.
 
         Args:
             took_ns: For how long. 0 is recorded too.
             where: ``file:line`` of what blocked it.
+            kind: The name of the note that is to tell of it.
 
         Raises:
             ValueError: The time is negative.
         """
         if took_ns < 0:
             raise ValueError(f"a clock does not go back: {took_ns} ns")
-        charge = Charge(self._now_ns, took_ns, where, self.steps.n_steps)
-        self._now_ns += took_ns
+        charge = Charge(self._now_ns, took_ns, where, self.steps.n_steps, kind)
+        self._move(self._now_ns + took_ns)
         self.charges.append(charge)
         if self._on_charge is not None:
             self._on_charge(charge)
@@ -194,7 +201,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         ready = wait(min(left_ns / 1e9, LOOK_UP_S))
         took_ns = time.monotonic_ns() - began_ns
         self._paced_ns += took_ns
-        self._now_ns += min(took_ns, left_ns)
+        self._move(self._now_ns + min(took_ns, left_ns))
         return ready
 
     def _jump(self, due_ns: int) -> None:
@@ -203,7 +210,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 f"the app waits beyond {self.limit_ns / 1e9:g} s, where virtual time ends; waiting: {self._who_waits()}",
                 hint="Look for a loop that nothing ends.",
             )
-        self._now_ns = max(self._now_ns, due_ns)
+        self._move(max(self._now_ns, due_ns))
+
+    def _move(self, now_ns: int) -> None:
+        for call in self.before_moves:
+            call()
+        self._now_ns = now_ns
+        for call in self.after_moves:
+            call()
 
     def _last_chance(self, wait: Callable[[float], List[Any]]) -> List[Any]:
         ready = wait(self._thread_wait_ns / 1e9)
@@ -222,6 +236,26 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future = super().run_in_executor(executor, func, *args)
         self._jobs.add(name_of(func), lambda: not future.done())
         return future
+
+    def hold(self, name: str) -> Callable[[], None]:
+        """Let the clock stand still for work that the loop does not know of; from any thread.
+
+        Args:
+            name: What to call the work, where it takes too long.
+
+        Returns:
+            What to call when the work is done, once, on any thread. What it brings is to be handed to the loop before.
+        """
+        held = [name]
+        self._jobs.add(name, lambda: bool(held))
+
+        def release() -> None:
+            held.clear()
+            # A loop that waits would find out only when it has waited long enough to give up; one that is closed need not know.
+            with contextlib.suppress(RuntimeError):
+                self.call_soon_threadsafe(_nothing)
+
+        return release
 
     async def subprocess_exec(self, protocol_factory: Any, program: Any, *args: Any, **kwargs: Any) -> Any:
         """Start a program; the clock stands still until it has ended."""
@@ -260,7 +294,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Connect: over a socket pair where the address is carried.
 
         Raises:
-            UsageError: The address is another; it would answer in real time, which this clock does not wait for.
+            NetworkRefused: The address is another; it would answer in real time, which this clock does not wait for.
+            UsageError: TLS is asked for.
         """
         if kwargs.get("sock") is not None:
             return await super().create_connection(protocol_factory, host, port, **kwargs)
@@ -270,36 +305,47 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         here, there = socket.socketpair()
         here.setblocking(False)
         there.setblocking(False)
-        await self.connect_accepted_socket(server, there)
+        try:
+            await self.connect_accepted_socket(server, there)
+        except BaseException:
+            # Whoever is cancelled here has no transport yet that would close it.
+            here.close()
+            raise
         return await super().create_connection(protocol_factory, sock=here)
 
     async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
         """Resolve a carried name, to an address that is carried too.
 
         Raises:
-            UsageError: It is another name: whoever asks for it means to connect.
+            NetworkRefused: It is another name: whoever asks for it means to connect.
         """
         name = _text(host)
         if name not in self._ip_addresses:
-            self._refuse((name, port))
+            self._refuse("loop.getaddrinfo", name, port)
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (self._ip_addresses[name], int(port)))]
 
     async def sock_connect(self, sock: Any, address: Any) -> None:  # noqa: ARG002 - the signature is asyncio's
         """Refuse: a socket that the app made itself cannot be led over a pair."""
-        self._refuse(address)
+        self._refuse("loop.sock_connect", *address[:2])
 
     def _server_at(self, host: Any, port: Any) -> ProtocolFactory:
         name = next((name for name, address in self._ip_addresses.items() if address == host), _text(host))
         server = self._carried.get((name, port))
-        return server if server is not None else self._refuse((name, port))
+        return server if server is not None else self._refuse("loop.create_connection", name, port)
 
-    def _refuse(self, address: Any) -> NoReturn:
-        name = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address)
-        self.refused.append(name)
-        raise UsageError(
-            f"the app connects to {name}, which virtual time cannot carry: a real peer answers in real time",
-            hint="Run with --clock real, or give the app a fake of that peer.",
-        )
+    def _refuse(self, call: str, host: str, port: Any) -> NoReturn:
+        if host in self._ip_addresses.values():
+            hint = "A client that makes its own sockets cannot be led to the service in virtual time. Run with --clock real."
+        else:
+            hint = (
+                "A real peer answers in real time, which virtual time cannot wait for. Give the app a mocked transport, such as "
+                f"httpx.MockTransport, or run with --clock real --allow-host {address_of(host, port)}."
+            )
+        refuse(call, host, port, hint)
+
+
+def _nothing() -> None:
+    """Wake a loop."""
 
 
 def _text(host: Any) -> str:
@@ -342,7 +388,7 @@ def run_virtual(
     if asyncio._get_running_loop() is not None:
         raise UsageError("virtual time cannot start inside a running event loop", hint="Call it from plain code, or from another thread.")
     loop = VirtualLoop(start_ns, thread_wait_ns=thread_wait_ns, on_charge=on_charge)
-    with virtual_sleep(loop):
+    with virtual_sleep(loop), can_be_held(loop):
         try:
             return loop.run_until_complete(main(loop))
         finally:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import threading
 
 import pytest
 
@@ -51,6 +52,33 @@ def test_jobs_hold_until_they_are_done():
     out.clear()
     assert not jobs.holding()
     assert not jobs.any_out()
+
+
+def test_what_is_done_is_not_given_up():
+    """A job that ended while somebody waited for it in vain is not overdue."""
+    jobs, out = Jobs(), {"a", "b"}
+    for name in "ab":
+        jobs.add(name, lambda name=name: name in out)
+    out.remove("a")
+    jobs.give_up()
+    assert jobs.overdue == ["b"]
+
+
+def test_jobs_may_be_added_from_any_thread():
+    """Each is counted, while the loop asks."""
+    jobs, out = Jobs(), {"a"}
+
+    def add():
+        for _ in range(500):
+            jobs.add("a", lambda: bool(out))
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        jobs.holding()
+    jobs.give_up()
+    assert len(jobs.overdue) == 2000
 
 
 def test_jobs_that_are_given_up_hold_no_longer_but_are_still_out():

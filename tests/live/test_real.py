@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 
 import pytest
@@ -85,6 +86,28 @@ def test_a_port_in_use_is_named():
         with pytest.raises(EviHarnessError, match=f"port {port} on 127.0.0.1 is in use") as caught:
             asyncio.run(main(port))
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.EACCES, "is not allowed to this user"), (errno.EADDRNOTAVAIL, "cannot be listened on")]
+)
+def test_a_port_that_cannot_be_had_is_named(number, words):
+    """Whatever the reason is; for a port that only root may have, with one that anybody may."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+
+        async def refuse(*_):
+            raise OSError(number, "said by asyncio in more words")
+
+        loop.create_server = refuse
+        async with carrier_of(port=80):
+            raise AssertionError("it listens")
+
+    with pytest.raises(EviHarnessError, match=f"port 80 on 127.0.0.1 {words}") as caught:
+        asyncio.run(main())
+    assert "0 for any that is free" in caught.value.hint
+    assert ("1024" in caught.value.hint) is (number == errno.EACCES)
 
 
 def test_a_port_is_free_again_afterwards():

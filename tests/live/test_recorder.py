@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from evi_harness.errors import SessionUnwritable
+from evi_harness.live import recorder as recorder_module
 from evi_harness.live.recorder import EVENT_BYTES, Recorder
 from evi_harness.session.events import BINARY, Closed, Frame, Note, Opened, Sent
 
@@ -35,8 +36,8 @@ class Writer:
             raise SessionUnwritable("read-only file system")
         self.closed.append(changes)
 
-    def abandon(self, reason):
-        self.abandoned.append(reason)
+    def abandon(self, reason, **changes):
+        self.abandoned.append((reason, changes))
         if self._abandoning is not None:
             raise self._abandoning
 
@@ -67,21 +68,24 @@ def test_a_recorder_that_was_given_nothing_closes():
 
 
 def test_what_does_not_fit_is_dropped_counted_and_told():
-    """While the disk hangs, memory stays bounded; a note stands where the events would, and the user hears of it once."""
+    """While the disk hangs, memory stays bounded; the user hears of it at once, and once; a note stands where the events would."""
     writer, warnings = Writer(), []
     writer.gate.clear()
     recorder = Recorder(writer, limit_bytes=3 * (EVENT_BYTES + 100), warn=warnings.append)
     put = events(10, 100)
     for event in put:
         recorder.put(event)
+    (warning,) = warnings
     recorder.put(Closed(10, 100))
     assert recorder.n_dropped == 7
     writer.gate.set()
     recorder.close()
     note = Note(3, 30, "dropped", None, {"n_events": 7, "n_bytes": 700, "last_seq": 9})
     assert writer.written == [*put[:3], note, Closed(10, 100)]
-    (warning,) = warnings
-    assert "7 events were dropped" in warning
+    assert writer.closed == [{"counts": {"dropped": 7}}]
+    assert "the disk does not keep up" in warning
+    assert "the conversation goes on" in warning
+    assert warnings == [warning]
 
 
 def test_recording_goes_on_behind_a_gap():
@@ -119,7 +123,9 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(abandoning):
     assert [event.seq for event in writer.written] == [0, 1, 2]
     assert recorder.n_dropped == 8
     assert isinstance(recorder.failure, OSError)
-    assert (writer.closed, len(writer.abandoned)) == ([], 1)
+    # Why at once, how many when that is known: the last was put after the end and is not among them.
+    (why, at_once), (again, at_last) = writer.abandoned
+    assert (why, at_once, at_last, writer.closed) == (again, {}, {"counts": {"dropped": 7}}, [])
     (warning,) = warnings
     assert "No space left" in warning
     assert "conversation goes on" in warning
@@ -132,6 +138,41 @@ def test_a_session_that_cannot_be_completed_is_told():
     recorder.close()
     assert isinstance(recorder.failure, SessionUnwritable)
     assert "read-only" in warnings[0]
+
+
+def test_a_disk_that_takes_nothing_any_more_holds_up_nobody(monkeypatch):
+    """Close gives up what waits and says so; the thread goes on when the disk does, and writes why into the header."""
+    monkeypatch.setattr(recorder_module, "NOTICE_S", 0.01)
+    monkeypatch.setattr(recorder_module, "PATIENCE_S", 0.01)
+    writer, warnings = Writer(), []
+    writer.gate.clear()
+    recorder = Recorder(writer, warn=warnings.append)
+    for event in events(10):
+        recorder.put(event)
+    assert writer.reached.wait(10)
+    recorder.close()
+    recorder.close()
+    assert recorder.n_dropped == 9
+    assert "taken nothing for 0.01 s" in str(recorder.failure)
+    assert ["waited for" in warnings[0], "cannot be completed" in warnings[1], len(warnings)] == [True, True, 2]
+    writer.gate.set()
+    recorder._thread.join(10)
+    assert [event.seq for event in writer.written] == [0]
+    assert writer.abandoned == [(str(recorder.failure), {"counts": {"dropped": 9}})]
+    assert (recorder.n_dropped, writer.closed) == (9, [])
+
+
+def test_a_slow_disk_is_waited_for(monkeypatch):
+    """As long as it takes anything at all, close waits for it, with one word."""
+    monkeypatch.setattr(recorder_module, "NOTICE_S", 0.01)
+    writer, warnings = Writer(), []
+    writer.gate.clear()
+    recorder = Recorder(writer, warn=lambda sentence: (warnings.append(sentence), writer.gate.set()))
+    for event in events(10):
+        recorder.put(event)
+    recorder.close()
+    assert (writer.written, len(warnings)) == (events(10), 1)
+    assert (recorder.failure, recorder.n_dropped, writer.closed) == (None, 0, [{}])
 
 
 def test_a_warning_that_raises_does_no_harm():

@@ -7,10 +7,11 @@ from importlib.metadata import version
 
 import pytest
 
+from evi_harness.evi.credentials import KeyCheck
 from evi_harness.live.carrier import VirtualCarrier
 from evi_harness.live.journal import Journal
 from evi_harness.live.probe import Arrived, Ended, Refused, connect, request
-from evi_harness.live.server import ChatServer
+from evi_harness.live.server import TOKEN_SECONDS, ChatServer
 from evi_harness.live.virtual import run_virtual
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Note, Opened, Received, Sent
 from evi_harness.session.protocols import Close, Refuse, Remark, Send
@@ -148,6 +149,72 @@ def test_a_refusal_leaves_no_journal():
         return await probe.next(), server.journals
 
     assert serve(main, Service((0, Refuse(403, "not you"))), journal_for=journal_for) == (Refused(403, "not you"), [])
+
+
+class Guard:
+    """A check that says no until noon, and keeps what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def token(self, request, at_ns):
+        self.asked.append((request.path, request.query, at_ns))
+        return "a-token" if at_ns >= NOON else Refuse(403, "no token yet")
+
+    def chat(self, handshake, at_ns):
+        self.asked.append((handshake.path, handshake.query, at_ns))
+        return None if at_ns >= NOON else Refuse(401, "no chat yet")
+
+
+NOON = 12 * 3600 * SECOND
+
+
+def test_a_check_decides_who_gets_a_token_and_who_opens_a_chat():
+    """With path, query and the carrier's time; no service is made for who is refused, and there is no journal."""
+    check = Guard()
+
+    async def main(carrier, server, loop):
+        found = []
+        for _ in range(2):
+            probe = await connect(carrier.url, "/chat", loop.now_ns, query=[("api_key", "k")])
+            found.append(await request(carrier.url, "POST", "/token"))
+            probe.close(1000)
+            found.append((await until_end(probe))[0])
+            await asyncio.sleep(12 * 3600)
+        return found, len(server.journals)
+
+    (early, no, late, yes), n_journals = serve(main, Service(), check=check)
+    assert early == (403, "no token yet")
+    assert no == Refused(401, "no chat yet")
+    assert (late[0], json.loads(late[1])["access_token"]) == (200, "a-token")
+    assert (yes, n_journals) == (Ended(1000, ""), 1)
+    query = (("api_key", "k"),)
+    assert check.asked == [("/chat", query, 0), ("/token", (), 0), ("/chat", query, NOON), ("/token", (), NOON)]
+
+
+@pytest.mark.parametrize(("minutes", "is_let_in"), [(0, True), (29, True), (30, False)])
+def test_a_token_is_good_for_as_long_as_its_answer_says(minutes, is_let_in):
+    """EVI's own half hour, by the carrier's clock; a chat that is open then stays open."""
+
+    async def main(carrier, server, loop):
+        reader, writer = await loop_connection(carrier)
+        writer.write(b"POST /token HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YTpi\r\nContent-Length: 0\r\n\r\n")
+        answer = (await reader.readuntil(b"}")).partition(b"\r\n\r\n")[2]
+        writer.close()
+        given = json.loads(answer)
+        assert given["expires_in"] == 1800
+        await asyncio.sleep(60 * minutes)
+        probe = await connect(carrier.url, "/chat", loop.now_ns, query=[("access_token", given["access_token"])])
+        await asyncio.sleep(3600)
+        probe.close(1000)
+        return (await until_end(probe))[0]
+
+    async def loop_connection(carrier):
+        host, _, port = carrier.url.partition("://")[2].partition(":")
+        return await asyncio.open_connection(host, int(port or 80))
+
+    item = serve(main, Service(), check=KeyCheck(token_seconds=TOKEN_SECONDS))
+    assert item == (Ended(1000, "") if is_let_in else Refused(401, item.body))
 
 
 def test_the_journal_may_be_given():

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import threading
 import time
+import warnings
 
+import aiohttp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evi_harness.errors import StuckError, UsageError
+from evi_harness.errors import NetworkRefused, StuckError, UsageError
+from evi_harness.live.allowed import Allowed
+from evi_harness.live.guard import NetworkGuard
 from evi_harness.live.virtual import VirtualLoop, run_virtual
 
 SECOND = 1_000_000_000
@@ -407,6 +412,31 @@ def test_no_jump_overtakes_bytes():
     assert run_virtual(main) == (True, 0, [])
 
 
+def test_a_connect_that_is_cancelled_at_once_leaves_no_socket():
+    """Whoever gives up while the server's side is being made finds both sides closed; so does the server."""
+    sides = []
+
+    class Server(asyncio.Protocol):
+        def connection_lost(self, error):
+            sides.append("lost")
+
+    async def main(loop):
+        loop.carry("evi.invalid", 80, Server)
+        connecting = asyncio.ensure_future(asyncio.open_connection("evi.invalid", 80))
+        await asyncio.sleep(0)
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+        assert connecting.cancelled()
+        await asyncio.sleep(0)
+        return sides
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert run_virtual(main) == ["lost"]
+        gc.collect()
+    assert [str(one.message) for one in caught] == []
+
+
 def test_a_carried_name_resolves_to_an_address_that_is_carried_too():
     """Clients that resolve first, with text or bytes, arrive all the same; two names are two addresses."""
 
@@ -418,7 +448,7 @@ def test_a_carried_name_resolves_to_an_address_that_is_carried_too():
             transport, _ = await loop.create_connection(asyncio.Protocol, *address)
             transport.close()
         loop.drop("a.invalid", 80)
-        with pytest.raises(UsageError):
+        with pytest.raises(NetworkRefused, match="--clock real"):
             await loop.create_connection(asyncio.Protocol, *addresses[0])
         return addresses
 
@@ -428,7 +458,7 @@ def test_a_carried_name_resolves_to_an_address_that_is_carried_too():
 
 @pytest.mark.parametrize("what", ["connect", "resolve", "sock_connect", "tls"])
 def test_what_virtual_time_cannot_carry_is_refused(what):
-    """The error names the address and, for a real peer, the way out; the loop remembers the address."""
+    """The error names the address and, for a real peer, the way out; the guard is told."""
     attempts = {
         "connect": lambda loop: loop.create_connection(asyncio.Protocol, "127.0.0.1", 9),
         "resolve": lambda loop: loop.getaddrinfo("api.example", 443),
@@ -438,14 +468,54 @@ def test_what_virtual_time_cannot_carry_is_refused(what):
 
     async def main(loop):
         loop.carry("evi.invalid", 80, Echo)
-        with pytest.raises(UsageError) as caught:
+        with pytest.raises((UsageError, NetworkRefused)) as caught:
             await attempts[what](loop)
-        return loop.refused, str(caught.value)
+        return str(caught.value)
 
-    refused, message = run_virtual(main)
-    expected = {"connect": ["127.0.0.1:9"], "resolve": ["api.example:443"], "sock_connect": ["127.0.0.1:9"]}
-    assert refused == expected.get(what, [])
+    refused = []
+    with NetworkGuard((), refused.append):
+        message = run_virtual(main)
+    expected = {"connect": ("127.0.0.1", 9), "resolve": ("api.example", 443), "sock_connect": ("127.0.0.1", 9)}
+    assert [(refusal.host, refusal.port) for refusal in refused] == [expected[each] for each in (what,) if each in expected]
     assert ("--clock real" in message) == (what in expected)
+
+
+def test_what_is_allowed_is_refused_in_virtual_time_all_the_same():
+    """A real peer of the loop's answers in real time; the error says which clock can wait for it."""
+
+    async def main(loop):
+        with pytest.raises(NetworkRefused, match=r"--clock real --allow-host 127\.0\.0\.1:9"):
+            await loop.create_connection(asyncio.Protocol, "127.0.0.1", 9)
+
+    with NetworkGuard((Allowed.parse("127.0.0.1"),), id):
+        run_virtual(main)
+
+
+def test_a_client_with_sockets_of_its_own_is_told_so():
+    """It has resolved the service's name, and connects by itself."""
+
+    async def main(loop):
+        loop.carry("evi.invalid", 80, Echo)
+        async with aiohttp.ClientSession() as client:
+            with pytest.raises(aiohttp.ClientConnectorError, match=r"makes its own sockets.*--clock real"):
+                await client.get("http://evi.invalid/")
+
+    run_virtual(main)
+
+
+def test_observers_hear_of_each_move():
+    """Before it and after it, for jumps and charges alike; what they see is the instant that ends, and the one that begins."""
+    seen = []
+
+    async def main(loop):
+        loop.before_moves.append(lambda: seen.append(("before", loop.now_ns())))
+        loop.after_moves.append(lambda: seen.append(("after", loop.now_ns())))
+        await asyncio.sleep(1)
+        time.sleep(2)  # noqa: ASYNC251 - what the app should not do is what is tried
+        await asyncio.sleep(0)
+
+    run_virtual(main)
+    assert seen == [("before", 0), ("after", SECOND), ("before", SECOND), ("after", 3 * SECOND)]
 
 
 def test_a_job_that_was_given_up_still_has_its_result_taken():

@@ -1,0 +1,67 @@
+"""Sees that an app makes an event loop of its own while its run keeps virtual time: that loop keeps real time, and nobody waits for it.
+
+Rules of living here: nothing is refused. What was replaced hands on to what was there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from types import TracebackType
+from typing import Any, Callable, List, Optional, Set, Tuple, Type
+
+from evi_harness.live.callers import callers
+from evi_harness.live.hooks import Hooks
+from evi_harness.live.run_threads import RunThreads
+
+__all__ = ["OwnLoops"]
+
+_LOCK = threading.Lock()
+_HOOKS = Hooks()
+_WATCHING: List[OwnLoops] = []
+
+
+class OwnLoops:
+    """Tells of loops that threads of a run make, for as long as the block runs. Enter it when the run's own loop is made.
+
+    Args:
+        on_loop: Called for each place once, on the thread that makes the loop, with the places in the developer's code.
+    """
+
+    def __init__(self, on_loop: Callable[[Tuple[str, ...]], object]) -> None:
+        self._on_loop = on_loop
+        self._threads = RunThreads()
+        self._told: Set[Tuple[str, ...]] = set()
+
+    def __enter__(self) -> OwnLoops:
+        with _LOCK:
+            if not _WATCHING:
+                _HOOKS.set(asyncio.BaseEventLoop, "__init__", _telling(asyncio.BaseEventLoop.__init__))
+                _HOOKS.set(asyncio, "run", _telling(asyncio.run))
+            self._threads.__enter__()
+            _WATCHING.append(self)
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        with _LOCK:
+            _WATCHING.remove(self)
+            self._threads.__exit__(kind, error, trace)
+            if not _WATCHING:
+                _HOOKS.restore()
+
+    def tell(self) -> None:
+        """Tell that the calling thread makes a loop, if it is one of the run's."""
+        found = callers()
+        if self._threads.here() and found not in self._told:
+            self._told.add(found)
+            self._on_loop(found)
+
+
+def _telling(real: Callable[..., Any]) -> Callable[..., Any]:
+    def telling(*args: Any, **kwargs: Any) -> Any:
+        for watching in tuple(_WATCHING):
+            watching.tell()
+        return real(*args, **kwargs)
+
+    telling.__name__, telling.__qualname__, telling.__doc__ = real.__name__, real.__qualname__, real.__doc__
+    return telling

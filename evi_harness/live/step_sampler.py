@@ -1,0 +1,86 @@
+"""Where the steps of a loop that take long spend their time: looked up from another thread while they run.
+
+Rules of living here: a sample, no more: it depends on the machine. It looks and changes nothing; a step that is shorter than the time
+between two looks is never seen.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+from typing import Callable, Dict, Optional, Sequence, Tuple
+
+from evi_harness.live.places import places_of
+from evi_harness.live.steps import ReadySteps
+
+__all__ = ["EVERY_S", "Sample", "StepSampler"]
+
+EVERY_S = 0.05
+# A run that blocks again and again is told by its first steps.
+MAX_SAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was seen of one step.
+
+    Attributes:
+        places: Where the developer's code was, the innermost place first; empty where none of it ran.
+        of: The event that the handler was busy with, by seq.
+    """
+
+    places: Tuple[str, ...] = ()
+    of: Optional[int] = None
+
+
+_UNSEEN = Sample()
+
+
+class StepSampler:
+    """Samples the steps of one loop, from a thread of its own, for as long as the block runs.
+
+    Args:
+        steps: The steps of the loop, which runs on the thread that enters the block.
+        handling: The seq of the event that the handler is busy with, None while it is not. Called on the sampling thread.
+        every_s: How often it looks, in real seconds.
+    """
+
+    def __init__(self, steps: ReadySteps, handling: Callable[[], Optional[int]] = lambda: None, *, every_s: float = EVERY_S) -> None:
+        self._steps = steps
+        self._handling = handling
+        self._every_s = every_s
+        self._samples: Dict[int, Sample] = {}
+        self._seen = -1
+        self._watched = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="evi-harness step sampler", daemon=True)
+
+    def __enter__(self) -> StepSampler:
+        self._watched = threading.get_ident()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def sample(self, number: int) -> Sample:
+        """What was seen of a step, by its number; an empty sample of one that was not seen."""
+        return self._samples.get(number, _UNSEEN)
+
+    def places(self, number: int) -> Sequence[str]:
+        """Where the developer's code was in a step, by its number."""
+        return self.sample(number).places
+
+    def look(self) -> None:
+        """Look once: a step that runs since the look before is sampled, the first time that it is seen to."""
+        number = self._steps.n_steps if self._steps.is_running else -1
+        if number == self._seen and number not in self._samples and number >= 0 and len(self._samples) < MAX_SAMPLES:
+            of = self._handling()
+            self._samples[number] = Sample(tuple(places_of(sys._current_frames().get(self._watched))), of)
+        self._seen = number
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._every_s):
+            self.look()

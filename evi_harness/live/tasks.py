@@ -1,0 +1,171 @@
+"""The tasks that a handler starts: which of them are left over, and what they raise that nobody looks at.
+
+Rules of living here: tasks are made as asyncio makes them; only those on the handler's behalf are kept in mind, and none is kept alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from weakref import WeakKeyDictionary
+
+from evi_harness.errors import StuckError
+from evi_harness.live.behalf import Behalf, behalf, behalf_in
+from evi_harness.live.callers import callers
+from evi_harness.live.guard import was_refused
+from evi_harness.live.journal import Journal
+from evi_harness.live.places import told, waits_at
+
+__all__ = ["AppTasks"]
+
+NOWHERE = "?"
+# The context of what a task has raised, as the loop would give it.
+_A_TASK: Mapping[str, Any] = {"task": None}
+
+
+@dataclass(frozen=True)
+class _Birth:
+    """Where a task comes from: on whose behalf it was started, and where, the nearest place first."""
+
+    of: Behalf
+    places: Tuple[str, ...]
+
+    @property
+    def place(self) -> str:
+        return self.places[0] if self.places else NOWHERE
+
+
+@dataclass
+class _Left:
+    """Tasks of one kind that are left over: started at the same place."""
+
+    birth: _Birth
+    waits_at: List[str] = field(default_factory=list)
+    n: int = 0
+
+
+class AppTasks:
+    """Watches the tasks of one handler in one run. A context manager, entered on the running loop.
+
+    Args:
+        journal: Where ``leaked_task`` and ``swallowed`` notes go.
+        redact: Takes secrets out of what they quote.
+        is_over: Whether the connection is closed: who then sends is told so by an exception, and that is how a session ends.
+    """
+
+    def __init__(self, journal: Journal, redact: Callable[[str], str] = str, is_over: Callable[[], bool] = bool) -> None:
+        self._journal = journal
+        self._redact = redact
+        self._is_over = is_over
+        self._births: WeakKeyDictionary[Any, _Birth] = WeakKeyDictionary()
+        # By id: of a task that is being freed the line above has forgotten all.
+        self._latest: Dict[int, _Birth] = {}
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._earlier: Any = None
+
+    def __enter__(self) -> AppTasks:
+        self._loop = asyncio.get_running_loop()
+        self._earlier = self._loop.get_task_factory()
+        self._loop.set_task_factory(self._make)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # What the app has set since stays.
+        if self._loop is not None and self._loop.get_task_factory() == self._make:
+            self._loop.set_task_factory(self._earlier)
+
+    def _make(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+        task = asyncio.Task(coro, loop=loop, **options) if self._earlier is None else self._earlier(loop, coro, **options)
+        of = behalf()
+        if of is None:
+            self._latest.pop(id(task), None)
+        else:
+            self._births[task] = self._latest[id(task)] = _Birth(of, callers())
+        return task
+
+    async def wait(self, timeout_s: float) -> None:
+        """Give the tasks that are left some time to end.
+
+        Args:
+            timeout_s: How long, in seconds of the loop's time; no longer than they need.
+        """
+        left = self._pending()
+        if left:
+            await asyncio.wait(left, timeout=timeout_s)
+
+    def finish(self) -> None:
+        """Note the tasks that still are pending, and what ended ones raised and nobody has looked at."""
+        for task, birth in list(self._births.items()):
+            if task.done() and not task.cancelled() and getattr(task, "_log_traceback", False):
+                # asyncio would say so when the task is freed.
+                task._log_traceback = False
+                self._swallowed(task._exception, birth)
+        for (name, _), left in self._left().items():
+            self._leaked(name, left)
+
+    def unhandled(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        """Take what asyncio can only log: for ``loop.set_exception_handler``.
+
+        Args:
+            loop: The loop.
+            context: See ``asyncio.AbstractEventLoop.call_exception_handler``.
+        """
+        error = context.get("exception")
+        birth = self._birth_of(context)
+        if isinstance(error, Exception) and not isinstance(error, StuckError):
+            self._swallowed(error, birth, context)
+        elif error is None and birth is not None and "destroyed" in str(context.get("message", "")):
+            self._leaked(_name(context["task"]), _Left(birth, n=1), "was destroyed while it was pending, since nothing refers to it")
+        elif error is None:
+            loop.default_exception_handler(dict(context))
+
+    def _birth_of(self, context: Mapping[str, Any]) -> Optional[_Birth]:
+        task = context.get("task") or context.get("future")
+        if isinstance(task, asyncio.Task):
+            return self._latest.get(id(task))
+        of = behalf_in(getattr(context.get("handle"), "_context", None))
+        return None if of is None else _Birth(of, ())
+
+    def _pending(self) -> List[Any]:
+        return [task for task in self._births if not task.done()]
+
+    def _left(self) -> Dict[Tuple[str, str], _Left]:
+        found: Dict[Tuple[str, str], _Left] = {}
+        for task in self._pending():
+            birth = self._births[task]
+            left = found.setdefault((_name(task), birth.place), _Left(birth, waits_at(task)))
+            left.n += 1
+        return found
+
+    def _leaked(self, name: str, left: _Left, how: str = "") -> None:
+        who = f"the task {name}" if left.n == 1 else f"{left.n} tasks {name}"
+        how = how or f"{'was' if left.n == 1 else 'were'} still pending at the end"
+        waits = [f"waits at {place}" for place in left.waits_at[:1]]
+        what = f"{who}, started by {left.birth.of.callback} at {left.birth.place}, {how}"
+        self._journal.note("leaked_task", of=left.birth.of.of, what=what, detail=[*waits, *left.birth.places[1:]])
+
+    def _swallowed(self, error: BaseException, birth: Optional[_Birth], context: Optional[Mapping[str, Any]] = None) -> None:
+        # What the guard refused it has noted.
+        if (_is_closed(error) and self._is_over()) or was_refused(error):
+            return
+        note = told(error, _who(birth, context or _A_TASK), self._redact)
+        started = [] if birth is None else [f"started at {place}" for place in birth.places[:1]]
+        detail = [*note["detail"], *started]
+        self._journal.note("swallowed", of=None if birth is None else birth.of.of, what=note["what"], detail=detail)
+
+
+def _who(birth: Optional[_Birth], context: Mapping[str, Any]) -> str:
+    is_task = "task" in context or "future" in context
+    by = "" if birth is None else f", started by {birth.of.callback},"
+    return f"{'a task that nobody awaits' if is_task else 'a callback of the event loop'}{by}"
+
+
+def _name(task: Any) -> str:
+    return getattr(task.get_coro(), "__qualname__", None) or str(task.get_name())
+
+
+def _is_closed(error: BaseException) -> bool:
+    from websockets.exceptions import ConnectionClosed
+
+    return isinstance(error, ConnectionClosed)
