@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from evi_harness.harness.recording import Recording, record
     from evi_harness.harness.replay import ReplayResult, replay_session
     from evi_harness.harness.sessions import check_session, load_session
+    from evi_harness.live.busy import busy
     from evi_harness.live.conformance import check_carrier
     from evi_harness.replay.player import Player
     from evi_harness.sdk.callbacks import connect_with_callbacks
@@ -38,6 +39,7 @@ __all__ = [
     "SessionWriter",
     "WebSocketInterface",
     "__version__",
+    "busy",
     "check_carrier",
     "check_session",
     "connect_with_callbacks",
@@ -58,6 +60,7 @@ EXPORTS: Dict[str, str] = {
     "Session": "evi_harness.session.session",
     "SessionWriter": "evi_harness.storage.writer",
     "WebSocketInterface": "evi_harness.sdk.interface",
+    "busy": "evi_harness.live.busy",
     "check_carrier": "evi_harness.live.conformance",
     "check_session": "evi_harness.harness.sessions",
     "connect_with_callbacks": "evi_harness.sdk.callbacks",

@@ -25,6 +25,7 @@ PUBLIC = [
     "Session",
     "SessionWriter",
     "WebSocketInterface",
+    "busy",
     "check_carrier",
     "check_session",
     "connect_with_callbacks",

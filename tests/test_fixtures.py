@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
+import gc
+import importlib.util
 import json
 import platform
 import re
 import sys
+import warnings
 from collections import Counter
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +20,8 @@ import pytest
 from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.replay import ReplayResult, replay_session
+from evi_harness.replay.deviations import DEVIATIONS
+from evi_harness.replay.findings import ERROR, FINDINGS
 from evi_harness.sdk.parsing import problems
 from evi_harness.session.events import Event, Received
 from evi_harness.session.session import Session
@@ -50,6 +54,10 @@ def made_things_import_afresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     yield
     for file in HANDLERS.glob("*.py"):
         sys.modules.pop(file.stem, None)
+    # What a broken handler leaves open is freed here, and not in the middle of another test.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def is_speech_repeatable() -> bool:
@@ -195,6 +203,7 @@ class Outcome(NamedTuple):
         findings: Theirs.
         says: Part of the report.
         session: What is replayed.
+        timeout_s: After so many real seconds without progress it is stuck.
     """
 
     name: str = "App"
@@ -202,11 +211,16 @@ class Outcome(NamedTuple):
     findings: Tuple[str, ...] = ()
     says: str = ""
     session: Path = WEATHER
+    timeout_s: float = 1.0
 
 
 # The table of fixtures/README.md.
 OUTCOMES: Dict[str, Outcome] = {
     "weather": Outcome("WeatherApp"),
+    "guide": Outcome(),
+    "iterates": Outcome("main"),
+    "receives": Outcome("main"),
+    "listens": Outcome("main"),
     "listen": Outcome("on_message", deviations=("missing",), says="tool response"),
     "raises": Outcome(findings=("raised",), says="ValueError: the reply is not in the list of replies"),
     "blocks": Outcome(findings=("blocked",), says="2000 ms"),
@@ -214,10 +228,28 @@ OUTCOMES: Dict[str, Outcome] = {
     "wrong_answer": Outcome(deviations=("different",), says="51.8"),
     "never_answers": Outcome(deviations=("missing",), says="was awaited and did not come"),
     "late_answer": Outcome(),
-    "never_returns": Outcome(deviations=("stuck",), says="never_returns.py"),
+    "never_returns": Outcome(findings=("never_returns",), says="never_returns.py:16 in on_message"),
     "spins": Outcome(deviations=("stuck",), says="spins.py"),
     "plays_on": Outcome(findings=("plays_on",), says="the handler held", session=DEMO),
     "prints_key": Outcome(findings=("raised",), says="X-Hume-Api-Key: [redacted]"),
+    "swallows": Outcome(findings=("swallowed", "swallowed"), says="started by on_message, raised LookupError: no forecast for 27 letters"),
+    "leaks": Outcome(findings=("leaked_task",), says="the task App.tick, started by on_open at "),
+    "forgets_await": Outcome(findings=("never_awaited", "never_awaited"), says="the coroutine App.save, made at "),
+    "leaves_open": Outcome(findings=("open_socket",), says="leaves_open.py:11 in on_open, was still open at the end"),
+    "falls_behind": Outcome(findings=("falls_behind",), says="2.070 s after it had come: it waited for 5 callbacks"),
+    "says_goodbye": Outcome(findings=("sends_after_close",), says="says_goodbye.py:9 in on_close"),
+    "invents_call": Outcome(deviations=("unexpected",), findings=("rejected",), says="no tool_call with the id 'call_0' came"),
+    "computes": Outcome(findings=("blocked",), says="computes.py:", timeout_s=60.0),
+    "turns_idle": Outcome(deviations=("stuck",), says="turns_idle.py:11 in on_message"),
+    "reaches_out": Outcome(findings=("network",), says="weather.example"),
+    "skips_audio": Outcome(findings=("never_played", "never_played"), says="1.03 s of audio came at 3.561 s and was never played"),
+    "repeats_audio": Outcome(findings=("played_twice",), says="1.03 s of audio was played at 4.554 s and again at 5.589 s"),
+    "shuffles_audio": Outcome(
+        findings=("out_of_order_audio", "out_of_order_audio"), says="audio that came at 3.520 s was played after audio"
+    ),
+    "stutters": Outcome(
+        findings=("underrun", "underrun"), says="the speaker was dry for 512 ms although the next audio had come at 3.561 s"
+    ),
 }
 
 # What no replay can drive, by the error that says so before anything runs.
@@ -227,19 +259,22 @@ REFUSED: Dict[str, Tuple[str, Type[Exception], int]] = {
 }
 
 
-def replayed(handler: str, name: str, session: Path = WEATHER) -> ReplayResult:
+def replayed(handler: str, name: str, session: Path = WEATHER, timeout_s: float = 1.0) -> ReplayResult:
     """A replay of a session to one of the handlers."""
-    return replay_session(session, handler=f"{HANDLERS / handler}.py:{name}", timeout_s=1.0, write=lambda _: None)
+    return replay_session(session, handler=f"{HANDLERS / handler}.py:{name}", timeout_s=timeout_s, write=lambda _: None)
 
 
 @pytest.mark.parametrize("handler", sorted(OUTCOMES))
 def test_replay_says_what_is_wrong_with_a_handler(handler: str) -> None:
     """Replay names the handler's one fault by its kind, and passes where there is none."""
+    if handler == "listens" and importlib.util.find_spec("hume.core.events") is None:
+        pytest.skip("the SDK has start_listening from 0.13 on")
     expected = OUTCOMES[handler]
-    result = replayed(handler, expected.name, expected.session)
+    result = replayed(handler, expected.name, expected.session, expected.timeout_s)
     kinds = tuple(deviation.kind for deviation in result.verdict.deviations)
     assert (kinds, tuple(finding.kind for finding in result.verdict.findings)) == (expected.deviations, expected.findings)
-    assert result.exit_code == (1 if expected.deviations or expected.findings else 0)
+    fails = [kind for kind in expected.findings if FINDINGS[kind].severity == ERROR]
+    assert result.exit_code == (1 if expected.deviations or fails else 0)
     assert expected.says in "\n".join(result.lines())
 
 
@@ -285,7 +320,22 @@ def test_every_handler_is_in_a_table() -> None:
     """No handler lies about untested, each says in its first line what it is, and a broken one that it is broken."""
     assert {path.stem for path in HANDLERS.glob("*.py")} == {*OUTCOMES, *REFUSED}
     broken = {path.stem for path in HANDLERS.glob("*.py") if path.read_text(encoding="utf-8").startswith('"""Broken: ')}
-    assert broken == {*OUTCOMES, *REFUSED} - {"weather", "listen"}
+    assert broken == {*OUTCOMES, *REFUSED} - {"weather", "listen", "guide", "iterates", "receives", "listens"}
+
+
+# Told of the recording, and of another thread's doing.
+NOT_OF_A_HANDLER = {"unparseable", "own_loop"}
+
+
+def test_the_table_of_hits_and_misses(capsys: pytest.CaptureFixture[str]) -> None:
+    """For each kind of finding there is a handler that has it; no good one has any. Printed with ``-s``."""
+    rows = [f"{name:<16}{', '.join((*one.deviations, *one.findings)) or '-'}" for name, one in sorted(OUTCOMES.items())]
+    with capsys.disabled():
+        sys.stdout.write("\n".join(["", *rows, ""]))
+    shown = {kind for one in OUTCOMES.values() for kind in one.findings}
+    assert set(FINDINGS) - shown == NOT_OF_A_HANDLER
+    assert {kind for one in OUTCOMES.values() for kind in one.deviations} <= set(DEVIATIONS)
+    assert (OUTCOMES["weather"].findings, OUTCOMES["listen"].findings, OUTCOMES["late_answer"].findings) == ((), (), ())
 
 
 def test_every_handler_is_in_the_readme() -> None:
@@ -303,12 +353,16 @@ def test_no_key_reaches_the_report() -> None:
 
 
 def test_a_late_answer_delays_what_hangs_on_it_and_nothing_else() -> None:
-    """Two seconds late with the tool's answer, the reply comes two seconds late and the next turn comes on time."""
+    """Two seconds late with the tool's answer, the reply comes two seconds late.
+
+    The next turn comes on time, but for the beginning of what the user said: the SDK dropped it, since the reply was still being played.
+    """
     prompt, late = (_received_at(replayed(*spec).session) for spec in (("weather", "WeatherApp"), ("late_answer", "App")))
     delays = [late[seq] - at_ns for seq, at_ns in prompt.items()]
     first_reply, after = _reply_of_the_first_turn()
-    assert delays == [2 * SECOND_NS if seq in first_reply else 0 for seq in prompt]
-    assert after
+    dropped_ns = delays[-1]
+    assert delays == [2 * SECOND_NS if seq in first_reply else dropped_ns if seq in after else 0 for seq in prompt]
+    assert 0 < dropped_ns < SECOND_NS // 10
 
 
 def _received_at(live: Session) -> Dict[int, int]:

@@ -148,7 +148,9 @@ def third_party_imports(folder: Path) -> Dict[str, str]:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 has no list of its own modules")
-@pytest.mark.parametrize(("folder", "extras"), [("evi_harness", ["pytest"]), ("tests", ["pytest", "test"])])
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("evi_harness", ["pytest", "dask", "wall-clock"]), ("tests", ["pytest", "dask", "wall-clock", "test"])]
+)
 def test_what_is_imported_is_declared(folder: str, extras: List[str]) -> None:
     """No import works only because some other package happens to bring it."""
     project = configuration()["project"]
@@ -202,9 +204,11 @@ def test_every_note_is_in_the_format_page() -> None:
     page = (ROOT / "docs" / "session-format.md").read_text(encoding="utf-8")
     table = page[page.index("| name | of | data | said by |") :].split("\n\n", 1)[0]
     listed = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    calls = re.compile(r"(?:\.note|Remark)\(\s*\"(\w+)\"|\bNote\([^\"\n]*\"(\w+)\"|name = \"(\w+)\" if [^\n]*else \"(\w+)\"")
-    # The recorder makes its note itself, since no journal is at hand.
-    written = {"dropped"}
+    calls = re.compile(
+        r"(?:\.note|\._observed|Remark|Fault)\(\s*\"(\w+)\"|\bNote\([^\"\n]*\"(\w+)\"|name = \"(\w+)\" if [^\n]*else \"(\w+)\""
+    )
+    # The recorder makes its note itself, since no journal is at hand; what blocks the loop brings the name of its note along.
+    written = {"dropped", "blocked", "playback_stall"}
     for path in (ROOT / "evi_harness").rglob("*.py"):
         if path.name != "conformance.py" and "probe" not in path.name:
             written.update(name for found in calls.findall(path.read_text(encoding="utf-8")) for name in found if name)

@@ -14,15 +14,15 @@ def command() -> None:
     """Make a session of a file from elsewhere."""
 
 
-@command.command("capture")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@command.command("capture", short_help="Make a session of the messages of an EVI server.")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--out",
     metavar="DIR",
     default="sessions",
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="The session becomes DIR/<UTC time>-<name>/.",
+    help="Write the session to DIR/<UTC time>-<name of the file>/.",
 )
 def capture(file: Path, out: Path) -> int:
     """Make a session of a wire capture: the messages of an EVI server, one JSON text a line.

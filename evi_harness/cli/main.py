@@ -26,6 +26,13 @@ def main(args: Optional[List[str]] = None) -> int:
     Returns:
         The exit code.
     """
+    code = _told(args)
+    if args is None:
+        _end_with(code)
+    return code
+
+
+def _told(args: Optional[List[str]]) -> int:
     try:
         _put_up_with_any_text()
         return _run(args)
@@ -37,6 +44,20 @@ def main(args: Optional[List[str]] = None) -> int:
         # Python would flush the pipe once more at exit and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+
+
+def _end_with(code: int) -> None:
+    """From here on, have Ctrl+C take nothing from the exit code: all is done, and the process only ends."""
+    # Not before: a signal that comes while these are imported would be told in a traceback.
+    import atexit
+    import signal
+    import threading
+
+    if threading.current_thread() is threading.main_thread():
+        # Another thread may take its time, and who does not wait for it is not made to.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(code))
+        # Behind all threads; Python itself then drops its handlers, and the signal would be the end.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 def _put_up_with_any_text() -> None:

@@ -7,6 +7,8 @@ from typing import Optional
 
 import click
 
+from evi_harness.cli.seconds import Seconds
+
 __all__ = ["command"]
 
 
@@ -15,21 +17,25 @@ __all__ = ["command"]
     "--mic",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Play this audio file (WAV, FLAC, OGG) as the microphone, and the replies to nobody: no sound system is needed.",
+    help="Play this audio file (WAV, FLAC, OGG, MP3) as the microphone, and the replies to nobody; needs no sound system.",
 )
-@click.option("--base-url", metavar="URL", help="Where EVI is.  [default: HUME_BASE_URL, else Hume's own]")
+@click.option("--base-url", metavar="URL", help="Where EVI is; http, https, ws or wss.  [default: HUME_BASE_URL, else Hume's own]")
 @click.option(
     "--out",
     metavar="DIR",
     default="sessions",
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="The session becomes DIR/<UTC time>-<name>/.",
+    help="Write the session to DIR/<UTC time>-<name>/.",
 )
-@click.option("--name", default="session", show_default=True, help="What to call the session.")
-@click.option("--duration", metavar="SECONDS", type=click.FloatRange(min=0, min_open=True), help="End the conversation after so long.")
-@click.option("--device", metavar="D", help="The microphone: its index, or a part of its name; see evi-harness devices.")
-@click.option("--config-id", metavar="ID", help="EVI's configuration.  [default: HUME_CONFIG_ID]")
+@click.option("--name", metavar="NAME", default="session", show_default=True, help="What to call the session.")
+@click.option("--duration", metavar="SECONDS", type=Seconds(min=0, min_open=True), help="End the conversation after so long.")
+@click.option(
+    "--device",
+    metavar="DEVICE",
+    help="The microphone: its index, or a part of its name; see evi-harness devices.  [default: the system's]",
+)
+@click.option("--config-id", metavar="ID", help="EVI's configuration.  [default: HUME_CONFIG_ID, else EVI's own]")
 @click.option("--allow-user-interrupt", is_flag=True, help="Send the microphone while the assistant speaks, too.")
 @click.option(
     "--handler",
@@ -52,6 +58,7 @@ def command(
     Keys come from the environment or .env: HUME_API_KEY, HUME_SECRET_KEY for a token, HUME_CONFIG_ID, HUME_BASE_URL. An endpoint on this
     machine needs none. Ctrl+C ends the conversation, with 0; with --mic it ends 3 s after the file and the last reply are over.
     """
+    from evi_harness.harness.interrupts import Interrupts
     from evi_harness.harness.live_session import LiveOptions, record_live
 
     options = LiveOptions(
@@ -65,9 +72,12 @@ def command(
         allow_user_interrupt=allow_user_interrupt,
         handler=handler,
     )
-    result = record_live(options, click.echo)
-    for line in result.lines():
-        click.echo(line)
+    with Interrupts() as interrupts:
+        # Who presses Ctrl+C once more behind the conversation is told all the same where the session is.
+        interrupts.over()
+        result = record_live(options, click.echo)
+        for line in result.lines():
+            click.echo(line)
     if result.problem is not None:
         raise result.problem
     return 0

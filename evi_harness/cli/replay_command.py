@@ -6,10 +6,12 @@ import json
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import click
+from click.core import ParameterSource
 
+from evi_harness.cli.seconds import Seconds
 from evi_harness.errors import EviHarnessError
 
 __all__ = ["command"]
@@ -22,12 +24,31 @@ def _in_a_folder(ctx: click.Context, param: click.Parameter, value: Optional[str
     return value
 
 
+def _by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) -> Dict[str, str]:
+    arguments: Dict[str, str] = {}
+    for one in value:
+        key, equals, text = one.partition("=")
+        if not equals or not key.isidentifier() or key in arguments:
+            told = "is given twice" if key in arguments else "is not NAME=VALUE"
+            raise click.BadParameter(f"{one!r} {told}.", ctx, param)
+        arguments[key] = text
+    return arguments
+
+
 @click.command("replay")
-@click.argument("session", type=click.Path(exists=True, path_type=Path))
+@click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--handler",
     metavar="SPEC",
     help="FILE.py:NAME or PACKAGE.MODULE:NAME of your handler, or 'recorded' for the null test.  [default: built in]",
+)
+@click.option(
+    "--arg",
+    "arguments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_by_key,
+    help="What your handler's class or function takes besides; a text. May be given again.",
 )
 @click.option(
     "--clock",
@@ -38,6 +59,20 @@ def _in_a_folder(ctx: click.Context, param: click.Parameter, value: Optional[str
 )
 @click.option("--upgrade", is_flag=True, help="Add to old messages what the installed SDK requires; the report says what.")
 @click.option("--twice", is_flag=True, help="Replay twice and compare both runs byte for byte; in virtual time only.")
+@click.option(
+    "--ignore",
+    metavar="PATH",
+    multiple=True,
+    help="Leave this out of the comparison: a JSON path such as '$.content', '$..time' or 'TYPE:$.a[0]'. May be given again.",
+)
+@click.option("--strict", is_flag=True, help="Compare also what is given anew in each run.")
+@click.option(
+    "--max-late",
+    metavar="MS",
+    type=click.FloatRange(min=0),
+    help="Fail for a message that is sent more than so many milliseconds later than due.  [default: tell, and pass]",
+)
+@click.option("--update", is_flag=True, help="Accept what the app sends now, in expected.jsonl beside the recording.")
 @click.option(
     "--out",
     metavar="DIR",
@@ -50,14 +85,14 @@ def _in_a_folder(ctx: click.Context, param: click.Parameter, value: Optional[str
     metavar="FILE",
     type=click.Path(dir_okay=False, writable=True, allow_dash=True),
     callback=_in_a_folder,
-    help="Write the report as JSON to this file; - for standard output.",
+    help="Write the report as JSON to this file; - for standard output. docs/replay-report.schema.json is its schema.",
 )
 @click.option(
     "--timeout",
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    type=click.FloatRange(min=0.1),
+    type=Seconds(min=0.1),
     help="After so long in real time without progress, a replay is stuck.",
 )
 @click.option(
@@ -65,49 +100,177 @@ def _in_a_folder(ctx: click.Context, param: click.Parameter, value: Optional[str
     default=0.2,
     show_default=True,
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     help="How long, in real time, the virtual clock stands still for a job on another thread.",
 )
-def command(
-    session: Path,
-    handler: Optional[str],
-    clock: str,
-    upgrade: bool,
-    twice: bool,
-    out: Optional[Path],
-    json_file: Optional[str],
-    timeout: float,
-    thread_wait: float,
-) -> int:
-    """Replay SESSION to a handler, through the installed SDK.
+@click.option("--speed", metavar="N", help="How many times as fast as it was recorded, or max: nothing waits but for its cause.")
+@click.option("--max-gap", metavar="SECONDS", help="Shorten spans in which nobody speaks and nothing is received to this.")
+@click.option("--from", "first", metavar="PLACE", help="Begin here: a time as in 12.5 or 1m3s, an event as in '#123', a turn as in t3.")
+@click.option("--until", "last", metavar="PLACE", help="End here, likewise; the place belongs to the part.")
+@click.option("--repeat", "n_runs", metavar="N", default=1, show_default=True, type=click.IntRange(min=1), help="Replay so many times.")
+@click.option(
+    "--severity",
+    "severities",
+    metavar="NAME=LEVEL",
+    multiple=True,
+    callback=_by_key,
+    help="What a finding weighs: error fails the replay, warning is told, off is not. docs/findings.md has the names. May be given again.",
+)
+@click.option(
+    "--blocked-ms",
+    metavar="MS",
+    type=click.FloatRange(min=0),
+    help="From how long on the event loop counts as blocked.  [default: 100, in real time 250]",
+)
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    metavar="HOST[:PORT]",
+    multiple=True,
+    help="Let the app reach this too; else it reaches nothing but the service. May be given again.",
+)
+@click.option(
+    "--wall-clock",
+    type=click.Choice(["machine", "recorded"]),
+    default="machine",
+    show_default=True,
+    help="The time of day that the app sees.",
+)
+@click.option(
+    "--seed", metavar="N", type=click.IntRange(0, 2**32 - 1), help="Seed random and numpy.random with this; each run with one more."
+)
+@click.option(
+    "-j",
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Replay so many sessions at a time, where there are several.  [default: one a processor]",
+)
+@click.option("--executor", metavar="URL", help="Replay several sessions on a cluster instead: dask://HOST:PORT.")
+@click.option("--live", is_flag=True, help="Hold the conversation again with a live service. No handler runs; docs/live.md.")
+@click.option("--base-url", metavar="URL", help="With --live: where the service is.  [default: HUME_BASE_URL, else Hume's own]")
+@click.option("--config-id", metavar="ID", help="With --live: EVI's configuration.  [default: HUME_CONFIG_ID, else the recorded one]")
+@click.option(
+    "--cadence",
+    type=click.Choice(["turn", "clock"]),
+    default="turn",
+    show_default=True,
+    help="With --live: say each thing as long after the reply before it as it was then, or at its recorded time.",
+)
+@click.option(
+    "--max-duration", metavar="SECONDS", type=Seconds(min=0.1), help="With --live: end it then.  [default: twice the recording and 60]"
+)
+@click.option(
+    "--patience",
+    metavar="SECONDS",
+    default=30.0,
+    show_default=True,
+    type=Seconds(min=0),
+    help="With --live: wait so long for a reply behind its time.",
+)
+@click.option(
+    "--ca",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --live: a PEM file of the authorities that judge the service's certificate.  [default: the system's]",
+)
+@click.option("--yes", is_flag=True, help="With --live: do not ask before something is sent to another machine.")
+@click.pass_context
+def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Optional[str], **options: Any) -> int:
+    """Replay SESSIONs to a handler, through the installed SDK.
 
-    The handler is a function on_message(message), or an object or class with on_message and any of set_socket, on_open, on_close and
-    on_error, as in Hume's quickstart. Without one, the built-in handler prints the transcript with the strongest emotions.
+    A SESSION is a session folder, or a folder of them. The handler is a function on_message(message) or on_message(message, stream);
+    an object or a class with any of on_message, set_socket, on_open, on_close and on_error, as in Hume's quickstart; a coroutine
+    function main(socket) that reads the connection by itself; or a function that returns one of these. Without one, the built-in
+    handler prints the transcript with the strongest emotions.
 
-    Exits with 0 if the replay is as recorded and nothing is wrong, with 1 if not.
+    Exits with 0 if every replay is as recorded, or as accepted with --update, and nothing is wrong, with 1 if not.
     """
-    from evi_harness.harness.replay import replay_session
+    from evi_harness.harness.corpus import find_sessions
 
-    # With the report on standard output, people read standard error.
+    folders = find_sessions(sessions)
+    is_many = len(folders) > 1 or folders[0] != sessions[0]
+    only = {name: options.pop(name) for name in (*_OF_LIVE, *_OF_MANY)}
+    _refuse_the_others(ctx, only["live"], is_many)
+    # With the report on standard output, people read standard error; so does what the handler itself prints.
     aside = json_file == "-"
-    # So does what the handler itself prints.
     with redirect_stdout(sys.stderr) if aside else nullcontext():
-        result = replay_session(
-            session,
-            handler=handler,
-            clock=clock,
-            upgrade=upgrade,
-            twice=twice,
-            out=out,
-            timeout_s=timeout,
-            thread_wait_s=thread_wait,
-            write=lambda line: click.echo(line, err=aside),
-        )
+        if only["live"]:
+            result: Any = _live(folders[0], only, options["out"])
+        elif is_many:
+            result = _many(folders, only, _session_options(options), keep_json=json_file is not None)
+        else:
+            result = _one(folders[0], _session_options(options), aside)
     for line in result.lines():
         click.echo(line, err=aside)
     if json_file is not None:
         _write(json_file, json.dumps(result.json(), indent=2, allow_nan=False) + "\n")
-    return result.exit_code
+    return int(result.exit_code)
+
+
+# Options for one way of replaying alone, by the names of their parameters.
+_OF_LIVE = ("live", "base_url", "config_id", "cadence", "max_duration", "patience", "ca", "yes")
+_OF_MANY = ("jobs", "executor")
+# What a live replay has use for besides its own.
+_ALSO_LIVE = ("sessions", "out", "json_file")
+
+
+def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None:
+    """Refuse options that would change nothing in this way of replaying."""
+    given = [param for param in ctx.command.params if ctx.get_parameter_source(param.name or "") == ParameterSource.COMMANDLINE]
+    for param in given:
+        if is_live and param.name not in (*_OF_LIVE, *_ALSO_LIVE):
+            raise click.UsageError(f"{param.opts[0]} has no meaning with --live: no handler runs.", ctx)
+        if not is_live and param.name in _OF_LIVE:
+            raise click.UsageError(f"{param.opts[0]} needs --live.", ctx)
+        if not is_many and param.name in _OF_MANY:
+            raise click.UsageError(f"{param.opts[-1]} needs several sessions.", ctx)
+    if is_live and is_many:
+        raise click.UsageError("--live takes one session at a time.", ctx)
+
+
+def _session_options(options: Dict[str, Any]) -> Dict[str, Any]:
+    """The options of each single replay, by the names that ``replay_session`` has for them."""
+    names = {"timeout": "timeout_s", "thread_wait": "thread_wait_s", "max_late": "max_late_ms"}
+    return {names.get(name, name): value for name, value in options.items()}
+
+
+def _one(folder: Path, options: Dict[str, Any], aside: bool) -> Any:
+    from evi_harness.harness.repeating import replay_repeatedly
+
+    return replay_repeatedly(folder, write=lambda line: click.echo(line, err=aside), **options)
+
+
+def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], keep_json: bool) -> Any:
+    from evi_harness.harness.corpus import replay_corpus
+
+    # Where nobody watches, a bar is a line without meaning.
+    shown = click.progressbar(length=len(folders), label="replaying", file=sys.stderr) if sys.stderr.isatty() else nullcontext()
+    with shown as bar:
+        return replay_corpus(
+            folders,
+            n_jobs=only["jobs"],
+            executor=only["executor"],
+            on_done=lambda _: None if bar is None else bar.update(1),
+            keep_json=keep_json,
+            **options,
+        )
+
+
+def _live(folder: Path, only: Dict[str, Any], out: Optional[Path]) -> Any:
+    from evi_harness.harness.folders import DEFAULT_OUT
+    from evi_harness.harness.live_replay import LiveReplayOptions, replay_live
+
+    options = LiveReplayOptions(
+        base_url=only["base_url"],
+        config_id=only["config_id"],
+        cadence=only["cadence"],
+        out=out or Path(DEFAULT_OUT),
+        max_duration_s=only["max_duration"],
+        patience_s=only["patience"],
+        ca=only["ca"],
+    )
+    return replay_live(folder, options, agree=lambda what: only["yes"] or (sys.stdin.isatty() and click.confirm(what, err=True)))
 
 
 def _write(name: str, text: str) -> None:

@@ -7,27 +7,45 @@ from typing import Optional
 
 import click
 
+from evi_harness.cli.seconds import Seconds
+
 __all__ = ["command"]
 
 
 @click.command("serve")
 @click.argument("session", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--simulate", is_flag=True, help="Serve an EVI that needs no recording, in the place of SESSION.")
-@click.option("--script", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="With --simulate: what it says; a TOML file.")
+@click.option(
+    "--script",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --simulate: what it says; a TOML file, see docs/simulator.md.",
+)
 @click.option("--parrot", is_flag=True, help="With --simulate: say back what it hears (the default).")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The loopback address to listen on; no other is ever bound.")
-@click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 picks one that is free.")
+@click.option(
+    "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The loopback address to listen on; no other is ever bound."
+)
+@click.option(
+    "--port", metavar="N", default=0, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 picks one that is free."
+)
 @click.option("--once", is_flag=True, help="End after the first conversation.")
 @click.option(
-    "--require-key", is_flag=True, help="Refuse with 401 who gives no API key, or another than HUME_API_KEY says where it is set."
+    "--require-key",
+    is_flag=True,
+    help="Refuse with 401 who gives no API key or token, or a wrong one: HUME_API_KEY and HUME_SECRET_KEY are right, or any if not set.",
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write each conversation to OUT/<UTC time>-<name>-served/.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write each conversation to DIR/<UTC time>-<name>-served/.",
+)
 @click.option(
     "--patience",
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     help="How long an answer of the app's may be late before what hangs on it is given up.",
 )
 def command(
@@ -56,12 +74,16 @@ def command(
         raise click.UsageError("--script and --parrot go with --simulate.")
     if script is not None and parrot:
         raise click.UsageError("Give either --script or --parrot.")
+    from evi_harness.harness.interrupts import Interrupts
     from evi_harness.harness.serving import ServeOptions, serve
     from evi_harness.harness.simulating import SIMULATOR, simulation
 
     what = simulation(script) if session is None else session
     service = SIMULATOR if session is None else "player"
     options = ServeOptions(host=host, port=port, once=once, require_key=require_key, out=out, patience_s=patience, service=service)
-    # Who waits for the first line reads a pipe as often as a terminal; click.echo flushes both.
-    click.echo(serve(what, options, click.echo))
+    with Interrupts() as interrupts:
+        # Who presses Ctrl+C twice is told all the same what was served.
+        interrupts.over()
+        # Who waits for the first line reads a pipe as often as a terminal; click.echo flushes both.
+        click.echo(serve(what, options, click.echo))
     return 0

@@ -12,7 +12,8 @@ import os
 from dataclasses import replace
 from typing import Any, Iterator, List, Mapping, Tuple
 
-from evi_harness.evi.dialect import EVI, Evi
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.comparing import AS_USUAL, Comparing, Rules
 from evi_harness.replay.deviations import Deviation
 from evi_harness.replay.differences import Difference
 from evi_harness.replay.findings import Finding
@@ -23,20 +24,22 @@ from evi_harness.session.session import Session
 from evi_harness.storage import header_file
 from evi_harness.storage.redaction import REDACTED, Redactor
 
-__all__ = ["Discreet", "discreet_session", "discreet_verdict", "known_secrets", "redactor_for"]
+__all__ = ["Discreet", "discreet_deviation", "discreet_session", "discreet_verdict", "known_secrets", "redactor_for"]
 
 # Keys of this run, by the names that Hume's guide gives them.
 _VARIABLES = ("HUME_API_KEY", "HUME_SECRET_KEY")
 
 
-class Discreet(Evi):
+class Discreet(Comparing):
     """The dialect, which tells no secrets when it describes a message.
 
     Args:
         redactor: Knows the secrets.
+        rules: How messages are compared.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: Redactor, rules: Rules = AS_USUAL) -> None:
+        super().__init__(rules)
         self._redactor = redactor
 
     def redact(self, text: str) -> str:
@@ -46,7 +49,8 @@ class Discreet(Evi):
     def describe(self, kind: str, message: Message) -> str:
         """One short line for people, without secrets."""
         name = None if message.type is None else self._redactor.string(message.type)
-        return super().describe(kind, Message(name, self._redactor.data(message.fields)))
+        text = None if message.text is None else self._redactor.string(message.text)
+        return super().describe(kind, Message(name, self._redactor.data(message.fields), text))
 
 
 def redactor_for(*sessions: Session) -> Redactor:
@@ -110,13 +114,16 @@ def _discreet_event(event: Event, redactor: Redactor) -> Event:
 
 def discreet_verdict(verdict: Verdict, redactor: Redactor) -> Verdict:
     """A verdict whose sentences and values hold no secrets."""
-    return Verdict(
-        tuple(_discreet_deviation(deviation, redactor) for deviation in verdict.deviations),
-        tuple(_discreet_finding(finding, redactor) for finding in verdict.findings),
+    return replace(
+        verdict,
+        deviations=tuple(discreet_deviation(deviation, redactor) for deviation in verdict.deviations),
+        findings=tuple(_discreet_finding(finding, redactor) for finding in verdict.findings),
+        late=tuple(replace(one, what=redactor.string(one.what)) for one in verdict.late),
     )
 
 
-def _discreet_deviation(deviation: Deviation, redactor: Redactor) -> Deviation:
+def discreet_deviation(deviation: Deviation, redactor: Redactor) -> Deviation:
+    """A deviation whose sentences and values hold no secrets."""
     differences = tuple(
         Difference(redactor.string(one.path), redactor.data(one.recorded), redactor.data(one.live)) for one in deviation.differences
     )

@@ -5,20 +5,24 @@ Rules of living here: nothing is judged; no secret stands in what is raised or n
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, List, Mapping, Optional
+from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from evi_harness.errors import HandlerError, StuckError
 from evi_harness.harness import spec
+from evi_harness.live.behalf import on_behalf
 from evi_harness.live.journal import Journal
-from evi_harness.sdk.app import told
+from evi_harness.live.places import waits_at
+from evi_harness.sdk.app import App
 from evi_harness.sdk.handlers import Callbacks, callbacks_of
 from evi_harness.sdk.quickstart import Quickstart
 from evi_harness.sdk.version import import_sdk
 from evi_harness.session.events import Handshake
 
-__all__ = ["callbacks_for", "chat_options", "developers_part", "note_stuck", "note_unhandled"]
+__all__ = ["Standing", "callbacks_for", "chat_options", "developers_part", "note_stuck"]
 
+_NOTHING: Mapping[str, Any] = {}
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 # The parameters of the handshake that every SDK version takes as an argument; the rest is not repeated.
@@ -30,7 +34,14 @@ _OPTIONS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def callbacks_for(handler: Any, name: str, *, write: Callable[[str], object], redact: Callable[[str], str]) -> Callbacks:
+def callbacks_for(
+    handler: Any,
+    name: str,
+    *,
+    write: Callable[[str], object],
+    redact: Callable[[str], str],
+    arguments: Mapping[str, Any] = _NOTHING,
+) -> Callbacks:
     """Import and build a handler. Call it inside the running loop.
 
     Args:
@@ -38,6 +49,7 @@ def callbacks_for(handler: Any, name: str, *, write: Callable[[str], object], re
         name: What to call it.
         write: Takes the lines that the built-in handler prints.
         redact: Takes secrets out of what an error says.
+        arguments: What the handler's class or function takes besides, by name; the built-in one takes nothing.
 
     Raises:
         HandlerError, NotAHandler, SpecError: The handler is at fault.
@@ -48,7 +60,8 @@ def callbacks_for(handler: Any, name: str, *, write: Callable[[str], object], re
     # Before the handler imports it: what hides a broken sound system from it is ours.
     import_sdk()
     try:
-        return callbacks_of(spec.load(handler) if isinstance(handler, str) else handler, name)
+        with on_behalf("its own making"):
+            return callbacks_of(spec.load(handler) if isinstance(handler, str) else handler, name, arguments)
     except HandlerError as error:
         what = redact(error.what)
         if what == error.what:
@@ -63,31 +76,50 @@ def chat_options(handshake: Optional[Handshake]) -> Mapping[str, Any]:
     return {name: _OPTIONS[name](value) for name, value in query if name in _OPTIONS}
 
 
-def note_unhandled(journal: Journal, loop: Any, context: Mapping[str, Any], redact: Callable[[str], str]) -> None:
-    """Note what asyncio would only log: a task of the handler's own that failed with nobody there to see it is a finding too."""
-    error = context.get("exception")
-    if isinstance(error, Exception) and not isinstance(error, StuckError):
-        journal.note("raised", **told(error, "a task that nobody awaits", redact))
-    elif error is None:
-        loop.default_exception_handler(context)
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stood when the watchdog saw that nothing moved.
+
+    Attributes:
+        stack: The stack of the loop's thread, as text.
+        of: The seq of the event that the handler was busy with, None while it was not.
+        waits: Where the handler's own coroutines stood, the innermost place first.
+    """
+
+    stack: str
+    of: Optional[int] = None
+    waits: Tuple[str, ...] = ()
+
+    @classmethod
+    def seen(cls, stack: str, app: Optional[App]) -> Standing:
+        """Look where a run stands; on the watchdog's thread."""
+        return cls(stack) if app is None else cls(stack, app.handling, tuple(waits_at(app.reading)))
+
+    def detail(self) -> List[str]:
+        """What the handler was doing: its part of the stack; of a loop that only turns, where its coroutines stood."""
+        part = [line.strip() for line in developers_part(self.stack)]
+        files = {place.rpartition(":")[0] for place in self.waits}
+        is_told = any(file in line for file in files for line in part)
+        return part if is_told or not self.waits else list(self.waits)
 
 
 def note_stuck(
-    journal: Journal, error: StuckError, stack: Optional[str], *, of: Optional[int], timeout_s: float, redact: Callable[[str], str]
+    journal: Journal, error: StuckError, standing: Optional[Standing], *, timeout_s: float, redact: Callable[[str], str]
 ) -> None:
     """Note that nothing moved any more.
 
     Args:
         journal: Where to.
         error: What ended the run.
-        stack: Where the watchdog interrupted it, None where it ended by itself.
-        of: The seq of the event that was handled, if any.
+        standing: Where the watchdog interrupted it, None where it ended by itself.
         timeout_s: How long nothing had moved, in real seconds.
         redact: Takes secrets out of what is said.
     """
-    what = error.what if stack is None else f"nothing moved for {timeout_s:g} s of real time; interrupted here"
-    detail = [] if stack is None else [line.strip() for line in developers_part(stack)]
-    journal.note("stuck", of=of, what=redact(what), detail=detail, ended=True)
+    if standing is None:
+        journal.note("stuck", what=redact(error.what), detail=[], ended=True)
+        return
+    what = f"nothing moved for {timeout_s:g} s of real time; interrupted here"
+    journal.note("stuck", of=standing.of, what=what, detail=[redact(line) for line in standing.detail()], ended=True)
 
 
 def developers_part(stack: str) -> List[str]:

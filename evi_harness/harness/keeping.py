@@ -111,6 +111,6 @@ class _OnDemand:
         if self._writer is not None:
             self._writer.close(**changes)
 
-    def abandon(self, reason: str) -> None:
+    def abandon(self, reason: str, **changes: Any) -> None:
         if self._writer is not None:
-            self._writer.abandon(reason)
+            self._writer.abandon(reason, **changes)

@@ -86,6 +86,7 @@ class LiveResult:
         ended: How it ended, in words.
         duration_ns: From its opening to its last event.
         n_events: How many events were written.
+        n_dropped: How many were not, since the disk was full, failed or did not keep up.
         problem: What went wrong on the way; the folder is there all the same.
     """
 
@@ -93,12 +94,15 @@ class LiveResult:
     ended: str
     duration_ns: int
     n_events: int
+    n_dropped: int = 0
     problem: Optional[EviHarnessError] = None
 
     def lines(self) -> List[str]:
         """What to tell people: how it ended; where the session is, and how to replay it."""
         place = shlex.quote(_near(self.folder))
         how_long = f"{self.duration_ns / 1e9:.1f} s, {self.n_events} events"
+        if self.n_dropped:
+            how_long += f"; {self.n_dropped} more were lost"
         return [f"ended: {self.ended}", f"session: {place} ({how_long}); replay it: evi-harness replay {place}"]
 
 
@@ -152,7 +156,6 @@ class _Live:
         self._conversation: Optional[Conversation] = None
         self._opened_s = 0.0
         self._ended = ""
-        self._closed: Optional[Closed] = None
         self._last_ns = 0
 
     def go(self, interrupts: Interrupts, device: Optional[int], sound: Optional[_Software]) -> LiveResult:
@@ -170,7 +173,8 @@ class _Live:
             if self._recording is not None:
                 self._recording.stop()
         if self._recording is None:
-            raise failure or KeyboardInterrupt
+            # What an attempt that was called off says in the end is no news.
+            raise KeyboardInterrupt if failure is None or self._ended == _INTERRUPTED else failure
         return self._result(self._recording, failure)
 
     async def _main(self, interrupts: Interrupts, device: Optional[int], sound: Optional[_Software]) -> None:
@@ -216,8 +220,6 @@ class _Live:
 
     def _watch(self, event: Event) -> None:
         self._last_ns = max(self._last_ns, event.at_ns)
-        if isinstance(event, Closed):
-            self._closed = event
         if self._indicator.is_shown:
             self._level.hear(event)
 
@@ -254,11 +256,11 @@ class _Live:
     def _result(self, recording: Recording, failure: Optional[EviHarnessError]) -> LiveResult:
         folder = recording.folder
         problem = self._told(failure or self._fault())
-        if recording.failure is not None:
+        if not recording.is_complete:
             problem = self._recording_problem(recording)
         if folder is None:
             raise problem or SessionUnwritable("no session could be made", where=str(self._options.out))
-        return LiveResult(folder, self._how_it_ended(), self._last_ns, recording.n_events, problem)
+        return LiveResult(folder, self._how_it_ended(recording.closed), self._last_ns, recording.n_events, recording.n_dropped, problem)
 
     def _told(self, problem: Optional[EviHarnessError]) -> Optional[EviHarnessError]:
         if problem is not None:
@@ -274,17 +276,21 @@ class _Live:
         return HandlerError(f"{what}{times}", where=places[0] if places else None, hint="The session is complete all the same.")
 
     def _recording_problem(self, recording: Recording) -> EviHarnessError:
-        place = _near(recording.folder) if recording.folder is not None else str(self._options.out)
-        reason = self._redactor.string(getattr(recording.failure, "what", None) or str(recording.failure))
-        hint = f"What was written before is there: evi-harness check {shlex.quote(place)} says what is missing."
-        return SessionUnwritable(f"the session is incomplete, the recording ended early: {reason}", where=place, hint=hint)
+        if recording.failure is None:
+            reason = f"the disk did not keep up, and {recording.n_dropped} events were dropped"
+        else:
+            reason = self._redactor.string(getattr(recording.failure, "what", None) or str(recording.failure))
+        if recording.folder is None:
+            return SessionUnwritable(f"nothing was recorded: {reason}", where=_near(self._options.out))
+        place = _near(recording.folder)
+        hint = f"What was written is there: evi-harness check {shlex.quote(place)} says what is missing."
+        return SessionUnwritable(f"the session is incomplete: {reason}", where=place, hint=hint)
 
-    def _how_it_ended(self) -> str:
-        closed = self._closed
-        if self._ended or closed is None or closed.by == "app":
-            return self._ended or "by the app"
-        if closed.by == "network":
-            return "the connection was lost"
+    def _how_it_ended(self, closed: Optional[Closed]) -> str:
+        # What the service did stands, though the app may have come to want an end before it noticed.
+        if closed is None or closed.by != "service":
+            lost = closed is not None and closed.by == "network"
+            return self._ended or ("the connection was lost" if lost else "by the app")
         code = "no code" if closed.code is None else f"{closed.code}: {explain(closed.code)}"
         reason = f" ({printable(self._redactor.string(closed.reason))})" if closed.reason else ""
         return f"the service closed the connection with {code}{reason}"

@@ -10,25 +10,32 @@ interrupted ends the server's process too.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Union
 
 from evi_harness.errors import StuckError
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.handling import callbacks_for, chat_options, note_stuck, note_unhandled
+from evi_harness.harness.handling import Standing, callbacks_for, chat_options, note_stuck
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.merging import merged
-from evi_harness.harness.run import RECORDED, Run, RunOptions, name_of
+from evi_harness.harness.outside import Outside
+from evi_harness.harness.run import RECORDED, Run, RunOptions, name_of, recording_of
 from evi_harness.harness.serving import Served, play, served
-from evi_harness.harness.silence import silent_sound
+from evi_harness.harness.user_audio import Sound, UserAudio, replay_sound, sent_by, user_audio
 from evi_harness.live.app_side import AppSide
 from evi_harness.live.clock import RealClock
+from evi_harness.live.exits import telling_exit
+from evi_harness.live.heard import note_heard
 from evi_harness.live.journal import Journal
+from evi_harness.live.left_behind import LeftBehind
 from evi_harness.live.long_steps import THRESHOLD_NS, LongSteps
+from evi_harness.live.step_sampler import StepSampler
 from evi_harness.live.stepping import LOOK_UP_S, SteppingLoop, run_stepping
 from evi_harness.live.watchdog import Watchdog
 from evi_harness.replay.player import Player
+from evi_harness.replay.recording import Recording
 from evi_harness.replay.user import RecordedUser
 from evi_harness.sdk.app import App, run_app
+from evi_harness.sdk.playback_queue import kind_of_step
 from evi_harness.sdk.recorded import run_recorded
 from evi_harness.session.events import Event, Handshake, Opened
 from evi_harness.session.protocols import Action, Send, Service
@@ -40,11 +47,11 @@ __all__ = ["run_in_real_time"]
 BEHIND_NS = 500_000_000
 
 
-def run_in_real_time(recorded: Session, handler: Any, options: RunOptions) -> Run:
+def run_in_real_time(recorded: Union[Session, Recording], handler: Any, options: RunOptions) -> Run:
     """Replay a recording to a handler once. It takes as long as the recording, and the start of a process.
 
     Args:
-        recorded: The recording.
+        recorded: The recording: as it was, or on the axis on which it is to be acted out.
         handler: None for the built-in one, ``"recorded"``, a SPEC, or the handler itself.
         options: See there.
 
@@ -58,13 +65,14 @@ def run_in_real_time(recorded: Session, handler: Any, options: RunOptions) -> Ru
         StuckError: Nothing moved before the handler was connected.
     """
     run = Run(name_of(handler))
-    _RealRun(recorded, handler, options, run).go()
+    _RealRun(recording_of(recorded), handler, options, run).go()
     return run
 
 
 class _RealRun:
-    def __init__(self, recorded: Session, handler: Any, options: RunOptions, run: Run) -> None:
-        self._recorded = recorded
+    def __init__(self, recording: Recording, handler: Any, options: RunOptions, run: Run) -> None:
+        self._recording = recording
+        self._recorded = recording.session
         self._handler = handler
         self._options = options
         self._run = run
@@ -72,38 +80,49 @@ class _RealRun:
         self._journal = Journal(self._clock)
         self._loop: Optional[SteppingLoop] = None
         self._app: Optional[App] = None
+        self._outside: Optional[Outside] = None
 
     def go(self) -> None:
-        server = served(play(self._recorded, self._options.patience))
+        server = served(play(self._recording, self._options.patience, self._options.dialect))
         with server:
             self._run_handler(server.url)
         self._collect(server)
 
     def _run_handler(self, url: str) -> None:
-        # Where the watchdog found it, and what the handler was busy with.
-        stuck: List[Tuple[str, Optional[int]]] = []
-        timeout_s = self._options.timeout_s
+        stuck: List[Standing] = []
+        timeout_s, redact = self._options.timeout_s, self._options.redact
+        outside = self._outside = Outside(self._recorded, self._options.outside, url=url, redact=redact)
         try:
-            with Watchdog(self._progress, lambda stack: stuck.append((stack, self._handling())), timeout_s=timeout_s):
+            looking = Watchdog(self._progress, lambda stack: stuck.append(Standing.seen(stack, self._app)), timeout_s=timeout_s)
+            with outside, looking, telling_exit(redact):
                 # A watchdog takes a loop that looks up for one that moves.
                 run_stepping(lambda loop: self._main(loop, url), look_up_s=min(LOOK_UP_S, timeout_s / 4))
         except StuckError as error:
             if self._journal.opened_at_ns is None:
                 raise
-            stack, of = stuck[0] if stuck else (None, None)
-            note_stuck(self._journal, error, stack, of=of, timeout_s=timeout_s, redact=self._options.redact)
+            note_stuck(self._journal, error, stuck[0] if stuck else None, timeout_s=timeout_s, redact=redact)
 
     async def _main(self, loop: SteppingLoop, url: str) -> None:
         self._loop = loop
-        loop.set_exception_handler(self._unhandled)
+        assert self._outside is not None
+        self._outside.follow(loop, self._journal, self._handling)
         threshold_ns = THRESHOLD_NS if self._options.blocked_ns is None else self._options.blocked_ns
-        long_steps = LongSteps(self._journal, loop.steps, threshold_ns)
-        if self._handler == RECORDED:
-            await self._run_recorded(url)
-        else:
-            with silent_sound():
-                await self._run_app(url, loop)
-        long_steps.finish()
+        with StepSampler(loop.steps, self._handling) as sampler:
+            long_steps = LongSteps(self._journal, loop.steps, threshold_ns, kind_of_step, sampler.places)
+            if self._handler == RECORDED:
+                await self._run_recorded(url)
+            else:
+                await self._run_watched(url, loop)
+            long_steps.finish()
+
+    async def _run_watched(self, url: str, loop: SteppingLoop) -> None:
+        audio = user_audio(self._recording)
+        with replay_sound(audio, self._journal) as sound:
+            with LeftBehind(self._journal, EVI, self._options.redact) as left_behind:
+                loop.set_exception_handler(left_behind.unhandled)
+                await self._run_app(url, loop, audio, sound, left_behind)
+                await left_behind.finish()
+            note_heard(self._journal, sound.speaker.playbacks, EVI)
 
     async def _run_recorded(self, url: str) -> None:
         user = RecordedUser(self._recorded, EVI, only_microphone=False, closes=True)
@@ -111,23 +130,30 @@ class _RealRun:
         side = AppSide(self._journal, lambda _: None)
         await run_recorded(url, handshake, user, self._journal, self._clock, side.opened)
 
-    async def _run_app(self, url: str, loop: SteppingLoop) -> None:
+    async def _run_app(self, url: str, loop: SteppingLoop, audio: UserAudio, sound: Sound, left_behind: LeftBehind) -> None:
         options = self._options
-        # With no handler of the developer's there is nobody but the recording to send what the app sent.
-        user = RecordedUser(self._recorded, EVI, only_microphone=self._handler is not None, closes=False)
+        callbacks = callbacks_for(self._handler, self._run.handler, write=options.write, redact=options.redact, arguments=options.arguments)
+        user, microphone = sent_by(self._recorded, audio, callbacks, sound, self._journal, built_in=self._handler is None)
         # The server gives up first: an app that closed in the same instant would hide what it waited for.
         patience = replace(options.patience, message_ns=options.patience.message_ns + BEHIND_NS)
-        following = _Following(user, Player(self._recorded, EVI, patience))
+        following = _Following(user, Player(self._recording, options.dialect, patience))
         side = AppSide(self._journal, lambda event: self._happened(loop, following, event))
+
+        def opened(websocket: Any) -> None:
+            side.opened(websocket)
+            left_behind.opened(websocket)
+
         self._app = App(
             base_url=url,
-            callbacks=callbacks_for(self._handler, self._run.handler, write=options.write, redact=options.redact),
+            callbacks=callbacks,
             user=Leaving(following, following.player, following.has_all),
             journal=self._journal,
             clock=self._clock,
             options=chat_options(self._recorded.handshake),
             redact=options.redact,
-            opened=side.opened,
+            opened=opened,
+            microphone=microphone,
+            heard_ns=lambda: sound.speaker.heard_ns,
         )
         await run_app(self._app)
 
@@ -135,12 +161,11 @@ class _RealRun:
         if isinstance(event, Opened):
             # Importing and connecting are not the app's running.
             loop.steps.forget()
+            assert self._outside is not None
+            self._outside.opened()
         following.follow(event)
         if self._app is not None and self._app.pump is not None:
             self._app.pump.wake()
-
-    def _unhandled(self, loop: Any, context: Mapping[str, Any]) -> None:
-        note_unhandled(self._journal, loop, context, self._options.redact)
 
     def _progress(self) -> int:
         # In real time nothing need happen for minutes; a loop that still looks for it is alive.

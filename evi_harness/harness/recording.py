@@ -30,7 +30,7 @@ from evi_harness.live.clock import Clock
 from evi_harness.live.recorder import Recorder
 from evi_harness.live.tap import Tap, is_tappable
 from evi_harness.sdk.connection import websocket_of
-from evi_harness.session.events import Event, Received
+from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.header import Anchor, Header, Recorded
 from evi_harness.session.session import Session
 from evi_harness.storage.writer import SessionWriter
@@ -94,7 +94,8 @@ class Recording:
     """A recording of one connection; ``record`` makes it.
 
     Attributes:
-        folder: The session folder, None before the start. It is there, with a header, moments after the start.
+        folder: The session folder, None before the start and where none could be made. It is there, with a header, moments after the start.
+        closed: How the connection was closed, None until that was seen.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Recording:
         watch: Callable[[Event], object],
     ) -> None:
         self.folder: Optional[Path] = None
+        self.closed: Optional[Closed] = None
         self._connection = connection
         self._place = (Path(out).absolute(), name)
         self._secrets = tuple(secrets)
@@ -123,6 +125,7 @@ class Recording:
         self._leaving = threading.Lock()
         self._finishing = threading.Lock()
         self._is_finished = False
+        self._is_over = False
         # When the connection was let go of, on both clocks.
         self._left: Optional[Tuple[datetime, int]] = None
 
@@ -132,9 +135,19 @@ class Recording:
         return 0 if self._writer is None else self._writer.n_events
 
     @property
+    def n_dropped(self) -> int:
+        """How many events were heard and not written, since the disk was full, failed or did not keep up."""
+        return 0 if self._recorder is None else self._recorder.n_dropped
+
+    @property
     def failure(self) -> Optional[Exception]:
         """What ended the recording early, None while nothing did."""
         return self._failure or (None if self._recorder is None else self._recorder.failure)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was heard is on disk and the recording is over; False while it runs."""
+        return self._is_over and self.failure is None and not self.n_dropped
 
     def start(self) -> Recording:
         """Record until ``stop``, the end of the connection or that of the program, whichever comes first.
@@ -193,6 +206,8 @@ class Recording:
         tap.attach()
 
     def _put(self, event: Event) -> None:
+        if isinstance(event, Closed):
+            self.closed = event
         if self._recorder is not None:
             self._recorder.put(event)
 
@@ -204,11 +219,13 @@ class Recording:
         try:
             return SessionWriter(folder, header, EVI, secrets=secrets)
         except SessionUnwritable:
+            _release(folder)
+            self.folder = None
             if not folder.exists():
                 raise
-            # Another process has made it since it was chosen.
-            self.folder = _reserve(*self._place)
-            return SessionWriter(self.folder, header, EVI, secrets=secrets)
+        # Another process has made it since it was chosen.
+        self.folder = _reserve(*self._place)
+        return SessionWriter(self.folder, header, EVI, secrets=secrets)
 
     def _connection_is_over(self) -> None:
         if self._ends_with_connection:
@@ -238,8 +255,9 @@ class Recording:
             atexit.unregister(self.stop)
             changes: Dict[str, Any] = {} if self._tap is None else self._seen(self._tap)
             self._recorder.close(**changes)
-            with _reserving:
-                _reserved.discard(self.folder or Path())
+            if self.folder is not None:
+                _release(self.folder)
+            self._is_over = True
 
     def _seen(self, tap: Tap) -> Dict[str, Any]:
         """What the header can say at the end."""
@@ -265,7 +283,7 @@ class Recording:
 
 
 class _FolderWriter:
-    """Makes the folder at the first event and writes into it; all on the recorder's thread but ``close``.
+    """Makes the folder at the first event and writes into it; all on the recorder's thread.
 
     Attributes:
         failure: Set from outside when events are missing: then the session is left incomplete.
@@ -296,13 +314,13 @@ class _FolderWriter:
         if self._writer is None:
             return
         if self.failure is not None:
-            self._writer.abandon(f"the tap failed: {self.failure}")
+            self._writer.abandon(f"the tap failed: {self.failure}", counts=changes.get("counts", {}))
         else:
             self._writer.close(ids=self._ids, app=app(), **changes)
 
-    def abandon(self, reason: str) -> None:
+    def abandon(self, reason: str, **changes: Any) -> None:
         if self._writer is not None:
-            self._writer.abandon(reason)
+            self._writer.abandon(reason, **changes)
 
     def _look_for_ids(self, event: Received) -> None:
         self._n_received += 1
@@ -344,6 +362,11 @@ def _reserve(out: Path, name: str) -> Path:
             folder = first.with_name(f"{first.name}.{number}")
         _reserved.add(folder)
     return folder
+
+
+def _release(folder: Path) -> None:
+    with _reserving:
+        _reserved.discard(folder)
 
 
 def _text(wall: datetime) -> str:

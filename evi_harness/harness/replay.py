@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 import uuid
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
-from evi_harness.errors import UsageError
+from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
+from evi_harness.harness.axis import Axis
+from evi_harness.harness.comparing import Comparing, Rules, matched
 from evi_harness.harness.discretion import Discreet, discreet_verdict, known_secrets, redactor_for
+from evi_harness.harness.expecting import Update, load_expected, require_folder
 from evi_harness.harness.folders import new_folder, now_utc
+from evi_harness.harness.outside import MACHINE, OutsideOptions
 from evi_harness.harness.real_run import run_in_real_time
-from evi_harness.harness.run import Run, RunOptions, run_in_virtual_time
-from evi_harness.harness.sessions import load_session
+from evi_harness.harness.run import RECORDED, Run, RunOptions, run_in_virtual_time
 from evi_harness.harness.software import app, software
 from evi_harness.live.lateness import Lateness, lateness_ns
 from evi_harness.live.virtual import THREAD_WAIT_NS
+from evi_harness.replay.deviations import Deviation
+from evi_harness.replay.findings import Finding, severities_of
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
+from evi_harness.replay.recording import Recording
 from evi_harness.replay.trace import first_difference
 from evi_harness.replay.verdict import Verdict, judge
+from evi_harness.report.expectation import REMOVED, WRITTEN
 from evi_harness.report.plain import printable
 from evi_harness.report.replay import ReplayReport, as_json, as_text
 from evi_harness.sdk.version import installed_version
-from evi_harness.session.events import Event, Received, Sent, order
+from evi_harness.session.events import NOTHING, Event, Received, Sent, order
 from evi_harness.session.header import Anchor, Header, Recorded
 from evi_harness.session.session import Session
 from evi_harness.storage.redaction import Redactor
@@ -37,7 +46,7 @@ __all__ = ["CLOCKS", "ReplayResult", "replay_session"]
 
 VIRTUAL = "virtual"
 # Clock → what runs a handler on it.
-CLOCKS: Mapping[str, Callable[[Session, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, "real": run_in_real_time}
+CLOCKS: Mapping[str, Callable[[Recording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, "real": run_in_real_time}
 
 # Recorded seq and what was added to it, of each message that was upgraded.
 Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
@@ -66,6 +75,16 @@ class ReplayResult:
         return self.report.verdict
 
     @property
+    def deviations(self) -> Tuple[Deviation, ...]:
+        """Where the replay differed from the recording, or from what is expected in its place; first divergence first."""
+        return self.verdict.deviations
+
+    @property
+    def findings(self) -> Tuple[Finding, ...]:
+        """What is wrong in itself, in time."""
+        return self.verdict.findings
+
+    @property
     def session(self) -> Session:
         """The session that the replay yielded, with what was observed as notes."""
         return self.report.live
@@ -81,7 +100,7 @@ class ReplayResult:
 
     def json(self) -> Dict[str, Any]:
         """The report for programs."""
-        told: Dict[str, Any] = self.redactor.data(as_json(self.report))
+        told: Dict[str, Any] = self.redactor.data(as_json(self.report, Discreet(self.redactor)))
         return told
 
 
@@ -89,60 +108,123 @@ def replay_session(
     session: Union[str, Path, Session],
     *,
     handler: Any = None,
+    arguments: Optional[Mapping[str, Any]] = None,
     clock: str = VIRTUAL,
     upgrade: bool = False,
     twice: bool = False,
+    ignore: Iterable[str] = (),
+    strict: bool = False,
+    max_late_ms: Optional[float] = None,
+    update: bool = False,
     out: Optional[Union[str, Path]] = None,
     patience: Patience = DEFAULT_PATIENCE,
     timeout_s: float = 60.0,
     thread_wait_s: float = THREAD_WAIT_NS / 1e9,
+    allow_hosts: Sequence[str] = (),
+    wall_clock: str = MACHINE,
+    seed: Optional[int] = None,
+    severities: Mapping[str, str] = NOTHING,
+    blocked_ms: Optional[float] = None,
+    speed: Union[str, float, None] = None,
+    max_gap: Union[str, float, None] = None,
+    first: Union[str, float, None] = None,
+    last: Union[str, float, None] = None,
     write: Callable[[str], object] = print,
 ) -> ReplayResult:
     """Replay a session to a handler, through the installed SDK.
+
+    What the app sends is compared with what was recorded, or with what was accepted in its place (see ``update``).
 
     Args:
         session: A session, or its folder.
         handler: None for the built-in handler, which prints a transcript and leaves what the app sent to the recording; ``"recorded"`` for
             the null test, in which the recording meets itself; a SPEC (``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME``); or a function
-            ``on_message(message)``, an object of the quickstart's shape, or a class of such objects. The user's audio is sent from the
-            recording, and the connection closed when the recorded app closed it.
+            ``on_message(message)`` or ``on_message(message, stream)``, an object of the quickstart's shape, a coroutine function that
+            takes the connection, a class of such objects, or a function that returns one of these. docs/replay.md says who sends the
+            user's audio. The connection is closed when the recorded app closed it.
+        arguments: What the handler's class or function takes besides, by name.
         clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a process of its own.
         upgrade: Add to old messages what the installed SDK requires; reported.
         twice: Replay twice and compare the two runs byte for byte; in virtual time only.
+        ignore: What is not compared: JSON paths such as ``$.content`` or ``tool_response:$..time``. docs/replay.md has all of them.
+        strict: Compare also what is given anew in each run.
+        max_late_ms: How much later than due a message may be sent, in milliseconds; None for as late as it likes, with a note.
+        update: Accept what the app sends now as what is expected from now on, in a file beside events.jsonl.
         out: A folder of sessions that the replay's own session is written to.
         patience: How long the player waits for the app.
         timeout_s: After so many real seconds without progress the replay is stuck.
         thread_wait_s: How long, in real seconds, the virtual clock stands still for a job on another thread.
+        allow_hosts: What the app may reach on the network besides the service, as ``HOST`` or ``HOST:PORT``.
+        wall_clock: The time of day that the app sees: ``machine``, or ``recorded`` for that of the session.
+        seed: What ``random`` and ``numpy.random`` are seeded with before the handler is imported; None for nothing.
+        severities: What findings weigh, by kind, where that is not as docs/findings.md has it: ``error``, ``warning`` or ``off``.
+        blocked_ms: From how many milliseconds on a step of the event loop counts as blocking it; None for what the clock has for it.
+        speed: How many times as fast as it was recorded, or ``max``; None for as recorded. docs/pace.md says what that means.
+        max_gap: What spans in which nobody speaks and nothing is received are shortened to, in seconds or as ``250ms``; None to leave all.
+        first: Where to begin: a time in seconds or as ``1m3s``, an event as ``#123``, a turn as ``t3``; None for the beginning.
+        last: Where to end, likewise; it belongs to the part.
         write: Takes the lines that the built-in handler prints; they hold no secret and nothing that a terminal acts on.
 
     Returns:
         The result.
 
     Raises:
-        UsageError: There is no such clock; two runs in real time are to be compared; an event loop runs on this thread.
-        SessionUnreadable: The session cannot be read.
+        UsageError: There is no such clock; two runs in real time are to be compared; an event loop runs on this thread; a path in
+            ``ignore`` is none; a session in memory is to be updated; there is no such finding, severity, host or wall clock.
+        SessionUnreadable: The session cannot be read, or holds no event.
         HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
         SdkError: The SDK is not installed.
-        SessionUnwritable: ``out`` cannot be written.
+        SessionUnwritable: ``out`` cannot be written, or the folder of a session that is to be updated.
     """
     run_once = _on(clock, twice)
-    recorded = session if isinstance(session, Session) else load_session(session)
+    outside = OutsideOptions(tuple(allow_hosts), wall_clock, seed)
+    outside.check()
+    severities_of(severities)
+    axis = Axis.of(speed, max_gap, first, last)
+    if update and axis.is_part:
+        raise UsageError("what is expected cannot be updated by a part of the session", hint="Leave out --from and --until, or --update.")
+    rules, max_late_ns = Rules.of(ignore, strict), _nanoseconds(max_late_ms, "a message may be late")
+    expected = load_expected(session)
+    recorded = expected.recorded
+    if update:
+        require_folder(expected)
+    if not recorded.events:
+        raise SessionUnreadable("there is no event in this session, and so nothing to replay", where=recorded.name)
     sdk = installed_version()
-    played, upgraded = _upgraded(recorded, sdk) if upgrade else (recorded, ())
+    whole, upgraded = _upgraded(expected.played, sdk) if upgrade else (expected.played, ())
+    recording = axis.recording(whole)
+    played = recording.session
     redactor = redactor_for(recorded)
+    dialect = Discreet(redactor, rules)
     options = RunOptions(
         patience=patience,
         timeout_s=timeout_s,
         thread_wait_ns=round(thread_wait_s * 1e9),
         write=lambda line: write(printable(redactor.string(line))),
         redact=redactor.string,
+        arguments=_arguments(handler, arguments),
+        blocked_ns=_nanoseconds(blocked_ms, "a step may take"),
+        dialect=Comparing(rules),
+        outside=outside,
     )
     began_s = time.perf_counter()
-    run = run_once(played, handler, options)
+    run = run_once(recording, handler, options)
     real_s = time.perf_counter() - began_s
-    difference = _second(played, handler, options, run, Discreet(redactor)) if twice else None
-    live = _live(recorded, run, sdk, upgraded, clock)
-    verdict = discreet_verdict(judge(played, live, Discreet(redactor)), redactor)
+    difference = _second(recording, handler, options, run, dialect) if twice else None
+    live = _live(recorded, run, sdk, upgraded, clock, {"axis": axis.told(), **outside.told()})
+    by_app = run.handshake_by_app
+    weighing = partial(judge, live=live, dialect=dialect, handshake_by_app=by_app, max_late_ns=max_late_ns, severities=severities)
+
+    def judged(played: Session) -> Verdict:
+        return discreet_verdict(weighing(played), redactor)
+
+    verdict = judged(played)
+    expectation = expected.report()
+    if update:
+        expectation = Update(expected, redactor, dialect, by_app, bool(difference)).accept(live, verdict)
+        if expectation.outcome in (WRITTEN, REMOVED):
+            played = axis.recording(expectation.after).session
+            verdict = judged(played)
     folder = None if out is None else new_folder(out, f"{recorded.name or 'session'}-replay")
     if folder is not None:
         write_session(folder, live, EVI, secrets=known_secrets(recorded, live))
@@ -161,12 +243,23 @@ def replay_session(
             overdue_jobs=run.overdue_jobs,
             real_s=real_s,
             folder=None if folder is None else str(folder),
+            handshake_by="app" if by_app else "harness",
+            max_late_ns=max_late_ns,
+            strict=strict,
+            ignored=matched(rules, played, live),
+            expectation=expectation,
         ),
         redactor,
     )
 
 
-def _on(clock: str, twice: bool) -> Callable[[Session, Any, RunOptions], Run]:
+def _arguments(handler: Any, arguments: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
+    if arguments and (handler is None or (isinstance(handler, str) and handler == RECORDED)):
+        raise UsageError(f"there is no handler to give {', '.join(arguments)} to", hint="Name yours with --handler.")
+    return arguments or {}
+
+
+def _on(clock: str, twice: bool) -> Callable[[Recording, Any, RunOptions], Run]:
     if clock not in CLOCKS:
         raise UsageError(f"there is no clock {clock!r}", hint=f"There are: {', '.join(CLOCKS)}.")
     if twice and clock != VIRTUAL:
@@ -175,6 +268,14 @@ def _on(clock: str, twice: bool) -> Callable[[Session, Any, RunOptions], Run]:
             hint="Leave out --clock real, or --twice.",
         )
     return CLOCKS[clock]
+
+
+def _nanoseconds(ms: Optional[float], what: str) -> Optional[int]:
+    if ms is None:
+        return None
+    if not 0 <= ms < math.inf:
+        raise UsageError(f"{ms!r} milliseconds is no time that {what}")
+    return round(ms * 1e6)
 
 
 def _lateness_ns(live: Session) -> Mapping[str, Optional[int]]:
@@ -197,9 +298,9 @@ def _upgraded(session: Session, sdk: str) -> Tuple[Session, Upgraded]:
     return replace(session, events=tuple(events)), tuple(changes)
 
 
-def _second(played: Session, handler: Any, options: RunOptions, first: Run, dialect: Discreet) -> Tuple[str, ...]:
+def _second(recording: Recording, handler: Any, options: RunOptions, first: Run, dialect: Discreet) -> Tuple[str, ...]:
     # The second run is to be compared, not watched.
-    second = run_in_virtual_time(played, handler, replace(options, write=lambda _: None))
+    second = run_in_virtual_time(recording, handler, replace(options, write=lambda _: None))
     lines = first_difference(first.events, second.events)
     if lines is None:
         return ()
@@ -217,7 +318,7 @@ def _said(line: str, events: Sequence[Event], dialect: Discreet) -> str:
     return f"#{event.seq} at {event.at_ns / 1e9:.9f} s, {event.kind} {said} (sha256 {digest}…)"
 
 
-def _live(recorded: Session, run: Run, sdk: str, upgraded: Upgraded, clock: str) -> Session:
+def _live(recorded: Session, run: Run, sdk: str, upgraded: Upgraded, clock: str, told: Mapping[str, Any]) -> Session:
     now = now_utc()
     header = Header(
         id=str(uuid.uuid4()),
@@ -236,6 +337,7 @@ def _live(recorded: Session, run: Run, sdk: str, upgraded: Upgraded, clock: str)
             "clock": clock,
             "causes": EVI.version,
             "deterministic": clock == VIRTUAL and not run.overdue_jobs,
+            **told,
             "upgraded": [{"recorded_seq": seq, "added": list(added)} for seq, added in upgraded],
         },
     )

@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.errors import StuckError
-from evi_harness.evi.dialect import EVI
-from evi_harness.harness.handling import callbacks_for, chat_options, note_stuck, note_unhandled
+from evi_harness.evi.dialect import EVI, Evi
+from evi_harness.harness.handling import Standing, callbacks_for, chat_options, note_stuck
 from evi_harness.harness.leaving import Leaving
-from evi_harness.harness.silence import silent_sound
+from evi_harness.harness.outside import Outside, OutsideOptions
+from evi_harness.harness.user_audio import Sound, UserAudio, replay_sound, sent_by, user_audio
 from evi_harness.live.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.live.blocking import Charge
 from evi_harness.live.carrier import VirtualCarrier
+from evi_harness.live.computing import THRESHOLD_NS as COMPUTING_NS
+from evi_harness.live.computing import Computing
+from evi_harness.live.exits import telling_exit
+from evi_harness.live.heard import note_heard
 from evi_harness.live.journal import Journal
+from evi_harness.live.left_behind import LeftBehind
 from evi_harness.live.server import ChatServer
+from evi_harness.live.step_sampler import StepSampler
 from evi_harness.live.virtual import THREAD_WAIT_NS, VirtualLoop, run_virtual
 from evi_harness.live.watchdog import Watchdog
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience, Player
+from evi_harness.replay.recording import Recording
 from evi_harness.replay.user import RecordedUser
 from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.recorded import run_recorded
@@ -30,7 +38,7 @@ from evi_harness.session.events import Closed, Event, Handshake
 from evi_harness.session.protocols import Action, Service
 from evi_harness.session.session import Session
 
-__all__ = ["BUILT_IN", "RECORDED", "Run", "RunOptions", "name_of", "run_in_virtual_time"]
+__all__ = ["BUILT_IN", "RECORDED", "Run", "RunOptions", "name_of", "recording_of", "run_in_virtual_time"]
 
 RECORDED = "recorded"
 BUILT_IN = "quickstart (built in)"
@@ -51,6 +59,9 @@ class RunOptions:
         thread_wait_ns: How long, in real time, the clock stands still for a job that does not wake the loop.
         write: Takes the lines that the built-in handler prints.
         redact: Takes secrets out of what notes quote.
+        arguments: What the handler's class or function takes besides, by name.
+        dialect: How sent messages are compared, so that the player pairs them as the verdict does.
+        outside: What the app meets besides the service.
     """
 
     patience: Patience = DEFAULT_PATIENCE
@@ -59,6 +70,9 @@ class RunOptions:
     thread_wait_ns: int = THREAD_WAIT_NS
     write: Callable[[str], object] = print
     redact: Callable[[str], str] = str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    dialect: Evi = EVI
+    outside: OutsideOptions = field(default_factory=OutsideOptions)
 
 
 @dataclass
@@ -70,19 +84,21 @@ class Run:
         events: The events of its session, in the order of writing.
         overdue_jobs: Jobs that the clock did not wait for; with one, two runs may differ.
         end_ns: Session time at the end of the run.
+        handshake_by_app: Whether the app opened the connection itself, so that what it asked for is its own.
     """
 
     handler: str
     events: List[Event] = field(default_factory=list)
     overdue_jobs: Tuple[str, ...] = ()
     end_ns: int = 0
+    handshake_by_app: bool = False
 
 
-def run_in_virtual_time(recorded: Session, handler: Any, options: RunOptions) -> Run:
+def run_in_virtual_time(recorded: Union[Session, Recording], handler: Any, options: RunOptions) -> Run:
     """Replay a recording to a handler once.
 
     Args:
-        recorded: The recording.
+        recorded: The recording: as it was, or on the axis on which it is to be acted out.
         handler: None for the built-in one, ``"recorded"``, a SPEC, or the handler itself.
         options: See there.
 
@@ -93,13 +109,14 @@ def run_in_virtual_time(recorded: Session, handler: Any, options: RunOptions) ->
         HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
     """
     run = Run(name_of(handler))
-    _VirtualRun(recorded, handler, options, run).go()
+    _VirtualRun(recording_of(recorded), handler, options, run).go()
     return run
 
 
 class _VirtualRun:
-    def __init__(self, recorded: Session, handler: Any, options: RunOptions, run: Run) -> None:
-        self._recorded = recorded
+    def __init__(self, recording: Recording, handler: Any, options: RunOptions, run: Run) -> None:
+        self._recording = recording
+        self._recorded = recording.session
         self._handler = handler
         self._options = options
         self._run = run
@@ -107,24 +124,27 @@ class _VirtualRun:
         self._journal: Optional[Journal] = None
         self._blocked: Optional[BlockedNotes] = None
         self._app: Optional[App] = None
+        self._outside = Outside(recording.session, options.outside, redact=options.redact)
 
     def go(self) -> None:
-        stacks: List[str] = []
+        stuck: List[Standing] = []
+        timeout_s, redact = self._options.timeout_s, self._options.redact
         try:
-            with Watchdog(self._progress, stacks.append, timeout_s=self._options.timeout_s):
+            looking = Watchdog(self._progress, lambda stack: stuck.append(Standing.seen(stack, self._app)), timeout_s=timeout_s)
+            with self._outside, looking, telling_exit(redact):
                 run_virtual(self._main, thread_wait_ns=self._options.thread_wait_ns, on_charge=self._charged)
         except StuckError as error:
-            self._stuck(error, stacks)
+            self._stuck(error, stuck[0] if stuck else None)
         finally:
             self._collect()
 
     async def _main(self, loop: VirtualLoop) -> None:
         self._loop = loop
         loop.limit_ns = loop.now_ns() + 2 * self._recorded.duration_ns + LIMIT_NS
-        loop.set_exception_handler(self._unhandled)
         over = asyncio.Event()
         journal = self._journal = Journal(loop, lambda event: over.set() if isinstance(event, Closed) else None)
-        player = Player(self._recorded, EVI, self._options.patience)
+        self._outside.follow(loop, journal, self._handling)
+        player = Player(self._recording, self._options.dialect, self._options.patience)
         service = _Announced(player, lambda: self._player_moved(player))
         server = ChatServer(
             lambda _: service,
@@ -135,22 +155,38 @@ class _VirtualRun:
             service_name="player",
         )
         async with VirtualCarrier(loop, server) as carrier:
-            with silent_sound(loop):
-                await self._client(carrier.url, player, journal, loop)
+            audio = user_audio(self._recording)
+            with replay_sound(audio, journal, loop) as sound:
+                await self._client(carrier.url, player, journal, loop, audio, sound)
             if journal.opened_at_ns is not None:
                 await asyncio.wait({asyncio.ensure_future(over.wait())}, timeout=END_WAIT_S)
         if self._blocked is not None:
             self._blocked.finish(loop)
 
-    async def _client(self, url: str, player: Player, journal: Journal, loop: VirtualLoop) -> None:
+    async def _client(self, url: str, player: Player, journal: Journal, loop: VirtualLoop, audio: UserAudio, sound: Sound) -> None:
         if self._handler == RECORDED:
-            user = RecordedUser(self._recorded, EVI, only_microphone=False, closes=True)
-            await run_recorded(url, self._recorded.handshake or Handshake(EVI.chat_paths[0]), user, journal, loop)
+            everything = RecordedUser(self._recorded, EVI, only_microphone=False, closes=True)
+            await run_recorded(url, self._recorded.handshake or Handshake(EVI.chat_paths[0]), everything, journal, loop)
             return
-        # With no handler of the developer's there is nobody but the recording to send what the app sent.
-        user = RecordedUser(self._recorded, EVI, only_microphone=self._handler is not None, closes=False)
+        with LeftBehind(journal, EVI, self._options.redact) as left_behind:
+            loop.set_exception_handler(left_behind.unhandled)
+            await self._handle(url, player, journal, loop, audio, sound, left_behind)
+            await left_behind.finish()
+        note_heard(journal, sound.speaker.playbacks, EVI)
+
+    async def _handle(
+        self,
+        url: str,
+        player: Player,
+        journal: Journal,
+        loop: VirtualLoop,
+        audio: UserAudio,
+        sound: Sound,
+        left_behind: LeftBehind,
+    ) -> None:
         options = self._options
-        callbacks = callbacks_for(self._handler, self._run.handler, write=options.write, redact=options.redact)
+        callbacks = callbacks_for(self._handler, self._run.handler, write=options.write, redact=options.redact, arguments=options.arguments)
+        user, microphone = sent_by(self._recorded, audio, callbacks, sound, journal, built_in=self._handler is None)
         self._app = App(
             base_url=url,
             callbacks=callbacks,
@@ -159,15 +195,17 @@ class _VirtualRun:
             clock=loop,
             options=chat_options(self._recorded.handshake),
             redact=options.redact,
+            opened=left_behind.opened,
+            microphone=microphone,
+            heard_ns=lambda: sound.speaker.heard_ns,
         )
         self._blocked = BlockedNotes(journal, self._handling, THRESHOLD_NS if options.blocked_ns is None else options.blocked_ns)
         # Importing the handler is not the app's running.
         loop.steps.forget()
-        await run_app(self._app)
-
-    def _unhandled(self, loop: Any, context: Mapping[str, Any]) -> None:
-        if self._journal is not None:
-            note_unhandled(self._journal, loop, context, self._options.redact)
+        with StepSampler(loop.steps, self._handling) as sampler:
+            computing = Computing(journal, loop.steps, sampler, COMPUTING_NS if options.blocked_ns is None else options.blocked_ns)
+            await run_app(self._app)
+            computing.finish()
 
     def _progress(self) -> int:
         # Time that moves and frames that cross are progress; a loop that only spins makes none.
@@ -185,12 +223,10 @@ class _VirtualRun:
         if self._blocked is not None and self._loop is not None:
             self._blocked.charged(self._loop, charge)
 
-    def _stuck(self, error: StuckError, stacks: Sequence[str]) -> None:
+    def _stuck(self, error: StuckError, standing: Optional[Standing]) -> None:
         if self._journal is None:
             raise error
-        stack = stacks[0] if stacks else None
-        options = self._options
-        note_stuck(self._journal, error, stack, of=self._handling(), timeout_s=options.timeout_s, redact=options.redact)
+        note_stuck(self._journal, error, standing, timeout_s=self._options.timeout_s, redact=self._options.redact)
 
     def _collect(self) -> None:
         if self._journal is not None and self._loop is not None:
@@ -217,6 +253,11 @@ class _Announced:
 
     def next_at_ns(self) -> Optional[int]:
         return self._service.next_at_ns()
+
+
+def recording_of(recorded: Union[Session, Recording]) -> Recording:
+    """A recording on the axis on which it is to be acted out: a session is acted out as it was."""
+    return recorded if isinstance(recorded, Recording) else Recording.of(recorded, EVI)
 
 
 def name_of(handler: Any) -> str:

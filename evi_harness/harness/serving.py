@@ -10,25 +10,30 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
+import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Type, Union
 
 from evi_harness.errors import EviHarnessError, SessionUnwritable
-from evi_harness.evi.credentials import KeyRequired
-from evi_harness.evi.dialect import EVI
+from evi_harness.evi.credentials import KeyCheck
+from evi_harness.evi.dialect import EVI, Evi
+from evi_harness.harness.environment import API_KEY, SECRET_KEY, load_environment
+from evi_harness.harness.expecting import load_expected
+from evi_harness.harness.interrupts import Interrupts
 from evi_harness.harness.keeping import Keeper, Keeping
-from evi_harness.harness.sessions import load_session
 from evi_harness.live.clock import RealClock
 from evi_harness.live.journal import Journal
 from evi_harness.live.lateness import Lateness, lateness_ns
 from evi_harness.live.pacing import own_process, run_precisely
 from evi_harness.live.process import ServerProcess
 from evi_harness.live.real import LOOPBACK, RealCarrier
-from evi_harness.live.server import MADE_UP, ChatServer, OpenService
+from evi_harness.live.server import TOKEN_SECONDS, ChatServer, OpenService
+from evi_harness.replay.plan import Plan
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience, Player
+from evi_harness.replay.recording import Recording
 from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Received
 from evi_harness.session.protocols import Service
 from evi_harness.session.session import Session
@@ -38,10 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "Play", "ServeOptions", "ServeResult", "Served", "play", "require_key", "serve", "served"]
 
-# The key of this run, by the name that Hume's guide gives it.
-KEY = "HUME_API_KEY"
-ENDING = (signal.SIGINT, signal.SIGTERM)
-
 Serveable = Union[str, Path, Session, OpenService]
 
 
@@ -50,47 +51,83 @@ class Play:
     """Makes a player of one recording for each connection.
 
     Attributes:
-        session: The recording.
+        recording: The recording, on the axis on which it is acted out.
         patience: How long a player waits for the app.
+        dialect: How sent messages are compared.
     """
 
-    session: Session
+    recording: Recording
     patience: Patience = DEFAULT_PATIENCE
+    dialect: Evi = EVI
+
+    def __reduce__(self) -> Tuple[Callable[..., Play], Tuple[Recording, Patience, Evi]]:
+        """In another process, be ready before anybody connects: a chat must not wait for another one's plan."""
+        return _ready, (self.recording, self.patience, self.dialect)
+
+    @property
+    def session(self) -> Session:
+        """The session that is played."""
+        return self.recording.session
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan of the recording, which all players share."""
+        return Plan.of(self.recording, self.dialect)
 
     def __call__(self, _: Handshake) -> Service:
         """Make the player for one connection."""
-        return Player(self.session, EVI, self.patience)
+        return Player(self.plan, self.dialect, self.patience)
 
 
-def play(session: Union[str, Path, Session], patience: Patience = DEFAULT_PATIENCE) -> Play:
+def _ready(recording: Recording, patience: Patience, dialect: Evi) -> Play:
+    made = Play(recording, patience, dialect)
+    # Asked for, it is worked out.
+    _ = made.plan
+    return made
+
+
+def play(session: Union[str, Path, Session, Recording], patience: Patience = DEFAULT_PATIENCE, dialect: Evi = EVI) -> Play:
     """Make what plays a recording in real time: all that is to be sent is in memory before it is due.
 
     Args:
-        session: A session, or its folder.
+        session: A session, or its folder; or a recording on the axis on which it is to be acted out.
         patience: How long a player waits for the app.
+        dialect: How sent messages are compared.
 
     Raises:
         SessionUnreadable: The session cannot be read.
         AudioMissing: Audio that is to be sent is not in the folder.
     """
-    recorded = session if isinstance(session, Session) else load_session(session)
-    return Play(replace(recorded, events=tuple(map(_in_memory, recorded.events))), patience)
+    recording = session if isinstance(session, Recording) else Recording.of(load_expected(session).played, EVI)
+    in_memory = replace(recording.session, events=tuple(map(_in_memory, recording.session.events)))
+    # What a microphone would play is nothing to a server.
+    return Play(replace(recording, session=in_memory, unhurried=in_memory), patience, dialect)
 
 
 def _in_memory(event: Event) -> Event:
     return replace(event, frame=Frame(event.frame.opcode, event.frame.payload)) if isinstance(event, Received) else event
 
 
-def require_key(open_service: OpenService) -> KeyRequired:
-    """Let in only who gives an API key or an access token.
+def require_key() -> Tuple[KeyCheck, str]:
+    """Make the check that lets in only who gives a right API key or access token.
 
-    Right are the key that HUME_API_KEY says and the token that the server itself gives out; where it says none, any key is.
+    Right are HUME_API_KEY and HUME_SECRET_KEY as the environment or .env has them, and the tokens that the server itself gives for them.
+    Where a variable is not set any value will do. A secret key without a key of its own is that of another endpoint, and does not count.
 
-    Args:
-        open_service: Makes the service for those that are let in.
+    Returns:
+        The check, and what is right, in words that quote no key.
+
+    Raises:
+        EviHarnessError: .env cannot be read.
     """
-    key = os.environ.get(KEY)
-    return KeyRequired(open_service, frozenset({key, MADE_UP}) if key else frozenset())
+    settings = load_environment()
+    secret_key = settings.secret_key if settings.api_key is not None else None
+    known = f"the one of {API_KEY}" if settings.api_key is not None else f"any will do, as {API_KEY} is not set"
+    paired = f"that of {SECRET_KEY}" if secret_key is not None else "any"
+    # Another run's tokens are not this one's.
+    name = f"evi-harness-{secrets.token_hex(8)}"
+    check = KeyCheck(settings.api_key, secret_key, token_seconds=TOKEN_SECONDS, token_name=name)
+    return check, f"an API key is required: {known}; the secret key for an access token: {paired}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +138,7 @@ class ServeOptions:
         host: A loopback address.
         port: The port; 0 picks one that is free.
         once: End after the first conversation.
-        require_key: Refuse with 401 who gives no API key or a wrong one; see ``require_key``.
+        require_key: Refuse with 401 who gives no API key or access token, or a wrong one; see ``require_key``.
         out: A folder of sessions that each conversation is written to, None to keep none.
         patience_s: How long the player of a session waits for an answer of the app's that is late, in seconds. ``play`` has the rest.
         service: Who plays the service's part where no session is served, as a header says it.
@@ -170,7 +207,8 @@ def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] 
     Args:
         what: A session, its folder, or what makes the service for one connection.
         options: See there.
-        tell: Called with ``listening on URL`` once it listens, and with a line for each conversation that is over.
+        tell: Called with ``listening on URL`` once it listens, with which key is required if one is, and with a line for each
+            conversation that is over.
 
     Returns:
         What was served.
@@ -180,11 +218,13 @@ def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] 
         SessionUnreadable, AudioMissing: The session cannot be read.
         SessionUnwritable: ``out`` cannot be written.
         EviHarnessError: The port cannot be had, or a service failed.
+        KeyboardInterrupt: A signal came before it listened.
     """
-    open_service = _service(what, options)
-    recorded = open_service.session if isinstance(open_service, Play) else None
-    keeper = None if options.out is None else Keeper(_writable(options.out), recorded, options.service)
-    return run_precisely(lambda: _serve(open_service, options, keeper, tell))
+    with Interrupts() as interrupts:
+        open_service = _service(what, options)
+        recorded = open_service.session if isinstance(open_service, Play) else None
+        keeper = None if options.out is None else Keeper(_writable(options.out), recorded, options.service)
+        return run_precisely(lambda: _serve(open_service, options, keeper, tell, interrupts))
 
 
 def _service(what: Serveable, options: ServeOptions) -> OpenService:
@@ -203,23 +243,27 @@ def _writable(out: Path) -> Path:
     raise SessionUnwritable("no session can be written here", where=str(out), hint="Give a folder that can be written.")
 
 
-async def _serve(open_service: OpenService, options: ServeOptions, keeper: Optional[Keeper], tell: Callable[[str], object]) -> ServeResult:
+async def _serve(
+    open_service: OpenService, options: ServeOptions, keeper: Optional[Keeper], tell: Callable[[str], object], interrupts: Interrupts
+) -> ServeResult:
     conversations = _Conversations(keeper, tell)
+    check, required = require_key() if options.require_key else (None, "")
     server = ChatServer(
-        require_key(open_service) if options.require_key else open_service,
+        open_service,
         clock=conversations.clock,
         chat_paths=EVI.chat_paths,
         token_path=EVI.token_path,
         journal_for=conversations.journal_for,
+        check=check,
         service_name=_service_name(open_service, options),
     )
-    loop = asyncio.get_running_loop()
-    for number in ENDING:
-        loop.add_signal_handler(number, conversations.stop)
+    interrupts.told_to(asyncio.get_running_loop(), conversations.stop, may_block=False)
     try:
         async with RealCarrier(server, host=options.host, port=options.port) as carrier:
             own_process()
             tell(f"listening on {carrier.url}")
+            if required:
+                tell(required)
             while await conversations.next_ended(server) and not options.once:
                 pass
     except Exception as failure:
@@ -228,8 +272,7 @@ async def _serve(open_service: OpenService, options: ServeOptions, keeper: Optio
         raise EviHarnessError(f"the service failed: {type(failure).__name__}: {failure}") from failure
     finally:
         await conversations.rest(server)
-        for number in ENDING:
-            loop.remove_signal_handler(number)
+        interrupts.over()
     return ServeResult(tuple(conversations.ended))
 
 
@@ -382,11 +425,12 @@ def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
     open_service = _service(what, options)
     return Served(
         ServerProcess(
-            require_key(open_service) if options.require_key else open_service,
+            open_service,
             chat_paths=EVI.chat_paths,
             token_path=EVI.token_path,
             host=options.host,
             port=options.port,
             service_name=_service_name(open_service, options),
+            check=require_key()[0] if options.require_key else None,
         )
     )

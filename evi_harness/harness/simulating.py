@@ -22,6 +22,9 @@ __all__ = ["SIMULATOR", "Simulation", "simulation"]
 
 # What headers call it.
 SIMULATOR = "simulator"
+# Far above what anybody writes, and below what would fill the memory.
+MAX_SCRIPT_BYTES = 4 * 1024 * 1024
+_FORMAT = "docs/simulator.md gives the format of a script."
 
 
 @dataclass
@@ -68,7 +71,11 @@ def simulation(script: Optional[Path] = None) -> Simulation:
     if script is None:
         return _ready()
     text = _text(script)
-    return _ready(parse(text, _voices(text, script), name=script.name))
+    try:
+        parsed = parse(text, _voices(text, script), name=script.name)
+    except RecursionError:
+        raise ScriptError("it is nested too deeply", where=str(script), hint=_FORMAT) from None
+    return _ready(parsed)
 
 
 def _ready(script: Optional[Script] = None, options: Options = DEFAULT_OPTIONS) -> Simulation:
@@ -80,11 +87,16 @@ def _ready(script: Optional[Script] = None, options: Options = DEFAULT_OPTIONS) 
 
 def _text(script: Path) -> str:
     try:
-        return script.read_text(encoding="utf-8")
+        with script.open("rb") as file:
+            content = file.read(MAX_SCRIPT_BYTES + 1)
     except OSError as error:
         raise UsageError(f"the script cannot be read: {error.strerror}", where=str(script)) from None
+    if len(content) > MAX_SCRIPT_BYTES:
+        raise ScriptError(f"it is longer than {MAX_SCRIPT_BYTES} bytes", where=str(script), hint=_FORMAT)
+    try:
+        return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise ScriptError("it is no text in UTF-8", where=str(script), hint="docs/simulator.md gives the format of a script.") from None
+        raise ScriptError("it is no text in UTF-8", where=str(script), hint=_FORMAT) from None
 
 
 def _voices(text: str, script: Path) -> Mapping[str, bytes]:

@@ -32,7 +32,8 @@ def split_spec(spec: str) -> Tuple[str, str]:
     """
     place, colon, name = spec.rpartition(":")
     if not colon or not place or not name or not all(part.isidentifier() for part in name.split(".")):
-        raise SpecError(f"{spec!r} is no handler SPEC", hint=_FORM)
+        hint = "Did you mean recorded, the null test?" if spec.strip().lower() == "recorded" else _FORM
+        raise SpecError(f"{spec!r} is no handler SPEC", hint=hint)
     if not place.endswith(".py") and Path(place).is_file():
         raise SpecError(f"{spec!r} is no handler SPEC: {place} does not end in .py", hint=_FORM)
     if not place.endswith(".py") and not all(part.isidentifier() for part in place.split(".")):

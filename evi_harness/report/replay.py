@@ -6,24 +6,34 @@ follows from something stands under it. The text is for people, the JSON for pro
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.deviations import Deviation
-from evi_harness.replay.differences import ABSENT, Difference
 from evi_harness.replay.findings import Finding
 from evi_harness.replay.verdict import Verdict
+from evi_harness.report.expectation import ExpectationReport, expectation_json, expectation_lines
 from evi_harness.report.plain import printable
+from evi_harness.report.surroundings import surroundings
+from evi_harness.report.timeline import Row
+from evi_harness.report.values import SHOWN, difference_json, sides
 from evi_harness.session.events import Event, Note, Received, Sent
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["ReplayReport", "as_json", "as_text", "remarks"]
+__all__ = ["SCHEMA", "ReplayReport", "as_json", "as_text", "remarks"]
+
+# Version of the JSON, whose schema is docs/replay-report.schema.json. A member that is added changes nothing for who reads it; one that
+# goes, or means something else, is a new version.
+SCHEMA = 1
 
 _WIDE = 11
-_SHOWN_VALUE = 160
 _SHOWN_LINES = 12
+# So many of the differences of one message, and of the messages that were late, are shown to people.
+_SHOWN_DIFFERENCES = 12
+_SHOWN_LATE = 3
+# Earlier than this nobody calls a message late: it is the machine's, and hardly anybody hears it.
+_NOTED_LATE_NS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,11 @@ class ReplayReport:
         overdue_jobs: Jobs that the clock did not wait for.
         real_s: Real time that the replay took, in seconds.
         folder: Where the replay's session was written, if it was.
+        handshake_by: Who opened the connection: ``app``, whose handshake is then compared, or ``harness``.
+        max_late_ns: How late a message may be sent, None for as late as it likes.
+        strict: Whether what is given anew in each run was compared too.
+        ignored: What was left out of the comparison, each path with whether anything stood there.
+        expectation: What is expected in the place of what was recorded, None where nothing is.
     """
 
     recorded: Session
@@ -60,6 +75,11 @@ class ReplayReport:
     overdue_jobs: Tuple[str, ...] = ()
     real_s: float = 0.0
     folder: Optional[str] = None
+    handshake_by: str = "harness"
+    max_late_ns: Optional[int] = None
+    strict: bool = False
+    ignored: Tuple[Tuple[str, bool], ...] = ()
+    expectation: Optional[ExpectationReport] = None
 
     @property
     def passed(self) -> bool:
@@ -78,6 +98,23 @@ def remarks(live: Session) -> List[str]:
     return told
 
 
+def _lateness(report: ReplayReport) -> Iterator[str]:
+    """What was sent later than due, the worst of it by name; what is a deviation is told as one."""
+    is_told = {deviation.recorded_seq for deviation in report.verdict.deviations if deviation.kind == "late"}
+    late = [one for one in report.verdict.late if one.late_ns >= _NOTED_LATE_NS and one.recorded_seq not in is_told]
+    if late:
+        worst = sorted(late, key=lambda one: -one.late_ns)[:_SHOWN_LATE]
+        told = ", ".join(f"recorded #{one.recorded_seq} by {one.late_ns / 1e6:.1f} ms" for one in worst)
+        most = ", most of all" if len(late) > len(worst) else ":"
+        yield f"{_count(len(late), 'message')} {'was' if len(late) == 1 else 'were'} sent later than due{most} {told}"
+
+
+def _ignored(report: ReplayReport) -> Iterator[str]:
+    for path, matched in report.ignored:
+        if not matched:
+            yield f"--ignore {path} matched nothing that is compared, in the recording or now"
+
+
 class _Milliseconds(Dict[str, Any]):
     """A note's data, whose nanoseconds are also there as ``…_ms``."""
 
@@ -89,6 +126,9 @@ class _Milliseconds(Dict[str, Any]):
 _REMARKS: Mapping[str, str] = {
     "audio_patience": "the user's audio had not got to {position_ms} in time; at {waited_until_ms} that counted as reached",
     "closed_by_grace": "the app did not close the connection; the service closed it",
+    "sent_as_recorded": "{what}",
+    "playback_stall": "{what}",
+    "player_tail": "{what}",
     "end_unknown": "the recording does not say how it ended; the service closed after the last event",
 }
 
@@ -101,6 +141,8 @@ def as_text(report: ReplayReport, dialect: Dialect) -> List[str]:
 def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     recorded = report.recorded
     yield _row("session", f"{recorded.name}: {_size(recorded, dialect)}{_made_up(recorded)}")
+    for sentence in recorded.missing:
+        yield _row("missing", sentence)
     yield _row("replayed", f"with {report.handler} on hume {report.sdk}, {_clock(report)}")
     if report.lateness_ns is not None:
         yield _row("late", _late(report.lateness_ns))
@@ -109,9 +151,13 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
         yield _row("upgraded", f"{_count(len(report.upgraded), 'message')}: added {', '.join(names)}")
     for finding in report.verdict.findings:
         yield from _finding(finding, report, dialect)
-    for deviation in report.verdict.deviations:
+    for number, deviation in enumerate(report.verdict.deviations):
         yield from _deviation(deviation, report)
-    for line in remarks(report.live):
+        if number == 0:
+            yield from _surroundings(deviation, report, dialect)
+    if report.expectation is not None:
+        yield from _labelled("expected", expectation_lines(report.expectation, dialect))
+    for line in [*remarks(report.live), *_lateness(report), *_ignored(report)]:
         yield _row("note", line)
     for job in report.overdue_jobs:
         yield _row("note", f"not deterministic: the clock did not wait for {job}")
@@ -125,6 +171,12 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
 
 def _row(label: str, text: str) -> str:
     return f"{label:<{_WIDE}}{printable(text)}"
+
+
+def _labelled(label: str, lines: Iterable[str]) -> Iterator[str]:
+    """Lines of which the first has a label."""
+    for number, line in enumerate(lines):
+        yield _row(label if number == 0 else "", line)
 
 
 def _count(count: int, what: str) -> str:
@@ -161,7 +213,7 @@ def _late(lateness_ns: Mapping[str, Optional[int]]) -> str:
 
 def _finding(finding: Finding, report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     place = _event_place(finding, report, dialect)
-    yield _row("FINDING", f"{finding.kind} at {finding.at_ns / 1e9:.3f} s{place}")
+    yield _row("FINDING" if finding.fails else "WARNING", f"{finding.kind} at {finding.at_ns / 1e9:.3f} s{place}")
     yield from _told(finding.what, finding.detail)
     yield from _consequences(finding.consequences, report)
 
@@ -175,9 +227,25 @@ def _event_place(finding: Finding, report: ReplayReport, dialect: Dialect) -> st
 
 def _deviation(deviation: Deviation, report: ReplayReport) -> Iterator[str]:
     yield _row("DEVIATION", f"{deviation.kind}{_places(deviation, report)}")
-    differences = (f"{one.path}: recorded {_value(one.recorded)}, now {_value(one.live)}" for one in deviation.differences)
-    yield from _told(deviation.what, (*differences, *deviation.detail))
+    differences = [_difference(*sides(one), one.path) for one in deviation.differences[:_SHOWN_DIFFERENCES]]
+    left = len(deviation.differences) - len(differences)
+    more = [f"and in {_count(left, 'more place')}; --json has all"] if left else []
+    # Of a message that nothing was expected for, what differs is from the nearest one, which is named first.
+    parts = (*deviation.detail, *differences, *more) if deviation.nearest_seq is not None else (*differences, *more, *deviation.detail)
+    yield from _told(deviation.what, parts)
     yield from _consequences(deviation.consequences, report)
+
+
+def _difference(recorded: str, live: str, path: str) -> str:
+    return f"{path}: recorded {recorded}, now {live}"
+
+
+def _surroundings(deviation: Deviation, report: ReplayReport, dialect: Dialect) -> Iterator[str]:
+    """The events around the first divergence, on both sides."""
+    for name, rows in zip(("recorded", "in the replay"), surroundings(deviation, report.recorded, report.live, dialect)):
+        seq = deviation.recorded_seq if name == "recorded" else deviation.live_seq
+        lines = [f"  {'> ' if seq is not None and row.seq <= seq <= row.last_seq else '  '}{row}" for row in rows]
+        yield from _labelled("", [f"around it, {name}:", *lines] if lines else [])
 
 
 def _told(what: str, detail: Sequence[str]) -> Iterator[str]:
@@ -216,38 +284,35 @@ def _twice(twice: Optional[Tuple[str, ...]]) -> Iterator[str]:
     if twice is None:
         return
     yield _row("twice", "two runs were identical" if not twice else "two runs differ; first in")
-    yield from (_row("", f"  {line[:_SHOWN_VALUE]}") for line in twice)
+    yield from (_row("", f"  {line[:SHOWN]}") for line in twice)
 
 
 def _verdict(report: ReplayReport) -> str:
+    failing = [finding for finding in report.verdict.findings if finding.fails]
+    n_warnings = len(report.verdict.findings) - len(failing)
     if report.passed:
-        return "passed"
+        return f"passed, with {_count(n_warnings, 'warning')}" if n_warnings else "passed"
     parts = []
-    if report.verdict.findings:
-        parts.append(_count(len(report.verdict.findings), "finding"))
+    if failing:
+        parts.append(_count(len(failing), "finding"))
     if report.verdict.deviations:
         parts.append(_count(len(report.verdict.deviations), "deviation"))
     if report.twice:
         parts.append("two runs differ")
+    if n_warnings:
+        parts.append(_count(n_warnings, "warning"))
     return f"failed: {', '.join(parts)}"
-
-
-def _value(value: Any) -> str:
-    text = "absent" if value is ABSENT else repr(value) if isinstance(value, str) else str(_plain(value))
-    return text if len(text) <= _SHOWN_VALUE else f"{text[: _SHOWN_VALUE - 1]}…"
-
-
-def _plain(value: Any) -> Any:
-    return {True: "true", False: "false", None: "null"}.get(value, value) if isinstance(value, (bool, type(None))) else value
 
 
 def _by_seq(session: Session, seq: Optional[int]) -> Optional[Event]:
     return None if seq is None else next((event for event in session.events if event.seq == seq), None)
 
 
-def as_json(report: ReplayReport) -> Dict[str, Any]:
-    """The report as JSON values; docs/replay.md lists the fields."""
+def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
+    """The report as JSON values; docs/replay.md lists the fields, and docs/replay-report.schema.json is their schema."""
+    first = report.verdict.deviations[0] if report.verdict.deviations else None
     return {
+        "schema": SCHEMA,
         "session": report.recorded.name,
         "session_id": report.recorded.header.id,
         "handler": report.handler,
@@ -257,8 +322,18 @@ def as_json(report: ReplayReport) -> Dict[str, Any]:
         "times": report.recorded.header.recorded.times,
         "sent_compared": report.recorded.header.recorded.sent,
         "passed": report.passed,
+        "handshake_by": report.handshake_by,
+        "strict": report.strict,
+        "ignored": [{"path": path, "matched": matched} for path, matched in report.ignored],
+        "max_late_ns": report.max_late_ns,
+        "expectation": expectation_json(report.expectation),
         "deviations": [_deviation_json(deviation) for deviation in report.verdict.deviations],
+        "first_divergence": None if first is None else _around_json(first, report, dialect),
         "findings": [_finding_json(finding) for finding in report.verdict.findings],
+        "late": [
+            {"recorded_seq": one.recorded_seq, "live_seq": one.live_seq, "late_ns": one.late_ns, "what": one.what}
+            for one in report.verdict.late
+        ],
         "notes": remarks(report.live),
         "upgraded": [{"recorded_seq": seq, "added": list(added)} for seq, added in report.upgraded],
         "twice": None if report.twice is None else {"identical": not report.twice, "first_difference": list(report.twice)},
@@ -276,30 +351,27 @@ def _deviation_json(deviation: Deviation) -> Dict[str, Any]:
         "what": deviation.what,
         "recorded_seq": deviation.recorded_seq,
         "live_seq": deviation.live_seq,
-        "differences": [_difference_json(difference) for difference in deviation.differences],
+        "nearest_seq": deviation.nearest_seq,
+        "differences": [difference_json(difference) for difference in deviation.differences],
+        "late_ns": deviation.late_ns,
         "detail": list(deviation.detail),
         "consequences": list(deviation.consequences),
     }
 
 
-def _difference_json(difference: Difference) -> Dict[str, Any]:
-    """A side that is absent has no member: null is a value."""
-    sides = {"recorded": difference.recorded, "live": difference.live}
-    return {"path": difference.path, **{name: _strict(value) for name, value in sides.items() if value is not ABSENT}}
+def _around_json(deviation: Deviation, report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
+    recorded, live = surroundings(deviation, report.recorded, report.live, dialect)
+    return {"recorded": [_row_json(row) for row in recorded], "live": [_row_json(row) for row in live]}
 
 
-def _strict(value: Any) -> Any:
-    """A value as strict JSON has it: what Python reads and JSON has no number for (NaN, Infinity) becomes a string."""
-    if isinstance(value, Mapping):
-        return {name: _strict(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(inner) for inner in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+def _row_json(row: Row) -> Dict[str, Any]:
+    return {"seq": row.seq, "last_seq": row.last_seq, "at_ns": row.at_ns, "kind": row.kind, "what": row.what}
 
 
 def _finding_json(finding: Finding) -> Dict[str, Any]:
     return {
         "kind": finding.kind,
+        "severity": finding.severity,
         "what": finding.what,
         "at_ns": finding.at_ns,
         "recorded_seq": finding.recorded_seq,

@@ -1,23 +1,71 @@
-"""A session for people: its header, then one line an event. Audio frames that follow one another are one line."""
+"""A session for people: its header, then one line an event; or the lines around a place.
+
+Rules of living here: audio frames that follow one another are one line.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterator, List, Sequence, Tuple
 
 from evi_harness.report.plain import printable
-from evi_harness.session.events import Closed, Event, Frame, Note, Opened, Received, Sent, Unknown
+from evi_harness.session.events import Closed, Event, Frame, Note, Opened, Received, Sent, Unknown, order
 from evi_harness.session.protocols import AudioPlaces, Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["as_lines"]
+__all__ = ["Row", "around", "as_lines"]
 
 _WIDE = 12
 
 
+@dataclass(frozen=True)
+class Row:
+    """One line of a timeline.
+
+    Attributes:
+        seq: The event, the first of some frames of audio.
+        last_seq: The last of them; ``seq`` for everything else.
+        at_ns: When.
+        kind: Its kind.
+        what: What it says.
+    """
+
+    seq: int
+    last_seq: int
+    at_ns: int
+    kind: str
+    what: str
+
+    def __str__(self) -> str:
+        arrow = {"sent": "→", "received": "←"}.get(self.kind, " ")
+        return f"{self.at_ns / 1e9:>9.3f} s  #{self.seq:<5} {arrow} {self.kind:<9} {printable(self.what)}"
+
+
 def as_lines(session: Session, dialect: Dialect) -> List[str]:
     """Header and timeline of a session, one line each."""
-    return [*_header(session, dialect), "", *_timeline(session, dialect)]
+    places = dialect.audio_places(session.handshake)
+    return [*_header(session, dialect), "", *(str(_row_of(group, places, dialect)) for group in _groups(session.events, places))]
+
+
+def around(session: Session, at: Tuple[int, int], dialect: Dialect, n_rows: int = 3) -> List[Row]:
+    """What crossed the wire around a place: so many rows up to it, and as many behind it.
+
+    Args:
+        session: The session; its notes are left out.
+        at: The time and the seq of the place; an event that stands there is the last row before it.
+        dialect: What the session is in.
+        n_rows: How many rows on each side, at most.
+    """
+    places = dialect.audio_places(session.handshake)
+    groups = list(_groups([event for event in session.events if not isinstance(event, (Note, Unknown))], places))
+    n_before = sum(order(group[0]) <= at for group in groups)
+    start = max(0, n_before - n_rows)
+    for group in groups[:start]:
+        # How long audio is depends on the messages before it.
+        if isinstance(group[0], Sent) and not _is_audio(group[0], places):
+            _pass_over(group[0], places)
+    return [_row_of(group, places, dialect) for group in groups[start : n_before + n_rows]]
 
 
 def _header(session: Session, dialect: Dialect) -> Iterator[str]:
@@ -34,7 +82,8 @@ def _header(session: Session, dialect: Dialect) -> Iterator[str]:
     for track in header.tracks:
         form = f"{track.rate} Hz, {track.channels} ch, {(track.width or 0) * 8} bit" if track.rate else "as it came"
         yield _row(track.track, f"{track.file}: {form}, {track.n_bytes} bytes")
-    yield _row("complete", "yes" if header.complete else "no")
+    # What was written to its end can still have holes.
+    yield _row("complete", "yes" if header.complete and not header.counts.get("dropped") else "no")
     for sentence in session.missing:
         yield _row("missing", sentence)
 
@@ -54,32 +103,39 @@ def _row(label: str, text: str) -> str:
     return f"{printable(label):<{_WIDE}}{printable(text)}"
 
 
-def _timeline(session: Session, dialect: Dialect) -> Iterator[str]:
-    places = dialect.audio_places(session.handshake)
-    marked = [(event, isinstance(event, Sent) and places.is_audio(event.kind, event.frame)) for event in session.events]
-    for is_audio, group in groupby(marked, key=lambda one: one[1]):
-        events = [event for event, _ in group]
+def _groups(events: Sequence[Event], places: AudioPlaces) -> Iterator[List[Event]]:
+    """Events that are told in one line: frames of audio that follow one another, and everything else alone."""
+    for is_audio, group in groupby(events, key=lambda event: _is_audio(event, places)):
         if is_audio:
-            yield _audio(events, places)
+            yield list(group)
         else:
-            for event in events:
-                if isinstance(event, (Sent, Received)):
-                    places.length_ns(event.kind, event.frame)
-                yield _line(event, dialect)
+            yield from ([event] for event in group)
 
 
-def _audio(events: List[Event], places: AudioPlaces) -> str:
+def _is_audio(event: Event, places: AudioPlaces) -> bool:
+    return isinstance(event, Sent) and places.is_audio(event.kind, event.frame)
+
+
+def _row_of(group: List[Event], places: AudioPlaces, dialect: Dialect) -> Row:
+    event = group[0]
+    if _is_audio(event, places):
+        return _audio(group, places)
+    _pass_over(event, places)
+    return Row(event.seq, event.seq, event.at_ns, *_told(event, dialect))
+
+
+def _pass_over(event: Event, places: AudioPlaces) -> None:
+    if isinstance(event, (Sent, Received)):
+        places.length_ns(event.kind, event.frame)
+
+
+def _audio(events: List[Event], places: AudioPlaces) -> Row:
     frames = [event.frame for event in events if isinstance(event, Sent)]
     lengths = [places.length_ns("sent", frame) for frame in frames]
     known = [length for length in lengths if length is not None]
     length = f"{sum(known) / 1e9:.3f} s of audio" if len(known) == len(lengths) else f"{sum(frame.size for frame in frames)} bytes of audio"
     frames_told = "1 frame" if len(frames) == 1 else f"{len(frames)} frames until {events[-1].at_ns / 1e9:.3f} s"
-    return _stamped(events[0], "sent", f"{length}, {frames_told}")
-
-
-def _line(event: Event, dialect: Dialect) -> str:
-    kind, text = _told(event, dialect)
-    return _stamped(event, kind, text)
+    return Row(events[0].seq, events[-1].seq, events[0].at_ns, "sent", f"{length}, {frames_told}")
 
 
 def _told(event: Event, dialect: Dialect) -> Tuple[str, str]:
@@ -100,8 +156,3 @@ def _told(event: Event, dialect: Dialect) -> Tuple[str, str]:
     data = " ".join(f"{name}={value}" for name, value in event.data.items())
     about = "" if event.of is None else f" #{event.of}"
     return "note", f"{event.name}{about} {data}".rstrip()
-
-
-def _stamped(event: Event, kind: str, text: str) -> str:
-    arrow = {"sent": "→", "received": "←"}.get(kind, " ")
-    return f"{event.at_ns / 1e9:>9.3f} s  #{event.seq:<5} {arrow} {kind:<9} {printable(text)}"

@@ -4,9 +4,12 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 
+import click
 import pytest
 
 from evi_harness.cli.commands import evi_harness
+from evi_harness.cli.main import main
+from evi_harness.cli.seconds import Seconds
 
 # What --help must not wait for.
 HEAVY = ("hume", "aiohttp", "msgspec", "numpy", "websockets", "asyncio")
@@ -47,6 +50,64 @@ def test_the_list_of_commands_is_true():
         assert command.name == name
         assert command.help
     assert evi_harness.get_command(None, "gone") is None
+
+
+def commands():
+    """Every command, by its words."""
+    for words in COMMANDS:
+        command, path = evi_harness, []
+        for word in words:
+            command = command.get_command(None, word)
+            path.append(word)
+        yield " ".join(path), command
+
+
+def options():
+    """Every option of every command."""
+    return [(name, option) for name, command in commands() for option in command.params if isinstance(option, click.Option)]
+
+
+def test_every_option_has_a_line_and_says_what_it_takes():
+    """Help of its own that is a sentence or more; a word for its value that is none of click's own."""
+    for name, option in options():
+        where = f"{name} {option.opts[0]}"
+        assert option.help, where
+        assert option.help.rstrip("]").split("  [")[0].endswith("."), where
+        takes_text = not option.is_flag and not isinstance(option.type, click.Choice)
+        assert not takes_text or (option.metavar or "").isupper(), where
+
+
+def test_one_word_for_one_thing_in_all_commands():
+    """An option of one name takes the same thing everywhere, and what takes seconds reads them as such."""
+    words = {}
+    for name, option in options():
+        if option.metavar is not None:
+            words.setdefault(option.opts[0], {}).setdefault(option.metavar, []).append(name)
+        if isinstance(option.type, click.FloatRange):
+            assert (option.metavar == "SECONDS") == isinstance(option.type, Seconds), option.opts
+    assert {option: sorted(metavars) for option, metavars in words.items() if len(metavars) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("repaly", "'replay'"),
+        ("recrod", "'record'"),
+        ("REPLAY", "'replay'"),
+        ("devcies", "'devices'"),
+        ("server", "'serve'"),
+        ("frobnicate", None),
+        ("", None),
+    ],
+)
+def test_a_command_that_is_misspelt_is_guessed(word, meant, capsys):
+    """What is spelled like it is named; what is like none is only refused, and nothing else is run."""
+    assert main([word]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"No such command {word!r}." in err
+    assert ("Did you mean" in err) is (meant is not None)
+    assert meant is None or meant in err
 
 
 def test_the_script_is_the_same_command():

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,28 @@ def test_ctrl_c_ends_it_and_keeps_what_was_recorded(child, tmp_path):
                 break
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "interrupted\n")
+    (folder,) = (tmp_path / "sessions").iterdir()
+    assert check_session(folder) == []
+
+
+def test_whoever_goes_on_pressing_loses_nothing(child, tmp_path):
+    """Ctrl+C again and again until the process is gone: 130, and what was recorded is complete."""
+    with child() as process:
+        for line in process.stdout:
+            if line.startswith("user: "):
+                break
+        stop = threading.Event()
+
+        def press():
+            while not stop.wait(0.05) and process.poll() is None:
+                process.send_signal(signal.SIGINT)
+
+        presser = threading.Thread(target=press)
+        presser.start()
+        _, err = process.communicate(timeout=60)
+        stop.set()
+        presser.join()
     assert (process.returncode, err) == (130, "interrupted\n")
     (folder,) = (tmp_path / "sessions").iterdir()
     assert check_session(folder) == []

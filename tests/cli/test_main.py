@@ -102,11 +102,11 @@ def test_a_command_prints_its_result_and_returns_its_code(run, line, code, last)
     ("line", "code", "says"),
     [
         ("gone", 2, "No such command 'gone'"),
-        ("replay", 2, "Missing argument 'SESSION'"),
+        ("replay", 2, "Missing argument 'SESSION...'"),
         ("replay gone", 2, "'gone' does not exist"),
         ("replay weather --gone", 2, "No such option"),
         ("replay weather --timeout 0", 2, "--timeout"),
-        ("replay weather --timeout soon", 2, "'soon' is not a valid float"),
+        ("replay weather --timeout soon", 2, "'soon' is not a valid number of seconds"),
         ("replay file.txt", 3, "file.txt: this is a file, and a session is a folder"),
         ("replay empty", 3, "empty: this is no session folder: session.json: No such file or directory"),
         ("replay damaged", 3, "events.jsonl, line 6: the line is damaged"),
@@ -217,4 +217,5 @@ def test_ctrl_c_at_any_moment(here):
             continue
         # A signal that comes before Python can handle it, or after, ends the process itself; a shell calls that 130 too.
         assert process.returncode in (0, 130, -signal.SIGINT)
-        assert "evi_harness" not in err or err == "interrupted\n"
+        # Before ``main`` runs, while Python still imports it, nobody can take the signal.
+        assert err == "interrupted\n" or ", in _told" not in err

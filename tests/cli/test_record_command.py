@@ -7,21 +7,28 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from evi_harness.cli.main import main
-from evi_harness.harness.serving import served
+from evi_harness.harness.serving import ServeOptions, served
 from evi_harness.harness.sessions import check_session, load_session
 from evi_harness.harness.simulating import Simulation
+from evi_harness.live.conformance import Script
 from evi_harness.simulate.simulator import Options
 from evi_harness.simulate.turn_detection import TurnDetection
 
 ROOT = Path(__file__).resolve().parents[2]
+KEY = "Kq7ApiKeyOfThisRun0123456789"
+SECRET = "Zw3SecretKeyOfThisRun987654"
 MIC = str(ROOT / "fixtures" / "speech" / "user-1.flac")
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x80-\x9f]")
 
@@ -141,10 +148,9 @@ def test_a_handler_that_blocks_is_interrupted(url, tmp_path):
     assert load_session(only_folder(tmp_path / "sessions")).header.complete
 
 
-def test_interrupted_before_there_is_a_connection(tmp_path):
+@pytest.mark.parametrize("has_asked", [False, True], ids=["connected", "in the handshake"])
+def test_interrupted_before_there_is_a_connection(has_asked, tmp_path):
     """There is nothing to end and nothing to keep: 130, and no folder."""
-    import socket
-
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -152,6 +158,7 @@ def test_interrupted_before_there_is_a_connection(tmp_path):
             # It has connected, and waits for an answer that never comes.
             connection, _ = silent.accept()
             with connection:
+                assert not has_asked or connection.recv(4096).startswith(b"GET /v0/evi/chat")
                 process.send_signal(signal.SIGINT)
                 out, err = process.stdout.read(), process.stderr.read()
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
@@ -219,6 +226,11 @@ def read_terminal(parent):
     [
         (["--mic", "nowhere.wav"], 2, "nowhere.wav"),
         (["--duration", "0"], 2, "--duration"),
+        (["--duration", "nan"], 2, "'nan' is no number of seconds"),
+        (["--duration", "inf"], 2, "'inf' is no number of seconds"),
+        (["--mic", "."], 2, "is a directory"),
+        (["--mic", __file__, "--base-url", "http://127.0.0.1:1"], 2, "cannot be read as audio"),
+        (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--out", MIC], 2, "is a file"),
         (["--mic", MIC, "--base-url", "ftp://x"], 2, "ftp"),
         (["--mic", MIC, "--device", "1", "--base-url", "http://127.0.0.1:1"], 2, "--device"),
         (["--mic", MIC, "--handler", "app", "--base-url", "http://127.0.0.1:1"], 2, "SPEC"),
@@ -236,6 +248,300 @@ def test_what_cannot_be_is_told(words, code, said, capsys, tmp_path):
     assert said in told.err
     assert "Traceback" not in told.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"RIFF\x24\0\0\0WAVEfmt ", b"\0" * 5000, b"fLaC" + b"\xff" * 99])
+def test_a_file_that_is_no_audio_is_told(content, capfd, tmp_path):
+    """Before anything is connected, and whatever it is called."""
+    (tmp_path / "mic.wav").write_bytes(content)
+    assert main(["record", "--mic", "mic.wav", "--base-url", "http://127.0.0.1:1"]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("error: mic.wav cannot be read as audio")
+    assert err.endswith("Give an audio file: WAV, FLAC, OGG or MP3.\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["mic.wav"]
+
+
+@contextmanager
+def answering(respond):
+    """A server on loopback, in a thread, that reads a request and does as it is told with the connection; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection, suppress(OSError):
+                    connection.recv(65536)
+                    respond(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            # What wakes a thread that accepts.
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def status(number, more=b""):
+    """Answers every request so."""
+    answer = b"HTTP/1.1 %d Whatever\r\nContent-Length: 1\r\nConnection: close\r\n%s\r\nx" % (number, more)
+    return lambda connection: connection.sendall(answer)
+
+
+ELSEWHERE = b"Location: http://127.0.0.1:1/v0/evi/chat\r\n"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "respond", "said"),
+    [
+        ("http", status(200), "refused the connection with status 200: It answers like a web page"),
+        ("http", status(302, ELSEWHERE), "redirects"),
+        ("ws", status(401), "refused the connection with status 401: The API key or access token is missing or wrong."),
+        ("http", status(403), "refused the connection with status 403: The API key or access token is not allowed to do this."),
+        ("http", status(404), "refused the connection with status 404: There is no such path, or no such configuration."),
+        ("http", status(429), "refused the connection with status 429: Too many"),
+        ("http", status(500), "refused the connection with status 500: The service failed."),
+        ("http", lambda connection: connection.sendall(b"SSH-2.0-nobody\r\n\r\n"), "cannot be reached: it does not answer as HTTP does"),
+        ("http", lambda connection: None, "cannot be reached: it closed the connection without an answer"),
+        ("https", lambda connection: connection.sendall(b"HTTP/1.1 400 Bad\r\n\r\n"), "cannot be reached: TLS failed"),
+        ("wss", lambda connection: connection.sendall(b"HTTP/1.1 400 Bad\r\n\r\n"), "is it http or ws rather than https or wss?"),
+    ],
+    ids=["200", "302", "401", "403", "404", "429", "500", "no HTTP", "hangs up", "TLS to a plain port", "wss to a plain port"],
+)
+def test_an_endpoint_that_is_no_evi_is_told(scheme, respond, said, capsys, tmp_path):
+    """By what it does: one error with the address and a way on; 3, and nothing is left behind."""
+    if version("hume") < "0.13" and "302" in str(said):
+        pytest.skip("websockets 13 follows redirects in another way")
+    with answering(respond) as port:
+        assert main(["record", "--mic", MIC, "--base-url", f"{scheme}://127.0.0.1:{port}"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: {scheme.replace('ws', 'http')}://127.0.0.1:{port} ")
+    assert said in err
+    assert len(err.splitlines()) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [200, 302, 401, 404, 500])
+def test_a_token_that_is_not_given_is_told(number, capsys, monkeypatch, tmp_path):
+    """With a secret key the token is asked for first; neither key is quoted, and a redirect is not followed."""
+    if version("hume") < "0.13":
+        pytest.skip("the installed SDK gets the token itself")
+    monkeypatch.setenv("HUME_API_KEY", KEY)
+    monkeypatch.setenv("HUME_SECRET_KEY", SECRET)
+    with answering(status(number, ELSEWHERE)) as port:
+        assert main(["record", "--mic", MIC, "--base-url", f"http://127.0.0.1:{port}"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    said = "answered with no JSON" if number == 200 else f"refused an access token with status {number}"
+    assert said in err
+    assert KEY not in err
+    assert SECRET not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "secret", "said"),
+    [
+        (KEY, "", None),
+        (KEY, SECRET, None),
+        ("WrongKey0123456789", "", "refused the connection with status 401"),
+        (KEY, "WrongSecret0123456789", "401"),
+        ("WrongKey0123456789", SECRET, "401"),
+    ],
+    ids=["key", "key and secret", "wrong key", "wrong secret", "wrong key and a secret"],
+)
+def test_keys_are_right_or_told(key, secret, said, capsys, monkeypatch, tmp_path):
+    """Against ``serve --require-key`` in another process: the right ones record, wrong ones are told, by the variables' names."""
+    for name, value in {"HUME_API_KEY": KEY, "HUME_SECRET_KEY": SECRET}.items():
+        monkeypatch.setenv(name, value)
+    # It asks for the keys when it is made.
+    server = served(Script(), ServeOptions(require_key=True))
+    for name, value in {"HUME_API_KEY": key, "HUME_SECRET_KEY": secret}.items():
+        monkeypatch.setenv(name, value)
+    with server:
+        code = main(["record", "--mic", MIC, "--base-url", server.url, "--duration", "0.2"])
+        n_sessions = len(server.sessions)
+    out, err = capsys.readouterr()
+    if said is None:
+        assert (code, err, n_sessions) == (0, "", 1)
+        assert "replay it" in out
+        return
+    assert (code, out, n_sessions) == (3, "", 0)
+    assert said in err
+    if version("hume") >= "0.13":
+        assert "HUME_API_KEY" in err
+    assert not any(one in err for one in (KEY, SECRET, "WrongKey", "WrongSecret"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Names are looked up here: every host but this machine is told by a function, so that no test asks anybody."""
+    look_up = socket.getaddrinfo
+
+    def only(answer):
+        def getaddrinfo(host, port, *args, **kwargs):
+            if host in ("127.0.0.1", b"127.0.0.1", None):
+                return look_up(host, port, *args, **kwargs)
+            return answer(look_up, *args, **kwargs)
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    return only
+
+
+def nowhere(*_, **__):
+    """What a name that is none is answered with."""
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def closed_port(look_up, *args, **kwargs):
+    """An address on which nothing listens."""
+    return look_up("127.0.0.1", 1, *args, **kwargs)
+
+
+@pytest.mark.parametrize("secret", ["", SECRET], ids=["key", "token"])
+@pytest.mark.parametrize(("answer", "reason"), [(closed_port, "nothing listens there"), (nowhere, "its name cannot be resolved")])
+def test_the_end_of_humes_access_is_explained(answer, reason, secret, no_network, capsys, monkeypatch, tmp_path):
+    """Without --base-url it is Hume's own: that it is gone, and both ways on."""
+    if version("hume") < "0.13" and secret:
+        pytest.skip("the installed SDK gets the token itself")
+    no_network(answer)
+    monkeypatch.setenv("HUME_API_KEY", KEY)
+    monkeypatch.setenv("HUME_SECRET_KEY", secret)
+    assert main(["record", "--mic", MIC]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: https://api.hume.ai cannot be reached: {reason}\n")
+    for way in ("13 November 2026", "--base-url", "evi-harness serve --simulate"):
+        assert way in err
+    assert KEY not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_none_is_told(no_network, capsys, monkeypatch):
+    """Elsewhere than at Hume's nothing is said of Hume."""
+    no_network(nowhere)
+    monkeypatch.setenv("HUME_API_KEY", KEY)
+    assert main(["record", "--mic", MIC, "--base-url", "wss://nobody.invalid/v0/evi/chat"]) == 3
+    err = capsys.readouterr().err
+    assert err.startswith("error: https://nobody.invalid cannot be reached: its name cannot be resolved\n")
+    assert "November" not in err
+
+
+class PortAudioError(Exception): ...
+
+
+def sound(*rows, default=None):
+    """What stands in for sounddevice: (name, channels in, channels out)."""
+    infos = [
+        {"name": name, "index": index, "hostapi": 0, "max_input_channels": n_in, "max_output_channels": n_out}
+        for index, (name, n_in, n_out) in enumerate(rows)
+    ]
+
+    def query_devices(device=None, kind=None):
+        if kind is None:
+            return tuple(infos)
+        if default is None:
+            raise PortAudioError("Error querying device -1")
+        return infos[default]
+
+    return SimpleNamespace(PortAudioError=PortAudioError, query_devices=query_devices, query_hostapis=lambda: ({"name": "ALSA"},))
+
+
+TWO_MICROPHONES = (("USB Microphone", 1, 0), ("Desk Microphone", 1, 0), ("Speakers", 0, 2))
+
+
+@pytest.mark.parametrize(
+    ("devices", "words", "code", "said"),
+    [
+        (sound(), [], 3, "there is no microphone"),
+        (sound(("Speakers", 0, 2)), [], 3, "there is no microphone"),
+        (sound(("Speakers", 0, 2)), ["--device", "0"], 3, "there is no microphone"),
+        (sound(("Microphone", 1, 0)), [], 3, "there is no speaker"),
+        (sound(*TWO_MICROPHONES), [], 3, "no microphone is the default one"),
+        (sound(*TWO_MICROPHONES), ["--device", "99"], 2, "there is no input device '99'"),
+        (sound(*TWO_MICROPHONES), ["--device", "-1"], 2, "there is no input device '-1'"),
+        (sound(*TWO_MICROPHONES), ["--device", "kitchen"], 2, "there is no input device 'kitchen'"),
+        (sound(*TWO_MICROPHONES), ["--device", ""], 2, "there is no input device ''"),
+        (sound(*TWO_MICROPHONES), ["--device", "microphone"], 2, "2 input devices are called 'microphone'"),
+        (sound(*TWO_MICROPHONES), ["--device", "2"], 2, "device 2, Speakers, has no input"),
+        (sound(*TWO_MICROPHONES), ["--device", "usb"], 3, "nothing listens there"),
+    ],
+)
+def test_a_device_that_cannot_be_meant_is_told(devices, words, code, said, capsys, monkeypatch, tmp_path):
+    """Before anything is connected, with what there is, or with the command that lists it; the right one goes on to connect."""
+    monkeypatch.setitem(sys.modules, "sounddevice", devices)
+    assert main(["record", "--base-url", "http://127.0.0.1:1", *words]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert said in err
+    assert "USB Microphone" in err or said == "nothing listens there" or "evi-harness devices" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["record", "devices"])
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        ("OSError('PortAudio library not found')", "sudo apt-get install libportaudio2"),
+        ("ImportError('gone')", "pip install 'hume[microphone]'"),
+    ],
+)
+def test_missing_sound_is_told_with_what_brings_it(command, raised, said, capsys, monkeypatch, tmp_path):
+    """The system's library and the package, each with its own command; and that a file needs neither."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "sounddevice.py").write_text(f"raise {raised}\n")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    assert main([command, *(["--base-url", "http://127.0.0.1:1"] if command == "record" else [])]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert ("--mic FILE" in err) is (command == "record")
+    assert [path.name for path in tmp_path.iterdir()] == ["modules"]
+
+
+def test_interrupted_while_a_token_is_waited_for(tmp_path, monkeypatch):
+    """There is no conversation yet: 130, one line, no folder, and no key in it."""
+    monkeypatch.setenv("HUME_API_KEY", KEY)
+    monkeypatch.setenv("HUME_SECRET_KEY", SECRET)
+    with socket.create_server(("127.0.0.1", 0)) as silent, start(f"http://127.0.0.1:{silent.getsockname()[1]}") as process:
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(4096).startswith(b"POST /oauth2-cc/token")
+            process.send_signal(signal.SIGINT)
+            out, err = process.stdout.read(), process.stderr.read()
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_goes_on_pressing_gets_the_last_line(url, tmp_path):
+    """Ctrl+C again and again until the process is gone: 0, and where the session is."""
+    with start(url) as process:
+        until(process, "user: ")
+        stop = threading.Event()
+
+        def press():
+            while not stop.wait(0.02) and process.poll() is None:
+                process.send_signal(signal.SIGINT)
+
+        presser = threading.Thread(target=press)
+        presser.start()
+        out, err = process.stdout.read(), process.stderr.read()
+        stop.set()
+        presser.join()
+    assert (process.returncode, err) == (0, "")
+    assert "replay it: evi-harness replay sessions/" in out.splitlines()[-1]
+    assert check_session(only_folder(tmp_path / "sessions")) == []
 
 
 def test_what_went_wrong_on_the_way_comes_behind_the_session(url, tmp_path, capsys):

@@ -115,3 +115,78 @@ def test_ctrl_c_ends_a_replay_in_real_time(weather):
         out, err = replay.communicate(timeout=60)
     assert (replay.returncode, err) == (130, "interrupted\n")
     assert "verdict" not in out
+
+
+ANSWERS = """
+class App:
+    def set_socket(self, socket):
+        self.socket = socket
+
+    async def on_message(self, message):
+        if message.type == "tool_call":
+            await self.socket._send({"type": "tool_response", "tool_call_id": message.tool_call_id, "content": "rain"})
+"""
+
+
+@pytest.fixture
+def rain():
+    """An app in the current folder that answers otherwise than was recorded."""
+    Path("app.py").write_text(ANSWERS)
+    return ["replay", "weather", "--handler", "app.py:App"]
+
+
+def test_ignore_may_be_given_again(rain, capsys):
+    """Each leaves out something; what matched nothing is told; what is no path is a usage error."""
+    assert main([*rain]) == 1
+    assert main([*rain, "--ignore", "$.x", "--ignore", "tool_response:$.content", "--strict"]) == 0
+    assert "--ignore $.x matched nothing" in capsys.readouterr().out
+    assert main([*rain, "--ignore", "content"]) == 2
+    assert "'content' is no path into a message" in capsys.readouterr().err
+
+
+def test_update_accepts_what_is_sent(rain, capsys):
+    """The diff is told, the next replay compares with it, and check knows the file."""
+    assert main([*rain, "--update"]) == 0
+    assert "$.content: was 'sunny, 21 degrees', is 'rain'" in capsys.readouterr().out
+    assert main([*rain, "--json", "report.json"]) == 0
+    told = json.loads(Path("report.json").read_text())
+    assert (told["schema"], told["expectation"]["outcome"]) == (1, "compared")
+    assert main(["check", "weather"]) == 0
+
+
+@pytest.mark.parametrize(("limit", "code"), [("10", 1), ("100000", 0), ("-1", 2), ("nan", 2), ("soon", 2)])
+def test_max_late_is_in_milliseconds(limit, code):
+    """And no time below zero."""
+    late = ANSWERS.replace("            await self", "            await __import__('asyncio').sleep(0.3)\n            await self").replace(
+        "rain", "sunny, 21 degrees"
+    )
+    Path("app.py").write_text(late)
+    assert main(["replay", "weather", "--handler", "app.py:App", "--max-late", limit]) == code
+
+
+MADE = "def make(name='nobody', sign='='):\n    def hears(message): print(name + sign)\n    return hears\n"
+
+
+def test_arguments_reach_the_handler(capsys):
+    """Each by its key; a value may hold what it likes."""
+    Path("app.py").write_text(MADE)
+    main(["replay", "weather", "--handler", "app.py:make", "--arg", "name=Ada", "--arg", "sign=a=b"])
+    assert "Adaa=b\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--handler", "app.py:make", "--arg", "name"], "'name' is not NAME=VALUE"),
+        (["--handler", "app.py:make", "--arg", "=Ada"], "'=Ada' is not NAME=VALUE"),
+        (["--handler", "app.py:make", "--arg", "name=a", "--arg", "name=b"], "'name=b' is given twice"),
+        (["--handler", "app.py:make", "--arg", "nam=a"], "takes no argument nam"),
+        (["--arg", "name=a"], "there is no handler to give name to"),
+        (["--handler", "recorded", "--arg", "name=a"], "there is no handler to give name to"),
+    ],
+)
+def test_an_argument_that_cannot_be_meant_is_a_usage_error(capsys, arguments, says):
+    """Before anything runs."""
+    Path("app.py").write_text(MADE)
+    assert main(["replay", "weather", *arguments]) == 2
+    assert says in capsys.readouterr().err

@@ -56,6 +56,7 @@ def test_a_message_is_redacted_before_it_is_shortened(session_of):
     told = discreet.describe("sent", Message("user_input", {"text": "x" * 60 + KEY}))
     assert KEY[:6] not in told
     assert KEY[:6] not in discreet.describe("received", Message("x" * 60 + KEY))
+    assert KEY[:6] not in discreet.describe("sent", Message(None, text="x" * 60 + KEY))
     assert discreet.describe("received", Message(None)) == EVI.describe("received", Message(None))
 
 

@@ -4,20 +4,10 @@ import pytest
 
 from evi_harness.errors import HandlerError, NotAHandler, StuckError
 from evi_harness.harness import handling
-from evi_harness.harness.handling import callbacks_for, chat_options, developers_part, note_stuck, note_unhandled
+from evi_harness.harness.handling import Standing, callbacks_for, chat_options, developers_part, note_stuck
 from evi_harness.live.clock import RealClock
 from evi_harness.live.journal import Journal
 from evi_harness.session.events import Handshake
-
-
-class Loop:
-    """Keeps what it is told to log."""
-
-    def __init__(self):
-        self.logged = []
-
-    def default_exception_handler(self, context):
-        self.logged.append(context)
 
 
 def test_without_a_handler_there_is_the_built_in_one():
@@ -63,27 +53,33 @@ def test_of_the_query_only_what_the_sdk_takes_is_repeated(query, options):
     assert chat_options(None) == {}
 
 
-def test_a_failed_task_is_noted_and_a_mere_complaint_is_logged():
-    """What ends the run is neither."""
-    journal, loop = Journal(RealClock()), Loop()
-    note_unhandled(journal, loop, {"message": "m", "exception": ValueError("no")}, str)
-    note_unhandled(journal, loop, {"message": "m", "exception": StuckError("stuck")}, str)
-    note_unhandled(journal, loop, {"message": "complaint"}, str)
-    assert [(note.name, note.data["what"]) for note in journal.events] == [("raised", "a task that nobody awaits raised ValueError: no")]
-    assert loop.logged == [{"message": "complaint"}]
+STACK = '  File "app.py", line 1, in f\n    g()\n'
+IDLE = '  File "selectors.py", line 9, in select\n    poll()\n'
 
 
 @pytest.mark.parametrize(
-    ("stack", "what", "detail"),
-    [(None, "it ended", []), ('  File "app.py", line 1, in f\n    g()\n', "nothing moved for 2 s", ['File "app.py", line 1, in f', "g()"])],
+    ("standing", "of", "what", "detail"),
+    [
+        (None, None, "it ended", []),
+        (Standing(STACK, 4), 4, "nothing moved for 2 s", ['File "app.py", line 1, in f', "g()"]),
+        (Standing(STACK, 4, ("app.py:3 in on_message",)), 4, "nothing moved for 2 s", ['File "app.py", line 1, in f', "g()"]),
+        (Standing(IDLE, 4, ("app.py:3 in on_message",)), 4, "nothing moved for 2 s", ["app.py:3 in on_message"]),
+        (Standing(IDLE), None, "nothing moved for 2 s", ['File "selectors.py", line 9, in select', "poll()"]),
+    ],
+    ids=["ended by itself", "in the handler", "in what it called", "a loop that only turns", "nobody's"],
 )
-def test_stuck_is_noted_with_where_it_was_interrupted(stack, what, detail):
-    """Or with what ended the run by itself."""
+def test_stuck_is_noted_with_where_it_was_interrupted(standing, of, what, detail):
+    """The handler's part of the stack; of a loop that turns, where the handler's coroutine stood; or what ended the run by itself."""
     journal = Journal(RealClock())
-    note_stuck(journal, StuckError("it ended"), stack, of=4, timeout_s=2, redact=str)
+    note_stuck(journal, StuckError("it ended"), standing, timeout_s=2, redact=str)
     (note,) = journal.events
-    assert (note.name, note.of, note.data["detail"], note.data["ended"]) == ("stuck", 4, detail, True)
+    assert (note.name, note.of, note.data["detail"], note.data["ended"]) == ("stuck", of, detail, True)
     assert note.data["what"].startswith(what)
+
+
+def test_where_a_run_stands_is_seen_without_an_app_too():
+    """Before the handler is connected there is only the stack."""
+    assert Standing.seen(STACK, None) == Standing(STACK)
 
 
 def test_of_a_stack_the_developers_part_is_shown():

@@ -53,6 +53,42 @@ def test_a_loop_that_is_blocked_is_interrupted_by_the_second():
         asyncio.run(main(interrupts))
 
 
+def test_a_signal_wakes_a_loop_that_waits():
+    """It need not find the loop running: what wakes it is in place for as long as the block, and gone behind it."""
+
+    async def main(interrupts):
+        told = asyncio.Event()
+        interrupts.told_to(asyncio.get_running_loop(), told.set)
+        ours = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(ours)
+        # From another thread, while the loop has nothing to do.
+        timer = threading.Timer(0, interrupt)
+        timer.start()
+        await told.wait()
+        timer.join()
+        return ours
+
+    with Interrupts() as interrupts:
+        assert asyncio.run(main(interrupts)) != -1
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_loop_that_nobody_blocks_notices_all():
+    """However fast they come: each is told, and none interrupts."""
+
+    async def main(interrupts):
+        told = asyncio.Queue()
+        interrupts.told_to(asyncio.get_running_loop(), lambda: told.put_nowait(None), may_block=False)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+            interrupt(number)
+        for _ in range(3):
+            await told.get()
+
+    with Interrupts() as interrupts:
+        asyncio.run(main(interrupts))
+        assert interrupts.n == 3
+
+
 def test_behind_the_conversation_none_disturbs():
     """They are counted."""
     with Interrupts() as interrupts:

@@ -19,7 +19,7 @@ from evi_harness.audio.software import software_sounddevice
 from evi_harness.audio.sources import FileSource
 from evi_harness.audio.speaker import SoftwareSpeaker
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.evi.credentials import KeyRequired
+from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.dialect import EVI
 from evi_harness.evi.messages import EMOTIONS
 from evi_harness.harness import live_session
@@ -92,8 +92,8 @@ class Answers:
 
 
 @contextlib.contextmanager
-def serving(*reply, close=None, accepted=None):
-    """The URL of a server of ``Answers``, in a thread; with ``accepted`` only those keys and tokens are let in."""
+def serving(*reply, close=None, key=None):
+    """The URL of a server of ``Answers``, in a thread; with a key only who gives it is let in."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -102,11 +102,10 @@ def serving(*reply, close=None, accepted=None):
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
     async def start():
-        def open_service(_):
-            return Answers(reply or REPLY, close)
-
-        service = open_service if accepted is None else KeyRequired(open_service, frozenset(accepted))
-        chat = ChatServer(service, clock=RealClock(), chat_paths=EVI.chat_paths, token_path=EVI.token_path)
+        check = None if key is None else KeyCheck(key, token_seconds=60)
+        chat = ChatServer(
+            lambda _: Answers(reply or REPLY, close), clock=RealClock(), chat_paths=EVI.chat_paths, token_path=EVI.token_path, check=check
+        )
         return chat, await loop.create_server(await chat.start(), "127.0.0.1", 0)
 
     chat, listening = run(start())
@@ -354,7 +353,7 @@ def test_token_and_keys_stand_nowhere(mic, monkeypatch, capfd):
 
 def test_the_environment_is_read_from_dotenv(mic, tmp_path, monkeypatch):
     """Key, configuration and endpoint; what is given wins over it."""
-    with serving(accepted=[KEY]) as url:
+    with serving(key=KEY) as url:
         monkeypatch.setenv("HUME_API_KEY", "")
         monkeypatch.delenv("HUME_API_KEY")
         (tmp_path / ".env").write_text(f"HUME_API_KEY={KEY}\nHUME_CONFIG_ID=from-env\nHUME_BASE_URL={url}/v0/evi/chat\n")
@@ -382,7 +381,7 @@ def refused(url, mic, **options):
 def test_a_wrong_key_is_told(mic, monkeypatch):
     """In words, with the variables to look at, and without the key."""
     monkeypatch.setenv("HUME_API_KEY", "WrongKeyOfSomebody12345")
-    with serving(accepted=[KEY]) as url:
+    with serving(key=KEY) as url:
         error = refused(url, mic)
     assert "401" in str(error)
     assert "HUME_API_KEY" in str(error)

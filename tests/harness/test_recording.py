@@ -123,7 +123,7 @@ def test_a_conversation_becomes_a_session(tmp_path):
     """The folder bears the name, is complete and without fault, and its header says what is known."""
     recording = converse(tmp_path, two_messages, name="my app", user_interrupt="allowed")
     session = load_session(recording.folder)
-    assert recording.failure is None
+    assert (recording.failure, recording.n_dropped, recording.is_complete) == (None, 0, True)
     assert recording.folder.parent == tmp_path
     assert recording.folder.name.endswith("Z-my-app")
     assert recording.n_events == len(session.events) == 5
@@ -157,7 +157,10 @@ def test_a_close_by_the_service_is_recorded(tmp_path, start):
         await socket._send({"type": "user_input", "text": "bye"})
         await websocket_of(socket).wait_closed()
 
-    session = load_session(converse(tmp_path, app, start=start).folder)
+    recording = converse(tmp_path, app, start=start)
+    session = load_session(recording.folder)
+    assert check_session(recording.folder) == []
+    assert session.closed == recording.closed
     assert (session.closed.by, session.closed.code, session.closed.reason) == ("service", 1000, "as asked")
     assert frames(session.received) == [("received", TEXT, CHAT)]
     assert session.received[0].taken_ns is None
@@ -299,7 +302,7 @@ def test_a_place_that_cannot_be_written_ends_the_recording_alone(tmp_path, caplo
     with caplog.at_level(logging.WARNING, logger="evi_harness"):
         recording = converse(tmp_path / "file", two_messages)
     assert recording.failure is not None
-    assert recording.n_events == 0
+    assert (recording.folder, recording.n_events, recording.n_dropped, recording.is_complete) == (None, 0, 5, False)
     assert ["the conversation goes on" in one.getMessage() for one in caplog.records] == [True]
 
 
@@ -328,6 +331,7 @@ def test_a_failure_of_the_tap_leaves_the_session_incomplete(tmp_path, caplog):
     session = load_session(recording.folder)
     assert str(recording.failure) == "the clock is gone"
     assert not session.header.complete
+    assert not recording.is_complete
     assert "clock is gone" in session.header.abandoned
     assert [event.kind for event in session.events] == ["opened", "received"]
     assert len(caplog.records) == 1
@@ -467,6 +471,7 @@ def test_the_header_is_there_while_the_recording_runs(tmp_path):
         while recording.n_events < 2:  # noqa: ASYNC110 - a thread counts, and tells nobody
             await asyncio.sleep(0)
         found.append(json.loads((recording.folder / "session.json").read_text()))
+        assert (recording.is_complete, recording.closed) == (False, None)
 
     converse(tmp_path, app)
     assert (found[0]["made_by"], found[0]["complete"], found[0]["recorded"]["closed"]) == ("record", False, False)

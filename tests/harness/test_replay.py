@@ -4,10 +4,12 @@ import asyncio
 import json
 import random
 import time
+from pathlib import Path
 
+import jsonschema
 import pytest
 
-from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, SessionUnwritable, SpecError
+from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, SessionUnwritable, SpecError, UsageError
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.capture import import_capture
@@ -67,12 +69,12 @@ def times(result, recorded):
 
 @pytest.mark.parametrize("handler", [Answers, Answers(), None, "recorded"], ids=["class", "object", "built in", "recorded"])
 def test_a_handler_that_does_what_was_recorded_passes(weather, handler):
-    """Every received event comes at its recorded time, and every frame of the app's is sent."""
+    """Every received event comes at its recorded time, and every message of the app's is sent."""
     result = replay_session(weather, handler=handler, write=lambda line: None)
     assert kinds(result) == ([], [])
     assert (result.passed, result.exit_code) == (True, 0)
     assert set(times(result, weather).values()) == {0}
-    assert len(result.session.sent) == len(weather.sent)
+    assert list(map(json.loads, sent_texts(result.session))) == list(map(json.loads, sent_texts(weather)))
     assert result.lines()[-1] == "verdict    passed"
     # What the recorded app did at its end is done again.
     assert (result.session.closed.by, result.session.closed.at_ns) == ("app", weather.closed.at_ns)
@@ -246,7 +248,9 @@ def test_a_failed_task_that_nobody_awaits_is_a_finding(weather, capfd):
             raise ValueError("in the background")
 
     result = replay_session(weather, handler=Forgets)
-    assert [one.what for one in result.verdict.findings] == ["a task that nobody awaits raised ValueError: in the background"]
+    assert [one.what for one in result.verdict.findings] == [
+        "a task that nobody awaits, started by on_message, raised ValueError: in the background"
+    ]
     assert capfd.readouterr().err == ""
 
 
@@ -285,15 +289,15 @@ def test_a_handler_that_spins_is_stuck_at_its_line(weather):
     assert result.exit_code == 1
 
 
-def test_a_handler_that_waits_for_ever_is_stuck(weather):
-    """In virtual time that takes no time."""
+def test_a_handler_that_waits_for_ever_never_returns(weather):
+    """In virtual time that takes no time; it is told with the line where it waits."""
 
     async def waits(message):
         await asyncio.Event().wait()
 
     result = replay_session(weather, handler=waits)
-    (stuck,) = [one for one in result.verdict.deviations if one.kind == "stuck"]
-    assert any(f"{__file__}:{waits.__code__.co_firstlineno + 1}" in line for line in stuck.detail)
+    (finding,) = [one for one in result.verdict.findings if one.kind == "never_returns"]
+    assert finding.detail[0] == f"{__file__}:{waits.__code__.co_firstlineno + 1} in waits"
 
 
 def test_an_interrupt_in_a_handler_ends_the_replay(weather, capfd):
@@ -400,3 +404,108 @@ def test_the_capture_meets_itself(capture):
     result = replay_session(capture, handler="recorded")
     assert result.passed
     assert [event.frame for event in result.session.received] == [event.frame for event in capture.received]
+
+
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "replay-report.schema.json").read_text())
+
+
+def closed(schema):
+    """A schema that forbids members it does not name."""
+    if isinstance(schema, dict):
+        schema = {name: closed(inner) for name, inner in schema.items()}
+        return {**schema, "additionalProperties": False} if "properties" in schema and "title" in schema else schema
+    return [closed(inner) for inner in schema] if isinstance(schema, list) else schema
+
+
+def fails(message):
+    """Raises at every message of the user."""
+    if message.type == "user_message":
+        raise ValueError("no")
+
+
+class Greets(Answers):
+    """Says something that the recording does not have."""
+
+    async def on_message(self, message):
+        if message.type == "chat_metadata":
+            await self.socket._send({"type": "user_input", "text": "hello"})
+        await super().on_message(message)
+
+
+REPORTS = {
+    "passed": {"handler": Answers},
+    "missing": {"handler": ignores},
+    "different": {"handler": answering(content="rain")},
+    "unexpected": {"handler": Greets},
+    "late": {"handler": answering(after_s=3.0), "max_late_ms": 100},
+    "findings": {"handler": fails},
+    "two runs": {"handler": Answers, "twice": True},
+    "how": {"handler": Answers, "strict": True, "ignore": ["$.content", "$.nothing"]},
+    "written": {"handler": answering(content="rain"), "update": True},
+    "refused": {"handler": ignores, "update": True},
+    "unchanged": {"handler": Answers, "update": True},
+    "real": {"handler": "recorded", "clock": "real"},
+}
+
+
+@pytest.mark.parametrize("case", REPORTS)
+def test_reports_are_as_their_schema_says(weather, session_of, tmp_path, case):
+    """Of replays of every outcome; also where no member is allowed that it does not name."""
+    options = REPORTS[case]
+    session = (
+        weather if "clock" not in options else session_of([("received", 10, {"type": "assistant_end"}), ("closed", 20, ("app", 1000, ""))])
+    )
+    write_session(tmp_path / "s", session, EVI)
+    told = replay_session(tmp_path / "s", **options, out=tmp_path / "out").json()
+    jsonschema.Draft202012Validator(closed(SCHEMA)).validate(json.loads(json.dumps(told, allow_nan=False)))
+
+
+def test_what_is_left_out_is_no_deviation(weather):
+    """Of the message's fields; the path that matched nothing is told."""
+    handler = answering(content="rain")
+    assert kinds(replay_session(weather, handler=handler))[1] == ["different"]
+    for paths in (["$.content"], ["tool_response:$.content"], ["$..content", "$.x"], ["$"]):
+        result = replay_session(weather, handler=handler, ignore=paths)
+        assert result.passed
+        assert [line for line in result.lines() if "matched nothing" in line] == (
+            ["note       --ignore $.x matched nothing that is compared, in the recording or now"] if "$.x" in paths else []
+        )
+
+
+def test_strict_compares_what_is_given_anew(weather):
+    """An id of this run alone."""
+
+    class Marks(Answers):
+        async def on_message(self, message):
+            if message.type == "tool_call":
+                answer = {"type": "tool_response", "tool_call_id": message.tool_call_id, "content": SUNNY, "custom_session_id": "anew"}
+                await asyncio.sleep(0.2)
+                await self.socket._send(answer)
+
+    assert replay_session(weather, handler=Marks).passed
+    (deviation,) = replay_session(weather, handler=Marks, strict=True).deviations
+    assert [one.path for one in deviation.differences] == ["$.custom_session_id"]
+    assert replay_session(weather, handler=Marks, strict=True, ignore=["$.custom_session_id"]).passed
+
+
+@pytest.mark.parametrize(("max_late_ms", "is_late"), [(None, False), (1800, False), (1799.999999, True), (0, True)])
+def test_how_late_a_message_may_be(weather, max_late_ms, is_late):
+    """Exact in virtual time: the answer comes 2 s after the call, and was due 200 ms after it."""
+    result = replay_session(weather, handler=answering(after_s=2.0), max_late_ms=max_late_ms)
+    assert [one.late_ns for one in result.verdict.late] == [1_800_000_000]
+    assert [one.kind for one in result.deviations] == (["late"] if is_late else [])
+    assert any("sent later than due: recorded #15 by 1800 ms" in line for line in result.lines()) is not is_late
+
+
+@pytest.mark.parametrize("options", [{"ignore": ["content"]}, {"max_late_ms": -1}, {"max_late_ms": float("nan")}])
+def test_what_cannot_be_meant_is_told_before_anything_runs(weather, options):
+    """A path that is none, and times that are none."""
+    with pytest.raises(UsageError):
+        replay_session(weather, handler=lambda message: pytest.fail("it ran"), **options)
+
+
+def test_shortcuts(weather):
+    """Deviations and findings of the verdict."""
+    result = replay_session(weather, handler=ignores)
+    assert (result.deviations, result.findings) == (result.verdict.deviations, result.verdict.findings)
+    assert [one.kind for one in result.deviations] == ["missing"]

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 import sys
 import threading
 from importlib.metadata import version
@@ -14,25 +15,29 @@ import websockets
 
 from evi_harness.errors import EviHarnessError, SessionUnreadable, SessionUnwritable, UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.serving import Ended, ServeOptions, ServeResult, play, serve, served
+from evi_harness.harness.serving import Ended, ServeOptions, ServeResult, play, require_key, serve, served
 from evi_harness.harness.sessions import load_session
 from evi_harness.live.conformance import Script
 from evi_harness.live.lateness import Lateness
-from evi_harness.replay.player import Patience
-from evi_harness.session.events import TEXT, Closed, Frame, Note, Received, Sent
+from evi_harness.sdk.reaching import status_of
+from evi_harness.session.events import TEXT, Closed, Frame, Handshake, Note, Received, Sent
 from evi_harness.session.protocols import Close, Send
 
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER = ROOT / "sessions" / "weather"
+TYPED = ROOT / "sessions" / "typed"
 MS = 1_000_000
 KEY = "k" * 48
+SECRET = "s" * 64
 LATE_S = 2.0
 
 
 @pytest.fixture(autouse=True)
-def _not_ours_for_ever(monkeypatch):
-    """A server that takes the process is a guest here."""
-    monkeypatch.delenv("HUME_API_KEY", raising=False)
+def _not_ours_for_ever(monkeypatch, tmp_path):
+    """A server that takes the process is a guest here; there is no .env and there are no keys."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HUME_API_KEY", "HUME_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
     interval = sys.getswitchinterval()
     yield
     sys.setswitchinterval(interval)
@@ -70,14 +75,15 @@ def call_and_response(recorded):
     return call, response
 
 
-def test_an_answer_that_is_late_makes_what_follows_late_by_as_much():
+@pytest.mark.parametrize("folder", [WEATHER, TYPED], ids=["spoken", "typed"])
+def test_an_answer_that_is_late_makes_what_follows_late_by_as_much(folder):
     """The tool's response comes two seconds late: nothing comes meanwhile, and what comes then is due after it as it was then."""
-    recorded = load_session(WEATHER)
+    recorded = load_session(folder)
     call, response = call_and_response(recorded)
     following = next(event for event in recorded.received if event.at_ns > response.at_ns)
 
     async def main():
-        async with served(WEATHER) as server, chat(server.url) as socket:
+        async with served(folder) as server, chat(server.url) as socket:
             await read_to_call(socket, recorded, call)
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(socket.recv(), LATE_S)
@@ -96,23 +102,34 @@ def test_an_answer_that_is_late_makes_what_follows_late_by_as_much():
     assert server.lateness.n == len(types_of(server.events))
 
 
-def test_no_answer_brings_no_reply(weather):
+@pytest.mark.parametrize("folder", [WEATHER, TYPED], ids=["spoken", "typed"])
+def test_no_answer_brings_no_reply(folder):
     """The player waits as long as it is told to, says what did not come, and sends nothing that hung on it."""
-    call, response = call_and_response(weather)
+    recorded = load_session(folder)
+    call, response = call_and_response(recorded)
 
     async def main():
-        async with served(play(weather, Patience(message_ns=100 * MS))) as server, chat(server.url) as socket:
-            await read_to_call(socket, weather, call)
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(socket.recv(), 0.6)
+        async with served(folder, ServeOptions(patience_s=0.1)) as server, chat(server.url) as socket:
+            await read_to_call(socket, recorded, call)
+            while not any(unmet(events) for events in server.sessions):
+                # Nothing else is to come, and the server is asked again a little later.
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(socket.recv(), 0.1)
             await socket.close()
         return server.events
 
     events = asyncio.run(main())
-    (unmet,) = [event.data for event in events if isinstance(event, Note) and event.name == "unmet"]
-    skipped = {event.seq for event in weather.received if 1600 * MS < event.at_ns < 2400 * MS}
-    assert (unmet["awaited"], set(unmet["skipped"])) == (response.seq, skipped)
+    (given_up,) = unmet(events)
+    hung_on_it = [event.seq for event in recorded.received if event.at_ns > response.at_ns]
+    assert given_up["awaited"] == response.seq
+    assert given_up["skipped"] == hung_on_it[: len(given_up["skipped"])]
+    assert given_up["skipped"]
     assert types_of(events)[-1] == "tool_call"
+
+
+def unmet(events):
+    """What the player says that it has given up."""
+    return [event.data for event in events if isinstance(event, Note) and event.name == "unmet"]
 
 
 def test_a_block_of_plain_code_is_served_too(weather):
@@ -137,7 +154,8 @@ ROWS = [
     ("the right key", f"?api_key={KEY}", {}, KEY, 101),
     ("the right key, old spelling", f"?apiKey={KEY}", {}, KEY, 101),
     ("the right key in the header", "", {"X-Hume-Api-Key": KEY}, KEY, 101),
-    ("the right key as bearer", "", {"Authorization": f"Bearer {KEY}"}, KEY, 101),
+    ("the key in the place of a token", "", {"Authorization": f"Bearer {KEY}"}, KEY, 401),
+    ("any key, and a token that nobody gave", "?api_key=x&access_token=made-up", {}, "", 401),
     ("a wrong key", "?api_key=wrong", {}, KEY, 401),
     ("a wrong token", "?access_token=wrong", {}, KEY, 401),
     ("a wrong key in the header", "", {"X-Hume-Api-Key": "wrong"}, KEY, 401),
@@ -175,6 +193,26 @@ def test_who_has_no_right_key_is_refused(monkeypatch):
         assert asyncio.run(main(rows)) == [row[4] for row in rows]
 
 
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("header", [b"X-Hume-Api-Key: \xff\xfe", b"Authorization: Bearer \xff", b"Authorization: Basic \xff", b"X: x"])
+def test_bytes_that_are_no_text_are_refused_like_any_other(header):
+    """In the query and in headers, on both paths: no failure of the server's own, and it serves on."""
+
+    def status(port, request):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            upgrade = (
+                b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + b"A" * 22 + b"==\r\n"
+            )
+            connection.sendall(request + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n" + upgrade + header + b"\r\n\r\n")
+            return connection.makefile("rb").readline().split()[1]
+
+    with guarded() as server:
+        port = int(server.url.rpartition(":")[2])
+        for request in (b"GET /v0/evi/chat?access_token=%FF&api_key=%00", b"POST /oauth2-cc/token?x=%FF"):
+            assert status(port, request) == b"401"
+        assert asyncio.run(is_let_in(server.url, f"?api_key={KEY}"))
+
+
 def test_without_the_option_everybody_is_let_in():
     """Also who gives no key at all."""
 
@@ -187,50 +225,177 @@ def test_without_the_option_everybody_is_let_in():
     assert asyncio.run(main()) == 1
 
 
-def test_a_token_is_had_and_let_in(monkeypatch):
-    """As the SDK 0.12.1 asks for it: key and secret by basic authentication, a form; then it connects with the token."""
-    httpx = pytest.importorskip("httpx")
+@pytest.fixture
+def keys(monkeypatch):
+    """A server knows a key and its secret key, from the environment."""
     monkeypatch.setenv("HUME_API_KEY", KEY)
+    monkeypatch.setenv("HUME_SECRET_KEY", SECRET)
+
+
+def guarded():
+    """A server that lets in only who has the keys."""
+    return served(Script(opening=[(0, Send(Frame(TEXT, b'{"type": "assistant_end"}'), 0))]), ServeOptions(require_key=True))
+
+
+def ask_for_token(url, *pair):
+    """As the SDK 0.12.1 and Hume's guide ask: key and secret by basic authentication, and a form."""
+    import httpx
+
+    with httpx.Client(trust_env=False) as client:
+        return client.post(
+            f"{url}/oauth2-cc/token",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            data={"grant_type": "client_credentials"},
+            auth=pair or None,
+        )
+
+
+async def is_let_in(url, query):
+    """Whether a plain client's handshake is taken."""
+    try:
+        async with chat(url, query):
+            return True
+    except websockets.exceptions.InvalidHandshake as refusal:
+        return {401: False}[status_of(refusal)]
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_token_is_had_for_the_right_keys_and_let_in():
+    """Another secret, another key and no keys get a 401 and no token; a token that the server did not give opens no chat."""
 
     async def main():
-        async with served(Script(), ServeOptions(require_key=True)) as server:
-            async with httpx.AsyncClient(trust_env=False) as client:
-                answer = await client.post(
-                    f"{server.url}/oauth2-cc/token",
-                    headers={"Content-Type": "application/x-www-form-urlencoded"},
-                    data={"grant_type": "client_credentials"},
-                    auth=(KEY, "s" * 64),
-                )
-            token = answer.json()["access_token"]
-            async with chat(server.url, f"?accessToken={token}"):
-                pass
-            return answer.status_code, token, len(server.sessions)
+        async with guarded() as server:
+            right = ask_for_token(server.url, KEY, SECRET)
+            wrong = [ask_for_token(server.url, *pair) for pair in [(KEY, "wrong"), ("wrong", SECRET), (KEY, KEY), ()]]
+            queries = [
+                f"?access_token={right.json()['access_token']}",
+                f"?accessToken={right.json()['access_token']}",
+                "?access_token=made-up",
+            ]
+            found = [await is_let_in(server.url, query) for query in queries]
+        return right, wrong, found, len(server.sessions)
 
-    status, token, n_sessions = asyncio.run(main())
-    assert (status, n_sessions) == (200, 1)
-    assert token
+    right, wrong, found, n_sessions = asyncio.run(main())
+    assert (right.status_code, right.json()["expires_in"]) == (200, 1800)
+    assert [(answer.status_code, answer.text.startswith("evi-harness: ")) for answer in wrong] == [(401, True)] * 4
+    assert not any(secret in answer.text for answer in wrong for secret in (KEY, SECRET, "access_token"))
+    assert (found, n_sessions) == ([True, True, False], 2)
 
 
-def test_the_sdk_is_refused_as_by_the_service(monkeypatch):
-    """The installed SDK turns the 401 into its own error, with the status."""
+def test_without_known_keys_any_pair_gets_a_token():
+    """And only such a token opens a chat."""
+    with guarded() as server:
+        token = ask_for_token(server.url, "a", "b").json()["access_token"]
+        assert ask_for_token(server.url, "a", "").status_code == 401
+        assert asyncio.run(is_let_in(server.url, f"?access_token={token}"))
+        assert not asyncio.run(is_let_in(server.url, "?access_token=another"))
+
+
+def test_the_keys_are_read_from_dotenv_too(tmp_path, monkeypatch):
+    """As ``record`` reads them, so that both mean the same keys."""
+    for name in ("HUME_API_KEY", "HUME_SECRET_KEY"):
+        # What load_dotenv sets is taken back at the end.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    (tmp_path / ".env").write_text(f"HUME_API_KEY={KEY}\nHUME_SECRET_KEY={SECRET}\n")
+    check, told = require_key()
+    assert check.chat(Handshake("/", (("api_key", KEY),)), 0) is None
+    assert check.chat(Handshake("/", (("api_key", "other"),)), 0).status == 401
+    assert told == "an API key is required: the one of HUME_API_KEY; the secret key for an access token: that of HUME_SECRET_KEY"
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({}, "any will do, as HUME_API_KEY is not set; the secret key for an access token: any"),
+        ({"HUME_API_KEY": KEY}, "the one of HUME_API_KEY; the secret key for an access token: any"),
+        ({"HUME_SECRET_KEY": SECRET}, "any will do, as HUME_API_KEY is not set; the secret key for an access token: any"),
+    ],
+)
+def test_what_is_accepted_is_told(variables, told, monkeypatch):
+    """In words, by the names of the variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert require_key()[1] == f"an API key is required: {told}"
+
+
+def sdk():
+    """The installed SDK, where it opens a chat with keywords."""
     if version("hume") < "0.13":
         pytest.skip("the installed SDK is older than 0.13 and connects with other arguments")
-    hume = pytest.importorskip("hume")
+    return pytest.importorskip("hume")
+
+
+async def opened_by_sdk(url, key, **options):
+    """Open a chat with the SDK's asynchronous client; gives the type of the first message."""
+    async with sdk().AsyncHumeClient(api_key=key, base_url=url).empathic_voice.chat.connect(**options) as socket_:
+        return (await socket_.recv()).type
+
+
+def opened_by_sync_sdk(url, key, **options):
+    """The same with its synchronous client."""
+    with sdk().HumeClient(api_key=key, base_url=url).empathic_voice.chat.connect(**options) as socket_:
+        return socket_.recv().type
+
+
+def first_or_status(open_, *args, **options):
+    """What came first, or the status of the refusal: in the asynchronous client's error, and in the websockets library's."""
+    try:
+        return open_(*args, **options)
+    except Exception as error:
+        if status_of(error) is None:
+            raise
+        return status_of(error)
+
+
+@pytest.mark.usefixtures("keys")
+@pytest.mark.parametrize("open_", [lambda *args, **options: asyncio.run(opened_by_sdk(*args, **options)), opened_by_sync_sdk])
+def test_the_sdk_is_let_in_and_refused_as_by_the_service(open_):
+    """Both of its clients, by key and by token; each refusal has its status."""
+    sdk()
+    with guarded() as server:
+        token = ask_for_token(server.url, KEY, SECRET).json()["access_token"]
+        assert first_or_status(open_, server.url, KEY) == "assistant_end"
+        assert first_or_status(open_, server.url, "wrong" * 8) == 401
+        assert first_or_status(open_, server.url, "wrong" * 8, api_key=KEY) == "assistant_end"
+        assert first_or_status(open_, server.url, "wrong" * 8, access_token=token) == "assistant_end"
+        assert first_or_status(open_, server.url, KEY, access_token="wrong") == 401
+
+
+@pytest.mark.usefixtures("keys")
+def test_the_sdk_has_its_word_for_the_refusal():
+    """Its asynchronous client turns a 401 into its own error, and says that the credentials are invalid."""
+    sdk()
     from hume.core.api_error import ApiError
 
-    monkeypatch.setenv("HUME_API_KEY", KEY)
+    with guarded() as server, pytest.raises(ApiError) as caught:
+        asyncio.run(opened_by_sdk(server.url, "wrong" * 8))
+    assert caught.value.status_code == 401
+    assert "invalid credentials" in str(caught.value.body)
 
-    async def main():
-        async with served(Script(), ServeOptions(require_key=True)) as server:
-            client = hume.AsyncHumeClient(api_key="wrong" * 8, base_url=server.url)
-            with pytest.raises(ApiError) as caught:
-                async with client.empathic_voice.chat.connect(config_id="c"):
-                    raise AssertionError("it was let in")
-            return caught.value
 
-    error = asyncio.run(main())
-    assert error.status_code == 401
-    assert "invalid credentials" in str(error.body)
+@pytest.mark.usefixtures("keys")
+def test_every_sdk_gets_its_token_here():
+    """With the secret key, by the SDK itself up to 0.12.1 and by ours since; another secret key is refused."""
+    from evi_harness.sdk.callbacks import connect_with_callbacks
+    from evi_harness.sdk.connection import client_for
+
+    async def first(url, secret_key):
+        heard = asyncio.get_running_loop().create_future()
+        client = client_for(url, KEY)
+        try:
+            async with connect_with_callbacks(client, {"secret_key": secret_key}, on_message=heard.set_result):
+                return (await heard).type
+        finally:
+            # What the SDK up to 0.12.1 asks with.
+            await client._client_wrapper.httpx_client.httpx_client.aclose()
+
+    with guarded() as server:
+        assert asyncio.run(first(server.url, SECRET)) == "assistant_end"
+        with pytest.raises(Exception, match=r"401|token|credentials") as caught:
+            asyncio.run(first(server.url, "wrong"))
+        assert SECRET not in str(caught.value)
+        assert len(server.sessions) == 1
 
 
 class Visitor:
@@ -292,9 +457,10 @@ def test_once_is_one_conversation():
     """Neither a refused handshake nor a request for a token is one; the line is told first and the figures last."""
     result, told = visited(HELLO, [refused, hello], once=True, require_key=True)
     assert told[0].startswith("listening on http://127.0.0.1:")
-    assert len(told) == 2
-    assert told[1].startswith("session 1: ")
-    assert "0 messages from the app, 1 to it, closed by the app with 1000; late: p50 " in told[1]
+    assert told[1] == require_key()[1]
+    assert len(told) == 3
+    assert told[2].startswith("session 1: ")
+    assert "0 messages from the app, 1 to it, closed by the app with 1000; late: p50 " in told[2]
     assert (len(result.ended), result.lateness.n, result.ended[0].number) == (1, 1, 1)
     assert str(result).startswith("served 1 session, 1 messages; late: p50 ")
 

@@ -55,9 +55,13 @@ def test_a_voice_is_whatever_audio_can_be_read(tmp_path):
         (b"\xff\xfe", ScriptError, "UTF-8"),
         (b"turn = 7", ScriptError, "script.toml"),
         (b'[[turn]]\nsay = { text = "a", voice = "gone.flac" }', ScriptError, "gone.flac"),
+        (b"x = " + b"[" * 5000 + b"]" * 5000, ScriptError, "nested too deeply"),
+        (b".".join([b"a"] * 3000) + b" = 1", ScriptError, "nested too deeply|not known here"),
+        (b"x = [1", ScriptError, "no TOML"),
+        (b"#" * (4 * 1024 * 1024 + 1), ScriptError, "longer than"),
         (b'[[turn]]\nsay = { text = "a", voice = "script.toml" }', ScriptError, "script.toml"),
     ],
-    ids=["not there", "no text", "no script", "no voice", "a voice that is no audio"],
+    ids=["not there", "no text", "no script", "no voice", "deep", "deep names", "no TOML", "long", "a voice that is no audio"],
 )
 def test_what_is_wrong_with_a_script_is_told_when_it_is_read(tmp_path, content, error, says):
     """Before anybody connects."""

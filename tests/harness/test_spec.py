@@ -155,3 +155,11 @@ def test_an_interrupt_at_import_is_an_interrupt():
     put("app.py", "raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
         load("app.py:App")
+
+
+@pytest.mark.parametrize("spec", ["Recorded", "RECORDED", " recorded"])
+def test_the_null_test_in_another_case_is_guessed(spec):
+    """The hint names it."""
+    with pytest.raises(SpecError) as raised:
+        split_spec(spec)
+    assert "Did you mean recorded" in raised.value.hint

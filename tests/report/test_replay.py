@@ -3,14 +3,18 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.deviations import DEVIATIONS, Deviation
+from evi_harness.replay.deviations import DEVIATIONS, Deviation, Late
 from evi_harness.replay.differences import ABSENT, Difference
-from evi_harness.replay.findings import FINDINGS, Finding
+from evi_harness.replay.findings import FINDINGS, WARNING, Finding
 from evi_harness.replay.verdict import Verdict
+from evi_harness.report.expectation import ExpectationReport
+from evi_harness.report.replay import SCHEMA as SCHEMA_VERSION
 from evi_harness.report.replay import ReplayReport, as_json, as_text, remarks
 from evi_harness.session.events import Note
 from evi_harness.session.header import Recorded
@@ -31,9 +35,25 @@ def text(told):
     return as_text(told, EVI)
 
 
-def data(told):
-    """The report's JSON, through a strict encoder and back."""
-    return json.loads(json.dumps(as_json(told), allow_nan=False))
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "replay-report.schema.json").read_text())
+
+
+def closed(schema):
+    """A schema that forbids members it does not name."""
+    if isinstance(schema, dict):
+        schema = {name: closed(inner) for name, inner in schema.items()}
+        return {**schema, "additionalProperties": False} if "properties" in schema and "title" in schema else schema
+    return [closed(inner) for inner in schema] if isinstance(schema, list) else schema
+
+
+VALIDATOR = jsonschema.Draft202012Validator(closed(SCHEMA))
+
+
+def data(told, dialect=EVI):
+    """The report's JSON, through a strict encoder and back; as its schema says, with no member more."""
+    found = json.loads(json.dumps(as_json(told, dialect), allow_nan=False))
+    VALIDATOR.validate(found)
+    return found
 
 
 def test_a_replay_that_passed_is_three_lines(weather):
@@ -54,7 +74,7 @@ def test_a_deviation_is_told_with_both_places(weather, kind):
     """Its kind, its places in both sessions with their times, the sentence, and what only follows from it."""
     deviation = Deviation(kind, "it happened", recorded_seq=15, live_seq=16, detail=("more",), consequences=(17, 18))
     lines = text(report(weather, deviation))
-    assert lines[2:-1] == [
+    assert lines[2:6] == [
         f"DEVIATION  {kind}: recorded #15 at 1.600 s, in the replay #16 at 2.000 s",
         "           it happened",
         "             more",
@@ -67,7 +87,9 @@ def test_a_deviation_is_told_with_both_places(weather, kind):
         "what": "it happened",
         "recorded_seq": 15,
         "live_seq": 16,
+        "nearest_seq": None,
         "differences": [],
+        "late_ns": None,
         "detail": ["more"],
         "consequences": [17, 18],
     }
@@ -105,6 +127,7 @@ def test_a_finding_is_told_with_the_message_it_is_about(weather, kind):
     (told,) = data(report(weather, finding))["findings"]
     assert told == {
         "kind": kind,
+        "severity": "error",
         "what": "it happened",
         "at_ns": 3 * SECOND // 2,
         "recorded_seq": 13,
@@ -113,6 +136,15 @@ def test_a_finding_is_told_with_the_message_it_is_about(weather, kind):
         "detail": ["app.py:3"],
         "consequences": [14],
     }
+
+
+def test_a_warning_is_told_and_fails_nothing(weather):
+    """It stands there under its own label; the verdict counts it apart."""
+    warning, finding = Finding("underrun", "it was dry", at_ns=0, severity=WARNING), Finding("raised", "it broke", at_ns=0)
+    lines = text(report(weather, warning, warning))
+    assert (lines[2], lines[-1]) == ("WARNING    underrun at 0.000 s", "verdict    passed, with 2 warnings")
+    assert data(report(weather, warning))["findings"][0]["severity"] == "warning"
+    assert text(report(weather, warning, finding))[-1] == "verdict    failed: 1 finding, 1 warning"
 
 
 def test_only_what_differs_is_shown(weather):
@@ -215,7 +247,7 @@ def test_remarks_are_told_and_are_no_fault(weather):
 def test_consequences_are_ranges_of_what_follows_one_another(weather):
     """Alone or from to."""
     lines = text(report(weather, Deviation("missing", "x", 2, consequences=(18, 13, 14, 25, 26, 27))))
-    assert lines[-2].endswith("6 recorded events did not happen because of it: #13 to #14, #18, #25 to #27")
+    assert lines[4].endswith("6 recorded events did not happen because of it: #13 to #14, #18, #25 to #27")
 
 
 def test_a_strangers_words_never_reach_the_terminal(session_of):
@@ -228,3 +260,110 @@ def test_a_strangers_words_never_reach_the_terminal(session_of):
     )
     told = report(session, *found, hints=(evil,), twice=(evil, evil), overdue_jobs=(evil,), folder=evil)
     assert [line for line in text(replace(told, handler=evil, upgraded=((1, (evil,)),))) if not line.isprintable()] == []
+
+
+def test_what_is_around_the_first_divergence(weather):
+    """A few rows of both sides, the place itself marked, once; the JSON has them as rows."""
+    found = (Deviation("different", "a", 15, 15), Deviation("different", "b", 16, 16))
+    lines = text(report(weather, *found))
+    start = lines.index("           around it, recorded:")
+    assert lines[start + 1 : start + 7] == [
+        '                   1.200 s  #13    ← received  user: "What\'s the weather like?"',
+        '                   1.400 s  #14    ← received  tool call call-1: get_weather "{"place": "Oslo"}"',
+        '             >     1.600 s  #15    → sent      tool response call-1: "sunny, 21 degrees"',
+        '                   2.000 s  #16    ← received  assistant: "It is sunny."',
+        "                   2.100 s  #17    ← received  audio 0.10 s, chunk 0",
+        "                   2.300 s  #18    ← received  end of the reply",
+    ]
+    assert lines[start + 7] == "           around it, in the replay:"
+    assert sum("around it" in line for line in lines) == 2
+    around = data(report(weather, *found))["first_divergence"]
+    assert [row["seq"] for row in around["recorded"]] == [row["seq"] for row in around["live"]] == [13, 14, 15, 16, 17, 18]
+    assert around["live"][2] == {
+        "seq": 15,
+        "last_seq": 15,
+        "at_ns": 1_600_000_000,
+        "kind": "sent",
+        "what": 'tool response call-1: "sunny, 21 degrees"',
+    }
+    assert data(report(weather))["first_divergence"] is None
+
+
+def test_what_differs_from_the_nearest_message_stands_under_it(weather):
+    """Behind its name."""
+    deviation = Deviation("unexpected", "x", None, 15, (Difference("$.a", 1, 2),), ("nearest recorded message: #15",), nearest_seq=15)
+    lines = text(report(weather, deviation))
+    assert [line.strip() for line in lines[4:6]] == ["nearest recorded message: #15", "$.a: recorded 1, now 2"]
+    assert data(report(weather, deviation))["deviations"][0]["nearest_seq"] == 15
+
+
+def test_many_differences_are_not_all_shown(weather):
+    """The JSON has them."""
+    deviation = Deviation("different", "x", 15, 15, tuple(Difference(f"$.a[{n}]", n, 0) for n in range(1, 100)))
+    lines = text(report(weather, deviation))
+    assert [line.strip() for line in lines if "more" in line] == ["and in 87 more places; --json has all"]
+    assert len(data(report(weather, deviation))["deviations"][0]["differences"]) == 99
+
+
+def late(*late_ns):
+    """Messages that were sent so much later than due."""
+    return tuple(Late(f"message {seq}", seq, seq + 100, ns) for seq, ns in enumerate(late_ns, 1))
+
+
+@pytest.mark.parametrize(
+    ("late_ns", "told"),
+    [
+        ((), None),
+        ((999_999,), None),
+        ((2_500_000,), "1 message was sent later than due: recorded #1 by 2.5 ms"),
+        ((1_000_000, 3_000_000), "2 messages were sent later than due: recorded #2 by 3 ms, recorded #1 by 1 ms"),
+        (
+            (5_000_000, 1_000_000, 9_000_000, 7_000_000, 8_000_000),
+            "5 messages were sent later than due, most of all recorded #3 by 9 ms, recorded #5 by 8 ms, recorded #4 by 7 ms",
+        ),
+    ],
+)
+def test_what_was_sent_late_is_a_note(weather, late_ns, told):
+    """From 1 ms on, the worst by name; the JSON has all, and the replay passes."""
+    found = replace(report(weather), verdict=Verdict((), (), late(*late_ns)))
+    assert [line[11:] for line in text(found) if line.startswith("note")] == ([] if told is None else [told])
+    assert [one["late_ns"] for one in data(found)["late"]] == [*late_ns]
+    assert data(found)["passed"]
+
+
+def test_what_is_too_late_is_not_noted_too(weather):
+    """It is a deviation, with how late it was."""
+    deviation = Deviation("late", "x", 1, 101, late_ns=5_000_000)
+    found = replace(report(weather), verdict=Verdict((deviation,), (), late(5_000_000)), max_late_ns=1)
+    assert not any(line.startswith("note") for line in text(found))
+    assert data(found)["deviations"][0]["late_ns"] == 5_000_000
+    assert data(found)["max_late_ns"] == 1
+
+
+def test_how_it_was_compared_is_told(weather):
+    """A path that matched nothing in a note; all of it in the JSON."""
+    found = report(weather, ignored=(("$.a", True), ("$.b", False)), strict=True, handshake_by="app")
+    assert [line[11:] for line in text(found) if line.startswith("note")] == [
+        "--ignore $.b matched nothing that is compared, in the recording or now"
+    ]
+    told = data(found)
+    assert told["ignored"] == [{"path": "$.a", "matched": True}, {"path": "$.b", "matched": False}]
+    assert (told["strict"], told["handshake_by"], told["schema"]) == (True, "app", 1)
+
+
+def test_what_is_expected_stands_before_the_verdict(weather):
+    """With its changes; null where nothing is."""
+    expectation = ExpectationReport("expected.jsonl", "written", 2, weather, weather, (Deviation("missing", "x", 15),))
+    lines = text(report(weather, expectation=expectation))
+    assert lines[2] == "expected   expected.jsonl is written: 2 messages. Take it away to compare with what was recorded"
+    assert lines[3].startswith("             - #15 at 1.600 s tool response call-1")
+    assert data(report(weather, expectation=expectation))["expectation"]["n_messages"] == 2
+    assert data(report(weather))["expectation"] is None
+
+
+def test_the_schema_is_of_this_version():
+    """And allows members that it does not name, so that one more breaks nobody."""
+    assert SCHEMA["properties"]["schema"] == {"const": SCHEMA_VERSION}
+    assert "additionalProperties" not in json.dumps(SCHEMA)
+    kinds = SCHEMA["$defs"]["deviation"]["properties"]["kind"]["enum"]
+    assert sorted(kinds) == sorted(DEVIATIONS)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.report.timeline import as_lines
+from evi_harness.report.timeline import around, as_lines
 from evi_harness.session.events import Note, Unknown
 from evi_harness.session.header import Recorded, TrackFile
 
@@ -100,3 +100,14 @@ def test_a_strangers_words_never_reach_the_terminal(session_of):
     lines = as_lines(session, EVI)
     assert [line for line in lines if not line.isprintable()] == []
     assert sum(line.startswith("    0.") for line in lines) == len(session.events)
+
+
+def test_around_a_place(weather):
+    """So many rows up to it and behind it, as the whole timeline tells them, notes left out."""
+    whole = as_lines(weather, EVI)
+    rows = around(weather, (1_600_000_000, 15), EVI, 2)
+    assert [row.seq for row in rows] == [14, 15, 16, 17]
+    assert {*map(str, rows)} < {*whole}
+    # Audio is as long as the message before it says, though that is not told.
+    (row,) = around(weather, (100_000_000, 3), EVI, 1)[:1]
+    assert (row.seq, row.last_seq, row.what) == (3, 12, "1.000 s of audio, 10 frames until 1.000 s")

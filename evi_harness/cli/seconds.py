@@ -1,0 +1,24 @@
+"""A number of seconds on the command line."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Optional
+
+import click
+
+__all__ = ["Seconds"]
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds within a range; what is no number and what has no end are none."""
+
+    name = "number of seconds"
+
+    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
+        """The number; see ``click.ParamType.convert``."""
+        seconds = super().convert(value, param, ctx)
+        # Python reads "nan" and "inf" as numbers, and nan is in every range.
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds

