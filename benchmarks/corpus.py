@@ -44,7 +44,8 @@ def main() -> None:
 def _on_dask(folders: List[Path], n_jobs: int) -> None:
     from distributed import Client, LocalCluster
 
-    with LocalCluster(n_workers=n_jobs, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster, Client(cluster) as client:
+    cluster = LocalCluster(n_workers=n_jobs, threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
+    with cluster, Client(cluster) as client:
         _measure("Dask workers", folders, client.get_executor(pure=False), n_jobs)
 
 

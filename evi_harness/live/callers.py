@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Iterator, Optional, Tuple
 
-__all__ = ["callers"]
+__all__ = ["callers", "is_called_by_library"]
 
 _PACKAGE = f"{Path(__file__).resolve().parent.parent}{os.sep}"
 _STANDARD = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
@@ -31,6 +31,12 @@ def callers() -> Tuple[str, ...]:
     outside = [frame for frame in _frames() if _is_outside(frame.f_code.co_filename)]
     own = [frame for frame in outside if not _is_installed(frame.f_code.co_filename)]
     return tuple(f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}" for frame in own or outside[-1:])
+
+
+def is_called_by_library() -> bool:
+    """Whether it is an installed library that makes the call: what it starts is its own to look after, whoever called it."""
+    nearest = next((frame for frame in _frames() if _is_outside(frame.f_code.co_filename)), None)
+    return nearest is not None and _is_installed(nearest.f_code.co_filename)
 
 
 def _frames() -> Iterator[FrameType]:

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from evi_harness.errors import StuckError
 from evi_harness.live.behalf import Behalf, behalf, behalf_in
-from evi_harness.live.callers import callers
+from evi_harness.live.callers import callers, is_called_by_library
 from evi_harness.live.guard import was_refused
 from evi_harness.live.journal import Journal
 from evi_harness.live.places import told, waits_at
@@ -26,10 +26,11 @@ _A_TASK: Mapping[str, Any] = {"task": None}
 
 @dataclass(frozen=True)
 class _Birth:
-    """Where a task comes from: on whose behalf it was started, and where, the nearest place first."""
+    """Where a task comes from: on whose behalf it was started, and where, the nearest place first; and whether a library started it."""
 
     of: Behalf
     places: Tuple[str, ...]
+    by_library: bool = False
 
     @property
     def place(self) -> str:
@@ -81,7 +82,7 @@ class AppTasks:
         if of is None:
             self._latest.pop(id(task), None)
         else:
-            self._births[task] = self._latest[id(task)] = _Birth(of, callers())
+            self._births[task] = self._latest[id(task)] = _Birth(of, callers(), is_called_by_library())
         return task
 
     async def wait(self, timeout_s: float) -> None:
@@ -115,6 +116,8 @@ class AppTasks:
         birth = self._birth_of(context)
         if isinstance(error, Exception) and not isinstance(error, StuckError):
             self._swallowed(error, birth, context)
+        elif error is None and birth is not None and birth.by_library:
+            return
         elif error is None and birth is not None and "destroyed" in str(context.get("message", "")):
             self._leaked(_name(context["task"]), _Left(birth, n=1), "was destroyed while it was pending, since nothing refers to it")
         elif error is None:
@@ -134,6 +137,9 @@ class AppTasks:
         found: Dict[Tuple[str, str], _Left] = {}
         for task in self._pending():
             birth = self._births[task]
+            if birth.by_library:
+                # The SDK's own leaves its playback pending when a handler ends its microphone.
+                continue
             left = found.setdefault((_name(task), birth.place), _Left(birth, waits_at(task)))
             left.n += 1
         return found

@@ -104,7 +104,7 @@ def _lateness(report: ReplayReport) -> Iterator[str]:
     late = [one for one in report.verdict.late if one.late_ns >= _NOTED_LATE_NS and one.recorded_seq not in is_told]
     if late:
         worst = sorted(late, key=lambda one: -one.late_ns)[:_SHOWN_LATE]
-        told = ", ".join(f"recorded #{one.recorded_seq} by {one.late_ns / 1e6:.1f} ms" for one in worst)
+        told = ", ".join(f"recorded #{one.recorded_seq} by {round(one.late_ns / 1e6, 1):g} ms" for one in worst)
         most = ", most of all" if len(late) > len(worst) else ":"
         yield f"{_count(len(late), 'message')} {'was' if len(late) == 1 else 'were'} sent later than due{most} {told}"
 

@@ -33,6 +33,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def names(folders: List[Path], below: Path) -> List[str]:
+    """Folders as they are called below another."""
     return [folder.relative_to(below).as_posix() for folder in folders]
 
 

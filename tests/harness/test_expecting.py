@@ -239,7 +239,8 @@ def test_a_file_of_the_folder_means_the_folder(folder):
 def asks_otherwise(monkeypatch):
     """Has the app open the connection itself, and ask for another configuration than was recorded."""
 
-    def run(recorded, handler, options):
+    def run(recording, handler, options):
+        recorded = recording.session
         opened = replace(recorded.opened, handshake=replace(recorded.handshake, query=(("config_id", "another"),)))
         found = run_in_virtual_time(replace(recorded, events=(opened, *recorded.events[1:])), handler, options)
         found.handshake_by_app = True

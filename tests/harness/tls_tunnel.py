@@ -62,4 +62,4 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), (sys.argv + [""])[3]))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), [*sys.argv, ""][3]))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from evi_harness.errors import UsageError
+from evi_harness.errors import NetworkRefused, UsageError
 from evi_harness.live.carrier import VirtualCarrier
 from evi_harness.live.probe import request
 from evi_harness.live.server import ChatServer
@@ -44,7 +44,7 @@ def test_nothing_answers_before_and_behind_the_block():
         for _ in range(2):
             async with carrier(loop) as here:
                 assert (await request(here.url, "POST", "/token"))[0] == 200
-        with pytest.raises(UsageError):
+        with pytest.raises(NetworkRefused):
             await request(here.url, "POST", "/token")
 
     run_virtual(main)

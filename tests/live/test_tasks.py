@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import runpy
 import gc
 
 import pytest
@@ -96,6 +97,23 @@ def test_a_task_that_ends_is_none(start):
         kept.append(start())
 
     assert notes(handler) == []
+
+
+def test_a_task_that_a_library_started_is_not_the_developers(tmp_path):
+    """The SDK's microphone leaves its playback pending: told is only what the developer's own code started."""
+    module = tmp_path / "site-packages" / "library.py"
+    module.parent.mkdir()
+    module.write_text("import asyncio\n\ndef start(coro):\n    return asyncio.ensure_future(coro)\n")
+    library = runpy.run_path(str(module))
+    kept = []
+
+    async def handler():
+        kept.append(library["start"](asyncio.sleep(100)))
+        kept.append(asyncio.ensure_future(asyncio.sleep(100)))
+
+    [note] = notes(handler)
+    assert note[0] == "leaked_task"
+    assert f"{__file__}:" in note[2]
 
 
 def test_a_task_that_nothing_refers_to():
