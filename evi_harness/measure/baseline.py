@@ -1,0 +1,226 @@
+"""A baseline: what was measured, kept to be compared with. The form of its file is here; where it stands is the storage's.
+
+::
+
+    {"format": "evi-harness baseline", "version": 1, "made": "2026-11-22T10:00:00Z", "by": "0.1.0",
+     "runs": [{"detector": {"name": …, "version": …, "threshold": …} or null,
+               "metrics": {"handle": {"unit": "ms", "exact": true,
+                                      "samples": [{"session": "weather", "turn": 1, "of": 7, "value": 0.25}, … {…, "why": "…"}]}}}]}
+
+Version 1 (2026-11) is the first. A run is one time that everything was measured: one replay of one session, or of many; of several runs
+of the same, each is kept. Rules of living here: unknown members are passed over, unknown metrics are kept, and what is not as above is
+refused with its place: a baseline that cannot be understood is never taken for an empty one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+
+from evi_harness.errors import EviHarnessError
+from evi_harness.measure.measuring import Measured
+from evi_harness.measure.metrics import CLIENT, EXACT, METRICS
+from evi_harness.measure.samples import Sample
+from evi_harness.session.session import Session
+
+__all__ = [
+    "BASELINE_NAME",
+    "BASELINE_VERSION",
+    "Baseline",
+    "Detector",
+    "Run",
+    "baseline_json",
+    "is_played",
+    "merged",
+    "read_baseline_json",
+    "run_of",
+]
+
+BASELINE_NAME = "evi-harness baseline"
+BASELINE_VERSION = 1
+_HINT = "Write it again with --save-baseline."
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Who heard where the user speaks.
+
+    Attributes:
+        name: Of the speech detector.
+        version: Of its package.
+        threshold: From which probability on there is speech, 0 to 1.
+    """
+
+    name: str
+    version: Optional[str]
+    threshold: Optional[float]
+
+    def __str__(self) -> str:
+        """As reports have it."""
+        return f"{self.name} {self.version} at {self.threshold:g}" if self.threshold is not None else f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was measured at one time.
+
+    Attributes:
+        samples: All of it.
+        exact: Ids of the metrics that another run of the same code would give to the nanosecond.
+        detector: Who heard the user, None where nobody did.
+    """
+
+    samples: Tuple[Sample, ...]
+    exact: FrozenSet[str] = field(default_factory=frozenset)
+    detector: Optional[Detector] = None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Runs that were kept.
+
+    Attributes:
+        runs: At least one.
+        made: When, in UTC; empty where it is not from a file.
+        by: The version of evi-harness that did.
+    """
+
+    runs: Tuple[Run, ...]
+    made: str = ""
+    by: str = ""
+
+
+def is_played(session: Session) -> bool:
+    """Whether a session's service is a recording: then what the service took is what it took then, and no news."""
+    return session.header.service == "player"
+
+
+def run_of(measured: Sequence[Measured]) -> Run:
+    """What was measured of sessions, as one run.
+
+    Args:
+        measured: Sessions with names of their own. A metric is exact where it is in each of them that has a value of it.
+
+    Returns:
+        The run, without what the service took where that is a recording.
+    """
+    kept = [(one, sample) for one in measured for sample in one.samples if not is_played(one.session) or _is_client(sample)]
+    samples = tuple(sample for _, sample in kept)
+    sampled = {sample.metric for one, sample in kept if sample.value is not None and one.certainty(sample.metric) != EXACT}
+    heard = next((one.heard for one in measured if one.heard.detector is not None), None)
+    detector = None if heard is None else Detector(heard.detector or "", heard.version, heard.threshold)
+    return Run(samples, frozenset({sample.metric for sample in samples if sample.value is not None} - sampled), detector)
+
+
+def merged(runs: Sequence[Run]) -> Run:
+    """Several runs of different things, as one run of all of them. A metric is exact where it is in each that has a value of it."""
+    sampled = {sample.metric for run in runs for sample in run.samples if sample.value is not None and sample.metric not in run.exact}
+    exact = frozenset(metric for run in runs for metric in run.exact) - sampled
+    detector = next((run.detector for run in runs if run.detector is not None), None)
+    return Run(tuple(sample for run in runs for sample in run.samples), exact, detector)
+
+
+def _is_client(sample: Sample) -> bool:
+    return METRICS[sample.metric].family == CLIENT
+
+
+def baseline_json(baseline: Baseline) -> Dict[str, Any]:
+    """The baseline as JSON values; docs/baseline.schema.json is their schema."""
+    return {
+        "format": BASELINE_NAME,
+        "version": BASELINE_VERSION,
+        "made": baseline.made,
+        "by": baseline.by,
+        "runs": [_run_json(run) for run in baseline.runs],
+    }
+
+
+def _run_json(run: Run) -> Dict[str, Any]:
+    metrics: Dict[str, Dict[str, Any]] = {}
+    for sample in run.samples:
+        row = METRICS.get(sample.metric)
+        unit = "" if row is None else row.unit
+        metrics.setdefault(sample.metric, {"unit": unit, "exact": sample.metric in run.exact, "samples": []})["samples"].append(
+            _sample_json(sample)
+        )
+    detector = run.detector
+    named = None if detector is None else {"name": detector.name, "version": detector.version, "threshold": detector.threshold}
+    return {"detector": named, "metrics": metrics}
+
+
+def _sample_json(sample: Sample) -> Dict[str, Any]:
+    told: Dict[str, Any] = {"session": sample.session, "turn": sample.turn, "of": sample.of}
+    return {**told, "why": sample.why} if sample.value is None else {**told, "value": sample.value}
+
+
+def read_baseline_json(value: Any, where: str) -> Baseline:
+    """Read a baseline's JSON values.
+
+    Args:
+        value: As ``baseline_json`` makes them.
+        where: The file, for errors.
+
+    Raises:
+        EviHarnessError: They are no baseline, or one of a version that is not known here.
+    """
+    read = _Reader(where)
+    found = read.member(value, "format", str, "")
+    if found != BASELINE_NAME:
+        raise EviHarnessError(f'it is no baseline: there is no "format": "{BASELINE_NAME}" in it', where=where, hint=_HINT)
+    version = read.member(value, "version", int, "")
+    if version != BASELINE_VERSION:
+        what = f"the baseline is of version {version}, and this evi-harness knows version {BASELINE_VERSION}"
+        raise EviHarnessError(what, where=where, hint=_HINT)
+    runs = [read.run(run, f"runs[{index}]") for index, run in enumerate(read.member(value, "runs", list, ""))]
+    if not runs:
+        raise EviHarnessError("there is no run in the baseline", where=where, hint=_HINT)
+    return Baseline(tuple(runs), str(value.get("made", "")), str(value.get("by", "")))
+
+
+class _Reader:
+    """Reads values that may be anything; names the place of what is not as it should be."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def member(self, value: Any, name: str, kind: Any, place: str) -> Any:
+        found = value.get(name) if isinstance(value, dict) else None
+        # A bool is an int to Python and none in JSON.
+        if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
+            self.refuse(f"{place}.{name}" if place else name, "is missing or of the wrong kind")
+        return found
+
+    def run(self, value: Any, place: str) -> Run:
+        samples: List[Sample] = []
+        exact = []
+        for metric, row in self.member(value, "metrics", dict, place).items():
+            here = f"{place}.metrics.{metric}"
+            if self.member(row, "exact", bool, here):
+                exact.append(metric)
+            rows = self.member(row, "samples", list, here)
+            samples += [self._sample(metric, one, f"{here}.samples[{index}]") for index, one in enumerate(rows)]
+        return Run(tuple(samples), frozenset(exact), self._detector(value.get("detector"), f"{place}.detector"))
+
+    def _sample(self, metric: str, value: Any, place: str) -> Sample:
+        session = self.member(value, "session", str, place)
+        turn, of = (self._optional(value, name, (int,), place) for name in ("turn", "of"))
+        number = self._optional(value, "value", (int, float), place)
+        why = "" if number is not None else self.member(value, "why", str, place)
+        if number is not None and not math.isfinite(number):
+            self.refuse(f"{place}.value", "is no number")
+        if number is None and not why:
+            self.refuse(f"{place}.why", "is empty, and there is no value")
+        return Sample(metric, None if number is None else float(number), session, turn, of, why)
+
+    def _detector(self, value: Any, place: str) -> Optional[Detector]:
+        if value is None:
+            return None
+        name = self.member(value, "name", str, place)
+        return Detector(name, self._optional(value, "version", (str,), place), self._optional(value, "threshold", (int, float), place))
+
+    def _optional(self, value: Mapping[str, Any], name: str, kinds: Tuple[type, ...], place: str) -> Any:
+        return None if value.get(name) is None else self.member(value, name, kinds, place)
+
+    def refuse(self, place: str, what: str) -> None:
+        raise EviHarnessError(f"the baseline cannot be read: {place} {what}", where=self._where, hint=_HINT)
