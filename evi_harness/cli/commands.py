@@ -17,6 +17,7 @@ _COMMANDS: Dict[str, str] = {
     "record": "Talk to EVI through the microphone and record the session.",
     "replay": "Replay a session to a handler and tell what changed.",
     "show": "Print a session's header and timeline.",
+    "latency": "Tell how long everything took in sessions: turn by turn, and together.",
     "check": "List everything that is wrong with session folders.",
     "import": "Make a session of a file from elsewhere.",
     "serve": "Serve a session, or a simulated EVI, in real time on a loopback port.",

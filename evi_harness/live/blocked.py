@@ -33,6 +33,7 @@ class BlockedNotes:
         self._threshold_ns = threshold_ns
         self._charges: List[Charge] = []
         self._of: Optional[int] = None
+        self._longest_ns = 0
 
     def charged(self, loop: VirtualLoop, charge: Charge) -> None:
         """Take a charge, on the loop's thread."""
@@ -42,8 +43,9 @@ class BlockedNotes:
         self._charges.append(charge)
 
     def finish(self, loop: VirtualLoop) -> None:
-        """Write what is left when the run is over, and the longest step in real time."""
+        """Write what is left when the run is over: the longest block, however short, and the longest step in real time."""
         self._end_step()
+        self._journal.note("longest_block", blocked_ns=self._longest_ns)
         worst = loop.steps.worst
         if worst is None:
             return
@@ -52,6 +54,7 @@ class BlockedNotes:
 
     def _end_step(self) -> None:
         charges, self._charges = self._charges, []
+        self._longest_ns = max(self._longest_ns, sum(charge.took_ns for charge in charges))
         for kind in dict.fromkeys(charge.kind for charge in charges):
             self._tell(kind, [charge for charge in charges if charge.kind == kind])
 

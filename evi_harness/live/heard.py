@@ -10,7 +10,7 @@ from typing import Dict, Iterator, List, Optional, Sequence
 from evi_harness.audio.speaker import Playback
 from evi_harness.evi.audio import base64_bytes
 from evi_harness.live.journal import Journal
-from evi_harness.replay.hearing import Chunk, Piece, faults
+from evi_harness.replay.hearing import Chunk, Piece, faults, first_heard
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received
 from evi_harness.session.protocols import RECEIVED, AudioPlaces, Dialect
 from evi_harness.session.wav import split
@@ -32,7 +32,10 @@ def note_heard(journal: Journal, playbacks: Sequence[Playback], dialect: Dialect
     interruptions = _interruptions(events, dialect)
     end_ns = next((event.at_ns for event in events if isinstance(event, Closed)), journal.now_ns)
     pieces = [piece for one in playbacks for piece in pieces_of(one, journal.opened_at_ns)]
-    for fault in faults(list(chunks_of(events, dialect)), pieces, interruptions, end_ns):
+    chunks = list(chunks_of(events, dialect))
+    for seq, piece in sorted(first_heard(chunks, pieces).items()):
+        journal.note("heard", of=seq, at_ns=piece.at_ns, until_ns=piece.end_ns)
+    for fault in faults(chunks, pieces, interruptions, end_ns):
         journal.note(fault.kind, of=fault.seq, at_ns=fault.at_ns, what=fault.what)
 
 

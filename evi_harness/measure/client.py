@@ -187,5 +187,4 @@ def _cpu(reading: Reading, found: Samples) -> None:
     if not noted:
         found.unavailable("cpu", reasons.NOT_NOTED_CPU)
     for note in noted:
-        for seq, cpu_ns in note.data["cpu_ns"]:
-            found.took("cpu", cpu_ns, reading.turn_of.get(seq), seq)
+        found.took("cpu", note.data["cpu_ns"], None if note.of is None else reading.turn_of.get(note.of), note.of)

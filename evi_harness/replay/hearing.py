@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.session.wav import Pcm
 
-__all__ = ["IDLE_NS", "MIN_NS", "UNDERRUN_NS", "Chunk", "Fault", "Piece", "faults"]
+__all__ = ["IDLE_NS", "MIN_NS", "UNDERRUN_NS", "Chunk", "Fault", "Piece", "faults", "first_heard"]
 
 # Below this a speaker is not dry: a player takes its blocks when it takes them.
 UNDERRUN_NS = 100_000_000
@@ -95,6 +95,21 @@ def faults(chunks: Sequence[Chunk], pieces: Sequence[Piece], interruptions: Sequ
     heard = _Heard(chunks, sorted(pieces, key=lambda piece: piece.at_ns), interruptions, end_ns)
     found = [*heard.never_played(), *heard.played_twice(), *heard.out_of_order(), *heard.underruns()]
     return sorted(found, key=lambda fault: (fault.at_ns, fault.seq))
+
+
+def first_heard(chunks: Sequence[Chunk], pieces: Sequence[Piece]) -> Dict[int, Piece]:
+    """What was heard of each chunk, the first time, by the chunk's seq; silence and what cannot be recognised is left out.
+
+    Args:
+        chunks: The assistant's audio, in the order in which it came.
+        pieces: What was heard, of all streams.
+    """
+    sounding = sorted((piece for piece in pieces if any(piece.samples)), key=lambda piece: piece.at_ns)
+    found: Dict[int, Piece] = {}
+    for match in _matches([chunk for chunk in chunks if any(chunk.samples)], sounding):
+        if match.chunk is not None:
+            found.setdefault(match.chunk.seq, match.piece)
+    return found
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.turn_latency import TurnLatency
 from evi_harness.replay.drift import Drift, TypeDrift
@@ -106,6 +106,7 @@ class LiveReport:
         for name, field in _METRICS:
             change_ns = _median_change_ns(self.latencies, field)
             if change_ns is None:
+                yield from _alone(name, [(now.turn, getattr(now, field)) for _, now in self.latencies])
                 continue
             both = [(then.turn, getattr(then, field), getattr(now, field)) for then, now in self.latencies]
             each = [f"turn {turn} {then / 1e6:.0f} → {now / 1e6:.0f} ms" for turn, then, now in both if None not in (then, now)]
@@ -116,6 +117,13 @@ def _median_change_ns(latencies: Tuple[Tuple[TurnLatency, TurnLatency], ...], fi
     pairs = [(getattr(then, field), getattr(now, field)) for then, now in latencies]
     changes = [now - then for then, now in pairs if then is not None and now is not None]
     return statistics.median(changes) if changes else None
+
+
+def _alone(name: str, values: Sequence[Tuple[int, Optional[int]]]) -> Iterator[str]:
+    """What is known of now alone: the times of a recording that nobody measured are nothing to compare with."""
+    each = [f"turn {turn} {ns / 1e6:.0f} ms" for turn, ns in values if ns is not None]
+    if each:
+        yield _row("latency", f"{name}, which the recording does not have: {', '.join(each)}")
 
 
 def _row(label: str, text: str) -> str:

@@ -15,6 +15,7 @@ from evi_harness.errors import StuckError
 from evi_harness.live.behalf import on_behalf, on_behalf_from_now_on
 from evi_harness.live.client import ClientPump, send_frame
 from evi_harness.live.clock import Clock
+from evi_harness.live.cpu_time import CpuTime
 from evi_harness.live.guard import was_refused
 from evi_harness.live.journal import Journal
 from evi_harness.live.places import told, waits_at
@@ -90,6 +91,7 @@ async def run_app(app: App) -> None:
         listening = asyncio.ensure_future(run.listen(socket))
         await _finish(app, reading, asyncio.ensure_future(websocket.wait_closed()), (speaking, listening))
     await run.observed(None, app.callbacks.on_close)
+    run.cpu.finish()
 
 
 async def _finish(app: App, reading: asyncio.Future[None], closed: asyncio.Future[None], beside: Sequence[asyncio.Future[None]]) -> None:
@@ -149,6 +151,7 @@ class _Run:
         self._app = app
         self._websocket = websocket
         self._looked_at = 0
+        self.cpu = CpuTime(app.journal)
         self._playing_on = PlayingOn(lambda: app.callbacks.byte_strs, app.journal, app.heard_ns)
 
     async def read(self, socket: Any) -> None:
@@ -248,7 +251,7 @@ class _Run:
         journal.note("handler_entered", of=of, callback=name)
         self._app.handling = of
         try:
-            with on_behalf(name, of):
+            with on_behalf(name, of), self.cpu.spent_on(of):
                 await call(callback, *args)
         except StuckError:
             raise

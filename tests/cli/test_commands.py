@@ -18,6 +18,7 @@ COMMANDS = [
     [],
     ["replay"],
     ["show"],
+    ["latency"],
     ["check"],
     ["import"],
     ["import", "capture"],

@@ -64,9 +64,10 @@ def playback(*rows, is_known=True, at_ms=0):
 
 
 def noted(journal, *playbacks):
-    """Name, event and time of each note."""
+    """Name, event and time of each fault."""
     note_heard(journal, playbacks, EVI)
-    return [(note.name, note.of, round(note.data["at_ns"] / MS)) for note in journal.events if note.kind == "note"]
+    notes = [event for event in journal.events if event.kind == "note" and event.name != "heard"]
+    return [(note.name, note.of, round(note.data["at_ns"] / MS)) for note in notes]
 
 
 def test_the_chunks_of_a_session():
@@ -128,3 +129,12 @@ def test_nothing_is_told_where_nobody_connected():
     journal = Journal(Clock())
     note_heard(journal, [playback(0)], EVI)
     assert journal.events == []
+
+
+def test_when_each_chunk_was_heard_is_noted():
+    """The first time, from when until when; what was not heard has no note."""
+    journal = conversation(audio(0), audio(1), audio(2))
+    note_heard(journal, [playback(0, None, 1, 1)], EVI)
+    heard = [note for note in journal.events if note.kind == "note" and note.name == "heard"]
+    times = [(note.of, round(note.data["at_ns"] / MS), round(note.data["until_ns"] / MS)) for note in heard]
+    assert times == [(2, 0, 100), (3, 200, 300)]

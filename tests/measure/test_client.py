@@ -136,12 +136,9 @@ def test_the_longest_stall_counts(replay):
 
 
 def test_time_of_the_processor_is_told_by_message(replay):
-    """By the seq of the message that the callback was about."""
-    session = replay()
-    seq = next(event.seq for event in session.received if event.at_ns == 2100 * MS)
-    cpu = Note(seq=999, at_ns=4400 * MS, name="handler_cpu", data={"sample": True, "cpu_ns": [[seq, 3 * MS], [seq + 1, MS]]})
-    session = replace(session, events=(*session.events, cpu))
-    assert found(session, "cpu") == {2100: 3, 2300: 1}
+    """A sample for each callback that had a message."""
+    notes = [(4400, "handler_cpu", of, {"sample": True, "cpu_ns": cpu_ms * MS}) for of, cpu_ms in ((2100, 3), (2300, 1))]
+    assert found(replay(*notes), "cpu") == {2100: 3, 2300: 1}
     assert found(replay(), "cpu") == {None: reasons.NOT_NOTED_CPU}
 
 

