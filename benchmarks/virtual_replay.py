@@ -2,13 +2,15 @@
 
     python benchmarks/virtual_replay.py [--turns 60] [--rounds 5]
 
-Both sides run alternately in one process; the ratio is taken round by round. The app prints nothing and answers the tool calls.
+On both sides the SDK's own microphone plays the recorded user on the same software sound, and the SDK's own playback plays what the app
+queues. Both run alternately in one process; the ratio is taken round by round. The app prints nothing and answers the tool calls.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import importlib.util
 import json
 import statistics
@@ -19,13 +21,20 @@ from pathlib import Path
 from typing import Any, List, Tuple
 
 from aiohttp import WSMsgType, web
-from hume.client import AsyncHumeClient
 from hume.empathic_voice.types import ToolResponseMessage
 
+from evi_harness.audio.microphone import SoftwareMicrophone
+from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.sources import UserTrack
+from evi_harness.audio.speaker import SoftwareSpeaker
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.replay import replay_session
 from evi_harness.harness.sessions import load_session
 from evi_harness.live.virtual import VirtualLoop, run_virtual
+from evi_harness.sdk.connection import open_chat
+from evi_harness.sdk.microphone import run_microphone
+from evi_harness.sdk.playback_queue import virtual_playback_queue
+from evi_harness.sdk.sound import software_sound
 from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.storage.writer import write_session
@@ -35,10 +44,13 @@ Frames = List[Tuple[float, Any]]
 
 
 class App:
-    """Looks at every message and answers the tool calls, as the made session's app did."""
+    """Queues what it hears to be played, and answers the tool calls, as the made session's app did."""
 
     def __init__(self) -> None:
+        from hume import Stream
+
         self.socket: Any = None
+        self.byte_strs: Any = Stream.new()
         self.n_messages = 0
 
     def set_socket(self, socket: Any) -> None:
@@ -46,41 +58,42 @@ class App:
         self.socket = socket
 
     async def on_message(self, message: Any) -> None:
-        """Count, and answer a tool call."""
+        """Count, queue audio, and answer a tool call."""
         self.n_messages += 1
+        if message.type == "audio_output":
+            await self.byte_strs.put(base64.b64decode(message.data))
         if message.type == "tool_call":
             await asyncio.sleep(0.08)
             found = json.dumps({"found": json.loads(message.parameters)["number"]})
             await self.socket.send_publish(ToolResponseMessage(tool_call_id=message.tool_call_id, content=found))
 
 
-def fixed_lists(session: Session) -> Tuple[Frames, Frames]:
-    """What the bare side sends from either end, with times in seconds: the service's messages, and the microphone's."""
-    received = [(event.at_ns / 1e9, event.frame.payload) for event in session.received]
-    sent = [(event.at_ns / 1e9, event.frame) for event in session.sent if not event.frame.is_text or b'"audio"' in event.frame.payload]
-    return received, [(at_s, frame.payload.decode() if frame.is_text else frame.payload) for at_s, frame in sent]
+def fixed_list(session: Session) -> Frames:
+    """What the bare side's server sends, with times in seconds."""
+    return [(event.at_ns / 1e9, event.frame.payload) for event in session.received]
 
 
-def bare(received: Frames, sent: Frames) -> int:
-    """The app and the SDK with nothing of evi-harness but the loop; returns the messages it took."""
-    app = App()
+def bare(session: Session, received: Frames) -> int:
+    """The app and the SDK with nothing of evi-harness but the loop and the software sound; returns the messages it took."""
 
-    async def main(loop: VirtualLoop) -> None:
+    async def main(loop: VirtualLoop) -> int:
+        app = App()
         server = web.AppRunner(_list_server(received, loop), access_log=None)
         await server.setup()
         loop.carry("bare.invalid", 80, server.server)
-        client = AsyncHumeClient(api_key="bare", base_url="http://bare.invalid")
-        async with client.empathic_voice.chat.connect(config_id="made") as socket:
-            app.set_socket(socket)
-            began = loop.time()
-            speaking = asyncio.ensure_future(_speak(sent, socket, began, loop))
-            async for message in socket:
-                await app.on_message(message)
-            speaking.cancel()
+        microphone, speaker = SoftwareMicrophone(UserTrack(session, EVI), clock=loop), SoftwareSpeaker(clock=loop)
+        with software_sound(software_sounddevice(microphone, speaker)), virtual_playback_queue(loop, speaker):
+            async with open_chat("http://bare.invalid", api_key="bare", options={"config_id": "made"}) as socket:
+                app.set_socket(socket)
+                speaking = asyncio.ensure_future(run_microphone(socket, app.byte_strs, None))
+                async for message in socket:
+                    await app.on_message(message)
+                speaking.cancel()
+                await asyncio.gather(speaking, return_exceptions=True)
         await server.cleanup()
+        return app.n_messages
 
-    run_virtual(main)
-    return app.n_messages
+    return run_virtual(main)
 
 
 def _list_server(frames: Frames, loop: VirtualLoop) -> web.Application:
@@ -106,18 +119,17 @@ def _list_server(frames: Frames, loop: VirtualLoop) -> web.Application:
     return application
 
 
-async def _speak(frames: Frames, socket: Any, began: float, loop: VirtualLoop) -> None:
-    for at_s, payload in frames:
-        await asyncio.sleep(began + at_s - loop.time())
-        await socket._send(payload)
-
-
 def replayed(session: Session) -> int:
     """The same through evi-harness; fails unless it passes."""
-    app = App()
-    result = replay_session(session, handler=app)
+    made: List[App] = []
+
+    def make() -> App:
+        made.append(App())
+        return made[0]
+
+    result = replay_session(session, handler=make)
     assert result.passed, "\n".join(result.lines())
-    return app.n_messages
+    return made[0].n_messages
 
 
 def main() -> None:
@@ -135,12 +147,12 @@ def _compare(session: Session, n_rounds: int) -> None:
     n_sent = sum(isinstance(event, Sent) for event in session.events)
     n_received = sum(isinstance(event, Received) for event in session.events)
     print(f"{session.duration_ns / 1e9:.0f} s of session, {n_sent} frames sent, {n_received} received; Python {sys.version.split()[0]}")
-    lists = fixed_lists(session)
+    frames = fixed_list(session)
     bare_s: List[float] = []
     replay_s: List[float] = []
     for number in range(n_rounds + 1):
         counts = []
-        for side, run in ((bare_s, lambda: bare(*lists)), (replay_s, lambda: replayed(session))):
+        for side, run in ((bare_s, lambda: bare(session, frames)), (replay_s, lambda: replayed(session))):
             began = time.perf_counter()
             counts.append(run())
             if number:

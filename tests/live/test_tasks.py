@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import runpy
 import gc
+import runpy
 
 import pytest
 
