@@ -18,6 +18,7 @@ _COMMANDS: Dict[str, str] = {
     "replay": "Replay a session to a handler and tell what changed.",
     "show": "Print a session's header and timeline.",
     "latency": "Tell how long everything took in sessions: turn by turn, and together.",
+    "ab": "Run two versions in turns and tell whether the new one is slower.",
     "check": "List everything that is wrong with session folders.",
     "import": "Make a session of a file from elsewhere.",
     "serve": "Serve a session, or a simulated EVI, in real time on a loopback port.",
@@ -65,5 +66,5 @@ def _suggestion(word: str) -> str:
 def evi_harness() -> None:
     """Test a voice app built on Hume's EVI: replay a recorded session to it, offline, timed and causal.
 
-    Exit codes: 0 passed, 1 ran and failed, 2 usage, 3 could not run, 130 interrupted.
+    Exit codes: 0 passed, 1 ran and failed, 2 usage, 3 could not run, 4 inconclusive, 130 interrupted.
     """

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import click
 
+from evi_harness.cli.gate_options import ci_options, gate_options
 from evi_harness.errors import EviHarnessError
 
 __all__ = ["command"]
@@ -65,6 +66,8 @@ _FILE = click.Path(dir_okay=False, writable=True, allow_dash=True)
     callback=_in_a_folder,
     help="Write the samples, one a line, to this file; - for standard output.",
 )
+@gate_options
+@ci_options
 def command(
     sessions: Tuple[Path, ...],
     end_of_turn_ms: float,
@@ -72,26 +75,33 @@ def command(
     detector: str,
     json_file: Optional[str],
     csv_file: Optional[str],
+    gate: Dict[str, Any],
+    ci: Dict[str, Any],
 ) -> int:
     """Tell how long everything took in sessions: turn by turn, and together.
 
     A recording tells of the service and the network, a replay (replay --out DIR) of your own code. What cannot be known is a dash with
     its reason. docs/latency.md has every metric.
     """
+    from evi_harness.harness.ci import ci_for, tell_ci
+    from evi_harness.harness.gate import GateOptions, gate_for
     from evi_harness.harness.latency import measure_sessions
 
     if json_file == csv_file == "-":
         raise click.UsageError("--json and --csv cannot both have standard output.")
+    judge = gate_for(GateOptions(**gate), is_replay=False)
     report = measure_sessions(sessions, end_of_turn_ms=end_of_turn_ms, min_interruption_ms=min_interruption_ms, detector=detector)
     # With a file on standard output, people read standard error.
     aside = "-" in (json_file, csv_file)
-    for line in report.lines():
+    gates = [judge.judge(report.measured)] if judge.is_needed else []
+    for line in [*report.lines(), *(line for one in gates for line in one.lines())]:
         click.echo(line, err=aside)
     if json_file is not None:
         _write(json_file, json.dumps(report.json(), indent=2, allow_nan=False) + "\n")
     if csv_file is not None:
         _write(csv_file, report.csv())
-    return 0
+    tell_ci(ci_for(**ci), gates=gates, write=lambda line: click.echo(line, err=aside))
+    return gates[0].exit_code if gates else 0
 
 
 def _write(name: str, text: str) -> None:

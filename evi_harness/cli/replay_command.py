@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import click
 from click.core import ParameterSource
 
+from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
 from evi_harness.cli.seconds import Seconds
 from evi_harness.errors import EviHarnessError
 
@@ -175,8 +176,12 @@ def _by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) 
     help="With --live: a PEM file of the authorities that judge the service's certificate.  [default: the system's]",
 )
 @click.option("--yes", is_flag=True, help="With --live: do not ask before something is sent to another machine.")
+@gate_options
+@ci_options
 @click.pass_context
-def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Optional[str], **options: Any) -> int:
+def command(
+    ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Optional[str], gate: Dict[str, Any], ci: Dict[str, Any], **options: Any
+) -> int:
     """Replay SESSIONs to a handler, through the installed SDK.
 
     A SESSION is a session folder, or a folder of them. The handler is a function on_message(message) or on_message(message, stream);
@@ -184,35 +189,42 @@ def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Option
     function main(socket) that reads the connection by itself; or a function that returns one of these. Without one, the built-in
     handler prints the transcript with the strongest emotions.
 
-    Exits with 0 if every replay is as recorded, or as accepted with --update, and nothing is wrong, with 1 if not.
+    Exits with 0 if every replay is as recorded, or as accepted with --update, nothing is wrong and every gate holds, with 1
+    if not, and with 4 if a gate cannot be decided.
     """
+    from evi_harness.harness.ci import cases_of_result, ci_for, tell_ci
     from evi_harness.harness.corpus import find_sessions
+    from evi_harness.harness.gate import GateOptions, gate_for, runs_of_result
 
     folders = find_sessions(sessions)
     is_many = len(folders) > 1 or folders[0] != sessions[0]
     only = {name: options.pop(name) for name in (*_OF_LIVE, *_OF_MANY)}
     _refuse_the_others(ctx, only["live"], is_many)
+    judge = gate_for(GateOptions(**gate), is_replay=not only["live"])
     # With the report on standard output, people read standard error; so does what the handler itself prints.
     aside = json_file == "-"
     with redirect_stdout(sys.stderr) if aside else nullcontext():
         if only["live"]:
             result: Any = _live(folders[0], only, options["out"])
         elif is_many:
-            result = _many(folders, only, _session_options(options), keep_json=json_file is not None)
+            result = _many(folders, only, _session_options(options), keep_json=json_file is not None, keep_run=judge.is_needed)
         else:
             result = _one(folders[0], _session_options(options), aside)
-    for line in result.lines():
+        gates = [judge.judge_runs(runs_of_result(result))] if judge.is_needed else []
+    for line in [*result.lines(), *(line for one in gates for line in one.lines())]:
         click.echo(line, err=aside)
     if json_file is not None:
-        _write(json_file, json.dumps(result.json(), indent=2, allow_nan=False) + "\n")
-    return int(result.exit_code)
+        told = {**result.json(), "gate": gates[0].json() if gates else None}
+        _write(json_file, json.dumps(told, indent=2, allow_nan=False) + "\n")
+    tell_ci(ci_for(**ci), cases_of_result(result, options["handler"]), gates, write=lambda line: click.echo(line, err=aside))
+    return int(result.exit_code) or (gates[0].exit_code if gates else 0)
 
 
 # Options for one way of replaying alone, by the names of their parameters.
 _OF_LIVE = ("live", "base_url", "config_id", "cadence", "max_duration", "patience", "ca", "yes")
 _OF_MANY = ("jobs", "executor")
 # What a live replay has use for besides its own.
-_ALSO_LIVE = ("sessions", "out", "json_file")
+_ALSO_LIVE = ("sessions", "out", "json_file", *NAMES)
 
 
 def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None:
@@ -241,7 +253,7 @@ def _one(folder: Path, options: Dict[str, Any], aside: bool) -> Any:
     return replay_repeatedly(folder, write=lambda line: click.echo(line, err=aside), **options)
 
 
-def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], keep_json: bool) -> Any:
+def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], keep_json: bool, keep_run: bool) -> Any:
     from evi_harness.harness.corpus import replay_corpus
 
     # Where nobody watches, a bar is a line without meaning.
@@ -253,6 +265,7 @@ def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], ke
             executor=only["executor"],
             on_done=lambda _: None if bar is None else bar.update(1),
             keep_json=keep_json,
+            keep_run=keep_run,
             **options,
         )
 

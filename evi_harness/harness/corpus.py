@@ -20,7 +20,9 @@ from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Mapping
 
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.harness.executors import default_jobs, lent_executor, local_processes
+from evi_harness.harness.gate import runs_of_result
 from evi_harness.harness.repeating import replay_repeatedly
+from evi_harness.measure.baseline import merged
 from evi_harness.report.corpus import CorpusReport, Outcome
 from evi_harness.storage.layout import HEADER_FILE
 
@@ -71,6 +73,7 @@ def replay_corpus(
     executor: Union[str, Executor, None] = None,
     on_done: Callable[[Outcome], object] = id,
     keep_json: bool = False,
+    keep_run: bool = False,
     **options: Any,
 ) -> CorpusReport:
     """Replay many sessions, each as a whole, and sum up.
@@ -81,6 +84,7 @@ def replay_corpus(
         executor: Who does the work instead: any ``concurrent.futures.Executor``, or the address of one, see ``lent_executor``.
         on_done: Called with each outcome as it comes in, in no certain order.
         keep_json: Keep each session's report for programs, for ``CorpusReport.json``.
+        keep_run: Keep what was measured in each, for a gate.
         options: Of ``replay_repeatedly``, all of them plain data: a handler is given as a SPEC.
 
     Returns:
@@ -95,7 +99,7 @@ def replay_corpus(
     if n_jobs is not None and n_jobs < 1:
         raise UsageError(f"{n_jobs} sessions at a time are none", hint="Give 1 or more.")
     began_s = time.perf_counter()
-    tasks = [_Task(str(folder), {**options, "write": _nowhere}, keep_json) for folder in folders]
+    tasks = [_Task(str(folder), {**options, "write": _nowhere}, keep_json, keep_run) for folder in folders]
     outcomes: Dict[str, Outcome] = {}
     with ExitStack() as stack:
         if isinstance(executor, str):
@@ -116,15 +120,17 @@ class _Task:
     folder: str
     options: Mapping[str, Any]
     keep_json: bool
+    keep_run: bool
 
 
-def replay_one(folder: str, options: Mapping[str, Any], keep_json: bool) -> Outcome:
+def replay_one(folder: str, options: Mapping[str, Any], keep_json: bool, keep_run: bool = False) -> Outcome:
     """Replay one session as a worker does: whatever happens becomes its outcome.
 
     Args:
         folder: The session folder.
         options: Of ``replay_repeatedly``.
         keep_json: Keep its report for programs.
+        keep_run: Keep what was measured, for a gate.
     """
     began_s = time.perf_counter()
     printed = _LastLines(_KEPT_LINES)
@@ -145,6 +151,7 @@ def replay_one(folder: str, options: Mapping[str, Any], keep_json: bool) -> Outc
         real_s=time.perf_counter() - began_s,
         recorded_ns=result.report.recorded.duration_ns,
         json=result.json() if keep_json else None,
+        run=merged(runs_of_result(result)) if keep_run else None,
     )
 
 
@@ -154,7 +161,7 @@ def _nowhere(line: str) -> None:
 
 def _here(tasks: Sequence[_Task]) -> Iterator[Outcome]:
     for task in tasks:
-        yield replay_one(task.folder, task.options, task.keep_json)
+        yield replay_one(task.folder, task.options, task.keep_json, task.keep_run)
 
 
 def _elsewhere(tasks: Sequence[_Task], executor: Optional[Executor], n_workers: int) -> Iterator[Outcome]:
@@ -218,7 +225,7 @@ def _unanswered(lost: _Lost) -> Outcome:
 
 
 def _submitted(executor: Executor, task: _Task) -> Future[Outcome]:
-    return executor.submit(replay_one, task.folder, task.options, task.keep_json)
+    return executor.submit(replay_one, task.folder, task.options, task.keep_json, task.keep_run)
 
 
 def _workers_of(executor: Executor) -> int:

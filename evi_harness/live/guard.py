@@ -72,7 +72,7 @@ class Refusal:
         return NetworkRefused(self._said(), where=self.places[0].rpartition(" in ")[0] if self.places else None, hint=self.hint)
 
     def _said(self) -> str:
-        return f"the app may not reach {address_of(self.host, self.port)} under replay ({self.call})"
+        return f"the app may not reach {address_of(self.host, self.port)} ({self.call})"
 
 
 class NetworkGuard:

@@ -39,7 +39,7 @@ __all__ = [
 
 BASELINE_NAME = "evi-harness baseline"
 BASELINE_VERSION = 1
-_HINT = "Write it again with --save-baseline."
+_HINT = "Write it again with --save-baseline, or pytest's --evi-save-baseline."
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from evi_harness.measure.baseline import Run
 from evi_harness.report.plain import printable
 
 __all__ = ["CorpusReport", "Outcome"]
@@ -28,6 +29,7 @@ class Outcome:
         real_s: Real time that the replay took, in seconds.
         recorded_ns: How long the recording is.
         json: Its report for programs, where that was asked for.
+        run: What was measured, where that was asked for.
     """
 
     folder: str
@@ -38,6 +40,7 @@ class Outcome:
     real_s: float = 0.0
     recorded_ns: int = 0
     json: Optional[Mapping[str, Any]] = None
+    run: Optional[Run] = None
 
 
 @dataclass(frozen=True)

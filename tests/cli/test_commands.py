@@ -19,6 +19,7 @@ COMMANDS = [
     ["replay"],
     ["show"],
     ["latency"],
+    ["ab"],
     ["check"],
     ["import"],
     ["import", "capture"],

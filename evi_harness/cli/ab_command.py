@@ -1,0 +1,102 @@
+"""``evi-harness ab``."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, ContextManager, Dict, Optional, Tuple
+
+import click
+
+from evi_harness.cli.gate_options import ci_options, comparing_options
+from evi_harness.cli.seconds import Seconds
+from evi_harness.errors import EviHarnessError
+
+__all__ = ["command"]
+
+
+@click.command("ab")
+@click.argument("in_revisions", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--a", "a", metavar="CMD", help="The old version, as a command.")
+@click.option("--b", "b", metavar="CMD", help="The new version, as a command.")
+@click.option("--a-rev", metavar="REV", help="The old version, as a git revision to run COMMAND in.")
+@click.option("--b-rev", metavar="REV", help="The new version, as a git revision to run COMMAND in.")
+@click.option("--runs", default=20, show_default=True, type=click.IntRange(min=1), metavar="N", help="How often each is run and counts.")
+@click.option("--warm-up", default=1, show_default=True, type=click.IntRange(min=0), metavar="N", help="How often each is run before that.")
+@click.option("--metric", "metrics", metavar="METRIC", multiple=True, help="Compare this metric alone. May be given again.")
+@comparing_options
+@click.option("--run-timeout", default=600.0, show_default=True, type=Seconds(min=1), metavar="SECONDS", help="How long one run may take.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Write the report as JSON to this file; - for standard output. docs/gate-report.schema.json is its schema.",
+)
+@ci_options
+def command(
+    in_revisions: Tuple[str, ...],
+    a: Optional[str],
+    b: Optional[str],
+    a_rev: Optional[str],
+    b_rev: Optional[str],
+    runs: int,
+    warm_up: int,
+    metrics: Tuple[str, ...],
+    comparing: Dict[str, Any],
+    run_timeout: float,
+    json_file: Optional[Path],
+    ci: Dict[str, Any],
+) -> int:
+    """Tell whether a new version is slower than an old one: both are run in turns, in one job.
+
+    Two commands (--a, --b), or one command in two git revisions (--a-rev, --b-rev). A command is anything that runs evi-harness replay,
+    evi-harness latency, or pytest with replays in it.
+
+    Exits with 0 if nothing is slower, with 1 if something is, with 4 if more runs are needed to tell.
+    """
+    sides = _sides(in_revisions, (a, b), (a_rev, b_rev))
+    from evi_harness.harness.ab import compare_sides
+    from evi_harness.harness.ci import ci_for, tell_ci
+    from evi_harness.harness.gate import GateOptions
+
+    aside = json_file is not None and str(json_file) == "-"
+    with sides as both:
+        report = compare_sides(
+            both,
+            n_runs=runs,
+            n_warm=warm_up,
+            metrics=metrics or None,
+            options=GateOptions(**comparing),
+            timeout_s=run_timeout,
+            tell=lambda line: click.echo(line, err=True),
+        )
+    for line in report.lines():
+        click.echo(line, err=aside)
+    tell_ci(ci_for(**ci), gates=[report], write=lambda line: click.echo(line, err=aside))
+    if json_file is not None:
+        _write(json_file, json.dumps(report.json(), indent=2, allow_nan=False) + "\n", aside)
+    return report.exit_code
+
+
+def _sides(in_revisions: Tuple[str, ...], commands: Tuple[Optional[str], ...], names: Tuple[Optional[str], ...]) -> ContextManager[Any]:
+    if None not in commands and names == (None, None) and not in_revisions:
+        from evi_harness.harness.ab import commands as as_sides
+
+        return nullcontext(as_sides(str(commands[0]), str(commands[1])))
+    if None not in names and commands == (None, None):
+        from evi_harness.harness.ab import revisions
+
+        return revisions(str(names[0]), str(names[1]), in_revisions)
+    raise click.UsageError("Give either --a and --b, or --a-rev and --b-rev with a command behind --.")
+
+
+def _write(file: Path, text: str, aside: bool) -> None:
+    if aside:
+        click.echo(text, nl=False)
+        return
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EviHarnessError(f"the report cannot be written: {error.strerror}", where=str(file)) from None

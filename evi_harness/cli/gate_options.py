@@ -1,0 +1,100 @@
+"""The options of a gate and of what CI reads, the same for every command that has them.
+
+Rules of living here: what is given is handed on as it is; the harness says what cannot be meant. Nothing is loaded for ``--help``.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, Sequence
+
+import click
+
+__all__ = ["NAMES", "ci_options", "comparing_options", "gate_options"]
+
+_Function = Callable[..., Any]
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+_COMPARING = (
+    click.option(
+        "--inconclusive",
+        type=click.Choice(["fail", "pass"]),
+        help="What to make of what cannot be decided: exit with 4, or let it pass.  [default: fail]",
+    ),
+    click.option("--gate-seed", "seed_of_gate", type=int, metavar="N", help="Seed of the resampling.  [default: 1]"),
+    click.option(
+        "--false-alarm",
+        type=click.FloatRange(min=0, max=0.5, min_open=True, max_open=True),
+        metavar="P",
+        help="How likely one run may be called slower that is not.  [default: 0.01]",
+    ),
+    click.option("--least-effect", metavar="EFFECT", help="The least difference that matters.  [default: 5%,1ms..50ms]"),
+)
+_GATE = (
+    click.option(
+        "--gate",
+        metavar="THRESHOLD",
+        multiple=True,
+        help="Fail unless this holds, as in 'turn_gap: p(95)<1200'; in ms, unless a unit stands behind it. May be given again.",
+    ),
+    click.option("--baseline", type=_FILE, metavar="FILE", help="Compare what is measured with this baseline."),
+    click.option(
+        "--save-baseline",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        envvar="EVI_HARNESS_SAVE_BASELINE",
+        help="Keep what is measured as a baseline; in a folder, as a new file.",
+    ),
+    click.option(
+        "--job-noise",
+        type=click.FloatRange(min=0, max=10),
+        metavar="SHARE",
+        help="How much another job's machine may differ from this; 0 for a machine of your own.  [default: 0.26]",
+    ),
+)
+_CI = (
+    click.option("--junit", "junit_file", type=_FILE, metavar="FILE", help="Write JUnit XML for a CI server to this file."),
+    click.option(
+        "--summary",
+        "summary_file",
+        type=_FILE,
+        metavar="FILE",
+        help="Add a summary in Markdown to this file.  [default: GitHub's, where it runs this]",
+    ),
+)
+
+
+# Parameter → what the harness calls it.
+_OF_COMPARING = {"inconclusive": "inconclusive", "seed_of_gate": "seed", "false_alarm": "false_alarm", "least_effect": "least_effect"}
+_OF_GATE = {"gate": "gate", "baseline": "baseline", "save_baseline": "save_baseline", "job_noise": "job_noise", **_OF_COMPARING}
+_OF_CI = {"junit_file": "junit_file", "summary_file": "summary_file"}
+# All parameters, for commands that refuse what changes nothing.
+NAMES = (*_OF_GATE, *_OF_CI)
+
+
+def comparing_options(function: _Function) -> _Function:
+    """Give a command the options of a comparison; they come as one dictionary, ``comparing``."""
+    return _packed(function, _COMPARING, "comparing", _OF_COMPARING)
+
+
+def gate_options(function: _Function) -> _Function:
+    """Give a command the options of a gate; they come as one dictionary, ``gate``: the arguments of ``GateOptions``."""
+    return _packed(function, (*_GATE, *_COMPARING), "gate", _OF_GATE)
+
+
+def ci_options(function: _Function) -> _Function:
+    """Give a command the options of what CI reads; they come as one dictionary, ``ci``: the arguments of ``ci_for``."""
+    return _packed(function, _CI, "ci", _OF_CI)
+
+
+def _packed(function: _Function, options: Sequence[Callable[[_Function], _Function]], name: str, packed: Mapping[str, str]) -> _Function:
+    @wraps(function)
+    def with_options(*args: Any, **values: Any) -> Any:
+        asked: Dict[str, Any] = {meant: values.pop(one) for one, meant in packed.items()}
+        return function(*args, **{**values, name: asked})
+
+    optioned: _Function = with_options
+    for option in reversed(options):
+        optioned = option(optioned)
+    return optioned

@@ -1,0 +1,207 @@
+"""Two versions side by side, as an act: both are run in turns in one job, and what they measure is compared.
+
+A machine that is slow today is slow for both. Which of the two begins changes from one alternation to the next, so that it is not always
+the same that finds a warm cache. Rules of living here: a run that fails measures nothing, and ends the comparison; what was checked out
+is taken away again, whatever happens.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.harness.ci import without_ci
+from evi_harness.harness.configuration import load_configuration
+from evi_harness.harness.gate import SAVE_BASELINE, GateOptions, load_baseline, rules_for
+from evi_harness.measure.baseline import Run, merged
+from evi_harness.measure.comparison import compare_side_by_side
+from evi_harness.report.gate import FAIL, GateReport
+
+__all__ = ["Side", "commands", "compare_sides", "revisions"]
+
+_SHOWN_LINES = 20
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two.
+
+    Attributes:
+        name: What reports call it.
+        command: What is run.
+        folder: Where; None for the current folder.
+    """
+
+    name: str
+    command: Tuple[str, ...]
+    folder: Optional[Path] = None
+
+
+def commands(a: str, b: str) -> Tuple[Side, Side]:
+    """Two commands as sides.
+
+    Args:
+        a: The old one, as a shell has it; no shell is run.
+        b: The new one.
+
+    Raises:
+        UsageError: One is empty, or a quotation mark in it is never closed.
+    """
+    return Side(a, _words(a)), Side(b, _words(b))
+
+
+def _words(command: str) -> Tuple[str, ...]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"{command!r} is no command: {error}") from None
+    if not words:
+        raise UsageError("an empty command measures nothing", hint="Give --a and --b a command each, such as 'evi-harness replay …'.")
+    return tuple(words)
+
+
+@contextmanager
+def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[Side, Side]]:
+    """One command in two revisions of this repository, each checked out in a folder of its own while the block runs.
+
+    Args:
+        a: The old revision.
+        b: The new one.
+        command: What is run in both, in the folder of the checkout that the current one is of this.
+
+    Raises:
+        UsageError: There is no command.
+        EviHarnessError: This is no repository, there is no such revision, or it cannot be checked out.
+    """
+    if not command:
+        hint = "Put it behind --, as in: ab --a-rev main --b-rev HEAD -- evi-harness replay …"
+        raise UsageError("there is no command to run in the revisions", hint=hint)
+    top = Path(_git("rev-parse", "--show-toplevel"))
+    below = Path.cwd().resolve().relative_to(top.resolve())
+    ids = [_git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}") for revision in (a, b)]
+    with tempfile.TemporaryDirectory(prefix="evi-harness-ab-") as scratch:
+        places = [Path(scratch) / "a", Path(scratch) / "b"]
+        try:
+            for place, id_ in zip(places, ids):
+                _git("worktree", "add", "--detach", "--force", str(place), id_)
+            old, new = (Side(f"{name} ({id_[:10]})", tuple(command), place / below) for name, id_, place in zip((a, b), ids, places))
+            yield old, new
+        finally:
+            for place in places:
+                if place.exists():
+                    _git("worktree", "remove", "--force", str(place))
+
+
+def _git(*words: str) -> str:
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=True)  # noqa: S603, S607 - no shell; the developer's own git
+    except OSError as error:
+        raise EviHarnessError(f"git cannot be run: {error.strerror or error}", hint="Install git, or give --a and --b commands.") from None
+    except subprocess.CalledProcessError as error:
+        hint = "Name two revisions that `git rev-parse` knows, in a repository."
+        raise EviHarnessError(f"git {words[0]} failed: {error.stderr.strip()}", hint=hint) from None
+    return done.stdout.strip()
+
+
+def compare_sides(
+    sides: Tuple[Side, Side],
+    *,
+    n_runs: int = 20,
+    n_warm: int = 1,
+    metrics: Optional[Tuple[str, ...]] = None,
+    options: Optional[GateOptions] = None,
+    timeout_s: float = 600.0,
+    tell: Callable[[str], object] = lambda _: None,
+) -> GateReport:
+    """Run two sides in turns, and compare what they measure.
+
+    Args:
+        sides: The old one and the new one. Each must run ``evi-harness replay`` or ``evi-harness latency``, or pytest with replays in it,
+            once or many times, itself or in what it runs.
+        n_runs: How often each is run and counts.
+        n_warm: How often each is run before that, uncounted: caches fill.
+        metrics: What is compared; None for every metric that is measured.
+        options: Seed, false alarm, least effect and what is done about the inconclusive; what it leaves open is read from pyproject.toml.
+        timeout_s: After so many seconds a run is ended, and with it the comparison.
+        tell: Takes a line on how far it is.
+
+    Returns:
+        The report.
+
+    Raises:
+        UsageError: The options cannot be meant; no run is asked for.
+        EviHarnessError: A run fails, takes too long or measures nothing.
+    """
+    if n_runs < 1:
+        raise UsageError(f"{n_runs} runs compare nothing", hint="Give --runs a number from 1 on; 20 decide most of the time.")
+    asked = options or GateOptions()
+    configured = load_configuration()
+    rules = replace(rules_for(asked, configured), metrics=metrics)
+    olds, news = _measured(sides, n_runs, n_warm, timeout_s, tell)
+    return GateReport(
+        comparisons=compare_side_by_side(olds, news, rules),
+        seed=rules.seed,
+        false_alarm=rules.false_alarm,
+        inconclusive=asked.inconclusive or configured.inconclusive or FAIL,
+        old=sides[0].name,
+        new=sides[1].name,
+    )
+
+
+def _measured(
+    sides: Tuple[Side, Side], n_runs: int, n_warm: int, timeout_s: float, tell: Callable[[str], object]
+) -> Tuple[List[Run], List[Run]]:
+    runs: Tuple[List[Run], List[Run]] = ([], [])
+    for number in range(-n_warm, n_runs):
+        tell(f"run {number + 1} of {n_runs} of each" if number >= 0 else "warming up")
+        for index in (0, 1) if number % 2 == 0 else (1, 0):
+            run = _run(sides[index], timeout_s)
+            if number >= 0:
+                runs[index].append(run)
+    return runs
+
+
+def _run(side: Side, timeout_s: float) -> Run:
+    """One run of one side: what all that is measured in it comes to."""
+    with tempfile.TemporaryDirectory(prefix="evi-harness-run-") as folder:
+        environment = {**without_ci(os.environ), SAVE_BASELINE: folder}
+        _finish(side, environment, timeout_s)
+        files = sorted(Path(folder).glob("*.json"))
+        if not files:
+            hint = (
+                "It must run `evi-harness replay`, `evi-harness latency` or pytest with replays in it, of a version that saves baselines."
+            )
+            raise EviHarnessError(f"nothing was measured by {shlex.join(side.command)!r}", hint=hint)
+        return merged([run for file in files for run in load_baseline(file).runs])
+
+
+def _finish(side: Side, environment: Mapping[str, str], timeout_s: float) -> None:
+    told = shlex.join(side.command)
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell; running it is what was asked for
+            side.command,
+            cwd=side.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise EviHarnessError(f"{told!r} took longer than {timeout_s:g} s", where=side.name, hint="Give --run-timeout more.") from None
+    except OSError as error:
+        raise EviHarnessError(f"{told!r} cannot be run: {error.strerror or error}", where=side.name) from None
+    if done.returncode:
+        last = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-_SHOWN_LINES:])
+        what = f"{told!r} ended with {done.returncode}, and a run that fails measures nothing"
+        raise EviHarnessError(what, where=side.name, hint=f"It said last:\n{last}" if last else None)

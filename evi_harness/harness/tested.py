@@ -1,0 +1,49 @@
+"""What tests that replayed tell a CI server: a case for each, with the file and line that are to be marked.
+
+Rules of living here: what a test told is plain data, since it may come from another process. Where no CI server listens, nothing is told.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence
+
+from evi_harness.harness.ci import ci_for, tell_ci
+from evi_harness.harness.testing import CheckedReplay
+from evi_harness.measure.thresholds import FAILED, PASSED
+from evi_harness.report.ci import Case
+from evi_harness.report.gate import GateReport
+
+__all__ = ["tell_tests", "told_test"]
+
+
+def told_test(
+    name: str, results: Sequence[CheckedReplay], *, error: Optional[str], seconds: float, file: str, line: Optional[int]
+) -> Dict[str, Any]:
+    """What there is to tell of one test, as plain data.
+
+    Args:
+        name: The test's name.
+        results: Its replays.
+        error: What it failed with, None where it passed.
+        seconds: How long it took, in real time.
+        file: Its file, from the top of the project.
+        line: The line to be marked, from 1; None where nobody knows.
+    """
+    lines = [line for result in results if error is not None and not result.passed for line in result.lines()]
+    what = (error or "").splitlines()[:1]
+    outcome = PASSED if error is None else FAILED
+    return {"name": name, "outcome": outcome, "what": "".join(what), "detail": lines, "seconds": seconds, "file": file, "line": line}
+
+
+def tell_tests(told: Iterable[Mapping[str, Any]], gates: Sequence[GateReport], write: Callable[[str], object]) -> None:
+    """Tell the CI server that runs this, if one does.
+
+    Args:
+        told: What ``told_test`` told of each test.
+        gates: What all of them were compared with.
+        write: Takes the lines that a CI server reads on standard output.
+
+    Raises:
+        EviHarnessError: What is to be written cannot be.
+    """
+    tell_ci(ci_for(), [Case("test", **{**one, "detail": tuple(one["detail"])}) for one in told], gates, write)

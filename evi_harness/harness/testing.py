@@ -1,0 +1,434 @@
+"""Replays and servers as a test wants them: asserts that say what went wrong, and reports that stay.
+
+Rules of living here: nothing of the test runner is known here. What a test gets wrong is an error of ours; what the app gets wrong is an
+``AssertionError``, whose first line tells the most important, and whose frames here are left out of tracebacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import threading
+import time
+import uuid
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
+
+from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.comparing import Rules, matched
+from evi_harness.harness.discretion import Discreet, discreet_verdict, known_secrets, redactor_for
+from evi_harness.harness.expecting import Update, load_expected
+from evi_harness.harness.folders import new_folder, now_utc
+from evi_harness.harness.replay import ReplayResult, replay_session
+from evi_harness.harness.serving import Served, served
+from evi_harness.harness.software import app, software
+from evi_harness.live.lateness import Lateness
+from evi_harness.measure.measuring import Measured, measure
+from evi_harness.measure.metrics import CONVERSATION, METRICS
+from evi_harness.measure.samples import Sample
+from evi_harness.measure.thresholds import PASSED, Judged, Threshold, judge_threshold, parse_threshold
+from evi_harness.replay.verdict import Verdict, judge
+from evi_harness.report.expectation import REMOVED, WRITTEN, ExpectationReport
+from evi_harness.report.plain import printable
+from evi_harness.report.replay import ReplayReport
+from evi_harness.sdk.version import installed_version
+from evi_harness.session.events import Closed, Event, Received, Sent, order
+from evi_harness.session.header import Anchor, Header, Recorded
+from evi_harness.session.session import Session
+from evi_harness.storage.writer import write_session
+
+__all__ = ["CheckedReplay", "CheckedServer", "Defaults", "Replayer", "write_report"]
+
+# What a report calls an app that a test runs by itself.
+OWN_APP = "the test's own app"
+# How long a conversation that the app has left may take to be seen closed; the service itself closes what is left open after five.
+END_WAIT_S = 10.0
+_LOOK_S = 0.01
+# So many samples are shown of a threshold that does not hold.
+_SHOWN_SAMPLES = 10
+_MAX_NAME = 120
+_NOT_IN_A_NAME = re.compile(r"[^\w.\[\]-]")
+
+# A replay stands in for the clock and the sound system of its whole process.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What holds for the replays of a test run, unless a test says otherwise.
+
+    Attributes:
+        clock: ``virtual`` or ``real``.
+        update: Accept what is sent as what is expected from now on.
+        allow_hosts: What an app may reach on the network besides the service.
+    """
+
+    clock: str = "virtual"
+    update: bool = False
+    allow_hosts: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckedReplay(ReplayResult):
+    """What a replay found, with asserts."""
+
+    def __repr__(self) -> str:
+        return f"<replay of {self._name} {self._verdict}>"
+
+    @property
+    def _name(self) -> str:
+        return printable(self.redactor.string(self.report.recorded.name))
+
+    @property
+    def _verdict(self) -> str:
+        return self.lines()[-1].partition(" ")[2].strip()
+
+    def _headline(self) -> str:
+        """What was replayed, the verdict, and the first thing that is wrong, in one line."""
+        wrong = [(finding.kind, finding.what) for finding in self.findings if finding.fails]
+        wrong += [(deviation.kind, deviation.what) for deviation in self.deviations]
+        first = [f"{kind}: {line}" for kind, what in wrong for line in what.splitlines()[:1]]
+        return "; ".join([f"replay of {self._name} {self._verdict}", *map(printable, first[:1])])
+
+    def assert_passed(self) -> None:
+        """Assert that the replay was as recorded, or as accepted, and that nothing else is wrong.
+
+        Raises:
+            AssertionError: With the report; the first divergence stands with what was around it.
+        """
+        __tracebackhide__ = True
+        if not self.passed:
+            raise AssertionError("\n".join([self._headline(), *self.lines()]))
+
+    def assert_latency(self, *thresholds: str) -> None:
+        """Assert that the app's own code was fast enough.
+
+        Args:
+            thresholds: In k6's words, such as ``queue: max<50`` or ``handle: p(95)<20ms``, on metrics of the ``client`` family. Times are
+                in milliseconds unless a unit stands behind them.
+
+        Raises:
+            AssertionError: A threshold does not hold, or cannot be judged; with the samples, the worst first.
+            UsageError: It is none; or its metric is of the ``conversation`` family, which is the service's, and here a recording's.
+        """
+        __tracebackhide__ = True
+        if not thresholds:
+            raise UsageError("no threshold is given, so nothing would be asserted", hint="Give one or more, such as 'queue: max<50'.")
+        try:
+            parsed = [_client_threshold(text) for text in thresholds]
+        except UsageError as error:
+            raise error.with_traceback(None)  # noqa: B904 - it is the same exception
+        judged = [judge_threshold(one, self.measured.samples) for one in parsed]
+        lines = [line for one in judged if one.verdict != PASSED for line in self._told(one)]
+        if lines:
+            raise AssertionError("\n".join(lines))
+
+    def samples(self, metric: str) -> Tuple[Sample, ...]:
+        """Every value of one metric of the ``client`` family, in time; or why there is none.
+
+        Args:
+            metric: Its id, such as ``queue``. docs/latency.md has all of them.
+
+        Raises:
+            UsageError: There is no such metric, or it is of the ``conversation`` family.
+        """
+        __tracebackhide__ = True
+        try:
+            _require_client(metric)
+        except UsageError as error:
+            raise error.with_traceback(None)  # noqa: B904 - it is the same exception
+        return tuple(sample for sample in self.measured.samples if sample.metric == metric)
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What was measured of the replay."""
+        return measure(self.session, EVI)
+
+    def _told(self, judged: Judged) -> List[str]:
+        threshold, name = judged.threshold, self._name
+        if judged.value is None:
+            return [f"replay of {name}: {threshold.text}: {judged.verdict}, {judged.why}"]
+        unit = "" if threshold.statistic.is_counting else f" {METRICS[threshold.metric].unit}"
+        beyond, within = self._sorted(threshold)
+        shown = beyond[:_SHOWN_SAMPLES] or judged.worst
+        left = len(beyond) + len(within) - len(shown)
+        rest = [f"  and {left} more"] if left > 0 else []
+        found = f"{threshold.statistic.name} is {judged.value:g}{unit} of {judged.n} value{'' if judged.n == 1 else 's'}"
+        return [f"replay of {name}: {threshold.text}: {judged.verdict}, {found}", *(f"  {self._place(sample)}" for sample in shown), *rest]
+
+    def _sorted(self, threshold: Threshold) -> Tuple[List[Sample], List[Sample]]:
+        """The samples that are beyond the limit, the worst first, and those that are not."""
+        there = [(sample.value, sample) for sample in self.samples(threshold.metric) if sample.value is not None]
+        there.sort(key=lambda one: one[0], reverse=not threshold.comparison.startswith(">"))
+        beyond = [sample for value, sample in there if not threshold.holds(value) and not threshold.statistic.is_counting]
+        return beyond, [sample for _, sample in there if sample not in beyond]
+
+    def _place(self, sample: Sample) -> str:
+        """A sample with the message that it is about, and where that stands in the replay."""
+        row = METRICS[sample.metric]
+        told = f"{sample.value:10.3f} {row.unit}"
+        event = next((one for one in self.session.events if one.seq == sample.of), None)
+        if not isinstance(event, (Sent, Received)):
+            return told
+        dialect = Discreet(self.redactor)
+        said = dialect.describe(event.kind, dialect.read(event.kind, event.frame))
+        return f"{told}  #{event.seq} at {event.at_ns / 1e9:.3f} s, {event.kind} {printable(said)}"
+
+
+class Replayer:
+    """Replays one session to handlers: what a test calls.
+
+    Args:
+        folder: The session's folder.
+        defaults: What holds unless the test says otherwise.
+        keep: Called with each result.
+    """
+
+    def __init__(self, folder: Path, defaults: Defaults, keep: Callable[[CheckedReplay], object]) -> None:
+        self.folder = folder
+        self._defaults = defaults
+        self._keep = keep
+
+    def __call__(self, handler: Any = None, **options: Any) -> CheckedReplay:
+        """Replay the session to a handler.
+
+        Where an event loop runs on this thread, the replay runs on another one, and the loop stands still for as long.
+
+        Args:
+            handler: As ``replay_session`` takes it: a class, an object, a function, a SPEC; None for the built-in one.
+            options: The others of ``replay_session``: ``clock``, ``ignore``, ``arguments``, ``max_late_ms`` …
+
+        Returns:
+            The result, which is yet to be asserted.
+
+        Raises:
+            EviHarnessError: See ``replay_session``.
+        """
+        __tracebackhide__ = True
+        options = {**vars(self._defaults), **options}
+        try:
+            found = _off_the_loop(partial(_replay, self.folder, handler, options))
+        except EviHarnessError as error:
+            # Where in the harness it was noticed helps nobody; what it came from stays.
+            raise error.with_traceback(None)  # noqa: B904 - it is the same exception
+        result = CheckedReplay(found.report, found.redactor)
+        self._keep(result)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<replays {self.folder}>"
+
+
+def _replay(folder: Path, handler: Any, options: Any) -> ReplayResult:
+    with _ONE_AT_A_TIME:
+        return replay_session(folder, handler=handler, **options)
+
+
+def _off_the_loop(act: Callable[[], ReplayResult]) -> ReplayResult:
+    """Do something that has an event loop of its own: here, or on another thread where one runs here already."""
+    if asyncio._get_running_loop() is None:
+        return act()
+    done: Future[ReplayResult] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(act())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
+            done.set_exception(error)
+
+    # Who is interrupted while waiting, by a time limit of the test's, say, is not held up by it.
+    threading.Thread(target=run, name="evi-harness replay", daemon=True).start()
+    return done.result()
+
+
+class CheckedServer:
+    """The fake EVI of one session, in a process of its own, with the verdict on what the test's own app did to it.
+
+    Args:
+        folder: The session's folder.
+        defaults: What holds unless the test says otherwise; ``update`` of it.
+        keep: Called with each result.
+    """
+
+    def __init__(self, folder: Path, defaults: Defaults, keep: Callable[[CheckedReplay], object]) -> None:
+        self.folder = folder
+        self._defaults = defaults
+        self._keep = keep
+        self._expected = load_expected(folder)
+        self._server: Served = served(self._expected.played)
+
+    @property
+    def url(self) -> str:
+        """Where it serves: the app's ``base_url``, or HUME_BASE_URL."""
+        return self._server.url
+
+    @property
+    def sessions(self) -> Sequence[Sequence[Event]]:
+        """The events of all conversations so far, in the order in which they were opened."""
+        return self._server.sessions
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """The events of the first conversation so far."""
+        return self._server.events
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the server itself sent what was due."""
+        return self._server.lateness
+
+    def __enter__(self) -> CheckedServer:
+        self._server.__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._server.__exit__(*raised)
+
+    def __repr__(self) -> str:
+        return f"<serves {self.folder} on {self.url or 'no port yet'}>"
+
+    def result(self, conversation: int = 1, *, ignore: Iterable[str] = (), strict: bool = False) -> CheckedReplay:
+        """Compare a conversation that is over with the recording: all that the app sent, its handshake, and when it left.
+
+        What happened inside the app is not seen, so there is no finding, and of the measures those that cross the wire alone.
+
+        Args:
+            conversation: Which one, from 1 in the order of opening.
+            ignore: What is not compared, as ``replay_session`` has it.
+            strict: Compare also what is given anew in each run.
+
+        Raises:
+            UsageError: There is no such conversation, or it does not end.
+        """
+        __tracebackhide__ = True
+        events = self._ended(conversation)
+        expected, rules = self._expected, Rules.of(ignore, strict)
+        redactor = redactor_for(expected.recorded)
+        dialect = Discreet(redactor, rules)
+        live = _live(expected.recorded, events)
+
+        def judged(played: Session) -> Verdict:
+            return discreet_verdict(judge(played, live, dialect, handshake_by_app=True), redactor)
+
+        verdict, now, expectation = judged(expected.played), expected.played, expected.report()
+        if self._defaults.update:
+            expectation = Update(expected, redactor, dialect, handshake_by_app=True).accept(live, verdict)
+            if expectation.outcome in (WRITTEN, REMOVED):
+                now = expectation.after
+                verdict = judged(now)
+        report = _report(now, live, verdict, expectation, self.lateness)
+        result = CheckedReplay(replace(report, strict=strict, ignored=matched(rules, now, live)), redactor)
+        self._keep(result)
+        return result
+
+    def _ended(self, conversation: int) -> Sequence[Event]:
+        __tracebackhide__ = True
+        until_s = time.monotonic() + END_WAIT_S
+        while True:
+            sessions = self.sessions
+            events = sessions[conversation - 1] if 0 < conversation <= len(sessions) else ()
+            if any(isinstance(event, Closed) for event in events):
+                return events
+            if not events or time.monotonic() > until_s:
+                raise _no_conversation(conversation, len(sessions), bool(events), self.url)
+            time.sleep(_LOOK_S)
+
+
+def _no_conversation(conversation: int, n_opened: int, is_open: bool, url: str) -> UsageError:
+    if is_open:
+        what = f"conversation {conversation} with the fake EVI is not over: the app has not closed it"
+        return UsageError(what, hint="Let the app come to its end first; in an async test, await it.")
+    said = "nobody has connected to the fake EVI" if not n_opened else f"there is no conversation {conversation}: {n_opened} was opened"
+    return UsageError(said, hint=f"Point the app at it: as base_url, or with HUME_BASE_URL={url}")
+
+
+def _live(recorded: Session, events: Sequence[Event]) -> Session:
+    """What crossed the wire, as the session of a replay."""
+    now = now_utc()
+    header = Header(
+        id=str(uuid.uuid4()),
+        made_by="replay",
+        created=now,
+        dialect=EVI.name,
+        service="player",
+        software=software(),
+        app=app(),
+        recorded=Recorded(),
+        complete=True,
+        start=Anchor(0, now),
+        source={"session": recorded.header.id, "handler": OWN_APP, "clock": "real", "causes": EVI.version, "deterministic": False},
+    )
+    return Session(header, tuple(sorted(events, key=order)), name=f"replay of {recorded.name}")
+
+
+def _report(played: Session, live: Session, verdict: Verdict, expectation: Optional[ExpectationReport], lateness: Lateness) -> ReplayReport:
+    return ReplayReport(
+        recorded=played,
+        live=live,
+        handler=OWN_APP,
+        sdk=installed_version(),
+        verdict=verdict,
+        clock="real",
+        lateness_ns={"n": lateness.n, "p50": lateness.p50_ns, "p99": lateness.p99_ns, "max": lateness.max_ns},
+        real_s=live.duration_ns / 1e9,
+        handshake_by="app",
+        expectation=expectation,
+    )
+
+
+def _client_threshold(text: str) -> Threshold:
+    threshold = parse_threshold(text)
+    _require_client(threshold.metric)
+    return threshold
+
+
+def _require_client(metric: str) -> None:
+    row = METRICS.get(metric)
+    if row is None:
+        raise UsageError(f"there is no metric {metric!r}", hint=f"There are: {', '.join(METRICS)}.")
+    if row.family == CONVERSATION:
+        named = ", ".join(one.id for one in METRICS.values() if one.family != CONVERSATION)
+        raise UsageError(
+            f"{metric} is the service's, and here a recording plays the service: it would judge the recording",
+            hint=f"Of an app's own code there are: {named}.",
+        )
+
+
+def write_report(folder: Path, test: str, number: int, result: CheckedReplay) -> None:
+    """Write what a replay found, for people and for programs; of one that failed, also the session that it yielded.
+
+    Args:
+        folder: Where to; it is made.
+        test: The test's name; the files are named after it.
+        number: Which replay of the test it is, from 1.
+        result: The result.
+
+    Raises:
+        EviHarnessError: The folder cannot be written.
+    """
+    name = _file_name(test) + (f".{number}" if number > 1 else "")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lines, told = result.lines(), result.json()
+        if not result.passed:
+            kept = new_folder(folder, name)
+            write_session(kept, result.session, EVI, secrets=known_secrets(result.report.recorded, result.session))
+            lines.append(f"written    {kept}")
+            told = {**told, "folder": str(kept)}
+        (folder / f"{name}.txt").write_text("\n".join([test, *lines, ""]), encoding="utf-8")
+        (folder / f"{name}.json").write_text(json.dumps(told, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise EviHarnessError(f"the report cannot be written: {error.strerror}", where=str(folder)) from None
+
+
+def _file_name(test: str) -> str:
+    """A test's name as a file's; what a file name cannot say becomes a dash, and a digest keeps two of them apart."""
+    name = re.sub(r"::|/", ".", test)
+    plain = _NOT_IN_A_NAME.sub("-", name)[:_MAX_NAME]
+    return plain if plain == name else f"{plain}-{hashlib.sha256(test.encode()).hexdigest()[:8]}"

@@ -1,0 +1,360 @@
+"""The pytest plugin: two marks, ``evi_session`` and ``evi_script``; fixtures named ``evi_…``; options named ``--evi-…``.
+
+Rules of living here: it is loaded in every test run of whoever has evi-harness installed, so nothing but pytest and the errors is imported
+before a fixture or an option asks for it. What a mark gets wrong is the error of its test alone.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Sequence, Tuple
+
+import pytest
+
+from evi_harness.errors import EviHarnessError, UsageError
+
+if TYPE_CHECKING:
+    from evi_harness.harness.testing import CheckedReplay, CheckedServer, Defaults, Replayer
+    from evi_harness.session.session import Session
+
+__all__ = [
+    "evi_replay",
+    "evi_server",
+    "evi_session",
+    "evi_session_folder",
+    "evi_simulator",
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_generate_tests",
+]
+
+_SESSION = "evi_session"
+_SCRIPT = "evi_script"
+_FOLDER = "evi_session_folder"
+_BASELINE = "evi-harness-baseline"
+# GitHub's runners set it.
+_CI = "GITHUB_ACTIONS"
+_MARKS = (
+    f"{_SESSION}(path, ...): the session folder that the evi_ fixtures are about; a pattern or several paths for one test a session",
+    f"{_SCRIPT}(path): the script that evi_simulator follows",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("evi-harness", "EVI sessions")
+    group.addoption("--evi-clock", choices=["virtual", "real"], default="virtual", help="The clock of replays that name none.")
+    group.addoption("--evi-update", action="store_true", help="Accept what apps send now as what their sessions expect.")
+    group.addoption("--evi-report", metavar="DIR", help="Write a report of each replay here, and the session of each that failed.")
+    group.addoption("--evi-baseline", metavar="FILE", help="Compare what all replays measured with this baseline.")
+    group.addoption("--evi-save-baseline", metavar="FILE", help="Keep what all replays measured as a baseline, where all tests pass.")
+    group.addoption("--evi-block-network", action="store_true", help="Refuse whatever a test wants to reach beyond this machine.")
+    group.addoption(
+        "--evi-allow-host", metavar="HOST[:PORT]", action="append", default=[], help="Let tests and replays reach this; may be given again."
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell of the marks, and register what an option asks for."""
+    for line in _MARKS:
+        config.addinivalue_line("markers", line)
+    baseline, save_to = (_place_of(config, option) for option in ("--evi-baseline", "--evi-save-baseline"))
+    if baseline or save_to:
+        config.stash[_MEASURES] = True
+        # Where tests are spread over processes, the one that the others report to judges.
+        if not hasattr(config, "workerinput"):
+            with _as_usage_error("--evi-baseline"):
+                config.pluginmanager.register(_Baseline(baseline, save_to, config.rootpath), _BASELINE)
+    if _CI in os.environ and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Ci(), "evi-harness-ci")
+    if config.getoption("--evi-block-network"):
+        with _as_usage_error("--evi-allow-host"):
+            config.pluginmanager.register(_ShutNetwork(config.getoption("--evi-allow-host")), "evi-harness-network")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test a session of a test that is marked with many."""
+    if _FOLDER not in metafunc.fixturenames:
+        return
+    mark = metafunc.definition.get_closest_marker(_SESSION)
+    if mark is None:
+        return
+    from evi_harness.harness.marked import marked_sessions
+
+    try:
+        found, is_many = marked_sessions(_paths(mark), _places(metafunc.definition))
+    except EviHarnessError:
+        # Told by the fixture: no other test of the file is to pay for it.
+        return
+    if is_many:
+        metafunc.parametrize(_FOLDER, [one.folder for one in found], ids=[one.id for one in found], indirect=True)
+
+
+@pytest.fixture(name=_FOLDER)
+def evi_session_folder(request: pytest.FixtureRequest) -> Path:
+    """The folder of the session that the test is marked with."""
+    if hasattr(request, "param"):
+        folder: Path = request.param
+        return folder
+    from evi_harness.harness.marked import marked_sessions
+
+    mark = request.node.get_closest_marker(_SESSION)
+    if mark is None:
+        raise _error('no session is given: mark the test with @pytest.mark.evi_session("sessions/…")')
+    with _told_plainly(f"@pytest.mark.{_SESSION}: "):
+        return marked_sessions(_paths(mark), _places(request.node))[0][0].folder
+
+
+@pytest.fixture
+def evi_session(evi_session_folder: Path) -> Session:
+    """The session that the test is marked with."""
+    from evi_harness.harness.sessions import load_session
+
+    with _told_plainly():
+        return load_session(evi_session_folder)
+
+
+@pytest.fixture
+def evi_replay(request: pytest.FixtureRequest, evi_session_folder: Path) -> Replayer:
+    """Replays the session: ``evi_replay(MyHandler).assert_passed()``, in a test of either kind."""
+    from evi_harness.harness.testing import Replayer
+
+    return Replayer(evi_session_folder, _defaults(request.config), _keeper(request.node))
+
+
+@pytest.fixture
+def evi_server(request: pytest.FixtureRequest, evi_session_folder: Path) -> Iterator[CheckedServer]:
+    """The session as an EVI on a loopback port, in real time and in a process of its own; ``evi_server.url`` is where."""
+    from evi_harness.harness.testing import CheckedServer
+
+    with _told_plainly():
+        server = CheckedServer(evi_session_folder, _defaults(request.config), _keeper(request.node))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def evi_simulator(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """An EVI that needs no recording, on a loopback port; ``evi_simulator.url`` is where, ``.events`` what crossed."""
+    from evi_harness.harness.marked import file_of
+    from evi_harness.harness.serving import ServeOptions, served
+    from evi_harness.harness.simulating import SIMULATOR, simulation
+
+    mark = request.node.get_closest_marker(_SCRIPT)
+    with _told_plainly("evi_simulator: "):
+        script = None if mark is None else file_of(_path(mark), _places(request.node))
+        server = served(simulation(script), ServeOptions(service=SIMULATOR))
+    with server:
+        yield server
+
+
+class _Reports:
+    """Registered with the first replay, so that a test run without any has no more to do: what replays found and measured."""
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+        """Put into a test's report what was measured, and what a failure does not tell by itself."""
+        outcome: Any = yield
+        kept = item.stash.get(_KEPT, None)
+        if not kept:
+            return
+        report = outcome.get_result()
+        if call.when == "call" and call.excinfo is not None:
+            told = str(report.longrepr)
+            reports = [result.lines() for result in kept if not result.passed]
+            report.sections += [("EVI replay", "\n".join(lines)) for lines in reports if lines[0] not in told]
+        elif call.when == "call" and item.config.stash.get(_MEASURES, False):
+            from evi_harness.harness.baselining import measured_run
+
+            # Plain data: it may have to cross to another process.
+            report.evi_measured = measured_run(item.nodeid, kept)
+        if call.when == "call" and _CI in os.environ:
+            from evi_harness.harness.tested import told_test
+
+            error = None if call.excinfo is None else str(call.excinfo.value)
+            file, line = _line_of(report)
+            report.evi_told = told_test(item.nodeid, kept, error=error, seconds=call.duration, file=file, line=line)
+        elif call.when == "teardown":
+            kept.clear()
+
+
+class _ShutNetwork:
+    """Registered with ``--evi-block-network``: a guard around each test and its fixtures.
+
+    Args:
+        allow_hosts: What may be reached besides this machine.
+    """
+
+    def __init__(self, allow_hosts: Sequence[str]) -> None:
+        from evi_harness.harness.offline import Offline
+
+        self._offline = Offline(allow_hosts, self._tell)
+        self._item: Optional[pytest.Item] = None
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """Run one test with the network shut."""
+        self._item = item
+        with self._offline:
+            yield
+
+    def _tell(self, sentence: str) -> None:
+        # The error that the test got may have been swallowed, and this is then all that is left of it.
+        if self._item is not None:
+            self._item.add_report_section("call", "EVI network", sentence)
+
+
+class _Ci:
+    """Registered where a CI server listens: tells it of the tests that replayed, when all have run."""
+
+    def __init__(self) -> None:
+        self._told: List[Any] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what a test told, wherever it ran."""
+        told = getattr(report, "evi_told", None)
+        if told is not None:
+            self._told.append(told)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """Tell, on standard output and where else the server reads."""
+        if not self._told:
+            return
+        from evi_harness.harness.tested import tell_tests
+
+        baseline = config.pluginmanager.get_plugin(_BASELINE)
+        try:
+            tell_tests(self._told, [] if baseline is None else baseline.judged, terminalreporter.write_line)
+        except EviHarnessError as error:
+            terminalreporter.write_line(str(error))
+
+
+def _line_of(report: pytest.TestReport) -> Tuple[str, Optional[int]]:
+    """The file of a test and the line in it at which it failed, else where it begins."""
+    file, line, _ = report.location
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None and Path(crash.path).name == Path(file).name:
+        return file, crash.lineno
+    return file, None if line is None else line + 1
+
+
+class _Baseline:
+    """Registered with ``--evi-baseline`` and ``--evi-save-baseline``: judges what all tests measured when they have run.
+
+    Args:
+        baseline: The file to compare with.
+        save_to: The file to write to.
+        folder: Where the project's configuration is.
+    """
+
+    def __init__(self, baseline: Optional[Path], save_to: Optional[Path], folder: Path) -> None:
+        from evi_harness.harness.baselining import Baselining
+
+        self._baselining = Baselining(baseline, save_to, folder)
+        self._lines: List[str] = []
+        self.judged: List[Any] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what a test measured, wherever it ran."""
+        measured = getattr(report, "evi_measured", None)
+        if measured is not None:
+            self._baselining.take(report.nodeid, measured)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Judge; a run in which something became slower has failed."""
+        if session.config.getoption("collectonly"):
+            return
+        is_good = session.exitstatus == pytest.ExitCode.OK
+        try:
+            report = self._baselining.judge(keep=is_good)
+        except EviHarnessError as error:
+            self._lines, code = [str(error)], 1
+        else:
+            self._lines, code = report.lines(), report.exit_code
+            self.judged.append(report)
+        if code and is_good:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the verdicts."""
+        if self._lines:
+            terminalreporter.section("EVI baseline")
+            for line in self._lines:
+                terminalreporter.write_line(line)
+
+
+_MEASURES: pytest.StashKey[bool] = pytest.StashKey()
+_KEPT: pytest.StashKey[List[CheckedReplay]] = pytest.StashKey()
+
+
+def _keeper(item: pytest.Item) -> Callable[[CheckedReplay], object]:
+    """What takes a test's replays: for its report, and for the folder of reports where one is asked for."""
+    if not item.config.pluginmanager.has_plugin("evi-harness-reports"):
+        item.config.pluginmanager.register(_Reports(), "evi-harness-reports")
+    kept = item.stash.setdefault(_KEPT, [])
+    folder = _place_of(item.config, "--evi-report")
+
+    def keep(result: CheckedReplay) -> None:
+        kept.append(result)
+        if folder is not None:
+            from evi_harness.harness.testing import write_report
+
+            write_report(folder, item.nodeid, len(kept), result)
+
+    return keep
+
+
+def _place_of(config: pytest.Config, option: str) -> Optional[Path]:
+    """The file or folder that an option names, relative to where pytest was started."""
+    name: Optional[str] = config.getoption(option)
+    return None if name is None else config.invocation_params.dir / name
+
+
+def _defaults(config: pytest.Config) -> Defaults:
+    from evi_harness.harness.testing import Defaults
+
+    allow_hosts = tuple(config.getoption("--evi-allow-host"))
+    return Defaults(clock=config.getoption("--evi-clock"), update=config.getoption("--evi-update"), allow_hosts=allow_hosts)
+
+
+@contextmanager
+def _as_usage_error(option: str) -> Iterator[None]:
+    """Have an error of the harness's end the run before it begins, as one of the command line's."""
+    try:
+        yield
+    except EviHarnessError as error:
+        raise pytest.UsageError(f"{option}: {error}") from None
+
+
+@contextmanager
+def _told_plainly(before: str = "") -> Iterator[None]:
+    """Have an error of the harness's end the test with its sentences, and no traceback through the harness."""
+    try:
+        yield
+    except EviHarnessError as error:
+        raise _error(f"{before}{error}") from None
+
+
+def _error(what: str) -> BaseException:
+    """What ends one test with a sentence and no traceback."""
+    return pytest.fail.Exception(what, pytrace=False)
+
+
+def _paths(mark: pytest.Mark) -> Sequence[str]:
+    if not mark.args or mark.kwargs or not all(isinstance(one, (str, Path)) for one in mark.args):
+        raise UsageError("it takes paths, as text, and nothing else", hint='Such as evi_session("sessions/weather").')
+    return [str(one) for one in mark.args]
+
+
+def _path(mark: pytest.Mark) -> str:
+    if len(mark.args) != 1:
+        raise UsageError("it takes the path of one script", hint='Such as evi_script("scripts/weather.toml").')
+    return _paths(mark)[0]
+
+
+def _places(item: Any) -> Sequence[Path]:
+    """What the paths of a test's marks are relative to."""
+    return item.path.parent, item.config.rootpath

@@ -1,0 +1,200 @@
+"""The report of a gate: which thresholds held, and what became slower. Data first, words after.
+
+Rules of living here: nothing is judged here but the sum: one that failed fails all, else one that is inconclusive leaves all open. Every
+number has a unit, the seed is always told. The text is for people, the JSON for programs, both from the same dataclass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from evi_harness.measure.comparison import EACH, REGRESSED, Comparison
+from evi_harness.measure.metrics import FLAG, METRICS
+from evi_harness.measure.samples import Sample
+from evi_harness.measure.thresholds import FAILED, INCONCLUSIVE, PASSED, Judged
+from evi_harness.report.plain import printable
+
+__all__ = ["FAIL", "PASS", "SCHEMA", "GateReport", "amount", "change", "comparison_line", "threshold_line"]
+
+# Version of the JSON, whose schema is docs/gate-report.schema.json.
+SCHEMA = 1
+# What is done about the inconclusive.
+FAIL = "fail"
+PASS = "pass"  # noqa: S105 - a word of the command line
+
+_WIDE = 11
+_VERDICT_WIDE = 14
+_CODES: Mapping[str, int] = {PASSED: 0, FAILED: 1}
+_INCONCLUSIVE_CODE = 4
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """What there is to tell of one gate.
+
+    Attributes:
+        thresholds: What became of each threshold.
+        comparisons: What became of each metric that was compared.
+        seed: Of the resampling.
+        false_alarm: How likely all comparisons together may yield one false "regressed".
+        inconclusive: ``fail`` or ``pass``: what is done about the inconclusive.
+        old, new: What was compared: names of files, commands or revisions; empty where nothing was.
+        saved: Where the baseline was written, None where none was.
+        passed_over: Thresholds of the configuration that are not about what was measured.
+        redact: Takes secrets out of what people and programs are told.
+    """
+
+    thresholds: Tuple[Judged, ...] = ()
+    comparisons: Tuple[Comparison, ...] = ()
+    seed: int = 1
+    false_alarm: float = 0.01
+    inconclusive: str = FAIL
+    old: str = ""
+    new: str = ""
+    saved: Optional[str] = None
+    passed_over: Tuple[str, ...] = ()
+    redact: Callable[[str], str] = str
+
+    @property
+    def verdict(self) -> str:
+        """``passed``, ``failed`` or ``inconclusive``."""
+        verdicts = {one.verdict for one in self.thresholds} | {one.verdict for one in self.comparisons}
+        if verdicts & {FAILED, REGRESSED}:
+            return FAILED
+        return INCONCLUSIVE if INCONCLUSIVE in verdicts else PASSED
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 failed, 4 inconclusive unless that is to pass."""
+        if self.verdict == INCONCLUSIVE and self.inconclusive == PASS:
+            return 0
+        return _CODES.get(self.verdict, _INCONCLUSIVE_CODE)
+
+    def lines(self) -> List[str]:
+        """The report for people; nothing where there was nothing to judge."""
+        return [self.redact(printable(line)) for line in self._lines()]
+
+    def _lines(self) -> Iterator[str]:
+        for judged in self.thresholds:
+            yield _row("gate", _marked(judged.verdict), threshold_line(judged))
+        if self.comparisons:
+            yield f"{'compared':<{_WIDE}}{self.new}"
+            yield f"{'with':<{_WIDE}}{self.old}"
+            yield f"{'seed':<{_WIDE}}{self.seed}; false alarm {self.false_alarm:g}"
+        for comparison in self.comparisons:
+            yield _row("", _marked(comparison.verdict), comparison_line(comparison))
+        for text in self.passed_over:
+            yield f"{'note':<{_WIDE}}{text!r} of the configuration is about what this does not measure"
+        if self.saved is not None:
+            yield f"{'baseline':<{_WIDE}}written to {self.saved}"
+
+    def json(self) -> Dict[str, Any]:
+        """The report for programs; docs/gate-report.schema.json is its schema."""
+        return {
+            "schema": SCHEMA,
+            "verdict": self.verdict,
+            "exit_code": self.exit_code,
+            "inconclusive": self.inconclusive,
+            "seed": self.seed,
+            "false_alarm": self.false_alarm,
+            "old": self.redact(self.old),
+            "new": self.redact(self.new),
+            "saved": self.saved,
+            "thresholds": [self._threshold_json(one) for one in self.thresholds],
+            "comparisons": [self._comparison_json(one) for one in self.comparisons],
+        }
+
+    def _threshold_json(self, judged: Judged) -> Dict[str, Any]:
+        threshold = judged.threshold
+        return {
+            "threshold": threshold.text,
+            "metric": threshold.metric,
+            "statistic": threshold.statistic.name,
+            "comparison": threshold.comparison,
+            "limit": threshold.limit,
+            "verdict": judged.verdict,
+            "value": judged.value,
+            "n": judged.n,
+            "why": self.redact(judged.why),
+            "worst": [{"session": self.redact(one.session), "turn": one.turn, "of": one.of, "value": one.value} for one in judged.worst],
+        }
+
+    def _comparison_json(self, one: Comparison) -> Dict[str, Any]:
+        return {
+            "metric": one.metric,
+            "statistic": one.statistic,
+            "unit": METRICS[one.metric].unit,
+            "verdict": one.verdict,
+            "old": one.old,
+            "new": one.new,
+            "difference": one.difference,
+            "low": one.low,
+            "high": one.high,
+            "least": one.least,
+            "alpha": one.alpha,
+            "n_runs": one.n_runs,
+            "n_pairs": one.n_pairs,
+            "more_runs": one.more_runs,
+            "where": self.redact(one.where),
+            "why": self.redact(one.why),
+        }
+
+
+def _row(label: str, verdict: str, text: str) -> str:
+    return f"{label:<{_WIDE}}{verdict:<{_VERDICT_WIDE}}{text}"
+
+
+def _marked(verdict: str) -> str:
+    return verdict.upper() if verdict in (FAILED, REGRESSED) else verdict
+
+
+def threshold_line(judged: Judged) -> str:
+    """One threshold in a line."""
+    threshold = judged.threshold
+    if judged.value is None:
+        return f"{threshold.text}: {judged.why}"
+    is_flag = threshold.statistic.is_counting
+    value = f"{judged.value:.1%}" if threshold.statistic.name == "rate" else f"{judged.value:g}" if is_flag else f"{judged.value:.3f} ms"
+    told = [f"{value} of {judged.n} value{'' if judged.n == 1 else 's'}"]
+    told += [f"worst: {', '.join(map(_worst, judged.worst))}"] if judged.worst else []
+    told += [judged.why] if judged.why else []
+    return f"{threshold.text}: {'; '.join(told)}"
+
+
+def _worst(sample: Sample) -> str:
+    value = "" if sample.value is None or METRICS[sample.metric].unit == FLAG else f" {sample.value:.3f} ms"
+    turn = "" if sample.turn is None else f" turn {sample.turn}"
+    return f"{sample.session}{turn}{'' if sample.of is None else f' #{sample.of}'}{value}"
+
+
+def comparison_line(one: Comparison) -> str:
+    """One comparison in a line."""
+    name = f"{one.metric} {one.statistic}".strip()
+    if one.old is None or one.new is None:
+        return f"{name}: {one.why}"
+    told = [f"{amount(one, one.old)} → {amount(one, one.new)} ({change(one)})"]
+    if one.where:
+        told.append(f"at {one.where}")
+    if one.low is not None and one.high is not None and one.low != one.high:
+        told.append(f"the difference is between {amount(one, one.low, '+')} and {amount(one, one.high, '+')}")
+    if one.least:
+        told.append(f"{amount(one, one.least)} matter")
+    told += [one.why] if one.why else []
+    return f"{name}: {'; '.join(told)}"
+
+
+def amount(one: Comparison, value: float, sign: str = "") -> str:
+    """A value of a comparison, with its unit; to the nanosecond where that counts."""
+    if METRICS[one.metric].unit == FLAG:
+        return f"{value:{sign}.1%}"
+    return f"{value:{sign}.{6 if one.statistic == EACH else 3}f} ms"
+
+
+def change(one: Comparison) -> str:
+    """The difference, and its share of the old value."""
+    difference = one.difference
+    if difference is None:
+        return ""
+    share = f", {difference / one.old:+.1%}" if one.old and METRICS[one.metric].unit != FLAG else ""
+    return f"{amount(one, difference, '+')}{share}"

@@ -1,0 +1,75 @@
+"""Tests of evi_harness.cli.gate_options."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+
+from evi_harness.cli.gate_options import NAMES, ci_options, comparing_options, gate_options
+from evi_harness.harness.gate import GateOptions
+
+
+@click.command()
+@gate_options
+@ci_options
+def judging(gate, ci):
+    """A command with all of them."""
+    return gate, ci
+
+
+def asked(*words):
+    """What the command is called with."""
+    with judging.make_context("judging", list(words)) as context:
+        return judging.invoke(context)
+
+
+def test_nothing_is_asked(monkeypatch):
+    """Everything is left to the configuration."""
+    monkeypatch.delenv("EVI_HARNESS_SAVE_BASELINE", raising=False)
+    gate, ci = asked()
+    assert GateOptions(**gate) == GateOptions()
+    assert ci == {"junit_file": None, "summary_file": None}
+
+
+def test_all_is_asked():
+    """By the names that the harness has."""
+    words = "--gate a --gate b --baseline b.json --save-baseline n.json --job-noise 0 --inconclusive pass --gate-seed 7 --false-alarm 0.05"
+    gate, ci = asked(*words.split(), "--least-effect", "3%", "--junit", "j.xml", "--summary", "s.md")
+    assert GateOptions(**gate) == GateOptions(("a", "b"), Path("b.json"), Path("n.json"), "pass", 7, 0.05, 0.0, "3%")
+    assert ci == {"junit_file": Path("j.xml"), "summary_file": Path("s.md")}
+
+
+def test_a_folder_for_baselines_may_come_from_outside(monkeypatch):
+    """So that `ab` gets at what is measured below its commands."""
+    monkeypatch.setenv("EVI_HARNESS_SAVE_BASELINE", "folder")
+    assert asked()[0]["save_baseline"] == Path("folder")
+
+
+def test_every_parameter_is_named():
+    """Commands that refuse some find them all."""
+    assert {param.name for param in judging.params} == set(NAMES)
+    assert len(fields(GateOptions)) + 2 == len(NAMES)
+
+
+@pytest.mark.parametrize("words", [["--false-alarm", "0.5"], ["--false-alarm", "0"], ["--job-noise", "-1"], ["--inconclusive", "skip"]])
+def test_what_is_refused_at_once(words):
+    """A value that is never possible."""
+    with pytest.raises(click.UsageError):
+        asked(*words)
+
+
+def test_a_comparison_has_no_baseline():
+    """Both sides are run."""
+
+    @click.command()
+    @comparing_options
+    def comparing(comparing):
+        """A command that compares."""
+        return comparing
+
+    with comparing.make_context("comparing", ["--gate-seed", "3"]) as context:
+        assert comparing.invoke(context) == {"inconclusive": None, "seed": 3, "false_alarm": None, "least_effect": None}
+    assert "--baseline" not in {name for param in comparing.params for name in param.opts}

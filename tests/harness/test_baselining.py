@@ -1,0 +1,69 @@
+"""What the replays of a test run measured, by test, kept and compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evi_harness.errors import EviHarnessError
+from evi_harness.harness.baselining import Baselining, measured_run
+from evi_harness.harness.replay import ReplayResult, replay_session
+from evi_harness.session.session import Session
+
+
+@pytest.fixture(scope="module")
+def result(weather: Session) -> ReplayResult:
+    """A replay to the built-in handler."""
+    return replay_session(weather, write=lambda _: None)
+
+
+def test_each_replay_of_a_test_has_a_name_of_its_own(result: ReplayResult) -> None:
+    """What was measured is plain JSON; the second replay of a test has its number, and what the service took is not in it."""
+    told = measured_run("test_a.py::test", [result, result])
+    assert json.loads(json.dumps(told)) == told
+    [run] = told["runs"]
+    assert {one["session"] for metric in run["metrics"].values() for one in metric["samples"]} == {"test_a.py::test", "test_a.py::test (2)"}
+    assert "queue" in run["metrics"]
+    assert "turn_gap" not in run["metrics"]
+
+
+def test_what_is_kept_is_met_by_the_same(result: ReplayResult, tmp_path: Path) -> None:
+    """All tests make one baseline, whose verdict on the same run is that all passed; of a test that ran twice the last counts."""
+    file = tmp_path / "base.json"
+    first = Baselining(None, file, tmp_path)
+    for test in ("a", "b", "a"):
+        first.take(test, measured_run(test, [result]))
+    assert first.judge(keep=True).saved == str(file)
+    second = Baselining(file, None, tmp_path)
+    for test in ("b", "a"):
+        second.take(test, measured_run(test, [result]))
+    report = second.judge(keep=True)
+    assert report.exit_code == 0
+    assert {one.metric for one in report.comparisons} >= {"queue", "handle"}
+    assert report.saved is None
+
+
+def test_what_is_not_to_be_kept_is_not(result: ReplayResult, tmp_path: Path) -> None:
+    """Where tests failed, nothing is written."""
+    file = tmp_path / "base.json"
+    baselining = Baselining(None, file, tmp_path)
+    baselining.take("a", measured_run("a", [result]))
+    assert baselining.judge(keep=False).saved is None
+    assert not file.exists()
+
+
+def test_nothing_is_no_measure(tmp_path: Path) -> None:
+    """A comparison of nothing is refused."""
+    with pytest.raises(EviHarnessError, match="no test measured a replay"):
+        Baselining(None, tmp_path / "base.json", tmp_path).judge(keep=True)
+
+
+def test_what_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
+    """A baseline that is not there, or a configuration that cannot be meant, ends all before anything runs."""
+    with pytest.raises(EviHarnessError, match="cannot be read"):
+        Baselining(tmp_path / "no.json", None, tmp_path)
+    (tmp_path / "pyproject.toml").write_text('[tool.evi-harness]\nbaselin = "x"\n')
+    with pytest.raises(EviHarnessError, match="baselin"):
+        Baselining(None, tmp_path / "base.json", tmp_path)

@@ -1,0 +1,158 @@
+"""Tests of evi_harness.harness.gate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.harness.configuration import Configuration
+from evi_harness.harness.gate import GateOptions, gate_for, load_baseline, rules_for, run_of_session, runs_of_result, save_baseline
+from evi_harness.harness.latency import measure_sessions
+from evi_harness.harness.repeating import replay_repeatedly
+from evi_harness.harness.replay import replay_session
+from evi_harness.measure.baseline import Run
+from evi_harness.measure.effect import LEAST_EFFECT, Effect
+from evi_harness.measure.samples import Sample
+
+ROOT = Path(__file__).resolve().parents[2]
+WEATHER = ROOT / "sessions" / "weather"
+
+
+def silent(_):
+    """Print nothing."""
+
+
+@pytest.fixture(scope="module")
+def replayed():
+    """A replay of a session in virtual time."""
+    return replay_session(WEATHER, write=silent)
+
+
+def handled(*values):
+    """A run of one metric."""
+    return Run(tuple(Sample("handle", value, "s", turn) for turn, value in enumerate(values, 1)))
+
+
+def gate(tmp_path, is_replay=True, **asked):
+    """A gate of a project that sets nothing."""
+    (tmp_path / "pyproject.toml").touch()
+    return gate_for(GateOptions(**asked), is_replay=is_replay, folder=tmp_path)
+
+
+def test_a_replay_is_judged_and_kept_and_compared(tmp_path, replayed):
+    """Without what the service took; in virtual time a second one is the same to the nanosecond."""
+    runs = runs_of_result(replayed)
+    report = gate(tmp_path, gate=("handle: max<1s",), save_baseline=tmp_path / "b.json").judge_runs(runs)
+    assert (report.verdict, report.exit_code, report.saved) == ("passed", 0, str(tmp_path / "b.json"))
+    assert {sample.metric for sample in load_baseline(tmp_path / "b.json").runs[0].samples} >= {"handle", "queue"}
+    assert {sample.metric for sample in load_baseline(tmp_path / "b.json").runs[0].samples} & {"turn_gap", "response"} == set()
+    again = runs_of_result(replay_session(WEATHER, write=silent))
+    compared = gate(tmp_path, baseline=tmp_path / "b.json").judge_runs(again)
+    assert compared.verdict == "passed"
+    assert ("handle", "each") in {(one.metric, one.statistic) for one in compared.comparisons}
+
+
+def test_several_replays_are_several_runs(replayed):
+    """Of one session; thresholds are held to all of them."""
+    assert len(runs_of_result(replay_repeatedly(WEATHER, 2, write=silent))) == 2
+    assert len(runs_of_result(replayed)) == 1
+
+
+def test_a_slower_handler_is_found_to_the_nanosecond(tmp_path, replayed):
+    """The same session, and a handler that takes longer."""
+
+    def on_message(message):
+        import time
+
+        time.sleep(0.000001)
+
+    save_baseline(tmp_path / "b.json", runs_of_result(replay_session(WEATHER, handler=lambda message: None, write=silent)))
+    slower = runs_of_result(replay_session(WEATHER, handler=on_message, write=silent))
+    report = gate(tmp_path, baseline=tmp_path / "b.json").judge_runs(slower)
+    assert report.verdict == "failed"
+    assert {one.metric: one.verdict for one in report.comparisons}["handle"] == "regressed"
+
+
+def test_the_service_is_not_judged_in_a_replay(tmp_path, replayed):
+    """Before it runs; and where it is measured afterwards."""
+    with pytest.raises(UsageError, match="this is a replay without --live") as refused:
+        gate(tmp_path, gate=("turn_gap: max<1",))
+    assert "evi-harness latency" in str(refused.value)
+    judge = gate(tmp_path, is_replay=False, gate=("turn_gap: max<1",))
+    with pytest.raises(UsageError, match="is a replay"):
+        judge.judge(measure_sessions([replayed.session], detector="none").measured)
+
+
+def test_a_recording_is_judged(tmp_path):
+    """By what the service took."""
+    measured = measure_sessions([WEATHER], detector="none").measured
+    report = gate(tmp_path, is_replay=False, gate=("response: max<10s",)).judge(measured)
+    # Its times are made up, so there is nothing to judge: neither passed nor failed.
+    assert report.verdict == "inconclusive"
+    assert "synthesised" in report.lines()[0]
+
+
+def test_the_configuration_is_used_and_overridden(tmp_path):
+    """What the command line says comes first; what the configuration has about the service is passed over in a replay, and told."""
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.evi-harness]\ngate = ["handle: max<5", "turn_gap: max<9"]\ninconclusive = "pass"\nbaseline = "b.json"\n', encoding="utf-8"
+    )
+    save_baseline(tmp_path / "b.json", [handled(1.0)])
+    judge = gate_for(GateOptions(), is_replay=True, folder=tmp_path)
+    report = judge.judge_runs([handled(6.0)])
+    assert [one.verdict for one in report.thresholds] == ["failed"]
+    assert report.passed_over == ("turn_gap: max<9",)
+    assert report.inconclusive == "pass"
+    assert [one.metric for one in report.comparisons] == ["handle"]
+    asked = gate_for(GateOptions(gate=("handle: max<7",), inconclusive="fail"), is_replay=True, folder=tmp_path)
+    assert [one.threshold.text for one in asked.judge_runs([handled(6.0)]).thresholds] == ["handle: max<7"]
+    assert asked.judge_runs([handled(6.0)]).exit_code == 4
+
+
+def test_a_threshold_of_the_configuration_is_refused_with_the_file(tmp_path):
+    """Not with the command line."""
+    (tmp_path / "pyproject.toml").write_text('[tool.evi-harness]\ngate = ["handle"]\n', encoding="utf-8")
+    with pytest.raises(UsageError, match=r"pyproject\.toml: gate: a threshold cannot be read"):
+        gate_for(GateOptions(), is_replay=True, folder=tmp_path)
+
+
+def test_nothing_to_judge(tmp_path):
+    """Is known beforehand, so that nothing is measured for it."""
+    assert not gate(tmp_path).is_needed
+    assert gate(tmp_path, gate=("handle: max<1",)).is_needed
+    assert gate(tmp_path, save_baseline=tmp_path / "b.json").is_needed
+
+
+def test_a_baseline_that_is_not_there(tmp_path):
+    """Is an error, before anything runs."""
+    with pytest.raises(EviHarnessError, match=r"gone\.json.*cannot be read"):
+        gate(tmp_path, baseline=tmp_path / "gone.json")
+
+
+def test_rules():
+    """What is asked for, else what is configured, else the default."""
+    configured = Configuration(seed=7, least=Effect(0.1), least_by_metric={"handle": Effect(0.2)}, job_noise=0.0)
+    rules = rules_for(GateOptions(false_alarm=0.05), configured)
+    assert (rules.seed, rules.false_alarm, rules.job_noise) == (7, 0.05, 0.0)
+    assert (rules.least, rules.least_by_metric) == (Effect(0.1), {"handle": Effect(0.2)})
+    rules = rules_for(GateOptions(seed=0, least_effect="2%"), configured)
+    assert (rules.seed, rules.least, rules.least_by_metric) == (0, Effect(0.02), {})
+    assert rules_for(GateOptions(), Configuration()).least == LEAST_EFFECT
+    with pytest.raises(UsageError, match="no probability"):
+        rules_for(GateOptions(false_alarm=0.7), Configuration())
+
+
+def test_in_a_folder_every_run_has_a_file_of_its_own(tmp_path):
+    """So that one command may replay many times; secrets stay out of it."""
+    run = Run((Sample("handle", 1.0, "the key", 1),))
+    files = {save_baseline(tmp_path, [run], lambda text: text.replace("key", "***")) for _ in range(3)}
+    assert len(files) == 3
+    assert json.loads(min(files).read_text(encoding="utf-8"))["runs"][0]["metrics"]["handle"]["samples"][0]["session"] == "the ***"
+
+
+def test_nobody_listens_to_the_user_of_a_replay(replayed):
+    """Its speech is the recording's."""
+    assert run_of_session(replayed.session).detector is None

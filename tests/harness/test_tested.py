@@ -1,0 +1,46 @@
+"""What tests that replayed tell a CI server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from evi_harness.harness.replay import replay_session
+from evi_harness.harness.tested import tell_tests, told_test
+from evi_harness.harness.testing import CheckedReplay
+from evi_harness.session.session import Session
+
+
+@pytest.fixture(scope="module")
+def failed(weather: Session) -> CheckedReplay:
+    """A replay that failed: its handler only listens."""
+    found = replay_session(weather, handler=lambda message: None)
+    return CheckedReplay(found.report, found.redactor)
+
+
+def test_what_is_told_is_plain(failed: CheckedReplay) -> None:
+    """A failure has its first line and the reports of replays that failed; a test that passed has neither."""
+    bad = told_test("t", [failed], error="one\ntwo", seconds=1.5, file="t.py", line=3)
+    assert json.loads(json.dumps(bad)) == bad
+    assert (bad["outcome"], bad["what"], bad["detail"]) == ("failed", "one", failed.lines())
+    good = told_test("t", [failed], error=None, seconds=1.5, file="t.py", line=3)
+    assert (good["outcome"], good["what"], good["detail"]) == ("passed", "", [])
+    assert told_test("t", [], error="", seconds=0.0, file="t.py", line=None)["what"] == ""
+
+
+def test_only_a_ci_server_is_told(failed: CheckedReplay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment names no server nothing is written; on GitHub a mark and a summary are."""
+    lines: List[str] = []
+    told = [told_test("t", [failed], error="one", seconds=1.5, file="t.py", line=3)]
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+    tell_tests(told, [], lines.append)
+    assert lines == []
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    tell_tests(told, [], lines.append)
+    assert lines == ["::error file=t.py,line=3,title=test%3A t::one"]
+    assert "1 failed" in (tmp_path / "summary.md").read_text(encoding="utf-8")

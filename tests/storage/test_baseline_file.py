@@ -1,0 +1,47 @@
+"""Tests of evi_harness.storage.baseline_file."""
+
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.errors import EviHarnessError
+from evi_harness.storage import baseline_file
+from evi_harness.storage.baseline_file import load_json_file, replace_json_file
+
+
+def test_what_is_written_is_read(tmp_path):
+    """In the place of what was there, with nothing left beside it."""
+    file = tmp_path / "b.json"
+    file.write_text("old", encoding="utf-8")
+    replace_json_file(file, {"a": [1, "é\n"]})
+    assert load_json_file(file) == {"a": [1, "é\n"]}
+    assert [one.name for one in tmp_path.iterdir()] == ["b.json"]
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"NaN", b"\xff", b"[" * 100_000])
+def test_what_is_no_json(tmp_path, text):
+    """Is told with the file."""
+    file = tmp_path / "b.json"
+    file.write_bytes(text)
+    with pytest.raises(EviHarnessError, match=r"b\.json: the baseline is no JSON"):
+        load_json_file(file)
+
+
+def test_what_is_too_large_or_not_there(tmp_path, monkeypatch):
+    """Is not read whole first."""
+    monkeypatch.setattr(baseline_file, "MAX_BASELINE_BYTES", 3)
+    (tmp_path / "b.json").write_text("[1,2]", encoding="utf-8")
+    with pytest.raises(EviHarnessError, match="larger than 3 bytes"):
+        load_json_file(tmp_path / "b.json")
+    with pytest.raises(EviHarnessError, match="cannot be read: No such file"):
+        load_json_file(tmp_path / "gone.json")
+
+
+def test_what_cannot_be_written(tmp_path):
+    """Leaves what was there."""
+    with pytest.raises(EviHarnessError, match="cannot be written"):
+        replace_json_file(tmp_path / "gone" / "b.json", {})
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(EviHarnessError, match="cannot be written"):
+        replace_json_file(tmp_path / "folder", {})
+    assert [one.name for one in tmp_path.iterdir()] == ["folder"]

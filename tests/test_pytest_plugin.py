@@ -1,0 +1,761 @@
+"""The pytest plugin in test runs of its own: what its fixtures give, what a failure shows, what an option does."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, List
+
+import jsonschema
+import pytest
+
+from evi_harness import pytest_plugin
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
+HEAVY = ["hume", "aiohttp", "numpy", "msgspec", "asyncio", "soundfile", "websockets", "click", "hypothesis"]
+
+# What the pages call an app of one's own.
+MY_APP = """
+    import asyncio
+
+    from hume import AsyncHumeClient
+    from hume.empathic_voice.types import ToolResponseMessage, UserInput
+
+    CONFIG = "00000000-0000-4000-8000-000000000003"
+
+
+    async def send(socket, message):
+        # hume up to 0.12.1 has a method for each message, later versions one for all.
+        one = getattr(socket, "send_publish", None)
+        await (one or (socket.send_user_input if isinstance(message, UserInput) else socket.send_tool_response))(message)
+
+
+    def chat(base_url, **options):
+        client = AsyncHumeClient(api_key="any", base_url=base_url)
+        try:
+            return client.empathic_voice.chat.connect(**options)
+        except TypeError:
+            from hume.empathic_voice.chat.socket_client import ChatConnectOptions
+
+            return client.empathic_voice.chat.connect(ChatConnectOptions(**options))
+
+
+    async def talk(base_url, sky="rain"):
+        async with chat(base_url, config_id=CONFIG) as socket:
+            async for message in socket:
+                if message.type == "chat_metadata":
+                    await send(socket, UserInput(text="What's the weather in Bath?"))
+                elif message.type == "tool_call":
+                    content = '{"location": "Bath", "sky": "%s", "celsius": 11}' % sky
+                    await send(socket, ToolResponseMessage(tool_call_id=message.tool_call_id, content=content))
+                elif message.type == "assistant_end":
+                    return
+
+
+    async def greet(base_url):
+        async with chat(base_url) as socket:
+            await send(socket, UserInput(text="Hello."))
+            async for message in socket:
+                if message.type == "assistant_message":
+                    return message.message.content
+"""
+
+Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run pytest in a project with the sessions of ours, our handlers and an app, in a process of its own, with our plugin alone."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    # What else is installed is tried in test_pytest_plugin_beside.py.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    for name in ("PYTEST_ADDOPTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("weather", "typed"):
+        shutil.copytree(ROOT / "sessions" / name, pytester.path / "sessions" / name)
+    for handler in (ROOT / "fixtures" / "handlers").glob("*.py"):
+        shutil.copy(handler, pytester.path)
+    pytester.makepyfile(my_app=MY_APP)
+    pytester.makeini("[pytest]\naddopts = --strict-markers\npythonpath = .\nfilterwarnings = ignore::DeprecationWarning:")
+
+    def run(*args: str) -> pytest.RunResult:
+        return pytester.runpytest_subprocess("-p", "evi_harness.pytest_plugin", "-p", "no:cacheprovider", *args, timeout=120)
+
+    return run
+
+
+def said(result: pytest.RunResult) -> str:
+    """All that a run printed."""
+    return "\n".join([*result.outlines, *result.errlines])
+
+
+def test_a_handler_that_is_right_passes(run: Run, pytester: pytest.Pytester) -> None:
+    """A replay of one session, of each of many, with options, twice in a test, beside a running loop: all of them pass."""
+    pytester.makepyfile(
+        """
+        import asyncio
+
+        import pytest
+        from weather import WeatherApp
+        from wrong_answer import App as WrongAnswer
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_one(evi_replay, evi_session, evi_session_folder):
+            replay = evi_replay(WeatherApp)
+            replay.assert_passed()
+            assert replay.passed and not replay.deviations and not replay.findings
+            assert evi_session.name == evi_session_folder.name == "weather"
+            assert replay.report.recorded.header.id == evi_session.header.id
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_options(evi_replay):
+            evi_replay(WrongAnswer, ignore=["tool_response:$.content"]).assert_passed()
+            assert not evi_replay(WrongAnswer).passed
+            evi_replay("weather.py:WeatherApp").assert_passed()
+            evi_replay("recorded").assert_passed()
+
+
+        @pytest.mark.evi_session("sessions/*")
+        def test_many(evi_replay):
+            evi_replay().assert_passed()
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_beside_a_loop(evi_replay):
+            async def main():
+                evi_replay(WeatherApp).assert_passed()
+                return await asyncio.get_running_loop().run_in_executor(None, evi_replay, WeatherApp)
+
+            asyncio.run(main()).assert_passed()
+
+
+        @pytest.mark.evi_session("sessions/typed")
+        class TestOfAClass:
+            def test_the_mark_is_the_class_s(self, evi_session):
+                assert evi_session.name == "typed"
+
+            @pytest.mark.evi_session("sessions/weather")
+            def test_the_nearest_mark_counts(self, evi_session):
+                assert evi_session.name == "weather"
+        """
+    )
+    result = run("-v")
+    result.assert_outcomes(passed=7)
+    assert re.findall(r"test_many\[(.*?)\]", said(result)) == ["typed", "weather"]
+
+
+def test_a_failure_shows_the_first_divergence(run: Run, pytester: pytest.Pytester) -> None:
+    """Whichever way a test asserts, its failure has the report once, with what was around the first divergence, and no line of ours."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from never_answers import App
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_by_method(evi_replay):
+            evi_replay(App).assert_passed()
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_by_hand(evi_replay):
+            assert evi_replay(App).passed
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_that_passes(evi_replay):
+            assert not evi_replay(App).passed
+        """
+    )
+    result = run()
+    result.assert_outcomes(passed=1, failed=2)
+    assert said(result).count("DEVIATION  missing: recorded #158") == 2
+    assert said(result).count("around it, recorded:") == 2
+    assert "E       AssertionError: replay of weather failed: 1 deviation; missing: tool response" in said(result)
+    assert "<replay of weather failed: 1 deviation>.passed" in said(result)
+    assert said(result).count("- EVI replay -") == 1
+    # The traceback is the test's own.
+    assert "evi_harness/" not in said(result)
+
+
+def test_a_mark_that_finds_nothing_is_its_test_s_error(run: Run, pytester: pytest.Pytester) -> None:
+    """Where a session is not found, it is told where was looked; the other tests of the file run."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+
+        @pytest.mark.evi_session("sessions/nowhere")
+        def test_none(evi_replay):
+            pass
+
+
+        @pytest.mark.evi_session("sessions/nowhere-*")
+        def test_no_match(evi_session):
+            pass
+
+
+        @pytest.mark.evi_session("sessions")
+        def test_a_folder_of_sessions(evi_session):
+            pass
+
+
+        @pytest.mark.evi_session()
+        def test_no_path(evi_session):
+            pass
+
+
+        @pytest.mark.evi_session("sessions/weather", clock="real")
+        def test_no_such_thing(evi_session):
+            pass
+
+
+        def test_no_mark(evi_server):
+            pass
+
+
+        @pytest.mark.evi_session("sessions/damaged")
+        def test_damaged(evi_session):
+            pass
+
+
+        @pytest.mark.evi_script("no.toml")
+        def test_no_script(evi_simulator):
+            pass
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_good(evi_session):
+            pass
+        """
+    )
+    (pytester.path / "sessions" / "damaged").mkdir()
+    (pytester.path / "sessions" / "damaged" / "session.json").write_text("{")
+    result = run()
+    result.assert_outcomes(passed=1, errors=8)
+    text = said(result)
+    assert f"there is no session for 'sessions/nowhere'{': a session is a folder with session.json in it'}" in text
+    assert f"Looked at: {pytester.path / 'sessions' / 'nowhere-*'}" in text
+    assert "For the sessions in it: sessions/*" in text
+    assert text.count("it takes paths, as text, and nothing else") >= 2
+    assert 'mark the test with @pytest.mark.evi_session("sessions/…")' in text
+    assert "evi_simulator: there is no file 'no.toml'" in text
+    assert "Traceback" not in text
+    assert "/evi_harness/" not in text
+
+
+def test_paths_are_relative_to_the_test_s_file_first(run: Run, pytester: pytest.Pytester) -> None:
+    """What stands beside the test's file is taken before what stands in the rootdir; a pattern may be deep; a path may be whole."""
+    for place, name in (("inner", "here"), ("inner/deep/er", "there")):
+        shutil.copytree(pytester.path / "sessions" / "typed", pytester.path / place / "sessions" / name)
+    shutil.copytree(pytester.path / "sessions" / "weather", pytester.path / "inner" / "sessions" / "typed")
+    whole = str(pytester.path / "sessions" / "typed")
+    (pytester.path / "inner" / "test_paths.py").write_text(
+        f"""
+import pytest
+
+
+@pytest.mark.evi_session("sessions/typed")
+def test_beside(evi_session):
+    assert evi_session.header.tracks[0].track == "user"
+
+
+@pytest.mark.evi_session("sessions/weather")
+def test_root(evi_session_folder):
+    pass
+
+
+@pytest.mark.evi_session("**")
+def test_deep(evi_session_folder):
+    pass
+
+
+@pytest.mark.evi_session("sessions/here", {whole!r}, "sessions/here")
+def test_several(evi_session_folder):
+    pass
+
+
+@pytest.mark.evi_session("sessions/*")
+def test_not_about_a_session():
+    pass
+""",
+        encoding="utf-8",
+    )
+    result = run("-v", "--rootdir", str(pytester.path), "inner")
+    result.assert_outcomes(passed=8)
+    assert re.findall(r"test_deep\[(.*?)\]", said(result)) == ["deep/er/sessions/there", "sessions/here", "sessions/typed"]
+    assert re.findall(r"test_several\[(.*?)\]", said(result)) == ["here", "typed"]
+
+
+def test_a_latency_assert_shows_its_samples(run: Run, pytester: pytest.Pytester) -> None:
+    """A threshold that does not hold shows what is beyond it and where; what is none, or the service's, is an error without a traceback."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from weather import WeatherApp
+
+
+        @pytest.fixture
+        def replay(evi_replay):
+            return evi_replay(WeatherApp)
+
+
+        pytestmark = pytest.mark.evi_session("sessions/weather")
+
+
+        def test_holds(replay):
+            replay.assert_latency("queue: max<50", "handle: med<10ms")
+            assert [sample.value for sample in replay.samples("tool.app")] == [120.0]
+
+
+        def test_does_not_hold(replay):
+            replay.assert_latency("handle: max<10", "queue: max<50", "tool.app: avg<0.1s")
+
+
+        def test_too_few(replay):
+            replay.assert_latency("handle: p(99)<10")
+
+
+        def test_of_the_service(replay):
+            replay.assert_latency("turn_gap: max<800")
+
+
+        def test_no_threshold(replay):
+            replay.assert_latency("queue max<800")
+
+
+        def test_nothing_asserted(replay):
+            replay.assert_latency()
+
+
+        def test_no_metric(replay):
+            replay.samples("speed")
+        """
+    )
+    result = run()
+    result.assert_outcomes(passed=1, failed=6)
+    text = said(result)
+    assert "AssertionError: replay of weather: handle: max<10: failed, max is 120 ms of 14 values" in text
+    assert text.count("120.000 ms  #161 at 2.990 s, received tool call") == 2
+    assert "replay of weather: tool.app: avg<0.1s: failed, avg is 120 ms of 1 value" in text
+    assert "handle: p(99)<10: inconclusive, p(99) needs 100 values" in text
+    assert "UsageError: turn_gap is the service's, and here a recording plays the service" in text
+    assert "a colon is missing behind the metric" in text
+    assert "no threshold is given" in text
+    assert "there is no metric 'speed'" in text
+    assert "/evi_harness/" not in text
+
+
+def test_an_app_of_one_s_own_is_judged(run: Run, pytester: pytest.Pytester) -> None:
+    """What an app sends to the fake server is compared with the recording, each conversation by itself."""
+    pytester.makepyfile(
+        """
+        import asyncio
+
+        import pytest
+        from my_app import chat, talk
+
+        pytestmark = pytest.mark.evi_session("sessions/typed")
+
+
+        def test_as_recorded(evi_server):
+            asyncio.run(talk(evi_server.url))
+            evi_server.result().assert_passed()
+            assert len(evi_server.sessions) == 1
+            assert evi_server.events[0].kind == "opened"
+            assert evi_server.lateness.n == 6
+            asyncio.run(talk(evi_server.url, sky="snow"))
+            assert evi_server.result().passed
+            assert [one.kind for one in evi_server.result(2).deviations] == ["different"]
+            assert evi_server.result(2, ignore=["$.content"]).passed
+
+
+        def test_otherwise(evi_server):
+            asyncio.run(talk(evi_server.url, sky="snow"))
+            evi_server.result().assert_passed()
+
+
+        def test_nobody(evi_server):
+            evi_server.result()
+        """
+    )
+    result = run()
+    result.assert_outcomes(passed=1, failed=2)
+    text = said(result)
+    assert "AssertionError: replay of typed failed: 1 deviation; different: tool response" in text
+    assert "replayed   with the test's own app on hume" in text
+    assert re.search(
+        r"UsageError: nobody has connected to the fake EVI\s+E\s+Point the app at it: as base_url, or with HUME_BASE_URL=http", text
+    )
+    assert "/evi_harness/" not in text
+
+
+def test_update_accepts_what_is_sent_now(run: Run, pytester: pytest.Pytester) -> None:
+    """With --evi-update a test that fails passes, and passes from then on; with a handler and with an app on the fake server."""
+    pytester.makepyfile(
+        """
+        import asyncio
+
+        import pytest
+        from my_app import talk
+        from wrong_answer import App
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_handler(evi_replay):
+            evi_replay(App).assert_passed()
+
+
+        @pytest.mark.evi_session("sessions/typed")
+        def test_app(evi_server):
+            asyncio.run(talk(evi_server.url, sky="snow"))
+            evi_server.result().assert_passed()
+        """
+    )
+    run().assert_outcomes(failed=2)
+    assert list((pytester.path / "sessions").rglob("expected.jsonl")) == []
+    run("--evi-update").assert_outcomes(passed=2)
+    assert len(list((pytester.path / "sessions").rglob("expected.jsonl"))) == 2
+    run().assert_outcomes(passed=2)
+
+
+def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) -> None:
+    """--evi-report leaves a text and a JSON that keeps to its schema for each replay, and the session of one that failed."""
+    pytester.makepyfile(
+        test_reports="""
+        import pytest
+        from never_answers import App
+
+
+        @pytest.mark.evi_session("sessions/*")
+        def test_all(evi_replay):
+            evi_replay()
+            evi_replay(clock="virtual")
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_bad(evi_replay):
+            assert not evi_replay(App).passed
+        """
+    )
+    run("--evi-report", "out/reports").assert_outcomes(passed=3)
+    reports = pytester.path / "out" / "reports"
+    schema = json.loads((ROOT / "docs" / "replay-report.schema.json").read_text(encoding="utf-8"))
+    told = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(reports.glob("*.json"))}
+    assert {name: report["passed"] for name, report in told.items()} == {
+        "test_reports.py.test_all[typed].json": True,
+        "test_reports.py.test_all[typed].2.json": True,
+        "test_reports.py.test_all[weather].json": True,
+        "test_reports.py.test_all[weather].2.json": True,
+        "test_reports.py.test_bad.json": False,
+    }
+    for report in told.values():
+        jsonschema.validate(report, schema)
+    text = (reports / "test_reports.py.test_bad.txt").read_text(encoding="utf-8")
+    assert text.startswith("test_reports.py::test_bad\nsession    weather")
+    kept = [path for path in reports.iterdir() if path.is_dir()]
+    assert [str(path) for path in kept] == [told["test_reports.py.test_bad.json"]["folder"]]
+    assert (kept[0] / "events.jsonl").is_file()
+
+
+def test_a_baseline_fails_the_run_that_became_slower(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same again passes, to the nanosecond; 1 ms more of a handler's own fails the run, whose tests pass; what failed is not kept."""
+    pytester.makepyfile(
+        test_measured="""
+        import asyncio
+        import os
+
+        import pytest
+        from weather import WeatherApp
+
+
+        class App(WeatherApp):
+            async def weather(self, place):
+                await asyncio.sleep(float(os.environ["SLOWER"]))
+                return await super().weather(place)
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_app(evi_replay):
+            evi_replay(App).assert_passed()
+            evi_replay(App, clock="virtual").assert_passed()
+
+
+        def test_otherwise():
+            assert "BROKEN" not in os.environ
+        """
+    )
+    monkeypatch.setenv("SLOWER", "0")
+    kept = run("--evi-save-baseline", "base.json")
+    kept.assert_outcomes(passed=2)
+    assert kept.ret == 0
+    assert f"written to {pytester.path / 'base.json'}" in said(kept)
+    again = run("--evi-baseline", "base.json")
+    assert again.ret == 0, said(again)
+    assert "handle each: 120.000 ms → 120.000 ms" in said(again)
+    monkeypatch.setenv("SLOWER", "0.001")
+    slower = run("--evi-baseline", "base.json")
+    slower.assert_outcomes(passed=2)
+    assert slower.ret == pytest.ExitCode.TESTS_FAILED
+    assert re.search(r"REGRESSED +handle each: 120\.000 ms → 121\.000 ms .* at test_measured\.py::test_app( \(2\))? turn 1", said(slower))
+    monkeypatch.setenv("BROKEN", "1")
+    run("--evi-save-baseline", "other.json").assert_outcomes(passed=1, failed=1)
+    assert not (pytester.path / "other.json").exists()
+
+
+def test_github_is_told_where_a_test_failed(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On GitHub Actions a test that replayed and failed is marked at its line, and the step's summary has it; elsewhere nothing is told."""
+    pytester.makepyfile(
+        test_marked="""
+        import pytest
+        from never_answers import App
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_bad(evi_replay):
+            evi_replay("recorded")
+            evi_replay(App).assert_passed()
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_good(evi_replay):
+            evi_replay("recorded").assert_passed()
+
+
+        def test_of_something_else():
+            assert False
+        """
+    )
+    assert "::error" not in said(run())
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
+    result = run("--evi-save-baseline", "base.json")
+    result.assert_outcomes(passed=1, failed=2)
+    marks = [line for line in result.outlines if line.startswith("::")]
+    assert len(marks) == 1
+    assert marks[0].startswith("::error file=test_marked.py,line=8,title=test%3A test_marked.py%3A%3Atest_bad::replay of weather failed")
+    summary = (pytester.path / "summary.md").read_text(encoding="utf-8")
+    assert "1 failed, 1 passed" in summary
+    assert "DEVIATION  missing" in summary
+
+
+def test_a_comparison_of_nothing_fails(run: Run, pytester: pytest.Pytester) -> None:
+    """Where no replay was measured, the run does not pass for having become no slower; a baseline that is not there ends it at once."""
+    pytester.makepyfile(
+        """
+        def test_nothing():
+            pass
+        """
+    )
+    result = run("--evi-save-baseline", "base.json")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "no test measured a replay" in said(result)
+    result = run("--evi-baseline", "base.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "base.json: the baseline cannot be read" in said(result)
+    assert run("--evi-save-baseline", "base.json", "--collect-only").ret == 0
+
+
+def test_the_clock_of_all_can_be_chosen(run: Run, pytester: pytest.Pytester) -> None:
+    """--evi-clock is for replays that name no clock."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+
+        @pytest.mark.evi_session("sessions/typed")
+        def test_clocks(evi_replay):
+            assert evi_replay().report.clock == "real"
+            assert evi_replay(clock="virtual").report.clock == "virtual"
+        """
+    )
+    run("--evi-clock", "real").assert_outcomes(passed=1)
+
+
+def test_the_network_can_be_shut(run: Run, pytester: pytest.Pytester) -> None:
+    """Nothing beyond this machine is reached by tests or fixtures, but for what is allowed; what was swallowed is told with a failure."""
+    pytester.makepyfile(
+        """
+        import asyncio
+        import socket
+
+        import pytest
+        from evi_harness.errors import NetworkRefused
+        from my_app import talk
+
+
+        def reach(address):
+            # Nothing is sent by this.
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.connect((address, 9))
+
+
+        @pytest.fixture
+        def reaching():
+            with pytest.raises(NetworkRefused, match="--evi-allow-host 192.0.2.1"):
+                reach("192.0.2.1")
+
+
+        def test_refused(reaching):
+            with pytest.raises(ConnectionRefusedError):
+                reach("192.0.2.1")
+
+
+        def test_allowed():
+            reach("192.0.2.7")
+            reach("127.0.0.1")
+
+
+        def test_swallowed():
+            try:
+                reach("192.0.2.2")
+            except OSError:
+                pass
+            assert False
+
+
+        @pytest.mark.evi_session("sessions/typed")
+        def test_replay(evi_replay, evi_server):
+            evi_replay(clock="real").assert_passed()
+            evi_replay().assert_passed()
+
+            async def main(connection):
+                reach("192.0.2.7")
+                async for message in connection:
+                    pass
+
+            assert "network" not in [one.kind for one in evi_replay(main, allow_hosts=["192.0.2.7"]).findings]
+            assert "network" not in [one.kind for one in evi_replay(main).findings]
+            assert "network" in [one.kind for one in evi_replay(main, allow_hosts=[]).findings]
+            asyncio.run(talk(evi_server.url))
+            evi_server.result().assert_passed()
+        """
+    )
+    result = run("--evi-block-network", "--evi-allow-host", "192.0.2.7")
+    result.assert_outcomes(passed=3, failed=1)
+    assert "EVI network" in said(result)
+    assert re.search(r"the app may not reach 192\.0\.2\.2:9 .*\n +\S+\.py:\d+", said(result))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--evi-block-network", "--evi-allow-host", "https://example.org/"], "is no host that could be allowed"),
+        (["--evi-clock", "moon"], "invalid choice: 'moon'"),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_refused(run: Run, options: List[str], words: str) -> None:
+    """Nothing runs with an option that means nothing, and the sentence says why."""
+    result = run(*options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert words in said(result)
+    assert "Traceback" not in said(result)
+
+
+def test_nothing_is_loaded_where_nothing_is_used(run: Run, pytester: pytest.Pytester) -> None:
+    """A test run that uses nothing of it has loaded neither the SDK nor a server nor a codec for it."""
+    pytester.makepyfile(
+        f"""
+        import sys
+
+
+        def test_unused():
+            assert [name for name in {[name for name in HEAVY if name != "asyncio"]!r} if name in sys.modules] == []
+            assert {{name for name in sys.modules if name.startswith("evi_harness")}} == {{
+                "evi_harness", "evi_harness.version", "evi_harness.errors", "evi_harness.pytest_plugin"
+            }}
+        """
+    )
+    run().assert_outcomes(passed=1)
+
+
+def test_importing_the_plugin_loads_no_more_than_pytest_does() -> None:
+    """By itself the module brings nothing but its errors."""
+    loading = "import sys, pytest; before = set(sys.modules); import evi_harness.pytest_plugin"
+    code = f"{loading}; print(*(set(sys.modules) - before) & set({HEAVY!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=str(ROOT))
+    assert done.stdout.split() == []
+
+
+def test_every_name_is_ours() -> None:
+    """Options are named ``--evi-…``; fixtures and marks ``evi_…``; each is on the page."""
+    seen: List[str] = []
+
+    class Group:
+        def addoption(self, name: str, **_: Any) -> None:
+            seen.append(name)
+
+    class Parser:
+        def getgroup(self, name: str, description: str) -> Group:
+            return Group()
+
+    pytest_plugin.pytest_addoption(Parser())  # type: ignore[arg-type]
+    assert seen
+    assert [name for name in seen if not name.startswith("--evi-")] == []
+    names = [*seen, *(name for name in pytest_plugin.__all__ if not name.startswith("pytest_"))]
+    assert [name for name in names if not name.lstrip("-").startswith("evi")] == []
+    assert [name for name in names if f"`{name}" not in PAGE] == []
+
+
+def blocks(language: str) -> List[str]:
+    """The page's blocks of a language, in order; ``text`` is output."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_page_s_examples_run_as_they_stand(run: Run, pytester: pytest.Pytester) -> None:
+    """Each Python block of the page is a file of tests that pass; what needs pytest-asyncio is tried where that is."""
+    examples = [block for block in blocks("python") if "mark.asyncio" not in block]
+    assert len(examples) >= 4
+    for number, block in enumerate(examples):
+        pytester.makepyfile(**{f"test_example_{number}": block})
+    result = run("-v")
+    assert result.ret == 0, said(result)
+
+
+def test_the_page_s_output_is_what_is_printed(run: Run, pytester: pytest.Pytester) -> None:
+    """Each line of a failure that the page shows stands in a real one, up to where the page cuts it."""
+    pytester.makepyfile(
+        """
+        import pytest
+        import never_answers
+        import weather
+
+
+        class WeatherApp(never_answers.App):
+            pass
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_the_weather_is_told(evi_replay):
+            evi_replay(WeatherApp).assert_passed()
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_fast(evi_replay):
+            evi_replay(weather.WeatherApp).assert_latency("tool.app: max<100")
+        """
+    )
+    text = said(run())
+    shown = [line for block in blocks("text") for line in block.splitlines() if line.startswith(("E ", ">"))]
+    assert len(shown) > 10
+    varying = re.compile(r"on hume \S+ in virtual time \(.*|on hume .*")
+    missing = [line for line in shown if varying.split(line.split("…")[0])[0].rstrip() not in text]
+    assert missing == []
+
+
+def test_the_table_of_fixtures_is_whole() -> None:
+    """Every fixture, mark and option stands in a table of the page, and the tables have no other."""
+    rows = re.findall(r"^\| `(--evi-[\w-]+|evi_\w+)", PAGE, re.MULTILINE)
+    fixtures = [name for name in pytest_plugin.__all__ if name.startswith("evi_")]
+    options = re.findall(r'"(--evi-[\w-]+)"', (ROOT / "evi_harness" / "pytest_plugin.py").read_text(encoding="utf-8"))
+    marks = ["evi_script"]
+    assert set(rows) == {*fixtures, *options, *marks}
