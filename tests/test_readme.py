@@ -48,10 +48,13 @@ def test_there_are_examples() -> None:
     assert any("verdict    failed" in output for output in outputs)
 
 
-def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_examples_run(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
     """Each Python block runs, in README's order, in the project's folder."""
     monkeypatch.chdir(ROOT)
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    if not pytestconfig.pluginmanager.hasplugin("evi_harness"):
+        # Run from the source tree, pytest does not know our marks.
+        blocks = [block for block in blocks if "pytest.mark" not in block]
     assert blocks
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})

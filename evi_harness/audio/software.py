@@ -232,8 +232,9 @@ class _Stream:
             return False
         except CallbackAbort:
             return False
-        except Exception:  # noqa: BLE001 - an app's callback may raise anything; PortAudio's binding prints it and ends the stream
+        except Exception as error:  # noqa: BLE001 - an app's callback may raise anything; PortAudio's binding prints it and ends the stream
             traceback.print_exc(file=sys.stderr)
+            self._sound.speaker.failures.append(error)
             return False
         return True
 

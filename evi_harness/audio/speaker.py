@@ -156,6 +156,7 @@ class SoftwareSpeaker:
     Attributes:
         rate, channels: As given.
         playbacks: What was played, a playback for each time that a stream was started.
+        failures: What callbacks raised, which ended their streams.
     """
 
     def __init__(
@@ -170,6 +171,7 @@ class SoftwareSpeaker:
         self.rate = rate
         self.channels = channels
         self.playbacks: List[Playback] = []
+        self.failures: List[Exception] = []
         self._clock = clock
         self._block_frames = block_frames
         self._speed = speed

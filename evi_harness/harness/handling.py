@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
 
 from evi_harness.errors import HandlerError, StuckError
 from evi_harness.harness import spec
 from evi_harness.live.behalf import on_behalf
 from evi_harness.live.journal import Journal
-from evi_harness.live.places import waits_at
+from evi_harness.live.places import told, waits_at
 from evi_harness.sdk.app import App
 from evi_harness.sdk.handlers import Callbacks, callbacks_of
 from evi_harness.sdk.quickstart import Quickstart
@@ -32,6 +32,9 @@ _OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "resumed_chat_group_id": str,
     "verbose_transcription": lambda text: text.lower() == "true",
 }
+
+# The mistake that is easily made.
+_BYTE_STRS = "byte_strs takes bytes, a WAV in each item: base64.b64decode(message.data)"
 
 
 def callbacks_for(
@@ -101,6 +104,19 @@ class Standing:
         files = {place.rpartition(":")[0] for place in self.waits}
         is_told = any(file in line for file in files for line in part)
         return part if is_told or not self.waits else list(self.waits)
+
+
+def note_sound_failures(journal: Journal, failures: Iterable[Exception], redact: Callable[[str], str]) -> None:
+    """Note what the callbacks of the sound devices raised: in life PortAudio prints it, and the sound is dead from then on.
+
+    Args:
+        journal: Where to.
+        failures: What was raised.
+        redact: Takes secrets out of what is said.
+    """
+    for error in failures:
+        facts = told(error, "the callback of a sound device, which then was silent,", redact)
+        journal.note("raised", what=facts["what"], detail=facts["detail"] or [_BYTE_STRS])
 
 
 def note_stuck(

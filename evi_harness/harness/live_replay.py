@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -24,7 +25,7 @@ from evi_harness.harness.interrupts import Interrupts
 from evi_harness.harness.recording import Recording, record
 from evi_harness.harness.sessions import load_session
 from evi_harness.harness.speech import heard_speech
-from evi_harness.live.client import ClientPump, send_frame
+from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import RealClock
 from evi_harness.live.journal import Journal
 from evi_harness.live.lateness import Lateness
@@ -70,13 +71,17 @@ class LiveReplayOptions:
 
 
 def replay_live(
-    session: Union[str, Path, Session], options: LiveReplayOptions, agree: Callable[[str], bool] = lambda _: False
+    session: Union[str, Path, Session],
+    options: LiveReplayOptions,
+    agree: Callable[[str], bool] = lambda _: False,
+    write: Callable[[str], object] = print,
 ) -> LiveReport:
     """Hold a recorded conversation again with a live service, and record it.
 
     Args:
         session: A session, or its folder.
         options: See there.
+        write: Takes the line that says where the session is, where Ctrl+C ends it early.
         agree: Asked once, with a sentence that says what will be done and where, unless the service is on this machine. Only True goes on.
 
     Returns:
@@ -105,6 +110,8 @@ def replay_live(
     with Interrupts() as interrupts:
         asyncio.run(run.hold(interrupts, key, settings, tls))
     if interrupts.n:
+        if run.folder is not None:
+            write(f"session: {run.folder}")
         raise KeyboardInterrupt
     return run.report()
 
@@ -174,7 +181,7 @@ class _Conversation:
         clock = RealClock()
         journal = Journal(clock)
         journal.opened(handshake)
-        pump = ClientPump(self._user, journal, clock, lambda frame: send_frame(websocket, frame), websocket.close)
+        pump = ClientPump(self._user, journal, clock, partial(send_frame, websocket), partial(send_close, websocket))
         acting = asyncio.ensure_future(_until_closed(pump.run()))
         hearing = asyncio.ensure_future(_until_closed(_hear(websocket, pump, journal)))
         try:
@@ -189,6 +196,11 @@ class _Conversation:
         for result in results:
             if isinstance(result, Exception):
                 raise result
+
+    @property
+    def folder(self) -> Optional[Path]:
+        """Where the new session is, None where there is none."""
+        return None if self._recording is None else self._recording.folder
 
     def report(self) -> LiveReport:
         assert self._recording is not None

@@ -14,7 +14,7 @@ from typing import Any, List, Optional, Sequence, Union
 
 from evi_harness.errors import StuckError
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.handling import Standing, callbacks_for, chat_options, note_stuck
+from evi_harness.harness.handling import Standing, callbacks_for, chat_options, note_sound_failures, note_stuck
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.merging import merged
 from evi_harness.harness.outside import Outside
@@ -122,6 +122,7 @@ class _RealRun:
                 loop.set_exception_handler(left_behind.unhandled)
                 await self._run_app(url, loop, audio, sound, left_behind)
                 await left_behind.finish()
+            note_sound_failures(self._journal, sound.speaker.failures, self._options.redact)
             note_heard(self._journal, sound.speaker.playbacks, EVI)
 
     async def _run_recorded(self, url: str) -> None:

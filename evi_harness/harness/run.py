@@ -12,7 +12,7 @@ from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Unio
 
 from evi_harness.errors import StuckError
 from evi_harness.evi.dialect import EVI, Evi
-from evi_harness.harness.handling import Standing, callbacks_for, chat_options, note_stuck
+from evi_harness.harness.handling import Standing, callbacks_for, chat_options, note_sound_failures, note_stuck
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.outside import Outside, OutsideOptions
 from evi_harness.harness.user_audio import Sound, UserAudio, replay_sound, sent_by, user_audio
@@ -172,6 +172,7 @@ class _VirtualRun:
             loop.set_exception_handler(left_behind.unhandled)
             await self._handle(url, player, journal, loop, audio, sound, left_behind)
             await left_behind.finish()
+        note_sound_failures(journal, sound.speaker.failures, self._options.redact)
         note_heard(journal, sound.speaker.playbacks, EVI)
 
     async def _handle(

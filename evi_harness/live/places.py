@@ -11,6 +11,7 @@ import os
 import sysconfig
 import traceback
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
@@ -86,7 +87,13 @@ def raised_at(error: BaseException) -> List[str]:
     frames: Iterator[Tuple[str, Optional[int], str]] = (
         (frame.filename, frame.lineno, frame.name) for frame in traceback.extract_tb(error.__traceback__)
     )
-    return [_place(*frame) for frame in frames if is_developers(frame[0])][::-1]
+    return _folded([_place(*frame) for frame in frames if is_developers(frame[0])][::-1])
+
+
+def _folded(places: List[str]) -> List[str]:
+    """Places that repeat one another told once, with how often: a function that calls itself does so a thousand times."""
+    runs = [(place, len(list(same))) for place, same in groupby(places)]
+    return [place if n == 1 else f"{place}, {n} times" for place, n in runs]
 
 
 def told(error: BaseException, who: str, redact: Callable[[str], str]) -> Mapping[str, Any]:

@@ -77,6 +77,7 @@ class Cue:
         gap_ns: How long after that it came.
         recorded_ns: When it came.
         is_answer: Whether the reply that it follows answered the user; else the assistant spoke of its own accord.
+        nth: Which reply since the last cue that followed one it follows; the later ones where there are more.
     """
 
     what: Union[Utterance, Sent, Closed]
@@ -84,6 +85,7 @@ class Cue:
     gap_ns: int
     recorded_ns: int
     is_answer: bool = False
+    nth: int = 1
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,11 @@ class Cues:
         Args:
             session: The recording.
             dialect: What its messages are in.
-            cadence: ``turn``, or ``clock``: then all audio is one utterance.
+            cadence: ``turn``, or ``clock``: then all audio is one utterance, and all but the answers to calls goes by the clock.
             speech: Where the user spoke, on the position axis; None for what the service said of it.
         """
-        return _Reading(session, dialect, () if cadence == CLOCK else speech).cues()
+        cues = _Reading(session, dialect, () if cadence == CLOCK else speech).cues()
+        return _by_the_clock(cues, heard_replies(session.events, dialect)) if cadence == CLOCK else cues
 
 
 def heard_replies(events: Sequence[Event], dialect: Dialect) -> List[Reply]:
@@ -239,6 +242,19 @@ class _Reading:
             return Cue(what, REPLY_ENDED, at_ns - reply.ended_ns, at_ns, is_answer)
         assert reply.began_ns is not None
         return Cue(what, REPLY_BEGAN, at_ns - reply.began_ns, at_ns, is_answer)
+
+
+def _by_the_clock(cues: Cues, replies: Sequence[Reply]) -> Cues:
+    """The same cues, each at its recorded time; the close not before as many replies have come as had then."""
+    answers = sum(reply.turn.user is not None for reply in replies)
+    spoken = [replace(cue, follows=AT_OPEN, gap_ns=cue.recorded_ns) for cue in cues.spoken if not isinstance(cue.what, Closed)]
+    closes = [cue for cue in cues.spoken if isinstance(cue.what, Closed)]
+    if answers:
+        last_ns = max(reply.ended_ns or reply.asked_ns for reply in replies)
+        closes = [
+            replace(cue, follows=REPLY_ENDED, gap_ns=max(0, cue.recorded_ns - last_ns), is_answer=True, nth=answers) for cue in closes
+        ]
+    return Cues((*spoken, *closes), cues.answers)
 
 
 def _chained(cues: Sequence[Cue]) -> List[Cue]:

@@ -143,6 +143,10 @@ def handshake_deviation(recorded: Session, live: Session, dialect: Dialect) -> O
     return Deviation("different", what, recorded_seq=recorded.opened.seq, live_seq=live.opened.seq, differences=found)
 
 
+# Due times are sums of rounded ones.
+_ROUNDING_NS = 1_000
+
+
 def late_deviations(late: Iterable[Late], max_late_ns: int) -> List[Deviation]:
     """The messages that were sent more than so much later than due."""
     return [
@@ -154,7 +158,7 @@ def late_deviations(late: Iterable[Late], max_late_ns: int) -> List[Deviation]:
             late_ns=one.late_ns,
         )
         for one in late
-        if one.late_ns > max_late_ns
+        if one.late_ns > max(max_late_ns, _ROUNDING_NS)
     ]
 
 
@@ -206,7 +210,8 @@ class _Comparison:
         found = []
         for met in self._met:
             if met.outcome in (EQUAL, DIFFERENT) and met.recorded is not None and met.live is not None:
-                due_ns = self._due_ns(met.recorded.seq)
+                # When a microphone says how it sounds is the microphone's own affair.
+                due_ns = None if self._dialect.sets_audio(met.recorded.message) else self._due_ns(met.recorded.seq)
                 late_ns = 0 if due_ns is None else met.live.at_ns - due_ns
                 if late_ns > 0:
                     found.append(Late(self._say(met.recorded), met.recorded.seq, met.live.seq, late_ns))
@@ -223,6 +228,7 @@ class _Comparison:
         kept = [one for one in self._recorded if not self._is_given_up(one) and self._root(one.seq) == one.seq]
         pairs = align([one.comparable for one in kept], [one.comparable for one in self._live])
         met = [_Met(pair.outcome, _at(kept, pair.recorded), _at(self._live, pair.live)) for pair in pairs if pair.outcome != UNEXPECTED]
+        self._put_in_time(met)
         spare = [self._live[pair.live] for pair in pairs if pair.outcome == UNEXPECTED and pair.live is not None]
         kept_seqs = {one.seq for one in kept}
         # What may have come in time goes before what did not.
@@ -230,6 +236,30 @@ class _Comparison:
             late = _taken(spare, one) or self._instead(spare, one)
             met.append(_Met(MISSING if late is None or one.seq in self._skipped else EQUAL, one, late))
         return [*met, *(_Met(UNEXPECTED, None, one) for one in spare)]
+
+    def _put_in_time(self, met: List[_Met]) -> None:
+        """Let the missing one of neighbours that say the same be the one that was not sent at its time: order alone does not tell."""
+        for index in range(len(met)):
+            self._slide(met, index, -1)
+        for index in reversed(range(len(met))):
+            self._slide(met, index, 1)
+
+    def _slide(self, met: List[_Met], index: int, step: int) -> None:
+        while 0 <= index + step < len(met) and self._fits_better(met[index], met[index + step]):
+            missing, other = met[index], met[index + step]
+            met[index], met[index + step] = _Met(EQUAL, missing.recorded, other.live), _Met(MISSING, other.recorded, None)
+            index += step
+
+    def _fits_better(self, missing: _Met, other: _Met) -> bool:
+        """Whether what came for another message came at the time of the missing one, which says the same."""
+        if (missing.outcome, other.outcome) != (MISSING, EQUAL) or not missing.recorded or not other.recorded or not other.live:
+            return False
+        if not missing.recorded.comparable.equals(other.recorded.comparable):
+            return False
+        due_ns, other_due_ns = self._due_ns(missing.recorded.seq), self._due_ns(other.recorded.seq)
+        if due_ns is None:
+            return False
+        return other_due_ns is None or abs(other.live.at_ns - due_ns) < abs(other.live.at_ns - other_due_ns)
 
     def _is_given_up(self, one: _Message) -> bool:
         """Whether a message was given up for good: of two that say the same and released nothing, the wrong one may have been."""

@@ -9,7 +9,7 @@ Rules of living here: read off two sessions and nothing else; both sides are rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
+from typing import AbstractSet, Any, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from evi_harness.session.events import Received
 from evi_harness.session.protocols import Dialect
@@ -103,10 +103,15 @@ def _types(recorded: Session, live: Session, dialect: Dialect) -> Iterator[TypeD
     then, now = _shapes(recorded, dialect), _shapes(live, dialect)
     for name in [*then, *(name for name in now if name not in then)]:
         before, after = then.get(name, _Shapes()), now.get(name, _Shapes())
-        new = tuple(sorted(after.some - before.some)) if before.n else ()
-        gone = tuple(sorted((before.all or frozenset()) - after.some)) if after.n else ()
+        new = _topmost(after.some - before.some) if before.n else ()
+        gone = _topmost((before.all or frozenset()) - after.some) if after.n else ()
         if new or gone or not before.n or not after.n:
             yield TypeDrift(name, before.n, after.n, new, gone)
+
+
+def _topmost(paths: AbstractSet[str]) -> Tuple[str, ...]:
+    """Paths without those below one of them."""
+    return tuple(sorted(path for path in paths if not any(path.startswith((f"{other}.", f"{other}[")) for other in paths)))
 
 
 def _shapes(session: Session, dialect: Dialect) -> Dict[str, _Shapes]:

@@ -14,7 +14,7 @@ from typing import Any, Deque, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.cues import AT_OPEN, PREVIOUS, REPLY_ENDED, Cue, Cues, Reply, Utterance, heard_replies
 from evi_harness.session.events import BINARY, Event, Frame, Received, Sent
-from evi_harness.session.protocols import RECEIVED, SENT, Action, Close, Dialect, Message, Send
+from evi_harness.session.protocols import NO_STATUS, RECEIVED, SENT, Action, Close, Dialect, Message, Send
 from evi_harness.session.session import Session
 
 __all__ = ["PATIENCE_NS", "Lapse", "LiveUser"]
@@ -130,7 +130,7 @@ class LiveUser:
         on_cue_ns = self._on_cue_ns(cue)
         at_ns = self._given_up_at_ns(cue) if on_cue_ns is None else on_cue_ns
         at_ns = max(at_ns, self._previous_ns)
-        if isinstance(cue.what, Utterance):
+        if not isinstance(cue.what, Sent):
             # What is being said is said to its end.
             at_ns = max(at_ns, self._microphone.said_at_ns)
         return at_ns
@@ -140,9 +140,10 @@ class LiveUser:
             return cue.gap_ns
         if cue.follows == PREVIOUS:
             return self._previous_ns + cue.gap_ns
-        reply = next((one for one in reversed(self._heard()) if one.turn.user is not None or not cue.is_answer), None)
-        if reply is None:
+        replies = [one for one in self._heard() if one.turn.user is not None or not cue.is_answer]
+        if len(replies) < cue.nth:
             return None
+        reply = replies[-1]
         at_ns = reply.ended_ns if cue.follows == REPLY_ENDED else reply.began_ns
         return None if at_ns is None else at_ns + cue.gap_ns
 
@@ -171,7 +172,7 @@ class LiveUser:
             return [Send(cue.what.frame, due_ns=at_ns, recorded_seq=cue.what.seq)]
         self._is_over = True
         self.lapses += [Lapse("not_called", {"recorded_seq": one.what.seq}) for one in self._uncalled if isinstance(one.what, Sent)]
-        return [Close(cue.what.code or 1000, cue.what.reason)]
+        return [Close(NO_STATUS if cue.what.code is None else cue.what.code, cue.what.reason)]
 
     def _called(self, call: Message, at_ns: int) -> None:
         if not self._uncalled:

@@ -18,6 +18,7 @@ __all__ = ["LiveReport"]
 
 _WIDE = 11
 _SHOWN = 160
+_SHOWN_FIELDS = 6
 _METRICS = (("response", "response_ns"), ("turn gap", "turn_gap_ns"))
 
 
@@ -126,6 +127,11 @@ def _alone(name: str, values: Sequence[Tuple[int, Optional[int]]]) -> Iterator[s
         yield _row("latency", f"{name}, which the recording does not have: {', '.join(each)}")
 
 
+def _few(fields: Tuple[str, ...]) -> str:
+    more = f" and {len(fields) - _SHOWN_FIELDS} more" if len(fields) > _SHOWN_FIELDS else ""
+    return f"{', '.join(fields[:_SHOWN_FIELDS])}{more}"
+
+
 def _row(label: str, text: str) -> str:
     return f"{label:<{_WIDE}}{printable(text)}"
 
@@ -145,5 +151,5 @@ def _type(one: TypeDrift) -> str:
         return f"{name}: new, {one.n_live} came"
     if not one.n_live:
         return f"{name}: gone, {one.n_recorded} came then"
-    parts = [f"{what} {', '.join(fields)}" for what, fields in (("new fields", one.new_fields), ("gone fields", one.gone_fields)) if fields]
+    parts = [f"{what} {_few(fields)}" for what, fields in (("new fields", one.new_fields), ("gone fields", one.gone_fields)) if fields]
     return f"{name}: {'; '.join(parts)}"

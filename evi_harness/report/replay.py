@@ -29,6 +29,7 @@ SCHEMA = 1
 
 _WIDE = 11
 _SHOWN_LINES = 12
+_SHOWN_PLACES = 5
 # So many of the differences of one message, and of the messages that were late, are shown to people.
 _SHOWN_DIFFERENCES = 12
 _SHOWN_LATE = 3
@@ -93,9 +94,15 @@ def remarks(live: Session) -> List[str]:
     held = [note for note in live.notes if note.name == "due" and note.data.get("held_ns")]
     if held:
         most = max(held, key=lambda note: int(note.data["held_ns"]))
-        by = f"by at most {most.data['held_ns'] / 1e6:g} ms (recorded #{most.data['recorded_seq']})"
+        by = f"by at most {_ms(most.data['held_ns'])} (recorded #{most.data['recorded_seq']})"
         told.append(f"{_count(len(held), 'event')} came later than due, {by}: what was before them had not come")
     return told
+
+
+def _ms(ns: int) -> str:
+    """Milliseconds for people: whole from 100 on, else to the tenth."""
+    ms = ns / 1e6
+    return f"{ms:.0f} ms" if abs(ms) >= 100 else f"{round(ms, 1):g} ms"
 
 
 def _lateness(report: ReplayReport) -> Iterator[str]:
@@ -104,7 +111,7 @@ def _lateness(report: ReplayReport) -> Iterator[str]:
     late = [one for one in report.verdict.late if one.late_ns >= _NOTED_LATE_NS and one.recorded_seq not in is_told]
     if late:
         worst = sorted(late, key=lambda one: -one.late_ns)[:_SHOWN_LATE]
-        told = ", ".join(f"recorded #{one.recorded_seq} by {round(one.late_ns / 1e6, 1):g} ms" for one in worst)
+        told = ", ".join(f"recorded #{one.recorded_seq} by {_ms(one.late_ns)}" for one in worst)
         most = ", most of all" if len(late) > len(worst) else ":"
         yield f"{_count(len(late), 'message')} {'was' if len(late) == 1 else 'were'} sent later than due{most} {told}"
 
@@ -119,7 +126,7 @@ class _Milliseconds(Dict[str, Any]):
     """A note's data, whose nanoseconds are also there as ``…_ms``."""
 
     def __missing__(self, name: str) -> str:
-        return f"{self[name[:-3] + '_ns'] / 1e6:g} ms"
+        return _ms(self[name[:-3] + "_ns"])
 
 
 # Notes that are told as they are; what stands elsewhere in the report is not told twice.
@@ -149,8 +156,9 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     if report.upgraded:
         names = sorted({name for _, added in report.upgraded for name in added})
         yield _row("upgraded", f"{_count(len(report.upgraded), 'message')}: added {', '.join(names)}")
-    for finding in report.verdict.findings:
-        yield from _finding(finding, report, dialect)
+    for alike in _alike(report.verdict.findings):
+        yield from _finding(alike[0], report, dialect)
+        yield from _and_more(alike[1:])
     for number, deviation in enumerate(report.verdict.deviations):
         yield from _deviation(deviation, report)
         if number == 0:
@@ -216,6 +224,23 @@ def _finding(finding: Finding, report: ReplayReport, dialect: Dialect) -> Iterat
     yield _row("FINDING" if finding.fails else "WARNING", f"{finding.kind} at {finding.at_ns / 1e9:.3f} s{place}")
     yield from _told(finding.what, finding.detail)
     yield from _consequences(finding.consequences, report)
+
+
+def _alike(findings: Sequence[Finding]) -> List[List[Finding]]:
+    """Findings of one cause together, in the order in which each first came."""
+    found: Dict[Any, List[Finding]] = {}
+    for finding in findings:
+        key = (finding.kind, finding.severity, finding.what, finding.detail, finding.consequences)
+        found.setdefault(key, []).append(finding)
+    return list(found.values())
+
+
+def _and_more(findings: Sequence[Finding]) -> Iterator[str]:
+    if findings:
+        places = [f"#{one.recorded_seq}" for one in findings if one.recorded_seq is not None][:_SHOWN_PLACES]
+        more = ", …" if places and len(findings) > len(places) else ""
+        on = f", on recorded {', '.join(places)}{more}" if places else ""
+        yield _row("", f"  the same {_count(len(findings), 'time')} more, until {findings[-1].at_ns / 1e9:.3f} s{on}")
 
 
 def _event_place(finding: Finding, report: ReplayReport, dialect: Dialect) -> str:

@@ -76,7 +76,8 @@ def _header(session: Session, dialect: Dialect) -> Iterator[str]:
         yield _row("endpoint", header.endpoint)
     yield _row("service", header.service)
     yield _row("recorded", _recorded(session))
-    yield _row("length", f"{session.duration_ns / 1e9:.3f} s, {len(dialect.turns(session.events))} turns")
+    n_turns = len(dialect.turns(session.events))
+    yield _row("length", f"{session.duration_ns / 1e9:.3f} s, {n_turns} turn{'' if n_turns == 1 else 's'}")
     counts = {kind: sum(event.kind == kind for event in session.events) for kind in ("sent", "received", "note")}
     yield _row("events", ", ".join(f"{count} {kind}" for kind, count in counts.items()))
     for track in header.tracks:

@@ -248,6 +248,8 @@ def _place(error: BaseException) -> Optional[str]:
 
 
 def _kind(thing: Any) -> str:
+    if inspect.iscoroutinefunction(thing):
+        return "a coroutine function that takes no connection; make it main(socket), or name the class that it uses"
     if callable(thing):
         return "a function that can be called neither with one message nor with a message and a stream"
     return "a module" if inspect.ismodule(thing) else f"of type {type(thing).__name__}"

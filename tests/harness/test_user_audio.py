@@ -286,3 +286,20 @@ def test_silence_is_all_where_nobody_spoke(session_of):
     audio = user_audio(Recording.of(session_of([("received", 30, CHAT)]), EVI))
     assert isinstance(audio.source, SilenceSource)
     assert (audio.begins_ns, audio.seqs, audio.why_not) == (None, frozenset(), None)
+
+
+class QueuesText(Plays):
+    """Forgets to decode."""
+
+    async def on_message(self, message):
+        if message.type == "audio_output":
+            await self.byte_strs.put(message.data)
+
+
+def test_playback_that_dies_is_a_finding(session):
+    """In life PortAudio prints what the callback raised and is silent from then on; here it is told, with what byte_strs takes."""
+    result = replayed(session, QueuesText)
+    [finding] = result.findings
+    assert finding.kind == "raised"
+    assert "can't concat str to bytes" in finding.what
+    assert "b64decode" in finding.detail[0]

@@ -83,6 +83,17 @@ def test_by_the_clock_all_audio_is_one_utterance(demo):
     assert [cue.follows for cue in cues.spoken if isinstance(cue.what, Utterance)] == [AT_OPEN]
 
 
+def test_by_the_clock_all_is_said_before_the_close(demo, simulator, converse):
+    """Each frame goes out at its recorded time, however slow the service; the app closes behind as many replies as there were."""
+    cues = Cues.of(demo, EVI, CLOCK)
+    session = converse(simulator(), LiveUser(demo, EVI, cues), demo).session
+    then, now = ([(event.at_ns, event.frame.payload) for event in one.sent if not event.frame.is_text] for one in (demo, session))
+    assert now[: len(then)] == then
+    assert len(EVI.turns(session.events)) == 3
+    assert session.closed.by == "app"
+    assert session.duration_ns >= demo.duration_ns - 100 * MS
+
+
 def test_speech_can_be_given_where_the_service_says_nothing_of_it(demo):
     """A detector's marks stand for the service's."""
     cues = Cues.of(demo, EVI, speech=[Speech(0, SECOND), Speech(12 * SECOND, 13 * SECOND)])

@@ -99,6 +99,45 @@ def test_giving_up_gives_up_what_was_before():
     assert pair.stand_in_at_ns(0) is None
 
 
+def test_what_came_may_be_handed_over_to_a_later_twin():
+    """The later one has then come, at that time; the earlier one may still come, before those behind it."""
+    pair = pairing(say("a"), say("b"), say("a"), say("a"))
+    assert pair.twins_before(2) == []
+    pair.meet(say("a"), 10)
+    assert (pair.twins_before(0), pair.twins_before(1), pair.twins_before(2), pair.twins_before(3)) == ([], [], [0], [0])
+    pair.hand_over(0, 2)
+    assert [pair.met_at_ns(seq) for seq in range(4)] == [None, None, 10, None]
+    assert (pair.twins_before(2), pair.twins_before(3)) == ([], [2])
+    pair.meet(say("a"), 20)
+    assert ([pair.met_at_ns(seq) for seq in range(4)], pair.twins_before(3)) == ([20, None, 10, None], [2, 0])
+
+
+def test_what_stood_in_is_no_twin_and_what_was_given_up_wants_none():
+    """Only what has come itself can be handed over, and only to what may still be waited for."""
+    pair = pairing(say("a"), say("a"), say("a"))
+    pair.meet(say("x"), 10)
+    pair.accept_stand_in(0)
+    assert pair.twins_before(1) == []
+    pair.meet(say("a"), 20)
+    assert pair.twins_before(2) == [1]
+    pair.give_up(2)
+    assert pair.twins_before(2) == []
+
+
+def test_what_is_overtaken():
+    """A message came before the one behind which it was recorded, not beside or after it."""
+    pair = pairing(say("b"), say("a"), say("c"), say("a"), say("d"))
+    for text in ("d", "b", "a"):
+        pair.meet(say(text), 10)
+    assert not pair.is_overtaken(1, 3)
+    pair.meet(say("c"), 10)
+    assert not pair.is_overtaken(1, 3)
+    early = pairing(say("a"), say("c"), say("a"))
+    early.meet(say("c"), 10)
+    early.meet(say("a"), 10)
+    assert early.is_overtaken(0, 2)
+
+
 def test_must_equal_decides():
     """Ids that change from run to run and secrets are not compared, all else is."""
     a = comparable(say("a"), EVI)

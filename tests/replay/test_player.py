@@ -439,6 +439,47 @@ def test_a_message_too_many(converse, clockwork, session, frame, part):
     assert next(event.frame for event in talk.session.sent if event.seq == deviations[0].live_seq) == frame
 
 
+PAUSED_TWICE = (
+    to(100, "pause_assistant_message"),
+    to(200, "assistant_input", text="wait"),
+    to(300, "resume_assistant_message"),
+    by(400, "assistant_end"),
+    to(600, "assistant_input", text="wait"),
+    by(900, "assistant_message", id="m1"),
+    by(950, "assistant_end"),
+)
+
+
+@pytest.mark.parametrize(("gone", "came"), [(2, {4: 400, 6: 900, 7: 950}), (5, {4: 400})])
+def test_which_of_two_equal_messages_came(converse, gone, came):
+    """The one whose turn it is: without the first, which released nothing, the second is answered at its time; without the second, not."""
+    session = recording(*PAUSED_TWICE, closed(2000))
+    without = replace(session, events=tuple(event for event in session.events if event.seq != gone))
+    talk = converse(Player(session, EVI), RecordedUser(without, EVI, only_microphone=False, closes=True), session)
+    assert {seq: at_ns // MS for seq, at_ns in came_at(talk).items()} == came
+    assert [(one.kind, one.recorded_seq) for one in judge(session, talk.session, EVI).deviations] == [("missing", gone)]
+
+
+def test_an_early_message_is_not_taken_for_a_later_one(converse, clockwork):
+    """The first came late, not the second early: the second is awaited, and answered when it comes."""
+    session = recording(*PAUSED_TWICE, closed(2000))
+    app = clockwork(everything(session, lambda event: [later(event, {2: 150, 5: 1000}.get(event.seq, 0) * MS)]))
+    talk = converse(Player(session, EVI), app, session)
+    assert came_at(talk)[6] >= 900 * MS
+
+
+def test_a_close_does_not_wait_for_what_a_lost_event_would_have_prompted(converse, clockwork):
+    """Neither the app's close nor the service's is expected later for it."""
+    session = recording(*ASKED, to(60_000, "pause_assistant_message"), closed(60_100))
+    player = Player(session, EVI, Patience(message_ns=100 * MS))
+    player.take(Opened(0, 0), 0)
+    player.due(100 * MS)
+    actions = player.due(500 * MS)
+    assert [action.name for action in actions] == ["unmet"]
+    assert player.app_closes_at_ns is not None
+    assert player.app_closes_at_ns == 60_100 * MS
+
+
 def test_a_message_that_is_not_awaited_and_does_not_come(converse, clockwork):
     """Nothing waits for it, and it is missing all the same."""
     session = recording(by(100, "chat_metadata"), to(200, "pause_assistant_message"), by(900, "assistant_end"), closed(1000))

@@ -96,6 +96,18 @@ def test_a_position_at_which_nothing_was_sent_is_where_the_sending_went_on(posit
     assert positions.reached_at_ns(found) == positions.reached_at_ns(position_ns * unit)
 
 
+def test_a_frame_without_length_behind_a_gap():
+    """A position in the gap is where that frame is, and not beyond it."""
+    positions, _ = added([(0, JITTER_NS), (9 * JITTER_NS, 0)])
+    assert positions.behind_gap(2 * JITTER_NS) == 9 * JITTER_NS
+
+
+def test_what_is_a_gap_depends_on_how_late_a_send_may_be():
+    """A stretch without audio as long as that is none."""
+    positions, _ = added([(0, 100), (300, 100)])
+    assert [positions.behind_gap(150, jitter_ns) for jitter_ns in (200, 199)] == [150, 301]
+
+
 @pytest.mark.parametrize(
     "frames", [[(0, None), (9 * JITTER_NS, None)], [(0, 10), (JITTER_NS, 10)], []], ids=["no lengths", "jitter", "none"]
 )
