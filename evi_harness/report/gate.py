@@ -188,7 +188,9 @@ def amount(one: Comparison, value: float, sign: str = "") -> str:
     """A value of a comparison, with its unit; to the nanosecond where that counts."""
     if METRICS[one.metric].unit == FLAG:
         return f"{value:{sign}.1%}"
-    return f"{value:{sign}.{6 if one.statistic == EACH else 3}f} ms"
+    text = f"{value:{sign}.{6 if one.statistic == EACH else 3}f}"
+    # Behind the microsecond only what is not 0.
+    return f"{text[: text.index('.') + 4]}{text[text.index('.') + 4 :].rstrip('0')} ms"
 
 
 def change(one: Comparison) -> str:
