@@ -53,7 +53,7 @@ def test_what_the_quickstart_passes_is_asked_for_again(session_of):
 
 
 @pytest.mark.parametrize(
-    ("by", "code", "reason"), [("app", 1000, ""), ("app", 4000, "bye"), ("service", 1011, "over"), ("network", None, "")]
+    ("by", "code", "reason"), [("app", 1000, ""), ("app", 4000, "bye"), ("app", None, ""), ("service", 1011, "over"), ("network", None, "")]
 )
 def test_whoever_closed_closes_again(session_of, weather_rows, by, code, reason):
     """For a handler whose connection is ours, at the recorded time, with the recorded code."""

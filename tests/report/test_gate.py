@@ -73,7 +73,7 @@ def test_what_people_read():
             "           inconclusive  response med: 800.000 ms → 830.000 ms (+30.000 ms, +3.8%); "
             "the difference is between +10.000 ms and +50.000 ms; 40.000 ms matter; 7 more runs of each would decide"
         ),
-        "           passed        handle each: 3.000000 ms → 3.000000 ms (+0.000000 ms, +0.0%); at weather turn 1",
+        "           passed        handle each: 3.000 ms → 3.000 ms (+0.000 ms, +0.0%); at weather turn 1",
         "           passed        missed rate: 10.0% → 10.0% (+0.0%); the difference is between -2.0% and +2.0%; 5.0% matter",
         "           inconclusive  cpu: there is no pair to compare",
         "baseline   written to b.json",
