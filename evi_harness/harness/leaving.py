@@ -6,7 +6,7 @@ from typing import Callable, Optional, Sequence
 
 from evi_harness.replay.player import Player
 from evi_harness.session.events import Event
-from evi_harness.session.protocols import Action, Close, Service
+from evi_harness.session.protocols import NO_STATUS, Action, Close, Service
 
 __all__ = ["Leaving"]
 
@@ -36,7 +36,9 @@ class Leaving:
         if closes_at_ns is None or closes_at_ns > at_ns:
             return actions
         close = self._player.recorded_close
-        return [*actions, Close(close.code or 1000, close.reason) if close is not None else Close()]
+        if close is None:
+            return [*actions, Close()]
+        return [*actions, Close(NO_STATUS if close.code is None else close.code, close.reason)]
 
     def next_at_ns(self) -> Optional[int]:
         """When something is due next; see ``Service.next_at_ns``."""

@@ -4,7 +4,8 @@ Only for releasing what waited for it. What is reported is decided afterwards, b
 
 Rules of living here: an equal message meets at once. One that equals nothing stays loose and may stand in for a message of its family
 and identity that something waits for: then it differs. So an unexpected message releases nothing by itself. What another stood in for,
-and what was given up, may still come: it is then itself and no other, so that one change does not shift all that follows.
+and what was given up, may still come: it is then itself and no other, so that one change does not shift all that follows. Of equal messages
+the first is met first; the player, which knows the time, may hand one over to a later one.
 """
 
 from __future__ import annotations
@@ -74,19 +75,26 @@ class Pairing:
     def __init__(self, recorded: Mapping[int, Message], dialect: Dialect) -> None:
         self._dialect = dialect
         self._recorded: Dict[int, Comparable] = {seq: comparable(message, dialect) for seq, message in recorded.items()}
+        self._seqs = [*self._recorded]
         # By key, what has not come: what may still be waited for, and what no longer is.
         self._open: Dict[Hashable, Deque[int]] = {}
         self._settled: Dict[Hashable, Deque[int]] = {}
+        self._equal: Dict[Hashable, List[int]] = {}
         for seq, one in self._recorded.items():
+            self._equal.setdefault(one.key, []).append(seq)
             self._open.setdefault(one.key, deque()).append(seq)
         self._loose: List[Tuple[Comparable, int]] = []
         self._met_at_ns: Dict[int, int] = {}
+        # What has come itself, and nothing in its stead, with its place in the order in which all came.
+        self._come: Dict[int, int] = {}
 
     def meet(self, message: Message, at_ns: int) -> None:
         """Take a message that the app sent."""
         live = comparable(message, self._dialect)
         if self._open.get(live.key):
-            self._met_at_ns[self._open[live.key].popleft()] = at_ns
+            seq = self._open[live.key].popleft()
+            self._met_at_ns[seq] = at_ns
+            self._come[seq] = len(self._met_at_ns)
         elif self._settled.get(live.key):
             self._settled[live.key].popleft()
         else:
@@ -107,6 +115,32 @@ class Pairing:
         if index is not None:
             self._settle(seq)
             self._met_at_ns[seq] = self._loose.pop(index)[1]
+
+    def twins_before(self, seq: int) -> List[int]:
+        """The recorded messages before one that say the same and have come, the nearest first; none where it is not waited for."""
+        key = self._recorded[seq].key
+        if seq not in self._open[key]:
+            return []
+        equal = self._equal[key]
+        return [other for other in reversed(equal[: equal.index(seq)]) if other in self._come]
+
+    def is_overtaken(self, first: int, second: int) -> bool:
+        """Whether a message that was recorded between two came before the first."""
+        between = self._seqs[self._seqs.index(first) + 1 : self._seqs.index(second)]
+        return any(seq in self._come and self._come[seq] < self._come[first] for seq in between)
+
+    def hand_over(self, first: int, second: int) -> None:
+        """Take what came for a recorded message for a later one that says the same; the first may still come.
+
+        Args:
+            first: One of ``twins_before``.
+            second: The later one.
+        """
+        key = self._recorded[first].key
+        left = {*self._open[key], first} - {second}
+        self._open[key] = deque(seq for seq in self._equal[key] if seq in left)
+        self._met_at_ns[second] = self._met_at_ns.pop(first)
+        self._come[second] = self._come.pop(first)
 
     def give_up(self, seq: int) -> None:
         """Wait no more for a recorded message, nor for those before it; where they come all the same, they are not taken for others."""

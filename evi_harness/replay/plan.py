@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Dict, Mapping, Optional, Tuple, Union
 
-from evi_harness.replay.recording import Lengths, Recording, Speed, is_out
+from evi_harness.replay.pace import at_speed_ns
+from evi_harness.replay.recording import AS_RECORDED, Lengths, Recording, Speed, is_out
 from evi_harness.session.events import Closed, Event, Received
-from evi_harness.session.position import Positions
+from evi_harness.session.position import JITTER_NS, Positions
 from evi_harness.session.protocols import OPENED, POSITION, Cause, Dialect, Message
 from evi_harness.session.session import Session
 
@@ -43,6 +44,7 @@ class Plan:
         steps: What the service did, in time.
         messages: What the app sent but for audio, by seq, in time.
         awaited: Those of them that the service answers.
+        prompts: What each sent event answered, by seq.
         events: All events of the recording, by seq.
         positions: The user's audio in the recording.
         close: How the recording ended, None where that is not known.
@@ -52,6 +54,7 @@ class Plan:
     steps: Tuple[Step, ...]
     messages: Dict[int, Message]
     awaited: Tuple[int, ...]
+    prompts: Mapping[int, Cause]
     events: Mapping[int, Event]
     positions: Positions
     close: Optional[Closed]
@@ -69,7 +72,8 @@ class Plan:
         session, causes = recording.session, recording.causes
         positions, messages = _sent_side(recording, dialect)
         events = {event.seq: event for event in session.events}
-        steps = [_step(event, causes, events, positions) for event in session.events if _is_step(event)]
+        jitter_ns = _jitter_ns(recording.speed)
+        steps = [_step(event, causes, events, positions, jitter_ns) for event in session.events if _is_step(event)]
         # An echo's session_settings is awaited though most messages of its type are not answered.
         answered = {cause.seq for cause in causes.values()}
         awaited = tuple(seq for seq, message in messages.items() if dialect.is_awaited(message) or seq in answered)
@@ -77,6 +81,7 @@ class Plan:
             steps=tuple(steps),
             messages=messages,
             awaited=awaited,
+            prompts=dialect.prompts(session.events),
             events=events,
             positions=positions,
             close=session.closed,
@@ -97,15 +102,20 @@ def _sent_side(recording: Recording, dialect: Dialect) -> Tuple[Positions, Dict[
     return positions, messages
 
 
+def _jitter_ns(speed: Speed) -> int:
+    """How long a late send looks on the axis of the replay; where only the order counts, there are no gaps."""
+    return at_speed_ns(JITTER_NS, AS_RECORDED if speed is None else speed)
+
+
 def _is_step(event: Event) -> bool:
     return isinstance(event, Received) or (isinstance(event, Closed) and event.by != "app")
 
 
-def _step(event: Event, causes: Mapping[int, Cause], events: Mapping[int, Event], positions: Positions) -> Step:
+def _step(event: Event, causes: Mapping[int, Cause], events: Mapping[int, Event], positions: Positions, jitter_ns: int) -> Step:
     assert isinstance(event, (Received, Closed))
     cause = causes.get(event.seq, _AT_OPEN)
     if cause.position_ns is not None:
-        cause = replace(cause, position_ns=positions.behind_gap(cause.position_ns))
+        cause = replace(cause, position_ns=positions.behind_gap(cause.position_ns, jitter_ns))
     return Step(event=event, cause=cause, delay_ns=event.at_ns - _cause_at_ns(cause, events, positions))
 
 

@@ -89,6 +89,8 @@ class Player:
         self._awaiting: Deque[int] = deque(self._plan.awaited)
         self._settled_ns = 0
         self._unsent: List[int] = [*self._plan.messages]
+        # The messages that a step waits for.
+        self._answered = {step.cause.seq for step in self._plan.steps if step.cause.kind == SENT}
         # What was given up: awaited messages, steps that hang on them, and positions with the time they count as reached.
         self._unmet: Set[int] = set()
         self._skipped: Set[int] = set()
@@ -209,7 +211,7 @@ class Player:
         self._next += 1
         event = step.event
         if step.cause.kind == SENT and step.cause.seq is not None:
-            self._pairing.accept_stand_in(step.cause.seq)
+            self._accept_instead(step.cause.seq)
         if isinstance(event, Received):
             self._out.append(order(event))
             self._out_at_ns[event.seq] = self._floor_ns
@@ -261,19 +263,46 @@ class Player:
         if met_ns is not None:
             return _Come(met_ns)
         expected_ns = self._expected_ns(self._plan.events[seq])
-        stand_in_ns = self._pairing.stand_in_at_ns(seq)
-        if stand_in_ns is not None:
-            # What came too early for this message may be one too many: the right one has its time to come.
-            return _Come(max(stand_in_ns, expected_ns))
+        twin = self._twin(seq)
+        instead_ns = self._pairing.stand_in_at_ns(seq) if twin is None else self._pairing.met_at_ns(twin)
+        if instead_ns is not None:
+            # What came too early for this message may be one too many, or its twin come late: the right one has its time to come.
+            return _Come(max(instead_ns, expected_ns))
         return _Waiting(expected_ns + self._patience.message_ns)
+
+    def _twin(self, seq: int) -> Optional[int]:
+        """An earlier message that says the same and has come, but only when it was this one's turn; None where there is no such.
+
+        Then it was this one that came, and the earlier one did not: nothing waits for that one, so nobody could tell until now. It was this
+        one's turn behind a message that was recorded between the two, and behind the received event that prompts this one.
+        """
+        twin = next((twin for twin in self._pairing.twins_before(seq) if twin not in self._answered), None)
+        if twin is None:
+            return None
+        if self._pairing.is_overtaken(twin, seq):
+            return twin
+        before, met_ns = self._out_before(self._plan.events[seq]), self._pairing.met_at_ns(twin)
+        if before is None or before < order(self._plan.events[twin]) or met_ns is None:
+            return None
+        return twin if met_ns >= self._out_at_ns[before[1]] else None
+
+    def _accept_instead(self, seq: int) -> None:
+        """Let what may have come for a message be that message; changes nothing where it has come or nothing has."""
+        twin = self._twin(seq)
+        if twin is None:
+            self._pairing.accept_stand_in(seq)
+        else:
+            self._pairing.hand_over(twin, seq)
 
     def _expected_ns(self, event: Event) -> int:
         """When the app should send or close: as long after the received event before it as it did then."""
+        before = self._out_before(event)
+        return event.at_ns if before is None else self._out_at_ns[before[1]] + event.at_ns - before[0]
+
+    def _out_before(self, event: Event) -> Optional[Tuple[int, int]]:
+        """The received event before an event of the recording, of those that went out: its recorded time and seq."""
         index = bisect_left(self._out, order(event))
-        if not index:
-            return event.at_ns
-        before_at_ns, before = self._out[index - 1]
-        return self._out_at_ns[before] + event.at_ns - before_at_ns
+        return self._out[index - 1] if index else None
 
     def _close_expected_ns(self, close: Closed) -> int:
         """When the end should come: not before the app has had its time to send what it sent before it."""
@@ -288,7 +317,7 @@ class Player:
         return self._awaiting[0] if self._awaiting else None
 
     def _is_settled(self, seq: int) -> bool:
-        self._pairing.accept_stand_in(seq)
+        self._accept_instead(seq)
         met_ns = self._pairing.met_at_ns(seq)
         if met_ns is not None:
             self._settled_ns = max(self._settled_ns, met_ns)
@@ -311,6 +340,8 @@ class Player:
                 lost.add(step.event.seq)
         lost.discard(seq)
         self._skipped |= lost
+        # What they prompt, the app has no reason to send.
+        self._unsent = [one for one in self._unsent if self._plan.prompts[one].seq not in lost]
         return Remark("unmet", {"awaited": seq, "skipped": sorted(lost)})
 
     # The end.

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Callable, Mapping, Optional, Sequence
 
 from evi_harness.errors import StuckError
 from evi_harness.live.behalf import on_behalf, on_behalf_from_now_on
-from evi_harness.live.client import ClientPump, send_frame
+from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import Clock
 from evi_harness.live.cpu_time import CpuTime
 from evi_harness.live.guard import was_refused
@@ -84,7 +85,7 @@ async def run_app(app: App) -> None:
         run = _Run(app, websocket)
         await run.observed(None, app.callbacks.on_open)
         await run.observed(None, app.callbacks.set_socket, socket)
-        app.pump = ClientPump(app.user, app.journal, app.clock, lambda frame: send_frame(websocket, frame), websocket.close)
+        app.pump = ClientPump(app.user, app.journal, app.clock, partial(send_frame, websocket), partial(send_close, websocket))
         work = run.read(socket) if app.callbacks.main is None else run.converse(socket)
         reading = app.reading = _Reading(work, loop=asyncio.get_running_loop())
         speaking = asyncio.ensure_future(_until_closed(app.pump))

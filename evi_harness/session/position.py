@@ -69,7 +69,7 @@ class Positions:
         count = bisect_left(self._times, at_ns + 1)
         return self._positions[count - 1] if count else None
 
-    def behind_gap(self, position_ns: int) -> int:
+    def behind_gap(self, position_ns: int, jitter_ns: int = JITTER_NS) -> int:
         """Where the sending went on after a position at which nothing was sent; the position itself where something was.
 
         The two are the same in what was recorded. They are not where the gap is filled: by a microphone that sends silence, say, where the
@@ -77,12 +77,14 @@ class Positions:
 
         Args:
             position_ns: The position.
+            jitter_ns: Up to how long a stretch without audio is a late send and no gap.
         """
         index = bisect_left(self._positions, position_ns)
         begin_ns = self._begins[index] if 0 < index < len(self._times) else None
-        if begin_ns is None or begin_ns - self._positions[index - 1] <= JITTER_NS:
+        if begin_ns is None or begin_ns - self._positions[index - 1] <= jitter_ns:
             return position_ns
-        return max(position_ns, begin_ns + 1)
+        # A frame that is shorter than a nanosecond begins where it ends.
+        return max(position_ns, min(begin_ns + 1, self._positions[index]))
 
     def reached_at_ns(self, position_ns: int) -> Optional[int]:
         """When a position was reached: the time of the first frame at or beyond it, None if none is."""

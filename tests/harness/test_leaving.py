@@ -4,7 +4,7 @@ import pytest
 
 from evi_harness.harness.leaving import Leaving
 from evi_harness.session.events import TEXT, Closed, Frame, Received
-from evi_harness.session.protocols import Close, Send
+from evi_harness.session.protocols import NO_STATUS, Close, Send
 
 SEND = Send(Frame(TEXT, b"{}"), due_ns=5)
 
@@ -36,10 +36,11 @@ class Player:
 
 
 @pytest.mark.parametrize(
-    ("close", "expected"), [(Closed(3, 9, "app", 4000, "bye"), Close(4000, "bye")), (Closed(3, 9, "app"), Close(1000)), (None, Close())]
+    ("close", "expected"),
+    [(Closed(3, 9, "app", 4000, "bye"), Close(4000, "bye")), (Closed(3, 9, "app"), Close(NO_STATUS)), (None, Close())],
 )
 def test_the_user_closes_when_the_player_says_so(close, expected):
-    """With the recorded code and reason, behind what is still to be sent."""
+    """With the recorded code and reason, without a code where there was none, behind what is still to be sent."""
     leaving = Leaving(User(), Player(5, close))
     assert (leaving.due(4), leaving.next_at_ns()) == ([], 5)
     assert leaving.due(5) == [SEND, expected]

@@ -17,7 +17,7 @@ from evi_harness.harness.simulating import simulation
 from evi_harness.replay.cues import AT_OPEN, CALLED, CLOCK, PREVIOUS, REPLY_BEGAN, REPLY_ENDED, Cues, Utterance, heard_replies
 from evi_harness.replay.drift import drift_of
 from evi_harness.replay.live_user import LiveUser
-from evi_harness.session.protocols import Send
+from evi_harness.session.protocols import NO_STATUS, Send
 from evi_harness.session.turns import Speech
 from evi_harness.simulate.simulator import Simulator
 
@@ -165,6 +165,14 @@ def test_an_answer_goes_to_the_live_call(demo, simulator, converse):
     answer_at_ns, answer = next((at_ns, one) for at_ns, one in messages if one["type"] == "tool_response")
     assert answer["tool_call_id"] == call["tool_call_id"]
     assert answer_at_ns - call_at_ns == Cues.of(demo, EVI).answers[0].gap_ns
+
+
+@pytest.mark.parametrize(("code", "told_code"), [(1000, 1000), (4000, 4000), (None, NO_STATUS)])
+def test_the_user_closes_as_the_app_did(demo, converse, code, told_code):
+    """With its code and reason, without a code where there was none."""
+    recorded = replace(demo, events=tuple(replace(event, code=code) if event.kind == "closed" else event for event in demo.events))
+    session, _ = live(converse, recorded, Silent(), patience_ns=SECOND)
+    assert (session.closed.by, session.closed.code) == ("app", told_code)
 
 
 class Silent:

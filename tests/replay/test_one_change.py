@@ -79,12 +79,17 @@ def test_an_answer_to_another_call(converse, session, data):
 
 @given(sessions(), st.data())
 def test_two_messages_exchanged(converse, session, data):
-    """One is out of order; where the app would be answered before it sends the second, it waits for ever, and that one is missing."""
+    """One is out of order; where the app would be answered before it sends the second, it waits for ever, and that one is missing.
+
+    The microphone's own message goes by the clock: an app that is answered earlier may have closed before it is sent.
+    """
     said = messages(session)
     first, second = one_of(data, [(one, other) for one, other in zip(said, said[1:]) if one.frame != other.frame])
     (deviation,) = deviations(converse, session, {first.seq: second.frame, second.seq: first.frame})
     awaited = {event.seq for event in (first, second) if deviation.recorded_seq == event.seq}
     between = [event for event in session.received if first.at_ns < event.at_ns < second.at_ns]
-    assert deviation.kind == "out_of_order" or (deviation.kind == "missing" and between and awaited)
     named = next(event.frame for event in session.sent if event.seq == deviation.recorded_seq)
+    may_leave_before = session.closed.by == "app" and EVI.sets_audio(EVI.read("sent", named))
+    may_be_missing = awaited and (between or may_leave_before)
+    assert deviation.kind == "out_of_order" or (deviation.kind == "missing" and may_be_missing)
     assert named in (first.frame, second.frame)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 
+import pytest
 from hypothesis import given
 
 from evi_harness.evi.dialect import EVI
+from evi_harness.replay.pace import Pace, paced
 from evi_harness.replay.plan import Plan
+from evi_harness.replay.recording import Recording
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Opened, Received, Sent
 from evi_harness.session.header import Header
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, SENT, Cause
@@ -63,6 +67,30 @@ def test_steps_are_what_the_service_did_with_cause_and_delay():
         (10, Cause(RECEIVED, seq=9), 70),
     ]
     assert ([*plan.messages], plan.awaited) == ([1, 7], (7,))
+
+
+@pytest.mark.parametrize(
+    ("speed", "expected_us"), [(Fraction(1), 180_000), (Fraction(2), 90_000), (Fraction(4), 45_000), (Fraction(1, 2), 360_000)]
+)
+def test_what_is_a_gap_is_one_at_every_speed(session_of, speed, expected_us):
+    """A position at which nothing was sent for 80 ms of the recording is where the sending went on; one within 40 ms is itself."""
+    end_of = {150: expected_us, 290: int(290_000 / speed)}
+    for end_ms, position_us in end_of.items():
+        session = session_of(
+            [
+                ("sent", 1, {"type": "session_settings", "audio": {"encoding": "linear16", "sample_rate": 1000, "channels": 1}}),
+                *(("sent", at_ms, bytes(200)) for at_ms in (1000, 1180, 1320)),
+                ("received", 1400, {"type": "user_message", "time": {"begin": 0, "end": end_ms}, "from_text": False}),
+            ]
+        )
+        (step,) = Plan.of(paced(Recording.of(session, EVI), EVI, Pace(speed)), EVI).steps
+        assert abs(step.cause.position_ns - position_us * 1000) <= 5
+
+
+def test_the_prompts_are_those_of_the_recording():
+    """What each sent event answered, by seq."""
+    plan = plan_of(sent(1, "user_input", text="x"), received(10, "chat_metadata"), sent(20, "pause_assistant_message"))
+    assert plan.prompts == {1: Cause(OPENED), 3: Cause(RECEIVED, seq=2)}
 
 
 def test_a_close_by_the_app_is_no_step():

@@ -439,45 +439,52 @@ def test_a_message_too_many(converse, clockwork, session, frame, part):
     assert next(event.frame for event in talk.session.sent if event.seq == deviations[0].live_seq) == frame
 
 
-PAUSED_TWICE = (
-    to(100, "pause_assistant_message"),
-    to(200, "assistant_input", text="wait"),
-    to(300, "resume_assistant_message"),
-    by(400, "assistant_end"),
-    to(600, "assistant_input", text="wait"),
-    by(900, "assistant_message", id="m1"),
-    by(950, "assistant_end"),
-)
+WAIT = (to(100, "assistant_input", text="wait"), to(600, "assistant_input", text="wait"), by(900, "assistant_message"), closed(2000))
 
 
-@pytest.mark.parametrize(("gone", "came"), [(2, {4: 400, 6: 900, 7: 950}), (5, {4: 400})])
-def test_which_of_two_equal_messages_came(converse, gone, came):
+@pytest.mark.parametrize("gone_at_ms", [100, 600])
+@pytest.mark.parametrize("between", [[to(300, "pause_assistant_message")], [by(300, "chat_metadata")]], ids=["sent", "received"])
+def test_which_of_two_equal_messages_came(converse, between, gone_at_ms):
     """The one whose turn it is: without the first, which released nothing, the second is answered at its time; without the second, not."""
-    session = recording(*PAUSED_TWICE, closed(2000))
+    session = recording(*WAIT, *between)
+    gone = next(event.seq for event in session.sent if event.at_ns == gone_at_ms * MS)
     without = replace(session, events=tuple(event for event in session.events if event.seq != gone))
     talk = converse(Player(session, EVI), RecordedUser(without, EVI, only_microphone=False, closes=True), session)
-    assert {seq: at_ns // MS for seq, at_ns in came_at(talk).items()} == came
+    assert came_at(talk) == {seq: at_ns for seq, at_ns in recorded_at(session).items() if at_ns < 900 * MS or gone_at_ms == 100}
     assert [(one.kind, one.recorded_seq) for one in judge(session, talk.session, EVI).deviations] == [("missing", gone)]
 
 
-def test_an_early_message_is_not_taken_for_a_later_one(converse, clockwork):
-    """The first came late, not the second early: the second is awaited, and answered when it comes."""
-    session = recording(*PAUSED_TWICE, closed(2000))
-    app = clockwork(everything(session, lambda event: [later(event, {2: 150, 5: 1000}.get(event.seq, 0) * MS)]))
+@pytest.mark.parametrize(
+    "between", [[], [to(300, "pause_assistant_message")], [by(300, "chat_metadata")]], ids=["none", "sent", "received"]
+)
+def test_the_first_of_two_equal_messages_is_not_taken_for_the_second(converse, clockwork, between):
+    """Where it came before what lies between them, the second is answered when it comes itself, however late."""
+    session = recording(*WAIT, *between)
+    app = clockwork(everything(session, lambda event: [later(event, SECOND if event.at_ns == 600 * MS else 50 * MS)]))
     talk = converse(Player(session, EVI), app, session)
-    assert came_at(talk)[6] >= 900 * MS
+    assert came_at(talk) == {seq: 1900 * MS if at_ns == 900 * MS else at_ns for seq, at_ns in recorded_at(session).items()}
+    assert judge(session, talk.session, EVI).passed
 
 
-def test_a_close_does_not_wait_for_what_a_lost_event_would_have_prompted(converse, clockwork):
-    """Neither the app's close nor the service's is expected later for it."""
-    session = recording(*ASKED, to(60_000, "pause_assistant_message"), closed(60_100))
-    player = Player(session, EVI, Patience(message_ns=100 * MS))
+def test_a_close_does_not_wait_for_what_a_lost_event_would_have_prompted():
+    """It is expected as long after the event before it as it was then, however late what prompted the lost one came."""
+    session = recording(
+        to(100, "user_input", text="one"),
+        by(200, "user_message", message={"role": "user", "content": "one"}, from_text=True),
+        by(300, "tool_call", tool_call_id="c1", name="weather"),
+        to(400, "tool_response", tool_call_id="c1", content="sunny"),
+        by(500, "assistant_message", id="m1"),
+        to(8000, "pause_assistant_message"),
+        by(9000, "chat_metadata"),
+        closed(9100),
+    )
+    player = Player(session, EVI, Patience(message_ns=6 * SECOND))
     player.take(Opened(0, 0), 0)
-    player.due(100 * MS)
-    actions = player.due(500 * MS)
-    assert [action.name for action in actions] == ["unmet"]
-    assert player.app_closes_at_ns is not None
-    assert player.app_closes_at_ns == 60_100 * MS
+    player.take(session.sent[0], 5100 * MS)
+    assert [action.recorded_seq for action in player.due(5300 * MS)] == [2, 3]
+    remark, metadata = player.due(11_400 * MS)
+    assert (remark.data, metadata.recorded_seq) == ({"awaited": 4, "skipped": [5]}, 7)
+    assert player.app_closes_at_ns == 11_500 * MS
 
 
 def test_a_message_that_is_not_awaited_and_does_not_come(converse, clockwork):
