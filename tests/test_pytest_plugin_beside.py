@@ -109,7 +109,7 @@ def loads_itself() -> bool:
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run pytest in a project with our sessions, handlers and an app, with every plugin that is installed but those that are given."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    for name in ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_XDIST_WORKER", "GITHUB_ACTIONS"):
+    for name in ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_XDIST_WORKER", "GITHUB_ACTIONS", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
     for name in ("weather", "typed"):
         shutil.copytree(ROOT / "sessions" / name, pytester.path / "sessions" / name)
