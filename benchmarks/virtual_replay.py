@@ -81,7 +81,9 @@ def bare(session: Session, received: Frames) -> int:
         server = web.AppRunner(_list_server(received, loop), access_log=None)
         await server.setup()
         loop.carry("bare.invalid", 80, server.server)
-        microphone, speaker = SoftwareMicrophone(UserTrack(session, EVI), clock=loop), SoftwareSpeaker(clock=loop)
+        track = UserTrack(session, EVI)
+        # In the recorded blocks, as a replay has them.
+        microphone, speaker = SoftwareMicrophone(track, clock=loop, block_frames=track.block_frames), SoftwareSpeaker(clock=loop)
         with software_sound(software_sounddevice(microphone, speaker)), virtual_playback_queue(loop, speaker):
             async with open_chat("http://bare.invalid", api_key="bare", options={"config_id": "made"}) as socket:
                 app.set_socket(socket)
