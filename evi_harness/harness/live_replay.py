@@ -29,13 +29,14 @@ from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import RealClock
 from evi_harness.live.journal import Journal
 from evi_harness.live.lateness import Lateness
+from evi_harness.live.tap_log import frame_of
 from evi_harness.measure.turn_latency import turn_latencies
 from evi_harness.replay.cues import CADENCES, CLOCK, TURN, Cues
 from evi_harness.replay.drift import drift_of
 from evi_harness.replay.live_user import PATIENCE_NS, Lapse, LiveUser
 from evi_harness.report.drift import LiveReport
 from evi_harness.sdk.direct_chat import direct_chat, tls_for
-from evi_harness.session.events import BINARY, TEXT, Event, Frame, Handshake, Received, Sent
+from evi_harness.session.events import Event, Handshake, Received, Sent
 from evi_harness.session.protocols import RECEIVED, Action, Send
 from evi_harness.session.session import Session
 
@@ -96,8 +97,9 @@ def replay_live(
     if options.cadence not in CADENCES:
         raise UsageError(f"there is no cadence {options.cadence!r}", hint=f"There are: {', '.join(CADENCES)}.")
     recorded = session if isinstance(session, Session) else load_session(session)
-    if not recorded.header.recorded.sent or not any(True for _ in recorded.sent):
-        raise UsageError("the recording does not say what the app sent, so nobody can say it again", where=recorded.name or None)
+    if not recorded.header.recorded.sent or not recorded.sent:
+        what = "the recording does not say what the app sent, so nobody can say it again"
+        raise UsageError(what, where=recorded.name or None, hint="Record a conversation with its sent side: evi-harness record --help.")
     settings = load_environment()
     endpoint = endpoint_for(settings, options.base_url)
     tls = tls_for(endpoint.base_url, options.ca)
@@ -300,8 +302,7 @@ class _Kept:
 
 async def _hear(websocket: Any, pump: ClientPump, journal: Journal) -> None:
     async for payload in websocket:
-        frame = Frame(TEXT, payload.encode()) if isinstance(payload, str) else Frame(BINARY, bytes(payload))
-        pump.take(Received(seq=0, at_ns=journal.now_ns, frame=frame))
+        pump.take(Received(seq=0, at_ns=journal.now_ns, frame=frame_of(payload)))
 
 
 async def _until_closed(acting: Any) -> None:

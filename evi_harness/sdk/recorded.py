@@ -13,7 +13,8 @@ from urllib.parse import quote, urlencode
 from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import Clock
 from evi_harness.live.journal import Journal
-from evi_harness.session.events import BINARY, TEXT, Frame, Handshake, Received
+from evi_harness.live.tap_log import frame_of
+from evi_harness.session.events import Handshake, Received
 from evi_harness.session.protocols import Service
 
 __all__ = ["client_connect", "run_recorded"]
@@ -43,7 +44,7 @@ async def run_recorded(
         acting = asyncio.ensure_future(pump.run())
         try:
             async for payload in websocket:
-                pump.take(Received(seq=0, at_ns=journal.now_ns, frame=_frame(payload)))
+                pump.take(Received(seq=0, at_ns=journal.now_ns, frame=frame_of(payload)))
         except ConnectionClosed:
             pass
         finally:
@@ -61,7 +62,3 @@ def client_connect() -> Any:
     except ImportError:
         from websockets.asyncio.client import connect  # type: ignore[assignment]
     return connect
-
-
-def _frame(payload: Any) -> Frame:
-    return Frame(TEXT, payload.encode()) if isinstance(payload, str) else Frame(BINARY, bytes(payload))
