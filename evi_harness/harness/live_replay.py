@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -152,6 +153,7 @@ class _Conversation:
         secret_key = settings.secret_key if settings.api_key is not None else None
         handshake = self._recorded.handshake or Handshake(EVI.chat_paths[0])
         query = self._query(handshake, settings)
+        connect_ns = time.monotonic_ns()
         try:
             async with direct_chat(
                 self._endpoint.base_url, handshake.path, query, api_key=api_key, secret_key=secret_key, tls=tls
@@ -162,6 +164,7 @@ class _Conversation:
                     name=f"{self._recorded.name or 'session'}-live",
                     secrets=[value for value in (settings.api_key, settings.secret_key) if value],
                     user_interrupt=self._recorded.header.user_interrupt,
+                    connect_ns=connect_ns,
                 ).start()
                 await self._converse(websocket, handshake)
         except asyncio.CancelledError:

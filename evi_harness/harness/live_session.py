@@ -208,12 +208,14 @@ class _Live:
         return {"config_id": self._options.config_id or self._settings.config_id, "secret_key": secret_key}
 
     def _connected(self, socket: Any) -> None:
+        assert self._conversation is not None
         self._recording = record(
             socket,
             out=self._options.out,
             name=self._options.name,
             secrets=[key for key in (self._settings.api_key, self._settings.secret_key) if key],
             user_interrupt="allowed" if self._options.allow_user_interrupt else "dropped",
+            connect_ns=self._conversation.connect_ns,
             watch=self._watch,
         ).start()
         self._opened_s = time.monotonic()

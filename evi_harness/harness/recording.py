@@ -57,6 +57,7 @@ def record(
     user_interrupt: str = "unknown",
     service: Optional[str] = None,
     clock: Optional[Clock] = None,
+    connect_ns: Optional[int] = None,
     watch: Optional[Callable[[Event], object]] = None,
 ) -> Recording:
     """Record what crosses a connection, both ways, into a session folder.
@@ -73,21 +74,26 @@ def record(
         user_interrupt: ``allowed`` or ``dropped``, where the app knows which.
         service: Who plays the service's part, for the header; by default told from the endpoint.
         clock: What stamps the events; by default the machine's.
+        connect_ns: When the app called connect, by that clock (``time.monotonic_ns()``): how long it took is then in the session.
         watch: Called with each event once it is written, on the recorder's thread; what it raises is ignored.
 
     Returns:
         The recording, which has not begun.
 
     Raises:
-        UsageError: ``socket`` is no connection that can be recorded, or ``user_interrupt`` is none of its words.
+        UsageError: ``socket`` is no connection that can be recorded, ``user_interrupt`` is none of its words, or ``connect_ns`` is yet to
+            come.
     """
     if user_interrupt not in _USER_INTERRUPT:
         raise UsageError(f"user_interrupt is {user_interrupt!r}", hint=f"Say one of {', '.join(_USER_INTERRUPT)}.")
     connection = _connection(socket)
     # The machine's clock itself costs the app less than a method around it.
     now_ns = time.monotonic_ns if clock is None else clock.now_ns
+    if connect_ns is not None and connect_ns > now_ns():
+        hint = "Take time.monotonic_ns() right before connect is called."
+        raise UsageError(f"connect_ns is {connect_ns}, which is yet to come", hint=hint)
     header = {"user_interrupt": user_interrupt, "service": service}
-    return Recording(connection, out, name, tuple(secrets), header, now_ns, watch or (lambda _: None))
+    return Recording(connection, out, name, tuple(secrets), header, now_ns, watch or (lambda _: None), connect_ns)
 
 
 class Recording:
@@ -107,6 +113,7 @@ class Recording:
         header: Mapping[str, Any],
         now_ns: Callable[[], int],
         watch: Callable[[Event], object],
+        connect_ns: Optional[int] = None,
     ) -> None:
         self.folder: Optional[Path] = None
         self.closed: Optional[Closed] = None
@@ -116,6 +123,7 @@ class Recording:
         self._header = dict(header)
         self._now_ns = now_ns
         self._watch = watch
+        self._connect_ns = connect_ns
         self._ends_with_connection = False
         self._is_started = False
         self._failure: Optional[Exception] = None
@@ -195,7 +203,14 @@ class Recording:
         self.folder = _reserve(*self._place)
         writer = self._writer = _FolderWriter(self._open_folder, self._watch)
         # The tap puts nothing before it is attached, so the recorder that it puts into can be made behind it.
-        tap = Tap(self._connection, self._put, now_ns=self._now_ns, on_over=self._connection_is_over, on_failure=self._fail)
+        tap = Tap(
+            self._connection,
+            self._put,
+            now_ns=self._now_ns,
+            connect_ns=self._connect_ns,
+            on_over=self._connection_is_over,
+            on_failure=self._fail,
+        )
         self._header.update(
             created=_text(wall), start=Anchor(0, _text(wall)), endpoint=tap.endpoint, service=self._header["service"] or _service(tap)
         )

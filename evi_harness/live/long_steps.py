@@ -66,7 +66,10 @@ class LongSteps:
         )
 
     def finish(self) -> None:
-        """Write what is left when the run is over: the step that computed longest."""
+        """Write what is left when the run is over: the longest block, however short, and the step that computed longest."""
+        if self._journal.opened_at_ns is None:
+            return
+        self._journal.note("longest_block", sample=True, blocked_ns=self._steps.longest_ns)
         worst = self._steps.worst
         if worst is not None:
             ms, cpu_ms = worst.took_ns // 1_000_000, worst.cpu_ns // 1_000_000

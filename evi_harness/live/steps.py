@@ -46,12 +46,14 @@ class ReadySteps(Deque[Any]):
         n_steps: Steps taken so far. It grows while the loop moves: what a watchdog watches.
         worst: The step so far that computed for the longest, None before the first has ended. Not the longest in real time: that is
             the one during which the machine did something else.
+        longest_ns: What the longest step so far took in real time.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.n_steps = 0
         self.worst: Optional[Step] = None
+        self.longest_ns = 0
         self._running: Any = None
         self._began_ns = 0
         self._began_cpu_ns = 0
@@ -75,8 +77,9 @@ class ReadySteps(Deque[Any]):
         return self._running is not None
 
     def forget(self) -> None:
-        """Begin anew with ``worst``: what ran so far was preparation."""
+        """Begin anew with ``worst`` and ``longest_ns``: what ran so far was preparation."""
         self.worst = None
+        self.longest_ns = 0
         self._worst_cpu_ns = -1
 
     def popleft(self) -> Any:
@@ -94,6 +97,8 @@ class ReadySteps(Deque[Any]):
         if self._running is None:
             return
         took_ns = time.perf_counter_ns() - self._began_ns
+        if took_ns > self.longest_ns:
+            self.longest_ns = took_ns
         # A step cannot compute for longer than it takes, so most need not be asked.
         if took_ns > self._worst_cpu_ns:
             cpu_ns = time.thread_time_ns() - self._began_cpu_ns

@@ -43,6 +43,7 @@ class Tap:
         connection: A connection of the websockets library that is open.
         sink: Called with each event, by seq, on a thread of the tap's own, such as ``Recorder.put``.
         now_ns: The clock.
+        connect_ns: Its reading when connect was called, None where nobody said.
         on_over: Called once, on that thread, when the connection is closed and the app has taken all that it received.
         on_failure: Called once with the error that ended the hearing early, on that thread.
 
@@ -62,6 +63,7 @@ class Tap:
         sink: Callable[[Event], object],
         *,
         now_ns: Callable[[], int],
+        connect_ns: Optional[int] = None,
         on_over: Callable[[], object] = lambda: None,
         on_failure: Callable[[Exception], object] = lambda _: None,
     ) -> None:
@@ -74,6 +76,7 @@ class Tap:
         self._connection = connection
         self.log = TapLog(sink, on_over)
         self._now_ns = now_ns
+        self._connect_ns = connect_ns
         self._on_failure = on_failure
         self._queue: Optional[TapQueue] = None
         self._hooks = Hooks()
@@ -95,6 +98,8 @@ class Tap:
         self._is_attached = True
         queue = self._queue = TapQueue(self._now_ns, self._on_failure)
         queue.tell(self.log.opened, self.handshake)
+        if self._connect_ns is not None:
+            queue.put((self.log.connecting, self._connect_ns))
         hear = hear_legacy if is_legacy(self._connection) else hear_assembler
         wrap: Callable[..., Any] = sync_send if is_threaded(self._connection) else async_send
         hear(self._connection, queue, self.log, self._hooks)

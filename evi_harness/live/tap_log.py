@@ -50,6 +50,14 @@ class TapLog:
         self.opened_ns = now_ns
         self._put(Opened(self.n_events, 0, handshake))
 
+    def connecting(self, since_ns: int) -> None:
+        """Write how long connecting took; behind the opening.
+
+        Args:
+            since_ns: When connect was called.
+        """
+        self._put(Note(self.n_events, 0, "connected", data={"took_ns": self.opened_ns - since_ns}))
+
     def found(self, waiting: Sequence[Frame], in_doubt: bool = False, is_awaited: bool = False) -> None:
         """Take in what was received before the opening was written and was not taken yet; its time is zero.
 

@@ -74,5 +74,5 @@ NOT_HEARD = "this audio was not heard as it came"
 # Of what was observed.
 NOT_NOTED_CONNECT = "when connect was called is not in the session"
 NOT_NOTED_SOUND = "what the speaker played is not in the session: no software speaker was played to"
-NOT_NOTED_BLOCK = "nothing blocked the event loop for as long as is noted"
+NOT_NOTED_BLOCK = "how long the event loop was blocked is not in the session"
 NOT_NOTED_CPU = "what the callbacks computed is not in the session"

@@ -8,6 +8,7 @@ be. No exception that leaves here quotes a request.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, SdkError
@@ -55,6 +56,7 @@ class Conversation:
         replies: Whether a reply is owed or under way.
         faults: What the handler raised: a sentence and the places in its code, the innermost first.
         is_open: Whether the connection has been open.
+        connect_ns: The machine's monotonic clock when connecting began, 0 before that.
 
     Raises:
         NotAHandler, HandlerError: The handler is none, or cannot be built.
@@ -77,6 +79,7 @@ class Conversation:
         self.replies = Replies()
         self.faults: List[Tuple[str, List[str]]] = []
         self.is_open = False
+        self.connect_ns = 0
         self._base_url = base_url
         self._api_key = api_key
         self._options = options
@@ -111,6 +114,7 @@ class Conversation:
         self._task = asyncio.current_task()
         failure: Exception
         try:
+            self.connect_ns = time.monotonic_ns()
             async with (
                 _http_client() as http,
                 connect_with_callbacks(

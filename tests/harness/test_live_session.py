@@ -172,6 +172,7 @@ def test_a_voice_to_the_simulator_in_another_process(monkeypatch, tmp_path, shar
     assert (session.closed.by, session.closed.code) == ("app", 1000)
     assert check_session(result.folder) == []
     assert any(line.startswith("user: ") and line.count("0.") >= 3 for line in lines)
+    assert [note.name for note in session.notes if "took_ns" in note.data] == ["connected"]
     for handler in (None, "recorded"):
         replay = replay_session(result.folder, handler=handler, write=lambda _: None)
         assert replay.passed, replay.lines()

@@ -181,7 +181,7 @@ def test_a_blocked_loop_is_told_with_the_callback_and_its_message(short):
     events = {event.seq: event for event in live.events}
     blocked = [note for note in live.notes if note.name == "blocked" and "on_message" in note.data["what"]]
     assert "user_message" in types(events[note.of] for note in blocked)
-    assert all(note.data["sample"] for note in live.notes if note.name in ("blocked", "longest_step"))
+    assert all(note.data["sample"] for note in live.notes if note.name in ("blocked", "longest_block", "longest_step"))
     # The tool call was sent while the handler slept.
     slept = next(after for after, event in handled(live, "handler_returned") if types([event]) == ["user_message"])
     assert next(event for event in live.received if b'"tool_call"' in event.frame.payload).seq < slept.seq

@@ -9,6 +9,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from evi_harness.live.carrier import VirtualCarrier
 from evi_harness.live.clock import RealClock
 from evi_harness.live.server import ChatServer
 from evi_harness.live.virtual import run_virtual
+from evi_harness.measure.measuring import measure
 from evi_harness.replay.player import Player
 from evi_harness.sdk.connection import open_chat, websocket_of
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Received, Sent
@@ -183,6 +185,27 @@ def test_leaving_the_block_leaves_the_connection(tmp_path):
     recording = converse(tmp_path, app)
     assert frames(load_session(recording.folder).events[1:]) == CROSSED
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_when_connect_was_called_makes_connecting_measurable(tmp_path):
+    """What the app says of it becomes a note behind the opening; where it says nothing, there is none."""
+    called_ns = time.monotonic_ns()
+    session = load_session(converse(tmp_path, two_messages, connect_ns=called_ns).folder)
+    (note,) = session.notes
+    assert (note.seq, note.at_ns, note.name) == (1, 0, "connected")
+    assert 0 < note.data["took_ns"] <= time.monotonic_ns() - called_ns
+    assert [one.value for one in measure(session, EVI).samples if one.metric == "connect.open"] == [note.data["took_ns"] / 1e6]
+    assert not load_session(converse(tmp_path, two_messages).folder).notes
+
+
+def test_a_time_of_connecting_that_is_yet_to_come_is_a_usage_error(tmp_path):
+    """As the wall clock's would be."""
+
+    async def app(socket, recording):
+        with pytest.raises(UsageError, match=r"yet to come[\s\S]*monotonic_ns"):
+            record(socket, out=tmp_path, connect_ns=time.time_ns())
+
+    converse(tmp_path, app)
 
 
 def test_a_recording_begins_once(tmp_path):

@@ -54,8 +54,9 @@ def test_the_worst_step_is_kept_with_what_ran(ticks):
     assert steps.worst is not None
     assert (steps.worst.number, steps.worst.took_ns, steps.worst.cpu_ns) == (3, 30, 21)
     assert steps.n_steps == 3
+    assert steps.longest_ns == 100
     steps.forget()
-    assert steps.worst is None
+    assert (steps.worst, steps.longest_ns) == (None, 0)
 
 
 def test_an_empty_queue_counts_nothing():

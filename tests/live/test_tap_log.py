@@ -38,6 +38,13 @@ def test_times_count_from_the_opening():
     assert (events[1].took_ns, events[2].taken_ns, log.last_ns, log.saw_close) == (5, 30, 40, True)
 
 
+def test_how_long_connecting_took_stands_behind_the_opening():
+    """From when connect was called until the opening, by the clock's readings."""
+    log, events = begun()
+    log.connecting(40)
+    assert [(one.at_ns, one.name, dict(one.data)) for one in events if isinstance(one, Note)] == [(0, "connected", {"took_ns": 60})]
+
+
 @given(st.lists(st.booleans(), max_size=30))
 def test_what_arrives_is_recorded_once_in_order(takes):
     """However arriving and taking alternate, each frame is recorded once, in order, and taken ones come first."""

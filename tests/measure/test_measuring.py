@@ -23,7 +23,7 @@ from evi_harness.measure.hearing import HeardSpeech
 from evi_harness.measure.measuring import measure
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, EXACT, METRICS, SAMPLED
 from evi_harness.session import wav
-from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Opened, Received, Sent, order
+from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Note, Opened, Received, Sent, order
 from evi_harness.session.header import Header, Recorded
 from evi_harness.session.session import Session
 from evi_harness.session.turns import Speech
@@ -90,6 +90,7 @@ turns = st.builds(
 class Stage:
     """Acts a plan out, and writes down what should be measured."""
 
+    connect_us: int = 40_000
     block_ms: int = 100
     jitter_us: Tuple[int, ...] = (0,)
     events: List[Any] = field(default_factory=list)
@@ -111,6 +112,7 @@ class Stage:
     def play(self, plan: Tuple[Turn, ...]) -> None:
         self.now = 5 * MS
         self.receive(type="chat_metadata", chat_id="c", chat_group_id="g", request_id="r")
+        self.expect("connect.open", None, self.connect_us * US)
         self.expect("connect.first", None, 5 * MS)
         self.now = 7 * MS
         self.send(type="session_settings", audio={"encoding": "linear16", "sample_rate": PCM.rate, "channels": 1})
@@ -228,8 +230,9 @@ class Stage:
         ordered = sorted(made, key=order)
         opened = Opened(seq=0, at_ns=0, handshake=Handshake("/v0/evi/chat"))
         closed = Closed(seq=len(made) + 1, at_ns=self.now, by="app", code=1000)
+        connected = Note(len(made) + 2, 0, "connected", data={"took_ns": self.connect_us * US})
         header = Header(id="0", made_by="record", created="", dialect="evi", complete=True, service="hume")
-        return Session(header, (opened, *ordered, closed), name="made")
+        return Session(header, (opened, connected, *ordered, closed), name="made")
 
     def frames(self):
         """The microphone: a frame when its last sample was heard, and a little later."""
@@ -269,13 +272,14 @@ def allowed(samples) -> None:
 @settings(max_examples=300)
 @given(
     plan=st.lists(turns, min_size=1, max_size=4).map(tuple),
+    connect_us=delays_us,
     block_ms=st.sampled_from((20, 60, 100)),
     jitter_us=st.lists(st.integers(0, 900), min_size=1, max_size=5).map(tuple),
 )
-def test_known_delays_come_back(plan, block_ms, jitter_us):
+def test_known_delays_come_back(plan, connect_us, block_ms, jitter_us):
     """Stages of 0 to 3 s each, with tools and interruptions: every metric of every turn is the plan's, within 1 ms."""
     plan = tuple(replace(turn, interruption=None) if turn is plan[-1] else turn for turn in plan)
-    stage = acted(*plan, block_ms=block_ms, jitter_us=jitter_us)
+    stage = acted(*plan, connect_us=connect_us, block_ms=block_ms, jitter_us=jitter_us)
     measured = measure(stage.session(), EVI, stage.heard())
     found = {(one.metric, one.turn): one.value for one in measured.samples if one.value is not None}
     wrong = {place: (ms, found.get(place)) for place, ms in stage.expected.items() if abs(found.get(place, -9e9) - ms) > 1}
@@ -471,10 +475,14 @@ def test_nothing_was_received():
     """No first message, no time to it."""
     stage = Stage()
     stage.play(())
-    assert why(without(stage, "chat_metadata"), DETECTOR, "connect.open", "connect.first") == {
-        "connect.open": reasons.NOT_NOTED_CONNECT,
-        "connect.first": reasons.NOTHING_RECEIVED,
-    }
+    assert why(without(stage, "chat_metadata"), DETECTOR, "connect.first") == {"connect.first": reasons.NOTHING_RECEIVED}
+
+
+def test_nobody_said_when_connect_was_called():
+    """A proxy or a tap in an app cannot know it by itself."""
+    session = acted(PLAIN).session()
+    unsaid = replace(session, events=tuple(event for event in session.events if not isinstance(event, Note)))
+    assert why(unsaid, DETECTOR, "connect.open") == {"connect.open": reasons.NOT_NOTED_CONNECT}
 
 
 def test_a_session_that_ends_with_the_question_misses_no_answer():
