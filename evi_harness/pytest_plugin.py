@@ -16,6 +16,7 @@ import pytest
 from evi_harness.errors import EviHarnessError, UsageError
 
 if TYPE_CHECKING:
+    from evi_harness.harness.run_gate import RunGate
     from evi_harness.harness.testing import CheckedReplay, CheckedServer, Defaults, Replayer
     from evi_harness.session.session import Session
 
@@ -33,7 +34,9 @@ __all__ = [
 _SESSION = "evi_session"
 _SCRIPT = "evi_script"
 _FOLDER = "evi_session_folder"
-_BASELINE = "evi-harness-baseline"
+_GATE = "evi-harness-gate"
+# Names a folder where `evi-harness ab` runs this.
+_SAVE_BASELINE = "EVI_HARNESS_SAVE_BASELINE"
 # GitHub's runners set it.
 _CI = "GITHUB_ACTIONS"
 _MARKS = (
@@ -48,6 +51,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--evi-clock", choices=["virtual", "real"], default="virtual", help="The clock of replays that name none.")
     group.addoption("--evi-update", action="store_true", help="Accept what apps send now as what their sessions expect.")
     group.addoption("--evi-report", metavar="DIR", help="Write a report of each replay here, and the session of each that failed.")
+    group.addoption(
+        "--evi-gate",
+        metavar="THRESHOLD",
+        action="append",
+        default=[],
+        help="Fail unless this holds of what all replays measured, as in 'handle: p(95)<50'; may be given again.",
+    )
     group.addoption("--evi-baseline", metavar="FILE", help="Compare what all replays measured with this baseline.")
     group.addoption("--evi-save-baseline", metavar="FILE", help="Keep what all replays measured as a baseline, where all tests pass.")
     group.addoption("--evi-block-network", action="store_true", help="Refuse whatever a test wants to reach beyond this machine.")
@@ -60,17 +70,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell of the marks, and register what an option asks for."""
     for line in _MARKS:
         config.addinivalue_line("markers", line)
-    baseline, save_to = (_place_of(config, option) for option in ("--evi-baseline", "--evi-save-baseline"))
-    if baseline or save_to:
-        config.stash[_MEASURES] = True
-        # Where tests are spread over processes, the one that the others report to judges.
-        if not hasattr(config, "workerinput"):
-            with _as_usage_error("--evi-baseline"):
-                config.pluginmanager.register(_Baseline(baseline, save_to, config.rootpath), _BASELINE)
-    if _CI in os.environ and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Ci(), "evi-harness-ci")
+    # Where tests are spread over processes, the one that the others report to tells and judges.
+    if not hasattr(config, "workerinput"):
+        with _as_usage_error():
+            config.pluginmanager.register(_Gate(config), _GATE)
+        if _CI in os.environ:
+            config.pluginmanager.register(_Ci(), "evi-harness-ci")
+        if config.getoption("--evi-update"):
+            config.pluginmanager.register(_Accepted(), "evi-harness-accepted")
     if config.getoption("--evi-block-network"):
-        with _as_usage_error("--evi-allow-host"):
+        with _as_usage_error("--evi-allow-host: "):
             config.pluginmanager.register(_ShutNetwork(config.getoption("--evi-allow-host")), "evi-harness-network")
 
 
@@ -165,11 +174,15 @@ class _Reports:
             told = str(report.longrepr)
             reports = [result.lines() for result in kept if not result.passed]
             report.sections += [("EVI replay", "\n".join(lines)) for lines in reports if lines[0] not in told]
-        elif call.when == "call" and item.config.stash.get(_MEASURES, False):
-            from evi_harness.harness.baselining import measured_run
+        elif call.when == "call" and item.config.stash[_MEASURES]:
+            from evi_harness.harness.run_gate import measured_run
 
             # Plain data: it may have to cross to another process.
             report.evi_measured = measured_run(item.nodeid, kept)
+        if call.when == "call" and item.config.getoption("--evi-update"):
+            from evi_harness.harness.tested import accepted
+
+            report.evi_accepted = accepted(kept)
         if call.when == "call" and _CI in os.environ:
             from evi_harness.harness.tested import told_test
 
@@ -178,6 +191,23 @@ class _Reports:
             report.evi_told = told_test(item.nodeid, kept, error=error, seconds=call.duration, file=file, line=line)
         elif call.when == "teardown":
             kept.clear()
+
+
+class _Accepted:
+    """Registered with ``--evi-update``: shows, when all tests have run, what is to be reviewed."""
+
+    def __init__(self) -> None:
+        self._lines: List[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what a test accepted, wherever it ran."""
+        self._lines += getattr(report, "evi_accepted", ())
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show it."""
+        terminalreporter.section("EVI update")
+        for line in self._lines or ["nothing to update: all was sent that is expected"]:
+            terminalreporter.write_line(line)
 
 
 class _ShutNetwork:
@@ -225,9 +255,9 @@ class _Ci:
             return
         from evi_harness.harness.tested import tell_tests
 
-        baseline = config.pluginmanager.get_plugin(_BASELINE)
+        gate: Any = config.pluginmanager.get_plugin(_GATE)
         try:
-            tell_tests(self._told, [] if baseline is None else baseline.judged, terminalreporter.write_line)
+            tell_tests(self._told, gate.judged, terminalreporter.write_line)
         except EviHarnessError as error:
             terminalreporter.write_line(str(error))
 
@@ -241,19 +271,16 @@ def _line_of(report: pytest.TestReport) -> Tuple[str, Optional[int]]:
     return file, None if line is None else line + 1
 
 
-class _Baseline:
-    """Registered with ``--evi-baseline`` and ``--evi-save-baseline``: judges what all tests measured when they have run.
+class _Gate:
+    """Judges what all tests measured when they have run. Nothing is loaded before an option asks for it or a test has measured.
 
     Args:
-        baseline: The file to compare with.
-        save_to: The file to write to.
-        folder: Where the project's configuration is.
+        config: The test run's.
     """
 
-    def __init__(self, baseline: Optional[Path], save_to: Optional[Path], folder: Path) -> None:
-        from evi_harness.harness.baselining import Baselining
-
-        self._baselining = Baselining(baseline, save_to, folder)
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._gate: Optional[RunGate] = _gate_of(config) if _asks_for_gate(config) else None
         self._lines: List[str] = []
         self.judged: List[Any] = []
 
@@ -261,15 +288,16 @@ class _Baseline:
         """Take what a test measured, wherever it ran."""
         measured = getattr(report, "evi_measured", None)
         if measured is not None:
-            self._baselining.take(report.nodeid, measured)
+            self._gate = self._gate or _gate_of(self._config)
+            self._gate.take(report.nodeid, measured)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Judge; a run in which something became slower has failed."""
-        if session.config.getoption("collectonly"):
+        """Judge; a run in which a threshold does not hold, or something became slower, has failed."""
+        if self._gate is None or session.config.getoption("collectonly"):
             return
         is_good = session.exitstatus == pytest.ExitCode.OK
         try:
-            report = self._baselining.judge(keep=is_good)
+            report = self._gate.judge(keep=is_good)
         except EviHarnessError as error:
             self._lines, code = [str(error)], 1
         else:
@@ -281,9 +309,27 @@ class _Baseline:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the verdicts."""
         if self._lines:
-            terminalreporter.section("EVI baseline")
+            terminalreporter.section("EVI gate")
             for line in self._lines:
                 terminalreporter.write_line(line)
+
+
+def _asks_for_gate(config: pytest.Config) -> bool:
+    """Whether the command line, or who runs it, asks for one; a project's configuration may do so besides."""
+    return any(config.getoption(f"--evi-{name}") for name in ("gate", "baseline", "save-baseline")) or _SAVE_BASELINE in os.environ
+
+
+def _gate_of(config: pytest.Config) -> RunGate:
+    from evi_harness.harness.gate import GateOptions
+    from evi_harness.harness.run_gate import RunGate
+
+    named = os.environ.get(_SAVE_BASELINE)
+    options = GateOptions(
+        gate=tuple(config.getoption("--evi-gate")),
+        baseline=_place_of(config, "--evi-baseline"),
+        save_baseline=_place_of(config, "--evi-save-baseline") or (Path(named) if named else None),
+    )
+    return RunGate(options, config.rootpath)
 
 
 _MEASURES: pytest.StashKey[bool] = pytest.StashKey()
@@ -293,6 +339,8 @@ _KEPT: pytest.StashKey[List[CheckedReplay]] = pytest.StashKey()
 def _keeper(item: pytest.Item) -> Callable[[CheckedReplay], object]:
     """What takes a test's replays: for its report, and for the folder of reports where one is asked for."""
     if not item.config.pluginmanager.has_plugin("evi-harness-reports"):
+        with _told_plainly():
+            item.config.stash[_MEASURES] = _gate_of(item.config).is_needed
         item.config.pluginmanager.register(_Reports(), "evi-harness-reports")
     kept = item.stash.setdefault(_KEPT, [])
     folder = _place_of(item.config, "--evi-report")
@@ -321,12 +369,12 @@ def _defaults(config: pytest.Config) -> Defaults:
 
 
 @contextmanager
-def _as_usage_error(option: str) -> Iterator[None]:
+def _as_usage_error(before: str = "") -> Iterator[None]:
     """Have an error of the harness's end the run before it begins, as one of the command line's."""
     try:
         yield
     except EviHarnessError as error:
-        raise pytest.UsageError(f"{option}: {error}") from None
+        raise pytest.UsageError(f"{before}{error}") from None
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     # What else is installed is tried in test_pytest_plugin_beside.py.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     # With CI set, pytest's short summary repeats whole messages.
-    for name in ("PYTEST_ADDOPTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "CI", "BUILD_NUMBER"):
+    for name in ("PYTEST_ADDOPTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "CI", "BUILD_NUMBER", "EVI_HARNESS_SAVE_BASELINE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("weather", "typed"):
         shutil.copytree(ROOT / "sessions" / name, pytester.path / "sessions" / name)
@@ -424,7 +424,12 @@ def test_update_accepts_what_is_sent_now(run: Run, pytester: pytest.Pytester) ->
     )
     run().assert_outcomes(failed=2)
     assert list((pytester.path / "sessions").rglob("expected.jsonl")) == []
-    run("--evi-update").assert_outcomes(passed=2)
+    updated = run("--evi-update")
+    updated.assert_outcomes(passed=2)
+    written = r"EVI update =+\s+weather: expected\.jsonl is written: \d+ messages?\. .*\n  ~ #\d+ at .* tool response"
+    assert re.search(written, said(updated))
+    assert "typed: expected.jsonl is written" in said(updated)
+    assert "nothing to update" in said(run("--evi-update"))
     assert len(list((pytester.path / "sessions").rglob("expected.jsonl"))) == 2
     run().assert_outcomes(passed=2)
 
@@ -511,6 +516,59 @@ def test_a_baseline_fails_the_run_that_became_slower(run: Run, pytester: pytest.
     monkeypatch.setenv("BROKEN", "1")
     run("--evi-save-baseline", "other.json").assert_outcomes(passed=1, failed=1)
     assert not (pytester.path / "other.json").exists()
+
+
+MEASURED = """
+    import asyncio
+    import os
+
+    import pytest
+    from weather import WeatherApp
+
+
+    class App(WeatherApp):
+        async def weather(self, place):
+            await asyncio.sleep(float(os.environ.get("SLOWER", "0")))
+            return await super().weather(place)
+
+
+    @pytest.mark.evi_session("sessions/weather")
+    def test_app(evi_replay):
+        evi_replay(App).assert_passed()
+"""
+
+
+def test_thresholds_hold_for_all_replays_of_a_run(run: Run, pytester: pytest.Pytester) -> None:
+    """From the command line or the project's configuration; tests that pass make no green run where one does not hold."""
+    pytester.makepyfile(test_measured=MEASURED)
+    passed = run("--evi-gate", "handle: max<=120", "--evi-gate", "queue: count<1")
+    assert (passed.ret, "passed        handle: max<=120: 120.000 ms" in said(passed)) == (0, True)
+    pytester.makepyprojecttoml("[tool.evi-harness]\ngate = ['handle: max<120', 'turn_gap: max<1200']\n")
+    failed = run()
+    failed.assert_outcomes(passed=1)
+    assert failed.ret == pytest.ExitCode.TESTS_FAILED
+    assert "EVI gate" in said(failed)
+    assert "FAILED        handle: max<120: 120.000 ms" in said(failed)
+    assert "'turn_gap: max<1200' of the configuration is about what this does not measure" in said(failed)
+    assert run("--evi-gate", "handle: max<=120").ret == 0
+    pytester.makepyprojecttoml("[tool.evi-harness]\ngates = []\n")
+    wrong = run()
+    wrong.assert_outcomes(errors=1)
+    assert "[tool.evi-harness] has no key 'gates'" in said(wrong)
+
+
+def test_what_runs_the_tests_gets_at_what_they_measured(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``evi-harness ab`` compares two test runs: 1 ms more of the handler's own is found, to the nanosecond."""
+    pytester.makepyfile(test_measured=MEASURED)
+    monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
+    tests = f"{sys.executable} -m pytest -q -p evi_harness.pytest_plugin -p no:cacheprovider"
+    ab = [sys.executable, "-m", "evi_harness", "ab", "--runs", "1", "--warm-up", "0", "--metric", "handle"]
+    same = subprocess.run([*ab, "--a", tests, "--b", tests], capture_output=True, text=True, check=False, cwd=str(pytester.path))
+    assert (same.returncode, "passed" in same.stdout) == (0, True), same.stdout + same.stderr
+    slower = [*ab, "--a", tests, "--b", f"env SLOWER=0.001 {tests}"]
+    found = subprocess.run(slower, capture_output=True, text=True, check=False, cwd=str(pytester.path))
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert re.search(r"REGRESSED +handle each: 120\.000 ms → 121\.000 ms .* at test_measured\.py::test_app turn 1", found.stdout)
 
 
 def test_github_is_told_where_a_test_failed(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -652,6 +710,8 @@ def test_the_network_can_be_shut(run: Run, pytester: pytest.Pytester) -> None:
     [
         (["--evi-block-network", "--evi-allow-host", "https://example.org/"], "is no host that could be allowed"),
         (["--evi-clock", "moon"], "invalid choice: 'moon'"),
+        (["--evi-gate", "handel: max<5"], "there is no metric 'handel'"),
+        (["--evi-gate", "turn_gap: max<1200"], "the service is the recording"),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_refused(run: Run, options: List[str], words: str) -> None:

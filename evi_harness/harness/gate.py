@@ -34,6 +34,7 @@ __all__ = [
     "Gate",
     "GateOptions",
     "gate_for",
+    "gate_from",
     "load_baseline",
     "rules_for",
     "run_of_session",
@@ -126,16 +127,17 @@ class Gate:
             raise _judges_the_recording(about_service[0], f"{played[0]} is a replay")
         return self.judge_runs([run_of(measured)], redactor_for(*(one.session for one in measured)).string)
 
-    def judge_runs(self, runs: Sequence[Run], redact: Optional[Callable[[str], str]] = None) -> GateReport:
+    def judge_runs(self, runs: Sequence[Run], redact: Optional[Callable[[str], str]] = None, *, keep: bool = True) -> GateReport:
         """Judge runs, and keep them where they are to be kept; see ``judge``.
 
         Args:
             runs: At least one; of several of the same, a threshold is held to all samples together.
             redact: Takes secrets out of what is told; None for what knows those of this process's environment.
+            keep: Whether they may be kept at all.
         """
         redact = redact or redactor_for().string
         samples = [sample for run in runs for sample in run.samples]
-        saved = None if self._save_to is None else save_baseline(self._save_to, runs, redact)
+        saved = save_baseline(self._save_to, runs, redact) if self._save_to is not None and keep else None
         return GateReport(
             thresholds=tuple(judge_threshold(one, samples) for one in self._thresholds),
             comparisons=() if self._baseline is None else compare_jobs(self._baseline.runs, runs, self._rules),
@@ -186,7 +188,11 @@ def gate_for(options: GateOptions, *, is_replay: bool, folder: Optional[Path] = 
         UsageError: A threshold cannot be read, or is about the service in a replay; the configuration cannot be meant.
         EviHarnessError: The baseline cannot be read.
     """
-    configured = load_configuration(folder)
+    return gate_from(options, load_configuration(folder), is_replay=is_replay)
+
+
+def gate_from(options: GateOptions, configured: Configuration, *, is_replay: bool) -> Gate:
+    """Make a gate ready of a configuration that was read already; see ``gate_for``."""
     thresholds = [parse_threshold(text) for text in options.gate]
     if is_replay:
         for threshold in thresholds:

@@ -1,19 +1,41 @@
-"""What tests that replayed tell a CI server: a case for each, with the file and line that are to be marked.
+"""What tests that replayed tell when all have run: a CI server a case for each, with the file and line to mark; people what was accepted.
 
-Rules of living here: what a test told is plain data, since it may come from another process. Where no CI server listens, nothing is told.
+Rules of living here: what a test told is plain data, since it may come from another process. Where no CI server listens, none is told.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from evi_harness.harness.ci import ci_for, tell_ci
+from evi_harness.harness.discretion import Discreet
+from evi_harness.harness.replay import ReplayResult
 from evi_harness.harness.testing import CheckedReplay
 from evi_harness.measure.thresholds import FAILED, PASSED
 from evi_harness.report.ci import Case
+from evi_harness.report.expectation import UNCHANGED, expectation_lines
 from evi_harness.report.gate import GateReport
+from evi_harness.report.plain import printable
 
-__all__ = ["tell_tests", "told_test"]
+__all__ = ["accepted", "tell_tests", "told_test"]
+
+
+def accepted(results: Iterable[ReplayResult]) -> List[str]:
+    """What replays with ``update`` made of what their sessions expect: the session, what became of its file, each change.
+
+    Args:
+        results: The replays; of those in which all was sent that is expected, nothing is told.
+    """
+    return [line for result in results for line in _accepted(result)]
+
+
+def _accepted(result: ReplayResult) -> List[str]:
+    expectation = result.report.expectation
+    if expectation is None or expectation.outcome == UNCHANGED:
+        return []
+    name = result.report.recorded.name
+    first, *changes = expectation_lines(expectation, Discreet(result.redactor))
+    return [result.redactor.string(printable(line)) for line in (f"{name}: {first}", *changes)]
 
 
 def told_test(

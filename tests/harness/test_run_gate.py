@@ -1,4 +1,4 @@
-"""What the replays of a test run measured, by test, kept and compared."""
+"""What the replays of a test run measured, by test: kept, compared and held to thresholds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from evi_harness.errors import EviHarnessError
-from evi_harness.harness.baselining import Baselining, measured_run
+from evi_harness.harness.gate import GateOptions
 from evi_harness.harness.replay import ReplayResult, replay_session
+from evi_harness.harness.run_gate import RunGate, measured_run
 from evi_harness.session.session import Session
 
 
@@ -32,11 +33,11 @@ def test_each_replay_of_a_test_has_a_name_of_its_own(result: ReplayResult) -> No
 def test_what_is_kept_is_met_by_the_same(result: ReplayResult, tmp_path: Path) -> None:
     """All tests make one baseline, whose verdict on the same run is that all passed; of a test that ran twice the last counts."""
     file = tmp_path / "base.json"
-    first = Baselining(None, file, tmp_path)
+    first = RunGate(GateOptions(save_baseline=file), tmp_path)
     for test in ("a", "b", "a"):
         first.take(test, measured_run(test, [result]))
     assert first.judge(keep=True).saved == str(file)
-    second = Baselining(file, None, tmp_path)
+    second = RunGate(GateOptions(baseline=file), tmp_path)
     for test in ("b", "a"):
         second.take(test, measured_run(test, [result]))
     report = second.judge(keep=True)
@@ -48,22 +49,43 @@ def test_what_is_kept_is_met_by_the_same(result: ReplayResult, tmp_path: Path) -
 def test_what_is_not_to_be_kept_is_not(result: ReplayResult, tmp_path: Path) -> None:
     """Where tests failed, nothing is written."""
     file = tmp_path / "base.json"
-    baselining = Baselining(None, file, tmp_path)
-    baselining.take("a", measured_run("a", [result]))
-    assert baselining.judge(keep=False).saved is None
+    gate = RunGate(GateOptions(save_baseline=file), tmp_path)
+    gate.take("a", measured_run("a", [result]))
+    assert gate.judge(keep=False).saved is None
     assert not file.exists()
 
 
 def test_nothing_is_no_measure(tmp_path: Path) -> None:
     """A comparison of nothing is refused."""
     with pytest.raises(EviHarnessError, match="no test measured a replay"):
-        Baselining(None, tmp_path / "base.json", tmp_path).judge(keep=True)
+        RunGate(GateOptions(save_baseline=tmp_path / "base.json"), tmp_path).judge(keep=True)
+
+
+def test_the_configuration_s_thresholds_hold_for_the_run_and_its_baseline_does_not(result: ReplayResult, tmp_path: Path) -> None:
+    """All replays together are held to them; what is about the service is passed over; the command line's own replace them."""
+    configured = 'gate = ["queue: count>=0", "handle: max<0", "turn_gap: max<1"]\nbaseline = "of_sessions.json"\n'
+    (tmp_path / "pyproject.toml").write_text(f"[tool.evi-harness]\n{configured}")
+    gate = RunGate(GateOptions(), tmp_path)
+    assert gate.is_needed
+    for test in ("a", "b"):
+        gate.take(test, measured_run(test, [result]))
+    report = gate.judge(keep=True)
+    assert [(one.threshold.text, one.verdict) for one in report.thresholds] == [("queue: count>=0", "passed"), ("handle: max<0", "failed")]
+    assert report.passed_over == ("turn_gap: max<1",)
+    assert (report.comparisons, report.exit_code) == ((), 1)
+    [held] = RunGate(GateOptions(gate=("queue: max<10s",)), tmp_path)._gate._thresholds
+    assert held.metric == "queue"
+
+
+def test_nothing_is_judged_where_nothing_is_asked_for(tmp_path: Path) -> None:
+    """No option and no configuration, no gate."""
+    assert not RunGate(GateOptions(), tmp_path).is_needed
 
 
 def test_what_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
     """A baseline that is not there, or a configuration that cannot be meant, ends all before anything runs."""
     with pytest.raises(EviHarnessError, match="cannot be read"):
-        Baselining(tmp_path / "no.json", None, tmp_path)
+        RunGate(GateOptions(baseline=tmp_path / "no.json"), tmp_path)
     (tmp_path / "pyproject.toml").write_text('[tool.evi-harness]\nbaselin = "x"\n')
     with pytest.raises(EviHarnessError, match="baselin"):
-        Baselining(None, tmp_path / "base.json", tmp_path)
+        RunGate(GateOptions(save_baseline=tmp_path / "base.json"), tmp_path)

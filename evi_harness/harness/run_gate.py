@@ -1,4 +1,4 @@
-"""What the replays of a whole test run measured, kept as a baseline and compared with one.
+"""The gate of a whole test run: what all its replays measured, held to thresholds and compared with a baseline.
 
 Each replay is measured under the name of its test, so that a test is compared with itself. Rules of living here: what crosses between the
 processes of a test run is plain data; a comparison of nothing is refused, since it would let all pass.
@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Dict, Iterable, List, Mapping
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.configuration import load_configuration
-from evi_harness.harness.gate import GateOptions, load_baseline, rules_for, save_baseline
+from evi_harness.harness.gate import GateOptions, gate_from
 from evi_harness.harness.replay import ReplayResult
 from evi_harness.measure.baseline import Baseline, Run, baseline_json, merged, read_baseline_json, run_of
-from evi_harness.measure.comparison import compare_jobs
 from evi_harness.measure.measuring import measure
-from evi_harness.report.gate import FAIL, GateReport
+from evi_harness.report.gate import GateReport
 
-__all__ = ["Baselining", "measured_run"]
+__all__ = ["RunGate", "measured_run"]
 
 
 def measured_run(test: str, results: Iterable[ReplayResult]) -> Dict[str, Any]:
@@ -37,34 +36,34 @@ def measured_run(test: str, results: Iterable[ReplayResult]) -> Dict[str, Any]:
     return baseline_json(Baseline((replace(run, samples=samples),)))
 
 
-class Baselining:
+class RunGate:
     """Takes what tests measured, and judges all of it at the end.
 
     Args:
-        baseline: The file to compare with, None for none.
-        save_to: The file to write what was measured to, None for none.
-        folder: Where the search for the project's configuration begins: it says how to compare.
+        options: What the test run's command line asks for.
+        folder: Where the search for the project's configuration begins. Its baseline is not used: that is one of sessions, and here each
+            replay bears the name of its test.
 
     Raises:
-        UsageError: The configuration cannot be meant.
+        UsageError: A threshold cannot be read or is about the service; the configuration cannot be meant.
         EviHarnessError: The baseline cannot be read.
     """
 
-    def __init__(self, baseline: Optional[Path], save_to: Optional[Path], folder: Path) -> None:
-        configured = load_configuration(folder)
-        self._rules = rules_for(GateOptions(), configured)
-        self._inconclusive = configured.inconclusive or FAIL
-        self._file = baseline
-        self._old = None if baseline is None else load_baseline(baseline)
-        self._save_to = save_to
+    def __init__(self, options: GateOptions, folder: Path) -> None:
+        self._gate = gate_from(options, replace(load_configuration(folder), baseline=None), is_replay=True)
         self._runs: Dict[str, List[Run]] = {}
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything to judge or to keep."""
+        return self._gate.is_needed
 
     def take(self, test: str, told: Mapping[str, Any]) -> None:
         """Take what one test measured; of a test that ran again, the last counts."""
         self._runs[test] = list(read_baseline_json(told, test).runs)
 
     def judge(self, *, keep: bool) -> GateReport:
-        """Compare, and keep.
+        """Judge, and keep.
 
         Args:
             keep: Whether what was measured may become a baseline; not where tests failed, since what they measured is no measure.
@@ -73,15 +72,5 @@ class Baselining:
             EviHarnessError: Nothing was measured; the file cannot be written.
         """
         if not self._runs:
-            raise EviHarnessError("no test measured a replay, so there is nothing to compare or to keep")
-        run = merged([run for runs in self._runs.values() for run in runs])
-        saved = save_baseline(self._save_to, [run]) if self._save_to is not None and keep else None
-        return GateReport(
-            comparisons=() if self._old is None else compare_jobs(self._old.runs, [run], self._rules),
-            seed=self._rules.seed,
-            false_alarm=self._rules.false_alarm,
-            inconclusive=self._inconclusive,
-            old=str(self._file or ""),
-            new="this run",
-            saved=None if saved is None else str(saved),
-        )
+            raise EviHarnessError("no test measured a replay, so there is nothing to judge or to keep")
+        return self._gate.judge_runs([merged([run for runs in self._runs.values() for run in runs])], keep=keep)
