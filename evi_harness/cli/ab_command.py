@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any, ContextManager, Dict, Optional, Tuple
 
 import click
 
 from evi_harness.cli.gate_options import ci_options, comparing_options
+from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 from evi_harness.cli.seconds import Seconds
-from evi_harness.errors import EviHarnessError
 
 __all__ = ["command"]
 
@@ -27,13 +25,7 @@ __all__ = ["command"]
 @click.option("--metric", "metrics", metavar="METRIC", multiple=True, help="Compare this metric alone. May be given again.")
 @comparing_options
 @click.option("--run-timeout", default=600.0, show_default=True, type=Seconds(min=1), metavar="SECONDS", help="How long one run may take.")
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    metavar="FILE",
-    help="Write the report as JSON to this file; - for standard output. docs/gate-report.schema.json is its schema.",
-)
+@json_option("the report", "gate-report.schema.json")
 @ci_options
 def command(
     in_revisions: Tuple[str, ...],
@@ -46,7 +38,7 @@ def command(
     metrics: Tuple[str, ...],
     comparing: Dict[str, Any],
     run_timeout: float,
-    json_file: Optional[Path],
+    json_file: Optional[str],
     ci: Dict[str, Any],
 ) -> int:
     """Tell whether a new version is slower than an old one: both are run in turns, in one job.
@@ -61,7 +53,7 @@ def command(
     from evi_harness.harness.ci import ci_for, tell_ci
     from evi_harness.harness.gate import GateOptions
 
-    aside = json_file is not None and str(json_file) == "-"
+    aside = json_file == STANDARD_OUTPUT
     with sides as both:
         report = compare_sides(
             both,
@@ -75,8 +67,7 @@ def command(
     for line in report.lines():
         click.echo(line, err=aside)
     tell_ci(ci_for(**ci), gates=[report], write=lambda line: click.echo(line, err=aside))
-    if json_file is not None:
-        _write(json_file, json.dumps(report.json(), indent=2, allow_nan=False) + "\n", aside)
+    write_json(json_file, report.json)
     return report.exit_code
 
 
@@ -90,13 +81,3 @@ def _sides(in_revisions: Tuple[str, ...], commands: Tuple[Optional[str], ...], n
 
         return revisions(str(names[0]), str(names[1]), in_revisions)
     raise click.UsageError("Give either --a and --b, or --a-rev and --b-rev with a command behind --.")
-
-
-def _write(file: Path, text: str, aside: bool) -> None:
-    if aside:
-        click.echo(text, nl=False)
-        return
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EviHarnessError(f"the report cannot be written: {error.strerror}", where=str(file)) from None

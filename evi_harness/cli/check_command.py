@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Tuple
+from typing import Optional, Tuple
 
 import click
+
+from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
 
 
 @click.command("check")
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-def command(sessions: Tuple[Path, ...]) -> int:
-    """List everything that is wrong with session folders, with file and line. Exits with 1 if anything is."""
-    from evi_harness.harness.sessions import check_session
+@json_option("every single problem", "check-report.schema.json")
+def command(sessions: Tuple[Path, ...], json_file: Optional[str]) -> int:
+    """List everything that is wrong with session folders, with file and line.
 
-    n_problems = 0
-    for session in sessions:
-        problems = check_session(session)
-        n_problems += len(problems)
-        for problem in problems:
-            click.echo(f"{session}: {problem}")
-        if not problems:
-            click.echo(f"{session}: nothing wrong")
-    return 1 if n_problems else 0
+    A SESSION is a session folder, or a folder of them; several are told in a section each. More than ten problems of one cause are one
+    line, with how many there are. Exits with 1 if anything is wrong with any.
+    """
+    from evi_harness.harness.sessions import check_sessions
+
+    aside = json_file == STANDARD_OUTPUT
+    report = check_sessions(sessions, write=lambda line: click.echo(line, err=aside))
+    write_json(json_file, report.json)
+    return report.exit_code

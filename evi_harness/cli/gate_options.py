@@ -11,10 +11,14 @@ from typing import Any, Callable, Dict, Mapping, Sequence
 
 import click
 
+from evi_harness.cli.report_files import in_a_folder
+from evi_harness.errors import EviHarnessError
+
 __all__ = ["NAMES", "ci_options", "comparing_options", "gate_options"]
 
 _Function = Callable[..., Any]
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_WRITTEN = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 _COMPARING = (
     click.option(
@@ -41,7 +45,8 @@ _GATE = (
     click.option("--baseline", type=_FILE, metavar="FILE", help="Compare what is measured with this baseline."),
     click.option(
         "--save-baseline",
-        type=click.Path(path_type=Path),
+        type=click.Path(writable=True, path_type=Path),
+        callback=in_a_folder,
         metavar="FILE",
         envvar="EVI_HARNESS_SAVE_BASELINE",
         help="Keep what is measured as a baseline; in a folder, as a new file.",
@@ -54,11 +59,14 @@ _GATE = (
     ),
 )
 _CI = (
-    click.option("--junit", "junit_file", type=_FILE, metavar="FILE", help="Write JUnit XML for a CI server to this file."),
+    click.option(
+        "--junit", "junit_file", type=_WRITTEN, callback=in_a_folder, metavar="FILE", help="Write JUnit XML for a CI server to this file."
+    ),
     click.option(
         "--summary",
         "summary_file",
-        type=_FILE,
+        type=_WRITTEN,
+        callback=in_a_folder,
         metavar="FILE",
         help="Add a summary in Markdown to this file.  [default: GitHub's, where it runs this]",
     ),
@@ -84,8 +92,23 @@ def gate_options(function: _Function) -> _Function:
 
 
 def ci_options(function: _Function) -> _Function:
-    """Give a command the options of what CI reads; they come as one dictionary, ``ci``: the arguments of ``ci_for``."""
-    return _packed(function, _CI, "ci", _OF_CI)
+    """Give a command the options of what CI reads; they come as one dictionary, ``ci``: the arguments of ``ci_for``.
+
+    Where the command could not do its work, that is what CI reads; a report that is not there looks like one that nobody asked for.
+    """
+
+    @wraps(function)
+    def telling(*args: Any, ci: Dict[str, Any], **values: Any) -> Any:
+        try:
+            return function(*args, ci=ci, **values)
+        except EviHarnessError as error:
+            from evi_harness.harness.ci import ci_for, tell_failure
+
+            name = click.get_current_context().info_name or ""
+            tell_failure(ci_for(**ci), name, error, write=lambda line: click.echo(line, err=True))
+            raise
+
+    return _packed(telling, _CI, "ci", _OF_CI)
 
 
 def _packed(function: _Function, options: Sequence[Callable[[_Function], _Function]], name: str, packed: Mapping[str, str]) -> _Function:

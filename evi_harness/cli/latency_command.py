@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 import click
 
 from evi_harness.cli.gate_options import ci_options, gate_options
-from evi_harness.errors import EviHarnessError
+from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, report_option, write_json, write_text
 
 __all__ = ["command"]
-
-
-def _in_a_folder(ctx: click.Context, param: click.Parameter, value: Optional[str]) -> Optional[str]:
-    """Refuse a file that cannot be written before anything is measured, not after it."""
-    if value not in (None, "-") and not Path(value or "").parent.is_dir():
-        raise click.BadParameter(f"{str(Path(value or '').parent)!r} is no folder.", ctx, param)
-    return value
-
-
-_FILE = click.Path(dir_okay=False, writable=True, allow_dash=True)
 
 
 @click.command("latency")
@@ -50,22 +38,8 @@ _FILE = click.Path(dir_okay=False, writable=True, allow_dash=True)
     show_default=True,
     help="What finds the user's speech; 'auto' takes the first of the two that is installed.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    type=_FILE,
-    callback=_in_a_folder,
-    help="Write everything as JSON to this file; - for standard output. docs/latency.schema.json is its schema.",
-)
-@click.option(
-    "--csv",
-    "csv_file",
-    metavar="FILE",
-    type=_FILE,
-    callback=_in_a_folder,
-    help="Write the samples, one a line, to this file; - for standard output.",
-)
+@json_option("everything", "latency.schema.json")
+@report_option("--csv", "csv_file", "Write the samples, one a line, to this file; - for standard output.")
 @gate_options
 @ci_options
 def command(
@@ -80,35 +54,30 @@ def command(
 ) -> int:
     """Tell how long everything took in sessions: turn by turn, and together.
 
-    A recording tells of the service and the network, a replay (replay --out DIR) of your own code. What cannot be known is a dash with
-    its reason. docs/latency.md has every metric.
+    A SESSION is a session folder, or a folder of them. A recording tells of the service and the network, a replay (replay --out DIR) of
+    your own code. What cannot be known is a dash with its reason. docs/latency.md has every metric.
     """
     from evi_harness.harness.ci import ci_for, tell_ci
     from evi_harness.harness.gate import GateOptions, gate_for
     from evi_harness.harness.latency import measure_sessions
+    from evi_harness.harness.sessions import find_sessions
 
-    if json_file == csv_file == "-":
+    if json_file == csv_file == STANDARD_OUTPUT:
         raise click.UsageError("--json and --csv cannot both have standard output.")
     judge = gate_for(GateOptions(**gate), is_replay=False)
-    report = measure_sessions(sessions, end_of_turn_ms=end_of_turn_ms, min_interruption_ms=min_interruption_ms, detector=detector)
+    report = measure_sessions(
+        find_sessions(sessions, damaged=True),
+        end_of_turn_ms=end_of_turn_ms,
+        min_interruption_ms=min_interruption_ms,
+        detector=detector,
+    )
     # With a file on standard output, people read standard error.
-    aside = "-" in (json_file, csv_file)
+    aside = STANDARD_OUTPUT in (json_file, csv_file)
     gates = [judge.judge(report.measured)] if judge.is_needed else []
     for line in [*report.lines(), *(line for one in gates for line in one.lines())]:
         click.echo(line, err=aside)
-    if json_file is not None:
-        _write(json_file, json.dumps(report.json(), indent=2, allow_nan=False) + "\n")
+    write_json(json_file, report.json)
     if csv_file is not None:
-        _write(csv_file, report.csv())
+        write_text(csv_file, report.csv())
     tell_ci(ci_for(**ci), gates=gates, write=lambda line: click.echo(line, err=aside))
     return gates[0].exit_code if gates else 0
-
-
-def _write(name: str, text: str) -> None:
-    if name == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        Path(name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EviHarnessError(f"the figures cannot be written: {error.strerror}", where=name) from None

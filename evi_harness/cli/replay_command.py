@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
@@ -12,17 +11,10 @@ import click
 from click.core import ParameterSource
 
 from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
+from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 from evi_harness.cli.seconds import Seconds
-from evi_harness.errors import EviHarnessError
 
 __all__ = ["command"]
-
-
-def _in_a_folder(ctx: click.Context, param: click.Parameter, value: Optional[str]) -> Optional[str]:
-    """Refuse a file that cannot be written before the replay runs, not after it."""
-    if value not in (None, "-") and not Path(value or "").parent.is_dir():
-        raise click.BadParameter(f"{str(Path(value or '').parent)!r} is no folder.", ctx, param)
-    return value
 
 
 def _by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) -> Dict[str, str]:
@@ -80,14 +72,7 @@ def _by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) 
     type=click.Path(file_okay=False, path_type=Path),
     help="Write the replay's own session to DIR/<UTC time>-<name>-replay/.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, writable=True, allow_dash=True),
-    callback=_in_a_folder,
-    help="Write the report as JSON to this file; - for standard output. docs/replay-report.schema.json is its schema.",
-)
+@json_option("the report", "replay-report.schema.json")
 @click.option(
     "--timeout",
     default=60.0,
@@ -193,16 +178,16 @@ def command(
     if not, and with 4 if a gate cannot be decided.
     """
     from evi_harness.harness.ci import cases_of_result, ci_for, tell_ci
-    from evi_harness.harness.corpus import find_sessions
     from evi_harness.harness.gate import GateOptions, gate_for, runs_of_result
+    from evi_harness.harness.sessions import find_sessions
 
-    folders = find_sessions(sessions)
+    folders = find_sessions(sessions, damaged=True)
     is_many = len(folders) > 1 or folders[0] != sessions[0]
     only = {name: options.pop(name) for name in (*_OF_LIVE, *_OF_MANY)}
     _refuse_the_others(ctx, only["live"], is_many)
     judge = gate_for(GateOptions(**gate), is_replay=not only["live"])
     # With the report on standard output, people read standard error; so does what the handler itself prints.
-    aside = json_file == "-"
+    aside = json_file == STANDARD_OUTPUT
     with redirect_stdout(sys.stderr) if aside else nullcontext():
         if only["live"]:
             result: Any = _live(folders[0], only, options["out"])
@@ -213,9 +198,7 @@ def command(
         gates = [judge.judge_runs(runs_of_result(result))] if judge.is_needed else []
     for line in [*result.lines(), *(line for one in gates for line in one.lines())]:
         click.echo(line, err=aside)
-    if json_file is not None:
-        told = {**result.json(), "gate": gates[0].json() if gates else None}
-        _write(json_file, json.dumps(told, indent=2, allow_nan=False) + "\n")
+    write_json(json_file, lambda: {**result.json(), "gate": gates[0].json() if gates else None})
     tell_ci(ci_for(**ci), cases_of_result(result, options["handler"]), gates, write=lambda line: click.echo(line, err=aside))
     return int(result.exit_code) or (gates[0].exit_code if gates else 0)
 
@@ -284,13 +267,3 @@ def _live(folder: Path, only: Dict[str, Any], out: Optional[Path]) -> Any:
         ca=only["ca"],
     )
     return replay_live(folder, options, agree=lambda what: only["yes"] or (sys.stdin.isatty() and click.confirm(what, err=True)))
-
-
-def _write(name: str, text: str) -> None:
-    if name == "-":
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EviHarnessError(f"the report cannot be written: {error.strerror}", where=name) from None

@@ -1,8 +1,9 @@
-"""``evi-harness show SESSION``."""
+"""``evi-harness show SESSION…``."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Tuple
 
 import click
 
@@ -10,11 +11,14 @@ __all__ = ["command"]
 
 
 @click.command("show")
-@click.argument("session", type=click.Path(exists=True, path_type=Path))
-def command(session: Path) -> int:
-    """Print the header and the timeline of SESSION. Audio frames that follow one another are one line."""
-    from evi_harness.harness.sessions import show_session
+@click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+def command(sessions: Tuple[Path, ...]) -> int:
+    """Print the header and the timeline of a session, or list several.
 
-    for line in show_session(session):
-        click.echo(line)
-    return 0
+    A SESSION is a session folder, or a folder of them. Of one session, audio frames that follow one another are one line. Several, or a
+    folder of them, are a line each: when it was made, how long it is, how many turns and events it has, what made it, whether it is
+    complete and what is missing. Exits with 3 if one cannot be read.
+    """
+    from evi_harness.harness.sessions import show_sessions
+
+    return show_sessions(sessions, write=click.echo)

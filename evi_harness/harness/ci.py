@@ -7,21 +7,24 @@ here: nothing is judged; what cannot be written is an error, since a missing rep
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from evi_harness.errors import EviHarnessError
+from evi_harness.harness.discretion import redactor_for
 from evi_harness.harness.replay import ReplayResult
 from evi_harness.measure.thresholds import FAILED, PASSED
 from evi_harness.report.ci import ERROR, Case, gate_cases, github_annotations, junit, summary
 from evi_harness.report.corpus import Outcome
 from evi_harness.report.gate import GateReport
 
-__all__ = ["CiOptions", "cases_of_result", "ci_for", "handler_file", "replay_case", "tell_ci", "without_ci"]
+__all__ = ["CiOptions", "cases_of_result", "ci_for", "handler_file", "replay_case", "tell_ci", "tell_failure", "without_ci"]
 
 _SUMMARY = "GITHUB_STEP_SUMMARY"
 _ACTIONS = "GITHUB_ACTIONS"
+_PROGRAM = "evi-harness"
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,20 @@ def tell_ci(
         for line in github_annotations(told):
             write(line)
     return told
+
+
+def tell_failure(options: CiOptions, command: str, error: EviHarnessError, write: Callable[[str], object] = print) -> None:
+    """Tell a CI server that a command could not do its work. Raises nothing: the error itself is told by whoever runs this.
+
+    Args:
+        options: What, and where.
+        command: Its name.
+        error: Why.
+        write: Takes the lines that GitHub reads.
+    """
+    lines = redactor_for().string(str(error)).splitlines()
+    with suppress(EviHarnessError):
+        tell_ci(options, [Case(_PROGRAM, command, ERROR, lines[0], tuple(lines))], write=write)
 
 
 def _write(file: Path, text: str, mode: str) -> None:

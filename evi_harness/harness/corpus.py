@@ -7,7 +7,6 @@ worker is that session's fault and no other's.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import traceback
@@ -16,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.harness.executors import default_jobs, lent_executor, local_processes
@@ -24,9 +23,8 @@ from evi_harness.harness.gate import runs_of_result
 from evi_harness.harness.repeating import replay_repeatedly
 from evi_harness.measure.baseline import merged
 from evi_harness.report.corpus import CorpusReport, Outcome
-from evi_harness.storage.layout import HEADER_FILE
 
-__all__ = ["find_sessions", "replay_corpus", "replay_one"]
+__all__ = ["replay_corpus", "replay_one"]
 
 # Of what a handler prints in a session, so many lines are kept, the last ones.
 _KEPT_LINES = 40
@@ -37,33 +35,6 @@ _BROKE = 3
 
 # A process replays one session at a time: a run stands in for the sound system and the clock of its whole process.
 _ONE_AT_A_TIME = threading.Lock()
-
-
-def find_sessions(places: Iterable[Union[str, Path]]) -> List[Path]:
-    """The session folders that are meant by folders, or by folders of sessions.
-
-    Args:
-        places: Session folders, files in them, and folders with session folders anywhere below.
-
-    Returns:
-        Session folders: in the order given, sorted by path within a folder of sessions, each once. A place with no session in it stands
-        for itself, so that its replay says what is wrong with it.
-    """
-    found: Dict[Path, None] = {}
-    for place in map(Path, places):
-        is_one = place.is_file() or (place / HEADER_FILE).is_file()
-        found.update(dict.fromkeys([place] if is_one else _below(place) or [place]))
-    return list(found)
-
-
-def _below(place: Path) -> List[Path]:
-    folders = []
-    for folder, below, files in os.walk(place):
-        if HEADER_FILE in files:
-            folders.append(Path(folder))
-            # A session folder holds no sessions.
-            below.clear()
-    return sorted(folders)
 
 
 def replay_corpus(

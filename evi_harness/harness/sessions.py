@@ -1,22 +1,56 @@
-"""Session folders as acts: load, check, show."""
+"""Session folders as acts: find, load, check, show."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Union
+from typing import Callable, Dict, Iterable, List, Sequence, Set, Union
 
-from evi_harness.errors import SessionUnreadable
+from evi_harness.errors import EviHarnessError, SessionUnreadable
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.discretion import Discreet, discreet_session, redactor_for
+from evi_harness.report import listing
+from evi_harness.report.check import Checked, CheckReport
 from evi_harness.report.plain import printable
 from evi_harness.report.timeline import as_lines
+from evi_harness.session.problem import Problem
 from evi_harness.session.session import Session
-from evi_harness.storage.check import Problem, check_folder
-from evi_harness.storage.layout import HEADER_FILE
+from evi_harness.storage.check import check_folder
+from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE
 from evi_harness.storage.reader import read_session
 
-__all__ = ["Problem", "check_session", "load_session", "show_session"]
+__all__ = ["check_session", "check_sessions", "find_sessions", "load_session", "show_session", "show_sessions"]
+
+
+def find_sessions(places: Iterable[Union[str, Path]], *, damaged: bool = False) -> List[Path]:
+    """The session folders that are meant by folders, or by folders of sessions.
+
+    Args:
+        places: Session folders, files in them, and folders with session folders anywhere below.
+        damaged: Find also what may be one: a folder whose header is gone, and one that may not be read.
+
+    Returns:
+        Session folders: in the order given, sorted by path within a folder of sessions, each once. A place with no session in it stands
+        for itself, so that what is done with it says what is wrong with it.
+    """
+    marks = {HEADER_FILE, EVENTS_FILE} if damaged else {HEADER_FILE}
+    found: Dict[Path, None] = {}
+    for place in map(Path, places):
+        is_one = place.is_file() or any((place / mark).is_file() for mark in marks)
+        found.update(dict.fromkeys([place] if is_one else _below(place, marks, damaged) or [place]))
+    return list(found)
+
+
+def _below(place: Path, marks: Set[str], damaged: bool) -> List[Path]:
+    folders: List[Path] = []
+    refused: List[Path] = []
+    for folder, below, files in os.walk(place, onerror=lambda error: refused.append(Path(error.filename))):
+        if not marks.isdisjoint(files):
+            folders.append(Path(folder))
+            # A session folder holds no sessions.
+            below.clear()
+    return sorted([*folders, *refused] if damaged else folders)
 
 
 def load_session(folder: Union[str, Path]) -> Session:
@@ -61,10 +95,36 @@ def check_session(folder: Union[str, Path]) -> List[Problem]:
         folder: The folder.
 
     Returns:
-        Problems with file and line, in the order of the folder; empty where nothing is wrong. Never raises on a damaged folder.
+        Problems with file and line, causes first, then in the order of the folder; empty where nothing is wrong. Never raises on a
+        damaged folder.
     """
     redactor = redactor_for()
     return [replace(one, what=printable(redactor.string(one.what))) for one in check_folder(Path(folder), EVI)]
+
+
+def check_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str], object]) -> CheckReport:
+    """Check session folders one by one, and tell of each at once.
+
+    Args:
+        places: Session folders, and folders of them.
+        write: Takes each line for people: of one session its problems, of several a section each and a sum.
+
+    Returns:
+        The report, with the sessions in the order of ``find_sessions``.
+    """
+    folders = find_sessions(places, damaged=True)
+    is_one = _is_one(places, folders)
+    checked = []
+    for folder in folders:
+        one = Checked(str(folder), tuple(check_session(folder)))
+        for line in one.lines() if is_one else one.section():
+            write(line)
+        checked.append(one)
+    report = CheckReport(tuple(checked))
+    if not is_one:
+        write("")
+        write(report.sum())
+    return report
 
 
 def show_session(folder: Union[str, Path]) -> List[str]:
@@ -76,3 +136,48 @@ def show_session(folder: Union[str, Path]) -> List[str]:
     session = load_session(folder)
     redactor = redactor_for(session)
     return [redactor.string(line) for line in as_lines(discreet_session(session, redactor), Discreet(redactor))]
+
+
+def show_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str], object]) -> int:
+    """Show one session, or list several.
+
+    Args:
+        places: Session folders, and folders of them.
+        write: Takes each line: of one session those of ``show_session``; of several a heading, a line each, and a sum.
+
+    Returns:
+        0, or of several the exit code of what could not run where one cannot be read.
+
+    Raises:
+        SessionUnreadable: There is but one, see ``load_session``.
+        AudioMissing: There is but one, and audio that its timeline needs is not in the folder.
+    """
+    folders = find_sessions(places, damaged=True)
+    if _is_one(places, folders):
+        for line in show_session(folders[0]):
+            write(line)
+        return 0
+    width = listing.width_of(map(str, folders))
+    write(listing.heading(width))
+    rows = []
+    for folder in folders:
+        rows.append(_listed(folder))
+        write(listing.line(rows[-1], width))
+    write("")
+    write(listing.summed(rows))
+    return SessionUnreadable.exit_code if any(row.refused is not None for row in rows) else 0
+
+
+def _is_one(places: Sequence[Union[str, Path]], folders: Sequence[Path]) -> bool:
+    """Whether one session was named, rather than a folder of sessions, however few are in it."""
+    return len(folders) == 1 and folders[0] == Path(places[0])
+
+
+def _listed(folder: Path) -> listing.Listed:
+    try:
+        session = load_session(folder)
+        redactor = redactor_for(session)
+        one = listing.listed(str(folder), discreet_session(session, redactor), EVI)
+    except EviHarnessError as error:
+        return listing.Listed(str(folder), refused=redactor_for().string(error.what))
+    return replace(one, missing=tuple(map(redactor.string, one.missing)))

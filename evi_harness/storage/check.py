@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tup
 from evi_harness.errors import SessionError
 from evi_harness.session.events import Closed, Unknown
 from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Header
+from evi_harness.session.problem import FILE_CUT, Problem
 from evi_harness.session.protocols import Dialect
 from evi_harness.storage import codec, header_file
 from evi_harness.storage.expectation import ExpectedLine, expected_lines
@@ -27,28 +28,7 @@ from evi_harness.storage.opening import Folder, sessions_below
 from evi_harness.storage.reader import DROPPED, KILLED, body_problem, dropped_told, dropped_until, end_told, line_blocks, read_header
 from evi_harness.storage.redaction import GENERAL_NAMES, Redactor
 
-__all__ = ["Problem", "check_folder"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong.
-
-    Attributes:
-        file: The file's name in the folder, empty for the folder itself.
-        line: The line, from 1, None where it is not about one.
-        what: What is wrong.
-        hint: What to do about it, empty where there is nothing.
-    """
-
-    file: str
-    line: Optional[int]
-    what: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        place = f"{self.file or 'the folder'}{'' if self.line is None else f', line {self.line}'}"
-        return f"{place}: {self.what}{f' {self.hint}' if self.hint else ''}"
+__all__ = ["check_folder"]
 
 
 class _Span(NamedTuple):
@@ -57,6 +37,7 @@ class _Span(NamedTuple):
     start: int
     stop: int
     line: int
+    seq: int
 
 
 def check_folder(folder: Union[str, os.PathLike[str]], dialect: Optional[Dialect] = None) -> List[Problem]:
@@ -67,11 +48,18 @@ def check_folder(folder: Union[str, os.PathLike[str]], dialect: Optional[Dialect
         dialect: Tells which names are secret; without it, names that are secret anywhere are looked for.
 
     Returns:
-        The problems, those of the whole folder first, then by file and line; empty for a sound folder.
+        The problems: what is the cause of others first, then those of the whole folder, then by file and line; empty for a sound folder.
     """
     checking = _Checking(Folder(folder), dialect)
     checking.run()
-    return sorted(checking.problems, key=lambda one: (one.file, one.line or 0, one.what))
+    return sorted(checking.problems, key=_order)
+
+
+def _order(one: Problem) -> Tuple[Any, ...]:
+    """Causes first, then by place; of two sentences that differ in a number, the smaller first."""
+    # A sentence may quote a stranger, and Python reads no number of some thousand digits.
+    words = re.split(r"([0-9]{1,18})", one.what)
+    return (one.kind != FILE_CUT, one.file, one.line or 0, [int(word) if at % 2 else word for at, word in enumerate(words)])
 
 
 class _Checking:
@@ -98,12 +86,16 @@ class _Checking:
         """Look at everything."""
         if not self._place.path.is_dir():
             what = "this is a file, and a session is a folder." if self._place.path.exists() else "there is no such folder."
-            self._say("", None, what)
+            self._say("not_a_session", "", None, what)
+            return
+        refused = _refused(self._place.path)
+        if refused is not None:
+            self._say("folder_unreadable", "", None, f"it cannot be read: {refused}.")
             return
         if not any(os.path.lexists(self._place.path / name) for name in (HEADER_FILE, EVENTS_FILE)):
             # Somebody's own folder: nothing else in it is this module's affair.
             what = f"this is no session folder: it holds neither {HEADER_FILE} nor {EVENTS_FILE}."
-            self._say("", None, what, sessions_below(self._place.path))
+            self._say("not_a_session", "", None, what, sessions_below(self._place.path))
             return
         self._files = list(self._regular_files())
         self._check_header()
@@ -117,23 +109,24 @@ class _Checking:
         self._check_expectation()
         for name in self._files:
             if name not in self._spans and name not in (HEADER_FILE, EVENTS_FILE, EXPECTED_FILE):
-                self._say(name, None, "nothing refers to this file.", "It is no part of the session.")
+                self._say("unused_file", name, None, "nothing refers to this file.", "It is no part of the session.")
 
-    def _say(self, file: str, line: Optional[int], what: str, hint: str = "") -> None:
-        self.problems.append(Problem(file, line, what, hint))
+    def _say(self, kind: str, file: str, line: Optional[int], what: str, hint: str = "", *, about: str = "") -> None:
+        self.problems.append(Problem(file, line, what, hint, kind, about))
 
     def _regular_files(self) -> Iterator[str]:
         """The names of the files in the folder; what is no file of a session folder is a problem."""
         for entry, name in _entries(self._place.path):
             mode = entry.stat(follow_symlinks=False).st_mode
             if stat.S_ISLNK(mode):
-                self._say(name, None, "this is a symbolic link, which no reader follows.", "Put the file itself in its place.")
+                what = "this is a symbolic link, which no reader follows."
+                self._say("symbolic_link", name, None, what, "Put the file itself in its place.")
             elif name == PAYLOADS and stat.S_ISDIR(mode):
                 continue
             elif not stat.S_ISREG(mode):
-                self._say(name, None, "this is no regular file.", "It is no part of a session.")
+                self._say("not_a_regular_file", name, None, "this is no regular file.", "It is no part of a session.")
             elif not is_inside(name):
-                self._say(name, None, "this is no name of a file of a session folder.", "It is no part of the session.")
+                self._say("strange_name", name, None, "this is no name of a file of a session folder.", "It is no part of the session.")
             else:
                 yield name
 
@@ -141,17 +134,18 @@ class _Checking:
         try:
             header, version = read_header(self._place)
         except SessionError as error:
-            self._say(HEADER_FILE, None, f"{error.what}.")
+            self._say("header_unreadable", HEADER_FILE, None, f"{error.what}.")
             return
         self._header = header
         if version < FORMAT_VERSION:
-            self._say(HEADER_FILE, None, f"the folder is of version {version}; its lines are judged as of version {FORMAT_VERSION}.")
+            what = f"the folder is of version {version}; its lines are judged as of version {FORMAT_VERSION}."
+            self._say("old_version", HEADER_FILE, None, what)
         if not header.complete:
             why = header.abandoned or KILLED
-            self._say(HEADER_FILE, None, f"the session is not complete: {why}.")
+            self._say("incomplete", HEADER_FILE, None, f"the session is not complete: {why}.")
         before = header_file.encode(header)
         if header_file.encode(header_file.redacted(header, self._redactor)) != before:
-            self._say(HEADER_FILE, None, "what looks like a secret stands here.", "Replace it by [redacted], and revoke it.")
+            self._say("secret", HEADER_FILE, None, "what looks like a secret stands here.", "Replace it by [redacted], and revoke it.")
 
     def _lines(self) -> Iterator[Tuple[int, bytes, bool]]:
         """Number and text of each line, and whether it ends with a newline."""
@@ -164,24 +158,26 @@ class _Checking:
                 if last:
                     yield first + len(texts), last, False
         except SessionError as error:
-            self._say(EVENTS_FILE, None, f"{error.what}.")
+            self._say("events_unreadable", EVENTS_FILE, None, f"{error.what}.")
 
     def _check_line(self, number: int, text: bytes, is_whole: bool) -> None:
         if not is_whole:
-            self._say(EVENTS_FILE, number, f"the file ends within the line, after {len(text)} bytes of it.", "The writer was killed here.")
+            what = f"the file ends within the line, after {len(text)} bytes of it."
+            self._say("line_cut", EVENTS_FILE, number, what, "The writer was killed here.")
         try:
             line, extra = decode(text)
         except ValueError as error:
             self._n_damaged += 1
             if is_whole:
-                self._say(EVENTS_FILE, number, f"the line cannot be read: {error}.")
+                self._say("line_damaged", EVENTS_FILE, number, f"the line cannot be read: {error}.")
             return
         self._check_order(number, line)
         self._check_time(number, line)
         if isinstance(line, UnknownLine):
             self._count(Unknown.kind)
             if self._header is None or self._header.minor <= FORMAT_MINOR:
-                self._say(EVENTS_FILE, number, f"{line.event!r} is no kind of event of version {FORMAT_VERSION}.{FORMAT_MINOR}.")
+                what = f"{line.event!r} is no kind of event of version {FORMAT_VERSION}.{FORMAT_MINOR}."
+                self._say("unknown_event", EVENTS_FILE, number, what, about=line.event)
             return
         self._count(str(line.__struct_config__.tag))
         if isinstance(line, (SentLine, ReceivedLine)):
@@ -194,15 +190,16 @@ class _Checking:
 
     def _check_order(self, number: int, line: AnyLine) -> None:
         if line.seq <= self._last_seq:
-            self._say(EVENTS_FILE, number, f"seq {line.seq} comes after seq {self._last_seq}.")
+            self._say("out_of_order", EVENTS_FILE, number, f"seq {line.seq} comes after seq {self._last_seq}.")
         elif line.seq > self._last_seq + 1 and line.seq != self._dropped_until + 1:
-            self._say(EVENTS_FILE, number, f"{line.seq - self._last_seq - 1} events are missing before seq {line.seq}.")
+            what = f"{line.seq - self._last_seq - 1} events are missing before seq {line.seq}."
+            self._say("events_missing", EVENTS_FILE, number, what)
         self._last_seq = max(self._last_seq, line.seq)
         last_seq = dropped_until(line)
         if last_seq is not None:
             self._dropped_until = last_seq
             self._n_dropped += last_seq - line.seq + 1
-            self._say(EVENTS_FILE, number, f"{dropped_told(line, last_seq)}.")
+            self._say("events_dropped", EVENTS_FILE, number, f"{dropped_told(line, last_seq)}.")
 
     def _check_time(self, number: int, line: AnyLine) -> None:
         """Whether the line was over before the one before it began: it is written when the send returned, when the app took the frame."""
@@ -214,7 +211,7 @@ class _Checking:
             self._too_early = []
         if over_ns < before_ns:
             what = f"it was over at {over_ns} ns, before the line before it began at {before_ns} ns."
-            (self._too_early if is_untaken else self.problems).append(Problem(EVENTS_FILE, number, what))
+            (self._too_early if is_untaken else self.problems).append(Problem(EVENTS_FILE, number, what, kind="time_goes_back"))
 
     def _check_end(self) -> None:
         """Where a session that nobody completed ends."""
@@ -223,12 +220,12 @@ class _Checking:
             return
         n_events = sum(self._counts.values())
         told = end_told(n_events, self._latest_ns, header.counts.get(DROPPED, 0) - self._n_dropped)
-        self._say(EVENTS_FILE, n_events or None, f"{told}.")
+        self._say("ends_here", EVENTS_FILE, n_events or None, f"{told}.")
 
     def _check_frame(self, number: int, line: Union[SentLine, ReceivedLine]) -> None:
         problem = body_problem(line)
         if problem is not None:
-            self._say(EVENTS_FILE, number, f"{problem}.")
+            self._say("body_damaged", EVENTS_FILE, number, f"{problem}.")
             return
         for edit in self._redactor.edits(codec.body_of(line)):
             self._say_secret(number, edit.what)
@@ -236,9 +233,10 @@ class _Checking:
         if used is None:
             return
         if not is_inside(used.file):
-            self._say(EVENTS_FILE, number, f"{used.file!r} is no name of a file in a session folder.")
+            what = f"{used.file!r} is no name of a file in a session folder."
+            self._say("name_leaves_the_folder", EVENTS_FILE, number, what, about=used.file)
             return
-        self._spans.setdefault(used.file, []).append(_Span(used.offset, used.offset + used.length, number))
+        self._spans.setdefault(used.file, []).append(_Span(used.offset, used.offset + used.length, number, line.seq))
         self._check_frame_size(number, StoredFrame(line, self._place))
 
     def _check_frame_size(self, number: int, frame: StoredFrame) -> None:
@@ -248,7 +246,7 @@ class _Checking:
             # The file is absent or too short: told once, for the file.
             return
         if size != frame.size:
-            self._say(EVENTS_FILE, number, f"the line says that the frame has {frame.size} bytes, and it has {size}.")
+            self._say("frame_size", EVENTS_FILE, number, f"the line says that the frame has {frame.size} bytes, and it has {size}.")
 
     def _check_secrets_beside_frames(self, number: int, line: Any, extra: Mapping[str, Any], file: str = EVENTS_FILE) -> None:
         line.redacted = ()
@@ -257,44 +255,61 @@ class _Checking:
             self._say_secret(number, what, file)
 
     def _say_secret(self, number: int, what: str, file: str = EVENTS_FILE) -> None:
-        self._say(file, number, f"what looks like a secret stands here: {what}.", "Replace it by [redacted], and revoke it.")
+        told = f"what looks like a secret stands here: {what}."
+        self._say("secret", file, number, told, "Replace it by [redacted], and revoke it.", about=f"{file} {what}")
 
     def _check_expectation(self) -> None:
         try:
             for line in expected_lines(self._place):
                 self._check_expected_line(line)
         except SessionError as error:
-            self._say(EXPECTED_FILE, None, f"{error.what}.")
+            self._say("expectation_unreadable", EXPECTED_FILE, None, f"{error.what}.")
 
     def _check_expected_line(self, line: ExpectedLine) -> None:
         if line.problem is not None:
-            self._say(EXPECTED_FILE, line.number, f"{line.problem}.")
+            self._say("expectation_damaged", EXPECTED_FILE, line.number, f"{line.problem}.")
         elif isinstance(line.record, SentLine):
             for edit in self._redactor.edits(codec.body_of(line.record)):
                 self._say_secret(line.number, edit.what, EXPECTED_FILE)
         elif isinstance(line.record, OpenedLine):
             self._check_secrets_beside_frames(line.number, line.record, {}, EXPECTED_FILE)
         elif self._header is not None and line.record != self._header.id:
-            self._say(EXPECTED_FILE, line.number, f"it is for session {line.record}, and this is {self._header.id}.")
+            what = f"it is for session {line.record}, and this is {self._header.id}."
+            self._say("expectation_of_another", EXPECTED_FILE, line.number, what)
 
     def _check_spans(self, name: str) -> None:
         """Whether the lines account for every byte of a file, once."""
         size = self._size(name)
         spans = sorted(self._spans[name])
         if size is None:
-            self._say(name, None, f"the file cannot be read, and {len(spans)} lines refer to it, the first is line {spans[0].line}.")
+            what = f"the file cannot be read, and {len(spans)} lines refer to it, the first is line {spans[0].line}."
+            self._say("file_unreadable", name, None, what)
             return
+        self._check_end_of(name, size, [span for span in spans if span.stop > size])
         at = 0
         for span in spans:
-            if span.stop > size:
-                self._say(EVENTS_FILE, span.line, f"it refers to bytes {span.start} to {span.stop} of {name}, which ends at {size}.")
             if span.start > at:
-                self._say(name, None, f"no line refers to bytes {at} to {span.start}.")
+                self._say("bytes_unused", name, None, f"no line refers to bytes {at} to {span.start}.", about=name)
             elif span.start < at and span.stop > span.start:
-                self._say(EVENTS_FILE, span.line, f"another line refers to bytes {span.start} to {min(at, span.stop)} of {name} as well.")
+                what = f"another line refers to bytes {span.start} to {min(at, span.stop)} of {name} as well."
+                self._say("bytes_shared", EVENTS_FILE, span.line, what, about=name)
             at = max(at, span.stop)
         if at < size:
-            self._say(name, None, f"no line refers to bytes {at} to {size}.", "The recording ended after the audio and before its line.")
+            hint = "The recording ended after the audio and before its line."
+            self._say("bytes_unused", name, None, f"no line refers to bytes {at} to {size}.", hint, about=name)
+
+    def _check_end_of(self, name: str, size: int, beyond: List[_Span]) -> None:
+        """Tell that a file was cut, once, and each line that refers to what is beyond its end."""
+        if not beyond:
+            return
+        first = min(beyond, key=lambda span: span.line)
+        stop = max(span.stop for span in beyond)
+        whose = f"those from #{first.seq} on ({EVENTS_FILE}, line {first.line}) are cut short or have none"
+        what = f"it ends at byte {size}, and events refer to {stop} bytes of it: {whose}."
+        self._say(FILE_CUT, name, None, what, "Put a whole copy in its place.")
+        for span in beyond:
+            what = f"it refers to bytes {span.start} to {span.stop} of {name}, which ends at {size}."
+            self._say("beyond_the_end", EVENTS_FILE, span.line, what, about=name)
 
     def _size(self, name: str) -> Optional[int]:
         try:
@@ -309,25 +324,24 @@ class _Checking:
             return
         counted = {kind: n for kind, n in header.counts.items() if kind in (*KINDS, Unknown.kind)}
         if counted != self._counts and not self._n_damaged:
-            self._say(HEADER_FILE, None, f"it counts {_told(counted)}, and there are {_told(self._counts)}.")
+            self._say("counts_differ", HEADER_FILE, None, f"it counts {_told(counted)}, and there are {_told(self._counts)}.")
         for name in [one for one in self._files if one not in (HEADER_FILE, EXPECTED_FILE) and one not in header.digests]:
-            self._say(HEADER_FILE, None, f"it has no digest of {name}.")
+            self._say("no_digest", HEADER_FILE, None, f"it has no digest of {name}.")
         for name, digest in sorted(header.digests.items()):
             self._check_digest(name, digest)
 
     def _check_track(self, name: str, n_bytes: int) -> None:
         size = self._size(name)
         if size is None:
-            self._say(name, None, f"the file cannot be read, and {HEADER_FILE} lists it.")
+            self._say("file_unreadable", name, None, f"the file cannot be read, and {HEADER_FILE} lists it.", about=HEADER_FILE)
             return
         if size != n_bytes and self._header is not None and self._header.complete:
-            self._say(name, None, f"it holds {size} bytes of audio, and {HEADER_FILE} says {n_bytes}.")
+            self._say("track_size", name, None, f"it holds {size} bytes of audio, and {HEADER_FILE} says {n_bytes}.")
         if PAYLOADS not in name:
             stated = self._place.stated_size(name)
             if stated != size:
-                self._say(
-                    name, None, f"its own header says {stated} bytes of samples, and there are {size}.", "Audio editors can mend that."
-                )
+                what = f"its own header says {stated} bytes of samples, and there are {size}."
+                self._say("wav_size", name, None, what, "Audio editors can mend that.")
 
     def _check_digest(self, name: str, digest: str) -> None:
         try:
@@ -335,10 +349,10 @@ class _Checking:
             for block in self._place.blocks(name):
                 actual.update(block)
         except (OSError, SessionError):
-            self._say(name, None, f"the file cannot be read, and {HEADER_FILE} has its digest.")
+            self._say("file_unreadable", name, None, f"the file cannot be read, and {HEADER_FILE} has its digest.", about="digest")
             return
         if actual.hexdigest() != digest:
-            self._say(name, None, "it was changed after the recording: the digest differs.")
+            self._say("digest_differs", name, None, "it was changed after the recording: the digest differs.")
 
 
 def _entries(path: Path) -> Iterator[Tuple[os.DirEntry[str], str]]:
@@ -346,6 +360,15 @@ def _entries(path: Path) -> Iterator[Tuple[os.DirEntry[str], str]]:
     payloads = path / PAYLOADS
     inner = _sorted_entries(payloads) if payloads.is_dir() and not payloads.is_symlink() else []
     return chain(((entry, entry.name) for entry in _sorted_entries(path)), ((entry, f"{PAYLOADS}/{entry.name}") for entry in inner))
+
+
+def _refused(path: Path) -> Optional[str]:
+    """Why the system does not let the folder be read; None where it does."""
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def _sorted_entries(path: Path) -> List[os.DirEntry[str]]:

@@ -1,19 +1,163 @@
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
 from evi_harness.cli.main import main
-from evi_harness.evi.dialect import EVI
 from evi_harness.harness.sessions import check_session
-from evi_harness.storage.writer import write_session
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "docs" / "check-report.schema.json").read_text(encoding="utf-8"))
 
 
-def test_each_folder_is_told_and_one_bad_one_is_enough(tmp_path, weather, capsys):
-    """A line a problem, a line for a sound folder; 1 if anything is wrong."""
-    good = str(write_session(tmp_path / "good", weather, EVI))
-    bad = str(write_session(tmp_path / "bad", weather, EVI))
-    (tmp_path / "bad" / "user.wav").unlink()
-    assert main(["check", good, bad]) == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{good}: nothing wrong"
-    assert lines[1:] == [f"{bad}: {problem}" for problem in check_session(bad)]
-    assert len(lines) > 1
-    assert main(["check", good]) == 0
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The current folder: two sound sessions, one that cannot be read between them, one whose audio was cut, and what is no session."""
+    monkeypatch.chdir(tmp_path)
+    for name, source in (("s/a", "weather"), ("s/b", "typed"), ("s/c", "typed"), ("cut", "demo"), ("one/a", "typed")):
+        shutil.copytree(ROOT / "sessions" / source, name)
+    Path("s/b/session.json").write_text("{")
+    os.truncate("cut/user.wav", 44 + 100_000)
+    Path("empty").mkdir()
+    Path("file.txt").write_text("no session\n")
+    return tmp_path
+
+
+@pytest.fixture
+def run(here, capsys):
+    """Runs a command line; gives the code, the lines that were printed, and what went to standard error."""
+
+    def run_(line):
+        code = main(line.split())
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err
+
+    return run_
+
+
+def test_a_sound_session_is_one_line(run):
+    """And its code is 0; one that is named twice is one."""
+    for line in ("check s/a", "check s/a/ s/a"):
+        assert run(line) == (0, ["s/a: nothing wrong"], "")
+
+
+def test_one_session_is_a_line_a_problem(run):
+    """Each begins with the folder, in the order of the call."""
+    Path("s/c/notes.txt").write_text("x")
+    code, lines, err = run("check s/c")
+    assert (code, err) == (1, "")
+    assert lines == [f"s/c: {problem}" for problem in check_session("s/c")]
+    assert len(lines) == 2
+
+
+def test_audio_that_was_cut_is_told_before_what_follows(run):
+    """The cause, all its consequences in one line, then what else is wrong with the file."""
+    code, lines, err = run("check cut")
+    assert (code, err, len(lines)) == (1, "", 5)
+    assert lines[0].startswith("cut: user.wav: it ends at byte 100000, and events refer to 682880 bytes of it: those from #318 on")
+    assert lines[1].startswith("cut: events.jsonl, line 319: it refers to bytes 99840 to 100160 of user.wav")
+    assert "1821 more like it, the last is events.jsonl, line 2176: it refers to" in lines[1]
+    assert all(line.startswith("cut: user.wav: ") for line in lines[2:])
+
+
+@pytest.mark.parametrize("line", ["check s", "check s/a s/b s/c", "check s/a s", "check s/../s/a s/b s/c s/a"])
+def test_one_that_cannot_be_read_hides_no_other(run, line):
+    """A section each, a sum, and the code of the worst."""
+    code, lines, err = run(line)
+    assert (code, err) == (1, "")
+    sections = [one for one in lines if not one.startswith(" ")]
+    assert [one.split("/")[-1] for one in sections[:3]] == ["a: nothing wrong", "b: 1 problem", "c: nothing wrong"]
+    assert "  session.json: the header cannot be read: " in "\n".join(lines)
+    assert lines[-1].startswith("3 sessions: 2 ") or "../" in line
+
+
+def test_a_folder_of_sound_sessions_is_0(run):
+    """Also where it holds but one, which is summed up all the same."""
+    assert run("check one") == (0, ["one/a: nothing wrong", "", "1 session: 1 with nothing wrong"], "")
+    shutil.rmtree("s/b")
+    assert run("check s")[:2] == (0, ["s/a: nothing wrong", "s/c: nothing wrong", "", "2 sessions: 2 with nothing wrong"])
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("empty", "this is no session folder: it holds neither session.json nor events.jsonl."), ("file.txt", "this is a file")],
+)
+def test_what_is_no_session_is_told(run, name, says):
+    """Alone and among others, which are checked all the same."""
+    code, lines, err = run(f"check {name}")
+    assert (code, err, len(lines)) == (1, "", 1)
+    assert lines[0].startswith(f"{name}: the folder: {says}")
+    code, lines, err = run(f"check {name} s/a")
+    assert (code, err) == (1, "")
+    assert [lines[0], lines[2]] == [f"{name}: 1 problem", "s/a: nothing wrong"]
+    assert says in lines[1]
+
+
+def test_a_session_that_has_lost_its_header_is_not_passed_over(run):
+    """Its events tell that it is one."""
+    Path("s/b/session.json").unlink()
+    code, lines, _ = run("check s")
+    assert code == 1
+    assert "s/b: 1 problem" in lines
+    assert lines[-1] == "3 sessions: 2 with nothing wrong, 1 with problems"
+
+
+def test_json_has_every_problem_of_every_session(run):
+    """To a file, with the same lines for people as without it; the lines are folded, the file is not."""
+    code, lines, err = run("check cut s --json out.json")
+    assert (code, err) == (1, "")
+    assert run("check cut s") == (1, lines, "")
+    told = json.loads(Path("out.json").read_text())
+    jsonschema.validate(told, SCHEMA)
+    assert [one["folder"] for one in told["sessions"]] == ["cut", "s/a", "s/b", "s/c"]
+    assert len(told["sessions"][0]["problems"]) == len(check_session("cut")) == 1826
+    assert told["sessions"][0]["problems"][0]["kind"] == "file_cut"
+    assert {one["kind"] for one in told["sessions"][0]["problems"][1:1823]} == {"beyond_the_end"}
+
+
+def test_json_on_standard_output_is_json_alone(run):
+    """People then read standard error."""
+    code, lines, err = run("check s/a --json -")
+    told = json.loads("\n".join(lines))
+    jsonschema.validate(told, SCHEMA)
+    assert (code, told["passed"], err) == (0, True, "s/a: nothing wrong\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("check", "Missing argument 'SESSION...'"),
+        ("check s/a gone", "'gone' does not exist"),
+        ("check s --json gone/a", "'gone' is no folder"),
+    ],
+)
+def test_a_mistake_is_2_and_nothing_is_checked(run, line, says):
+    """Told on standard error."""
+    code, lines, err = run(line)
+    assert (code, lines) == (2, [])
+    assert says in " ".join(err.split())
+
+
+def test_ctrl_c_ends_it_with_130(here):
+    """In the middle of many: no report is written, and no traceback."""
+    for number in range(400):
+        # More than a pipe holds: the process cannot be done before it is read.
+        folder = Path("many", f"{number:0200}")
+        folder.mkdir(parents=True)
+        (folder / "events.jsonl").touch()
+    arguments = [sys.executable, "-m", "evi_harness", "check", "many", "--json", "out.json"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(arguments, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("many/")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert (process.returncode, err) == (130, "interrupted\n")
+    assert not Path("out.json").exists()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -11,7 +13,8 @@ from evi_harness.cli.latency_command import command
 from evi_harness.cli.main import main
 from evi_harness.harness.speech import DETECTORS
 
-DEMO = str(Path(__file__).resolve().parents[2] / "sessions" / "demo")
+SESSIONS = Path(__file__).resolve().parents[2] / "sessions"
+DEMO = str(SESSIONS / "demo")
 
 
 def test_sessions_are_measured_and_told(capsys):
@@ -20,6 +23,39 @@ def test_sessions_are_measured_and_told(capsys):
     told = capsys.readouterr().out
     assert "session     demo:" in told
     assert "conversation, in ms" in told
+
+
+def test_a_folder_of_sessions_is_all_of_them(tmp_path, capsys):
+    """As for every command that takes sessions; one that cannot be read is not passed over."""
+    for name in ("demo", "weather"):
+        shutil.copytree(SESSIONS / name, tmp_path / name)
+    assert main(["latency", str(tmp_path), "--detector", "none"]) == 0
+    told = capsys.readouterr().out
+    assert [line.split()[1] for line in told.splitlines() if line.startswith("session ")] == ["demo:", "weather:"]
+    (tmp_path / "weather" / "session.json").unlink()
+    assert main(["latency", str(tmp_path), "--detector", "none"]) == 3
+    assert "weather" in capsys.readouterr().err
+
+
+def test_ci_is_told_that_nothing_could_be_measured(tmp_path, capsys, monkeypatch):
+    """The JUnit file and GitHub's mark and summary have the error; they are told no more than the terminal is."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    assert main(["latency", str(tmp_path), "--gate", "response: max<1", "--junit", str(tmp_path / "j.xml")]) == 3
+    told = capsys.readouterr().err
+    assert "this is no session folder" in told
+    assert "::error title=evi-harness%3A latency::" in told
+    suite = ElementTree.parse(tmp_path / "j.xml").getroot()
+    assert (suite.get("errors"), suite.get("tests")) == ("1", "1")
+    assert "this is no session folder" in suite.find(".//testcase[@name='latency']/error").get("message")
+    assert "this is no session folder" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_wrong_threshold_is_told_to_ci_too(tmp_path):
+    """A usage error of the harness's is one that a workflow has."""
+    file = tmp_path / "j.xml"
+    assert main(["latency", DEMO, "--gate", "respons: max<1", "--junit", str(file)]) == 2
+    assert "respons" in ElementTree.parse(file).getroot().find(".//error").get("message")
 
 
 def test_files_are_written(tmp_path, capsys):
@@ -45,6 +81,9 @@ def test_standard_output_is_for_one_of_them(option, capsys):
     [
         ((DEMO, "--json", "-", "--csv", "-"), "cannot both have standard output"),
         ((DEMO, "--json", "/no/such/folder/x.json"), "is no folder"),
+        ((DEMO, "--junit", "/no/such/folder/x.xml"), "is no folder"),
+        ((DEMO, "--summary", "/no/such/folder/x.md"), "is no folder"),
+        ((DEMO, "--save-baseline", "/no/such/folder/x.json"), "is no folder"),
         ((DEMO, "--end-of-turn-ms", "-1"), "--end-of-turn-ms"),
         ((DEMO, "--end-of-turn-ms", "nan"), "no time"),
         ((DEMO, "--detector", "ear"), "ear"),

@@ -143,7 +143,7 @@ def test_a_mistake_is_told_in_a_sentence(run, line, code, says):
 
 @pytest.mark.parametrize(
     ("line", "folder"),
-    [("check damaged", "damaged"), ("check weather newer", "newer"), ("check empty", "empty"), ("check file.txt", "file.txt")],
+    [("check damaged", "damaged"), ("check newer", "newer"), ("check empty", "empty"), ("check file.txt", "file.txt")],
 )
 def test_check_says_of_which_folder_it_speaks(run, line, folder):
     """With one line a problem, and 1 as the code."""

@@ -1,13 +1,114 @@
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
 from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.sessions import show_session
 from evi_harness.storage.writer import write_session
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def test_it_prints_what_the_call_gives(tmp_path, weather, capsys):
     """A door adds nothing."""
     folder = write_session(tmp_path / "weather", weather, EVI)
-    assert main(["show", str(folder)]) == 0
-    assert capsys.readouterr().out.splitlines() == show_session(folder)
+    for named in (folder, folder / "session.json"):
+        assert main(["show", str(named)]) == 0
+        assert capsys.readouterr().out.splitlines() == show_session(folder)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs a command line beside a folder of three sessions; gives the code, the lines, and what went to standard error."""
+    monkeypatch.chdir(tmp_path)
+    for name, source in (("s/a", "demo"), ("s/b", "typed"), ("s/c", "weather"), ("one/a", "typed")):
+        shutil.copytree(ROOT / "sessions" / source, name)
+    Path("empty").mkdir()
+    Path("file.txt").write_text("no session\n")
+
+    def run_(line):
+        code = main(line.split())
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err
+
+    return run_
+
+
+HEADING = "session  created                     length  turns   events  made by  complete"
+LINES = [
+    "s/a      2026-11-22 18:27:21Z      21.353 s      3     2177  record   yes",
+    "s/b      2026-11-22 12:00:00Z       3.184 s      1       10  script   yes",
+    "s/c      2026-11-22 12:00:00Z      12.238 s      2      386  script   yes",
+]
+
+
+@pytest.mark.parametrize("line", ["show s", "show s/a s/b s/c", "show s/a s"])
+def test_several_are_a_line_each_and_a_sum(run, line):
+    """However they are named."""
+    assert run(line) == (0, [HEADING, *LINES, "", "3 sessions, 36.775 s: 3 complete"], "")
+
+
+def test_a_folder_of_one_session_is_a_listing(run):
+    """A folder of sessions is listed, however few are in it."""
+    code, lines, err = run("show one")
+    assert (code, lines[0], lines[1], err) == (0, HEADING, LINES[1].replace("s/b  ", "one/a"), "")
+    assert lines[-1] == "1 session, 3.184 s: 1 complete"
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda folder: (folder / "session.json").write_text("{"), "s/b      cannot be read: the header cannot be read: "),
+        (
+            lambda folder: (folder / "session.json").unlink(),
+            "s/b      cannot be read: this is no session folder: session.json: No such file",
+        ),
+        (lambda folder: (folder / "events.jsonl").write_text("x\n"), "s/b      cannot be read: the line is damaged: "),
+    ],
+    ids=["header", "no header", "line"],
+)
+def test_one_that_cannot_be_read_hides_no_other(run, damage, told):
+    """It has its line, and gives the code."""
+    damage(Path("s/b"))
+    code, lines, err = run("show s")
+    assert (code, err) == (3, "")
+    assert [lines[1], lines[3], lines[5]] == [LINES[0], LINES[2], "3 sessions, 33.591 s: 2 complete, 1 cannot be read"]
+    assert lines[2].startswith(told)
+
+
+def test_what_is_missing_stands_behind(run):
+    """The first thing, where it is not all there."""
+    os.truncate("s/a/user.wav", 44 + 100_000)
+    code, lines, _ = run("show s")
+    assert code == 0
+    assert (
+        lines[1]
+        == f"{LINES[0]}       user.wav: it ends at byte 100000 of 682880; 1822 frames have no audio, the first in events.jsonl, line 319."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("empty", "this is no session folder"), ("file.txt", "this is a file, and a session is a folder")]
+)
+def test_what_is_no_session_is_told(run, name, says):
+    """Alone as an error, among others in its line."""
+    code, lines, err = run(f"show {name}")
+    assert (code, lines) == (3, [])
+    assert says in err
+    code, lines, err = run(f"show {name} s/b")
+    assert (code, err) == (3, "")
+    assert says in lines[1]
+    assert lines[2].split()[0] == "s/b"
+
+
+@pytest.mark.parametrize(("line", "says"), [("show", "Missing argument 'SESSION...'"), ("show s gone", "'gone' does not exist")])
+def test_a_mistake_is_2_and_nothing_is_shown(run, line, says):
+    """Told on standard error."""
+    code, lines, err = run(line)
+    assert (code, lines) == (2, [])
+    assert says in " ".join(err.split())

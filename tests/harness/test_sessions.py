@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
 
 from evi_harness.errors import SessionUnreadable
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.sessions import check_session, load_session, show_session
+from evi_harness.harness.sessions import check_session, check_sessions, find_sessions, load_session, show_session, show_sessions
 from evi_harness.storage.writer import write_session
 
 
@@ -16,6 +17,36 @@ def folder(tmp_path, weather):
     """``weather`` as a folder."""
     write_session(tmp_path / "weather", weather, EVI)
     return tmp_path / "weather"
+
+
+@pytest.fixture
+def several(tmp_path, weather):
+    """Three sessions in a folder: a sound one, one whose header is gone, one whose audio was cut."""
+    for name in ("b/sound", "a", "c"):
+        write_session(tmp_path / "several" / name, weather, EVI)
+    (tmp_path / "several" / "a" / "session.json").unlink()
+    os.truncate(tmp_path / "several" / "c" / "user.wav", 44 + 3200)
+    return tmp_path / "several"
+
+
+def test_a_folder_without_its_header_is_found_where_it_is_asked_for(several):
+    """Who checks wants it; a folder that is named is meant either way."""
+    assert find_sessions([several]) == [several / "b" / "sound", several / "c"]
+    assert find_sessions([several], damaged=True) == [several / "a", several / "b" / "sound", several / "c"]
+    for damaged in (False, True):
+        assert find_sessions([several / "a"], damaged=damaged) == [several / "a"]
+        assert find_sessions([], damaged=damaged) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the system refuses root nothing")
+def test_a_folder_that_may_not_be_read_is_found_where_it_is_asked_for(several):
+    """It may be a session."""
+    (several / "c").chmod(0)
+    try:
+        assert find_sessions([several]) == [several / "b" / "sound"]
+        assert find_sessions([several], damaged=True) == [several / "a", several / "b" / "sound", several / "c"]
+    finally:
+        (several / "c").chmod(0o700)
 
 
 def test_a_folder_or_a_file_in_it_is_loaded(folder, weather):
@@ -69,3 +100,63 @@ def test_a_strangers_words_do_not_move_the_cursor(folder):
         events.write('{"seq":99,"at_ns":1,"event":"\\u001b[31m"}\n')
     told = [*show_session(folder), *map(str, check_session(folder))]
     assert not [line for line in told if "\x1b" in line]
+
+
+def test_one_session_is_checked_as_ever(several):
+    """Each line begins with the folder, and nothing is summed up."""
+    lines = []
+    report = check_sessions([several / "c"], write=lines.append)
+    assert report.exit_code == 1
+    assert lines == report.checked[0].lines()
+    assert list(report.checked[0].problems) == check_session(several / "c")
+
+
+def test_several_are_a_section_each_and_a_sum(several):
+    """Told one by one; what is wrong with the first hides no other."""
+    lines = []
+    report = check_sessions([several], write=lines.append)
+    assert [one.folder for one in report.checked] == [str(several / name) for name in ("a", "b/sound", "c")]
+    assert lines == [*(line for one in report.checked for line in one.section()), "", report.sum()]
+    assert lines[-1] == "3 sessions: 1 with nothing wrong, 2 with problems"
+
+
+def test_a_folder_of_one_session_is_a_folder_of_sessions(several):
+    """It is summed up and listed, since nobody named the session."""
+    checked, shown = [], []
+    assert check_sessions([several / "b"], write=checked.append).exit_code == 0
+    assert checked == [f"{several / 'b' / 'sound'}: nothing wrong", "", "1 session: 1 with nothing wrong"]
+    assert show_sessions([several / "b"], write=shown.append) == 0
+    assert [shown[0].split()[0], shown[1].split()[0], shown[-1].split(",")[0]] == ["session", str(several / "b" / "sound"), "1 session"]
+
+
+def test_no_session_is_no_error():
+    """Nothing was given: nothing is wrong, and nothing is listed."""
+    lines = []
+    assert check_sessions([], write=lines.append).exit_code == 0
+    assert show_sessions([], write=lines.append) == 0
+    assert [line for line in lines if line.startswith("0 sessions")] == [lines[1], lines[-1]]
+
+
+def test_one_session_is_shown_and_several_are_listed(several):
+    """A line each, in order; one that cannot be read has its line and gives the code."""
+    lines = []
+    assert show_sessions([several / "c"], write=lines.append) == 0
+    assert lines == show_session(several / "c")
+    lines.clear()
+    assert show_sessions([several], write=lines.append) == 3
+    assert [line.split()[0] for line in lines[1:4]] == [str(several / name) for name in ("a", "b/sound", "c")]
+    assert "cannot be read: this is no session folder" in lines[1]
+    assert lines[2].endswith("yes")
+    assert "user.wav: it ends at byte 3200" in lines[3]
+    assert lines[-1].endswith("2 complete, 1 cannot be read")
+
+
+def test_a_listing_holds_no_key(several, monkeypatch):
+    """Not even where a header says one."""
+    monkeypatch.setenv("HUME_API_KEY", "0123456789abcdef")
+    path = several / "c" / "session.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "complete": False, "abandoned": "0123456789abcdef"}))
+    lines = []
+    show_sessions([several], write=lines.append)
+    assert "0123456789abcdef" not in "\n".join(lines)
+    assert "[redacted]" in lines[3]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import re
+from pathlib import Path
 
 import pytest
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Frame
+from evi_harness.session.problem import FILE_CUT, KINDS
 from evi_harness.session.wav import Pcm
-from evi_harness.storage.check import Problem, check_folder
+from evi_harness.storage import check
+from evi_harness.storage.check import check_folder
 
 SETTINGS = b'{"type":"session_settings","audio":{"encoding":"linear16","sample_rate":16000,"channels":1}}'
 BLOB = wav.header(Pcm(24_000, 1), 40) + b"\x05" * 40
@@ -86,6 +91,7 @@ CASES = {
     "cut audio": (
         lambda folder: (folder / "user.wav").write_bytes((folder / "user.wav").read_bytes()[:-2]),
         [
+            ("user.wav", None, "it ends at byte 126, and events refer to 128 bytes of it: those from #3 on (events.jsonl, line 4) are"),
             ("events.jsonl", 4, "bytes 64 to 128 of user.wav, which ends at 126"),
             ("user.wav", None, "holds 126 bytes of audio, and session.json says 128"),
             ("user.wav", None, "digest differs"),
@@ -164,6 +170,10 @@ CASES = {
         edit("events.jsonl", b'"event":"opened"', b'"event":"hologram"'),
         [DIGEST, ("events.jsonl", 1, "'hologram' is no kind of event of version 1.0"), ("session.json", None, "it counts 1 opened")],
     ),
+    "a kind that is all digits": (
+        edit("events.jsonl", b'"event":"opened"', b'"event":"' + b"7" * 5000 + b'"'),
+        [DIGEST, ("events.jsonl", 1, "is no kind of event of version 1.0"), ("session.json", None, "it counts 1 opened")],
+    ),
     "a newer minor may add": (
         lambda folder: [header(minor=3)(folder), edit("events.jsonl", b'"seq":0', b'"seq":0,"new":1')(folder)],
         [DIGEST],
@@ -205,6 +215,7 @@ def test_all_that_is_wrong_is_said(folder, name, dialect):
     assert [(problem.file, problem.line) for problem in problems] == [(file, line) for file, line, _ in expected], problems
     for problem, (_, _, part) in zip(problems, expected):
         assert part in problem.what
+        assert problem.kind in KINDS
         assert "abc" not in str(problem)
 
 
@@ -231,7 +242,39 @@ def test_any_bytes_in_any_file_raise_nothing(folder):
     assert check_folder(folder) == []
 
 
-def test_a_problem_reads_as_a_sentence():
-    """str() gives place, what and hint on one line."""
-    assert str(Problem("a.wav", None, "it is gone.", "Look for it.")) == "a.wav: it is gone. Look for it."
-    assert str(Problem("", 3, "x.")) == "the folder, line 3: x."
+def test_causes_come_first(folder):
+    """Of two files that were cut each is told once, before all that follows from it; what follows is told for each line."""
+    for name in ("user.wav", "assistant.wav"):
+        os.truncate(folder / name, 44)
+    problems = check_folder(folder, EVI)
+    assert [(one.kind, one.file) for one in problems[:2]] == [(FILE_CUT, "assistant.wav"), (FILE_CUT, "user.wav")]
+    assert [one.kind for one in problems[2:]].count(FILE_CUT) == 0
+    beyond = [(one.line, one.about) for one in problems if one.kind == "beyond_the_end"]
+    assert beyond == [(3, "user.wav"), (4, "user.wav"), (5, "assistant.wav"), (6, "assistant.wav")]
+
+
+def test_bytes_are_told_in_their_order(record):
+    """Not in that of their digits: what is told first and last is where the trouble begins and ends."""
+    folder = record([("sent", Frame(TEXT, SETTINGS)), *[("sent", Frame(BINARY, b"\x01" * 40))] * 8])
+    lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "events.jsonl").write_bytes(b"".join(line for number, line in enumerate(lines) if number % 2 or not number))
+    told = [one.what for one in check_folder(folder, EVI) if one.kind == "bytes_unused"]
+    assert told == [f"no line refers to bytes {start} to {start + 40}." for start in (0, 80, 160, 240)]
+
+
+def test_the_kinds_are_those_that_are_said():
+    """Every kind in the table is said somewhere in the module, and no other."""
+    source = Path(check.__file__).read_text(encoding="utf-8")
+    said = re.findall(r'_say\("(\w+)"', source) + re.findall(r'kind="(\w+)"', source)
+    assert {FILE_CUT, *said} == set(KINDS)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the system refuses root nothing")
+def test_a_folder_that_may_not_be_read_is_told(folder):
+    """It is not taken for an empty one."""
+    folder.chmod(0)
+    try:
+        [problem] = check_folder(folder, EVI)
+    finally:
+        folder.chmod(0o700)
+    assert str(problem) == "the folder: it cannot be read: Permission denied."

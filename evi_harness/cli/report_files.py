@@ -1,0 +1,84 @@
+"""Options that name a file to write, and the writing: ``--json FILE`` and its like.
+
+Rules of living here: what cannot be written is refused before a command does its work, not after it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional, TypeVar
+
+import click
+
+from evi_harness.errors import EviHarnessError
+
+__all__ = ["STANDARD_OUTPUT", "in_a_folder", "json_option", "report_option", "write_json", "write_text"]
+
+# With a report there, people read standard error.
+STANDARD_OUTPUT = "-"
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def in_a_folder(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Refuse, as a callback of an option, a file whose folder is not there."""
+    if value is not None and str(value) != STANDARD_OUTPUT and not Path(value).parent.is_dir():
+        raise click.BadParameter(f"{str(Path(value).parent)!r} is no folder.", ctx, param)
+    return value
+
+
+def report_option(flag: str, parameter: str, told: str) -> Callable[[_Command], _Command]:
+    """Give a command an option that names a file, or ``-`` for standard output.
+
+    Args:
+        flag: What people write.
+        parameter: The parameter's name.
+        told: The help.
+    """
+    kind = click.Path(dir_okay=False, writable=True, allow_dash=True)
+    return click.option(flag, parameter, metavar="FILE", type=kind, callback=in_a_folder, help=told)
+
+
+def json_option(what: str, schema: str) -> Callable[[_Command], _Command]:
+    """Give a command ``--json``, as its parameter ``json_file``.
+
+    Args:
+        what: What is written, for the help.
+        schema: The name of its schema in docs/.
+    """
+    told = f"Write {what} as JSON to this file; {STANDARD_OUTPUT} for standard output. docs/{schema} is its schema."
+    return report_option("--json", "json_file", told)
+
+
+def write_json(name: Optional[str], told: Callable[[], Mapping[str, Any]]) -> None:
+    """Write a report, where one is asked for.
+
+    Args:
+        name: What the option was given, None for nothing.
+        told: Makes the report.
+
+    Raises:
+        EviHarnessError: The file cannot be written.
+    """
+    if name is not None:
+        write_text(name, json.dumps(told(), indent=2, allow_nan=False) + "\n")
+
+
+def write_text(name: str, text: str) -> None:
+    """Write a text.
+
+    Args:
+        name: What the option was given.
+        text: The text, with an end of its last line.
+
+    Raises:
+        EviHarnessError: The file cannot be written.
+    """
+    if name == STANDARD_OUTPUT:
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EviHarnessError(f"the report cannot be written: {error.strerror}", where=name) from None

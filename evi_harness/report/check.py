@@ -1,0 +1,107 @@
+"""What is wrong with session folders: for people, where many problems of one cause are one line, and for programs, all of them.
+
+Rules of living here: one session is told with its folder before each problem, several in a section each; no folder hides another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
+
+from evi_harness.report.plain import printable
+from evi_harness.session.problem import Problem
+
+__all__ = ["SCHEMA", "CheckReport", "Checked"]
+
+# Version of the JSON, whose schema is docs/check-report.schema.json.
+SCHEMA = 1
+
+# So many problems of one cause are told one by one. A text editor goes to as many lines by hand, and to no more.
+_SHOWN = 10
+_SOUND = "nothing wrong"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is wrong with one session folder.
+
+    Attributes:
+        folder: The folder.
+        problems: The problems, causes first; empty for a sound folder.
+    """
+
+    folder: str
+    problems: Tuple[Problem, ...] = ()
+
+    def lines(self) -> List[str]:
+        """For people, where it is the only one: a line a problem, which begins with the folder."""
+        return [printable(f"{self.folder}: {told}") for told in _told(self.problems) or [_SOUND]]
+
+    def section(self) -> List[str]:
+        """For people, among others: the folder, and below it a line a problem."""
+        n_problems = len(self.problems)
+        verdict = f"{n_problems} problem{'' if n_problems == 1 else 's'}" if n_problems else _SOUND
+        return [printable(f"{self.folder}: {verdict}"), *(f"  {printable(told)}" for told in _told(self.problems))]
+
+    def json(self) -> Dict[str, Any]:
+        """For programs: each problem by itself."""
+        told = [{"kind": one.kind, "file": one.file, "line": one.line, "what": one.what, "hint": one.hint} for one in self.problems]
+        return {"folder": self.folder, "problems": told}
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What is wrong with some session folders.
+
+    Attributes:
+        checked: One a session, in the order in which they were given.
+    """
+
+    checked: Tuple[Checked, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 if nothing is wrong with any; else 1."""
+        return int(any(one.problems for one in self.checked))
+
+    def sum(self) -> str:
+        """The last line for people."""
+        n_sessions, n_wrong = len(self.checked), sum(bool(one.problems) for one in self.checked)
+        parts = [f"{n_sessions - n_wrong} with nothing wrong", *([f"{n_wrong} with problems"] if n_wrong else [])]
+        return f"{n_sessions} session{'' if n_sessions == 1 else 's'}: {', '.join(parts)}"
+
+    def json(self) -> Dict[str, Any]:
+        """The report for programs; docs/check-report.schema.json is its schema."""
+        return {
+            "schema": SCHEMA,
+            "passed": not self.exit_code,
+            "exit_code": self.exit_code,
+            "sessions": [one.json() for one in self.checked],
+        }
+
+
+def _told(problems: Sequence[Problem]) -> List[str]:
+    return [told for alike in _alike(problems) for told in _of_one_cause(alike)]
+
+
+def _alike(problems: Sequence[Problem]) -> List[List[Problem]]:
+    """Problems of one cause together where they are too many to be told, in the order in which each first came."""
+    by_cause: Dict[Tuple[str, str], List[Problem]] = {}
+    for one in problems:
+        by_cause.setdefault((one.kind, one.about), []).append(one)
+    groups: List[List[Problem]] = []
+    for one in problems:
+        alike = by_cause[one.kind, one.about]
+        if len(alike) <= _SHOWN:
+            groups.append([one])
+        elif one is alike[0]:
+            groups.append(alike)
+    return groups
+
+
+def _of_one_cause(alike: Sequence[Problem]) -> Iterator[str]:
+    first, last = alike[0], alike[-1]
+    if len(alike) == 1:
+        yield str(first)
+    else:
+        yield f"{first} {len(alike) - 1} more like it, the last is {last.place}: {last.what}"
