@@ -1,4 +1,4 @@
-"""What a handler leaves behind: tasks, coroutines that nobody awaited, open connections, messages to a closed one.
+"""What a handler leaves behind: tasks, threads, coroutines that nobody awaited, open connections, messages to a closed one.
 
 One object for a run, which brings together what watches each. Rules of living here: nothing that the handler does goes otherwise
 because it is watched; what is replaced is put back.
@@ -13,7 +13,9 @@ from evi_harness.live.coroutines import NeverAwaited
 from evi_harness.live.journal import Journal
 from evi_harness.live.open_sockets import OpenSockets
 from evi_harness.live.sends_after_close import SendsAfterClose
+from evi_harness.live.sent_from import SentFrom
 from evi_harness.live.tasks import AppTasks
+from evi_harness.live.threads import AppThreads
 from evi_harness.session.events import Frame
 from evi_harness.session.protocols import SENT, Dialect
 
@@ -38,23 +40,27 @@ class LeftBehind:
         self._dialect = dialect
         self._redact = redact
         self._sends = SendsAfterClose(journal, self._describe)
+        self._sent_from = SentFrom(journal, dialect)
         self._tasks = AppTasks(journal, redact, lambda: self._sends.is_over)
+        self._threads = AppThreads(journal)
         self._coroutines = NeverAwaited(journal)
         self._sockets = OpenSockets(journal)
         self._watching = ExitStack()
 
     def __enter__(self) -> LeftBehind:
-        for one in (self._tasks, self._coroutines, self._sockets):
+        for one in (self._tasks, self._threads, self._coroutines, self._sockets):
             self._watching.enter_context(one)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._sent_from.restore()
         self._sends.finish()
         self._watching.close()
 
     def opened(self, websocket: Any) -> None:
         """Take the conversation's connection, of the websockets library, as soon as it is open."""
         self._sends.watch(websocket)
+        self._sent_from.watch(websocket)
 
     def unhandled(self, loop: Any, context: Mapping[str, Any]) -> None:
         """Take what asyncio can only log: for ``loop.set_exception_handler``."""
@@ -63,9 +69,12 @@ class LeftBehind:
     async def finish(self) -> None:
         """Note what is left when the handler is done and the connection closed. What ends by itself may do so first."""
         await self._tasks.wait(ENDING_S)
+        await self._threads.wait()
         self._tasks.finish()
+        self._threads.finish()
         self._coroutines.finish()
         self._sockets.finish()
+        self._sent_from.finish()
 
     def _describe(self, frame: Frame) -> Optional[str]:
         if self._dialect.audio_places().is_audio(SENT, frame):

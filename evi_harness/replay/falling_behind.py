@@ -7,7 +7,7 @@ itself: one slow callback delays what comes meanwhile, and is told by nothing bu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.findings import Finding, recorded_seqs
 from evi_harness.session.events import Note
@@ -22,6 +22,21 @@ Span = Tuple[int, int]
 
 
 @dataclass(frozen=True)
+class _Callback:
+    """A callback of the handler's.
+
+    Attributes:
+        span: From when to when it ran.
+        name: What it is called.
+        of: The message that it had, by seq, None where it had none.
+    """
+
+    span: Span
+    name: str
+    of: Optional[int]
+
+
+@dataclass(frozen=True)
 class _Wait:
     """One message's wait.
 
@@ -31,6 +46,7 @@ class _Wait:
         added_ns: How much of it several callbacks add up to: without what the loop was blocked, and without the longest callback.
         n_callbacks: How many callbacks it waited for.
         n_waiting: How many messages had come by then and were waiting, itself included.
+        longest: The callback that kept it waiting for the longest, None where none did.
     """
 
     seq: int
@@ -38,6 +54,7 @@ class _Wait:
     added_ns: int
     n_callbacks: int
     n_waiting: int
+    longest: Optional[_Callback] = None
 
 
 def falling_behind(live: Session, threshold_ns: int = THRESHOLD_NS) -> List[Finding]:
@@ -51,24 +68,37 @@ def falling_behind(live: Session, threshold_ns: int = THRESHOLD_NS) -> List[Find
         threshold_ns: From how long on, in nanoseconds.
 
     Returns:
-        One finding for each stretch in which messages wait without a pause, about the message that fell behind furthest.
+        One finding for each stretch in which messages wait without a pause, about the message that fell behind furthest, with the
+        callback that kept it waiting for the longest.
     """
     repeats = recorded_seqs(live)
     return [
-        _finding(worst, repeats.get(worst.seq))
+        _finding(worst, repeats, live)
         for stretch in _stretches(_waits(live))
         for worst in [max(stretch, key=lambda wait: wait.added_ns)]
         if worst.added_ns >= threshold_ns
     ]
 
 
-def _finding(worst: _Wait, recorded_seq: Optional[int]) -> Finding:
+def _finding(worst: _Wait, repeats: Mapping[int, int], live: Session) -> Finding:
     came_ns, begun_ns = worst.span
     what = (
         f"a message was begun {(begun_ns - came_ns) / 1e9:.3f} s after it had come: it waited for {worst.n_callbacks} callbacks, "
         f"and {worst.n_waiting} {'message was' if worst.n_waiting == 1 else 'messages were'} waiting by then"
     )
-    return Finding("falls_behind", what, at_ns=begun_ns, live_seq=worst.seq, recorded_seq=recorded_seq)
+    detail = () if worst.longest is None else _told(worst.longest, repeats, live)
+    return Finding("falls_behind", what, at_ns=begun_ns, live_seq=worst.seq, recorded_seq=repeats.get(worst.seq), detail=detail)
+
+
+def _told(longest: _Callback, repeats: Mapping[int, int], live: Session) -> Tuple[str, ...]:
+    """What took the longest, and where it waited, as far as a note tells."""
+    begin_ns, end_ns = longest.span
+    recorded_seq = None if longest.of is None else repeats.get(longest.of)
+    message = "" if recorded_seq is None else f" with #{recorded_seq}"
+    looks = (note for note in live.notes if note.name == "handler_waits" and note.of == longest.of)
+    places = next((look.data["detail"] for look in looks if begin_ns <= look.data["at_ns"] <= end_ns), ())
+    took = f"the longest was {longest.name}{message}: {(end_ns - begin_ns) / 1e9:.3f} s"
+    return (took, *(f"it waited at {place}" for place in places[:1]), *places[1:])
 
 
 def _stretches(waits: Sequence[_Wait]) -> Iterator[List[_Wait]]:
@@ -93,19 +123,22 @@ def _waits(live: Session) -> List[_Wait]:
     # Only callbacks that ended after a message came can have kept it waiting, and both are in time.
     first, n_come = 0, 0
     for index, (seq, span) in enumerate(taken):
-        while first < len(callbacks) and callbacks[first][1] <= span[0]:
+        while first < len(callbacks) and callbacks[first].span[1] <= span[0]:
             first += 1
         while n_come < len(taken) and taken[n_come][1][0] <= span[1]:
             n_come += 1
-        overlaps = [shared for shared in (_shared(one, span) for one in _until(callbacks, first, span[1])) if shared > 0]
-        added_ns = span[1] - span[0] - sum(_shared(one, span) for one in blocked) - max(overlaps, default=0)
-        waits.append(_Wait(seq, span, added_ns, len(overlaps), n_come - index))
+        overlaps = {one: _shared(one.span, span) for one in _until(callbacks, first, span[1])}
+        kept = [one for one, shared_ns in overlaps.items() if shared_ns > 0]
+        longest = max(kept, key=overlaps.__getitem__, default=None)
+        longest_ns = 0 if longest is None else overlaps[longest]
+        added_ns = span[1] - span[0] - sum(_shared(one, span) for one in blocked) - longest_ns
+        waits.append(_Wait(seq, span, added_ns, len(kept), n_come - index, longest))
     return waits
 
 
-def _until(callbacks: Sequence[Span], first: int, end_ns: int) -> Iterator[Span]:
+def _until(callbacks: Sequence[_Callback], first: int, end_ns: int) -> Iterator[_Callback]:
     for at in range(first, len(callbacks)):
-        if callbacks[at][0] >= end_ns:
+        if callbacks[at].span[0] >= end_ns:
             return
         yield callbacks[at]
 
@@ -119,9 +152,9 @@ def _begun(live: Session) -> Dict[int, int]:
     return begun
 
 
-def _callbacks(live: Session) -> List[Span]:
-    """The spans of the outermost callbacks: what one calls within itself is part of it."""
-    spans: List[Span] = []
+def _callbacks(live: Session) -> List[_Callback]:
+    """The outermost callbacks: what one calls within itself is part of it."""
+    callbacks: List[_Callback] = []
     running: List[Note] = []
     for note in live.notes:
         if note.name == "handler_entered":
@@ -129,8 +162,8 @@ def _callbacks(live: Session) -> List[Span]:
         elif note.name == "handler_returned" and running:
             entered = running.pop()
             if not running:
-                spans.append((entered.at_ns, note.at_ns))
-    return spans
+                callbacks.append(_Callback((entered.at_ns, note.at_ns), str(entered.data["callback"]), entered.of))
+    return callbacks
 
 
 def _blocked(live: Session) -> List[Span]:

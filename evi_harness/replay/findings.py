@@ -57,6 +57,7 @@ FINDINGS: Mapping[str, FindingKind] = {
     "falls_behind": FindingKind("messages wait for the handler, longer and longer"),
     "never_returns": FindingKind("a callback of the handler's never returned"),
     "leaked_task": FindingKind("a task of the handler's was still pending at the end"),
+    "leaked_thread": FindingKind("a thread of the handler's still ran at the end"),
     "never_awaited": FindingKind("a coroutine was made and never awaited"),
     "open_socket": FindingKind("a connection that the handler opened was still open at the end"),
     # Who closed a moment ago may not know yet; and the library raises, so that nothing is lost in silence.
@@ -67,6 +68,8 @@ FINDINGS: Mapping[str, FindingKind] = {
     "rejected": FindingKind("a message was sent that the service does not take"),
     "plays_on": FindingKind("the handler played on after an interruption"),
     "never_played": FindingKind("audio was received and never played"),
+    # An app may play elsewhere, or not at all, and still be right.
+    "plays_nothing": FindingKind("audio was received, and nothing was handed on to be played", WARNING),
     "played_twice": FindingKind("audio was played more than once"),
     "out_of_order_audio": FindingKind("audio was played out of order"),
     # An app may hold audio back for reasons of its own, and still be right.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Counter as Counts
-from typing import List
+from typing import Dict, List, Tuple
 
 from evi_harness.replay.findings import Finding
 from evi_harness.session.protocols import SENT, Dialect
@@ -26,10 +26,12 @@ def rejections(recorded: Session, live: Session, dialect: Dialect) -> List[Findi
         dialect: What both are in.
 
     Returns:
-        One finding a message, in time, with the rules that it breaks. A fault is not told as often as the recording has the same.
+        One finding a message, in time, with the rules that it breaks, and where it was sent as far as notes tell. A fault is not told as
+        often as the recording has the same.
     """
     known: Counts[str] = Counter(why for one in dialect.rejected(recorded.events).values() for why in one)
     sent = {event.seq: event for event in live.sent}
+    places = _places(live)
     found = []
     for seq, reasons in dialect.rejected(live.events).items():
         new = [why for why in reasons if not known[why]]
@@ -37,5 +39,13 @@ def rejections(recorded: Session, live: Session, dialect: Dialect) -> List[Findi
         if new:
             event = sent[seq]
             said = dialect.describe(SENT, dialect.read(SENT, event.frame))
-            found.append(Finding("rejected", f"{said}: {new[0]}", at_ns=event.at_ns, live_seq=seq, detail=tuple(new[1:])))
+            detail = (*new[1:], *places.get(seq, ()))
+            found.append(Finding("rejected", f"{said}: {new[0]}", at_ns=event.at_ns, live_seq=seq, detail=detail))
     return found
+
+
+def _places(live: Session) -> Dict[int, Tuple[str, ...]]:
+    """Where in the developer's code messages were sent, by seq: the innermost place, and who called."""
+    sent = [event.seq for event in live.sent]
+    noted = ((note.data["number"], note.data["detail"]) for note in live.notes if note.name == "sent_from")
+    return {sent[number]: (f"sent at {places[0]}", *places[1:]) for number, places in noted if places and number < len(sent)}

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Callable, Mapping, Optional, Sequence
 
-from evi_harness.errors import StuckError
+from evi_harness.errors import NotAHandler, StuckError
 from evi_harness.live.behalf import on_behalf, on_behalf_from_now_on
 from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import Clock
 from evi_harness.live.cpu_time import CpuTime
 from evi_harness.live.guard import was_refused
+from evi_harness.live.handler_waits import HandlerWaits
 from evi_harness.live.journal import Journal
 from evi_harness.live.places import told, waits_at
 from evi_harness.live.tap_connection import is_closed
@@ -77,6 +78,7 @@ async def run_app(app: App) -> None:
     """Run a handler from open to close.
 
     Raises:
+        NotAHandler: The handler turns out to be none when it is given a message.
         Exception: What the SDK raises when it cannot connect. What the handler raises is noted.
     """
     async with open_chat(app.base_url, api_key="replay", options=app.options) as socket:
@@ -92,6 +94,8 @@ async def run_app(app: App) -> None:
         listening = asyncio.ensure_future(run.listen(socket))
         await _finish(app, reading, asyncio.ensure_future(websocket.wait_closed()), (speaking, listening))
     await run.observed(None, app.callbacks.on_close)
+    run.playing_on.finish()
+    run.waits.finish()
     run.cpu.finish()
 
 
@@ -153,7 +157,9 @@ class _Run:
         self._websocket = websocket
         self._looked_at = 0
         self.cpu = CpuTime(app.journal)
-        self._playing_on = PlayingOn(lambda: app.callbacks.byte_strs, app.journal, app.heard_ns)
+        self.waits = HandlerWaits(app.journal)
+        self._look: Optional[asyncio.TimerHandle] = None
+        self.playing_on = PlayingOn(lambda: app.callbacks.byte_strs, app.journal, app.heard_ns)
 
     async def read(self, socket: Any) -> None:
         messages = socket.__aiter__()
@@ -171,9 +177,9 @@ class _Run:
             event = self._next_received()
             if self._app.pump is not None:
                 self._app.pump.take(event)
-            self._playing_on.before(message)
+            self.playing_on.before(message)
             await self.observed(event, self._app.callbacks.on_message, message)
-            self._playing_on.after(event, message)
+            self.playing_on.after(event, message)
 
     async def converse(self, socket: Any) -> None:
         """Run a handler that takes the connection and reads it by itself; what it takes of it is noted."""
@@ -194,6 +200,7 @@ class _Run:
             error = raised
         finally:
             taking.stop()
+            self._look_away()
         self._conversed(taking, error, name)
 
     def _conversed(self, taking: Taking, error: Optional[BaseException], name: str) -> None:
@@ -213,6 +220,7 @@ class _Run:
             self._app.pump.take(event)
         self._app.journal.note("handler_entered", of=event.seq, callback=name)
         self._app.handling = event.seq
+        self._look = self.waits.look(event.seq, name)
         # In the handler's own task: what it starts from now on is about this message.
         on_behalf_from_now_on(name, event.seq)
         return event
@@ -220,8 +228,13 @@ class _Run:
     def _let_go(self, event: Received, failure: Optional[Exception], name: str) -> None:
         if failure is not None:
             self._note_unparseable(event, failure, ended=False)
+        self._look_away()
         self._app.handling = None
         self._app.journal.note("handler_returned", of=event.seq, callback=name)
+
+    def _look_away(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
 
     async def listen(self, socket: Any) -> None:
         """Open the microphone when it is time, unless the handler has; what ends it early ends the conversation, as it does in an app."""
@@ -251,10 +264,11 @@ class _Run:
         name = getattr(callback, "__name__", "on_message")
         journal.note("handler_entered", of=of, callback=name)
         self._app.handling = of
+        look = self.waits.look(of, name)
         try:
             with on_behalf(name, of), self.cpu.spent_on(of):
                 await call(callback, *args)
-        except StuckError:
+        except (StuckError, NotAHandler):
             raise
         except asyncio.CancelledError as error:
             if getattr(asyncio.current_task(), "was_told", True):
@@ -268,6 +282,7 @@ class _Run:
                 journal.note("raised", of=of, **told(error, name, self._app.redact))
             await self._on_error(error, name)
         finally:
+            look.cancel()
             self._app.handling = None
             journal.note("handler_returned", of=of, callback=name)
 

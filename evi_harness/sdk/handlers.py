@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import traceback
+import typing
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Mapping, Optional
@@ -35,7 +36,16 @@ _WHAT_WOULD_BE = """A handler is one of these, or a class of such objects, or a 
   a function on_message(message), or on_message(message, stream): what it puts into the stream is played
   an object with any of set_socket(socket), on_open(), on_message(message), on_close(), on_error(error), as in Hume's quickstart
   a coroutine function that takes the connection, async def main(socket), and reads it by itself
-Each but the last may be async. What a class or a function takes besides is given with --arg KEY=VALUE."""
+Each but the last may be async. What a class or a function takes besides is given with --arg KEY=VALUE.
+A class is looked at before it is built: where only its objects have the callbacks, name a function that returns one."""
+
+# What the parameter of a message may be called, where nothing but its name tells.
+_MESSAGES = ("message", "msg", "event")
+# What no message is, by the annotation of the parameter that would take it.
+_NO_MESSAGES = (str, int, float, bool, "str", "int", "float", "bool")
+
+# The kinds of parameter that can be given by name.
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -104,6 +114,7 @@ def callbacks_of(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHIN
         made = _built(handler, name, arguments)
         told = f"what {name} returned"
         return replace(_of_class(made, told) if inspect.isclass(made) else _of_object(made, told), name=name)
+    _refuse_maker(handler, name, arguments)
     return _of_function(_with(arguments, handler, name), name)
 
 
@@ -118,7 +129,7 @@ async def call(callback: Optional[Callable[..., Any]], *args: Any) -> None:
 
 def _of_class(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHING) -> Callbacks:
     if not _has_callbacks(handler) and not _is_callable_class(handler):
-        raise NotAHandler(f"{name} is no handler: the class has no on_message", hint=_WHAT_WOULD_BE)
+        raise NotAHandler(f"{name} is no handler: the class has none of {', '.join(_CALLS)}", hint=_WHAT_WOULD_BE)
     return _of_object(_built(handler, name, arguments), name)
 
 
@@ -132,11 +143,37 @@ def _of_object(thing: Any, name: str) -> Callbacks:
 
 def _of_function(function: Callable[..., Any], name: str) -> Callbacks:
     if _takes(function, 1):
-        return Callbacks(name, main=function) if _takes_connection(function) else Callbacks(name, on_message=function)
+        return Callbacks(name, main=function) if _takes_connection(function) else Callbacks(name, on_message=_hearing(function, name))
     if _takes(function, 2):
-        streaming = _Streaming(function)
+        streaming = _Streaming(_hearing(function, name))
         return Callbacks(name, on_message=streaming.on_message, owner=streaming)
     raise NotAHandler(f"{name} is no handler: it is {_kind(function)}", hint=_WHAT_WOULD_BE)
+
+
+def _hearing(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A function of a message; where it returns a handler it is no such thing, and says so."""
+
+    def checked(result: Any) -> Any:
+        if _is_handler(result):
+            raise _maker(function, name, "returned a handler when it was given a message")
+        return result
+
+    async def awaited(result: Any) -> Any:
+        return checked(await result)
+
+    def hearing(*args: Any) -> Any:
+        result = function(*args)
+        return awaited(result) if inspect.isawaitable(result) else checked(result)
+
+    # Notes call a callback by its name.
+    hearing.__name__ = getattr(function, "__name__", "on_message")
+    return hearing
+
+
+def _is_handler(result: Any) -> bool:
+    """Whether what a function returned for a message can be nothing but a handler. Asked is its class: a mock has every attribute."""
+    kind = result if inspect.isclass(result) else type(result)
+    return any(callable(getattr(kind, method, None)) for method in ("on_message", "set_socket")) or _takes_connection(result)
 
 
 class _Streaming:
@@ -181,7 +218,39 @@ def _is_wanted(parameter: inspect.Parameter) -> bool:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
         return True
     has_default = parameter.default is not parameter.empty
-    return parameter.kind is not parameter.VAR_KEYWORD and (not has_default or parameter.name in ("message", "msg", "event"))
+    return parameter.kind is not parameter.VAR_KEYWORD and (not has_default or parameter.name in _MESSAGES)
+
+
+def _refuse_maker(function: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse a function that makes a handler and is not given all that it takes, where its arguments or annotations tell."""
+    parameters = list((_parameters(function) or {}).values())
+    if not parameters or _is_async(function):
+        return
+    first = parameters[0]
+    if first.name in arguments:
+        raise _maker(function, name, f"is given {first.name}, which else would be the message, and takes more", arguments)
+    if first.annotation in _NO_MESSAGES and first.name not in _MESSAGES:
+        annotation = getattr(first.annotation, "__name__", first.annotation)
+        raise _maker(function, name, f"takes {first.name}: {annotation}, and that is no message", arguments)
+    if _has_callbacks(_returned(function)):
+        raise _maker(function, name, "returns a handler, and is not given all that it takes", arguments)
+
+
+def _returned(function: Callable[..., Any]) -> Any:
+    """What a function returns by its annotation; None where that says nothing."""
+    with suppress(Exception):
+        return typing.get_type_hints(function).get("return")
+    return None
+
+
+def _maker(function: Callable[..., Any], name: str, why: str, arguments: Mapping[str, Any] = _NOTHING) -> NotAHandler:
+    """The error for a function that makes a handler, where it would be taken for one, or was."""
+    if _is_async(function):
+        return NotAHandler(f"{name} {why}", hint="A function that makes a handler is not async.")
+    parameters = (_parameters(function) or {}).values()
+    left = [one.name for one in parameters if one.kind in _NAMED and _is_wanted(one) and one.name not in arguments]
+    give = "".join(f" --arg {one}=VALUE" for one in left)
+    return NotAHandler(f"{name} {why}", hint=f"A function that makes a handler gets what it takes with{give or ' --arg KEY=VALUE'}.")
 
 
 def _takes_connection(function: Callable[..., Any]) -> bool:
@@ -226,7 +295,7 @@ def _check_arguments(function: Any, name: str, arguments: Mapping[str, Any], n_g
     if parameters is None or any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         return
     left = list(parameters.values())[n_given:]
-    named = [one.name for one in left if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    named = [one.name for one in left if one.kind in _NAMED]
     unknown = sorted(set(arguments) - set(named))
     if unknown:
         takes = f"It takes: {', '.join(named)}." if named else "It takes none."

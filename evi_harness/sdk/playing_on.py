@@ -1,8 +1,9 @@
-"""Whether an app plays on after an interruption: what a handler hands on to be played is watched, at its ``byte_strs``.
+"""Whether an app plays what it gets, and plays on after an interruption: what a handler hands on is watched, at its ``byte_strs``.
 
 EVI stops sending when the user interrupts, but what the app holds of the reply by then is the app's to drop. Told as a finding is a
 handler that hands on audio of the interrupted reply once its ``on_message`` has returned from the interruption. What had been taken out of
-``byte_strs`` by then nobody can take back from the SDK's player: how much of it was still to be heard is a note, ``player_tail``.
+``byte_strs`` by then nobody can take back from the SDK's player: how much of it was still to be heard is a note, ``player_tail``. A
+handler whose ``byte_strs`` stays empty, whatever comes, is told once.
 
 Rules of living here: a chunk is known by its samples, so audio that the handler changes is not followed; nothing the handler does takes
 longer or goes otherwise because it is watched.
@@ -21,6 +22,9 @@ from evi_harness.session.events import Event
 from evi_harness.session.wav import split
 
 __all__ = ["PlayingOn"]
+
+# Who has had audio for so long has had the time to hand it on.
+TIME_ENOUGH_NS = 1_000_000_000
 
 
 @dataclass
@@ -59,6 +63,11 @@ class PlayingOn:
         # What the handler holds of all replies so far.
         self._held: Dict[bytes, int] = {}
         self._interruptions: List[_Interruption] = []
+        # What came to be played: the first message with sound, how many there were, and how long they play.
+        self._first: Optional[Event] = None
+        self._n_came = 0
+        self._came_ns = 0
+        self._is_fed = False
 
     def before(self, message: Any) -> None:
         """The handler gets a message.
@@ -77,14 +86,29 @@ class PlayingOn:
             event: What it came as.
             message: The message.
         """
+        if self._n_came and self._first is None:
+            self._first = event
         if getattr(message, "type", "") == "user_interruption":
             self._interruptions.append(_Interruption(event.seq, self._journal.now_ns, self._held))
             self._held = {}
             self._tell_of_tail(event)
 
+    def finish(self) -> None:
+        """The conversation is over. Of a handler that hands on nothing, it is told where there was time enough to play something."""
+        first = self._first
+        # Without a queue that could be watched, nobody knows; and who played something by other means does play.
+        if first is None or self._queue is None or self._is_fed or (self._heard_ns is not None and self._heard_ns() > 0):
+            return
+        if self._journal.now_ns - first.at_ns >= TIME_ENOUGH_NS:
+            came = f"{self._came_ns / 1e9:.2f} s of audio came in {self._n_came} message{'' if self._n_came == 1 else 's'}"
+            self._journal.note("plays_nothing", of=first.seq, what=f"{came}, and the handler put nothing into its byte_strs")
+
     def _learn(self, message: Any) -> None:
         with suppress(binascii.Error, ValueError):
             samples, length_ns = _played(base64.b64decode(message.data))
+            if any(samples):
+                self._n_came += 1
+                self._came_ns += length_ns
             self._held[samples] = length_ns
             # A new reply may hold the very samples of an old one.
             for one in self._interruptions:
@@ -96,10 +120,12 @@ class PlayingOn:
         if queue is None or queue is self._queue or not callable(getattr(queue, "_put", None)):
             return
         self._queue = queue
+        self._is_fed = self._is_fed or not queue.empty()
         # ``_put`` and ``_get`` are what asyncio.Queue leaves to its subclasses: every way of putting and taking goes through them.
         real_put, real_get = queue._put, queue._get
 
         def put(item: Any) -> None:
+            self._is_fed = True
             self._handed_on(item)
             real_put(item)
 

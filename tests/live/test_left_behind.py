@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 
 import pytest
 
@@ -61,15 +62,18 @@ async def wait():
 def test_everything_that_is_left_behind_is_told():
     """Each by its name, after a second in which it could have ended."""
     kept = []
+    over = threading.Event()
 
     async def leaves(websocket):
+        threading.Thread(target=over.wait).start()
         kept.append(asyncio.ensure_future(wait()))
         kept.append(socket.socket())
         wait()
         asyncio.get_running_loop().call_soon(int, "k9Jq")
 
     told, end_s = notes(leaves)
-    assert [name for name, _ in told] == ["never_awaited", "swallowed", "leaked_task", "open_socket"]
+    over.set()
+    assert [name for name, _ in told] == ["never_awaited", "swallowed", "leaked_task", "leaked_thread", "open_socket"]
     assert "k9Jq" not in str(told)
     assert end_s == ENDING_S
     kept[1].close()

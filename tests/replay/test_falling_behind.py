@@ -53,6 +53,27 @@ def test_a_burst_that_takes_longer_than_it_plays():
     assert finding.what == "a message was begun 2.700 s after it had come: it waited for 9 callbacks, and 1 message was waiting by then"
 
 
+def waiting(of, at_ms, *places):
+    """A note of where a callback waits."""
+    data = {"callback": "on_message", "at_ns": at_ms * MS, "detail": list(places)}
+    return Note(7000 + of + at_ms, 9000 * MS, name="handler_waits", of=of, data=data)
+
+
+def test_what_took_the_longest_is_told_with_its_place():
+    """The callback, its message and its length; where it waited, where a note of that very callback tells."""
+    spans = [(0, 300), (300, 1100), *one_after_another(4, 300, 1100)]
+    notes = (
+        waiting(1, 100, "app.py:1 in other"),
+        waiting(2, 1200, "app.py:2 in later"),
+        waiting(2, 400, "app.py:7 in ask", "app.py:3 in on_message"),
+    )
+    (finding,) = falling_behind(handled([0] * 6, spans, *notes))
+    took = "the longest was on_message with #42: 0.800 s"
+    assert finding.detail == (took, "it waited at app.py:7 in ask", "app.py:3 in on_message")
+    (finding,) = falling_behind(handled([0] * 6, spans, notes[0]))
+    assert finding.detail == (took,)
+
+
 def test_the_edge_is_exact():
     """A second, less the longest callback, is behind; a nanosecond less is not."""
     session = handled([0] * 6, one_after_another(6, 250))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.rejections import rejections
+from evi_harness.session.events import Note
 
 WRONG = {"type": "user_input"}
 RIGHT = {"type": "user_input", "text": "Good morning."}
@@ -27,3 +30,21 @@ def test_a_rejection_says_what_and_why(session_of):
     (finding,) = rejections(session_of([]), session_of([("sent", 10, {"type": "user_input", "text": 1})]), EVI)
     assert (finding.kind, finding.at_ns, finding.live_seq) == ("rejected", 10_000_000, 1)
     assert finding.what == "user types: 1: user_input: text is 1, not a string (E0101)"
+
+
+@pytest.mark.parametrize(
+    ("number", "places", "told"),
+    [
+        (1, ["app.py:3 in send", "app.py:9 in on_open"], ("sent at app.py:3 in send", "app.py:9 in on_open")),
+        (0, ["app.py:3 in send"], ()),
+        (1, [], ()),
+        (9, ["app.py:3 in send"], ()),
+    ],
+    ids=["of this one", "of another", "nowhere", "of one that never arrived"],
+)
+def test_a_rejection_says_where_it_was_sent(session_of, number, places, told):
+    """Where a note tells it, by which of the sent events it is."""
+    live = session_of([("sent", 10, RIGHT), ("sent", 20, WRONG)])
+    note = Note(90, 30, name="sent_from", data={"number": number, "detail": places})
+    (finding,) = rejections(session_of([]), replace(live, events=(*live.events, note)), EVI)
+    assert finding.detail == told

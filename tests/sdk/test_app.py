@@ -6,6 +6,7 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from evi_harness.errors import NotAHandler
 from evi_harness.evi.dialect import EVI
 from evi_harness.live.carrier import VirtualCarrier
 from evi_harness.live.journal import Journal
@@ -221,6 +222,33 @@ def test_a_handler_that_never_returns_is_told_with_its_line():
     own = [line for line in note.data["detail"] if line.startswith(__file__)]
     assert [line.rpartition(" ")[2] for line in own] == ["something", "on_message"]
     assert handler.log[-1] == "on_close"
+
+
+async def main(socket):
+    """Take each message, and its time."""
+    async for _ in socket:
+        await asyncio.sleep(0.5)
+
+
+def test_where_a_callback_waits_is_noted():
+    """Of one that takes long, by its message; also where the handler takes the messages by itself."""
+
+    class Waits(Logs):
+        async def on_message(self, message):
+            await asyncio.sleep(0.5 if message.type == "error" else 0)
+
+    for handler, name in ((Waits(), "on_message"), (main, "main")):
+        events = run(handler, (0, ERROR), (2000, Close(1000)))
+        (note,) = notes(events, "handler_waits")
+        assert (note.of, note.data["callback"]) == (next(event.seq for event in events if isinstance(event, Received)), name)
+        (place,) = note.data["detail"]
+        assert place.startswith(__file__)
+
+
+def test_a_function_that_turns_out_to_make_handlers_ends_the_run():
+    """It is the developer's error, and no finding."""
+    with pytest.raises(NotAHandler):
+        run(lambda place: Logs(), (0, CHAT), (30, Close(1000)))
 
 
 def test_a_cancelled_wait_in_a_handler_ends_the_reading_with_a_finding():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
+import unittest.mock
 
 import pytest
 
@@ -74,6 +75,18 @@ class OnlyOpen:
     async def on_open(self): ...
 
 
+class OnlyClose:
+    def on_close(self): ...
+
+
+class OnlyError:
+    def on_error(self, error): ...
+
+
+class OnlySocket:
+    def set_socket(self, socket): ...
+
+
 class AsyncCalled:
     async def __call__(self, socket): ...
 
@@ -118,6 +131,9 @@ def in_a_loop(handler, name):
         (Whole(), set(CALLBACKS)),
         (OnlyMessage, {"on_message"}),
         (OnlyOpen, {"on_open"}),
+        (OnlyClose, {"on_close"}),
+        (OnlyError, {"on_error"}),
+        (OnlySocket, {"set_socket"}),
         (function, {"on_message"}),
         (coroutine_function, {"on_message"}),
         (function_of_two, {"on_message"}),
@@ -226,8 +242,8 @@ def test_an_argument_that_nobody_takes_is_told(handler, says):
         ("on_message", "it is of type str"),
         (lambda one, two, three: None, "it is a function that can be called neither with one message nor"),
         (lambda: None, "what it returned is no handler: it is of type NoneType"),
-        (lambda: dict, "what it returned is no handler: the class has no on_message"),
-        (dict, "the class has no on_message"),
+        (lambda: dict, "what it returned is no handler: the class has none of set_socket"),
+        (dict, "the class has none of set_socket, on_open, on_message, on_close, on_error"),
         (WithWrongClose, "it.on_close cannot be called: it is of type str"),
     ],
 )
@@ -238,6 +254,91 @@ def test_what_is_no_handler_is_told_what_would_be_one(handler, says):
     for form in ("on_message(message)", "on_message(message, stream)", "set_socket(socket)", "async def main(socket)", "--arg"):
         assert form in str(raised.value)
     assert raised.value.exit_code == 2
+
+
+def needs_a_place(place):
+    """It makes a handler, and nothing in its head says so."""
+    return WithArguments(place)
+
+
+def needs_two(place, unit):
+    """The same, and could take a message and a stream."""
+    return WithArguments(place, unit)
+
+
+async def needs_to_be_awaited(place):
+    """Makes one, and is async."""
+    return WithArguments(place)
+
+
+def gives_a_class(place):
+    """Makes a class."""
+    return WithArguments
+
+
+def gives_a_coroutine_function(place):
+    """Makes one that takes the connection."""
+    return app
+
+
+@pytest.mark.parametrize(
+    ("handler", "hint"),
+    [
+        (needs_a_place, "with --arg place=VALUE."),
+        (needs_two, "with --arg place=VALUE --arg unit=VALUE."),
+        (needs_to_be_awaited, "is not async"),
+        (gives_a_class, "with --arg place=VALUE."),
+        (gives_a_coroutine_function, "with --arg place=VALUE."),
+    ],
+)
+def test_a_function_that_returns_a_handler_for_a_message_makes_handlers(handler, hint):
+    """It is known when it does so, and told what to give it."""
+
+    async def main():
+        await call(callbacks_of(handler, "it").on_message, "message")
+
+    with pytest.raises(NotAHandler, match="it returned a handler when it was given a message") as raised:
+        asyncio.run(main())
+    assert hint in str(raised.value)
+
+
+@pytest.mark.parametrize("result", [None, 5, [], unittest.mock.MagicMock(), unittest.mock.AsyncMock(), print, function, dict])
+def test_what_else_a_function_returns_for_a_message_is_nobodys_affair(result):
+    """Also what has every attribute, and what could be called."""
+    assert callbacks_of(lambda message: result, "it").on_message("message") is result
+
+
+def with_a_type(place: str):
+    """Its parameter is no message."""
+
+
+def with_its_result(place) -> OnlyMessage:
+    """It makes a handler."""
+
+
+def with_a_default(message: str = "hello"):
+    """Named as a message, whatever its type."""
+
+
+@pytest.mark.parametrize(
+    ("handler", "arguments", "says"),
+    [
+        (with_a_type, {}, "it takes place: str, and that is no message"),
+        (with_its_result, {}, "it returns a handler, and is not given all that it takes"),
+        (needs_two, {"unit": "C", "place": "Rome"}, None),
+        (needs_two, {"place": "Rome"}, "it is given place, which else would be the message, and takes more"),
+        (with_a_default, {}, None),
+    ],
+)
+def test_a_function_that_plainly_makes_handlers_is_told_before_anything_runs(handler, arguments, says):
+    """By its annotations, or by what it is given."""
+    if says is None:
+        callbacks_of(handler, "it", arguments)
+        return
+    with pytest.raises(NotAHandler, match=says) as raised:
+        callbacks_of(handler, "it", arguments)
+    left = "unit" if arguments else "place"
+    assert raised.value.hint == f"A function that makes a handler gets what it takes with --arg {left}=VALUE."
 
 
 def test_an_app_that_connects_by_itself_is_no_handler():

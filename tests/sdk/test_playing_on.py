@@ -40,10 +40,10 @@ def sound(number):
     return wav.header(wav.Pcm(24000, 1), len(samples)) + samples
 
 
-def notes(*steps, handler=None, heard=None):
+def notes(*steps, handler=None, heard=None, ended_ns=0):
     """What is noted: an int is a chunk that is received, bytes are put, ``TAKEN`` takes the next out, ``INTERRUPTION`` is one.
 
-    Each takes a millisecond.
+    Each takes a millisecond; the conversation goes on for ``ended_ns`` behind them.
     """
 
     async def main():
@@ -64,6 +64,8 @@ def notes(*steps, handler=None, heard=None):
             message = SimpleNamespace(type="audio_output" if isinstance(step, int) else "user_interruption", data=data)
             watch.before(message)
             watch.after(Received(seq, clock.ns), message)
+        clock.ns += ended_ns
+        watch.finish()
         return [event for event in journal.events if event.kind == "note"]
 
     return asyncio.run(main())
@@ -181,3 +183,44 @@ def test_a_function_is_not_watched():
     """It belongs to no object."""
     watch = PlayingOn(lambda: None, Journal(Clock()))
     watch.before(SimpleNamespace(type="audio_output", data="no base64"))
+
+
+def test_a_handler_that_hands_on_nothing_is_told_once():
+    """About the first message with sound, with how much came in how many."""
+    (note,) = notes(0, 1, 2, ended_ns=1000 * MS)
+    assert (note.name, note.of) == ("plays_nothing", 1)
+    assert note.data["what"] == "0.30 s of audio came in 3 messages, and the handler put nothing into its byte_strs"
+
+
+class NoStream:
+    """Does not play."""
+
+
+class Unwatched:
+    """Has a stream of a make of its own."""
+
+    byte_strs = SimpleNamespace()
+
+
+@pytest.mark.parametrize(
+    ("steps", "more"),
+    [
+        ((0, sound(0)), {}),
+        ((0, b"something else"), {}),
+        ((0,), {"handler": NoStream()}),
+        ((0,), {"handler": Unwatched()}),
+        ((0,), {"heard": lambda: 1}),
+        ((0,), {"ended_ns": 900 * MS}),
+        ((-1,), {}),
+        ((INTERRUPTION,), {}),
+    ],
+    ids=["plays", "plays its own", "no stream", "no queue", "plays otherwise", "no time", "silence", "no audio"],
+)
+def test_of_whom_it_is_not_told_that_nothing_is_played(steps, more):
+    """Of all who play, cannot be watched, need not play, or had no time to."""
+    assert [note.name for note in notes(*steps, **{"ended_ns": 2000 * MS, **more})] == []
+
+
+def test_what_was_put_there_before_it_was_watched_counts():
+    """A queue that is not empty has been put something into."""
+    assert notes(sound(0), 0, ended_ns=2000 * MS) == []

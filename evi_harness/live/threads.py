@@ -1,0 +1,153 @@
+"""The threads that a handler starts: which of them still run at the end, and keep the process from ending.
+
+A daemon thread does not. A worker of an executor does only while it has a job: Python ends an idle one by itself.
+
+Rules of living here: threads start as ever; only those on the handler's behalf are kept in mind, and none is kept alive. One that code
+starts below ``threading`` is not known. Where a thread is stands for one instant, so what is told of it is a sample.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from concurrent.futures import thread as pools
+from dataclasses import dataclass
+from functools import wraps
+from types import FrameType
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from weakref import WeakKeyDictionary
+
+from evi_harness.live.behalf import Behalf, behalf
+from evi_harness.live.callers import callers
+from evi_harness.live.hooks import Hooks
+from evi_harness.live.journal import Journal
+from evi_harness.live.places import places_of
+from evi_harness.live.run_threads import RunThreads
+
+__all__ = ["ENDING_S", "AppThreads"]
+
+# How long threads may take to end by themselves once the handler is done, in real seconds: one that looks once a second whether it is
+# to end has the time.
+ENDING_S = 2.0
+EVERY_S = 0.01
+
+_LOCK = threading.Lock()
+_HOOKS = Hooks()
+_WATCHING: List[AppThreads] = []
+
+
+@dataclass(frozen=True)
+class _Birth:
+    """Where a thread comes from: on whose behalf it was started, and where, the nearest place first."""
+
+    of: Behalf
+    places: Tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """By whom, and where as far as it is known: a task that waits for a thread starts it in no code of the developer's."""
+        return f"started by {self.of.callback}" + "".join(f" at {place}" for place in self.places[:1])
+
+
+class AppThreads:
+    """Watches the threads of one handler in one run. A context manager, entered on the thread that runs the handler.
+
+    Args:
+        journal: Where ``leaked_thread`` notes go.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._run = RunThreads()
+        self._births: WeakKeyDictionary[threading.Thread, _Birth] = WeakKeyDictionary()
+
+    def __enter__(self) -> AppThreads:
+        self._run.__enter__()
+        with _LOCK:
+            if not _WATCHING:
+                _HOOKS.set(threading.Thread, "start", _telling(threading.Thread.start))
+            _WATCHING.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with _LOCK:
+            _WATCHING.remove(self)
+            if not _WATCHING:
+                _HOOKS.restore()
+        self._run.__exit__(None, None, None)
+
+    def take(self, thread: threading.Thread) -> None:
+        """Take a thread that the calling one is about to start, if it does so on the handler's behalf."""
+        if not self._run.here():
+            return
+        # A new thread has no context; what it starts is on behalf of whoever started it.
+        parent = self._births.get(threading.current_thread())
+        of = behalf() or (None if parent is None else parent.of)
+        if of is not None:
+            birth = _Birth(of, callers())
+            with _LOCK:
+                self._births[thread] = birth
+
+    async def wait(self, timeout_s: float = ENDING_S) -> None:
+        """Give the threads that are left some time to end. The loop goes on meanwhile, and virtual time stands still.
+
+        Args:
+            timeout_s: How long, in real seconds; no longer than they need.
+        """
+        for _ in range(round(timeout_s / EVERY_S)):
+            left = self._left()
+            if not left:
+                return
+            left[0][0].join(EVERY_S)
+            await asyncio.sleep(0)
+
+    def finish(self) -> None:
+        """Note the threads that still run."""
+        together: Dict[str, List[Tuple[threading.Thread, _Birth]]] = {}
+        for thread, birth in self._left():
+            together.setdefault(birth.told, []).append((thread, birth))
+        for left in together.values():
+            self._leaked(left)
+
+    def _left(self) -> List[Tuple[threading.Thread, _Birth]]:
+        with _LOCK:
+            births = list(self._births.items())
+        return [(thread, birth) for thread, birth in births if thread.is_alive() and not thread.daemon and not _is_idle_worker(thread)]
+
+    def _leaked(self, left: List[Tuple[threading.Thread, _Birth]]) -> None:
+        thread, birth = left[0]
+        who, it = (f"the thread {thread.name}", "it does") if len(left) == 1 else (f"{len(left)} threads", "they do")
+        what = f"{who}, {birth.told}, still ran at the end, and the process does not end before {it}"
+        now_at = [f"is at {place}" for place in places_of(_frame(thread), 1)]
+        self._journal.note("leaked_thread", of=birth.of.of, sample=True, what=what, detail=[*now_at, *birth.places[1:]])
+
+
+def _telling(real: Callable[..., None]) -> Callable[..., None]:
+    @wraps(real)
+    def start(thread: threading.Thread, *args: Any, **kwargs: Any) -> None:
+        for watching in tuple(_WATCHING):
+            watching.take(thread)
+        real(thread, *args, **kwargs)
+
+    return start
+
+
+def _is_idle_worker(thread: threading.Thread) -> bool:
+    """Whether a thread is a worker of an executor that has no job."""
+    if type(thread).__module__ == "concurrent.futures.process":
+        # It looks after the processes, and ends with the interpreter.
+        return True
+    return thread in pools._threads_queues and not any(code is pools._WorkItem.run.__code__ for code in _codes(thread))
+
+
+def _codes(thread: threading.Thread) -> Iterator[Any]:
+    frame = _frame(thread)
+    while frame is not None:
+        yield frame.f_code
+        frame = frame.f_back
+
+
+def _frame(thread: threading.Thread) -> Optional[FrameType]:
+    """Where a thread is at this instant; None where it runs no more."""
+    return sys._current_frames().get(thread.ident or 0)
