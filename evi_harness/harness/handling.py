@@ -20,7 +20,7 @@ from evi_harness.sdk.quickstart import Quickstart
 from evi_harness.sdk.version import import_sdk
 from evi_harness.session.events import Handshake
 
-__all__ = ["Standing", "callbacks_for", "chat_options", "developers_part", "note_stuck"]
+__all__ = ["Standing", "callbacks_for", "chat_options", "developers_part", "note_sound_failures", "note_stuck"]
 
 _NOTHING: Mapping[str, Any] = {}
 _PACKAGE = str(Path(__file__).resolve().parent.parent)

@@ -6,9 +6,7 @@ import hashlib
 import json
 import math
 import time
-import uuid
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -16,14 +14,15 @@ from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.axis import Axis
-from evi_harness.harness.comparing import Comparing, Rules, matched
-from evi_harness.harness.discretion import Discreet, discreet_verdict, known_secrets, redactor_for
-from evi_harness.harness.expecting import Update, load_expected, require_folder
-from evi_harness.harness.folders import new_folder, now_utc
+from evi_harness.harness.comparing import Comparing, Rules
+from evi_harness.harness.discretion import Discreet, known_secrets, redactor_for
+from evi_harness.harness.expecting import Expected, load_expected, require_folder
+from evi_harness.harness.folders import new_folder
+from evi_harness.harness.judging import Judging, Replayed, judged
 from evi_harness.harness.outside import MACHINE, OutsideOptions
 from evi_harness.harness.real_run import run_in_real_time
-from evi_harness.harness.run import RECORDED, Run, RunOptions, run_in_virtual_time
-from evi_harness.harness.software import app, software
+from evi_harness.harness.run import REAL, RECORDED, VIRTUAL, Run, RunOptions
+from evi_harness.harness.virtual_run import run_in_virtual_time
 from evi_harness.live.lateness import Lateness, lateness_ns
 from evi_harness.live.virtual import THREAD_WAIT_NS
 from evi_harness.replay.deviations import Deviation
@@ -31,22 +30,19 @@ from evi_harness.replay.findings import Finding, severities_of
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.replay.recording import Recording
 from evi_harness.replay.trace import first_difference
-from evi_harness.replay.verdict import Verdict, judge
-from evi_harness.report.expectation import REMOVED, WRITTEN
+from evi_harness.replay.verdict import Verdict
 from evi_harness.report.plain import printable
 from evi_harness.report.replay import ReplayReport, as_json, as_text
 from evi_harness.sdk.version import installed_version
-from evi_harness.session.events import NOTHING, Event, Received, Sent, order
-from evi_harness.session.header import Anchor, Header, Recorded
+from evi_harness.session.events import NOTHING, Event, Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.storage.redaction import Redactor
 from evi_harness.storage.writer import write_session
 
 __all__ = ["CLOCKS", "ReplayResult", "replay_session"]
 
-VIRTUAL = "virtual"
 # Clock → what runs a handler on it.
-CLOCKS: Mapping[str, Callable[[Recording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, "real": run_in_real_time}
+CLOCKS: Mapping[str, Callable[[Recording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
 
 # Recorded seq and what was added to it, of each message that was upgraded.
 Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
@@ -181,21 +177,9 @@ def replay_session(
     outside.check()
     severities_of(severities)
     axis = Axis.of(speed, max_gap, first, last)
-    if update and axis.is_part:
-        raise UsageError("what is expected cannot be updated by a part of the session", hint="Leave out --from and --until, or --update.")
-    rules, max_late_ns = Rules.of(ignore, strict), _nanoseconds(max_late_ms, "a message may be late")
-    expected = load_expected(session)
-    recorded = expected.recorded
-    if update:
-        require_folder(expected)
-    if not recorded.events:
-        raise SessionUnreadable("there is no event in this session, and so nothing to replay", where=recorded.name)
-    sdk = installed_version()
-    whole, upgraded = _upgraded(expected.played, sdk) if upgrade else (expected.played, ())
-    recording = axis.recording(whole)
-    played = recording.session
-    redactor = redactor_for(recorded)
-    dialect = Discreet(redactor, rules)
+    judging = Judging(Rules.of(ignore, strict), _nanoseconds(max_late_ms, "a message may be late"), severities, update)
+    expected = _loaded(session, axis, update)
+    sdk, redactor = installed_version(), redactor_for(expected.recorded)
     options = RunOptions(
         patience=patience,
         timeout_s=timeout_s,
@@ -204,53 +188,41 @@ def replay_session(
         redact=redactor.string,
         arguments=_arguments(handler, arguments),
         blocked_ns=_nanoseconds(blocked_ms, "a step may take"),
-        dialect=Comparing(rules),
+        dialect=Comparing(judging.rules),
         outside=outside,
     )
+    whole, upgraded = _upgraded(expected.played, sdk) if upgrade else (expected.played, ())
+    recording = axis.recording(whole)
     began_s = time.perf_counter()
     run = run_once(recording, handler, options)
     real_s = time.perf_counter() - began_s
-    difference = _second(recording, handler, options, run, dialect) if twice else None
-    live = _live(recorded, run, sdk, upgraded, clock, {"axis": axis.told(), **outside.told()})
-    by_app = run.handshake_by_app
-    weighing = partial(judge, live=live, dialect=dialect, handshake_by_app=by_app, max_late_ns=max_late_ns, severities=severities)
-
-    def judged(played: Session) -> Verdict:
-        return discreet_verdict(weighing(played), redactor)
-
-    verdict = judged(played)
-    expectation = expected.report()
-    if update:
-        expectation = Update(expected, redactor, dialect, by_app, bool(difference)).accept(live, verdict)
-        if expectation.outcome in (WRITTEN, REMOVED):
-            played = axis.recording(expectation.after).session
-            verdict = judged(played)
-    folder = None if out is None else new_folder(out, f"{recorded.name or 'session'}-replay")
-    if folder is not None:
-        write_session(folder, live, EVI, secrets=known_secrets(recorded, live))
-    return ReplayResult(
-        ReplayReport(
-            recorded=played,
-            live=live,
-            handler=run.handler,
-            sdk=sdk,
-            clock=clock,
-            lateness_ns=None if clock == VIRTUAL else _lateness_ns(live),
-            verdict=verdict,
-            upgraded=upgraded,
-            hints=_hints(played, verdict, sdk),
-            twice=difference,
-            overdue_jobs=run.overdue_jobs,
-            real_s=real_s,
-            folder=None if folder is None else str(folder),
-            handshake_by="app" if by_app else "harness",
-            max_late_ns=max_late_ns,
-            strict=strict,
-            ignored=matched(rules, played, live),
-            expectation=expectation,
-        ),
-        redactor,
+    difference = _second(recording, handler, options, run, Discreet(redactor)) if twice else None
+    replayed = Replayed(
+        expected,
+        recording.session,
+        run,
+        clock,
+        lateness=None if clock == VIRTUAL else Lateness.of(lateness_ns(run.events)),
+        axis=axis,
+        source={"axis": axis.told(), **outside.told(), "upgraded": _told(upgraded)},
+        differs=bool(difference),
     )
+    report = judged(replayed, judging, redactor)
+    folder = _written(expected.recorded, report.live, out)
+    report = replace(report, upgraded=upgraded, hints=_hints(report), twice=difference, real_s=real_s, folder=folder)
+    return ReplayResult(report, redactor)
+
+
+def _loaded(session: Union[str, Path, Session], axis: Axis, update: bool) -> Expected:
+    """Load a session that there is something in to replay, and that can be updated where it is to be."""
+    if update and axis.is_part:
+        raise UsageError("what is expected cannot be updated by a part of the session", hint="Leave out --from and --until, or --update.")
+    expected = load_expected(session)
+    if update:
+        require_folder(expected)
+    if not expected.recorded.events:
+        raise SessionUnreadable("there is no event in this session, and so nothing to replay", where=expected.recorded.name)
+    return expected
 
 
 def _arguments(handler: Any, arguments: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -278,12 +250,6 @@ def _nanoseconds(ms: Optional[float], what: str) -> Optional[int]:
     return round(ms * 1e6)
 
 
-def _lateness_ns(live: Session) -> Mapping[str, Optional[int]]:
-    """How late the server sent its messages, summed up."""
-    late = Lateness.of(lateness_ns(live.events))
-    return {"n": late.n, "p50": late.p50_ns, "p99": late.p99_ns, "max": late.max_ns}
-
-
 def _upgraded(session: Session, sdk: str) -> Tuple[Session, Upgraded]:
     events: List[Event] = []
     changes = []
@@ -296,6 +262,10 @@ def _upgraded(session: Session, sdk: str) -> Tuple[Session, Upgraded]:
             changes.append((event.seq, tuple(added)))
             events.append(replace(event, frame=frame))
     return replace(session, events=tuple(events)), tuple(changes)
+
+
+def _told(upgraded: Upgraded) -> List[Mapping[str, Any]]:
+    return [{"recorded_seq": seq, "added": list(added)} for seq, added in upgraded]
 
 
 def _second(recording: Recording, handler: Any, options: RunOptions, first: Run, dialect: Discreet) -> Tuple[str, ...]:
@@ -318,39 +288,22 @@ def _said(line: str, events: Sequence[Event], dialect: Discreet) -> str:
     return f"#{event.seq} at {event.at_ns / 1e9:.9f} s, {event.kind} {said} (sha256 {digest}…)"
 
 
-def _live(recorded: Session, run: Run, sdk: str, upgraded: Upgraded, clock: str, told: Mapping[str, Any]) -> Session:
-    now = now_utc()
-    header = Header(
-        id=str(uuid.uuid4()),
-        made_by="replay",
-        created=now,
-        dialect=EVI.name,
-        service="player",
-        software={**software(), "hume": sdk},
-        app=app(),
-        recorded=Recorded(),
-        complete=True,
-        start=Anchor(0, now),
-        source={
-            "session": recorded.header.id,
-            "handler": run.handler,
-            "clock": clock,
-            "causes": EVI.version,
-            "deterministic": clock == VIRTUAL and not run.overdue_jobs,
-            **told,
-            "upgraded": [{"recorded_seq": seq, "added": list(added)} for seq, added in upgraded],
-        },
-    )
-    return Session(header, tuple(sorted(run.events, key=order)), name=f"replay of {recorded.name}")
+def _written(recorded: Session, live: Session, out: Optional[Union[str, Path]]) -> Optional[str]:
+    """Write the session that a replay yielded to a folder of sessions, where there is one; say where it is."""
+    if out is None:
+        return None
+    folder = new_folder(out, f"{recorded.name or 'session'}-replay")
+    write_session(folder, live, EVI, secrets=known_secrets(recorded, live))
+    return str(folder)
 
 
-def _hints(played: Session, verdict: Verdict, sdk: str) -> Tuple[str, ...]:
-    if not any(finding.kind == "unparseable" for finding in verdict.findings):
+def _hints(report: ReplayReport) -> Tuple[str, ...]:
+    if not any(finding.kind == "unparseable" for finding in report.verdict.findings):
         return ()
-    upgraded = [compat.upgrade(event.frame, sdk) for event in played.received]
+    upgraded = [compat.upgrade(event.frame, report.sdk) for event in report.recorded.received]
     found = [one for one in upgraded if one is not None]
     # A hint that mends something else than what stopped the replay would lead nowhere.
-    if not found or any(compat.problems(frame, sdk) for frame, _ in found):
+    if not found or any(compat.problems(frame, report.sdk) for frame, _ in found):
         return ()
     added = sorted({name for _, names in found for name in names})
     return (f"--upgrade adds {', '.join(added)} to {len(found)} message{'' if len(found) == 1 else 's'} of this session",)

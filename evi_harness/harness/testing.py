@@ -12,35 +12,29 @@ import json
 import re
 import threading
 import time
-import uuid
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, Sequence, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.comparing import Rules, matched
-from evi_harness.harness.discretion import Discreet, discreet_verdict, known_secrets, redactor_for
-from evi_harness.harness.expecting import Update, load_expected
-from evi_harness.harness.folders import new_folder, now_utc
+from evi_harness.harness.comparing import Rules
+from evi_harness.harness.discretion import Discreet, known_secrets, redactor_for
+from evi_harness.harness.expecting import load_expected
+from evi_harness.harness.folders import new_folder
+from evi_harness.harness.judging import Judging, Replayed, judged
 from evi_harness.harness.replay import ReplayResult, replay_session
+from evi_harness.harness.run import REAL, Run
 from evi_harness.harness.serving import Served, served
-from evi_harness.harness.software import app, software
 from evi_harness.live.lateness import Lateness
 from evi_harness.measure.measuring import Measured, measure
 from evi_harness.measure.metrics import CONVERSATION, METRICS
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.thresholds import PASSED, Judged, Threshold, judge_threshold, parse_threshold
-from evi_harness.replay.verdict import Verdict, judge
-from evi_harness.report.expectation import REMOVED, WRITTEN, ExpectationReport
 from evi_harness.report.plain import printable
-from evi_harness.report.replay import ReplayReport
-from evi_harness.sdk.version import installed_version
-from evi_harness.session.events import Closed, Event, Received, Sent, order
-from evi_harness.session.header import Anchor, Header, Recorded
-from evi_harness.session.session import Session
+from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.storage.writer import write_session
 
 __all__ = ["CheckedReplay", "CheckedServer", "Defaults", "Replayer", "write_report"]
@@ -308,22 +302,11 @@ class CheckedServer:
         """
         __tracebackhide__ = True
         events = self._ended(conversation)
-        expected, rules = self._expected, Rules.of(ignore, strict)
-        redactor = redactor_for(expected.recorded)
-        dialect = Discreet(redactor, rules)
-        live = _live(expected.recorded, events)
-
-        def judged(played: Session) -> Verdict:
-            return discreet_verdict(judge(played, live, dialect, handshake_by_app=True), redactor)
-
-        verdict, now, expectation = judged(expected.played), expected.played, expected.report()
-        if self._defaults.update:
-            expectation = Update(expected, redactor, dialect, handshake_by_app=True).accept(live, verdict)
-            if expectation.outcome in (WRITTEN, REMOVED):
-                now = expectation.after
-                verdict = judged(now)
-        report = _report(now, live, verdict, expectation, self.lateness)
-        result = CheckedReplay(replace(report, strict=strict, ignored=matched(rules, now, live)), redactor)
+        expected, redactor = self._expected, redactor_for(self._expected.recorded)
+        run = Run(OWN_APP, events, handshake_by_app=True)
+        judging = Judging(Rules.of(ignore, strict), update=self._defaults.update)
+        report = judged(Replayed(expected, expected.played, run, REAL, self.lateness), judging, redactor)
+        result = CheckedReplay(replace(report, real_s=report.live.duration_ns / 1e9), redactor)
         self._keep(result)
         return result
 
@@ -346,40 +329,6 @@ def _no_conversation(conversation: int, n_opened: int, is_open: bool, url: str) 
         return UsageError(what, hint="Let the app come to its end first; in an async test, await it.")
     said = "nobody has connected to the fake EVI" if not n_opened else f"there is no conversation {conversation}: {n_opened} was opened"
     return UsageError(said, hint=f"Point the app at it: as base_url, or with HUME_BASE_URL={url}")
-
-
-def _live(recorded: Session, events: Sequence[Event]) -> Session:
-    """What crossed the wire, as the session of a replay."""
-    now = now_utc()
-    header = Header(
-        id=str(uuid.uuid4()),
-        made_by="replay",
-        created=now,
-        dialect=EVI.name,
-        service="player",
-        software=software(),
-        app=app(),
-        recorded=Recorded(),
-        complete=True,
-        start=Anchor(0, now),
-        source={"session": recorded.header.id, "handler": OWN_APP, "clock": "real", "causes": EVI.version, "deterministic": False},
-    )
-    return Session(header, tuple(sorted(events, key=order)), name=f"replay of {recorded.name}")
-
-
-def _report(played: Session, live: Session, verdict: Verdict, expectation: Optional[ExpectationReport], lateness: Lateness) -> ReplayReport:
-    return ReplayReport(
-        recorded=played,
-        live=live,
-        handler=OWN_APP,
-        sdk=installed_version(),
-        verdict=verdict,
-        clock="real",
-        lateness_ns={"n": lateness.n, "p50": lateness.p50_ns, "p99": lateness.p99_ns, "max": lateness.max_ns},
-        real_s=live.duration_ns / 1e9,
-        handshake_by="app",
-        expectation=expectation,
-    )
 
 
 def _client_threshold(text: str) -> Threshold:

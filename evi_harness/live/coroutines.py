@@ -17,8 +17,8 @@ from types import CoroutineType
 from typing import Any, Callable, List, Optional
 
 from evi_harness.live.behalf import behalf
+from evi_harness.live.developers import Place, developers
 from evi_harness.live.journal import Journal
-from evi_harness.live.places import is_developers
 
 __all__ = ["NeverAwaited"]
 
@@ -86,8 +86,5 @@ def _held() -> List[Any]:
 
 def _place(coroutine: Any) -> Optional[str]:
     """Where the developer's code made a coroutine; None where somebody else did, or before the run."""
-    origin = getattr(coroutine, "cr_origin", None)
-    if not origin:
-        return None
-    file, line, function = origin[0]
-    return f"{file}:{line} in {function}" if is_developers(file) else None
+    origin = getattr(coroutine, "cr_origin", None) or ()
+    return next(iter(developers(Place(*made) for made in origin[:DEPTH])), None)

@@ -1,62 +1,43 @@
 """Places in the developer's code: where a task waits, where an exception was raised, where another thread is.
 
-Rules of living here: a place is ``file:line in function``; no source line stands in one, since it may hold a key. Left out is what the
-developer did not write: this package, Python's own library, and the libraries between the two.
+Rules of living here: whose code is whose is for ``developers`` to say; of all else nothing is told.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sysconfig
 import traceback
-from functools import cache
 from itertools import groupby
-from pathlib import Path
 from types import FrameType
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Mapping, Optional
 
-__all__ = ["is_developers", "places_of", "raised_at", "told", "waits_at"]
+from evi_harness.live.developers import Place, developers
 
-_PACKAGE = f"{Path(__file__).resolve().parent.parent}{os.sep}"
-_STANDARD = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
-_LIBRARIES = tuple(
-    f"{os.sep}site-packages{os.sep}{name}{os.sep}" for name in ("hume", "websockets", "aiohttp", "anyio", "httpcore", "httpx", "pydantic")
-)
+__all__ = ["places_of", "raised_at", "stack_of", "told", "waits_at"]
+
+# Behind it stands who runs the loop, not who made the call.
+_STEP = asyncio.Handle._run.__code__
 
 
-@cache
-def is_developers(file: str) -> bool:
-    """Whether a file is the developer's.
+def stack_of(frame: Optional[FrameType]) -> Iterator[Place]:
+    """A stack up to the step of the loop that it is in, the innermost place first, whosever it is.
 
     Args:
-        file: As a code object has it.
+        frame: The innermost frame; of one that runs on another thread, as it is at some instant.
     """
-    if file.startswith(("<frozen", _PACKAGE)) or any(library in file for library in _LIBRARIES):
-        return False
-    # Where packages are installed may be below where Python keeps its own.
-    return f"-packages{os.sep}" in file or not file.startswith(_STANDARD)
+    while frame is not None and frame.f_code is not _STEP:
+        yield Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        frame = frame.f_back
 
 
 def places_of(frame: Optional[FrameType], n_most: int = 3) -> List[str]:
     """The developer's part of a stack, the innermost place first.
 
     Args:
-        frame: The innermost frame; of one that runs on another thread, as it is at some instant.
+        frame: See ``stack_of``.
         n_most: How many places at most.
     """
-    return [place for _, place in zip(range(n_most), _developers(frame))]
-
-
-def _developers(frame: Optional[FrameType]) -> Iterator[str]:
-    while frame is not None:
-        if is_developers(frame.f_code.co_filename):
-            yield _place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-        frame = frame.f_back
-
-
-def _place(file: str, line: Optional[int], function: str) -> str:
-    return f"{file}:{line} in {function}"
+    return developers(stack_of(frame))[:n_most]
 
 
 def waits_at(task: Any) -> List[str]:
@@ -67,14 +48,14 @@ def waits_at(task: Any) -> List[str]:
     Args:
         task: The task; of a future that is none there is nothing to tell.
     """
-    places = []
+    places: List[Place] = []
     waiting = task.get_coro() if isinstance(task, asyncio.Task) else None
     while waiting is not None:
         frame = _of(waiting, "frame")
-        if frame is not None and is_developers(frame.f_code.co_filename):
-            places.append(_place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+        if frame is not None:
+            places.append(Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
         waiting = _of(waiting, "await") or getattr(waiting, "gi_yieldfrom", None)
-    return places[::-1]
+    return developers(places[::-1])
 
 
 def _of(waiting: Any, name: str) -> Any:
@@ -84,10 +65,8 @@ def _of(waiting: Any, name: str) -> Any:
 
 def raised_at(error: BaseException) -> List[str]:
     """Where an exception went through the developer's code, the innermost place first."""
-    frames: Iterator[Tuple[str, Optional[int], str]] = (
-        (frame.filename, frame.lineno, frame.name) for frame in traceback.extract_tb(error.__traceback__)
-    )
-    return _folded([_place(*frame) for frame in frames if is_developers(frame[0])][::-1])
+    frames = traceback.extract_tb(error.__traceback__)
+    return _folded(developers(Place(frame.filename, frame.lineno, frame.name) for frame in reversed(frames)))
 
 
 def _folded(places: List[str]) -> List[str]:

@@ -14,8 +14,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+from evi_harness.replay.recording import AS_RECORDED, blocks, is_out
 from evi_harness.session.events import Closed, Event, Received, Sent
-from evi_harness.session.position import Positions
 from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
 from evi_harness.session.sounding import sounding
@@ -167,7 +167,10 @@ class _Reading:
         self._session = session
         self._dialect = dialect
         self._replies = heard_replies(session.events, dialect)
-        self._audio, self._messages, self._positions = self._sent_side()
+        positions = {block.seq: block.position_ns for block in blocks(session, dialect, AS_RECORDED)}
+        self._positions = list(positions.values())
+        self._audio = [event for event in session.sent if event.seq in positions]
+        self._messages = [event for event in filter(is_out, session.sent) if event.seq not in positions]
         said = [reply.turn.speech for reply in self._replies if reply.turn.speech is not None] if speech is None else speech
         self._speech = sorted(said, key=lambda one: one.begin_ns)
 
@@ -200,20 +203,6 @@ class _Reading:
             return closed
         return Closed(seq=-1, at_ns=self._session.duration_ns + GRACE_NS, by="app", code=1000)
 
-    def _sent_side(self) -> Tuple[List[Sent], List[Sent], Positions]:
-        places, positions = self._dialect.audio_places(self._session.handshake), Positions()
-        audio: List[Sent] = []
-        messages: List[Sent] = []
-        for event in self._session.sent:
-            if event.outcome != "sent":
-                continue
-            is_audio = places.is_audio(event.kind, event.frame)
-            length_ns = places.length_ns(event.kind, event.frame)
-            (audio if is_audio else messages).append(event)
-            if is_audio:
-                positions.add(event.at_ns, length_ns)
-        return audio, messages, positions
-
     def _utterances(self) -> List[Utterance]:
         """The audio, cut a little before each speech but the first; all of it is in one of them."""
         spans = [(self._at_ns(one.begin_ns), self._at_ns(one.end_ns)) for one in self._speech]
@@ -228,8 +217,8 @@ class _Reading:
 
     def _at_ns(self, position_ns: int) -> int:
         """When a position had been sent; the end of the audio where it never was."""
-        reached_ns = self._positions.reached_at_ns(position_ns)
-        return self._audio[-1].at_ns if reached_ns is None and self._audio else reached_ns or 0
+        reached = bisect_left(self._positions, position_ns)
+        return self._audio[min(reached, len(self._audio) - 1)].at_ns if self._audio else 0
 
     def _cue(self, what: Union[Utterance, Sent, Closed], at_ns: int) -> Cue:
         """What something follows: the latest reply that had begun, or the opening."""

@@ -44,6 +44,8 @@ def here(tmp_path, monkeypatch, weather):
     """The current folder: a session, a capture, handlers, and what is none of these."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    # Another test's module of that name.
+    monkeypatch.delitem(sys.modules, "app", raising=False)
     write_session("weather", weather, EVI)
     write_session("damaged", weather, EVI)
     lines = Path("damaged/events.jsonl").read_text().splitlines(keepends=True)

@@ -14,8 +14,8 @@ from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.expecting import load_expected
 from evi_harness.harness.replay import CLOCKS, replay_session
-from evi_harness.harness.run import run_in_virtual_time
 from evi_harness.harness.sessions import check_session
+from evi_harness.harness.virtual_run import run_in_virtual_time
 from evi_harness.session.header import Recorded
 from evi_harness.storage.writer import write_session
 
@@ -243,8 +243,7 @@ def asks_otherwise(monkeypatch):
         recorded = recording.session
         opened = replace(recorded.opened, handshake=replace(recorded.handshake, query=(("config_id", "another"),)))
         found = run_in_virtual_time(replace(recorded, events=(opened, *recorded.events[1:])), handler, options)
-        found.handshake_by_app = True
-        return found
+        return replace(found, handshake_by_app=True)
 
     monkeypatch.setitem(CLOCKS, "virtual", run)
 

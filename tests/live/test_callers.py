@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
-from evi_harness.live.callers import callers
+from evi_harness.live.callers import callers, is_called_by_library
 
 
 def here(depth):
@@ -48,15 +51,52 @@ def test_where_there_is_nobody_there_is_nothing():
         assert pool.submit(callers).result() == ()
 
 
-def test_a_library_is_told_where_nobody_else_is(tmp_path, monkeypatch):
-    """The outermost place in what is installed: that one was called first."""
-    folder = tmp_path / "site-packages"
-    folder.mkdir()
-    (folder / "a_library_of_one_function.py").write_text(
-        "def within(call):\n    return call()\n\ndef begins(call):\n    return within(call)\n"
-    )
-    monkeypatch.syspath_prepend(str(folder))
-    library = pytest.importorskip("a_library_of_one_function")
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Installs a module for the length of a test, and imports it."""
+
+    def install(name, text):
+        folder = tmp_path / "site-packages"
+        package = folder / name
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(text)
+        monkeypatch.syspath_prepend(str(folder))
+        return importlib.import_module(name)
+
+    yield install
+    for name in [name for name, module in sys.modules.items() if str(tmp_path) in str(getattr(module, "__file__", ""))]:
+        del sys.modules[name]
+
+
+CALLS = "def within(call):\n    return call()\n\ndef begins(call):\n    return within(call)\n"
+
+
+def test_an_installed_app_has_places(installed):
+    """What was called first stands for the developer where nothing of theirs does; a library that it calls is left out."""
+    app, library = installed("an_app_in_a_container", CALLS), installed("a_library_of_two_functions", CALLS)
     with ThreadPoolExecutor(1) as pool:
-        (place,) = pool.submit(library.begins, callers).result()
-    assert place.endswith("a_library_of_one_function.py:5 in begins")
+        places = pool.submit(app.begins, partial(library.begins, callers)).result()
+    assert [place.rpartition(os.sep)[2] for place in places] == ["__init__.py:2 in within", "__init__.py:5 in begins"]
+    assert all("an_app_in_a_container" in place for place in places)
+
+
+def test_the_sdk_is_told_where_nobody_else_is(installed, monkeypatch):
+    """The outermost place in it: that one was called first."""
+    monkeypatch.delitem(sys.modules, "httpcore", raising=False)
+    sdk = installed("httpcore", CALLS)
+    with ThreadPoolExecutor(1) as pool:
+        (place,) = pool.submit(sdk.begins, callers).result()
+    assert place.endswith("__init__.py:5 in begins")
+
+
+def test_whether_a_library_makes_the_call(installed):
+    """The nearest decides: the developer's own function calls, be it called by a library; where there is nobody, no library does."""
+    library = installed("a_library_of_two_functions", CALLS)
+
+    def calls():
+        return is_called_by_library()
+
+    assert library.begins(is_called_by_library)
+    assert not library.begins(calls)
+    with ThreadPoolExecutor(1) as pool:
+        assert not pool.submit(is_called_by_library).result()

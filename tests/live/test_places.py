@@ -4,35 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
-from pathlib import Path
 
 import pytest
 
-from evi_harness.live import places
-from evi_harness.live.places import is_developers, places_of, raised_at, told, waits_at
+from evi_harness.live.places import places_of, raised_at, stack_of, told, waits_at
 
 HERE = __file__
-INSTALLED = Path(os.sep, "v", "lib", "python3.11", "site-packages")
-
-
-@pytest.mark.parametrize(
-    ("file", "is_so"),
-    [
-        (HERE, True),
-        ("app.py", True),
-        (str(INSTALLED / "theirs" / "app.py"), True),
-        (str(INSTALLED / "hume" / "client.py"), False),
-        (places.__file__, False),
-        (asyncio.__file__, False),
-        (json.__file__, False),
-        ("<frozen importlib._bootstrap>", False),
-    ],
-)
-def test_whose_a_file_is(file, is_so):
-    """The developer's, unless it is ours, Python's, or of a library that lies between."""
-    assert is_developers(file) is is_so
 
 
 def test_where_a_frame_is():
@@ -46,6 +24,18 @@ def test_where_a_frame_is():
     assert places_of(frame, 1) == [f"{HERE}:{code.co_firstlineno + 1} in inner"]
     assert len(places_of(frame)) <= 3
     assert places_of(None) == []
+
+
+def test_a_stack_ends_at_the_step_of_its_loop():
+    """Who runs the loop is not on the way: not asyncio, not this test."""
+
+    async def outer():
+        async def inner():
+            return [place.function for place in stack_of(sys._getframe())]
+
+        return await inner()
+
+    assert asyncio.run(outer()) == ["inner", "outer"]
 
 
 def test_where_a_task_waits():

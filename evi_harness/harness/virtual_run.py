@@ -1,0 +1,151 @@
+"""One replay in virtual time, from an empty loop to a session: player, server, SDK and handler on one loop whose clock jumps.
+
+Rules of living here: nothing is judged here. A run that gets stuck or is interrupted yields what it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Callable, Optional, Sequence, Union
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.leaving import Leaving
+from evi_harness.harness.outside import Outside
+from evi_harness.harness.run import RECORDED, Run, RunOptions, Stage, name_of, recording_of, run_guarded, run_handler, run_null
+from evi_harness.live.blocked import THRESHOLD_NS, BlockedNotes
+from evi_harness.live.blocking import Charge
+from evi_harness.live.carrier import VirtualCarrier
+from evi_harness.live.computing import THRESHOLD_NS as COMPUTING_NS
+from evi_harness.live.computing import Computing
+from evi_harness.live.journal import Journal
+from evi_harness.live.server import ChatServer
+from evi_harness.live.step_sampler import StepSampler
+from evi_harness.live.virtual import VirtualLoop, run_virtual
+from evi_harness.replay.player import Player
+from evi_harness.replay.recording import Recording
+from evi_harness.sdk.app import App, run_app
+from evi_harness.session.events import Closed, Event
+from evi_harness.session.protocols import Action, Service
+from evi_harness.session.session import Session
+
+__all__ = ["run_in_virtual_time"]
+
+# How long the carrier may take to see the end once the app has returned, in seconds of virtual time.
+END_WAIT_S = 20.0
+# Where virtual time ends, beyond twice the recording: for an app that waits on for ever, timer by timer.
+LIMIT_NS = 3600 * 1_000_000_000
+
+
+def run_in_virtual_time(recorded: Union[Session, Recording], handler: Any, options: RunOptions) -> Run:
+    """Replay a recording to a handler once.
+
+    Args:
+        recorded: The recording: as it was, or on the axis on which it is to be acted out.
+        handler: None for the built-in one, ``"recorded"``, a SPEC, or the handler itself.
+        options: See there.
+
+    Returns:
+        The run. Its events are whole but for a stuck run, which ends with a ``stuck`` note.
+
+    Raises:
+        HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
+    """
+    return _VirtualRun(recording_of(recorded), handler, options).go()
+
+
+class _VirtualRun:
+    def __init__(self, recording: Recording, handler: Any, options: RunOptions) -> None:
+        self._recording = recording
+        self._handler = handler
+        self._options = options
+        self._loop: Optional[VirtualLoop] = None
+        self._journal: Optional[Journal] = None
+        self._blocked: Optional[BlockedNotes] = None
+        self._app: Optional[App] = None
+        self._outside = Outside(recording.session, options.outside, redact=options.redact)
+
+    def go(self) -> Run:
+        run_guarded(
+            lambda: run_virtual(self._main, thread_wait_ns=self._options.thread_wait_ns, on_charge=self._charged),
+            self._outside,
+            self._options,
+            progress=self._progress,
+            app=lambda: self._app,
+            journal=lambda: self._journal,
+        )
+        assert self._loop is not None
+        assert self._journal is not None
+        return Run(name_of(self._handler), self._journal.events, self._loop.overdue_jobs)
+
+    async def _main(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        loop.limit_ns = loop.now_ns() + 2 * self._recording.session.duration_ns + LIMIT_NS
+        over = asyncio.Event()
+        journal = self._journal = Journal(loop, lambda event: over.set() if isinstance(event, Closed) else None)
+        self._outside.follow(loop, journal, self._handling)
+        player = Player(self._recording, self._options.dialect, self._options.patience)
+        service = _Announced(player, lambda: self._player_moved(player))
+        server = ChatServer(
+            lambda _: service,
+            clock=loop,
+            chat_paths=EVI.chat_paths,
+            token_path=EVI.token_path,
+            journal_for=lambda _: journal,
+            service_name="player",
+        )
+        async with VirtualCarrier(loop, server) as carrier:
+            if self._handler == RECORDED:
+                await run_null(self._recording.session, carrier.url, journal, loop)
+            else:
+                stage = Stage(carrier.url, loop, journal, lambda user: Leaving(user, player), lambda app: self._run_app(app, loop, journal))
+                await run_handler(self._recording, self._handler, self._options, stage)
+            if journal.opened_at_ns is not None:
+                await asyncio.wait({asyncio.ensure_future(over.wait())}, timeout=END_WAIT_S)
+        if self._blocked is not None:
+            self._blocked.finish(loop)
+
+    async def _run_app(self, app: App, loop: VirtualLoop, journal: Journal) -> None:
+        self._app, blocked_ns = app, self._options.blocked_ns
+        self._blocked = BlockedNotes(journal, self._handling, THRESHOLD_NS if blocked_ns is None else blocked_ns)
+        # Importing the handler is not the app's running.
+        loop.steps.forget()
+        with StepSampler(loop.steps, self._handling) as sampler:
+            computing = Computing(journal, loop.steps, sampler, COMPUTING_NS if blocked_ns is None else blocked_ns)
+            await run_app(app)
+            computing.finish()
+
+    def _progress(self) -> int:
+        # Time that moves and frames that cross are progress; a loop that only spins makes none.
+        now_ns = 0 if self._loop is None else self._loop.now_ns()
+        return now_ns + (0 if self._journal is None else len(self._journal.events))
+
+    def _player_moved(self, player: Player) -> None:
+        if player.app_closes_at_ns is not None and self._app is not None and self._app.pump is not None:
+            self._app.pump.wake()
+
+    def _handling(self) -> Optional[int]:
+        return None if self._app is None else self._app.handling
+
+    def _charged(self, charge: Charge) -> None:
+        if self._blocked is not None and self._loop is not None:
+            self._blocked.charged(self._loop, charge)
+
+
+class _Announced:
+    """A service that says when it may have moved: the client's side watches when the player wants it to close."""
+
+    def __init__(self, service: Service, moved: Callable[[], None]) -> None:
+        self._service = service
+        self._moved = moved
+
+    def take(self, event: Event, at_ns: int) -> None:
+        self._service.take(event, at_ns)
+        self._moved()
+
+    def due(self, at_ns: int) -> Sequence[Action]:
+        actions = self._service.due(at_ns)
+        self._moved()
+        return actions
+
+    def next_at_ns(self) -> Optional[int]:
+        return self._service.next_at_ns()

@@ -1,0 +1,80 @@
+"""Which of the code that runs is the developer's: the one rule, whether it is a stack, an exception, a task or a coroutine that is asked.
+
+A file tells only part of it. One that is neither of this package, nor Python's own, nor installed is the developer's. One that is installed
+may be a library, or the app under test itself, put there by tox or by a container's ``pip install .``. So where code of the developer's own
+is on the way, libraries are left out, all of them: that they stand between is no news, and the line to look at is the one that called them.
+Where there is none, the installed package that stands outermost counts as the developer's: that is what was called first, and the harness
+calls nothing but the handler. Else an installed app would have no places at all. Only the SDK and what it is made of never count, since
+the harness starts these itself; what goes wrong in them alone has no place in anybody's app.
+
+Code that stands in no file counts like a package: it may be the app, after ``python -c`` or at a prompt, or what ``dataclass`` has made.
+
+Rules of living here: nothing is looked up on the disk; a place is ``file:line in function``, and no source line stands in one, since it may
+hold a key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sysconfig
+from functools import cache
+from pathlib import Path
+from typing import Iterable, List, NamedTuple, Optional
+
+__all__ = ["DEVELOPER", "HARNESS", "NO_FILE", "PYTHON", "Place", "developers", "is_library", "owner"]
+
+# Owners of a file beside installed packages, none of which can be called so.
+DEVELOPER, HARNESS, PYTHON, NO_FILE = "the developer", "the harness", "Python itself", "no file"
+
+_PACKAGE = f"{Path(__file__).resolve().parent.parent}{os.sep}"
+_STANDARD = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
+_INSTALLED = re.compile(r".*/(?:site|dist)-packages/([^/]+)".replace("/", re.escape(os.sep)))
+_SDK = frozenset({"hume", "websockets", "aiohttp", "anyio", "httpcore", "httpx", "pydantic"})
+_NEVER = frozenset({HARNESS, PYTHON, *_SDK})
+
+
+class Place(NamedTuple):
+    """A line of code, as frames, tracebacks and coroutines have it."""
+
+    file: str
+    line: Optional[int]
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} in {self.function}"
+
+
+def developers(places: Iterable[Place]) -> List[str]:
+    """Those of some places that are the developer's, in their order; see above for which these are.
+
+    Args:
+        places: What led from one to the next, the innermost first.
+    """
+    owned = [(owner(place.file), place) for place in places]
+    counting = [whose for whose, _ in owned if whose not in _NEVER]
+    chosen = DEVELOPER if DEVELOPER in counting else counting[-1] if counting else None
+    return [str(place) for whose, place in owned if whose == chosen]
+
+
+def is_library(place: Place) -> bool:
+    """Whether the file of a place is installed, whoever's it is."""
+    return owner(place.file) not in (DEVELOPER, HARNESS, PYTHON, NO_FILE)
+
+
+@cache
+def owner(file: str) -> str:
+    """Whose a file is: ``DEVELOPER``, ``HARNESS``, ``PYTHON``, ``NO_FILE`` for code without one, or the name of an installed package.
+
+    Args:
+        file: As a code object has it.
+    """
+    if file.startswith("<"):
+        return PYTHON if file.startswith("<frozen") else NO_FILE
+    if file.startswith(_PACKAGE):
+        return HARNESS
+    # Where packages are installed is below where Python keeps its own.
+    installed = _INSTALLED.match(file)
+    if installed is not None:
+        return installed[1]
+    return PYTHON if file.startswith(_STANDARD) else DEVELOPER
