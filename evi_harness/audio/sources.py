@@ -77,7 +77,7 @@ class FileSource:
         mono: Mix the channels to one. Otherwise they are the file's.
 
     Raises:
-        UsageError: There is no such file, or it is no audio that can be read.
+        UsageError: There is no such file, it is no audio that can be read, or there is not one sample in it.
         EviHarnessError: The soundfile package cannot be loaded.
     """
 
@@ -118,10 +118,16 @@ def _open(path: Path) -> Any:
     if not path.is_file():
         raise UsageError(f"there is no file {path}", hint="Give an audio file: WAV, FLAC, OGG or MP3.")
     try:
-        return soundfile.SoundFile(str(path))
+        file = soundfile.SoundFile(str(path))
     except (soundfile.SoundFileError, TypeError) as error:
         # A TypeError is what soundfile raises for a .raw file, whose format nothing tells.
         raise UsageError(f"{path} cannot be read as audio: {error}", hint="Give an audio file: WAV, FLAC, OGG or MP3.") from None
+    if not file.frames:
+        form = f"{file.format}, {file.samplerate} Hz, {file.channels} channel{'' if file.channels == 1 else 's'}"
+        file.close()
+        # Whoever plays nothing waits for an answer to it in vain; silence that is meant has its length.
+        raise UsageError(f"{path} holds no audio: it is {form}, and 0 s long", hint="Give a file in which something is to be heard.")
+    return file
 
 
 def _whole_numbers(samples: Any, mixes: bool) -> bytes:

@@ -66,7 +66,7 @@ def command(
     detector and answers from a script, or says back what it heard.
 
     Prints "listening on URL" when it listens; point an app at it with HUME_BASE_URL or its base_url. Ctrl+C ends it, with 0. It tells
-    of each conversation how late its own messages were.
+    of each conversation how late its own messages were, and how what the app sent differs from SESSION.
     """
     if (session is None) != simulate:
         raise click.UsageError("Give either SESSION or --simulate.")

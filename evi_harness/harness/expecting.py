@@ -171,4 +171,5 @@ class Update:
             after=after,
             changes=tuple(discreet_deviation(change, self.redactor) for change in sorted(changes, key=place)),
             why=why,
+            had_one=self.expected.expectation is not None,
         )

@@ -113,6 +113,7 @@ def judged(replayed: Replayed, judging: Judging, redactor: Redactor) -> ReplayRe
         strict=judging.rules.strict,
         ignored=matched(judging.rules, played, live),
         expectation=expectation,
+        recorded_ns=replayed.expected.recorded.duration_ns,
     )
 
 

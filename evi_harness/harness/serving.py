@@ -3,7 +3,8 @@
 ``serve`` is for a process of which it is the whole purpose: it keeps time in this one and ends on a signal. ``served`` starts a process
 for a block of code and has what happened in it afterwards.
 
-Rules of living here: nothing is judged; how late the server itself was is told with what it served.
+Rules of living here: how late the server itself was is told with what it served; how the app did beside the recording is told, and fails
+nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Type, Union
 
@@ -21,7 +22,7 @@ from evi_harness.errors import EviHarnessError, SessionUnwritable
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.dialect import EVI, Evi
 from evi_harness.harness.environment import API_KEY, SECRET_KEY, load_environment
-from evi_harness.harness.expecting import load_expected
+from evi_harness.harness.expecting import Expected, load_expected
 from evi_harness.harness.interrupts import Interrupts
 from evi_harness.harness.keeping import Keeper, Keeping
 from evi_harness.live.clock import RealClock
@@ -41,9 +42,13 @@ from evi_harness.session.session import Session
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from evi_harness.harness.served_verdict import Compared
+
 __all__ = ["Ended", "Play", "ServeOptions", "ServeResult", "Served", "play", "require_key", "serve", "served"]
 
 Serveable = Union[str, Path, Session, OpenService]
+# Compares a conversation that is over; ``served_verdict.compare`` of one session.
+_Compare = Callable[..., "Compared"]
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,7 @@ class Ended:
         lateness_ns: How late each message that the app received was sent.
         closed: How it ended, None where nobody saw.
         folder: Where it was recorded, None where it was not.
+        compared: How it was beside the session that was served, None where none was.
     """
 
     number: int
@@ -172,6 +178,7 @@ class Ended:
     lateness_ns: Tuple[int, ...]
     closed: Optional[Closed]
     folder: Optional[Path] = None
+    compared: Optional[Compared] = None
 
     def __str__(self) -> str:
         by = "end not seen" if self.closed is None else f"closed by the {self.closed.by}"
@@ -179,6 +186,10 @@ class Ended:
         where = "" if self.folder is None else f"; recorded in {self.folder}"
         figures = f"{self.n_sent} messages from the app, {len(self.lateness_ns)} to it"
         return f"session {self.number}: {self.duration_ns / 1e9:.1f} s, {figures}, {by}{code}; late: {Lateness.of(self.lateness_ns)}{where}"
+
+    def lines(self) -> List[str]:
+        """What to tell people: what crossed, in one line; then how the app did, where that can be said."""
+        return [str(self), *(() if self.compared is None else self.compared.lines)]
 
 
 @dataclass(frozen=True)
@@ -198,7 +209,9 @@ class ServeResult:
 
     def __str__(self) -> str:
         n, lateness = len(self.ended), self.lateness
-        return f"served {n} session{'' if n == 1 else 's'}, {lateness.n} messages; late: {lateness}"
+        passed = [one.compared.passed for one in self.ended if one.compared is not None]
+        verdict = f"; {sum(passed)} of {len(passed)} passed" if passed else ""
+        return f"served {n} session{'' if n == 1 else 's'}, {lateness.n} messages; late: {lateness}{verdict}"
 
 
 def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] = print) -> ServeResult:
@@ -207,8 +220,8 @@ def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] 
     Args:
         what: A session, its folder, or what makes the service for one connection.
         options: See there.
-        tell: Called with ``listening on URL`` once it listens, with which key is required if one is, and with a line for each
-            conversation that is over.
+        tell: Called with ``listening on URL`` once it listens, with which key is required if one is, and with lines for each
+            conversation that is over: what crossed, and, where a session is served, how what the app sent differs from it.
 
     Returns:
         What was served.
@@ -221,10 +234,19 @@ def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] 
         KeyboardInterrupt: A signal came before it listened.
     """
     with Interrupts() as interrupts:
-        open_service = _service(what, options)
+        expected = None if callable(what) else load_expected(what)
+        open_service = _service(what if expected is None else expected.played, options)
         recorded = open_service.session if isinstance(open_service, Play) else None
         keeper = None if options.out is None else Keeper(_writable(options.out), recorded, options.service)
-        return run_precisely(lambda: _serve(open_service, options, keeper, tell, interrupts))
+        compare = None if expected is None else _comparing(expected)
+        return run_precisely(lambda: _serve(open_service, options, lambda: _Conversations(keeper, tell, compare), interrupts))
+
+
+def _comparing(expected: Expected) -> _Compare:
+    # It takes a while to import, and nobody is connected yet.
+    from evi_harness.harness.served_verdict import compare
+
+    return partial(compare, expected)
 
 
 def _service(what: Serveable, options: ServeOptions) -> OpenService:
@@ -244,9 +266,9 @@ def _writable(out: Path) -> Path:
 
 
 async def _serve(
-    open_service: OpenService, options: ServeOptions, keeper: Optional[Keeper], tell: Callable[[str], object], interrupts: Interrupts
+    open_service: OpenService, options: ServeOptions, converse: Callable[[], _Conversations], interrupts: Interrupts
 ) -> ServeResult:
-    conversations = _Conversations(keeper, tell)
+    conversations = converse()
     check, required = require_key() if options.require_key else (None, "")
     server = ChatServer(
         open_service,
@@ -261,11 +283,12 @@ async def _serve(
     try:
         async with RealCarrier(server, host=options.host, port=options.port) as carrier:
             own_process()
-            tell(f"listening on {carrier.url}")
+            conversations.tell(f"listening on {carrier.url}")
             if required:
-                tell(required)
+                conversations.tell(required)
             while await conversations.next_ended(server) and not options.once:
                 pass
+            conversations.are_cut_off = True
     except Exception as failure:
         if isinstance(failure, EviHarnessError) or failure not in server.failures:
             raise
@@ -277,13 +300,22 @@ async def _serve(
 
 
 class _Conversations:
-    """The conversations of one server: they are numbered, kept where they are to be, and told when they are over."""
+    """The conversations of one server: they are numbered, kept where they are to be, and told when they are over.
 
-    def __init__(self, keeper: Optional[Keeper], tell: Callable[[str], object]) -> None:
+    Attributes:
+        clock: What stamps them.
+        ended: Those that are over.
+        are_cut_off: Whether the server is ending, and with it those that still run.
+        tell: Takes the lines.
+    """
+
+    def __init__(self, keeper: Optional[Keeper], tell: Callable[[str], object], compare: Optional[_Compare]) -> None:
         self.clock = RealClock()
         self.ended: List[Ended] = []
+        self.are_cut_off = False
+        self.tell = tell
         self._keeper = keeper
-        self._tell = tell
+        self._compare = compare
         self._n_opened = 0
         # What comes next: a conversation that is over, or None for a signal.
         self._next: asyncio.Queue[Optional[_Conversation]] = asyncio.Queue()
@@ -292,12 +324,17 @@ class _Conversations:
         self._next.put_nowait(None)
 
     def journal_for(self, handshake: Handshake) -> Journal:
-        conversation = _Conversation(self.clock, None if self._keeper is None else self._keeper.keep(handshake), self._opened)
+        keeping = None if self._keeper is None else self._keeper.keep(handshake)
+        conversation = _Conversation(self.clock, keeping, self._compare, self._opened)
         # A server asks for the journal in the task that carries the connection, so the end of the one is that of the other.
         task = asyncio.current_task()
         assert task is not None
-        task.add_done_callback(lambda _: self._next.put_nowait(conversation))
+        task.add_done_callback(lambda _: self._over(conversation))
         return conversation.journal
+
+    def _over(self, conversation: _Conversation) -> None:
+        conversation.is_cut_off = self.are_cut_off
+        self._next.put_nowait(conversation)
 
     async def next_ended(self, server: ChatServer) -> bool:
         """Wait for the end of a conversation, and tell it; False where a signal came first."""
@@ -310,7 +347,8 @@ class _Conversations:
                 # A server that runs for days keeps figures, not conversations.
                 server.journals.remove(conversation.journal)
                 self.ended.append(ended)
-                self._tell(str(ended))
+                for line in ended.lines():
+                    self.tell(line)
                 return True
 
     async def rest(self, server: ChatServer) -> None:
@@ -324,9 +362,18 @@ class _Conversations:
 
 
 class _Conversation:
-    def __init__(self, clock: RealClock, keeping: Optional[Keeping], opened: Callable[[], int]) -> None:
+    """One of them.
+
+    Attributes:
+        journal: Its events.
+        is_cut_off: Whether it was over when the server was ending.
+    """
+
+    def __init__(self, clock: RealClock, keeping: Optional[Keeping], compare: Optional[_Compare], opened: Callable[[], int]) -> None:
         self.journal = Journal(clock, self._put)
+        self.is_cut_off = False
         self._keeping = keeping
+        self._compare = compare
         self._opened = opened
         self._number = 0
 
@@ -344,14 +391,25 @@ class _Conversation:
         if not self._number:
             return None
         events = self.journal.events
+        closed = next((event for event in events if isinstance(event, Closed)), None)
         return Ended(
             number=self._number,
             duration_ns=events[-1].at_ns,
             n_sent=sum(event.kind == "sent" for event in events),
             lateness_ns=tuple(lateness_ns(events)),
-            closed=next((event for event in events if isinstance(event, Closed)), None),
+            closed=closed,
             folder=folder,
+            compared=await self._beside_the_session(closed),
         )
+
+    async def _beside_the_session(self, closed: Optional[Closed]) -> Optional[Compared]:
+        if self._compare is None:
+            return None
+        # An app that is gone without a word, as the server goes, was left by it.
+        is_cut_off = self.is_cut_off and (closed is None or closed.by == "network")
+        compare = partial(self._compare, self.journal.events, is_cut_off=is_cut_off)
+        # The other conversations go on meanwhile.
+        return await asyncio.get_running_loop().run_in_executor(None, compare)
 
 
 class Served:

@@ -1,4 +1,6 @@
-"""Deviations: the ways in which what the app sent differs from what the recorded app sent.
+"""Deviations: the ways in which what the app sent differs from what it is expected to send.
+
+That is what the recorded app sent, or what was accepted in its place: ``recorded`` stands for either, and no sentence says which.
 
 Rules of living here: one change of one message is one deviation; what only follows from it (the service's answers that did not come, the
 messages that these would have prompted) is listed under it and not counted.
@@ -26,11 +28,11 @@ _NAMED = 5
 
 # Kinds of deviation, and what each says.
 DEVIATIONS: Mapping[str, str] = {
-    "missing": "a recorded message was not sent",
-    "unexpected": "a message was sent that the recording does not have",
-    "different": "a message was sent that differs from the recorded one",
-    "out_of_order": "a recorded message was sent at another place in the order",
-    "late": "a recorded message was sent later than it may be",
+    "missing": "an expected message was not sent",
+    "unexpected": "a message was sent that is not expected",
+    "different": "a message was sent that differs from the expected one",
+    "out_of_order": "an expected message was sent at another place in the order",
+    "late": "an expected message was sent later than it may be",
     "closed_early": "the app closed the connection before the session was over",
     "stuck": "the app stopped moving",
 }
@@ -45,10 +47,10 @@ class Deviation:
         what: One sentence: what was expected and what came.
         recorded_seq: The place in the recording, if it has one.
         live_seq: The place in the replay's session, if it has one.
-        differences: What differs, for ``different``; for ``unexpected`` what differs from the nearest recorded message.
-        detail: More for people, in lines: the nearest recorded message, a stack.
+        differences: What differs, for ``different``; for ``unexpected`` what differs from the nearest expected message.
+        detail: More for people, in lines: the nearest expected message, a stack.
         consequences: Events of the recording that did not happen because of it, by seq; not counted.
-        nearest_seq: For ``unexpected``, the recorded message that is most like it, if one is of its type.
+        nearest_seq: For ``unexpected``, the expected message that is most like it, if one is of its type.
         late_ns: For ``late``, how much later than due.
     """
 
@@ -139,7 +141,7 @@ def handshake_deviation(recorded: Session, live: Session, dialect: Dialect) -> O
     found = tuple(differences(*dialect.comparable_handshakes(recorded.opened.handshake, live.opened.handshake)))
     if not found:
         return None
-    what = f"the app's handshake differs from the recorded one in {_paths(found)}"
+    what = f"the app's handshake differs in {_paths(found)}"
     return Deviation("different", what, recorded_seq=recorded.opened.seq, live_seq=live.opened.seq, differences=found)
 
 
@@ -347,7 +349,7 @@ class _Comparison:
             n = self._n_after_close
             how += f" before the close, after which {n} message{' was' if n == 1 else 's were'} sent"
         prompt = self._prompt(recorded.seq)
-        after = "" if prompt is None else f"; in the recording it came after #{prompt}"
+        after = "" if prompt is None else f"; it was to come after #{prompt}"
         return Deviation(
             "missing",
             f"{self._say(recorded)} {how}{after}",
@@ -357,16 +359,16 @@ class _Comparison:
         )
 
     def _unexpected(self, live: _Message) -> Deviation:
-        what = f"{self._say(live)} was sent; the recording has no such message here"
+        what = f"{self._say(live)} was sent; no such message is expected here"
         nearest = self._nearest(live)
         if nearest is None:
-            return Deviation("unexpected", what, live_seq=live.seq, detail=("no recorded message is of its type",))
+            return Deviation("unexpected", what, live_seq=live.seq, detail=("no message of its type is expected",))
         return Deviation(
             "unexpected",
             what,
             live_seq=live.seq,
             differences=_differences(nearest, live),
-            detail=(f"nearest recorded message: #{nearest.seq} {self._say(nearest)}",),
+            detail=(f"nearest expected message: #{nearest.seq} {self._say(nearest)}",),
             nearest_seq=nearest.seq,
         )
 
@@ -378,7 +380,7 @@ class _Comparison:
 
     def _different(self, recorded: _Message, live: _Message) -> Deviation:
         found = _differences(recorded, live)
-        what = f"{self._say(live)} differs from the recorded one in {_paths(found)}"
+        what = f"{self._say(live)} differs in {_paths(found)}"
         return Deviation("different", what, recorded_seq=recorded.seq, live_seq=live.seq, differences=found)
 
     def _say(self, one: _Message) -> str:

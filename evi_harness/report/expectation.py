@@ -44,6 +44,7 @@ class ExpectationReport:
         after: The recording with what is expected now.
         changes: How what is expected now deviates from what was expected before.
         why: Why an update was refused, None where it was not.
+        had_one: Whether there was an expectation before; where an update changed nothing, there is one now if there was.
     """
 
     file: str
@@ -53,6 +54,12 @@ class ExpectationReport:
     after: Session
     changes: Tuple[Deviation, ...] = ()
     why: Optional[str] = None
+    had_one: bool = False
+
+    @property
+    def is_compared_with(self) -> bool:
+        """Whether what was sent is compared with what is expected, and not with what was recorded."""
+        return self.outcome in (COMPARED, WRITTEN) or (self.had_one and self.outcome in (UNCHANGED, REFUSED))
 
 
 def expectation_lines(told: ExpectationReport, dialect: Dialect) -> Iterator[str]:

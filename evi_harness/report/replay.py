@@ -1,7 +1,8 @@
 """The report of a replay: what a terminal, a program and a test are told. Data first, words after.
 
 Rules of living here: nothing is judged here; every number has a unit; a place is named in both sessions where it has one; what only
-follows from something stands under it. The text is for people, the JSON for programs, both from the same dataclass.
+follows from something stands under it. What was sent is compared with what was recorded, or with what is expected in its place, and that
+is the word for it; what was received is always recorded. The text is for people, the JSON for programs, both from the same dataclass.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.deviations import Deviation
+from evi_harness.replay.differences import Difference
 from evi_harness.replay.findings import Finding
+from evi_harness.replay.pace import speed_of
+from evi_harness.replay.recording import MAX
 from evi_harness.replay.verdict import Verdict
 from evi_harness.report.expectation import ExpectationReport, expectation_json, expectation_lines
 from evi_harness.report.plain import printable
 from evi_harness.report.surroundings import surroundings
 from evi_harness.report.timeline import Row
 from evi_harness.report.values import SHOWN, difference_json, sides
-from evi_harness.session.events import Event, Note, Received, Sent
+from evi_harness.session.events import Closed, Event, Note, Received, Sent
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["SCHEMA", "ReplayReport", "as_json", "as_text", "remarks"]
+__all__ = ["SCHEMA", "ReplayReport", "as_json", "as_text", "remarks", "verdict_lines"]
 
 # Version of the JSON, whose schema is docs/replay-report.schema.json. A member that is added changes nothing for who reads it; one that
 # goes, or means something else, is a new version.
@@ -33,6 +37,9 @@ _SHOWN_PLACES = 5
 # So many of the differences of one message, and of the messages that were late, are shown to people.
 _SHOWN_DIFFERENCES = 12
 _SHOWN_LATE = 3
+# What a header tells of the axis of a replay that was not as recorded → the option that says so.
+_AXIS: Mapping[str, str] = {"from": "--from", "until": "--until", "max_gap": "--max-gap", "speed": "--speed"}
+_NOTHING_COMPARED = "what was sent is not known and not compared"
 # Earlier than this nobody calls a message late: it is the machine's, and hardly anybody hears it.
 _NOTED_LATE_NS = 1_000_000
 
@@ -61,6 +68,8 @@ class ReplayReport:
         strict: Whether what is given anew in each run was compared too.
         ignored: What was left out of the comparison, each path with whether anything stood there.
         expectation: What is expected in the place of what was recorded, None where nothing is.
+        recorded_ns: How long the session is as it was recorded, all of it, where ``recorded`` is on another axis; None for what its header
+            says.
     """
 
     recorded: Session
@@ -81,11 +90,31 @@ class ReplayReport:
     strict: bool = False
     ignored: Tuple[Tuple[str, bool], ...] = ()
     expectation: Optional[ExpectationReport] = None
+    recorded_ns: Optional[int] = None
 
     @property
     def passed(self) -> bool:
         """Whether nothing was found and two runs, where there were two, were identical."""
         return self.verdict.passed and not self.twice
+
+    @property
+    def sent_side(self) -> str:
+        """What stands on the other side of what was sent: ``expected``, or ``recorded``."""
+        return "expected" if self.expectation is not None and self.expectation.is_compared_with else "recorded"
+
+    @property
+    def whole_ns(self) -> Optional[int]:
+        """How long the session is as it was recorded, all of it; None where nobody knows."""
+        if not self.axis:
+            return self.recorded.duration_ns
+        end = self.recorded.header.end
+        return self.recorded_ns if end is None or self.recorded_ns is not None else end.at_ns
+
+    @property
+    def axis(self) -> Mapping[str, str]:
+        """Which part was replayed and at what pace, as it was said, by option; empty for a replay as recorded."""
+        told = self.live.header.source.get("axis", {})
+        return {option: str(told[name]) for name, option in _AXIS.items() if name in told}
 
 
 def remarks(live: Session) -> List[str]:
@@ -111,15 +140,16 @@ def _lateness(report: ReplayReport) -> Iterator[str]:
     late = [one for one in report.verdict.late if one.late_ns >= _NOTED_LATE_NS and one.recorded_seq not in is_told]
     if late:
         worst = sorted(late, key=lambda one: -one.late_ns)[:_SHOWN_LATE]
-        told = ", ".join(f"recorded #{one.recorded_seq} by {_ms(one.late_ns)}" for one in worst)
+        told = ", ".join(f"{report.sent_side} #{one.recorded_seq} by {_ms(one.late_ns)}" for one in worst)
         most = ", most of all" if len(late) > len(worst) else ":"
         yield f"{_count(len(late), 'message')} {'was' if len(late) == 1 else 'were'} sent later than due{most} {told}"
 
 
 def _ignored(report: ReplayReport) -> Iterator[str]:
+    then = "in the recording" if report.sent_side == "recorded" else "in what is expected"
     for path, matched in report.ignored:
         if not matched:
-            yield f"--ignore {path} matched nothing that is compared, in the recording or now"
+            yield f"--ignore {path} matched nothing that is compared, {then} or now"
 
 
 class _Milliseconds(Dict[str, Any]):
@@ -145,9 +175,17 @@ def as_text(report: ReplayReport, dialect: Dialect) -> List[str]:
     return list(_lines(report, dialect))
 
 
+def verdict_lines(report: ReplayReport, dialect: Dialect) -> List[str]:
+    """What was found and the verdict, in the words of the whole report; for where the rest of it is known or too much."""
+    lines = list(_found(report, dialect))
+    if not report.recorded.header.recorded.sent:
+        lines.append(_row("note", _NOTHING_COMPARED))
+    return [*lines, _row("verdict", _verdict(report))]
+
+
 def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     recorded = report.recorded
-    yield _row("session", f"{recorded.name}: {_size(recorded, dialect)}{_made_up(recorded)}")
+    yield _row("session", f"{recorded.name}: {_size(report, dialect)}{_made_up(recorded)}")
     for sentence in recorded.missing:
         yield _row("missing", sentence)
     yield _row("replayed", f"with {report.handler} on hume {report.sdk}, {_clock(report)}")
@@ -156,13 +194,7 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     if report.upgraded:
         names = sorted({name for _, added in report.upgraded for name in added})
         yield _row("upgraded", f"{_count(len(report.upgraded), 'message')}: added {', '.join(names)}")
-    for alike in _alike(report.verdict.findings):
-        yield from _finding(alike[0], report, dialect)
-        yield from _and_more(alike[1:])
-    for number, deviation in enumerate(report.verdict.deviations):
-        yield from _deviation(deviation, report)
-        if number == 0:
-            yield from _surroundings(deviation, report, dialect)
+    yield from _found(report, dialect, with_surroundings=True)
     if report.expectation is not None:
         yield from _labelled("expected", expectation_lines(report.expectation, dialect))
     for line in [*remarks(report.live), *_lateness(report), *_ignored(report)]:
@@ -175,6 +207,17 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     if report.folder:
         yield _row("written", report.folder)
     yield _row("verdict", _verdict(report))
+
+
+def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = False) -> Iterator[str]:
+    """Findings, then deviations, the first of them with what was around it where that is asked for."""
+    for alike in _alike(report.verdict.findings):
+        yield from _finding(alike[0], report, dialect)
+        yield from _and_more(alike[1:])
+    for number, deviation in enumerate(report.verdict.deviations):
+        yield from _deviation(deviation, report)
+        if number == 0 and with_surroundings:
+            yield from _surroundings(deviation, report, dialect)
 
 
 def _row(label: str, text: str) -> str:
@@ -191,9 +234,20 @@ def _count(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _size(session: Session, dialect: Dialect) -> str:
-    turns = _count(len(dialect.turns(session.events)), "turn")
-    return f"{turns}, {_count(len(session.events), 'event')}, {session.duration_ns / 1e9:.3f} s"
+def _size(report: ReplayReport, dialect: Dialect) -> str:
+    events = report.recorded.events
+    return f"{_count(len(dialect.turns(events)), 'turn')}, {_count(len(events), 'event')}, {_length(report)}"
+
+
+def _length(report: ReplayReport) -> str:
+    """How long what was replayed is; where the axis is not the recorded one also how long the session was."""
+    length, axis = f"{report.recorded.duration_ns / 1e9:.3f} s", report.axis
+    if not axis:
+        return length
+    if "--speed" in axis and speed_of(axis["--speed"]) is MAX:
+        length = "as fast as it goes"
+    whole = "" if report.whole_ns is None else f"; {report.whole_ns / 1e9:.3f} s as recorded"
+    return f"{length} with {' '.join(f'{option} {said}' for option, said in axis.items())}{whole}"
 
 
 def _made_up(session: Session) -> str:
@@ -202,7 +256,7 @@ def _made_up(session: Session) -> str:
     if recorded.times != "measured":
         parts.append("times are made up, not measured")
     if not recorded.sent:
-        parts.append("what was sent is not known and not compared")
+        parts.append(_NOTHING_COMPARED)
     return f" ({'; '.join(parts)})" if parts else ""
 
 
@@ -244,15 +298,19 @@ def _and_more(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _event_place(finding: Finding, report: ReplayReport, dialect: Dialect) -> str:
+    said = _message_of(finding, report, dialect)
+    return "" if said is None else f", on recorded #{finding.recorded_seq} {said}"
+
+
+def _message_of(finding: Finding, report: ReplayReport, dialect: Dialect) -> Optional[str]:
+    """What the recorded message says that a finding is about, None where it is about none."""
     event = _by_seq(report.recorded, finding.recorded_seq)
-    if not isinstance(event, Received):
-        return ""
-    return f", on recorded #{event.seq} {dialect.describe(event.kind, dialect.read(event.kind, event.frame))}"
+    return dialect.describe(event.kind, dialect.read(event.kind, event.frame)) if isinstance(event, Received) else None
 
 
 def _deviation(deviation: Deviation, report: ReplayReport) -> Iterator[str]:
     yield _row("DEVIATION", f"{deviation.kind}{_places(deviation, report)}")
-    differences = [_difference(*sides(one), one.path) for one in deviation.differences[:_SHOWN_DIFFERENCES]]
+    differences = [_difference(report.sent_side, one) for one in deviation.differences[:_SHOWN_DIFFERENCES]]
     left = len(deviation.differences) - len(differences)
     more = [f"and in {_count(left, 'more place')}; --json has all"] if left else []
     # Of a message that nothing was expected for, what differs is from the nearest one, which is named first.
@@ -261,14 +319,15 @@ def _deviation(deviation: Deviation, report: ReplayReport) -> Iterator[str]:
     yield from _consequences(deviation.consequences, report)
 
 
-def _difference(recorded: str, live: str, path: str) -> str:
-    return f"{path}: recorded {recorded}, now {live}"
+def _difference(then: str, difference: Difference) -> str:
+    before, now = sides(difference)
+    return f"{difference.path}: {then} {before}, now {now}"
 
 
 def _surroundings(deviation: Deviation, report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     """The events around the first divergence, on both sides."""
-    for name, rows in zip(("recorded", "in the replay"), surroundings(deviation, report.recorded, report.live, dialect)):
-        seq = deviation.recorded_seq if name == "recorded" else deviation.live_seq
+    then, now = surroundings(deviation, report.recorded, report.live, dialect)
+    for name, seq, rows in ((report.sent_side, deviation.recorded_seq, then), ("in the replay", deviation.live_seq, now)):
         lines = [f"  {'> ' if seq is not None and row.seq <= seq <= row.last_seq else '  '}{row}" for row in rows]
         yield from _labelled("", [f"around it, {name}:", *lines] if lines else [])
 
@@ -282,14 +341,17 @@ def _told(what: str, detail: Sequence[str]) -> Iterator[str]:
 def _places(deviation: Deviation, report: ReplayReport) -> str:
     recorded = _by_seq(report.recorded, deviation.recorded_seq)
     live = _by_seq(report.live, deviation.live_seq)
-    told = [f"recorded #{recorded.seq} at {recorded.at_ns / 1e9:.3f} s"] if recorded is not None else []
+    then = "recorded" if isinstance(recorded, (Received, Closed)) else report.sent_side
+    told = [f"{then} #{recorded.seq} at {recorded.at_ns / 1e9:.3f} s"] if recorded is not None else []
     told += [f"in the replay #{live.seq} at {live.at_ns / 1e9:.3f} s"] if live is not None else []
     return f": {', '.join(told)}" if told else ""
 
 
 def _consequences(seqs: Sequence[int], report: ReplayReport) -> Iterator[str]:
     if seqs:
-        yield _row("", f"  {_count(len(seqs), 'recorded event')} did not happen because of it: {_ranges(seqs, report.recorded)}")
+        # What is expected now may stand in no recording.
+        what = "recorded event" if report.sent_side == "recorded" else "event"
+        yield _row("", f"  {_count(len(seqs), what)} did not happen because of it: {_ranges(seqs, report.recorded)}")
 
 
 def _ranges(seqs: Sequence[int], session: Session) -> str:
@@ -345,6 +407,7 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
         "clock": report.clock,
         "lateness_ns": None if report.lateness_ns is None else dict(report.lateness_ns),
         "times": report.recorded.header.recorded.times,
+        "recorded": _recorded_json(report, dialect),
         "sent_compared": report.recorded.header.recorded.sent,
         "passed": report.passed,
         "handshake_by": report.handshake_by,
@@ -352,9 +415,9 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
         "ignored": [{"path": path, "matched": matched} for path, matched in report.ignored],
         "max_late_ns": report.max_late_ns,
         "expectation": expectation_json(report.expectation),
-        "deviations": [_deviation_json(deviation) for deviation in report.verdict.deviations],
+        "deviations": [_deviation_json(deviation, report) for deviation in report.verdict.deviations],
         "first_divergence": None if first is None else _around_json(first, report, dialect),
-        "findings": [_finding_json(finding) for finding in report.verdict.findings],
+        "findings": [_finding_json(finding, report, dialect) for finding in report.verdict.findings],
         "late": [
             {"recorded_seq": one.recorded_seq, "live_seq": one.live_seq, "late_ns": one.late_ns, "what": one.what}
             for one in report.verdict.late
@@ -363,6 +426,8 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
         "upgraded": [{"recorded_seq": seq, "added": list(added)} for seq, added in report.upgraded],
         "twice": None if report.twice is None else {"identical": not report.twice, "first_difference": list(report.twice)},
         "overdue_jobs": list(report.overdue_jobs),
+        "hints": list(report.hints),
+        "real_s": report.real_s,
         "n_sent": sum(isinstance(event, Sent) for event in report.live.events),
         "n_received": sum(isinstance(event, Received) for event in report.live.events),
         "duration_ns": report.live.duration_ns,
@@ -370,12 +435,27 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
     }
 
 
-def _deviation_json(deviation: Deviation) -> Dict[str, Any]:
+def _recorded_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
+    recorded = report.recorded
+    return {
+        "n_turns": len(dialect.turns(recorded.events)),
+        "n_events": len(recorded.events),
+        "duration_ns": recorded.duration_ns,
+        "whole_duration_ns": report.whole_ns,
+        "axis": {option.lstrip("-").replace("-", "_"): said for option, said in report.axis.items()},
+        "missing": list(recorded.missing),
+    }
+
+
+def _deviation_json(deviation: Deviation, report: ReplayReport) -> Dict[str, Any]:
+    recorded, live = _by_seq(report.recorded, deviation.recorded_seq), _by_seq(report.live, deviation.live_seq)
     return {
         "kind": deviation.kind,
         "what": deviation.what,
         "recorded_seq": deviation.recorded_seq,
+        "recorded_at_ns": None if recorded is None else recorded.at_ns,
         "live_seq": deviation.live_seq,
+        "live_at_ns": None if live is None else live.at_ns,
         "nearest_seq": deviation.nearest_seq,
         "differences": [difference_json(difference) for difference in deviation.differences],
         "late_ns": deviation.late_ns,
@@ -393,13 +473,14 @@ def _row_json(row: Row) -> Dict[str, Any]:
     return {"seq": row.seq, "last_seq": row.last_seq, "at_ns": row.at_ns, "kind": row.kind, "what": row.what}
 
 
-def _finding_json(finding: Finding) -> Dict[str, Any]:
+def _finding_json(finding: Finding, report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
     return {
         "kind": finding.kind,
         "severity": finding.severity,
         "what": finding.what,
         "at_ns": finding.at_ns,
         "recorded_seq": finding.recorded_seq,
+        "recorded_what": _message_of(finding, report, dialect),
         "live_seq": finding.live_seq,
         "ended": finding.ended,
         "detail": list(finding.detail),

@@ -1,4 +1,4 @@
-"""What crossed the wire around a deviation, in the recording and in the replay."""
+"""What crossed the wire around a deviation: in the recording, with what is expected in it, and in the replay."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def surroundings(deviation: Deviation, recorded: Session, live: Session, dialect
 
     Args:
         deviation: The deviation.
-        recorded: The recording.
+        recorded: The recording, with the messages that are expected in the place of its own where others are.
         live: The session that the replay yielded.
         dialect: What both are in.
 

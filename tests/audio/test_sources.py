@@ -125,10 +125,19 @@ def test_mixed_to_one_channel(tmp_path):
     assert struct.unpack("<3h", all_of(FileSource(tmp_path / "one.wav", mono=True))) == (1, -2, 3)
 
 
-def test_an_empty_file_plays_nothing(tmp_path):
-    """No frames are no error."""
-    soundfile.write(str(tmp_path / "empty.wav"), np.zeros(0, "int16"), 8000)
-    assert FileSource(tmp_path / "empty.wav").read(10) == b""
+@pytest.mark.parametrize(("name", "form"), [("empty.wav", "WAV"), ("empty.ogg", "OGG")])
+@pytest.mark.parametrize("mono", [False, True])
+def test_a_file_without_a_sample_is_told(tmp_path, name, form, mono):
+    """It is audio, but there is nothing to play: with its name and what is in it."""
+    soundfile.write(str(tmp_path / name), np.zeros((0, 2), "int16"), 8000)
+    with pytest.raises(UsageError, match=f"{name} holds no audio: it is {form}, 8000 Hz, 2 channels, and 0 s long"):
+        FileSource(tmp_path / name, mono=mono)
+
+
+def test_one_sample_is_audio(tmp_path):
+    """However much shorter than a block of the microphone's."""
+    soundfile.write(str(tmp_path / "one.wav"), np.ones(1, "int16"), 8000)
+    assert FileSource(tmp_path / "one.wav").read(10) == b"\1\0"
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.ogg"])

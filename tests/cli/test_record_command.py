@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import wave
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -260,6 +261,28 @@ def test_a_file_that_is_no_audio_is_told(content, capfd, tmp_path):
     assert err.startswith("error: mic.wav cannot be read as audio")
     assert err.endswith("Give an audio file: WAV, FLAC, OGG or MP3.\n")
     assert [path.name for path in tmp_path.iterdir()] == ["mic.wav"]
+
+
+def test_a_file_without_audio_is_told_before_anything_is_connected(url, capfd, tmp_path):
+    """A WAV with a header and no sample: a usage error with what it is, though the endpoint is there; nothing is recorded."""
+    with wave.open(str(tmp_path / "mic.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+    assert main(["record", "--mic", "mic.wav", "--base-url", url]) == 2
+    out, err = capfd.readouterr()
+    assert (out, err.splitlines()) == (
+        "",
+        ["error: mic.wav holds no audio: it is WAV, 16000 Hz, 1 channel, and 0 s long", "Give a file in which something is to be heard."],
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["mic.wav"]
+
+
+def test_a_file_shorter_than_a_block_is_recorded(url, tmp_path):
+    """One sample, with the silence that fills up its block: an ordinary session."""
+    with wave.open(str(tmp_path / "mic.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(b"\1\0")
+    assert main(["record", "--mic", "mic.wav", "--base-url", url, "--duration", "0.5"]) == 0
+    assert check_session(only_folder(tmp_path / "sessions")) == []
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from evi_harness.cli.main import main
@@ -40,6 +41,40 @@ def test_json_in_a_file_is_the_report(capsys):
     assert [deviation["kind"] for deviation in told["deviations"]] == ["missing"]
     assert told["handler"] == "app.py:hears"
     assert capsys.readouterr().out.splitlines()[-1] == "verdict    failed: 1 deviation"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "386 events, 12.238 s ("),
+        (["--speed", "max"], "386 events, as fast as it goes with --speed max; 12.238 s as recorded ("),
+        (["--speed", "2"], "386 events, 6.119 s with --speed 2; 12.238 s as recorded ("),
+        (["--from", "2", "--until", "6"], "89 events, 4.035 s with --from 2 --until 6; 12.238 s as recorded ("),
+    ],
+)
+def test_the_recorded_length_is_told_on_every_axis(words, told, capsys, monkeypatch, tmp_path):
+    """The session's line has what the axis makes of it and what was recorded, and so has the JSON."""
+    monkeypatch.chdir(ROOT)
+    assert main(["replay", "sessions/weather", "--handler", "recorded", *words, "--json", str(tmp_path / "report.json")]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("session ")]
+    assert told in line
+    recorded = json.loads((tmp_path / "report.json").read_text())["recorded"]
+    assert recorded["whole_duration_ns"] == 12_238_000_000
+    assert recorded["axis"] == {name[2:]: said for name, said in zip(words[::2], words[1::2])}
+
+
+def test_what_hangs_on_a_message_that_did_not_come_is_in_the_json(monkeypatch, tmp_path):
+    """With the message that was awaited: what people are told did not happen because of it."""
+    monkeypatch.chdir(ROOT)
+    report = tmp_path / "report.json"
+    words = ["sessions/weather", "--handler", "fixtures/handlers/never_answers.py:App", "--json", str(report)]
+    assert main(["replay", *words]) == 1
+    told = json.loads(report.read_text())
+    jsonschema.validate(told, json.loads((ROOT / "docs" / "replay-report.schema.json").read_text()))
+    (missing,) = told["deviations"]
+    assert (missing["kind"], missing["recorded_seq"], missing["live_seq"], missing["live_at_ns"]) == ("missing", 158, None, None)
+    assert missing["recorded_at_ns"] == 3_110_000_158
+    assert missing["consequences"] == [175, 181, 182, 183, 184, 185]
 
 
 def test_a_report_that_cannot_be_written_is_told(capsys, monkeypatch):
@@ -152,6 +187,28 @@ def test_update_accepts_what_is_sent(rain, capsys):
     told = json.loads(Path("report.json").read_text())
     assert (told["schema"], told["expectation"]["outcome"]) == (1, "compared")
     assert main(["check", "weather"]) == 0
+
+
+def test_what_is_expected_is_called_so(rain, capsys):
+    """Once another app is accepted, the recorded one differs from it; what stands in no recording may be missing, too."""
+    more = ANSWERS + '            await self.socket._send({"type": "assistant_input", "text": "more"})\n'
+    Path("more.py").write_text(more)
+    assert main(["replay", "weather", "--handler", "more.py:App", "--update"]) == 0
+    capsys.readouterr()
+    Path("app.py").write_text(ANSWERS.replace("rain", "sunny, 21 degrees"))
+    assert main([*rain, "--json", "report.json"]) == 1
+    out = capsys.readouterr().out
+    told = json.loads(Path("report.json").read_text())
+    different, missing = [line for line in out.splitlines() if line.startswith("DEVIATION")]
+    assert different.startswith("DEVIATION  different: expected #15 at ")
+    assert missing == f"DEVIATION  missing: expected #30 at {told['deviations'][1]['recorded_at_ns'] / 1e9:.3f} s"
+    assert "$.content: expected 'rain', now 'sunny, 21 degrees'" in out
+    assert "around it, expected:" in out
+    assert [line for line in out.splitlines() if "recorded" in line] == [
+        "expected   compared with expected.jsonl, 3 messages, in the place of what was recorded",
+        "note       4 events came later than due, by at most 28400 ms (recorded #25): what was before them had not come",
+    ]
+    assert "recorded" not in "".join(deviation["what"] for deviation in told["deviations"])
 
 
 @pytest.mark.parametrize(("limit", "code"), [("10", 1), ("100000", 0), ("-1", 2), ("nan", 2), ("soon", 2)])

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,15 @@ import websockets
 
 from evi_harness.cli import commands
 from evi_harness.cli.main import main
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.sessions import load_session
+from evi_harness.session.events import TEXT, Frame
+from evi_harness.session.expectation import Expectation
+from evi_harness.storage.expectation import write_expectation
 
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER = str(ROOT / "sessions" / "weather")
+TYPED = str(ROOT / "sessions" / "typed")
 PROGRAM = """
 import sys
 from evi_harness.cli import commands
@@ -63,8 +71,123 @@ def test_it_says_where_serves_and_ends_well(number):
         process.wait(60)
     assert (process.returncode, err) == (0, "")
     assert told[0].startswith("session 1: ")
-    assert out.startswith("served 1 session, 1 messages; late: p50 ")
-    assert len(out.splitlines()) == 1
+    *found, verdict, last = out.splitlines()
+    # Who asks for less and leaves early is told of both, and fails nothing.
+    assert found[0] == "DEVIATION  different: recorded #0 at 0.000 s, in the replay #0 at 0.000 s"
+    assert any(line.startswith("DEVIATION  closed_early: recorded #") for line in found)
+    assert verdict.startswith("verdict    failed: ")
+    assert last.startswith("served 1 session, 1 messages; late: p50 ")
+    assert last.endswith("; 0 of 1 passed")
+
+
+async def converse(url, answer, stays=False):
+    """Be the recorded user of the session that is typed, with another answer to the tool call, or None for none; then stay or leave."""
+    recorded = load_session(TYPED)
+    query = "&".join(f"{name}={value}" for name, value in recorded.handshake.query)
+    async with websockets.connect(f"{url.replace('http://', 'ws://')}/v0/evi/chat?{query}") as connection:
+        waits = asyncio.ensure_future(until_called(connection))
+        await connection.send(next(event for event in recorded.sent if b"user_input" in event.frame.payload).frame.payload.decode())
+        await waits
+        response = next(event for event in recorded.sent if b"tool_response" in event.frame.payload).frame.payload
+        if answer is not None:
+            await connection.send(answer(response).decode())
+        with suppress(websockets.exceptions.ConnectionClosed):
+            # Behind the recorded app's close there is nothing to wait for.
+            while (stays or answer is not None) and b"assistant_end" not in (await connection.recv()).encode():
+                pass
+
+
+async def until_called(connection):
+    """Read until the tool is called."""
+    while '"tool_call"' not in await connection.recv():
+        pass
+
+
+def served_to(answer, *words, stays=False):
+    """Serve the session that is typed, as a shell starts it, to one app; gives exit code and lines."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "evi_harness", "serve", *words]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        url = process.stdout.readline().split()[-1]
+        app = threading.Thread(target=lambda: asyncio.run(converse(url, answer, stays)))
+        app.start()
+        if stays:
+            # What was awaited must be overdue when the server is interrupted: its own patience says so in the session that it keeps.
+            wait_for_note(Path(words[-1]), b'"unmet"')
+            process.send_signal(signal.SIGINT)
+        out, err = process.stdout.read(), process.stderr.read()
+        process.wait(60)
+        app.join()
+    assert err == ""
+    return process.returncode, out.splitlines()
+
+
+def wait_for_note(out, name):
+    """Until the server has written a note of this name; a folder is out of sight until it is whole."""
+    while not any(name in events.read_bytes() for events in out.glob("[!.]*/events.jsonl")):
+        pass
+
+
+MISSING = [
+    "DEVIATION  missing: recorded #5 at 1.322 s",
+    (
+        '           tool response call_made_by_a_script: "{"location": "Bath", "sky": "rain", "celsius": 11}" '
+        "was awaited and did not come; it was to come after #4"
+    ),
+    "             3 recorded events did not happen because of it: #6 to #8",
+]
+
+
+def test_an_app_that_does_as_recorded_passes():
+    """Its conversation is followed by the verdict."""
+    code, lines = served_to(bytes, TYPED, "--once")
+    assert (code, lines[1]) == (0, "verdict    passed")
+    assert lines[2].endswith("; 1 of 1 passed")
+    assert len(lines) == 3
+
+
+def test_another_answer_is_told_and_fails_nothing():
+    """In the words of a replay, and with the exit code of a server that ended well."""
+    code, lines = served_to(lambda answer: answer.replace(b"11", b"12"), TYPED, "--once")
+    assert code == 0
+    assert lines[1].startswith("DEVIATION  different: recorded #5 at 1.322 s, in the replay #")
+    assert lines[3].strip().startswith("$.content: recorded '{")
+    assert lines[4] == "verdict    failed: 1 deviation"
+    assert lines[5].endswith("; 0 of 1 passed")
+
+
+def test_what_is_expected_is_what_is_compared_with(tmp_path):
+    """A session with an expectation: what the recorded app sent is no longer what is expected, and is told so."""
+    session = tmp_path / "typed"
+    shutil.copytree(TYPED, session)
+    expected = load_session(TYPED)
+    answers = [replace(event, frame=Frame(TEXT, event.frame.payload.replace(b"11", b"12"))) for event in expected.sent]
+    write_expectation(session, Expectation(expected.header.id, tuple(answers)), EVI)
+    _, lines = served_to(bytes, str(session), "--once")
+    assert lines[1].startswith("DEVIATION  different: expected #5 at 1.322 s, in the replay #")
+    _, lines = served_to(lambda answer: answer.replace(b"11", b"12"), str(session), "--once")
+    assert lines[1] == "verdict    passed"
+
+
+def test_an_app_that_still_waits_is_told_of_what_was_awaited(tmp_path):
+    """Ctrl+C on the server: the answer did not come, and that the app went no further is not its fault."""
+    words = (TYPED, "--patience", "0.2", "--out", str(tmp_path))
+    code, lines = served_to(None, *words, stays=True)
+    assert code == 0
+    assert lines[1:5] == [*MISSING, "verdict    failed: 1 deviation, as far as it went"]
+    assert lines[5].endswith("; 0 of 1 passed")
+
+
+def test_the_simulator_has_nothing_to_compare_with():
+    """A line for the conversation, one for the end."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "evi_harness", "serve", "--simulate", "--once"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        asyncio.run(hello(process.stdout.readline().split()[-1]))
+        out, err = process.stdout.read(), process.stderr.read()
+    assert (process.returncode, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == ["session", "served"]
+    assert "passed" not in out
 
 
 def test_whoever_goes_on_pressing_gets_the_last_line():

@@ -15,6 +15,7 @@ import websockets
 
 from evi_harness.errors import EviHarnessError, SessionUnreadable, SessionUnwritable, UsageError
 from evi_harness.evi.dialect import EVI
+from evi_harness.harness.served_verdict import Compared
 from evi_harness.harness.serving import Ended, ServeOptions, ServeResult, play, require_key, serve, served
 from evi_harness.harness.sessions import load_session
 from evi_harness.live.conformance import Script
@@ -586,3 +587,30 @@ def test_a_line_for_each_conversation(ended, told):
     """What crossed, how it ended, how late the server was."""
     assert str(ended) == told
     assert ServeResult((ended,)).lateness.n == len(ended.lateness_ns)
+
+
+@pytest.mark.parametrize(
+    ("passed", "told"), [((), ""), ((None,), ""), ((True,), "; 1 of 1 passed"), ((True, None, False), "; 1 of 2 passed")]
+)
+def test_the_sum_says_how_many_passed(passed, told):
+    """Of those that could be compared; each is told with its verdict behind it."""
+    ended = [Ended(1, 0, 0, (), None, None, None if one is None else Compared(one, ("verdict",))) for one in passed]
+    assert str(ServeResult(tuple(ended))).endswith(f"late: nothing sent{told}")
+    assert [one.lines()[1:] for one in ended] == [[] if one is None else ["verdict"] for one in passed]
+
+
+def test_an_app_that_is_cut_off_by_the_server_did_not_leave():
+    """What was still to come is not told; another app, which left before, is."""
+
+    async def interrupted(url):
+        async with chat(url) as socket:
+            await socket.recv()
+            os.kill(os.getpid(), signal.SIGINT)
+            with pytest.raises(websockets.exceptions.ConnectionClosed):
+                await socket.recv()
+
+    result, told = visited(WEATHER, [hello, interrupted])
+    assert [one.compared.passed for one in result.ended] == [False, False]
+    assert [one.compared.lines[-1].endswith("as far as it went") for one in result.ended] == [False, True]
+    assert [any("closed_early" in line for line in one.compared.lines) for one in result.ended] == [True, False]
+    assert told[1:] == [line for one in result.ended for line in one.lines()]

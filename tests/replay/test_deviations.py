@@ -98,14 +98,14 @@ def test_an_error_for_an_answer_differs_in_its_type():
     assert (deviation.kind, deviation.differences[0]) == ("different", Difference("$.type", "tool_response", "tool_error"))
 
 
-def test_an_unexpected_message_names_the_nearest_recorded_one():
+def test_an_unexpected_message_names_the_nearest_expected_one():
     """Of the same type, the one that differs least; none where there is none."""
     recorded = [sent(1, "session_settings", system_prompt="a", voice_id="b"), sent(2, "session_settings", system_prompt="c")]
     (deviation,), _ = found(recorded, [*recorded, sent(3, "session_settings", system_prompt="a", voice_id="x")])
-    assert deviation.detail[0].startswith("nearest recorded message: #1 ")
+    assert deviation.detail[0].startswith("nearest expected message: #1 ")
     assert (deviation.nearest_seq, deviation.differences) == (1, (Difference("$.voice_id", "b", "x"),))
     (strange,), _ = found(recorded, [*recorded, sent(3, "made_up")])
-    assert (strange.nearest_seq, strange.differences, strange.detail) == (None, (), ("no recorded message is of its type",))
+    assert (strange.nearest_seq, strange.differences, strange.detail) == (None, (), ("no message of its type is expected",))
 
 
 def test_audio_and_failed_sends_are_not_compared():
@@ -192,7 +192,7 @@ def test_what_was_not_sent_by_an_app_that_stayed_is_missing():
     recorded = [received(1, "chat_metadata"), say(10, "a")]
     (deviation,), unsent = found(recorded, [received(1, "chat_metadata"), due(1, 1, 1), Closed(0, 5 * MS)])
     assert (deviation.kind, unsent) == ("missing", ())
-    assert deviation.what.endswith("was not sent; in the recording it came after #1")
+    assert deviation.what.endswith("was not sent; it was to come after #1")
 
 
 def test_text_that_is_no_json_is_compared():
@@ -245,7 +245,7 @@ def test_handshakes_that_differ_are_one_deviation():
     deviation = handshake_deviation(recorded, live, EVI)
     assert (deviation.kind, deviation.recorded_seq, deviation.live_seq) == ("different", 0, 0)
     assert [one.path for one in deviation.differences] == ["$.query.a", "$.query.b"]
-    assert deviation.what == "the app's handshake differs from the recorded one in $.query.a, $.query.b"
+    assert deviation.what == "the app's handshake differs in $.query.a, $.query.b"
     assert handshake_deviation(recorded, recorded, EVI) is None
     assert handshake_deviation(recorded, Session(HEADER, ()), EVI) is None
 

@@ -30,6 +30,24 @@ def test_each_outcome_is_a_sentence(weather, outcome, line):
     assert told(weather, outcome, why="so it is") == [line]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "had_one", "is_compared_with"),
+    [
+        ("compared", False, True),
+        ("written", False, True),
+        ("removed", True, False),
+        ("unchanged", False, False),
+        ("unchanged", True, True),
+        ("refused", False, False),
+        ("refused", True, True),
+    ],
+)
+def test_what_is_compared_with_is_known(weather, outcome, had_one, is_compared_with):
+    """An expectation that stands: one that is loaded or written, or that an update left alone."""
+    told = ExpectationReport("expected.jsonl", outcome, 1, weather, weather, had_one=had_one)
+    assert told.is_compared_with is is_compared_with
+
+
 def test_changes_are_a_diff(weather):
     """One mark each, the place and the words of what is expected now, and only what differs."""
     answer = 'at 1.600 s tool response call-1: "sunny, 21 degrees"'

@@ -15,9 +15,9 @@ from evi_harness.replay.findings import FINDINGS, WARNING, Finding
 from evi_harness.replay.verdict import Verdict
 from evi_harness.report.expectation import ExpectationReport
 from evi_harness.report.replay import SCHEMA as SCHEMA_VERSION
-from evi_harness.report.replay import ReplayReport, as_json, as_text, remarks
+from evi_harness.report.replay import ReplayReport, as_json, as_text, remarks, verdict_lines
 from evi_harness.session.events import Note
-from evi_harness.session.header import Recorded
+from evi_harness.session.header import Anchor, Recorded
 
 SECOND = 1_000_000_000
 
@@ -86,7 +86,9 @@ def test_a_deviation_is_told_with_both_places(weather, kind):
         "kind": kind,
         "what": "it happened",
         "recorded_seq": 15,
+        "recorded_at_ns": 1_600_000_000,
         "live_seq": 16,
+        "live_at_ns": 2_000_000_000,
         "nearest_seq": None,
         "differences": [],
         "late_ns": None,
@@ -106,8 +108,10 @@ def test_a_deviation_is_told_with_both_places(weather, kind):
 )
 def test_a_place_that_is_not_there_is_not_told(weather, recorded_seq, live_seq, place):
     """One side, the other, or none."""
-    lines = text(report(weather, Deviation("missing", "it happened", recorded_seq, live_seq)))
-    assert lines[2] == f"DEVIATION  missing{place}"
+    told = report(weather, Deviation("missing", "it happened", recorded_seq, live_seq))
+    assert text(told)[2] == f"DEVIATION  missing{place}"
+    (deviation,) = data(told)["deviations"]
+    assert [deviation["recorded_at_ns"] is None, deviation["live_at_ns"] is None] == ["recorded" not in place, "replay" not in place]
 
 
 @pytest.mark.parametrize("kind", sorted(FINDINGS))
@@ -131,6 +135,7 @@ def test_a_finding_is_told_with_the_message_it_is_about(weather, kind):
         "what": "it happened",
         "at_ns": 3 * SECOND // 2,
         "recorded_seq": 13,
+        "recorded_what": 'user: "What\'s the weather like?"',
         "live_seq": 5,
         "ended": True,
         "detail": ["app.py:3"],
@@ -291,9 +296,9 @@ def test_what_is_around_the_first_divergence(weather):
 
 def test_what_differs_from_the_nearest_message_stands_under_it(weather):
     """Behind its name."""
-    deviation = Deviation("unexpected", "x", None, 15, (Difference("$.a", 1, 2),), ("nearest recorded message: #15",), nearest_seq=15)
+    deviation = Deviation("unexpected", "x", None, 15, (Difference("$.a", 1, 2),), ("nearest expected message: #15",), nearest_seq=15)
     lines = text(report(weather, deviation))
-    assert [line.strip() for line in lines[4:6]] == ["nearest recorded message: #15", "$.a: recorded 1, now 2"]
+    assert [line.strip() for line in lines[4:6]] == ["nearest expected message: #15", "$.a: recorded 1, now 2"]
     assert data(report(weather, deviation))["deviations"][0]["nearest_seq"] == 15
 
 
@@ -359,6 +364,115 @@ def test_what_is_expected_stands_before_the_verdict(weather):
     assert lines[3].startswith("             - #15 at 1.600 s tool response call-1")
     assert data(report(weather, expectation=expectation))["expectation"]["n_messages"] == 2
     assert data(report(weather))["expectation"] is None
+
+
+EXPECTED = ExpectationReport("expected.jsonl", "compared", 2, None, None)
+ANOTHER = Difference("$.content", "rain", "sunny")
+
+
+@pytest.mark.parametrize(
+    ("deviation", "told"),
+    [
+        (Deviation("missing", "x", 15), "missing: expected #15 at 1.600 s"),
+        (Deviation("different", "x", 15, 15), "different: expected #15 at 1.600 s, in the replay #15 at 1.600 s"),
+        # Who opens the connection asks for something, too.
+        (Deviation("different", "x", 0, 0), "different: expected #0 at 0.000 s, in the replay #0 at 0.000 s"),
+        (Deviation("closed_early", "x", 16, 29), "closed_early: recorded #16 at 2.000 s, in the replay #29 at 4.500 s"),
+        (Deviation("closed_early", "x", 29, None), "closed_early: recorded #29 at 4.500 s"),
+    ],
+)
+def test_what_was_to_be_sent_is_expected_where_an_expectation_is(weather, deviation, told):
+    """Its place says so, and what was received stays recorded; without an expectation all of it is recorded."""
+    assert text(report(weather, deviation, expectation=EXPECTED))[2] == f"DEVIATION  {told}"
+    assert text(report(weather, deviation))[2] == f"DEVIATION  {told.replace('expected', 'recorded')}"
+
+
+def test_with_an_expectation_nothing_that_was_to_be_sent_is_called_recorded(weather):
+    """Neither what differs, nor what was around it, what hung on it, what was late or what is left out."""
+    deviation = Deviation("different", "x", 15, 15, (ANOTHER,), consequences=(16, 17))
+    late_ones = Verdict((deviation,), (), late(2_500_000))
+    told = replace(report(weather, expectation=EXPECTED, ignored=(("$.b", False),)), verdict=late_ones)
+    lines = [line.strip() for line in text(told)]
+    assert {
+        "$.content: expected 'rain', now 'sunny'",
+        "around it, expected:",
+        "2 events did not happen because of it: #16 to #17",
+        "note       1 message was sent later than due: expected #1 by 2.5 ms",
+        "note       --ignore $.b matched nothing that is compared, in what is expected or now",
+    } < {*lines}
+    assert [line for line in lines if "recorded" in line] == [
+        "expected   compared with expected.jsonl, 2 messages, in the place of what was recorded"
+    ]
+
+
+def test_a_finding_is_on_what_was_recorded(weather):
+    """Also where other messages are expected: what reached the app is the recording's."""
+    lines = text(report(weather, Finding("raised", "x", 0, recorded_seq=13), expectation=EXPECTED))
+    assert "on recorded #13" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("axis", "told"),
+    [
+        ({}, "4.500 s"),
+        ({"speed": "2"}, "4.500 s with --speed 2; 9.000 s as recorded"),
+        ({"speed": "max"}, "as fast as it goes with --speed max; 9.000 s as recorded"),
+        ({"speed": " MAX"}, "as fast as it goes with --speed  MAX; 9.000 s as recorded"),
+        ({"max_gap": "250ms"}, "4.500 s with --max-gap 250ms; 9.000 s as recorded"),
+        ({"until": "t2", "from": "#3"}, "4.500 s with --from #3 --until t2; 9.000 s as recorded"),
+    ],
+)
+def test_the_recorded_length_stands_beside_that_on_the_axis(weather, axis, told):
+    """Where there is another axis than the recorded one, with what made it; the JSON has both."""
+    recorded = replace(weather, header=replace(weather.header, end=Anchor(9 * SECOND, "")))
+    live = replace(weather, header=replace(weather.header, source={"axis": axis}))
+    found = report(recorded, live=live)
+    assert text(found)[0] == f"session    made: 2 turns, 30 events, {told}"
+    told_ns = data(found)["recorded"]
+    assert told_ns == {
+        "n_turns": 2,
+        "n_events": 30,
+        "duration_ns": 4_500_000_000,
+        "whole_duration_ns": 9 * SECOND if axis else 4_500_000_000,
+        "axis": axis,
+        "missing": [],
+    }
+
+
+def test_a_recorded_length_that_nobody_knows_is_not_told(weather):
+    """A recording that was cut off has no end in its header."""
+    recorded = replace(weather, header=replace(weather.header, end=None))
+    found = report(recorded, live=replace(weather, header=replace(weather.header, source={"axis": {"speed": "2"}})))
+    assert text(found)[0] == "session    made: 2 turns, 30 events, 4.500 s with --speed 2"
+    assert data(found)["recorded"]["whole_duration_ns"] is None
+    known = replace(found, recorded_ns=9 * SECOND)
+    assert text(known)[0].endswith(" 4.500 s with --speed 2; 9.000 s as recorded")
+    assert data(known)["recorded"]["whole_duration_ns"] == 9 * SECOND
+
+
+def test_all_that_people_are_told_is_there_for_programs(weather):
+    """What is missing in the folder, what may be done next, how long it took."""
+    found = data(report(replace(weather, missing=("the end",)), hints=("do this",)))
+    assert (found["recorded"]["missing"], found["hints"], found["real_s"]) == (["the end"], ["do this"], 0.25)
+
+
+def test_the_verdict_alone(weather):
+    """What was found and the verdict, without what was around it; the rest of the report is left out."""
+    found = report(weather, Deviation("missing", "x", 15), Finding("rejected", "y", 0), expectation=EXPECTED, hints=("do this",))
+    assert verdict_lines(found, EVI) == [
+        "FINDING    rejected at 0.000 s",
+        "           y",
+        "DEVIATION  missing: expected #15 at 1.600 s",
+        "           x",
+        "verdict    failed: 1 finding, 1 deviation",
+    ]
+    assert verdict_lines(report(weather), EVI) == ["verdict    passed"]
+
+
+def test_the_verdict_alone_says_where_nothing_was_compared(session_of):
+    """Nobody takes it for one on what was sent."""
+    told = verdict_lines(report(session_of([], recorded=Recorded(sent=False))), EVI)
+    assert told == ["note       what was sent is not known and not compared", "verdict    passed"]
 
 
 def test_the_schema_is_of_this_version():
