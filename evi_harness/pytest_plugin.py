@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import pytest
 
@@ -39,6 +39,10 @@ _GATE = "evi-harness-gate"
 _SAVE_BASELINE = "EVI_HARNESS_SAVE_BASELINE"
 # GitHub's runners set it.
 _CI = "GITHUB_ACTIONS"
+_ASK_FOR_GATE = ("--evi-gate", "--evi-baseline", "--evi-save-baseline")
+# How a test run ended → why nothing that it measured is kept.
+_UNKEPT: Mapping[int, str] = {pytest.ExitCode.TESTS_FAILED: "tests failed", pytest.ExitCode.NO_TESTS_COLLECTED: "no test was run"}
+_CUT_SHORT = "the run did not come to its end"
 _MARKS = (
     f"{_SESSION}(path, ...): the session folder that the evi_ fixtures are about; a pattern or several paths for one test a session",
     f"{_SCRIPT}(path): the script that evi_simulator follows",
@@ -296,15 +300,22 @@ class _Gate:
         if self._gate is None or session.config.getoption("collectonly"):
             return
         is_good = session.exitstatus == pytest.ExitCode.OK
-        try:
-            report = self._gate.judge(keep=is_good)
-        except EviHarnessError as error:
-            self._lines, code = [str(error)], 1
-        else:
-            self._lines, code = report.lines(), report.exit_code
-            self.judged.append(report)
+        code = self._judge(self._gate, "" if is_good else _UNKEPT.get(session.exitstatus, _CUT_SHORT))
         if code and is_good:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _judge(self, gate: RunGate, unkept: str) -> int:
+        """Judge what there is, and take down what is to be shown; the exit code."""
+        try:
+            report = gate.judge(unkept=unkept)
+        except EviHarnessError as error:
+            # Who asks for it once, and measures nothing, has asked for the wrong tests. A configuration asks whatever is run.
+            is_note = not gate.has_measured and not _is_asked_for_now(self._config)
+            self._lines.append(f"note       {error}" if is_note else str(error))
+            return 0 if is_note else 1
+        self._lines += report.lines()
+        self.judged.append(report)
+        return report.exit_code
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the verdicts."""
@@ -316,20 +327,40 @@ class _Gate:
 
 def _asks_for_gate(config: pytest.Config) -> bool:
     """Whether the command line, or who runs it, asks for one; a project's configuration may do so besides."""
-    return any(config.getoption(f"--evi-{name}") for name in ("gate", "baseline", "save-baseline")) or _SAVE_BASELINE in os.environ
+    return any(map(config.getoption, _ASK_FOR_GATE)) or _SAVE_BASELINE in os.environ
+
+
+def _is_asked_for_now(config: pytest.Config) -> bool:
+    """Whether the command line itself, or who runs it, asks for one; not where pytest had it from ``addopts`` or PYTEST_ADDOPTS."""
+    given = {str(arg).partition("=")[0] for arg in config.invocation_params.args}
+    return not given.isdisjoint(_ASK_FOR_GATE) or _SAVE_BASELINE in os.environ
 
 
 def _gate_of(config: pytest.Config) -> RunGate:
     from evi_harness.harness.gate import GateOptions
     from evi_harness.harness.run_gate import RunGate
 
-    named = os.environ.get(_SAVE_BASELINE)
     options = GateOptions(
         gate=tuple(config.getoption("--evi-gate")),
         baseline=_place_of(config, "--evi-baseline"),
-        save_baseline=_place_of(config, "--evi-save-baseline") or (Path(named) if named else None),
+        save_baseline=_place_to_save(config),
     )
     return RunGate(options, config.rootpath)
+
+
+def _place_to_save(config: pytest.Config) -> Optional[Path]:
+    """Where the baseline is to be written; refused before anything runs where that cannot be."""
+    named = os.environ.get(_SAVE_BASELINE)
+    asked = _place_of(config, "--evi-save-baseline")
+    place = asked or (Path(named) if named else None)
+    if place is None:
+        return None
+    folder = place if place.is_dir() else place.parent
+    if folder.is_dir() and os.access(folder, os.W_OK):
+        return place
+    why = "cannot be written to" if folder.is_dir() else "is no folder"
+    hint = f"Give {'--evi-save-baseline' if asked else _SAVE_BASELINE} a file in a folder that can be written."
+    raise UsageError(f"the baseline cannot be written: {folder} {why}", where=str(place), hint=hint)
 
 
 _MEASURES: pytest.StashKey[bool] = pytest.StashKey()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -340,10 +341,18 @@ def test_a_latency_assert_shows_its_samples(run: Run, pytester: pytest.Pytester)
 
         def test_no_metric(replay):
             replay.samples("speed")
+
+
+        def test_a_list(replay):
+            replay.assert_latency(["queue: max<50"])
+
+
+        def test_no_such_option(evi_replay):
+            evi_replay(WeatherApp, speeed=2)
         """
     )
     result = run()
-    result.assert_outcomes(passed=1, failed=6)
+    result.assert_outcomes(passed=1, failed=8)
     text = said(result)
     assert "AssertionError: replay of weather: handle: max<10: failed, max is 120 ms of 14 values" in text
     assert text.count("120.000 ms  #161 at 2.990 s, received tool call") == 2
@@ -353,7 +362,12 @@ def test_a_latency_assert_shows_its_samples(run: Run, pytester: pytest.Pytester)
     assert "a colon is missing behind the metric" in text
     assert "no threshold is given" in text
     assert "there is no metric 'speed'" in text
+    assert text.count("E         13 more are within the limit") == 1
+    assert '>       replay.assert_latency(["queue: max<50"])\nE       evi_harness.errors.UsageError: a threshold is text' in text
+    assert ">       evi_replay(WeatherApp, speeed=2)\nE       evi_harness.errors.UsageError: a replay has no option 'speeed'" in text
+    assert "Did you mean speed or seed? There are: arguments, clock, " in text
     assert "/evi_harness/" not in text
+    assert not re.search(r"evi_harness\S*\.py", text)
 
 
 def test_an_app_of_one_s_own_is_judged(run: Run, pytester: pytest.Pytester) -> None:
@@ -509,12 +523,17 @@ def test_a_baseline_fails_the_run_that_became_slower(run: Run, pytester: pytest.
     assert again.ret == 0, said(again)
     assert "handle each: 120.000 ms → 120.000 ms" in said(again)
     monkeypatch.setenv("SLOWER", "0.001")
-    slower = run("--evi-baseline", "base.json")
+    before = (pytester.path / "base.json").read_bytes()
+    slower = run("--evi-baseline", "base.json", "--evi-save-baseline", "base.json")
     slower.assert_outcomes(passed=2)
     assert slower.ret == pytest.ExitCode.TESTS_FAILED
+    assert f"baseline   not written to {pytester.path / 'base.json'}: " in said(slower)
+    assert (pytester.path / "base.json").read_bytes() == before
     assert re.search(r"REGRESSED +handle each: 120\.000 ms → 121\.000 ms .* at test_measured\.py::test_app( \(2\))? turn 1", said(slower))
     monkeypatch.setenv("BROKEN", "1")
-    run("--evi-save-baseline", "other.json").assert_outcomes(passed=1, failed=1)
+    broken = run("--evi-save-baseline", "other.json")
+    broken.assert_outcomes(passed=1, failed=1)
+    assert re.search(rf"EVI gate =+\s+baseline   not written to {re.escape(str(pytester.path / 'other.json'))}: tests failed", said(broken))
     assert not (pytester.path / "other.json").exists()
 
 
@@ -586,6 +605,11 @@ def test_github_is_told_where_a_test_failed(run: Run, pytester: pytest.Pytester,
 
 
         @pytest.mark.evi_session("sessions/weather")
+        def test_bad_by_hand(evi_replay):
+            assert evi_replay(App).passed
+
+
+        @pytest.mark.evi_session("sessions/weather")
         def test_good(evi_replay):
             evi_replay("recorded").assert_passed()
 
@@ -598,12 +622,13 @@ def test_github_is_told_where_a_test_failed(run: Run, pytester: pytest.Pytester,
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
     result = run("--evi-save-baseline", "base.json")
-    result.assert_outcomes(passed=1, failed=2)
+    result.assert_outcomes(passed=1, failed=3)
     marks = [line for line in result.outlines if line.startswith("::")]
-    assert len(marks) == 1
+    assert len(marks) == 2
+    assert "line=13,title=test%3A test_marked.py%3A%3Atest_bad_by_hand::assert False; replay of weather failed: 1 deviation" in marks[1]
     assert marks[0].startswith("::error file=test_marked.py,line=8,title=test%3A test_marked.py%3A%3Atest_bad::replay of weather failed")
     summary = (pytester.path / "summary.md").read_text(encoding="utf-8")
-    assert "1 failed, 1 passed" in summary
+    assert "2 failed, 1 passed" in summary
     assert "DEVIATION  missing" in summary
 
 
@@ -622,6 +647,64 @@ def test_a_comparison_of_nothing_fails(run: Run, pytester: pytest.Pytester) -> N
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "base.json: the baseline cannot be read" in said(result)
     assert run("--evi-save-baseline", "base.json", "--collect-only").ret == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "why"),
+    [
+        ([], pytest.ExitCode.INTERRUPTED, "not written to {}: the run did not come to its end"),
+        (["-k", "nothing_like_it"], pytest.ExitCode.NO_TESTS_COLLECTED, "no test measured a replay (no test was run), so there is nothing"),
+    ],
+)
+def test_a_run_that_was_cut_short_is_not_kept(run: Run, pytester: pytest.Pytester, options: List[str], code: int, why: str) -> None:
+    """Where the run was interrupted, or nothing ran, no baseline is written, and the end of the run says why."""
+    pytester.makepyfile(
+        test_a=MEASURED,
+        test_b="""
+        def test_interrupted():
+            raise KeyboardInterrupt
+        """,
+    )
+    result = run("--evi-save-baseline", "base.json", *options)
+    assert result.ret == code
+    assert why.format(pytester.path / "base.json") in said(result)
+    assert not (pytester.path / "base.json").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="whoever runs this may write anywhere")
+def test_a_folder_that_cannot_be_written_is_told_before_the_tests(run: Run, pytester: pytest.Pytester) -> None:
+    """No test runs for a baseline that could not be kept."""
+    pytester.mkdir("shut").chmod(0o500)
+    result = run("--evi-save-baseline", "shut/base.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "shut cannot be written to" in said(result)
+
+
+@pytest.mark.parametrize("source", ["addopts", "PYTEST_ADDOPTS"])
+def test_what_is_asked_of_every_run_fails_none_that_replays_nothing(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """An option of the project's, or the environment's, is noted where nothing replays; on the command line itself it fails the run."""
+    pytester.makepyfile(
+        test_unit="""
+        def test_nothing():
+            pass
+        """,
+        test_measured=MEASURED,
+    )
+    assert run("--evi-save-baseline", "base.json").ret == 0
+    options = "--evi-baseline base.json --evi-gate='handle: max<=120'"
+    if source == "addopts":
+        pytester.makeini(f"[pytest]\naddopts = {options}\npythonpath = .\nfilterwarnings = ignore::DeprecationWarning:")
+    else:
+        monkeypatch.setenv("PYTEST_ADDOPTS", options)
+    noted = run("test_unit.py")
+    assert noted.ret == 0, said(noted)
+    assert re.search(r"EVI gate =+\s+note       no test measured a replay, so there is nothing to judge or to keep\n", said(noted))
+    assert run("--evi-gate=handle: max<=120", "test_unit.py").ret == pytest.ExitCode.TESTS_FAILED
+    assert run().ret == 0
+    monkeypatch.setenv("SLOWER", "0.001")
+    assert run().ret == pytest.ExitCode.TESTS_FAILED
 
 
 def test_the_clock_of_all_can_be_chosen(run: Run, pytester: pytest.Pytester) -> None:
@@ -711,7 +794,13 @@ def test_the_network_can_be_shut(run: Run, pytester: pytest.Pytester) -> None:
         (["--evi-block-network", "--evi-allow-host", "https://example.org/"], "is no host that could be allowed"),
         (["--evi-clock", "moon"], "invalid choice: 'moon'"),
         (["--evi-gate", "handel: max<5"], "there is no metric 'handel'"),
-        (["--evi-gate", "turn_gap: max<1200"], "the service is the recording"),
+        (["--evi-gate", "turn_gap: max<1200"], "here a recording plays the service"),
+        (
+            ["--evi-save-baseline", "nowhere/base.json"],
+            "nowhere is no folder\nGive --evi-save-baseline a file in a folder that can be written.",
+        ),
+        (["--evi-save-baseline", "my_app.py/base.json"], "my_app.py is no folder"),
+        (["--evi-baseline", "my_app.py"], "Write it again with --save-baseline, or pytest's --evi-save-baseline."),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_refused(run: Run, options: List[str], words: str) -> None:
@@ -802,7 +891,7 @@ def test_the_page_s_output_is_what_is_printed(run: Run, pytester: pytest.Pyteste
 
         @pytest.mark.evi_session("sessions/weather")
         def test_fast(evi_replay):
-            evi_replay(weather.WeatherApp).assert_latency("tool.app: max<100")
+            evi_replay(weather.WeatherApp).assert_latency("handle: max<100")
         """
     )
     text = said(run())

@@ -76,7 +76,7 @@ def command(
     gates = [judge.judge(report.measured)] if judge.is_needed else []
     for line in [*report.lines(), *(line for one in gates for line in one.lines())]:
         click.echo(line, err=aside)
-    write_json(json_file, report.json)
+    write_json(json_file, lambda: {**report.json(), "gate": gates[0].json() if gates else None})
     if csv_file is not None:
         write_text(csv_file, report.csv())
     tell_ci(ci_for(**ci), gates=gates, write=lambda line: click.echo(line, err=aside))

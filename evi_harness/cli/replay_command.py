@@ -195,7 +195,7 @@ def command(
             result = _many(folders, only, _session_options(options), keep_json=json_file is not None, keep_run=judge.is_needed)
         else:
             result = _one(folders[0], _session_options(options), aside)
-        gates = [judge.judge_runs(runs_of_result(result))] if judge.is_needed else []
+        gates = [judge.judge_runs(runs_of_result(result), keep=not result.exit_code)] if judge.is_needed else []
     for line in [*result.lines(), *(line for one in gates for line in one.lines())]:
         click.echo(line, err=aside)
     write_json(json_file, lambda: {**result.json(), "gate": gates[0].json() if gates else None})

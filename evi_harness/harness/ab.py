@@ -22,6 +22,8 @@ from evi_harness.harness.configuration import load_configuration
 from evi_harness.harness.gate import SAVE_BASELINE, GateOptions, load_baseline, rules_for
 from evi_harness.measure.baseline import Run, merged
 from evi_harness.measure.comparison import compare_side_by_side
+from evi_harness.measure.metrics import METRICS
+from evi_harness.measure.thresholds import metrics_like
 from evi_harness.report.gate import FAIL, GateReport
 
 __all__ = ["Side", "commands", "compare_sides", "revisions"]
@@ -42,6 +44,11 @@ class Side:
     name: str
     command: Tuple[str, ...]
     folder: Optional[Path] = None
+
+    @property
+    def place(self) -> Optional[str]:
+        """What errors call it besides its command: the revision that is checked out in a folder of its own."""
+        return None if self.folder is None else self.name
 
 
 def commands(a: str, b: str) -> Tuple[Side, Side]:
@@ -85,7 +92,7 @@ def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[Side, Si
         raise UsageError("there is no command to run in the revisions", hint=hint)
     top = Path(_git("rev-parse", "--show-toplevel"))
     below = Path.cwd().resolve().relative_to(top.resolve())
-    ids = [_git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}") for revision in (a, b)]
+    ids = [_commit(revision) for revision in (a, b)]
     with tempfile.TemporaryDirectory(prefix="evi-harness-ab-") as scratch:
         places = [Path(scratch) / "a", Path(scratch) / "b"]
         try:
@@ -97,6 +104,14 @@ def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[Side, Si
             for place in places:
                 if place.exists():
                     _git("worktree", "remove", "--force", str(place))
+
+
+def _commit(revision: str) -> str:
+    try:
+        return _git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    except EviHarnessError:
+        hint = "Name one that `git log` shows. In CI, fetch the history: a shallow clone has the last commit alone."
+        raise EviHarnessError(f"there is no commit {revision!r} in this repository", hint=hint) from None
 
 
 def _git(*words: str) -> str:
@@ -136,17 +151,23 @@ def compare_sides(
         The report.
 
     Raises:
-        UsageError: The options cannot be meant; no run is asked for.
+        UsageError: The options cannot be meant; no run is asked for; there is no such metric.
         EviHarnessError: A run fails, takes too long or measures nothing.
     """
     if n_runs < 1:
         raise UsageError(f"{n_runs} runs compare nothing", hint="Give --runs a number from 1 on; 20 decide most of the time.")
+    for metric in metrics or ():
+        if metric not in METRICS:
+            raise UsageError(f"there is no metric {metric!r}", hint=metrics_like(metric))
     asked = options or GateOptions()
     configured = load_configuration()
     rules = replace(rules_for(asked, configured), metrics=metrics)
     olds, news = _measured(sides, n_runs, n_warm, timeout_s, tell)
+    comparisons = compare_side_by_side(olds, news, rules)
+    if not comparisons:
+        raise EviHarnessError("nothing that could be compared was measured by either", hint="docs/latency.md says what each metric needs.")
     return GateReport(
-        comparisons=compare_side_by_side(olds, news, rules),
+        comparisons=comparisons,
         seed=rules.seed,
         false_alarm=rules.false_alarm,
         inconclusive=asked.inconclusive or configured.inconclusive or FAIL,
@@ -198,10 +219,10 @@ def _finish(side: Side, environment: Mapping[str, str], timeout_s: float) -> Non
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise EviHarnessError(f"{told!r} took longer than {timeout_s:g} s", where=side.name, hint="Give --run-timeout more.") from None
+        raise EviHarnessError(f"{told!r} took longer than {timeout_s:g} s", where=side.place, hint="Give --run-timeout more.") from None
     except OSError as error:
-        raise EviHarnessError(f"{told!r} cannot be run: {error.strerror or error}", where=side.name) from None
+        raise EviHarnessError(f"{told!r} cannot be run: {error.strerror or error}", where=side.place) from None
     if done.returncode:
         last = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-_SHOWN_LINES:])
         what = f"{told!r} ended with {done.returncode}, and a run that fails measures nothing"
-        raise EviHarnessError(what, where=side.name, hint=f"It said last:\n{last}" if last else None)
+        raise EviHarnessError(what, where=side.place, hint=f"It said last:\n{last}" if last else None)

@@ -70,12 +70,8 @@ def replay_case(result: ReplayResult, *, file: Optional[str] = None, line: Optio
         file: The file to mark, such as the handler's.
         line: The line in it.
     """
-    lines = result.lines()
-    report = result.report
-    # The last line is the verdict, behind its label.
-    what = lines[-1].split(None, 1)[-1]
     outcome = PASSED if result.passed else FAILED
-    return Case("replay", _name(result), outcome, what, tuple(lines), report.real_s, file, line)
+    return Case("replay", _name(result), outcome, result.summary, tuple(result.lines()), result.report.real_s, file, line)
 
 
 def cases_of_result(result: Any, handler: object) -> List[Case]:

@@ -90,9 +90,11 @@ def _table(file: Path) -> Mapping[str, Any]:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise EviHarnessError(f"the configuration cannot be read: {error}", where=str(file)) from None
-    table = tables.get("tool", {}).get("evi-harness", {})
+    tools = tables.get("tool", {})
+    table = tools.get("evi-harness", {}) if isinstance(tools, dict) else tools
     if not isinstance(table, dict):
-        raise UsageError(f"[{_TABLE}] is no table", where=str(file))
+        what, hint = f"where [{_TABLE}] would be stands {table!r}", f"Write [{_TABLE}], and what is to be set below it, a line each."
+        raise UsageError(what, where=str(file), hint=hint)
     return table
 
 
@@ -145,7 +147,7 @@ def _least_effect(value: Any, _: Path) -> Dict[str, Any]:
 
 
 def _wrong(value: Any, what: str) -> UsageError:
-    return UsageError(f"{value!r} is not what it can be", hint=f"It is {what}.")
+    return UsageError(f"it must be {what}, and is {value!r}")
 
 
 def _is_number(value: Any) -> bool:

@@ -1,14 +1,16 @@
 """The gate as an act: thresholds and a baseline read before anything runs, sessions judged after it.
 
 Rules of living here: what the command line says comes before what pyproject.toml says. A threshold that nothing measured could meet or
-miss is refused, not passed: in a replay the service is the recording, so what it took is no news.
+miss is refused, not passed: in a replay the service is the recording, so what it took is no news. What a project sets for all its runs
+is passed over, and told, where it is about what one of them does not measure. What failed is no measure for what comes after it, and is
+not kept.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -19,11 +21,12 @@ from evi_harness.harness.folders import now_utc
 from evi_harness.harness.latency import measure_session
 from evi_harness.harness.speech import AUTO
 from evi_harness.measure.baseline import Baseline, Run, baseline_json, is_played, merged, read_baseline_json, run_of
-from evi_harness.measure.comparison import Rules, compare_jobs
+from evi_harness.measure.comparison import Comparison, Rules, compare_jobs
 from evi_harness.measure.effect import LEAST_EFFECT, parse_effect
 from evi_harness.measure.measuring import Measured
-from evi_harness.measure.metrics import CLIENT, CONVERSATION
-from evi_harness.measure.thresholds import Threshold, judge_threshold, parse_threshold
+from evi_harness.measure.metrics import CLIENT, CONVERSATION, METRICS
+from evi_harness.measure.observed import observed_in_both, observed_metrics
+from evi_harness.measure.thresholds import FAILED, Threshold, distinct_samples, judge_threshold, parse_threshold
 from evi_harness.report.gate import FAIL, GateReport
 from evi_harness.session.session import Session
 from evi_harness.storage.baseline_file import load_json_file, replace_json_file
@@ -44,6 +47,10 @@ __all__ = [
 
 # Names, to what is run, a folder that every run below it saves its baseline to: this is how `ab` gets at what its commands measure.
 SAVE_BASELINE = "EVI_HARNESS_SAVE_BASELINE"
+# Why a baseline is not written.
+_FAILED_RUN = "what was measured failed, and is no measure"
+_FAILED_THRESHOLD = "a threshold does not hold"
+_REGRESSED = "something became slower; to accept that, write it without comparing it"
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,8 @@ class Gate:
         old: What the baseline is called.
         save_to: Where to write what is measured, None for nowhere.
         passed_over: Thresholds of the configuration that are about what will not be measured.
+        sets_thresholds: Whether the thresholds are the configuration's, so that some may be about what was not measured.
+        sets_baseline: Whether the baseline is, likewise.
     """
 
     def __init__(
@@ -94,6 +103,8 @@ class Gate:
         old: str = "",
         save_to: Optional[Path] = None,
         passed_over: Tuple[str, ...] = (),
+        sets_thresholds: bool = False,
+        sets_baseline: bool = False,
     ) -> None:
         self._thresholds = tuple(thresholds)
         self._rules = rules
@@ -102,6 +113,8 @@ class Gate:
         self._old = old
         self._save_to = save_to
         self._passed_over = passed_over
+        self._sets_thresholds = sets_thresholds
+        self._sets_baseline = sets_baseline
 
     @property
     def is_needed(self) -> bool:
@@ -118,11 +131,11 @@ class Gate:
             The report. What the service took in a replay is neither judged nor kept.
 
         Raises:
-            UsageError: A threshold is about the service, and a session is a replay, whose service is the recording.
+            UsageError: A threshold that was asked for is about the service, and a session is a replay, whose service is the recording.
             EviHarnessError: The baseline cannot be written.
         """
         played = [one.name for one in measured if is_played(one.session)]
-        about_service = [one for one in self._thresholds if one.family == CONVERSATION]
+        about_service = [] if self._sets_thresholds else [one for one in self._thresholds if one.family == CONVERSATION]
         if played and about_service:
             raise _judges_the_recording(about_service[0], f"{played[0]} is a replay")
         return self.judge_runs([run_of(measured)], redactor_for(*(one.session for one in measured)).string)
@@ -130,26 +143,56 @@ class Gate:
     def judge_runs(self, runs: Sequence[Run], redact: Optional[Callable[[str], str]] = None, *, keep: bool = True) -> GateReport:
         """Judge runs, and keep them where they are to be kept; see ``judge``.
 
+        What is inconclusive may be kept: it is too few values or too much noise, and no word against the code.
+
         Args:
-            runs: At least one; of several of the same, a threshold is held to all samples together.
+            runs: At least one; of several of the same, a threshold is held to all samples together, and to those of an exact metric once.
             redact: Takes secrets out of what is told; None for what knows those of this process's environment.
-            keep: Whether they may be kept at all.
+            keep: Whether they may be kept at all; not where what was measured failed.
+
+        Returns:
+            The report. Nothing is kept either where a threshold does not hold or something regressed.
         """
         redact = redact or redactor_for().string
-        samples = [sample for run in runs for sample in run.samples]
-        saved = save_baseline(self._save_to, runs, redact) if self._save_to is not None and keep else None
-        return GateReport(
-            thresholds=tuple(judge_threshold(one, samples) for one in self._thresholds),
-            comparisons=() if self._baseline is None else compare_jobs(self._baseline.runs, runs, self._rules),
+        observed = observed_metrics(runs)
+        thresholds = [one for one in self._thresholds if one.metric in observed or not self._sets_thresholds]
+        comparisons = self._compared(runs)
+        passed_over = [one.text for one in self._thresholds if one not in thresholds]
+        if self._baseline is not None and self._sets_baseline and not comparisons:
+            passed_over.append(self._old)
+        report = GateReport(
+            thresholds=tuple(judge_threshold(one, distinct_samples(one.metric, runs)) for one in thresholds),
+            comparisons=comparisons,
             seed=self._rules.seed,
             false_alarm=self._rules.false_alarm,
             inconclusive=self._inconclusive,
             old=self._old,
             new="this run",
-            saved=None if saved is None else str(saved),
-            passed_over=self._passed_over,
+            passed_over=(*self._passed_over, *passed_over),
             redact=redact,
         )
+        if self._save_to is None:
+            return report
+        why = _unkept(report) if keep else _FAILED_RUN
+        if why:
+            return replace(report, not_saved=f"{self._save_to}: {why}")
+        return replace(report, saved=str(save_baseline(self._save_to, runs, redact)))
+
+    def _compared(self, runs: Sequence[Run]) -> Tuple[Comparison, ...]:
+        """Runs beside the baseline; of the configuration's only what both are about: it may be one of the other family."""
+        if self._baseline is None:
+            return ()
+        old = self._baseline.runs
+        found = compare_jobs(old, runs, self._rules)
+        common = observed_in_both(old, runs) if self._sets_baseline else METRICS
+        return tuple(one for one in found if one.metric in common)
+
+
+def _unkept(report: GateReport) -> str:
+    """Why what was judged is not to be kept; empty where it may be."""
+    if report.verdict != FAILED:
+        return ""
+    return _FAILED_THRESHOLD if any(one.verdict == FAILED for one in report.thresholds) else _REGRESSED
 
 
 def run_of_session(session: Session) -> Run:
@@ -203,7 +246,7 @@ def gate_from(options: GateOptions, configured: Configuration, *, is_replay: boo
         ours = [_configured(text, configured) for text in configured.gate]
         thresholds = [one for one in ours if not is_replay or one.family == CLIENT]
         passed_over = tuple(one.text for one in ours if one not in thresholds)
-    file = options.baseline or configured.baseline
+    file = options.baseline or _to_compare_with(options, configured)
     return Gate(
         thresholds,
         rules_for(options, configured),
@@ -212,7 +255,16 @@ def gate_from(options: GateOptions, configured: Configuration, *, is_replay: boo
         old=str(file or ""),
         save_to=options.save_baseline,
         passed_over=passed_over,
+        sets_thresholds=not options.gate,
+        sets_baseline=options.baseline is None,
     )
+
+
+def _to_compare_with(options: GateOptions, configured: Configuration) -> Optional[Path]:
+    """The configured baseline, unless it is the one that is to be written: it may not be there yet, or be meant to be replaced."""
+    written, file = options.save_baseline, configured.baseline
+    is_written = written is not None and file is not None and written.resolve() == file.resolve()
+    return None if is_written else file
 
 
 def _configured(text: str, configured: Configuration) -> Threshold:

@@ -90,6 +90,19 @@ class ReplayResult:
         """0 passed, 1 failed."""
         return 0 if self.passed else 1
 
+    @property
+    def summary(self) -> str:
+        """The verdict and the first thing that is wrong, in one line."""
+        wrong = [(finding.kind, finding.what) for finding in self.findings if finding.fails]
+        wrong += [(deviation.kind, deviation.what) for deviation in self.deviations]
+        first = [f"{kind}: {line}" for kind, what in wrong for line in what.splitlines()[:1]]
+        return self.redactor.string("; ".join([self._verdict, *map(printable, first[:1])]))
+
+    @property
+    def _verdict(self) -> str:
+        # The last line of the report, without its label.
+        return self.lines()[-1].partition(" ")[2].strip()
+
     def lines(self) -> List[str]:
         """The report for people."""
         return [self.redactor.string(line) for line in as_text(self.report, Discreet(self.redactor))]

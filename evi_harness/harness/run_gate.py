@@ -15,7 +15,8 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.harness.configuration import load_configuration
 from evi_harness.harness.gate import GateOptions, gate_from
 from evi_harness.harness.replay import ReplayResult
-from evi_harness.measure.baseline import Baseline, Run, baseline_json, merged, read_baseline_json, run_of
+from evi_harness.harness.testing import client_threshold
+from evi_harness.measure.baseline import Baseline, Run, baseline_json, merged, read_baseline_json, renamed, run_of
 from evi_harness.measure.measuring import measure
 from evi_harness.report.gate import GateReport
 
@@ -32,8 +33,8 @@ def measured_run(test: str, results: Iterable[ReplayResult]) -> Dict[str, Any]:
     named = [(test if number == 1 else f"{test} ({number})", result) for number, result in enumerate(results, 1)]
     run = run_of([measure(result.session, EVI, name=name) for name, result in named])
     redact = {name: result.redactor.string for name, result in named}
-    samples = tuple(replace(one, session=redact[one.session](one.session), why=redact[one.session](one.why)) for one in run.samples)
-    return baseline_json(Baseline((replace(run, samples=samples),)))
+    samples = tuple(replace(one, why=redact[one.session](one.why)) for one in run.samples)
+    return baseline_json(Baseline((renamed(replace(run, samples=samples), lambda name: redact[name](name)),)))
 
 
 class RunGate:
@@ -50,6 +51,10 @@ class RunGate:
     """
 
     def __init__(self, options: GateOptions, folder: Path) -> None:
+        for text in options.gate:
+            # Refused as an assert of a test's refuses it: what a command would advise is no help here.
+            client_threshold(text)
+        self._save_to = options.save_baseline
         self._gate = gate_from(options, replace(load_configuration(folder), baseline=None), is_replay=True)
         self._runs: Dict[str, List[Run]] = {}
 
@@ -58,19 +63,27 @@ class RunGate:
         """Whether there is anything to judge or to keep."""
         return self._gate.is_needed
 
+    @property
+    def has_measured(self) -> bool:
+        """Whether any test measured a replay."""
+        return bool(self._runs)
+
     def take(self, test: str, told: Mapping[str, Any]) -> None:
         """Take what one test measured; of a test that ran again, the last counts."""
         self._runs[test] = list(read_baseline_json(told, test).runs)
 
-    def judge(self, *, keep: bool) -> GateReport:
+    def judge(self, *, unkept: str = "") -> GateReport:
         """Judge, and keep.
 
         Args:
-            keep: Whether what was measured may become a baseline; not where tests failed, since what they measured is no measure.
+            unkept: Why what was measured may not become a baseline, such as that tests failed; empty where it may.
 
         Raises:
             EviHarnessError: Nothing was measured; the file cannot be written.
         """
-        if not self._runs:
-            raise EviHarnessError("no test measured a replay, so there is nothing to judge or to keep")
-        return self._gate.judge_runs([merged([run for runs in self._runs.values() for run in runs])], keep=keep)
+        if not self.has_measured:
+            why = f" ({unkept})" if unkept else ""
+            raise EviHarnessError(f"no test measured a replay{why}, so there is nothing to judge or to keep")
+        run = merged([run for runs in self._runs.values() for run in runs])
+        report = self._gate.judge_runs([run], keep=not unkept)
+        return replace(report, not_saved=f"{self._save_to}: {unkept}") if unkept and self._save_to is not None else report

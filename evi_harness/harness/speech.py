@@ -20,6 +20,8 @@ __all__ = ["AUTO", "DETECTORS", "NOBODY", "hear", "heard_speech", "speech_in"]
 THRESHOLD = 0.5
 # A pause that is shorter belongs to what is said, as EVI's own end of turn has it.
 PAUSE_NS = 800_000_000
+# Between two sounds of one word there may be this, whatever the service is configured to: no setting cuts speech into less.
+SHORTEST_PAUSE_NS = 200_000_000
 # A click is no word.
 SHORTEST_NS = 150_000_000
 _BLOCK_FRAMES = 4800
@@ -36,7 +38,7 @@ def hear(session: Session, detector: str = AUTO, pause_ns: int = PAUSE_NS) -> He
     Args:
         session: The session.
         detector: One of ``DETECTORS``.
-        pause_ns: A pause below it belongs to what is said.
+        pause_ns: A pause below it belongs to what is said, and so does one below 0.2 s.
 
     Returns:
         What was heard. Where the audio cannot be listened to, or no detector is installed with ``auto``, nothing, and why. Where the app
@@ -87,12 +89,13 @@ def heard_speech(session: Session) -> List[Speech]:
 
 
 def speech_in(marks: Iterable[Mark], pause_ns: int = PAUSE_NS) -> List[Speech]:
-    """Join marks of speech to stretches: over pauses below ``pause_ns``; what is below 0.15 s is left out."""
+    """Join marks of speech to stretches: over pauses below ``pause_ns``, and below 0.2 s in any case; what is below 0.15 s is left out."""
+    joined_ns = max(pause_ns, SHORTEST_PAUSE_NS)
     found: List[Speech] = []
     for mark in marks:
         if mark.probability < THRESHOLD:
             continue
-        if found and mark.start_ns - found[-1].end_ns < pause_ns:
+        if found and mark.start_ns - found[-1].end_ns < joined_ns:
             found[-1] = Speech(found[-1].begin_ns, mark.end_ns)
         else:
             found.append(Speech(mark.start_ns, mark.end_ns))

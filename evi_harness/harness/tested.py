@@ -46,15 +46,23 @@ def told_test(
     Args:
         name: The test's name.
         results: Its replays.
-        error: What it failed with, None where it passed.
+        error: What it failed with, None where it passed. Behind a test's own assert it is told what is wrong with its replay.
         seconds: How long it took, in real time.
         file: Its file, from the top of the project.
         line: The line to be marked, from 1; None where nobody knows.
     """
     lines = [line for result in results if error is not None and not result.passed for line in result.lines()]
-    what = (error or "").splitlines()[:1]
+    what = "" if error is None else _what(error, results)
     outcome = PASSED if error is None else FAILED
-    return {"name": name, "outcome": outcome, "what": "".join(what), "detail": lines, "seconds": seconds, "file": file, "line": line}
+    return {"name": name, "outcome": outcome, "what": what, "detail": lines, "seconds": seconds, "file": file, "line": line}
+
+
+def _what(error: str, results: Sequence[CheckedReplay]) -> str:
+    """The first line of an error; behind one that is not a replay's own, what is wrong with the first replay that failed."""
+    first = "".join(error.splitlines()[:1])
+    headlines = [result.headline for result in results if not result.passed]
+    told = [] if first in headlines else headlines[:1]
+    return "; ".join(line for line in [first, *told] if line)
 
 
 def tell_tests(told: Iterable[Mapping[str, Any]], gates: Sequence[GateReport], write: Callable[[str], object]) -> None:

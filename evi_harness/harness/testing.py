@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import inspect
 import json
 import re
 import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, Sequence, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.dialect import EVI
@@ -32,12 +34,12 @@ from evi_harness.live.lateness import Lateness
 from evi_harness.measure.measuring import Measured, measure
 from evi_harness.measure.metrics import CONVERSATION, METRICS
 from evi_harness.measure.samples import Sample
-from evi_harness.measure.thresholds import PASSED, Judged, Threshold, judge_threshold, parse_threshold
+from evi_harness.measure.thresholds import PASSED, Judged, Threshold, judge_threshold, metrics_like, parse_threshold
 from evi_harness.report.plain import printable
 from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.storage.writer import write_session
 
-__all__ = ["CheckedReplay", "CheckedServer", "Defaults", "Replayer", "write_report"]
+__all__ = ["CheckedReplay", "CheckedServer", "Defaults", "Replayer", "client_threshold", "write_report"]
 
 # What a report calls an app that a test runs by itself.
 OWN_APP = "the test's own app"
@@ -46,6 +48,11 @@ END_WAIT_S = 10.0
 _LOOK_S = 0.01
 # So many samples are shown of a threshold that does not hold.
 _SHOWN_SAMPLES = 10
+# What is said of the samples that count against a threshold, and of the others.
+_OF_VALUES = ("beyond the limit", "within the limit")
+_OF_COUNTS = ("counted", "0")
+# What a replay may be told besides the session and the handler.
+_OPTIONS = tuple(name for name in inspect.signature(replay_session).parameters if name not in ("session", "handler"))
 _MAX_NAME = 120
 _NOT_IN_A_NAME = re.compile(r"[^\w.\[\]-]")
 
@@ -80,15 +87,9 @@ class CheckedReplay(ReplayResult):
         return printable(self.redactor.string(self.report.recorded.name))
 
     @property
-    def _verdict(self) -> str:
-        return self.lines()[-1].partition(" ")[2].strip()
-
-    def _headline(self) -> str:
+    def headline(self) -> str:
         """What was replayed, the verdict, and the first thing that is wrong, in one line."""
-        wrong = [(finding.kind, finding.what) for finding in self.findings if finding.fails]
-        wrong += [(deviation.kind, deviation.what) for deviation in self.deviations]
-        first = [f"{kind}: {line}" for kind, what in wrong for line in what.splitlines()[:1]]
-        return "; ".join([f"replay of {self._name} {self._verdict}", *map(printable, first[:1])])
+        return f"replay of {self._name} {self.summary}"
 
     def assert_passed(self) -> None:
         """Assert that the replay was as recorded, or as accepted, and that nothing else is wrong.
@@ -98,7 +99,7 @@ class CheckedReplay(ReplayResult):
         """
         __tracebackhide__ = True
         if not self.passed:
-            raise AssertionError("\n".join([self._headline(), *self.lines()]))
+            raise AssertionError("\n".join([self.headline, *self.lines()]))
 
     def assert_latency(self, *thresholds: str) -> None:
         """Assert that the app's own code was fast enough.
@@ -109,13 +110,14 @@ class CheckedReplay(ReplayResult):
 
         Raises:
             AssertionError: A threshold does not hold, or cannot be judged; with the samples, the worst first.
-            UsageError: It is none; or its metric is of the ``conversation`` family, which is the service's, and here a recording's.
+            UsageError: It is none, or no text; or its metric is of the ``conversation`` family, which is the service's, and here a
+                recording's.
         """
         __tracebackhide__ = True
         if not thresholds:
             raise UsageError("no threshold is given, so nothing would be asserted", hint="Give one or more, such as 'queue: max<50'.")
         try:
-            parsed = [_client_threshold(text) for text in thresholds]
+            parsed = [client_threshold(text) for text in thresholds]
         except UsageError as error:
             raise error.with_traceback(None)  # noqa: B904 - it is the same exception
         judged = [judge_threshold(one, self.measured.samples) for one in parsed]
@@ -149,19 +151,21 @@ class CheckedReplay(ReplayResult):
         if judged.value is None:
             return [f"replay of {name}: {threshold.text}: {judged.verdict}, {judged.why}"]
         unit = "" if threshold.statistic.is_counting else f" {METRICS[threshold.metric].unit}"
-        beyond, within = self._sorted(threshold)
-        shown = beyond[:_SHOWN_SAMPLES] or judged.worst
-        left = len(beyond) + len(within) - len(shown)
-        rest = [f"  and {left} more"] if left > 0 else []
+        against, others = self._parted(threshold)
+        shown = against[:_SHOWN_SAMPLES]
+        rest = _rest(threshold, len(against) - len(shown), len(others), is_more=bool(shown))
         found = f"{threshold.statistic.name} is {judged.value:g}{unit} of {judged.n} value{'' if judged.n == 1 else 's'}"
         return [f"replay of {name}: {threshold.text}: {judged.verdict}, {found}", *(f"  {self._place(sample)}" for sample in shown), *rest]
 
-    def _sorted(self, threshold: Threshold) -> Tuple[List[Sample], List[Sample]]:
-        """The samples that are beyond the limit, the worst first, and those that are not."""
+    def _parted(self, threshold: Threshold) -> Tuple[List[Sample], List[Sample]]:
+        """The samples that are beyond the limit, or that are counted, the worst first; and the others."""
         there = [(sample.value, sample) for sample in self.samples(threshold.metric) if sample.value is not None]
         there.sort(key=lambda one: one[0], reverse=not threshold.comparison.startswith(">"))
-        beyond = [sample for value, sample in there if not threshold.holds(value) and not threshold.statistic.is_counting]
-        return beyond, [sample for _, sample in there if sample not in beyond]
+        parts: Tuple[List[Sample], List[Sample]] = ([], [])
+        for value, sample in there:
+            is_against = value != 0 if threshold.statistic.is_counting else not threshold.holds(value)
+            parts[0 if is_against else 1].append(sample)
+        return parts
 
     def _place(self, sample: Sample) -> str:
         """A sample with the message that it is about, and where that stands in the replay."""
@@ -202,11 +206,13 @@ class Replayer:
             The result, which is yet to be asserted.
 
         Raises:
+            UsageError: There is no such option.
             EviHarnessError: See ``replay_session``.
         """
         __tracebackhide__ = True
         options = {**vars(self._defaults), **options}
         try:
+            _require_known(options)
             found = _off_the_loop(partial(_replay, self.folder, handler, options))
         except EviHarnessError as error:
             # Where in the harness it was noticed helps nobody; what it came from stays.
@@ -217,6 +223,14 @@ class Replayer:
 
     def __repr__(self) -> str:
         return f"<replays {self.folder}>"
+
+
+def _require_known(options: Mapping[str, Any]) -> None:
+    for name in options:
+        if name not in _OPTIONS:
+            meant = get_close_matches(name, _OPTIONS)
+            first = f"Did you mean {' or '.join(meant)}? " if meant else ""
+            raise UsageError(f"a replay has no option {name!r}", hint=f"{first}There are: {', '.join(_OPTIONS)}.")
 
 
 def _replay(folder: Path, handler: Any, options: Any) -> ReplayResult:
@@ -323,6 +337,14 @@ class CheckedServer:
             time.sleep(_LOOK_S)
 
 
+def _rest(threshold: Threshold, n_against: int, n_others: int, *, is_more: bool) -> List[str]:
+    """What is said of samples that are not shown, in a line; nothing where all are."""
+    words = _OF_COUNTS if threshold.statistic.is_counting else _OF_VALUES
+    left = [(n, word) for n, word in zip((n_against, n_others), words) if n]
+    told = [f"{n}{' more' if is_more and not index else ''} {'is' if n == 1 else 'are'} {word}" for index, (n, word) in enumerate(left)]
+    return [f"  {', '.join(told)}"] if told else []
+
+
 def _no_conversation(conversation: int, n_opened: int, is_open: bool, url: str) -> UsageError:
     if is_open:
         what = f"conversation {conversation} with the fake EVI is not over: the app has not closed it"
@@ -331,16 +353,27 @@ def _no_conversation(conversation: int, n_opened: int, is_open: bool, url: str) 
     return UsageError(said, hint=f"Point the app at it: as base_url, or with HUME_BASE_URL={url}")
 
 
-def _client_threshold(text: str) -> Threshold:
+def client_threshold(text: object) -> Threshold:
+    """Read a threshold that a test, or a test run, holds its replays to.
+
+    Args:
+        text: As ``parse_threshold`` takes it.
+
+    Raises:
+        UsageError: It is no text or no threshold; or its metric is the service's, and here a recording's.
+    """
+    if not isinstance(text, str):
+        hint = "Give each by itself, as in assert_latency('queue: max<50', 'handle: med<10ms')."
+        raise UsageError(f"a threshold is text, and this is of type {type(text).__name__}: {text!r}", hint=hint)
     threshold = parse_threshold(text)
     _require_client(threshold.metric)
     return threshold
 
 
-def _require_client(metric: str) -> None:
-    row = METRICS.get(metric)
+def _require_client(metric: object) -> None:
+    row = METRICS.get(metric) if isinstance(metric, str) else None
     if row is None:
-        raise UsageError(f"there is no metric {metric!r}", hint=f"There are: {', '.join(METRICS)}.")
+        raise UsageError(f"there is no metric {metric!r}", hint=metrics_like(str(metric)))
     if row.family == CONVERSATION:
         named = ", ".join(one.id for one in METRICS.values() if one.family != CONVERSATION)
         raise UsageError(

@@ -4,6 +4,7 @@
 
     {"format": "evi-harness baseline", "version": 1, "made": "2026-11-22T10:00:00Z", "by": "0.1.0",
      "runs": [{"detector": {"name": …, "version": …, "threshold": …} or null,
+               "sessions": [{"session": "weather", "recording": "1fae…", "clock": "virtual", "axis": {"--speed": "2"}}, …],
                "metrics": {"handle": {"unit": "ms", "exact": true,
                                       "samples": [{"session": "weather", "turn": 1, "of": 7, "value": 0.25}, … {…, "why": "…"}]}}}]}
 
@@ -15,12 +16,13 @@ refused with its place: a baseline that cannot be understood is never taken for 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.measure.measuring import Measured
 from evi_harness.measure.metrics import CLIENT, EXACT, METRICS
+from evi_harness.measure.origin import Origin, origin_of
 from evi_harness.measure.samples import Sample
 from evi_harness.session.session import Session
 
@@ -34,6 +36,7 @@ __all__ = [
     "is_played",
     "merged",
     "read_baseline_json",
+    "renamed",
     "run_of",
 ]
 
@@ -69,11 +72,19 @@ class Run:
         samples: All of it.
         exact: Ids of the metrics that another run of the same code would give to the nanosecond.
         detector: Who heard the user, None where nobody did.
+        origins: Where its sessions come from; of a baseline that does not say, names alone.
     """
 
     samples: Tuple[Sample, ...]
     exact: FrozenSet[str] = field(default_factory=frozenset)
     detector: Optional[Detector] = None
+    origins: Tuple[Origin, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Have an origin of every session."""
+        known = {one.session for one in self.origins}
+        unknown = dict.fromkeys(sample.session for sample in self.samples if sample.session not in known)
+        object.__setattr__(self, "origins", (*self.origins, *map(Origin, unknown)))
 
 
 @dataclass(frozen=True)
@@ -110,7 +121,8 @@ def run_of(measured: Sequence[Measured]) -> Run:
     sampled = {sample.metric for one, sample in kept if sample.value is not None and one.certainty(sample.metric) != EXACT}
     heard = next((one.heard for one in measured if one.heard.detector is not None), None)
     detector = None if heard is None else Detector(heard.detector or "", heard.version, heard.threshold)
-    return Run(samples, frozenset({sample.metric for sample in samples if sample.value is not None} - sampled), detector)
+    exact = frozenset({sample.metric for sample in samples if sample.value is not None} - sampled)
+    return Run(samples, exact, detector, tuple(origin_of(one.session, one.name) for one in measured))
 
 
 def merged(runs: Sequence[Run]) -> Run:
@@ -118,7 +130,19 @@ def merged(runs: Sequence[Run]) -> Run:
     sampled = {sample.metric for run in runs for sample in run.samples if sample.value is not None and sample.metric not in run.exact}
     exact = frozenset(metric for run in runs for metric in run.exact) - sampled
     detector = next((run.detector for run in runs if run.detector is not None), None)
-    return Run(tuple(sample for run in runs for sample in run.samples), exact, detector)
+    origins = {one.session: one for run in runs for one in run.origins}
+    return Run(tuple(sample for run in runs for sample in run.samples), exact, detector, tuple(origins.values()))
+
+
+def renamed(run: Run, rename: Callable[[str], str]) -> Run:
+    """A run with other names for its sessions.
+
+    Args:
+        run: The run.
+        rename: Gives the name for a name.
+    """
+    samples = tuple(replace(one, session=rename(one.session)) for one in run.samples)
+    return replace(run, samples=samples, origins=tuple(replace(one, session=rename(one.session)) for one in run.origins))
 
 
 def _is_client(sample: Sample) -> bool:
@@ -146,7 +170,11 @@ def _run_json(run: Run) -> Dict[str, Any]:
         )
     detector = run.detector
     named = None if detector is None else {"name": detector.name, "version": detector.version, "threshold": detector.threshold}
-    return {"detector": named, "metrics": metrics}
+    return {"detector": named, "sessions": [_origin_json(one) for one in run.origins], "metrics": metrics}
+
+
+def _origin_json(origin: Origin) -> Dict[str, Any]:
+    return {"session": origin.session, "recording": origin.recording, "clock": origin.clock, "axis": dict(origin.axis)}
 
 
 def _sample_json(sample: Sample) -> Dict[str, Any]:
@@ -200,7 +228,22 @@ class _Reader:
                 exact.append(metric)
             rows = self.member(row, "samples", list, here)
             samples += [self._sample(metric, one, f"{here}.samples[{index}]") for index, one in enumerate(rows)]
-        return Run(tuple(samples), frozenset(exact), self._detector(value.get("detector"), f"{place}.detector"))
+        detector = self._detector(value.get("detector"), f"{place}.detector")
+        # A baseline that was kept before this was has none.
+        origins = self.member(value, "sessions", list, place) if "sessions" in value else []
+        return Run(
+            tuple(samples),
+            frozenset(exact),
+            detector,
+            tuple(self._origin(one, f"{place}.sessions[{index}]") for index, one in enumerate(origins)),
+        )
+
+    def _origin(self, value: Any, place: str) -> Origin:
+        session = self.member(value, "session", str, place)
+        recording = self._optional(value, "recording", (str,), place)
+        axis = self.member(value, "axis", dict, place)
+        told = tuple(sorted((option, self.member(axis, option, str, f"{place}.axis")) for option in axis))
+        return Origin(session, recording, self.member(value, "clock", str, place), told)
 
     def _sample(self, metric: str, value: Any, place: str) -> Sample:
         session = self.member(value, "session", str, place)

@@ -30,6 +30,7 @@ from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, 
 from evi_harness.measure.baseline import Run, merged
 from evi_harness.measure.effect import LEAST_EFFECT, Effect
 from evi_harness.measure.metrics import FLAG, METRICS
+from evi_harness.measure.origin import apart, partners_of
 from evi_harness.measure.pairing import Pair, Pairs, pairs_of
 from evi_harness.measure.resampling import least_n, spread, student, typical_interval
 from evi_harness.measure.samples import Sample
@@ -44,10 +45,13 @@ INCONCLUSIVE = "inconclusive"
 
 # What is compared of an exact metric: every value by itself.
 EACH = "each"
+# A sample's time is rounded to the nanosecond, and to another one where the sound begins at another time. Half of one more for the floats.
+_ROUNDING_MS = 1.5e-6
 # So often is a thing that happens or does not allowed to happen more often, as a share of all.
 _LEAST_RATE = 0.05
 # How sure one wants to be that the runs asked for will decide.
 _DECIDES = NormalDist().inv_cdf(0.95)
+_SHOWN_NAMES = 3
 # More runs than these nobody makes; it is said that the difference is too near the least effect.
 _MOST_RUNS = 500
 _ANOTHER_JOB = "measured in another job, whose machine may be {noise:.0%} faster or slower: compare both in one job with `evi-harness ab`"
@@ -155,11 +159,16 @@ _Sampled = Callable[[str, Sequence[Pairs], Rules], List[_Pending]]
 def _compare(old: Sequence[Run], new: Sequence[Run], rules: Rules, sampled: _Sampled) -> Tuple[Comparison, ...]:
     exact = merged((*old, *new)).exact
     unheard = _detectors_differ(old, new)
+    unlike = next(filter(None, (apart(before.origins, after.origins) for before, after in zip(old, new))), "")
+    partners = [partners_of(before.origins, after.origins) for before, after in zip(old, new)]
     by_metric_old, by_metric_new = [_by_metric(run) for run in old], [_by_metric(run) for run in new]
     pending: List[_Pending] = []
     for metric in _compared(by_metric_old, by_metric_new, rules):
-        pairs = [pairs_of(before.get(metric, ()), after.get(metric, ())) for before, after in zip(by_metric_old, by_metric_new)]
-        if unheard and "speech detector" in METRICS[metric].needs:
+        sides = zip(by_metric_old, by_metric_new, partners)
+        pairs = [pairs_of(before.get(metric, ()), after.get(metric, ()), names) for before, after, names in sides]
+        if unlike:
+            pending.append(partial(_given, Comparison(metric, "", INCONCLUSIVE, why=unlike)))
+        elif unheard and "speech detector" in METRICS[metric].needs:
             pending.append(partial(_given, Comparison(metric, "", INCONCLUSIVE, why=unheard)))
         elif metric in exact:
             pending.append(partial(_given, _exactly(metric, pairs)))
@@ -215,20 +224,38 @@ def _no_pair(all_pairs: Iterable[Pairs]) -> str:
     for one in pairs:
         for why, count in one.reasons.items():
             reasons[why] = reasons.get(why, 0) + count
-    told = "; ".join(f"{count} without a value: {why}" for why, count in reasons.items())
-    return f"there is no pair to compare: {n_old} values before, {n_new} now, none of the same place{f' ({told})' if told else ''}"
+    told = [f"{count} without a value: {why}" for why, count in reasons.items()]
+    beside = "; ".join(filter(None, [_strangers(pairs), *told]))
+    return f"there is no pair to compare: {n_old} values before, {n_new} now, none of the same place{f' ({beside})' if beside else ''}"
 
 
-def _alone(all_pairs: Iterable[Pairs]) -> str:
+def _alone(all_pairs: Sequence[Pairs]) -> str:
     n_alone = sum(one.n_alone for one in all_pairs)
-    return f"{n_alone} value{'' if n_alone == 1 else 's'} without a partner" if n_alone else ""
+    told = f"{n_alone} value{'' if n_alone == 1 else 's'} without a partner" if n_alone else ""
+    return ": ".join(filter(None, [told, _strangers(all_pairs)]))
+
+
+def _strangers(all_pairs: Iterable[Pairs]) -> str:
+    """Which sessions are in one run alone; empty where all are in both."""
+    pairs = list(all_pairs)
+    gone = _named([name for one in pairs for name in one.gone])
+    added = _named([name for one in pairs for name in one.added])
+    return "; ".join([*([f"{gone} only before"] if gone else []), *([f"{added} only now"] if added else [])])
+
+
+def _named(names: Iterable[str]) -> str:
+    """A few names, and how many more."""
+    found = list(dict.fromkeys(names))
+    more = f" and {len(found) - _SHOWN_NAMES} more" if len(found) > _SHOWN_NAMES else ""
+    return ", ".join(found[:_SHOWN_NAMES]) + more
 
 
 def _exactly(metric: str, all_pairs: Sequence[Pairs]) -> Comparison:
     """Every value by itself, to the nanosecond."""
     pairs = [pair for one in all_pairs for pair in one.pairs]
-    slower = [pair for pair in pairs if pair.new > pair.old]
-    faster = [pair for pair in pairs if pair.new < pair.old]
+    slack = _ROUNDING_MS if METRICS[metric].is_sound else 0.0
+    slower = [pair for pair in pairs if pair.new - pair.old > slack]
+    faster = [pair for pair in pairs if pair.old - pair.new > slack]
     alone = _alone(all_pairs)
     verdict = REGRESSED if slower else INCONCLUSIVE if alone or not pairs else IMPROVED if faster else PASSED
     most: Optional[Pair] = max(slower or faster, key=lambda pair: abs(pair.new - pair.old), default=None)

@@ -44,6 +44,7 @@ class Metric:
         in_virtual_time: Whether a replay in virtual time gives it ``exact``, ``sampled`` or not at all; in real time all is sampled.
         unavailable: Why there may be no value.
         is_assumed: Whether it is not measured at all but taken from what was said to be configured.
+        is_sound: Whether it ends with a sample of a sound: whose time is no whole number of nanoseconds, and rounded to one.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Metric:
     in_virtual_time: str
     unavailable: Tuple[str, ...]
     is_assumed: bool = False
+    is_sound: bool = False
 
 
 _TIMED = (reasons.SYNTHESISED, reasons.TAKEN, reasons.PLAYED)
@@ -96,8 +98,9 @@ def _client(
     *,
     per: str = "message",
     in_virtual_time: str = EXACT,
+    is_sound: bool = False,
 ) -> Metric:
-    return Metric(id, CLIENT, MILLISECONDS, per, begins, ends, needs, in_virtual_time, unavailable)
+    return Metric(id, CLIENT, MILLISECONDS, per, begins, ends, needs, in_virtual_time, unavailable, is_sound=is_sound)
 
 
 TABLE: Tuple[Metric, ...] = (
@@ -253,6 +256,7 @@ TABLE: Tuple[Metric, ...] = (
         _SPEAKER,
         (*_OBSERVED, reasons.NOT_NOTED_SOUND),
         per="interruption",
+        is_sound=True,
     ),
     _client(
         "to_speaker",
@@ -260,6 +264,7 @@ TABLE: Tuple[Metric, ...] = (
         "its first sample is heard",
         _SPEAKER,
         (*_OBSERVED, reasons.NOT_NOTED_SOUND, reasons.NOT_HEARD),
+        is_sound=True,
     ),
     _client("stall", "the event loop is blocked", "it runs on; the longest", _NOTES, (*_OBSERVED, reasons.NOT_NOTED_BLOCK), per="replay"),
     _client(

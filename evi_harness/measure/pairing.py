@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from evi_harness.measure.samples import Sample
 
@@ -31,7 +31,7 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         """As reports have it."""
         turn = "" if self.turn is None else f" turn {self.turn}"
-        return f"{self.session}{turn}{f' #{self.nth + 1}' if self.nth else ''}"
+        return f"{self.session}{turn}{f', {_ordinal(self.nth + 1)} value' if self.nth else ''}"
 
 
 class Pair(NamedTuple):
@@ -51,12 +51,16 @@ class Pairs:
         n_old_alone: How many values of the old run have no partner.
         n_new_alone: The same of the new run.
         reasons: Why a value is missing on either side, each with how often.
+        gone: Sessions of the old run that are not in the new one.
+        added: Sessions of the new run that are not in the old one.
     """
 
     pairs: Tuple[Pair, ...]
     n_old_alone: int
     n_new_alone: int
     reasons: Mapping[str, int]
+    gone: Tuple[str, ...] = ()
+    added: Tuple[str, ...] = ()
 
     @property
     def n_alone(self) -> int:
@@ -64,15 +68,15 @@ class Pairs:
         return self.n_old_alone + self.n_new_alone
 
 
-def pairs_of(old: Sequence[Sample], new: Sequence[Sample]) -> Pairs:
+def pairs_of(old: Sequence[Sample], new: Sequence[Sample], partners: Mapping[str, str]) -> Pairs:
     """Pair the samples of one metric.
 
     Args:
         old: Of the one run.
-        new: Of the other. Where each run is of one session, they are paired whatever the sessions are called.
+        new: Of the other.
+        partners: Names of sessions in the other run → names of the same in the one.
     """
-    same_name = len(_sessions(old)) == len(_sessions(new)) == 1
-    before, after = _by_place(old, ""), _by_place(new, next(iter(_sessions(old))) if same_name else "")
+    before, after = _by_place(old, {}), _by_place(new, partners)
     pairs: List[Pair] = []
     for place, value in before.items():
         partner = after.get(place)
@@ -80,19 +84,27 @@ def pairs_of(old: Sequence[Sample], new: Sequence[Sample]) -> Pairs:
             pairs.append(Pair(place, value, partner))
     n_old, n_new = (sum(value is not None for value in one.values()) for one in (before, after))
     reasons = Counter(sample.why for sample in (*old, *new) if sample.value is None)
-    return Pairs(tuple(pairs), n_old - len(pairs), n_new - len(pairs), dict(reasons.most_common()))
+    gone, added = _only(old, set(partners.values())), _only(new, set(partners))
+    return Pairs(tuple(pairs), n_old - len(pairs), n_new - len(pairs), dict(reasons.most_common()), gone, added)
 
 
-def _sessions(samples: Sequence[Sample]) -> FrozenSet[str]:
-    return frozenset(sample.session for sample in samples)
+def _only(samples: Sequence[Sample], partnered: Set[str]) -> Tuple[str, ...]:
+    """The sessions that have no partner, in their order."""
+    return tuple(dict.fromkeys(sample.session for sample in samples if sample.session not in partnered))
 
 
-def _by_place(samples: Sequence[Sample], name: str) -> Dict[Place, Optional[float]]:
+def _by_place(samples: Sequence[Sample], names: Mapping[str, str]) -> Dict[Place, Optional[float]]:
     n_before: Dict[Tuple[str, Optional[int]], int] = {}
     found: Dict[Place, Optional[float]] = {}
     for sample in samples:
-        turn = (name or sample.session, sample.turn)
+        turn = (names.get(sample.session, sample.session), sample.turn)
         nth = n_before.get(turn, 0)
         n_before[turn] = nth + 1
         found[Place(*turn, nth)] = sample.value
     return found
+
+
+def _ordinal(number: int) -> str:
+    """The number as one counts places: 1st, 2nd, 3rd, 4th and so on."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

@@ -1,17 +1,18 @@
 """Many samples of one metric in a few numbers.
 
-Rules of living here: a percentile that the count does not support is None, and it is said how many are needed. What is unavailable is
-counted by its reason and enters no number.
+Rules of living here: exact values and sampled ones are never summed up together. A percentile that the count does not support is None, and
+it is said how many are needed. What is unavailable is counted by its reason and enters no number.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from evi_harness.measure.metrics import EXACT, SAMPLED
 from evi_harness.measure.samples import Sample
 
 __all__ = ["PERCENTILES", "Summary", "needed", "percentile", "summarise", "summarise_all", "too_few"]
@@ -30,6 +31,7 @@ class Summary:
         min, med, avg, max: None where there is no value.
         p95, p99: None also where there are too few values.
         total: The sum of all values.
+        certainty: ``exact`` or ``sampled``, of all of them; empty where nobody said.
     """
 
     metric: str
@@ -42,6 +44,7 @@ class Summary:
     p99: Optional[float] = None
     max: Optional[float] = None
     total: float = 0.0
+    certainty: str = ""
 
 
 def needed(percent: float) -> int:
@@ -90,9 +93,27 @@ def summarise(metric: str, samples: Iterable[Sample]) -> Summary:
     return Summary(metric, len(values), reasons, values[0], median(values), total / len(values), p95, p99, values[-1], total)
 
 
-def summarise_all(samples: Iterable[Sample], metrics: Iterable[str]) -> List[Summary]:
-    """Sum up every metric that there are samples of, in the order of ``metrics``."""
-    by_metric: Dict[str, List[Sample]] = {}
-    for sample in samples:
-        by_metric.setdefault(sample.metric, []).append(sample)
-    return [summarise(metric, by_metric[metric]) for metric in metrics if metric in by_metric]
+def summarise_all(samples: Iterable[Tuple[str, Sample]], metrics: Iterable[str]) -> List[Summary]:
+    """Sum up every metric that there are samples of.
+
+    Args:
+        samples: Each behind its certainty, ``exact`` or ``sampled``.
+        metrics: Ids of metrics.
+
+    Returns:
+        The summaries, in the order of ``metrics``. Of a metric that has both exact and sampled values there are two, the exact ones first:
+        together they would be neither.
+    """
+    pools: Dict[str, Dict[str, List[Sample]]] = {}
+    for certainty, sample in samples:
+        pools.setdefault(sample.metric, {}).setdefault(certainty, []).append(sample)
+    return [summary for metric in metrics if metric in pools for summary in _apart(metric, pools[metric])]
+
+
+def _apart(metric: str, pools: Mapping[str, Sequence[Sample]]) -> List[Summary]:
+    valued = [one for one in (EXACT, SAMPLED) if any(sample.value is not None for sample in pools.get(one, ()))]
+    if len(valued) > 1:
+        return [replace(summarise(metric, pools[one]), certainty=one) for one in valued]
+    # What has no value has no certainty either, and is told beside those that have.
+    together = [sample for pool in pools.values() for sample in pool]
+    return [replace(summarise(metric, together), certainty=valued[0] if valued else SAMPLED)]

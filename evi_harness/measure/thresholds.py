@@ -3,8 +3,8 @@
 A metric of the table, a colon, what its values come to, a comparison, a limit. Times are in milliseconds unless a unit stands behind them
 (``us``, ``ms``, ``s``); ``count`` is compared with a number, ``rate`` with a share (``0.05``, ``5%``).
 
-Rules of living here: what cannot be meant is refused, with the place and what could stand there. What cannot be judged is neither passed
-nor failed, and says what would be needed.
+Rules of living here: what cannot be meant is refused, with the place and what could stand there; so is what can never fail, since it
+would let all pass. What cannot be judged is neither passed nor failed, and says what would be needed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,26 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Hashable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import UsageError
+from evi_harness.measure.baseline import Run
 from evi_harness.measure.metrics import FLAG, METRICS, Metric
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.statistic import COUNTING, STATISTICS, Statistic, statistic_named
 
-__all__ = ["FAILED", "INCONCLUSIVE", "PASSED", "Judged", "Threshold", "judge_threshold", "parse_threshold", "told_reasons"]
+__all__ = [
+    "FAILED",
+    "INCONCLUSIVE",
+    "PASSED",
+    "Judged",
+    "Threshold",
+    "distinct_samples",
+    "judge_threshold",
+    "metrics_like",
+    "parse_threshold",
+    "told_reasons",
+]
 
 PASSED = "passed"
 FAILED = "failed"
@@ -41,6 +53,10 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 _MILLISECONDS: Mapping[str, float] = {"": 1.0, "ms": 1.0, "s": 1000.0, "us": 0.001, "µs": 0.001}
 _SHARES: Mapping[str, float] = {"": 1.0, "%": 0.01}
 _NUMBERS: Mapping[str, float] = {"": 1.0}
+# Between which values each statistic lies; no time is below 0.
+_SHARE = (0.0, 1.0)
+_FROM_ZERO = (0.0, math.inf)
+_NEARLY_PERCENTILE = re.compile(r"p\s*\(?\s*(\d+(?:\.\d+)?)\s*%?\s*\)?\Z", re.IGNORECASE)
 # A comparison is the longest run of its signs; what it is not is told.
 _PARTS = re.compile(r"\s*(?P<statistic>[^<>=!]*?)\s*(?P<comparison>[<>=!]+)\s*(?P<limit>.*?)\s*\Z", re.DOTALL)
 _LIMIT = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))\s*(?P<unit>[^\d\s.]*)\Z")
@@ -84,7 +100,7 @@ class Judged:
         value: What the values came to, None where they cannot be judged.
         n: How many values there were.
         why: Why it is inconclusive and what to do; of the others, what is missing beside the values. Empty where nothing is.
-        worst: Of a failed one the samples that are furthest off, worst first.
+        worst: Of a failed one the samples that are furthest off, worst first; none that is within the limit.
     """
 
     threshold: Threshold
@@ -102,15 +118,17 @@ def parse_threshold(text: str) -> Threshold:
         text: For example ``turn_gap: p(95)<1200``.
 
     Raises:
-        UsageError: It is none; says where it stops being one, and what could stand there.
+        UsageError: It is none; says where it stops being one, and what could stand there. Or it can never hold, or never fail.
     """
+    if not text.strip():
+        raise UsageError("an empty threshold holds nothing to anything", hint=_EXAMPLE)
     name, colon, condition = text.partition(":")
     name = name.strip()
     if not colon:
         raise _refused(text, len(text), "a colon is missing behind the metric", _EXAMPLE)
     metric = METRICS.get(name)
     if metric is None:
-        raise _refused(text, _start(text, name), f"there is no metric {name!r}", _metrics_like(name))
+        raise _refused(text, _start(text, name), f"there is no metric {name!r}", metrics_like(name))
     offset = len(text) - len(condition)
     parts = _PARTS.match(condition)
     if parts is None:
@@ -121,13 +139,18 @@ def parse_threshold(text: str) -> Threshold:
         raise _refused(text, offset + parts.start("comparison"), what, f"Write one of {_list(_COMPARISONS)}.")
     limit = _limit(text, offset + parts.start("limit"), parts["limit"], statistic)
     comparison = "==" if parts["comparison"] == "===" else parts["comparison"]
-    return Threshold(text.strip(), name, statistic, comparison, limit)
+    threshold = Threshold(text.strip(), name, statistic, comparison, limit)
+    never = _never(threshold)
+    if never:
+        raise _refused(text, offset + parts.start("limit"), f"it can never {never}", _possible_limits(threshold), cannot="be meant")
+    return threshold
 
 
 def _statistic(text: str, at: int, name: str, metric: Metric) -> Statistic:
     statistic = statistic_named(name)
     if statistic is None:
-        raise _refused(text, at, f"{name!r} is nothing that values come to", f"Write one of {STATISTICS}; N is from 0 to 100.")
+        hint = f"{_percentile_like(name)}Write one of {STATISTICS}; N is from 0 to 100."
+        raise _refused(text, at, f"{name!r} is nothing that values come to", hint)
     if metric.unit == FLAG and not statistic.is_counting:
         what = f"{metric.id} happens or does not, and has no {name}"
         raise _refused(text, at, what, f"Write one of {', '.join(COUNTING)}.")
@@ -146,9 +169,34 @@ def _limit(text: str, at: int, limit: str, statistic: Statistic) -> float:
     return float(found["number"]) * units[found["unit"]]
 
 
-def _refused(text: str, at: int, what: str, hint: str) -> UsageError:
+def _percentile_like(name: str) -> str:
+    found = _NEARLY_PERCENTILE.match(name)
+    return f"Did you mean p({found[1]})? " if found is not None and float(found[1]) <= 100 else ""
+
+
+def _never(threshold: Threshold) -> str:
+    """What a threshold can never do by its nature: ``hold`` or ``fail``; empty where both can be."""
+    low, high = _range(threshold.statistic)
+    # Comparisons change their mind at the limit alone.
+    probes = [low, high, *([threshold.limit] if low <= threshold.limit <= high else [])]
+    held = {threshold.holds(value) for value in probes}
+    return "" if len(held) > 1 else "fail" if True in held else "hold"
+
+
+def _range(statistic: Statistic) -> Tuple[float, float]:
+    return _SHARE if statistic.name == "rate" else _FROM_ZERO
+
+
+def _possible_limits(threshold: Threshold) -> str:
+    if threshold.statistic.name != "rate":
+        return "Nothing that is measured is below 0: write a limit above it."
+    percent = f": write {threshold.limit:g}% or {threshold.limit / 100:g}" if 1 < threshold.limit <= 100 else ""
+    return f"A rate is a share from 0 to 1{percent}."
+
+
+def _refused(text: str, at: int, what: str, hint: str, cannot: str = "be read") -> UsageError:
     """The error, with a mark under the place."""
-    return UsageError(f"a threshold cannot be read: {what}", hint=f"  {text}\n  {' ' * at}^\n{hint}")
+    return UsageError(f"a threshold cannot {cannot}: {what}", hint=f"  {text}\n  {' ' * at}^\n{hint}")
 
 
 def _start(text: str, part: str) -> int:
@@ -159,7 +207,8 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-def _metrics_like(name: str) -> str:
+def metrics_like(name: str) -> str:
+    """What to do about a metric that there is not: which may be meant, and which there are."""
     meant = get_close_matches(name, METRICS)
     first = f"Did you mean {' or '.join(meant)}? " if meant else ""
     return f"{first}There are: {_list(METRICS)}."
@@ -187,13 +236,35 @@ def judge_threshold(threshold: Threshold, samples: Sequence[Sample]) -> Judged:
     return Judged(threshold, FAILED, value, len(values), missing, _worst(threshold, own))
 
 
+def distinct_samples(metric: str, runs: Sequence[Run]) -> Tuple[Sample, ...]:
+    """What a threshold on a metric is held to, of several runs of the same.
+
+    Args:
+        metric: Its id.
+        runs: Of one thing, each time it was run.
+
+    Returns:
+        Its samples in all runs. Where the metric is exact, runs that are the same count once: a value that was only had again is no other.
+    """
+    found: List[Sample] = []
+    known = set()
+    for run in runs:
+        own = [sample for sample in run.samples if sample.metric == metric]
+        same: Hashable = tuple((sample.turn, sample.value, sample.why) for sample in own)
+        if metric not in run.exact or same not in known:
+            found += own
+        known.add(same)
+    return tuple(found)
+
+
 _SHOWN = 3
+_NOTHING_HAPPENED = "nothing of the kind happened in what was measured"
 
 
 def _too_few(threshold: Threshold, n: int, missing: str) -> str:
     statistic, needed = threshold.statistic, threshold.statistic.n_needed
     if not n:
-        return f"there is no value of {threshold.metric}{f': {missing}' if missing else ''}"
+        return f"there is no value of {threshold.metric}: {missing or _NOTHING_HAPPENED}"
     beside = f" ({missing})" if missing else ""
     return f"{statistic.name} needs {needed} values, and there {_are(n)}{beside}; {needed - n} more would do, or max and med, which need 1"
 
@@ -210,8 +281,8 @@ def told_reasons(samples: Iterable[Sample]) -> str:
 
 def _worst(threshold: Threshold, own: Sequence[Sample]) -> Tuple[Sample, ...]:
     there: List[Tuple[float, Sample]] = [(sample.value, sample) for sample in own if sample.value is not None]
-    if threshold.statistic.is_counting:
-        there = [(value, sample) for value, sample in there if value]
+    is_counting = threshold.statistic.is_counting
+    there = [(value, sample) for value, sample in there if (value if is_counting else not threshold.holds(value))]
     sign = -1 if threshold.comparison.startswith(">") else 1
     keyed: Dict[int, float] = {index: -sign * value for index, (value, _) in enumerate(there)}
     return tuple(there[index][1] for index in sorted(keyed, key=lambda index: keyed[index])[:_SHOWN] if math.isfinite(keyed[index]))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import List, Optional, Set, Tuple
 
 from evi_harness.measure import reasons
-from evi_harness.measure.assumed import Assumed
+from evi_harness.measure.assumed import DEFAULT, Assumed
 from evi_harness.measure.collecting import Samples
 from evi_harness.measure.conversation import speech_of_turns, unheard, unspoken
 from evi_harness.measure.hearing import HeardSpeech
@@ -25,6 +25,8 @@ __all__ = ["DEAD_AIR_NS", "measure_turn_taking"]
 
 # From so much silence on people ask whether anybody is there.
 DEAD_AIR_NS = 3_000_000_000
+# Who pauses for less goes on with what he began to say over the assistant, however soon the service takes a turn as over.
+_BREATH_NS = DEFAULT.end_of_turn_ns
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,15 @@ def _interruption(reading: Reading, turn: Turn, voices: _Voices, why: str, floor
 
 def _onset_ns(reading: Reading, turn: Turn, voices: _Voices, came_ns: int) -> Optional[int]:
     """When the user began to speak over a reply, None where no speech began while it could be heard."""
-    begins = [begin_ns for begin_ns, _ in voices.user or () if begin_ns <= came_ns]
     heard = reading.sounding(turn) or []
-    if not begins or not any(begin_ns <= begins[-1] < end_ns for begin_ns, end_ns in heard):
-        return None
-    return begins[-1]
+    onset_ns: Optional[int] = None
+    for begin_ns, end_ns in reversed([span for span in voices.user or () if span[0] <= came_ns]):
+        if onset_ns is not None and onset_ns - end_ns >= _BREATH_NS:
+            break
+        if not any(since_ns <= begin_ns < until_ns for since_ns, until_ns in heard):
+            break
+        onset_ns = begin_ns
+    return onset_ns
 
 
 def _talk_over(reading: Reading, turn: Turn, voices: _Voices, why: str, found: Samples) -> None:

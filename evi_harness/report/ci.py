@@ -22,7 +22,7 @@ ERROR = "error"
 
 # Outcome → the element that tells of it in a JUnit file.
 _ELEMENTS: Mapping[str, str] = {FAILED: "failure", ERROR: "error", INCONCLUSIVE: "failure"}
-_LEVELS: Mapping[str, str] = {FAILED: "error", ERROR: "error", INCONCLUSIVE: "warning"}
+_LEVELS: Mapping[str, str] = {FAILED: "error", ERROR: "error", INCONCLUSIVE: "error"}
 _SIGNS: Mapping[str, str] = {
     PASSED: "✅",
     IMPROVED: "✅",
@@ -153,7 +153,7 @@ def summary(cases: Sequence[Case], gates: Sequence[GateReport] = ()) -> str:
     """
     lines: List[str] = ["## evi-harness", "", _sum(cases), ""]
     for report in gates:
-        lines += [*_comparisons(report), *_thresholds(report)]
+        lines += [*_comparisons(report), *_thresholds(report), *_notes(report)]
     tabled = {(case.suite, case.name) for report in gates for case in gate_cases(report)}
     lines += _cases([case for case in cases if (case.suite, case.name) not in tabled])
     return "\n".join(lines).rstrip() + "\n"
@@ -193,6 +193,15 @@ def _thresholds(report: GateReport) -> Iterator[str]:
         told = report.redact(threshold_line(one))
         yield f"| {_cell(told)} | {_SIGNS[one.verdict]} {one.verdict} |"
     yield ""
+
+
+def _notes(report: GateReport) -> Iterator[str]:
+    """What the lines for people say besides."""
+    told = [f"{text!r} of the configuration is about what this does not measure" for text in report.passed_over]
+    told += [f"baseline not written to {report.not_saved}"] if report.not_saved is not None else []
+    yield from (f"- {_cell(report.redact(line))}" for line in told)
+    if told:
+        yield ""
 
 
 def _cases(cases: Sequence[Case]) -> Iterator[str]:

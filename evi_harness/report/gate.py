@@ -41,7 +41,8 @@ class GateReport:
         inconclusive: ``fail`` or ``pass``: what is done about the inconclusive.
         old, new: What was compared: names of files, commands or revisions; empty where nothing was.
         saved: Where the baseline was written, None where none was.
-        passed_over: Thresholds of the configuration that are not about what was measured.
+        not_saved: The file that it was not written to, and why, None where it was or was not to be.
+        passed_over: What the configuration has, thresholds or a baseline, that is not about what was measured.
         redact: Takes secrets out of what people and programs are told.
     """
 
@@ -53,6 +54,7 @@ class GateReport:
     old: str = ""
     new: str = ""
     saved: Optional[str] = None
+    not_saved: Optional[str] = None
     passed_over: Tuple[str, ...] = ()
     redact: Callable[[str], str] = str
 
@@ -88,6 +90,8 @@ class GateReport:
             yield f"{'note':<{_WIDE}}{text!r} of the configuration is about what this does not measure"
         if self.saved is not None:
             yield f"{'baseline':<{_WIDE}}written to {self.saved}"
+        if self.not_saved is not None:
+            yield f"{'baseline':<{_WIDE}}not written to {self.not_saved}"
 
     def json(self) -> Dict[str, Any]:
         """The report for programs; docs/gate-report.schema.json is its schema."""
@@ -101,6 +105,8 @@ class GateReport:
             "old": self.redact(self.old),
             "new": self.redact(self.new),
             "saved": self.saved,
+            "not_saved": None if self.not_saved is None else self.redact(self.not_saved),
+            "passed_over": [self.redact(one) for one in self.passed_over],
             "thresholds": [self._threshold_json(one) for one in self.thresholds],
             "comparisons": [self._comparison_json(one) for one in self.comparisons],
         }

@@ -61,8 +61,9 @@ class LatencyReport:
         return tuple(sample for one in self.measured for sample in one.samples)
 
     def summaries(self) -> List[Summary]:
-        """Every metric that there are samples of, pooled over the sessions."""
-        return summarise_all(self.samples, METRICS)
+        """Every metric that there are samples of, pooled over the sessions; exact values apart from sampled ones."""
+        certain = ((one.certainty(sample.metric), sample) for one in self.measured for sample in one.samples)
+        return summarise_all(certain, METRICS)
 
     def lines(self) -> List[str]:
         """The report for people."""
@@ -149,20 +150,19 @@ class LatencyReport:
             yield ""
 
     def _summary_rows(self, one: Summary) -> Iterator[Tuple[str, ...]]:
-        certainty = sorted({measured.certainty(one.metric) for measured in self.measured if _has(measured, one.metric)})
-        yield (_named(one.metric), *_figures(one), ", ".join(certainty) if METRICS[one.metric].family == CLIENT else "")
-        by_type = self._by_type(one.metric)
+        yield (_named(one.metric), *_figures(one), one.certainty if METRICS[one.metric].family == CLIENT else "")
+        by_type = self._by_type(one.metric, one.certainty)
         # Where all took nothing there is nothing to tell apart.
         if len(by_type) > 1 and one.max:
             for name, samples in sorted(by_type.items()):
                 yield (f"  {name or '(no type)'}", *_figures(summarise(one.metric, samples)), "")
 
-    def _by_type(self, metric: str) -> Mapping[str, List[Sample]]:
-        """The samples of a metric by the type of the message that they are about; only of metrics that there are many of a turn."""
+    def _by_type(self, metric: str, certainty: str) -> Mapping[str, List[Sample]]:
+        """The samples of a summary by the type of the message that they are about; only of metrics that there are many of a turn."""
         found: Dict[str, List[Sample]] = {}
         if METRICS[metric].family == CLIENT and METRICS[metric].per == "message":
             for one in self.measured:
-                for sample in one.samples:
+                for sample in one.samples if one.certainty(metric) == certainty else ():
                     if sample.metric == metric and sample.of is not None and sample.value is not None:
                         found.setdefault(one.types.get(sample.of, ""), []).append(sample)
         return found
@@ -287,10 +287,6 @@ def _missing(summaries: Sequence[Summary], told: Container[Optional[str]]) -> Li
                 continue
             found.setdefault(why, []).append(f"{one.metric} ({n} of {n + one.n})" if one.n else one.metric)
     return list(found.items())
-
-
-def _has(measured: Measured, metric: str) -> bool:
-    return any(sample.metric == metric and sample.value is not None for sample in measured.samples)
 
 
 def _assumptions(assumed: Assumed) -> str:

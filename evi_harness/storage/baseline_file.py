@@ -17,7 +17,7 @@ __all__ = ["MAX_BASELINE_BYTES", "load_json_file", "replace_json_file"]
 
 # A hundred runs of a hundred sessions of a hundred turns have about this.
 MAX_BASELINE_BYTES = 256 * 2**20
-_HINT = "Write it again with --save-baseline."
+_HINT = "Write it again with --save-baseline, or pytest's --evi-save-baseline."
 
 
 def load_json_file(file: Path) -> Any:
@@ -65,5 +65,5 @@ def replace_json_file(file: Path, value: Any) -> None:
     except OSError as error:
         with suppress(OSError):
             new.unlink()
-        hint = "Give --save-baseline a file in a folder that can be written."
+        hint = "Give --save-baseline, or pytest's --evi-save-baseline, a file in a folder that can be written."
         raise EviHarnessError(f"the baseline cannot be written: {error.strerror or error}", where=str(file), hint=hint) from None

@@ -88,6 +88,7 @@ def test_one_metric(tmp_path, capsys, metric):
         ["--a", "true", "--b", "true", "--runs", "0"],
         ["--a", "true", "--b", "true", "--least-effect", "much"],
         ["--ruins", "3"],
+        ["--a", "true", "--b", "true", "--metric", "handel"],
     ],
 )
 def test_what_cannot_be_meant(tmp_path, words):

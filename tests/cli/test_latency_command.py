@@ -7,13 +7,15 @@ import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 
 from evi_harness.cli.latency_command import command
 from evi_harness.cli.main import main
 from evi_harness.harness.speech import DETECTORS
 
-SESSIONS = Path(__file__).resolve().parents[2] / "sessions"
+ROOT = Path(__file__).resolve().parents[2]
+SESSIONS, DOCS = ROOT / "sessions", ROOT / "docs"
 DEMO = str(SESSIONS / "demo")
 
 
@@ -65,6 +67,18 @@ def test_files_are_written(tmp_path, capsys):
     assert json.loads(files[0].read_text())["assumed"]["end_of_turn_ms"] == 500
     assert files[1].read_text().startswith("session,turn,metric,")
     assert "conversation" in capsys.readouterr().out
+
+
+def test_the_verdict_is_in_the_json(tmp_path, capsys):
+    """As a replay's is; null where there was nothing to judge."""
+    file = tmp_path / "figures.json"
+    assert main(["latency", DEMO, "--detector", "none", "--json", str(file)]) == 0
+    assert json.loads(file.read_text())["gate"] is None
+    assert main(["latency", DEMO, "--detector", "none", "--gate", "response: max<1us", "--json", str(file)]) == 1
+    told = json.loads(file.read_text())
+    jsonschema.validate(told, json.loads((DOCS / "latency.schema.json").read_text(encoding="utf-8")))
+    jsonschema.validate(told["gate"], json.loads((DOCS / "gate-report.schema.json").read_text(encoding="utf-8")))
+    assert (told["gate"]["verdict"], told["gate"]["exit_code"]) == ("failed", 1)
 
 
 @pytest.mark.parametrize("option", ["--json", "--csv"])

@@ -43,6 +43,18 @@ def test_json_in_a_file_is_the_report(capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "verdict    failed: 1 deviation"
 
 
+def test_a_replay_that_failed_is_no_baseline(capsys):
+    """What is there stays; the report says so."""
+    Path("app.py").write_text("def hears(message): ...\n")
+    assert main(["replay", "weather", "--save-baseline", "b.json"]) == 0
+    kept = Path("b.json").read_bytes()
+    assert capsys.readouterr().out.splitlines()[-1] == "baseline   written to b.json"
+    assert main(["replay", "weather", "--handler", "app.py:hears", "--save-baseline", "b.json", "--json", "r.json"]) == 1
+    assert Path("b.json").read_bytes() == kept
+    assert capsys.readouterr().out.splitlines()[-1] == "baseline   not written to b.json: what was measured failed, and is no measure"
+    assert json.loads(Path("r.json").read_text())["gate"]["saved"] is None
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -77,6 +77,14 @@ def test_several_measurements_in_a_run_are_one(tmp_path):
     assert report.comparisons[0].n_pairs == 20
 
 
+def test_what_measures_nothing_that_could_be_compared_did_not_run(tmp_path):
+    """Two empty runs are no two equal ones."""
+    (tmp_path / "measures.py").write_text(MEASURES.replace("range(1, 11)", "()"), encoding="utf-8")
+    side = Side("A", (sys.executable, str(tmp_path / "measures.py"), "A", "1", str(tmp_path / "order")))
+    with pytest.raises(EviHarnessError, match="nothing that could be compared"):
+        compare_sides((side, side), n_runs=1, n_warm=0)
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -147,8 +155,8 @@ def test_two_revisions_are_checked_out_and_taken_away(repository):
 
 
 def test_no_such_revision(repository):
-    """What git says, and what to do."""
-    with pytest.raises(EviHarnessError, match="rev-parse"), revisions("gone", "HEAD", ("true",)):
+    """Which of the two, and what to do."""
+    with pytest.raises(EviHarnessError, match=r"there is no commit 'gone'[\s\S]*shallow"), revisions("HEAD", "gone", ("true",)):
         pass
     with pytest.raises(UsageError, match="no command"), revisions("HEAD", "HEAD", ()):
         pass
@@ -156,5 +164,5 @@ def test_no_such_revision(repository):
 
 def test_no_repository(tmp_path):
     """Likewise."""
-    with pytest.raises(EviHarnessError, match="git rev-parse failed"), revisions("a", "b", ("true",)):
+    with pytest.raises(EviHarnessError, match="git rev-parse failed: fatal: not a git repository"), revisions("a", "b", ("true",)):
         pass

@@ -38,6 +38,7 @@ def test_a_replay_is_a_case():
     failed = replay_case(replay_session(WEATHER, handler=crash, write=lambda _: None), file="app.py")
     assert (failed.outcome, failed.file) == ("failed", "app.py")
     assert failed.what.startswith("failed: ")
+    assert "; raised: crash raised RuntimeError: no" in failed.what
     assert any("RuntimeError" in line for line in failed.detail)
 
 

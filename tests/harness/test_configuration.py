@@ -56,7 +56,7 @@ def test_nothing_is_set(tmp_path):
     [
         ("gates = []", ["no key 'gates'", "gate, baseline, inconclusive, seed, false-alarm, job-noise, least-effect"]),
         ("gate = 'handle: max<5'", ["gate:", "a list of thresholds"]),
-        ("gate = [1]", ["gate:", "a list of thresholds"]),
+        ("gate = [1]", ["gate: it must be a list of thresholds", "and is [1]"]),
         ("baseline = ''", ["baseline:", "name of a file"]),
         ("inconclusive = 'skip'", ["inconclusive:", "'fail' or 'pass'"]),
         ("seed = true", ["seed:", "whole number"]),
@@ -77,8 +77,15 @@ def test_what_cannot_be_meant_is_told_with_file_and_key(tmp_path, text, words):
     assert [word for word in words if word not in told] == []
 
 
-@pytest.mark.parametrize("text", ["[tool", "[tool]\nevi-harness = 3\n"])
-def test_what_is_no_configuration(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[tool", "cannot be read"),
+        ("[tool]\nevi-harness = 3\n", r"where \[tool\.evi-harness\] would be stands 3"),
+        ("tool = 3\n", r"where \[tool\.evi-harness\] would be stands 3"),
+    ],
+)
+def test_what_is_no_configuration(tmp_path, text, words):
     """No TOML, or no table: an error, not an empty one."""
-    with pytest.raises(EviHarnessError, match=r"pyproject\.toml"):
+    with pytest.raises(EviHarnessError, match=rf"pyproject\.toml: .*{words}"):
         load_configuration(project(tmp_path, text))

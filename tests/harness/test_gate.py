@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from evi_harness.harness.repeating import replay_repeatedly
 from evi_harness.harness.replay import replay_session
 from evi_harness.measure.baseline import Run
 from evi_harness.measure.effect import LEAST_EFFECT, Effect
+from evi_harness.measure.metrics import METRICS
 from evi_harness.measure.samples import Sample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +112,76 @@ def test_the_configuration_is_used_and_overridden(tmp_path):
     asked = gate_for(GateOptions(gate=("handle: max<7",), inconclusive="fail"), is_replay=True, folder=tmp_path)
     assert [one.threshold.text for one in asked.judge_runs([handled(6.0)]).thresholds] == ["handle: max<7"]
     assert asked.judge_runs([handled(6.0)]).exit_code == 4
+
+
+def configured(tmp_path, *, is_replay=False, **asked):
+    """A gate of a project that holds both families, and has a baseline."""
+    gates = 'gate = ["handle: max<5s", "response: max<5s"]'
+    (tmp_path / "pyproject.toml").write_text(f'[tool.evi-harness]\n{gates}\nbaseline = "b.json"\n', encoding="utf-8")
+    return gate_for(GateOptions(**asked), is_replay=is_replay, folder=tmp_path)
+
+
+def test_one_configuration_does_for_recordings_and_replays(tmp_path, replayed, weather):
+    """Of its thresholds and its baseline what the sessions have is judged; the rest is told, and leaves nothing open."""
+    played = measure_sessions([replayed.session], detector="none").measured
+    spoken = measure_sessions([weather], detector="none").measured
+    file = tmp_path / "b.json"
+    save_baseline(file, runs_of_result(replayed))
+    report = configured(tmp_path).judge(spoken)
+    assert ([one.threshold.metric for one in report.thresholds], report.comparisons, report.verdict) == (["response"], (), "passed")
+    assert report.passed_over == ("handle: max<5s", str(file))
+    report = configured(tmp_path).judge(played)
+    assert [one.threshold.metric for one in report.thresholds] == ["handle"]
+    assert report.passed_over == ("response: max<5s",)
+    assert {METRICS[one.metric].family for one in report.comparisons} == {"client"}
+    report = configured(tmp_path).judge([*played, *spoken])
+    assert [one.threshold.metric for one in report.thresholds] == ["handle", "response"]
+    # What the command line asks for is judged, or it is said why not.
+    asked = configured(tmp_path, gate=("handle: max<5s",), baseline=file).judge(spoken)
+    assert (asked.verdict, asked.passed_over) == ("inconclusive", ())
+    assert "conversation" in {METRICS[one.metric].family for one in asked.comparisons}
+
+
+@pytest.mark.parametrize(
+    ("value", "keep", "asked", "why"),
+    [
+        (1.0, True, {}, None),
+        (1.0, True, {"gate": ("handle: p(95)<5",)}, None),
+        (1.0, False, {}, "what was measured failed, and is no measure"),
+        (9.0, True, {"gate": ("handle: max<5",)}, "a threshold does not hold"),
+        (9.0, True, {"baseline": "old.json"}, "something became slower; to accept that, write it without comparing it"),
+        (1.0, True, {"baseline": "old.json"}, None),
+    ],
+)
+def test_what_failed_is_no_baseline(tmp_path, value, keep, asked, why):
+    """Neither a run nor a gate; what is open may be one. What was there stays."""
+    run = replace(handled(value), exact=frozenset({"handle"}))
+    save_baseline(tmp_path / "old.json", [replace(handled(1.0), exact=frozenset({"handle"}))])
+    file = tmp_path / "b.json"
+    save_baseline(file, [handled(3.0)])
+    asked = {**asked, **({"baseline": tmp_path / asked["baseline"]} if "baseline" in asked else {})}
+    report = gate(tmp_path, save_baseline=file, **asked).judge_runs([run], keep=keep)
+    assert (report.saved, report.not_saved) == ((str(file), None) if why is None else (None, f"{file}: {why}"))
+    assert load_baseline(file).runs[0].samples[0].value == (value if why is None else 3.0)
+
+
+def test_a_configured_baseline_that_is_written_is_not_compared_with(tmp_path, monkeypatch):
+    """The first one is not there yet; a later one is meant to be replaced. From wherever it is named."""
+    monkeypatch.chdir(tmp_path)
+    for value in (1.0, 9.0):
+        report = configured(tmp_path, save_baseline=Path("b.json")).judge_runs([handled(value)])
+        assert (report.comparisons, report.saved, report.passed_over) == ((), "b.json", ("response: max<5s",))
+    with pytest.raises(EviHarnessError, match="cannot be read"):
+        configured(tmp_path, save_baseline=Path("c.json"), baseline=Path("gone.json"))
+    assert configured(tmp_path, save_baseline=Path("c.json")).judge_runs([handled(1.0)]).comparisons
+
+
+def test_what_is_exact_is_not_more_for_being_repeated(tmp_path):
+    """Two replays of 14 messages have 14 values, which are too few for a 95th percentile."""
+    runs = runs_of_result(replay_repeatedly(WEATHER, 2, write=silent))
+    exact, sampled = gate(tmp_path, gate=("handle: p(95)<50", "cpu: p(95)<5s")).judge_runs(runs).thresholds
+    assert (exact.verdict, exact.n) == ("inconclusive", 14)
+    assert (sampled.verdict, sampled.n) == ("passed", 28)
 
 
 def test_a_threshold_of_the_configuration_is_refused_with_the_file(tmp_path):

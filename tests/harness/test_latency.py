@@ -123,6 +123,15 @@ def test_configured_floors_move_what_is_above_them():
     assert [round(b - a) for a, b in zip(*parts)] == [300] * 3
 
 
+@pytest.mark.parametrize("end_of_turn_ms", [0, 20, 300])
+def test_an_interruption_begins_where_it_did_with_any_end_of_turn(demo, end_of_turn_ms):
+    """However finely the user's speech is cut then; none of it is lost."""
+    cut = measure_sessions([ROOT / "sessions" / "demo"], end_of_turn_ms=end_of_turn_ms)
+    assert len(cut.measured[0].heard.speech) >= len(demo.measured[0].heard.speech)
+    usual, now = ([one.value for one in report.samples if one.metric == "interruption"] for report in (demo, cut))
+    assert usual == now
+
+
 def test_sessions_of_one_name_are_told_apart(tmp_path, weather):
     """A number behind the second; their values are pooled."""
     folders = [write_session(tmp_path / place / "same", weather, EVI) for place in ("a", "b")]

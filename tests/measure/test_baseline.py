@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from evi_harness.errors import EviHarnessError
 from evi_harness.measure.baseline import Baseline, Detector, Run, baseline_json, merged, read_baseline_json
 from evi_harness.measure.metrics import METRICS
+from evi_harness.measure.origin import Origin
 from evi_harness.measure.samples import Sample
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "baseline.schema.json").read_text(encoding="utf-8"))
@@ -21,6 +22,8 @@ SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "baseline.sc
 numbers = st.one_of(st.none(), st.integers(0, 10**9))
 valued = st.builds(Sample, st.sampled_from(sorted(METRICS)), st.floats(allow_nan=False, allow_infinity=False), st.text(), numbers, numbers)
 unavailable = st.builds(Sample, st.sampled_from(sorted(METRICS)), st.none(), st.text(), numbers, numbers, st.text(min_size=1))
+axes = st.dictionaries(st.sampled_from(["--speed", "--from"]), st.text()).map(lambda told: tuple(sorted(told.items())))
+origins = st.builds(Origin, st.text(), st.none() | st.text(), st.sampled_from(["virtual", "real", ""]), axes)
 detectors = st.none() | st.builds(Detector, st.text(min_size=1), st.none() | st.text(), st.none() | st.floats(0, 1))
 
 
@@ -30,7 +33,7 @@ def runs(draw):
     samples = sorted(draw(st.lists(valued | unavailable, max_size=8)), key=lambda sample: sample.metric)
     there = sorted({sample.metric for sample in samples})
     exact = draw(st.sets(st.sampled_from(there))) if there else set()
-    return Run(tuple(samples), frozenset(exact), draw(detectors))
+    return Run(tuple(samples), frozenset(exact), draw(detectors), tuple(draw(st.lists(origins, unique_by=lambda one: one.session))))
 
 
 @given(st.lists(runs(), min_size=1, max_size=3))

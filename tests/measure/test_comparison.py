@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from evi_harness.measure.baseline import Detector, Run
+from evi_harness.measure.baseline import Detector, Run, merged
 from evi_harness.measure.comparison import IMPROVED, INCONCLUSIVE, PASSED, REGRESSED, Rules, compare_jobs, compare_side_by_side
 from evi_harness.measure.effect import Effect
+from evi_harness.measure.origin import Origin
 from evi_harness.measure.samples import Sample
 
 N_TURNS = 10
@@ -131,6 +132,29 @@ def test_exact_metrics_are_held_to_the_nanosecond(compare, new, verdict, words):
     assert words in found.why
     if verdict in (REGRESSED, IMPROVED):
         assert found.where.startswith("s turn ")
+
+
+def test_the_time_of_a_sample_of_sound_is_rounded():
+    """A nanosecond is no change where it may be that of the rounding; two are one, and of all else one is."""
+    for metric, ns, verdict in (("to_speaker", 1, PASSED), ("to_speaker", 2, REGRESSED), ("handle", 1, REGRESSED)):
+        new = [run((0.020833 + ns * 1e-6,), metric, exact=True)]
+        (found,) = compare_side_by_side([run((0.020833,), metric, exact=True)], new, RULES)
+        assert found.verdict == verdict, (metric, ns)
+
+
+@pytest.mark.parametrize("compare", [compare_side_by_side, compare_jobs])
+def test_what_is_of_another_replay_is_not_compared(compare):
+    """Of another clock, pace or recording: the reason, and no verdict; a session that only one side has is named."""
+    old = replace(run((1.0,), "handle", exact=True), origins=(Origin("s", "id", "virtual"),))
+    (real,) = compare([old], [replace(old, origins=(Origin("s", "id", "real"),))], RULES)
+    assert (real.metric, real.verdict, real.old) == ("handle", INCONCLUSIVE, None)
+    assert real.why == "s was replayed in virtual time before and in real time now: not compared"
+    other = replace(run((1.0,), "handle", exact=True, session="t"), origins=(Origin("t", "id-t", "virtual"),))
+    (apart,) = compare([old], [other], RULES)
+    assert apart.verdict == INCONCLUSIVE
+    assert "(s only before; t only now)" in apart.why
+    (more,) = compare([merged([old, other])], [old], RULES)
+    assert more.why == "1 value without a partner: t only before"
 
 
 def test_exact_needs_both_sides_to_be():

@@ -458,6 +458,33 @@ def test_an_interruption_needs_somebody_who_began_to_speak():
     assert why(stage.session(), replace(heard, speech=heard.speech[:1]), *metrics) == every(metrics, reasons.BEGAN_BEFORE)
 
 
+@pytest.mark.parametrize(("pause_ms", "ends_it"), [(200, False), (799, False), (800, True)])
+def test_who_pauses_for_breath_goes_on_interrupting(pause_ms, ends_it):
+    """However short a silence ends a turn: the interruption began where the user did, not where he went on."""
+    stage = acted(replace(PLAIN, interruption=Interruption(950_000)))
+    heard = stage.heard()
+    last = heard.speech[-1]
+    first = replace(last, end_ns=last.begin_ns + 300 * MS)
+    rest = replace(last, begin_ns=first.end_ns + pause_ms * MS)
+    cut = replace(heard, speech=(*heard.speech[:-1], first, rest))
+    found = [one.value for one in measure(stage.session(), EVI, cut).samples if one.metric == "interruption"]
+    whole_ms = FLOOR_MS + 950
+    assert found == [pytest.approx(whole_ms - (300 + pause_ms if ends_it else 0))]
+
+
+def test_what_the_user_said_before_the_reply_is_no_interruption_of_it():
+    """He goes on within a breath, over a reply that came at once: the interruption begins there."""
+    stage = acted(replace(PLAIN, interruption=Interruption(0)))
+    heard = stage.heard()
+    last = heard.speech[-1]
+    # Up to just before; where it begins nobody hears the assistant yet.
+    before = replace(heard.speech[0], end_ns=last.begin_ns - 100 * MS)
+    found = [
+        one.value for one in measure(stage.session(), EVI, replace(heard, speech=(before, last))).samples if one.metric == "interruption"
+    ]
+    assert found == [pytest.approx(FLOOR_MS)]
+
+
 def test_what_contradicts_an_assumption_is_not_negative():
     """Where EVI did not wait for as long as is assumed, what is above the floor is not known."""
     stage = acted(INTERRUPTED)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evi_harness.measure.metrics import EXACT, SAMPLED
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.summary import needed, percentile, summarise, summarise_all, too_few
 
@@ -53,8 +54,20 @@ def test_what_is_unavailable_is_counted_and_never_zero():
 
 def test_metrics_stand_in_the_order_asked_for():
     """Those without samples are left out; samples of others are not mixed in."""
-    found = summarise_all([*samples([1], "b"), *samples([2, 3], "a")], ["a", "b", "c"])
+    found = summarise_all([(SAMPLED, one) for one in (*samples([1], "b"), *samples([2, 3], "a"))], ["a", "b", "c"])
     assert [(one.metric, one.n) for one in found] == [("a", 2), ("b", 1)]
+
+
+def test_exact_values_are_not_mixed_with_sampled_ones():
+    """Each have a summary where there are both; what has no value stands beside those that have one."""
+    gone = Sample("queue", None, "s", why="nobody saw")
+    exact, sampled = ([(certainty, one) for one in samples(values, "queue")] for certainty, values in ((EXACT, [0, 0]), (SAMPLED, [8])))
+    both = summarise_all([*sampled, *exact, (SAMPLED, gone)], ["queue"])
+    assert [(one.certainty, one.n, one.med, sum(one.unavailable.values())) for one in both] == [(EXACT, 2, 0, 0), (SAMPLED, 1, 8, 1)]
+    [one] = summarise_all([*exact, (SAMPLED, gone)], ["queue"])
+    assert (one.certainty, one.n, sum(one.unavailable.values())) == (EXACT, 2, 1)
+    [nothing] = summarise_all([(SAMPLED, gone)], ["queue"])
+    assert (nothing.certainty, nothing.n) == (SAMPLED, 0)
 
 
 @given(values=numbers)

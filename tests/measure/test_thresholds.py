@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from evi_harness.errors import UsageError
+from evi_harness.measure.baseline import Run
 from evi_harness.measure.samples import Sample
-from evi_harness.measure.thresholds import FAILED, INCONCLUSIVE, PASSED, judge_threshold, parse_threshold
+from evi_harness.measure.thresholds import FAILED, INCONCLUSIVE, PASSED, distinct_samples, judge_threshold, parse_threshold
 
 
 def samples(*values, metric="turn_gap"):
@@ -27,6 +30,11 @@ def samples(*values, metric="turn_gap"):
         ("queue:min==.5", ("queue", "min", "==", 0.5)),
         ("queue: min===0", ("queue", "min", "==", 0.0)),
         ("queue: p( 99.9 )!=3", ("queue", "p(99.9)", "!=", 3.0)),
+        ("queue: max<=0", ("queue", "max", "<=", 0.0)),
+        ("queue: max>0", ("queue", "max", ">", 0.0)),
+        ("missed: count!=0", ("missed", "count", "!=", 0.0)),
+        ("missed: rate<100%", ("missed", "rate", "<", 1.0)),
+        ("missed: rate>=1", ("missed", "rate", ">=", 1.0)),
     ],
 )
 def test_what_can_be_written(text, read):
@@ -51,6 +59,18 @@ def test_what_can_be_written(text, read):
         ("handle: max<3min", 13, ["'min' is no unit of max", "ms, s"]),
         ("handle: count<3ms", 15, ["'ms' is no unit of count", "Write a number."]),
         ("missed: max<1", 8, ["happens or does not", "count, rate"]),
+        ("handle: p95<50", 8, ["Did you mean p(95)? "]),
+        ("handle: P(99.9%)<50", 8, ["Did you mean p(99.9)? "]),
+        ("handle: rate<5", 13, ["can never fail", "share from 0 to 1: write 5% or 0.05."]),
+        ("missed: rate>150%", 13, ["can never hold", "share from 0 to 1: write 1.5% or 0.015."]),
+        ("missed: rate<=100%", 14, ["can never fail", "share from 0 to 1."]),
+        ("missed: rate!=500", 14, ["can never fail", "share from 0 to 1."]),
+        ("handle: max<-5", 12, ["can never hold", "below 0"]),
+        ("handle: max<0", 12, ["can never hold", "above it"]),
+        ("handle: med==-1s", 13, ["can never hold"]),
+        ("handle: p(95)>-1", 14, ["can never fail"]),
+        ("queue: count>=0", 14, ["can never fail"]),
+        ("queue: count<0", 13, ["can never hold"]),
     ],
 )
 def test_what_is_refused_is_shown(text, at, words):
@@ -101,12 +121,41 @@ def test_too_few_says_how_many_and_what_works():
     )
 
 
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_one_is_refused(text):
+    """There is nothing to mark a place in."""
+    with pytest.raises(UsageError, match="an empty threshold") as refused:
+        parse_threshold(text)
+    assert "^" not in str(refused.value)
+
+
+def test_what_never_happened_is_said():
+    """Where there is neither a value nor a reason for none."""
+    found = judge_threshold(parse_threshold("interruption.taken: max<5"), [])
+    assert found.why == "there is no value of interruption.taken: nothing of the kind happened in what was measured"
+
+
+def test_exact_values_of_runs_that_are_the_same_count_once():
+    """Whatever the sessions are called; another value, or a sampled metric, is news."""
+
+    def run(*values, name="s", exact=("handle",)):
+        return Run(tuple(replace(one, session=name) for one in samples(*values, metric="handle")), frozenset(exact))
+
+    one = run(1.0, None, 3.0)
+    assert distinct_samples("handle", [one, run(1.0, None, 3.0, name="s (2)")]) == one.samples
+    assert len(distinct_samples("handle", [one, run(1.0, None, 4.0), one])) == 6
+    assert len(distinct_samples("handle", [run(1.0, exact=()), run(1.0, exact=())])) == 2
+    assert distinct_samples("queue", [one, one]) == ()
+
+
 def test_a_failure_names_the_worst():
-    """The furthest off first, on the side that the comparison is about; only of its own metric."""
+    """The furthest off first, on the side that the comparison is about; only of its own metric, and none that is within the limit."""
     other = samples(9.0, metric="handle")
     failed = judge_threshold(parse_threshold("turn_gap: max<3"), [*samples(1.0, 5.0, 4.0, 7.0, 6.0), *other])
     assert [sample.value for sample in failed.worst] == [7.0, 6.0, 5.0]
+    failed = judge_threshold(parse_threshold("turn_gap: max<3"), samples(0.0, 5.0, 0.0))
+    assert [sample.value for sample in failed.worst] == [5.0]
     failed = judge_threshold(parse_threshold("turn_gap: min>3"), samples(1.0, 5.0))
-    assert failed.worst[0].value == 1.0
+    assert [sample.value for sample in failed.worst] == [1.0]
     failed = judge_threshold(parse_threshold("missed: count<1"), samples(0.0, 1.0, metric="missed"))
     assert [sample.turn for sample in failed.worst] == [2]

@@ -44,7 +44,7 @@ def test_annotations():
     """On the line where there is one; what did not pass only; warnings for what was let pass."""
     assert github_annotations([GOOD, BAD, OPEN, BROKEN, LET]) == [
         "::error file=tests/test_app.py,line=12,title=replay%3A demo::failed: 1 finding",
-        "::warning title=gate%3A handle%3A p(95)<5::inconclusive: 17 more would do",
+        "::error title=gate%3A handle%3A p(95)<5::inconclusive: 17 more would do",
         "::error title=replay%3A gone::could not run",
         "::warning title=gate%3A queue%3A p(95)<5::inconclusive: 17 more would do",
     ]
@@ -59,7 +59,8 @@ def test_an_annotation_is_one_command():
 def test_summary():
     """Old, new, interval and verdict for each comparison; what is in a gate's table is not told again."""
     threshold = judge_threshold(parse_threshold("handle: max<5"), [Sample("handle", 9.0, "a|b", 1)])
-    gate = GateReport((threshold,), (SLOWER, NOTHING), 3, old="main", new="HEAD")
+    beside = {"passed_over": ("turn_gap: max<1",), "not_saved": "perf/b.json: response became slower"}
+    gate = GateReport((threshold,), (SLOWER, NOTHING), 3, old="main", new="HEAD", **beside)
     told = summary([GOOD, BAD, *gate_cases(gate)], [gate])
     assert told.splitlines()[:9] == [
         "## evi-harness",
@@ -76,6 +77,8 @@ def test_summary():
     assert "Seed 3; at most 1.0% of jobs are called slower that are not." in told
     assert "| handle: max&lt;5: 9.000 ms of 1 value; worst: a\\|b turn 1 9.000 ms | ❌ failed |" in told
     assert told.count("handle: max") == 1
+    assert "- 'turn\\_gap: max&lt;1' of the configuration is about what this does not measure" in told
+    assert "- baseline not written to perf/b.json: response became slower" in told
     assert "| demo | ❌ failed | failed: 1 finding |" in told
     assert "<details><summary>demo</summary>" in told
     assert "  &lt;b&gt;" in told

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from evi_harness.evi.dialect import EVI
+from evi_harness.harness.replay import replay_session
 from evi_harness.measure.assumed import DEFAULT
 from evi_harness.measure.hearing import HeardSpeech
 from evi_harness.measure.measuring import measure
@@ -127,6 +128,18 @@ def test_sessions_are_pooled(weather):
     both = LatencyReport(tuple(measure(weather, EVI, HEARD, name=name) for name in "ab"), DEFAULT)
     assert [one.n for one in both.summaries() if one.metric == "response"] == [4]
     assert "2 sessions together" in line_with(both, "conversation, in ms")
+
+
+def test_exact_and_sampled_values_have_rows_of_their_own(weather):
+    """A replay in virtual time and one whose times are no clock's: no median lies between the two."""
+    exact = replay_session(weather, write=lambda _: None).session
+    sampled = replace(exact, header=replace(exact.header, source={**exact.header.source, "clock": "real"}))
+    report = LatencyReport(tuple(measure(session, EVI, name=name) for name, session in (("a", exact), ("b", sampled))), DEFAULT)
+    rows = [line.split() for line in report.lines() if line.startswith("  queue ")]
+    assert [(row[1], row[-1]) for row in rows] == [("10", "exact"), ("10", "sampled")]
+    summary = [one for one in report.json()["summary"] if one["metric"] == "queue"]
+    assert [(one["n"], one["certainty"]) for one in summary] == [(10, "exact"), (10, "sampled")]
+    jsonschema.validate(report.json(), SCHEMA)
 
 
 def test_a_session_in_which_nobody_spoke(session_of):
