@@ -114,11 +114,10 @@ class Conversation:
         self._task = asyncio.current_task()
         failure: Exception
         try:
-            self.connect_ns = time.monotonic_ns()
             async with (
                 _http_client() as http,
                 connect_with_callbacks(
-                    client_for(self._base_url, self._api_key, http),
+                    self._chat(http),
                     self._options,
                     on_message=self._take,
                     on_close=self._tell_of_close,
@@ -133,6 +132,13 @@ class Conversation:
             failure = unreachable(self._base_url, error)
         # Outside of the except block, so that no exception with the request in it hangs on ours.
         raise failure
+
+    def _chat(self, http: Any) -> Any:
+        client = client_for(self._base_url, self._api_key, http)
+        # What the SDK loads for a first chat is not connecting.
+        chat = client.empathic_voice.chat
+        self.connect_ns = time.monotonic_ns()
+        return chat
 
     def end(self) -> None:
         """Have the conversation ended by the app. A second call, or a third, no longer waits for the service to answer."""
