@@ -45,8 +45,6 @@ INCONCLUSIVE = "inconclusive"
 
 # What is compared of an exact metric: every value by itself.
 EACH = "each"
-# A sample's time is rounded to the nanosecond, and to another one where the sound begins at another time. Half of one more for the floats.
-_ROUNDING_MS = 1.5e-6
 # So often is a thing that happens or does not allowed to happen more often, as a share of all.
 _LEAST_RATE = 0.05
 # How sure one wants to be that the runs asked for will decide.
@@ -251,11 +249,11 @@ def _named(names: Iterable[str]) -> str:
 
 
 def _exactly(metric: str, all_pairs: Sequence[Pairs]) -> Comparison:
-    """Every value by itself, to the nanosecond."""
+    """Every value by itself, to the nanosecond but for what is chance."""
     pairs = [pair for one in all_pairs for pair in one.pairs]
-    slack = _ROUNDING_MS if METRICS[metric].is_sound else 0.0
-    slower = [pair for pair in pairs if pair.new - pair.old > slack]
-    faster = [pair for pair in pairs if pair.old - pair.new > slack]
+    chance_ms = METRICS[metric].chance_ms
+    slower = [pair for pair in pairs if pair.new - pair.old > chance_ms]
+    faster = [pair for pair in pairs if pair.old - pair.new > chance_ms]
     alone = _alone(all_pairs)
     verdict = REGRESSED if slower else INCONCLUSIVE if alone or not pairs else IMPROVED if faster else PASSED
     most: Optional[Pair] = max(slower or faster, key=lambda pair: abs(pair.new - pair.old), default=None)
