@@ -28,7 +28,7 @@ from evi_harness.harness.keeping import Keeper, Keeping
 from evi_harness.live.clock import RealClock
 from evi_harness.live.journal import Journal
 from evi_harness.live.lateness import Lateness, lateness_ns
-from evi_harness.live.pacing import own_process, run_precisely
+from evi_harness.live.pacing import collect_garbage, own_process, run_precisely
 from evi_harness.live.process import ServerProcess
 from evi_harness.live.real import LOOPBACK, RealCarrier
 from evi_harness.live.server import TOKEN_SECONDS, ChatServer, OpenService
@@ -278,6 +278,7 @@ async def _serve(
         journal_for=conversations.journal_for,
         check=check,
         service_name=_service_name(open_service, options),
+        on_idle=collect_garbage,
     )
     interrupts.told_to(asyncio.get_running_loop(), conversations.stop, may_block=False)
     try:

@@ -17,7 +17,7 @@ import sys
 import time
 from typing import Any, Callable, Coroutine, List, Optional, Tuple, TypeVar
 
-__all__ = ["PreciseSelector", "new_precise_loop", "own_process", "run_precisely"]
+__all__ = ["PreciseSelector", "collect_garbage", "new_precise_loop", "own_process", "run_precisely"]
 
 T = TypeVar("T")
 
@@ -29,6 +29,8 @@ EARLY_SHARE = 0.1
 MAX_DESCRIPTORS = 1024
 # The default of 5 ms is how long a thread that computes may keep a timer waiting.
 SWITCH_S = 50e-6
+# So many collections of the middle generation go before a full one.
+_NEVER = 1 << 30
 
 
 class PreciseSelector(selectors.DefaultSelector):
@@ -67,9 +69,16 @@ def new_precise_loop() -> asyncio.AbstractEventLoop:
 def own_process() -> None:
     """Have this process keep time: for one in which nothing else is to be served. Call it once all is loaded."""
     sys.setswitchinterval(SWITCH_S)
-    # What is loaded stays: the collector need not walk through a whole recording while messages are due.
+    # What is loaded stays: the collector need not walk through a whole recording while messages are due. Nor through what has been made
+    # since: a full collection holds up all conversations at once, and waits until there is none.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*gc.get_threshold()[:2], _NEVER)
+
+
+def collect_garbage() -> None:
+    """Do what ``own_process`` put off: for when nothing is due."""
+    gc.collect()
 
 
 def run_precisely(main: Callable[[], Coroutine[Any, Any, T]]) -> T:

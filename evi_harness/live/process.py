@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple, Type
 
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.live.clock import RealClock
-from evi_harness.live.pacing import own_process, run_precisely
+from evi_harness.live.pacing import collect_garbage, own_process, run_precisely
 from evi_harness.live.real import LOOPBACK, RealCarrier, loopback
 from evi_harness.session.events import Event, Frame
 
@@ -291,6 +291,7 @@ async def _serve(setup: Setup, channel: socket.socket, parent: int) -> None:
         token_path=setup.token_path,
         service_name=setup.service_name,
         check=setup.check,
+        on_idle=collect_garbage,
     )
     carrier = RealCarrier(server, host=setup.host, port=setup.port)
     last = None

@@ -75,6 +75,7 @@ class ChatServer:
         token: The access token to give out where there is no check.
         check: Who gets a token and who may open a chat; everybody by default.
         service_name: What answers here (``player``, ``simulator``), told in the header ``X-Evi-Harness``: nobody is to take it for EVI.
+        on_idle: Called each time that the last conversation is over and none runs.
 
     Attributes:
         journals: The journals of the conversations so far, in the order in which they were opened.
@@ -92,6 +93,7 @@ class ChatServer:
         token: str = MADE_UP,
         check: Optional[Check] = None,
         service_name: Optional[str] = None,
+        on_idle: Callable[[], object] = lambda: None,
     ) -> None:
         self.journals: List[Journal] = []
         self.failures: List[BaseException] = []
@@ -102,6 +104,7 @@ class ChatServer:
         self._journal_for = journal_for or (lambda _: Journal(clock))
         self._check: Check = Anybody(token) if check is None else check
         self._headers = {} if service_name is None else {SERVICE_HEADER: service_name}
+        self._on_idle = on_idle
         self._runner: Optional[web.AppRunner] = None
         self._running: Dict[Conversation, asyncio.Future[None]] = {}
 
@@ -196,6 +199,8 @@ class ChatServer:
         finally:
             del self._running[conversation]
             end.set_result(None)
+            if not self._running:
+                self._on_idle()
 
 
 def _refused(refusal: Refuse) -> web.Response:

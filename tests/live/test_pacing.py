@@ -11,7 +11,7 @@ import time
 import pytest
 
 from evi_harness.live import pacing
-from evi_harness.live.pacing import PreciseSelector, new_precise_loop, own_process, run_precisely
+from evi_harness.live.pacing import PreciseSelector, collect_garbage, new_precise_loop, own_process, run_precisely
 
 
 @pytest.fixture(params=["precise", "descriptor out of reach"])
@@ -117,12 +117,19 @@ def test_a_run_leaves_nothing_behind():
 
 
 def test_a_process_of_our_own_hands_over_quickly():
-    """Threads give way sooner, and what is loaded is not collected again."""
-    interval = sys.getswitchinterval()
+    """Threads give way sooner, what is loaded is not collected again, and no full collection comes by itself."""
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    kept = []
     try:
         own_process()
         assert sys.getswitchinterval() < 0.001
         assert gc.get_freeze_count() > 0
+        n_full = gc.get_stats()[2]["collections"]
+        kept += [[] for _ in range(2_000_000)]
+        assert gc.get_stats()[2]["collections"] == n_full
+        collect_garbage()
+        assert gc.get_stats()[2]["collections"] == n_full + 1
     finally:
         gc.unfreeze()
+        gc.set_threshold(*thresholds)
         sys.setswitchinterval(interval)

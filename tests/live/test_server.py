@@ -287,6 +287,24 @@ def test_stopping_ends_what_still_runs():
     assert (closed.by, closed.code) == ("network", None)
 
 
+def test_it_is_told_when_no_conversation_runs():
+    """Once, behind the last of those that overlap; and again behind the next."""
+    told = []
+
+    async def main(carrier, server, loop):
+        first, second = [await connect(carrier.url, "/chat", loop.now_ns) for _ in range(2)]
+        for probe in (first, second):
+            probe.close(1000)
+            await until_end(probe)
+            told.append("closed")
+        third = await connect(carrier.url, "/chat", loop.now_ns)
+        third.close(1000)
+        await until_end(third)
+
+    serve(main, Service(), Service(), Service(), on_idle=lambda: told.append("idle"))
+    assert told in (["closed", "closed", "idle", "idle"], ["closed", "idle", "closed", "idle"])
+
+
 def test_the_unmodified_sdk_is_served():
     """The SDK's own client connects, gets messages at their times and sees the close as the end of its loop."""
     client_kind = sdk_client()
