@@ -42,6 +42,7 @@ _CI = "GITHUB_ACTIONS"
 _ASK_FOR_GATE = ("--evi-gate", "--evi-baseline", "--evi-save-baseline")
 # How a test run ended → why nothing that it measured is kept.
 _UNKEPT: Mapping[int, str] = {pytest.ExitCode.TESTS_FAILED: "tests failed", pytest.ExitCode.NO_TESTS_COLLECTED: "no test was run"}
+_REPLAYS_FAILED = "replays failed"
 _CUT_SHORT = "the run did not come to its end"
 _MARKS = (
     f"{_SESSION}(path, ...): the session folder that the evi_ fixtures are about; a pattern or several paths for one test a session",
@@ -183,6 +184,7 @@ class _Reports:
 
             # Plain data: it may have to cross to another process.
             report.evi_measured = measured_run(item.nodeid, kept)
+            report.evi_failed = any(not result.passed for result in kept)
         if call.when == "call" and item.config.getoption("--evi-update"):
             from evi_harness.harness.tested import accepted
 
@@ -286,6 +288,7 @@ class _Gate:
         self._config = config
         self._gate: Optional[RunGate] = _gate_of(config) if _asks_for_gate(config) else None
         self._lines: List[str] = []
+        self._failed: List[str] = []
         self.judged: List[Any] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -294,13 +297,16 @@ class _Gate:
         if measured is not None:
             self._gate = self._gate or _gate_of(self._config)
             self._gate.take(report.nodeid, measured)
+            self._failed += [report.nodeid] if report.evi_failed else []
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Judge; a run in which a threshold does not hold, or something became slower, has failed."""
         if self._gate is None or session.config.getoption("collectonly"):
             return
         is_good = session.exitstatus == pytest.ExitCode.OK
-        code = self._judge(self._gate, "" if is_good else _UNKEPT.get(session.exitstatus, _CUT_SHORT))
+        unkept = _REPLAYS_FAILED if self._failed else ""
+        code = self._judge(self._gate, unkept if is_good else _UNKEPT.get(session.exitstatus, _CUT_SHORT))
+        self._lines += [f"left out   a replay of {name}: it failed, though the test passed" for name in self._failed]
         if code and is_good:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -576,6 +576,37 @@ def test_thresholds_hold_for_all_replays_of_a_run(run: Run, pytester: pytest.Pyt
     assert "[tool.evi-harness] has no key 'gates'" in said(wrong)
 
 
+def test_an_app_that_fails_is_not_quick(run: Run, pytester: pytest.Pytester) -> None:
+    """A latency assert on a replay that failed fails, with the report; what no test asserted on is left out of gate and baseline."""
+    pytester.makepyfile(
+        test_quick="""
+        import pytest
+        from raises import App
+        from weather import WeatherApp
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_asserted(evi_replay):
+            evi_replay(App).assert_latency("handle: max<=120")
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_not_asserted(evi_replay):
+            evi_replay(App)
+            evi_replay(WeatherApp)
+        """
+    )
+    result = run("-k", "test_asserted")
+    result.assert_outcomes(failed=1, deselected=1)
+    assert re.search(r"AssertionError: replay of weather failed: .*raised", said(result))
+    result = run("-k", "not_asserted", "--evi-gate", "handle: max<=120", "--evi-save-baseline", "base.json")
+    result.assert_outcomes(passed=1, deselected=1)
+    assert "passed        handle: max<=120: 120.000 ms of 14 values" in said(result)
+    assert "left out   a replay of test_quick.py::test_not_asserted: it failed, though the test passed" in said(result)
+    assert re.search(r"baseline +not written to .*base\.json: replays failed", said(result))
+    assert not (pytester.path / "base.json").exists()
+
+
 def test_what_runs_the_tests_gets_at_what_they_measured(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """``evi-harness ab`` compares two test runs: 1 ms more of the handler's own is found, to the nanosecond."""
     pytester.makepyfile(test_measured=MEASURED)

@@ -118,8 +118,8 @@ class Gate:
 
     @property
     def is_needed(self) -> bool:
-        """Whether there is anything to judge or to keep."""
-        return bool(self._thresholds or self._baseline is not None or self._save_to is not None)
+        """Whether there is anything to judge, to keep or to tell."""
+        return bool(self._thresholds or self._passed_over or self._baseline is not None or self._save_to is not None)
 
     def judge(self, measured: Sequence[Measured]) -> GateReport:
         """Judge what was measured, and keep it where it is to be kept.

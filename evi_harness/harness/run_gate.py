@@ -28,9 +28,10 @@ def measured_run(test: str, results: Iterable[ReplayResult]) -> Dict[str, Any]:
 
     Args:
         test: The test's name.
-        results: Its replays, in order; each behind the first has its number behind the name.
+        results: Its replays, in order; each behind the first has its number behind the name. What failed is no measure, and left out.
     """
-    named = [(test if number == 1 else f"{test} ({number})", result) for number, result in enumerate(results, 1)]
+    numbered = [(test if number == 1 else f"{test} ({number})", result) for number, result in enumerate(results, 1)]
+    named = [(name, result) for name, result in numbered if result.passed]
     run = run_of([measure(result.session, EVI, name=name) for name, result in named])
     redact = {name: result.redactor.string for name, result in named}
     samples = tuple(replace(one, why=redact[one.session](one.why)) for one in run.samples)

@@ -109,7 +109,8 @@ class CheckedReplay(ReplayResult):
                 in milliseconds unless a unit stands behind them.
 
         Raises:
-            AssertionError: A threshold does not hold, or cannot be judged; with the samples, the worst first.
+            AssertionError: A threshold does not hold, or cannot be judged; with the samples, the worst first. Or the replay failed: an app
+                that crashes is quick.
             UsageError: It is none, or no text; or its metric is of the ``conversation`` family, which is the service's, and here a
                 recording's.
         """
@@ -122,6 +123,7 @@ class CheckedReplay(ReplayResult):
             raise error.with_traceback(None)  # noqa: B904 - it is the same exception
         judged = [judge_threshold(one, self.measured.samples) for one in parsed]
         lines = [line for one in judged if one.verdict != PASSED for line in self._told(one)]
+        lines += [] if self.passed else [self.headline, *self.lines()]
         if lines:
             raise AssertionError("\n".join(lines))
 

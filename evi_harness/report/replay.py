@@ -378,7 +378,8 @@ def _verdict(report: ReplayReport) -> str:
     failing = [finding for finding in report.verdict.findings if finding.fails]
     n_warnings = len(report.verdict.findings) - len(failing)
     if report.passed:
-        return f"passed, with {_count(n_warnings, 'warning')}" if n_warnings else "passed"
+        beside = [f"with {_count(n_warnings, 'warning')}"] if n_warnings else []
+        return ", ".join(["passed", *beside, *(["of an incomplete recording"] if report.recorded.missing else [])])
     parts = []
     if failing:
         parts.append(_count(len(failing), "finding"))
