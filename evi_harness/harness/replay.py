@@ -32,7 +32,7 @@ from evi_harness.replay.recording import Recording
 from evi_harness.replay.trace import first_difference
 from evi_harness.replay.verdict import Verdict
 from evi_harness.report.plain import printable
-from evi_harness.report.replay import ReplayReport, as_json, as_text
+from evi_harness.report.replay import ReplayReport, as_json, as_text, verdict_text
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import NOTHING, Event, Received, Sent
 from evi_harness.session.session import Session
@@ -100,8 +100,7 @@ class ReplayResult:
 
     @property
     def _verdict(self) -> str:
-        # The last line of the report, without its label.
-        return self.lines()[-1].partition(" ")[2].strip()
+        return verdict_text(self.report)
 
     def lines(self) -> List[str]:
         """The report for people."""

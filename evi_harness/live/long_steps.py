@@ -5,10 +5,10 @@ Rules of living here: a note stands where the step ended; which callback of the 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from evi_harness.live.blocking import BLOCKED
+from evi_harness.live.developers import HARNESS, owner
 from evi_harness.live.journal import Journal
 from evi_harness.live.steps import ReadySteps, Step
 from evi_harness.session.events import Event, Note
@@ -17,8 +17,6 @@ __all__ = ["LongSteps"]
 
 # Above what a busy machine takes away at a time, most often.
 THRESHOLD_NS = 250_000_000
-
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
 class LongSteps:
@@ -53,7 +51,7 @@ class LongSteps:
         ended_ns = self._journal.now_ns
         began_ns = max(0, ended_ns - step.took_ns)
         # Callbacks of the handler run in a task of ours; whatever else runs is known by its own name.
-        entered = busiest(self._journal.events, began_ns, ended_ns) if step.file.startswith(_PACKAGE) else None
+        entered = busiest(self._journal.events, began_ns, ended_ns) if owner(step.file) == HARNESS else None
         by = step.what if entered is None else entered.data["callback"]
         took = f"{step.took_ns / 1e6:.0f} ms from {began_ns / 1e9:.3f} s on"
         self._journal.note(

@@ -157,8 +157,8 @@ _Sampled = Callable[[str, Sequence[Pairs], Rules], List[_Pending]]
 def _compare(old: Sequence[Run], new: Sequence[Run], rules: Rules, sampled: _Sampled) -> Tuple[Comparison, ...]:
     exact = merged((*old, *new)).exact
     unheard = _detectors_differ(old, new)
-    unlike = next(filter(None, (apart(before.origins, after.origins) for before, after in zip(old, new))), "")
     partners = [partners_of(before.origins, after.origins) for before, after in zip(old, new)]
+    unlike = next(filter(None, (apart(before.origins, after.origins, names) for before, after, names in zip(old, new, partners))), "")
     by_metric_old, by_metric_new = [_by_metric(run) for run in old], [_by_metric(run) for run in new]
     pending: List[_Pending] = []
     for metric in _compared(by_metric_old, by_metric_new, rules):
@@ -264,19 +264,7 @@ def _exactly(metric: str, all_pairs: Sequence[Pairs]) -> Comparison:
     if most is None:
         return found
     difference = most.new - most.old
-    return Comparison(
-        metric,
-        EACH,
-        verdict,
-        most.old,
-        most.new,
-        difference,
-        difference,
-        n_runs=len(all_pairs),
-        n_pairs=len(pairs),
-        why=why,
-        where=str(most.place),
-    )
+    return replace(found, old=most.old, new=most.new, low=difference, high=difference, where=str(most.place))
 
 
 def _side_by_side(metric: str, all_pairs: Sequence[Pairs], rules: Rules) -> List[_Pending]:

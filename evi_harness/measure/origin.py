@@ -69,32 +69,44 @@ def partners_of(old: Sequence[Origin], new: Sequence[Origin]) -> Dict[str, str]:
     """
     names = {one.session for one in old}
     found = {one.session: one.session for one in new if one.session in names}
-    free_old = [one for one in old if one.session not in found]
-    free_new = [one for one in new if one.session not in found]
-    for recording in {one.recording for one in free_new if one.recording is not None}:
-        then, now = ([one.session for one in free if one.recording == recording] for free in (free_old, free_new))
-        if len(then) == len(now) == 1:
-            found[now[0]] = then[0]
-    if len(old) == len(new) == 1 and not found and old[0].recording is None and new[0].recording is None:
+    then, now = (_by_recording([one for one in side if one.session not in found]) for side in (old, new))
+    for recording in now:
+        if len(now[recording]) == len(then.get(recording, ())) == 1:
+            found[now[recording][0]] = then[recording][0]
+    is_lone = len(old) == len(new) == 1 and not found
+    if is_lone and old[0].recording is new[0].recording is None:
         found[new[0].session] = old[0].session
     return found
 
 
-def apart(old: Sequence[Origin], new: Sequence[Origin]) -> str:
+def _by_recording(origins: Sequence[Origin]) -> Dict[str, List[str]]:
+    """The sessions that are replays of each recording."""
+    found: Dict[str, List[str]] = {}
+    for one in origins:
+        if one.recording is not None:
+            found.setdefault(one.recording, []).append(one.session)
+    return found
+
+
+def apart(old: Sequence[Origin], new: Sequence[Origin], partners: Mapping[str, str]) -> str:
     """Why two runs cannot be compared, though their sessions are partners; empty where they can.
 
     Args:
         old: The sessions of the old run.
         new: Those of the new one.
+        partners: See ``partners_of``.
     """
     before = {one.session: one for one in old}
-    partners = partners_of(old, new)
-    pairs = [(before[partners[one.session]], one) for one in new if one.session in partners]
-    told: List[str] = []
-    for then, now in pairs:
-        if None not in (then.recording, now.recording) and then.recording != now.recording:
-            told.append(f"{now.session} is a replay of another recording")
-        elif then.clock and now.clock and then.how != now.how:
-            told.append(f"{now.session} was replayed {then.how} before and {now.how} now")
+    differences = (_difference(before[partners[one.session]], one) for one in new if one.session in partners)
+    told = [difference for difference in differences if difference]
     more = f", and {len(told) - 1} more" if len(told) > 1 else ""
     return f"{told[0]}{more}: not compared" if told else ""
+
+
+def _difference(then: Origin, now: Origin) -> str:
+    """How what was measured of one session differs from what was; empty where it does not, or nobody says."""
+    if None not in (then.recording, now.recording) and then.recording != now.recording:
+        return f"{now.session} is a replay of another recording"
+    if then.clock and now.clock and then.how != now.how:
+        return f"{now.session} was replayed {then.how} before and {now.how} now"
+    return ""

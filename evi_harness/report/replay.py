@@ -25,7 +25,7 @@ from evi_harness.session.events import Closed, Event, Note, Received, Sent
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["SCHEMA", "ReplayReport", "as_json", "as_text", "remarks", "verdict_lines"]
+__all__ = ["SCHEMA", "ReplayReport", "as_json", "as_text", "remarks", "verdict_lines", "verdict_text"]
 
 # Version of the JSON, whose schema is docs/replay-report.schema.json. A member that is added changes nothing for who reads it; one that
 # goes, or means something else, is a new version.
@@ -180,7 +180,7 @@ def verdict_lines(report: ReplayReport, dialect: Dialect) -> List[str]:
     lines = list(_found(report, dialect))
     if not report.recorded.header.recorded.sent:
         lines.append(_row("note", _NOTHING_COMPARED))
-    return [*lines, _row("verdict", _verdict(report))]
+    return [*lines, _row("verdict", verdict_text(report))]
 
 
 def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
@@ -206,7 +206,7 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
         yield _row("next", hint)
     if report.folder:
         yield _row("written", report.folder)
-    yield _row("verdict", _verdict(report))
+    yield _row("verdict", verdict_text(report))
 
 
 def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = False) -> Iterator[str]:
@@ -374,7 +374,8 @@ def _twice(twice: Optional[Tuple[str, ...]]) -> Iterator[str]:
     yield from (_row("", f"  {line[:SHOWN]}") for line in twice)
 
 
-def _verdict(report: ReplayReport) -> str:
+def verdict_text(report: ReplayReport) -> str:
+    """The verdict, and how much was found."""
     failing = [finding for finding in report.verdict.findings if finding.fails]
     n_warnings = len(report.verdict.findings) - len(failing)
     if report.passed:

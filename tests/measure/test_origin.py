@@ -61,10 +61,10 @@ def test_which_session_is_which(old, new, partners):
 )
 def test_what_is_not_of_the_same_is_not_compared(then, now, why):
     """The clock, the axis and the recording are the same on both sides."""
-    assert apart([then], [now]) == why
+    assert apart([then], [now], partners_of([then], [now])) == why
 
 
 def test_of_several_the_first_is_told():
     """And how many more there are."""
     real = [replace(one, clock="real") for one in (WEATHER, DEMO)]
-    assert apart([WEATHER, DEMO], real).endswith("in real time now, and 1 more: not compared")
+    assert apart([WEATHER, DEMO], real, {"weather": "weather", "demo": "demo"}).endswith("in real time now, and 1 more: not compared")
