@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import queue
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
@@ -52,17 +53,20 @@ class Playback:
         pcm: The format it was opened with.
         began_ns: When it was started.
         speed: How many times as fast as its rate it plays.
+        callback: The app's own that fills its blocks.
 
     Attributes:
         pcm: The format.
+        callback: As given.
         began_ns: When it was started, on the speaker's clock.
         ended_ns: When it ended, None while it plays.
         spans: Audio and silence in turn, each as long as it lasted.
         chunks: Where in ``samples`` each chunk begins that the callback took out of its queue; empty where it has none.
     """
 
-    def __init__(self, pcm: Pcm, began_ns: int, speed: Speed = AT_ITS_RATE) -> None:
+    def __init__(self, pcm: Pcm, began_ns: int, speed: Speed = AT_ITS_RATE, callback: Any = None) -> None:
         self.pcm = pcm
+        self.callback = callback
         self._speed = speed
         self.began_ns = began_ns
         self.ended_ns: Optional[int] = None
@@ -70,6 +74,9 @@ class Playback:
         self.chunks: List[int] = []
         self._samples = bytearray()
         self._n_bytes = 0
+        # Where each span of audio begins in the samples, and its index among the spans.
+        self._starts: List[int] = []
+        self._indexes: List[int] = []
 
     @property
     def samples(self) -> bytes:
@@ -83,10 +90,11 @@ class Playback:
 
     def heard_ns(self, start: int) -> Optional[int]:
         """When a byte of ``samples`` was heard, None where it has not been."""
-        for span in reversed(self.spans):
-            if not span.is_silence and span.start <= start:
-                return self._time_ns(span.offset + start - span.start, span.at_ns) if start < len(self._samples) else None
-        return None
+        index = bisect_right(self._starts, start) - 1
+        if index < 0 or start >= len(self._samples):
+            return None
+        span = self.spans[self._indexes[index]]
+        return self._time_ns(span.offset + start - span.start, span.at_ns)
 
     def first_heard_ns(self, samples: bytes, since_ns: int = 0) -> Optional[int]:
         """When some audio was first heard.
@@ -132,6 +140,9 @@ class Playback:
             self.spans[-1] = Span(last.at_ns, last.start, last.n_bytes + n_bytes, is_silence, last.offset)
         else:
             start = len(self._samples) if last is None or last.is_silence else last.start + last.n_bytes
+            if not is_silence:
+                self._starts.append(start)
+                self._indexes.append(len(self.spans))
             self.spans.append(Span(self._time_ns(self._n_bytes, at_ns), start, n_bytes, is_silence, self._n_bytes))
         self._n_bytes += n_bytes
 
@@ -197,7 +208,7 @@ class SoftwareSpeaker:
             ended: Called once when that has ended it.
             callback: The app's own, whose queues are watched; None for none.
         """
-        return OpenSpeaker(self, self._clock, pcm, n_frames or self.block_frames(pcm.rate), fill, ended, queues_of(callback), self._speed)
+        return OpenSpeaker(self, self._clock, pcm, n_frames or self.block_frames(pcm.rate), fill, ended, callback, self._speed)
 
     def drains_at_ns(self, waiting: Any) -> Optional[int]:
         """When a playing stream that takes its audio out of a queue wants its next block, None where there is no such stream."""
@@ -238,10 +249,11 @@ class OpenSpeaker:
         n_frames: int,
         fill: TakeBlock,
         ended: Callable[[], object],
-        queues: Tuple[Any, ...],
+        callback: Any,
         speed: Speed,
     ) -> None:
-        self.queues = queues
+        self.queues = queues_of(callback)
+        self._callback = callback
         self.cadence = Cadence(
             pcm.rate, n_frames, self._run_block, self._end, clock=clock, speed=speed, rests=lambda: not self._n_heard, name=NAME
         )
@@ -259,7 +271,7 @@ class OpenSpeaker:
     def start(self) -> None:
         """Play from now on."""
         self._n_taken = 0
-        self._playback = Playback(self._pcm, self.cadence.now_ns(), self._speed)
+        self._playback = Playback(self._pcm, self.cadence.now_ns(), self._speed, self._callback)
         self._speaker.began(self, self._playback)
         for one in self.queues:
             _watch(one, self._take)

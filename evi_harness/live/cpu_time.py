@@ -35,12 +35,28 @@ class CpuTime:
         Args:
             of: The seq of the message that it is about; None for what is about no message, which is not counted.
         """
-        began_ns = self._now_ns()
+        counted = self.count(of)
         try:
             yield
         finally:
+            counted()
+
+    def count(self, of: Optional[int]) -> Callable[[], None]:
+        """Count what is computed from now on.
+
+        Args:
+            of: See ``spent_on``.
+
+        Returns:
+            Ends the counting. Call it on the same thread.
+        """
+        began_ns = self._now_ns()
+
+        def counted() -> None:
             if of is not None:
                 self._spent.append((of, self._now_ns() - began_ns))
+
+        return counted
 
     def finish(self) -> None:
         """Write the notes, one for each message that a callback had."""

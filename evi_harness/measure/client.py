@@ -27,6 +27,8 @@ _BLOCKING = ("blocked", "playback_stall")
 # Both ends of it cross the wire.
 _IN_ANY_SESSION = "tool.app"
 _PER_MESSAGE = ("queue", "handle", "handle.own")
+# Notes of audio that was played, and not as it came.
+_PLAYED_OTHERWISE = ("changed_audio", "wrong_audio", "wrong_length", "unjudged_audio")
 
 
 def unobserved(session: Session) -> Optional[str]:
@@ -77,6 +79,7 @@ class _Observed:
         self._heard = {note.of: note for note in notes if note.name == "heard" and note.of is not None}
         self._free_ns = _free_ns(self._heard.values())
         self._played_on = {note.of for note in notes if note.name == "plays_on"}
+        self._is_played = bool(self._heard) or any(note.name in _PLAYED_OTHERWISE for note in notes)
         self._tails = {note.of: note for note in notes if note.name == "player_tail"}
 
     def message(self, event: Received, found: Samples) -> None:
@@ -110,7 +113,7 @@ class _Observed:
             found.took("interruption.taken", returned - due, turn, seq)
         silent_ns = self._silent_ns(seq, reply)
         if silent_ns is None:
-            found.unavailable("interruption.silent", reasons.NOT_NOTED_SOUND, turn, seq)
+            found.unavailable("interruption.silent", self._why_unheard(), turn, seq)
         else:
             found.took("interruption.silent", max(0, silent_ns - due), turn, seq)
 
@@ -131,7 +134,10 @@ class _Observed:
         if heard is not None:
             found.took("to_speaker", heard.data["at_ns"] - max(due, self._free_ns[seq]), turn, seq)
         else:
-            found.unavailable("to_speaker", reasons.NOT_HEARD if self._heard else reasons.NOT_NOTED_SOUND, turn, seq)
+            found.unavailable("to_speaker", self._why_unheard(), turn, seq)
+
+    def _why_unheard(self) -> str:
+        return reasons.NOT_HEARD if self._is_played else reasons.NOT_NOTED_SOUND
 
 
 def _free_ns(heard: Iterable[Note]) -> Dict[int, int]:

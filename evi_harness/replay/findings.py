@@ -55,6 +55,8 @@ FINDINGS: Mapping[str, FindingKind] = {
     "unparseable": FindingKind("the installed SDK cannot parse a message"),
     "blocked": FindingKind("the event loop was blocked"),
     "falls_behind": FindingKind("messages wait for the handler, longer and longer"),
+    # It is a sample of the processor of this machine.
+    "too_slow": FindingKind("the app computes for longer than it could in real life", WARNING),
     "never_returns": FindingKind("a callback of the handler's never returned"),
     "leaked_task": FindingKind("a task of the handler's was still pending at the end"),
     "leaked_thread": FindingKind("a thread of the handler's still ran at the end"),
@@ -68,8 +70,12 @@ FINDINGS: Mapping[str, FindingKind] = {
     "rejected": FindingKind("a message was sent that the service does not take"),
     "plays_on": FindingKind("the handler played on after an interruption"),
     "never_played": FindingKind("audio was received and never played"),
-    # An app may play elsewhere, or not at all, and still be right.
-    "plays_nothing": FindingKind("audio was received, and nothing was handed on to be played", WARNING),
+    "plays_nothing": FindingKind("audio was received, and nothing was handed on to be played"),
+    "wrong_audio": FindingKind("what was played is not what was received"),
+    "wrong_length": FindingKind("what was played is what was received, and plays for another length"),
+    # Whoever changes the volume or the rate has a reason; and what cannot be judged is not wrong for that.
+    "changed_audio": FindingKind("the app changed the audio before it was played", WARNING),
+    "unjudged_audio": FindingKind("whether what was played is what was received cannot be judged", WARNING),
     "played_twice": FindingKind("audio was played more than once"),
     "out_of_order_audio": FindingKind("audio was played out of order"),
     # An app may hold audio back for reasons of its own, and still be right.

@@ -8,6 +8,9 @@ from typing import Mapping, Optional, Tuple
 from evi_harness.replay.deviations import Deviation, Late, SentComparison, compare_sent, handshake_deviation, late_deviations
 from evi_harness.replay.falling_behind import falling_behind
 from evi_harness.replay.findings import Finding, findings, recorded_seqs, weighed
+from evi_harness.replay.keeping_up import keeping_up
+from evi_harness.replay.pace import speed_of
+from evi_harness.replay.recording import AS_RECORDED, Speed
 from evi_harness.replay.rejections import rejections
 from evi_harness.session.events import NOTHING, Note
 from evi_harness.session.protocols import Dialect
@@ -24,11 +27,13 @@ class Verdict:
         deviations: Where it differed from the recording, first divergence first.
         findings: What is wrong in itself, in time.
         late: What was sent later than due, in the order of the recording; a deviation only where it is later than was allowed.
+        remarks: What is worth a note and is no fault, one sentence each.
     """
 
     deviations: Tuple[Deviation, ...]
     findings: Tuple[Finding, ...]
     late: Tuple[Late, ...] = ()
+    remarks: Tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -65,7 +70,8 @@ def judge(
     Raises:
         UsageError: There is no such finding, or no such severity.
     """
-    found = weighed([*findings(live), *falling_behind(live), *rejections(recorded, live, dialect)], severities)
+    kept_up = keeping_up(live, dialect, _speed(live))
+    found = weighed([*findings(live), *falling_behind(live), *kept_up.findings, *rejections(recorded, live, dialect)], severities)
     deviations = [_stuck(note, recorded_seqs(live)) for note in live.notes if note.name == "stuck"]
     left = _left(live)
     compared = compare_sent(recorded, live, dialect, left) if recorded.header.recorded.sent else _NOTHING_COMPARED
@@ -88,7 +94,14 @@ def judge(
         deviations=tuple(sorted([*deviations, *compared.deviations], key=at_ns.place)),
         findings=tuple(found),
         late=compared.late,
+        remarks=(kept_up.remark,) if kept_up.remark else (),
     )
+
+
+def _speed(live: Session) -> Speed:
+    """How many times as fast as recorded a session was replayed."""
+    said = live.header.source.get("axis", {}).get("speed")
+    return AS_RECORDED if said is None else speed_of(str(said))
 
 
 def _left(live: Session) -> Optional[Tuple[int, ...]]:

@@ -166,6 +166,8 @@ _REMARKS: Mapping[str, str] = {
     "sent_as_recorded": "{what}",
     "playback_stall": "{what}",
     "player_tail": "{what}",
+    "player_changes": "{what}",
+    "own_sound": "{what}",
     "end_unknown": "the recording does not say how it ended; the service closed after the last event",
 }
 
@@ -197,7 +199,7 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     yield from _found(report, dialect, with_surroundings=True)
     if report.expectation is not None:
         yield from _labelled("expected", expectation_lines(report.expectation, dialect))
-    for line in [*remarks(report.live), *_lateness(report), *_ignored(report)]:
+    for line in [*remarks(report.live), *report.verdict.remarks, *_lateness(report), *_ignored(report)]:
         yield _row("note", line)
     for job in report.overdue_jobs:
         yield _row("note", f"not deterministic: the clock did not wait for {job}")
@@ -424,7 +426,7 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
             {"recorded_seq": one.recorded_seq, "live_seq": one.live_seq, "late_ns": one.late_ns, "what": one.what}
             for one in report.verdict.late
         ],
-        "notes": remarks(report.live),
+        "notes": [*remarks(report.live), *report.verdict.remarks],
         "upgraded": [{"recorded_seq": seq, "added": list(added)} for seq, added in report.upgraded],
         "twice": None if report.twice is None else {"identical": not report.twice, "first_difference": list(report.twice)},
         "overdue_jobs": list(report.overdue_jobs),

@@ -13,29 +13,32 @@ from functools import partial
 from typing import Any, Callable, Mapping, Optional, Sequence
 
 from evi_harness.errors import NotAHandler, StuckError
+from evi_harness.evi.reading import read
 from evi_harness.live.behalf import on_behalf, on_behalf_from_now_on
 from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import Clock
 from evi_harness.live.cpu_time import CpuTime
 from evi_harness.live.guard import was_refused
+from evi_harness.live.handed import HandedOn
 from evi_harness.live.handler_waits import HandlerWaits
 from evi_harness.live.journal import Journal
 from evi_harness.live.places import told, waits_at
 from evi_harness.live.tap_connection import is_closed
 from evi_harness.sdk.connection import open_chat, websocket_of
+from evi_harness.sdk.handing_on import HandingOn
 from evi_harness.sdk.handlers import Callbacks, call
 from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, run_microphone
 from evi_harness.sdk.parsing import problems
-from evi_harness.sdk.playing_on import PlayingOn
 from evi_harness.sdk.taking import Taking, leaves
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Closed, Event, Received
-from evi_harness.session.protocols import Service
+from evi_harness.session.protocols import RECEIVED, Service
 
 __all__ = ["App", "run_app"]
 
 # How long a handler may go on after the connection has closed, in seconds of the loop's time.
 AFTERMATH_S = 30.0
+_INTERRUPTION = "user_interruption"
 
 
 @dataclass
@@ -57,6 +60,7 @@ class App:
         pump: Acts out ``user``; there once the connection is open.
         handling: The seq of the event that the handler is busy with, None while it is not.
         reading: The task that hands messages on to the handler; there once the connection is open.
+        handed: What the handler handed on to be played; there once the run is over.
     """
 
     base_url: str
@@ -72,6 +76,7 @@ class App:
     pump: Optional[ClientPump] = None
     handling: Optional[int] = None
     reading: Optional[asyncio.Future[None]] = None
+    handed: Optional[HandedOn] = None
 
 
 async def run_app(app: App) -> None:
@@ -81,20 +86,24 @@ async def run_app(app: App) -> None:
         NotAHandler: The handler turns out to be none when it is given a message.
         Exception: What the SDK raises when it cannot connect. What the handler raises is noted.
     """
-    async with open_chat(app.base_url, api_key="replay", options=app.options) as socket:
-        websocket = websocket_of(socket)
-        app.opened(websocket)
-        run = _Run(app, websocket)
-        await run.observed(None, app.callbacks.on_open)
-        await run.observed(None, app.callbacks.set_socket, socket)
-        app.pump = ClientPump(app.user, app.journal, app.clock, partial(send_frame, websocket), partial(send_close, websocket))
-        work = run.read(socket) if app.callbacks.main is None else run.converse(socket)
-        reading = app.reading = _Reading(work, loop=asyncio.get_running_loop())
-        speaking = asyncio.ensure_future(_until_closed(app.pump))
-        listening = asyncio.ensure_future(run.listen(socket))
-        await _finish(app, reading, asyncio.ensure_future(websocket.wait_closed()), (speaking, listening))
-    await run.observed(None, app.callbacks.on_close)
-    run.playing_on.finish()
+    handing_on = HandingOn(lambda: app.callbacks.byte_strs, app.journal, app.heard_ns)
+    try:
+        async with open_chat(app.base_url, api_key="replay", options=app.options) as socket:
+            websocket = websocket_of(socket)
+            app.opened(websocket)
+            handing_on.begin()
+            run = _Run(app, websocket, handing_on)
+            await run.observed(None, app.callbacks.on_open)
+            await run.observed(None, app.callbacks.set_socket, socket)
+            app.pump = ClientPump(app.user, app.journal, app.clock, partial(send_frame, websocket), partial(send_close, websocket))
+            work = run.read(socket) if app.callbacks.main is None else run.converse(socket)
+            reading = app.reading = _Reading(work, loop=asyncio.get_running_loop())
+            speaking = asyncio.ensure_future(_until_closed(app.pump))
+            listening = asyncio.ensure_future(run.listen(socket))
+            await _finish(app, reading, asyncio.ensure_future(websocket.wait_closed()), (speaking, listening))
+        await run.observed(None, app.callbacks.on_close)
+    finally:
+        app.handed = handing_on.finish()
     run.waits.finish()
     run.cpu.finish()
 
@@ -152,14 +161,15 @@ class _Reading(asyncio.Task[None]):
 class _Run:
     """The reading side: which message is which event, and what the handler does with it."""
 
-    def __init__(self, app: App, websocket: Any) -> None:
+    def __init__(self, app: App, websocket: Any, handing_on: HandingOn) -> None:
         self._app = app
         self._websocket = websocket
         self._looked_at = 0
         self.cpu = CpuTime(app.journal)
         self.waits = HandlerWaits(app.journal)
         self._look: Optional[asyncio.TimerHandle] = None
-        self.playing_on = PlayingOn(lambda: app.callbacks.byte_strs, app.journal, app.heard_ns)
+        self._handing_on = handing_on
+        self._counted: Callable[[], object] = int
 
     async def read(self, socket: Any) -> None:
         messages = socket.__aiter__()
@@ -177,9 +187,10 @@ class _Run:
             event = self._next_received()
             if self._app.pump is not None:
                 self._app.pump.take(event)
-            self.playing_on.before(message)
+            self._handing_on.before()
             await self.observed(event, self._app.callbacks.on_message, message)
-            self.playing_on.after(event, message)
+            if getattr(message, "type", "") == _INTERRUPTION:
+                self._handing_on.interrupted(event)
 
     async def converse(self, socket: Any) -> None:
         """Run a handler that takes the connection and reads it by itself; what it takes of it is noted."""
@@ -221,6 +232,7 @@ class _Run:
         self._app.journal.note("handler_entered", of=event.seq, callback=name)
         self._app.handling = event.seq
         self._look = self.waits.look(event.seq, name)
+        self._counted = self.cpu.count(event.seq)
         # In the handler's own task: what it starts from now on is about this message.
         on_behalf_from_now_on(name, event.seq)
         return event
@@ -229,8 +241,11 @@ class _Run:
         if failure is not None:
             self._note_unparseable(event, failure, ended=False)
         self._look_away()
+        self._counted()
         self._app.handling = None
         self._app.journal.note("handler_returned", of=event.seq, callback=name)
+        if _INTERRUPTION.encode() in event.frame.outline and read(RECEIVED, event.frame).type == _INTERRUPTION:
+            self._handing_on.interrupted(event)
 
     def _look_away(self) -> None:
         if self._look is not None:

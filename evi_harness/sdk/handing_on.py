@@ -1,0 +1,233 @@
+"""What a handler hands on to the SDK's player, item by item: its ``byte_strs``, and whatever else it gives to the SDK's interface.
+
+An item counts from when it was put into the stream. One that the app takes out again itself, as when it drops its queue at an interruption,
+was not handed on. Of an iterable that is no stream of the SDK's, an item counts from when the player takes it.
+
+The player takes the format of the whole stream from its first item (from 0.11.3 on; from each item before), and plays what has no header as
+48 kHz mono. So a headerless item is in the format of the stream that it is in.
+
+What the player holds when the user interrupts, nobody can take back from it: how much of that was still to be heard is the note
+``player_tail``.
+
+Rules of living here: nothing the handler does takes longer or goes otherwise because it is watched; no item is decoded while it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from dataclasses import dataclass
+from importlib import import_module
+from types import FrameType
+from typing import Any, AsyncIterator, Callable, Hashable, List, Optional, Tuple
+
+from evi_harness.live.developers import PYTHON, owner
+from evi_harness.live.handed import Handed, HandedOn, Taken
+from evi_harness.live.hooks import Hooks
+from evi_harness.live.journal import Journal
+from evi_harness.sdk.version import installed_version
+from evi_harness.session.events import Event
+from evi_harness.session.wav import Pcm, split
+
+__all__ = ["HandingOn", "is_players"]
+
+# What the SDK's player takes headerless audio for (audio_utilities.play_audio_streaming: sample_rate=48000, one channel).
+HEADERLESS = Pcm(48000, 1)
+# From here on the player plays all items as one stream, in the format of the first.
+_ONE_STREAM = (0, 11, 3)
+_CHAT_CLIENT = "hume.empathic_voice.chat.audio.chat_client"
+_PLAYER = "hume.empathic_voice.chat.audio.audio_utilities"
+_STREAM_FILE = "asyncio_utilities.py"
+_SDK = "hume"
+_NOT_PCM = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"OggS", b"fLaC", b"\x1aE\xdf\xa3")
+
+
+def is_players(callback: Any) -> bool:
+    """Whether a callback that fills a speaker's blocks is that of the SDK's player."""
+    return getattr(callback, "__module__", None) in (_PLAYER, "evi_harness.sdk.old_playback")
+
+
+@dataclass(eq=False)
+class _Item:
+    """Something that was put into a stream."""
+
+    at_ns: int
+    data: Any
+    standing: Hashable
+    is_withdrawn: bool = False
+
+
+class HandingOn:
+    """Watches one handler in one conversation.
+
+    Args:
+        byte_strs: Gives the stream that the handler has now; one that is none is not watched.
+        journal: Where the time comes from, and the notes go.
+        heard_ns: How much audio the speaker has played so far; None where there is none to be asked.
+        standing: Tells where the calling code stands, for the places of what is found.
+    """
+
+    def __init__(
+        self,
+        byte_strs: Callable[[], Any],
+        journal: Journal,
+        heard_ns: Optional[Callable[[], int]] = None,
+        standing: Callable[[], Hashable] = lambda: None,
+    ) -> None:
+        self._byte_strs = byte_strs
+        self._journal = journal
+        self._heard_ns = heard_ns
+        self._standing = standing
+        self._hooks = Hooks()
+        self._items: List[_Item] = []
+        self._taken: List[Taken] = []
+        self._is_watched = self._has_stream = False
+        # How long all plays that the player has taken, and the format of what has no header.
+        self._taken_ns = 0
+        self._pcm = HEADERLESS
+
+    def begin(self) -> None:
+        """Watch from now on what the SDK's interface is given to play, whoever opens it."""
+        self.before()
+        try:
+            chat_client = import_module(_CHAT_CLIENT).ChatClient
+        except (ImportError, OSError):
+            # Without the SDK's microphone, or PortAudio for it, there is no player.
+            return
+        new = chat_client.new
+
+        def new_watched(*args: Any, **kwargs: Any) -> Any:
+            client = new(*args, **kwargs)
+            queue = getattr(client.byte_strs, "queue", None)
+            if not self._watch(queue):
+                client.byte_strs = self._passed_on(client.byte_strs)
+            return client
+
+        self._hooks.set(chat_client, "new", staticmethod(new_watched))
+
+    def before(self) -> None:
+        """The handler gets a message: it may have made another stream meanwhile."""
+        stream = self._byte_strs()
+        self._has_stream = self._has_stream or stream is not None
+        self._watch(getattr(stream, "queue", None))
+
+    def interrupted(self, event: Event) -> None:
+        """The handler has returned from an interruption.
+
+        Args:
+            event: The message.
+        """
+        self._taken.append(Taken(event.seq, self._journal.now_ns, len(self._items)))
+        tail_ns = 0 if self._heard_ns is None else self._taken_ns - self._heard_ns()
+        if tail_ns > 0:
+            what = f"the SDK's player had taken {tail_ns / 1e9:.2f} s of audio that was still to be heard when the user interrupted"
+            self._journal.note("player_tail", of=event.seq, what=what, tail_ns=tail_ns)
+
+    def finish(self) -> HandedOn:
+        """Watch no longer.
+
+        Returns:
+            What was handed on.
+        """
+        self._hooks.restore()
+        kept = [index for index, item in enumerate(self._items) if not item.is_withdrawn]
+        # How many of those that count had been handed on, by how many had been put.
+        n_before = {index: number for number, index in enumerate(kept)}
+        taken = [Taken(one.seq, one.at_ns, sum(index < one.n_handed for index in n_before)) for one in self._taken]
+        return HandedOn(_decoded([self._items[index] for index in kept]), taken, self._is_watched, self._has_stream)
+
+    def _watch(self, queue: Any) -> bool:
+        """Watch a queue, once; whether it can be watched."""
+        if queue is None or not callable(getattr(queue, "_put", None)):
+            return False
+        self._is_watched = True
+        if getattr(vars(queue).get("_put"), "watches", None) is self:
+            return True
+        # ``_put`` and ``_get`` are what asyncio.Queue leaves to its subclasses: every way of putting and taking goes through them.
+        real_put, real_get = queue._put, queue._get
+        # In the order in which they are in the queue; those from before count from now on.
+        inside = deque(self._put(item, None) for item in getattr(queue, "_queue", ()))
+
+        def put(item: Any) -> None:
+            inside.append(self._put(item, self._standing()))
+            real_put(item)
+
+        def get() -> Any:
+            data = real_get()
+            item = next((one for one in inside if one.data is data), None)
+            if item is not None:
+                inside.remove(item)
+                self._get(item)
+            return data
+
+        put.watches = self  # type: ignore[attr-defined]
+        self._hooks.set(queue, "_put", put)
+        self._hooks.set(queue, "_get", get)
+        return True
+
+    async def _passed_on(self, iterable: Any) -> AsyncIterator[Any]:
+        """An iterable that is no stream, item by item."""
+        self._is_watched = True
+        async for data in iterable:
+            item = self._put(data, None)
+            self._count(item)
+            yield data
+
+    def _put(self, data: Any, standing: Hashable) -> _Item:
+        item = _Item(self._journal.now_ns, data, standing)
+        self._items.append(item)
+        return item
+
+    def _get(self, item: _Item) -> None:
+        if _is_apps_own():
+            item.is_withdrawn = True
+        else:
+            self._count(item)
+
+    def _count(self, item: _Item) -> None:
+        if isinstance(item.data, (bytes, bytearray)):
+            wav = split(bytes(item.data)) if item.data[:4] == b"RIFF" else None
+            self._pcm = self._pcm if wav is None else wav.pcm
+            self._taken_ns += self._pcm.length_ns(len(item.data if wav is None else wav.samples))
+
+
+def _is_apps_own() -> bool:
+    """Whether it is code of the app's that takes something out of a queue, and not the SDK's player."""
+    frame: Optional[FrameType] = sys._getframe(3)
+    # Between the two are asyncio's queue and the SDK's stream, whoever iterates over it.
+    while frame is not None and (owner(frame.f_code.co_filename) == PYTHON or frame.f_code.co_filename.endswith(_STREAM_FILE)):
+        frame = frame.f_back
+    return frame is not None and owner(frame.f_code.co_filename) != _SDK
+
+
+def _decoded(items: List[_Item]) -> List[Handed]:
+    """What was handed on as the player takes it: each item in its own format, or in that of the stream."""
+    is_one_stream = _version() >= _ONE_STREAM
+    stream: Optional[Pcm] = None
+    found = []
+    for number, item in enumerate(items):
+        if not isinstance(item.data, (bytes, bytearray, memoryview)):
+            continue
+        data = bytes(item.data)
+        wav = split(data)
+        if wav is not None and wav.pcm.width == 2:
+            pcm = wav.pcm
+            # Behind the first item nothing but 44 bytes is cut off: what stands behind the samples is played too.
+            samples = wav.samples if number == 0 or not _is_audible(wav.tail) else wav.samples + wav.tail
+        else:
+            pcm, samples = (stream if is_one_stream and stream is not None else HEADERLESS), data
+        if stream is None:
+            stream = pcm
+        why = "it is not PCM" if data.startswith(_NOT_PCM) else ""
+        found.append(Handed(item.at_ns, samples, None if why else pcm, item.standing, why))
+    return found
+
+
+def _is_audible(tail: bytes) -> bool:
+    """Whether what stands behind the samples of a WAV is more than padding and a list of names."""
+    return b"RIFF" in tail or len(tail) > 512
+
+
+def _version() -> Tuple[int, ...]:
+    parts = installed_version().split(".")[:3]
+    return tuple(int(part) for part in parts if part.isdigit())
