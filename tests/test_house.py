@@ -45,7 +45,13 @@ def source_files() -> List[Path]:
     if listed.returncode == 0:
         paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
     else:
-        paths = [path for path in ROOT.rglob("*") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
+        # As .gitignore has it, what was recorded into sessions/ is not part of the project.
+        recorded = set(ROOT.glob("sessions/20*"))
+        paths = [
+            path
+            for path in ROOT.rglob("*")
+            if not any(part.startswith(".") for part in path.relative_to(ROOT).parts) and recorded.isdisjoint(path.parents)
+        ]
     return [path for path in paths if path.is_file() and not path.is_symlink()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,10 +50,14 @@ def run(capsys):
 
 def test_a_folder_of_sessions_is_replayed_whole(run, tmp_path):
     """A line for each, the failing ones last with their reports, one exit code, and all of it as JSON."""
-    code, out, _ = run(SESSIONS, "--handler", APP, "-j", "2", "--json", tmp_path / "all.json")
+    # A folder of our own: in sessions/ there may be whatever was recorded there.
+    folder = tmp_path / "sessions"
+    for name in ("demo", "typed", "weather"):
+        shutil.copytree(SESSIONS / name, folder / name)
+    code, out, _ = run(folder, "--handler", APP, "-j", "2", "--json", tmp_path / "all.json")
     assert code == 1
     lines = out.splitlines()
-    assert len([line for line in lines if line.startswith(str(SESSIONS)) and "failed" in line]) == 3
+    assert len([line for line in lines if line.startswith(str(folder)) and "failed" in line]) == 3
     assert "DEVIATION  missing" in out
     assert lines[-1].startswith("3 sessions: 0 passed, 3 failed (")
     told = json.loads((tmp_path / "all.json").read_text())
