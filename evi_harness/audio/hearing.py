@@ -37,7 +37,9 @@ class Ear:
         self._pcm: Optional[Pcm] = None
         self._resampler: Optional[Resampler] = None
         self._pending = b""
+        # Where what is judged began, and where the format began.
         self._start_ns = 0
+        self._format_ns = 0
         self._n_bytes = 0
         self._n_judged = 0
         self._judged_ns = 0
@@ -45,11 +47,14 @@ class Ear:
     def hear(self, samples: bytes, pcm: Pcm, start_ns: int) -> List[Mark]:
         """Hear the next piece of audio; see ``Hearing.hear``."""
         marks: List[Mark] = []
-        if self._pcm is not None and (pcm != self._pcm or start_ns - self._end_ns() > TOLERANCE_NS):
+        if self._pcm is not None and start_ns - self._end_ns() > TOLERANCE_NS:
             marks.extend(self._rest())
         if self._resampler is None:
             marks.extend(self._silence(start_ns))
             self._begin(pcm)
+        elif pcm != self._pcm:
+            marks.extend(self._judge(self._resampler.finish()))
+            self._go_on(pcm)
         assert self._resampler is not None
         self._n_bytes += len(samples)
         marks.extend(self._judge(self._resampler.push(samples)))
@@ -57,13 +62,22 @@ class Ear:
 
     def _begin(self, pcm: Pcm) -> None:
         self._pcm, self._resampler = pcm, Resampler(pcm, self._detector.rate)
-        self._start_ns = self._judged_ns
+        self._start_ns = self._format_ns = self._judged_ns
         self._n_bytes = self._n_judged = 0
+
+    def _go_on(self, pcm: Pcm) -> None:
+        """Go on in another format: frames of a few milliseconds may each have their own, and one block is judged out of several."""
+        self._format_ns = self._end_ns()
+        # What each format is rounded by when it is resampled must not add up.
+        size = 2 * max(0, (self._format_ns - self._start_ns) * self._detector.rate // SECOND - self._n_judged)
+        self._pending = self._pending[:size].ljust(size, b"\0")
+        self._pcm, self._resampler = pcm, Resampler(pcm, self._detector.rate)
+        self._n_bytes = 0
 
     def _end_ns(self) -> int:
         """Where the audio so far ends."""
         assert self._pcm is not None
-        return self._start_ns + self._pcm.length_ns(self._n_bytes)
+        return self._format_ns + self._pcm.length_ns(self._n_bytes)
 
     def _rest(self) -> Iterator[Mark]:
         """Judge what is left of the stream so far, and end it."""

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import struct
+import weakref
 from collections import Counter
 from pathlib import Path
-from typing import Any, FrozenSet, Iterator, List, Optional, Tuple, Union
+from typing import Any, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from evi_harness.errors import EviHarnessError, SessionUnreadable, UsageError
 from evi_harness.session.events import Frame, Sent
 from evi_harness.session.position import JITTER_NS, Positions
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect
 from evi_harness.session.session import Session
-from evi_harness.session.wav import Pcm, split
+from evi_harness.session.wav import DataChunk, Pcm, data_chunk, split
 
-__all__ = ["FileSource", "PcmSource", "SilenceSource", "UserTrack"]
+__all__ = ["FileSource", "PcmSource", "SilenceSource", "UserSound", "UserTrack"]
 
 # What a microphone has where nothing says otherwise: the SDK's most common one.
 USUAL = Pcm(48000, 1)
@@ -70,7 +73,8 @@ class SilenceSource:
 class FileSource:
     """Plays an audio file: WAV, FLAC, OGG (Vorbis, Opus), MP3 and whatever else libsndfile knows.
 
-    Lossless files are read as they are played; the others at once.
+    Lossless files are read as they are played; the others at once. A WAV file whose header does not know how long it is, as a recorder that
+    was killed leaves it, is played to its end.
 
     Args:
         path: The file.
@@ -82,7 +86,8 @@ class FileSource:
     """
 
     def __init__(self, path: Union[str, Path], *, mono: bool = False) -> None:
-        self._file = _open(Path(path))
+        self._mended = _mended(Path(path))
+        self._file = _open(Path(path), self._mended)
         self._mixes = mono and self._file.channels > 1
         self.pcm = Pcm(rate=self._file.samplerate, channels=1 if mono else self._file.channels)
         self._whole: Optional[PcmSource] = None
@@ -91,7 +96,7 @@ class FileSource:
             self._whole = PcmSource(
                 _whole_numbers(self._file.read(self._file.frames, dtype="float32", always_2d=True), self._mixes), self.pcm
             )
-            self._file.close()
+            self._close_file()
 
     def read(self, n_frames: int) -> bytes:
         """The next frames; fewer at the end, none behind it. The file is closed at its end."""
@@ -107,10 +112,78 @@ class FileSource:
     def close(self) -> None:
         """Close the file before its end; nothing comes behind that."""
         self._whole = None
+        self._close_file()
+
+    def _close_file(self) -> None:
         self._file.close()
+        if self._mended is not None:
+            self._mended.close()
 
 
-def _open(path: Path) -> Any:
+class _Mended:
+    """A WAV file to read from, with the true lengths in its header: libsndfile takes a length of 0 at its word.
+
+    Args:
+        path: The file.
+        data: Its samples.
+        size: Its length in bytes.
+    """
+
+    def __init__(self, path: Path, data: DataChunk, size: int) -> None:
+        fd = os.open(path, os.O_RDONLY)
+        self.close = weakref.finalize(self, os.close, fd)
+        self._fd = fd
+        self._name = str(path)
+        self._size = size
+        self._at = 0
+        # By offset.
+        self._lengths = {4: struct.pack("<I", min(size - 8, 0xFFFFFFFF)), data.start - 4: struct.pack("<I", min(data.length, 0xFFFFFFFE))}
+
+    def __repr__(self) -> str:
+        # Errors of libsndfile name what they were given.
+        return repr(self._name)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to another place, as in any file."""
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """The place."""
+        return self._at
+
+    def read(self, n_bytes: int) -> bytes:
+        """The next bytes; fewer at the end."""
+        start = self._at
+        found = bytearray(os.pread(self._fd, n_bytes, start))
+        for place, length in self._lengths.items():
+            for index, byte in enumerate(length, place - start):
+                if 0 <= index < len(found):
+                    found[index] = byte
+        self._at += len(found)
+        return bytes(found)
+
+
+def _mended(path: Path) -> Optional[_Mended]:
+    """A WAV file whose header is wrong about the length of its samples, to read it by; None for any other file, and for none."""
+    if not path.is_file():
+        # To open a pipe would be to wait for its writer.
+        return None
+    try:
+        with path.open("rb") as file:
+
+            def read(at: int, n_bytes: int) -> bytes:
+                file.seek(at)
+                return file.read(n_bytes)
+
+            size = os.fstat(file.fileno()).st_size
+            data = data_chunk(read, size)
+        return _Mended(path, data, size) if data is not None and data.length != data.stated else None
+    except OSError:
+        return None
+
+
+def _open(path: Path, mended: Optional[_Mended]) -> Any:
     try:
         import soundfile
     except (ImportError, OSError) as error:
@@ -118,7 +191,7 @@ def _open(path: Path) -> Any:
     if not path.is_file():
         raise UsageError(f"there is no file {path}", hint="Give an audio file: WAV, FLAC, OGG or MP3.")
     try:
-        file = soundfile.SoundFile(str(path))
+        file = soundfile.SoundFile(str(path) if mended is None else mended)
     except (soundfile.SoundFileError, TypeError) as error:
         # A TypeError is what soundfile raises for a .raw file, whose format nothing tells.
         raise UsageError(f"{path} cannot be read as audio: {error}", hint="Give an audio file: WAV, FLAC, OGG or MP3.") from None
@@ -141,22 +214,51 @@ def _whole_numbers(samples: Any, mixes: bool) -> bytes:
     return bytes(samples.astype("<i2").tobytes())
 
 
-class UserTrack:
-    """Plays what the user of a session said, on the position axis: silence stands where nothing was sent.
+class UserSound:
+    """What the user of a session said, on the position axis, in the formats in which it was sent. Where nothing was sent there is silence.
 
-    Frame 0 is the beginning of the first audio that was sent. Frames that were sent late, because the app's loop was busy, are put where
-    the microphone heard them: nothing was captured after it was sent, and frames that follow one another closely are contiguous.
+    It begins with the first audio that was sent. Frames that were sent late, because the app's loop was busy, are put where the microphone
+    heard them: nothing was captured after it was sent, and frames that follow one another closely are contiguous.
+
+    Args:
+        session: The session.
+        dialect: What its messages are in.
+
+    Attributes:
+        seqs: The events that hold the audio.
+        began_at_ns: When the first of it began to be heard, in session time; None where there is none.
+        ahead_ns: How far at most what was sent ran ahead of the clock: a microphone that is read late lets it wait and brings it then
+            all at once, and who sends a file may send it faster than anyone speaks.
+
+    Raises:
+        SessionUnreadable: Some of the audio is not linear PCM, or its format is not known.
+    """
+
+    def __init__(self, session: Session, dialect: Dialect) -> None:
+        self._pieces = _Pieces(session, dialect)
+        unknown = next((piece for piece in self._pieces if piece.pcm is None), None)
+        if unknown is not None:
+            raise _unplayable(session, unknown, "is not linear PCM of a known format", "so speech cannot be found in it")
+        self.seqs = self._pieces.seqs
+        self.began_at_ns = self._pieces.began_at_ns
+        self.ahead_ns = self._pieces.ahead_ns
+
+    def stretches(self) -> Iterator[Tuple[bytes, Pcm]]:
+        """Whole frames and their format, one stretch after the other without a gap; silence comes at most a second at a time."""
+        return self._pieces.stretches()
+
+
+class UserTrack:
+    """Plays what the user of a session said, as a ``UserSound`` has it, where one microphone can have heard it.
 
     Args:
         session: The session. With no audio sent it plays nothing, in the usual format.
         dialect: What its messages are in.
 
     Attributes:
-        seqs: The events that hold the audio.
-        began_at_ns: When the first of it began to be heard, in session time; None where there is none.
+        seqs, began_at_ns, ahead_ns: As of ``UserSound``.
         block_frames: How long most frames are that were sent, in sample frames; None where there are none.
-        ahead_ns: How far at most what was sent ran ahead of the clock: a microphone that is read late lets it wait and brings it then
-            all at once, and who sends a file may send it faster than anyone speaks.
+        has_headers: Whether some of the audio was sent with a header, as a WAV file.
 
     Raises:
         SessionUnreadable: The user's audio is no 16-bit PCM, or its format changes on the way.
@@ -164,12 +266,13 @@ class UserTrack:
 
     def __init__(self, session: Session, dialect: Dialect) -> None:
         self._pieces = _Pieces(session, dialect)
-        self.pcm = self._pieces.pcm or USUAL
+        self.pcm = _one_format(session, self._pieces)
         self.seqs = self._pieces.seqs
         self.began_at_ns = self._pieces.began_at_ns
-        self.block_frames = self._pieces.block_frames
+        self.block_frames = self._pieces.block_frames(self.pcm)
+        self.has_headers = self._pieces.has_headers
         self.ahead_ns = self._pieces.ahead_ns
-        self._unread = self._play()
+        self._unread = self._pieces.stretches()
         self._ahead = b""
 
     def read(self, n_frames: int) -> bytes:
@@ -177,7 +280,7 @@ class UserTrack:
         wanted = n_frames * self.pcm.frame_bytes
         parts, there = [self._ahead], len(self._ahead)
         while there < wanted:
-            part = next(self._unread, None)
+            part, _ = next(self._unread, (None, None))
             if part is None:
                 break
             parts.append(part)
@@ -186,135 +289,142 @@ class UserTrack:
         self._ahead = whole[wanted:]
         return whole[:wanted]
 
-    def _play(self) -> Iterator[bytes]:
-        at = 0
-        for start, event in self._pieces.placed():
-            # A second at a time, so that an hour of silence is not held at once.
-            while at < start:
-                n_frames = min(start - at, self.pcm.rate)
-                yield bytes(n_frames * self.pcm.frame_bytes)
-                at += n_frames
-            samples = self._pieces.samples(event)
-            yield samples
-            at += len(samples) // self.pcm.frame_bytes
+
+class _Piece(NamedTuple):
+    """One frame of the user's audio.
+
+    Attributes:
+        event: The event.
+        length_ns: How long it plays; 0 where that is not known.
+        position_ns: The position at it.
+        pcm: Its format; None where it is not linear PCM or its format is not known.
+        is_empty: Whether it has not one sample.
+    """
+
+    event: Sent
+    length_ns: int
+    position_ns: int
+    pcm: Optional[Pcm]
+    is_empty: bool
 
 
 class _Pieces:
     """The audio that was sent, piece by piece, and where each belongs."""
 
     def __init__(self, session: Session, dialect: Dialect) -> None:
-        self.pcm: Optional[Pcm] = None
-        self._where = session.name
-        self._events: List[Sent] = []
-        self._lengths: List[int] = []
-        self._positions: List[int] = []
-        self._places = dialect.audio_places(session.handshake)
-        positions = Positions()
+        self._session = session
+        self._dialect = dialect
+        self._all: List[_Piece] = []
+        self.has_headers = False
+        # The length alone is asked for where that will do: the audio of an hour is not read to be placed.
+        places, positions = dialect.audio_places(session.handshake), Positions()
         for event in session.sent:
-            length_ns = self._length_ns(event) if event.outcome == "sent" else None
-            if length_ns is not None:
-                self._events.append(event)
-                self._lengths.append(length_ns)
-                self._positions.append(positions.add(event.at_ns, length_ns))
-        # Pieces are read again when they are played, one by one, by a finder that begins again.
-        self._places = dialect.audio_places(session.handshake)
-        self._unseen = iter(session.sent)
+            length_ns = places.length_ns(SENT, event.frame)
+            if event.outcome == "sent" and places.is_audio(SENT, event.frame):
+                pcm = None if length_ns is None else places.pcm
+                position_ns = positions.add(event.at_ns, length_ns)
+                self._all.append(_Piece(event, length_ns or 0, position_ns, pcm, length_ns == 0))
+                self.has_headers = self.has_headers or places.has_header
+
+    def __iter__(self) -> Iterator[_Piece]:
+        """Those in which there is something."""
+        return (piece for piece in self._all if not piece.is_empty)
 
     @property
     def seqs(self) -> FrozenSet[int]:
-        return frozenset(event.seq for event in self._events)
+        return frozenset(piece.event.seq for piece in self._all)
 
     @property
     def began_at_ns(self) -> Optional[int]:
         # The first frame may be longer than the session was by then: what was sent at once was not heard at once.
-        return max(0, self._events[0].at_ns - self._lengths[0]) if self._events else None
+        return max(0, self._all[0].event.at_ns - self._all[0].length_ns) if self._all else None
 
-    @property
-    def block_frames(self) -> Optional[int]:
-        lengths_ns = [length_ns for length_ns in self._lengths if length_ns]
-        if self.pcm is None or not lengths_ns:
+    def block_frames(self, pcm: Pcm) -> Optional[int]:
+        lengths_ns = [piece.length_ns for piece in self]
+        if not lengths_ns:
             return None
         # Of two that are as frequent, the one that came first.
         usual_ns, _ = Counter(lengths_ns).most_common(1)[0]
-        return max(1, round(usual_ns * self.pcm.rate / 1e9))
+        return max(1, round(usual_ns * pcm.rate / 1e9))
 
     @property
     def ahead_ns(self) -> int:
-        began_ns = self._events[0].at_ns if self._events else 0
-        heard = (event.at_ns - began_ns + length_ns for event, length_ns in zip(self._events, self._lengths))
-        return max((position_ns - heard_ns for position_ns, heard_ns in zip(self._positions, heard)), default=0)
+        began_ns = self._all[0].event.at_ns if self._all else 0
+        return max((piece.position_ns - (piece.event.at_ns - began_ns + piece.length_ns) for piece in self._all), default=0)
 
-    def placed(self) -> Iterator[Tuple[int, Sent]]:
-        """Each piece and the frame at which it begins; they do not overlap."""
-        if self.pcm is None:
-            return
-        at = 0
-        for begin_ns, length_ns, event in zip(self._begins(), self._lengths, self._events):
-            start = round(begin_ns * self.pcm.rate / 1e9)
-            if (start - at) * 1_000_000_000 > JITTER_NS * self.pcm.rate:
+    def stretches(self) -> Iterator[Tuple[bytes, Pcm]]:
+        """All of it, with silence where nothing was sent, and the format of each stretch."""
+        # Frames of the format in which the piece before was, as that is counted in whole ones.
+        at, at_pcm = 0, USUAL
+        for start_ns, piece, samples in self._placed():
+            pcm = piece.pcm
+            assert pcm is not None
+            if pcm.rate != at_pcm.rate:
+                at = round(at * pcm.rate / at_pcm.rate)
+            at_pcm, start = pcm, round(start_ns * pcm.rate / 1e9)
+            if (start - at) * 1_000_000_000 > JITTER_NS * pcm.rate:
+                # A second at a time, so that an hour of silence is not held at once.
+                for n_frames in _by_the_second(start - at, pcm):
+                    yield pcm.silence(n_frames * pcm.frame_bytes), pcm
                 at = start
-            yield at, event
-            at += round(length_ns * self.pcm.rate / 1e9)
+            yield samples, pcm
+            at += len(samples) // pcm.frame_bytes
+
+    def _placed(self) -> Iterator[Tuple[int, _Piece, bytes]]:
+        """Each piece in which there is something, where it begins, and its samples."""
+        places = self._dialect.audio_places(self._session.handshake)
+        pieces = {piece.event.seq: (begin_ns, piece) for begin_ns, piece in zip(self._begins(), self._all) if not piece.is_empty}
+        for event in self._session.sent:
+            place = places.find(SENT, event.frame)
+            if event.seq in pieces and place is not None:
+                yield (*pieces[event.seq], _samples(event.frame, place))
 
     def _begins(self) -> List[int]:
         """When each piece was heard at the latest: before it was sent, and before what was heard behind it."""
         begins: List[int] = []
         following_ns: Optional[int] = None
-        for position_ns, length_ns in zip(reversed(self._positions), reversed(self._lengths)):
-            end_ns = position_ns if following_ns is None else min(position_ns, following_ns)
-            following_ns = end_ns - length_ns
+        for piece in reversed(self._all):
+            end_ns = piece.position_ns if following_ns is None else min(piece.position_ns, following_ns)
+            following_ns = end_ns - piece.length_ns
             begins.append(following_ns)
         return begins[::-1]
 
-    def samples(self, event: Sent) -> bytes:
-        """The samples of a piece; ask in order."""
-        for passed in self._unseen:
-            if passed is event:
-                break
-            self._places.find(SENT, passed.frame)
-        place = self._places.find(SENT, event.frame)
-        assert place is not None
-        found = _samples(event.frame, place)
-        assert found is not None
-        return found[0]
 
-    def _length_ns(self, event: Sent) -> Optional[int]:
-        frame = event.frame
-        if self.pcm is not None and not frame.is_text:
-            # The length alone is asked for: the audio of an hour is not read to be placed.
-            length_ns = self._places.length_ns(SENT, frame)
-            if length_ns != self.pcm.length_ns(frame.size):
-                raise self._unplayable(event, "changes its format")
-            return length_ns
-        place = self._places.find(SENT, frame)
-        if place is None:
-            return None
-        found = _samples(frame, place)
-        if found is None or found[1].width != 2:
-            raise self._unplayable(event, "is no 16-bit PCM")
-        self.pcm = self.pcm or found[1]
-        if found[1] != self.pcm:
-            raise self._unplayable(event, "changes its format")
-        return self.pcm.length_ns(len(found[0]))
-
-    def _unplayable(self, event: Sent, what: str) -> SessionUnreadable:
-        return SessionUnreadable(
-            f"the user's audio {what} at event {event.seq}, so that no microphone can play it",
-            where=self._where or None,
-            hint="Replay the session to a handler that is called with messages; then the recorded frames are sent as they are.",
-        )
+def _by_the_second(n_frames: int, pcm: Pcm) -> Iterator[int]:
+    while n_frames > 0:
+        yield min(n_frames, pcm.rate)
+        n_frames -= pcm.rate
 
 
-def _samples(frame: Frame, place: AudioPlace) -> Optional[Tuple[bytes, Pcm]]:
-    """The whole sample frames in a place and their format; None where they are no linear PCM."""
+def _one_format(session: Session, pieces: _Pieces) -> Pcm:
+    """The one format of all pieces, which a microphone of the SDK can have; the usual one where there are none."""
+    pcm: Optional[Pcm] = None
+    for piece in pieces:
+        if piece.pcm is None or piece.pcm.width != 2:
+            raise _unplayable(session, piece, "is no 16-bit PCM", "so that no microphone can play it")
+        pcm = pcm or piece.pcm
+        if piece.pcm != pcm:
+            raise _unplayable(session, piece, "changes its format", "so that no microphone can play it")
+    return pcm or USUAL
+
+
+def _unplayable(session: Session, piece: _Piece, what: str, consequence: str) -> SessionUnreadable:
+    return SessionUnreadable(
+        f"the user's audio {what} at event {piece.event.seq}, {consequence}",
+        where=session.name or None,
+        hint="Replay the session to a handler that is called with messages; then the recorded frames are sent as they are.",
+    )
+
+
+def _samples(frame: Frame, place: AudioPlace) -> bytes:
+    """The whole sample frames in a place whose audio is linear PCM."""
     raw = frame.payload[place.start : place.stop]
     data = _decoded(raw) if place.base64 else raw
-    wav = split(data)
+    wav = split(data) if place.has_header else None
     if wav is not None:
-        return wav.samples, wav.pcm
-    if place.pcm is None:
-        return None
-    return data[: len(data) - len(data) % place.pcm.frame_bytes], place.pcm
+        return wav.samples
+    assert place.pcm is not None
+    return data[: len(data) - len(data) % place.pcm.frame_bytes]
 
 
 def _decoded(raw: bytes) -> bytes:

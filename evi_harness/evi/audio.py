@@ -1,7 +1,7 @@
 """Where the audio is in EVI's frames, and in which format.
 
-The user's audio is one stream, in binary frames and in audio_input messages alike. It is headerless PCM in the format that
-session_settings gave last, or it begins with a header of its own, which then holds for all that follows.
+The user's audio is one stream, in binary frames and in audio_input messages alike. Any frame of it may be a WAV file or begin one; its
+header then says what it is. A frame without a header is in the format that was given last, by a header or by session_settings.
 
 Rules of living here: what cannot be known is None, never a guess; each frame of a session is shown to a finder once, in order.
 """
@@ -13,17 +13,22 @@ import binascii
 import json
 from typing import Any, Iterable, Mapping, Optional, Tuple
 
+from evi_harness.errors import AudioMissing
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.evi.reading import member, read
 from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.json_places import top_level_strings
 from evi_harness.session.protocols import SENT, AudioPlace
-from evi_harness.session.wav import Pcm, split
+from evi_harness.session.wav import Pcm, is_wave, samples_in
 
 __all__ = ["CONTAINERS", "Places", "base64_bytes"]
 
 # Matroska (webm), Ogg, FLAC, MP3 with a tag. An MP3 without one begins like loud PCM, so it is not told by its start.
 CONTAINERS = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3")
+# Those that samples in the middle of a stream do not begin with by chance: four bytes, of samples that lie far apart.
+_CERTAIN = CONTAINERS[:3]
+# What a header's base64 begins with: of three bytes, whatever follows them.
+_IN_BASE64 = tuple(base64.b64encode(start[:3]) for start in (b"RIFF", b"RIFX", b"RF64", b"BW64", *CONTAINERS))
 _USER = "user"
 _ASSISTANT = "assistant"
 
@@ -33,10 +38,15 @@ class Places:
 
     Args:
         handshake: The opening, whose query may give the format; None where it is not known.
+
+    Attributes:
+        pcm: The format in force behind the frame that was asked about last, None where none is known.
+        has_header: Whether the audio of that frame began with a header of its own.
     """
 
     def __init__(self, handshake: Optional[Handshake] = None) -> None:
-        self._pcm: Optional[Pcm] = _pcm_of_query(handshake.query) if handshake is not None else None
+        self.pcm: Optional[Pcm] = _pcm_of_query(handshake.query) if handshake is not None else None
+        self.has_header = False
         self._begun = False
 
     def find(self, kind: str, frame: Frame) -> Optional[AudioPlace]:
@@ -47,15 +57,14 @@ class Places:
             frame: The frame; its whole payload is looked at.
 
         Returns:
-            The place, of length zero where the audio is empty; None where the frame holds no audio. A frame that changes the format
-            counts for those behind it; the header of a stream counts for its own frame too.
+            The place, of length zero where the audio is empty; None where the frame holds no audio. A message that changes the format
+            counts for the frames behind it; a header in the audio counts for its own frame too.
         """
         if kind == SENT and not frame.is_text:
-            self._begin(frame.payload)
-            return AudioPlace(_USER, 0, frame.size, base64=False, pcm=self._pcm)
-        if not frame.is_text:
-            return None
-        return self._in_text(kind, frame)
+            pcm = self.pcm if self._heed_frame(frame) is not None else None
+            return AudioPlace(_USER, 0, frame.size, base64=False, pcm=pcm, has_header=self.has_header)
+        self.has_header = False
+        return self._in_text(kind, frame) if frame.is_text else None
 
     def length_ns(self, kind: str, frame: Frame) -> Optional[int]:
         """Tell how long the audio of the next frame plays; use this or ``find`` for a frame, not both.
@@ -63,19 +72,18 @@ class Places:
         Returns:
             Nanoseconds, rounded down; None where the frame holds no audio or its length cannot be known.
         """
-        if kind == SENT and not frame.is_text and self._begun:
-            return self._pcm.length_ns(frame.size) if self._pcm is not None else None
+        if kind == SENT and not frame.is_text:
+            head = self._heed_frame(frame)
+            return None if head is None else self._length_ns(head, frame.size)
         place = self.find(kind, frame)
-        if place is None:
-            return None
-        raw = frame.payload[place.start : place.stop]
-        data = base64_bytes(raw) if place.base64 else raw
+        data = None if place is None else base64_bytes(frame.payload[place.start : place.stop])
         if data is None:
             return None
-        wav = split(data)
-        if wav is not None:
-            return wav.pcm.length_ns(len(wav.samples))
-        return place.pcm.length_ns(len(data)) if place.pcm is not None else None
+        if kind == SENT:
+            return self._length_ns(data, len(data))
+        # Each piece of the assistant's audio has its own header.
+        found = samples_in(data, len(data))
+        return None if found is None else found[0].length_ns(found[2])
 
     def is_audio(self, kind: str, frame: Frame) -> bool:
         """Whether a frame holds audio; changes nothing and loads nothing but the outline."""
@@ -88,16 +96,37 @@ class Places:
         message = read(kind, frame)
         return isinstance(message.fields.get(_audio_field(kind, message.type)), str)
 
-    def _begin(self, data: bytes) -> None:
-        """Heed the header that the first audio of the stream may begin with."""
-        if self._begun:
+    def _heed_frame(self, frame: Frame) -> Optional[bytes]:
+        """Heed the header that a binary frame may begin with; what stands there, None where that is lost with the audio."""
+        try:
+            head = frame.head
+        except AudioMissing:
+            self.has_header = False
+            return None
+        self._heed_header(head, frame.size)
+        return head
+
+    def _heed_header(self, head: bytes, size: int) -> None:
+        """Heed the header that audio of so many bytes may begin with."""
+        is_first, self._begun = not self._begun and size > 0, self._begun or size > 0
+        # Of a stored frame this is empty, unless there is a header.
+        self.has_header = bool(head)
+        if not head:
             return
-        self._begun = True
-        if data[:4] == b"RIFF":
-            wav = split(data)
-            self._pcm = wav.pcm if wav is not None else None
-        elif data.startswith(CONTAINERS):
-            self._pcm = None
+        if is_wave(head) or (is_first and head[:4] == b"RIFF"):
+            found = samples_in(head, size)
+            self.pcm = found[0] if found is not None else None
+        elif head.startswith(CONTAINERS if is_first else _CERTAIN):
+            self.pcm = None
+        else:
+            self.has_header = False
+
+    def _length_ns(self, head: bytes, size: int) -> Optional[int]:
+        """How long the audio plays whose header was heeded last."""
+        if self.pcm is None:
+            return None if size else 0
+        found = samples_in(head, size) if self.has_header else None
+        return self.pcm.length_ns(size if found is None else found[2])
 
     def _in_text(self, kind: str, frame: Frame) -> Optional[AudioPlace]:
         message = read(kind, frame)
@@ -112,14 +141,19 @@ class Places:
         if name not in places:
             return None
         start, stop = places[name]
-        if kind == SENT:
-            self._begin(base64_bytes(frame.payload[start:stop]) or b"")
-        return AudioPlace(_USER if kind == SENT else _ASSISTANT, start, stop, base64=True, pcm=self._pcm if kind == SENT else None)
+        if kind != SENT:
+            return AudioPlace(_ASSISTANT, start, stop, base64=True)
+        raw = frame.payload[start:stop]
+        # Decoded where it may begin with a header. Plain base64 shows that by its first letters; white space and escapes may hide it.
+        is_plain = raw[:4].translate(None, b"+/-_").isalnum()
+        data = base64_bytes(raw) if raw.startswith(_IN_BASE64) or not is_plain else None
+        self._heed_header(data or b"", stop - start if data is None else len(data))
+        return AudioPlace(_USER, start, stop, base64=True, pcm=self.pcm, has_header=self.has_header)
 
     def _heed(self, fields: Mapping[str, Any]) -> None:
         audio = member(fields, "audio")
         if audio:
-            self._pcm = _pcm(audio)
+            self.pcm = _pcm(audio)
 
 
 def base64_bytes(raw: bytes) -> Optional[bytes]:

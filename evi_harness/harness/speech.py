@@ -6,14 +6,17 @@ what was heard.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, Iterator, List
+from typing import TYPE_CHECKING, Callable, Dict, Iterable, Iterator, List
 
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.measure.hearing import HeardSpeech
-from evi_harness.session.protocols import AudioSource, Mark, SpeechDetector
+from evi_harness.session.protocols import Mark, SpeechDetector
 from evi_harness.session.session import Session
 from evi_harness.session.turns import Speech
+
+if TYPE_CHECKING:
+    from evi_harness.audio.sources import UserSound
 
 __all__ = ["AUTO", "DETECTORS", "NOBODY", "hear", "heard_speech", "speech_in"]
 
@@ -24,7 +27,6 @@ PAUSE_NS = 800_000_000
 SHORTEST_PAUSE_NS = 200_000_000
 # A click is no word.
 SHORTEST_NS = 150_000_000
-_BLOCK_FRAMES = 4800
 
 # The best that is installed; or none at all.
 AUTO = "auto"
@@ -48,18 +50,18 @@ def hear(session: Session, detector: str = AUTO, pause_ns: int = PAUSE_NS) -> He
         UsageError: There is no such detector.
         EviHarnessError: The one that is asked for cannot be used.
     """
-    from evi_harness.audio.sources import UserTrack
+    from evi_harness.audio.sources import UserSound
 
     if detector not in DETECTORS:
         raise UsageError(f"there is no speech detector {detector!r}", hint=f"There are: {', '.join(DETECTORS)}.")
     if detector == NOBODY:
         return HeardSpeech(why="no detector was asked for")
     try:
-        track = UserTrack(session, EVI)
-        if track.began_at_ns is None:
+        sound = UserSound(session, EVI)
+        if sound.began_at_ns is None:
             return HeardSpeech(())
         listener = _made(detector)
-        marks = list(_marks(track, listener))
+        marks = list(_marks(sound, listener))
     except SessionError as error:
         return HeardSpeech(why=error.what)
     except EviHarnessError as error:
@@ -71,7 +73,7 @@ def hear(session: Session, detector: str = AUTO, pause_ns: int = PAUSE_NS) -> He
 
 
 def heard_speech(session: Session) -> List[Speech]:
-    """Where the user spoke, on the position axis; nothing where the audio is not PCM.
+    """Where the user spoke, on the position axis; nothing where the audio is not linear PCM.
 
     Args:
         session: The session.
@@ -79,13 +81,13 @@ def heard_speech(session: Session) -> List[Speech]:
     Raises:
         EviHarnessError: No detector is installed.
     """
-    from evi_harness.audio.sources import UserTrack
+    from evi_harness.audio.sources import UserSound
 
     try:
-        track = UserTrack(session, EVI)
+        sound = UserSound(session, EVI)
     except SessionUnreadable:
         return []
-    return speech_in(_marks(track, _made(AUTO)))
+    return speech_in(_marks(sound, _made(AUTO)))
 
 
 def speech_in(marks: Iterable[Mark], pause_ns: int = PAUSE_NS) -> List[Speech]:
@@ -109,15 +111,14 @@ def _made(detector: str) -> SpeechDetector:
     return make_detector(PREFERRED if detector == AUTO else (named[detector],))
 
 
-def _marks(track: AudioSource, detector: SpeechDetector) -> Iterator[Mark]:
-    """How likely there is speech in each stretch of a track."""
+def _marks(sound: UserSound, detector: SpeechDetector) -> Iterator[Mark]:
+    """How likely there is speech in each stretch of what the user said."""
     from evi_harness.audio.hearing import Ear
 
-    ear, at_ns = Ear(detector), 0
-    while True:
-        samples = track.read(_BLOCK_FRAMES)
+    ear, at_ns, pcm = Ear(detector), 0, None
+    for samples, pcm in sound.stretches():
+        yield from ear.hear(samples, pcm, at_ns)
+        at_ns += pcm.length_ns(len(samples))
+    if pcm is not None:
         # A second of silence at the end lets the last word be judged.
-        yield from ear.hear(samples or bytes(track.pcm.rate * track.pcm.frame_bytes), track.pcm, at_ns)
-        if not samples:
-            return
-        at_ns += track.pcm.length_ns(len(samples))
+        yield from ear.hear(pcm.silence(pcm.rate * pcm.frame_bytes), pcm, at_ns)

@@ -82,7 +82,9 @@ def user_audio(recording: Recording) -> UserAudio:
         return UserAudio(SilenceSource(), speed)
     settings = _settings(recorded, track)
     why_not = None
-    if settings is None:
+    if track.has_headers:
+        why_not = "the user's audio was sent with WAV headers, which the SDK's microphone does not send"
+    elif settings is None:
         why_not = "the recorded app did not tell the service of its audio as the SDK's microphone does"
     elif track.ahead_ns > AHEAD_NS:
         why_not = "the user's audio was sent faster than a microphone hears it"

@@ -4,8 +4,8 @@ What is left is the opening, what sets a session up, what lies between two place
 between the places follows on it at once.
 
 Rules of living here: what sets a session up is kept where it came before the user said anything, and the format of the audio wherever it
-was given. What answered something that is cut off comes at its time. A call and its answer are kept or cut off together. Where something
-is cut off at the end, the session ends there as if the app had closed.
+was given, by a message or by a frame's header. What answered something that is cut off comes at its time. A call and its answer are kept or
+cut off together. Where something is cut off at the end, the session ends there as if the app had closed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from evi_harness.errors import UsageError
 from evi_harness.replay.places import Bound, Place, beginning_of, end_of
-from evi_harness.replay.recording import Recording, moved
+from evi_harness.replay.recording import Recording, blocks, moved
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order
 from evi_harness.session.protocols import POSITION, RECEIVED, Dialect
 from evi_harness.session.session import Session
@@ -68,6 +68,9 @@ def cut(recording: Recording, dialect: Dialect, window: Window) -> Recording:
     for call in _calls(recording.session, dialect):
         if not call <= kept:
             kept -= call
+    # A header gives the format of the audio behind it, too.
+    audio = blocks(recording.session, dialect, recording.speed)
+    kept |= {block.format_seq for block in audio if block.seq in kept and block.format_seq is not None}
     begins_ns = max(int(first[0]), joint_ns)
 
     def time(at_ns: int) -> int:

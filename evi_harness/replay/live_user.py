@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Deque, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.cues import AT_OPEN, PREVIOUS, REPLY_ENDED, Cue, Cues, Reply, Utterance, heard_replies
 from evi_harness.session.events import BINARY, Event, Frame, Received, Sent
 from evi_harness.session.protocols import NO_STATUS, RECEIVED, SENT, Action, Close, Dialect, Message, Send
 from evi_harness.session.session import Session
+from evi_harness.session.wav import Pcm, split
 
 __all__ = ["PATIENCE_NS", "Lapse", "LiveUser"]
 
@@ -191,8 +192,13 @@ class _Microphone:
 
     def __init__(self, session: Session, dialect: Dialect) -> None:
         places = dialect.audio_places(session.handshake)
-        # Lengths are told in order, since a frame may give the format of those behind it.
-        self._lengths_ns = {event.seq: places.length_ns(SENT, event.frame) for event in session.sent}
+        # By seq: how long the audio is, its format, whether it has a header. Asked in order, since a frame may give the format of others.
+        self._forms: Dict[int, Tuple[int, Optional[Pcm], bool]] = {}
+        for event in session.sent:
+            length_ns = places.length_ns(SENT, event.frame) or 0
+            self._forms[event.seq] = (length_ns, places.pcm, places.has_header)
+        # A header at the beginning of the stream is not repeated.
+        self._repeats_header = sum(has_header for _, _, has_header in self._forms.values()) > 1
         self._to_say: Deque[Tuple[int, Sent]] = deque()
         self._silence: Optional[Tuple[int, Frame]] = None
         self._length_ns = 0
@@ -220,12 +226,22 @@ class _Microphone:
         """The next frame, which goes out now."""
         if self._to_say:
             event = self._to_say.popleft()[1]
-            self._length_ns = self._lengths_ns.get(event.seq) or 0
-            # Zeros are silence in linear PCM alone, whose length is known, and which the SDK sends in binary frames.
-            can_be_silent = self._length_ns > 0 and not event.frame.is_text
-            self._silence = (at_ns + self._length_ns, Frame(BINARY, bytes(event.frame.size))) if can_be_silent else None
+            self._length_ns = self._forms[event.seq][0]
+            silence = self._silence_like(event) if self._length_ns > 0 else None
+            self._silence = None if silence is None else (at_ns + self._length_ns, Frame(BINARY, silence))
             return event.frame
         assert self._silence is not None
         frame = self._silence[1]
         self._silence = (at_ns + self._length_ns, frame)
         return frame
+
+    def _silence_like(self, event: Sent) -> Optional[bytes]:
+        """As much silence as a frame holds sound, in the same form; None where none can be made, or where it is in no binary frame."""
+        _, pcm, has_header = self._forms[event.seq]
+        if event.frame.is_text or pcm is None:
+            return None
+        wav = split(event.frame.payload) if has_header else None
+        if wav is None:
+            return pcm.silence(event.frame.size)
+        silence = pcm.silence(len(wav.samples))
+        return wav.head + silence + wav.tail if self._repeats_header else silence

@@ -69,12 +69,14 @@ class Block:
         at_ns: When it was sent.
         length_ns: How long it lasts at the recording's speed, None where that cannot be known.
         position_ns: The position at it.
+        format_seq: The frame whose header gives its format: itself, or one before it; None where no header does.
     """
 
     seq: int
     at_ns: int
     length_ns: Optional[int]
     position_ns: int
+    format_seq: Optional[int] = None
 
 
 class Lengths:
@@ -120,12 +122,16 @@ def blocks(session: Session, dialect: Dialect, speed: Speed) -> List[Block]:
         speed: How many times as fast the audio goes out as it was spoken.
     """
     positions, lengths, places = Positions(), Lengths(speed), dialect.audio_places(session.handshake)
-    found = []
+    found: List[Block] = []
+    format_seq: Optional[int] = None
     for event in filter(is_out, session.sent):
         is_audio = places.is_audio(event.kind, event.frame)
         length_ns = lengths.next_ns(places.length_ns(event.kind, event.frame))
         if is_audio:
-            found.append(Block(event.seq, event.at_ns, length_ns, positions.add(event.at_ns, length_ns)))
+            format_seq = event.seq if places.has_header else format_seq
+            found.append(Block(event.seq, event.at_ns, length_ns, positions.add(event.at_ns, length_ns), format_seq))
+        elif dialect.sets_audio(dialect.read(event.kind, event.frame)):
+            format_seq = None
     return found
 
 

@@ -183,7 +183,10 @@ class _Cuts:
         """Take out what lies between two times, or as much as the audio there allows."""
         # Positions count from the first block, so it stays.
         first, behind = max(bisect_right(self._times, start_ns), 1), bisect_left(self._times, stop_ns)
-        audio_ns = sum(block.length_ns or 0 for block in self._audio[first:behind])
+        # So does one whose header gives the format of what is left.
+        format_seq = self._audio[behind].format_seq if behind < len(self._audio) else None
+        gone = [block for block in self._audio[first:behind] if block.seq != format_seq]
+        audio_ns = sum(block.length_ns or 0 for block in gone)
         n_ns = stop_ns - start_ns
         slack_ns = self._slack[behind] if behind < len(self._audio) else None
         if slack_ns is not None:
@@ -192,7 +195,7 @@ class _Cuts:
             return
         self.cuts.append(_Cut(start_ns, stop_ns, n_ns, self._taken_ns))
         self._starts.append(start_ns)
-        self.left_out |= {block.seq for block in self._audio[first:behind]}
+        self.left_out |= {block.seq for block in gone}
         self._taken_ns += n_ns
         self._audio_ns += audio_ns
 

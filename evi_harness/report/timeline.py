@@ -62,9 +62,9 @@ def around(session: Session, at: Tuple[int, int], dialect: Dialect, n_rows: int 
     n_before = sum(order(group[0]) <= at for group in groups)
     start = max(0, n_before - n_rows)
     for group in groups[:start]:
-        # How long audio is depends on the messages before it.
-        if isinstance(group[0], Sent) and not _is_audio(group[0], places):
-            _pass_over(group[0], places)
+        # How long audio is depends on the messages and the headers before it.
+        for event in group:
+            _pass_over(event, places)
     return [_row_of(group, places, dialect) for group in groups[start : n_before + n_rows]]
 
 

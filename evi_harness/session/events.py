@@ -92,6 +92,14 @@ class Frame:
         return self._payload
 
     @property
+    def head(self) -> bytes:
+        """What a binary frame begins with, as far as a header of its own may go.
+
+        The payload, or all before the samples where that is cheaper to have: nothing where the samples have no header.
+        """
+        return self._payload
+
+    @property
     def is_text(self) -> bool:
         """Whether this is a text frame."""
         return self.opcode == TEXT

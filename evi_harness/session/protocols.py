@@ -90,7 +90,8 @@ class AudioPlace:
         start: Offset in the payload of the first byte of audio: of the base64 text between its quotes, or of the raw bytes.
         stop: Offset behind the last.
         base64: Whether it is base64 in a JSON string (then escapes may stand in it), else raw bytes.
-        pcm: The format in force for headerless PCM, None where none is known; a WAV or other header in the audio itself goes before.
+        pcm: The format in force, for this audio as for headerless audio behind it; None where none is known.
+        has_header: Whether the audio begins with a header of its own, a WAV file's or another container's, from which the format is.
     """
 
     track: str
@@ -98,10 +99,24 @@ class AudioPlace:
     stop: int
     base64: bool
     pcm: Optional[Pcm] = None
+    has_header: bool = False
 
 
 class AudioPlaces(Protocol):
-    """Finds the audio in the frames of one session, in order; keeps the format in force."""
+    """Finds the audio in the frames of one session, in order; keeps the format in force.
+
+    Attributes:
+        pcm: The format in force behind the frame that was asked about last, None where none is known.
+        has_header: Whether the audio of that frame began with a header of its own.
+    """
+
+    @property
+    def pcm(self) -> Optional[Pcm]:
+        """The format in force."""
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the audio of the latest frame began with a header."""
 
     def find(self, kind: str, frame: Frame) -> Optional[AudioPlace]:
         """Where the audio of the next frame is.

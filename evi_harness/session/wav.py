@@ -1,7 +1,8 @@
 """RIFF/WAVE taken apart and put together, as bytes.
 
 Rules of living here: ``split`` never loses a byte (``head + samples + tail`` is what it was given) and never raises on odd input: what
-it cannot read as linear PCM is None. Headers from the wire lie about lengths (a stream's are 0 or all ones), so a length is a hint.
+it cannot read as linear PCM is None. Headers from the wire lie about lengths (a stream's are 0 or all ones), so a length is a hint; what is
+made of it, for blobs and files alike, is decided in ``data_chunk``.
 Formats: https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html
 """
 
@@ -9,14 +10,16 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Callable, Iterator, NamedTuple, Optional, Tuple
 
-__all__ = ["Pcm", "Wav", "header", "split"]
+__all__ = ["DataChunk", "Pcm", "Wav", "data_chunk", "header", "is_wave", "samples_in", "split"]
 
 _PCM = 1
 _EXTENSIBLE = 0xFFFE
 # What a streaming writer puts where it does not know the length yet.
 _UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0xFFFFFFFF)
+# Of these only RIFF is read: big-endian samples and lengths of 64 bits are rare on a wire.
+_FORMS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class Pcm:
         """How long so many bytes play, in nanoseconds, rounded down."""
         return n_bytes * 1_000_000_000 // (self.frame_bytes * self.rate)
 
+    def silence(self, n_bytes: int) -> bytes:
+        """So many bytes of silence: zeros, but for samples of one byte, which have no sign."""
+        return (b"\x80" if self.width == 1 else b"\0") * n_bytes
+
 
 @dataclass(frozen=True)
 class Wav:
@@ -54,6 +61,25 @@ class Wav:
     tail: bytes
 
 
+class DataChunk(NamedTuple):
+    """Where the samples of a WAV file are.
+
+    Attributes:
+        start: Offset of the first byte of samples.
+        stated: How many bytes of them the header says there are.
+        length: How many there are, which differs where the header could not know, or says more than is there.
+    """
+
+    start: int
+    stated: int
+    length: int
+
+
+def is_wave(data: bytes) -> bool:
+    """Whether a blob begins as a WAV file does, of linear PCM or of anything else."""
+    return data[:4] in _FORMS and data[8:12] == b"WAVE"
+
+
 def split(data: bytes) -> Optional[Wav]:
     """Take a RIFF/WAVE blob of linear PCM apart.
 
@@ -63,20 +89,49 @@ def split(data: bytes) -> Optional[Wav]:
     Returns:
         Its pieces, or None where it is no WAV of linear PCM with a ``data`` chunk. Any sample width is linear PCM.
     """
-    if len(data) < 12 or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+    found = samples_in(data, len(data))
+    if found is None:
         return None
-    pcm: Optional[Pcm] = None
-    at = 12
-    while at + 8 <= len(data):
-        name = data[at : at + 4]
-        (length,) = struct.unpack_from("<I", data, at + 4)
-        start = at + 8
-        if name == b"fmt ":
-            pcm = _format(data[start : start + length])
-        elif name == b"data":
-            return _cut(data, start, length, pcm) if pcm is not None else None
-        # Chunks are padded to even lengths.
-        at = start + length + (length & 1)
+    pcm, start, length = found
+    return Wav(pcm, data[:start], data[start : start + length], data[start + length :])
+
+
+def samples_in(head: bytes, size: int) -> Optional[Tuple[Pcm, int, int]]:
+    """Find the samples of a RIFF/WAVE blob of linear PCM by its first bytes.
+
+    Args:
+        head: The blob's first bytes: all before the samples, and all behind them if there is anything.
+        size: The blob's length in bytes.
+
+    Returns:
+        The format, the offset of the samples, and their length in bytes: whole frames. None as for ``split``.
+    """
+    chunk = data_chunk(lambda at, n_bytes: head[at : at + n_bytes], size)
+    pcm = None if chunk is None else _format_before(head, chunk.start)
+    if chunk is None or pcm is None:
+        return None
+    return pcm, chunk.start, chunk.length - chunk.length % pcm.frame_bytes
+
+
+def data_chunk(read: Callable[[int, int], bytes], size: int) -> Optional[DataChunk]:
+    """Find the ``data`` chunk of a RIFF/WAVE blob or file, in whatever encoding its samples are.
+
+    Args:
+        read: Gives so many bytes from an offset on, fewer at the end.
+        size: The length of the whole in bytes.
+
+    Returns:
+        The chunk. A length of 0 or all ones, as a stream has it and a recorder that was killed, and one that goes beyond the end reach to
+        the end. None where this is no RIFF/WAVE, or has no such chunk.
+    """
+    form = read(0, 12)
+    if form[:4] != b"RIFF" or form[8:] != b"WAVE":
+        return None
+    for name, start, stated in _chunks(read):
+        if name == b"data":
+            # An empty file says 0 truly: what is behind its samples is other chunks.
+            is_known = (stated == 0 and _are_chunks(read, start, size)) or (stated not in _UNKNOWN_LENGTHS and stated <= size - start)
+            return DataChunk(start, stated, stated if is_known else max(0, size - start))
     return None
 
 
@@ -117,14 +172,36 @@ def _format(chunk: bytes) -> Optional[Pcm]:
     return Pcm(rate=rate, channels=channels, width=bits // 8)
 
 
-def _cut(data: bytes, start: int, length: int, pcm: Pcm) -> Wav:
-    there = len(data) - start
-    if length in _UNKNOWN_LENGTHS or length > there:
-        length = there
-    length -= length % pcm.frame_bytes
-    head, samples, tail = _pieces(data, start, start + length)
-    return Wav(pcm=pcm, head=head, samples=samples, tail=tail)
+def _chunks(read: Callable[[int, int], bytes]) -> Iterator[Tuple[bytes, int, int]]:
+    """Each chunk's name, where its contents begin, and its length as it is stated."""
+    at = 12
+    while True:
+        head = read(at, 8)
+        if len(head) < 8:
+            return
+        name, length = struct.unpack("<4sI", head)
+        yield name, at + 8, length
+        # Chunks are padded to even lengths.
+        at += 8 + length + (length & 1)
 
 
-def _pieces(data: bytes, start: int, stop: int) -> Tuple[bytes, bytes, bytes]:
-    return data[:start], data[start:stop], data[stop:]
+def _are_chunks(read: Callable[[int, int], bytes], at: int, size: int) -> bool:
+    """Whether there are chunks from a place on, and nothing but chunks to the end."""
+    start = at
+    while at < size:
+        head = read(at, 8)
+        if len(head) < 8 or not (head[:4].isascii() and head[:4].decode().isprintable()):
+            return False
+        (length,) = struct.unpack_from("<I", head, 4)
+        at += 8 + length + (length & 1)
+    # The last one may lack its padding.
+    return start < size <= at <= size + 1
+
+
+def _format_before(head: bytes, stop: int) -> Optional[Pcm]:
+    """The format that the last format chunk before a place gives."""
+    pcm = None
+    for name, start, length in _chunks(lambda at, n_bytes: head[at : min(at + n_bytes, stop)]):
+        if name == b"fmt ":
+            pcm = _format(head[start : start + length])
+    return pcm

@@ -85,6 +85,7 @@ class Uplink:
         self._plausibility = Plausibility()
         self._kept: Deque[_Piece] = deque()
         self._broken = b""
+        self._broken_pcm: Optional[Pcm] = None
         # Where the placed audio ends, and how far it was judged.
         self._end_ns = 0
         self._judged_ns = 0
@@ -186,8 +187,9 @@ class Uplink:
             self._kept.popleft()
 
     def _whole(self, sound: Sound) -> Sound:
-        """Whole frames: one that is cut at the end of a piece goes to the next."""
-        data = self._broken + sound.samples
+        """Whole frames: one that is cut at the end of a piece goes to the next, if that is of the same format."""
+        broken, self._broken_pcm = (self._broken if sound.pcm == self._broken_pcm else b""), sound.pcm
+        data = broken + sound.samples
         n_whole = len(data) - len(data) % sound.pcm.frame_bytes
         self._broken = data[n_whole:]
         return Sound(sound.pcm, data[:n_whole])

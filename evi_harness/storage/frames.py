@@ -1,6 +1,6 @@
 """A frame of a stored session: it is put together from the folder when somebody asks for its payload, and not kept.
 
-Rules of living here: what needs no file must touch none: opcode, size and outline stand in the line.
+Rules of living here: what needs no file must touch none: opcode, size, outline and the header of a frame's samples stand in the line.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Union
 
 from evi_harness.session.events import Frame
 from evi_harness.storage import codec
+from evi_harness.storage.layout import PAYLOADS
 from evi_harness.storage.lines import NO_JSON, Cut, FrameLine, Slice
 from evi_harness.storage.opening import Folder
 
@@ -59,6 +60,14 @@ class StoredFrame(Frame):
     def outline(self) -> bytes:
         """The payload with its audio cut out."""
         return codec.body_of(self._line) if self._line.payload is None else self.payload
+
+    @property
+    def head(self) -> bytes:
+        """What stands before the samples, as the line has it; the payload where the audio is not kept as samples, or not they alone."""
+        cut = self._line.audio
+        if cut is None or cut.at or cut.tail or cut.file.startswith(PAYLOADS):
+            return self.payload
+        return cut.head
 
     @property
     def used(self) -> Union[Cut, Slice, None]:

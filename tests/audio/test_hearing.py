@@ -115,6 +115,23 @@ def test_a_new_format_goes_on_where_the_old_one_ended():
     assert only[1] == pytest.approx(400, abs=40)
 
 
+@pytest.mark.parametrize("rates", [(16_000, 16_000), (8_000, 16_000), (44_100, 48_000), (22_050, 44_100), (12_000, 32_000)])
+def test_a_format_for_each_piece(rates):
+    """Where pieces are shorter than a block, blocks are judged out of several, and they lie where they were spoken after a minute too."""
+    ear, marks = Ear(Loudness()), []
+    for number in range(3000):
+        pcm = Pcm(rates[number % 2], 1 + number % 2)
+        is_loud = number % 100 >= 50
+        marks += ear.hear((sound if is_loud else silence)(20, pcm), pcm, number * 20 * MS)
+    assert [mark.start_ns for mark in marks] == [0, *(mark.end_ns for mark in marks)][: len(marks)]
+    told = in_ms(marks)
+    assert len(told) == 60
+    for number, (start_ms, end_ms, probability) in enumerate(told[:-1]):
+        assert probability == number % 2
+        assert start_ms == pytest.approx(1000 * number, abs=25)
+        assert end_ms == pytest.approx(1000 * (number + 1), abs=25)
+
+
 def test_a_detector_forgets_over_a_gap():
     """It is given silence, however long the gap is, and not more than it needs."""
     detector = Loudness()

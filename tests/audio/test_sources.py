@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import struct
 from typing import Any
 
@@ -11,7 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evi_harness.audio.sources import FileSource, PcmSource, SilenceSource, UserTrack
+from evi_harness.audio.sources import FileSource, PcmSource, SilenceSource, UserSound, UserTrack
 from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.session import wav
@@ -140,6 +141,59 @@ def test_one_sample_is_audio(tmp_path):
     assert FileSource(tmp_path / "one.wav").read(10) == b"\1\0"
 
 
+# Lengths that a header may give of samples of 5000 bytes, and what it then says of the whole.
+UNTRUE = {"zero": (0, 0), "zero, of a whole that is known": (0, None), "all ones": (0xFFFFFFFF, 0xFFFFFFFF), "beyond the end": (5001, None)}
+
+
+@pytest.mark.parametrize("mono", [False, True])
+@pytest.mark.parametrize(("stated", "of_the_whole"), UNTRUE.values(), ids=UNTRUE)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"format": "WAVEX"}, {"subtype": "FLOAT"}, {"subtype": "ULAW"}, {"subtype": "PCM_24"}],
+    ids=lambda options: str([*options.values()]),
+)
+@pytest.mark.parametrize("before", [b"", b"LIST\x0e\0\0\0INFOISFT\2\0\0\0a\0", b"junk\3\0\0\0abc\0"], ids=["", "LIST", "junk"])
+def test_a_file_is_as_long_as_its_samples(tmp_path, stated, of_the_whole, options, before, mono):
+    """A header that could not know its length, as a recorder leaves it that was killed, or says too much: the file is played to its end."""
+    soundfile.write(str(tmp_path / "a.wav"), tone(2500, 1), 8000, **options)
+    plain = (tmp_path / "a.wav").read_bytes()
+    start = plain.index(b"fmt ")
+    blob = plain[:start] + before + plain[start:]
+    at, stated = blob.index(b"data") + 4, stated and stated + len(blob)
+    length = len(blob) - 8 if of_the_whole is None else of_the_whole
+    changed = blob[:4] + struct.pack("<I", length) + blob[8:at] + struct.pack("<I", min(stated, 0xFFFFFFFF)) + blob[at + 4 :]
+    (tmp_path / "b.wav").write_bytes(changed)
+    source = FileSource(tmp_path / "b.wav", mono=mono)
+    assert source.pcm == Pcm(8000, 1)
+    assert all_of(source) == all_of(FileSource(tmp_path / "a.wav"))
+    assert source.read(1) == b""
+    source.close()
+
+
+def test_a_recording_that_ends_within_a_frame_is_played_to_the_last_whole_one(tmp_path):
+    """A recorder may be killed anywhere."""
+    samples = tone(100, 2).tobytes()
+    for cut in range(5):
+        (tmp_path / "cut.wav").write_bytes(wav.header(Pcm(8000, 2), 0) + samples[: len(samples) - cut])
+        assert all_of(FileSource(tmp_path / "cut.wav")) == samples[: len(samples) - cut - -cut % 4]
+
+
+@pytest.mark.parametrize("behind", [b"", b"LIST\4\0\0\0INFO"], ids=["nothing", "a chunk"])
+def test_an_empty_file_is_not_taken_for_one_that_was_cut(tmp_path, behind):
+    """Its length of 0 is true."""
+    (tmp_path / "empty.wav").write_bytes(wav.header(Pcm(8000, 1), 0) + behind)
+    with pytest.raises(UsageError, match="holds no audio"):
+        FileSource(tmp_path / "empty.wav")
+
+
+def test_errors_of_such_a_file_name_it(tmp_path):
+    """Whatever it was read through."""
+    (tmp_path / "odd.wav").write_bytes(wav.header(Pcm(8000, 1), 0).replace(b"fmt \x10\0\0\0\1", b"fmt \x10\0\0\0\x77") + bytes(20))
+    with pytest.raises(UsageError, match=r"odd\.wav' ?: |odd\.wav'") as raised:
+        FileSource(tmp_path / "odd.wav")
+    assert "object at" not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", ["a.wav", "a.ogg"])
 def test_a_file_can_be_closed_early(tmp_path, name):
     """Nothing comes behind that."""
@@ -156,6 +210,13 @@ def test_what_is_no_audio_is_told(tmp_path, name, content):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UsageError, match=f"(?s){name}.*FLAC"):
         FileSource(tmp_path / name)
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    """It is refused, and nobody waits for what may never be written to it."""
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(UsageError, match="there is no file"):
+        FileSource(tmp_path / "pipe.wav")
 
 
 def test_a_human_voice(shared_data):
@@ -235,6 +296,89 @@ def test_no_audio_is_no_error(session_of):
     assert track(session_of, [("sent", 10, {"type": "user_input", "text": "Hi."})]) == (b"", Pcm(48000, 1))
 
 
+def in_files(pieces, put=bytes):
+    """Rows of audio, every piece a WAV file: (when, format, samples)."""
+    return [("sent", at_ms, put(wav.header(pcm, len(samples)) + samples)) for at_ms, pcm, samples in pieces]
+
+
+def in_message(blob):
+    """The same audio in a message."""
+    return {"type": "audio_input", "data": base64.b64encode(blob).decode()}
+
+
+@pytest.mark.parametrize("put", [bytes, in_message])
+@pytest.mark.parametrize("has_settings", [True, False])
+def test_a_header_on_each_piece_is_no_sound(session_of, put, has_settings):
+    """The samples come out as without it, and pieces do not drift by what the headers take."""
+    pieces = [(100 + 20 * number, NARROW, frames(320 * number, 320)) for number in range(500)]
+    session = session_of([*([("sent", 0, SETTINGS)] if has_settings else []), *in_files(pieces, put)])
+    source = UserTrack(session, EVI)
+    assert (source.pcm, source.block_frames, source.ahead_ns, source.began_at_ns) == (NARROW, 320, 0, 80 * MS)
+    assert source.has_headers
+    assert all_of(source, 777) == frames(0, 320 * 500)
+
+
+def test_a_header_only_where_the_stream_begins(session_of):
+    """The samples behind it are in its format, also where a message had told another."""
+    rows = [("sent", 100, wav.header(Pcm(8000, 2), 0xFFFFFFFF) + frames(0, 320)), ("sent", 120, frames(320, 320))]
+    assert track(session_of, rows) == (frames(0, 640), Pcm(8000, 2))
+
+
+def test_sound_of_changing_formats_lies_where_it_was_said(session_of):
+    """Each piece in its own; silence stands where nothing was sent, and an empty piece is none."""
+    wide = Pcm(48000, 2)
+    pieces = [
+        (20, NARROW, frames(0, 320)),
+        (40, wide, frames(0, 1920)),
+        (40, Pcm(8000, 1), b""),
+        (60, Pcm(8000, 1, 1), b"abcd" * 40),
+        (2080, NARROW, frames(0, 320)),
+    ]
+    sound = UserSound(session_of(in_files(pieces)), EVI)
+    assert (sound.began_at_ns, sound.seqs) == (0, {1, 2, 3, 4, 5})
+    assert list(sound.stretches()) == [
+        (frames(0, 320), NARROW),
+        (frames(0, 1920), wide),
+        (b"abcd" * 40, Pcm(8000, 1, 1)),
+        (bytes(32000), NARROW),
+        (bytes(32000), NARROW),
+        (frames(0, 320), NARROW),
+    ]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([8000, 16000, 22050, 44100, 48000]), st.integers(1, 2), st.integers(1, 40)), min_size=1, max_size=40)
+)
+@settings(max_examples=50)
+def test_formats_leave_no_hole_and_no_overlap(session_of, pieces):
+    """Pieces sent as they were heard follow one another, whatever their formats and lengths."""
+    rows, at_ms = [], 0
+    for rate, n_channels, length_ms in pieces:
+        at_ms += length_ms
+        pcm = Pcm(rate, n_channels)
+        rows.append((at_ms, pcm, frames(0, rate * length_ms // 1000 * n_channels)))
+    found = list(UserSound(session_of(in_files(rows)), EVI).stretches())
+    assert found == [(samples, pcm) for _, pcm, samples in rows]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [b"OggS" + bytes(40), wav.header(NARROW, 8).replace(b"fmt \x10\0\0\0\1", b"fmt \x10\0\0\0\3") + bytes(8)],
+    ids=["a container", "floats"],
+)
+def test_sound_that_cannot_be_told_is_refused(session_of, odd):
+    """With the event from which on nothing is known."""
+    rows = [("sent", 0, SETTINGS), ("sent", 20, bytes(640)), ("sent", 40, odd)]
+    with pytest.raises(SessionUnreadable, match="is not linear PCM of a known format at event 3"):
+        UserSound(session_of(rows), EVI)
+
+
+def test_what_is_no_base64_is_no_sound(session_of):
+    """As an app may send it by mistake."""
+    with pytest.raises(SessionUnreadable, match="at event 2"):
+        UserSound(session_of([("sent", 0, SETTINGS), ("sent", 20, {"type": "audio_input", "data": "?"})]), EVI)
+
+
 NARROWER = {**SETTINGS, "audio": {**SETTINGS["audio"], "sample_rate": 8000}}
 
 
@@ -244,6 +388,9 @@ NARROWER = {**SETTINGS, "audio": {**SETTINGS["audio"], "sample_rate": 8000}}
         ([("sent", 0, b"\x1aE\xdf\xa3" * 10)], "is no 16-bit PCM at event 2"),
         ([("sent", 0, wav.header(Pcm(16000, 1, 4), 8) + bytes(8))], "is no 16-bit PCM at event 2"),
         ([("sent", 0, bytes(320)), ("sent", 5, NARROWER), ("sent", 10, bytes(320))], "changes its format at event 4"),
+        ([("sent", 0, bytes(320)), *in_files([(10, Pcm(8000, 1), bytes(160))])], "changes its format at event 3"),
+        (in_files([(0, NARROW, bytes(320)), (10, Pcm(16000, 2), bytes(320))]), "changes its format at event 3"),
+        (in_files([(0, NARROW, bytes(320)), (10, Pcm(16000, 1, 3), bytes(480))]), "is no 16-bit PCM at event 3"),
     ],
 )
 def test_what_no_microphone_plays_is_told(session_of, rows, words):

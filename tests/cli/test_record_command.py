@@ -24,6 +24,7 @@ from evi_harness.harness.serving import ServeOptions, served
 from evi_harness.harness.sessions import check_session, load_session
 from evi_harness.harness.simulating import Simulation
 from evi_harness.live.conformance import Script
+from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.simulator import Options
 from evi_harness.simulate.turn_detection import TurnDetection
 
@@ -283,6 +284,15 @@ def test_a_file_shorter_than_a_block_is_recorded(url, tmp_path):
         file.writeframes(b"\1\0")
     assert main(["record", "--mic", "mic.wav", "--base-url", url, "--duration", "0.5"]) == 0
     assert check_session(only_folder(tmp_path / "sessions")) == []
+
+
+def test_a_file_whose_recorder_was_killed_is_played_to_its_end(url, tmp_path):
+    """Its header says that it holds nothing; what the microphone sent begins with all of its samples."""
+    samples = b"".join((1 + place % 999).to_bytes(2, "little") for place in range(8000))
+    (tmp_path / "mic.wav").write_bytes(header(Pcm(16000, 1), 0) + samples)
+    assert main(["record", "--mic", "mic.wav", "--base-url", url, "--duration", "1"]) == 0
+    session = load_session(only_folder(tmp_path / "sessions"))
+    assert b"".join(event.frame.payload for event in session.sent if not event.frame.is_text).startswith(samples)
 
 
 @contextmanager

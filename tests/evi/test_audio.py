@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evi_harness.errors import AudioMissing
 from evi_harness.evi.audio import Places, base64_bytes
 from evi_harness.session.events import BINARY, TEXT, Frame, Handshake, Received, Sent
+from evi_harness.session.protocols import AudioPlace
 from evi_harness.session.wav import Pcm, header
 from evi_harness.strategies import frames, sessions
 
@@ -33,7 +36,34 @@ def wav(pcm: Pcm, n_bytes: int) -> bytes:
     return header(pcm, n_bytes) + bytes(n_bytes)
 
 
+def binary(payload: bytes) -> Frame:
+    """A binary frame."""
+    return Frame(BINARY, payload)
+
+
+def in_text(payload: bytes, change=lambda letters: letters) -> Frame:
+    """The same audio in a message, its base64 as it is or changed."""
+    body = change(base64.b64encode(payload).decode())
+    return Frame(TEXT, ('{"type":"audio_input","data":"' + body + '"}').encode())
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    """A chunk of a WAV file."""
+    return struct.pack("<4sI", name, len(body)) + body
+
+
+def wav_of(tag: int, channels: int, rate: int, bits: int, n_bytes: int, before: bytes = b"") -> bytes:
+    """A WAV of any encoding, with chunks before its samples."""
+    block = channels * bits // 8
+    form = chunk(b"fmt ", struct.pack("<HHIIHHH", tag, channels, rate, rate * block, block, bits, 0))
+    body = b"WAVE" + before + form + before + chunk(b"data", bytes(n_bytes))
+    return chunk(b"RIFF", body)
+
+
 LINEAR = settings(encoding="linear16", sample_rate=16_000, channels=1)
+LIST = chunk(b"LIST", b"INFOISFT" + bytes(6))
+FLOATS = wav_of(3, 1, 16_000, 32, 64)
+MU_LAW = wav_of(7, 1, 8_000, 8, 160)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +81,13 @@ LINEAR = settings(encoding="linear16", sample_rate=16_000, channels=1)
         ([settings(encoding="linear16", sample_rate=16_000.0, channels=1)], MONO_16K),
         ([Frame(BINARY, wav(Pcm(8_000, 1), 20))], Pcm(8_000, 1)),
         ([LINEAR, Frame(BINARY, wav(Pcm(8_000, 1), 20))], Pcm(8_000, 1)),
-        ([LINEAR, Frame(BINARY, bytes(4)), Frame(BINARY, wav(Pcm(8_000, 1), 20))], MONO_16K),
+        ([LINEAR, Frame(BINARY, bytes(4)), Frame(BINARY, wav(Pcm(8_000, 1), 20))], Pcm(8_000, 1)),
+        ([LINEAR, Frame(BINARY, bytes(4)), Frame(BINARY, wav(Pcm(8_000, 1), 20)), LINEAR], MONO_16K),
+        ([LINEAR, Frame(BINARY, bytes(4)), in_text(wav(Pcm(8_000, 2), 20))], Pcm(8_000, 2)),
+        ([LINEAR, Frame(BINARY, bytes(4)), Frame(BINARY, FLOATS)], None),
+        ([LINEAR, Frame(BINARY, bytes(4)), Frame(BINARY, b"OggS" + bytes(40))], None),
+        ([LINEAR, Frame(BINARY, bytes(4)), Frame(BINARY, b"RIFF" + bytes(40))], MONO_16K),
+        ([LINEAR, Frame(BINARY, b""), Frame(BINARY, b"ID3" + bytes(40))], None),
         ([LINEAR, Frame(BINARY, b"\x1aE\xdf\xa3webm")], None),
         ([LINEAR, Frame(BINARY, b"RIFFshort")], None),
         ([text(type="audio_input", data=base64.b64encode(wav(Pcm(8_000, 1), 0)).decode())], Pcm(8_000, 1)),
@@ -59,13 +95,13 @@ LINEAR = settings(encoding="linear16", sample_rate=16_000, channels=1)
     ],
 )
 def test_format_in_force(before, pcm):
-    """The format of headerless audio is that of the last session_settings with audio, or of the header that the stream began with."""
+    """The format of headerless audio is that of the last session_settings with audio, or of the last header in the audio."""
     places = Places()
     for frame in before:
         places.find("sent", frame)
     place = places.find("sent", Frame(BINARY, bytes(8)))
     assert place is not None
-    assert (place.track, place.start, place.stop, place.base64, place.pcm) == ("user", 0, 8, False, pcm)
+    assert place == AudioPlace("user", 0, 8, base64=False, pcm=pcm, has_header=False)
 
 
 def test_format_in_the_handshake():
@@ -121,12 +157,82 @@ def test_binary_frames_of_the_service_are_no_audio():
         ([LINEAR, text(type="audio_input", data=base64.b64encode(bytes(3200)).decode())], [None, 100 * MS]),
         ([LINEAR, text(type="audio_input", data="!")], [None, None]),
         ([text(type="user_input", text="a")], [None]),
+        ([Frame(BINARY, b""), text(type="audio_input", data="")], [0, 0]),
     ],
 )
 def test_lengths(frames_, lengths):
     """A frame plays as long as its samples at the rate in force; what has no known rate, or no audio, has no length."""
     places = Places()
     assert [places.length_ns("sent", frame) for frame in frames_] == lengths
+
+
+# The audio of frames that follow one another, and how many milliseconds each plays.
+HEADED = {
+    "a file each": ([wav(MONO_16K, 640)] * 3, [20, 20, 20]),
+    "changing rates": ([wav(MONO_16K, 640), wav(Pcm(8_000, 1), 640), wav(Pcm(48_000, 1), 960)], [20, 40, 10]),
+    "changing channels": ([wav(MONO_16K, 640), wav(Pcm(16_000, 2), 640), wav(MONO_16K, 640)], [20, 10, 20]),
+    "8, 24 and 32 bits": ([wav(Pcm(8_000, 1, width), 80 * width) for width in (1, 3, 4)], [10, 10, 10]),
+    "a header, then none": ([wav(MONO_16K, 640), bytes(640), bytes(320)], [20, 20, 10]),
+    "a header in the middle": ([bytes(640), wav(Pcm(8_000, 1), 640), bytes(640)], [20, 40, 40]),
+    "an empty file": ([bytes(640), wav(Pcm(8_000, 1), 0), bytes(640)], [20, 0, 40]),
+    "an empty frame": ([b"", wav(Pcm(8_000, 1), 160), b"", bytes(160)], [0, 10, 0, 10]),
+    "a stream": ([header(MONO_16K, 0xFFFFFFFF) + bytes(640), bytes(640)], [20, 20]),
+    "a stream of unknown length": ([header(MONO_16K, 0) + bytes(640), bytes(640)], [20, 20]),
+    "a header alone": ([header(MONO_16K, 640), bytes(640)], [0, 20]),
+    "other chunks before the samples": ([wav_of(1, 1, 8_000, 16, 160, LIST)] * 2, [10, 10]),
+    "other chunks behind them": ([wav(MONO_16K, 640) + LIST] * 2, [20, 20]),
+    "half a sample": ([wav(MONO_16K, 641), wav(MONO_16K, 640)], [20, 20]),
+    "floats": ([bytes(640), FLOATS, bytes(640), wav(MONO_16K, 640)], [20, None, None, 20]),
+    "mu-law": ([MU_LAW, MU_LAW], [None, None]),
+    "64-bit lengths": ([b"RF64\xff\xff\xff\xffWAVE" + bytes(80), bytes(640)], [None, None]),
+    "a header cut in two": ([wav(MONO_16K, 640)[:30], wav(MONO_16K, 640)[30:]], [None, None]),
+    "a container in the middle": ([bytes(640), b"\x1aE\xdf\xa3" + bytes(60), bytes(640)], [20, None, None]),
+}
+
+
+@pytest.mark.parametrize("put", [binary, in_text], ids=["binary", "in messages"])
+@pytest.mark.parametrize(("pieces", "lengths_ms"), HEADED.values(), ids=HEADED)
+def test_a_header_in_the_audio_is_no_sound(put, pieces, lengths_ms):
+    """A frame plays as long as its samples in its own format, which holds for what follows; without one that is known it has no length."""
+    places, lengths = Places(), Places()
+    lengths.find("sent", LINEAR)
+    places.find("sent", LINEAR)
+    frames_ = [put(piece) for piece in pieces]
+    assert [lengths.length_ns("sent", frame) for frame in frames_] == [None if ms is None else ms * MS for ms in lengths_ms]
+    found = [places.find("sent", frame) for frame in frames_]
+    assert [place.has_header for place in found] == [piece[:4] in (b"RIFF", b"RF64", b"\x1aE\xdf\xa3") for piece in pieces]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda letters: "\\n" + letters,
+        lambda letters: " " + letters[:2] + "\\r\\n" + letters[2:],
+        lambda letters: "\\u0055" + letters[1:],
+        lambda letters: letters[:-1] + f"\\u{ord(letters[-1]):04x}",
+    ],
+    ids=["a newline first", "broken lines", "an escaped letter", "an escape at the end"],
+)
+def test_a_header_is_seen_in_base64_of_any_form(change):
+    """White space and escapes hide nothing."""
+    places = Places()
+    place = places.find("sent", in_text(wav(Pcm(8_000, 1), 160), change))
+    assert (place.has_header, place.pcm) == (True, Pcm(8_000, 1))
+    assert places.length_ns("sent", in_text(wav(Pcm(16_000, 2), 640), change)) == 10 * MS
+
+
+def test_a_frame_whose_audio_is_lost_has_no_length():
+    """Nobody can tell whether it had a header; the format of those behind it stays what it was."""
+
+    class Lost(Frame):
+        @property
+        def head(self) -> bytes:
+            raise AudioMissing("it is gone")
+
+    places = Places()
+    places.find("sent", LINEAR)
+    assert places.length_ns("sent", Lost(BINARY, bytes(320))) is None
+    assert places.length_ns("sent", binary(bytes(320))) == 10 * MS
 
 
 def test_length_of_what_the_assistant_says():
@@ -139,21 +245,28 @@ def test_length_of_what_the_assistant_says():
 
 
 class Sized(Frame):
+    """A frame of which only the beginning and the size can be had."""
+
+    def __init__(self, head: bytes, size: int) -> None:
+        super().__init__(BINARY, head)
+        self._size = size
+
     @property
     def payload(self) -> bytes:
         raise AssertionError("the payload was loaded")
 
     @property
     def size(self) -> int:
-        return 3200
+        return self._size
 
 
 def test_length_needs_no_payload():
-    """Behind the first, a frame of the microphone is measured by its size alone."""
+    """A frame of the microphone is measured by its size and what stands before its samples."""
     places = Places()
     places.find("sent", LINEAR)
-    places.find("sent", Frame(BINARY, bytes(2)))
-    assert places.length_ns("sent", Sized(BINARY, b"")) == 100 * MS
+    assert places.length_ns("sent", Sized(b"", 3200)) == 100 * MS
+    assert places.length_ns("sent", Sized(header(Pcm(8_000, 1), 160), 204)) == 10 * MS
+    assert places.length_ns("sent", Sized(b"", 160)) == 10 * MS
 
 
 @given(st.sampled_from(("sent", "received")), frames())

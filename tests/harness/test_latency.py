@@ -16,6 +16,8 @@ from evi_harness.harness.replay import replay_session
 from evi_harness.harness.sessions import load_session
 from evi_harness.measure import reasons
 from evi_harness.measure.metrics import EXACT
+from evi_harness.session.events import BINARY, Frame
+from evi_harness.session.wav import Pcm, header
 from evi_harness.storage.writer import write_session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,8 +146,23 @@ def test_audio_that_is_no_pcm_is_told_of(weather):
     """Nobody can listen to it, and it says why; nothing fails."""
     no_settings = tuple(event for event in weather.events if not (event.kind == "sent" and event.frame.is_text))
     [measured] = measure_sessions([replace(weather, events=no_settings)]).measured
-    assert "no 16-bit PCM" in measured.heard.why
+    assert "not linear PCM of a known format" in measured.heard.why
     assert measured.heard.speech is None
+
+
+def test_latency_is_the_same_whether_frames_are_files_or_not():
+    """A header on each frame, which is no sound, moves neither positions nor what a detector hears."""
+    plain = load_session(ROOT / "sessions" / "weather")
+    pcm = Pcm(16_000, 1)
+
+    def in_file(event):
+        samples = event.frame.payload
+        return replace(event, frame=Frame(BINARY, header(pcm, len(samples)) + samples))
+
+    events = tuple(in_file(event) if event.kind == "sent" and not event.frame.is_text else event for event in plain.events)
+    one, other = (measure_sessions([session]).measured[0] for session in (plain, replace(plain, events=events)))
+    assert one.heard == other.heard
+    assert one.samples == other.samples
 
 
 def test_what_cannot_be_meant_is_refused(tmp_path):

@@ -10,6 +10,7 @@ from evi_harness.harness.demo import SCRIPT
 from evi_harness.harness.simulating import Simulation, simulation
 from evi_harness.session.events import Handshake, Opened
 from evi_harness.session.protocols import Remark
+from evi_harness.session.wav import Pcm, header
 
 HANDSHAKE = Handshake("/v0/evi/chat")
 
@@ -46,6 +47,14 @@ def test_a_voice_is_whatever_audio_can_be_read(tmp_path):
     assert (sound.pcm.rate, sound.pcm.channels, len(sound.samples)) == (8000, 1, 1600)
     assert set(sound.samples[::2]) == {0}
     assert sound.samples[:2] == (16384).to_bytes(2, "little")
+
+
+def test_a_voice_whose_recorder_was_killed_is_whole(tmp_path):
+    """Its header does not know how long it is."""
+    (tmp_path / "a.wav").write_bytes(header(Pcm(8000, 1), 0) + b"\1\0" * 800)
+    (tmp_path / "script.toml").write_text('[[turn]]\nsay = { text = "a", voice = "a.wav" }\n')
+    sound = simulation(tmp_path / "script.toml").script.turns[0].reply.sentences[0].sound
+    assert (sound.pcm, sound.samples) == (Pcm(8000, 1), b"\1\0" * 800)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import wave
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from evi_harness.audio.resampling import convert
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.sessions import load_session
@@ -18,6 +20,7 @@ from evi_harness.session.header import Header
 from evi_harness.session.protocols import Mark
 from evi_harness.session.session import Session
 from evi_harness.session.turns import Speech
+from evi_harness.session.wav import Pcm, header
 
 ROOT = Path(__file__).resolve().parents[2]
 MS = 1_000_000
@@ -85,6 +88,61 @@ def test_the_end_of_speech_is_where_it_was_at_every_run(detector, shared_data):
     assert abs(heard.speech[-1].end_ns / 1e9 - last["b"] - last["d"]) < 0.15
     assert heard == hear(session, detector, 500 * MS)
     assert (heard.detector, heard.threshold) == (detector, 0.5)
+
+
+PUT = {
+    "plain": lambda samples, pcm: samples,
+    "a file each": lambda samples, pcm: header(pcm, len(samples)) + samples,
+    "files without a length": lambda samples, pcm: header(pcm, 0) + samples,
+}
+
+
+@pytest.mark.parametrize("put", PUT.values(), ids=PUT)
+def test_speech_lies_where_it_was_said_however_it_is_sent(put):
+    """Plain samples and files give the same places."""
+    assert hear(sent_as(put)).speech == hear(sent_as(PUT["plain"])).speech != ()
+
+
+def test_speech_in_changing_formats_lies_where_it_was_said():
+    """Every frame at another rate, with other channels: what the detector says differs by a block or two."""
+    formats = (Pcm(16_000, 1), Pcm(48_000, 2), Pcm(8_000, 1), Pcm(16_000, 1, 3))
+    number = itertools.count()
+
+    def put(samples, pcm):
+        to = formats[next(number) % len(formats)]
+        turned = widened(samples, to) if to.width == 3 else convert(samples, pcm, to)
+        return header(to, len(turned)) + turned
+
+    usual, changing = hear(sent_as(PUT["plain"])).speech, hear(sent_as(put)).speech
+    assert len(usual) == len(changing) > 0
+    for one, other in zip(usual, changing):
+        assert abs(one.begin_ns - other.begin_ns) <= 96 * MS
+        assert abs(one.end_ns - other.end_ns) <= 96 * MS
+
+
+def test_audio_of_which_a_part_cannot_be_told_is_not_listened_to():
+    """It says at which event."""
+    session = sent_as(PUT["plain"])
+    events = (*session.events[:9], replace(session.events[9], frame=Frame(BINARY, b"OggS" + bytes(40))), *session.events[10:])
+    heard = hear(replace(session, events=events))
+    assert heard.speech is None
+    assert "at event 9" in heard.why
+
+
+def widened(samples, to):
+    """16-bit samples as wider ones."""
+    return b"".join(bytes(to.width - 2) + samples[at : at + 2] for at in range(0, len(samples), 2))
+
+
+def sent_as(put):
+    """The speech of sessions/weather as one sends it otherwise: each frame of audio put into a form."""
+    session = load_session(ROOT / "sessions" / "weather")
+    pcm = Pcm(16_000, 1)
+    changed = [
+        replace(event, frame=Frame(BINARY, put(event.frame.payload, pcm))) if isinstance(event, Sent) and not event.frame.is_text else event
+        for event in session.events
+    ]
+    return replace(session, events=tuple(changed))
 
 
 def spoken(samples, rate):

@@ -185,6 +185,12 @@ def test_a_microphone_that_fails_is_a_finding_and_ends_the_app(session):
     assert 700 * MS <= result.session.closed.at_ns < 800 * MS
 
 
+def in_files(rows, rate=16000):
+    """The same frames, each a WAV file."""
+    pcm = Pcm(rate, 1)
+    return [(kind, at_ms, wav.header(pcm, len(samples)) + samples) for kind, at_ms, samples in rows]
+
+
 OTHER_SETTINGS = {**SETTINGS, "system_prompt": "Be brief."}
 WEBM = b"\x1aE\xdf\xa3" + bytes(60)
 
@@ -195,8 +201,11 @@ WEBM = b"\x1aE\xdf\xa3" + bytes(60)
         ([("sent", 39, OTHER_SETTINGS), *microphone(40, 540)], "did not tell the service of its audio as the SDK's microphone does"),
         ([("sent", 60, WEBM), ("sent", 160, WEBM)], "is no 16-bit PCM at event 2"),
         ([("sent", 39, SETTINGS), *[("sent", 100, spoken(number, 100)) for number in range(30)]], "faster than a microphone hears it"),
+        ([("sent", 39, SETTINGS), *in_files(microphone(40, 540))], "with WAV headers"),
+        ([("sent", 39, SETTINGS), *in_files(microphone(40, 540), 8000)], "with WAV headers"),
+        ([("sent", 39, SETTINGS), *microphone(40, 240), *in_files(microphone(240, 540), 8000)], "changes its format at event 13"),
     ],
-    ids=["told otherwise", "webm", "a file"],
+    ids=["told otherwise", "webm", "a file", "files", "files at another rate than told", "files behind plain samples"],
 )
 @pytest.mark.parametrize("handler", [None, Plays], ids=["built in", "object"])
 def test_what_the_sdks_microphone_would_not_send_is_sent_as_it_was(session_of, rows, why, handler):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from evi_harness.errors import UsageError
@@ -9,7 +11,8 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.replay.cutting import Window, cut
 from evi_harness.replay.places import place_of
 from evi_harness.replay.plan import Plan
-from evi_harness.replay.recording import Recording
+from evi_harness.replay.recording import AS_RECORDED, Recording, blocks
+from evi_harness.session import wav
 from evi_harness.session.events import Closed, order
 from evi_harness.session.protocols import OPENED, SENT, Cause
 
@@ -163,3 +166,27 @@ def test_a_part_of_a_recording_without_its_sent_side(session_of):
     part = part_of(Recording.of(session_of(rows), EVI), "turn 3")
     assert [order(event) for event in part.session.events] == sorted(map(order, part.session.events))
     assert {cause.kind for cause in part.causes.values()} <= {OPENED, "received"}
+
+
+STREAM = wav.header(wav.Pcm(1000, 1), 0xFFFFFFFF) + BLOCK
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ([STREAM, BLOCK, BLOCK, BLOCK], {1}),
+        ([BLOCK, STREAM, BLOCK, BLOCK], {2}),
+        ([STREAM, STREAM, BLOCK, BLOCK], {2}),
+        ([STREAM, STREAM, STREAM, STREAM], set()),
+        ([STREAM, FORMAT, BLOCK, BLOCK], {2}),
+        ([STREAM, {"type": "audio_input", "data": base64.b64encode(STREAM).decode()}, BLOCK, BLOCK], {2}),
+    ],
+    ids=["at the start", "in the middle", "twice", "on each", "told since", "in a message"],
+)
+def test_the_header_of_the_audio_is_kept(session_of, sent, kept):
+    """Where the format comes from a frame that is cut off, that frame stays, and the audio has its length."""
+    rows = [("sent", 1000 * number, what) for number, what in enumerate(sent, 1)]
+    recording = Recording.of(session_of([*rows, ("closed", 5000, ("app", 1000, ""))]), EVI)
+    part = part_of(recording, "2.5s")
+    assert {*seqs(part)} == {0, 3, 4, 5, *kept}
+    assert [block.length_ns for block in blocks(part.session, EVI, AS_RECORDED) if block.seq in (3, 4)] == [100 * MS] * 2

@@ -19,6 +19,7 @@ from evi_harness.replay.drift import drift_of
 from evi_harness.replay.live_user import LiveUser
 from evi_harness.session.protocols import NO_STATUS, Send
 from evi_harness.session.turns import Speech
+from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.simulator import Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,6 +154,38 @@ def test_the_microphone_goes_on_with_silence(demo, simulator, converse):
     assert all(not any(event.frame.payload) for event in made)
     times = [event.at_ns for event in session.sent if not event.frame.is_text]
     assert max(later - earlier for earlier, later in zip(times, times[1:])) < 100 * MS
+
+
+SAID = bytes([7, 1]) * 160
+WIDE, NARROW = Pcm(16_000, 1), Pcm(8_000, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("sent", "silence", "length_ms"),
+    [
+        ([SAID, SAID], bytes(320), 10),
+        ([header(WIDE, 320) + SAID] * 2, header(WIDE, 320) + bytes(320), 10),
+        ([header(WIDE, 0xFFFFFFFF) + SAID, SAID], bytes(320), 10),
+        ([header(WIDE, 0xFFFFFFFF) + SAID], bytes(320), 10),
+        ([header(NARROW, 80) + SAID[:80]] * 2, header(NARROW, 80) + b"\x80" * 80, 10),
+        ([header(NARROW, 0) + SAID, SAID[:80]], b"\x80" * 80, 10),
+        ([SAID, b"OggS" + SAID], None, None),
+    ],
+    ids=["samples", "a file each", "a stream", "a frame of a stream", "files of 8 bits", "a stream of 8 bits", "a container"],
+)
+def test_silence_has_the_form_of_what_was_said(session_of, converse, sent, silence, length_ms):
+    """Plain samples or a file each, as long as the last frame and in its format; none where nobody can make any."""
+    told = {"type": "session_settings", "audio": {"encoding": "linear16", "sample_rate": 16_000, "channels": 1}}
+    rows = [("sent", 0, told), *[("sent", 20 + 10 * number, one) for number, one in enumerate(sent)]]
+    recorded = session_of([*rows, ("closed", 200, ("app", 1000, ""))])
+    session, _ = live(converse, recorded, Silent())
+    audio = [(event.at_ns, event.frame.payload) for event in session.sent if not event.frame.is_text]
+    assert [payload for _, payload in audio[: len(sent)]] == sent
+    made = audio[len(sent) :]
+    assert {payload for _, payload in made} == ({silence} if silence else set())
+    last_ns = (20 + 10 * (len(sent) - 1)) * MS
+    assert [at_ns for at_ns, _ in made] == [last_ns + length_ms * MS * number for number in range(1, len(made) + 1)]
+    assert len(made) > 10 or not silence
 
 
 def test_an_answer_goes_to_the_live_call(demo, simulator, converse):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.recording import AS_RECORDED, MAX, Lengths, Recording, blocks, moved
+from evi_harness.session import wav
 from evi_harness.session.events import Received, order
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, SENT, Cause
 from evi_harness.strategies import sessions
@@ -124,3 +126,25 @@ def test_a_position_stays_within_its_block(session_of, speed, expected_us):
     )
     assert 0 <= expected_us * 1000 - part.causes[5].position_ns <= 5
     assert part.unhurried is session
+
+
+def test_whose_header_gives_the_format_of_a_block(session_of):
+    """Its own, or that of the frame before it that had one last; none where a message has given it since."""
+    told = {"type": "session_settings", "audio": {"encoding": "linear16", "sample_rate": 1000, "channels": 1}}
+    blob = wav.header(wav.Pcm(1000, 1), 40) + bytes(40)
+    in_text = {"type": "audio_input", "data": base64.b64encode(blob).decode()}
+    sent = [
+        told,
+        bytes(40),
+        blob,
+        bytes(40),
+        {"type": "session_settings", "system_prompt": "p"},
+        bytes(40),
+        in_text,
+        bytes(40),
+        told,
+        bytes(40),
+    ]
+    session = session_of([("sent", 20 * number, one) for number, one in enumerate(sent)])
+    found = [(block.seq, block.format_seq, block.length_ns) for block in blocks(session, EVI, AS_RECORDED)]
+    assert found == [(seq, of, 20 * MS) for seq, of in ((2, None), (3, 3), (4, 3), (6, 3), (7, 7), (8, 7), (10, None))]

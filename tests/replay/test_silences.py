@@ -163,3 +163,28 @@ def ahead(audio):
         sent_ns += block.length_ns
         most_ns = max(most_ns, sent_ns - block.length_ns - (block.at_ns - audio[0].at_ns))
     return most_ns
+
+
+@pytest.mark.parametrize("at", [5, 25, 45])
+def test_a_header_that_is_needed_is_not_left_out(session_of, at):
+    """The frame with it stays where the audio behind the silence has none, wherever in the silence it is; nothing else does."""
+    stream = wav.header(wav.Pcm(1000, 1), 0xFFFFFFFF) + BLOCK
+    audio = [("sent", 100 * number, stream if number == at else BLOCK) for number in range(1, 51)]
+    recording = recording_of(session_of, ("sent", 1, FORMAT), *audio, ("sent", 4950, {"type": "user_input", "text": "x"}), END)
+    short = with_short_silences(recording, EVI, 1000 * MS)
+    assert short.session.duration_ns < recording.session.duration_ns / 2
+    kept = blocks(short.session, EVI, AS_RECORDED)
+    assert at + 1 in {block.seq for block in kept}
+    assert {block.length_ns for block in kept} == {100 * MS}
+
+
+def test_audio_with_a_header_each_is_left_out_as_any(session_of):
+    """Nothing of it is needed for the rest."""
+    each = wav.header(wav.Pcm(1000, 1), len(BLOCK)) + BLOCK
+    lengths = []
+    for block in (BLOCK, each):
+        audio = [("sent", 100 * number, block) for number in range(1, 51)]
+        recording = recording_of(session_of, ("sent", 1, FORMAT), *audio, ("sent", 4950, {"type": "user_input", "text": "x"}), END)
+        short = with_short_silences(recording, EVI, 1000 * MS)
+        lengths.append([(event.seq, event.at_ns) for event in short.session.events])
+    assert lengths[0] == lengths[1]

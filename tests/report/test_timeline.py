@@ -6,6 +6,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.report.timeline import around, as_lines
 from evi_harness.session.events import Note, Unknown
 from evi_harness.session.header import Recorded, TrackFile
+from evi_harness.session.wav import Pcm, header
 
 
 def test_a_session_is_its_header_and_one_line_an_event(weather):
@@ -111,3 +112,26 @@ def test_around_a_place(weather):
     # Audio is as long as the message before it says, though that is not told.
     (row,) = around(weather, (100_000_000, 3), EVI, 1)[:1]
     assert (row.seq, row.last_seq, row.what) == (3, 12, "1.000 s of audio, 10 frames until 1.000 s")
+
+
+def test_audio_with_headers_is_as_long_as_its_samples(session_of):
+    """In the whole timeline and around a place; where a length cannot be known, bytes are counted."""
+    rows = [
+        *[("sent", 20 * number, header(Pcm(16_000, 1), 640) + bytes(640)) for number in range(1, 51)],
+        ("received", 1010, {"type": "assistant_end"}),
+        *[("sent", 1000 + 20 * number, header(Pcm(8_000, 1), 320) + bytes(320)) for number in range(1, 6)],
+        ("received", 1110, {"type": "assistant_end"}),
+        ("sent", 1120, bytes(320)),
+        ("received", 1130, {"type": "assistant_end"}),
+        ("sent", 1140, b"OggS" + bytes(96)),
+    ]
+    session = session_of(rows)
+    lines = [line.split("sent      ")[1] for line in as_lines(session, EVI) if "sent      " in line]
+    assert lines == [
+        "1.000 s of audio, 50 frames until 1.000 s",
+        "0.100 s of audio, 5 frames until 1.100 s",
+        "0.020 s of audio, 1 frame",
+        "100 bytes of audio, 1 frame",
+    ]
+    (row,) = [row for row in around(session, (1_120_000_000, 58), EVI, 1) if row.kind == "sent"]
+    assert row.what == "0.020 s of audio, 1 frame"

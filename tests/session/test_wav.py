@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from evi_harness.session.wav import Pcm, header, split
+from evi_harness.session.wav import Pcm, data_chunk, header, is_wave, samples_in, split
 
 MONO = Pcm(24_000, 1)
 FORMATS = st.builds(Pcm, st.integers(1, 192_000), st.integers(1, 8), st.sampled_from((1, 2, 3, 4)))
@@ -33,6 +33,11 @@ def riff(*chunks, length=None):
     return struct.pack("<4sI4s", b"RIFF", 4 + len(body) if length is None else length, b"WAVE") + body
 
 
+def reader(blob):
+    """Reads a blob as one reads a file."""
+    return lambda at, n_bytes: blob[at : at + n_bytes]
+
+
 def extensible(tag):
     """What an extensible format has behind the sixteen bytes of a plain one."""
     return struct.pack("<HHIH", 22, 16, 4, tag) + b"\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
@@ -51,6 +56,20 @@ READ = {
     "a broken last frame": (riff(fmt(), chunk(b"data", b"abc")), MONO, b"ab", b"c\0"),
     "length unknown: all ones": (riff(fmt(), chunk(b"data", b"abcd", 0xFFFFFFFF), length=0xFFFFFFFF), MONO, b"abcd", b""),
     "length unknown: zero": (riff(fmt(), chunk(b"data", b"abcd", 0), length=0), MONO, b"abcd", b""),
+    "empty, with a chunk behind": (riff(fmt(), chunk(b"data", b""), chunk(b"LIST", b"xy")), MONO, b"", chunk(b"LIST", b"xy")),
+    "empty, with chunks behind": (
+        riff(fmt(), chunk(b"data", b""), chunk(b"LIST", b"xy"), chunk(b"id3 ", b"xyz"))[:-1],
+        MONO,
+        b"",
+        (chunk(b"LIST", b"xy") + chunk(b"id3 ", b"xyz"))[:-1],
+    ),
+    "length unknown: zero, of what is no chunk": (riff(fmt(), chunk(b"data", b"LIST\4\0\0\0abcdef", 0)), MONO, b"LIST\4\0\0\0abcdef", b""),
+    "length unknown: zero, behind a chunk": (
+        riff(chunk(b"LIST", b"x"), fmt(more=b"\0\0"), chunk(b"data", b"abcd", 0), length=0),
+        MONO,
+        b"abcd",
+        b"",
+    ),
     "length unknown: the largest signed": (riff(fmt(), chunk(b"data", b"abcd", 0x7FFFFFFF)), MONO, b"abcd", b""),
     "length beyond the end": (riff(fmt(), chunk(b"data", b"abcd", 400)), MONO, b"abcd", b""),
     "wrong length of the whole": (riff(fmt(), chunk(b"data", b"ab"), length=7), MONO, b"ab", b""),
@@ -98,6 +117,49 @@ def test_split_reads(blob, pcm, samples, tail):
 def test_split_refuses(blob):
     """What is no WAV of linear PCM with samples is None, and no error."""
     assert split(blob) is None
+
+
+@pytest.mark.parametrize(("blob", "pcm", "samples", "tail"), READ.values(), ids=READ)
+def test_samples_are_found_by_what_stands_before_them(blob, pcm, samples, tail):
+    """Where they are follows from the header and the length of the whole, unless there is something behind them too."""
+    head = split(blob).head
+    assert samples_in(blob if tail else head, len(blob)) == (pcm, len(head), len(samples))
+
+
+@pytest.mark.parametrize("name", ["floats", "mu-law"])
+def test_the_data_of_another_encoding_is_found_too(name):
+    """With the length that its header states, and the one that it has."""
+    blob = NOT_READ[name]
+    start = blob.index(b"data") + 8
+    for stated in (0, 0xFFFFFFFF, 2, 1000):
+        changed = blob[: start - 4] + struct.pack("<I", stated) + blob[start:]
+        there = 2 if stated == 2 else len(blob) - start
+        assert data_chunk(reader(changed), len(changed)) == (start, stated, there)
+
+
+@pytest.mark.parametrize("name", ["nothing", "another container", "RIFF, but no WAVE", "no samples"])
+def test_what_has_no_data_has_none(name):
+    """It is no RIFF/WAVE, or has no such chunk."""
+    blob = NOT_READ[name]
+    assert data_chunk(reader(blob), len(blob)) is None
+
+
+def test_a_wave_file_of_any_form_is_known_by_its_beginning():
+    """Big-endian ones and those with lengths of 64 bits are no samples either, though they are not read."""
+    assert [name for name, blob in NOT_READ.items() if not is_wave(blob)] == [
+        "nothing",
+        "too short",
+        "another container",
+        "RIFF, but no WAVE",
+    ]
+    assert all(is_wave(blob) for blob, *_ in READ.values())
+    assert is_wave(b"RF64\xff\xff\xff\xffWAVEds64")
+
+
+@pytest.mark.parametrize(("width", "silence"), [(1, b"\x80\x80\x80"), (2, b"\0\0\0"), (3, b"\0\0\0"), (4, b"\0\0\0")])
+def test_silence(width, silence):
+    """Zeros; samples of one byte have no sign, and their silence lies in the middle."""
+    assert Pcm(8_000, 1, width).silence(3) == silence
 
 
 @given(st.one_of(st.binary(max_size=80), st.lists(CHUNKS, max_size=4).map(lambda chunks: riff(fmt(), *chunks))), st.integers(0, 80))

@@ -146,6 +146,29 @@ def test_a_wav_header_gives_the_format():
     assert [heard[:2] for heard in hearing.heard] == [(samples, pcm)] * 3
 
 
+def test_files_of_changing_formats_are_heard_as_what_they_are():
+    """Each at its place; half a sample at the end of one is not put before the next, and a header that cannot be read is no sound."""
+    one, other, third = Pcm(1000, 1), Pcm(2000, 2), Pcm(4000, 1, 1)
+    line, hearing = uplink()
+    line.take(Frame(BINARY, counted(0, 20) + b"\7"), 0)
+    line.take(Frame(BINARY, header(other, 160) + counted(20, 80)), 20 * MS)
+    line.take(Frame(BINARY, header(third, 40) + b"abcd" * 10), 40 * MS)
+    line.take(Frame(BINARY, b"abcd" * 10), 50 * MS)
+    line.take(Frame(BINARY, header(one, 0)), 60 * MS)
+    line.take(Frame(BINARY, counted(100, 10)), 60 * MS)
+    assert hearing.heard == [
+        (counted(0, 20), one, 0),
+        (counted(20, 80), other, 20),
+        (b"abcd" * 10, third, 40),
+        (b"abcd" * 10, third, 50),
+        (b"", one, 60),
+        (counted(100, 10), one, 60),
+    ]
+    assert line.position_ns == 70 * MS + MS // 2
+    (unheard,) = line.take(Frame(BINARY, header(one, 40).replace(b"fmt \x10\0\0\0\1", b"fmt \x10\0\0\0\3") + bytes(40)), 70 * MS)
+    assert isinstance(unheard, Unheard)
+
+
 @pytest.mark.parametrize("data", [counted(0, 20), b"OggS" + bytes(60), b"\x1aE\xdf\xa3" + bytes(60), b"RIFF" + bytes(60)])
 def test_what_has_no_known_format_is_not_heard(data):
     """Nothing announced and no header that can be read: it says so, and the hearing is not asked."""

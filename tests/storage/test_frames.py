@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from evi_harness.evi.audio import Places
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Frame
 from evi_harness.session.wav import Pcm
@@ -60,3 +63,56 @@ def test_what_a_frame_needs_of_the_folder_is_told(stored):
 def test_repr_needs_no_file(stored):
     """A frame in a log is its opcode and size."""
     assert repr(stored[2]) == "<StoredFrame binary 3 bytes>"
+
+
+def blob(pcm, n_bytes, tail=b""):
+    """A WAV file of samples that are not silent."""
+    return wav.header(pcm, n_bytes) + b"\x01\x02" * (n_bytes // 2) + b"\x01" * (n_bytes % 2) + tail
+
+
+LIST = b"LIST\x04\0\0\0INFO"
+# What an app may send as audio: files and pieces of them, in one format or another, plain samples, containers and nothing.
+HEARD = {
+    "samples": b"\x01\x02" * 160,
+    "half a sample": b"\x01\x02\x03",
+    "nothing": b"",
+    "16 kHz": blob(Pcm(16_000, 1), 640),
+    "48 kHz, stereo": blob(Pcm(48_000, 2), 640),
+    "8 bits": blob(Pcm(8_000, 1, 1), 81),
+    "24 bits": blob(Pcm(8_000, 1, 3), 240),
+    "empty": blob(Pcm(8_000, 1), 0),
+    "a header of a stream": wav.header(Pcm(8_000, 1), 0xFFFFFFFF) + b"\x01\x02" * 80,
+    "no length": wav.header(Pcm(8_000, 1), 0) + b"\x01\x02" * 80,
+    "half a sample behind a header": blob(Pcm(8_000, 1), 161),
+    "a chunk behind": blob(Pcm(8_000, 1), 160, LIST),
+    "an empty one, with a chunk behind": blob(Pcm(8_000, 1), 0, LIST),
+    "a chunk before": blob(Pcm(8_000, 1), 160).replace(b"fmt ", LIST + b"fmt "),
+    "a long chunk before": blob(Pcm(8_000, 1), 160).replace(b"fmt ", b"LIST\x88\x13\0\0" + bytes(5000) + b"fmt "),
+    "floats": blob(Pcm(8_000, 1, 4), 160).replace(b"fmt \x10\0\0\0\x01", b"fmt \x10\0\0\0\x03"),
+    "a header alone, cut": blob(Pcm(8_000, 1), 160)[:30],
+    "webm": b"\x1aE\xdf\xa3webm",
+}
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from(sorted(HEARD)), max_size=12), st.booleans())
+def test_a_stored_frame_plays_as_long_as_it_did(record, names, has_settings):
+    """Whatever was sent before it: a stored frame comes back as it was, and has the length and the format of the frame in memory."""
+    told = Frame(TEXT, b'{"type":"session_settings","audio":{"encoding":"linear16","sample_rate":16000,"channels":1}}')
+    frames = [*([told] if has_settings else []), *(Frame(BINARY, HEARD[name]) for name in names)]
+    read = [event.frame for event in read_session(record([("sent", frame) for frame in frames])).events[1:]]
+    assert [frame.payload for frame in read] == [frame.payload for frame in frames]
+    for ask in (lambda places: places.length_ns, lambda places: places.find):
+        before, after = ask(Places()), ask(Places())
+        assert [after("sent", frame) for frame in read] == [before("sent", frame) for frame in frames]
+
+
+def test_the_head_of_a_frame_needs_no_audio(record):
+    """What stands before the samples is in the line, nothing where nothing does; audio that is kept verbatim is read."""
+    told = Frame(TEXT, b'{"type":"session_settings","audio":{"encoding":"linear16","sample_rate":16000,"channels":1}}')
+    sent = [told, *(Frame(BINARY, HEARD[name]) for name in ("samples", "16 kHz", "webm"))]
+    folder = record([("sent", frame) for frame in sent])
+    _, *heard = (event.frame for event in read_session(folder).events[1:])
+    for file in folder.glob("*.wav"):
+        file.unlink()
+    assert [frame.head for frame in heard] == [b"", wav.header(Pcm(16_000, 1), 640), HEARD["webm"]]
