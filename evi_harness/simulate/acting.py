@@ -18,16 +18,11 @@ from evi_harness.simulate.ids import Ids
 from evi_harness.simulate.latency import Delay, Latency
 from evi_harness.simulate.replies import RESPONSE, Reply, Sentence, ToolCall
 from evi_harness.simulate.uplink import Sound
+from evi_harness.simulate.voice import spoken
 
 __all__ = ["Actor", "Performance", "Step"]
 
 MS = 1_000_000
-# A made voice: a quiet hum, for each letter about as long as it would take to say it.
-HUM_HZ = 200
-HUM_LEVEL = 800
-MS_A_LETTER = 60
-# In one chunk at 48 kHz this is just below the 1 MiB that the SDK takes in a message.
-MAX_HUM_MS = 8_000
 
 
 @dataclass(frozen=True)
@@ -82,14 +77,16 @@ class Actor:
         chunk_ms: How long a chunk of audio is where its sentence does not say; 0 for a whole sentence.
         ids: Gives ids.
         conversion: Converts voices to ``pcm``; without it they go out in the format they have.
+        seed: Of the made voice, for sentences that have none.
     """
 
-    def __init__(self, latency: Latency, pcm: Pcm, chunk_ms: int, ids: Ids, conversion: Optional[Conversion]) -> None:
+    def __init__(self, latency: Latency, pcm: Pcm, chunk_ms: int, ids: Ids, conversion: Optional[Conversion], seed: int = 0) -> None:
         self._latency = latency
         self._pcm = pcm
         self._chunk_ms = chunk_ms
         self._ids = ids
         self._conversion = conversion
+        self._seed = seed
 
     def begin(self, reply: Reply, at_ns: int, random: Random) -> Performance:
         """Begin a reply.
@@ -150,25 +147,16 @@ class Actor:
 
     def _chunks(self, sentence: Sentence) -> List[bytes]:
         """The sentence's audio as WAV files; one that is empty for an empty sound."""
-        sound = self._voice(sentence.sound) if sentence.sound is not None else self._hum(sentence.text)
+        sound = self._voice(sentence)
         length_ms = self._chunk_ms if sentence.chunk_ms is None else sentence.chunk_ms
         size = sound.pcm.rate * length_ms // 1000 * sound.pcm.frame_bytes or len(sound.samples)
         pieces = [sound.samples[start : start + size] for start in range(0, len(sound.samples), max(1, size))] or [b""]
         return [header(sound.pcm, len(piece)) + piece for piece in pieces]
 
-    def _voice(self, sound: Sound) -> Sound:
+    def _voice(self, sentence: Sentence) -> Sound:
+        sound = sentence.sound
+        if sound is None:
+            return Sound(self._pcm, spoken(sentence.text, self._seed, self._pcm))
         if self._conversion is None or sound.pcm == self._pcm:
             return sound
         return Sound(self._pcm, self._conversion(sound.samples, sound.pcm, self._pcm))
-
-    def _hum(self, text: str) -> Sound:
-        period = [HUM_LEVEL if 2 * place < self._pcm.rate // HUM_HZ else -HUM_LEVEL for place in range(self._pcm.rate // HUM_HZ)]
-        one = b"".join(value.to_bytes(2, "little", signed=True) * self._pcm.channels for value in _smoothed(period))
-        n_periods = min(MAX_HUM_MS, MS_A_LETTER * max(1, len(text))) * HUM_HZ // 1000
-        return Sound(self._pcm, one * n_periods)
-
-
-def _smoothed(period: List[int]) -> List[int]:
-    """A square wave made softer: the mean over a quarter of the period around each place."""
-    width = max(1, len(period) // 4)
-    return [sum(period[(place + step) % len(period)] for step in range(width)) // width for place in range(len(period))]

@@ -83,7 +83,7 @@ class Parrot:
         return said, Reply((Sentence(f"Parrot: {said}", heard.sound),))
 
     def text(self, text: str) -> Optional[Reply]:
-        """The user's own words, with a made sound."""
+        """The user's own words, in a made voice."""
         return Reply((Sentence(f"Parrot: {text}"),))
 
 

@@ -20,7 +20,7 @@ class Sentence:
 
     Attributes:
         text: What is said.
-        sound: What it sounds like; a made hum where it is None.
+        sound: What it sounds like; a made voice where it is None.
         chunk_ms: How long each chunk of audio is, None for the simulator's own length, 0 for one chunk.
         has_prosody: Whether the scores come in a message of their own, behind the audio.
         is_quick: What is_quick_response says.

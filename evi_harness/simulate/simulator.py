@@ -65,7 +65,7 @@ class Options:
     """How the simulator behaves, whoever answers.
 
     Attributes:
-        seed: Of ids, delays and scores. Give each connection its own.
+        seed: Of ids, delays, scores and the made voice. Give each connection its own.
         detection: When a turn is over.
         latency: How long it takes for what.
         limits: When it ends the chat.
@@ -121,7 +121,7 @@ class Simulator:
         self._options = options
         self._ids = Ids(options.seed)
         self._random = Random(f"simulator {options.seed}")  # noqa: S311 - delays and scores, no secrets
-        self._actor = Actor(options.latency, options.pcm, options.chunk_ms, self._ids, conversion)
+        self._actor = Actor(options.latency, options.pcm, options.chunk_ms, self._ids, conversion, options.seed)
         self._uplink = Uplink(hearing, options.detection, Handshake("/"))
         # What goes out by itself, as (due, number, cause, what); the number keeps the order of equals.
         self._outbox: List[Tuple[int, int, int, Any]] = []

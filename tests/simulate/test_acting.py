@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from base64 import b64encode
 from random import Random
 
 import pytest
@@ -12,15 +13,16 @@ from evi_harness.simulate.ids import Ids
 from evi_harness.simulate.latency import Delay, Latency
 from evi_harness.simulate.replies import RESPONSE, Answer, Reply, Sentence, ToolCall
 from evi_harness.simulate.uplink import Sound
+from evi_harness.simulate.voice import spoken
 
 MS = 1_000_000
 RATE = Pcm(24_000, 1)
 LATENCY = Latency(response=Delay(300), first_audio=Delay(150), chunk=Delay(100))
 
 
-def actor(chunk_ms=400, pcm=RATE, conversion=None):
+def actor(chunk_ms=400, pcm=RATE, conversion=None, seed=0):
     """An actor with fixed delays."""
-    return Actor(LATENCY, pcm, chunk_ms, Ids(1), conversion)
+    return Actor(LATENCY, pcm, chunk_ms, Ids(1), conversion, seed)
 
 
 def sound(length_ms, pcm=RATE):
@@ -74,16 +76,26 @@ def test_a_sentence_may_have_its_own_chunks_and_a_reply_its_own_pace():
 
 
 @pytest.mark.parametrize("pcm", [Pcm(24_000, 1), Pcm(48_000, 1)])
-def test_without_a_voice_there_is_a_hum(pcm):
-    """Longer for a longer text, never empty, never too long for the SDK, and quiet."""
+def test_without_a_voice_there_is_a_made_one(pcm):
+    """Longer for a longer text, never empty, never too long for the SDK, and no chunk like another."""
     lengths = []
     for text in ("", "Hello there.", "word " * 500):
         _, fields = acted(Reply((Sentence(text),)), chunk_ms=0, pcm=pcm)
         wav = split(fields[1]["data"])
         assert wav is not None
         lengths.append(wav.pcm.length_ns(len(wav.samples)) / MS)
-        assert max(abs(int.from_bytes(wav.samples[at : at + 2], "little", signed=True)) for at in range(0, 960, 2)) <= 1000
+        assert len(b64encode(fields[1]["data"])) < 2**20
+        _, fields = acted(Reply((Sentence(text),)), chunk_ms=200, pcm=pcm)
+        chunks = [one["data"] for one in fields if one["type"] == "audio_output"]
+        assert len(set(chunks)) == len(chunks)
     assert lengths == [60, 720, 8000]
+
+
+def test_a_made_voice_is_that_of_its_text_and_seed():
+    """The same twice, another with another seed."""
+    said = [acted(Reply((Sentence("Hello there."),)), seed=seed)[1][1]["data"] for seed in (0, 0, 1)]
+    assert said[0] == said[1] != said[2]
+    assert split(said[0]).samples == spoken("Hello there.", 0, RATE)[: len(split(said[0]).samples)]
 
 
 def test_a_voice_of_another_format_is_converted():
