@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.recording import AS_RECORDED, MAX, Lengths, Recording, blocks, moved
 from evi_harness.session import wav
-from evi_harness.session.events import Received, order
+from evi_harness.session.events import BINARY, Frame, Received, order
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, SENT, Cause
 from evi_harness.strategies import sessions
 
@@ -148,3 +148,28 @@ def test_whose_header_gives_the_format_of_a_block(session_of):
     session = session_of([("sent", 20 * number, one) for number, one in enumerate(sent)])
     found = [(block.seq, block.format_seq, block.length_ns) for block in blocks(session, EVI, AS_RECORDED)]
     assert found == [(seq, of, 20 * MS) for seq, of in ((2, None), (3, 3), (4, 3), (6, 3), (7, 7), (8, 7), (10, None))]
+
+
+@given(sessions(audio=True))
+def test_frames_that_are_files_are_the_same_recording(session):
+    """Causes, lengths and positions are those of the same audio without headers."""
+    places = EVI.audio_places(session.handshake)
+
+    def in_file(event):
+        places.find(event.kind, event.frame)
+        payload = event.frame.payload
+        return replace(event, frame=Frame(BINARY, wav.header(places.pcm, len(payload)) + payload))
+
+    def is_audio(event):
+        return event.kind == "sent" and event.frame.opcode == BINARY
+
+    events = []
+    for event in session.events:
+        if event.kind == "sent" and not is_audio(event):
+            places.find(event.kind, event.frame)
+        events.append(in_file(event) if is_audio(event) else event)
+    as_files = replace(session, events=tuple(events))
+    assert EVI.causes(as_files.events) == EVI.causes(session.events)
+    found = [blocks(one, EVI, AS_RECORDED) for one in (as_files, session)]
+    assert [replace(block, format_seq=None) for block in found[0]] == [replace(block, format_seq=None) for block in found[1]]
+    assert all(block.format_seq == block.seq for block in found[0] if block.length_ns)
