@@ -398,6 +398,13 @@ class Loses(Player):
             super().chunk(samples, data, number)
 
 
+class FadesAndLoses(Loses):
+    """What it changes does not hide what it loses."""
+
+    def changed(self, samples):
+        return [faded(samples)]
+
+
 class Thrice(Player):
     def chunk(self, samples, data, number):
         for _ in range(3 if number == 5 else 1):
@@ -532,6 +539,8 @@ BAD: Dict[str, Row] = {
     "last 5 ms of each chunk": Row(Cuts, "wrong_length"),
     "samples doubled in a piece": Row(TwiceInside, "played_twice"),
     "a chunk lost": Row(Loses, "never_played"),
+    "fades, and a chunk lost": Row(FadesAndLoses, CHANGED, "never_played"),
+    "base64, and interrupted": Row(Undecoded, WRONG, is_interrupted=True),
     "a chunk three times": Row(Thrice, "played_twice"),
     "pieces swapped": Row(Swaps, "out_of_order_audio"),
     "a reply lost": Row(LosesReply, "never_played"),

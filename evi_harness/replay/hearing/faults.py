@@ -324,12 +324,13 @@ class _Judging:
         found = self._compare(one)
         if found.alike_ns > found.unlike_ns and found.alike_ns >= found.unknown_ns:
             changed.append((one, found.likeness))
-            yield from self._length(one)
+            unexplained = [loss for loss in lost if not self._is_explained(loss, one)]
+            yield from self._lost(one, unexplained) if unexplained else self._length(one)
         elif self._unchanged_share(one) >= UNCHANGED_SHARE or (not found.unlike_ns and 2 * found.unknown_ns < self._lost_ns(one)):
             # What was played besides is the app's own, or is too short to be all of the reply.
             yield from self._lost(one, lost)
             yield from self._own_sound(one)
-        elif not lost:
+        elif not lost and 2 * found.unlike_ns < self._lost_ns(one):
             yield from self._own_sound(one)
         elif found.unlike_ns >= UNJUDGED_NS and found.n_voiced >= 2:
             strange.append(self._strange(one, one.parts))
@@ -339,6 +340,11 @@ class _Judging:
                 strange.append(self._strange(one, one.parts, looks))
             else:
                 unjudged.append(one)
+
+    def _is_explained(self, loss: _Loss, one: _Heard) -> bool:
+        """Whether something was played in the very place of a loss that the app may have made of it, and not much less."""
+        suspects = (self._suspect(part, one) for part in one.parts if 2 * self._part_ns(part) >= self._loss_ns(loss))
+        return any(suspect.first <= loss.start and loss.stop <= suspect.last for suspect in suspects)
 
     def _compare(self, one: _Heard) -> _Comparison:
         """Compare what was played of a reply with what it should be, part by part."""
