@@ -13,6 +13,9 @@ from evi_harness.session.events import Event, Note, Received
 
 __all__ = ["merged"]
 
+# The session times that a note of the app's side may hold besides its own.
+_TIMES = ("at_ns", "until_ns")
+
 
 def merged(kept: Sequence[Event], observed: Sequence[Event], ahead_ns: int) -> List[Event]:
     """Bring both sides together in time, with seqs given anew.
@@ -33,7 +36,7 @@ def merged(kept: Sequence[Event], observed: Sequence[Event], ahead_ns: int) -> L
     sent = [event.seq for event in kept if isinstance(event, Received)]
     taken = [event.seq for event in observed if isinstance(event, Received)]
     new_of_taken = {one: new[other] for one, other in zip(taken, sent)}
-    return [_placed(row, seq, new_of_taken if row.is_observed else new) for seq, row in enumerate(rows)]
+    return [_placed(row, seq, new_of_taken if row.is_observed else new, ahead_ns) for seq, row in enumerate(rows)]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ class _Row:
     event: Event
 
 
-def _placed(row: _Row, seq: int, new: Mapping[int, int]) -> Event:
+def _placed(row: _Row, seq: int, new: Mapping[int, int], ahead_ns: int) -> Event:
     event = replace(row.event, seq=seq, at_ns=row.at_ns)
-    return replace(event, of=new.get(event.of)) if isinstance(event, Note) and event.of is not None else event
+    if not isinstance(event, Note):
+        return event
+    event = event if event.of is None else replace(event, of=new.get(event.of))
+    times = {name: max(0, event.data[name] + ahead_ns) for name in _TIMES if row.is_observed and name in event.data}
+    return replace(event, data={**event.data, **times}) if times else event

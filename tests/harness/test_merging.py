@@ -53,6 +53,24 @@ def test_notes_of_both_sides_refer_to_the_same_messages():
     assert events[2].data == {"recorded_seq": 7}
 
 
+def test_the_times_that_a_note_of_the_app_holds_are_moved_with_it():
+    """A time in its data is a session time too; what is not a time, and what the server noted, stays."""
+    kept = [Opened(0, 0), Received(1, 10, FRAME), Note(2, 10, "due", 1, {"at_ns": 9})]
+    observed = [
+        Opened(0, 0),
+        Received(1, 12, FRAME),
+        Note(2, 20, "heard", 1, {"at_ns": 13, "until_ns": 19, "late_ns": 4}),
+        Note(3, 21, "x"),
+    ]
+    due, heard, other = merged(kept, observed, 3)[2:]
+    assert (due.data, heard.at_ns, heard.data, other.data) == (
+        {"at_ns": 9},
+        23,
+        {"at_ns": 16, "until_ns": 22, "late_ns": 4},
+        {},
+    )
+
+
 def test_nothing_lies_before_the_opening():
     """Where the app saw its opening first, what it observed at once stands behind the server's, at its time."""
     events = merged([Opened(0, 0), Received(1, 4, FRAME)], [Opened(0, 0), Note(1, 2, "handler_entered")], -5)
