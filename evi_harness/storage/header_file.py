@@ -25,7 +25,7 @@ class RecordedFields(msgspec.Struct):
 
     sent: bool
     closed: bool
-    times: Literal["measured", "synthesised"]
+    times: Literal["measured", "synthesised", "taken"]
 
 
 class AnchorFields(msgspec.Struct):

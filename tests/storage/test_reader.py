@@ -13,6 +13,7 @@ from evi_harness.errors import AudioMissing, SessionUnreadable
 from evi_harness.evi.dialect import EVI
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Note, Opened, Received, Sent, Unknown
+from evi_harness.session.header import MEASURED, SYNTHESISED, TAKEN
 from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm
 from evi_harness.storage import header_file, reader, upgrades
@@ -121,6 +122,13 @@ def test_an_incomplete_header_lists_the_tracks_that_are_there(folder):
     assert session.missing == (
         "session.json: the session is not complete; the writer was killed, is still at work, or had no room to say why.",
     )
+
+
+@pytest.mark.parametrize("times", [MEASURED, SYNTHESISED, TAKEN])
+def test_whatever_the_times_are_the_header_is_read(folder, times):
+    """Measured, made up, or those at which the app took its messages."""
+    change_header(folder, recorded={"sent": True, "closed": True, "times": times})
+    assert read_session(folder).header.recorded.times == times
 
 
 def test_a_newer_minor_version_is_read_and_loses_nothing(folder, new_folder):
