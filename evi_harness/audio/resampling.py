@@ -28,11 +28,11 @@ class Resampler:
 
     Args:
         pcm: The format that comes in; any rate, number of channels and width from 1 to 4.
-        rate: Frames a second that go out.
+        rate: Frames a second that go out; a fraction of one where only its ratio to ``pcm.rate`` counts.
         quality: soxr's name of a quality.
     """
 
-    def __init__(self, pcm: Pcm, rate: int, quality: str = LISTENING) -> None:
+    def __init__(self, pcm: Pcm, rate: float, quality: str = LISTENING) -> None:
         self._pcm = pcm
         self._broken = b""
         self._stream: Optional[Any] = None

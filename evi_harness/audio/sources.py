@@ -17,13 +17,14 @@ from typing import Any, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple, 
 
 from evi_harness.errors import EviHarnessError, SessionUnreadable, UsageError
 from evi_harness.session.events import Frame, Sent
-from evi_harness.session.position import JITTER_NS, Positions
+from evi_harness.session.position import JITTER_NS, Positions, captured
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect
 from evi_harness.session.session import Session
 from evi_harness.session.wav import DataChunk, Pcm, data_chunk, split
 
-__all__ = ["FileSource", "PcmSource", "SilenceSource", "UserSound", "UserTrack"]
+__all__ = ["FileSource", "PcmSource", "SilenceSource", "UserSound", "UserTrack", "samples_of"]
 
+_USER = "user"
 # What a microphone has where nothing says otherwise: the SDK's most common one.
 USUAL = Pcm(48000, 1)
 # Subtypes that libsndfile converts to 16 bits exactly or by shifting. It does not scale the others when asked for whole numbers.
@@ -377,17 +378,13 @@ class _Pieces:
         for event in self._session.sent:
             place = places.find(SENT, event.frame)
             if event.seq in pieces and place is not None:
-                yield (*pieces[event.seq], _samples(event.frame, place))
+                found = samples_of(event.frame, place)
+                assert found is not None
+                yield (*pieces[event.seq], found[0])
 
     def _begins(self) -> List[int]:
         """When each piece was heard at the latest: before it was sent, and before what was heard behind it."""
-        begins: List[int] = []
-        following_ns: Optional[int] = None
-        for piece in reversed(self._all):
-            end_ns = piece.position_ns if following_ns is None else min(piece.position_ns, following_ns)
-            following_ns = end_ns - piece.length_ns
-            begins.append(following_ns)
-        return begins[::-1]
+        return captured([piece.position_ns for piece in self._all], [piece.length_ns for piece in self._all])
 
 
 def _by_the_second(n_frames: int, pcm: Pcm) -> Iterator[int]:
@@ -416,15 +413,28 @@ def _unplayable(session: Session, piece: _Piece, what: str, consequence: str) ->
     )
 
 
-def _samples(frame: Frame, place: AudioPlace) -> bytes:
-    """The whole sample frames in a place whose audio is linear PCM."""
+def samples_of(frame: Frame, place: AudioPlace) -> Optional[Tuple[bytes, Pcm]]:
+    """Read the samples of a frame.
+
+    Args:
+        frame: The frame.
+        place: Where its audio is.
+
+    Returns:
+        The whole sample frames in the place and their format; None where they are not linear PCM, or of a format that is not known.
+
+    Raises:
+        ValueError: What should be base64 is not.
+        AudioMissing: The session's folder does not hold the audio.
+    """
     raw = frame.payload[place.start : place.stop]
     data = _decoded(raw) if place.base64 else raw
-    wav = split(data) if place.has_header else None
+    wav = split(data) if place.has_header or place.track != _USER else None
     if wav is not None:
-        return wav.samples
-    assert place.pcm is not None
-    return data[: len(data) - len(data) % place.pcm.frame_bytes]
+        return wav.samples, wav.pcm
+    if place.pcm is None:
+        return None
+    return data[: len(data) - len(data) % place.pcm.frame_bytes], place.pcm
 
 
 def _decoded(raw: bytes) -> bytes:

@@ -57,6 +57,7 @@ class Playback:
 
     Attributes:
         pcm: The format.
+        speed: How many times as fast as its rate it plays; None for the greatest speed, at which audio takes no time.
         callback: As given.
         began_ns: When it was started, on the speaker's clock.
         ended_ns: When it ended, None while it plays.
@@ -66,8 +67,8 @@ class Playback:
 
     def __init__(self, pcm: Pcm, began_ns: int, speed: Speed = AT_ITS_RATE, callback: Any = None) -> None:
         self.pcm = pcm
+        self.speed = speed
         self.callback = callback
-        self._speed = speed
         self.began_ns = began_ns
         self.ended_ns: Optional[int] = None
         self.spans: List[Span] = []
@@ -87,6 +88,10 @@ class Playback:
     def n_heard(self) -> int:
         """Bytes of audio heard so far."""
         return len(self._samples)
+
+    def piece(self, start: int, stop: int) -> bytes:
+        """A part of ``samples``, without a copy of the whole; from byte ``start`` to before byte ``stop``."""
+        return bytes(self._samples[start:stop])
 
     def heard_ns(self, start: int) -> Optional[int]:
         """When a byte of ``samples`` was heard, None where it has not been."""
@@ -147,10 +152,10 @@ class Playback:
         self._n_bytes += n_bytes
 
     def _time_ns(self, offset: int, block_at_ns: int) -> int:
-        if self._speed is None:
+        if self.speed is None:
             return block_at_ns
-        ns = offset * 1_000_000_000 * self._speed.denominator
-        return self.began_ns + ns // (self.pcm.frame_bytes * self.pcm.rate * self._speed.numerator)
+        ns = offset * 1_000_000_000 * self.speed.denominator
+        return self.began_ns + ns // (self.pcm.frame_bytes * self.pcm.rate * self.speed.numerator)
 
 
 class SoftwareSpeaker:

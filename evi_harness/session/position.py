@@ -9,9 +9,9 @@ One function for the recorded and the live side, so that what differs between tw
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
-__all__ = ["JITTER_NS", "Positions"]
+__all__ = ["JITTER_NS", "Positions", "captured"]
 
 # Late sends look like gaps. What the SDK drops while the assistant plays is longer than that; a busy event loop's lateness is shorter.
 JITTER_NS = 50_000_000
@@ -90,3 +90,22 @@ class Positions:
         """When a position was reached: the time of the first frame at or beyond it, None if none is."""
         index = bisect_left(self._positions, position_ns)
         return self._times[index] if index < len(self._times) else None
+
+
+def captured(positions_ns: Sequence[int], lengths_ns: Sequence[int]) -> List[int]:
+    """When the microphone began to hear each frame, at the latest: a frame that was sent late, because the app was busy, was heard on time.
+
+    Args:
+        positions_ns: The position at each frame, as ``Positions.add`` gives it.
+        lengths_ns: How much audio each of them holds.
+
+    Returns:
+        Where each begins on the position axis: not after it was sent, and whole before the one behind it begins.
+    """
+    begins: List[int] = []
+    following_ns: Optional[int] = None
+    for position_ns, length_ns in zip(reversed(positions_ns), reversed(lengths_ns)):
+        end_ns = position_ns if following_ns is None else min(position_ns, following_ns)
+        following_ns = end_ns - length_ns
+        begins.append(following_ns)
+    return begins[::-1]

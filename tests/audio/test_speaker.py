@@ -66,6 +66,8 @@ def test_what_was_heard_and_what_was_silence():
     playback = played([(15, chunk(25)), (55, chunk(10, 100))], 95)
     assert playback.samples == chunk(25) + chunk(10, 100)
     assert spans(playback) == [(0, 20, True), (20, 25, False), (45, 15, True), (60, 10, False), (70, 30, True)]
+    assert playback.piece(40, 56) == playback.samples[40:56] == chunk(5, 21) + chunk(3, 100)
+    assert (playback.piece(60, 900), playback.speed) == (chunk(5, 105), 1)
     assert (playback.began_ns, playback.ended_ns, playback.n_heard) == (0, 95 * MS, 70)
 
 

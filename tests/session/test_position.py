@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evi_harness.session.position import JITTER_NS, Positions
+from evi_harness.session.position import JITTER_NS, Positions, captured
 
 # Frames as (sent at, length), and the position at each; all in one unit.
 CASES = {
@@ -115,3 +115,36 @@ def test_what_is_no_gap_is_left_alone(frames):
     """Where lengths are not known there is no telling; a frame that is late is none that was left out."""
     positions, _ = added(frames)
     assert positions.behind_gap(20) == 20
+
+
+@pytest.mark.parametrize(
+    ("frames", "begins"),
+    [
+        ([], []),
+        ([(500, 20)], [0]),
+        ([(100, 20), (120, 20), (140, 20)], [0, 20, 40]),
+        # The app was busy: what it sent at 200 had been heard one after another until then.
+        ([(100, 20), (200, 20), (200, 20), (200, 20)], [0, 60, 80, 100]),
+        # The second frame was late and the third was not: so the second was heard before it.
+        ([(100, 20), (135, 20), (140, 20)], [0, 20, 40]),
+        ([(100, 20), (300, 20)], [0, 200]),
+    ],
+)
+def test_when_the_microphone_heard_what_was_sent(frames, begins):
+    """Each frame ends when it was sent, or before the one behind it begins."""
+    positions = Positions()
+    assert captured([positions.add(*frame) for frame in frames], [length for _, length in frames]) == begins
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 60)), max_size=30))
+def test_what_was_heard_does_not_overlap(frames):
+    """No frame begins before the one before it is over, and none ends behind its position."""
+    positions, at_ns = Positions(), 0
+    found, lengths = [], []
+    for gap, length in frames:
+        at_ns += gap
+        found.append(positions.add(at_ns, length))
+        lengths.append(length)
+    begins = captured(found, lengths)
+    assert all(begin + length <= position for begin, length, position in zip(begins, lengths, found))
+    assert all(begin + length <= after for begin, length, after in zip(begins, lengths, begins[1:]))
