@@ -10,12 +10,19 @@ from typing import Any, Mapping, Optional, Tuple
 
 from evi_harness.session.events import NOTHING
 
-__all__ = ["FORMAT_MINOR", "FORMAT_VERSION", "Anchor", "Header", "Recorded", "TrackFile"]
+__all__ = ["FORMAT_MINOR", "FORMAT_VERSION", "HEARD", "MINOR_OF_HEARD", "Anchor", "Header", "Recorded", "TrackFile"]
 
 # History of the session folder. A reader opens every version up to its own, and every minor of them: a minor only adds.
 #   1.0 (2026-11): the first.
+#   1.1 (2026-11): a track "heard", in heard.wav: both sides as they sounded, on the session's axis. No line refers to it.
+# A folder says the lowest minor that has all that is in it: what an older evi-harness reads whole is of its own version.
 FORMAT_VERSION = 1
-FORMAT_MINOR = 0
+FORMAT_MINOR = 1
+# The minor that brought what not every folder has.
+MINOR_OF_HEARD = 1
+
+# The track that is not of the wire: what was heard. The others are named by the dialect's places of audio.
+HEARD = "heard"
 
 MEASURED = "measured"
 SYNTHESISED = "synthesised"
@@ -56,7 +63,7 @@ class TrackFile:
     """One audio file of the folder.
 
     Attributes:
-        track: ``user`` or ``assistant``.
+        track: ``user`` or ``assistant``, or ``heard`` for the file that has both as they sounded.
         file: Name in the folder, with ``/`` between its parts.
         n_bytes: Bytes of audio in it, without the file's own header.
         rate: Frames a second, or None where the format is not linear PCM.
@@ -98,7 +105,7 @@ class Header:
         source: Where an imported or replayed session comes from.
         related: Ids of other sessions of one conversation, by relation.
         version: Of the folder's format.
-        minor: Of the version.
+        minor: Of the version: the lowest one that has all that is in the folder.
         extra: Fields of the stored header that this version does not know.
     """
 

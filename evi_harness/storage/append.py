@@ -13,7 +13,7 @@ from pathlib import Path
 from evi_harness.session import wav
 from evi_harness.session.wav import Pcm
 
-__all__ = ["AppendFile", "WavFile", "sync_folder", "write_new"]
+__all__ = ["AppendFile", "WavFile", "replace_file", "sync_folder", "write_new"]
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -123,6 +123,24 @@ def write_new(path: Path, data: bytes) -> None:
         file.sync()
     finally:
         file.close()
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put a file in the place of what is there, at once: whoever reads it finds the one or the other, whole.
+
+    Raises:
+        OSError: It cannot be written; what was there is still there.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        # A name that an earlier writer left when it was killed.
+        new.unlink(missing_ok=True)
+        write_new(new, data)
+        new.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
 
 
 def sync_folder(path: Path) -> None:

@@ -16,19 +16,22 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tup
 
 from evi_harness.errors import SessionError
 from evi_harness.session.events import Closed, Unknown
-from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Header
+from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, HEARD, Header
 from evi_harness.session.problem import FILE_CUT, Problem
 from evi_harness.session.protocols import Dialect
 from evi_harness.storage import codec, header_file
 from evi_harness.storage.expectation import ExpectedLine, expected_lines
 from evi_harness.storage.frames import StoredFrame
-from evi_harness.storage.layout import EVENTS_FILE, EXPECTED_FILE, HEADER_FILE, PAYLOADS, is_inside
+from evi_harness.storage.layout import EVENTS_FILE, EXPECTED_FILE, HEADER_FILE, HEARD_FILE, PAYLOADS, is_inside
 from evi_harness.storage.lines import KINDS, AnyLine, OpenedLine, ReceivedLine, SentLine, UnknownLine, decode
 from evi_harness.storage.opening import Folder, sessions_below
 from evi_harness.storage.reader import DROPPED, KILLED, body_problem, dropped_told, dropped_until, end_told, line_blocks, read_header
 from evi_harness.storage.redaction import GENERAL_NAMES, Redactor
 
 __all__ = ["check_folder"]
+
+# What can be done about a file that nothing refers to, where its name says more than that it is nobody's.
+_UNUSED = {HEARD_FILE: "What wrote it was killed before it was whole: delete it. The session is complete without it."}
 
 
 class _Span(NamedTuple):
@@ -108,8 +111,12 @@ class _Checking:
             self._check_against_header(self._header)
         self._check_expectation()
         for name in self._files:
-            if name not in self._spans and name not in (HEADER_FILE, EVENTS_FILE, EXPECTED_FILE):
-                self._say("unused_file", name, None, "nothing refers to this file.", "It is no part of the session.")
+            if name not in self._spans and name not in (HEADER_FILE, EVENTS_FILE, EXPECTED_FILE) and not self._is_heard(name):
+                self._say("unused_file", name, None, "nothing refers to this file.", _UNUSED.get(name, "It is no part of the session."))
+
+    def _is_heard(self, name: str) -> bool:
+        """Whether the header lists a file as what was heard: no line refers to that."""
+        return self._header is not None and any(track.track == HEARD and track.file == name for track in self._header.tracks)
 
     def _say(self, kind: str, file: str, line: Optional[int], what: str, hint: str = "", *, about: str = "") -> None:
         self.problems.append(Problem(file, line, what, hint, kind, about))

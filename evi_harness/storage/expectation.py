@@ -9,7 +9,6 @@ the rest of a folder, and one that is damaged is an error, since nobody can have
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple
@@ -21,7 +20,7 @@ from evi_harness.session.events import Frame, Handshake, Opened, Sent
 from evi_harness.session.expectation import Expectation
 from evi_harness.session.protocols import Dialect
 from evi_harness.storage import codec, lines
-from evi_harness.storage.append import sync_folder, write_new
+from evi_harness.storage.append import replace_file, sync_folder
 from evi_harness.storage.layout import EXPECTED_FILE, MAX_EXPECTED_BYTES
 from evi_harness.storage.lines import AnyLine, OpenedLine, SentLine
 from evi_harness.storage.opening import Folder
@@ -138,16 +137,10 @@ def write_expectation(folder: Path, expected: Expectation, dialect: Dialect, *, 
     if len(text) > MAX_EXPECTED_BYTES:
         what = f"what was sent takes {len(text)} bytes, and an expectation has at most {MAX_EXPECTED_BYTES}"
         raise SessionUnwritable(what, where=str(folder / EXPECTED_FILE))
-    new = folder / f".{EXPECTED_FILE}.new"
     try:
-        # A name that an earlier writer left when it was killed.
-        new.unlink(missing_ok=True)
-        write_new(new, text)
-        new.replace(folder / EXPECTED_FILE)
+        replace_file(folder / EXPECTED_FILE, text)
         sync_folder(folder)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            new.unlink()
         raise _unwritable(folder, error) from error
 
 

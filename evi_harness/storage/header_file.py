@@ -6,7 +6,7 @@ version is read.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Literal, Mapping, Optional, Tuple
+from typing import Annotated, Any, Dict, Literal, Mapping, Optional, Tuple
 
 import msgspec
 
@@ -38,7 +38,7 @@ class AnchorFields(msgspec.Struct):
 class TrackFields(msgspec.Struct):
     """One audio file of the folder."""
 
-    track: str
+    track: Annotated[str, msgspec.Meta(description="user, assistant or heard; a newer minor version may add some")]
     file: str
     n_bytes: int
     rate: Optional[int] = None

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 
+from evi_harness.session.header import HEARD
+
 __all__ = [
     "EVENTS_FILE",
     "EXPECTED_FILE",
     "HEADER_FILE",
+    "HEARD_FILE",
     "MAX_EXPECTED_BYTES",
     "MAX_HEADER_BYTES",
     "MAX_INLINE_BYTES",
@@ -27,6 +30,7 @@ __all__ = [
 HEADER_FILE = "session.json"
 EVENTS_FILE = "events.jsonl"
 EXPECTED_FILE = "expected.jsonl"
+HEARD_FILE = f"{HEARD}.wav"
 PAYLOADS = "payloads"
 
 MAX_HEADER_BYTES = 16 << 20

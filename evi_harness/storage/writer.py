@@ -31,7 +31,7 @@ from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Header
 from evi_harness.session.protocols import AudioPlace, Dialect
 from evi_harness.session.session import Session
 from evi_harness.storage import codec, header_file, lines
-from evi_harness.storage.append import AppendFile, sync_folder, write_new
+from evi_harness.storage.append import AppendFile, replace_file, sync_folder, write_new
 from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, MAX_INLINE_BYTES, MAX_TRACK_BYTES, payload_name
 from evi_harness.storage.lines import Cut, Slice
 from evi_harness.storage.redaction import Redactor, apply, moved
@@ -214,14 +214,7 @@ class SessionWriter:
     def _replace_header(self, **changes: Any) -> None:
         counts = {**self._header.counts, **self._counts}
         header = dataclasses.replace(self._header, counts=counts, tracks=tuple(self._audio.track_files()), **changes)
-        new = self._folder / f".{HEADER_FILE}.new"
-        try:
-            write_new(new, self._header_text(header))
-            new.replace(self._folder / HEADER_FILE)
-        except OSError:
-            with contextlib.suppress(OSError):
-                new.unlink()
-            raise
+        replace_file(self._folder / HEADER_FILE, self._header_text(header))
         self._header = header
         sync_folder(self._folder)
 
@@ -292,7 +285,8 @@ def write_session(folder: PathLike, session: Session, dialect: Dialect, *, secre
     Args:
         folder: Where; nothing or an empty folder may be there.
         session: The session. Its header's end, source and relations are kept; counts, tracks and digests are made anew. One that was
-            read from an incomplete folder is incomplete again; one that was made in memory is complete.
+            read from an incomplete folder is incomplete again; one that was made in memory is complete. A heard.wav that it has is not
+            copied: what was heard belongs to the run that played it, on the axis of that run.
         dialect: The dialect that its messages are in.
         secrets: Values that must not be written.
 
@@ -312,9 +306,12 @@ def write_session(folder: PathLike, session: Session, dialect: Dialect, *, secre
 
 
 def _begun(header: Header) -> Header:
-    """A header as it is before the first event: nothing is counted, and the format is the present one."""
+    """A header as it is before the first event: nothing is counted, and nothing is there that a later minor brought.
+
+    What a newer evi-harness wrote keeps its own minor, since what it brought is kept.
+    """
     counts = {name: n for name, n in header.counts.items() if name not in lines.KINDS}
-    minor = max(header.minor, FORMAT_MINOR)
+    minor = header.minor if header.minor > FORMAT_MINOR else 0
     return dataclasses.replace(
         header, complete=False, abandoned=None, counts=counts, tracks=(), digests={}, version=FORMAT_VERSION, minor=minor
     )

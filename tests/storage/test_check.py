@@ -13,10 +13,13 @@ import pytest
 from evi_harness.evi.dialect import EVI
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Frame
+from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION
 from evi_harness.session.problem import FILE_CUT, KINDS
 from evi_harness.session.wav import Pcm
 from evi_harness.storage import check
 from evi_harness.storage.check import check_folder
+from evi_harness.storage.heard_track import add_heard
+from evi_harness.storage.reader import read_session
 
 SETTINGS = b'{"type":"session_settings","audio":{"encoding":"linear16","sample_rate":16000,"channels":1}}'
 BLOB = wav.header(Pcm(24_000, 1), 40) + b"\x05" * 40
@@ -68,6 +71,7 @@ def append(name, data):
     return damage
 
 
+VERSION = f"{FORMAT_VERSION}.{FORMAT_MINOR}"
 DIGEST = ("events.jsonl", None, "the digest differs")
 # What is done to a folder, and all that must be said, as file, line and a part of the sentence.
 CASES = {
@@ -168,11 +172,11 @@ CASES = {
     "a number twice": (edit("events.jsonl", b'"seq":5', b'"seq":4'), [DIGEST, ("events.jsonl", 6, "seq 4 comes after seq 4")]),
     "an unknown kind": (
         edit("events.jsonl", b'"event":"opened"', b'"event":"hologram"'),
-        [DIGEST, ("events.jsonl", 1, "'hologram' is no kind of event of version 1.0"), ("session.json", None, "it counts 1 opened")],
+        [DIGEST, ("events.jsonl", 1, f"'hologram' is no kind of event of version {VERSION}"), ("session.json", None, "it counts 1 opened")],
     ),
     "a kind that is all digits": (
         edit("events.jsonl", b'"event":"opened"', b'"event":"' + b"7" * 5000 + b'"'),
-        [DIGEST, ("events.jsonl", 1, "is no kind of event of version 1.0"), ("session.json", None, "it counts 1 opened")],
+        [DIGEST, ("events.jsonl", 1, f"is no kind of event of version {VERSION}"), ("session.json", None, "it counts 1 opened")],
     ),
     "a newer minor may add": (
         lambda folder: [header(minor=3)(folder), edit("events.jsonl", b'"seq":0', b'"seq":0,"new":1')(folder)],
@@ -278,3 +282,58 @@ def test_a_folder_that_may_not_be_read_is_told(folder):
     finally:
         folder.chmod(0o700)
     assert str(problem) == "the folder: it cannot be read: Permission denied."
+
+
+def _whole(path):
+    return path.read_bytes()
+
+
+# What is done to a heard.wav, and all that must be said; the rest of the session is sound.
+HEARD_CASES = {
+    "nothing": (lambda path: None, []),
+    "absent": (
+        lambda path: path.unlink(),
+        ["the file cannot be read, and session.json has its digest.", "the file cannot be read, and session.json lists it."],
+    ),
+    "changed": (lambda path: path.write_bytes(_whole(path)[:-1] + b"x"), ["it was changed after the recording: the digest differs."]),
+    "cut": (
+        lambda path: path.write_bytes(_whole(path)[:-4]),
+        [
+            "it holds 396 bytes of audio, and session.json says 400.",
+            "it was changed after the recording: the digest differs.",
+            "its own header says 400 bytes of samples, and there are 396.",
+        ],
+    ),
+    "longer": (
+        lambda path: path.write_bytes(_whole(path) + bytes(4)),
+        [
+            "it holds 404 bytes of audio, and session.json says 400.",
+            "it was changed after the recording: the digest differs.",
+            "its own header says 400 bytes of samples, and there are 404.",
+        ],
+    ),
+    "not a WAV file": (
+        lambda path: path.write_bytes(bytes(444)),
+        ["it was changed after the recording: the digest differs.", "its own header says None bytes of samples, and there are 400."],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HEARD_CASES)
+def test_what_is_wrong_with_what_was_heard_is_said_of_that_alone(folder, case):
+    """Its size, its own header and its digest; no line refers to it, and it is not unused. The session reads whole whatever it is like."""
+    add_heard(folder, Pcm(24_000, 2), [b"\x01" * 400])
+    before = read_session(folder)
+    damage, expected = HEARD_CASES[case]
+    damage(folder / "heard.wav")
+    problems = check_folder(folder, EVI)
+    assert sorted(problem.what for problem in problems) == sorted(expected)
+    assert {problem.file for problem in problems} <= {"heard.wav"}
+    after = read_session(folder)
+    assert (after.header, after.events, after.missing) == (before.header, before.events, ())
+
+
+def test_a_heard_file_that_the_header_does_not_list_is_not_the_sessions(folder):
+    """Of a folder of version 1.0, a file of that name is nobody's."""
+    (folder / "heard.wav").write_bytes(b"x")
+    assert [problem.kind for problem in check_folder(folder, EVI)] == ["unused_file", "no_digest"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evi_harness.audio.voices import MAX_RATE, SILENT_RATE
 from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION
 from evi_harness.storage import header_file, layout
 from evi_harness.storage.header_file import HeaderFields
@@ -37,7 +38,15 @@ def test_every_field_is_on_the_page(field):
 
 
 @pytest.mark.parametrize(
-    "file", [layout.HEADER_FILE, layout.EVENTS_FILE, f"{layout.PAYLOADS}/", layout.track_name("user", 1), layout.track_name("user", 2)]
+    "file",
+    [
+        layout.HEADER_FILE,
+        layout.EVENTS_FILE,
+        layout.HEARD_FILE,
+        f"{layout.PAYLOADS}/",
+        layout.track_name("user", 1),
+        layout.track_name("user", 2),
+    ],
 )
 def test_every_file_is_on_the_page(file):
     """Each file of a folder stands in the first table."""
@@ -50,4 +59,10 @@ def test_bounds_and_versions_are_those_of_the_code():
     assert f"nested at most {layout.MAX_NESTING} deep" in PAGE
     assert f"more than {layout.MAX_INLINE_BYTES >> 20} MiB" in PAGE
     assert f"fewer than {MIN_VALUE_LENGTH} characters" in PAGE
+    assert f"never above {MAX_RATE:,} Hz" in PAGE
+    assert f"and {SILENT_RATE} Hz where" in PAGE
+    assert (
+        f"larger than {round(layout.MAX_TRACK_BYTES / (1 << 30))} GiB ({layout.MAX_TRACK_BYTES / 4 / 48_000 / 3600:.1f} hours at 48 kHz)"
+        in PAGE
+    )
     assert re.findall(r"^\| (\d+\.\d+) \|", PAGE, re.MULTILINE)[-1] == f"{FORMAT_VERSION}.{FORMAT_MINOR}"

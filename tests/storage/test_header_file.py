@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 
-from evi_harness.session.header import Anchor, Header, Recorded, TrackFile
+from evi_harness.session.header import FORMAT_MINOR, Anchor, Header, Recorded, TrackFile
 from evi_harness.storage import header_file
 from evi_harness.storage.header_file import HeaderFields
 from evi_harness.storage.redaction import Redactor
@@ -45,7 +45,7 @@ def test_decode_is_the_inverse_of_encode(header):
 def test_the_file_is_for_people():
     """It is indented, ends with a newline and begins with what it is."""
     text = header_file.encode(FULL).decode()
-    assert text.startswith('{\n  "format": "evi-harness session",\n  "version": 1,\n  "minor": 0,\n')
+    assert text.startswith(f'{{\n  "format": "evi-harness session",\n  "version": 1,\n  "minor": {FORMAT_MINOR},\n')
     assert text.endswith("}\n")
     assert json.loads(text)["tracks"][1]["rate"] is None
 

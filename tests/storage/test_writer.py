@@ -402,7 +402,7 @@ def test_a_header_that_cannot_be_replaced_at_the_end_leaves_the_session_incomple
     writer = SessionWriter(new_folder(), header, EVI)
     writer.write(Note(0, 0, "x"))
     with monkeypatch.context() as patch:
-        patch.setattr(writer_module, "write_new", full)
+        patch.setattr(append, "write_new", full)
         with pytest.raises(SessionUnwritable, match="No space left; 1 events are kept"):
             writer.close()
     assert read_session(writer.folder).header.abandoned is None
