@@ -17,7 +17,7 @@ __all__ = ["command"]
     "--mic",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Play this audio file (WAV, FLAC, OGG, MP3) as the microphone, and the replies to nobody; needs no sound system.",
+    help="Play this audio file (WAV, FLAC, OGG, MP3) as the microphone, and the replies into heard.wav; needs no sound system.",
 )
 @click.option("--base-url", metavar="URL", help="Where EVI is; http, https, ws or wss.  [default: HUME_BASE_URL, else Hume's own]")
 @click.option(

@@ -70,7 +70,7 @@ def _by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) 
     "--out",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write the replay's own session to DIR/<UTC time>-<name>-replay/.",
+    help="Write the replay's own session to DIR/<UTC time>-<name>-replay/, with what was heard in heard.wav.",
 )
 @json_option("the report", "replay-report.schema.json")
 @click.option(

@@ -12,10 +12,11 @@ import shlex
 import tempfile
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, List, Mapping, Optional
 
+from evi_harness.audio.cadence import AT_ITS_RATE
 from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.software import software_sounddevice
 from evi_harness.audio.sources import FileSource
@@ -28,6 +29,7 @@ from evi_harness.harness.discretion import redactor_for
 from evi_harness.harness.endpoint import Endpoint
 from evi_harness.harness.environment import Settings, api_key_for, endpoint_for, load_environment
 from evi_harness.harness.folders import DEFAULT_OUT
+from evi_harness.harness.heard_audio import Heard, HeardFile, keep_heard
 from evi_harness.harness.indicator import Indicator, Level
 from evi_harness.harness.interrupts import Interrupts
 from evi_harness.harness.recording import Recording, record
@@ -88,6 +90,7 @@ class LiveResult:
         n_events: How many events were written.
         n_dropped: How many were not, since the disk was full, failed or did not keep up.
         problem: What went wrong on the way; the folder is there all the same.
+        heard: heard.wav, where a software speaker played the replies.
     """
 
     folder: Path
@@ -96,6 +99,7 @@ class LiveResult:
     n_events: int
     n_dropped: int = 0
     problem: Optional[EviHarnessError] = None
+    heard: HeardFile = field(default_factory=HeardFile)
 
     def lines(self) -> List[str]:
         """What to tell people: how it ended; where the session is, and how to replay it."""
@@ -103,7 +107,8 @@ class LiveResult:
         how_long = f"{self.duration_ns / 1e9:.1f} s, {self.n_events} events"
         if self.n_dropped:
             how_long += f"; {self.n_dropped} more were lost"
-        return [f"ended: {self.ended}", f"session: {place} ({how_long}); replay it: evi-harness replay {place}"]
+        remarks = [f"note: {remark}" for remark in self.heard.remarks]
+        return [f"ended: {self.ended}", *remarks, f"session: {place} ({how_long}); replay it: evi-harness replay {place}"]
 
 
 def record_live(options: LiveOptions, write: Callable[[str], object] = print) -> LiveResult:
@@ -175,7 +180,7 @@ class _Live:
         if self._recording is None:
             # What an attempt that was called off says in the end is no news.
             raise KeyboardInterrupt if failure is None or self._ended == _INTERRUPTED else failure
-        return self._result(self._recording, failure)
+        return self._result(self._recording, failure, sound)
 
     async def _main(self, interrupts: Interrupts, device: Optional[int], sound: Optional[_Software]) -> None:
         loop = asyncio.get_running_loop()
@@ -255,14 +260,23 @@ class _Live:
     def _say(self, line: str) -> None:
         self._write(printable(self._redactor.string(line)))
 
-    def _result(self, recording: Recording, failure: Optional[EviHarnessError]) -> LiveResult:
+    def _result(self, recording: Recording, failure: Optional[EviHarnessError], sound: Optional[_Software]) -> LiveResult:
         folder = recording.folder
         problem = self._told(failure or self._fault())
         if not recording.is_complete:
             problem = self._recording_problem(recording)
         if folder is None:
             raise problem or SessionUnwritable("no session could be made", where=str(self._options.out))
-        return LiveResult(folder, self._how_it_ended(recording.closed), self._last_ns, recording.n_events, recording.n_dropped, problem)
+        heard = Heard.of(None if sound is None else sound.speaker.playbacks, recording.opened_at_ns, AT_ITS_RATE)
+        return LiveResult(
+            folder,
+            self._how_it_ended(recording.closed),
+            self._last_ns,
+            recording.n_events,
+            recording.n_dropped,
+            problem,
+            keep_heard(folder, heard, self._redactor),
+        )
 
     def _told(self, problem: Optional[EviHarnessError]) -> Optional[EviHarnessError]:
         if problem is not None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Optional, Sequence, Union
 
+from evi_harness.audio.speaker import Playback
+from evi_harness.harness.heard_audio import Heard
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.merging import merged
 from evi_harness.harness.outside import Outside
@@ -67,6 +69,7 @@ class _RealRun:
         self._loop: Optional[SteppingLoop] = None
         self._following: Optional[_Following] = None
         self._app: Optional[App] = None
+        self._playbacks: Optional[Sequence[Playback]] = None
 
     def go(self) -> Run:
         server = served(play(self._recording, self._options.patience, self._options.dialect))
@@ -74,7 +77,9 @@ class _RealRun:
             self._run_beside(server.url)
         opened_at_ns, here_ns = server.opened_at_ns, self._journal.opened_at_ns
         ahead_ns = 0 if opened_at_ns is None or here_ns is None else here_ns - opened_at_ns
-        return Run(name_of(self._handler), merged(server.events, self._journal.events, ahead_ns))
+        # The server's process has the same clock as the speaker, and its opening is time 0 of the session.
+        heard = Heard.of(self._playbacks, here_ns if opened_at_ns is None else opened_at_ns, self._recording.speed)
+        return Run(name_of(self._handler), merged(server.events, self._journal.events, ahead_ns), heard=heard)
 
     def _run_beside(self, url: str) -> None:
         outside = Outside(self._recording.session, self._options.outside, url=url, redact=self._options.redact)
@@ -98,7 +103,7 @@ class _RealRun:
             if self._handler == RECORDED:
                 await run_null(self._recording.session, url, self._journal, self._clock, side.opened)
             else:
-                stage = Stage(url, self._clock, self._journal, self._closing, self._run_app, side.opened)
+                stage = Stage(url, self._clock, self._journal, self._closing, self._run_app, side.opened, self._plays)
                 await run_handler(self._recording, self._handler, self._options, stage)
             long_steps.finish()
 
@@ -111,6 +116,9 @@ class _RealRun:
     async def _run_app(self, app: App) -> None:
         self._app = app
         await run_app(app)
+
+    def _plays(self, playbacks: Sequence[Playback]) -> None:
+        self._playbacks = playbacks
 
     def _happened(self, event: Event, loop: SteppingLoop, outside: Outside) -> None:
         if self._following is None:

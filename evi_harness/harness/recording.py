@@ -153,6 +153,11 @@ class Recording:
         return self._failure or (None if self._recorder is None else self._recorder.failure)
 
     @property
+    def opened_at_ns(self) -> Optional[int]:
+        """Session time 0 by the recording's clock, None before the start."""
+        return None if self._tap is None else self._tap.log.opened_ns
+
+    @property
     def is_complete(self) -> bool:
         """Whether all that was heard is on disk and the recording is over; False while it runs."""
         return self._is_over and self.failure is None and not self.n_dropped

@@ -5,7 +5,7 @@ Rules of living here: every run is a replay of its own, judged alone; none is le
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
@@ -92,4 +92,5 @@ def replay_repeatedly(
     if options.get("update"):
         raise UsageError("what is expected cannot be updated by several runs", hint="Leave out --repeat, or --update.")
     seeds = tuple(None if seed is None else seed + number for number in range(n_runs))
-    return RepeatedReplay(tuple(replay_session(session, seed=one, **options) for one in seeds), seeds)
+    # What was heard is on disk where it was asked for; in memory, that of all runs would be too much.
+    return RepeatedReplay(tuple(replace(replay_session(session, seed=one, **options), heard=None) for one in seeds), seeds)

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -18,6 +19,7 @@ from evi_harness.harness.comparing import Comparing, Rules
 from evi_harness.harness.discretion import Discreet, known_secrets, redactor_for
 from evi_harness.harness.expecting import Expected, load_expected, require_folder
 from evi_harness.harness.folders import new_folder
+from evi_harness.harness.heard_audio import Heard, HeardFile, first_heard_difference, keep_heard
 from evi_harness.harness.judging import Judging, Replayed, judged
 from evi_harness.harness.outside import MACHINE, OutsideOptions
 from evi_harness.harness.real_run import run_in_real_time
@@ -55,10 +57,12 @@ class ReplayResult:
     Attributes:
         report: All of it, as data.
         redactor: Knows what ``lines`` and ``json`` must not tell.
+        heard: What the software speaker played, for ``keep_heard``; None where there was none, or where it was not kept.
     """
 
     report: ReplayReport
     redactor: Redactor = field(repr=False)
+    heard: Optional[Heard] = field(default=None, repr=False)
 
     @property
     def passed(self) -> bool:
@@ -220,9 +224,10 @@ def replay_session(
         differs=bool(difference),
     )
     report = judged(replayed, judging, redactor)
-    folder = _written(expected.recorded, report.live, out)
-    report = replace(report, upgraded=upgraded, hints=_hints(report), twice=difference, real_s=real_s, folder=folder)
-    return ReplayResult(report, redactor)
+    folder, file = _written(expected.recorded, report.live, out, run.heard, redactor)
+    heard = None if file.file is None else str(file.file)
+    report = replace(report, upgraded=upgraded, hints=_hints(report), twice=difference, real_s=real_s)
+    return ReplayResult(replace(report, folder=folder, heard=heard, remarks=file.remarks), redactor, run.heard)
 
 
 def _loaded(session: Union[str, Path, Session], axis: Axis, update: bool) -> Expected:
@@ -284,9 +289,9 @@ def _second(recording: Recording, handler: Any, options: RunOptions, first: Run,
     # The second run is to be compared, not watched.
     second = run_in_virtual_time(recording, handler, replace(options, write=lambda _: None))
     lines = first_difference(first.events, second.events)
-    if lines is None:
-        return ()
-    return tuple(f"{which}: {_said(line, run.events, dialect)}" for which, line, run in zip(("first", "second"), lines, (first, second)))
+    told = [] if lines is None else [_said(line, run.events, dialect) for line, run in zip(lines, (first, second))]
+    told += first_heard_difference(first.heard, second.heard) or ()
+    return tuple(f"{which}: {line}" for which, line in zip(cycle(("first", "second")), told))
 
 
 def _said(line: str, events: Sequence[Event], dialect: Discreet) -> str:
@@ -300,13 +305,15 @@ def _said(line: str, events: Sequence[Event], dialect: Discreet) -> str:
     return f"#{event.seq} at {event.at_ns / 1e9:.9f} s, {event.kind} {said} (sha256 {digest}…)"
 
 
-def _written(recorded: Session, live: Session, out: Optional[Union[str, Path]]) -> Optional[str]:
-    """Write the session that a replay yielded to a folder of sessions, where there is one; say where it is."""
+def _written(
+    recorded: Session, live: Session, out: Optional[Union[str, Path]], heard: Optional[Heard], redactor: Redactor
+) -> Tuple[Optional[str], HeardFile]:
+    """Write the session that a replay yielded, and what was heard, to a folder of sessions, where there is one; say where they are."""
     if out is None:
-        return None
+        return None, HeardFile()
     folder = new_folder(out, f"{recorded.name or 'session'}-replay")
     write_session(folder, live, EVI, secrets=known_secrets(recorded, live))
-    return str(folder)
+    return str(folder), keep_heard(folder, heard, redactor)
 
 
 def _hints(report: ReplayReport) -> Tuple[str, ...]:

@@ -11,9 +11,11 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Awaitable, Callable, List, Mapping, Optional, Sequence, Tuple, Union
 
+from evi_harness.audio.speaker import Playback
 from evi_harness.errors import StuckError
 from evi_harness.evi.dialect import EVI, Evi
 from evi_harness.harness.handling import Standing, callbacks_for, chat_options, note_sound_failures, note_stuck
+from evi_harness.harness.heard_audio import Heard
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.outside import Outside, OutsideOptions
 from evi_harness.harness.user_audio import replay_sound, sent_by, user_audio
@@ -92,12 +94,14 @@ class Run:
         events: The events of its session, in the order of writing.
         overdue_jobs: Jobs that the clock did not wait for; with one, two runs may differ.
         handshake_by_app: Whether the app opened the connection itself, so that what it asked for is its own.
+        heard: What the software speaker played; None where there was none: in the null test, and for an app that runs elsewhere.
     """
 
     handler: str
     events: Sequence[Event]
     overdue_jobs: Tuple[str, ...] = ()
     handshake_by_app: bool = False
+    heard: Optional[Heard] = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ class Stage:
         closing: Given what speaks for the user, who else closes when the recorded app would close now.
         run: Runs the app, with what watches it on this clock.
         opened: Called with the connection of the websockets library as soon as it is open.
+        plays: Called with the streams of the speaker, to which each is added when it begins, before the handler is built.
     """
 
     url: str
@@ -119,6 +124,7 @@ class Stage:
     closing: Callable[[Service], Leaving]
     run: Callable[[App], Awaitable[None]]
     opened: Callable[[Any], object] = id
+    plays: Callable[[Sequence[Playback]], object] = id
 
 
 def run_guarded(
@@ -169,6 +175,7 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
     """
     journal, redact, audio = stage.journal, options.redact, user_audio(recording)
     with replay_sound(audio, journal, stage.clock if isinstance(stage.clock, VirtualLoop) else None) as sound:
+        stage.plays(sound.speaker.playbacks)
         with LeftBehind(journal, EVI, redact) as left_behind:
             asyncio.get_running_loop().set_exception_handler(left_behind.unhandled)
             callbacks = callbacks_for(handler, name_of(handler), write=options.write, redact=redact, arguments=options.arguments)

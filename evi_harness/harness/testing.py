@@ -26,6 +26,7 @@ from evi_harness.harness.comparing import Rules
 from evi_harness.harness.discretion import Discreet, known_secrets, redactor_for
 from evi_harness.harness.expecting import load_expected
 from evi_harness.harness.folders import new_folder
+from evi_harness.harness.heard_audio import keep_heard
 from evi_harness.harness.judging import Judging, Replayed, judged
 from evi_harness.harness.replay import ReplayResult, replay_session
 from evi_harness.harness.run import REAL, Run
@@ -219,7 +220,7 @@ class Replayer:
         except EviHarnessError as error:
             # Where in the harness it was noticed helps nobody; what it came from stays.
             raise error.with_traceback(None)  # noqa: B904 - it is the same exception
-        result = CheckedReplay(found.report, found.redactor)
+        result = CheckedReplay(found.report, found.redactor, found.heard)
         self._keep(result)
         return result
 
@@ -403,8 +404,9 @@ def write_report(folder: Path, test: str, number: int, result: CheckedReplay) ->
         if not result.passed:
             kept = new_folder(folder, name)
             write_session(kept, result.session, EVI, secrets=known_secrets(result.report.recorded, result.session))
-            lines.append(f"written    {kept}")
-            told = {**told, "folder": str(kept)}
+            file = keep_heard(kept, result.heard, result.redactor)
+            lines += [*(f"note       {remark}" for remark in file.remarks), f"written    {kept}"]
+            told = {**told, "folder": str(kept), "heard": None if file.file is None else str(file.file)}
         (folder / f"{name}.txt").write_text("\n".join([test, *lines, ""]), encoding="utf-8")
         (folder / f"{name}.json").write_text(json.dumps(told, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Callable, Optional, Sequence, Union
 
+from evi_harness.audio.speaker import Playback
 from evi_harness.evi.dialect import EVI
+from evi_harness.harness.heard_audio import Heard
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.outside import Outside
 from evi_harness.harness.run import RECORDED, Run, RunOptions, Stage, name_of, recording_of, run_guarded, run_handler, run_null
@@ -62,6 +64,7 @@ class _VirtualRun:
         self._journal: Optional[Journal] = None
         self._blocked: Optional[BlockedNotes] = None
         self._app: Optional[App] = None
+        self._playbacks: Optional[Sequence[Playback]] = None
         self._outside = Outside(recording.session, options.outside, redact=options.redact)
 
     def go(self) -> Run:
@@ -75,7 +78,8 @@ class _VirtualRun:
         )
         assert self._loop is not None
         assert self._journal is not None
-        return Run(name_of(self._handler), self._journal.events, self._loop.overdue_jobs)
+        heard = Heard.of(self._playbacks, self._journal.opened_at_ns, self._recording.speed)
+        return Run(name_of(self._handler), self._journal.events, self._loop.overdue_jobs, heard=heard)
 
     async def _main(self, loop: VirtualLoop) -> None:
         self._loop = loop
@@ -97,7 +101,14 @@ class _VirtualRun:
             if self._handler == RECORDED:
                 await run_null(self._recording.session, carrier.url, journal, loop)
             else:
-                stage = Stage(carrier.url, loop, journal, lambda user: Leaving(user, player), lambda app: self._run_app(app, loop, journal))
+                stage = Stage(
+                    carrier.url,
+                    loop,
+                    journal,
+                    lambda user: Leaving(user, player),
+                    lambda app: self._run_app(app, loop, journal),
+                    plays=self._plays,
+                )
                 await run_handler(self._recording, self._handler, self._options, stage)
             if journal.opened_at_ns is not None:
                 await asyncio.wait({asyncio.ensure_future(over.wait())}, timeout=END_WAIT_S)
@@ -113,6 +124,9 @@ class _VirtualRun:
             computing = Computing(journal, loop.steps, sampler, COMPUTING_NS if blocked_ns is None else blocked_ns)
             await run_app(app)
             computing.finish()
+
+    def _plays(self, playbacks: Sequence[Playback]) -> None:
+        self._playbacks = playbacks
 
     def _progress(self) -> int:
         # Time that moves and frames that cross are progress; a loop that only spins makes none.

@@ -63,6 +63,8 @@ class ReplayReport:
         overdue_jobs: Jobs that the clock did not wait for.
         real_s: Real time that the replay took, in seconds.
         folder: Where the replay's session was written, if it was.
+        heard: The file in it that has what was heard, None where there is none.
+        remarks: What there is to say of the run besides its notes, a sentence each.
         handshake_by: Who opened the connection: ``app``, whose handshake is then compared, or ``harness``.
         max_late_ns: How late a message may be sent, None for as late as it likes.
         strict: Whether what is given anew in each run was compared too.
@@ -85,6 +87,8 @@ class ReplayReport:
     overdue_jobs: Tuple[str, ...] = ()
     real_s: float = 0.0
     folder: Optional[str] = None
+    heard: Optional[str] = None
+    remarks: Tuple[str, ...] = ()
     handshake_by: str = "harness"
     max_late_ns: Optional[int] = None
     strict: bool = False
@@ -199,7 +203,7 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     yield from _found(report, dialect, with_surroundings=True)
     if report.expectation is not None:
         yield from _labelled("expected", expectation_lines(report.expectation, dialect))
-    for line in [*remarks(report.live), *report.verdict.remarks, *_lateness(report), *_ignored(report)]:
+    for line in [*remarks(report.live), *report.verdict.remarks, *report.remarks, *_lateness(report), *_ignored(report)]:
         yield _row("note", line)
     for job in report.overdue_jobs:
         yield _row("note", f"not deterministic: the clock did not wait for {job}")
@@ -426,7 +430,7 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
             {"recorded_seq": one.recorded_seq, "live_seq": one.live_seq, "late_ns": one.late_ns, "what": one.what}
             for one in report.verdict.late
         ],
-        "notes": [*remarks(report.live), *report.verdict.remarks],
+        "notes": [*remarks(report.live), *report.verdict.remarks, *report.remarks],
         "upgraded": [{"recorded_seq": seq, "added": list(added)} for seq, added in report.upgraded],
         "twice": None if report.twice is None else {"identical": not report.twice, "first_difference": list(report.twice)},
         "overdue_jobs": list(report.overdue_jobs),
@@ -436,6 +440,7 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
         "n_received": sum(isinstance(event, Received) for event in report.live.events),
         "duration_ns": report.live.duration_ns,
         "folder": report.folder,
+        "heard": report.heard,
     }
 
 

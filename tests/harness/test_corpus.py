@@ -14,7 +14,7 @@ import pytest
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.harness.corpus import replay_corpus, replay_one
 from evi_harness.harness.executors import lent_executor
-from evi_harness.harness.sessions import find_sessions, load_session
+from evi_harness.harness.sessions import check_session, find_sessions, load_session
 
 REPOSITORY = Path(__file__).parents[2]
 WEATHER, TYPED, DEMO = (REPOSITORY / "sessions" / name for name in ("weather", "typed", "demo"))
@@ -61,6 +61,17 @@ def test_outcomes_come_back_in_the_order_given(corpus: Path, n_jobs: int) -> Non
     assert list(told.items()) == [("a", 0), ("b/weather", 0), ("broken", 3), ("c", 0)]
     assert sorted(seen) == sorted(one.folder for one in report.outcomes)
     assert (report.passed, report.exit_code, report.n_workers) == (False, 3, n_jobs)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_what_was_heard_is_written_with_each_session(tmp_path: Path, n_jobs: int) -> None:
+    """Wherever it was replayed; the report of each says where it is."""
+    handler = f"{HANDLERS}/weather.py:WeatherApp"
+    report = replay_corpus([WEATHER, TYPED], n_jobs=n_jobs, handler=handler, out=tmp_path, keep_json=True)
+    told = [one.json for one in report.outcomes]
+    assert [Path(one["heard"]) for one in told if one is not None] == [Path(one["folder"]) / "heard.wav" for one in told if one is not None]
+    assert len(list(tmp_path.glob("*/heard.wav"))) == 2
+    assert [check_session(folder) for folder in tmp_path.iterdir()] == [[], []]
 
 
 def test_failing_ones_stand_last_with_their_reports(corpus: Path) -> None:

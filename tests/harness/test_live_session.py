@@ -22,7 +22,7 @@ from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.dialect import EVI
 from evi_harness.evi.messages import EMOTIONS
-from evi_harness.harness import live_session
+from evi_harness.harness import heard_audio, live_session
 from evi_harness.harness.devices import Device
 from evi_harness.harness.live_session import LiveOptions, record_live
 from evi_harness.harness.replay import replay_session
@@ -176,6 +176,40 @@ def test_a_voice_to_the_simulator_in_another_process(monkeypatch, tmp_path, shar
     for handler in (None, "recorded"):
         replay = replay_session(result.folder, handler=handler, write=lambda _: None)
         assert replay.passed, replay.lines()
+
+
+def test_what_was_heard_is_in_the_session(mic):
+    """heard.wav holds the reply to the sample, when the speaker played it, and the microphone's file where it was sent."""
+    result, _ = recorded(mic, name="heard", allow_user_interrupt=True)
+    session = load_session(result.folder)
+    samples, rate = soundfile.read(str(result.folder / "heard.wav"), dtype="int16", always_2d=True)
+    assert (rate, samples.shape[1], result.heard.file) == (24_000, 2, result.folder / "heard.wav")
+    assert [track.track for track in session.header.tracks] == ["user", "assistant", "heard"]
+    assert check_session(result.folder) == []
+    assert len(samples) >= session.duration_ns * rate // 10**9
+    right, played = samples[:, 1].tobytes(), wav.split(VOICE).samples
+    at = right.index(played)
+    assert not right[:at].strip(b"\0")
+    assert not right[at + len(played) :].strip(b"\0")
+    came_ns = next(event.at_ns for event in session.received if EVI.read("received", event.frame).type == "audio_output")
+    assert 0 <= at / 2 / rate - came_ns / 1e9 < 1
+    first_ns = next(event.at_ns for event in session.sent if event.frame.opcode == BINARY)
+    left = samples[:, 0].astype(int)
+    at = next(place for place, value in enumerate(left) if value >= 100)
+    # The microphone's sample 100 has the value 100, and the first frame was sent when its 10 ms were over.
+    assert abs(at / rate - (first_ns / 1e9 - 0.01 + 100 / 16_000)) < 0.06
+    assert abs(left[at + 480] - 420) <= 5
+
+
+def test_a_heard_file_that_cannot_be_written_is_said(mic, monkeypatch):
+    """The recording is complete and a success without it; a line says that it is missing."""
+    monkeypatch.setattr(heard_audio, "MAX_TRACK_BYTES", 1000)
+    result, _ = recorded(mic, name="full")
+    assert (result.problem, result.heard.file) == (None, None)
+    (note,) = [line for line in result.lines() if line.startswith("note: ")]
+    assert "heard.wav cannot be written" in note
+    assert result.lines()[-1].startswith("session: ")
+    assert check_session(result.folder) == []
 
 
 @pytest.fixture

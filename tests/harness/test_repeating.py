@@ -53,6 +53,15 @@ def test_all_runs_pass():
     assert repeated.json()["n_failed"] == 0
 
 
+def test_what_was_heard_in_each_run_is_not_held_in_memory(by_chance, tmp_path):
+    """A hundred runs of half an hour would be gigabytes; where a folder is named, it is on disk."""
+    assert replay_repeatedly(TYPED, 1, seed=1, **by_chance(0)).heard is not None
+    repeated = replay_repeatedly(TYPED, 2, seed=1, out=tmp_path / "out", **by_chance(0))
+    assert [result.heard for result in repeated.results] == [None, None]
+    assert len({result.report.heard for result in repeated.results}) == 2
+    assert all(Path(result.report.heard).is_file() for result in repeated.results)
+
+
 def test_a_handler_that_fails_by_chance_is_flaky(by_chance):
     """Each run has a seed of its own; what is shown is the first that failed, with the seed that brings it again."""
     options = by_chance(0.5)

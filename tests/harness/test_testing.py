@@ -11,6 +11,7 @@ from typing import Any, Callable, List
 import pytest
 
 from evi_harness.errors import EviHarnessError, HandlerError, UsageError
+from evi_harness.harness.sessions import check_session
 from evi_harness.harness.testing import CheckedReplay, CheckedServer, Defaults, Replayer, write_report
 from evi_harness.session.events import Sent
 
@@ -185,3 +186,14 @@ def test_the_session_of_a_failure_can_be_read_again(replay: Callable[..., Checke
     again = Replayer(folder, Defaults(), lambda _: None)("recorded")
     assert any(isinstance(event, Sent) for event in again.session.events)
     assert f"written    {folder}" in (tmp_path / "t.txt").read_text(encoding="utf-8")
+
+
+def test_what_a_failure_sounded_like_is_kept_with_it(replay: Callable[..., CheckedReplay], tmp_path: Path) -> None:
+    """The session of a failed replay has its heard.wav, and the report says where; of an app of the test's own there is none."""
+    write_report(tmp_path, "t", 1, replay("never_answers.py:App"))
+    told = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+    assert told["heard"] == f"{told['folder']}/heard.wav"
+    assert check_session(told["folder"]) == []
+    assert Path(told["heard"]).stat().st_size > 1_000_000
+    write_report(tmp_path, "u", 1, replay(None, ignore=("$.content",), first="turn 2", last="turn 2"))
+    assert json.loads((tmp_path / "u.json").read_text(encoding="utf-8"))["heard"] is None
