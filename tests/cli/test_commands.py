@@ -21,6 +21,7 @@ COMMANDS = [
     ["latency"],
     ["ab"],
     ["check"],
+    ["export"],
     ["import"],
     ["import", "capture"],
     ["serve"],
