@@ -87,7 +87,9 @@ def keeping_up(live: Session, dialect: Dialect, speed: Optional[Fraction]) -> Ke
 
 def _messages(live: Session, dialect: Dialect, speed: Fraction) -> Iterator[_Message]:
     """The messages in the order of their coming, without those of which it is told elsewhere that they blocked the loop."""
-    told = {note.of for note in live.notes if note.name == "blocked" and "cpu_ns" in note.data}
+    # In virtual time one has ``cpu_ns`` where it computed, and in real time every one is a sample; what only slept costs no processor time.
+    blocked = (note for note in live.notes if note.name == "blocked")
+    told = {note.of for note in blocked if "cpu_ns" in note.data or note.data.get("sample")}
     cpu_ns: Dict[int, int] = {}
     for note in live.notes:
         if note.name == "handler_cpu" and note.of is not None and note.of not in told:

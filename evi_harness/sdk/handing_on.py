@@ -1,10 +1,12 @@
 """What a handler hands on to the SDK's player, item by item: its ``byte_strs``, and whatever else it gives to the SDK's interface.
 
 An item counts from when it was put into the stream. One that the app takes out again itself, as when it drops its queue at an interruption,
-was not handed on. Of an iterable that is no stream of the SDK's, an item counts from when the player takes it.
+was not handed on. Neither was one in a stream that the SDK's player was never given, as when the handler makes its stream anew while the
+player goes on with the old one. Of an iterable that is no stream of the SDK's, an item counts from when the player takes it.
 
 The player takes the format of the whole stream from its first item (from 0.11.3 on; from each item before), and plays what has no header as
-48 kHz mono. So a headerless item is in the format of the stream that it is in.
+48 kHz mono. So a headerless item is in the format of the stream that it is in. Only what begins like MP3 is decoded; all else is played as
+samples, whatever it is.
 
 What the player holds when the user interrupts, nobody can take back from it: how much of that was still to be heard is the note
 ``player_tail``.
@@ -39,7 +41,8 @@ _CHAT_CLIENT = "hume.empathic_voice.chat.audio.chat_client"
 _PLAYER = "hume.empathic_voice.chat.audio.audio_utilities"
 _STREAM_FILE = "asyncio_utilities.py"
 _SDK = "hume"
-_NOT_PCM = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"OggS", b"fLaC", b"\x1aE\xdf\xa3")
+# As audio_utilities._looks_like_mp3 has it. The last three are also samples that headerless PCM may begin with.
+_MP3 = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 
 
 def is_players(callback: Any) -> bool:
@@ -49,12 +52,14 @@ def is_players(callback: Any) -> bool:
 
 @dataclass(eq=False)
 class _Item:
-    """Something that was put into a stream."""
+    """Something that was put into a stream, or, where ``queue`` is None, taken out of another iterable."""
 
     at_ns: int
     data: Any
     standing: Hashable
+    queue: Any = None
     is_withdrawn: bool = False
+    is_taken: bool = False
 
 
 class HandingOn:
@@ -81,7 +86,9 @@ class HandingOn:
         self._hooks = Hooks()
         self._items: List[_Item] = []
         self._taken: List[Taken] = []
-        self._is_watched = self._has_stream = False
+        # The queues that the SDK's player was given; empty where none was opened.
+        self._players: List[Any] = []
+        self._is_watched = self._has_stream = self._is_over = False
         # How long all plays that the player has taken, and the format of what has no header.
         self._taken_ns = 0
         self._pcm = HEADERLESS
@@ -98,8 +105,14 @@ class HandingOn:
 
         def new_watched(*args: Any, **kwargs: Any) -> Any:
             client = new(*args, **kwargs)
+            if self._is_over:
+                # Somebody else has replaced it since, so that it could not be put back.
+                return client
             queue = getattr(client.byte_strs, "queue", None)
-            if not self._watch(queue):
+            if self._watch(queue):
+                self._players.append(queue)
+            else:
+                self._has_stream = self._has_stream or self._byte_strs() is not None
                 client.byte_strs = self._passed_on(client.byte_strs)
             return client
 
@@ -107,9 +120,8 @@ class HandingOn:
 
     def before(self) -> None:
         """The handler gets a message: it may have made another stream meanwhile."""
-        stream = self._byte_strs()
-        self._has_stream = self._has_stream or stream is not None
-        self._watch(getattr(stream, "queue", None))
+        if self._watch(getattr(self._byte_strs(), "queue", None)):
+            self._has_stream = True
 
     def interrupted(self, event: Event) -> None:
         """The handler has returned from an interruption.
@@ -129,12 +141,18 @@ class HandingOn:
         Returns:
             What was handed on.
         """
+        self._is_over = True
         self._hooks.restore()
-        kept = [index for index, item in enumerate(self._items) if not item.is_withdrawn]
+        kept = [index for index, item in enumerate(self._items) if self._is_handed_on(item)]
         # How many of those that count had been handed on, by how many had been put.
         n_before = {index: number for number, index in enumerate(kept)}
         taken = [Taken(one.seq, one.at_ns, sum(index < one.n_handed for index in n_before)) for one in self._taken]
         return HandedOn(_decoded([self._items[index] for index in kept]), taken, self._is_watched, self._has_stream)
+
+    def _is_handed_on(self, item: _Item) -> bool:
+        if item.is_withdrawn:
+            return False
+        return item.is_taken or not self._players or any(item.queue is one for one in self._players)
 
     def _watch(self, queue: Any) -> bool:
         """Watch a queue, once; whether it can be watched."""
@@ -146,10 +164,11 @@ class HandingOn:
         # ``_put`` and ``_get`` are what asyncio.Queue leaves to its subclasses: every way of putting and taking goes through them.
         real_put, real_get = queue._put, queue._get
         # In the order in which they are in the queue; those from before count from now on.
-        inside = deque(self._put(item, None) for item in getattr(queue, "_queue", ()))
+        inside = deque(self._put(item, None, queue) for item in getattr(queue, "_queue", ()))
 
         def put(item: Any) -> None:
-            inside.append(self._put(item, self._standing()))
+            if not self._is_over:
+                inside.append(self._put(item, self._standing(), queue))
             real_put(item)
 
         def get() -> Any:
@@ -169,12 +188,11 @@ class HandingOn:
         """An iterable that is no stream, item by item."""
         self._is_watched = True
         async for data in iterable:
-            item = self._put(data, None)
-            self._count(item)
+            self._count(self._put(data, None))
             yield data
 
-    def _put(self, data: Any, standing: Hashable) -> _Item:
-        item = _Item(self._journal.now_ns, data, standing)
+    def _put(self, data: Any, standing: Hashable, queue: Any = None) -> _Item:
+        item = _Item(self._journal.now_ns, data, standing, queue)
         self._items.append(item)
         return item
 
@@ -185,8 +203,12 @@ class HandingOn:
             self._count(item)
 
     def _count(self, item: _Item) -> None:
-        if isinstance(item.data, (bytes, bytearray)):
-            wav = split(bytes(item.data)) if item.data[:4] == b"RIFF" else None
+        item.is_taken = True
+        if isinstance(item.data, (bytearray, memoryview)):
+            # The player copies it now, and the app may use its buffer again.
+            item.data = bytes(item.data)
+        if isinstance(item.data, bytes):
+            wav = split(item.data) if item.data[:4] == b"RIFF" else None
             self._pcm = self._pcm if wav is None else wav.pcm
             self._taken_ns += self._pcm.length_ns(len(item.data if wav is None else wav.samples))
 
@@ -203,23 +225,30 @@ def _is_apps_own() -> bool:
 def _decoded(items: List[_Item]) -> List[Handed]:
     """What was handed on as the player takes it: each item in its own format, or in that of the stream."""
     is_one_stream = _version() >= _ONE_STREAM
-    stream: Optional[Pcm] = None
-    found = []
-    for number, item in enumerate(items):
+    found: List[Handed] = []
+    # What the first item says of those behind it: the format of what has no header, and whether all of it is one MP3.
+    stream, is_mp3 = HEADERLESS, False
+    for item in items:
+        is_first = not found
         if not isinstance(item.data, (bytes, bytearray, memoryview)):
+            found.append(Handed(item.at_ns, b"", None, item.standing, f"it is of type {type(item.data).__name__}, not bytes"))
             continue
         data = bytes(item.data)
         wav = split(data)
+        if is_first or not is_one_stream:
+            is_mp3 = data.startswith(_MP3)
+        if is_mp3:
+            found.append(Handed(item.at_ns, data, None, item.standing, "it is MP3"))
+            continue
         if wav is not None and wav.pcm.width == 2:
             pcm = wav.pcm
             # Behind the first item nothing but 44 bytes is cut off: what stands behind the samples is played too.
-            samples = wav.samples if number == 0 or not _is_audible(wav.tail) else wav.samples + wav.tail
+            samples = wav.samples if is_first or not _is_audible(wav.tail) else wav.samples + wav.tail
         else:
-            pcm, samples = (stream if is_one_stream and stream is not None else HEADERLESS), data
-        if stream is None:
+            pcm, samples = stream, data
+        if is_first and is_one_stream:
             stream = pcm
-        why = "it is not PCM" if data.startswith(_NOT_PCM) else ""
-        found.append(Handed(item.at_ns, samples, None if why else pcm, item.standing, why))
+        found.append(Handed(item.at_ns, samples, pcm, item.standing))
     return found
 
 

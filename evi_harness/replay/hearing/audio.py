@@ -204,6 +204,11 @@ class PlayedAudio:
         """When the last piece was over."""
         return self.pieces[-1].end_ns
 
+    @property
+    def is_handed_on(self) -> bool:
+        """Whether its times are those at which it was handed on: none of its pieces takes time."""
+        return all(piece.end_ns == piece.at_ns for piece in self.pieces)
+
     def piece_at(self, at: int) -> Piece:
         """The piece that a sample belongs to."""
         return self.pieces[self._index_at(at)]
@@ -219,7 +224,8 @@ class PlayedAudio:
         """The places between two others, cut where pieces end."""
         cuts = [start]
         for offset in self._offsets[self._index_at(start) + 1 :]:
-            at = offset // self.pcm.frame_bytes
+            # A sample that begins in one piece and ends in the next belongs to the first.
+            at = -(-offset // self.pcm.frame_bytes)
             if at >= stop:
                 break
             if at > cuts[-1]:

@@ -111,7 +111,7 @@ class Match:
         for start, stop in self.unplayed[max(0, index) :]:
             if start >= last:
                 break
-            if stop > first:
+            if stop > first < last:
                 found.append((max(first, start), min(last, stop)))
         return found
 
@@ -180,6 +180,7 @@ class _Walk:
         self._coverage = coverage
         self._played = stream.data
         self._there = received.data
+        self._is_handed_on = stream.is_handed_on
         # Where the two stand: in what was played, and in what was received.
         self._start = 0
         self._at = coverage.first_gap()
@@ -204,8 +205,10 @@ class _Walk:
 
     def _go_on(self) -> bool:
         """Take what is equal from here on, as far as it is all new or all known; whether anything is."""
-        most = min(self._stream.n_samples - self._start, self._coverage.change_at(self._at) - self._at)
-        if self._at >= self._received.n_samples or most <= 0:
+        if self._at >= self._received.n_samples:
+            return False
+        most = self._most(self._start, self._at)
+        if most <= 0:
             return False
         n = _equal(self._played, self._start, self._there, self._at, most)
         is_new = not self._coverage.is_covered(self._at)
@@ -213,6 +216,14 @@ class _Walk:
             return False
         self._take(self._start, self._at, n)
         return True
+
+    def _most(self, start: int, at: int) -> int:
+        """How many samples can be equal from two places on: none that had not come when it was handed on, and all new or all known."""
+        ends = [self._coverage.change_at(at)]
+        if self._is_handed_on:
+            # A device's blocks have the times at which they were due; on a busy machine they are filled later.
+            ends.append(self._received.arrived(self._stream.time_ns(start)))
+        return min(self._stream.n_samples - start, min(ends) - at)
 
     def _goes_on_elsewhere(self) -> bool:
         """Whether what comes next stands somewhere that was not played yet, so that it need not be taken for a repetition."""
@@ -272,7 +283,7 @@ class _Walk:
             if found < 0 or found % 2:
                 continue
             at = self._at + found // 2
-            most = min(n_samples - start, self._coverage.change_at(at) - at)
+            most = self._most(start, at)
             n = _equal(self._played, start, self._there, at, most)
             if n < min(most, MIN_NEAR) or self._coverage.is_covered(at):
                 continue
@@ -299,7 +310,7 @@ class _Walk:
             back = _equal_back(self._played, self._start, start, self._there, place)
             self._n_thorough = max(self._n_thorough - (start - back - self._start), _samples(AGAIN_THOROUGH_NS, rate))
             self._pass_over(start - back)
-            most = min(n_samples - start, self._coverage.change_at(place) - place)
+            most = self._most(start, place)
             n = _equal(self._played, start, self._there, place, most)
             self._take(start - back, place - back, back + n)
             return
