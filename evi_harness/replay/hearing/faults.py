@@ -142,6 +142,7 @@ class _Heard:
         reply: The reply.
         first, last: From where to where its chunks are, in received samples.
         losses: What of it was never played.
+        unplayed: From where to where what of it was never played is, what is quiet included; empty where all of it was.
         parts: What was played at its time and matches nothing, without what is silent.
         silent_ns: How long silence was played at its time.
         faint_ns: How long something was played at its time that is too faint to be a part.
@@ -151,6 +152,7 @@ class _Heard:
     first: int
     last: int
     losses: List[_Loss] = field(default_factory=list)
+    unplayed: Tuple[int, int] = (0, 0)
     parts: List[_Part] = field(default_factory=list)
     silent_ns: int = 0
     faint_ns: int = 0
@@ -225,6 +227,10 @@ class _Judging:
                 one.last = max(one.last, stop)
         for loss in self._losses():
             heard[self._received.chunks[loss.chunk].reply].losses.append(loss)
+        for one in heard.values():
+            unplayed = self._match.unplayed_within(one.first, one.last)
+            if unplayed:
+                one.unplayed = unplayed[0][0], unplayed[-1][1]
         for part in self._match.unmatched:
             self._give(part, heard)
         return list(heard.values())
@@ -335,7 +341,8 @@ class _Judging:
         elif found.unlike_ns >= UNJUDGED_NS and found.n_voiced >= 2:
             strange.append(self._strange(one, one.parts))
         else:
-            looks = self._looks(one) if found.unlike_ns else ""
+            # Of parts that are each too short to be compared, it may be known all the same what they are.
+            looks = self._looks(one) if found.unlike_ns or found.unknown_ns else ""
             if looks:
                 strange.append(self._strange(one, one.parts, looks))
             else:
@@ -381,14 +388,15 @@ class _Judging:
             return _Comparison(length_ns, 0, 0, found.median, found.n_voiced)
         return _Comparison(0, length_ns, 0, found.median, found.n_voiced)
 
+    def _part_peak(self, part: _Part) -> int:
+        return peak(self._match.played[part.stream].samples(part.start, part.stop))
+
     def _part_ns(self, part: _Part) -> int:
         return _ns(part.stop - part.start, self._match.played[part.stream].pcm.rate)
 
     def _suspect(self, part: _Part, one: _Heard) -> Suspect:
         """What was played beside what it should be: between the samples that were played before and behind it, as far as of this reply."""
-        first, last = one.first, one.last
-        if one.losses:
-            first, last = one.losses[0].start, one.losses[-1].stop
+        first, last = one.unplayed if any(one.unplayed) else (one.first, one.last)
         after, before = part.after, part.before
         if after is not None and one.first <= after < one.last:
             first = after
@@ -597,7 +605,7 @@ class _Judging:
 
     def _own_sound(self, one: _Heard) -> Iterator[Fault]:
         """Sound of the app's own: no fault, and not passed over in silence either."""
-        long = [part for part in one.parts if self._part_ns(part) >= PART_NS]
+        long = [part for part in one.parts if self._part_ns(part) >= PART_NS and self._part_peak(part) >= QUIET]
         if long:
             strange = self._strange(one, long)
             beside = "before anything was received" if one is self._before else f"beside {_whole(one)}"

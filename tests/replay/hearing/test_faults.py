@@ -459,6 +459,11 @@ def test_a_sound_of_the_apps_own_is_no_fault(chunks, pieces, expected):
     assert told(chunks, pieces) == expected
 
 
+def test_what_is_inaudible_is_no_sound_of_the_apps_own():
+    """As the floor of a recording is, or dither."""
+    assert judged(THREE, [*in_turn(1, 2, 3), piece(9, 300, noise(4800, peak=150))]) == []
+
+
 def test_a_chunk_is_lost_though_something_else_is_played():
     """An app that plays most of a reply as it is has not made that of the rest."""
     chunks = [chunk(number) for number in range(1, 7)]
@@ -486,11 +491,11 @@ def gained(data, factor):
     return pcm16([max(-32768, min(32767, round(value * factor))) for value in samples_of(data)])
 
 
-def faded(data):
-    """In and out within 300 ms."""
+def faded(data, n=7200):
+    """In and out within so many samples."""
     values = samples_of(data)
     last = len(values) - 1
-    return pcm16([round(value * min(1.0, at / 7200, (last - at) / 7200)) for at, value in enumerate(values)])
+    return pcm16([round(value * min(1.0, at / n, (last - at) / n)) for at, value in enumerate(values)])
 
 
 def paused(data):
@@ -526,6 +531,21 @@ def test_a_fade_changes_a_part(speech):
     """At most a warning: what lies between its ends is what was received."""
     found = kinds(spoken(speech("springs")), [piece(1, 0, faded(speech("springs")))])
     assert found in ([], [("changed_audio", 1)])
+
+
+def test_a_fade_at_both_ends_of_every_chunk_is_a_change(speech):
+    """Also where a reply begins with what is all but silent, which is found nowhere: it is compared with its own place."""
+    data = speech("user")[: 48_000 * 4]
+    chunks = [*spoken(speech("water"), reply=1), *spoken(data, reply=2, at_ms=9000, first=100)]
+    pieces = [Piece(one.at_ns, one.at_ns, MONO, faded(one.samples, 480), 0, at) for at, one in enumerate(chunks)]
+    assert kinds(chunks, pieces) == [("changed_audio", 1)]
+
+
+def test_parts_that_are_too_short_to_compare_may_be_known_all_the_same(speech):
+    """Each chunk without its first byte: every second one is in step again."""
+    chunks = spoken(speech("springs"))
+    found = kinds(chunks, [piece(1, 0, b"".join(one.samples[1:] for one in chunks))])
+    assert ("wrong_audio", 1) in found
 
 
 WRONG = {
