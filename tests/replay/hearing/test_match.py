@@ -197,6 +197,30 @@ def test_chunks_of_several_rates_are_one_stream():
     assert match.unplayed == match.unmatched == []
 
 
+def test_what_goes_on_where_it_was_played_already_may_be_something_new():
+    """Of two equal chunks, the one that is not played yet is meant, though the other comes next."""
+    first, same, middle, last = CHUNKS[:4]
+    match = match_of([first, same, middle, same, last], [same + first + same])
+    assert [(one.at // CHUNK, one.is_again) for one in match.matched] == [(1, False), (0, False), (3, False)]
+    assert match.unplayed == [(2 * CHUNK, 3 * CHUNK), (4 * CHUNK, 5 * CHUNK)]
+
+
+def test_a_short_piece_from_far_away_is_not_passed_over():
+    """What comes next is near, but what comes before it stands somewhere too."""
+    chunks = [loud(CHUNK, CHUNK * number) for number in range(16)]
+    match = match_of(chunks, [chunks[0] + chunks[14][:960] + b"".join(chunks[1:14])])
+    assert rows(match)[:3] == [(0, 0, CHUNK, False), (CHUNK, 14 * CHUNK, 480, False), (CHUNK + 480, CHUNK, 13 * CHUNK, False)]
+    assert match.unmatched == []
+
+
+@pytest.mark.parametrize(("n", "is_found"), [(100, False), (239, False), (240, True)])
+def test_a_few_equal_samples_are_chance(n, is_found):
+    """Unless they are a block of the table, or all that follows."""
+    strange = CHUNKS[1][100 : 100 + 2 * n] + noise(3000, 7)
+    match = match_of(CHUNKS, [CHUNKS[0] + strange])
+    assert rows(match)[1:] == ([(CHUNK, CHUNK + 50, n, False)] if is_found else [])
+
+
 # Silence.
 
 
