@@ -63,9 +63,7 @@ def note_heard(
     """
     if journal.opened_at_ns is None:
         return
-    listening = _Listening(journal, playbacks, dialect, handed or HandedOn(), is_players)
-    for name, seq, data in listening.notes(places):
-        journal.note(name, of=seq, **data)
+    _Listening(journal, playbacks, dialect, handed or HandedOn(), is_players).note(journal, places)
 
 
 class _Listening:
@@ -93,22 +91,18 @@ class _Listening:
         # What the app is judged by, once it was.
         self._by_app = self._heard
 
-    def notes(self, places: Callable[[Iterable[Any]], List[Any]]) -> Iterator[Tuple[str, Optional[int], Dict[str, Any]]]:
-        """Name, event and data of each note."""
+    def note(self, journal: Journal, places: Callable[[Iterable[Any]], List[Any]]) -> None:
+        """Write the notes."""
         for heard in heard_chunks(self._heard):
-            yield "heard", heard.seq, {"at_ns": heard.at_ns, "until_ns": heard.until_ns}
+            journal.note("heard", of=heard.seq, at_ns=heard.at_ns, until_ns=heard.until_ns)
         for fault in self._faults():
             standings = [self._handed.items[number].standing for number in fault.pieces if number < len(self._handed.items)]
-            told = places(standings)
-            data: Dict[str, Any] = {"at_ns": fault.at_ns, "what": fault.what, **fault.facts}
-            if fault.detail:
-                data["detail"] = list(fault.detail)
-            if told:
-                data["places"] = told
-            yield fault.kind, fault.seq, data
+            told = {"detail": list(fault.detail), "places": places(standings)}
+            facts = {**fault.facts, **{name: value for name, value in told.items() if value}}
+            journal.note(fault.kind, of=fault.seq, at_ns=fault.at_ns, what=fault.what, **facts)
         what = self._players_doing()
         if what:
-            yield "player_changes", None, {"what": what}
+            journal.note("player_changes", what=what)
 
     def _faults(self) -> Iterator[Fault]:
         yield from self._undecoded()

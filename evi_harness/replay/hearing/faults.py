@@ -33,6 +33,8 @@ LENGTH_NS = 100_000_000
 UNJUDGED_NS = 300_000_000
 # Where so many parts were not what they should be, the others are not looked for far from their places.
 N_FAR_TRIED = 8
+# How many windows of a part are compared at least: the median of fewer may be alike by chance, for two sentences of one voice.
+N_LEAST = 5
 # What fills its place exactly, and is too short for windows, is the same sound from here on: a fade from nothing gives 0.8.
 ALIKE_SHORT = 0.5
 # An app that was seen to play this share of a reply unchanged has not changed the rest.
@@ -358,7 +360,7 @@ class _Judging:
         found = [self._compare_short(self._suspect(part, one)) for part in one.parts if self._part_ns(part) < UNJUDGED_NS]
         long = sorted((part for part in one.parts if self._part_ns(part) >= UNJUDGED_NS), key=self._part_ns, reverse=True)[:N_COMPARED]
         whole_ns = sum(map(self._part_ns, long))
-        n_windows = [max(3, N_WINDOWS * self._part_ns(part) // whole_ns) for part in long]
+        n_windows = [max(N_LEAST, N_WINDOWS * self._part_ns(part) // whole_ns) for part in long]
         found += [self._compare_long(self._suspect(part, one), n) for part, n in zip(long, n_windows)]
         known = [one.likeness for one in found if one.alike_ns or one.unlike_ns]
         middle = median(known) if known else 0.0
