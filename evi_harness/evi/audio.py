@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from contextlib import suppress
 from typing import Any, Iterable, Mapping, Optional, Tuple
 
 from evi_harness.errors import AudioMissing
@@ -165,6 +166,10 @@ def base64_bytes(raw: bytes) -> Optional[bytes]:
     Returns:
         The bytes; None where it is no base64.
     """
+    if len(raw) % 4 == 0:
+        # As services write it.
+        with suppress(binascii.Error, ValueError):
+            return base64.b64decode(raw, validate=True)
     if b"\\" in raw:
         try:
             raw = json.loads(b'"' + raw + b'"').encode()

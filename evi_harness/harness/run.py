@@ -21,6 +21,7 @@ from evi_harness.harness.outside import Outside, OutsideOptions
 from evi_harness.harness.user_audio import replay_sound, sent_by, user_audio
 from evi_harness.live.clock import Clock
 from evi_harness.live.exits import telling_exit
+from evi_harness.live.garbage import earlier_objects_set_aside
 from evi_harness.live.heard import note_heard
 from evi_harness.live.journal import Journal
 from evi_harness.live.left_behind import LeftBehind
@@ -152,7 +153,7 @@ def run_guarded(
     stuck: List[Standing] = []
     looking = Watchdog(progress, lambda stack: stuck.append(Standing.seen(stack, app())), timeout_s=options.timeout_s)
     try:
-        with outside, looking, telling_exit(options.redact):
+        with outside, looking, telling_exit(options.redact), earlier_objects_set_aside():
             act()
     except StuckError as error:
         noted = journal()

@@ -153,8 +153,8 @@ class _Announced:
         self._moved = moved
 
     def take(self, event: Event, at_ns: int) -> None:
+        # A carrier asks what is due after each.
         self._service.take(event, at_ns)
-        self._moved()
 
     def due(self, at_ns: int) -> Sequence[Action]:
         actions = self._service.due(at_ns)

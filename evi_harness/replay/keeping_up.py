@@ -21,6 +21,7 @@ __all__ = ["NOTED_NS", "THRESHOLD_NS", "KeepingUp", "keeping_up"]
 THRESHOLD_NS = 1_000_000_000
 # Less is not worth a note: what callbacks cost anyway.
 NOTED_NS = 50_000_000
+_SHORTEST_NS = 5_000_000
 
 
 class KeepingUp(NamedTuple):
@@ -42,7 +43,7 @@ class _Message(NamedTuple):
         seq: The message.
         at_ns: When it came, at the pace at which it was recorded.
         cpu_ns: What its callback computed.
-        sound_ns: How long its audio plays, None for one without.
+        sound_ns: How long its audio plays, None for one without, and where the callback was quicker than any audio.
     """
 
     seq: int
@@ -97,7 +98,9 @@ def _messages(live: Session, dialect: Dialect, speed: Fraction) -> Iterator[_Mes
     places = dialect.audio_places(live.handshake)
     for event in live.received:
         if event.seq in cpu_ns:
-            length_ns = places.length_ns(RECEIVED, event.frame) if places.is_audio(RECEIVED, event.frame) else None
+            # Decoding all audio to learn its length would cost more than all else here; nobody sends less than this at a time.
+            is_asked = cpu_ns[event.seq] >= _SHORTEST_NS and places.is_audio(RECEIVED, event.frame)
+            length_ns = places.length_ns(RECEIVED, event.frame) if is_asked else None
             yield _Message(event.seq, int(event.at_ns * speed), cpu_ns[event.seq], length_ns)
 
 

@@ -99,8 +99,9 @@ class Player:
         self._over = False
         close = self._plan.close
         self._closes_by_app = close if close is not None and close.by == "app" else None
-        # What _when says, until something happens: it is asked twice for each frame of audio.
+        # What _when says, until something happens: it is asked twice for each frame of audio. And the position that it waits for, if any.
         self._when_ns: Optional[int] = None
+        self._awaited_position_ns: Optional[int] = None
 
     @property
     def is_over(self) -> bool:
@@ -122,11 +123,12 @@ class Player:
 
     def take(self, event: Event, at_ns: int) -> None:
         """Take an event of the app's; see ``Service.take``."""
+        if isinstance(event, Sent):
+            self._take_sent(event, at_ns)
+            return
         self._when_ns = None
         if isinstance(event, Opened):
             self._places = self._dialect.audio_places(event.handshake)
-        elif isinstance(event, Sent):
-            self._take_sent(event, at_ns)
         elif isinstance(event, Closed) and not self._over:
             self._take_closed(at_ns)
 
@@ -152,8 +154,13 @@ class Player:
         is_audio = self._places.is_audio(event.kind, event.frame)
         length_ns = self._lengths.next_ns(self._places.length_ns(event.kind, event.frame))
         if is_audio:
-            self._positions.add(at_ns, length_ns)
+            is_first = self._positions.first_at_ns is None
+            position_ns = self._positions.add(at_ns, length_ns)
+            # Most frames change nothing: only the first one, and the one that reaches the position that the next step waits for.
+            if is_first or (self._awaited_position_ns is not None and position_ns >= self._awaited_position_ns):
+                self._when_ns = None
         else:
+            self._when_ns = None
             self._pairing.meet(self._dialect.read(event.kind, event.frame), at_ns)
 
     def _take_closed(self, at_ns: int) -> None:
@@ -180,6 +187,7 @@ class Player:
     def _when(self) -> int:
         """The next instant at which ``_advance`` has something to do if the app does nothing."""
         if self._when_ns is None:
+            self._awaited_position_ns = None
             step = self._step()
             self._when_ns = max(self._end_at_ns() if step is None else self._step_at_ns(step), self._floor_ns)
         return self._when_ns
@@ -246,6 +254,7 @@ class Player:
         reached_ns = self._positions.reached_at_ns(position_ns)
         if reached_ns is not None:
             return _Come(reached_ns)
+        self._awaited_position_ns = position_ns
         return _Waiting(self._position_expected_ns(position_ns) + self._patience.audio_ns)
 
     def _position_expected_ns(self, position_ns: int) -> int:

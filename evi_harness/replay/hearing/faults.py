@@ -697,8 +697,17 @@ class _Judging:
         """Whether something is long enough to be more than chance, and audible."""
         if self._received.length_ns(one.at, one.until) < PART_NS:
             return False
-        audible = _audible(self._received.samples(one.at, one.until))
-        return audible is not None and self._received.length_ns(one.at + audible[0], one.at + audible[1]) >= PART_NS
+        first = next(self._audible_parts(one.at, one.until), None)
+        last = next(self._audible_parts(one.at, one.until, from_the_end=True), None)
+        return first is not None and last is not None and self._received.length_ns(first[0], last[1]) >= PART_NS
+
+    def _audible_parts(self, start: int, stop: int, *, from_the_end: bool = False) -> Iterator[Tuple[int, int]]:
+        """From where to where something is audible, a second at a time: most matches are long, and audible soon."""
+        seconds = range(start, stop, self._rate_at(start))
+        for at in reversed(seconds) if from_the_end else seconds:
+            audible = _audible(self._received.samples(at, min(stop, at + seconds.step)))
+            if audible is not None:
+                yield at + audible[0], at + audible[1]
 
     def _is_one_of_a_kind(self, one: Matched) -> bool:
         return len(self._received.copies(self._received.index_at(one.at))) == 1
