@@ -6,8 +6,10 @@ in a sentence, never in a traceback; nothing heavy is imported before a command 
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
+from contextlib import suppress
 from typing import List, Optional
 
 __all__ = ["main"]
@@ -47,17 +49,32 @@ def _told(args: Optional[List[str]]) -> int:
 
 
 def _end_with(code: int) -> None:
-    """From here on, have Ctrl+C take nothing from the exit code: all is done, and the process only ends."""
+    """From here on, have no signal take anything from the exit code: all is done, and the process only ends."""
     # Not before: a signal that comes while these are imported would be told in a traceback.
-    import atexit
     import signal
     import threading
 
-    if threading.current_thread() is threading.main_thread():
-        # Another thread may take its time, and who does not wait for it is not made to.
-        signal.signal(signal.SIGINT, lambda *_: os._exit(code))
-        # Behind all threads; Python itself then drops its handlers, and the signal would be the end.
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and (name == "SIGINT" or signal.getsignal(number) is signal.SIG_DFL):
+            # Another thread may take its time, and who does not wait for it is not made to.
+            signal.signal(number, lambda *_: os._exit(code))
+            _taken.append(number)
+
+
+_taken: List[int] = []
+
+
+@atexit.register
+def _ignore_taken() -> None:
+    """Behind all threads, and all else that is done at exit: Python now drops its handlers, and a signal would be the end."""
+    if _taken:
+        import signal
+
+        for number in _taken:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _put_up_with_any_text() -> None:
@@ -90,7 +107,8 @@ def _run(args: Optional[List[str]]) -> int:
         raise
     except OSError as error:
         # The harness tells its own in sentences; what is left is the output.
-        click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+        with suppress(OSError):
+            click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 3
     except EviHarnessError as error:

@@ -1,4 +1,4 @@
-"""Ctrl+C and SIGTERM while a conversation is recorded or served: a wish to end it in good order.
+"""Ctrl+C, SIGTERM and SIGHUP while a conversation is recorded or served: a wish to end it in good order.
 
 Rules of living here: nothing is done in the signal's handler but to tell the loop. Only where the loop does not listen, since the app
 blocks it, a second signal interrupts what runs. Behind the conversation no signal disturbs the completing of the session.
@@ -16,11 +16,14 @@ from typing import Any, Callable, Dict, Optional, Type
 
 __all__ = ["Interrupts"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Windows has no SIGHUP.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Interrupts:
-    """Takes both signals for a block of code; in any thread but the main one it takes none.
+    """Takes these signals for a block of code; in any thread but the main one it takes none.
+
+    A SIGHUP that is ignored, as behind nohup, stays ignored.
 
     Attributes:
         n: How many have come.
@@ -39,7 +42,8 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                self._before[number] = signal.signal(number, self._heard)
+                if number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._heard)
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:

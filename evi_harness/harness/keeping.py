@@ -85,10 +85,18 @@ class Keeping:
         """Write what is left and complete the folder; waits for the disk.
 
         Returns:
-            The folder, None where none was made.
+            The folder, None where none was made, or where it was deleted while it was being written.
         """
         self._recorder.close(end=Anchor(self._last_ns, now_utc()))
         return self._writer.folder
+
+    @property
+    def problem(self) -> Optional[str]:
+        """Why the folder is not complete, in words; None where it is, or there was nothing to keep."""
+        failure, n_dropped = self._recorder.failure, self._recorder.n_dropped
+        if failure is not None:
+            return getattr(failure, "what", None) or str(failure)
+        return f"{n_dropped} events were dropped, since the disk did not keep up" if n_dropped else None
 
 
 class _OnDemand:
@@ -100,12 +108,15 @@ class _OnDemand:
 
     @property
     def folder(self) -> Optional[Path]:
-        return None if self._writer is None else self._writer.folder
+        return self._writer.folder if self._writer is not None and self._writer.is_there else None
 
     def write(self, event: Event) -> None:
         if self._writer is None:
             self._writer = self._make()
         self._writer.write(event)
+
+    def tend(self) -> Optional[str]:
+        return None if self._writer is None else self._writer.tend()
 
     def close(self, **changes: Any) -> None:
         if self._writer is not None:

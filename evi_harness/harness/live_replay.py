@@ -21,7 +21,7 @@ from evi_harness.evi.failures import explain
 from evi_harness.harness.discretion import Discreet, discreet_session, redactor_for
 from evi_harness.harness.endpoint import Endpoint
 from evi_harness.harness.environment import Settings, api_key_for, endpoint_for, load_environment
-from evi_harness.harness.folders import DEFAULT_OUT
+from evi_harness.harness.folders import DEFAULT_OUT, possible_name
 from evi_harness.harness.interrupts import Interrupts
 from evi_harness.harness.recording import Recording, record
 from evi_harness.harness.sessions import load_session
@@ -161,7 +161,7 @@ class _Conversation:
                 self._recording = record(
                     websocket,
                     out=self._options.out,
-                    name=f"{self._recorded.name or 'session'}-live",
+                    name=possible_name(f"{self._recorded.name or 'session'}-live"),
                     secrets=[value for value in (settings.api_key, settings.secret_key) if value],
                     user_interrupt=self._recorded.header.user_interrupt,
                     connect_ns=connect_ns,

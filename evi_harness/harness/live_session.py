@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import tempfile
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, List, Mapping, Optional
@@ -28,7 +27,7 @@ from evi_harness.harness.devices import INPUT, OUTPUT, Device, choose_device, li
 from evi_harness.harness.discretion import redactor_for
 from evi_harness.harness.endpoint import Endpoint
 from evi_harness.harness.environment import Settings, api_key_for, endpoint_for, load_environment
-from evi_harness.harness.folders import DEFAULT_OUT
+from evi_harness.harness.folders import DEFAULT_OUT, SessionsFolder, require_name
 from evi_harness.harness.heard_audio import Heard, HeardFile, keep_heard
 from evi_harness.harness.indicator import Indicator, Level
 from evi_harness.harness.interrupts import Interrupts
@@ -122,12 +121,14 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
         Where the session is. With a ``problem`` where the recording ended early, or the handler or the sound failed on the way.
 
     Raises:
-        UsageError: An option that cannot be meant: an unknown device, a file that is no audio, a handler that is none.
+        UsageError: An option that cannot be meant: an unknown device, a file that is no audio, a handler that is none, a name that no
+            session can have.
         EviHarnessError: Nothing could be recorded: no key, no microphone, no connection, nowhere to write, a handler that does not import.
         KeyboardInterrupt: A signal came before there was a connection.
     """
     if options.mic is not None and options.device is not None:
         raise UsageError("--mic and --device cannot go together: a file is no sound device", hint="Give one of them.")
+    require_name(options.name)
     if isinstance(options.handler, str):
         spec.split_spec(options.handler)
     with Interrupts() as interrupts, ExitStack() as stack:
@@ -139,7 +140,7 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
             device = _microphone(options.device)
         else:
             speaker = _software(options.mic, stack)
-        stack.enter_context(_Out(options.out))
+        stack.enter_context(SessionsFolder(options.out, _near(options.out)))
         installed_version()
         live = _Live(options, settings, endpoint, api_key, write)
         return live.go(interrupts, device, speaker)
@@ -297,7 +298,9 @@ class _Live:
         else:
             reason = self._redactor.string(getattr(recording.failure, "what", None) or str(recording.failure))
         if recording.folder is None:
-            return SessionUnwritable(f"nothing was recorded: {reason}", where=_near(self._options.out))
+            # What was written may have been deleted since.
+            what = reason if recording.n_events else f"nothing was recorded: {reason}"
+            return SessionUnwritable(what, where=_near(self._options.out))
         place = _near(recording.folder)
         hint = f"What was written is there: evi-harness check {shlex.quote(place)} says what is missing."
         return SessionUnwritable(f"the session is incomplete: {reason}", where=place, hint=hint)
@@ -352,36 +355,6 @@ def _microphone(wanted: Optional[str]) -> Optional[int]:
 
 def _has_default(devices: List[Device]) -> bool:
     return any(INPUT in device.default_for for device in devices)
-
-
-class _Out:
-    """The folder of sessions: made if it is not there, tried, and taken away again where nothing came into it."""
-
-    def __init__(self, out: Path) -> None:
-        self._out = out.absolute()
-        self._made: List[Path] = []
-
-    def __enter__(self) -> _Out:
-        missing = [folder for folder in (self._out, *self._out.parents) if not folder.exists()]
-        try:
-            for folder in reversed(missing):
-                folder.mkdir()
-                self._made.append(folder)
-            Path(tempfile.mkdtemp(prefix=".evi-harness-", dir=self._out)).rmdir()
-        except OSError as error:
-            self._take_away()
-            what = f"no session can be written here: {error.strerror or error}"
-            raise SessionUnwritable(what, where=_near(self._out), hint="Give a folder that can be written: --out DIR.") from None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._take_away()
-
-    def _take_away(self) -> None:
-        # A folder with a session in it is not empty, and stays.
-        with suppress(OSError):
-            for folder in reversed(self._made):
-                folder.rmdir()
 
 
 def _near(path: Path) -> str:

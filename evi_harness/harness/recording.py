@@ -1,32 +1,33 @@
 """Recording a live connection from inside the app: ``record``, one line.
 
 Rules of living here: nothing that goes wrong with the recording reaches the app; it ends the recording and is told once. The app's thread
-does what costs microseconds; folder, header, files and git are on the recorder's thread or, at the end, on one more.
+does what costs microseconds; folder, header, files and git are on the recorder's thread or, at the end, on one more. Until the folder is
+complete the end of the program waits for it. A forked child has no part in its parent's recording.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import threading
 import time
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Set, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Set, Tuple, Type, Union
 from urllib.parse import urlsplit
 
 from evi_harness.errors import SdkError, SessionUnwritable, UsageError
 from evi_harness.evi.capture import given_ids
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.discretion import known_secrets
-from evi_harness.harness.folders import DEFAULT_OUT, new_folder
+from evi_harness.harness.folders import DEFAULT_OUT, new_folder, require_name
 from evi_harness.harness.software import app, software
 from evi_harness.live.carrier import SERVICE_HEADER
 from evi_harness.live.clock import Clock
+from evi_harness.live.program_end import at_program_end
 from evi_harness.live.recorder import Recorder
 from evi_harness.live.tap import Tap, is_tappable
 from evi_harness.sdk.connection import websocket_of
@@ -68,7 +69,7 @@ def record(
     Args:
         socket: The SDK's connection object, or the connection of the websockets library below it.
         out: The folder of sessions; the new one is ``out/<UTC time>-<name>``.
-        name: What to call the session.
+        name: What to call the session: at most 100 characters; what is not a letter, digit, dot, dash or underscore becomes a dash.
         secrets: Values that must not be written wherever they stand. Keys in the handshake and those of the environment
             (HUME_API_KEY, HUME_SECRET_KEY) are known without being named.
         user_interrupt: ``allowed`` or ``dropped``, where the app knows which.
@@ -81,9 +82,10 @@ def record(
         The recording, which has not begun.
 
     Raises:
-        UsageError: ``socket`` is no connection that can be recorded, ``user_interrupt`` is none of its words, or ``connect_ns`` is yet to
-            come.
+        UsageError: ``socket`` is no connection that can be recorded, no session can have that ``name``, ``user_interrupt`` is none of its
+            words, or ``connect_ns`` is yet to come.
     """
+    require_name(name)
     if user_interrupt not in _USER_INTERRUPT:
         raise UsageError(f"user_interrupt is {user_interrupt!r}", hint=f"Say one of {', '.join(_USER_INTERRUPT)}.")
     connection = _connection(socket)
@@ -100,7 +102,8 @@ class Recording:
     """A recording of one connection; ``record`` makes it.
 
     Attributes:
-        folder: The session folder, None before the start and where none could be made. It is there, with a header, moments after the start.
+        folder: The session folder, None before the start, where none could be made, and where it was deleted while it was being written.
+            It is there, with a header, moments after the start; when it is moved, this follows within a second.
         closed: How the connection was closed, None until that was seen.
     """
 
@@ -119,6 +122,7 @@ class Recording:
         self.closed: Optional[Closed] = None
         self._connection = connection
         self._place = (Path(out).absolute(), name)
+        self._reserved: Optional[Path] = None
         self._secrets = tuple(secrets)
         self._header = dict(header)
         self._now_ns = now_ns
@@ -132,8 +136,10 @@ class Recording:
         self._writer: Optional[_FolderWriter] = None
         self._leaving = threading.Lock()
         self._finishing = threading.Lock()
-        self._is_finished = False
         self._is_over = False
+        # In a child that was forked while this recorded.
+        self._is_the_parents = False
+        self._no_longer_at_end: Callable[[], None] = lambda: None
         # When the connection was let go of, on both clocks.
         self._left: Optional[Tuple[datetime, int]] = None
 
@@ -171,7 +177,10 @@ class Recording:
         return self._begin(ends_with_connection=True)
 
     def stop(self) -> None:
-        """End the recording and complete the session; waits for what is to be written. Never raises, once more does nothing."""
+        """End the recording and complete the session; waits for what is to be written. Never raises, once more does nothing.
+
+        In a forked child it does nothing at all: the recording is the parent's.
+        """
         self._leave()
         self._finish()
 
@@ -186,7 +195,15 @@ class Recording:
 
     async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
         self._leave()
-        await asyncio.get_running_loop().run_in_executor(None, self._finish)
+        if self._is_the_parents:
+            return
+        try:
+            finishing = asyncio.get_running_loop().run_in_executor(None, self._finish)
+        except RuntimeError:
+            # The loop's executor takes nothing any more.
+            self._finish()
+        else:
+            await finishing
 
     def _begin(self, *, ends_with_connection: bool = False) -> Recording:
         if self._is_started:
@@ -205,8 +222,8 @@ class Recording:
 
     def _set_up(self) -> None:
         wall = datetime.now(timezone.utc)
-        self.folder = _reserve(*self._place)
-        writer = self._writer = _FolderWriter(self._open_folder, self._watch)
+        self.folder = self._reserved = _reserve(*self._place)
+        writer = self._writer = _FolderWriter(self._open_folder, self._watch, self._is_now)
         # The tap puts nothing before it is attached, so the recorder that it puts into can be made behind it.
         tap = Tap(
             self._connection,
@@ -222,7 +239,7 @@ class Recording:
         self._header["recorded"] = Recorded(closed=False, times=tap.times)
         self._recorder = Recorder(writer, warn=self._warn)
         self._tap = tap
-        atexit.register(self.stop)
+        self._no_longer_at_end = at_program_end(self.stop, in_child=self._forked)
         tap.attach()
 
     def _put(self, event: Event) -> None:
@@ -235,27 +252,33 @@ class Recording:
         """Make the folder; on the recorder's thread."""
         header = Header(id=str(uuid.uuid4()), made_by="record", dialect=EVI.name, software=software(), **self._header)
         secrets = [*self._secrets, *known_secrets(Session(header, (opened,)))]
-        folder = self.folder or _reserve(*self._place)
+        folder = self._reserved or _reserve(*self._place)
         try:
             return SessionWriter(folder, header, EVI, secrets=secrets)
         except SessionUnwritable:
             _release(folder)
-            self.folder = None
+            self.folder = self._reserved = None
             if not folder.exists():
                 raise
         # Another process has made it since it was chosen.
-        self.folder = _reserve(*self._place)
+        self.folder = self._reserved = _reserve(*self._place)
         return SessionWriter(self.folder, header, EVI, secrets=secrets)
+
+    def _is_now(self, folder: Optional[Path]) -> None:
+        self.folder = folder
 
     def _connection_is_over(self) -> None:
         if self._ends_with_connection:
             self._leave()
-            # Not a daemon: a program that ends now waits for it. One that is ending already starts no thread; atexit does the work.
+            # The end of the program waits for the recording, whoever completes it. One that is ending already starts no thread, and
+            # does it itself.
             with suppress(RuntimeError):
-                threading.Thread(target=self._finish, name="evi-harness finish").start()
+                threading.Thread(target=self._finish, name="evi-harness finish", daemon=True).start()
 
     def _leave(self) -> None:
         """Let go of the connection."""
+        if self._is_the_parents:
+            return
         with self._leaving:
             if self._tap is None or self._left is not None:
                 return
@@ -267,17 +290,24 @@ class Recording:
             self._fail(failure)
 
     def _finish(self) -> None:
-        """Write what waits and complete the folder; takes as long as the disk takes."""
+        """Write what waits and complete the folder; takes as long as the disk takes. Interrupted, it can be gone on with."""
+        if self._is_the_parents:
+            return
         with self._finishing:
-            if self._is_finished or self._recorder is None:
+            if self._is_over or self._recorder is None:
                 return
-            self._is_finished = True
-            atexit.unregister(self.stop)
             changes: Dict[str, Any] = {} if self._tap is None else self._seen(self._tap)
             self._recorder.close(**changes)
-            if self.folder is not None:
-                _release(self.folder)
+            if self._reserved is not None:
+                _release(self._reserved)
             self._is_over = True
+            self._no_longer_at_end()
+
+    def _forked(self) -> None:
+        """Be a child's copy of a recording that is the parent's; its threads are not in the child, and its locks may be held there."""
+        self._is_the_parents = True
+        if self._tap is not None:
+            self._tap.release()
 
     def _seen(self, tap: Tap) -> Dict[str, Any]:
         """What the header can say at the end."""
@@ -305,14 +335,25 @@ class Recording:
 class _FolderWriter:
     """Makes the folder at the first event and writes into it; all on the recorder's thread.
 
+    Args:
+        open_folder: Makes the folder.
+        watch: Called with each event once it is written.
+        is_now: Called with where the folder is, None where it is no more, after each look and at the end.
+
     Attributes:
         failure: Set from outside when events are missing: then the session is left incomplete.
     """
 
-    def __init__(self, open_folder: Callable[[Event], SessionWriter], watch: Callable[[Event], object]) -> None:
+    def __init__(
+        self,
+        open_folder: Callable[[Event], SessionWriter],
+        watch: Callable[[Event], object],
+        is_now: Callable[[Optional[Path]], object],
+    ) -> None:
         self.failure: Optional[Exception] = None
         self._open_folder = open_folder
         self._watch = watch
+        self._is_now = is_now
         self._writer: Optional[SessionWriter] = None
         self._ids: Dict[str, str] = {}
         self._n_received = 0
@@ -330,17 +371,31 @@ class _FolderWriter:
         with suppress(Exception):
             self._watch(event)
 
+    def tend(self) -> Optional[str]:
+        if self._writer is None:
+            return None
+        with self._looking(self._writer):
+            return self._writer.tend()
+
     def close(self, **changes: Any) -> None:
         if self._writer is None:
             return
-        if self.failure is not None:
-            self._writer.abandon(f"the tap failed: {self.failure}", counts=changes.get("counts", {}))
-        else:
-            self._writer.close(ids=self._ids, app=app(), **changes)
+        with self._looking(self._writer):
+            if self.failure is not None:
+                self._writer.abandon(f"the tap failed: {self.failure}", counts=changes.get("counts", {}))
+            else:
+                self._writer.close(ids=self._ids, app=app(), **changes)
 
     def abandon(self, reason: str, **changes: Any) -> None:
         if self._writer is not None:
             self._writer.abandon(reason, **changes)
+
+    @contextmanager
+    def _looking(self, writer: SessionWriter) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._is_now(writer.folder if writer.is_there else None)
 
     def _look_for_ids(self, event: Received) -> None:
         self._n_received += 1

@@ -10,19 +10,19 @@ nothing.
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Type, Union
 
-from evi_harness.errors import EviHarnessError, SessionUnwritable
+from evi_harness.errors import EviHarnessError
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.dialect import EVI, Evi
 from evi_harness.harness.environment import API_KEY, SECRET_KEY, load_environment
 from evi_harness.harness.expecting import Expected, load_expected
+from evi_harness.harness.folders import SessionsFolder
 from evi_harness.harness.interrupts import Interrupts
 from evi_harness.harness.keeping import Keeper, Keeping
 from evi_harness.live.clock import RealClock
@@ -169,6 +169,7 @@ class Ended:
         lateness_ns: How late each message that the app received was sent.
         closed: How it ended, None where nobody saw.
         folder: Where it was recorded, None where it was not.
+        problem: Why the recording is not complete, None where it is or none was wanted.
         compared: How it was beside the session that was served, None where none was.
     """
 
@@ -179,11 +180,14 @@ class Ended:
     closed: Optional[Closed]
     folder: Optional[Path] = None
     compared: Optional[Compared] = None
+    problem: Optional[str] = None
 
     def __str__(self) -> str:
         by = "end not seen" if self.closed is None else f"closed by the {self.closed.by}"
         code = "" if self.closed is None or self.closed.code is None else f" with {self.closed.code}"
         where = "" if self.folder is None else f"; recorded in {self.folder}"
+        if self.problem is not None:
+            where = f"{where}, incomplete: {self.problem}" if where else f"; not recorded: {self.problem}"
         figures = f"{self.n_sent} messages from the app, {len(self.lateness_ns)} to it"
         return f"session {self.number}: {self.duration_ns / 1e9:.1f} s, {figures}, {by}{code}; late: {Lateness.of(self.lateness_ns)}{where}"
 
@@ -215,7 +219,7 @@ class ServeResult:
 
 
 def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] = print) -> ServeResult:
-    """Serve until Ctrl+C or SIGTERM, or until the first conversation is over. Takes the process: its timers, and both signals.
+    """Serve until Ctrl+C, SIGTERM or SIGHUP, or until the first conversation is over. Takes the process: its timers, and these signals.
 
     Args:
         what: A session, its folder, or what makes the service for one connection.
@@ -233,11 +237,13 @@ def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] 
         EviHarnessError: The port cannot be had, or a service failed.
         KeyboardInterrupt: A signal came before it listened.
     """
-    with Interrupts() as interrupts:
+    with Interrupts() as interrupts, ExitStack() as stack:
         expected = None if callable(what) else load_expected(what)
         open_service = _service(what if expected is None else expected.played, options)
         recorded = open_service.session if isinstance(open_service, Play) else None
-        keeper = None if options.out is None else Keeper(_writable(options.out), recorded, options.service)
+        if options.out is not None:
+            stack.enter_context(SessionsFolder(options.out, str(options.out)))
+        keeper = None if options.out is None else Keeper(options.out, recorded, options.service)
         compare = None if expected is None else _comparing(expected)
         return run_precisely(lambda: _serve(open_service, options, lambda: _Conversations(keeper, tell, compare), interrupts))
 
@@ -255,14 +261,6 @@ def _service(what: Serveable, options: ServeOptions) -> OpenService:
 
 def _service_name(open_service: OpenService, options: ServeOptions) -> str:
     return "player" if isinstance(open_service, Play) else options.service
-
-
-def _writable(out: Path) -> Path:
-    with suppress(OSError):
-        out.mkdir(parents=True, exist_ok=True)
-        if os.access(out, os.W_OK | os.X_OK):
-            return out
-    raise SessionUnwritable("no session can be written here", where=str(out), hint="Give a folder that can be written.")
 
 
 async def _serve(
@@ -386,9 +384,10 @@ class _Conversation:
 
     async def end(self) -> Optional[Ended]:
         """Sum it up; None where the peer was gone before the handshake was over, and there was none."""
-        folder = None
+        folder, problem = None, None
         if self._keeping is not None:
             folder = await asyncio.get_running_loop().run_in_executor(None, self._keeping.close)
+            problem = self._keeping.problem
         if not self._number:
             return None
         events = self.journal.events
@@ -400,6 +399,7 @@ class _Conversation:
             lateness_ns=tuple(lateness_ns(events)),
             closed=closed,
             folder=folder,
+            problem=problem,
             compared=await self._beside_the_session(closed),
         )
 

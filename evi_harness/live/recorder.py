@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from typing import Any, Callable, Deque, Dict, Optional
@@ -25,10 +26,13 @@ LIMIT_BYTES = 64 * 1024 * 1024
 EVENT_BYTES = 512
 # The thread looks by itself: to wake it for each event would cost the loop a system call, most of what recording costs.
 LOOK_EVERY_S = 0.02
+# So that a folder that somebody deletes or moves is noticed within a second.
+TEND_EVERY_S = 0.5
 # At the end: how long the disk may be waited for without a word, and how long in which it takes nothing at all.
 NOTICE_S = 2.0
 PATIENCE_S = 30.0
 INCOMPLETE = "the session cannot be completed"
+ENDED_EARLY = "the recording has ended early, the conversation goes on"
 
 
 class EventWriter(Protocol):
@@ -36,6 +40,9 @@ class EventWriter(Protocol):
 
     def write(self, event: Event) -> object:
         """Write an event; it is on disk when this returns."""
+
+    def tend(self) -> Optional[str]:
+        """Look after what has been written; called about twice a second. Returns a sentence for the user, None for none."""
 
     def close(self, **changes: Any) -> object:
         """Complete the session, with changes to its header."""
@@ -78,6 +85,9 @@ class Recorder:
         self._gap: Optional[_Gap] = None
         self._has_told_of_gap = False
         self._is_closed = False
+        self._has_given_up = False
+        self._has_told_of_waiting = False
+        self._tended_s = time.monotonic()
         self._changes: Dict[str, Any] = {}
         self._thread = threading.Thread(target=self._write_all, name="evi-harness recorder", daemon=True)
         self._thread.start()
@@ -117,7 +127,7 @@ class Recorder:
         return True
 
     def close(self, **changes: Any) -> None:
-        """Write what waits and complete the session. Never raises; a second call does nothing.
+        """Write what waits and complete the session. Never raises; a second call changes nothing, but waits for the same end.
 
         Waits for the disk as long as it takes anything; one that takes nothing for half a minute is given up, and with it what waits.
 
@@ -125,16 +135,19 @@ class Recorder:
             **changes: Fields of the header, handed on to the writer.
         """
         with self._putting:
-            if self._is_closed:
-                return
-            self._is_closed = True
-            self._changes = changes
-            if self._gap is not None:
-                self._queue_gap(self._gap)
+            if not self._is_closed:
+                self._changes = changes
+                if self._gap is not None:
+                    self._queue_gap(self._gap)
+                self._is_closed = True
         self._no_more.set()
+        if self._has_given_up:
+            return
         self._thread.join(NOTICE_S)
         if self._thread.is_alive():
-            self._tell("the conversation is over, and the disk has not taken all of it yet; it is waited for")
+            has_told, self._has_told_of_waiting = self._has_told_of_waiting, True
+            if not has_told:
+                self._tell("the conversation is over, and the disk has not taken all of it yet; it is waited for")
             self._wait_for_the_disk()
 
     def _wait_for_the_disk(self) -> None:
@@ -143,6 +156,7 @@ class Recorder:
             before = self._written_bytes
             self._thread.join(PATIENCE_S)
         if self._thread.is_alive():
+            self._has_given_up = True
             # The thread goes on when the disk does, finds a failure, and says in the header what it can. It holds up no program's end.
             self.failure = SessionUnwritable(f"the disk has taken nothing for {PATIENCE_S:g} s, and is waited for no longer")
             self._tell(f"{INCOMPLETE}: {self.failure}")
@@ -165,7 +179,22 @@ class Recorder:
                 else:
                     self._lose(event)
                 self._written_bytes += _size(event)
+                self._tend()
+            self._tend()
         self._complete()
+
+    def _tend(self) -> None:
+        now_s = time.monotonic()
+        if self.failure is not None or now_s - self._tended_s < TEND_EVERY_S:
+            return
+        self._tended_s = now_s
+        try:
+            notice = self._writer.tend()
+        except Exception as failure:  # noqa: BLE001 - whatever the disk does, the app goes on
+            self._end(failure, ENDED_EARLY)
+            return
+        if notice is not None:
+            self._tell(notice)
 
     def _complete(self) -> None:
         dropped = {"counts": {"dropped": self.n_dropped}} if self.n_dropped else {}
@@ -184,7 +213,7 @@ class Recorder:
             self._writer.write(event)
         except Exception as failure:  # noqa: BLE001 - whatever the disk does, the app goes on
             self._lose(event)
-            self._end(failure, "the recording has ended early, the conversation goes on")
+            self._end(failure, ENDED_EARLY)
 
     def _lose(self, event: Event) -> None:
         # A note of ours in the place of dropped events is none of them.

@@ -26,8 +26,6 @@ from evi_harness.session.header import MEASURED, TAKEN
 
 __all__ = ["Tap", "is_tappable"]
 
-# What a header says of received times that depend on when the app took the frame before.
-
 _tapped: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
@@ -110,11 +108,15 @@ class Tap:
         """Leave the connection as it was. A close that nobody told of is still recorded. Once more does nothing."""
         if not self._is_attached or self._queue is None:
             return
+        self.release()
+        self._see_whether_closed(self._queue)
+        self._queue.put((self.log.end,))
+
+    def release(self) -> None:
+        """Leave the connection as it was, and nothing else: for a forked child, in which the tap's thread is not."""
         self._is_attached = False
         self._hooks.restore()
         _tapped.discard(self._connection)
-        self._see_whether_closed(self._queue)
-        self._queue.put((self.log.end,))
 
     def finish(self) -> None:
         """Wait until all that was heard is with the sink; from any thread, after ``detach``. Once more does nothing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import Optional
 
 from evi_harness.session import wav
 from evi_harness.session.wav import Pcm
@@ -23,13 +24,16 @@ class AppendFile:
 
     Args:
         path: Where; nothing may be there yet.
+        folder: A descriptor of the folder that a relative path begins at; None for the current one.
 
     Raises:
         OSError: It cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, _NEW, 0o600)
+    def __init__(self, path: Path, folder: Optional[int] = None) -> None:
+        self._path = path
+        self._folder = folder
+        self._fd = os.open(path, _NEW, 0o600, dir_fd=folder)
         self._end = 0
         self._is_dirty = False
 
@@ -58,6 +62,18 @@ class AppendFile:
             os.fsync(self._fd)
             self._is_dirty = False
 
+    def disturbed(self) -> Optional[str]:
+        """What another program has done to an open file: ``deleted``, ``replaced`` or ``changed``; None for nothing."""
+        if self._fd < 0:
+            return None
+        try:
+            there = os.stat(self._path, dir_fd=self._folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return "deleted"
+        if not os.path.samestat(there, os.fstat(self._fd)):
+            return "replaced"
+        return None if there.st_size == self._end else "changed"
+
     def close(self) -> None:
         """Close the file; once more does nothing."""
         fd, self._fd = self._fd, -1
@@ -79,10 +95,11 @@ class WavFile(AppendFile):
     Args:
         path: Where.
         pcm: The format.
+        folder: See ``AppendFile``.
     """
 
-    def __init__(self, path: Path, pcm: Pcm) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, pcm: Pcm, folder: Optional[int] = None) -> None:
+        super().__init__(path, folder)
         self._pcm = pcm
         self._header_size = 0
         try:
@@ -91,7 +108,7 @@ class WavFile(AppendFile):
             self.close()
             # A file that is no WAV file would tell nobody anything.
             with contextlib.suppress(OSError):
-                path.unlink()
+                os.unlink(path, dir_fd=folder)
             raise
         self._header_size = self._end
 
@@ -111,13 +128,18 @@ class WavFile(AppendFile):
             raise
 
 
-def write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes, folder: Optional[int] = None) -> None:
     """Make a file and have the disk hold it.
+
+    Args:
+        path: Where.
+        data: What is in it.
+        folder: See ``AppendFile``.
 
     Raises:
         OSError: It is there already or cannot be written.
     """
-    file = AppendFile(path)
+    file = AppendFile(path, folder)
     try:
         file.append(data)
         file.sync()

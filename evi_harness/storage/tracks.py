@@ -9,12 +9,14 @@ anything is on disk.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from evi_harness.session.header import TrackFile
 from evi_harness.session.wav import Pcm
-from evi_harness.storage.append import AppendFile, WavFile, sync_folder
+from evi_harness.storage.append import AppendFile, WavFile
 from evi_harness.storage.codec import Pieces
 from evi_harness.storage.layout import MAX_TRACK_BYTES, PAYLOADS, payload_name, track_name
 
@@ -61,16 +63,17 @@ class AudioFiles:
     """The audio files of one folder.
 
     Args:
-        folder: The folder.
+        folder: A descriptor of the folder, good for as long as files are made.
         max_bytes: Bytes of audio after which a track goes on in another file.
     """
 
-    def __init__(self, folder: Path, max_bytes: int = MAX_TRACK_BYTES) -> None:
+    def __init__(self, folder: int, max_bytes: int = MAX_TRACK_BYTES) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
         self._streams: List[_Stream] = []
         self._open: List[_Stream] = []
-        self._new_in: Set[Path] = set()
+        # Folders in which files are new, by their names in the folder.
+        self._new_in: Set[str] = set()
         self._current: Dict[str, _Stream] = {}
         self._n_files: Dict[str, int] = {}
 
@@ -118,9 +121,21 @@ class AudioFiles:
             if stream not in current:
                 stream.file.close()
         self._open = current
-        for folder in sorted(self._new_in):
-            sync_folder(folder)
+        for name in sorted(self._new_in):
+            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
         self._new_in.clear()
+
+    def disturbed(self) -> Optional[Tuple[str, str]]:
+        """The first open file to which another program has done something, and what, as of ``AppendFile.disturbed``; None for none."""
+        for stream in self._open:
+            what = stream.file.disturbed()
+            if what is not None:
+                return stream.name, what
+        return None
 
     def close(self) -> None:
         """Close all files."""
@@ -142,11 +157,12 @@ class AudioFiles:
         return stream
 
     def _make(self, slot: Slot) -> AppendFile:
-        path = self._folder / slot.file
+        path = Path(slot.file)
         if slot.file.startswith(PAYLOADS):
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-        self._new_in.update((self._folder, path.parent))
-        return WavFile(path, slot.pcm) if slot.pcm is not None else AppendFile(path)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(PAYLOADS, 0o700, dir_fd=self._folder)
+        self._new_in.update((".", str(path.parent)))
+        return WavFile(path, slot.pcm, self._folder) if slot.pcm is not None else AppendFile(path, self._folder)
 
 
 def _kind(track: str, pcm: Optional[Pcm]) -> str:

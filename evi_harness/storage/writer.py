@@ -8,6 +8,7 @@ Rules of living here:
 - A line is read back and compared with its frame before it is written; what would not come back exactly is kept verbatim.
 - Nothing is written before it has been redacted.
 - No threads, and none of the app's time: whoever records queues the events and calls this from a thread of its own.
+- The folder is held by a descriptor: moved, it is gone on with where it is then; what stands in its place is never touched.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Header
 from evi_harness.session.protocols import AudioPlace, Dialect
 from evi_harness.session.session import Session
 from evi_harness.storage import codec, header_file, lines
-from evi_harness.storage.append import AppendFile, replace_file, sync_folder, write_new
+from evi_harness.storage.append import AppendFile, sync_folder, write_new
+from evi_harness.storage.held_folder import HeldFolder
 from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, MAX_INLINE_BYTES, MAX_TRACK_BYTES, payload_name
 from evi_harness.storage.lines import Cut, Slice
 from evi_harness.storage.redaction import Redactor, apply, moved
@@ -40,7 +42,12 @@ from evi_harness.storage.tracks import AudioFiles, Slot
 __all__ = ["SessionWriter", "write_session"]
 
 _SYNC_EVERY_NS = 1_000_000_000
+_LEAVE_ALONE = "Leave a session's folder alone until it is complete."
 PathLike = Union[str, "os.PathLike[str]"]
+
+
+class _Disturbed(OSError):
+    """Another program has done something to a file that is being written."""
 
 
 class _Stored(NamedTuple):
@@ -76,7 +83,7 @@ class SessionWriter:
     def __init__(
         self, folder: PathLike, header: Header, dialect: Dialect, *, secrets: Iterable[str] = (), max_track_bytes: int = MAX_TRACK_BYTES
     ) -> None:
-        self._folder = Path(folder).absolute()
+        path = Path(folder).absolute()
         self._redactor = Redactor(dialect.secret_names, dialect.folded_names, secrets)
         self._dialect = dialect
         self._places = dialect.audio_places()
@@ -86,16 +93,22 @@ class SessionWriter:
         self._n_bodies = 0
         self._over: Optional[str] = None
         self._synced_ns = time.monotonic_ns()
-        self._audio = AudioFiles(self._folder, max_track_bytes)
+        self._is_there = True
         try:
-            self._events = _make_folder(self._folder, self._header_text(self._header))
+            self._held, self._events = _make_folder(path, self._header_text(self._header))
         except OSError as error:
-            raise _unwritable(self._folder, error, "Name a new folder, in a place that can be written.") from error
+            raise _unwritable(path, error, "Name a new folder, in a place that can be written.") from error
+        self._audio = AudioFiles(self._held.fd, max_track_bytes)
 
     @property
     def folder(self) -> Path:
-        """The folder, as an absolute path."""
-        return self._folder
+        """The folder, as an absolute path, where it was when it was last looked for."""
+        return self._held.path
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is still a session; False once its folder or its events were found to be deleted."""
+        return self._is_there
 
     @property
     def n_events(self) -> int:
@@ -140,6 +153,24 @@ class SessionWriter:
         self._events.sync()
         self._synced_ns = time.monotonic_ns()
 
+    def tend(self) -> Optional[str]:
+        """See whether the folder is where it was and as it was written; to be called about twice a second. ``close`` does it too.
+
+        Returns:
+            A sentence where the folder was moved, once; None else.
+
+        Raises:
+            SessionUnwritable: The folder or a file of it was deleted, replaced or changed by another program; the session is over.
+        """
+        self._check_open()
+        try:
+            notice = self._look()
+            if time.monotonic_ns() - self._synced_ns >= _SYNC_EVERY_NS:
+                self.sync()
+        except OSError as error:
+            raise self._failed(error) from error
+        return notice
+
     def close(self, **header_changes: Any) -> None:
         """Complete the session: counts, digests and tracks go into the header, which is replaced at once. Once more does nothing.
 
@@ -147,17 +178,20 @@ class SessionWriter:
             header_changes: Fields of the header to set; ``end``, where there is a clock, is the caller's to give.
 
         Raises:
-            SessionUnwritable: The header cannot be replaced; the folder stays readable and incomplete.
+            SessionUnwritable: The header cannot be replaced, or the folder is no longer as it was written; what is there stays readable and
+                incomplete.
         """
         if self._over is not None:
             return
         try:
+            self._look()
             self.sync()
             self._end("it is complete")
             self._header = dataclasses.replace(self._header, **header_changes)
-            self._replace_header(complete=True, digests=_digests(self._folder, [EVENTS_FILE, *self._audio.names()]))
+            self._replace_header(complete=True, digests=_digests(self._held.fd, [EVENTS_FILE, *self._audio.names()]))
         except OSError as error:
             raise self._failed(error) from error
+        self._held.close()
 
     def abandon(self, reason: str, **header_changes: Any) -> None:
         """End the writing before the session's end; the header stays incomplete and says why. Raises nothing.
@@ -168,7 +202,7 @@ class SessionWriter:
             reason: Why, in a few words.
             header_changes: Fields of the header to set.
         """
-        if self._header.complete:
+        if self._header.complete or not self._is_there:
             return
         reason = self._header.abandoned or reason
         if self._over is None:
@@ -191,7 +225,26 @@ class SessionWriter:
 
     def _check_open(self) -> None:
         if self._over is not None:
-            raise SessionUnwritable(f"no event can be written any more: {self._over}", where=str(self._folder))
+            raise SessionUnwritable(f"no event can be written any more: {self._over}", where=str(self.folder))
+
+    def _look(self) -> Optional[str]:
+        """See what other programs have done to the folder."""
+        before = self._held.path
+        try:
+            is_moved = self._held.look()
+        except FileNotFoundError:
+            self._is_there = False
+            raise
+        disturbed = self._events.disturbed()
+        if disturbed in ("deleted", "replaced"):
+            self._is_there = False
+        found = self._audio.disturbed() if disturbed is None else (EVENTS_FILE, disturbed)
+        if found is not None:
+            raise _Disturbed(f"{found[0]} was {found[1]} by another program while it was being written")
+        if not is_moved:
+            return None
+        stranger = "; another folder has taken its place" if before.exists() else ""
+        return f"the session folder was moved to {self._held.path}{stranger}; the recording goes on there"
 
     def _end(self, why: str) -> None:
         self._over = why
@@ -200,13 +253,19 @@ class SessionWriter:
 
     def _failed(self, error: OSError) -> SessionUnwritable:
         what = error.strerror or str(error)
+        if not self._is_there:
+            return self._gone(what)
         self.abandon(f"writing failed: {what}")
         kept = f"{self.n_events} events are kept" + (f", the last is seq {self._next_seq - 1}" if self._next_seq else "")
+        way_out = _LEAVE_ALONE if isinstance(error, _Disturbed) else "Make room, or give a folder on another disk."
         return SessionUnwritable(
-            f"the session cannot be written any further: {what}; {kept}",
-            where=str(self._folder),
-            hint="The folder is readable. Make room, or give a folder on another disk.",
+            f"the session cannot be written any further: {what}; {kept}", where=str(self.folder), hint=f"The folder is readable. {way_out}"
         )
+
+    def _gone(self, what: str) -> SessionUnwritable:
+        self._end(what)
+        self._held.close()
+        return SessionUnwritable(f"the session is lost: {what}", where=str(self.folder), hint=_LEAVE_ALONE)
 
     def _header_text(self, header: Header) -> bytes:
         return header_file.encode(header_file.redacted(header, self._redactor))
@@ -214,9 +273,16 @@ class SessionWriter:
     def _replace_header(self, **changes: Any) -> None:
         counts = {**self._header.counts, **self._counts}
         header = dataclasses.replace(self._header, counts=counts, tracks=tuple(self._audio.track_files()), **changes)
-        replace_file(self._folder / HEADER_FILE, self._header_text(header))
+        fd, new = self._held.fd, f".{HEADER_FILE}.new"
+        try:
+            write_new(Path(new), self._header_text(header), fd)
+            os.replace(new, HEADER_FILE, src_dir_fd=fd, dst_dir_fd=fd)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(new, dir_fd=fd)
+            raise
         self._header = header
-        sync_folder(self._folder)
+        self._held.sync()
 
     def _stored(self, event: Event) -> _Stored:
         if isinstance(event, (Sent, Received)):
@@ -317,16 +383,17 @@ def _begun(header: Header) -> Header:
     )
 
 
-def _make_folder(folder: Path, header: bytes) -> AppendFile:
-    """Make a folder with a header and no events, at once; give back its open file of events."""
+def _make_folder(folder: Path, header: bytes) -> Tuple[HeldFolder, AppendFile]:
+    """Make a folder with a header and no events, at once; give it back, held, with its open file of events."""
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise FileExistsError(errno.EEXIST, "there is something already")
     folder.parent.mkdir(parents=True, exist_ok=True)
     hidden = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.new"
     hidden.mkdir(0o700)
     try:
-        write_new(hidden / HEADER_FILE, header)
-        events = AppendFile(hidden / EVENTS_FILE)
+        held = HeldFolder(hidden)
+        write_new(Path(HEADER_FILE), header, held.fd)
+        events = AppendFile(Path(EVENTS_FILE), held.fd)
         try:
             hidden.rename(folder)
         except OSError:
@@ -335,9 +402,10 @@ def _make_folder(folder: Path, header: bytes) -> AppendFile:
     except OSError:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
+    held.path = folder
     with contextlib.suppress(OSError):
         sync_folder(folder.parent)
-    return events
+    return held, events
 
 
 def _unwritable(folder: Path, error: OSError, hint: str) -> SessionUnwritable:
@@ -360,11 +428,15 @@ def _comes_back(text: bytes, samples: bytes, expected: bytes) -> bool:
     return codec.payload_of(line, samples) == expected
 
 
-def _digests(folder: Path, names: List[str]) -> Dict[str, str]:
+def _digests(folder: int, names: List[str]) -> Dict[str, str]:
     digests = {}
     for name in names:
         digest = hashlib.sha256()
-        with (folder / name).open("rb") as file:
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        except OSError as error:
+            raise OSError(error.errno, f"{name}: {error.strerror}") from error
+        with os.fdopen(fd, "rb") as file:
             for block in iter(lambda: file.read(1 << 20), b""):
                 digest.update(block)
         digests[name] = digest.hexdigest()

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -100,6 +101,7 @@ def test_from_beginning_to_end(url, tmp_path):
     [
         ("connected", signal.SIGINT),
         ("connected", signal.SIGTERM),
+        ("connected", signal.SIGHUP),
         ("Configuring", signal.SIGINT),
         ("Microphone connected", signal.SIGINT),
         ("user: ", signal.SIGINT),
@@ -207,6 +209,58 @@ def test_a_terminal_has_an_indicator(url, tmp_path):
     assert not any("●" in line for line in screen)
 
 
+IN_A_TERMINAL_OF_ITS_OWN = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_terminal_that_is_closed_loses_nothing(url, tmp_path):
+    """The session is complete, closed by the app, though nobody reads any more what is printed."""
+    parent, child = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    words = [sys.executable, "-c", IN_A_TERMINAL_OF_ITS_OWN, *command("--mic", MIC, "--base-url", url)]
+    with subprocess.Popen(words, stdin=child, stdout=child, stderr=child, env=environment) as process:
+        os.close(child)
+        shown = b""
+        while b"user: " not in shown:
+            shown += os.read(parent, 65536)
+        os.close(parent)
+    session = load_session(only_folder(tmp_path / "sessions"))
+    assert check_session(only_folder(tmp_path / "sessions")) == []
+    assert (session.closed.by, session.closed.code) == ("app", 1000)
+    # The last line could not be written.
+    assert process.returncode == 3
+
+
+def test_a_folder_that_is_deleted_meanwhile_is_told(url, tmp_path):
+    """The conversation goes on to its end; an error says that there is no session, and the code is 3."""
+    with start(url, "--duration", "3") as process:
+        until(process, "connected")
+        shutil.rmtree(wait_for_events(tmp_path / "sessions"))
+        out, err = process.stdout.read(), process.stderr.read()
+    assert process.returncode == 3
+    assert "\nuser: " in out
+    assert out.splitlines()[-1] == "closed"
+    assert len(re.findall("^the recording has ended early, the conversation goes on: .*deleted", err, re.MULTILINE)) == 1
+    assert re.search(r"^error: sessions: the session is lost: .*deleted", err, re.MULTILINE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_moved_meanwhile_is_named_where_it_is(url, tmp_path):
+    """The last line has the place where the complete session is."""
+    with start(url, "--duration", "3") as process:
+        until(process, "connected")
+        wait_for_events(tmp_path / "sessions").rename(tmp_path / "mine")
+        out, err = process.stdout.read(), process.stderr.read()
+    assert process.returncode == 0
+    assert f"the session folder was moved to {tmp_path / 'mine'}" in err
+    assert re.match(r"session: mine \(.*; replay it: evi-harness replay mine$", out.splitlines()[-1])
+    assert check_session(tmp_path / "mine") == []
+
+
 def read_terminal(parent):
     """All that a terminal shows until nobody writes to it any more."""
     parts = []
@@ -233,6 +287,10 @@ def read_terminal(parent):
         (["--mic", "."], 2, "is a directory"),
         (["--mic", __file__, "--base-url", "http://127.0.0.1:1"], 2, "cannot be read as audio"),
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--out", MIC], 2, "is a file"),
+        (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--name", "a/b"], 2, "slash"),
+        (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--name", "x" * 101], 2, "101 characters"),
+        (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--name", "..."], 2, "session name"),
+        (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--out", "x" * 300], 3, "too long"),
         (["--mic", MIC, "--base-url", "ftp://x"], 2, "ftp"),
         (["--mic", MIC, "--device", "1", "--base-url", "http://127.0.0.1:1"], 2, "--device"),
         (["--mic", MIC, "--handler", "app", "--base-url", "http://127.0.0.1:1"], 2, "SPEC"),

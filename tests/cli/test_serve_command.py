@@ -53,7 +53,7 @@ async def hello(url):
         await connection.recv()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, None], ids=["Ctrl+C", "SIGTERM", "once"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, None], ids=["Ctrl+C", "SIGTERM", "SIGHUP", "once"])
 def test_it_says_where_serves_and_ends_well(number):
     """The first line is there at once, on standard output alone, though that is a pipe; the end is told and is no failure."""
     words = [WEATHER] if number is not None else [WEATHER, "--once"]
@@ -290,6 +290,7 @@ def test_a_port_in_use_is_named(capsys):
         (["nowhere"], 2, "nowhere"),
         ([str(ROOT / "docs")], 3, "session.json"),
         ([WEATHER, "--out", str(ROOT / "README.md" / "x")], 3, "README.md"),
+        ([WEATHER, "--out", "x" * 300], 3, "too long"),
     ],
 )
 def test_what_cannot_be_is_told(words, code, said, capsys):

@@ -9,16 +9,26 @@ import pytest
 
 from evi_harness.harness.interrupts import Interrupts
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def interrupt(number=signal.SIGINT):
     """What a terminal does."""
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.fixture(autouse=True)
+def _not_behind_nohup():
+    """Where the tests run in a process that ignores SIGHUP, these do not."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_is_told_to_the_loop(number):
     """Each once, as a call on the loop; behind the block all is as it was."""
-    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(one) for one in SIGNALS]
 
     async def main(interrupts):
         told = asyncio.Queue()
@@ -31,7 +41,16 @@ def test_a_signal_is_told_to_the_loop(number):
     with Interrupts() as interrupts:
         assert asyncio.run(main(interrupts)) == (threading.main_thread(), threading.main_thread(), True)
         assert interrupts.n == 2
-    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(one) for one in SIGNALS] == before
+
+
+def test_behind_nohup_a_hangup_stays_ignored():
+    """Whoever starts it so wants it to outlive the terminal."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Interrupts() as interrupts:
+        interrupt(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert interrupts.n == 0
 
 
 def test_before_there_is_a_loop_it_interrupts():
@@ -79,7 +98,7 @@ def test_a_loop_that_nobody_blocks_notices_all():
     async def main(interrupts):
         told = asyncio.Queue()
         interrupts.told_to(asyncio.get_running_loop(), lambda: told.put_nowait(None), may_block=False)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             interrupt(number)
         for _ in range(3):
             await told.get()

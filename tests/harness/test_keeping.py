@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 from evi_harness.harness.keeping import Keeper
 from evi_harness.harness.sessions import load_session
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Opened, Received, Sent
@@ -53,3 +55,27 @@ def test_a_disk_that_fails_ends_the_recording_alone(tmp_path, caplog):
     assert converse(keeping) is None
     assert len(caplog.records) == 1
     assert "recording has ended early" in caplog.text
+    assert "cannot be made here" in keeping.problem
+
+
+def test_a_folder_that_is_moved_or_deleted_is_told(tmp_path):
+    """Where it is when all is over; that there is none, and why."""
+    moved, deleted = (Keeper(tmp_path, None, "simulator").keep(ASKED) for _ in range(2))
+    moved.put(Opened(0, 0, ASKED))
+    moved_from = the_folder(tmp_path)
+    moved_from.rename(tmp_path / "moved")
+    assert (moved.close(), moved.problem) == (tmp_path / "moved", None)
+    assert load_session(tmp_path / "moved").header.complete
+    shutil.rmtree(tmp_path / "moved")
+    deleted.put(Opened(0, 0, ASKED))
+    shutil.rmtree(the_folder(tmp_path))
+    assert deleted.close() is None
+    assert "deleted" in deleted.problem
+
+
+def the_folder(out):
+    """The only session's folder, once it is there."""
+    while True:
+        for path in out.iterdir():
+            if not path.name.startswith("."):
+                return path

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import threading
@@ -329,6 +330,80 @@ def test_a_place_that_cannot_be_written_ends_the_recording_alone(tmp_path, caplo
     assert ["the conversation goes on" in one.getMessage() for one in caplog.records] == [True]
 
 
+async def said_again(socket):
+    """One more message and its answer: the conversation goes on."""
+    await socket._send({"type": "user_input", "text": "again"})
+    assert (await socket.recv()).type == "assistant_end"
+
+
+async def noticed(is_noticed):
+    """Wait until the recorder has noticed something, while nothing crosses the connection."""
+    while not is_noticed():  # noqa: ASYNC110 - the recorder's thread tells nobody
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("with_stranger", [False, True])
+def test_a_folder_that_is_moved_is_recorded_where_it_is(tmp_path, caplog, with_stranger):
+    """It is noticed and told while nothing happens; the session is complete there, and what takes its place is left alone."""
+    place, there = [], tmp_path / "elsewhere" / "mine"
+    there.parent.mkdir()
+
+    async def app(socket, recording):
+        await two_messages(socket, recording)
+        await noticed(lambda: recording.folder.is_dir())
+        place.append(recording.folder)
+        place[0].rename(there)
+        if with_stranger:
+            place[0].mkdir()
+        await noticed(lambda: recording.folder == there)
+        await said_again(socket)
+
+    with caplog.at_level(logging.WARNING, logger="evi_harness"):
+        recording = converse(tmp_path / "out", app)
+    assert (recording.folder, recording.failure, recording.is_complete) == (there, None, True)
+    assert check_session(there) == []
+    assert len(load_session(there).received) == 3
+    (told,) = [one.getMessage() for one in caplog.records]
+    assert str(there) in told
+    assert list(place[0].iterdir() if with_stranger else []) == []
+
+
+@pytest.mark.parametrize("with_stranger", [False, True])
+def test_a_folder_that_is_deleted_ends_the_recording_alone(tmp_path, caplog, with_stranger):
+    """It is noticed and told while nothing happens, the conversation goes on, and there is no folder any more."""
+    place = []
+
+    async def app(socket, recording):
+        await two_messages(socket, recording)
+        await noticed(lambda: recording.folder.is_dir())
+        place.append(recording.folder)
+        shutil.rmtree(place[0])
+        if with_stranger:
+            place[0].mkdir()
+        await noticed(lambda: recording.failure is not None)
+        await said_again(socket)
+
+    with caplog.at_level(logging.WARNING, logger="evi_harness"):
+        recording = converse(tmp_path, app)
+    assert (recording.folder, recording.is_complete) == (None, False)
+    assert "deleted" in str(recording.failure)
+    (told,) = [one.getMessage() for one in caplog.records]
+    assert "deleted" in told
+    assert sorted(tmp_path.rglob("*")) == ([place[0]] if with_stranger else [])
+
+
+def test_a_loop_whose_executor_is_shut_completes_the_recording(tmp_path):
+    """The end of a block does not fail for it."""
+
+    async def app(socket, recording):
+        await two_messages(socket, recording)
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+    recording = converse(tmp_path, app)
+    assert recording.is_complete
+    assert frames(load_session(recording.folder).events[1:]) == CROSSED
+
+
 def test_a_failure_of_the_tap_leaves_the_session_incomplete(tmp_path, caplog):
     """A clock that fails half-way: the app notices nothing, what was written can be read, and the header says that there is more."""
 
@@ -431,6 +506,13 @@ def test_what_cannot_be_recorded_is_a_usage_error(thing):
     with pytest.raises(UsageError, match="websockets") as raised:
         record(thing)
     assert "connect" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "x" * 101])
+def test_a_name_that_no_session_can_have_is_a_usage_error(name):
+    """Before anything is recorded."""
+    with pytest.raises(UsageError, match="session name"):
+        record(None, name=name)
 
 
 def test_an_unknown_word_for_interruption_is_a_usage_error():

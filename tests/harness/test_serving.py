@@ -581,6 +581,14 @@ def test_what_is_played_is_in_memory():
             + str(Lateness.of([2 * MS]))
             + "; recorded in x",
         ),
+        (
+            Ended(3, 0, 0, (), None, Path("x"), problem="full"),
+            "session 3: 0.0 s, 0 messages from the app, 0 to it, end not seen; late: nothing sent; recorded in x, incomplete: full",
+        ),
+        (
+            Ended(4, 0, 0, (), None, problem="it was deleted"),
+            "session 4: 0.0 s, 0 messages from the app, 0 to it, end not seen; late: nothing sent; not recorded: it was deleted",
+        ),
     ],
 )
 def test_a_line_for_each_conversation(ended, told):

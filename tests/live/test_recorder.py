@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import queue
 import threading
 
 import pytest
@@ -13,8 +14,10 @@ from evi_harness.session.events import BINARY, Closed, Frame, Note, Opened, Sent
 class Writer:
     """Keeps what it is given; waits at its gate before each write, and fails where it is told to."""
 
-    def __init__(self, fail_at=None, fail_closing=False, abandoning=None) -> None:
+    def __init__(self, fail_at=None, fail_closing=False, abandoning=None, tending=()) -> None:
         self.written = []
+        self.tended = queue.Queue()
+        self._tending = list(tending)
         self.closed = []
         self.abandoned = []
         self.gate = threading.Event()
@@ -30,6 +33,13 @@ class Writer:
         if event.seq == self._fail_at:
             raise OSError(28, "No space left on device")
         self.written.append(event)
+
+    def tend(self):
+        self.tended.put(len(self.written))
+        found = self._tending.pop(0) if self._tending else None
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def close(self, **changes):
         if self._fail_closing:
@@ -199,3 +209,51 @@ def test_many_threads_may_put():
     recorder.close()
     assert len(writer.written) == 800
     assert recorder._put_bytes == recorder._written_bytes
+
+
+def test_the_writer_is_asked_again_and_again_to_tend_its_folder(monkeypatch):
+    """Also while nothing comes; what it says is told, and what it raises ends the recording as a write that fails does."""
+    monkeypatch.setattr(recorder_module, "TEND_EVERY_S", 0.0)
+    gone = SessionUnwritable("the session is lost")
+    writer, warnings = Writer(tending=[None, "the folder was moved", None, gone]), queue.Queue()
+    recorder = Recorder(writer, warn=warnings.put)
+    assert [writer.tended.get(timeout=10) for _ in range(4)] == [0, 0, 0, 0]
+    assert warnings.get(timeout=10) == "the folder was moved"
+    assert warnings.get(timeout=10) == f"the recording has ended early, the conversation goes on: {gone}"
+    recorder.put(Opened(0, 0))
+    recorder.close()
+    assert (recorder.failure, recorder.n_dropped) == (gone, 1)
+    assert (writer.written, writer.closed, writer.tended.qsize()) == ([], [], 0)
+
+
+def test_a_folder_is_tended_while_events_never_stop_coming(monkeypatch):
+    """Between two of them."""
+    monkeypatch.setattr(recorder_module, "TEND_EVERY_S", 0.0)
+    writer = Writer()
+    writer.gate.clear()
+    recorder = Recorder(writer)
+    for event in events(5):
+        recorder.put(event)
+    writer.gate.set()
+    recorder.close()
+    assert {1, 2, 3, 4} <= {writer.tended.get_nowait() for _ in range(writer.tended.qsize())}
+
+
+def test_closing_that_is_interrupted_can_be_gone_on_with(monkeypatch):
+    """Ctrl+C while the disk is waited for: the next call waits for the same end."""
+    writer = Writer()
+    writer.gate.clear()
+    recorder = Recorder(writer)
+    recorder.put(Opened(0, 0))
+    join = recorder._thread.join
+
+    def interrupted(timeout):
+        monkeypatch.setattr(recorder._thread, "join", join)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recorder._thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        recorder.close(service="player")
+    writer.gate.set()
+    recorder.close(service="nobody")
+    assert (writer.written, writer.closed) == ([Opened(0, 0)], [{"service": "player"}])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import wave
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +109,39 @@ def test_the_disk_is_asked_only_where_something_was_written(tmp_path, monkeypatc
     file.sync()
     file.close()
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("act", "what"),
+    [
+        (lambda path: None, None),
+        (lambda path: path.unlink(), "deleted"),
+        (lambda path: path.rename(path.with_name("y")), "deleted"),
+        (lambda path: (path.unlink(), path.write_bytes(b"ab")), "replaced"),
+        (lambda path: path.write_bytes(b"a"), "changed"),
+        (lambda path: path.write_bytes(b"abc"), "changed"),
+    ],
+)
+def test_what_another_program_does_to_a_file_is_seen(tmp_path, act, what):
+    """Of an open file; one that is closed is whoever's."""
+    file = AppendFile(tmp_path / "x")
+    file.append(b"ab")
+    act(tmp_path / "x")
+    assert file.disturbed() == what
+    file.close()
+    assert file.disturbed() is None
+
+
+def test_a_path_may_begin_at_a_descriptor(tmp_path):
+    """Then it is found wherever that folder is moved."""
+    (tmp_path / "a").mkdir()
+    fd = os.open(tmp_path / "a", os.O_RDONLY)
+    try:
+        (tmp_path / "a").rename(tmp_path / "b")
+        file = WavFile(Path("x.wav"), Pcm(16_000, 1), fd)
+        write_new(Path("y"), b"y", fd)
+        assert file.disturbed() is None
+        file.close()
+    finally:
+        os.close(fd)
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["x.wav", "y"]

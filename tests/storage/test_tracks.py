@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from evi_harness.session.wav import Pcm
@@ -37,10 +39,18 @@ CASES = {
 }
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """A descriptor of the test's folder."""
+    fd = os.open(tmp_path, os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_bytes_go_where_they_belong(tmp_path, name):
+def test_bytes_go_where_they_belong(tmp_path, folder, name):
     """plan says the file and offset, store puts the bytes there."""
-    files = AudioFiles(tmp_path, max_bytes=100)
+    files = AudioFiles(folder, max_bytes=100)
     for arguments, file, offset in CASES[name]:
         parts = Pieces(*arguments)
         slot = files.plan("user", parts)
@@ -52,16 +62,16 @@ def test_bytes_go_where_they_belong(tmp_path, name):
     files.close()
 
 
-def test_planning_changes_nothing(tmp_path):
+def test_planning_changes_nothing(tmp_path, folder):
     """The same plan comes again and again, and no file is made."""
-    files = AudioFiles(tmp_path)
+    files = AudioFiles(folder)
     assert files.plan("user", Pieces(b"ab", MONO)) == files.plan("user", Pieces(b"ab", MONO))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_tracks_are_apart_and_listed(tmp_path):
+def test_tracks_are_apart_and_listed(tmp_path, folder):
     """Each track has its own files; the header's list has their formats and sizes, bodies of frames are not in it."""
-    files = AudioFiles(tmp_path)
+    files = AudioFiles(folder)
     for track, parts in (("user", Pieces(b"ab", MONO)), ("assistant", Pieces(b"abcd", STEREO)), ("user", Pieces(b"x", None, WEBM))):
         files.store(files.plan(track, parts), parts.samples)
     files.store_body("payloads/frame.1.json", b"{}")

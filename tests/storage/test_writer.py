@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import stat
 import struct
@@ -744,3 +745,103 @@ def test_a_copy_of_an_incomplete_session_is_incomplete(new_folder, header):
         raise KeyError
     copy = read_session(write_session(new_folder(), read_session(writer.folder), EVI))
     assert copy.header.abandoned == "KeyError ended it"
+
+
+def begun(new_folder, header):
+    """A writer with audio in its folder."""
+    writer = SessionWriter(new_folder(), header, AnyDialect())
+    writer.write(Opened(0, 0, Handshake("/")))
+    writer.write(Sent(1, 1, Frame(BINARY, SAMPLES)))
+    return writer
+
+
+@pytest.mark.parametrize("with_stranger", [False, True])
+def test_a_folder_that_is_moved_is_gone_on_with(new_folder, header, with_stranger):
+    """What comes later is where it is now, new files too; a stranger in its place is left alone. The move is told once."""
+    writer = begun(new_folder, header)
+    place, there = writer.folder, new_folder()
+    place.rename(there)
+    if with_stranger:
+        place.mkdir()
+    notice = writer.tend()
+    assert str(there) in notice
+    assert ("another folder has taken its place" in notice) is with_stranger
+    assert (writer.tend(), writer.folder, writer.is_there) == (None, there, True)
+    writer.write(Received(2, 2, Frame(TEXT, audio_message(wave_file()))))
+    writer.write(Received(3, 3, Frame(TEXT, b'"' + b"x" * 9_000_000)))
+    writer.close()
+    assert check_folder(there, EVI) == []
+    assert len(read_session(there).events) == 4
+    assert list(place.iterdir() if with_stranger else []) == []
+
+
+def test_a_folder_that_is_moved_unnoticed_is_completed(new_folder, header):
+    """Nobody has looked since."""
+    writer = begun(new_folder, header)
+    there = new_folder()
+    writer.folder.rename(there)
+    writer.close()
+    assert (writer.folder, check_folder(there, EVI)) == (there, [])
+
+
+@pytest.mark.parametrize("look", [SessionWriter.tend, SessionWriter.close])
+@pytest.mark.parametrize(
+    "act", [shutil.rmtree, lambda folder: (folder / "events.jsonl").unlink(), lambda folder: (shutil.rmtree(folder), folder.mkdir())]
+)
+def test_a_session_that_is_deleted_is_lost(new_folder, header, act, look):
+    """It is said to be, and nothing is written in its place."""
+    writer = begun(new_folder, header)
+    act(writer.folder)
+    left = sorted(writer.folder.rglob("*"))
+    with pytest.raises(SessionUnwritable, match=r"the session is lost: .* was deleted"):
+        look(writer)
+    assert not writer.is_there
+    writer.abandon("it failed", counts={"dropped": 7})
+    assert sorted(writer.folder.rglob("*")) == left
+    with pytest.raises(SessionUnwritable, match="no event"):
+        writer.write(Sent(2, 2, Frame(TEXT, b"")))
+
+
+@pytest.mark.parametrize(
+    ("name", "act", "what"),
+    [
+        ("user.wav", Path.unlink, "user.wav was deleted"),
+        ("user.wav", lambda path: path.rename(path.with_name("mine.wav")), "user.wav was deleted"),
+        ("user.wav", lambda path: path.write_bytes(b""), "user.wav was changed"),
+        ("events.jsonl", lambda path: path.write_bytes(path.read_bytes() + b"\n"), "events.jsonl was changed"),
+    ],
+)
+def test_what_another_program_does_to_its_files_ends_the_session(new_folder, header, name, act, what):
+    """The header says what was done, and the rest stays."""
+    writer = begun(new_folder, header)
+    act(writer.folder / name)
+    with pytest.raises(SessionUnwritable, match=what):
+        writer.tend()
+    assert writer.is_there
+    written = json.loads((writer.folder / "session.json").read_text())
+    assert (written["complete"], what in written["abandoned"]) == (False, True)
+
+
+def test_a_file_that_is_missing_at_the_end_is_named(new_folder, header):
+    """One that was full and closed long ago is needed for its digest."""
+    writer = SessionWriter(new_folder(), header, AnyDialect(), max_track_bytes=100)
+    writer.write(Opened(0, 0, Handshake("/")))
+    for seq in (1, 2):
+        writer.write(Sent(seq, seq, Frame(BINARY, bytes(100))))
+    writer.sync()
+    (writer.folder / "user.wav").unlink()
+    with pytest.raises(SessionUnwritable, match=r"user\.wav: No such file"):
+        writer.close()
+
+
+def test_a_tended_session_is_on_the_disk_within_a_second(new_folder, header, monkeypatch):
+    """Though nothing is written any more."""
+    now_ns = [0]
+    monkeypatch.setattr(writer_module.time, "monotonic_ns", lambda: now_ns[0])
+    writer, calls = begun(new_folder, header), []
+    monkeypatch.setattr(append.os, "fsync", calls.append)
+    writer.tend()
+    assert calls == []
+    now_ns[0] = 1_000_000_000
+    writer.tend()
+    assert len(calls) >= 2
