@@ -39,6 +39,9 @@ class PlainWriter:
         self._file.write("\n")
         self._file.flush()
 
+    def tend(self) -> None:
+        """Nobody deletes it."""
+
     def close(self, **_: Any) -> None:
         """Close the file."""
         self._file.close()

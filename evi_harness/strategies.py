@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from evi_harness.evi.messages import EMOTIONS
-from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent, order
+from evi_harness.session.events import BINARY, TEXT, Closed, ClosedBy, Event, Frame, Handshake, Opened, Received, Sent, order
 from evi_harness.session.header import Anchor, Header, Recorded
 from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm, header
@@ -102,7 +102,7 @@ class _Plan:
     unix_times: bool
     greeting: Tuple[_Sentence, ...]
     turns: Tuple[_Turn, ...]
-    closed_by: str
+    closed_by: ClosedBy
     close_code: Optional[int]
     has_timeout: bool
     close_ms: int
@@ -113,7 +113,7 @@ def sessions(
     max_turns: int = 4,
     audio: Optional[bool] = None,
     drops_frames: Optional[bool] = None,
-    closed_by: Sequence[str] = ("app", "service", "network"),
+    closed_by: Sequence[ClosedBy] = ("app", "service", "network"),
 ) -> SearchStrategy[Session]:
     """Draw sessions that follow EVI's grammar: sent and closed recorded, times measured, frames in memory.
 

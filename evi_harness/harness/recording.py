@@ -83,9 +83,11 @@ def record(
 
     Raises:
         UsageError: ``socket`` is no connection that can be recorded, no session can have that ``name``, ``user_interrupt`` is none of its
-            words, or ``connect_ns`` is yet to come.
+            words, ``service`` is not text, or ``connect_ns`` is yet to come.
     """
     require_name(name)
+    if service is not None and not isinstance(service, str):
+        raise UsageError(f"service is {service!r}", hint="Say who plays the service's part, as text.")
     if user_interrupt not in _USER_INTERRUPT:
         raise UsageError(f"user_interrupt is {user_interrupt!r}", hint=f"Say one of {', '.join(_USER_INTERRUPT)}.")
     connection = _connection(socket)

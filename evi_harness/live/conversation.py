@@ -18,7 +18,7 @@ from aiohttp import WebSocketError, WSMsgType, web
 from evi_harness.errors import EviHarnessError
 from evi_harness.live.clock import Clock, Timer
 from evi_harness.live.journal import Journal
-from evi_harness.session.events import BINARY, TEXT, Event, Frame
+from evi_harness.session.events import BINARY, TEXT, ClosedBy, Event, Frame
 from evi_harness.session.protocols import NO_STATUS, Abort, Action, Close, Refuse, Remark, Send, Service
 
 __all__ = ["Conversation"]
@@ -123,7 +123,7 @@ class Conversation:
             await self._socket.send_frame(_close_payload(code or NO_STATUS, ""), WSMsgType.CLOSE)
         self._transport.close()
 
-    def _over(self, by: str, code: Optional[int], reason: str) -> None:
+    def _over(self, by: ClosedBy, code: Optional[int], reason: str) -> None:
         self._is_over = True
         self._disarm()
         self._hand_over(self._journal.closed(by, code, reason))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, List, Optional, TypeVar
 
 from evi_harness.live.clock import Clock
-from evi_harness.session.events import Closed, Event, Frame, Handshake, Note, Opened, Received, Sent
+from evi_harness.session.events import Closed, ClosedBy, Event, Frame, Handshake, Note, Opened, Outcome, Received, Sent
 
 __all__ = ["Journal"]
 
@@ -57,7 +57,7 @@ class Journal:
             self._hand_on(waiting)
         return event
 
-    def sent(self, frame: Frame, *, took_ns: Optional[int] = None, outcome: str = "sent") -> Sent:
+    def sent(self, frame: Frame, *, took_ns: Optional[int] = None, outcome: Outcome = "sent") -> Sent:
         """Write that the app sent a frame, now."""
         return self._write(Sent(seq=self._seq(), at_ns=self.now_ns, frame=frame, took_ns=took_ns, outcome=outcome))
 
@@ -65,7 +65,7 @@ class Journal:
         """Write that a frame is on its way to the app, now."""
         return self._write(Received(seq=self._seq(), at_ns=self.now_ns, frame=frame))
 
-    def closed(self, by: str, code: Optional[int] = None, reason: str = "") -> Closed:
+    def closed(self, by: ClosedBy, code: Optional[int] = None, reason: str = "") -> Closed:
         """Write the close.
 
         Args:

@@ -39,7 +39,7 @@ class EventWriter(Protocol):
     """What a recorder writes through: ``storage.writer.SessionWriter``. All calls come from one thread."""
 
     def write(self, event: Event) -> object:
-        """Write an event; it is on disk when this returns."""
+        """Write an event; it is on disk when this returns. Raises ValueError where this one event cannot be written and others can."""
 
     def tend(self) -> Optional[str]:
         """Look after what has been written; called about twice a second. Returns a sentence for the user, None for none."""
@@ -87,6 +87,7 @@ class Recorder:
         self._is_closed = False
         self._has_given_up = False
         self._has_told_of_waiting = False
+        self._has_told_of_loss = False
         self._tended_s = time.monotonic()
         self._changes: Dict[str, Any] = {}
         self._thread = threading.Thread(target=self._write_all, name="evi-harness recorder", daemon=True)
@@ -211,6 +212,11 @@ class Recorder:
     def _write(self, event: Event) -> None:
         try:
             self._writer.write(event)
+        except ValueError as error:
+            self._lose(event)
+            has_told, self._has_told_of_loss = self._has_told_of_loss, True
+            if not has_told:
+                self._tell(f"an event is missing from the recording, which goes on: {error}")
         except Exception as failure:  # noqa: BLE001 - whatever the disk does, the app goes on
             self._lose(event)
             self._end(failure, ENDED_EARLY)

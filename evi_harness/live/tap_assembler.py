@@ -17,7 +17,7 @@ from evi_harness.live.hooks import Hooks
 from evi_harness.live.tap_connection import end_of, is_closed
 from evi_harness.live.tap_log import TapLog, frame_of
 from evi_harness.live.tap_queue import TapQueue
-from evi_harness.session.events import BINARY, TEXT, Frame
+from evi_harness.session.events import BINARY, TEXT, Frame, Opcode
 
 __all__ = ["hear_assembler", "is_assembling", "is_threaded", "waits_for_the_app"]
 
@@ -63,7 +63,7 @@ class _Whole:
 
     def __init__(self, log: TapLog) -> None:
         self._log = log
-        self._opcode: Optional[str] = None
+        self._opcode: Optional[Opcode] = None
         self._pieces: List[bytes] = []
 
     def add(self, frame: Any, now_ns: int) -> None:
@@ -74,7 +74,7 @@ class _Whole:
     def message(self, frame: Any) -> Optional[Frame]:
         """The message that a frame completes; None where it completes none."""
         if frame.opcode != _CONTINUATION:
-            opcode = TEXT if frame.opcode == _TEXT else BINARY
+            opcode: Opcode = TEXT if frame.opcode == _TEXT else BINARY
             if frame.fin:
                 return Frame(opcode, bytes(frame.data))
             self._opcode, self._pieces = opcode, []

@@ -9,7 +9,7 @@ import ssl
 from typing import Any, Optional, Tuple
 from urllib.parse import parse_qsl
 
-from evi_harness.session.events import Handshake
+from evi_harness.session.events import ClosedBy, Handshake
 from evi_harness.session.protocols import NO_STATUS
 
 __all__ = ["end_of", "endpoint_of", "handshake_of", "is_closed", "reply_header"]
@@ -46,7 +46,7 @@ def is_closed(connection: Any) -> bool:
     return bool(_keeper(connection).state.name == "CLOSED")
 
 
-def end_of(connection: Any) -> Tuple[str, Optional[int], str]:
+def end_of(connection: Any) -> Tuple[ClosedBy, Optional[int], str]:
     """Who closed a closed connection, with which code (None where there was none) and reason."""
     keeper = _keeper(connection)
     received, sent = keeper.close_rcvd, keeper.close_sent

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple, Union
 
-from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Note, Opened, Received, Sent
+from evi_harness.session.events import BINARY, TEXT, Closed, ClosedBy, Event, Frame, Handshake, Note, Opened, Outcome, Received, Sent
 
 __all__ = ["Data", "TapLog", "frame_of"]
 
@@ -92,7 +92,7 @@ class TapLog:
             self._put(Received(self.n_events, at_ns, frame, taken_ns))
         self._see_whether_over()
 
-    def sent(self, message: Union[Data, List[Data]], text: Optional[bool], outcome: str, began_ns: int, ended_ns: int) -> None:
+    def sent(self, message: Union[Data, List[Data]], text: Optional[bool], outcome: Outcome, began_ns: int, ended_ns: int) -> None:
         """A send is over.
 
         Args:
@@ -109,7 +109,7 @@ class TapLog:
         frame = Frame(TEXT if is_text else BINARY, b"".join(map(_encoded, pieces)))
         self._put(Sent(self.n_events, began_ns - self.opened_ns, frame, ended_ns - began_ns, outcome))
 
-    def closed(self, by: str, code: Optional[int], reason: str, now_ns: int) -> None:
+    def closed(self, by: ClosedBy, code: Optional[int], reason: str, now_ns: int) -> None:
         """The connection is closed; only the first call counts."""
         if self.saw_close:
             return

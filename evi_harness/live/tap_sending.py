@@ -14,6 +14,7 @@ from typing import Any, AsyncIterator, Awaitable, Callable, Iterator, List, Tupl
 
 from evi_harness.live.tap_log import Data, TapLog
 from evi_harness.live.tap_queue import TapQueue
+from evi_harness.session.events import Outcome
 
 __all__ = ["async_send", "sync_send"]
 
@@ -122,11 +123,11 @@ def _watched(message: Any, *, takes_async: bool) -> Tuple[Any, Any]:
     return message, items
 
 
-def _over(queue: TapQueue, log: TapLog, kept: Any, options: Any, outcome: str, began_ns: int) -> None:
+def _over(queue: TapQueue, log: TapLog, kept: Any, options: Any, outcome: Outcome, began_ns: int) -> None:
     queue.tell(log.sent, kept, options.get("text"), outcome, began_ns)
 
 
-def _outcome(error: BaseException) -> str:
+def _outcome(error: BaseException) -> Outcome:
     return "cancelled" if isinstance(error, (asyncio.CancelledError, GeneratorExit)) else "failed"
 
 

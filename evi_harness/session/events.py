@@ -8,7 +8,7 @@ clock. Readers order events by ``(at_ns, seq)``: a ``sent`` line is written when
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Iterator, Mapping, Optional, Tuple, Union
+from typing import Any, ClassVar, Iterator, Literal, Mapping, Optional, Tuple, Union
 
 __all__ = [
     "BINARY",
@@ -25,8 +25,12 @@ __all__ = [
     "order",
 ]
 
-TEXT = "text"
-BINARY = "binary"
+Opcode = Literal["text", "binary"]
+Outcome = Literal["sent", "failed", "cancelled"]
+ClosedBy = Literal["app", "service", "network"]
+
+TEXT: Opcode = "text"
+BINARY: Opcode = "binary"
 
 
 class Nothing(Mapping[str, Any]):
@@ -69,8 +73,8 @@ class Frame:
 
     __slots__ = ("_payload", "opcode")
 
-    def __init__(self, opcode: str, payload: bytes) -> None:
-        self.opcode = opcode
+    def __init__(self, opcode: Opcode, payload: bytes) -> None:
+        self.opcode: Opcode = opcode
         self._payload = payload
 
     @property
@@ -171,7 +175,7 @@ class Sent(Event):
 
     frame: Frame = Frame(TEXT, b"")
     took_ns: Optional[int] = None
-    outcome: str = "sent"
+    outcome: Outcome = "sent"
     extra: Mapping[str, Any] = field(default=NOTHING, compare=False)
 
 
@@ -203,7 +207,7 @@ class Closed(Event):
 
     kind: ClassVar[str] = "closed"
 
-    by: str = "app"
+    by: ClosedBy = "app"
     code: Optional[int] = None
     reason: str = ""
     extra: Mapping[str, Any] = field(default=NOTHING, compare=False)

@@ -6,7 +6,7 @@ Rules of living here: what is not known is None or "unknown", never a guess; a h
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Literal, Mapping, Optional, Tuple
 
 from evi_harness.session.events import NOTHING
 
@@ -24,9 +24,11 @@ MINOR_OF_HEARD = 1
 # The track that is not of the wire: what was heard. The others are named by the dialect's places of audio.
 HEARD = "heard"
 
-MEASURED = "measured"
-SYNTHESISED = "synthesised"
-TAKEN = "taken"
+Times = Literal["measured", "synthesised", "taken"]
+
+MEASURED: Times = "measured"
+SYNTHESISED: Times = "synthesised"
+TAKEN: Times = "taken"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Recorded:
 
     sent: bool = True
     closed: bool = True
-    times: str = MEASURED
+    times: Times = MEASURED
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,17 @@ from evi_harness.storage.frames import StoredFrame
 from evi_harness.storage.layout import EVENTS_FILE, EXPECTED_FILE, HEADER_FILE, HEARD_FILE, PAYLOADS, is_inside
 from evi_harness.storage.lines import KINDS, AnyLine, OpenedLine, ReceivedLine, SentLine, UnknownLine, decode
 from evi_harness.storage.opening import Folder, sessions_below
-from evi_harness.storage.reader import DROPPED, KILLED, body_problem, dropped_told, dropped_until, end_told, line_blocks, read_header
+from evi_harness.storage.reader import (
+    DROPPED,
+    KILLED,
+    body_problem,
+    data_problem,
+    dropped_told,
+    dropped_until,
+    end_told,
+    line_blocks,
+    read_header,
+)
 from evi_harness.storage.redaction import GENERAL_NAMES, Redactor
 
 __all__ = ["check_folder"]
@@ -180,6 +190,11 @@ class _Checking:
             return
         self._check_order(number, line)
         self._check_time(number, line)
+        problem = data_problem(line, extra)
+        if problem is not None:
+            self._count(Unknown.kind if isinstance(line, UnknownLine) else str(line.__struct_config__.tag))
+            self._say("body_damaged", EVENTS_FILE, number, f"{problem}.")
+            return
         if isinstance(line, UnknownLine):
             self._count(Unknown.kind)
             if self._header is None or self._header.minor <= FORMAT_MINOR:

@@ -9,6 +9,7 @@ writes a line reads it back with it before trusting it.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
 import msgspec
@@ -46,12 +47,18 @@ __all__ = [
     "event_of",
     "frame_line",
     "is_readable_json",
+    "is_too_deep",
     "other_line",
     "payload_of",
     "pieces",
+    "plain",
     "put_together",
 ]
 
+# JSON has integers of any size; beyond 64 bits most readers get them wrong.
+_MAX_INTEGER = 2**64
+_MAX_DECIMAL_BITS = 10_000
+_TOO_DEEP = "[nested too deep]"
 # A WAV header with its extra chunks is short; one that is not stays with its audio, in a file of its own.
 _MAX_AROUND_BYTES = 4096
 _CONTROL_BYTES = bytes(range(0x20))
@@ -121,13 +128,18 @@ def pieces(data: bytes, place: AudioPlace) -> Pieces:
         place: What the dialect says of it.
     """
     riff = wav.split(data)
-    if riff is not None and riff.pcm.width == 2 and len(riff.head) + len(riff.tail) <= _MAX_AROUND_BYTES:
+    if riff is not None and _is_storable(riff.pcm) and len(riff.head) + len(riff.tail) <= _MAX_AROUND_BYTES:
         return Pieces(riff.samples, riff.pcm, whole=True, head=riff.head, tail=riff.tail)
-    is_pcm = place.pcm is not None and place.pcm.width == 2
+    is_pcm = place.pcm is not None and _is_storable(place.pcm)
     found = container(data, may_be_samples=is_pcm)
     if found is None and is_pcm:
         return Pieces(data, place.pcm)
     return Pieces(data, None, found)
+
+
+def _is_storable(pcm: Pcm) -> bool:
+    """Whether a format goes into a WAV file: 16 bits, and figures that its header has room for."""
+    return pcm.width == 2 and pcm.frame_bytes <= 0xFFFF and pcm.rate * pcm.frame_bytes <= 0xFFFFFFFF
 
 
 def put_together(body: bytes, at: int, data: bytes, form: Optional[Form]) -> bytes:
@@ -184,10 +196,9 @@ def frame_line(event: Union[Sent, Received], **fields: Any) -> FrameLine:
         event: The event; of its frame the opcode alone.
         fields: The body's field, as of ``body_fields`` or ``payload``, none where all is audio; ``audio`` and ``redacted``.
     """
-    opcode: Any = event.frame.opcode
+    opcode = event.frame.opcode
     if isinstance(event, Sent):
-        outcome: Any = event.outcome
-        return SentLine(event.seq, event.at_ns, opcode, took_ns=event.took_ns, outcome=outcome, **fields)
+        return SentLine(event.seq, event.at_ns, opcode, took_ns=event.took_ns, outcome=event.outcome, **fields)
     return ReceivedLine(event.seq, event.at_ns, opcode, taken_ns=event.taken_ns, **fields)
 
 
@@ -198,7 +209,7 @@ def other_line(event: Event, redactor: Redactor) -> Tuple[AnyLine, Mapping[str, 
         TypeError: It is no such event.
     """
     found: Set[str] = set()
-    extra = redactor.data({name: value for name, value in event_extra(event).items() if name != "redacted"}, found)
+    extra = redactor.data(plain({name: value for name, value in event_extra(event).items() if name != "redacted"}), found)
     found.update(event_extra(event).get("redacted", ()))
     line: AnyLine
     if isinstance(event, Opened):
@@ -207,16 +218,59 @@ def other_line(event: Event, redactor: Redactor) -> Tuple[AnyLine, Mapping[str, 
         query, headers = redactor.query(shake.query, found), redactor.headers(shake.headers, found)
         line = OpenedLine(event.seq, event.at_ns, HandshakeFields(redactor.string(shake.path, found), query, headers))
     elif isinstance(event, Closed):
-        by: Any = event.by
-        line = ClosedLine(event.seq, event.at_ns, by, event.code, redactor.string(event.reason, found))
+        line = ClosedLine(event.seq, event.at_ns, event.by, event.code, redactor.string(event.reason, found))
     elif isinstance(event, Note):
-        line = NoteLine(event.seq, event.at_ns, event.name, event.of, redactor.data(event.data, found))
+        name = redactor.string(event.name, found)
+        line = NoteLine(event.seq, event.at_ns, name, event.of, redactor.data(plain(event.data), found))
     elif isinstance(event, Unknown):
-        return UnknownLine(event.name, event.seq, event.at_ns), extra
+        return UnknownLine(redactor.string(event.name), event.seq, event.at_ns), extra
     else:
         raise TypeError(f"an event is opened, sent, received, closed, a note or unknown, not {type(event).__name__}")
     line.redacted = tuple(sorted(found))
     return line, extra
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """A value as JSON can hold it and every reader reads it.
+
+    Args:
+        value: Anything. A number that JSON does not have, or of more than 64 bits, becomes text; so do names that are not text, and what
+            is nested deeper than may be; a lone surrogate becomes its escape. What is not a JSON value at all is left to the encoder.
+        depth: How many objects and lists are around it.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else _text(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, int):
+        return value if -_MAX_INTEGER < value < _MAX_INTEGER else _digits(value)
+    is_object = isinstance(value, Mapping)
+    if not is_object and not isinstance(value, (list, tuple)):
+        return value
+    if depth >= MAX_NESTING:
+        return _TOO_DEEP
+    if is_object:
+        return {_text(str(name)): plain(inner, depth + 1) for name, inner in value.items()}
+    return [plain(inner, depth + 1) for inner in value]
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a JSON value is nested deeper than may be; what a stranger wrote may be nested deeper than the stack is."""
+    level = [value]
+    for _ in range(MAX_NESTING + 1):
+        level = [inner for one in level if isinstance(one, (dict, list)) for inner in (one.values() if isinstance(one, dict) else one)]
+        if not level:
+            return False
+    return True
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _digits(value: int) -> str:
+    # Python writes no decimal number of more than some thousand digits.
+    return str(value) if value.bit_length() <= _MAX_DECIMAL_BITS else hex(value)
 
 
 def event_extra(event: Event) -> Mapping[str, Any]:

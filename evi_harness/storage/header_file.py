@@ -6,13 +6,16 @@ version is read.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Dict, Literal, Mapping, Optional, Tuple
+from dataclasses import fields, is_dataclass, replace
+from typing import Annotated, Any, Dict, Optional, Tuple
 
 import msgspec
 
-from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Anchor, Header, Recorded, TrackFile
+from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Anchor, Header, Recorded, Times, TrackFile
 from evi_harness.storage import upgrades
-from evi_harness.storage.lines import with_extra, without_extra
+from evi_harness.storage.codec import is_too_deep, plain
+from evi_harness.storage.layout import MAX_NESTING
+from evi_harness.storage.lines import Count, with_extra, without_extra
 from evi_harness.storage.redaction import Redactor
 
 __all__ = ["FORMAT_NAME", "AnchorFields", "HeaderFields", "RecordedFields", "TrackFields", "decode", "encode", "redacted"]
@@ -25,13 +28,13 @@ class RecordedFields(msgspec.Struct):
 
     sent: bool
     closed: bool
-    times: Literal["measured", "synthesised", "taken"]
+    times: Times
 
 
 class AnchorFields(msgspec.Struct):
     """One instant on both clocks."""
 
-    at_ns: int
+    at_ns: Count
     wall: str
 
 
@@ -40,10 +43,10 @@ class TrackFields(msgspec.Struct):
 
     track: Annotated[str, msgspec.Meta(description="user, assistant or heard; a newer minor version may add some")]
     file: str
-    n_bytes: int
-    rate: Optional[int] = None
-    channels: Optional[int] = None
-    width: Optional[int] = None
+    n_bytes: Count
+    rate: Optional[Count] = None
+    channels: Optional[Count] = None
+    width: Optional[Count] = None
 
 
 class HeaderFields(msgspec.Struct, kw_only=True):
@@ -51,7 +54,7 @@ class HeaderFields(msgspec.Struct, kw_only=True):
 
     format: str
     version: int
-    minor: int = 0
+    minor: Count = 0
     id: str
     made_by: str
     created: str
@@ -69,22 +72,28 @@ class HeaderFields(msgspec.Struct, kw_only=True):
     ids: Dict[str, str] = {}
     source: Dict[str, Any] = {}
     related: Dict[str, str] = {}
-    counts: Dict[str, int] = {}
+    counts: Dict[str, Count] = {}
     tracks: Tuple[TrackFields, ...] = ()
     digests: Dict[str, str] = {}
 
 
 # The members that hold what people and services wrote, and so could hold a secret.
-_FREE_MEMBERS = ("endpoint", "software", "app", "ids", "source", "related", "abandoned", "extra")
+_FREE_MEMBERS = ("endpoint", "service", "software", "app", "ids", "source", "related", "abandoned", "extra")
+_MEMBERS = HeaderFields.__struct_fields__[1:]
 
 
 def encode(header: Header) -> bytes:
-    """Write a header as the text of session.json."""
-    members: Dict[str, Any] = {"format": FORMAT_NAME}
-    for name in HeaderFields.__struct_fields__[1:]:
-        value = getattr(header, name)
-        members[name] = dict(value) if isinstance(value, Mapping) else value
-    text = with_extra(msgspec.json.encode(members, enc_hook=str), header.extra)
+    """Write a header as the text of session.json.
+
+    Raises:
+        ValueError: It cannot be read again: a value is not of the type that its member has.
+    """
+    members: Dict[str, Any] = {"format": FORMAT_NAME, **{name: _plain(getattr(header, name)) for name in _MEMBERS}}
+    try:
+        text = with_extra(msgspec.json.encode(members, enc_hook=str), plain(header.extra), HeaderFields)
+    except (msgspec.MsgspecError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    decode(text)
     return msgspec.json.format(text, indent=2) + b"\n"
 
 
@@ -106,22 +115,28 @@ def decode(text: bytes) -> Tuple[Header, int]:
             raise ValueError(f'there is no "format": "{FORMAT_NAME}" in it')
         version: Any = members.get("version")
         members = _current(members, version)
+        if is_too_deep(members):
+            raise ValueError(f"it is nested more than {MAX_NESTING} deep")
         known, extra = without_extra(members, HeaderFields)
-        fields = msgspec.convert(known, HeaderFields)
+        found = msgspec.convert(known, HeaderFields)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(str(error)) from error
-    values = {name: getattr(fields, name) for name in HeaderFields.__struct_fields__ if name != "format"}
-    values["recorded"] = Recorded(**msgspec.structs.asdict(fields.recorded))
-    values["tracks"] = tuple(TrackFile(**msgspec.structs.asdict(track)) for track in fields.tracks)
-    values.update(start=_anchor(fields.start), end=_anchor(fields.end), extra=extra)
+    values = {name: getattr(found, name) for name in _MEMBERS}
+    values["recorded"] = Recorded(**msgspec.structs.asdict(found.recorded))
+    values["tracks"] = tuple(TrackFile(**msgspec.structs.asdict(track)) for track in found.tracks)
+    values.update(start=_anchor(found.start), end=_anchor(found.end), extra=extra)
     return Header(**values), version
 
 
 def redacted(header: Header, redactor: Redactor) -> Header:
     """The header with secrets replaced in all that people and services wrote."""
-    changed = {name: getattr(header, name) for name in header.__dataclass_fields__}
-    changed.update((name, redactor.data(changed[name])) for name in _FREE_MEMBERS)
-    return Header(**changed)
+    return replace(header, **{name: redactor.data(plain(getattr(header, name))) for name in _FREE_MEMBERS})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return plain({one.name: getattr(value, one.name) for one in fields(value)} if is_dataclass(value) else value)
 
 
 def _current(members: Dict[str, Any], version: Any) -> Dict[str, Any]:
@@ -136,5 +151,5 @@ def _current(members: Dict[str, Any], version: Any) -> Dict[str, Any]:
         raise ValueError(f"it is of format version {version}, which nothing brings up to {FORMAT_VERSION}") from error
 
 
-def _anchor(fields: Optional[AnchorFields]) -> Optional[Anchor]:
-    return Anchor(fields.at_ns, fields.wall) if fields else None
+def _anchor(found: Optional[AnchorFields]) -> Optional[Anchor]:
+    return Anchor(found.at_ns, found.wall) if found else None

@@ -33,7 +33,8 @@ EXPECTED_FILE = "expected.jsonl"
 HEARD_FILE = f"{HEARD}.wav"
 PAYLOADS = "payloads"
 
-MAX_HEADER_BYTES = 16 << 20
+# Of a session whose every message brings a file of its own it holds six hours.
+MAX_HEADER_BYTES = 64 << 20
 MAX_EXPECTED_BYTES = 64 << 20
 MAX_LINE_BYTES = 64 << 20
 # A body above this goes to a file of its own: base64 and escapes can make it several times longer, and a line must stay below its bound.

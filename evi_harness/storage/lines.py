@@ -13,7 +13,7 @@ from typing import Annotated, Any, Dict, Iterable, List, Literal, Mapping, Optio
 
 import msgspec
 
-from evi_harness.session.events import NOTHING
+from evi_harness.session.events import NOTHING, ClosedBy, Opcode, Outcome
 
 __all__ = [
     "KINDS",
@@ -38,7 +38,8 @@ __all__ = [
     "without_extra",
 ]
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+# What every language reads exactly as a 64-bit integer; as nanoseconds 292 years.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Pairs = Tuple[Tuple[str, str], ...]
 
 # A frame's body can be the JSON text ``null``, so "no body here" is an object of its own.
@@ -137,9 +138,9 @@ class SentLine(_Record, tag_field="event", tag="sent"):
 
     seq: Count
     at_ns: Count
-    frame: Literal["text", "binary"]
+    frame: Opcode
     took_ns: Optional[Count] = None
-    outcome: Literal["sent", "failed", "cancelled"] = "sent"
+    outcome: Outcome = "sent"
     json: msgspec.Raw = NO_JSON
     text: Optional[str] = None
     base64: Optional[bytes] = None
@@ -153,7 +154,7 @@ class ReceivedLine(_Record, tag_field="event", tag="received"):
 
     seq: Count
     at_ns: Count
-    frame: Literal["text", "binary"]
+    frame: Opcode
     taken_ns: Optional[Count] = None
     json: msgspec.Raw = NO_JSON
     text: Optional[str] = None
@@ -168,7 +169,7 @@ class ClosedLine(_Record, tag_field="event", tag="closed"):
 
     seq: Count
     at_ns: Count
-    by: Literal["app", "service", "network"]
+    by: ClosedBy
     code: Optional[int] = None
     reason: str = ""
     redacted: Tuple[str, ...] = ()
@@ -216,10 +217,10 @@ def encode(line: AnyLine, extra: Mapping[str, Any] = NOTHING) -> bytes:
 
     Args:
         line: The record.
-        extra: Fields beside those of the record, as ``decode`` gave them.
+        extra: Fields beside those of the record, as ``decode`` gave them; one that the record knows is left out.
     """
     text = _ENCODER.encode(line)
-    return with_extra(text, extra) if extra else text
+    return with_extra(text, extra, type(line)) if extra else text
 
 
 def decode(text: bytes) -> Tuple[AnyLine, Dict[str, Any]]:
@@ -277,28 +278,37 @@ def known_fields(kind: Type[msgspec.Struct]) -> Dict[str, Optional[Type[msgspec.
     return fields
 
 
-def with_extra(text: bytes, extra: Mapping[str, Any]) -> bytes:
-    """Put fields into the JSON text of a record; what the record has itself stays, also within its objects."""
+def with_extra(text: bytes, extra: Mapping[str, Any], kind: Optional[Type[msgspec.Struct]] = None) -> bytes:
+    """Put fields into the JSON text of a record. What the record has, or could have, of its own stays as it is, also within its objects.
+
+    Args:
+        text: The text.
+        extra: The fields.
+        kind: The record's struct, None for an object that is not known.
+    """
     members = _RAW_MEMBERS.decode(text)
+    names = known_fields(kind) if kind is not None else {}
     added: Dict[str, Any] = dict(members)
     for name, value in extra.items():
-        if name not in members:
+        inner = names.get(name)
+        if name not in names and name not in members:
             added[name] = value
-        elif isinstance(value, Mapping) and bytes(members[name])[:1] == b"{":
-            added[name] = msgspec.Raw(with_extra(bytes(members[name]), value))
+        elif inner is not None and isinstance(value, Mapping) and bytes(members.get(name, b""))[:1] == b"{":
+            added[name] = msgspec.Raw(with_extra(bytes(members[name]), value, inner))
     return _ENCODER.encode(added)
 
 
 def without_extra(fields: Mapping[str, Any], kind: Type[msgspec.Struct]) -> Tuple[Dict[str, Any], Dict[str, Any]]:
     """Part what a record knows from what it does not, also within the objects that it holds."""
-    known, extra = {}, {}
+    known: Dict[str, Any] = {}
+    extra: Dict[str, Any] = {}
     names = known_fields(kind)
     for name, value in fields.items():
         if name not in names:
             extra[name] = value
             continue
         inner = names[name]
-        if inner is not None and isinstance(value, dict):
+        if inner is not None and isinstance(value, Mapping):
             value, more = without_extra(value, inner)
             if more:
                 extra[name] = more

@@ -28,7 +28,18 @@ from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, MAX_HEADER_BYTE
 from evi_harness.storage.lines import KINDS, NO_JSON, AnyLine, NoteLine, ReceivedLine, SentLine, UnknownLine, decode, decode_block
 from evi_harness.storage.opening import Folder, sessions_below
 
-__all__ = ["DROPPED", "KILLED", "body_problem", "dropped_told", "dropped_until", "end_told", "line_blocks", "read_header", "read_session"]
+__all__ = [
+    "DROPPED",
+    "KILLED",
+    "body_problem",
+    "data_problem",
+    "dropped_told",
+    "dropped_until",
+    "end_told",
+    "line_blocks",
+    "read_header",
+    "read_session",
+]
 
 # The note of a recorder that stands in the place of events that it had to drop.
 DROPPED = "dropped"
@@ -135,6 +146,13 @@ def body_problem(line: AnyLine) -> Optional[str]:
     return None
 
 
+def data_problem(line: AnyLine, extra: Mapping[str, Any]) -> Optional[str]:
+    """What is wrong with what a line holds beside a frame; None where nothing is."""
+    if (isinstance(line, NoteLine) and codec.is_too_deep(line.data)) or (extra and codec.is_too_deep(dict(extra))):
+        return f"its JSON is nested more than {MAX_NESTING} deep"
+    return None
+
+
 def dropped_until(line: AnyLine) -> Optional[int]:
     """The seq of the last event that was dropped in the place of a line; None where none was."""
     last_seq = line.data.get("last_seq") if isinstance(line, NoteLine) and line.name == DROPPED else None
@@ -236,6 +254,8 @@ class _Reading:
         self._last_seq = seq
         frame: Optional[Frame] = None
         kind = type(line)
+        if kind is NoteLine or extra:
+            self._refuse(data_problem(line, extra), number)
         if kind is SentLine or kind is ReceivedLine:
             self._judge(line, number)
             frame = StoredFrame(line, self.place)  # type: ignore[arg-type]
@@ -265,15 +285,17 @@ class _Reading:
         # Most lines of a session are microphone frames with nothing but audio; this is what they cost.
         is_plain = cut is not None and not cut.at and line.text is line.base64 is line.payload is None and line.json is NO_JSON
         if not is_plain:
-            problem = body_problem(line)
-            if problem is not None:
-                raise SessionUnreadable(f"the line is damaged: {problem}", where=self.place.where(EVENTS_FILE, number), hint=_HINT)
+            self._refuse(body_problem(line), number)
         used = cut if cut is not None else line.payload
         if used is not None:
             stop = used.offset + used.length
             if stop > self.extents.get(used.file, -1):
                 self.extents[used.file] = stop
                 self.tracks[used.file] = cut.track if cut is not None else None
+
+    def _refuse(self, problem: Optional[str], number: int) -> None:
+        if problem is not None:
+            raise SessionUnreadable(f"the line is damaged: {problem}", where=self.place.where(EVENTS_FILE, number), hint=_HINT)
 
 
 def _is_too_deep(text: bytes) -> bool:

@@ -26,6 +26,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, Type, Union
 
+import msgspec
+
 from evi_harness.errors import SessionUnwritable
 from evi_harness.session.events import Event, Opened, Received, Sent
 from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Header
@@ -34,8 +36,17 @@ from evi_harness.session.session import Session
 from evi_harness.storage import codec, header_file, lines
 from evi_harness.storage.append import AppendFile, sync_folder, write_new
 from evi_harness.storage.held_folder import HeldFolder
-from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, MAX_INLINE_BYTES, MAX_TRACK_BYTES, payload_name
+from evi_harness.storage.layout import (
+    EVENTS_FILE,
+    HEADER_FILE,
+    MAX_HEADER_BYTES,
+    MAX_INLINE_BYTES,
+    MAX_LINE_BYTES,
+    MAX_TRACK_BYTES,
+    payload_name,
+)
 from evi_harness.storage.lines import Cut, Slice
+from evi_harness.storage.reader import body_problem, data_problem
 from evi_harness.storage.redaction import Redactor, apply, moved
 from evi_harness.storage.tracks import AudioFiles, Slot
 
@@ -77,7 +88,7 @@ class SessionWriter:
         max_track_bytes: Bytes of audio after which a track goes on in another file.
 
     Raises:
-        SessionUnwritable: There is something already, or nothing can be made there.
+        SessionUnwritable: There is something already, nothing can be made there, or the header is one that nobody could read again.
     """
 
     def __init__(
@@ -126,14 +137,15 @@ class SessionWriter:
             The seq.
 
         Raises:
-            ValueError: The seq is not larger than the one before; nothing is written.
+            ValueError: The seq is not larger than the one before, or the event is one that nobody could read again, such as one before
+                time zero; nothing is written, and other events can be.
             SessionUnwritable: The disk is full or gone, or the session is over. All that was written before stays readable.
         """
         self._check_open()
         if event.seq < self._next_seq:
             raise ValueError(f"the event has seq {event.seq}, and {self._next_seq} is the least that can come now")
         try:
-            stored = self._stored(event)
+            stored = self._readable(event)
             if stored.slot is not None:
                 self._audio.store(stored.slot, stored.data)
             elif stored.body is not None:
@@ -187,8 +199,8 @@ class SessionWriter:
             self._look()
             self.sync()
             self._end("it is complete")
-            self._header = dataclasses.replace(self._header, **header_changes)
-            self._replace_header(complete=True, digests=_digests(self._held.fd, [EVENTS_FILE, *self._audio.names()]))
+            digests = _digests(self._held.fd, [EVENTS_FILE, *self._audio.names()])
+            self._replace_header(complete=True, digests=digests, **header_changes)
         except OSError as error:
             raise self._failed(error) from error
         self._held.close()
@@ -268,10 +280,16 @@ class SessionWriter:
         return SessionUnwritable(f"the session is lost: {what}", where=str(self.folder), hint=_LEAVE_ALONE)
 
     def _header_text(self, header: Header) -> bytes:
-        return header_file.encode(header_file.redacted(header, self._redactor))
+        try:
+            text = header_file.encode(header_file.redacted(header, self._redactor))
+        except ValueError as error:
+            raise OSError(errno.EINVAL, f"its header could not be read again: {error}") from error
+        if len(text) > MAX_HEADER_BYTES:
+            raise OSError(errno.EFBIG, f"its header has {len(text)} bytes, and at most {MAX_HEADER_BYTES} are read")
+        return text
 
     def _replace_header(self, **changes: Any) -> None:
-        counts = {**self._header.counts, **self._counts}
+        counts = {**changes.pop("counts", self._header.counts), **self._counts}
         header = dataclasses.replace(self._header, counts=counts, tracks=tuple(self._audio.track_files()), **changes)
         fd, new = self._held.fd, f".{HEADER_FILE}.new"
         try:
@@ -283,6 +301,17 @@ class SessionWriter:
             raise
         self._header = header
         self._held.sync()
+
+    def _readable(self, event: Event) -> _Stored:
+        """The line of an event, read as a reader reads it."""
+        try:
+            stored = self._stored(event)
+            problem = _problem(stored.line, event)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            problem = str(error)
+        if problem is not None:
+            raise ValueError(f"the {event.kind} event with seq {event.seq} could not be read again, and is not written: {problem}")
+        return stored
 
     def _stored(self, event: Event) -> _Stored:
         if isinstance(event, (Sent, Received)):
@@ -342,7 +371,11 @@ class SessionWriter:
 
     def _extra(self, event: Event, found: Set[str]) -> Dict[str, Any]:
         extra = codec.event_extra(event)
-        return {name: self._redactor.data(value, found) for name, value in extra.items() if name != "redacted"} if extra else {}
+        if not extra:
+            return {}
+        kept = codec.plain({name: value for name, value in extra.items() if name != "redacted"})
+        redacted: Dict[str, Any] = self._redactor.data(kept, found)
+        return redacted
 
 
 def write_session(folder: PathLike, session: Session, dialect: Dialect, *, secrets: Iterable[str] = ()) -> Path:
@@ -416,6 +449,16 @@ def _cut(slot: Slot, parts: codec.Pieces, at: int, form: Optional[lines.Form], d
     track: Any = slot.track
     size = None if form is None else len(codec.put_together(b"", 0, data, form))
     return Cut(track, slot.file, slot.offset, len(parts.samples), at=at, size=size, form=form, head=parts.head, tail=parts.tail)
+
+
+def _problem(text: bytes, event: Event) -> Optional[str]:
+    """Why a reader would refuse the line of an event, or take it for that of another; None where it does neither."""
+    if len(text) >= MAX_LINE_BYTES:
+        return f"its line has {len(text)} bytes, and at most {MAX_LINE_BYTES} are read"
+    line, extra = lines.decode(text)
+    if type(line) is not lines.KINDS.get(event.kind, lines.UnknownLine):
+        return "it has the name of a kind that is known"
+    return body_problem(line) or data_problem(line, extra)
 
 
 def _comes_back(text: bytes, samples: bytes, expected: bytes) -> bool:

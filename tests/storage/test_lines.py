@@ -105,8 +105,25 @@ def test_extra_fields_go_into_the_objects_they_came_from():
     known, extra = without_extra(fields, SentLine)
     assert known == {"event": "sent", "seq": 0, "audio": {"track": "user", "form": {}}}
     assert extra == {"new": 1, "audio": {"more": 2, "form": {"odd": 3}}}
-    assert msgspec.json.decode(with_extra(msgspec.json.encode(known), extra)) == fields
+    assert msgspec.json.decode(with_extra(msgspec.json.encode(known), extra, SentLine)) == fields
     assert with_extra(b'{"seq":1}', {"seq": 2}) == b'{"seq":1}'
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"code": 5}, {"by": "me"}, {"reason": {"why": 1}}, {"redacted": 5}],
+    ids=lambda extra: next(iter(extra)),
+)
+def test_what_a_record_could_have_itself_is_no_extra(extra):
+    """Not even where it has none: the line would say what nobody wrote, or could not be read."""
+    line = ClosedLine(1, 2, "app")
+    assert decode(encode(line, extra)) == (line, {})
+
+
+def test_an_object_that_is_not_there_gets_no_extra():
+    """Audio that a newer version said more about, in a copy that keeps the frame whole; and data, whose names are its own."""
+    assert decode(encode(SentLine(1, 2, "text", text="x"), {"audio": {"more": 1}})) == (SentLine(1, 2, "text", text="x"), {})
+    assert decode(encode(NoteLine(1, 2, "x", data={"a": 1}), {"data": {"b": 2}})) == (NoteLine(1, 2, "x", data={"a": 1}), {})
 
 
 def test_every_kind_knows_its_tag():

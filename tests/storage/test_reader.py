@@ -231,6 +231,24 @@ def test_a_damaged_line_is_an_error_that_names_it(folder, name):
     assert any(problem.file == "events.jsonl" and problem.line == number for problem in check_folder(folder))
 
 
+@pytest.mark.parametrize(("number", "field"), [(6, "data"), (1, "new"), (7, "new")])
+@pytest.mark.parametrize("depth", [65, 900])
+def test_a_line_that_is_nested_too_deep_is_refused(folder, number, field, depth):
+    """Whatever holds it: nobody is to follow it to the bottom. ``check`` names the same line."""
+    change_line(folder, number, lambda text: text[:-1] + b',"%s":' % field.encode() + b'{"a":' * depth + b"1" + b"}" * depth + b"}")
+    with pytest.raises(SessionUnreadable, match=rf"line {number}: .*nested more than 64 deep"):
+        read_session(folder)
+    problems = check_folder(folder, EVI)
+    assert [(one.line, one.kind) for one in problems if one.kind == "body_damaged"] == [(number, "body_damaged")]
+    assert not any(one.kind == "counts_differ" for one in problems)
+
+
+def test_a_line_that_is_nested_as_deep_as_may_be_is_read(folder):
+    """The bound belongs to what is allowed; the line itself is one of the objects."""
+    change_line(folder, 7, lambda text: text[:-1] + b',"new":' + b"[" * 63 + b"1" + b"]" * 63 + b"}")
+    assert len(read_session(folder).events) == 7
+
+
 def test_a_line_beyond_the_bound_is_refused(folder, monkeypatch):
     """A line is never read beyond its bound."""
     monkeypatch.setattr(reader, "MAX_LINE_BYTES", 1000)

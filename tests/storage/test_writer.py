@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import json
 import os
 import random
@@ -318,12 +319,40 @@ def test_the_other_events_come_back(new_folder, header):
     assert [event.extra for event in again.events] == [event.extra for event in events]
 
 
-def test_note_data_that_is_no_json_is_written_as_text(new_folder, header):
-    """A recorder is never stopped by what a note holds: NaN becomes null, an object its text, a lone surrogate its escape."""
+ODD_DATA = [
+    (float("nan"), "nan"),
+    (float("-inf"), "-inf"),
+    (Path("x"), "x"),
+    ("\udcff", "\\udcff"),
+    ({5: (1, 2), "\ud800": True}, {"5": [1, 2], "\\ud800": True}),
+    (2**64, str(2**64)),
+    (-(2**64) + 1, -(2**64) + 1),
+    (-(10**5000), hex(-(10**5000))),
+    (b"ab", "YWI="),
+]
+
+
+@pytest.mark.parametrize(("value", "read"), ODD_DATA, ids=range(len(ODD_DATA)))
+def test_note_data_that_is_no_json_is_written_as_text(new_folder, header, value, read):
+    """A recorder is never stopped by what a note holds: what JSON has no form for is its text, a lone surrogate its escape."""
     with SessionWriter(new_folder(), header, EVI) as writer:
-        writer.write(Note(0, 0, "odd", None, {"nan": float("nan"), "path": Path("x"), "lone": "\udcff", 5: (1, 2)}))
+        writer.write(Note(0, 0, "odd", None, {"value": value}, extra={"more": value}))
     (note,) = read_session(writer.folder).events
-    assert note.data == {"nan": None, "path": "x", "lone": "\\udcff", "5": [1, 2]}
+    assert (note.data, note.extra) == ({"value": read}, {"more": read})
+
+
+@pytest.mark.parametrize(("depth", "is_cut"), [(63, False), (64, True), (900, True)])
+def test_note_data_that_is_nested_deep_is_cut(new_folder, header, depth, is_cut):
+    """Where no reader would follow; a list within itself, too."""
+    ring = []
+    ring.append(ring)
+    with SessionWriter(new_folder(), header, EVI) as writer:
+        writer.write(Note(0, 0, "odd", None, {"value": json.loads("[" * depth + "]" * depth)}))
+        writer.write(Note(1, 0, "odd", None, {"value": ring}))
+    first, second = read_session(writer.folder).events
+    assert ("nested too deep" in str(first.data)) is is_cut
+    assert "nested too deep" in str(second.data)
+    assert check_folder(writer.folder, EVI) == []
 
 
 def test_the_folder_is_its_owners_alone(record):
@@ -845,3 +874,55 @@ def test_a_tended_session_is_on_the_disk_within_a_second(new_folder, header, mon
     now_ns[0] = 1_000_000_000
     writer.tend()
     assert len(calls) >= 2
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Note(1, -1, "x"),
+        Note(1, 2**63, "x"),
+        Note(1, 0, "x", of=-1),
+        Sent(1, 1, Frame(BINARY, SAMPLES), took_ns=-1),
+        Sent(1, 1, Frame(BINARY, SAMPLES), outcome="perhaps"),
+        Received(1, 1, Frame("ping", b"")),
+        Closed(1, 1, "somebody"),
+        Unknown(1, 1, "note", {"name": "x"}),
+        Note(1, 1, "x", data={"value": "x" * (64 << 20)}),
+    ],
+    ids=lambda event: f"{event.kind} {event.seq}",
+)
+def test_an_event_that_nobody_could_read_is_refused(new_folder, header, odd):
+    """Nothing of it is written, and what comes before and behind it is read as if it had not been."""
+    with SessionWriter(new_folder(), header, AnyDialect()) as writer:
+        writer.write(Sent(0, 0, Frame(BINARY, SAMPLES)))
+        with pytest.raises(ValueError, match="could not be read again"):
+            writer.write(odd)
+        writer.write(Sent(1, 1, Frame(BINARY, SAMPLES)))
+    assert check_folder(writer.folder, EVI) == []
+    assert [event.frame.payload for event in read_session(writer.folder).events] == [SAMPLES, SAMPLES]
+
+
+@pytest.mark.parametrize("changes", [{"software": {"python": 3}}, {"recorded": None}, {"start": Anchor("now", "then")}])
+def test_a_header_that_nobody_could_read_is_refused(new_folder, header, changes):
+    """At the beginning there is no folder; at the end the session is incomplete, and says why."""
+    place = new_folder()
+    with pytest.raises(SessionUnwritable, match="could not be read again"):
+        SessionWriter(place, dataclasses.replace(header, **changes), EVI)
+    assert not place.exists()
+    writer = SessionWriter(place, header, EVI)
+    with pytest.raises(SessionUnwritable, match="could not be read again"):
+        writer.close(**changes)
+    assert "could not be read again" in read_session(place).header.abandoned
+
+
+@pytest.mark.parametrize("pcm", [Pcm(999_999_999, 999_999_999), Pcm(0xFFFFFFFF, 2), Pcm(48_000, 40_000)])
+def test_a_format_that_no_wav_file_has_room_for_is_kept_verbatim(record, pcm):
+    """Whatever an app says of its audio, and a service in a header of its own."""
+    frames = [("sent", Frame(BINARY, SAMPLES)), ("sent", Frame(BINARY, SAMPLES))]
+    folder = record(frames, dialect=AnyDialect(pcm))
+    assert_same(folder, frames)
+    assert not (folder / "user.wav").exists()
+    if pcm.rate == 0xFFFFFFFF:
+        head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 0, b"WAVE", b"fmt ", 16, 1, 2, pcm.rate, 0, 4, 16, b"data", 0)
+        frames = [("received", Frame(TEXT, audio_message(head + SAMPLES)))]
+        assert_same(record(frames), frames)
