@@ -25,6 +25,7 @@ from evi_harness.harness.expecting import Expected, load_expected
 from evi_harness.harness.folders import SessionsFolder
 from evi_harness.harness.interrupts import Interrupts
 from evi_harness.harness.keeping import Keeper, Keeping
+from evi_harness.harness.served_paths import chat_paths_of
 from evi_harness.live.clock import RealClock
 from evi_harness.live.journal import Journal
 from evi_harness.live.lateness import Lateness, lateness_ns
@@ -259,6 +260,10 @@ def _service(what: Serveable, options: ServeOptions) -> OpenService:
     return what if callable(what) else play(what, Patience(message_ns=round(options.patience_s * 1e9)))
 
 
+def _chat_paths(open_service: OpenService) -> Tuple[str, ...]:
+    return chat_paths_of(open_service.session if isinstance(open_service, Play) else None)
+
+
 def _service_name(open_service: OpenService, options: ServeOptions) -> str:
     return "player" if isinstance(open_service, Play) else options.service
 
@@ -271,7 +276,7 @@ async def _serve(
     server = ChatServer(
         open_service,
         clock=conversations.clock,
-        chat_paths=EVI.chat_paths,
+        chat_paths=_chat_paths(open_service),
         token_path=EVI.token_path,
         journal_for=conversations.journal_for,
         check=check,
@@ -485,7 +490,7 @@ def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
     return Served(
         ServerProcess(
             open_service,
-            chat_paths=EVI.chat_paths,
+            chat_paths=_chat_paths(open_service),
             token_path=EVI.token_path,
             host=options.host,
             port=options.port,

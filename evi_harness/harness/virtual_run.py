@@ -14,6 +14,7 @@ from evi_harness.harness.heard_audio import Heard
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.outside import Outside
 from evi_harness.harness.run import RECORDED, Run, RunOptions, Stage, name_of, recording_of, run_guarded, run_handler, run_null
+from evi_harness.harness.served_paths import chat_paths_of
 from evi_harness.live.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.live.blocking import Charge
 from evi_harness.live.carrier import VirtualCarrier
@@ -92,7 +93,7 @@ class _VirtualRun:
         server = ChatServer(
             lambda _: service,
             clock=loop,
-            chat_paths=EVI.chat_paths,
+            chat_paths=chat_paths_of(self._recording.session),
             token_path=EVI.token_path,
             journal_for=lambda _: journal,
             service_name="player",

@@ -12,7 +12,7 @@ from typing import Any, Awaitable, Callable, Optional
 from evi_harness.live.clock import Clock, Timer
 from evi_harness.live.journal import Journal
 from evi_harness.session.events import Event, Frame
-from evi_harness.session.protocols import NO_STATUS, Close, Send, Service
+from evi_harness.session.protocols import MAX_REASON_BYTES, NO_STATUS, Close, Send, Service
 
 __all__ = ["ClientPump", "send_close", "send_frame"]
 
@@ -23,9 +23,12 @@ async def send_frame(websocket: Any, frame: Frame) -> None:
 
 
 async def send_close(websocket: Any, code: int, reason: str) -> None:
-    """Close a connection of the websockets library, with no code where it is ``NO_STATUS``, and wait for the end."""
-    if code != NO_STATUS:
-        await websocket.close(code, reason)
+    """Close a connection of the websockets library, with no code where it is ``NO_STATUS``, and wait for the end.
+
+    A code that nobody may send (RFC 6455, 7.4) is not sent, and a reason that is too long for a close frame is cut.
+    """
+    if _may_be_sent(code):
+        await websocket.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
         return
     # The library's own close wants a code. Behind a close frame that was sent it only waits.
     if hasattr(websocket, "write_close_frame"):
@@ -36,6 +39,17 @@ async def send_close(websocket: Any, code: int, reason: str) -> None:
         async with websocket.send_context():
             websocket.protocol.send_close()
     await websocket.close()
+
+
+def _may_be_sent(code: int) -> bool:
+    from websockets.exceptions import ProtocolError
+    from websockets.frames import Close as CloseFrame
+
+    try:
+        CloseFrame(code, "").check()
+    except ProtocolError:
+        return False
+    return code != NO_STATUS
 
 
 class ClientPump:

@@ -19,7 +19,7 @@ from evi_harness.errors import EviHarnessError
 from evi_harness.live.clock import Clock, Timer
 from evi_harness.live.journal import Journal
 from evi_harness.session.events import BINARY, TEXT, ClosedBy, Event, Frame
-from evi_harness.session.protocols import NO_STATUS, Abort, Action, Close, Refuse, Remark, Send, Service
+from evi_harness.session.protocols import MAX_REASON_BYTES, NO_STATUS, Abort, Action, Close, Refuse, Remark, Send, Service
 
 __all__ = ["Conversation"]
 
@@ -256,4 +256,7 @@ class Conversation:
 
 
 def _close_payload(code: int, reason: str) -> bytes:
-    return b"" if code == NO_STATUS else struct.pack("!H", code) + reason.encode()
+    # A recording may say that there was a code that fits into no frame, as an importer or an editor wrote it.
+    if code == NO_STATUS or not 0 <= code <= 0xFFFF:
+        return b""
+    return struct.pack("!H", code) + reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()

@@ -1,8 +1,8 @@
 """What was there before a run is left alone by the garbage collector while the run lasts.
 
-A full collection looks at every object of the process: at a test suite, its libraries and the recording, again and again, and at nothing there
-that has become garbage. So what exists is set aside first. What the run makes is collected as ever, and whoever looks through the
-collector's objects for what a run has left behind finds that alone.
+A full collection looks at every object of the process, again and again: at a test suite, its libraries and the recording, of which nothing
+has become garbage. So what exists is set aside first. What the run makes is collected as ever, and whoever looks through the collector's
+objects for what a run has left behind finds that alone.
 """
 
 from __future__ import annotations

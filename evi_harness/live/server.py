@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from urllib.parse import unquote
 
 from aiohttp import web
 from typing_extensions import Protocol
@@ -25,6 +26,8 @@ OpenService = Callable[[Handshake], Service]
 
 # Above the largest line a session folder takes, so that what a folder can hold can be sent.
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+# A handshake's query can hold a whole prompt; aiohttp takes 8 KiB.
+MAX_REQUEST_LINE_BYTES = 16 * 1024 * 1024
 # EVI's tokens last half an hour, and so do these.
 TOKEN_SECONDS = 1800
 # Always the same, or two virtual runs would differ in it.
@@ -69,8 +72,9 @@ class ChatServer:
     Args:
         open_service: Makes the service for one connection, given its handshake.
         clock: The carrier's clock.
-        chat_paths: Paths on which a client opens the socket; a trailing slash makes no difference.
-        token_path: Path on which a client gets an access token, None for none.
+        chat_paths: Paths on which a client opens the socket, whatever characters are in them; a slash at the end makes no difference.
+        token_path: Path on which a client gets an access token, None for none. Behind what stands before one of the chat paths in another,
+            as behind a gateway's own path, there is one too.
         journal_for: Makes the journal for one connection that was let in. By default a plain one.
         token: The access token to give out where there is no check.
         check: Who gets a token and who may open a chat; everybody by default.
@@ -99,8 +103,8 @@ class ChatServer:
         self.failures: List[BaseException] = []
         self._open_service = open_service
         self._clock = clock
-        self._chat_paths = tuple(chat_paths)
-        self._token_path = token_path
+        self._chat_paths = tuple(dict.fromkeys(chat_paths))
+        self._token_paths = () if token_path is None else tuple(f"{prefix}{token_path}" for prefix in _prefixes(self._chat_paths))
         self._journal_for = journal_for or (lambda _: Journal(clock))
         self._check: Check = Anybody(token) if check is None else check
         self._headers = {} if service_name is None else {SERVICE_HEADER: service_name}
@@ -115,7 +119,9 @@ class ChatServer:
             What makes the protocol of one connection: for ``loop.create_server`` or ``connect_accepted_socket``.
         """
         # aiohttp's access log would write the query, and with it the key.
-        self._runner = web.AppRunner(self._application(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            self._application(), access_log=None, handle_signals=False, shutdown_timeout=1.0, max_line_size=MAX_REQUEST_LINE_BYTES
+        )
         await self._runner.setup()
         server = self._runner.server
         assert server is not None
@@ -133,32 +139,42 @@ class ChatServer:
 
     def _application(self) -> web.Application:
         application = web.Application()
-        for path in self._chat_paths:
-            application.router.add_get(path.rstrip("/"), self._chat)
-            application.router.add_get(path.rstrip("/") + "/", self._chat)
-        if self._token_path is not None:
-            application.router.add_post(self._token_path, self._give_token)
-        application.router.add_route("*", "/{elsewhere:.*}", self._nothing_here)
+        # Not aiohttp's router: what stands in braces in a path would be a pattern to it.
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._answer)
         return application
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "GET" and self._path(request).rstrip("/") in [path.rstrip("/") for path in self._chat_paths]:
+            return await self._chat(request)
+        if request.method == "POST" and request.path in self._token_paths:
+            return await self._give_token(request)
+        return await self._nothing_here(request)
+
+    def _path(self, request: web.Request) -> str:
+        """The path of a request as one of those that are served has it: recordings have it decoded or as it was asked for."""
+        asked = request.raw_path.partition("?")[0]
+        decoded = unquote(asked)
+        # What does not begin with a slash cannot be asked for without one.
+        forms = (decoded, asked, decoded[1:], asked[1:])
+        return next((form for form in forms if form in self._chat_paths), decoded)
 
     async def _give_token(self, request: web.Request) -> web.Response:
         await request.read()
-        token = self._check.token(_handshake(request), self._clock.now_ns())
+        token = self._check.token(_handshake(request, request.path), self._clock.now_ns())
         if isinstance(token, Refuse):
             return _refused(token)
         return web.json_response({"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS})
 
     async def _nothing_here(self, request: web.Request) -> web.Response:
         there = [f"GET {path} (WebSocket)" for path in self._chat_paths]
-        if self._token_path is not None:
-            there.append(f"POST {self._token_path}")
+        there += [f"POST {path}" for path in self._token_paths]
         return web.Response(status=404, text=f"nothing here for {request.method} {request.path}; there is " + ", ".join(there) + "\n")
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES, autoping=True, autoclose=False)
         if not socket.can_prepare(request):
             return web.Response(status=426, text=f"{request.path} speaks WebSocket, and this request does not ask for it\n")
-        handshake = _handshake(request)
+        handshake = _handshake(request, self._path(request))
         stranger = self._check.chat(handshake, self._clock.now_ns())
         if stranger is not None:
             return _refused(stranger)
@@ -203,12 +219,18 @@ class ChatServer:
                 self._on_idle()
 
 
+def _prefixes(paths: Sequence[str]) -> Sequence[str]:
+    """What stands before one path in another; nothing at all, first."""
+    ends = [path.rstrip("/") for path in paths]
+    return sorted({path[: -len(end)] for path in ends for end in ends if end and path.endswith(end)})
+
+
 def _refused(refusal: Refuse) -> web.Response:
     return web.Response(status=refusal.status, text=refusal.body)
 
 
-def _handshake(request: web.Request) -> Handshake:
-    return Handshake(path=request.path, query=_pairs(request.query), headers=_pairs(request.headers))
+def _handshake(request: web.Request, path: str) -> Handshake:
+    return Handshake(path=path, query=_pairs(request.query), headers=_pairs(request.headers))
 
 
 def _pairs(pairs: Any) -> Tuple[Tuple[str, str], ...]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import AbstractSet, Callable, Dict, Iterable, Iterator, List, Mapping, Optional
 
-from evi_harness.session.events import Event, Received, Sent
+from evi_harness.session.events import Event, Frame, Received, Sent, order
 from evi_harness.session.position import Positions
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, Cause, Dialect
 from evi_harness.session.session import Session
@@ -55,6 +55,7 @@ class Recording:
             session: The session as it was recorded.
             dialect: What its messages are in.
         """
+        session = _without_impossible(session)
         # Nobody can have answered what the app did not get out.
         causes = dialect.causes([event for event in session.events if not isinstance(event, Sent) or is_out(event)])
         return Recording(session, causes, AS_RECORDED, session)
@@ -111,6 +112,37 @@ class Lengths:
 def is_out(event: Sent) -> bool:
     """Whether the app got a message out."""
     return event.outcome == "sent"
+
+
+def _without_impossible(session: Session) -> Session:
+    """A session in which nothing got out that cannot have, whatever it says.
+
+    That is what stands behind the close, as an importer or another clock may put it, and text that is not UTF-8, on which every service
+    closes.
+    """
+    closed = session.closed
+
+    end = None if closed is None else order(closed)
+    impossible = {
+        event.seq for event in session.sent if is_out(event) and ((end is not None and order(event) > end) or not _is_text(event.frame))
+    }
+    if not impossible:
+        return session
+    events = [
+        replace(event, outcome="failed") if isinstance(event, Sent) and event.seq in impossible else event for event in session.events
+    ]
+    return replace(session, events=tuple(events))
+
+
+def _is_text(frame: Frame) -> bool:
+    """Whether a text frame is UTF-8; a binary one may be anything."""
+    if not frame.is_text or frame.outline.isascii():
+        return True
+    try:
+        frame.outline.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def blocks(session: Session, dialect: Dialect, speed: Speed) -> List[Block]:

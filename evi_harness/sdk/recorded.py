@@ -6,10 +6,12 @@ It runs on the WebSocket library that the SDK runs on, below the SDK, since a re
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Callable
 from urllib.parse import quote, urlencode
 
+from evi_harness.errors import EviHarnessError
 from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import Clock
 from evi_harness.live.journal import Journal
@@ -32,13 +34,22 @@ async def run_recorded(
         journal: The session: its clock and its opening.
         clock: What the journal is stamped by.
         opened: Called with the connection once it is open: for a journal that the service's side does not write.
-    """
-    from websockets.exceptions import ConnectionClosed
 
-    url = base_url.replace("http", "ws", 1) + quote(handshake.path)
+    Raises:
+        EviHarnessError: The connection cannot be opened.
+    """
+    from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+    path = handshake.path if handshake.path.startswith("/") else f"/{handshake.path}"
+    url = base_url.replace("http", "ws", 1) + quote(path)
     if handshake.query:
         url += "?" + urlencode(handshake.query)
-    async with client_connect()(url, max_size=None) as websocket:
+    async with AsyncExitStack() as stack:
+        try:
+            websocket = await stack.enter_async_context(client_connect()(url, max_size=None))
+        except (InvalidHandshake, OSError) as failure:
+            hint = "evi-harness check SESSION lists what is wrong with it."
+            raise EviHarnessError(f"the recorded user cannot connect: {failure}", hint=hint) from failure
         opened(websocket)
         pump = ClientPump(user, journal, clock, partial(send_frame, websocket), partial(send_close, websocket))
         acting = asyncio.ensure_future(pump.run())

@@ -268,6 +268,8 @@ class Send:
 
 # The code of a close frame that holds none; it never stands on the wire (RFC 6455, 7.4.1).
 NO_STATUS = 1005
+# Most bytes of a close reason: a control frame holds 125 (RFC 6455, 5.5), and the code is two of them.
+MAX_REASON_BYTES = 123
 
 
 @dataclass(frozen=True)

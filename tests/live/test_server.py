@@ -123,6 +123,59 @@ def test_every_chat_path_is_served_with_and_without_a_slash():
     assert serve(main, *(Service() for _ in range(4)), chat_paths=("/v0/a", "/b/")) == [101, 101, 101, 101, 404, 404]
 
 
+@pytest.mark.parametrize(
+    ("path", "asked", "journaled"),
+    [
+        ("/hume/chat", "/hume/chat", "/hume/chat"),
+        ("/{x}/chat", "/%7Bx%7D/chat", "/{x}/chat"),
+        ("/a%20b", "/a%20b", "/a%20b"),
+        ("/a b", "/a%20b", "/a b"),
+        ("/a b/", "/a%20b", "/a b"),
+        ("/\n", "/%0A", "/\n"),
+        ("/a/../b", "/a/../b", "/a/../b"),
+        ("b", "/b", "b"),
+        ("", "/", ""),
+    ],
+)
+def test_a_path_is_served_whatever_is_in_it(path, asked, journaled):
+    """Decoded, or as it was asked for; the journal has it as those who serve it do, and no pattern is made of it."""
+
+    async def main(carrier, server, loop):
+        for one in (asked, "/y/chat"):
+            probe = await connect(carrier.url, one, loop.now_ns)
+            probe.close(1000)
+            items = await until_end(probe)
+        assert items == [Refused(404, items[0].body)]
+        return [journal.events[0].handshake.path for journal in server.journals]
+
+    assert serve(main, Service(), chat_paths=("/chat", path)) == [journaled]
+
+
+def test_behind_a_gateway_s_path_there_are_tokens_too():
+    """Where its chats are; and nowhere else."""
+
+    async def main(carrier, server, loop):
+        posted = [await request(carrier.url, "POST", path) for path in ("/token", "/hume/token", "/other/token")]
+        return [status for status, _ in posted], posted[-1][1]
+
+    statuses, body = serve(main, chat_paths=("/chat", "/hume/chat", "/elsewhere"))
+    assert statuses == [200, 200, 404]
+    assert "POST /token, POST /hume/token" in body
+
+
+def test_a_query_may_be_long():
+    """It can hold a prompt."""
+    query = [("prompt", "Be kind. " * 100_000)]
+
+    async def main(carrier, server, loop):
+        probe = await connect(carrier.url, "/chat", loop.now_ns, query=query)
+        probe.close(1000)
+        await until_end(probe)
+        return server.journals[0].events[0].handshake.query
+
+    assert serve(main, Service()) == tuple(query)
+
+
 def test_plain_requests_get_clear_answers():
     """A token is given to whoever posts; other paths and a chat path without WebSocket say what is there."""
 

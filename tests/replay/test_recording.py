@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.recording import AS_RECORDED, MAX, Lengths, Recording, blocks, moved
 from evi_harness.session import wav
-from evi_harness.session.events import BINARY, Frame, Received, order
+from evi_harness.session.events import BINARY, TEXT, Frame, Received, Sent, order
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, SENT, Cause
 from evi_harness.strategies import sessions
 
@@ -41,6 +41,21 @@ def test_what_was_not_got_out_answered_nothing(session_of):
     assert Recording.of(session, EVI).causes == {2: Cause(SENT, seq=1)}
     failed = replace(session, events=tuple(replace(event, outcome="failed") if event.seq == 1 else event for event in session.events))
     assert Recording.of(failed, EVI).causes == {2: Cause(OPENED)}
+
+
+def test_what_cannot_have_got_out_did_not(session_of):
+    """Behind the close, and text that is not UTF-8: nobody is to wait for it. A session of which all can have is the session itself."""
+    typed = {"type": "user_input", "text": "x"}
+    session = session_of(
+        [("sent", 5, typed), ("sent", 6, b"\xff"), ("closed", 9, ("service", 1000, "")), ("sent", 10, typed), ("sent", 11, b"")]
+    )
+    odd = Sent(seq=6, at_ns=7 * MS, frame=Frame(TEXT, b"\xff"))
+    session = replace(session, events=tuple(sorted((*session.events, odd), key=order)))
+    recording = Recording.of(session, EVI)
+    assert {event.seq for event in recording.session.sent if event.outcome == "sent"} == {1, 2}
+    assert [event.frame for event in recording.session.sent] == [event.frame for event in session.sent]
+    whole = session_of([("sent", 5, typed), ("closed", 9, ("service", 1000, ""))])
+    assert Recording.of(whole, EVI).session is whole
 
 
 @given(sessions())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from evi_harness.errors import EviHarnessError
 from evi_harness.evi.dialect import EVI
 from evi_harness.live.carrier import VirtualCarrier
 from evi_harness.live.journal import Journal
@@ -42,6 +43,36 @@ def test_the_end_is_the_recorded_one(session_of, weather_rows, close):
     """Whoever closed it closes it again."""
     session = session_of([*weather_rows[:-1], ("closed", 4500, close)])
     assert crossed(null_test(session)) == crossed(session.events)
+
+
+def test_a_connection_that_cannot_be_had_is_told(weather):
+    """In a sentence, with the status."""
+
+    async def main(loop):
+        server = ChatServer(lambda _: Player(weather, EVI), clock=loop, chat_paths=["/elsewhere"])
+        async with VirtualCarrier(loop, server) as carrier:
+            user = RecordedUser(weather, EVI, only_microphone=False, closes=True)
+            await run_recorded(carrier.url, weather.handshake, user, Journal(loop), loop)
+
+    with pytest.raises(EviHarnessError, match=r"cannot connect: .*404"):
+        run_virtual(main)
+
+
+@pytest.mark.parametrize(
+    ("close", "told"),
+    [
+        ((2000, ""), (None, "")),
+        ((1006, "gone"), (None, "")),
+        ((70_000, ""), (None, "")),
+        ((1000, "x" * 200), (1000, "x" * 123)),
+        ((1000, "é" * 100), (1000, "é" * 61)),
+    ],
+)
+def test_a_close_that_no_app_may_send_is_sent_as_near_as_may_be(session_of, close, told):
+    """Without a code, and with as much of the reason as there is room for."""
+    session = session_of([("closed", 50, ("app", *close))])
+    ((_, _, closed),) = crossed(null_test(session))
+    assert closed == ("app", *told)
 
 
 def test_what_no_model_can_express_is_sent_as_it_is(session_of):
