@@ -284,26 +284,27 @@ class Recording:
         with self._leaving:
             if self._tap is None or self._left is not None:
                 return
-            self._left = (datetime.now(timezone.utc), 0)
-        try:
-            self._tap.detach()
-            self._left = (datetime.now(timezone.utc), self._now_ns())
-        except Exception as failure:  # noqa: BLE001 - whatever it is, the app goes on
-            self._fail(failure)
+            now_ns = 0
+            try:
+                self._tap.detach()
+                now_ns = self._now_ns()
+            except Exception as failure:  # noqa: BLE001 - whatever it is, the app goes on
+                self._fail(failure)
+            self._left = (datetime.now(timezone.utc), now_ns)
 
     def _finish(self) -> None:
         """Write what waits and complete the folder; takes as long as the disk takes. Interrupted, it can be gone on with."""
         if self._is_the_parents:
             return
         with self._finishing:
-            if self._is_over or self._recorder is None:
-                return
-            changes: Dict[str, Any] = {} if self._tap is None else self._seen(self._tap)
-            self._recorder.close(**changes)
-            if self._reserved is not None:
-                _release(self._reserved)
-            self._is_over = True
-            self._no_longer_at_end()
+            if not self._is_over and self._recorder is not None:
+                changes: Dict[str, Any] = {} if self._tap is None else self._seen(self._tap)
+                self._recorder.close(**changes)
+                if self._reserved is not None:
+                    _release(self._reserved)
+                self._is_over = True
+        # Once more, too: only the main thread can give signals back, and another one may have finished.
+        self._no_longer_at_end()
 
     def _forked(self) -> None:
         """Be a child's copy of a recording that is the parent's; its threads are not in the child, and its locks may be held there."""

@@ -105,16 +105,16 @@ class Tap:
         self._see_whether_closed(queue)
 
     def detach(self) -> None:
-        """Leave the connection as it was. A close that nobody told of is still recorded. Once more does nothing."""
+        """Leave the connection as it was. A close that nobody told of is still recorded. Idempotent, and it can be gone on with."""
         if not self._is_attached or self._queue is None:
             return
         self.release()
         self._see_whether_closed(self._queue)
         self._queue.put((self.log.end,))
+        self._is_attached = False
 
     def release(self) -> None:
         """Leave the connection as it was, and nothing else: for a forked child, in which the tap's thread is not."""
-        self._is_attached = False
         self._hooks.restore()
         _tapped.discard(self._connection)
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -390,6 +391,27 @@ def test_a_folder_that_is_deleted_ends_the_recording_alone(tmp_path, caplog, wit
     (told,) = [one.getMessage() for one in caplog.records]
     assert "deleted" in told
     assert sorted(tmp_path.rglob("*")) == ([place[0]] if with_stranger else [])
+
+
+def test_signals_are_the_app_s_again_when_all_is_over(tmp_path):
+    """While it records, one that would end the program at once waits for the session; others are left alone."""
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGHUP)]
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    seen = []
+
+    async def app(socket, recording):
+        seen.append((signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)))
+        await two_messages(socket, recording)
+
+    try:
+        for start in (True, False):
+            converse(tmp_path, app, start=start)
+            assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)) == (signal.SIG_DFL, signal.SIG_IGN)
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    assert [(callable(term), hup) for term, hup in seen] == [(True, signal.SIG_IGN)] * 2
 
 
 def test_a_loop_whose_executor_is_shut_completes_the_recording(tmp_path):

@@ -237,8 +237,8 @@ def test_records_have_the_types_of_what_they_stand_for(struct, kind, own):
 
 def values_in(annotation: Any) -> Any:
     """A type without what differs in how it is spelt, and without bounds."""
-    if annotation == lines.Count:
-        return int
+    if hasattr(annotation, "__metadata__"):
+        return values_in(annotation.__origin__)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Literal:
         return frozenset(arguments)
