@@ -147,8 +147,13 @@ def write_new(path: Path, data: bytes, folder: Optional[int] = None) -> None:
         file.close()
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, folder: Optional[int] = None) -> None:
     """Put a file in the place of what is there, at once: whoever reads it finds the one or the other, whole.
+
+    Args:
+        path: Where.
+        data: What is to be in it.
+        folder: See ``AppendFile``.
 
     Raises:
         OSError: It cannot be written; what was there is still there.
@@ -156,12 +161,13 @@ def replace_file(path: Path, data: bytes) -> None:
     new = path.with_name(f".{path.name}.new")
     try:
         # A name that an earlier writer left when it was killed.
-        new.unlink(missing_ok=True)
-        write_new(new, data)
-        new.replace(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=folder)
+        write_new(new, data, folder)
+        os.replace(new, path, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with contextlib.suppress(OSError):
-            new.unlink()
+            os.unlink(new, dir_fd=folder)
         raise
 
 

@@ -34,7 +34,7 @@ from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Header
 from evi_harness.session.protocols import AudioPlace, Dialect
 from evi_harness.session.session import Session
 from evi_harness.storage import codec, header_file, lines
-from evi_harness.storage.append import AppendFile, sync_folder, write_new
+from evi_harness.storage.append import AppendFile, replace_file, sync_folder, write_new
 from evi_harness.storage.held_folder import HeldFolder
 from evi_harness.storage.layout import (
     EVENTS_FILE,
@@ -291,14 +291,7 @@ class SessionWriter:
     def _replace_header(self, **changes: Any) -> None:
         counts = {**changes.pop("counts", self._header.counts), **self._counts}
         header = dataclasses.replace(self._header, counts=counts, tracks=tuple(self._audio.track_files()), **changes)
-        fd, new = self._held.fd, f".{HEADER_FILE}.new"
-        try:
-            write_new(Path(new), self._header_text(header), fd)
-            os.replace(new, HEADER_FILE, src_dir_fd=fd, dst_dir_fd=fd)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(new, dir_fd=fd)
-            raise
+        replace_file(Path(HEADER_FILE), self._header_text(header), self._held.fd)
         self._header = header
         self._held.sync()
 
