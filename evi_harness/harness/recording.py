@@ -391,7 +391,8 @@ class _FolderWriter:
 
     def abandon(self, reason: str, **changes: Any) -> None:
         if self._writer is not None:
-            self._writer.abandon(reason, **changes)
+            with self._looking(self._writer):
+                self._writer.abandon(reason, **changes)
 
     @contextmanager
     def _looking(self, writer: SessionWriter) -> Iterator[None]:

@@ -152,7 +152,7 @@ def replace_file(path: Path, data: bytes, folder: Optional[int] = None) -> None:
 
     Args:
         path: Where.
-        data: What is to be in it.
+        data: What is in it.
         folder: See ``AppendFile``.
 
     Raises:

@@ -264,6 +264,11 @@ class SessionWriter:
         self._events.close()
 
     def _failed(self, error: OSError) -> SessionUnwritable:
+        try:
+            self._look()
+        except OSError as found:
+            # What another program has done is why it failed.
+            error = found
         what = error.strerror or str(error)
         if not self._is_there:
             return self._gone(what)

@@ -132,6 +132,25 @@ def test_what_another_program_does_to_a_file_is_seen(tmp_path, act, what):
     assert file.disturbed() is None
 
 
+@pytest.mark.parametrize("is_left", [False, True])
+def test_a_file_is_replaced_at_once_or_not_at_all(tmp_path, monkeypatch, is_left):
+    """Also beside what a writer left that was killed, and also below a descriptor; what cannot be written leaves the old one."""
+    (tmp_path / "x").write_bytes(b"old")
+    if is_left:
+        (tmp_path / ".x.new").write_bytes(b"half")
+    append.replace_file(tmp_path / "x", b"new")
+    assert (tmp_path / "x").read_bytes() == b"new"
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        append.replace_file(Path("x"), b"newer", fd)
+        monkeypatch.setattr(append.os, "pwrite", lambda *_: os.open(tmp_path / "nowhere", os.O_RDONLY))
+        with pytest.raises(FileNotFoundError):
+            append.replace_file(Path("x"), b"newest", fd)
+    finally:
+        os.close(fd)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x", b"newer")]
+
+
 def test_a_path_may_begin_at_a_descriptor(tmp_path):
     """Then it is found wherever that folder is moved."""
     (tmp_path / "a").mkdir()

@@ -831,6 +831,15 @@ def test_a_session_that_is_deleted_is_lost(new_folder, header, act, look):
         writer.write(Sent(2, 2, Frame(TEXT, b"")))
 
 
+def test_a_write_that_fails_since_the_session_is_deleted_says_so(new_folder, header):
+    """Nobody has looked since, and a new file cannot be made."""
+    writer = begun(new_folder, header)
+    shutil.rmtree(writer.folder)
+    with pytest.raises(SessionUnwritable, match=r"the session is lost: .* was deleted"):
+        writer.write(Received(2, 2, Frame(TEXT, audio_message(wave_file()))))
+    assert not writer.is_there
+
+
 @pytest.mark.parametrize(
     ("name", "act", "what"),
     [
