@@ -135,7 +135,7 @@ def evi_replay(request: pytest.FixtureRequest, evi_session_folder: Path) -> Repl
     """Replays the session: ``evi_replay(MyHandler).assert_passed()``, in a test of either kind."""
     from evi_harness.harness.testing import Replayer
 
-    return Replayer(evi_session_folder, _defaults(request.config), _keeper(request.node))
+    return Replayer(evi_session_folder, _defaults(request.config), _keeper(request.node), test=request.node.nodeid)
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def evi_server(request: pytest.FixtureRequest, evi_session_folder: Path) -> Iter
     from evi_harness.harness.testing import CheckedServer
 
     with _told_plainly():
-        server = CheckedServer(evi_session_folder, _defaults(request.config), _keeper(request.node))
+        server = CheckedServer(evi_session_folder, _defaults(request.config), _keeper(request.node), test=request.node.nodeid)
     with server:
         yield server
 

@@ -480,6 +480,12 @@ def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) ->
     }
     for report in told.values():
         jsonschema.validate(report, schema)
+    bad = told["test_reports.py.test_bad.json"]
+    command = bad["command"]
+    assert (command["argv"], command["test"], command["cwd"]) == (None, "test_reports.py::test_bad", str(pytester.path))
+    assert command["call"].startswith(f"replay_session('{pytester.path}/sessions/weather', handler=never_answers.App")
+    assert (bad["recording"]["path"], len(bad["recording"]["sha256"])) == (f"{pytester.path}/sessions/weather", 64)
+    assert bad["deviations"][0]["places"][0]["function"] == "on_message"
     text = (reports / "test_reports.py.test_bad.txt").read_text(encoding="utf-8")
     assert text.startswith("test_reports.py::test_bad\nsession    weather")
     kept = [path for path in reports.iterdir() if path.is_dir()]
@@ -622,7 +628,7 @@ def test_what_runs_the_tests_gets_at_what_they_measured(run: Run, pytester: pyte
 
 
 def test_github_is_told_where_a_test_failed(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On GitHub Actions a test that replayed and failed is marked at its line, and the step's summary has it; elsewhere nothing is told."""
+    """On GitHub Actions the app's line is marked where a replay failed, and the step's summary has the test; elsewhere nothing is told."""
     pytester.makepyfile(
         test_marked="""
         import pytest
@@ -656,8 +662,9 @@ def test_github_is_told_where_a_test_failed(run: Run, pytester: pytest.Pytester,
     result.assert_outcomes(passed=1, failed=3)
     marks = [line for line in result.outlines if line.startswith("::")]
     assert len(marks) == 2
-    assert "line=13,title=test%3A test_marked.py%3A%3Atest_bad_by_hand::assert False; replay of weather failed: 1 deviation" in marks[1]
-    assert marks[0].startswith("::error file=test_marked.py,line=8,title=test%3A test_marked.py%3A%3Atest_bad::replay of weather failed")
+    place = "::error file=weather.py,line=27,title=test%3A test_marked.py%3A%3A"
+    assert marks[1].startswith(f"{place}test_bad_by_hand::assert False; replay of weather failed: 1 deviation")
+    assert marks[0].startswith(f"{place}test_bad::replay of weather failed")
     summary = (pytester.path / "summary.md").read_text(encoding="utf-8")
     assert "2 failed, 1 passed" in summary
     assert "DEVIATION  missing" in summary

@@ -194,3 +194,94 @@ def test_an_error_before_the_replay_quotes_no_secret(weather, tmp_path, capfd, s
     assert raised.value.__suppress_context__
     assert main(["replay", str(tmp_path), "--handler", "app.py:App"]) == 3
     assert found_in("".join(capfd.readouterr())) == []
+
+
+# In the source of a handler alone: only the names before them tell.
+IN_SOURCE = ("Sr1InTheSource1111111111", "Sr2InTheSource2222222222", "Sr3InTheSource3333333333", "Sr4InTheSource4444444444")
+
+# Keys right beside each line that is shown: those of this run by value, others by name, in the forms that people write.
+LEAKY = f'''
+import asyncio
+import time
+
+HUME_SECRET_KEY: str = "{IN_SOURCE[0]}"
+
+
+class App:
+    def set_socket(self, socket):
+        self.socket = socket
+
+    async def on_open(self):
+        value = "{API_KEY}"; api_key = "{IN_SOURCE[0]}"
+        self.task = asyncio.ensure_future(asyncio.sleep(10_000))  # {SECRET_KEY}
+        headers = {{"X-Hume-Api-Key": "{IN_SOURCE[1]}"}}
+
+    async def on_message(self, message):
+        if message.type == "tool_call":
+            value = "{SECRET_KEY}"
+            time.sleep(0.3)  # api_key={IN_SOURCE[3]}
+            auth = "Bearer {IN_SOURCE[2]}"
+            await self.send(message, api_key="{IN_SOURCE[3]}", place="{API_KEY}")
+            HUME_SECRET_KEY="{IN_SOURCE[0]}"
+            raise ValueError("no weather") from dict(access_token="{IN_SOURCE[1]}", error=None)["error"]
+
+    async def send(self, message, api_key, place, secret_key="{IN_SOURCE[2]}"):
+        os_environ = {{}}; os_environ["HUME_API_KEY"] = "{IN_SOURCE[3]}"
+        await self.socket._send({{"type": "user_input", "text": "{IN_SOURCE[1]}"[:0]}}); token = "{IN_SOURCE[0]}"
+        password = (
+            "{IN_SOURCE[1]}"
+        )
+'''
+
+
+def source_forms_in(text):
+    """Which of all keys, or the beginning of one, stand in a text."""
+    return sorted(key for key in (API_KEY, SECRET_KEY, *IN_SOURCE) if key[:12] in text)
+
+
+@pytest.mark.parametrize("words", [[], ["--clock", "real", "--speed", "4"], ["--twice"]], ids=["virtual", "real", "twice"])
+def test_the_source_that_a_report_shows_holds_no_secret(weather, tmp_path, monkeypatch, capfd, words):
+    """Text, JSON, JUnit, marks and summary for a CI server, the written session: by value and by name, wherever a place is shown."""
+    writer_module.write_session(tmp_path / "weather", weather, EVI)
+    (tmp_path / "app.py").write_text(LEAKY, encoding="utf-8")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    line = ["replay", "weather", "--handler", "app.py:App", "--json", "r.json", "--junit", "j.xml", "--out", "out", *words]
+    assert main(line) == 1
+    said = "".join(capfd.readouterr())
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "app.py" and "__pycache__" not in path.parts]
+    assert {"r.json", "j.xml", "summary.md", "events.jsonl"} <= {path.name for path in files}
+    assert source_forms_in(said) == []
+    assert {path.name: source_forms_in(path.read_bytes().decode("latin-1")) for path in files} == {path.name: [] for path in files}
+    # What is looked for was there to be shown.
+    told = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    found = {one["kind"]: one["places"][0] for one in (*told["findings"], *told["deviations"])}
+    assert {"blocked", "leaked_task", "raised", "unexpected"} <= set(found)
+    assert all("[redacted]" in json.dumps(found[kind]["source"]) for kind in ("blocked", "leaked_task", "raised", "unexpected"))
+    assert "> " in said
+    assert "time.sleep(0.3)" in said
+
+
+TELLS_ITS_ARGUMENT = """
+class App:
+    def __init__(self, token, api_key):
+        self.token = token
+
+    def on_message(self, message):
+        raise ValueError(self.token)
+"""
+
+
+def test_a_command_that_is_told_holds_no_secret(weather, tmp_path, capfd):
+    """An argument by its name, in the command, the arguments and whatever quotes it; and by value."""
+    writer_module.write_session(tmp_path / "weather", weather, EVI)
+    (tmp_path / "app.py").write_text(TELLS_ITS_ARGUMENT, encoding="utf-8")
+    line = ["replay", "weather", "--handler", "app.py:App", "--json", "r.json", "--out", "out"]
+    assert main([*line, "--arg", f"token={IN_SOURCE[0]}", "--arg", f"api_key={API_KEY}"]) == 1
+    said = "".join(capfd.readouterr())
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert source_forms_in(said + "".join(path.read_bytes().decode("latin-1") for path in files)) == []
+    told = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert told["arguments"] == {"token": "[redacted]", "api_key": "[redacted]"}
+    assert told["command"]["is_redacted"]
+    assert "token=[redacted]" in told["command"]["argv"]

@@ -93,7 +93,9 @@ def _run(args: Optional[List[str]]) -> int:
 
     try:
         # Not click's own main: it exits with 1 when nobody reads the output, and 1 is a replay that failed.
-        with evi_harness.make_context("evi-harness", list(sys.argv[1:] if args is None else args)) as context:
+        words = list(sys.argv[1:] if args is None else args)
+        # A report says by which command it was made; click takes what it reads out of the list.
+        with evi_harness.make_context("evi-harness", list(words), obj=tuple(words)) as context:
             code = evi_harness.invoke(context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0

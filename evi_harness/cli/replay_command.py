@@ -179,6 +179,7 @@ def command(
     """
     from evi_harness.harness.ci import cases_of_result, ci_for, tell_ci
     from evi_harness.harness.gate import GateOptions, gate_for, runs_of_result
+    from evi_harness.harness.invoking import Command
     from evi_harness.harness.sessions import find_sessions
 
     folders = find_sessions(sessions, damaged=True)
@@ -186,15 +187,17 @@ def command(
     only = {name: options.pop(name) for name in (*_OF_LIVE, *_OF_MANY)}
     _refuse_the_others(ctx, only["live"], is_many)
     judge = gate_for(GateOptions(**gate), is_replay=not only["live"])
+    asked = Command.here(ctx.obj)
     # With the report on standard output, people read standard error; so does what the handler itself prints.
     aside = json_file == STANDARD_OUTPUT
     with redirect_stdout(sys.stderr) if aside else nullcontext():
         if only["live"]:
-            result: Any = _live(folders[0], only, options["out"])
+            result: Any = _live(folders[0], only, options["out"], asked)
         elif is_many:
-            result = _many(folders, only, _session_options(options), keep_json=json_file is not None, keep_run=judge.is_needed)
+            told = {**_session_options(options), "command": asked}
+            result = _many(folders, only, told, keep_json=json_file is not None, keep_run=judge.is_needed)
         else:
-            result = _one(folders[0], _session_options(options), aside)
+            result = _one(folders[0], {**_session_options(options), "command": asked}, aside)
         gates = [judge.judge_runs(runs_of_result(result), keep=not result.exit_code)] if judge.is_needed else []
     for line in [*result.lines(), *(line for one in gates for line in one.lines())]:
         click.echo(line, err=aside)
@@ -253,7 +256,7 @@ def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], ke
         )
 
 
-def _live(folder: Path, only: Dict[str, Any], out: Optional[Path]) -> Any:
+def _live(folder: Path, only: Dict[str, Any], out: Optional[Path], asked: Any) -> Any:
     from evi_harness.harness.folders import DEFAULT_OUT
     from evi_harness.harness.live_replay import LiveReplayOptions, replay_live
 
@@ -266,4 +269,5 @@ def _live(folder: Path, only: Dict[str, Any], out: Optional[Path]) -> Any:
         patience_s=only["patience"],
         ca=only["ca"],
     )
-    return replay_live(folder, options, agree=lambda what: only["yes"] or (sys.stdin.isatty() and click.confirm(what, err=True)))
+    agree = lambda what: only["yes"] or (sys.stdin.isatty() and click.confirm(what, err=True))  # noqa: E731 - it is handed on
+    return replay_live(folder, options, agree=agree, command=asked)

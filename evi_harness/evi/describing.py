@@ -16,7 +16,7 @@ from evi_harness.evi.secrets import is_secret
 from evi_harness.session.protocols import RECEIVED, Message
 from evi_harness.session.wav import split
 
-__all__ = ["WIDTH", "describe"]
+__all__ = ["WIDTH", "describe", "telling"]
 
 WIDTH = 72
 
@@ -43,6 +43,22 @@ def describe(kind: str, message: Message) -> str:
         return f"{_clean(message.type)}: {_names(message.fields)}"
     said = line if isinstance(line, str) else line(message.fields)
     return f"service's {said}" if kind == RECEIVED and row is not None and row.sent else said
+
+
+def telling(message: Message) -> int:
+    """How much a message tells people, from 0 for what tells most.
+
+    Args:
+        message: The message, sent or received.
+    """
+    return _TELLING.index(message.type) if message.type in _TELLING else len(_TELLING)
+
+
+# What makes a conversation: what was said, what was called, what went wrong; then what steers it.
+_TELLING = (
+    *("assistant_message", "tool_call", "tool_response", "tool_error", "user_message", "error", "user_interruption", "audio_output"),
+    *("user_input", "assistant_input", "pause_assistant_message", "resume_assistant_message", "chat_metadata", "session_settings"),
+)
 
 
 def _clean(text: str) -> str:

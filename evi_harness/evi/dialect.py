@@ -9,7 +9,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tupl
 
 from evi_harness.evi import causes, queries, secrets, sending, tools, turns
 from evi_harness.evi.audio import Places
-from evi_harness.evi.describing import describe
+from evi_harness.evi.describing import describe, telling
 from evi_harness.evi.messages import ALWAYS_VOLATILE, MESSAGES
 from evi_harness.evi.reading import read
 from evi_harness.session.events import Event, Frame, Handshake
@@ -137,6 +137,10 @@ class Evi:
     def describe(self, kind: str, message: Message) -> str:
         """One short line for people: who says what."""
         return describe(kind, message)
+
+    def telling(self, kind: str, message: Message) -> int:  # noqa: ARG002 - the protocol's: a type alone tells
+        """The assistant's words first, then calls of tools, the user's words, and all else."""
+        return telling(message)
 
 
 def _without_secrets(value: Any) -> Any:

@@ -71,7 +71,8 @@ def replay_case(result: ReplayResult, *, file: Optional[str] = None, line: Optio
         line: The line in it.
     """
     outcome = PASSED if result.passed else FAILED
-    return Case("replay", _name(result), outcome, result.summary, tuple(result.lines()), result.report.real_s, file, line)
+    case = Case("replay", _name(result), outcome, result.summary, tuple(result.lines()), result.report.real_s, file, line)
+    return replace(case, marked=result.report.first_line)
 
 
 def cases_of_result(result: Any, handler: object) -> List[Case]:
@@ -94,7 +95,8 @@ def cases_of_result(result: Any, handler: object) -> List[Case]:
 
 def _outcome_case(outcome: Outcome, file: Optional[str]) -> Case:
     found = {0: PASSED, 1: FAILED}.get(outcome.exit_code, ERROR)
-    return Case("replay", outcome.folder, found, outcome.verdict, (*outcome.lines, *outcome.printed), outcome.real_s, file)
+    told = (*outcome.lines, *outcome.printed)
+    return Case("replay", outcome.folder, found, outcome.verdict, told, outcome.real_s, file, marked=outcome.first_line)
 
 
 def _name(result: ReplayResult) -> str:

@@ -123,6 +123,7 @@ def replay_one(folder: str, options: Mapping[str, Any], keep_json: bool, keep_ru
         recorded_ns=result.report.recorded.duration_ns,
         json=result.json() if keep_json else None,
         run=merged(runs_of_result(result)) if keep_run else None,
+        first_line=result.report.first_line,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any, Iterator, List, Mapping, Tuple
+from typing import Any, Iterable, Iterator, List, Mapping, Tuple
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.comparing import AS_USUAL, Comparing, Rules
@@ -19,10 +19,12 @@ from evi_harness.replay.differences import Difference
 from evi_harness.replay.findings import Finding
 from evi_harness.replay.verdict import Verdict
 from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received, Sent
+from evi_harness.session.places import Place, SourceLine
 from evi_harness.session.protocols import Message
 from evi_harness.session.session import Session
 from evi_harness.storage import header_file
 from evi_harness.storage.redaction import REDACTED, Redactor
+from evi_harness.storage.source_redaction import redacted_source
 
 __all__ = ["Discreet", "discreet_deviation", "discreet_session", "discreet_verdict", "known_secrets", "redactor_for"]
 
@@ -53,9 +55,14 @@ class Discreet(Comparing):
         return super().describe(kind, Message(name, self._redactor.data(message.fields), text))
 
 
-def redactor_for(*sessions: Session) -> Redactor:
-    """What knows the secrets of this run and of some sessions."""
-    return Redactor(EVI.secret_names, EVI.folded_names, known_secrets(*sessions))
+def redactor_for(*sessions: Session, secrets: Iterable[str] = ()) -> Redactor:
+    """What knows the secrets of this run and of some sessions, and others that are known to be.
+
+    Args:
+        sessions: The sessions.
+        secrets: The others.
+    """
+    return Redactor(EVI.secret_names, EVI.folded_names, [*known_secrets(*sessions), *secrets])
 
 
 def known_secrets(*sessions: Session) -> List[str]:
@@ -128,9 +135,23 @@ def discreet_deviation(deviation: Deviation, redactor: Redactor) -> Deviation:
         Difference(redactor.string(one.path), redactor.data(one.recorded), redactor.data(one.live)) for one in deviation.differences
     )
     return replace(
-        deviation, what=redactor.string(deviation.what), detail=tuple(map(redactor.string, deviation.detail)), differences=differences
+        deviation,
+        what=redactor.string(deviation.what),
+        detail=tuple(map(redactor.string, deviation.detail)),
+        differences=differences,
+        places=_discreet_places(deviation.places, redactor),
     )
 
 
 def _discreet_finding(finding: Finding, redactor: Redactor) -> Finding:
-    return replace(finding, what=redactor.string(finding.what), detail=tuple(map(redactor.string, finding.detail)))
+    places = _discreet_places(finding.places, redactor)
+    return replace(finding, what=redactor.string(finding.what), detail=tuple(map(redactor.string, finding.detail)), places=places)
+
+
+def _discreet_places(places: Tuple[Place, ...], redactor: Redactor) -> Tuple[Place, ...]:
+    return tuple(Place(redactor.string(one.file), one.line, redactor.string(one.function), _source(one, redactor)) for one in places)
+
+
+def _source(place: Place, redactor: Redactor) -> Tuple[SourceLine, ...]:
+    """The source of a place; a stranger's session may hold what was never redacted as source is."""
+    return tuple(SourceLine(one.line, redactor.string(redacted_source(one.text))) for one in place.source)

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from evi_harness.errors import HandlerError, StuckError
 from evi_harness.harness import spec
 from evi_harness.live.behalf import on_behalf
+from evi_harness.live.developers import of_developers
 from evi_harness.live.journal import Journal
-from evi_harness.live.places import told, waits_at
+from evi_harness.live.places import Stack, told, told_places, waiting_stack
 from evi_harness.sdk.app import App
 from evi_harness.sdk.handlers import Callbacks, callbacks_of
 from evi_harness.sdk.quickstart import Quickstart
 from evi_harness.sdk.version import import_sdk
 from evi_harness.session.events import Handshake
+from evi_harness.session.places import Place
+from evi_harness.storage.source_redaction import redacted_source
 
 __all__ = ["Standing", "callbacks_for", "chat_options", "developers_part", "note_sound_failures", "note_stuck"]
 
@@ -87,23 +90,32 @@ class Standing:
         stack: The stack of the loop's thread, as text.
         of: The seq of the event that the handler was busy with, None while it was not.
         waits: Where the handler's own coroutines stood, the innermost place first.
+        frames: The stack of the loop's thread, captured.
     """
 
     stack: str
     of: Optional[int] = None
-    waits: Tuple[str, ...] = ()
+    waits: Stack = ()
+    frames: Stack = ()
 
     @classmethod
-    def seen(cls, stack: str, app: Optional[App]) -> Standing:
+    def seen(cls, stack: str, app: Optional[App], frames: Stack = ()) -> Standing:
         """Look where a run stands; on the watchdog's thread."""
-        return cls(stack) if app is None else cls(stack, app.handling, tuple(waits_at(app.reading)))
+        return cls(stack, frames=frames) if app is None else cls(stack, app.handling, waiting_stack(app.reading), frames)
 
     def detail(self) -> List[str]:
         """What the handler was doing: its part of the stack; of a loop that only turns, where its coroutines stood."""
-        part = [line.strip() for line in developers_part(self.stack)]
-        files = {place.rpartition(":")[0] for place in self.waits}
-        is_told = any(file in line for file in files for line in part)
-        return part if is_told or not self.waits else list(self.waits)
+        part = [line.strip() for line in redacted_source("\n".join(developers_part(self.stack))).splitlines()]
+        waits = self._waits()
+        is_told = any(place.file in line for place in waits for line in part)
+        return part if is_told or not waits else [str(place) for place in waits]
+
+    def places(self, redact: Callable[[str], str]) -> List[Dict[str, Any]]:
+        """The same, as a note holds places."""
+        return told_places(self.frames, redact, or_library=False) or told_places(self.waits, redact, or_library=False)
+
+    def _waits(self) -> List[Place]:
+        return of_developers(Place(*one) for one in self.waits)
 
 
 def note_sound_failures(journal: Journal, failures: Iterable[Exception], redact: Callable[[str], str]) -> None:
@@ -116,11 +128,17 @@ def note_sound_failures(journal: Journal, failures: Iterable[Exception], redact:
     """
     for error in failures:
         facts = told(error, "the callback of a sound device, which then was silent,", redact)
-        journal.note("raised", what=facts["what"], detail=facts["detail"] or [_BYTE_STRS])
+        journal.note("raised", what=facts["what"], detail=facts["detail"] or [_BYTE_STRS], places=facts["places"])
 
 
 def note_stuck(
-    journal: Journal, error: StuckError, standing: Optional[Standing], *, timeout_s: float, redact: Callable[[str], str]
+    journal: Journal,
+    error: StuckError,
+    standing: Optional[Standing],
+    *,
+    timeout_s: float,
+    redact: Callable[[str], str],
+    waits: Stack = (),
 ) -> None:
     """Note that nothing moved any more.
 
@@ -130,12 +148,14 @@ def note_stuck(
         standing: Where the watchdog interrupted it, None where it ended by itself.
         timeout_s: How long nothing had moved, in real seconds.
         redact: Takes secrets out of what is said.
+        waits: Where the app waited when the run ended by itself.
     """
     if standing is None:
-        journal.note("stuck", what=redact(error.what), detail=[], ended=True)
+        journal.note("stuck", what=redact(error.what), detail=[], ended=True, places=told_places(waits, redact, or_library=False))
         return
     what = f"nothing moved for {timeout_s:g} s of real time; interrupted here"
-    journal.note("stuck", of=standing.of, what=what, detail=[redact(line) for line in standing.detail()], ended=True)
+    detail = [redact(line) for line in standing.detail()]
+    journal.note("stuck", of=standing.of, what=what, detail=detail, ended=True, places=standing.places(redact))
 
 
 def developers_part(stack: str) -> List[str]:

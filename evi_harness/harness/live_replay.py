@@ -10,7 +10,7 @@ import asyncio
 import ssl
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
@@ -23,6 +23,7 @@ from evi_harness.harness.endpoint import Endpoint
 from evi_harness.harness.environment import Settings, api_key_for, endpoint_for, load_environment
 from evi_harness.harness.folders import DEFAULT_OUT, possible_name
 from evi_harness.harness.interrupts import Interrupts
+from evi_harness.harness.invoking import Command, handlerless_invocation, with_digest
 from evi_harness.harness.recording import Recording, record
 from evi_harness.harness.sessions import load_session
 from evi_harness.harness.speech import heard_speech
@@ -77,6 +78,7 @@ def replay_live(
     options: LiveReplayOptions,
     agree: Callable[[str], bool] = lambda _: False,
     write: Callable[[str], object] = print,
+    command: Optional[Command] = None,
 ) -> LiveReport:
     """Hold a recorded conversation again with a live service, and record it.
 
@@ -85,6 +87,7 @@ def replay_live(
         options: See there.
         write: Takes the line that says where the session is, where Ctrl+C ends it early.
         agree: Asked once, with a sentence that says what will be done and where, unless the service is on this machine. Only True goes on.
+        command: What asked for the replay, for its report; None for this call, made in the current folder.
 
     Returns:
         The report; its folder holds the new session.
@@ -95,6 +98,7 @@ def replay_live(
         EviHarnessError: No key; no connection; nowhere to write.
         KeyboardInterrupt: A signal came. What was recorded until then is complete.
     """
+    command = Command.here() if command is None else command
     if options.cadence not in CADENCES:
         raise UsageError(f"there is no cadence {options.cadence!r}", hint=f"There are: {', '.join(CADENCES)}.")
     recorded = session if isinstance(session, Session) else load_session(session)
@@ -116,7 +120,10 @@ def replay_live(
         if run.folder is not None:
             write(f"session: {run.folder}")
         raise KeyboardInterrupt
-    return run.report()
+    report = run.report()
+    told = {name: value for name, value in vars(options).items() if name != "out"}
+    asked = handlerless_invocation(command, session, {**told, "base_url": endpoint.base_url}, redactor_for(recorded, report.live))
+    return replace(report, invocation=with_digest(asked))
 
 
 def _what_it_costs(recorded: Session, endpoint: Endpoint, longest_s: float) -> str:

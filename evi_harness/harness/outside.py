@@ -10,15 +10,17 @@ from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple, Type, Union
+from typing import Any, Callable, Deque, Dict, Mapping, Optional, Tuple, Type, Union
 from urllib.parse import urlsplit
 
 from evi_harness.errors import UsageError
 from evi_harness.live.allowed import Allowed
+from evi_harness.live.callers import callers_of
 from evi_harness.live.carrier import HOST
 from evi_harness.live.guard import NetworkGuard, Refusal
 from evi_harness.live.journal import Journal
 from evi_harness.live.own_loops import OwnLoops
+from evi_harness.live.places import Stack, told_places
 from evi_harness.live.seeds import check_seed, seeded
 from evi_harness.live.stepping import SteppingLoop
 from evi_harness.live.virtual import VirtualLoop
@@ -139,17 +141,15 @@ class Outside:
             self._waiting.popleft()(self._journal, self._handling())
 
     def _refused(self, refusal: Refusal) -> None:
-        what, detail = self._redact(refusal.what), self._told(refusal.places)
-        facts = {"host": self._redact(refusal.host), "port": refusal.port, "call": refusal.call}
-        self._observed(lambda journal, of: journal.note("network", of=of, what=what, detail=detail, **facts))
+        what, facts = self._redact(refusal.what), {"host": self._redact(refusal.host), "port": refusal.port, "call": refusal.call}
+        self._observed(lambda journal, of: journal.note("network", of=of, what=what, **self._told(refusal.stack), **facts))
 
-    def _own_loop(self, places: Tuple[str, ...]) -> None:
+    def _own_loop(self, stack: Stack) -> None:
         what = "the app runs an event loop of its own, which keeps real time beside the virtual clock; run with --clock real"
-        detail = self._told(places)
-        self._observed(lambda journal, of: journal.note("own_loop", of=of, what=what, detail=detail))
+        self._observed(lambda journal, of: journal.note("own_loop", of=of, what=what, **self._told(stack)))
 
-    def _told(self, places: Tuple[str, ...]) -> List[str]:
-        return [self._redact(place) for place in places]
+    def _told(self, stack: Stack) -> Mapping[str, Any]:
+        return {"detail": [self._redact(place) for place in callers_of(stack)], "places": told_places(stack, self._redact)}
 
     def _observed(self, note: Callable[[Journal, Optional[int]], object]) -> None:
         self._waiting.append(note)

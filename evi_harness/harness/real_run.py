@@ -99,7 +99,7 @@ class _RealRun:
         side = AppSide(self._journal, lambda event: self._happened(event, loop, outside))
         threshold_ns = THRESHOLD_NS if self._options.blocked_ns is None else self._options.blocked_ns
         with StepSampler(loop.steps, self._handling) as sampler:
-            long_steps = LongSteps(self._journal, loop.steps, threshold_ns, kind_of_step, sampler.places)
+            long_steps = LongSteps(self._journal, loop.steps, threshold_ns, kind_of_step, sampler.sample, self._options.redact)
             if self._handler == RECORDED:
                 await run_null(self._recording.session, url, self._journal, self._clock, side.opened)
             else:

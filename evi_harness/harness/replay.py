@@ -20,6 +20,7 @@ from evi_harness.harness.discretion import Discreet, known_secrets, redactor_for
 from evi_harness.harness.expecting import Expected, load_expected, require_folder
 from evi_harness.harness.folders import new_folder
 from evi_harness.harness.heard_audio import Heard, HeardFile, first_heard_difference, keep_heard
+from evi_harness.harness.invoking import Command, invocation_of, secret_arguments, with_digest
 from evi_harness.harness.judging import Judging, Replayed, judged
 from evi_harness.harness.outside import MACHINE, OutsideOptions
 from evi_harness.harness.real_run import run_in_real_time
@@ -58,11 +59,13 @@ class ReplayResult:
         report: All of it, as data.
         redactor: Knows what ``lines`` and ``json`` must not tell.
         heard: What the software speaker played, for ``keep_heard``; None where there was none, or where it was not kept.
+        secrets: What must not be told besides what the sessions themselves and the environment say to be secret.
     """
 
     report: ReplayReport
     redactor: Redactor = field(repr=False)
     heard: Optional[Heard] = field(default=None, repr=False)
+    secrets: Tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def passed(self) -> bool:
@@ -112,7 +115,8 @@ class ReplayResult:
 
     def json(self) -> Dict[str, Any]:
         """The report for programs."""
-        told: Dict[str, Any] = self.redactor.data(as_json(self.report, Discreet(self.redactor)))
+        report = replace(self.report, invocation=with_digest(self.report.invocation))
+        told: Dict[str, Any] = self.redactor.data(as_json(report, Discreet(self.redactor)))
         return told
 
 
@@ -142,6 +146,7 @@ def replay_session(
     first: Union[str, float, None] = None,
     last: Union[str, float, None] = None,
     write: Callable[[str], object] = print,
+    command: Optional[Command] = None,
 ) -> ReplayResult:
     """Replay a session to a handler, through the installed SDK.
 
@@ -176,6 +181,7 @@ def replay_session(
         first: Where to begin: a time in seconds or as ``1m3s``, an event as ``#123``, a turn as ``t3``; None for the beginning.
         last: Where to end, likewise; it belongs to the part.
         write: Takes the lines that the built-in handler prints; they hold no secret and nothing that a terminal acts on.
+        command: What asked for the replay, for its report; None for this call, made in the current folder.
 
     Returns:
         The result.
@@ -188,14 +194,39 @@ def replay_session(
         SdkError: The SDK is not installed.
         SessionUnwritable: ``out`` cannot be written, or the folder of a session that is to be updated.
     """
+    command = Command.here() if command is None else command
+    ignore, allow_hosts = tuple(ignore), tuple(allow_hosts)
+    # What a verdict depends on, besides what is replayed to what and how findings weigh.
+    told = {
+        "clock": clock,
+        "upgrade": upgrade,
+        "twice": twice,
+        "ignore": ignore,
+        "strict": strict,
+        "max_late_ms": max_late_ms,
+        "update": update,
+        "patience": patience,
+        "timeout_s": timeout_s,
+        "thread_wait_s": thread_wait_s,
+        "allow_hosts": allow_hosts,
+        "wall_clock": wall_clock,
+        "seed": seed,
+        "blocked_ms": blocked_ms,
+        "speed": speed,
+        "max_gap": max_gap,
+        "first": first,
+        "last": last,
+    }
     run_once = _on(clock, twice)
-    outside = OutsideOptions(tuple(allow_hosts), wall_clock, seed)
+    outside = OutsideOptions(allow_hosts, wall_clock, seed)
     outside.check()
     severities_of(severities)
     axis = Axis.of(speed, max_gap, first, last)
     judging = Judging(Rules.of(ignore, strict), _nanoseconds(max_late_ms, "a message may be late"), severities, update)
     expected = _loaded(session, axis, update)
-    sdk, redactor = installed_version(), redactor_for(expected.recorded)
+    secrets = secret_arguments(arguments)
+    sdk, redactor = installed_version(), redactor_for(expected.recorded, secrets=secrets)
+    invocation = invocation_of(command, session, handler, arguments, severities, told, replay_session, redactor)
     options = RunOptions(
         patience=patience,
         timeout_s=timeout_s,
@@ -224,10 +255,10 @@ def replay_session(
         differs=bool(difference),
     )
     report = judged(replayed, judging, redactor)
-    folder, file = _written(expected.recorded, report.live, out, run.heard, redactor)
+    folder, file = _written(expected.recorded, report.live, out, run.heard, redactor, secrets)
     heard = None if file.file is None else str(file.file)
-    report = replace(report, upgraded=upgraded, hints=_hints(report), twice=difference, real_s=real_s)
-    return ReplayResult(replace(report, folder=folder, heard=heard, remarks=file.remarks), redactor, run.heard)
+    report = replace(report, upgraded=upgraded, hints=_hints(report), twice=difference, real_s=real_s, invocation=invocation)
+    return ReplayResult(replace(report, folder=folder, heard=heard, remarks=file.remarks), redactor, run.heard, secrets)
 
 
 def _loaded(session: Union[str, Path, Session], axis: Axis, update: bool) -> Expected:
@@ -306,13 +337,18 @@ def _said(line: str, events: Sequence[Event], dialect: Discreet) -> str:
 
 
 def _written(
-    recorded: Session, live: Session, out: Optional[Union[str, Path]], heard: Optional[Heard], redactor: Redactor
+    recorded: Session,
+    live: Session,
+    out: Optional[Union[str, Path]],
+    heard: Optional[Heard],
+    redactor: Redactor,
+    secrets: Sequence[str],
 ) -> Tuple[Optional[str], HeardFile]:
     """Write the session that a replay yielded, and what was heard, to a folder of sessions, where there is one; say where they are."""
     if out is None:
         return None, HeardFile()
     folder = new_folder(out, f"{recorded.name or 'session'}-replay")
-    write_session(folder, live, EVI, secrets=known_secrets(recorded, live))
+    write_session(folder, live, EVI, secrets=[*known_secrets(recorded, live), *secrets])
     return str(folder), keep_heard(folder, heard, redactor)
 
 

@@ -8,6 +8,8 @@ Rules of living here: the handler is imported and built inside the running loop.
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 from dataclasses import dataclass, field
 from typing import Any, Awaitable, Callable, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -25,6 +27,7 @@ from evi_harness.live.garbage import earlier_objects_set_aside
 from evi_harness.live.heard import note_heard
 from evi_harness.live.journal import Journal
 from evi_harness.live.left_behind import LeftBehind
+from evi_harness.live.places import Stack, frame_stack
 from evi_harness.live.virtual import THREAD_WAIT_NS, VirtualLoop
 from evi_harness.live.watchdog import Watchdog
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
@@ -136,6 +139,7 @@ def run_guarded(
     progress: Callable[[], int],
     app: Callable[[], Optional[App]],
     journal: Callable[[], Optional[Journal]],
+    waits: Callable[[], Stack] = tuple,
 ) -> None:
     """Run a loop with what stands around it: the network is shut, an exit of the app's says whose it is, a standstill ends the run.
 
@@ -146,12 +150,18 @@ def run_guarded(
         progress: A count that grows while the run moves.
         app: The app, None as long as there is none.
         journal: Where a standstill is noted, None as long as nothing can be yielded; then it is raised.
+        waits: Where the app waits when a loop has ended by itself, since nothing can happen any more.
 
     Raises:
         StuckError: Nothing moved before there was anything to yield.
     """
     stuck: List[Standing] = []
-    looking = Watchdog(progress, lambda stack: stuck.append(Standing.seen(stack, app())), timeout_s=options.timeout_s)
+    watched = threading.get_ident()
+
+    def stand(stack: str) -> None:
+        stuck.append(Standing.seen(stack, app(), frame_stack(sys._current_frames().get(watched))))
+
+    looking = Watchdog(progress, stand, timeout_s=options.timeout_s)
     try:
         with outside, looking, telling_exit(options.redact), earlier_objects_set_aside():
             act()
@@ -159,7 +169,8 @@ def run_guarded(
         noted = journal()
         if noted is None:
             raise
-        note_stuck(noted, error, stuck[0] if stuck else None, timeout_s=options.timeout_s, redact=options.redact)
+        standing = stuck[0] if stuck else None
+        note_stuck(noted, error, standing, timeout_s=options.timeout_s, redact=options.redact, waits=waits())
 
 
 async def run_handler(recording: Recording, handler: Any, options: RunOptions, stage: Stage) -> None:

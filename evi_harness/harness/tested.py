@@ -54,7 +54,9 @@ def told_test(
     lines = [line for result in results if error is not None and not result.passed for line in result.lines()]
     what = "" if error is None else _what(error, results)
     outcome = PASSED if error is None else FAILED
-    return {"name": name, "outcome": outcome, "what": what, "detail": lines, "seconds": seconds, "file": file, "line": line}
+    told = {"name": name, "outcome": outcome, "what": what, "detail": lines, "seconds": seconds, "file": file, "line": line}
+    found = (result.report.first_line for result in results if error is not None and not result.passed)
+    return {**told, "marked": next((list(line) for line in found if line is not None), None)}
 
 
 def _what(error: str, results: Sequence[CheckedReplay]) -> str:
@@ -76,4 +78,9 @@ def tell_tests(told: Iterable[Mapping[str, Any]], gates: Sequence[GateReport], w
     Raises:
         EviHarnessError: What is to be written cannot be.
     """
-    tell_ci(ci_for(), [Case("test", **{**one, "detail": tuple(one["detail"])}) for one in told], gates, write)
+    tell_ci(ci_for(), [_case(one) for one in told], gates, write)
+
+
+def _case(told: Mapping[str, Any]) -> Case:
+    marked = told["marked"]
+    return Case("test", **{**told, "detail": tuple(told["detail"]), "marked": None if marked is None else tuple(marked)})

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Callable, Iterable, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.dialect import EVI
@@ -27,6 +27,7 @@ from evi_harness.harness.discretion import Discreet, known_secrets, redactor_for
 from evi_harness.harness.expecting import load_expected
 from evi_harness.harness.folders import new_folder
 from evi_harness.harness.heard_audio import keep_heard
+from evi_harness.harness.invoking import Command, handlerless_invocation
 from evi_harness.harness.judging import Judging, Replayed, judged
 from evi_harness.harness.replay import ReplayResult, replay_session
 from evi_harness.harness.run import REAL, Run
@@ -53,7 +54,7 @@ _SHOWN_SAMPLES = 10
 _OF_VALUES = ("beyond the limit", "within the limit")
 _OF_COUNTS = ("counted", "0")
 # What a replay may be told besides the session and the handler.
-_OPTIONS = tuple(name for name in inspect.signature(replay_session).parameters if name not in ("session", "handler"))
+_OPTIONS = tuple(name for name in inspect.signature(replay_session).parameters if name not in ("session", "handler", "command"))
 _MAX_NAME = 120
 _NOT_IN_A_NAME = re.compile(r"[^\w.\[\]-]")
 
@@ -189,12 +190,14 @@ class Replayer:
         folder: The session's folder.
         defaults: What holds unless the test says otherwise.
         keep: Called with each result.
+        test: The test's id, for reports.
     """
 
-    def __init__(self, folder: Path, defaults: Defaults, keep: Callable[[CheckedReplay], object]) -> None:
+    def __init__(self, folder: Path, defaults: Defaults, keep: Callable[[CheckedReplay], object], test: Optional[str] = None) -> None:
         self.folder = folder
         self._defaults = defaults
         self._keep = keep
+        self._test = test
 
     def __call__(self, handler: Any = None, **options: Any) -> CheckedReplay:
         """Replay the session to a handler.
@@ -216,11 +219,12 @@ class Replayer:
         options = {**vars(self._defaults), **options}
         try:
             _require_known(options)
-            found = _off_the_loop(partial(_replay, self.folder, handler, options))
+            told = {**options, "command": Command.here(test=self._test)}
+            found = _off_the_loop(partial(_replay, self.folder, handler, told))
         except EviHarnessError as error:
             # Where in the harness it was noticed helps nobody; what it came from stays.
             raise error.with_traceback(None)  # noqa: B904 - it is the same exception
-        result = CheckedReplay(found.report, found.redactor, found.heard)
+        result = CheckedReplay(found.report, found.redactor, found.heard, found.secrets)
         self._keep(result)
         return result
 
@@ -265,10 +269,12 @@ class CheckedServer:
         folder: The session's folder.
         defaults: What holds unless the test says otherwise; ``update`` of it.
         keep: Called with each result.
+        test: The test's id, for reports.
     """
 
-    def __init__(self, folder: Path, defaults: Defaults, keep: Callable[[CheckedReplay], object]) -> None:
+    def __init__(self, folder: Path, defaults: Defaults, keep: Callable[[CheckedReplay], object], test: Optional[str] = None) -> None:
         self.folder = folder
+        self._test = test
         self._defaults = defaults
         self._keep = keep
         self._expected = load_expected(folder)
@@ -323,7 +329,9 @@ class CheckedServer:
         run = Run(OWN_APP, events, handshake_by_app=True)
         judging = Judging(Rules.of(ignore, strict), update=self._defaults.update)
         report = judged(Replayed(expected, expected.played, run, REAL, self.lateness), judging, redactor)
-        result = CheckedReplay(replace(report, real_s=report.live.duration_ns / 1e9), redactor)
+        options = {"ignore": [path.text for path in judging.rules.ignored], "strict": strict, "update": self._defaults.update}
+        asked = handlerless_invocation(Command.here(test=self._test), self.folder, options, redactor)
+        result = CheckedReplay(replace(report, real_s=report.live.duration_ns / 1e9, invocation=asked), redactor)
         self._keep(result)
         return result
 
@@ -403,7 +411,8 @@ def write_report(folder: Path, test: str, number: int, result: CheckedReplay) ->
         lines, told = result.lines(), result.json()
         if not result.passed:
             kept = new_folder(folder, name)
-            write_session(kept, result.session, EVI, secrets=known_secrets(result.report.recorded, result.session))
+            secrets = [*known_secrets(result.report.recorded, result.session), *result.secrets]
+            write_session(kept, result.session, EVI, secrets=secrets)
             file = keep_heard(kept, result.heard, result.redactor)
             lines += [*(f"note       {remark}" for remark in file.remarks), f"written    {kept}"]
             told = {**told, "folder": str(kept), "heard": None if file.file is None else str(file.file)}

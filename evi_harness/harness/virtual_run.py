@@ -76,6 +76,7 @@ class _VirtualRun:
             progress=self._progress,
             app=lambda: self._app,
             journal=lambda: self._journal,
+            waits=lambda: () if self._loop is None else self._loop.stuck_at,
         )
         assert self._loop is not None
         assert self._journal is not None
@@ -118,11 +119,12 @@ class _VirtualRun:
 
     async def _run_app(self, app: App, loop: VirtualLoop, journal: Journal) -> None:
         self._app, blocked_ns = app, self._options.blocked_ns
-        self._blocked = BlockedNotes(journal, self._handling, THRESHOLD_NS if blocked_ns is None else blocked_ns)
+        self._blocked = BlockedNotes(journal, self._handling, THRESHOLD_NS if blocked_ns is None else blocked_ns, self._options.redact)
         # Importing the handler is not the app's running.
         loop.steps.forget()
         with StepSampler(loop.steps, self._handling) as sampler:
-            computing = Computing(journal, loop.steps, sampler, COMPUTING_NS if blocked_ns is None else blocked_ns)
+            threshold_ns = COMPUTING_NS if blocked_ns is None else blocked_ns
+            computing = Computing(journal, loop.steps, sampler, threshold_ns, self._options.redact)
             await run_app(app)
             computing.finish()
 

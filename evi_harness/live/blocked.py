@@ -6,10 +6,11 @@ has ended.
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from evi_harness.live.blocking import BLOCKED, Charge
 from evi_harness.live.journal import Journal
+from evi_harness.live.places import Stack, told_places
 from evi_harness.live.virtual import VirtualLoop
 
 __all__ = ["BlockedNotes"]
@@ -25,12 +26,20 @@ class BlockedNotes:
         journal: Where the notes go.
         handling: The seq of the event that the handler is busy with, None while it is not.
         threshold_ns: From how long on a step counts as blocked.
+        redact: Takes secrets out of what the notes quote.
     """
 
-    def __init__(self, journal: Journal, handling: Callable[[], Optional[int]], threshold_ns: int = THRESHOLD_NS) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        handling: Callable[[], Optional[int]],
+        threshold_ns: int = THRESHOLD_NS,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._journal = journal
         self._handling = handling
         self._threshold_ns = threshold_ns
+        self._redact = redact
         self._charges: List[Charge] = []
         self._of: Optional[int] = None
         self._longest_ns = 0
@@ -62,10 +71,21 @@ class BlockedNotes:
         took_ns = sum(charge.took_ns for charge in charges)
         if took_ns < self._threshold_ns:
             return
-        places = list(dict.fromkeys(charge.where for charge in charges))
+        calls = _calls(charges)
+        by = list(dict.fromkeys(where for where, _ in calls))
         # The note stands where the step ended; what people look for is where it began.
         began_ns = charges[0].at_ns - (self._journal.opened_at_ns or 0)
-        what = f"the event loop was blocked for {took_ns / 1e6:g} ms from {began_ns / 1e9:.3f} s on by {places[0]}"
+        what = f"the event loop was blocked for {took_ns / 1e6:g} ms from {began_ns / 1e9:.3f} s on by {by[0]}"
         # Only what the handler did itself is about the event that it had.
         of = self._of if kind == BLOCKED else None
-        self._journal.note(kind, of=of, what=what, blocked_ns=took_ns, detail=places[1:])
+        # Each of the others is in the detail.
+        places = told_places(calls[0][1], self._redact, or_library=False)
+        self._journal.note(kind, of=of, what=what, blocked_ns=took_ns, detail=by[1:], places=places)
+
+
+def _calls(charges: Sequence[Charge]) -> List[Tuple[str, Stack]]:
+    """Who blocked one step: the call that did so for the longest in all first, else in order."""
+    took: Dict[Tuple[str, Stack], int] = {}
+    for charge in charges:
+        took[charge.where, charge.stack] = took.get((charge.where, charge.stack), 0) + charge.took_ns
+    return sorted(took, key=lambda call: -took[call])

@@ -17,6 +17,8 @@ from typing import Any, Callable, Iterator, Optional
 
 from typing_extensions import Protocol
 
+from evi_harness.live.places import Stack
+
 __all__ = ["BLOCKED", "Charge", "Charged", "caller", "virtual_sleep"]
 
 # What a charge is noted as, unless it is something of its own.
@@ -35,6 +37,7 @@ class Charge:
         where: ``file:line`` of the call, outside this package.
         step: In which step of the loop: charges of one step block it together.
         kind: The name of the note that tells of it.
+        stack: Who blocked it, for what the app itself did.
     """
 
     at_ns: int
@@ -42,6 +45,7 @@ class Charge:
     where: str
     step: int
     kind: str = BLOCKED
+    stack: Stack = ()
 
 
 class Charged(Protocol):

@@ -7,10 +7,11 @@ at the end, so that nothing else of a run depends on them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List
+from typing import Callable, List
 
 from evi_harness.live.blocking import BLOCKED
 from evi_harness.live.journal import Journal
+from evi_harness.live.places import told_places
 from evi_harness.live.step_sampler import Sample, StepSampler
 from evi_harness.live.steps import ReadySteps, Step
 
@@ -37,10 +38,19 @@ class Computing:
         steps: The steps of the loop.
         sampler: Looks where they are.
         threshold_ns: From how much time of the processor on a step counts as blocked.
+        redact: Takes secrets out of what the notes quote.
     """
 
-    def __init__(self, journal: Journal, steps: ReadySteps, sampler: StepSampler, threshold_ns: int = THRESHOLD_NS) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        steps: ReadySteps,
+        sampler: StepSampler,
+        threshold_ns: int = THRESHOLD_NS,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._journal = journal
+        self._redact = redact
         self._sampler = sampler
         self._threshold_ns = threshold_ns
         self._found: List[_Computed] = []
@@ -58,4 +68,6 @@ class Computing:
             took = f"{one.step.cpu_ns / 1e6:.0f} ms of the processor's time"
             what = f"the event loop was blocked: one step computed for {took} at {place} (a sample)"
             detail = [f"called at {other}" for other in others]
-            self._journal.note(BLOCKED, of=one.sample.of, sample=True, at_ns=one.at_ns, what=what, cpu_ns=one.step.cpu_ns, detail=detail)
+            places = told_places(one.sample.stack, self._redact, or_library=False)
+            facts = {"what": what, "cpu_ns": one.step.cpu_ns, "detail": detail, "places": places}
+            self._journal.note(BLOCKED, of=one.sample.of, sample=True, at_ns=one.at_ns, **facts)

@@ -17,8 +17,10 @@ from types import CoroutineType
 from typing import Any, Callable, List, Optional
 
 from evi_harness.live.behalf import behalf
-from evi_harness.live.developers import Place, developers
+from evi_harness.live.developers import developers
 from evi_harness.live.journal import Journal
+from evi_harness.live.places import Stack, told_places
+from evi_harness.session.places import Place
 
 __all__ = ["NeverAwaited"]
 
@@ -31,10 +33,12 @@ class NeverAwaited:
 
     Args:
         journal: Where ``never_awaited`` notes go.
+        redact: Takes secrets out of what they quote.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, redact: Callable[[str], str] = str) -> None:
         self._journal = journal
+        self._redact = redact
         self._earlier = 0
         self._real: Callable[[Any], None] = _python_warns()
 
@@ -69,7 +73,8 @@ class NeverAwaited:
         of = behalf()
         name = getattr(coroutine, "__qualname__", "?")
         what = f"the coroutine {name}, made at {_place(coroutine)}, was never awaited: it did nothing"
-        self._journal.note("never_awaited", of=None if of is None else of.of, what=what, detail=[])
+        places = told_places(_made(coroutine), self._redact, or_library=False)
+        self._journal.note("never_awaited", of=None if of is None else of.of, what=what, detail=[], places=places)
 
 
 def _python_warns() -> Callable[[Any], None]:
@@ -86,5 +91,8 @@ def _held() -> List[Any]:
 
 def _place(coroutine: Any) -> Optional[str]:
     """Where the developer's code made a coroutine; None where somebody else did, or before the run."""
-    origin = getattr(coroutine, "cr_origin", None) or ()
-    return next(iter(developers(Place(*made) for made in origin[:DEPTH])), None)
+    return next(iter(developers(Place(*made) for made in _made(coroutine))), None)
+
+
+def _made(coroutine: Any) -> Stack:
+    return tuple((getattr(coroutine, "cr_origin", None) or ())[:DEPTH])

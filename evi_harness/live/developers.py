@@ -9,8 +9,7 @@ the harness starts these itself; what goes wrong in them alone has no place in a
 
 Code that stands in no file counts like a package: it may be the app, after ``python -c`` or at a prompt, or what ``dataclass`` has made.
 
-Rules of living here: nothing is looked up on the disk; a place is ``file:line in function``, and no source line stands in one, since it may
-hold a key.
+Rules of living here: nothing is looked up on the disk; a place has no source yet, and as text it is ``file:line in function``.
 """
 
 from __future__ import annotations
@@ -20,9 +19,11 @@ import re
 import sysconfig
 from functools import cache
 from pathlib import Path
-from typing import Iterable, List, NamedTuple, Optional
+from typing import Iterable, List
 
-__all__ = ["DEVELOPER", "HARNESS", "NO_FILE", "PYTHON", "Place", "developers", "is_library", "owner"]
+from evi_harness.session.places import Place
+
+__all__ = ["DEVELOPER", "HARNESS", "NO_FILE", "PYTHON", "developers", "is_library", "of_developers", "owner"]
 
 # Owners of a file beside installed packages, none of which can be called so.
 DEVELOPER, HARNESS, PYTHON, NO_FILE = "the developer", "the harness", "Python itself", "no file"
@@ -34,18 +35,12 @@ _SDK = frozenset({"hume", "websockets", "aiohttp", "anyio", "httpcore", "httpx",
 _NEVER = frozenset({HARNESS, PYTHON, *_SDK})
 
 
-class Place(NamedTuple):
-    """A line of code, as frames, tracebacks and coroutines have it."""
-
-    file: str
-    line: Optional[int]
-    function: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line} in {self.function}"
-
-
 def developers(places: Iterable[Place]) -> List[str]:
+    """The same as ``of_developers``, as text."""
+    return [str(place) for place in of_developers(places)]
+
+
+def of_developers(places: Iterable[Place]) -> List[Place]:
     """Those of some places that are the developer's, in their order; see above for which these are.
 
     Args:
@@ -54,7 +49,7 @@ def developers(places: Iterable[Place]) -> List[str]:
     owned = [(owner(place.file), place) for place in places]
     counting = [whose for whose, _ in owned if whose not in _NEVER]
     chosen = DEVELOPER if DEVELOPER in counting else counting[-1] if counting else None
-    return [str(place) for whose, place in owned if whose == chosen]
+    return [place for whose, place in owned if whose == chosen]
 
 
 def is_library(place: Place) -> bool:

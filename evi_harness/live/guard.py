@@ -24,9 +24,10 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NoRet
 
 from evi_harness.errors import EviHarnessError, NetworkRefused
 from evi_harness.live.allowed import LOOPBACK_NAME, Allowed, address_of, as_text, is_address, name_of
-from evi_harness.live.callers import callers
+from evi_harness.live.callers import callers_now, callers_of
 from evi_harness.live.hooks import Hooks
 from evi_harness.live.listening import listens_on
+from evi_harness.live.places import Stack
 from evi_harness.live.run_threads import RunThreads
 
 __all__ = ["NetworkGuard", "Refusal", "refuse", "was_refused"]
@@ -52,15 +53,20 @@ class Refusal:
         call: What was called, such as ``socket.connect``.
         host: What it was to reach.
         port: Its port, None where the call names none.
-        places: Where in the developer's code, the innermost first; empty where none of it called.
+        stack: Who called.
         hint: What to do next.
     """
 
     call: str
     host: str
     port: Optional[int]
-    places: Tuple[str, ...]
+    stack: Stack
     hint: str
+
+    @property
+    def places(self) -> Tuple[str, ...]:
+        """Where in the developer's code, the innermost first; empty where none of it called."""
+        return callers_of(self.stack)
 
     @property
     def what(self) -> str:
@@ -69,7 +75,8 @@ class Refusal:
 
     def error(self) -> NetworkRefused:
         """What the app gets."""
-        return NetworkRefused(self._said(), where=self.places[0].rpartition(" in ")[0] if self.places else None, hint=self.hint)
+        place = next(iter(self.places), None)
+        return NetworkRefused(self._said(), where=None if place is None else place.rpartition(" in ")[0], hint=self.hint)
 
     def _said(self) -> str:
         return f"the app may not reach {address_of(self.host, self.port)} ({self.call})"
@@ -167,7 +174,7 @@ class NetworkGuard:
         Raises:
             NetworkRefused: Always.
         """
-        refusal = Refusal(call, host, port, callers(), self._hint(host, port) if hint is None else hint)
+        refusal = Refusal(call, host, port, callers_now(), self._hint(host, port) if hint is None else hint)
         key = name_of(host), port, refusal.places
         if key not in self._told:
             self._told.add(key)
@@ -208,7 +215,7 @@ def refuse(call: str, host: str, port: Optional[int], hint: str) -> NoReturn:
     """
     for guard in _mine():
         guard.refuse(call, host, port, hint)
-    raise Refusal(call, host, port, callers(), hint).error()
+    raise Refusal(call, host, port, callers_now(), hint).error()
 
 
 def was_refused(error: Optional[BaseException]) -> bool:

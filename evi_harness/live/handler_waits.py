@@ -7,10 +7,12 @@ blocks the loop cannot be looked at from the loop; that one is told by what watc
 from __future__ import annotations
 
 import asyncio
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
+from evi_harness.live.developers import developers
 from evi_harness.live.journal import Journal
-from evi_harness.live.places import waits_at
+from evi_harness.live.places import Stack, told_places, waiting_stack
+from evi_harness.session.places import Place
 
 __all__ = ["AFTER_S", "HandlerWaits"]
 
@@ -24,11 +26,13 @@ class HandlerWaits:
 
     Args:
         journal: Where ``handler_waits`` notes go.
+        redact: Takes secrets out of what they quote.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, redact: Callable[[str], str] = str) -> None:
         self._journal = journal
-        self._found: List[Tuple[int, Optional[int], str, List[str]]] = []
+        self._redact = redact
+        self._found: List[Tuple[int, Optional[int], str, Stack]] = []
 
     def look(self, of: Optional[int], callback: str) -> asyncio.TimerHandle:
         """Have a look in a while at a callback that the running task begins with now.
@@ -44,8 +48,10 @@ class HandlerWaits:
 
     def finish(self) -> None:
         """Write the notes."""
-        for at_ns, of, callback, places in self._found:
-            self._journal.note("handler_waits", of=of, at_ns=at_ns, callback=callback, detail=places)
+        for at_ns, of, callback, stack in self._found:
+            detail = developers(Place(*one) for one in stack)[:N_PLACES]
+            places = told_places(stack, self._redact, or_library=False)
+            self._journal.note("handler_waits", of=of, at_ns=at_ns, callback=callback, detail=detail, places=places)
 
     def _look(self, task: Any, of: Optional[int], callback: str) -> None:
-        self._found.append((self._journal.now_ns, of, callback, waits_at(task)[:N_PLACES]))
+        self._found.append((self._journal.now_ns, of, callback, waiting_stack(task)))

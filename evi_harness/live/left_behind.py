@@ -39,12 +39,12 @@ class LeftBehind:
     def __init__(self, journal: Journal, dialect: Dialect, redact: Callable[[str], str] = str) -> None:
         self._dialect = dialect
         self._redact = redact
-        self._sends = SendsAfterClose(journal, self._describe)
-        self._sent_from = SentFrom(journal, dialect)
+        self._sends = SendsAfterClose(journal, self._describe, redact)
+        self._sent_from = SentFrom(journal, dialect, redact)
         self._tasks = AppTasks(journal, redact, lambda: self._sends.is_over)
-        self._threads = AppThreads(journal)
-        self._coroutines = NeverAwaited(journal)
-        self._sockets = OpenSockets(journal)
+        self._threads = AppThreads(journal, redact)
+        self._coroutines = NeverAwaited(journal, redact)
+        self._sockets = OpenSockets(journal, redact)
         self._watching = ExitStack()
 
     def __enter__(self) -> LeftBehind:

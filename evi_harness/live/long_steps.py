@@ -10,6 +10,8 @@ from typing import Callable, List, Optional, Sequence, Tuple
 from evi_harness.live.blocking import BLOCKED
 from evi_harness.live.developers import HARNESS, owner
 from evi_harness.live.journal import Journal
+from evi_harness.live.places import told_places
+from evi_harness.live.step_sampler import Sample
 from evi_harness.live.steps import ReadySteps, Step
 from evi_harness.session.events import Event, Note
 
@@ -27,7 +29,8 @@ class LongSteps:
         steps: The steps of the loop.
         threshold_ns: From how long on a step counts as blocked.
         kind_of: The name of the note that tells of a step.
-        places: Where the developer's code was seen to be in a step, by its number; the innermost place first.
+        sample: What was seen of a step, by its number.
+        redact: Takes secrets out of what the notes quote.
     """
 
     def __init__(
@@ -36,12 +39,14 @@ class LongSteps:
         steps: ReadySteps,
         threshold_ns: int = THRESHOLD_NS,
         kind_of: Callable[[Step], str] = lambda _: BLOCKED,
-        places: Callable[[int], Sequence[str]] = lambda _: (),
+        sample: Callable[[int], Sample] = lambda _: Sample(),
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._journal = journal
         self._steps = steps
         self._kind_of = kind_of
-        self._places = places
+        self._sample = sample
+        self._redact = redact
         steps.tell(threshold_ns, self.take)
 
     def take(self, step: Step) -> None:
@@ -53,6 +58,7 @@ class LongSteps:
         # Callbacks of the handler run in a task of ours; whatever else runs is known by its own name.
         entered = busiest(self._journal.events, began_ns, ended_ns) if owner(step.file) == HARNESS else None
         by = step.what if entered is None else entered.data["callback"]
+        seen = self._sample(step.number)
         took = f"{step.took_ns / 1e6:.0f} ms from {began_ns / 1e9:.3f} s on"
         self._journal.note(
             self._kind_of(step),
@@ -60,7 +66,9 @@ class LongSteps:
             sample=True,
             what=f"the event loop was blocked for {took} in {by} (a sample)",
             blocked_ns=step.took_ns,
-            detail=[f"seen at {place}" for place in self._places(step.number)],
+            detail=[f"seen at {place}" for place in seen.places],
+            # A step that nobody saw is told by the callback that ran in it.
+            places=told_places(seen.stack, self._redact, or_library=False) or ([] if entered is None else entered.data.get("places", [])),
         )
 
     def finish(self) -> None:

@@ -15,9 +15,10 @@ from typing import Any, Callable, List, Tuple
 from weakref import WeakKeyDictionary
 
 from evi_harness.live.behalf import Behalf, behalf, on_our_own
-from evi_harness.live.callers import callers
+from evi_harness.live.callers import callers_now, callers_of
 from evi_harness.live.hooks import Hooks
 from evi_harness.live.journal import Journal
+from evi_harness.live.places import Stack, told_places
 
 __all__ = ["OpenSockets"]
 
@@ -31,7 +32,7 @@ class _Opening:
 
     peer: str
     of: Behalf
-    places: Tuple[str, ...]
+    stack: Stack
 
 
 class OpenSockets:
@@ -39,10 +40,12 @@ class OpenSockets:
 
     Args:
         journal: Where ``open_socket`` notes go.
+        redact: Takes secrets out of what they quote.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, redact: Callable[[str], str] = str) -> None:
         self._journal = journal
+        self._redact = redact
         self._hooks = Hooks()
         self._transports: WeakKeyDictionary[Any, _Opening] = WeakKeyDictionary()
         self._sockets: WeakKeyDictionary[Any, _Opening] = WeakKeyDictionary()
@@ -77,7 +80,7 @@ class OpenSockets:
             of = behalf()
             if of is None:
                 return await real(*args, **kwargs)
-            opened = _Opening(_address(args, kwargs), of, callers())
+            opened = _Opening(_address(args, kwargs), of, callers_now())
             # What the loop makes for it is not one more.
             with on_our_own():
                 transport, protocol = await real(*args, **kwargs)
@@ -93,15 +96,17 @@ class OpenSockets:
             real(made, *args, **kwargs)
             of = behalf()
             if of is not None:
-                sockets[made] = _Opening("", of, callers())
+                sockets[made] = _Opening("", of, callers_now())
 
         return __init__
 
     def _note(self, thing: str, peer: str, opening: _Opening) -> None:
-        place = opening.places[0] if opening.places else "?"
+        called = callers_of(opening.stack)
+        place = called[0] if called else "?"
         to = f" to {peer}" if peer else ""
         what = f"{thing}{to}, opened by {opening.of.callback} at {place}, was still open at the end"
-        self._journal.note("open_socket", of=opening.of.of, what=what, detail=list(opening.places[1:]))
+        places = told_places(opening.stack, self._redact)
+        self._journal.note("open_socket", of=opening.of.of, what=what, detail=list(called[1:]), places=places)
 
 
 def _put_back(made: Callable[..., None], real: Callable[..., None]) -> None:

@@ -10,8 +10,9 @@ import threading
 from types import TracebackType
 from typing import Any, Callable, List, Optional, Set, Tuple, Type
 
-from evi_harness.live.callers import callers
+from evi_harness.live.callers import callers_now, callers_of
 from evi_harness.live.hooks import Hooks
+from evi_harness.live.places import Stack
 from evi_harness.live.run_threads import RunThreads
 
 __all__ = ["OwnLoops"]
@@ -25,10 +26,10 @@ class OwnLoops:
     """Tells of loops that threads of a run make, for as long as the block runs. Enter it when the run's own loop is made.
 
     Args:
-        on_loop: Called for each place once, on the thread that makes the loop, with the places in the developer's code.
+        on_loop: Called for each place once, on the thread that makes the loop, with who makes it.
     """
 
-    def __init__(self, on_loop: Callable[[Tuple[str, ...]], object]) -> None:
+    def __init__(self, on_loop: Callable[[Stack], object]) -> None:
         self._on_loop = on_loop
         self._threads = RunThreads()
         self._told: Set[Tuple[str, ...]] = set()
@@ -51,10 +52,11 @@ class OwnLoops:
 
     def tell(self) -> None:
         """Tell that the calling thread makes a loop, if it is one of the run's."""
-        found = callers()
+        stack = callers_now()
+        found = callers_of(stack)
         if self._threads.here() and found not in self._told:
             self._told.add(found)
-            self._on_loop(found)
+            self._on_loop(stack)
 
 
 def _telling(real: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,9 +12,10 @@ import asyncio
 from typing import Any, Callable, Optional
 
 from evi_harness.live.behalf import behalf
-from evi_harness.live.callers import callers
+from evi_harness.live.callers import callers_now, callers_of
 from evi_harness.live.hooks import Hooks
 from evi_harness.live.journal import Journal
+from evi_harness.live.places import told_places
 from evi_harness.session.events import BINARY, TEXT, Frame
 
 __all__ = ["GRACE_NS", "SendsAfterClose"]
@@ -29,11 +30,13 @@ class SendsAfterClose:
     Args:
         journal: Where ``sends_after_close`` notes go.
         describe: Says in a line what a frame is, without secrets; None for one that is not told, such as a microphone's.
+        redact: Takes secrets out of what the notes quote.
     """
 
-    def __init__(self, journal: Journal, describe: Callable[[Frame], Optional[str]]) -> None:
+    def __init__(self, journal: Journal, describe: Callable[[Frame], Optional[str]], redact: Callable[[str], str] = str) -> None:
         self._journal = journal
         self._describe = describe
+        self._redact = redact
         self._hooks = Hooks()
         self._closed_ns: Optional[int] = None
         self._waiting: Optional[asyncio.Future[None]] = None
@@ -81,6 +84,8 @@ class SendsAfterClose:
         said = self._describe(frame)
         if said is None:
             return
-        places = callers()
-        what = f"{said} was sent {late_ns / 1e6:.0f} ms after the connection was closed, at {places[0] if places else '?'}"
-        self._journal.note("sends_after_close", of=of.of, what=what, detail=list(places[1:]))
+        stack = callers_now()
+        called = callers_of(stack)
+        what = f"{said} was sent {late_ns / 1e6:.0f} ms after the connection was closed, at {called[0] if called else '?'}"
+        places = told_places(stack, self._redact)
+        self._journal.note("sends_after_close", of=of.of, what=what, detail=list(called[1:]), places=places)

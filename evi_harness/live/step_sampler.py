@@ -11,14 +11,18 @@ import threading
 from dataclasses import dataclass
 from typing import Callable, Dict, Optional, Sequence, Tuple
 
-from evi_harness.live.places import places_of
+from evi_harness.live.developers import developers
+from evi_harness.live.places import Stack, frame_stack
 from evi_harness.live.steps import ReadySteps
+from evi_harness.session.places import Place
 
 __all__ = ["EVERY_S", "Sample", "StepSampler"]
 
 EVERY_S = 0.05
 # A run that blocks again and again is told by its first steps.
 MAX_SAMPLES = 1000
+# So many places are named in a sentence.
+N_PLACES = 3
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,12 @@ class Sample:
     Attributes:
         places: Where the developer's code was, the innermost place first; empty where none of it ran.
         of: The event that the handler was busy with, by seq.
+        stack: Where it was, to be told with its source.
     """
 
     places: Tuple[str, ...] = ()
     of: Optional[int] = None
+    stack: Stack = ()
 
 
 _UNSEEN = Sample()
@@ -78,7 +84,9 @@ class StepSampler:
         number = self._steps.n_steps if self._steps.is_running else -1
         if number == self._seen and number not in self._samples and number >= 0 and len(self._samples) < MAX_SAMPLES:
             of = self._handling()
-            self._samples[number] = Sample(tuple(places_of(sys._current_frames().get(self._watched))), of)
+            stack = frame_stack(sys._current_frames().get(self._watched))
+            places = developers(Place(*one) for one in stack)[:N_PLACES]
+            self._samples[number] = Sample(tuple(places), of, stack)
         self._seen = number
 
     def _watch(self) -> None:

@@ -6,16 +6,18 @@ Rules of living here: tasks are made as asyncio makes them; only those on the ha
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from weakref import WeakKeyDictionary
 
 from evi_harness.errors import StuckError
 from evi_harness.live.behalf import Behalf, behalf, behalf_in
-from evi_harness.live.callers import callers, is_called_by_library
+from evi_harness.live.callers import callers_now, callers_of, is_called_by_library
+from evi_harness.live.developers import developers
 from evi_harness.live.guard import was_refused
 from evi_harness.live.journal import Journal
-from evi_harness.live.places import told, waits_at
+from evi_harness.live.places import Stack, told, told_places, waiting_stack
+from evi_harness.session.places import Place
 
 __all__ = ["AppTasks"]
 
@@ -29,12 +31,16 @@ class _Birth:
     """Where a task comes from: on whose behalf it was started, and where, the nearest place first; and whether a library started it."""
 
     of: Behalf
-    places: Tuple[str, ...]
+    stack: Stack
     by_library: bool = False
 
     @property
+    def places(self) -> Tuple[str, ...]:
+        return callers_of(self.stack)
+
+    @property
     def place(self) -> str:
-        return self.places[0] if self.places else NOWHERE
+        return next(iter(self.places), NOWHERE)
 
 
 @dataclass
@@ -42,7 +48,7 @@ class _Left:
     """Tasks of one kind that are left over: started at the same place."""
 
     birth: _Birth
-    waits_at: List[str] = field(default_factory=list)
+    waits: Stack = ()
     n: int = 0
 
 
@@ -82,7 +88,7 @@ class AppTasks:
         if of is None:
             self._latest.pop(id(task), None)
         else:
-            self._births[task] = self._latest[id(task)] = _Birth(of, callers(), is_called_by_library())
+            self._births[task] = self._latest[id(task)] = _Birth(of, callers_now(), is_called_by_library())
         return task
 
     async def wait(self, timeout_s: float) -> None:
@@ -140,16 +146,21 @@ class AppTasks:
             if birth.by_library:
                 # The SDK's own leaves its playback pending when a handler ends its microphone.
                 continue
-            left = found.setdefault((_name(task), birth.place), _Left(birth, waits_at(task)))
+            left = found.setdefault((_name(task), birth.place), _Left(birth, waiting_stack(task)))
             left.n += 1
         return found
 
     def _leaked(self, name: str, left: _Left, how: str = "") -> None:
         who = f"the task {name}" if left.n == 1 else f"{left.n} tasks {name}"
         how = how or f"{'was' if left.n == 1 else 'were'} still pending at the end"
-        waits = [f"waits at {place}" for place in left.waits_at[:1]]
+        waits = [f"waits at {place}" for place in developers(Place(*one) for one in left.waits)[:1]]
         what = f"{who}, started by {left.birth.of.callback} at {left.birth.place}, {how}"
-        self._journal.note("leaked_task", of=left.birth.of.of, what=what, detail=[*waits, *left.birth.places[1:]])
+        # What is to be mended is where it was started; where it waits says what for.
+        places = [*self._told(left.birth.stack), *told_places(left.waits, self._redact, or_library=False)]
+        self._journal.note("leaked_task", of=left.birth.of.of, what=what, detail=[*waits, *left.birth.places[1:]], places=places)
+
+    def _told(self, stack: Stack) -> List[Dict[str, Any]]:
+        return told_places(stack, self._redact)
 
     def _swallowed(self, error: BaseException, birth: Optional[_Birth], context: Optional[Mapping[str, Any]] = None) -> None:
         # What the guard refused it has noted.
@@ -158,7 +169,8 @@ class AppTasks:
         note = told(error, _who(birth, context or _A_TASK), self._redact)
         started = [] if birth is None else [f"started at {place}" for place in birth.places[:1]]
         detail = [*note["detail"], *started]
-        self._journal.note("swallowed", of=None if birth is None else birth.of.of, what=note["what"], detail=detail)
+        places = [*note["places"], *([] if birth is None else self._told(birth.stack))]
+        self._journal.note("swallowed", of=None if birth is None else birth.of.of, what=note["what"], detail=detail, places=places)
 
 
 def _who(birth: Optional[_Birth], context: Mapping[str, Any]) -> str:

@@ -19,10 +19,10 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from weakref import WeakKeyDictionary
 
 from evi_harness.live.behalf import Behalf, behalf
-from evi_harness.live.callers import callers
+from evi_harness.live.callers import callers_now, callers_of
 from evi_harness.live.hooks import Hooks
 from evi_harness.live.journal import Journal
-from evi_harness.live.places import places_of
+from evi_harness.live.places import Stack, frame_stack, places_of, told_places
 from evi_harness.live.run_threads import RunThreads
 
 __all__ = ["ENDING_S", "AppThreads"]
@@ -42,7 +42,11 @@ class _Birth:
     """Where a thread comes from: on whose behalf it was started, and where, the nearest place first."""
 
     of: Behalf
-    places: Tuple[str, ...]
+    stack: Stack
+
+    @property
+    def places(self) -> Tuple[str, ...]:
+        return callers_of(self.stack)
 
     @property
     def told(self) -> str:
@@ -55,10 +59,12 @@ class AppThreads:
 
     Args:
         journal: Where ``leaked_thread`` notes go.
+        redact: Takes secrets out of what they quote.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, redact: Callable[[str], str] = str) -> None:
         self._journal = journal
+        self._redact = redact
         self._run = RunThreads()
         self._births: WeakKeyDictionary[threading.Thread, _Birth] = WeakKeyDictionary()
 
@@ -85,7 +91,7 @@ class AppThreads:
         parent = self._births.get(threading.current_thread())
         of = behalf() or (None if parent is None else parent.of)
         if of is not None:
-            birth = _Birth(of, callers())
+            birth = _Birth(of, callers_now())
             with _LOCK:
                 self._births[thread] = birth
 
@@ -119,8 +125,10 @@ class AppThreads:
         thread, birth = left[0]
         who, it = (f"the thread {thread.name}", "it does") if len(left) == 1 else (f"{len(left)} threads", "they do")
         what = f"{who}, {birth.told}, still ran at the end, and the process does not end before {it}"
-        now_at = [f"is at {place}" for place in places_of(_frame(thread), 1)]
-        self._journal.note("leaked_thread", of=birth.of.of, sample=True, what=what, detail=[*now_at, *birth.places[1:]])
+        frame = _frame(thread)
+        detail = [*(f"is at {place}" for place in places_of(frame, 1)), *birth.places[1:]]
+        places = [*told_places(birth.stack, self._redact), *told_places(frame_stack(frame), self._redact, or_library=False)]
+        self._journal.note("leaked_thread", of=birth.of.of, sample=True, what=what, detail=detail, places=places)
 
 
 def _telling(real: Callable[..., None]) -> Callable[..., None]:

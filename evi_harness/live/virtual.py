@@ -22,9 +22,11 @@ from evi_harness.errors import StuckError, UsageError
 from evi_harness.live.allowed import address_of
 from evi_harness.live.blocking import BLOCKED, Charge, virtual_sleep
 from evi_harness.live.busy import can_be_held
+from evi_harness.live.callers import callers_now, has_developers
 from evi_harness.live.clock import Timer
 from evi_harness.live.guard import refuse
 from evi_harness.live.jobs import Jobs, name_of
+from evi_harness.live.places import Stack, waiting_stack
 from evi_harness.live.steps import ReadySteps
 
 __all__ = ["VirtualLoop", "run_virtual"]
@@ -77,6 +79,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         limit_ns: Where virtual time ends, None for nowhere: a jump beyond is not made. For an app that waits on for ever, timer by timer.
         before_moves: Called before the clock moves, on the loop's thread: what belongs to the instant that ends is still stamped with it.
         after_moves: Called when it has moved.
+        stuck_at: Where the app waits, once the loop has raised that nothing can happen any more.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.limit_ns: Optional[int] = None
         self.before_moves: List[Callable[[], object]] = []
         self.after_moves: List[Callable[[], object]] = []
+        self.stuck_at: Stack = ()
         self.steps = ReadySteps()
         selector = _Selector()
         selector.loop = self
@@ -133,7 +137,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """
         if took_ns < 0:
             raise ValueError(f"a clock does not go back: {took_ns} ns")
-        charge = Charge(self._now_ns, took_ns, where, self.steps.n_steps, kind)
+        charge = Charge(self._now_ns, took_ns, where, self.steps.n_steps, kind, callers_now() if kind == BLOCKED else ())
         self._move(self._now_ns + took_ns)
         self.charges.append(charge)
         if self._on_charge is not None:
@@ -206,6 +210,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _jump(self, due_ns: int) -> None:
         if self.limit_ns is not None and due_ns > self.limit_ns:
+            self.stuck_at = self._app_waits()
             raise StuckError(
                 f"the app waits beyond {self.limit_ns / 1e9:g} s, where virtual time ends; waiting: {self._who_waits()}",
                 hint="Look for a loop that nothing ends.",
@@ -223,6 +228,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         ready = wait(self._thread_wait_ns / 1e9)
         if ready:
             return ready
+        self.stuck_at = self._app_waits()
         raise StuckError(
             f"nothing can happen any more: no timer, no job, nothing to read; waiting: {self._who_waits()}",
             hint="Look for a wait that nothing ends, such as an event that is never set or a queue that nobody fills.",
@@ -230,6 +236,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _who_waits(self) -> str:
         return "; ".join(sorted(_waiting(task) for task in asyncio.all_tasks(self) if not task.done())) or "no task"
+
+    def _app_waits(self) -> Stack:
+        """Where the first task in the developer's code waits, in the order in which tasks are named; empty where none does."""
+        waiting = sorted((task for task in asyncio.all_tasks(self) if not task.done()), key=_waiting)
+        return next((stack for stack in map(waiting_stack, waiting) if has_developers(stack)), ())
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """Run a job in an executor; the clock stands still until the loop has its result."""

@@ -15,7 +15,8 @@ from evi_harness.replay.alignment import DIFFERENT, EQUAL, MISSING, MOVED, UNEXP
 from evi_harness.replay.differences import Difference, differences
 from evi_harness.replay.findings import recorded_seqs
 from evi_harness.replay.pairing import Comparable, comparable
-from evi_harness.session.events import TEXT, Sent
+from evi_harness.session.events import TEXT, Event, Received, Sent
+from evi_harness.session.places import Place
 from evi_harness.session.protocols import RECEIVED, Dialect, Message
 from evi_harness.session.session import Session
 
@@ -52,6 +53,8 @@ class Deviation:
         consequences: Events of the recording that did not happen because of it, by seq; not counted.
         nearest_seq: For ``unexpected``, the expected message that is most like it, if one is of its type.
         late_ns: For ``late``, how much later than due.
+        places: Where in the developer's code, the innermost place first: who sent the message, or who handled the one that was to be
+            answered, or who closed.
     """
 
     kind: str
@@ -63,6 +66,7 @@ class Deviation:
     consequences: Tuple[int, ...] = ()
     nearest_seq: Optional[int] = None
     late_ns: Optional[int] = None
+    places: Tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,7 @@ class _Comparison:
         # What would have been sent later than this could not be, and when the received events came.
         self._left_at_ns = None if left is None else (live.closed.at_ns if live.closed is not None else live.duration_ns)
         self._recorded_at_ns = {event.seq: event.at_ns for event in recorded.events}
+        self._recorded_events: Mapping[int, Event] = {event.seq: event for event in recorded.events}
         self._came_at_ns = _came_at_ns(live)
         self._met = self._align()
         # What is missing, by the message for whose sake it is; under None what is for the app's leaving.
@@ -349,7 +354,7 @@ class _Comparison:
             n = self._n_after_close
             how += f" before the close, after which {n} message{' was' if n == 1 else 's were'} sent"
         prompt = self._prompt(recorded.seq)
-        after = "" if prompt is None else f"; it was to come after #{prompt}"
+        after = "" if prompt is None else f"; it was to come after {self._say_received(prompt)}"
         return Deviation(
             "missing",
             f"{self._say(recorded)} {how}{after}",
@@ -382,6 +387,12 @@ class _Comparison:
         found = _differences(recorded, live)
         what = f"{self._say(live)} differs in {_paths(found)}"
         return Deviation("different", what, recorded_seq=recorded.seq, live_seq=live.seq, differences=found)
+
+    def _say_received(self, seq: int) -> str:
+        """A received message by what it says, and by its number."""
+        event = self._recorded_events.get(seq)
+        said = self._dialect.describe(RECEIVED, self._dialect.read(RECEIVED, event.frame)) if isinstance(event, Received) else ""
+        return f"{said} (#{seq})" if said else f"#{seq}"
 
     def _say(self, one: _Message) -> str:
         return self._dialect.describe("sent", one.message)

@@ -13,6 +13,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from evi_harness.errors import UsageError
 from evi_harness.session.events import NOTHING
+from evi_harness.session.places import Place, Sources
 from evi_harness.session.session import Session
 
 __all__ = [
@@ -97,6 +98,7 @@ class Finding:
         detail: More for people, in lines.
         consequences: Events of the recording that did not happen because of it, by seq; not counted.
         severity: ``error`` or ``warning``.
+        places: Where in the developer's code, the innermost place first.
     """
 
     kind: str
@@ -108,6 +110,7 @@ class Finding:
     detail: Tuple[str, ...] = ()
     consequences: Tuple[int, ...] = ()
     severity: str = ERROR
+    places: Tuple[Place, ...] = ()
 
     @property
     def fails(self) -> bool:
@@ -125,10 +128,11 @@ def findings(live: Session) -> List[Finding]:
     """The findings that stand in the notes of a replay, in the order of these, each with the severity of its kind.
 
     Args:
-        live: The session that the replay yielded. A note that is a finding has ``what``, and may have ``detail`` and ``ended``, and
-            ``at_ns`` where it was written later than what it tells of.
+        live: The session that the replay yielded. A note that is a finding has ``what``, and may have ``detail``, ``places`` and
+            ``ended``, and ``at_ns`` where it was written later than what it tells of.
     """
-    repeats = recorded_seqs(live)
+    repeats, notes = recorded_seqs(live), live.notes
+    sources = Sources(notes)
     return [
         Finding(
             kind=note.name,
@@ -139,8 +143,9 @@ def findings(live: Session) -> List[Finding]:
             ended=bool(note.data.get("ended", False)),
             detail=tuple(note.data.get("detail", ())),
             severity=FINDINGS[note.name].severity,
+            places=sources.of(note.data),
         )
-        for note in live.notes
+        for note in notes
         if note.name in FINDINGS
     ]
 

@@ -7,10 +7,13 @@ sends it in place of the app, or the real service has put up with it.
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any, List, Mapping, Tuple
 from typing import Counter as Counts
-from typing import Dict, List, Tuple
 
+from evi_harness.replay.code_places import senders
 from evi_harness.replay.findings import Finding
+from evi_harness.session.events import NOTHING
+from evi_harness.session.places import Sources
 from evi_harness.session.protocols import SENT, Dialect
 from evi_harness.session.session import Session
 
@@ -31,7 +34,7 @@ def rejections(recorded: Session, live: Session, dialect: Dialect) -> List[Findi
     """
     known: Counts[str] = Counter(why for one in dialect.rejected(recorded.events).values() for why in one)
     sent = {event.seq: event for event in live.sent}
-    places = _places(live)
+    notes, sources = senders(live), Sources(live.notes)
     found = []
     for seq, reasons in dialect.rejected(live.events).items():
         new = [why for why in reasons if not known[why]]
@@ -39,13 +42,14 @@ def rejections(recorded: Session, live: Session, dialect: Dialect) -> List[Findi
         if new:
             event = sent[seq]
             said = dialect.describe(SENT, dialect.read(SENT, event.frame))
-            detail = (*new[1:], *places.get(seq, ()))
-            found.append(Finding("rejected", f"{said}: {new[0]}", at_ns=event.at_ns, live_seq=seq, detail=detail))
+            data = notes[seq].data if seq in notes else NOTHING
+            detail = (*new[1:], *_sent_at(data))
+            what, places = f"{said}: {new[0]}", sources.of(data)
+            found.append(Finding("rejected", what, at_ns=event.at_ns, live_seq=seq, detail=detail, places=places))
     return found
 
 
-def _places(live: Session) -> Dict[int, Tuple[str, ...]]:
-    """Where in the developer's code messages were sent, by seq: the innermost place, and who called."""
-    sent = [event.seq for event in live.sent]
-    noted = ((note.data["number"], note.data["detail"]) for note in live.notes if note.name == "sent_from")
-    return {sent[number]: (f"sent at {places[0]}", *places[1:]) for number, places in noted if places and number < len(sent)}
+def _sent_at(data: Mapping[str, Any]) -> Tuple[str, ...]:
+    """Where in the developer's code a message was sent, as text: the innermost place, and who called."""
+    first, *others = tuple(data.get("detail", ())) or (None,)
+    return () if first is None else (f"sent at {first}", *others)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Mapping, Optional, Tuple
 
+from evi_harness.replay.code_places import placed
 from evi_harness.replay.deviations import Deviation, Late, SentComparison, compare_sent, handshake_deviation, late_deviations
 from evi_harness.replay.falling_behind import falling_behind
 from evi_harness.replay.findings import Finding, findings, recorded_seqs, weighed
@@ -13,6 +14,7 @@ from evi_harness.replay.pace import speed_of
 from evi_harness.replay.recording import AS_RECORDED, Speed
 from evi_harness.replay.rejections import rejections
 from evi_harness.session.events import NOTHING, Note
+from evi_harness.session.places import places_in
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
@@ -90,8 +92,9 @@ def judge(
     if max_late_ns is not None:
         deviations += late_deviations(compared.late, max_late_ns)
     at_ns = _Times(recorded, live)
+    in_order = sorted([*deviations, *compared.deviations], key=at_ns.place)
     return Verdict(
-        deviations=tuple(sorted([*deviations, *compared.deviations], key=at_ns.place)),
+        deviations=tuple(placed(in_order, recorded, live, dialect)),
         findings=tuple(found),
         late=compared.late,
         remarks=(kept_up.remark,) if kept_up.remark else (),
@@ -126,7 +129,8 @@ def _closed_early(left: Tuple[int, ...], not_done: Tuple[int, ...], live: Sessio
 def _stuck(note: Note, repeats: Mapping[int, int]) -> Deviation:
     recorded_seq = None if note.of is None else repeats.get(note.of)
     detail = tuple(note.data.get("detail", ()))
-    return Deviation(kind="stuck", what=str(note.data["what"]), recorded_seq=recorded_seq, live_seq=note.of, detail=detail)
+    what, places = str(note.data["what"]), places_in(note.data)
+    return Deviation(kind="stuck", what=what, recorded_seq=recorded_seq, live_seq=note.of, detail=detail, places=places)
 
 
 class _Times:

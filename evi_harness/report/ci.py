@@ -51,6 +51,8 @@ class Case:
         file: The file that is to be marked, from the top of the repository; None where there is none.
         line: The line in it, from 1.
         is_let_pass: Whether it is inconclusive and that is to pass.
+        marked: The line of the app's code that is to be marked instead, with its file from the top of the repository; None where none is
+            known.
     """
 
     suite: str
@@ -62,6 +64,7 @@ class Case:
     file: Optional[str] = None
     line: Optional[int] = None
     is_let_pass: bool = False
+    marked: Optional[Tuple[str, Optional[int]]] = None
 
 
 def gate_cases(report: GateReport) -> List[Case]:
@@ -129,7 +132,8 @@ def github_annotations(cases: Sequence[Case]) -> List[str]:
 
 
 def _annotation(case: Case) -> str:
-    properties = {"file": case.file, "line": None if case.line is None else str(case.line), "title": f"{case.suite}: {case.name}"}
+    file, line = case.marked if case.marked is not None else (case.file, case.line)
+    properties = {"file": file, "line": None if line is None else str(line), "title": f"{case.suite}: {case.name}"}
     told = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value is not None)
     level = "warning" if case.is_let_pass else _LEVELS[case.outcome]
     return f"::{level} {told}::{_command('inconclusive: ' if case.outcome == INCONCLUSIVE else '')}{_command(case.what or case.outcome)}"

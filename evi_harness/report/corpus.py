@@ -30,6 +30,7 @@ class Outcome:
         recorded_ns: How long the recording is.
         json: Its report for programs, where that was asked for.
         run: What was measured, where that was asked for.
+        first_line: See ``ReplayReport.first_line``.
     """
 
     folder: str
@@ -41,6 +42,7 @@ class Outcome:
     recorded_ns: int = 0
     json: Optional[Mapping[str, Any]] = None
     run: Optional[Run] = None
+    first_line: Optional[Tuple[str, Optional[int]]] = None
 
 
 @dataclass(frozen=True)

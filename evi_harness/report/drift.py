@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.turn_latency import TurnLatency
 from evi_harness.replay.drift import Drift, TypeDrift
+from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.plain import printable
 from evi_harness.session.session import Session
 
@@ -36,6 +37,7 @@ class LiveReport:
         latencies: Of each turn that both sides have: then, and now.
         lateness_ns: How late this side sent what was due: ``n`` frames, ``p50``, ``p99`` and ``max`` in nanoseconds.
         folder: Where the new session is.
+        invocation: How the replay was asked for.
     """
 
     recorded: Session
@@ -47,6 +49,7 @@ class LiveReport:
     latencies: Tuple[Tuple[TurnLatency, TurnLatency], ...]
     lateness_ns: Mapping[str, Optional[int]]
     folder: str
+    invocation: Invocation = UNKNOWN
 
     @property
     def passed(self) -> bool:
@@ -77,6 +80,7 @@ class LiveReport:
             "median_change_ns": {name: _median_change_ns(self.latencies, field) for name, field in _METRICS},
             "lateness_ns": dict(self.lateness_ns),
             "folder": self.folder,
+            **invocation_json(self.invocation, self.live.header.software),
         }
 
     def _lines(self) -> Iterator[str]:

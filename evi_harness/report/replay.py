@@ -17,11 +17,15 @@ from evi_harness.replay.pace import speed_of
 from evi_harness.replay.recording import MAX
 from evi_harness.replay.verdict import Verdict
 from evi_harness.report.expectation import ExpectationReport, expectation_json, expectation_lines
+from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
+from evi_harness.report.lost import lost, lost_text
 from evi_harness.report.plain import printable
+from evi_harness.report.source import Shown, is_named_in, line_in
 from evi_harness.report.surroundings import surroundings
 from evi_harness.report.timeline import Row
 from evi_harness.report.values import SHOWN, difference_json, sides
 from evi_harness.session.events import Closed, Event, Note, Received, Sent
+from evi_harness.session.places import Place, place_json
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
@@ -72,6 +76,7 @@ class ReplayReport:
         expectation: What is expected in the place of what was recorded, None where nothing is.
         recorded_ns: How long the session is as it was recorded, all of it, where ``recorded`` is on another axis; None for what its header
             says.
+        invocation: How the replay was asked for.
     """
 
     recorded: Session
@@ -95,11 +100,20 @@ class ReplayReport:
     ignored: Tuple[Tuple[str, bool], ...] = ()
     expectation: Optional[ExpectationReport] = None
     recorded_ns: Optional[int] = None
+    invocation: Invocation = UNKNOWN
 
     @property
     def passed(self) -> bool:
         """Whether nothing was found and two runs, where there were two, were identical."""
         return self.verdict.passed and not self.twice
+
+    @property
+    def first_line(self) -> Optional[Tuple[str, Optional[int]]]:
+        """The first line of the developer's code, in a file below the working directory, that something that fails is about."""
+        failing = [finding.places for finding in self.verdict.findings if finding.fails]
+        failing += [deviation.places for deviation in self.verdict.deviations]
+        found = (line_in(places, self.invocation.cwd) for places in failing)
+        return next((line for line in found if line is not None), None)
 
     @property
     def sent_side(self) -> str:
@@ -217,11 +231,12 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
 
 def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = False) -> Iterator[str]:
     """Findings, then deviations, the first of them with what was around it where that is asked for."""
+    shown = Shown(report.invocation.cwd)
     for alike in _alike(report.verdict.findings):
-        yield from _finding(alike[0], report, dialect)
+        yield from _finding(alike[0], report, dialect, shown)
         yield from _and_more(alike[1:])
     for number, deviation in enumerate(report.verdict.deviations):
-        yield from _deviation(deviation, report)
+        yield from _deviation(deviation, report, dialect, shown)
         if number == 0 and with_surroundings:
             yield from _surroundings(deviation, report, dialect)
 
@@ -279,18 +294,18 @@ def _late(lateness_ns: Mapping[str, Optional[int]]) -> str:
     return f"the server itself, in {_count(lateness_ns.get('n') or 0, 'message')}{': ' if told else ''}{told}"
 
 
-def _finding(finding: Finding, report: ReplayReport, dialect: Dialect) -> Iterator[str]:
+def _finding(finding: Finding, report: ReplayReport, dialect: Dialect, shown: Shown) -> Iterator[str]:
     place = _event_place(finding, report, dialect)
     yield _row("FINDING" if finding.fails else "WARNING", f"{finding.kind} at {finding.at_ns / 1e9:.3f} s{place}")
-    yield from _told(finding.what, finding.detail)
-    yield from _consequences(finding.consequences, report)
+    yield from _explained(finding.what, finding.detail, finding.places, _FOUND_AT.get(finding.kind, ""), shown)
+    yield from _consequences(finding.consequences, report, dialect)
 
 
 def _alike(findings: Sequence[Finding]) -> List[List[Finding]]:
     """Findings of one cause together, in the order in which each first came."""
     found: Dict[Any, List[Finding]] = {}
     for finding in findings:
-        key = (finding.kind, finding.severity, finding.what, finding.detail, finding.consequences)
+        key = (finding.kind, finding.severity, finding.what, finding.detail, finding.consequences, finding.places[:1])
         found.setdefault(key, []).append(finding)
     return list(found.values())
 
@@ -314,15 +329,27 @@ def _message_of(finding: Finding, report: ReplayReport, dialect: Dialect) -> Opt
     return dialect.describe(event.kind, dialect.read(event.kind, event.frame)) if isinstance(event, Received) else None
 
 
-def _deviation(deviation: Deviation, report: ReplayReport) -> Iterator[str]:
+def _deviation(deviation: Deviation, report: ReplayReport, dialect: Dialect, shown: Shown) -> Iterator[str]:
     yield _row("DEVIATION", f"{deviation.kind}{_places(deviation, report)}")
     differences = [_difference(report.sent_side, one) for one in deviation.differences[:_SHOWN_DIFFERENCES]]
     left = len(deviation.differences) - len(differences)
     more = [f"and in {_count(left, 'more place')}; --json has all"] if left else []
     # Of a message that nothing was expected for, what differs is from the nearest one, which is named first.
-    parts = (*deviation.detail, *differences, *more) if deviation.nearest_seq is not None else (*differences, *more, *deviation.detail)
-    yield from _told(deviation.what, parts)
-    yield from _consequences(deviation.consequences, report)
+    # A stack is shown as the places that it is of, where these are known.
+    detail = tuple(map(str, deviation.places)) if deviation.kind == "stuck" and deviation.places else deviation.detail
+    parts = (*detail, *differences, *more) if deviation.nearest_seq is not None else (*differences, *more, *detail)
+    yield from _explained(deviation.what, parts, deviation.places, _brought_about(deviation), shown)
+    yield from _consequences(deviation.consequences, report, dialect)
+
+
+# What is said before the place of a finding or a deviation, where no sentence of it names the place.
+_FOUND_AT: Mapping[str, str] = {"unparseable": "to be handled at", "rejected": "sent at"}
+
+
+def _brought_about(deviation: Deviation) -> str:
+    if deviation.kind == "closed_early":
+        return "closed at"
+    return "sent at" if deviation.live_seq is not None else "handled at"
 
 
 def _difference(then: str, difference: Difference) -> str:
@@ -338,10 +365,16 @@ def _surroundings(deviation: Deviation, report: ReplayReport, dialect: Dialect) 
         yield from _labelled("", [f"around it, {name}:", *lines] if lines else [])
 
 
-def _told(what: str, detail: Sequence[str]) -> Iterator[str]:
-    """A sentence, which may quote lines of an exception's, and what stands under it."""
-    yield from (_row("", line) for line in what.splitlines()[:_SHOWN_LINES])
-    yield from (_row("", f"  {line}") for line in detail)
+def _explained(what: str, detail: Sequence[str], places: Sequence[Place], where: str, shown: Shown) -> Iterator[str]:
+    """A sentence, which may quote lines of an exception's, and what stands under it; the source stands where its place is named."""
+    waiting = list(places[:1])
+    for indent, line in [*(("", line) for line in what.splitlines()[:_SHOWN_LINES]), *(("  ", line) for line in detail)]:
+        yield _row("", f"{indent}{shown.text(line)}")
+        if waiting and is_named_in(line, waiting[0]):
+            yield from (_row("", f"    {one}") for one in shown.source(waiting.pop()))
+    for place in waiting:
+        yield _row("", f"  {where} {shown.text(str(place))}" if where else f"  {shown.text(str(place))}")
+        yield from (_row("", f"    {one}") for one in shown.source(place))
 
 
 def _places(deviation: Deviation, report: ReplayReport) -> str:
@@ -353,11 +386,12 @@ def _places(deviation: Deviation, report: ReplayReport) -> str:
     return f": {', '.join(told)}" if told else ""
 
 
-def _consequences(seqs: Sequence[int], report: ReplayReport) -> Iterator[str]:
+def _consequences(seqs: Sequence[int], report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     if seqs:
         # What is expected now may stand in no recording.
         what = "recorded event" if report.sent_side == "recorded" else "event"
-        yield _row("", f"  {_count(len(seqs), what)} did not happen because of it: {_ranges(seqs, report.recorded)}")
+        told = f"{lost_text(seqs, report.recorded, dialect)} ({_ranges(seqs, report.recorded)})"
+        yield _row("", f"  {_count(len(seqs), what)} did not happen because of it: {told}")
 
 
 def _ranges(seqs: Sequence[int], session: Session) -> str:
@@ -423,7 +457,7 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
         "ignored": [{"path": path, "matched": matched} for path, matched in report.ignored],
         "max_late_ns": report.max_late_ns,
         "expectation": expectation_json(report.expectation),
-        "deviations": [_deviation_json(deviation, report) for deviation in report.verdict.deviations],
+        "deviations": [_deviation_json(deviation, report, dialect) for deviation in report.verdict.deviations],
         "first_divergence": None if first is None else _around_json(first, report, dialect),
         "findings": [_finding_json(finding, report, dialect) for finding in report.verdict.findings],
         "late": [
@@ -441,6 +475,7 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
         "duration_ns": report.live.duration_ns,
         "folder": report.folder,
         "heard": report.heard,
+        **invocation_json(report.invocation, report.live.header.software),
     }
 
 
@@ -456,7 +491,7 @@ def _recorded_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
     }
 
 
-def _deviation_json(deviation: Deviation, report: ReplayReport) -> Dict[str, Any]:
+def _deviation_json(deviation: Deviation, report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
     recorded, live = _by_seq(report.recorded, deviation.recorded_seq), _by_seq(report.live, deviation.live_seq)
     return {
         "kind": deviation.kind,
@@ -469,7 +504,9 @@ def _deviation_json(deviation: Deviation, report: ReplayReport) -> Dict[str, Any
         "differences": [difference_json(difference) for difference in deviation.differences],
         "late_ns": deviation.late_ns,
         "detail": list(deviation.detail),
+        "places": [place_json(place) for place in deviation.places],
         "consequences": list(deviation.consequences),
+        "lost": [_row_json(row) for row in lost(deviation.consequences, report.recorded, dialect)],
     }
 
 
@@ -493,5 +530,7 @@ def _finding_json(finding: Finding, report: ReplayReport, dialect: Dialect) -> D
         "live_seq": finding.live_seq,
         "ended": finding.ended,
         "detail": list(finding.detail),
+        "places": [place_json(place) for place in finding.places],
         "consequences": list(finding.consequences),
+        "lost": [_row_json(row) for row in lost(finding.consequences, report.recorded, dialect)],
     }

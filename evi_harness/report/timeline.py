@@ -11,6 +11,7 @@ from typing import Any, Iterator, List, Sequence, Tuple
 
 from evi_harness.report.plain import printable
 from evi_harness.session.events import Closed, Event, Frame, Note, Opened, Received, Sent, Unknown, order
+from evi_harness.session.places import PLACES, places_in
 from evi_harness.session.protocols import AudioPlaces, Dialect
 from evi_harness.session.session import Session
 
@@ -154,6 +155,8 @@ def _told(event: Event, dialect: Dialect) -> Tuple[str, str]:
     if isinstance(event, Unknown):
         return "unknown", f"{event.name}; this version knows no such kind of event"
     assert isinstance(event, Note)
-    data = " ".join(f"{name}={value}" for name, value in event.data.items())
+    # Of places the innermost, without its source: one line is one event.
+    told = {name: value for name, value in event.data.items() if name != PLACES}
+    data = " ".join([*(f"{name}={value}" for name, value in told.items()), *(f"at {place}" for place in places_in(event.data)[:1])])
     about = "" if event.of is None else f" #{event.of}"
     return "note", f"{event.name}{about} {data}".rstrip()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from evi_harness.errors import NotAHandler, StuckError
 from evi_harness.evi.reading import read
@@ -22,7 +22,7 @@ from evi_harness.live.guard import was_refused
 from evi_harness.live.handed import HandedOn
 from evi_harness.live.handler_waits import HandlerWaits
 from evi_harness.live.journal import Journal
-from evi_harness.live.places import told, waits_at
+from evi_harness.live.places import Stack, defined_at, raised_stack, told, told_places, waiting_stack, waits_at
 from evi_harness.live.tap_connection import is_closed
 from evi_harness.sdk.connection import open_chat, websocket_of
 from evi_harness.sdk.handing_on import HandingOn
@@ -114,7 +114,10 @@ async def _finish(app: App, reading: asyncio.Future[None], closed: asyncio.Futur
         await asyncio.wait({reading}, timeout=AFTERMATH_S)
         if not reading.done():
             what = f"the handler had not returned {AFTERMATH_S:.0f} s after the connection was closed"
-            app.journal.note("never_returns", of=app.handling, what=what, detail=waits_at(reading))
+            places = told_places(waiting_stack(reading), app.redact, or_library=False)
+            # What waits in a library's code alone was called by a callback.
+            places = places or told_places(defined_at(app.callbacks.main or app.callbacks.on_message), app.redact, or_library=False)
+            app.journal.note("never_returns", of=app.handling, what=what, detail=waits_at(reading), places=places)
     tasks = (reading, closed, *beside)
     for task in tasks:
         task.cancel()
@@ -166,7 +169,9 @@ class _Run:
         self._websocket = websocket
         self._looked_at = 0
         self.cpu = CpuTime(app.journal)
-        self.waits = HandlerWaits(app.journal)
+        self.waits = HandlerWaits(app.journal, app.redact)
+        # Where callbacks are defined, as their further notes say it: their source stands in the first.
+        self._defined: Dict[Stack, List[Dict[str, Any]]] = {}
         self._look: Optional[asyncio.TimerHandle] = None
         self._handing_on = handing_on
         self._counted: Callable[[], object] = int
@@ -196,7 +201,12 @@ class _Run:
         """Run a handler that takes the connection and reads it by itself; what it takes of it is noted."""
         app, main = self._app, self._app.callbacks.main
         name = getattr(main, "__name__", app.callbacks.name)
-        taking = Taking(socket, self._websocket, lambda: self._taken(name), lambda event, failure: self._let_go(event, failure, name))
+        taking = Taking(
+            socket,
+            self._websocket,
+            lambda: self._taken(name, main),
+            lambda event, failure: self._let_go(event, failure, name, main),
+        )
         try:
             with on_behalf(name):
                 await call(main, socket)
@@ -212,24 +222,27 @@ class _Run:
         finally:
             taking.stop()
             self._look_away()
-        self._conversed(taking, error, name)
+        self._conversed(taking, error, name, main)
 
-    def _conversed(self, taking: Taking, error: Optional[BaseException], name: str) -> None:
+    def _conversed(self, taking: Taking, error: Optional[BaseException], name: str, main: Any) -> None:
         """Note what ended the handler, if that was not the end of the connection."""
         event, failure = taking.event, taking.failure
         of = None if event is None else event.seq
         if event is not None and failure is not None and (error is None or failure in leaves(error)):
-            self._note_unparseable(event, failure, ended=True)
+            self._note_unparseable(event, failure, main, ended=True)
         elif error is not None and not (self._is_over() and all(map(_is_closed, leaves(error)))) and not was_refused(error):
-            self._app.journal.note("raised", of=of, ended=True, **told(error, name, self._app.redact))
+            self._app.journal.note("raised", of=of, ended=True, **self._told(error, name, main))
+        elif error is None and not self._is_over():
+            # As in an app whose main ends, the connection is closed then.
+            self._app.journal.note("closed_from", of=of, places=self._places(defined_at(main)))
         if event is not None:
-            self._let_go(event, None, name)
+            self._let_go(event, None, name, main)
 
-    def _taken(self, name: str) -> Received:
+    def _taken(self, name: str, main: Any) -> Received:
         event = self._next_received()
         if self._app.pump is not None:
             self._app.pump.take(event)
-        self._app.journal.note("handler_entered", of=event.seq, callback=name)
+        self._note_entered(event.seq, name, main)
         self._app.handling = event.seq
         self._look = self.waits.look(event.seq, name)
         self._counted = self.cpu.count(event.seq)
@@ -237,9 +250,9 @@ class _Run:
         on_behalf_from_now_on(name, event.seq)
         return event
 
-    def _let_go(self, event: Received, failure: Optional[Exception], name: str) -> None:
+    def _let_go(self, event: Received, failure: Optional[Exception], name: str, main: Any) -> None:
         if failure is not None:
-            self._note_unparseable(event, failure, ended=False)
+            self._note_unparseable(event, failure, main, ended=False)
         self._look_away()
         self._counted()
         self._app.handling = None
@@ -277,7 +290,7 @@ class _Run:
             return
         journal, of = self._app.journal, None if event is None else event.seq
         name = getattr(callback, "__name__", "on_message")
-        journal.note("handler_entered", of=of, callback=name)
+        self._note_entered(of, name, callback)
         self._app.handling = of
         look = self.waits.look(of, name)
         try:
@@ -289,12 +302,12 @@ class _Run:
             if getattr(asyncio.current_task(), "was_told", True):
                 raise
             # The handler awaited something that was cancelled: in an app, too, the reading ends with it, and without a word.
-            journal.note("raised", of=of, ended=True, **told(error, name, self._app.redact))
+            journal.note("raised", of=of, ended=True, **self._told(error, name, callback))
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the handler raises is a finding
             # Who sends when the connection is closed already is told so; that is how a session ends. What the guard refused it has noted.
             if not (_is_closed(error) and self._is_over()) and not was_refused(error):
-                journal.note("raised", of=of, **told(error, name, self._app.redact))
+                journal.note("raised", of=of, **self._told(error, name, callback))
             await self._on_error(error, name)
         finally:
             look.cancel()
@@ -307,10 +320,27 @@ class _Run:
             await self.observed(None, on_error, error)
 
     async def _unparseable(self, error: Exception) -> None:
-        self._note_unparseable(self._next_received(), error, ended=True)
+        self._note_unparseable(self._next_received(), error, self._app.callbacks.on_message, ended=True)
         await self._on_error(error, "the SDK")
 
-    def _note_unparseable(self, event: Received, error: Exception, *, ended: bool) -> None:
+    def _note_entered(self, of: Optional[int], name: str, callback: Any) -> None:
+        """Note that a callback begins, and where it is defined; its source stands in the first note of it."""
+        own = defined_at(callback)
+        places = self._defined.get(own)
+        if places is None:
+            places = self._places(own)
+            self._defined[own] = [{**place, "source": []} for place in places]
+        self._app.journal.note("handler_entered", of=of, callback=name, places=places)
+
+    def _places(self, stack: Stack) -> List[Dict[str, Any]]:
+        return told_places(stack, self._app.redact, or_library=False)
+
+    def _told(self, error: BaseException, name: str, callback: Any) -> Mapping[str, Any]:
+        """What a note says of an exception; where it went through no code of the developer's, the callback stands for it."""
+        facts = told(error, name, self._app.redact)
+        return facts if facts["places"] else {**facts, "places": self._places(defined_at(callback))}
+
+    def _note_unparseable(self, event: Received, error: Exception, callback: Any, *, ended: bool) -> None:
         found = problems(event.frame.payload)
         version = installed_version()
         fields = "; ".join(str(problem) for problem in found) or f"{type(error).__name__}"
@@ -321,6 +351,7 @@ class _Run:
             fields=[problem.field for problem in found],
             sdk=version,
             ended=ended,
+            places=self._places(raised_stack(error)) or self._places(defined_at(callback)),
         )
 
     def _is_over(self) -> bool:

@@ -165,8 +165,9 @@ def _hearing(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         result = function(*args)
         return awaited(result) if inspect.isawaitable(result) else checked(result)
 
-    # Notes call a callback by its name.
+    # Notes call a callback by its name, and say where it is defined.
     hearing.__name__ = getattr(function, "__name__", "on_message")
+    hearing.__wrapped__ = function  # type: ignore[attr-defined]
     return hearing
 
 
@@ -187,12 +188,14 @@ class _Streaming:
         import_sdk()
         from hume import Stream
 
-        self.byte_strs: Any = Stream.new()
-        self._function = function
+        stream: Any = Stream.new()
 
-    def on_message(self, message: Any) -> Any:
-        """Call the function."""
-        return self._function(message, self.byte_strs)
+        def on_message(message: Any) -> Any:
+            return function(message, stream)
+
+        on_message.__wrapped__ = function  # type: ignore[attr-defined]
+        self.byte_strs = stream
+        self.on_message: Callable[[Any], Any] = on_message
 
 
 def _has_callbacks(handler: Any) -> bool:

@@ -246,6 +246,9 @@ class Dialect(Protocol):
     def describe(self, kind: str, message: Message) -> str:
         """One short line for people: who says what."""
 
+    def telling(self, kind: str, message: Message) -> int:
+        """How much a message tells people of a conversation, from 0 for what tells most: what was said, what was called."""
+
 
 @dataclass(frozen=True)
 class Send:

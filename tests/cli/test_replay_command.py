@@ -12,6 +12,7 @@ import pytest
 
 from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
+from evi_harness.harness.invoking import command_again
 from evi_harness.storage.writer import write_session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -259,3 +260,77 @@ def test_an_argument_that_cannot_be_meant_is_a_usage_error(capsys, arguments, sa
     Path("app.py").write_text(MADE)
     assert main(["replay", "weather", *arguments]) == 2
     assert says in capsys.readouterr().err
+
+
+HANDLER = """
+import json
+
+
+class App:
+    def __init__(self, place):
+        self.place = place
+
+    def set_socket(self, socket):
+        self.socket = socket
+
+    async def on_message(self, message):
+        if message.type == "tool_call":
+            answer = {"type": "tool_response", "tool_call_id": message.tool_call_id, "content": self.place}
+            await self.socket._send(answer)
+            raise ValueError("no weather")
+"""
+
+
+def verdict_of(told):
+    """What there is of a verdict in a report, without what differs from run to run."""
+    kinds = [(one["kind"], one["what"], one["places"]) for one in (*told["deviations"], *told["findings"])]
+    return told["passed"], kinds, [one.get("severity") for one in told["findings"]]
+
+
+def test_a_report_can_be_made_again(tmp_path, monkeypatch):
+    """Its command, run in its folder, has the same verdict of the same recording; so has the one that its options come to."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "app.py").write_text(HANDLER)
+    # Not wherever this runs, but where it was run.
+    line = [sys.executable, "-m", "evi_harness", "replay", "../weather", "--handler", "app.py:App", "--arg", "place=Rome = here"]
+    line += [
+        "--severity",
+        "raised=warning",
+        "--ignore",
+        "tool_response:$.tool_call_id",
+        "--max-late",
+        "5",
+        "--seed",
+        "3",
+        "--json",
+        "r.json",
+    ]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    first = subprocess.run(line, cwd="here", env=environment, capture_output=True, text=True, check=False)
+    assert (first.returncode, first.stderr) == (1, "")
+    told = json.loads(Path("here/r.json").read_text())
+    assert [one["kind"] for one in (*told["deviations"], *told["findings"])] == ["different", "raised"]
+    command, recording = told["command"], told["recording"]
+    assert (command["argv"], command["cwd"], command["call"], command["is_redacted"]) == (line, str(tmp_path / "here"), None, False)
+    assert (recording["path"], told["handler_spec"], told["arguments"]) == ("../weather", "app.py:App", {"place": "Rome = here"})
+    assert (told["severities"], told["options"]["max_late_ms"], told["options"]["seed"]) == ({"raised": "warning"}, 5.0, 3)
+    assert {"evi_harness", "hume", "websockets", "python", "platform"} <= set(told["versions"])
+    again, folder = command_again(told)
+    for words, cwd in ((command["argv"], command["cwd"]), ([*again, "--json", "r.json"], folder)):
+        Path("here/r.json").unlink()
+        done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == first.returncode
+        more = json.loads(Path("here/r.json").read_text())
+        assert verdict_of(more) == verdict_of(told)
+        assert (more["recording"], more["options"], more["severities"]) == (recording, told["options"], told["severities"])
+
+
+def test_another_recording_has_another_digest():
+    """So that nobody compares what was not the same."""
+    digests = []
+    for _ in range(2):
+        assert main(["replay", "weather", "--json", "r.json"]) == 0
+        digests.append(json.loads(Path("r.json").read_text())["recording"]["sha256"])
+        header = Path("weather/session.json")
+        header.write_text(header.read_text().replace('"script"', '"record"'))
+    assert len({*digests, None}) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,13 @@ def test_a_folder_of_sessions_is_replayed_whole(run, tmp_path):
     told = json.loads((tmp_path / "all.json").read_text())
     assert [Path(one["folder"]).name for one in told["sessions"]] == ["demo", "typed", "weather"]
     assert all(one["report"]["deviations"] for one in told["sessions"])
+    # Each report has the command of all, and the one that replays its session alone.
+    for one in told["sessions"]:
+        command = one["report"]["command"]
+        words = ["replay", str(SESSIONS), "--handler", APP, "-j", "2", "--json", str(tmp_path / "all.json")]
+        assert command["argv"] == [sys.executable, "-m", "evi_harness", *words]
+        assert command["again"] == ["evi-harness", "replay", one["folder"], "--handler", APP]
+        assert one["report"]["deviations"][0]["places"]
 
 
 def test_several_runs_and_a_part(run):
@@ -76,8 +84,14 @@ def test_the_conversation_is_held_again(run, tmp_path):
     """--live against a simulator on this machine: nothing is asked, the new session is where --out says."""
     (tmp_path / "script.toml").write_text(SCRIPT)
     with served(simulation(tmp_path / "script.toml"), ServeOptions(service=SIMULATOR)) as server:
-        code, out, _ = run(SESSIONS / "typed", "--live", "--base-url", server.url, "--out", tmp_path / "out")
+        code, out, _ = run(SESSIONS / "typed", "--live", "--base-url", server.url, "--out", tmp_path / "out", "--json", "r.json")
     assert code == 0, out
+    told = json.loads(Path("r.json").read_text())
+    assert told["command"]["argv"][3:8] == ["replay", str(SESSIONS / "typed"), "--live", "--base-url", server.url]
+    assert (told["command"]["cwd"], told["command"]["again"]) == (str(tmp_path), None)
+    assert (told["recording"]["path"], len(told["recording"]["sha256"])) == (str(SESSIONS / "typed"), 64)
+    assert (told["options"]["base_url"], told["options"]["cadence"]) == (server.url, "turn")
+    assert {"evi_harness", "python"} <= set(told["versions"])
     assert out.splitlines()[-1] == "verdict    passed"
     assert [folder.name.endswith("-typed-live") for folder in (tmp_path / "out").iterdir()] == [True]
 

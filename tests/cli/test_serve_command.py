@@ -132,9 +132,12 @@ MISSING = [
     "DEVIATION  missing: recorded #5 at 1.322 s",
     (
         '           tool response call_made_by_a_script: "{"location": "Bath", "sky": "rain", "celsius": 11}" '
-        "was awaited and did not come; it was to come after #4"
+        'was awaited and did not come; it was to come after tool call call_made_by_a_script: get_weather "{"location": "Bath"}" (#4)'
     ),
-    "             3 recorded events did not happen because of it: #6 to #8",
+    (
+        '             3 recorded events did not happen because of it: assistant: "Take an umbrella."; '
+        "0.74 s of audio in 1 message; end of the reply (#6 to #8)"
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.harness.ci import CiOptions, cases_of_result, ci_for, handler_file, replay_case, tell_ci, without_ci
+from evi_harness.harness.corpus import replay_one
 from evi_harness.harness.repeating import replay_repeatedly
 from evi_harness.harness.replay import replay_session
 from evi_harness.report.ci import Case
@@ -40,6 +41,17 @@ def test_a_replay_is_a_case():
     assert failed.what.startswith("failed: ")
     assert "; raised: crash raised RuntimeError: no" in failed.what
     assert any("RuntimeError" in line for line in failed.detail)
+    assert passed.marked is None
+
+
+def test_the_line_that_failed_is_marked(monkeypatch):
+    """As seen from the folder of the repository; whoever replays it."""
+    monkeypatch.chdir(Path(__file__).resolve().parents[2])
+    line = ("tests/harness/test_ci.py", crash.__code__.co_firstlineno + 2)
+    failed = replay_session(WEATHER, handler=crash, write=lambda _: None)
+    assert replay_case(failed, file="app.py").marked == line
+    outcome = replay_one(str(WEATHER), {"handler": crash, "write": lambda _: None}, keep_json=False)
+    assert [case.marked for case in cases_of_result(CorpusReport((outcome,)), "app.py:App")] == [line]
 
 
 def test_several_replays_are_several_cases():

@@ -8,6 +8,7 @@ from evi_harness.replay.deviations import Deviation
 from evi_harness.replay.differences import ABSENT, Difference
 from evi_harness.replay.findings import Finding
 from evi_harness.replay.verdict import Verdict
+from evi_harness.session.places import Place, SourceLine
 from evi_harness.session.protocols import Message
 
 KEY = "a-key-of-some-length"
@@ -63,6 +64,16 @@ def test_a_message_is_redacted_before_it_is_shortened(session_of):
 def test_a_session_to_be_shown_keeps_its_frames_and_times(weather):
     """Only what is quoted changes, and here there is nothing to hide."""
     assert discreet_session(weather, redactor_for(weather)) == weather
+
+
+def test_the_places_of_a_verdict_hold_no_secret(session_of):
+    """By value, and in source by name: a stranger's session may hold what was never taken out."""
+    redactor = redactor_for(session_of([], query=[("api_key", KEY)]))
+    source = (SourceLine(1, f"x = {KEY!r}"), SourceLine(2, 'api_key: str = "of another"'))
+    places = (Place(f"{KEY}/app.py", 1, KEY, source),)
+    told = discreet_verdict(Verdict((Deviation("late", "x", places=places),), (Finding("raised", "x", 7, places=places),)), redactor)
+    hidden = (SourceLine(1, "x = '[redacted]'"), SourceLine(2, 'api_key: [redacted] = "[redacted]"'))
+    assert [one.places for one in (*told.deviations, *told.findings)] == [(Place("[redacted]/app.py", 1, "[redacted]", hidden),)] * 2
 
 
 def test_a_verdict_keeps_its_places_and_what_is_absent(session_of):

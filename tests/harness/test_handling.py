@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import selectors
+
 import pytest
 
 from evi_harness.errors import HandlerError, NotAHandler, StuckError
@@ -53,6 +55,7 @@ def test_of_the_query_only_what_the_sdk_takes_is_repeated(query, options):
     assert chat_options(None) == {}
 
 
+WAITS = (("app.py", 3, "on_message"),)
 STACK = '  File "app.py", line 1, in f\n    g()\n'
 IDLE = '  File "selectors.py", line 9, in select\n    poll()\n'
 
@@ -62,8 +65,8 @@ IDLE = '  File "selectors.py", line 9, in select\n    poll()\n'
     [
         (None, None, "it ended", []),
         (Standing(STACK, 4), 4, "nothing moved for 2 s", ['File "app.py", line 1, in f', "g()"]),
-        (Standing(STACK, 4, ("app.py:3 in on_message",)), 4, "nothing moved for 2 s", ['File "app.py", line 1, in f', "g()"]),
-        (Standing(IDLE, 4, ("app.py:3 in on_message",)), 4, "nothing moved for 2 s", ["app.py:3 in on_message"]),
+        (Standing(STACK, 4, WAITS), 4, "nothing moved for 2 s", ['File "app.py", line 1, in f', "g()"]),
+        (Standing(IDLE, 4, WAITS), 4, "nothing moved for 2 s", ["app.py:3 in on_message"]),
         (Standing(IDLE), None, "nothing moved for 2 s", ['File "selectors.py", line 9, in select', "poll()"]),
     ],
     ids=["ended by itself", "in the handler", "in what it called", "a loop that only turns", "nobody's"],
@@ -75,6 +78,35 @@ def test_stuck_is_noted_with_where_it_was_interrupted(standing, of, what, detail
     (note,) = journal.events
     assert (note.name, note.of, note.data["detail"], note.data["ended"]) == ("stuck", of, detail, True)
     assert note.data["what"].startswith(what)
+
+
+@pytest.mark.parametrize(
+    ("standing", "line"),
+    [
+        (Standing(STACK, 4, WAITS, (("app.py", 1, "f"),)), 1),
+        (Standing(IDLE, 4, WAITS, ((selectors.__file__, 9, "select"),)), 3),
+        (Standing(IDLE, 4, (), ((selectors.__file__, 9, "select"),)), None),
+    ],
+    ids=["in the handler", "a loop that only turns", "nobody's"],
+)
+def test_stuck_has_the_place_in_the_handler(standing, line):
+    """Where its code ran, else where its coroutine stood; the code of others has none."""
+    journal = Journal(RealClock())
+    note_stuck(journal, StuckError("it ended"), standing, timeout_s=2, redact=str)
+    assert [place["line"] for place in journal.events[0].data["places"]] == ([] if line is None else [line])
+
+
+def test_what_ended_by_itself_has_the_place_that_waited():
+    """As the loop saw it."""
+    journal = Journal(RealClock())
+    note_stuck(journal, StuckError("it ended"), None, timeout_s=2, redact=str, waits=WAITS)
+    assert [place["function"] for place in journal.events[0].data["places"]] == ["on_message"]
+
+
+def test_the_stack_that_is_quoted_holds_no_secret():
+    """By its name: the line of code stands in it as Python read it."""
+    stack = '  File "app.py", line 1, in f\n    api_key: str = "k9Jq2vXw7LmZ"; g()\n'
+    assert Standing(stack).detail() == ['File "app.py", line 1, in f', 'api_key: [redacted] = "[redacted]"; g()']
 
 
 def test_where_a_run_stands_is_seen_without_an_app_too():

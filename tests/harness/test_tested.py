@@ -13,10 +13,13 @@ from evi_harness.harness.tested import tell_tests, told_test
 from evi_harness.harness.testing import CheckedReplay
 from evi_harness.session.session import Session
 
+ROOT = Path(__file__).resolve().parents[2]
 
-@pytest.fixture(scope="module")
-def failed(weather: Session) -> CheckedReplay:
+
+@pytest.fixture
+def failed(weather: Session, monkeypatch: pytest.MonkeyPatch) -> CheckedReplay:
     """A replay that failed: its handler only listens."""
+    monkeypatch.chdir(ROOT)
     found = replay_session(weather, handler=lambda message: None)
     return CheckedReplay(found.report, found.redactor)
 
@@ -26,8 +29,10 @@ def test_what_is_told_is_plain(failed: CheckedReplay) -> None:
     bad = told_test("t", [failed], error="one\ntwo", seconds=1.5, file="t.py", line=3)
     assert json.loads(json.dumps(bad)) == bad
     assert (bad["outcome"], bad["detail"]) == ("failed", failed.lines())
+    # The handler's, though the test has a line of its own.
+    assert bad["marked"] == ["tests/harness/test_tested.py", failed.deviations[0].places[0].line]
     good = told_test("t", [failed], error=None, seconds=1.5, file="t.py", line=3)
-    assert (good["outcome"], good["what"], good["detail"]) == ("passed", "", [])
+    assert (good["outcome"], good["what"], good["detail"], good["marked"]) == ("passed", "", [], None)
     assert told_test("t", [], error="", seconds=0.0, file="t.py", line=None)["what"] == ""
 
 
@@ -57,5 +62,9 @@ def test_only_a_ci_server_is_told(failed: CheckedReplay, tmp_path: Path, monkeyp
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     tell_tests(told, [], lines.append)
-    assert lines == [f"::error file=t.py,line=3,title=test%3A t::one; {failed.headline}"]
+    line = failed.deviations[0].places[0].line
+    assert lines == [f"::error file=tests/harness/test_tested.py,line={line},title=test%3A t::one; {failed.headline}"]
+    told = [told_test("t", [], error="one", seconds=1.5, file="t.py", line=3)]
+    tell_tests(told, [], lines.append)
+    assert lines[1:] == ["::error file=t.py,line=3,title=test%3A t::one"]
     assert "1 failed" in (tmp_path / "summary.md").read_text(encoding="utf-8")

@@ -197,3 +197,23 @@ def test_what_a_failure_sounded_like_is_kept_with_it(replay: Callable[..., Check
     assert Path(told["heard"]).stat().st_size > 1_000_000
     write_report(tmp_path, "u", 1, replay(None, ignore=("$.content",), first="turn 2", last="turn 2"))
     assert json.loads((tmp_path / "u.json").read_text(encoding="utf-8"))["heard"] is None
+
+
+class TellsItsKey:
+    """Quotes what it was given."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def on_message(self, message: Any) -> None:
+        """Fail."""
+        raise ValueError(f"{self.token} is wrong")
+
+
+def test_a_report_holds_no_secret_that_a_test_gave(tmp_path: Path) -> None:
+    """By the name of the argument: neither the text, nor the JSON, nor the session that is kept."""
+    key = "k9Jq2vXw7LmZ4tRb"
+    replayer = Replayer(WEATHER, Defaults(), lambda _: None, "t")
+    write_report(tmp_path, "t", 1, replayer(TellsItsKey, arguments={"token": key}))
+    said = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert (key.encode() in said, b"[redacted] is wrong" in said) == (False, True)

@@ -10,7 +10,8 @@ from functools import partial
 
 import pytest
 
-from evi_harness.live.callers import callers, is_called_by_library
+from evi_harness.live.callers import callers, callers_now, callers_of, has_developers, is_called_by_library
+from evi_harness.live.places import told_places
 
 
 def here(depth):
@@ -100,3 +101,41 @@ def test_whether_a_library_makes_the_call(installed):
     assert not library.begins(calls)
     with ThreadPoolExecutor(1) as pool:
         assert not pool.submit(is_called_by_library).result()
+
+
+def test_who_calls_is_captured_and_told_later():
+    """The stack is a key, holds no frame of Python's own or of the harness's, and is told as it was when it was captured."""
+
+    def called(_):
+        return callers_now(), here(0)
+
+    stack, line = json.loads("[1]", parse_int=called)[0]
+    assert {stack: 1}[stack] == 1
+    assert callers_of(stack)[0] == line
+    assert {file for file, _, _ in stack if "json" in file or "evi_harness" + os.sep in file} == set()
+    place = told_places(stack)[0]
+    assert f"{place['file']}:{place['line']} in {place['function']}" == line
+    assert any("callers_now(), here(0)" in shown["text"] for shown in place["source"])
+
+
+def test_whether_the_developers_code_calls(installed):
+    """Libraries alone are not it, but for an installed app that was called first; the SDK never is."""
+    app = installed("an_app_in_a_container", CALLS)
+    assert has_developers(callers_now())
+    with ThreadPoolExecutor(1) as pool:
+        assert has_developers(pool.submit(app.begins, callers_now).result())
+        assert not has_developers(pool.submit(callers_now).result())
+    assert not has_developers((("site-packages/hume/x.py".join(("/", "")), 1, "f"),))
+
+
+def test_an_installed_app_has_source_and_a_library_has_none(installed, monkeypatch):
+    """What stands for the developer where nobody else does is no code of theirs."""
+    app = installed("an_app_in_a_container", CALLS)
+    monkeypatch.delitem(sys.modules, "httpcore", raising=False)
+    sdk = installed("httpcore", CALLS)
+    with ThreadPoolExecutor(1) as pool:
+        stacks = [pool.submit(module.begins, callers_now).result() for module in (app, sdk)]
+    (inner, outer), (place,) = map(told_places, stacks)
+    assert [{"line": 2, "text": "    return call()"} in inner["source"], outer["line"]] == [True, 5]
+    assert (place["line"], place["function"], place["source"]) == (5, "begins", [])
+    assert told_places(stacks[1], or_library=False) == []

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from evi_harness.live import developers as module
-from evi_harness.live.developers import DEVELOPER, HARNESS, NO_FILE, PYTHON, Place, developers, is_library, owner
+from evi_harness.live.developers import DEVELOPER, HARNESS, NO_FILE, PYTHON, developers, is_library, owner
+from evi_harness.session.places import Place
 
 HERE = __file__
 STRING = "<string>"

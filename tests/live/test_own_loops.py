@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from evi_harness.live.callers import callers_of
 from evi_harness.live.own_loops import OwnLoops
 from evi_harness.live.virtual import run_virtual
 
@@ -33,8 +34,8 @@ def test_a_loop_of_the_apps_own_is_told(way):
                 await asyncio.to_thread(WAYS[way])
 
     run_virtual(main)
-    ((place, *_),) = told
-    assert place.startswith(f"{__file__}:")
+    (stack,) = told
+    assert callers_of(stack)[0].startswith(f"{__file__}:")
 
 
 def test_one_that_python_refuses_is_told_as_well():

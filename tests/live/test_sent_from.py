@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.live.behalf import on_behalf
+from evi_harness.live.client import send_close, send_frame
 from evi_harness.live.journal import Journal
 from evi_harness.live.sent_from import SentFrom
 from evi_harness.live.virtual import run_virtual
@@ -27,14 +29,27 @@ class Websocket:
     async def send(self, message):
         self._journal.sent(Frame(TEXT, message.encode()) if isinstance(message, str) else Frame(BINARY, message))
 
+    async def close(self, code=1000, reason=""):
+        self._journal.closed("app", code, reason)
+
 
 async def say(websocket, message):
     """Send a message, at a line that is told."""
     await websocket.send(message)
 
 
-def notes(*sends):
-    """What is noted of sends, each with the callback on whose behalf it is, None for our own."""
+async def leave(websocket):
+    """Close, at a line that is told."""
+    await websocket.close()
+
+
+def line_in(function):
+    """The line below a function's docstring."""
+    return function.__code__.co_firstlineno + 2
+
+
+def notes(*sends, ours=send_frame):
+    """What is noted of sends, each with the callback on whose behalf it is, None for our own; None for a message closes."""
 
     async def main(loop):
         journal = Journal(loop)
@@ -44,35 +59,69 @@ def notes(*sends):
         watch.watch(websocket)
         for callback, message in sends:
             if callback is None:
-                await websocket.send(message)
+                # Of a step of the loop's own, in which none of this file stands.
+                await asyncio.ensure_future(ours(websocket, message))
             else:
                 with on_behalf(callback, 7):
-                    await say(websocket, message)
+                    await (leave(websocket) if message is None else say(websocket, message))
         watch.restore()
-        assert vars(websocket).get("send") is None
+        assert {"send", "close"}.isdisjoint(vars(websocket))
         watch.finish()
         return [(note.name, note.of, note.data) for note in journal.events if note.kind == "note"]
 
     return run_virtual(main)
 
 
-def test_where_a_message_was_sent_that_the_service_does_not_take():
-    """Which of the sent events it is, and the place, the innermost first."""
-    ((name, of, data),) = notes(("on_message", RIGHT), (None, b"\0\0"), ("on_message", WRONG))
-    assert (name, of, data["number"]) == ("sent_from", 7, 2)
-    assert data["detail"][0] == f"{__file__}:{say.__code__.co_firstlineno + 2} in say"
+def frame(text):
+    """A message as ours are sent."""
+    return Frame(TEXT, text.encode())
+
+
+def test_where_each_message_was_sent():
+    """Which of the sent events it is, and the place, the innermost first, with its source; also of what the service takes."""
+    first, second = notes(("on_message", RIGHT), (None, Frame(BINARY, b"\0\0")), ("on_message", WRONG))
+    assert [(name, of, data["number"]) for name, of, data in (first, second)] == [("sent_from", 7, 0), ("sent_from", 7, 2)]
+    assert second[2]["detail"][0] == f"{__file__}:{line_in(say)} in say"
+    place = first[2]["places"][0]
+    assert (place["file"], place["line"], place["function"]) == (__file__, line_in(say), "say")
+    assert {"line": line_in(say), "text": "    await websocket.send(message)"} in place["source"]
+
+
+def test_the_source_of_a_place_is_told_once():
+    """In the first note; the place itself in each."""
+    told = [data["places"] for _, _, data in notes(*[("on_message", RIGHT)] * 3)]
+    assert [bool(places[0]["source"]) for places in told] == [True, False, False]
+    assert {(places[0]["file"], places[0]["line"]) for places in told} == {(__file__, line_in(say))}
 
 
 @pytest.mark.parametrize(
     "sends",
-    [(), (("on_message", RIGHT),), ((None, WRONG),), (("on_message", AUDIO),)],
-    ids=["nothing", "what is taken", "our own", "audio"],
+    [(), ((None, frame(WRONG)),), (("on_message", AUDIO),)],
+    ids=["nothing", "our own", "audio"],
 )
 def test_of_what_no_place_is_told(sends):
-    """What is taken, what the harness sends, and audio."""
+    """What the harness sends, and audio."""
     assert notes(*sends) == []
+
+
+def test_what_the_apps_own_code_sends_on_nobodys_behalf_is_the_apps():
+    """As from a thread of its own, which knows no callback."""
+    ((name, of, data),) = notes((None, RIGHT), ours=say)
+    assert (name, of, data["places"][0]["function"]) == ("sent_from", None, "say")
 
 
 def test_of_equal_messages_each_has_its_own_place():
     """Also where one of them was sent by the harness."""
-    assert [data["number"] for _, _, data in notes(("on_open", WRONG), (None, WRONG), ("on_close", WRONG))] == [0, 2]
+    assert [data["number"] for _, _, data in notes(("on_open", WRONG), (None, frame(WRONG)), ("on_close", WRONG))] == [0, 2]
+
+
+def test_who_closes_is_told_once():
+    """At once, and the first of them."""
+    ((name, of, data),) = notes(("on_message", None), ("on_message", None))
+    assert (name, of) == ("closed_from", 7)
+    assert (data["places"][0]["function"], data["places"][0]["line"]) == ("leave", line_in(leave))
+
+
+def test_that_the_harness_closes_is_not_told():
+    """As it does where the recorded app closed."""
+    assert notes((None, None), ours=lambda websocket, _: send_close(websocket, 1000, "")) == []

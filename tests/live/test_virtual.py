@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from evi_harness.errors import NetworkRefused, StuckError, UsageError
 from evi_harness.live.allowed import Allowed
+from evi_harness.live.callers import callers_of
 from evi_harness.live.guard import NetworkGuard
 from evi_harness.live.virtual import VirtualLoop, run_virtual
 
@@ -248,29 +249,34 @@ async def never():
 
 
 def test_what_can_never_end_is_stuck():
-    """Without timer, job or bytes the run ends with an error that names what waits."""
+    """Without timer, job or bytes the run ends with an error that names what waits; the loop knows where in the app's code."""
+    loops = []
 
     async def main(loop):
+        loops.append(loop)
         await asyncio.sleep(1)
         await never()
 
     with pytest.raises(StuckError, match="main"):
         run_virtual(main, thread_wait_ns=1000)
+    assert [place.rpartition(" ")[2] for place in callers_of(loops[0].stuck_at)] == ["never", "main"]
 
 
 def test_time_ends_where_it_is_told_to():
     """An app that waits on for ever, timer by timer, ends with an error at the limit; a timer at the limit itself still fires."""
 
     async def ticks(loop):
+        loops.append(loop)
         loop.limit_ns = 10 * SECOND
         while True:
             await asyncio.sleep(1)
             seen.append(loop.now_ns())
 
-    seen = []
+    seen, loops = [], []
     with pytest.raises(StuckError, match="ticks"):
         run_virtual(ticks)
     assert seen[-1] == 10 * SECOND
+    assert [place.rpartition(" ")[2] for place in callers_of(loops[0].stuck_at)] == ["ticks"]
 
 
 def test_leftover_tasks_are_cancelled_and_generators_closed():

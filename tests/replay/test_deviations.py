@@ -188,11 +188,11 @@ def test_what_the_app_could_not_send_since_it_had_left():
 
 
 def test_what_was_not_sent_by_an_app_that_stayed_is_missing():
-    """With nobody gone early, nothing excuses it, and its prompt is named."""
+    """With nobody gone early, nothing excuses it, and its prompt is named by what it says."""
     recorded = [received(1, "chat_metadata"), say(10, "a")]
     (deviation,), unsent = found(recorded, [received(1, "chat_metadata"), due(1, 1, 1), Closed(0, 5 * MS)])
     assert (deviation.kind, unsent) == ("missing", ())
-    assert deviation.what.endswith("was not sent; it was to come after #1")
+    assert deviation.what.endswith("was not sent; it was to come after chat null (#1)")
 
 
 def test_text_that_is_no_json_is_compared():

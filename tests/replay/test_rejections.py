@@ -9,6 +9,7 @@ import pytest
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.rejections import rejections
 from evi_harness.session.events import Note
+from evi_harness.session.places import Place, SourceLine
 
 WRONG = {"type": "user_input"}
 RIGHT = {"type": "user_input", "text": "Good morning."}
@@ -48,3 +49,12 @@ def test_a_rejection_says_where_it_was_sent(session_of, number, places, told):
     note = Note(90, 30, name="sent_from", data={"number": number, "detail": places})
     (finding,) = rejections(session_of([]), replace(live, events=(*live.events, note)), EVI)
     assert finding.detail == told
+
+
+def test_a_rejection_has_the_places_of_its_sending(session_of):
+    """As its note holds them."""
+    live = session_of([("sent", 10, WRONG)])
+    place = {"file": "app.py", "line": 3, "function": "send", "source": [{"line": 3, "text": "x"}]}
+    note = Note(90, 30, name="sent_from", data={"number": 0, "detail": ["app.py:3 in send"], "places": [place]})
+    (finding,) = rejections(session_of([]), replace(live, events=(*live.events, note)), EVI)
+    assert finding.places == (Place("app.py", 3, "send", (SourceLine(3, "x"),)),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from evi_harness.measure.comparison import Comparison
@@ -48,6 +49,14 @@ def test_annotations():
         "::error title=replay%3A gone::could not run",
         "::warning title=gate%3A queue%3A p(95)<5::inconclusive: 17 more would do",
     ]
+
+
+def test_the_apps_line_is_marked_where_it_is_known():
+    """In the place of the file that was run; a JUnit file names that one still."""
+    marked = replace(BAD, marked=("app.py", 7))
+    assert github_annotations([marked]) == ["::error file=app.py,line=7,title=replay%3A demo::failed: 1 finding"]
+    assert github_annotations([replace(BAD, marked=("app.py", None))]) == ["::error file=app.py,title=replay%3A demo::failed: 1 finding"]
+    assert junit([marked]) == junit([BAD])
 
 
 def test_an_annotation_is_one_command():

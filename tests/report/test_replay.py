@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from evi_harness.replay.differences import ABSENT, Difference
 from evi_harness.replay.findings import FINDINGS, WARNING, Finding
 from evi_harness.replay.verdict import Verdict
 from evi_harness.report.expectation import ExpectationReport
+from evi_harness.report.invocation import Invocation
 from evi_harness.report.replay import SCHEMA as SCHEMA_VERSION
 from evi_harness.report.replay import ReplayReport, as_json, as_text, remarks, verdict_lines
 from evi_harness.session.events import Note
 from evi_harness.session.header import Anchor, Recorded
+from evi_harness.session.places import Place, SourceLine
 
 SECOND = 1_000_000_000
 
@@ -78,7 +81,7 @@ def test_a_deviation_is_told_with_both_places(weather, kind):
         f"DEVIATION  {kind}: recorded #15 at 1.600 s, in the replay #16 at 2.000 s",
         "           it happened",
         "             more",
-        "             2 recorded events did not happen because of it: #17 to #18",
+        "             2 recorded events did not happen because of it: 0.10 s of audio in 1 message; end of the reply (#17 to #18)",
     ]
     assert lines[-1] == "verdict    failed: 1 deviation"
     (told,) = data(report(weather, deviation))["deviations"]
@@ -93,7 +96,12 @@ def test_a_deviation_is_told_with_both_places(weather, kind):
         "differences": [],
         "late_ns": None,
         "detail": ["more"],
+        "places": [],
         "consequences": [17, 18],
+        "lost": [
+            {"seq": 17, "last_seq": 17, "at_ns": 2_100_000_000, "kind": "received", "what": "0.10 s of audio in 1 message"},
+            {"seq": 18, "last_seq": 18, "at_ns": 2_300_000_000, "kind": "received", "what": "end of the reply"},
+        ],
     }
 
 
@@ -125,7 +133,7 @@ def test_a_finding_is_told_with_the_message_it_is_about(weather, kind):
         f'FINDING    {kind} at 1.500 s, on recorded #13 user: "What\'s the weather like?"',
         "           it happened",
         "             app.py:3",
-        "             1 recorded event did not happen because of it: #14",
+        '             1 recorded event did not happen because of it: tool call call-1: get_weather "{"place": "Oslo"}" (#14)',
         "verdict    failed: 1 finding",
     ]
     (told,) = data(report(weather, finding))["findings"]
@@ -139,7 +147,17 @@ def test_a_finding_is_told_with_the_message_it_is_about(weather, kind):
         "live_seq": 5,
         "ended": True,
         "detail": ["app.py:3"],
+        "places": [],
         "consequences": [14],
+        "lost": [
+            {
+                "seq": 14,
+                "last_seq": 14,
+                "at_ns": 1_400_000_000,
+                "kind": "received",
+                "what": 'tool call call-1: get_weather "{"place": "Oslo"}"',
+            }
+        ],
     }
 
 
@@ -249,10 +267,126 @@ def test_remarks_are_told_and_are_no_fault(weather):
     assert report(weather, live=live).passed
 
 
-def test_consequences_are_ranges_of_what_follows_one_another(weather):
-    """Alone or from to."""
+def test_consequences_are_told_by_what_they_say_and_then_by_number(weather):
+    """The three that tell most, and how many more; numbers alone or from to."""
     lines = text(report(weather, Deviation("missing", "x", 2, consequences=(18, 13, 14, 25, 26, 27))))
-    assert lines[4].endswith("6 recorded events did not happen because of it: #13 to #14, #18, #25 to #27")
+    assert lines[4].strip() == (
+        '6 recorded events did not happen because of it: assistant: "You are welcome."; tool call call-1: get_weather '
+        '"{"place": "Oslo"}"; user: "What\'s the weather like?"; 3 more (#13 to #14, #18, #25 to #27)'
+    )
+
+
+SOURCE = (SourceLine(1, "def f(x):"), SourceLine(2, "\treturn g(x)"), SourceLine(3, ""))
+PLACE = Place(str(Path(os.sep, "project", "app.py")), 2, "f", SOURCE)
+OUTER = replace(PLACE, line=9, function="main", source=())
+HERE = Invocation(cwd=str(Path(os.sep, "project")))
+BLOCK = ["                 1  def f(x):", "               > 2          return g(x)"]
+
+
+@pytest.mark.parametrize(
+    ("what", "detail", "lines"),
+    [
+        ("it broke", (), ["           it broke", "             app.py:2 in f", *BLOCK]),
+        (
+            "it broke",
+            (str(PLACE), str(OUTER)),
+            ["           it broke", "             app.py:2 in f", *BLOCK, "             app.py:9 in main"],
+        ),
+        (f"it broke at {PLACE}", ("more",), ["           it broke at app.py:2 in f", *BLOCK, "             more"]),
+        ("it broke", (f"started at {PLACE}",), ["           it broke", "             started at app.py:2 in f", *BLOCK]),
+        (
+            "it broke",
+            (f"{PLACE.file}:21 in g",),
+            ["           it broke", "             app.py:21 in g", "             app.py:2 in f", *BLOCK],
+        ),
+    ],
+    ids=["nobody names it", "the detail is it", "the sentence names it", "the detail names it", "another line is named"],
+)
+def test_the_innermost_place_is_shown_with_its_source(weather, what, detail, lines):
+    """Once, below where it is named; its file as seen from the working directory. The JSON has all places as they are."""
+    told = report(weather, Finding("swallowed", what, 0, detail=detail, places=(PLACE, OUTER)), invocation=HERE)
+    assert text(told)[3:-1] == lines
+    (finding,) = data(told)["findings"]
+    source = [{"line": 1, "text": "def f(x):"}, {"line": 2, "text": "\treturn g(x)"}, {"line": 3, "text": ""}]
+    assert finding["places"][0] == {"file": PLACE.file, "line": 2, "function": "f", "source": source}
+    assert (len(finding["places"]), finding["detail"]) == (2, list(detail))
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (Deviation("missing", "x", 15, places=(PLACE,)), "handled at app.py:2 in f"),
+        (Deviation("missing", "x", 15, 16, places=(PLACE,)), "sent at app.py:2 in f"),
+        (Deviation("unexpected", "x", None, 16, places=(PLACE,)), "sent at app.py:2 in f"),
+        (Deviation("late", "x", 15, 16, places=(PLACE,)), "sent at app.py:2 in f"),
+        (Deviation("closed_early", "x", 16, 29, places=(PLACE,)), "closed at app.py:2 in f"),
+        (Deviation("stuck", "x", 16, 29, detail=('File "app.py", line 2',), places=(PLACE,)), "app.py:2 in f"),
+        (Finding("rejected", "x", 0, places=(PLACE,)), "sent at app.py:2 in f"),
+        (Finding("unparseable", "x", 0, places=(PLACE,)), "to be handled at app.py:2 in f"),
+    ],
+    ids=["missing", "too late", "unexpected", "late", "closed", "stuck", "rejected", "unparseable"],
+)
+def test_a_place_says_what_was_done_there(weather, found, line):
+    """Who had the message, who sent it, who closed."""
+    lines = text(report(weather, found, invocation=HERE))
+    assert lines[4:7] == [f"             {line}", *BLOCK]
+
+
+def test_the_same_source_is_shown_once(weather):
+    """A second finding names its place alone."""
+    found = (Finding("raised", "a", 0, places=(PLACE,)), Finding("raised", "b", 1, places=(PLACE,)))
+    lines = text(report(weather, *found, invocation=HERE))
+    assert [line in lines for line in BLOCK] == [True, True]
+    assert (lines.count(BLOCK[0]), lines.count("             app.py:2 in f")) == (1, 2)
+
+
+def test_a_file_elsewhere_is_named_in_full(weather):
+    """So is every file where nobody knows the working directory."""
+    elsewhere = replace(PLACE, file=str(Path(os.sep, "projects", "app.py")))
+    found = Finding("raised", "a", 0, places=(elsewhere,))
+    assert f"             {elsewhere}" in text(report(weather, found, invocation=HERE))
+    assert f"             {PLACE}" in text(report(weather, replace(found, places=(PLACE,))))
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        ((), None),
+        ((Finding("raised", "a", 0),), None),
+        ((Finding("raised", "a", 0, places=(PLACE,)),), ("app.py", 2)),
+        ((Finding("raised", "a", 0, severity=WARNING, places=(PLACE,)),), None),
+        ((Deviation("missing", "a", places=(replace(PLACE, file="/other/x.py"), OUTER)),), ("app.py", 9)),
+        ((Finding("raised", "a", 0, severity=WARNING, places=(OUTER,)), Deviation("late", "b", places=(PLACE,))), ("app.py", 2)),
+    ],
+    ids=["nothing", "no place", "a finding", "a warning", "the first below the folder", "a deviation"],
+)
+def test_the_line_that_is_to_be_marked(weather, found, line):
+    """That of the first thing that fails, in a file below the working directory."""
+    assert report(weather, *found, invocation=HERE).first_line == line
+
+
+def test_how_it_was_asked_for_is_in_the_json(weather):
+    """The command, the recording, the handler, and what was set; null where nobody knows."""
+    asked = Invocation(
+        cwd="folder",
+        argv=("evi-harness", "replay", "s"),
+        again=("evi-harness", "replay", "s"),
+        path="s",
+        sha256="0" * 64,
+        spec="app.py:App",
+        arguments={"place": "Bath"},
+        severities={"raised": "off"},
+        options={"strict": True},
+    )
+    live = replace(weather, header=replace(weather.header, software={"hume": "0.14.1"}))
+    told = data(report(weather, live=live, invocation=asked))
+    words = ["evi-harness", "replay", "s"]
+    assert told["command"] == {"argv": words, "cwd": "folder", "call": None, "test": None, "again": words, "is_redacted": False}
+    assert (told["recording"], told["handler_spec"]) == ({"path": "s", "sha256": "0" * 64}, "app.py:App")
+    assert (told["arguments"], told["severities"], told["options"]) == ({"place": "Bath"}, {"raised": "off"}, {"strict": True})
+    assert told["versions"] == {"hume": "0.14.1"}
+    nobody = data(report(weather))
+    assert (set(nobody["command"].values()), nobody["recording"]) == ({None, False}, {"path": None, "sha256": None})
 
 
 def test_a_strangers_words_never_reach_the_terminal(session_of):
@@ -396,7 +530,7 @@ def test_with_an_expectation_nothing_that_was_to_be_sent_is_called_recorded(weat
     assert {
         "$.content: expected 'rain', now 'sunny'",
         "around it, expected:",
-        "2 events did not happen because of it: #16 to #17",
+        '2 events did not happen because of it: assistant: "It is sunny."; 0.10 s of audio in 1 message (#16 to #17)',
         "note       1 message was sent later than due: expected #1 by 2.5 ms",
         "note       --ignore $.b matched nothing that is compared, in what is expected or now",
     } < {*lines}

@@ -71,6 +71,16 @@ def test_notes_sends_that_failed_and_unknown_events_are_told(session_of):
     assert timeline[3].endswith("by service, code 1011: over")
 
 
+def test_of_the_places_of_a_note_the_innermost_is_told(session_of):
+    """Without its source: an event is a line. What has not their form is not told."""
+    place = {"file": "app.py", "line": 3, "function": "f", "source": [{"line": 3, "text": "x = 1"}]}
+    notes = (Note(5, 1, "raised", data={"what": "x", "places": [place, {**place, "line": 9}]}), Note(6, 2, "odd", data={"places": "y"}))
+    session = session_of([])
+    first, second = as_lines(replace(session, events=(*session.events, *notes)), EVI)[-2:]
+    assert first.endswith("note      raised what=x at app.py:3 in f")
+    assert second.endswith("note      odd")
+
+
 def test_an_empty_session_has_a_header_and_no_line(session_of):
     """Nothing at all is one opening; not even that is none."""
     session = session_of([])

@@ -1,0 +1,112 @@
+"""Places in the developer's code: file, line, function and the source around the line, as notes and reports hold them.
+
+Rules of living here: nothing is looked up; a place is what was captured while the code ran. A note may come from a stranger's session, so
+what has not the form of a place is passed over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
+
+from evi_harness.session.events import Note
+
+__all__ = ["PLACES", "Place", "SourceLine", "Sources", "place_json", "places_in"]
+
+# The member of a note's data, and of a finding and a deviation in a report, that holds places.
+PLACES = "places"
+
+
+class SourceLine(NamedTuple):
+    """A line of source.
+
+    Attributes:
+        line: Its number, from 1.
+        text: What it says, without its line break.
+    """
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of code, as frames, tracebacks and coroutines have it.
+
+    Attributes:
+        file: The file, as its code object names it.
+        line: The line, from 1; None where the code has none.
+        function: The function that the line is in.
+        source: The line and a few around it; empty where the source could not be had.
+    """
+
+    file: str
+    line: Optional[int]
+    function: str
+    source: Tuple[SourceLine, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} in {self.function}"
+
+
+def place_json(place: Place) -> Dict[str, Any]:
+    """A place as JSON values."""
+    source = [{"line": one.line, "text": one.text} for one in place.source]
+    return {"file": place.file, "line": place.line, "function": place.function, "source": source}
+
+
+def places_in(data: Mapping[str, Any]) -> Tuple[Place, ...]:
+    """The places in a note's data, the innermost first; what has not their form is passed over.
+
+    Args:
+        data: The data; most notes have no places.
+    """
+    found = data.get(PLACES)
+    read = [_place(one) for one in found] if isinstance(found, (list, tuple)) else []
+    return tuple(place for place in read if place is not None)
+
+
+class Sources:
+    """The source that a session's notes hold: a place that is noted again and again has it once.
+
+    Args:
+        notes: The session's notes.
+    """
+
+    def __init__(self, notes: Iterable[Note]) -> None:
+        self._notes = notes
+        self._known: Optional[Dict[Tuple[str, Optional[int], str], Tuple[SourceLine, ...]]] = None
+
+    def of(self, data: Mapping[str, Any]) -> Tuple[Place, ...]:
+        """The places in a note's data, each with its source where any note has it."""
+        return tuple(place if place.source else replace(place, source=self._source(place)) for place in places_in(data))
+
+    def _source(self, place: Place) -> Tuple[SourceLine, ...]:
+        if self._known is None:
+            told = (one for note in self._notes for one in places_in(note.data) if one.source)
+            self._known = {_line_of(one): one.source for one in told}
+        return self._known.get(_line_of(place), ())
+
+
+def _line_of(place: Place) -> Tuple[str, Optional[int], str]:
+    return place.file, place.line, place.function
+
+
+def _place(value: Any) -> Optional[Place]:
+    if not isinstance(value, Mapping):
+        return None
+    file, line, function, source = (value.get(name) for name in ("file", "line", "function", "source"))
+    if not isinstance(file, str) or not isinstance(function, str) or not (line is None or _is_line(line)):
+        return None
+    return Place(file, line, function, _source(source))
+
+
+def _source(value: Any) -> Tuple[SourceLine, ...]:
+    lines = value if isinstance(value, (list, tuple)) else ()
+    read = [(one.get("line"), one.get("text")) for one in lines if isinstance(one, Mapping)]
+    return tuple(SourceLine(int(line), text) for line, text in read if line is not None and _is_line(line) and isinstance(text, str))
+
+
+def _is_line(value: Any) -> bool:
+    # true and false are numbers to Python.
+    return type(value) is int
