@@ -212,7 +212,7 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
             await stage.run(app)
             await left_behind.finish()
         note_sound_failures(journal, sound.speaker.failures, redact)
-        note_heard(journal, sound.speaker.playbacks, EVI, app.handed, is_players=is_players)
+        note_heard(journal, sound.speaker.playbacks, EVI, app.handed, is_players=is_players, redact=redact)
 
 
 async def run_null(recorded: Session, url: str, journal: Journal, clock: Clock, opened: Callable[[Any], object] = id) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Hashable, List, Optional
+from typing import List, Optional
 
+from evi_harness.live.places import Stack
 from evi_harness.session.wav import Pcm
 
 __all__ = ["Handed", "HandedOn", "Taken"]
@@ -18,14 +19,14 @@ class Handed:
         at_ns: When, in session time.
         samples: Its samples, or all of it where it has no header.
         pcm: The format in which its player is to play it, None where that is not known.
-        standing: Where in the code it was handed on; see ``live.callers``.
+        standing: Where in the code it was handed on; empty where that is not known.
         why: Why its samples are not known, empty where they are.
     """
 
     at_ns: int
     samples: bytes
     pcm: Optional[Pcm]
-    standing: Hashable = None
+    standing: Stack = ()
     why: str = ""
 
 

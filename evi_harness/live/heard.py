@@ -15,6 +15,7 @@ from evi_harness.audio.speaker import Playback
 from evi_harness.evi.audio import base64_bytes
 from evi_harness.live.handed import HandedOn
 from evi_harness.live.journal import Journal
+from evi_harness.live.places import told_places
 from evi_harness.replay.hearing.audio import Chunk, Piece, ReceivedAudio, Reply, played_streams
 from evi_harness.replay.hearing.faults import IDLE_NS, Fault, Interruption, faults
 from evi_harness.replay.hearing.match import matched
@@ -49,7 +50,7 @@ def note_heard(
     handed: Optional[HandedOn] = None,
     *,
     is_players: Callable[[Any], bool] = lambda _: False,
-    places: Callable[[Iterable[Any]], List[Any]] = lambda _: [],
+    redact: Callable[[str], str] = str,
 ) -> None:
     """Note what is wrong with what was played, once the run is over.
 
@@ -59,11 +60,11 @@ def note_heard(
         dialect: What the messages are in.
         handed: What the app handed on to the SDK's player, None where that was not observed.
         is_players: Whether a callback that fills a speaker's blocks is the SDK's player.
-        places: Tells of standings in the code which places of the developer's they are.
+        redact: Takes secrets out of the source that places show.
     """
     if journal.opened_at_ns is None:
         return
-    _Listening(journal, playbacks, dialect, handed or HandedOn(), is_players).note(journal, places)
+    _Listening(journal, playbacks, dialect, handed or HandedOn(), is_players).note(journal, redact)
 
 
 class _Listening:
@@ -91,18 +92,23 @@ class _Listening:
         # What the app is judged by, once it was.
         self._by_app = self._heard
 
-    def note(self, journal: Journal, places: Callable[[Iterable[Any]], List[Any]]) -> None:
+    def note(self, journal: Journal, redact: Callable[[str], str]) -> None:
         """Write the notes."""
         for heard in heard_chunks(self._heard):
             journal.note("heard", of=heard.seq, at_ns=heard.at_ns, until_ns=heard.until_ns)
         for fault in self._faults():
-            standings = [self._handed.items[number].standing for number in fault.pieces if number < len(self._handed.items)]
-            told = {"detail": list(fault.detail), "places": places(standings)}
+            told = {"detail": list(fault.detail), "places": self._places(fault, redact)}
             facts = {**fault.facts, **{name: value for name, value in told.items() if value}}
             journal.note(fault.kind, of=fault.seq, at_ns=fault.at_ns, what=fault.what, **facts)
         what = self._players_doing()
         if what:
             journal.note("player_changes", what=what)
+
+    def _places(self, fault: Fault, redact: Callable[[str], str]) -> List[Dict[str, Any]]:
+        """Where the first piece was handed on of which it is known."""
+        numbers = (number for number in fault.pieces if number < len(self._handed.items))
+        stacks = (self._handed.items[number].standing for number in numbers)
+        return next(filter(None, (told_places(stack, redact, or_library=False) for stack in stacks)), [])
 
     def _faults(self) -> Iterator[Fault]:
         yield from self._undecoded()

@@ -7,16 +7,16 @@ places.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from evi_harness.replay.deviations import Deviation
-from evi_harness.replay.findings import recorded_seqs
+from evi_harness.replay.findings import Finding, recorded_seqs
 from evi_harness.session.events import Note
 from evi_harness.session.places import Place, Sources
 from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["placed", "senders"]
+__all__ = ["handled", "placed", "senders"]
 
 
 def senders(live: Session) -> Dict[int, Note]:
@@ -43,6 +43,21 @@ def placed(deviations: List[Deviation], recorded: Session, live: Session, dialec
         return []
     code = _Code(recorded, live, dialect)
     return [replace(one, places=code.of(one)) for one in deviations]
+
+
+def handled(found: Iterable[Finding], live: Session) -> List[Finding]:
+    """Findings with where in the code each was brought about: those of which no note says so, with the callback that had their message.
+
+    Args:
+        found: The findings.
+        live: The session that the replay yielded, with its notes.
+    """
+    found = list(found)
+    if all(one.places for one in found):
+        return found
+    handlers, sources = _handlers(live), Sources(live.notes)
+    notes = [None if one.places or one.live_seq is None else handlers.get(one.live_seq) for one in found]
+    return [one if note is None else replace(one, places=sources.of(note.data)) for one, note in zip(found, notes)]
 
 
 class _Code:

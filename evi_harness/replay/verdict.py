@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Mapping, Optional, Tuple
 
-from evi_harness.replay.code_places import placed
+from evi_harness.replay.code_places import handled, placed
 from evi_harness.replay.deviations import Deviation, Late, SentComparison, compare_sent, handshake_deviation, late_deviations
 from evi_harness.replay.falling_behind import falling_behind
 from evi_harness.replay.findings import Finding, findings, recorded_seqs, weighed
@@ -73,7 +73,8 @@ def judge(
         UsageError: There is no such finding, or no such severity.
     """
     kept_up = keeping_up(live, dialect, _speed(live))
-    found = weighed([*findings(live), *falling_behind(live), *kept_up.findings, *rejections(recorded, live, dialect)], severities)
+    every = [*findings(live), *falling_behind(live), *kept_up.findings, *rejections(recorded, live, dialect)]
+    found = weighed(handled(every, live), severities)
     deviations = [_stuck(note, recorded_seqs(live)) for note in live.notes if note.name == "stuck"]
     left = _left(live)
     compared = compare_sent(recorded, live, dialect, left) if recorded.header.recorded.sent else _NOTHING_COMPARED

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 from evi_harness.errors import NotAHandler, StuckError
 from evi_harness.evi.reading import read
 from evi_harness.live.behalf import on_behalf, on_behalf_from_now_on
+from evi_harness.live.callers import callers_now
 from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import Clock
 from evi_harness.live.cpu_time import CpuTime
@@ -86,7 +87,7 @@ async def run_app(app: App) -> None:
         NotAHandler: The handler turns out to be none when it is given a message.
         Exception: What the SDK raises when it cannot connect. What the handler raises is noted.
     """
-    handing_on = HandingOn(lambda: app.callbacks.byte_strs, app.journal, app.heard_ns)
+    handing_on = HandingOn(lambda: app.callbacks.byte_strs, app.journal, app.heard_ns, callers_now)
     try:
         async with open_chat(app.base_url, api_key="replay", options=app.options) as socket:
             websocket = websocket_of(socket)

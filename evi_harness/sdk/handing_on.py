@@ -21,12 +21,13 @@ from collections import deque
 from dataclasses import dataclass
 from importlib import import_module
 from types import FrameType
-from typing import Any, AsyncIterator, Callable, Hashable, List, Optional, Tuple
+from typing import Any, AsyncIterator, Callable, List, Optional, Tuple
 
 from evi_harness.live.developers import PYTHON, owner
 from evi_harness.live.handed import Handed, HandedOn, Taken
 from evi_harness.live.hooks import Hooks
 from evi_harness.live.journal import Journal
+from evi_harness.live.places import Stack
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Event
 from evi_harness.session.wav import Pcm, split
@@ -56,7 +57,7 @@ class _Item:
 
     at_ns: int
     data: Any
-    standing: Hashable
+    standing: Stack
     queue: Any = None
     is_withdrawn: bool = False
     is_taken: bool = False
@@ -77,7 +78,7 @@ class HandingOn:
         byte_strs: Callable[[], Any],
         journal: Journal,
         heard_ns: Optional[Callable[[], int]] = None,
-        standing: Callable[[], Hashable] = lambda: None,
+        standing: Callable[[], Stack] = tuple,
     ) -> None:
         self._byte_strs = byte_strs
         self._journal = journal
@@ -164,7 +165,7 @@ class HandingOn:
         # ``_put`` and ``_get`` are what asyncio.Queue leaves to its subclasses: every way of putting and taking goes through them.
         real_put, real_get = queue._put, queue._get
         # In the order in which they are in the queue; those from before count from now on.
-        inside = deque(self._put(item, None, queue) for item in getattr(queue, "_queue", ()))
+        inside = deque(self._put(item, (), queue) for item in getattr(queue, "_queue", ()))
 
         def put(item: Any) -> None:
             if not self._is_over:
@@ -188,10 +189,10 @@ class HandingOn:
         """An iterable that is no stream, item by item."""
         self._is_watched = True
         async for data in iterable:
-            self._count(self._put(data, None))
+            self._count(self._put(data, ()))
             yield data
 
-    def _put(self, data: Any, standing: Hashable, queue: Any = None) -> _Item:
+    def _put(self, data: Any, standing: Stack, queue: Any = None) -> _Item:
         item = _Item(self._journal.now_ns, data, standing, queue)
         self._items.append(item)
         return item
