@@ -41,6 +41,8 @@ _SHOWN_PLACES = 5
 # So many of the differences of one message, and of the messages that were late, are shown to people.
 _SHOWN_DIFFERENCES = 12
 _SHOWN_LATE = 3
+# Findings that are made a reply at a time.
+_A_REPLY_EACH = frozenset({"never_played", "played_twice", "out_of_order_audio", "plays_on", "underrun"})
 # What a header tells of the axis of a replay that was not as recorded → the option that says so.
 _AXIS: Mapping[str, str] = {"from": "--from", "until": "--until", "max_gap": "--max-gap", "speed": "--speed"}
 _NOTHING_COMPARED = "what was sent is not known and not compared"
@@ -305,7 +307,11 @@ def _alike(findings: Sequence[Finding]) -> List[List[Finding]]:
     """Findings of one cause together, in the order in which each first came."""
     found: Dict[Any, List[Finding]] = {}
     for finding in findings:
-        key = (finding.kind, finding.severity, finding.what, finding.detail, finding.consequences, finding.places[:1])
+        said: Any = (finding.what, finding.detail, finding.consequences)
+        if finding.kind in _A_REPLY_EACH and finding.places:
+            # Each reply has one of its own, in its own words; what brought it about is one line of the app's.
+            said = ()
+        key = (finding.kind, finding.severity, said, finding.places[:1])
         found.setdefault(key, []).append(finding)
     return list(found.values())
 
