@@ -25,6 +25,7 @@ __all__ = ["at_program_end"]
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 # How long Ctrl+C is put up with while duties are done at exit: whoever presses it twice does not mean to lose a recording.
 PATIENCE_S = 2.0
+_AGAIN_S = 0.05
 
 
 class _Duty(NamedTuple):
@@ -137,7 +138,10 @@ def _do_all_and_end(number: int) -> None:
     try:
         _do_all()
     finally:
-        os.kill(os.getpid(), number)
+        # Again and again: a signal that comes right before the main thread begins to wait does not end the waiting.
+        while True:
+            os.kill(os.getpid(), number)
+            time.sleep(_AGAIN_S)
 
 
 def _in_child() -> None:

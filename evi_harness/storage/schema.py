@@ -8,6 +8,7 @@ since a newer minor version of the format may add some.
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -69,9 +70,15 @@ def _published(title: str, schema: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _opened(schema: Any) -> Any:
-    """A schema that allows members it does not name; null comes last among alternatives, whatever the version of msgspec."""
+    """A schema that allows members it does not name.
+
+    It is the same whatever the version of msgspec, which puts null at another place among alternatives, and of Python, which takes the
+    indentation out of a docstring from 3.13 on.
+    """
     if isinstance(schema, dict):
         return {name: _opened(inner) for name, inner in schema.items() if (name, inner) != ("additionalProperties", False)}
+    if isinstance(schema, str):
+        return inspect.cleandoc(schema)
     if isinstance(schema, list):
         return sorted((_opened(inner) for inner in schema), key=lambda inner: inner == {"type": "null"})
     return schema

@@ -139,9 +139,13 @@ at_program_end(act)
 
 def test_signals_are_given_back():
     """With the last duty."""
-    before = signal.getsignal(signal.SIGTERM)
-    ends = [at_program_end(lambda: None), at_program_end(lambda: None)]
-    ends[0]()
-    ends[1]()
-    ends[1]()
-    assert signal.getsignal(signal.SIGTERM) is before
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        ends = [at_program_end(lambda: None), at_program_end(lambda: None)]
+        ends[0]()
+        assert callable(signal.getsignal(signal.SIGTERM))
+        ends[1]()
+        ends[1]()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
