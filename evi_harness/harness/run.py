@@ -34,7 +34,7 @@ from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.replay.recording import Recording
 from evi_harness.replay.user import RecordedUser
 from evi_harness.sdk.app import App
-from evi_harness.sdk.handing_on import is_players
+from evi_harness.sdk.handing_on import HEADERLESS, is_players
 from evi_harness.sdk.recorded import run_recorded
 from evi_harness.session.events import Event, Handshake
 from evi_harness.session.protocols import Service
@@ -212,7 +212,7 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
             await stage.run(app)
             await left_behind.finish()
         note_sound_failures(journal, sound.speaker.failures, redact)
-        note_heard(journal, sound.speaker.playbacks, EVI, app.handed, is_players=is_players, redact=redact)
+        note_heard(journal, sound.speaker.playbacks, EVI, app.handed, is_players=is_players, headerless=HEADERLESS, redact=redact)
 
 
 async def run_null(recorded: Session, url: str, journal: Journal, clock: Clock, opened: Callable[[Any], object] = id) -> None:

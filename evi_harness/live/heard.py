@@ -12,7 +12,7 @@ from array import array
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from evi_harness.audio.speaker import Playback
-from evi_harness.evi.audio import base64_bytes
+from evi_harness.evi.audio import CONTAINERS, base64_bytes
 from evi_harness.live.handed import HandedOn
 from evi_harness.live.journal import Journal
 from evi_harness.live.places import told_places
@@ -50,6 +50,7 @@ def note_heard(
     handed: Optional[HandedOn] = None,
     *,
     is_players: Callable[[Any], bool] = lambda _: False,
+    headerless: Optional[Pcm] = None,
     redact: Callable[[str], str] = str,
 ) -> None:
     """Note what is wrong with what was played, once the run is over.
@@ -60,22 +61,29 @@ def note_heard(
         dialect: What the messages are in.
         handed: What the app handed on to the SDK's player, None where that was not observed.
         is_players: Whether a callback that fills a speaker's blocks is the SDK's player.
+        headerless: What audio without a header is played as where nothing says what it is; None where that is not known.
         redact: Takes secrets out of the source that places show.
     """
     if journal.opened_at_ns is None:
         return
-    _Listening(journal, playbacks, dialect, handed or HandedOn(), is_players).note(journal, redact)
+    _Listening(journal, playbacks, dialect, handed or HandedOn(), is_players, headerless).note(journal, redact)
 
 
 class _Listening:
     def __init__(
-        self, journal: Journal, playbacks: Sequence[Playback], dialect: Dialect, handed: HandedOn, is_players: Callable[[Any], bool]
+        self,
+        journal: Journal,
+        playbacks: Sequence[Playback],
+        dialect: Dialect,
+        handed: HandedOn,
+        is_players: Callable[[Any], bool],
+        headerless: Optional[Pcm],
     ) -> None:
         events = journal.events
         self._handed = handed
         self._end_ns = next((event.at_ns for event in events if isinstance(event, Closed)), journal.now_ns)
         turns = dialect.turns(events)
-        self._incoming = incoming(events, dialect, turns)
+        self._incoming = incoming(events, dialect, turns, headerless)
         at_ns = {event.seq: event.at_ns for event in events}
         self._interruptions = list(_interruptions(turns, at_ns, events, handed))
         self._replies = [
@@ -193,7 +201,9 @@ class _Listening:
             yield f"played all of it at {played.pop() / 1000:g} kHz although it was handed audio of {_rates(handed)}"
 
 
-def incoming(events: Sequence[Event], dialect: Dialect, turns: Optional[Sequence[Turn]] = None) -> Incoming:
+def incoming(
+    events: Sequence[Event], dialect: Dialect, turns: Optional[Sequence[Turn]] = None, headerless: Optional[Pcm] = None
+) -> Incoming:
     """The assistant's audio, in the order in which it came.
 
     What has no header is in the format of the audio before it, as in a stream whose first chunk alone has one.
@@ -202,12 +212,13 @@ def incoming(events: Sequence[Event], dialect: Dialect, turns: Optional[Sequence
         events: All events of a session, in time.
         dialect: What its messages are in.
         turns: Its turns, where they are known.
+        headerless: The format of audio without a header before which none had one; None where that is not known.
     """
     turns = dialect.turns(events) if turns is None else turns
     replies = {seq: turn.number for turn in turns for seq in turn.reply}
     places = dialect.audio_places(_handshake(events))
     found = Incoming([], [])
-    before: Optional[Pcm] = None
+    before = headerless
     for event in events:
         if not isinstance(event, Received) or not places.is_audio(RECEIVED, event.frame):
             continue
@@ -216,7 +227,7 @@ def incoming(events: Sequence[Event], dialect: Dialect, turns: Optional[Sequence
             found.unknown.append((event.seq, event.at_ns, "it is not base64"))
             continue
         wav = split(data)
-        if wav is None and (before is None or data[:4] == b"RIFF"):
+        if wav is None and (before is None or data.startswith((b"RIFF", *CONTAINERS))):
             found.unknown.append((event.seq, event.at_ns, "it is not WAV of linear PCM, and what format it is in is not known"))
             continue
         pcm = before if wav is None else wav.pcm

@@ -32,7 +32,7 @@ from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Event
 from evi_harness.session.wav import Pcm, split
 
-__all__ = ["HandingOn", "is_players"]
+__all__ = ["HEADERLESS", "HandingOn", "is_players"]
 
 # What the SDK's player takes headerless audio for (audio_utilities.play_audio_streaming: sample_rate=48000, one channel).
 HEADERLESS = Pcm(48000, 1)

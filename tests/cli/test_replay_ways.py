@@ -67,7 +67,7 @@ def test_a_folder_of_sessions_is_replayed_whole(run, tmp_path):
     # Each report has the command of all, and the one that replays its session alone.
     for one in told["sessions"]:
         command = one["report"]["command"]
-        words = ["replay", str(SESSIONS), "--handler", APP, "-j", "2", "--json", str(tmp_path / "all.json")]
+        words = ["replay", str(folder), "--handler", APP, "-j", "2", "--json", str(tmp_path / "all.json")]
         assert command["argv"] == [sys.executable, "-m", "evi_harness", *words]
         assert command["again"] == ["evi-harness", "replay", one["folder"], "--handler", APP]
         assert one["report"]["deviations"][0]["places"]

@@ -21,6 +21,8 @@ from evi_harness.session.events import TEXT, Frame, Handshake, Note
 from evi_harness.session.wav import Pcm
 
 MS = 1_000_000
+# Where the developer's code is, as a frame has it: any file that is not installed.
+APP = "/app/handler.py"
 MONO = Pcm(24000, 1)
 N = 2400
 OPENED_NS = 5000 * MS
@@ -298,10 +300,20 @@ def noted(journal, *playbacks, **more):
 def handed_on(*rows, each_ms=1, taken=(), has_stream=True):
     """What an app handed on: numbers of chunks, or samples, or what nobody can decode (None); one each so many milliseconds."""
     items = [
-        Handed(at * each_ms * MS, b"?" if row is None else samples(row) if isinstance(row, int) else row, None if row is None else MONO, at)
+        Handed(
+            at * each_ms * MS,
+            b"?" if row is None else samples(row) if isinstance(row, int) else row,
+            None if row is None else MONO,
+            ((APP, at + 1, f"put_{at}"),),
+        )
         for at, row in enumerate(rows)
     ]
     return HandedOn(items, list(taken), is_watched=True, has_stream=has_stream)
+
+
+def functions(note):
+    """The functions that a note's places are in."""
+    return [place["function"] for place in note.data["places"]]
 
 
 def is_players(callback):
@@ -371,8 +383,9 @@ def test_an_apps_own_stream_counts_beside_what_it_handed_on():
 def test_where_an_item_was_handed_on_is_a_place():
     """Only the items that are wrong; the place comes from their standing."""
     journal = conversation(audio(0), audio(1))
-    (note,) = notes_of(journal, handed=handed_on(0, 1, 0), places=lambda standings: [f"app.py:{standing}" for standing in standings])
-    assert (note.name, note.data["places"]) == ("played_twice", ["app.py:2"])
+    (note,) = notes_of(journal, handed=handed_on(0, 1, 0))
+    assert note.name == "played_twice"
+    assert functions(note) == ["put_2"]
 
 
 def test_what_the_user_interrupted_is_not_missed():
@@ -405,6 +418,15 @@ def test_audio_that_cannot_be_decoded_is_told(unknown):
     assert found[0].data["detail"]
 
 
+def test_audio_without_any_header_is_what_its_player_takes_it_for():
+    """Where nothing says what it is; a container is never taken for samples."""
+    raw = base64.b64encode(samples(0)).decode()
+    journal = conversation(audio(0, raw), audio(1, base64.b64encode(b"OggS" + bytes(100)).decode()))
+    found = incoming(journal.events, EVI, headerless=wav.Pcm(48000, 1))
+    assert [(one.seq, one.pcm, one.samples) for one in found.chunks] == [(2, wav.Pcm(48000, 1), samples(0))]
+    assert [seq for seq, _, _ in found.unknown] == [3]
+
+
 def test_nothing_but_audio_that_cannot_be_decoded():
     """Nothing else can be said, also of an app that has handed on nothing."""
     journal = conversation(audio(0, "no base64!"))
@@ -415,10 +437,8 @@ def test_nothing_but_audio_that_cannot_be_decoded():
 def test_an_item_that_cannot_be_decoded_is_told(n):
     """Once, with where it was handed on."""
     journal = conversation(audio(0), audio(1))
-    found = notes_of(journal, handed=handed_on(0, 1, *[None] * n), places=lambda standings: [f"app.py:{one}" for one in standings])
-    assert [(note.name, note.of, note.data["at_ns"], note.data["places"]) for note in found] == [
-        ("unjudged_audio", None, 2 * MS, ["app.py:2"])
-    ]
+    found = notes_of(journal, handed=handed_on(0, 1, *[None] * n))
+    assert [(note.name, note.of, note.data["at_ns"], functions(note)) for note in found] == [("unjudged_audio", None, 2 * MS, ["put_2"])]
 
 
 def test_what_is_lost_may_be_in_what_cannot_be_decoded():

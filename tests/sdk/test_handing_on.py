@@ -357,7 +357,7 @@ def test_where_an_item_was_put_is_kept():
         await stage.handler.byte_strs.put(sound(2))
 
     found, _ = observed(act, made, standing=lambda: next(standings))
-    assert [item.standing for item in found.items] == [None, "first", "second"]
+    assert [item.standing for item in found.items] == [(), "first", "second"]
 
 
 # Interruptions.
