@@ -223,7 +223,8 @@ def other_line(event: Event, redactor: Redactor) -> Tuple[AnyLine, Mapping[str, 
         name = redactor.string(event.name, found)
         line = NoteLine(event.seq, event.at_ns, name, event.of, redactor.data(plain(event.data), found))
     elif isinstance(event, Unknown):
-        return UnknownLine(redactor.string(event.name), event.seq, event.at_ns), extra
+        line = UnknownLine(redactor.string(event.name, found), event.seq, event.at_ns)
+        return line, {**extra, "redacted": sorted(found)} if found else extra
     else:
         raise TypeError(f"an event is opened, sent, received, closed, a note or unknown, not {type(event).__name__}")
     line.redacted = tuple(sorted(found))

@@ -32,11 +32,12 @@ from evi_harness.storage.writer import SessionWriter, write_session
 
 EVENTS = sorted(Event.__subclasses__(), key=lambda kind: kind.__name__)
 # What names of members can be: any text, and above all those that mean something.
-NAMES = sorted({field.name for kind in (*EVENTS, Header) for field in dataclasses.fields(kind)} | {"event", "json", "audio", "format"})
+NAMES = sorted({field.name for kind in (*EVENTS, Header) for field in dataclasses.fields(kind)} | {"event", "json", "format"})
 # Lone surrogates too: Python has them wherever bytes that are no UTF-8 were a file's name or an argument.
 TEXT = st.text(st.characters(exclude_categories=()))
 INTEGERS = st.one_of(st.integers(0, 2**63 - 1), st.integers(), st.sampled_from([-1, 0, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**400]))
-MEMBERS = st.one_of(TEXT, st.sampled_from(NAMES)).filter(lambda name: name != "redacted")
+# Of these a line says where a frame's body is, and what is beside them depends on that.
+MEMBERS = st.one_of(TEXT, st.sampled_from(NAMES)).filter(lambda name: name not in ("redacted", "audio", "payload"))
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), INTEGERS, st.floats(), TEXT),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(MEMBERS, inner)),
@@ -98,23 +99,40 @@ def fields_as_read(one: Any) -> Any:
     return dataclasses.replace(one, **kept)
 
 
+def struct_of(event: Event) -> Any:
+    """The record that an event is written as."""
+    return KINDS.get(event.kind, lines.UnknownLine)
+
+
 def event_as_read(event: Event) -> Event:
     """An event as it comes back: what stands in the place of a field of its own is no extra."""
-    known = known_fields(KINDS.get(event.kind, lines.UnknownLine))
     found = fields_as_read(event)
-    return dataclasses.replace(found, extra={name: value for name, value in found.extra.items() if name not in known})
+    return dataclasses.replace(found, extra=unknown_in(found.extra, struct_of(event), found))
+
+
+def unknown_in(extra: Any, struct: Any, own: Any) -> Any:
+    """What of some fields a record does not know, also within the objects that it has."""
+    known, found = known_fields(struct), {}
+    for name, value in extra.items():
+        if name not in known:
+            found[name] = value
+        elif known[name] is not None and isinstance(value, dict) and getattr(own, name, None) is not None:
+            inner = {one: more for one, more in value.items() if one not in known_fields(known[name])}
+            found.update({name: inner} if inner else {})
+    return found
 
 
 def extra_of(event: Event) -> Any:
-    """The fields of an event as it was read that its line does not know."""
-    known = known_fields(KINDS.get(event.kind, lines.UnknownLine))
-    return {name: value for name, value in event.extra.items() if name not in (*known, "redacted")}
+    """The fields beside those of an event as it was read; of an unknown kind that is all of the line."""
+    own = ("redacted", *(known_fields(lines.UnknownLine) if isinstance(event, Unknown) else ()))
+    return {name: value for name, value in event.extra.items() if name not in own}
 
 
 def is_refused(event: Event) -> bool:
     """Whether an event is none that a line can stand for: a number out of bounds, or a kind that is unknown and has a known one's name."""
-    struct = KINDS.get(event.kind, lines.UnknownLine)
-    bounded = [field.name for field in msgspec.structs.fields(struct) if lines.Count in (field.type, *typing.get_args(field.type))]
+    bounded = [
+        field.name for field in msgspec.structs.fields(struct_of(event)) if lines.Count in (field.type, *typing.get_args(field.type))
+    ]
     numbers = [getattr(event, name) for name in bounded]
     return any(number is not None and not 0 <= number < 2**63 for number in numbers) or (
         isinstance(event, Unknown) and as_read(event.name) in KINDS
@@ -203,7 +221,7 @@ def test_every_header_that_is_written_is_read(new_folder):
         found, _ = header_file.decode(text)
         header = fields_as_read(header)
         assert found == header
-        assert found.extra == {name: value for name, value in header.extra.items() if name not in known_fields(HeaderFields)}
+        assert found.extra == unknown_in(header.extra, HeaderFields, header)
         writer = SessionWriter(new_folder(), header, Plain())
         writer.close()
         session = read_session(writer.folder)

@@ -754,6 +754,15 @@ def test_any_secret_in_any_place_is_gone(record, innocent, value, planted):
     assert leaks(folder, value) == []
 
 
+def test_a_line_of_an_unknown_kind_says_what_was_redacted_too(new_folder, header):
+    """As every other, and again in a copy."""
+    session = Session(header, (Unknown(0, 0, "hologram", {"api_key": "a secret of ours"}),))
+    for _ in range(2):
+        session = read_session(write_session(new_folder(), session, EVI))
+        assert session.events[0].extra["api_key"] == "[redacted]"
+        assert session.events[0].extra["redacted"] == ["api_key"]
+
+
 def test_a_short_value_is_redacted_by_name_and_not_searched_for(record):
     """A value of fewer than eight characters would be found in innocent places."""
     session = read_session(record([("sent", Frame(TEXT, b'{"api_key":"abc","text":"abc"}'))], secrets=["abc"]))
