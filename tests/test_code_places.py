@@ -251,14 +251,16 @@ class Everything(App):
 def test_on_both_clocks(weather: Session, clock: str) -> None:
     """The same places, the sample of a blocked loop too; and which callback handled which message."""
     result = replay_session(weather, handler=Everything, clock=clock, speed=4 if clock == "real" else None)
-    found = dict(told(result))
-    assert {kind: shown(places[0]).partition("  #")[0].strip() for kind, places in found.items()} == {
-        "blocked": "time.sleep(0.6)",
-        "raised": 'raise LookupError("no weather")',
-        "leaked_task": "self.task = asyncio.ensure_future(asyncio.sleep(10_000))",
-        "different": 'await self.socket._send({"type": "tool_response", "tool_call_id": message.tool_call_id, "content": "rain"})',
+    # A busy machine may block a step in real time that is nobody's; that one has no place.
+    found = [(kind, places) for kind, places in told(result) if places or clock == "virtual"]
+    assert {(kind, shown(places[0]).partition("  #")[0].strip()) for kind, places in found} >= {
+        ("blocked", "time.sleep(0.6)"),
+        ("raised", 'raise LookupError("no weather")'),
+        ("leaked_task", "self.task = asyncio.ensure_future(asyncio.sleep(10_000))"),
+        ("different", 'await self.socket._send({"type": "tool_response", "tool_call_id": message.tool_call_id, "content": "rain"})'),
     }
-    assert all(as_it_is(place) for places in found.values() for place in places)
+    assert {kind for kind, _ in found} == {"blocked", "raised", "leaked_task", "different"}
+    assert all(as_it_is(place) for _, places in found for place in places)
     entered = [note.data["places"] for note in result.session.notes if note.name == "handler_entered"]
     assert {place["function"] for (place,) in entered} == {"on_open", "set_socket", "on_message"}
     # Each source once.
