@@ -28,6 +28,8 @@ __all__ = ["CONTAINERS", "Places", "base64_bytes"]
 CONTAINERS = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3")
 # Those that samples in the middle of a stream do not begin with by chance: four bytes, of samples that lie far apart.
 _CERTAIN = CONTAINERS[:3]
+# What any of them, and a WAV file, begins with.
+_FIRST_BYTES = frozenset(start[0] for start in (b"RIFF", b"BW64", *CONTAINERS))
 # What a header's base64 begins with: of three bytes, whatever follows them.
 _IN_BASE64 = tuple(base64.b64encode(start[:3]) for start in (b"RIFF", b"RIFX", b"RF64", b"BW64", *CONTAINERS))
 _USER = "user"
@@ -109,6 +111,10 @@ class Places:
 
     def _heed_header(self, head: bytes, size: int) -> None:
         """Heed the header that audio of so many bytes may begin with."""
+        # This is asked several times for each frame of a session, and nearly all of them are samples.
+        if self._begun and (not head or head[0] not in _FIRST_BYTES):
+            self.has_header = False
+            return
         is_first, self._begun = not self._begun and size > 0, self._begun or size > 0
         # Of a stored frame this is empty, unless there is a header.
         self.has_header = bool(head)

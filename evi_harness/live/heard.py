@@ -282,6 +282,9 @@ def _interruptions(turns: Sequence[Turn], at_ns: Dict[int, int], events: Sequenc
 
 
 def _audio(event: Received, places: AudioPlaces) -> Optional[bytes]:
+    stored = event.frame.audio
+    if stored is not None:
+        return stored
     place = places.find(RECEIVED, event.frame)
     if place is None:
         return None

@@ -96,6 +96,11 @@ class Frame:
         return self._payload
 
     @property
+    def audio(self) -> Optional[bytes]:
+        """The audio in the frame, decoded, where that is cheaper to have than the payload; else None, and where there is none."""
+        return None
+
+    @property
     def head(self) -> bytes:
         """What a binary frame begins with, as far as a header of its own may go.
 

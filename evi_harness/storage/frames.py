@@ -5,7 +5,7 @@ Rules of living here: what needs no file must touch none: opcode, size, outline 
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Optional, Union
 
 from evi_harness.session.events import Frame
 from evi_harness.storage import codec
@@ -43,6 +43,16 @@ class StoredFrame(Frame):
             return self._folder.piece(line.payload.file, line.payload.offset, line.payload.length)
         cut = line.audio
         return codec.payload_of(line, self._folder.piece(cut.file, cut.offset, cut.length) if cut is not None else b"")
+
+    @property
+    def audio(self) -> Optional[bytes]:
+        """The frame's audio as the folder has it, read at each call: what its base64 stands for.
+
+        Raises:
+            AudioMissing: The folder does not hold it.
+        """
+        cut = self._line.audio
+        return None if cut is None else cut.head + self._folder.piece(cut.file, cut.offset, cut.length) + cut.tail
 
     @property
     def size(self) -> int:

@@ -116,3 +116,12 @@ def test_the_head_of_a_frame_needs_no_audio(record):
     for file in folder.glob("*.wav"):
         file.unlink()
     assert [frame.head for frame in heard] == [b"", wav.header(Pcm(16_000, 1), 640), HEARD["webm"]]
+
+
+def test_the_audio_is_had_without_its_base64(stored):
+    """Header, samples and what stands behind them; nothing where a frame holds no audio."""
+    found = [frame.audio for frame in stored]
+    assert found[2] == b"\x01\x02\x03"
+    assert found[4] == BLOB
+    assert [found[0], found[1], found[5]] == [None, None, None]
+    assert Frame(BINARY, b"\x01").audio is None
