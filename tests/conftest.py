@@ -18,9 +18,12 @@ from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Hands
 from evi_harness.session.header import Anchor, Header
 from evi_harness.session.session import Session
 
-# Started in the background of a shell, a process ignores Ctrl+C, and so would every child of it; the tests are about what it does.
+# Started in the background of a shell, a process ignores Ctrl+C, behind nohup a hangup, and so would every child of it; the tests are about
+# what it does.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parents[1]
 MS = 1_000_000
