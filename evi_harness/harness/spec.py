@@ -74,7 +74,8 @@ def _file(place: str) -> ModuleType:
     # A script finds its siblings, as under "python FILE.py".
     _put_first(str(path.resolve().parent))
     name = _free_name(path)
-    spec = importlib.util.spec_from_file_location(name, path)
+    # As a whole name: Python 3.9 would keep a relative one, and its code then says nothing of where it stands.
+    spec = importlib.util.spec_from_file_location(name, path.absolute())
     if spec is None or spec.loader is None:
         raise HandlerError(f"{place} cannot be imported as a Python file")
     module = importlib.util.module_from_spec(spec)

@@ -163,3 +163,12 @@ def test_the_null_test_in_another_case_is_guessed(spec):
     with pytest.raises(SpecError) as raised:
         split_spec(spec)
     assert "Did you mean recorded" in raised.value.hint
+
+
+def test_a_files_code_says_where_it_stands(tmp_path, monkeypatch):
+    """On every Python, however the SPEC names the file: what is shown of its source is looked up by that."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "an_app_of_ours.py").write_text("def f(message): ...\n")
+    for name in ("in/an_app_of_ours.py", "./in/an_app_of_ours.py", str(tmp_path / "in" / "an_app_of_ours.py")):
+        assert Path(load(f"{name}:f").__code__.co_filename).is_absolute()
