@@ -18,7 +18,7 @@ from evi_harness.live.journal import Journal
 from evi_harness.live.places import told_places
 from evi_harness.replay.hearing.audio import Chunk, Piece, ReceivedAudio, Reply, played_streams
 from evi_harness.replay.hearing.faults import IDLE_NS, Fault, Interruption, faults
-from evi_harness.replay.hearing.match import matched
+from evi_harness.replay.hearing.match import Unmatched, matched
 from evi_harness.replay.hearing.timing import heard_chunks, plays_on, underruns
 from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received
 from evi_harness.session.protocols import RECEIVED, AudioPlaces, Dialect
@@ -166,15 +166,16 @@ class _Listening:
         """What the SDK's player lost of what it was handed, or added to it, in places too short for a fault; empty for nothing."""
         if not self._by_player or not self._handed.items:
             return ""
-        short = (span for span in self._heard.unplayed if self._is_short(self._received.length_ns(*span)) and self._is_inside(span))
+        # Something was heard before and behind what the player left out, and the app had handed it on.
+        heard_until = max((one.until for one in self._heard.matched), default=0)
+        inside = (span for span in self._heard.unplayed if span[0] > 0 and span[1] < heard_until)
+        short = (span for span in inside if self._is_short(self._received.length_ns(*span)))
         losses = [span for span in short if not self._by_app.unplayed_within(*span)]
         lost_ns = sum(self._received.length_ns(*span) for span in losses)
-        added = [
-            self._heard.played[part.stream].pcm.length_ns((part.stop - part.start) * self._heard.played[part.stream].pcm.frame_bytes)
-            for part in self._heard.unmatched
-            if not part.is_silent and all(one.is_silent for one in self._by_app.unmatched)
-        ]
-        added = [one for one in added if self._is_short(one)]
+        # What the app itself had handed on besides is not the player's.
+        is_apps = any(not part.is_silent for part in self._by_app.unmatched)
+        strange = [] if is_apps else [part for part in self._heard.unmatched if not part.is_silent]
+        added = list(filter(self._is_short, map(self._part_ns, strange)))
         told = []
         if losses:
             told.append(f"left out {lost_ns / 1e6:.1f} ms of audio in {_places(len(losses))}")
@@ -183,11 +184,9 @@ class _Listening:
         told += self._at_another_rate()
         return f"the SDK's player {', and '.join(told)}: that is not the app's doing" if told else ""
 
-    def _is_inside(self, span: Tuple[int, int]) -> bool:
-        """Whether something was heard before and behind what was left out, and the app had handed it on."""
-        if not self._heard.matched:
-            return False
-        return span[0] > 0 and span[1] < max(one.until for one in self._heard.matched)
+    def _part_ns(self, part: Unmatched) -> int:
+        pcm = self._heard.played[part.stream].pcm
+        return pcm.length_ns((part.stop - part.start) * pcm.frame_bytes)
 
     @staticmethod
     def _is_short(length_ns: int) -> bool:

@@ -143,6 +143,7 @@ class _Heard:
     Attributes:
         reply: The reply.
         first, last: From where to where its chunks are, in received samples.
+        n_chunks: How many chunks it has.
         losses: What of it was never played.
         unplayed: From where to where what of it was never played is, what is quiet included; empty where all of it was.
         parts: What was played at its time and matches nothing, without what is silent.
@@ -153,6 +154,7 @@ class _Heard:
     reply: Reply
     first: int
     last: int
+    n_chunks: int = 0
     losses: List[_Loss] = field(default_factory=list)
     unplayed: Tuple[int, int] = (0, 0)
     parts: List[_Part] = field(default_factory=list)
@@ -224,9 +226,9 @@ class _Judging:
             start, stop = self._received.starts[index : index + 2]
             one = heard.get(chunk.reply)
             if one is None:
-                heard[chunk.reply] = _Heard(self._replies.get(chunk.reply, Reply(chunk.reply)), start, stop)
-            else:
-                one.last = max(one.last, stop)
+                one = heard[chunk.reply] = _Heard(self._replies.get(chunk.reply, Reply(chunk.reply)), start, stop)
+            one.last = max(one.last, stop)
+            one.n_chunks += 1
         for loss in self._losses():
             heard[self._received.chunks[loss.chunk].reply].losses.append(loss)
         for one in heard.values():
@@ -449,7 +451,7 @@ class _Judging:
             yield self._never_played(one, long)
             return
         chunks = {loss.chunk for loss in lost}
-        is_habit = len(chunks) >= 3 and 2 * len(chunks) >= self._n_chunks(one)
+        is_habit = len(chunks) >= 3 and 2 * len(chunks) >= one.n_chunks
         if is_habit or sum(map(self._loss_ns, lost)) > self._tolerance_ns(one):
             self._crumbs.append((one, lost))
 
@@ -459,7 +461,7 @@ class _Judging:
             return
         _, lost = self._crumbs[0]
         n_chunks = sum(len({loss.chunk for loss in losses}) for _, losses in self._crumbs)
-        of_chunks = sum(self._n_chunks(each) for each, _ in self._crumbs)
+        of_chunks = sum(each.n_chunks for each, _ in self._crumbs)
         lost_ns = sum(self._loss_ns(loss) for _, losses in self._crumbs for loss in losses)
         replies = self._replies_told([each for each, _ in self._crumbs])
         what = f"{_s(lost_ns)} are missing from {replies}: about {_ms(lost_ns // n_chunks)} of each of {n_chunks} chunks of {of_chunks}"
@@ -470,9 +472,6 @@ class _Judging:
         """How long a reply plays."""
         return self._received.length_ns(one.first, one.last)
 
-    def _n_chunks(self, one: _Heard) -> int:
-        return sum(chunk.reply == one.reply.number for chunk in self._received.chunks)
-
     def _never_played(self, one: _Heard, lost: Sequence[_Loss]) -> Fault:
         lost_ns = sum(map(self._loss_ns, lost))
         chunks = sorted({loss.chunk for loss in lost})
@@ -480,7 +479,7 @@ class _Judging:
         missed_ns = min(at_ns for at_ns in map(self._missed_ns, lost) if at_ns is not None)
         came = f"came from {first.at_ns / 1e9:.3f} s on" if len(chunks) > 1 else f"came at {first.at_ns / 1e9:.3f} s"
         if self._unchanged_share(one) <= LENGTH_SHARE:
-            what = f"{_whole(one)} was never played: {_s(lost_ns)} of audio in {_count(self._n_chunks(one), 'chunk')} that {came}"
+            what = f"{_whole(one)} was never played: {_s(lost_ns)} of audio in {_count(one.n_chunks, 'chunk')} that {came}"
             return Fault("never_played", first.seq, missed_ns, what)
         what = f"{_of(one)}{_s(lost_ns)} of audio that {came} was never played{self._equal(chunks)}"
         if len(chunks) > 1:
@@ -565,10 +564,10 @@ class _Judging:
         too_short = off_ns < 0
         if abs(off_ns) <= tolerance_ns or (too_short and any(self._missed_ns(loss) is None for loss in one.losses)):
             return
-        chunk = self._received.chunk_at(one.first)
+        chunk, strange = self._received.chunk_at(one.first), self._strange(one, one.parts)
         how = "shorter" if too_short else "longer"
         what = f"{_of(one)}what the app made of it plays {_s(abs(off_ns))} {how} than the {_s(whole_ns)} that were received"
-        yield Fault("wrong_length", chunk.seq, self._strange(one, one.parts).at_ns, what, pieces=self._strange(one, one.parts).pieces)
+        yield Fault("wrong_length", chunk.seq, strange.at_ns, what, pieces=strange.pieces)
 
     def _audible_ns(self, part: _Part) -> int:
         stream = self._match.played[part.stream]

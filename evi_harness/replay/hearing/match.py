@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from evi_harness.replay.hearing.audio import KEY_BYTES, PlayedAudio, ReceivedAudio
 
@@ -351,29 +351,26 @@ def _samples(ns: int, rate: int) -> int:
 
 def _equal(one: bytes, start: int, other: bytes, at: int, most: int) -> int:
     """How many samples are equal from two places on, at most so many."""
+    return _n_equal(lambda n, till: one[2 * (start + n) : 2 * (start + till)] == other[2 * (at + n) : 2 * (at + till)], most)
+
+
+def _equal_back(one: bytes, first: int, start: int, other: bytes, at: int) -> int:
+    """How many samples before two places are equal, back to a first place on the one side."""
+    most = min(start - first, at)
+    return _n_equal(lambda n, till: one[2 * (start - till) : 2 * (start - n)] == other[2 * (at - till) : 2 * (at - n)], most)
+
+
+def _n_equal(is_equal: Callable[[int, int], bool], most: int) -> int:
+    """How many samples are equal, told by stretches of doubling length: from how many samples to how many."""
     n, step = 0, 1024
     while n < most:
         step = min(step, most - n)
-        if one[2 * (start + n) : 2 * (start + n + step)] == other[2 * (at + n) : 2 * (at + n + step)]:
+        if is_equal(n, n + step):
             n, step = n + step, min(2 * step, 1 << 20)
         elif step == 1:
             break
         else:
             # The difference is within this step.
-            most, step = n + step, step // 2
-    return n
-
-
-def _equal_back(one: bytes, first: int, start: int, other: bytes, at: int) -> int:
-    """How many samples before two places are equal, back to a first place on the one side."""
-    most, n, step = min(start - first, at), 0, 1024
-    while n < most:
-        step = min(step, most - n)
-        if one[2 * (start - n - step) : 2 * (start - n)] == other[2 * (at - n - step) : 2 * (at - n)]:
-            n, step = n + step, min(2 * step, 1 << 20)
-        elif step == 1:
-            break
-        else:
             most, step = n + step, step // 2
     return n
 
