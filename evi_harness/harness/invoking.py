@@ -150,6 +150,7 @@ def handlerless_invocation(
     return Invocation(
         cwd=None if command.cwd is None else told.word(command.cwd),
         argv=None if command.argv is None else tuple(told.words(command.argv)),
+        test=None if command.test is None else told.word(command.test),
         path=None if path is None else told.word(path),
         options={name: redactor.data(_plain(value)) for name, value in options.items()},
         is_redacted=told.is_redacted,

@@ -185,6 +185,14 @@ def test_what_runs_no_handler():
     assert told == Invocation("x", ("evi-harness", "[redacted]"), path="s", options={"ca": "a.pem", "n": 1}, is_redacted=True)
 
 
+def test_a_test_is_told_where_no_handler_runs():
+    """A test that runs an app of its own is named in the report, without what is secret in its id."""
+    redactor = Redactor(EVI.secret_names, EVI.folded_names, [KEY])
+    told = handlerless_invocation(Command(test=f"tests/test_app.py::test_one[{KEY}]"), Path("s"), {}, redactor)
+    assert told.test == "tests/test_app.py::test_one[[redacted]]"
+    assert told.is_redacted
+
+
 def test_the_digest_is_of_the_folder_that_was_meant(tmp_path, monkeypatch):
     """Wherever the app has gone since; a session may be named by a file in it; one in memory has none."""
     folder = tmp_path / "s"
