@@ -155,9 +155,9 @@ class _Announced:
         self._service = service
         self._moved = moved
 
-    def take(self, event: Event, at_ns: int) -> None:
-        # A carrier asks what is due after each.
-        self._service.take(event, at_ns)
+    def take(self, event: Event, at_ns: int) -> Optional[bool]:
+        # A carrier asks what is due after each that changes it.
+        return self._service.take(event, at_ns)
 
     def due(self, at_ns: int) -> Sequence[Action]:
         actions = self._service.due(at_ns)

@@ -131,8 +131,8 @@ class Conversation:
     def _hand_over(self, event: Event) -> None:
         # Once a frame: plain, where a context manager costs as much as the service does.
         try:
-            self._service.take(event, event.at_ns)
-            self._turn()
+            if self._service.take(event, event.at_ns) is not False:
+                self._turn()
         except Exception as failure:  # noqa: BLE001 - as in _failing
             self.fail(failure)
 

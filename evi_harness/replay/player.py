@@ -121,16 +121,17 @@ class Player:
         close = self._closes_by_app
         return max(self._close_expected_ns(close), self._floor_ns, self._settled_ns)
 
-    def take(self, event: Event, at_ns: int) -> None:
+    def take(self, event: Event, at_ns: int) -> Optional[bool]:
         """Take an event of the app's; see ``Service.take``."""
         if isinstance(event, Sent):
             self._take_sent(event, at_ns)
-            return
+            return self._when_ns is None
         self._when_ns = None
         if isinstance(event, Opened):
             self._places = self._dialect.audio_places(event.handshake)
         elif isinstance(event, Closed) and not self._over:
             self._take_closed(at_ns)
+        return True
 
     def due(self, at_ns: int) -> Sequence[Action]:
         """What to do now; see ``Service.due``."""

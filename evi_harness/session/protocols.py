@@ -323,19 +323,23 @@ class Service(Protocol):
     Player and simulator are services; every carrier carries any service. Times are nanoseconds since the socket opened.
     """
 
-    def take(self, event: Event, at_ns: int) -> None:
+    def take(self, event: Event, at_ns: int) -> Optional[bool]:
         """Take an event of the app's: ``opened`` with its handshake first, then what it sent, then its close.
 
         Args:
             event: The event. Its seq is the carrier's.
             at_ns: When, not before the event before it.
+
+        Returns:
+            False where it changes nothing of what is due and when, as most frames of audio do: the carrier need not ask then. True or None
+            where it may.
         """
 
     def due(self, at_ns: int) -> Sequence[Action]:
         """What to do now, in order. Each action is handed out once.
 
         Args:
-            at_ns: Now. A carrier calls this after every ``take`` and when ``next_at_ns`` has come.
+            at_ns: Now. A carrier calls this after every ``take`` that may have changed something, and when ``next_at_ns`` has come.
         """
 
     def next_at_ns(self) -> Optional[int]:

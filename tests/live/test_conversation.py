@@ -84,6 +84,30 @@ def test_the_service_is_asked_exactly_when_it_wants_to_be():
     ]
 
 
+def test_a_service_is_not_asked_behind_what_changes_nothing():
+    """It says so itself; what was due before is due at its time."""
+
+    class Unmoved(Service):
+        def take(self, event, at_ns):
+            super().take(event, at_ns)
+            return False if isinstance(event, Sent) and event.frame.payload == b"audio" else None
+
+    service = Unmoved({b"a": [(5 * MS, Remark("one"))]})
+
+    async def client(probe, loop):
+        await asyncio.sleep(1)
+        probe.send(text("a"))
+        await asyncio.sleep(0.001)
+        for _ in range(3):
+            probe.send(text("audio"))
+        await asyncio.sleep(1)
+
+    _, events = converse(service, client)
+    assert service.asked[:3] == [0, SECOND, SECOND + 5 * MS]
+    assert len([event for event in events if isinstance(event, Sent)]) == 4
+    assert [note.at_ns for note in notes(events, "one")] == [SECOND + 5 * MS]
+
+
 def test_receiving_goes_on_while_a_send_waits():
     """A client that does not read is still heard; what it did not read arrives later, stamped when it was handed to the socket."""
     big = Frame(BINARY, bytes(2_000_000))

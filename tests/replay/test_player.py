@@ -170,6 +170,26 @@ def test_a_recording_meets_itself(converse, session):
     assert judge(session, talk.session, EVI).passed
 
 
+def test_what_changes_nothing_changes_nothing():
+    """A carrier need not ask behind what the player says changes nothing: most of the audio, and nothing but audio."""
+    session = recording(FORMAT, *(audio(100 + n * 100) for n in range(20)), spoken(1500, end_ms=1000), closed(3000))
+    player, said = Player(session, EVI), []
+    for event in session.events:
+        if isinstance(event, (Opened, Sent, Closed)):
+            next_ns = player.next_at_ns()
+            while next_ns is not None and next_ns <= event.at_ns:
+                player.due(next_ns)
+                next_ns = player.next_at_ns()
+            changes = player.take(event, event.at_ns)
+            if changes is False:
+                assert (player.next_at_ns(), player.due(event.at_ns)) == (next_ns, [])
+            said.append((event.kind, changes))
+    # The format, the first block, and the block with which the user has spoken to the end.
+    n_changes = sum(changes is not False for kind, changes in said if kind == SENT)
+    assert n_changes == 3
+    assert len(said) == 1 + 21 + 1
+
+
 @given(sessions(), st.booleans())
 def test_a_recording_without_its_sent_side_goes_by_its_times(converse, clockwork, session, sends_something):
     """Where what was sent is not known, every event is due at its time whatever the app does, and nothing that it sends is compared."""
