@@ -26,6 +26,7 @@ from evi_harness.harness.outside import MACHINE, OutsideOptions
 from evi_harness.harness.real_run import run_in_real_time
 from evi_harness.harness.run import REAL, RECORDED, VIRTUAL, Run, RunOptions
 from evi_harness.harness.virtual_run import run_in_virtual_time
+from evi_harness.live.garbage import earlier_objects_set_aside
 from evi_harness.live.lateness import Lateness, lateness_ns
 from evi_harness.live.virtual import THREAD_WAIT_NS
 from evi_harness.replay.deviations import Deviation
@@ -239,22 +240,24 @@ def replay_session(
         outside=outside,
     )
     whole, upgraded = _upgraded(expected.played, sdk) if upgrade else (expected.played, ())
-    recording = axis.recording(whole)
-    began_s = time.perf_counter()
-    run = run_once(recording, handler, options)
-    real_s = time.perf_counter() - began_s
-    difference = _second(recording, handler, options, run, Discreet(redactor)) if twice else None
-    replayed = Replayed(
-        expected,
-        recording.session,
-        run,
-        clock,
-        lateness=None if clock == VIRTUAL else Lateness.of(lateness_ns(run.events)),
-        axis=axis,
-        source={"axis": axis.told(), **outside.told(), "upgraded": _told(upgraded)},
-        differs=bool(difference),
-    )
-    report = judged(replayed, judging, redactor)
+    # To the verdict and not only for the run: else the first full collection is of the whole process, and due right behind the run.
+    with earlier_objects_set_aside():
+        recording = axis.recording(whole)
+        began_s = time.perf_counter()
+        run = run_once(recording, handler, options)
+        real_s = time.perf_counter() - began_s
+        difference = _second(recording, handler, options, run, Discreet(redactor)) if twice else None
+        replayed = Replayed(
+            expected,
+            recording.session,
+            run,
+            clock,
+            lateness=None if clock == VIRTUAL else Lateness.of(lateness_ns(run.events)),
+            axis=axis,
+            source={"axis": axis.told(), **outside.told(), "upgraded": _told(upgraded)},
+            differs=bool(difference),
+        )
+        report = judged(replayed, judging, redactor)
     folder, file = _written(expected.recorded, report.live, out, run.heard, redactor, secrets)
     heard = None if file.file is None else str(file.file)
     report = replace(report, upgraded=upgraded, hints=_hints(report), twice=difference, real_s=real_s, invocation=invocation)
