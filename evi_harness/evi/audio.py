@@ -51,6 +51,8 @@ class Places:
         self.pcm: Optional[Pcm] = _pcm_of_query(handshake.query) if handshake is not None else None
         self.has_header = False
         self._begun = False
+        # Nearly all frames are as long as the one before them: its size, its format, and how long it plays.
+        self._latest: Tuple[int, Optional[Pcm], int] = (0, None, 0)
 
     def find(self, kind: str, frame: Frame) -> Optional[AudioPlace]:
         """Find the audio of the next frame.
@@ -64,7 +66,7 @@ class Places:
             counts for the frames behind it; a header in the audio counts for its own frame too.
         """
         if kind == SENT and not frame.is_text:
-            pcm = self.pcm if self._heed_frame(frame) is not None else None
+            pcm = self.pcm if self._heed_frame(frame) else None
             return AudioPlace(_USER, 0, frame.size, base64=False, pcm=pcm, has_header=self.has_header)
         self.has_header = False
         return self._in_text(kind, frame) if frame.is_text else None
@@ -76,8 +78,18 @@ class Places:
             Nanoseconds, rounded down; None where the frame holds no audio or its length cannot be known.
         """
         if kind == SENT and not frame.is_text:
-            head = self._heed_frame(frame)
-            return None if head is None else self._length_ns(head, frame.size)
+            try:
+                head = frame.head
+            except AudioMissing:
+                self.has_header = False
+                return None
+            size = frame.size
+            # This is asked several times for each frame of a session. Nearly all are samples alone, as many as in the one before.
+            if self._begun and (not head or head[0] not in _FIRST_BYTES) and self._latest[0] == size and self._latest[1] is self.pcm:
+                self.has_header = False
+                return self._latest[2]
+            self._heed_header(head, size)
+            return self._length_ns(head, size)
         place = self.find(kind, frame)
         data = None if place is None else base64_bytes(frame.payload[place.start : place.stop])
         if data is None:
@@ -99,19 +111,18 @@ class Places:
         message = read(kind, frame)
         return isinstance(message.fields.get(_audio_field(kind, message.type)), str)
 
-    def _heed_frame(self, frame: Frame) -> Optional[bytes]:
-        """Heed the header that a binary frame may begin with; what stands there, None where that is lost with the audio."""
+    def _heed_frame(self, frame: Frame) -> bool:
+        """Heed the header that a binary frame may begin with; False where what stands there is lost with the audio."""
         try:
             head = frame.head
         except AudioMissing:
             self.has_header = False
-            return None
+            return False
         self._heed_header(head, frame.size)
-        return head
+        return True
 
     def _heed_header(self, head: bytes, size: int) -> None:
         """Heed the header that audio of so many bytes may begin with."""
-        # This is asked several times for each frame of a session, and nearly all of them are samples.
         if self._begun and (not head or head[0] not in _FIRST_BYTES):
             self.has_header = False
             return
@@ -133,7 +144,11 @@ class Places:
         if self.pcm is None:
             return None if size else 0
         found = samples_in(head, size) if self.has_header else None
-        return self.pcm.length_ns(size if found is None else found[2])
+        if found is not None:
+            return self.pcm.length_ns(found[2])
+        if self._latest[0] != size or self._latest[1] is not self.pcm:
+            self._latest = size, self.pcm, self.pcm.length_ns(size)
+        return self._latest[2]
 
     def _in_text(self, kind: str, frame: Frame) -> Optional[AudioPlace]:
         message = read(kind, frame)

@@ -77,7 +77,8 @@ def prompts(events: Sequence[Event]) -> Dict[int, Cause]:
             if message.type == "tool_call" and isinstance(identity, str):
                 calls[identity] = latest
         elif isinstance(event, Sent):
-            found[event.seq] = _prompt(read(SENT, event.frame), calls, latest)
+            # Nearly all that is sent is audio in binary frames, which need no reading.
+            found[event.seq] = _prompt(read(SENT, event.frame), calls, latest) if event.frame.is_text else _OPENED
         elif isinstance(event, Closed) and event.by == "app":
             found[event.seq] = latest
     return found
@@ -129,11 +130,11 @@ class _Walk:
         self._places = Places(event.handshake)
 
     def sent(self, event: Sent) -> None:
-        self._times[event.seq] = event.at_ns
         length_ns = self._places.length_ns(SENT, event.frame)
         if self._places.is_audio(SENT, event.frame):
             self._positions.add(event.at_ns, length_ns)
             return
+        self._times[event.seq] = event.at_ns
         message = read(SENT, event.frame)
         if message.type == "session_settings":
             self._settings.append(event.seq)

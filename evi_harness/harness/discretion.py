@@ -18,7 +18,7 @@ from evi_harness.replay.deviations import Deviation
 from evi_harness.replay.differences import Difference
 from evi_harness.replay.findings import Finding
 from evi_harness.replay.verdict import Verdict
-from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received, Sent
+from evi_harness.session.events import Closed, Event, Frame, Handshake, Note, Opened, Received, Sent
 from evi_harness.session.places import Place, SourceLine
 from evi_harness.session.protocols import Message
 from evi_harness.session.session import Session
@@ -70,15 +70,25 @@ def known_secrets(*sessions: Session) -> List[str]:
     found = [value for value in map(os.environ.get, _VARIABLES) if value]
     for session in sessions:
         for event in session.events:
-            found += [form for value in _values(event) for form in _forms(value)]
+            if not isinstance(event, (Sent, Received)) or _may_name(event.frame):
+                found += [form for value in _values(event) for form in _forms(value)]
     return [value for value in dict.fromkeys(found) if value != REDACTED]
+
+
+def _may_name(frame: Frame) -> bool:
+    """Whether a frame may have a secret's name: most have none, and to search a message costs less than to read it."""
+    if not frame.is_text:
+        return False
+    # As a string: a letter beyond ASCII may be a plain one in lower case, as the kelvin sign is. A name may be written with escapes.
+    text = frame.outline.decode("utf-8", "replace").lower()
+    return "\\u" in text or any(name in text for name in EVI.secret_names)
 
 
 def _values(event: Event) -> Iterator[str]:
     if isinstance(event, Opened):
         pairs = (*event.handshake.query, *event.handshake.headers)
         yield from (value for name, value in pairs if name.lower() in EVI.secret_names)
-    elif isinstance(event, (Sent, Received)) and event.frame.is_text:
+    elif isinstance(event, (Sent, Received)):
         yield from _named(EVI.read(event.kind, event.frame).fields)
     elif isinstance(event, Note):
         yield from _named(event.data)

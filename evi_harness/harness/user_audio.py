@@ -160,9 +160,12 @@ def sent_by(
     Returns:
         What speaks on the client's side besides the handler, and the microphone that is to be opened, if there is one.
     """
-    frames = RecordedUser(recorded, EVI, only_microphone=not built_in, closes=False)
+
+    def frames() -> RecordedUser:
+        return RecordedUser(recorded, EVI, only_microphone=not built_in, closes=False)
+
     if (callbacks.only_hears and not built_in) or audio.begins_ns is None:
-        return frames, None
+        return frames(), None
     why_not = audio.why_not or microphone_trouble()
     if why_not is None:
         microphone = Microphone(audio.begins_ns, lambda: sound.microphone.is_open, audio.allow_user_interrupt)
@@ -175,8 +178,8 @@ def sent_by(
 
     if built_in:
         tell()
-        return frames, None
-    return _Unopened(frames, max(audio.begins_ns, HANDLERS_TURN_NS), lambda: sound.microphone.is_open, tell), None
+        return frames(), None
+    return _Unopened(frames(), max(audio.begins_ns, HANDLERS_TURN_NS), lambda: sound.microphone.is_open, tell), None
 
 
 class _Nobody:

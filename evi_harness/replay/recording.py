@@ -91,6 +91,7 @@ class Lengths:
 
     def __init__(self, speed: Speed) -> None:
         self._speed = AS_RECORDED if speed is None else speed
+        self._changes = speed is not None and speed != 1
         self._spoken_ns = 0
 
     def next_ns(self, length_ns: Optional[int]) -> Optional[int]:
@@ -99,8 +100,9 @@ class Lengths:
         Args:
             length_ns: How long it was spoken, None where that cannot be known.
         """
-        if length_ns is None:
-            return None
+        # As recorded there is nothing to round, and this is asked for each frame of audio.
+        if length_ns is None or not self._changes:
+            return length_ns
         before_ns = self._lasts_ns()
         self._spoken_ns += length_ns
         return self._lasts_ns() - before_ns

@@ -32,11 +32,14 @@ def rejections(recorded: Session, live: Session, dialect: Dialect) -> List[Findi
         One finding a message, in time, with the rules that it breaks, and where it was sent as far as notes tell. A fault is not told as
         often as the recording has the same.
     """
+    rejected = dialect.rejected(live.events)
+    if not rejected:
+        return []
     known: Counts[str] = Counter(why for one in dialect.rejected(recorded.events).values() for why in one)
     sent = {event.seq: event for event in live.sent}
     notes, sources = senders(live), Sources(live.notes)
     found = []
-    for seq, reasons in dialect.rejected(live.events).items():
+    for seq, reasons in rejected.items():
         new = [why for why in reasons if not known[why]]
         known.subtract(set(reasons) - set(new))
         if new:

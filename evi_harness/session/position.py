@@ -49,15 +49,18 @@ class Positions:
         Returns:
             The position at this frame, in nanoseconds.
         """
-        first = self._times[0] if self._times else at_ns
         if length_ns is None:
             self._all_known = False
-        self._sent_ns += length_ns or 0
-        position = at_ns - first + (length_ns or 0)
-        if self._all_known:
-            position = max(position, self._sent_ns)
+        n_ns = length_ns or 0
+        self._sent_ns += n_ns
+        position = n_ns
         if self._positions:
-            position = max(position, self._positions[-1])
+            # Plain comparisons: this is done for each frame of audio, wherever it is looked at.
+            position = at_ns - self._times[0] + n_ns
+            if position < self._positions[-1]:
+                position = self._positions[-1]
+        if self._all_known and position < self._sent_ns:
+            position = self._sent_ns
         self._positions.append(position)
         self._times.append(at_ns)
         self._begins.append(None if length_ns is None else position - length_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Optional, Tuple
 
 from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received, Sent
@@ -27,7 +28,7 @@ class Session:
     missing: Tuple[str, ...] = ()
     name: str = ""
 
-    @property
+    @cached_property
     def opened(self) -> Optional[Opened]:
         """The opening, None in a session that was cut before it."""
         return next((event for event in self.events if isinstance(event, Opened)), None)
@@ -37,22 +38,22 @@ class Session:
         """What the client asked for, None where the opening is not known."""
         return None if self.opened is None else self.opened.handshake
 
-    @property
+    @cached_property
     def closed(self) -> Optional[Closed]:
         """The close, None where it was not seen."""
         return next((event for event in reversed(self.events) if isinstance(event, Closed)), None)
 
-    @property
+    @cached_property
     def sent(self) -> Tuple[Sent, ...]:
         """What the app sent, in time."""
         return tuple(event for event in self.events if isinstance(event, Sent))
 
-    @property
+    @cached_property
     def received(self) -> Tuple[Received, ...]:
         """What reached the app, in time."""
         return tuple(event for event in self.events if isinstance(event, Received))
 
-    @property
+    @cached_property
     def notes(self) -> Tuple[Note, ...]:
         """What was observed besides, in time."""
         return tuple(event for event in self.events if isinstance(event, Note))

@@ -60,11 +60,12 @@ class StoredFrame(Frame):
         line = self._line
         if line.payload is not None:
             return line.payload.length
-        body = memoryview(line.json).nbytes if line.json is not NO_JSON else len(codec.body_of(line))
         cut = line.audio
-        if cut is None:
-            return body
-        return body + (cut.size if cut.size is not None else len(cut.head) + cut.length + len(cut.tail))
+        n_audio = 0 if cut is None else cut.size if cut.size is not None else len(cut.head) + cut.length + len(cut.tail)
+        if line.json is not NO_JSON:
+            return n_audio + memoryview(line.json).nbytes
+        # Most frames are all audio, and this is asked several times for each.
+        return n_audio if line.text is None and line.base64 is None else n_audio + len(codec.body_of(line))
 
     @property
     def outline(self) -> bytes:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from evi_harness.evi.dialect import EVI
@@ -8,6 +10,7 @@ from evi_harness.replay.deviations import Deviation
 from evi_harness.replay.differences import ABSENT, Difference
 from evi_harness.replay.findings import Finding
 from evi_harness.replay.verdict import Verdict
+from evi_harness.session.events import TEXT, Frame, Sent
 from evi_harness.session.places import Place, SourceLine
 from evi_harness.session.protocols import Message
 
@@ -37,6 +40,14 @@ def test_what_stands_under_a_secret_name_is_secret(session_of, rows, options):
     session = session_of(rows, **options)
     assert KEY in known_secrets(session)
     assert redactor_for(session).string(f"with {KEY} in it") == "with [redacted] in it"
+
+
+@pytest.mark.parametrize("name", ["Api_Key", "\\u0061pi_key", "api_\u212aey", "\\u0041PI_KEY"], ids=["case", "escaped", "kelvin", "both"])
+def test_a_secret_name_is_known_however_it_is_written(session_of, name):
+    """As JSON readers read it: with escapes, in another case, with a letter whose lower case is the plain one."""
+    session = session_of([])
+    frame = Frame(TEXT, f'{{"type": "x", "{name}": "{KEY}"}}'.encode())
+    assert known_secrets(replace(session, events=(*session.events, Sent(seq=1, at_ns=1, frame=frame)))) == [KEY]
 
 
 def test_the_runs_own_keys_are_secret(monkeypatch):

@@ -13,7 +13,7 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.session.wav import Pcm
 
@@ -69,7 +69,7 @@ class Piece:
     at_ns: int
     end_ns: int
     pcm: Pcm
-    samples: bytes
+    samples: Union[bytes, memoryview]
     stream: int = 0
     number: int = 0
 
@@ -103,9 +103,9 @@ class ReceivedAudio:
 
     def __init__(self, chunks: Iterable[Chunk]) -> None:
         self.chunks: Sequence[Chunk] = tuple(chunks)
-        mono = [folded(chunk.samples, chunk.pcm.channels) for chunk in self.chunks]
-        self.data = b"".join(mono)
-        self.starts: List[int] = [0, *accumulate(len(one) // 2 for one in mono)]
+        self._mono = [folded(chunk.samples, chunk.pcm.channels) for chunk in self.chunks]
+        self.data = b"".join(self._mono)
+        self.starts: List[int] = [0, *accumulate(len(one) // 2 for one in self._mono)]
         self._times = [chunk.at_ns for chunk in self.chunks]
         self._table: Optional[Dict[bytes, List[int]]] = None
         self._copies: Optional[Dict[bytes, List[int]]] = None
@@ -145,12 +145,9 @@ class ReceivedAudio:
         """The indexes of all chunks that have the samples of one, itself included."""
         if self._copies is None:
             self._copies = {}
-            for number in range(len(self.chunks)):
-                self._copies.setdefault(self._mono(number), []).append(number)
-        return self._copies[self._mono(index)]
-
-    def _mono(self, index: int) -> bytes:
-        return self.data[2 * self.starts[index] : 2 * self.starts[index + 1]]
+            for number, samples in enumerate(self._mono):
+                self._copies.setdefault(samples, []).append(number)
+        return self._copies[self._mono[index]]
 
     @property
     def table(self) -> Mapping[bytes, Sequence[int]]:
