@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.harness.checkouts import checkouts, git, run_here
 from evi_harness.harness.ci import without_ci
 from evi_harness.harness.configuration import load_configuration
 from evi_harness.harness.gate import SAVE_BASELINE, GateOptions, load_baseline, rules_for
@@ -90,39 +91,20 @@ def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[Side, Si
     if not command:
         hint = "Put it behind --, as in: ab --a-rev main --b-rev HEAD -- evi-harness replay …"
         raise UsageError("there is no command to run in the revisions", hint=hint)
-    top = Path(_git("rev-parse", "--show-toplevel"))
+    top = Path(git("rev-parse", "--show-toplevel"))
     below = Path.cwd().resolve().relative_to(top.resolve())
     ids = [_commit(revision) for revision in (a, b)]
-    with tempfile.TemporaryDirectory(prefix="evi-harness-ab-") as scratch:
-        places = [Path(scratch) / "a", Path(scratch) / "b"]
-        try:
-            for place, id_ in zip(places, ids):
-                _git("worktree", "add", "--detach", "--force", str(place), id_)
-            old, new = (Side(f"{name} ({id_[:10]})", tuple(command), place / below) for name, id_, place in zip((a, b), ids, places))
-            yield old, new
-        finally:
-            for place in places:
-                if place.exists():
-                    _git("worktree", "remove", "--force", str(place))
+    with checkouts(ids) as places:
+        old, new = (Side(f"{name} ({id_[:10]})", tuple(command), place / below) for name, id_, place in zip((a, b), ids, places))
+        yield old, new
 
 
 def _commit(revision: str) -> str:
     try:
-        return _git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+        return git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
     except EviHarnessError:
         hint = "Name one that `git log` shows. In CI, fetch the history: a shallow clone has the last commit alone."
         raise EviHarnessError(f"there is no commit {revision!r} in this repository", hint=hint) from None
-
-
-def _git(*words: str) -> str:
-    try:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, check=True)  # noqa: S603, S607 - no shell; the developer's own git
-    except OSError as error:
-        raise EviHarnessError(f"git cannot be run: {error.strerror or error}", hint="Install git, or give --a and --b commands.") from None
-    except subprocess.CalledProcessError as error:
-        hint = "Name two revisions that `git rev-parse` knows, in a repository."
-        raise EviHarnessError(f"git {words[0]} failed: {error.stderr.strip()}", hint=hint) from None
-    return done.stdout.strip()
 
 
 def compare_sides(
@@ -206,7 +188,7 @@ def _run(side: Side, timeout_s: float) -> Run:
 def _finish(side: Side, environment: Mapping[str, str], timeout_s: float) -> None:
     told = shlex.join(side.command)
     try:
-        done = subprocess.run(  # noqa: S603 - no shell; running it is what was asked for
+        done = run_here(
             side.command,
             cwd=side.folder,
             env=environment,
@@ -216,7 +198,6 @@ def _finish(side: Side, environment: Mapping[str, str], timeout_s: float) -> Non
             text=True,
             errors="replace",
             timeout=timeout_s,
-            check=False,
         )
     except subprocess.TimeoutExpired:
         raise EviHarnessError(f"{told!r} took longer than {timeout_s:g} s", where=side.place, hint="Give --run-timeout more.") from None
