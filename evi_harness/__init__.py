@@ -7,10 +7,42 @@ a room; no module of the package imports from here.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Dict, List
+import sys
 
-from evi_harness.version import __version__
+
+def _is_command() -> bool:
+    """Whether this process is the ``evi-harness`` command, or ``python -m evi_harness``, and only begins to load it."""
+    name = sys.argv[0] if sys.argv else ""
+    return name == "-m" or name.replace("\\", "/").rpartition("/")[2] == "evi-harness"
+
+
+def has_started() -> None:
+    """Have Ctrl+C be an exception again: the command has begun and takes it."""
+    import _signal  # type: ignore[import-not-found]
+
+    if _signal.getsignal(_signal.SIGINT) is _interrupted:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
+def _interrupted(*_: object) -> None:
+    """End the command, of which nothing has begun yet, as a whole command ends then."""
+    import os
+
+    os.write(2, b"\ninterrupted\n" if os.isatty(2) else b"interrupted\n")
+    os._exit(130)
+
+
+if _is_command():
+    # Before anything else is loaded: from here on no moment is left in which Ctrl+C shows a traceback.
+    import _signal
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _interrupted)
+
+from importlib import import_module  # noqa: E402 - Ctrl+C comes first
+from typing import TYPE_CHECKING, Any, Dict, List  # noqa: E402 - likewise
+
+from evi_harness.version import __version__  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
     from evi_harness.errors import EviHarnessError

@@ -1,7 +1,7 @@
 """The command line: ``evi-harness COMMAND``. One module a command; each parses, calls one function of the harness, prints, returns a code.
 
-Exit codes: 0 passed, 1 ran and failed, 2 usage, 3 could not run, 130 interrupted. Rules of living here: what a user got wrong is told
-in a sentence, never in a traceback; nothing heavy is imported before a command needs it.
+Exit codes: 0 passed, 1 ran and failed, 2 usage, 3 could not run, 4 inconclusive, 130 interrupted. Rules of living here: what a user got
+wrong is told in a sentence, never in a traceback; nothing heavy is imported before a command needs it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,11 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from contextlib import suppress
 from typing import List, Optional
 
-__all__ = ["main"]
+from evi_harness.cli.failing import guarded, tell
 
-INTERRUPTED = 130
-# What a shell reports of a program that wrote to a pipe nobody reads, such as "| head".
-BROKEN_PIPE = 141
+__all__ = ["main"]
 
 
 def main(args: Optional[List[str]] = None) -> int:
@@ -28,24 +25,10 @@ def main(args: Optional[List[str]] = None) -> int:
     Returns:
         The exit code.
     """
-    code = _told(args)
+    code = guarded(lambda: _interruptible(args), ends=args is None)
     if args is None:
         _end_with(code)
     return code
-
-
-def _told(args: Optional[List[str]]) -> int:
-    try:
-        _put_up_with_any_text()
-        return _run(args)
-    except KeyboardInterrupt:
-        # A terminal shows ^C; what is told stands on a line of its own. click may not be there yet.
-        print("\ninterrupted" if sys.stderr.isatty() else "interrupted", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Python would flush the pipe once more at exit and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
 
 
 def _end_with(code: int) -> None:
@@ -77,12 +60,10 @@ def _ignore_taken() -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _put_up_with_any_text() -> None:
-    """Have what an output cannot encode written as an escape: a session may hold what a terminal's encoding does not."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+def _interruptible(args: Optional[List[str]]) -> int:
+    # From here on Ctrl+C is an exception that ``guarded`` takes; until now the package has taken it.
+    sys.modules["evi_harness"].has_started()
+    return _run(args)
 
 
 def _run(args: Optional[List[str]]) -> int:
@@ -97,24 +78,16 @@ def _run(args: Optional[List[str]]) -> int:
         # A report says by which command it was made; click takes what it reads out of the list.
         with evi_harness.make_context("evi-harness", list(words), obj=tuple(words)) as context:
             code = evi_harness.invoke(context)
-        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as end:
-        sys.stdout.flush()
         return end.exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        # The harness tells its own in sentences; what is left is the output.
-        with suppress(OSError):
-            click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 3
     except EviHarnessError as error:
-        click.echo(f"error: {_for_a_terminal(str(error))}", err=True)
+        tell(f"error: {_for_a_terminal(str(error))}")
         return error.exit_code
 
 

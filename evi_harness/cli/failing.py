@@ -1,0 +1,119 @@
+"""How a command ends that does not come to its end: what is told, where that can be told, and the exit code.
+
+Exit codes: 3 where the output cannot be written, or the fault is ours; 130 for Ctrl+C; 141 where nobody reads the output any more.
+
+Rules of living here: a line for people, never a traceback unless it is asked for; what standard error cannot take is lost without a word.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import errno
+import os
+import sys
+from contextlib import suppress
+from typing import Callable
+
+__all__ = ["BROKEN_PIPE", "COULD_NOT_RUN", "INTERRUPTED", "TRACEBACK", "guarded", "have_streams", "tell"]
+
+COULD_NOT_RUN = 3
+INTERRUPTED = 130
+# What a shell reports of a program that wrote to a pipe nobody reads, such as "| head".
+BROKEN_PIPE = 141
+# Set to anything, it has the traceback of a fault of ours shown.
+TRACEBACK = "EVI_HARNESS_TRACEBACK"
+
+# What a write to standard output fails with, and nothing else that is done with neither a file nor a name.
+_OF_OUTPUT = frozenset({errno.EBADF, errno.EIO, errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.ENXIO})
+
+
+def guarded(act: Callable[[], int], *, ends: bool = False) -> int:
+    """Do the work of a command; whatever comes out of it becomes an exit code.
+
+    Args:
+        act: Does it, and gives its exit code.
+        ends: Whether the process ends behind it.
+    """
+    try:
+        have_streams()
+        code = act()
+        # Here, and not where Python ends: that could tell of nothing any more.
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        if ends:
+            # Whoever goes on pressing has been heard.
+            _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+        # A terminal shows ^C; what is told stands on a line of its own.
+        tell("\ninterrupted" if _is_terminal() else "interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _nowhere("stdout", "stderr")
+        return BROKEN_PIPE
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is no verdict
+        tell(f"error: {_what(error)}")
+        if os.environ.get(TRACEBACK):
+            _show_traceback()
+        _nowhere("stdout")
+        return COULD_NOT_RUN
+
+
+def _what(error: BaseException) -> str:
+    """What is wrong where an exception comes out of a command: the harness tells its own, and users' mistakes, in sentences of theirs."""
+    if isinstance(error, OSError) and error.filename is None and error.errno in _OF_OUTPUT:
+        return f"the output cannot be written: {error.strerror}"
+    first = (str(error).strip().splitlines() or [""])[0]
+    said = f"{type(error).__name__}{f': {first}' if first else ''}"
+    return f"this is a fault of evi-harness: {_plain(said)}; {TRACEBACK}=1 shows where it comes from"
+
+
+def have_streams() -> None:
+    """Give the process the streams that it was started without: what is opened next would take their place, and be written to."""
+    for number, (name, mode) in enumerate((("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))):
+        if getattr(sys, name) is not None:
+            continue
+        descriptor = os.open(os.devnull, mode)
+        if descriptor != number:
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        # Standard output is for reading: writing to it fails, as writing to a closed one does.
+        setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            # A session may hold what a terminal's encoding does not.
+            reconfigure(errors="backslashreplace")
+
+
+def tell(line: str) -> None:
+    """Write a line to standard error, if it can be written to."""
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - click may not be there yet
+
+
+def _show_traceback() -> None:
+    import traceback
+
+    with suppress(OSError, ValueError):
+        traceback.print_exc()
+        sys.stderr.flush()
+
+
+def _is_terminal() -> bool:
+    with suppress(OSError, ValueError, AttributeError):
+        return sys.stderr.isatty()
+    return False
+
+
+def _nowhere(*names: str) -> None:
+    """Lead streams nowhere: Python flushes them once more at its end, and would complain."""
+    for name in names:
+        with suppress(OSError, ValueError, AttributeError):
+            descriptor = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(descriptor, getattr(sys, name).fileno())
+            os.close(descriptor)
+
+
+def _plain(text: str) -> str:
+    """A text without what would move a cursor."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
