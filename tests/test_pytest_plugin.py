@@ -524,7 +524,7 @@ def test_a_baseline_fails_the_run_that_became_slower(run: Run, pytester: pytest.
     kept = run("--evi-save-baseline", "base.json")
     kept.assert_outcomes(passed=2)
     assert kept.ret == 0
-    assert f"written to {pytester.path / 'base.json'}" in said(kept)
+    assert "written to base.json" in said(kept)
     again = run("--evi-baseline", "base.json")
     assert again.ret == 0, said(again)
     assert "handle each: 120.000 ms → 120.000 ms" in said(again)
@@ -533,7 +533,7 @@ def test_a_baseline_fails_the_run_that_became_slower(run: Run, pytester: pytest.
     slower = run("--evi-baseline", "base.json", "--evi-save-baseline", "base.json")
     slower.assert_outcomes(passed=2)
     assert slower.ret == pytest.ExitCode.TESTS_FAILED
-    assert f"baseline   not written to {pytester.path / 'base.json'}: " in said(slower)
+    assert "baseline   not written to base.json: " in said(slower)
     assert (pytester.path / "base.json").read_bytes() == before
     assert re.search(r"REGRESSED +handle each: 120\.000 ms → 121\.000 ms .* at test_measured\.py::test_app( \(2\))? turn 1", said(slower))
     monkeypatch.setenv("BROKEN", "1")

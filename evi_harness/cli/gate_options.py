@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Mapping, Sequence
 
 import click
 
-from evi_harness.cli.report_files import in_a_folder
+from evi_harness.cli.report_files import absolute, in_a_folder
 from evi_harness.errors import EviHarnessError
 
 __all__ = ["NAMES", "ci_options", "comparing_options", "gate_options"]
@@ -42,7 +42,7 @@ _GATE = (
         multiple=True,
         help="Fail unless this holds, as in 'turn_gap: p(95)<1200'; in ms, unless a unit stands behind it. May be given again.",
     ),
-    click.option("--baseline", type=_FILE, metavar="FILE", help="Compare what is measured with this baseline."),
+    click.option("--baseline", type=_FILE, callback=absolute, metavar="FILE", help="Compare what is measured with this baseline."),
     click.option(
         "--save-baseline",
         type=click.Path(writable=True, path_type=Path),

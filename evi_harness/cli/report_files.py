@@ -6,6 +6,7 @@ Rules of living here: what cannot be written is refused before a command does it
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, TypeVar
 
@@ -13,7 +14,7 @@ import click
 
 from evi_harness.errors import EviHarnessError
 
-__all__ = ["STANDARD_OUTPUT", "in_a_folder", "json_option", "report_option", "write_json", "write_text"]
+__all__ = ["STANDARD_OUTPUT", "absolute", "in_a_folder", "json_option", "report_option", "write_json", "write_text"]
 
 # With a report there, people read standard error.
 STANDARD_OUTPUT = "-"
@@ -25,7 +26,14 @@ def in_a_folder(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """Refuse, as a callback of an option, a file whose folder is not there."""
     if value is not None and str(value) != STANDARD_OUTPUT and not Path(value).parent.is_dir():
         raise click.BadParameter(f"{str(Path(value).parent)!r} is no folder.", ctx, param)
-    return value
+    return absolute(ctx, param, value)
+
+
+def absolute(ctx: click.Context, param: click.Parameter, value: Any) -> Any:  # noqa: ARG001 - the signature is click's
+    """Make a path absolute, as a callback of an option: an app may change the working directory before anything is written there."""
+    if value is None or str(value) == STANDARD_OUTPUT:
+        return value
+    return type(value)(os.path.abspath(value))  # noqa: PTH100 - resolve() would follow links
 
 
 def report_option(flag: str, parameter: str, told: str) -> Callable[[_Command], _Command]:
@@ -78,7 +86,9 @@ def write_text(name: str, text: str) -> None:
     if name == STANDARD_OUTPUT:
         click.echo(text, nl=False)
         return
+    from evi_harness.harness.folders import near
+
     try:
         Path(name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise EviHarnessError(f"the report cannot be written: {error.strerror}", where=name) from None
+        raise EviHarnessError(f"the report cannot be written: {error.strerror}", where=near(name)) from None

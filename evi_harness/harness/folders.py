@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import shutil
 import uuid
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import List, Union
+from types import TracebackType
+from typing import List, Optional, Type, Union
 
 from evi_harness.errors import SessionUnwritable, UsageError
 
-__all__ = ["DEFAULT_OUT", "MAX_NAME_LENGTH", "SessionsFolder", "new_folder", "now_utc", "possible_name", "require_name"]
+__all__ = [
+    "DEFAULT_OUT",
+    "MAX_NAME_LENGTH",
+    "SessionsFolder",
+    "WholeFolder",
+    "is_being_made",
+    "near",
+    "new_folder",
+    "now_utc",
+    "possible_name",
+    "require_name",
+]
 
 DEFAULT_OUT = "sessions"
 # File systems take names of 255 bytes, some of 143; the time, a number, and what a folder is called while it is made come on top.
@@ -20,6 +35,8 @@ _LONGEST_BESIDE = len(".20260102T030405Z-") + len(".9999") + len(".01234567.new"
 
 _TIME = re.compile(r"^20\d{6}T\d{6}Z-")
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+# As the writer of a session has it.
+_BEING_MADE = ".new"
 _NEVER_IN_A_NAME = re.compile(r"[/\x00-\x1f\x7f]")
 
 
@@ -41,6 +58,69 @@ def new_folder(out: Union[str, Path], name: str) -> Path:
         number += 1
         folder = Path(out) / f"{stem}.{number}"
     return folder
+
+
+class WholeFolder:
+    """A folder below ``out`` that is there whole or not at all: it is written under a hidden name, and gets its own when the block ends.
+
+    For a session that is written when all of it is known; one that is recorded is there from its first moment on. Where the block fails,
+    nothing is left.
+
+    Args:
+        out: The folder of sessions.
+        name: What to call the session; see ``possible_name``.
+
+    Attributes:
+        folder: Where to write it; once the block has ended, where it is.
+
+    Raises:
+        SessionUnwritable: At the end of the block: it cannot be written. It is called by the name that it would have got.
+    """
+
+    def __init__(self, out: Union[str, Path], name: str) -> None:
+        self._out = out
+        self._name = name
+        self.folder = Path(out) / f".evi-harness-{uuid.uuid4().hex[:8]}{_BEING_MADE}"
+
+    def __enter__(self) -> WholeFolder:
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        made, folder = self.folder, new_folder(self._out, self._name)
+        try:
+            if isinstance(error, SessionUnwritable):
+                raise SessionUnwritable(error.what, where=(error.where or "").replace(made.name, folder.name), hint=error.hint) from None
+            if error is None:
+                self.folder = _renamed(made, self._out, self._name)
+        except OSError as failure:
+            raise SessionUnwritable(f"the session cannot be written: {failure.strerror or failure}", where=str(folder)) from None
+        finally:
+            # Nothing is there any more where all went well.
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def _renamed(made: Path, out: Union[str, Path], name: str) -> Path:
+    while True:
+        folder = new_folder(out, name)
+        try:
+            made.rename(folder)
+        except OSError as error:
+            # Another process has taken the name meanwhile.
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+        else:
+            return folder
+
+
+def is_being_made(name: str) -> bool:
+    """Whether a folder's name is one under which a folder is made: what is left of one where the machine stopped is no session."""
+    return name.startswith(".") and name.endswith(_BEING_MADE)
+
+
+def near(path: Union[str, Path]) -> str:
+    """A path as people would type it here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith(os.pardir) else relative
 
 
 def possible_name(name: str) -> str:

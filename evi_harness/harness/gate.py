@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from evi_harness.errors import UsageError
 from evi_harness.harness.configuration import Configuration, load_configuration
 from evi_harness.harness.discretion import redactor_for
-from evi_harness.harness.folders import now_utc
+from evi_harness.harness.folders import near, now_utc
 from evi_harness.harness.latency import measure_session
 from evi_harness.harness.speech import AUTO
 from evi_harness.measure.baseline import Baseline, Run, baseline_json, is_played, merged, read_baseline_json, run_of
@@ -175,8 +175,8 @@ class Gate:
             return report
         why = _unkept(report) if keep else _FAILED_RUN
         if why:
-            return replace(report, not_saved=f"{self._save_to}: {why}")
-        return replace(report, saved=str(save_baseline(self._save_to, runs, redact)))
+            return replace(report, not_saved=f"{near(self._save_to)}: {why}")
+        return replace(report, saved=near(save_baseline(self._save_to, runs, redact)))
 
     def _compared(self, runs: Sequence[Run]) -> Tuple[Comparison, ...]:
         """Runs beside the baseline; of the configuration's only what both are about: it may be one of the other family."""

@@ -10,6 +10,7 @@ from typing import Callable, Dict, Iterable, List, Sequence, Set, Union
 from evi_harness.errors import EviHarnessError, SessionUnreadable
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.discretion import Discreet, discreet_session, redactor_for
+from evi_harness.harness.folders import is_being_made
 from evi_harness.report import listing
 from evi_harness.report.check import Checked, CheckReport
 from evi_harness.report.plain import printable
@@ -50,6 +51,8 @@ def _below(place: Path, marks: Set[str], damaged: bool) -> List[Path]:
             folders.append(Path(folder))
             # A session folder holds no sessions.
             below.clear()
+        # What was left unfinished under a hidden name is none.
+        below[:] = [name for name in below if not is_being_made(name)]
     return sorted([*folders, *refused] if damaged else folders)
 
 

@@ -35,17 +35,17 @@ def test_nothing_is_asked(monkeypatch):
 
 
 def test_all_is_asked():
-    """By the names that the harness has."""
+    """By the names that the harness has; files by paths that do not depend on the working directory, which an app may change."""
     words = "--gate a --gate b --baseline b.json --save-baseline n.json --job-noise 0 --inconclusive pass --gate-seed 7 --false-alarm 0.05"
     gate, ci = asked(*words.split(), "--least-effect", "3%", "--junit", "j.xml", "--summary", "s.md")
-    assert GateOptions(**gate) == GateOptions(("a", "b"), Path("b.json"), Path("n.json"), "pass", 7, 0.05, 0.0, "3%")
-    assert ci == {"junit_file": Path("j.xml"), "summary_file": Path("s.md")}
+    assert GateOptions(**gate) == GateOptions(("a", "b"), Path("b.json").absolute(), Path("n.json").absolute(), "pass", 7, 0.05, 0.0, "3%")
+    assert ci == {"junit_file": Path("j.xml").absolute(), "summary_file": Path("s.md").absolute()}
 
 
 def test_a_folder_for_baselines_may_come_from_outside(monkeypatch):
     """So that `ab` gets at what is measured below its commands."""
     monkeypatch.setenv("EVI_HARNESS_SAVE_BASELINE", "folder")
-    assert asked()[0]["save_baseline"] == Path("folder")
+    assert asked()[0]["save_baseline"] == Path("folder").absolute()
 
 
 def test_every_parameter_is_named():

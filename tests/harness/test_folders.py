@@ -7,7 +7,17 @@ import pytest
 
 from evi_harness.errors import SessionUnwritable, UsageError
 from evi_harness.harness import folders
-from evi_harness.harness.folders import MAX_NAME_LENGTH, SessionsFolder, new_folder, now_utc, possible_name, require_name
+from evi_harness.harness.folders import (
+    MAX_NAME_LENGTH,
+    SessionsFolder,
+    WholeFolder,
+    is_being_made,
+    new_folder,
+    now_utc,
+    possible_name,
+    require_name,
+)
+from evi_harness.harness.sessions import find_sessions
 
 
 def test_now_is_utc_with_microseconds():
@@ -149,3 +159,41 @@ def test_a_place_with_room_for_short_names_alone_is_refused(tmp_path):
     with pytest.raises(SessionUnwritable, match="too long"), SessionsFolder(out, "there"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_whole_folder_appears_when_it_is_written(tmp_path):
+    """Under its own name; until then it has another, which is no session's. Two of one name get two."""
+    with WholeFolder(tmp_path, "weather") as one, WholeFolder(tmp_path, "weather") as other:
+        for place in (one, other):
+            place.folder.mkdir()
+            (place.folder / "session.json").write_text("{}", encoding="utf-8")
+        assert [is_being_made(path.name) for path in tmp_path.iterdir()] == [True, True]
+        assert find_sessions([tmp_path]) == [tmp_path]
+    assert find_sessions([tmp_path]) == sorted([one.folder, other.folder]) == sorted(tmp_path.iterdir())
+    assert other.folder.name.endswith("-weather")
+    assert one.folder.name.startswith(other.folder.name)
+
+
+def half_written(out, error):
+    """Begin to write, and fail."""
+    with WholeFolder(out, "weather") as place:
+        (place.folder / "payloads").mkdir(parents=True)
+        raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError], ids=lambda one: one.__name__)
+def test_of_a_folder_that_was_not_written_nothing_is_left(tmp_path, error):
+    """Whatever kept it from that."""
+    with pytest.raises(error):
+        half_written(tmp_path, error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_called_by_its_own_name(tmp_path):
+    """Nobody has heard of the other."""
+    with pytest.raises(SessionUnwritable) as refused, WholeFolder(tmp_path, "weather") as place:
+        raise SessionUnwritable("the disk is full", where=str(place.folder / "user.wav"), hint="Make room.")
+    assert re.fullmatch(rf"{re.escape(str(tmp_path))}/\d{{8}}T\d{{6}}Z-weather/user.wav", refused.value.where)
+    assert (refused.value.what, refused.value.hint) == ("the disk is full", "Make room.")
+    with pytest.raises(SessionUnwritable, match="weather: the session cannot be written"), WholeFolder(tmp_path, "weather"):
+        pass
