@@ -33,6 +33,7 @@ FIXTURES = ROOT / "fixtures"
 HANDLERS = FIXTURES / "handlers"
 WEATHER = ROOT / "sessions" / "weather"
 DEMO = ROOT / "sessions" / "demo"
+TYPED = ROOT / "sessions" / "typed"
 DAMAGES: Dict[str, Any] = json.loads((FIXTURES / "damaged" / "expected.json").read_text(encoding="utf-8"))
 
 # A value that stands nowhere else, as the key of the environment.
@@ -234,6 +235,11 @@ OUTCOMES: Dict[str, Outcome] = {
     "plays_on": Outcome(findings=("plays_on",), says="audio of the interrupted reply was handed on", session=DEMO),
     "prints_key": Outcome(findings=("raised",), says="X-Hume-Api-Key: [redacted]"),
     "swallows": Outcome(findings=("swallowed", "swallowed"), says="started by on_message, raised LookupError: no forecast for 27 letters"),
+    "ends": Outcome(findings=("exits",), says="a task, started by on_message, raised SystemExit, which ends the app", session=TYPED),
+    "stops_loop": Outcome(findings=("stops_loop",), says="stops_loop.py:17 in answer", session=TYPED),
+    "cancels_all": Outcome(findings=("cancels_tasks",), says="cancels_all.py:18 in answer", session=TYPED),
+    "exits_at_end": Outcome(findings=("exits_at_end",), says="exits_at_end.py:16 in on_close", session=TYPED),
+    "forks": Outcome(findings=("forked_child",), says="forks.py:17 in answer", session=TYPED),
     "leaks": Outcome(findings=("leaked_task",), says="the task App.tick, started by on_open at "),
     "leaves_thread": Outcome(findings=("leaked_thread",), says="the thread counting, started by on_open at ", timeout_s=60.0),
     "forgets_await": Outcome(findings=("never_awaited", "never_awaited"), says="the coroutine App.save, made at "),
@@ -330,8 +336,8 @@ def test_every_handler_is_in_a_table() -> None:
     assert broken == {*OUTCOMES, *REFUSED} - {"weather", "listen", "guide", "iterates", "receives", "listens", "counts", "softer"}
 
 
-# Told of the recording, of another thread's doing, and of replies shorter than those of the sessions here.
-NOT_OF_A_HANDLER = {"unparseable", "own_loop", "unjudged_audio"}
+# Told of the recording, of another thread's doing, of replies shorter than those of the sessions here, and of a process that is gone.
+NOT_OF_A_HANDLER = {"unparseable", "own_loop", "unjudged_audio", "crashed"}
 
 
 def test_the_table_of_hits_and_misses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -211,7 +211,7 @@ def test_every_note_is_in_the_format_page() -> None:
     table = page[page.index("| name | of | data | said by |") :].split("\n\n", 1)[0]
     listed = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     calls = re.compile(
-        r"(?:\.note|\._observed|Remark|Fault)\(\s*\"(\w+)\"|\bNote\([^\"\n]*\"(\w+)\"|name = \"(\w+)\" if [^\n]*else \"(\w+)\""
+        r"(?:\.note|\.tell|\._observed|Remark|Fault)\(\s*\"(\w+)\"|\bNote\([^\"\n]*\"(\w+)\"|name = \"(\w+)\" if [^\n]*else \"(\w+)\""
     )
     # The recorder makes its note itself, since no journal is at hand; what blocks the loop brings the name of its note along.
     written = {"dropped", "blocked", "playback_stall"}

@@ -14,7 +14,7 @@ import functools
 import queue
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from evi_harness.audio.cadence import AT_ITS_RATE, Cadence, Clock, Speed
 from evi_harness.session.wav import Pcm
@@ -78,6 +78,10 @@ class Playback:
         # Where each span of audio begins in the samples, and its index among the spans.
         self._starts: List[int] = []
         self._indexes: List[int] = []
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """What another process can have of it: all but the app's callback."""
+        return {**vars(self), "callback": None}
 
     @property
     def samples(self) -> bytes:

@@ -14,6 +14,8 @@ from contextlib import ExitStack
 from types import FrameType, TracebackType
 from typing import Any, Callable, Dict, Optional, Type
 
+from evi_harness.live.ending import UsersInterrupt
+
 __all__ = ["Interrupts"]
 
 # Windows has no SIGHUP.
@@ -86,7 +88,7 @@ class Interrupts:
         if self._is_over:
             return
         if self._loop is None or self._loop.is_closed() or (self._may_block and self.n - self._n_noticed > 1):
-            raise KeyboardInterrupt
+            raise UsersInterrupt
         self._loop.call_soon_threadsafe(self._notice)
 
     def _notice(self) -> None:

@@ -7,11 +7,10 @@ recorded is completed, and told before what went wrong. Nothing that is printed 
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable, List, Mapping, Optional
 
@@ -27,11 +26,15 @@ from evi_harness.harness.devices import INPUT, OUTPUT, Device, choose_device, li
 from evi_harness.harness.discretion import redactor_for
 from evi_harness.harness.endpoint import Endpoint
 from evi_harness.harness.environment import Settings, api_key_for, endpoint_for, load_environment
-from evi_harness.harness.folders import DEFAULT_OUT, SessionsFolder, require_name
+from evi_harness.harness.folders import DEFAULT_OUT, SessionsFolder, near, require_name
 from evi_harness.harness.heard_audio import Heard, HeardFile, keep_heard
 from evi_harness.harness.indicator import Indicator, Level
 from evi_harness.harness.interrupts import Interrupts
 from evi_harness.harness.recording import Recording, record
+from evi_harness.live.app_loop import AppLoop, run_app_loop
+from evi_harness.live.ending import Ending
+from evi_harness.live.exits import AppExits
+from evi_harness.live.process_state import restored_process
 from evi_harness.report.plain import printable
 from evi_harness.sdk.conversation import Conversation
 from evi_harness.sdk.sound import software_sound
@@ -90,6 +93,7 @@ class LiveResult:
         n_dropped: How many were not, since the disk was full, failed or did not keep up.
         problem: What went wrong on the way; the folder is there all the same.
         heard: heard.wav, where a software speaker played the replies.
+        leave: How the app left when all was over, with the place; None where it did not.
     """
 
     folder: Path
@@ -99,15 +103,17 @@ class LiveResult:
     n_dropped: int = 0
     problem: Optional[EviHarnessError] = None
     heard: HeardFile = field(default_factory=HeardFile)
+    leave: Optional[str] = None
 
     def lines(self) -> List[str]:
         """What to tell people: how it ended; where the session is, and how to replay it."""
-        place = shlex.quote(_near(self.folder))
+        place = shlex.quote(near(self.folder))
         how_long = f"{self.duration_ns / 1e9:.1f} s, {self.n_events} events"
         if self.n_dropped:
             how_long += f"; {self.n_dropped} more were lost"
         remarks = [f"note: {remark}" for remark in self.heard.remarks]
-        return [f"ended: {self.ended}", *remarks, f"session: {place} ({how_long}); replay it: evi-harness replay {place}"]
+        warning = [] if self.leave is None else [f"warning: {self.leave}"]
+        return [*warning, f"ended: {self.ended}", *remarks, f"session: {place} ({how_long}); replay it: evi-harness replay {place}"]
 
 
 def record_live(options: LiveOptions, write: Callable[[str], object] = print) -> LiveResult:
@@ -129,6 +135,8 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
     if options.mic is not None and options.device is not None:
         raise UsageError("--mic and --device cannot go together: a file is no sound device", hint="Give one of them.")
     require_name(options.name)
+    # The handler may change the working directory, and what is asked for is meant here.
+    options = replace(options, out=options.out.absolute())
     if isinstance(options.handler, str):
         spec.split_spec(options.handler)
     with Interrupts() as interrupts, ExitStack() as stack:
@@ -140,7 +148,7 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
             device = _microphone(options.device)
         else:
             speaker = _software(options.mic, stack)
-        stack.enter_context(SessionsFolder(options.out, _near(options.out)))
+        stack.enter_context(SessionsFolder(options.out, near(options.out)))
         installed_version()
         live = _Live(options, settings, endpoint, api_key, write)
         return live.go(interrupts, device, speaker)
@@ -156,6 +164,8 @@ class _Live:
         self._api_key = api_key
         self._write = write
         self._redactor = redactor_for()
+        # Ctrl+C is heard by ``Interrupts``.
+        self._exits = AppExits(Ending(self._redactor.string), takes_interrupts=False)
         self._indicator = Indicator()
         self._level = Level()
         self._recording: Optional[Recording] = None
@@ -167,8 +177,8 @@ class _Live:
     def go(self, interrupts: Interrupts, device: Optional[int], sound: Optional[_Software]) -> LiveResult:
         failure: Optional[EviHarnessError] = None
         try:
-            with self._indicator:
-                asyncio.run(self._main(interrupts, device, sound))
+            with restored_process(), self._indicator, self._exits:
+                run_app_loop(lambda loop: self._main(loop, interrupts, device, sound))
         except (KeyboardInterrupt, asyncio.CancelledError):
             self._ended = self._ended or _INTERRUPTED
         except EviHarnessError as error:
@@ -178,13 +188,14 @@ class _Live:
             interrupts.over()
             if self._recording is not None:
                 self._recording.stop()
+        if self._recording is None and self._exits.ending.has_ended:
+            self._ended, failure = _ERROR, self._fault() or failure
         if self._recording is None:
             # What an attempt that was called off says in the end is no news.
             raise KeyboardInterrupt if failure is None or self._ended == _INTERRUPTED else failure
         return self._result(self._recording, failure, sound)
 
-    async def _main(self, interrupts: Interrupts, device: Optional[int], sound: Optional[_Software]) -> None:
-        loop = asyncio.get_running_loop()
+    async def _main(self, loop: AppLoop, interrupts: Interrupts, device: Optional[int], sound: Optional[_Software]) -> None:
         handler = self._options.handler
         # Imported and built inside of the running loop: on Python 3.9 a queue belongs to the loop that runs when it is made.
         import_sdk()
@@ -199,7 +210,9 @@ class _Live:
             on_connected=self._connected,
             write=self._say,
             redact=self._redactor.string,
+            ending=self._exits.ending,
         )
+        self._exits.follow(loop, conversation)
         conversing = asyncio.ensure_future(conversation.run())
         interrupts.told_to(loop, lambda: self._end(_INTERRUPTED))
         looking = asyncio.ensure_future(self._look(sound))
@@ -207,6 +220,7 @@ class _Live:
             await conversing
         finally:
             looking.cancel()
+            self._exits.ending.over()
 
     def _chat_options(self) -> Mapping[str, Any]:
         # A secret key without a key of its own is that of another endpoint.
@@ -277,7 +291,12 @@ class _Live:
             recording.n_dropped,
             problem,
             keep_heard(folder, heard, self._redactor),
+            self._leave(),
         )
+
+    def _leave(self) -> Optional[str]:
+        leaves = [] if self._conversation is None else self._conversation.leaves
+        return ", at ".join([leaves[0][0], *leaves[0][1][:1]]) if leaves else None
 
     def _told(self, problem: Optional[EviHarnessError]) -> Optional[EviHarnessError]:
         if problem is not None:
@@ -300,8 +319,8 @@ class _Live:
         if recording.folder is None:
             # What was written may have been deleted since.
             what = reason if recording.n_events else f"nothing was recorded: {reason}"
-            return SessionUnwritable(what, where=_near(self._options.out))
-        place = _near(recording.folder)
+            return SessionUnwritable(what, where=near(self._options.out))
+        place = near(recording.folder)
         hint = f"What was written is there: evi-harness check {shlex.quote(place)} says what is missing."
         return SessionUnwritable(f"the session is incomplete: {reason}", where=place, hint=hint)
 
@@ -355,9 +374,3 @@ def _microphone(wanted: Optional[str]) -> Optional[int]:
 
 def _has_default(devices: List[Device]) -> bool:
     return any(INPUT in device.default_for for device in devices)
-
-
-def _near(path: Path) -> str:
-    """A path as people would type it here."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith(os.pardir) else relative

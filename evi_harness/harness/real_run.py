@@ -21,6 +21,8 @@ from evi_harness.harness.run import RECORDED, Run, RunOptions, Stage, name_of, r
 from evi_harness.harness.serving import play, served
 from evi_harness.live.app_side import AppSide
 from evi_harness.live.clock import RealClock
+from evi_harness.live.ending import Ending
+from evi_harness.live.exits import AppExits
 from evi_harness.live.journal import Journal
 from evi_harness.live.long_steps import THRESHOLD_NS, LongSteps
 from evi_harness.live.step_sampler import StepSampler
@@ -65,7 +67,8 @@ class _RealRun:
         self._handler = handler
         self._options = options
         self._clock = RealClock()
-        self._journal = Journal(self._clock)
+        self._journal = Journal(self._clock, options.watch)
+        self._exits = AppExits(Ending(options.redact))
         self._loop: Optional[SteppingLoop] = None
         self._following: Optional[_Following] = None
         self._app: Optional[App] = None
@@ -87,6 +90,7 @@ class _RealRun:
             # A watchdog takes a loop that looks up for one that moves.
             lambda: run_stepping(lambda loop: self._main(loop, outside, url), look_up_s=min(LOOK_UP_S, self._options.timeout_s / 4)),
             outside,
+            self._exits,
             self._options,
             progress=self._progress,
             app=lambda: self._app,
@@ -96,6 +100,7 @@ class _RealRun:
     async def _main(self, loop: SteppingLoop, outside: Outside, url: str) -> None:
         self._loop = loop
         outside.follow(loop, self._journal, self._handling)
+        self._exits.follow(loop, self._journal, self._handling)
         side = AppSide(self._journal, lambda event: self._happened(event, loop, outside))
         threshold_ns = THRESHOLD_NS if self._options.blocked_ns is None else self._options.blocked_ns
         with StepSampler(loop.steps, self._handling) as sampler:
@@ -103,7 +108,16 @@ class _RealRun:
             if self._handler == RECORDED:
                 await run_null(self._recording.session, url, self._journal, self._clock, side.opened)
             else:
-                stage = Stage(url, self._clock, self._journal, self._closing, self._run_app, side.opened, self._plays)
+                stage = Stage(
+                    url,
+                    self._clock,
+                    self._journal,
+                    closing=self._closing,
+                    run=self._run_app,
+                    exits=self._exits,
+                    opened=side.opened,
+                    plays=self._plays,
+                )
                 await run_handler(self._recording, self._handler, self._options, stage)
             long_steps.finish()
 

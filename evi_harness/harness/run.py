@@ -7,11 +7,10 @@ Rules of living here: the handler is imported and built inside the running loop.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Awaitable, Callable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Coroutine, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.audio.speaker import Playback
 from evi_harness.errors import StuckError
@@ -21,13 +20,15 @@ from evi_harness.harness.heard_audio import Heard
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.outside import Outside, OutsideOptions
 from evi_harness.harness.user_audio import replay_sound, sent_by, user_audio
+from evi_harness.live.app_loop import host
 from evi_harness.live.clock import Clock
-from evi_harness.live.exits import telling_exit
+from evi_harness.live.exits import AppExits
 from evi_harness.live.garbage import earlier_objects_set_aside
 from evi_harness.live.heard import note_heard
 from evi_harness.live.journal import Journal
 from evi_harness.live.left_behind import LeftBehind
 from evi_harness.live.places import Stack, frame_stack
+from evi_harness.live.process_state import restored_process
 from evi_harness.live.virtual import THREAD_WAIT_NS, VirtualLoop
 from evi_harness.live.watchdog import Watchdog
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
@@ -76,6 +77,7 @@ class RunOptions:
         arguments: What the handler's class or function takes besides, by name.
         dialect: How sent messages are compared, so that the player pairs them as the verdict does.
         outside: What the app meets besides the service.
+        watch: Called with each event once it stands in the journal of the app's process.
     """
 
     patience: Patience = DEFAULT_PATIENCE
@@ -87,6 +89,7 @@ class RunOptions:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     dialect: Evi = EVI
     outside: OutsideOptions = field(default_factory=OutsideOptions)
+    watch: Callable[[Event], object] = id
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class Run:
         events: The events of its session, in the order of writing.
         overdue_jobs: Jobs that the clock did not wait for; with one, two runs may differ.
         handshake_by_app: Whether the app opened the connection itself, so that what it asked for is its own.
-        heard: What the software speaker played; None where there was none: in the null test, and for an app that runs elsewhere.
+        heard: What the software speaker played; None where there was none, in the null test and for an app that runs elsewhere, and where
+            it was lost with the process of the app.
     """
 
     handler: str
@@ -118,6 +122,7 @@ class Stage:
         journal: Where events stand and notes go.
         closing: Given what speaks for the user, who else closes when the recorded app would close now.
         run: Runs the app, with what watches it on this clock.
+        exits: Knows whether the app has ended the run.
         opened: Called with the connection of the websockets library as soon as it is open.
         plays: Called with the streams of the speaker, to which each is added when it begins, before the handler is built.
     """
@@ -126,7 +131,8 @@ class Stage:
     clock: Clock
     journal: Journal
     closing: Callable[[Service], Leaving]
-    run: Callable[[App], Awaitable[None]]
+    run: Callable[[App], Coroutine[Any, Any, None]]
+    exits: AppExits
     opened: Callable[[Any], object] = id
     plays: Callable[[Sequence[Playback]], object] = id
 
@@ -134,6 +140,7 @@ class Stage:
 def run_guarded(
     act: Callable[[], object],
     outside: Outside,
+    exits: AppExits,
     options: RunOptions,
     *,
     progress: Callable[[], int],
@@ -141,11 +148,12 @@ def run_guarded(
     journal: Callable[[], Optional[Journal]],
     waits: Callable[[], Stack] = tuple,
 ) -> None:
-    """Run a loop with what stands around it: the network is shut, an exit of the app's says whose it is, a standstill ends the run.
+    """Run a loop with what stands around it: the network is shut, an exit of the app's ends the app alone, a standstill ends the run.
 
     Args:
         act: Runs the loop.
         outside: What the app meets besides the service.
+        exits: What takes an exit of the app's.
         options: Of the run.
         progress: A count that grows while the run moves.
         app: The app, None as long as there is none.
@@ -163,7 +171,7 @@ def run_guarded(
 
     looking = Watchdog(progress, stand, timeout_s=options.timeout_s)
     try:
-        with outside, looking, telling_exit(options.redact), earlier_objects_set_aside():
+        with restored_process(), outside, exits, looking, earlier_objects_set_aside():
             act()
     except StuckError as error:
         noted = journal()
@@ -189,7 +197,6 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
     with replay_sound(audio, journal, stage.clock if isinstance(stage.clock, VirtualLoop) else None) as sound:
         stage.plays(sound.speaker.playbacks)
         with LeftBehind(journal, EVI, redact) as left_behind:
-            asyncio.get_running_loop().set_exception_handler(left_behind.unhandled)
             callbacks = callbacks_for(handler, name_of(handler), write=options.write, redact=redact, arguments=options.arguments)
             user, microphone = sent_by(recording.session, audio, callbacks, sound, journal, built_in=handler is None)
 
@@ -208,9 +215,10 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
                 opened=opened,
                 microphone=microphone,
                 heard_ns=lambda: sound.speaker.heard_ns,
+                ending=stage.exits.ending,
             )
-            await stage.run(app)
-            await left_behind.finish()
+            await host(stage.run(app), app.ending)
+            await left_behind.finish(has_ended=app.ending.has_ended)
         note_sound_failures(journal, sound.speaker.failures, redact)
         note_heard(journal, sound.speaker.playbacks, EVI, app.handed, is_players=is_players, headerless=HEADERLESS, redact=redact)
 

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, Optional, Tuple
 
 from evi_harness.errors import HandlerError, SpecError
+from evi_harness.live.ending import UsersInterrupt
 
 __all__ = ["load", "split_spec"]
 
@@ -84,7 +85,7 @@ def _file(place: str) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if isinstance(error, (Exception, SystemExit)):
+        if not isinstance(error, UsersInterrupt):
             raise _failed(place, error) from error
         raise
     return module
@@ -115,7 +116,9 @@ def _module(place: str) -> ModuleType:
     _put_first(str(Path.cwd()))
     try:
         return importlib.import_module(place)
-    except (Exception, SystemExit) as error:
+    except UsersInterrupt:
+        raise
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise _failed(place, error) from error
 
 

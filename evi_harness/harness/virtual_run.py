@@ -20,6 +20,8 @@ from evi_harness.live.blocking import Charge
 from evi_harness.live.carrier import VirtualCarrier
 from evi_harness.live.computing import THRESHOLD_NS as COMPUTING_NS
 from evi_harness.live.computing import Computing
+from evi_harness.live.ending import Ending
+from evi_harness.live.exits import AppExits
 from evi_harness.live.journal import Journal
 from evi_harness.live.server import ChatServer
 from evi_harness.live.step_sampler import StepSampler
@@ -67,11 +69,13 @@ class _VirtualRun:
         self._app: Optional[App] = None
         self._playbacks: Optional[Sequence[Playback]] = None
         self._outside = Outside(recording.session, options.outside, redact=options.redact)
+        self._exits = AppExits(Ending(options.redact))
 
     def go(self) -> Run:
         run_guarded(
             lambda: run_virtual(self._main, thread_wait_ns=self._options.thread_wait_ns, on_charge=self._charged),
             self._outside,
+            self._exits,
             self._options,
             progress=self._progress,
             app=lambda: self._app,
@@ -87,8 +91,15 @@ class _VirtualRun:
         self._loop = loop
         loop.limit_ns = loop.now_ns() + 2 * self._recording.session.duration_ns + LIMIT_NS
         over = asyncio.Event()
-        journal = self._journal = Journal(loop, lambda event: over.set() if isinstance(event, Closed) else None)
+
+        def happened(event: Event) -> None:
+            self._options.watch(event)
+            if isinstance(event, Closed):
+                over.set()
+
+        journal = self._journal = Journal(loop, happened)
         self._outside.follow(loop, journal, self._handling)
+        self._exits.follow(loop, journal, self._handling)
         player = Player(self._recording, self._options.dialect, self._options.patience)
         service = _Announced(player, lambda: self._player_moved(player))
         server = ChatServer(
@@ -107,8 +118,9 @@ class _VirtualRun:
                     carrier.url,
                     loop,
                     journal,
-                    lambda user: Leaving(user, player),
-                    lambda app: self._run_app(app, loop, journal),
+                    closing=lambda user: Leaving(user, player),
+                    run=lambda app: self._run_app(app, loop, journal),
+                    exits=self._exits,
                     plays=self._plays,
                 )
                 await run_handler(self._recording, self._handler, self._options, stage)

@@ -27,6 +27,8 @@ from evi_harness.session.wav import Pcm, split
 
 __all__ = ["Incoming", "chunks_of", "incoming", "note_heard", "pieces_of"]
 
+# Notes that tell that the app took itself out of a conversation that may go on without it; where ``ended`` is true, for certain.
+_ENDINGS = frozenset({"cancels_tasks", "exits", "stops_loop"})
 # What is not more than this between two matched samples is the SDK's player's doing, and its note.
 _PLAYERS_NS = 20_000_000
 
@@ -89,7 +91,11 @@ class _Listening:
         self._replies = [
             Reply(turn.number, turn.reply_text, None if turn.interrupted_by is None else at_ns[turn.interrupted_by]) for turn in turns
         ]
-        self._received = ReceivedAudio(self._incoming.chunks)
+        gone_ns = _gone_ns(events, lambda end: bool(end.data.get("ended")))
+        # An app may have cancelled what brings it its messages, and so have got none of what came later.
+        self._deaf_ns = _gone_ns(events, lambda _: True)
+        # What came behind its own end was not the app's to play.
+        self._received = ReceivedAudio([chunk for chunk in self._incoming.chunks if gone_ns is None or chunk.at_ns < gone_ns])
         opened_at_ns = journal.opened_at_ns or 0
         players = [playback for playback in playbacks if handed.is_watched and is_players(playback.callback)]
         own = [playback for playback in playbacks if not any(playback is one for one in players)]
@@ -153,7 +159,8 @@ class _Listening:
 
     def _plays_nothing(self) -> Iterator[Fault]:
         """Of an app that plays nothing at all it is told where it has a stream to play, and there was time enough."""
-        sounding = [chunk for chunk in self._received.chunks if any(chunk.samples)]
+        chunks = (chunk for chunk in self._received.chunks if self._deaf_ns is None or chunk.at_ns < self._deaf_ns)
+        sounding = [chunk for chunk in chunks if any(chunk.samples)]
         if not sounding or not self._handed.has_stream or self._handed.items or self._end_ns - sounding[0].at_ns < IDLE_NS:
             return
         n, came_ns = len(sounding), sum(chunk.length_ns for chunk in sounding)
@@ -269,6 +276,12 @@ _NO_ITEM = 1 << 62
 def _streams(playbacks: Sequence[Playback], opened_at_ns: int, first: int) -> List[Piece]:
     numbered = enumerate(playbacks, first)
     return [piece for number, playback in numbered for piece in pieces_of(playback, opened_at_ns, number)]
+
+
+def _gone_ns(events: Sequence[Event], counts: Callable[[Note], bool]) -> Optional[int]:
+    """When the app first did what ends its own run, None where it did not; of those notes that count."""
+    ends = (event for event in events if isinstance(event, Note) and event.name in _ENDINGS and counts(event))
+    return min((end.data.get("at_ns", end.at_ns) for end in ends), default=None)
 
 
 def _interruptions(turns: Sequence[Turn], at_ns: Dict[int, int], events: Sequence[Event], handed: HandedOn) -> Iterator[Interruption]:

@@ -1,4 +1,4 @@
-"""What a handler leaves behind: tasks, threads, coroutines that nobody awaited, open connections, messages to a closed one.
+"""What a handler leaves behind: tasks, threads, jobs, coroutines that nobody awaited, open connections, messages to a closed one.
 
 One object for a run, which brings together what watches each. Rules of living here: nothing that the handler does goes otherwise
 because it is watched; what is replaced is put back.
@@ -7,10 +7,11 @@ because it is watched; what is replaced is put back.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Optional
 
 from evi_harness.live.coroutines import NeverAwaited
 from evi_harness.live.journal import Journal
+from evi_harness.live.lost_results import LostResults
 from evi_harness.live.open_sockets import OpenSockets
 from evi_harness.live.sends_after_close import SendsAfterClose
 from evi_harness.live.sent_from import SentFrom
@@ -43,12 +44,13 @@ class LeftBehind:
         self._sent_from = SentFrom(journal, dialect, redact)
         self._tasks = AppTasks(journal, redact, lambda: self._sends.is_over)
         self._threads = AppThreads(journal, redact)
+        self._jobs = LostResults(journal, redact)
         self._coroutines = NeverAwaited(journal, redact)
         self._sockets = OpenSockets(journal, redact)
         self._watching = ExitStack()
 
     def __enter__(self) -> LeftBehind:
-        for one in (self._tasks, self._threads, self._coroutines, self._sockets):
+        for one in (self._tasks, self._threads, self._jobs, self._coroutines, self._sockets):
             self._watching.enter_context(one)
         return self
 
@@ -62,16 +64,25 @@ class LeftBehind:
         self._sends.watch(websocket)
         self._sent_from.watch(websocket)
 
-    def unhandled(self, loop: Any, context: Mapping[str, Any]) -> None:
-        """Take what asyncio can only log: for ``loop.set_exception_handler``."""
-        self._tasks.unhandled(loop, context)
+    async def finish(self, *, has_ended: bool = False) -> None:
+        """Note what is left when the handler is done and the connection closed. What ends by itself may do so first.
 
-    async def finish(self) -> None:
-        """Note what is left when the handler is done and the connection closed. What ends by itself may do so first."""
+        Args:
+            has_ended: Whether the app has ended the run: then its tasks are cancelled, and only what they raised is noted.
+        """
+        if has_ended:
+            self._tasks.cancel()
+            await self._tasks.wait(ENDING_S)
+            self._tasks.finish(has_ended=True)
+            self._threads.write()
+            self._jobs.finish()
+            self._sent_from.finish()
+            return
         await self._tasks.wait(ENDING_S)
         await self._threads.wait()
         self._tasks.finish()
         self._threads.finish()
+        self._jobs.finish()
         self._coroutines.finish()
         self._sockets.finish()
         self._sent_from.finish()

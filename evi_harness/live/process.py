@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import os
 import pickle
 import signal
@@ -26,8 +25,9 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple, Type
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.live.clock import RealClock
 from evi_harness.live.pacing import collect_garbage, own_process, run_precisely
+from evi_harness.live.pickling import dumps
 from evi_harness.live.real import LOOPBACK, RealCarrier, loopback
-from evi_harness.session.events import Event, Frame
+from evi_harness.session.events import Event
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -192,7 +192,7 @@ class ServerProcess:
         return self.served
 
     def _take(self, *, is_last: bool) -> List[Tuple[BaseException, str]]:
-        news: News = self._ask(_dumps(Look(tuple(len(one.events) for one in self.served), is_last)))
+        news: News = self._ask(dumps(Look(tuple(len(one.events) for one in self.served), is_last)))
         for known, new in zip(self.served, news.served):
             known.events.extend(new.events)
         self.served.extend(news.served[len(self.served) :])
@@ -275,7 +275,7 @@ def serve_channel(descriptor: int, parent: int) -> None:
         except EOFError:
             return
         except Exception as error:  # noqa: BLE001 - whatever the service's module does when it is imported
-            _send(channel, _dumps(EviHarnessError(f"the server's process cannot make the service: {type(error).__name__}: {error}")))
+            _send(channel, dumps(EviHarnessError(f"the server's process cannot make the service: {type(error).__name__}: {error}")))
             return
         run_precisely(lambda: _serve(setup, channel, parent))
 
@@ -298,15 +298,15 @@ async def _serve(setup: Setup, channel: socket.socket, parent: int) -> None:
     try:
         async with carrier:
             own_process()
-            writer.write(_framed(_dumps(carrier.url)))
+            writer.write(_framed(dumps(carrier.url)))
             last = await _until_last(reader, writer, server, parent)
     except EviHarnessError as error:
         if last is None:
-            writer.write(_framed(_dumps(error)))
+            writer.write(_framed(dumps(error)))
     except Exception:  # noqa: BLE001, S110 - what services raised is in the answer
         pass
     if last is not None:
-        writer.write(_framed(_dumps(_news(server, last))))
+        writer.write(_framed(dumps(_news(server, last))))
     # drain would come back with up to 64 KiB still to be sent, and the process ends now.
     writer.close()
     with contextlib.suppress(ConnectionError):
@@ -329,7 +329,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, se
             look: Look = pickle.loads(await reader.readexactly(length))  # noqa: S301 - from our own parent
             if look.is_last:
                 return look
-            writer.write(_framed(_dumps(_news(server, look))))
+            writer.write(_framed(dumps(_news(server, look))))
     return None
 
 
@@ -358,22 +358,9 @@ def _trace(failure: BaseException) -> str:
     return "".join(traceback.format_exception(type(failure), failure, failure.__traceback__))
 
 
-class _Pickler(pickle.Pickler):
-    """Frames that stand in a folder are sent with what is in them."""
-
-    def reducer_override(self, one: Any) -> Any:
-        return (Frame, (one.opcode, one.payload)) if isinstance(one, Frame) else NotImplemented
-
-
-def _dumps(message: Any) -> bytes:
-    buffer = io.BytesIO()
-    _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(message)
-    return buffer.getvalue()
-
-
 def _dumps_setup(setup: Setup) -> bytes:
     try:
-        return _dumps(setup)
+        return dumps(setup)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise UsageError(
             f"the service cannot be sent to another process: {error}",

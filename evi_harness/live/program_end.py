@@ -19,10 +19,12 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
-__all__ = ["at_program_end"]
+__all__ = ["at_program_end", "ends_program"]
 
 # Windows has no SIGHUP.
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# While an app runs whose end is only its own, other code stands in the place of these: see ``exits``, which imports this module first.
+_getsignal, _set_signal, _kill = signal.getsignal, signal.signal, os.kill
 # How long Ctrl+C is put up with while duties are done at exit: whoever presses it twice does not mean to lose a recording.
 PATIENCE_S = 2.0
 _AGAIN_S = 0.05
@@ -66,6 +68,11 @@ def at_program_end(act: Callable[[], object], *, in_child: Callable[[], object] 
     return no_longer
 
 
+def ends_program(handler: Any) -> bool:
+    """Whether the handler of a signal is the one from here, behind which the program ends as if nothing handled the signal."""
+    return handler is _signalled
+
+
 def _register() -> None:
     global _is_registered
     if _is_registered:
@@ -88,14 +95,14 @@ def _at_exit() -> None:
         if time.monotonic() - began_s > PATIENCE_S:
             raise KeyboardInterrupt
 
-    is_ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    is_ours = threading.current_thread() is threading.main_thread() and _getsignal(signal.SIGINT) is signal.default_int_handler
     if is_ours:
-        signal.signal(signal.SIGINT, interrupted)
+        _set_signal(signal.SIGINT, interrupted)
     # Interrupted after all, it has been told that the disk is waited for.
     with suppress(KeyboardInterrupt):
         _do_all()
     if is_ours:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _set_signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _do_all() -> None:
@@ -108,8 +115,8 @@ def _take_signals() -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     for number in _SIGNALS:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _signalled)
+        if _getsignal(number) is signal.SIG_DFL:
+            _set_signal(number, _signalled)
 
 
 def _give_back_signals() -> None:
@@ -117,15 +124,15 @@ def _give_back_signals() -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     for number in _SIGNALS:
-        if signal.getsignal(number) is _signalled:
-            signal.signal(number, signal.SIG_DFL)
+        if _getsignal(number) is _signalled:
+            _set_signal(number, signal.SIG_DFL)
 
 
 def _signalled(number: int, frame: Optional[FrameType]) -> None:  # noqa: ARG001 - the signature is signal's
     global _is_ending
     if _is_ending or not _duties:
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        _set_signal(number, signal.SIG_DFL)
+        _kill(os.getpid(), number)
         return
     _is_ending = True
     # On another thread, since the signal may have interrupted the very code that a duty waits for. At exit no thread can be started from
@@ -140,7 +147,7 @@ def _do_all_and_end(number: int) -> None:
     finally:
         # Again and again: a signal that comes right before the main thread begins to wait does not end the waiting.
         while True:
-            os.kill(os.getpid(), number)
+            _kill(os.getpid(), number)
             time.sleep(_AGAIN_S)
 
 

@@ -10,6 +10,7 @@ import selectors
 from typing import Any, Callable, Coroutine, List, Optional, TypeVar
 
 from evi_harness.errors import UsageError
+from evi_harness.live.app_loop import AppLoop, run_to_end, tasks_of, wind_up
 from evi_harness.live.steps import ReadySteps
 
 __all__ = ["SteppingLoop", "run_stepping"]
@@ -34,7 +35,7 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type, misc, un
         return super().select(look_up_s if timeout is None else min(timeout, look_up_s))  # type: ignore[no-any-return, unused-ignore]
 
 
-class SteppingLoop(asyncio.SelectorEventLoop):
+class SteppingLoop(AppLoop):
     """asyncio's own loop, with its steps measured.
 
     Args:
@@ -75,21 +76,21 @@ def run_stepping(main: Callable[[SteppingLoop], Coroutine[Any, Any, T]], *, look
         raise UsageError("a replay cannot start inside a running event loop", hint="Call it from plain code, or from another thread.")
     loop = SteppingLoop(look_up_s)
     try:
-        return loop.run_until_complete(main(loop))
+        return run_to_end(loop, main(loop))
     finally:
         _wind_up(loop)
 
 
 def _wind_up(loop: SteppingLoop) -> None:
     try:
-        tasks = [task for task in asyncio.all_tasks(loop) if not task.done()]
+        tasks = tasks_of(loop)
         for task in tasks:
             task.cancel()
         if tasks:
-            loop.run_until_complete(asyncio.wait(tasks, timeout=CLEANUP_S))
-        loop.run_until_complete(loop.shutdown_asyncgens())
+            wind_up(loop, asyncio.wait(tasks, timeout=CLEANUP_S))
+        wind_up(loop, loop.shutdown_asyncgens())
     finally:
-        for task in asyncio.all_tasks(loop):
+        for task in tasks_of(loop):
             # What does not end when it is told to is left behind; the loop is closed under it.
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            task._log_destroy_pending = False
         loop.close()

@@ -11,6 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Callable, Deque, Optional
 
+from evi_harness.live.forks import end_if_forked
+
 __all__ = ["ReadySteps", "Step"]
 
 # Longer than any step takes.
@@ -76,6 +78,11 @@ class ReadySteps(Deque[Any]):
         """Whether a step runs; else the loop waits. May be asked on another thread."""
         return self._running is not None
 
+    @property
+    def running(self) -> Any:
+        """The handle of the step that runs, None while the loop waits."""
+        return self._running
+
     def forget(self) -> None:
         """Begin anew with ``worst`` and ``longest_ns``: what ran so far was preparation."""
         self.worst = None
@@ -85,6 +92,7 @@ class ReadySteps(Deque[Any]):
     def popleft(self) -> Any:
         """The next callback; the one before it has ended."""
         handle = deque.popleft(self)
+        end_if_forked()
         self.end()
         self.n_steps += 1
         self._running = handle

@@ -1,6 +1,7 @@
 """The tasks that a handler starts: which of them are left over, and what they raise that nobody looks at.
 
-Rules of living here: tasks are made as asyncio makes them; only those on the handler's behalf are kept in mind, and none is kept alive.
+Rules of living here: tasks are made as asyncio makes them, or the app's own factory; only those on the handler's behalf are kept in mind,
+and none is kept alive.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from weakref import WeakKeyDictionary
 
 from evi_harness.errors import StuckError
-from evi_harness.live.behalf import Behalf, behalf, behalf_in
+from evi_harness.live.app_loop import AppLoop
+from evi_harness.live.behalf import Behalf, behalf_in
 from evi_harness.live.callers import callers_now, callers_of, is_called_by_library
 from evi_harness.live.developers import developers
+from evi_harness.live.ending import AppEnds
 from evi_harness.live.guard import was_refused
 from evi_harness.live.journal import Journal
 from evi_harness.live.places import Stack, told, told_places, waiting_stack
@@ -68,28 +71,24 @@ class AppTasks:
         self._births: WeakKeyDictionary[Any, _Birth] = WeakKeyDictionary()
         # By id: of a task that is being freed the line above has forgotten all.
         self._latest: Dict[int, _Birth] = {}
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._earlier: Any = None
+        self._loop: Optional[AppLoop] = None
 
     def __enter__(self) -> AppTasks:
-        self._loop = asyncio.get_running_loop()
-        self._earlier = self._loop.get_task_factory()
-        self._loop.set_task_factory(self._make)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, AppLoop)
+        self._loop = loop
+        loop.on_birth, loop.on_lost = self._born, self.unhandled
         return self
 
     def __exit__(self, *_: object) -> None:
-        # What the app has set since stays.
-        if self._loop is not None and self._loop.get_task_factory() == self._make:
-            self._loop.set_task_factory(self._earlier)
+        if self._loop is not None:
+            self._loop.on_birth = self._loop.on_lost = None
 
-    def _make(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
-        task = asyncio.Task(coro, loop=loop, **options) if self._earlier is None else self._earlier(loop, coro, **options)
-        of = behalf()
+    def _born(self, task: Any, of: Optional[Behalf]) -> None:
         if of is None:
             self._latest.pop(id(task), None)
-        else:
+        elif task not in self._births:
             self._births[task] = self._latest[id(task)] = _Birth(of, callers_now(), is_called_by_library())
-        return task
 
     async def wait(self, timeout_s: float) -> None:
         """Give the tasks that are left some time to end.
@@ -101,18 +100,29 @@ class AppTasks:
         if left:
             await asyncio.wait(left, timeout=timeout_s)
 
-    def finish(self) -> None:
-        """Note the tasks that still are pending, and what ended ones raised and nobody has looked at."""
+    def cancel(self) -> None:
+        """Cancel the tasks that are left, as the end of a program does."""
+        for task in self._pending():
+            task.cancel()
+
+    def finish(self, *, has_ended: bool = False) -> None:
+        """Note the tasks that still are pending, and what ended ones raised and nobody has looked at.
+
+        Args:
+            has_ended: Whether the app has ended the run, and with it what is pending.
+        """
         for task, birth in list(self._births.items()):
             if task.done() and not task.cancelled() and getattr(task, "_log_traceback", False):
                 # asyncio would say so when the task is freed.
                 task._log_traceback = False
-                self._swallowed(task._exception, birth)
-        for (name, _), left in self._left().items():
+                # An exit comes out of the loop as well, and is told there.
+                if not isinstance(task._exception, (SystemExit, KeyboardInterrupt)):
+                    self._swallowed(task._exception, birth)
+        for (name, _), left in () if has_ended else self._left().items():
             self._leaked(name, left)
 
     def unhandled(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
-        """Take what asyncio can only log: for ``loop.set_exception_handler``.
+        """Take what asyncio can only log, whatever exception handler the app has set.
 
         Args:
             loop: The loop.
@@ -120,13 +130,14 @@ class AppTasks:
         """
         error = context.get("exception")
         birth = self._birth_of(context)
-        if isinstance(error, Exception) and not isinstance(error, StuckError):
-            self._swallowed(error, birth, context)
-        elif error is None and birth is not None and birth.by_library:
+        if error is not None:
+            if not isinstance(error, (StuckError, GeneratorExit, asyncio.CancelledError)) and not _is_exit(error, context):
+                self._swallowed(error, birth, context)
+        elif birth is not None and birth.by_library:
             return
-        elif error is None and birth is not None and "destroyed" in str(context.get("message", "")):
+        elif birth is not None and "destroyed" in str(context.get("message", "")):
             self._leaked(_name(context["task"]), _Left(birth, n=1), "was destroyed while it was pending, since nothing refers to it")
-        elif error is None:
+        else:
             loop.default_exception_handler(dict(context))
 
     def _birth_of(self, context: Mapping[str, Any]) -> Optional[_Birth]:
@@ -177,6 +188,12 @@ def _who(birth: Optional[_Birth], context: Mapping[str, Any]) -> str:
     is_task = "task" in context or "future" in context
     by = "" if birth is None else f", started by {birth.of.callback},"
     return f"{'a task that nobody awaits' if is_task else 'a callback of the event loop'}{by}"
+
+
+def _is_exit(error: BaseException, context: Mapping[str, Any]) -> bool:
+    """Whether an exception is an exit that is told elsewhere: one that leaves a task leaves the loop as well."""
+    of_task = isinstance(context.get("task") or context.get("future"), asyncio.Task)
+    return isinstance(error, AppEnds) or (of_task and isinstance(error, (SystemExit, KeyboardInterrupt)))
 
 
 def _name(task: Any) -> str:

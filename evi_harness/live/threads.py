@@ -1,4 +1,4 @@
-"""The threads that a handler starts: which of them still run at the end, and keep the process from ending.
+"""The threads that a handler starts: which of them still run at the end, and keep the process from ending; which die of an exception.
 
 A daemon thread does not. A worker of an executor does only while it has a job: Python ends an idle one by itself.
 
@@ -9,20 +9,23 @@ starts below ``threading`` is not known. Where a thread is stands for one instan
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
+from collections import deque
 from concurrent.futures import thread as pools
 from dataclasses import dataclass
 from functools import wraps
 from types import FrameType
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
 from weakref import WeakKeyDictionary
 
 from evi_harness.live.behalf import Behalf, behalf
 from evi_harness.live.callers import callers_now, callers_of
+from evi_harness.live.guard import was_refused
 from evi_harness.live.hooks import Hooks
 from evi_harness.live.journal import Journal
-from evi_harness.live.places import Stack, frame_stack, places_of, told_places
+from evi_harness.live.places import Stack, frame_stack, places_of, told, told_places
 from evi_harness.live.run_threads import RunThreads
 
 __all__ = ["ENDING_S", "AppThreads"]
@@ -58,17 +61,20 @@ class AppThreads:
     """Watches the threads of one handler in one run. A context manager, entered on the thread that runs the handler.
 
     Args:
-        journal: Where ``leaked_thread`` notes go.
+        journal: Where ``leaked_thread`` and ``swallowed`` notes go.
         redact: Takes secrets out of what they quote.
     """
 
     def __init__(self, journal: Journal, redact: Callable[[str], str] = str) -> None:
         self._journal = journal
         self._redact = redact
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._died: Deque[Tuple[BaseException, _Birth]] = deque()
         self._run = RunThreads()
         self._births: WeakKeyDictionary[threading.Thread, _Birth] = WeakKeyDictionary()
 
     def __enter__(self) -> AppThreads:
+        self._loop = asyncio._get_running_loop()
         self._run.__enter__()
         with _LOCK:
             if not _WATCHING:
@@ -94,6 +100,36 @@ class AppThreads:
             birth = _Birth(of, callers_now())
             with _LOCK:
                 self._births[thread] = birth
+            # The one place that every thread comes through, whatever excepthook the app has set.
+            starting: Any = thread
+            starting._invoke_excepthook = self._telling(birth, starting._invoke_excepthook)
+
+    def _telling(self, birth: _Birth, real: Callable[..., None]) -> Callable[..., None]:
+        before = threading.excepthook
+
+        def invoke(thread: threading.Thread) -> None:
+            error = sys.exc_info()[1]
+            # To Python, an exit ends the thread and is no error.
+            if error is not None and not isinstance(error, SystemExit):
+                self._died.append((error, birth))
+                with contextlib.suppress(RuntimeError):
+                    if self._loop is not None:
+                        self._loop.call_soon_threadsafe(self.write)
+            # What Python would print is told; what the app has put in its place is called as ever.
+            if threading.excepthook is not before:
+                real(thread)
+
+        return invoke
+
+    def write(self) -> None:
+        """Note the threads that have died of an exception by now."""
+        while self._died:
+            error, birth = self._died.popleft()
+            if was_refused(error):
+                continue
+            note = told(error, f"a thread, {birth.told},", self._redact)
+            places = [*note["places"], *told_places(birth.stack, self._redact)]
+            self._journal.note("swallowed", of=birth.of.of, sample=True, what=note["what"], detail=note["detail"], places=places)
 
     async def wait(self, timeout_s: float = ENDING_S) -> None:
         """Give the threads that are left some time to end. The loop goes on meanwhile, and virtual time stands still.
@@ -109,7 +145,8 @@ class AppThreads:
             await asyncio.sleep(0)
 
     def finish(self) -> None:
-        """Note the threads that still run."""
+        """Note the threads that still run, and those that have died."""
+        self.write()
         together: Dict[str, List[Tuple[threading.Thread, _Birth]]] = {}
         for thread, birth in self._left():
             together.setdefault(birth.told, []).append((thread, birth))

@@ -20,6 +20,7 @@ from typing import Any, Callable, Coroutine, Dict, List, NoReturn, Optional, Tup
 
 from evi_harness.errors import StuckError, UsageError
 from evi_harness.live.allowed import address_of
+from evi_harness.live.app_loop import AppLoop, run_to_end, tasks_of, wind_up
 from evi_harness.live.blocking import BLOCKED, Charge, virtual_sleep
 from evi_harness.live.busy import can_be_held
 from evi_harness.live.callers import callers_now, has_developers
@@ -65,7 +66,7 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type, misc, un
         return super().select(timeout)  # type: ignore[no-any-return, unused-ignore]
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
+class VirtualLoop(AppLoop):
     """An event loop on virtual time. It is its own ``Clock``.
 
     Args:
@@ -118,7 +119,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def call_at_ns(self, at_ns: int, call: Callable[[], object]) -> Timer:
         """Make a call when a time has come, exactly then unless the loop is blocked. See ``Clock``."""
-        return self.call_at(at_ns / 1e9, call)
+        timer: Timer = self.call_at(at_ns / 1e9, call)
+        return timer
 
     def runs_here(self) -> bool:
         """Whether the loop runs on the calling thread."""
@@ -235,11 +237,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         )
 
     def _who_waits(self) -> str:
-        return "; ".join(sorted(_waiting(task) for task in asyncio.all_tasks(self) if not task.done())) or "no task"
+        return "; ".join(sorted(_waiting(task) for task in tasks_of(self))) or "no task"
 
     def _app_waits(self) -> Stack:
         """Where the first task in the developer's code waits, in the order in which tasks are named; empty where none does."""
-        waiting = sorted((task for task in asyncio.all_tasks(self) if not task.done()), key=_waiting)
+        waiting = sorted(tasks_of(self), key=_waiting)
         return next((stack for stack in map(waiting_stack, waiting) if has_developers(stack)), ())
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
@@ -401,7 +403,7 @@ def run_virtual(
     loop = VirtualLoop(start_ns, thread_wait_ns=thread_wait_ns, on_charge=on_charge)
     with virtual_sleep(loop), can_be_held(loop):
         try:
-            return loop.run_until_complete(main(loop))
+            return run_to_end(loop, main(loop))
         finally:
             _wind_up(loop)
 
@@ -420,25 +422,25 @@ def _wind_up(loop: VirtualLoop) -> None:
 
 
 def _cancel_all(loop: VirtualLoop) -> None:
-    tasks = [task for task in asyncio.all_tasks(loop) if not task.done()]
+    tasks = tasks_of(loop)
     if not tasks:
         return
     for task in tasks:
         task.cancel()
-    loop.run_until_complete(asyncio.wait(tasks, timeout=CLEANUP_NS / 1e9))
+    wind_up(loop, asyncio.wait(tasks, timeout=CLEANUP_NS / 1e9))
 
 
 def _shut_down_generators(loop: VirtualLoop) -> None:
-    loop.run_until_complete(loop.shutdown_asyncgens())
+    wind_up(loop, loop.shutdown_asyncgens())
 
 
 def _shut_down_executor(loop: VirtualLoop) -> None:
     # Waiting for a thread that was given up would take as long as the thread does.
     if loop._default_executor is not None and not loop._jobs.any_out():  # type: ignore[attr-defined]
-        loop.run_until_complete(loop.shutdown_default_executor())
+        wind_up(loop, loop.shutdown_default_executor())
 
 
 def _leave_behind(loop: VirtualLoop) -> None:
-    for task in asyncio.all_tasks(loop):
+    for task in tasks_of(loop):
         # asyncio logs a task that is destroyed while pending; the caller has the tasks' names from the run itself.
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        task._log_destroy_pending = False

@@ -53,6 +53,13 @@ class FindingKind:
 FINDINGS: Mapping[str, FindingKind] = {
     "raised": FindingKind("the handler raised an exception"),
     "swallowed": FindingKind("an exception was raised where nobody looks: in a task that nobody awaits, in a callback of the event loop"),
+    "exits": FindingKind("the handler ended its process"),
+    # The conversation was over, and nobody was left to miss it.
+    "exits_at_end": FindingKind("the handler ended its process when the conversation was over", WARNING),
+    "stops_loop": FindingKind("the handler stopped the event loop that it runs on"),
+    "cancels_tasks": FindingKind("the handler cancelled tasks that it did not start"),
+    "crashed": FindingKind("the process died while the handler ran"),
+    "forked_child": FindingKind("a child that the handler forked came back into the conversation"),
     "unparseable": FindingKind("the installed SDK cannot parse a message"),
     "blocked": FindingKind("the event loop was blocked"),
     "falls_behind": FindingKind("messages wait for the handler, longer and longer"),

@@ -8,17 +8,20 @@ cannot parse ends the reading, as it does in an app. Observations are notes in t
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from evi_harness.errors import NotAHandler, StuckError
 from evi_harness.evi.reading import read
+from evi_harness.live.app_loop import HostTask
 from evi_harness.live.behalf import on_behalf, on_behalf_from_now_on
 from evi_harness.live.callers import callers_now
 from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import Clock
 from evi_harness.live.cpu_time import CpuTime
+from evi_harness.live.ending import Ending
 from evi_harness.live.guard import was_refused
 from evi_harness.live.handed import HandedOn
 from evi_harness.live.handler_waits import HandlerWaits
@@ -58,6 +61,7 @@ class App:
             service's side does not write.
         microphone: What this side opens for a handler that does not open it itself, None where there is nothing to open.
         heard_ns: How much audio the speaker has played so far, None where no speaker is there to be asked.
+        ending: Whether the app has ended the run itself; from then on nothing of it is called.
         pump: Acts out ``user``; there once the connection is open.
         handling: The seq of the event that the handler is busy with, None while it is not.
         reading: The task that hands messages on to the handler; there once the connection is open.
@@ -74,9 +78,10 @@ class App:
     opened: Callable[[Any], object] = id
     microphone: Optional[Microphone] = None
     heard_ns: Optional[Callable[[], int]] = None
+    ending: Ending = field(default_factory=Ending)
     pump: Optional[ClientPump] = None
     handling: Optional[int] = None
-    reading: Optional[asyncio.Future[None]] = None
+    reading: Optional[HostTask] = None
     handed: Optional[HandedOn] = None
 
 
@@ -87,43 +92,64 @@ async def run_app(app: App) -> None:
         NotAHandler: The handler turns out to be none when it is given a message.
         Exception: What the SDK raises when it cannot connect. What the handler raises is noted.
     """
+    app.ending.follow(asyncio.get_running_loop(), app.journal, lambda: app.handling)
     handing_on = HandingOn(lambda: app.callbacks.byte_strs, app.journal, app.heard_ns, callers_now)
+    run: Optional[_Run] = None
     try:
         async with open_chat(app.base_url, api_key="replay", options=app.options) as socket:
             websocket = websocket_of(socket)
             app.opened(websocket)
             handing_on.begin()
             run = _Run(app, websocket, handing_on)
-            await run.observed(None, app.callbacks.on_open)
-            await run.observed(None, app.callbacks.set_socket, socket)
-            app.pump = ClientPump(app.user, app.journal, app.clock, partial(send_frame, websocket), partial(send_close, websocket))
-            work = run.read(socket) if app.callbacks.main is None else run.converse(socket)
-            reading = app.reading = _Reading(work, loop=asyncio.get_running_loop())
-            speaking = asyncio.ensure_future(_until_closed(app.pump))
-            listening = asyncio.ensure_future(run.listen(socket))
-            await _finish(app, reading, asyncio.ensure_future(websocket.wait_closed()), (speaking, listening))
+            await _converse(app, run, socket, websocket)
+            if app.ending.has_ended:
+                # The cancellation that ends the app arrives here, and not while the connection is being closed.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0)
+        app.ending.is_over = True
         await run.observed(None, app.callbacks.on_close)
     finally:
         app.handed = handing_on.finish()
-    run.waits.finish()
-    run.cpu.finish()
+        if run is not None:
+            run.waits.finish()
+            run.cpu.finish()
 
 
-async def _finish(app: App, reading: asyncio.Future[None], closed: asyncio.Future[None], beside: Sequence[asyncio.Future[None]]) -> None:
-    if await _until_over(reading, closed, beside):
-        # The handler may be behind: what had arrived before the close is still its to take.
-        await asyncio.wait({reading}, timeout=AFTERMATH_S)
-        if not reading.done():
-            what = f"the handler had not returned {AFTERMATH_S:.0f} s after the connection was closed"
-            places = told_places(waiting_stack(reading), app.redact, or_library=False)
-            # What waits in a library's code alone was called by a callback.
-            places = places or told_places(defined_at(app.callbacks.main or app.callbacks.on_message), app.redact, or_library=False)
-            app.journal.note("never_returns", of=app.handling, what=what, detail=waits_at(reading), places=places)
+async def _converse(app: App, run: _Run, socket: Any, websocket: Any) -> None:
+    await run.observed(None, app.callbacks.on_open)
+    await run.observed(None, app.callbacks.set_socket, socket)
+    if app.ending.has_ended:
+        return
+    app.pump = ClientPump(app.user, app.journal, app.clock, partial(send_frame, websocket), partial(send_close, websocket))
+    work = run.read(socket) if app.callbacks.main is None else run.converse(socket)
+    reading = app.reading = HostTask(work, loop=asyncio.get_running_loop())
+    speaking = asyncio.ensure_future(_until_closed(app.pump))
+    listening = asyncio.ensure_future(run.listen(socket))
+    await _finish(app, reading, asyncio.ensure_future(websocket.wait_closed()), (speaking, listening))
+    if reading.cancelled() and reading.cancelled_at is not None:
+        app.ending.cancels(reading.cancelled_at, ended=True)
+
+
+async def _finish(app: App, reading: HostTask, closed: asyncio.Future[None], beside: Sequence[asyncio.Future[None]]) -> None:
     tasks = (reading, closed, *beside)
-    for task in tasks:
-        task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+    try:
+        if await _until_over(reading, closed, beside):
+            # The handler may be behind: what had arrived before the close is still its to take.
+            await asyncio.wait({reading}, timeout=AFTERMATH_S)
+            if not reading.done():
+                what = f"the handler had not returned {AFTERMATH_S:.0f} s after the connection was closed"
+                places = told_places(waiting_stack(reading), app.redact, or_library=False)
+                # What waits in a library's code alone was called by a callback.
+                places = places or told_places(defined_at(app.callbacks.main or app.callbacks.on_message), app.redact, or_library=False)
+                app.journal.note("never_returns", of=app.handling, what=what, detail=waits_at(reading), places=places)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, (SystemExit, KeyboardInterrupt)):
+            app.ending.take(result)
+        elif isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result
 
 
@@ -152,16 +178,6 @@ def _once_at(app: App, at_ns: int) -> asyncio.Future[None]:
     return over
 
 
-class _Reading(asyncio.Task[None]):
-    """The task that reads; it knows whether somebody cancelled it."""
-
-    was_told = False
-
-    def cancel(self, *args: Any, **kwargs: Any) -> bool:
-        self.was_told = True
-        return super().cancel(*args, **kwargs)
-
-
 class _Run:
     """The reading side: which message is which event, and what the handler does with it."""
 
@@ -179,7 +195,7 @@ class _Run:
 
     async def read(self, socket: Any) -> None:
         messages = socket.__aiter__()
-        while True:
+        while not self._app.ending.has_ended:
             try:
                 message = await messages.__anext__()
             except StopAsyncIteration:
@@ -218,7 +234,7 @@ class _Run:
             if getattr(asyncio.current_task(), "was_told", True):
                 raise
             error = cancelled
-        except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever the handler raises is a finding
+        except (Exception, SystemExit, KeyboardInterrupt) as raised:  # noqa: BLE001 - whatever the handler raises is a finding
             error = raised
         finally:
             taking.stop()
@@ -231,6 +247,9 @@ class _Run:
         of = None if event is None else event.seq
         if event is not None and failure is not None and (error is None or failure in leaves(error)):
             self._note_unparseable(event, failure, main, ended=True)
+        elif isinstance(error, (SystemExit, KeyboardInterrupt)):
+            self._app.ending.is_over = event is None and self._is_over()
+            self._app.ending.take(error, name, of)
         elif error is not None and not (self._is_over() and all(map(_is_closed, leaves(error)))) and not was_refused(error):
             self._app.journal.note("raised", of=of, ended=True, **self._told(error, name, main))
         elif error is None and not self._is_over():
@@ -287,7 +306,7 @@ class _Run:
 
     async def observed(self, event: Optional[Event], callback: Any, *args: Any) -> None:
         """Call a callback of the handler's and note when it ran and what it raised."""
-        if callback is None:
+        if callback is None or self._app.ending.has_ended:
             return
         journal, of = self._app.journal, None if event is None else event.seq
         name = getattr(callback, "__name__", "on_message")
@@ -305,7 +324,9 @@ class _Run:
             # The handler awaited something that was cancelled: in an app, too, the reading ends with it, and without a word.
             journal.note("raised", of=of, ended=True, **self._told(error, name, callback))
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the handler raises is a finding
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._app.ending.take(error, name, of)
+        except Exception as error:  # noqa: BLE001 - whatever the handler raises is a finding
             # Who sends when the connection is closed already is told so; that is how a session ends. What the guard refused it has noted.
             if not (_is_closed(error) and self._is_over()) and not was_refused(error):
                 journal.note("raised", of=of, **self._told(error, name, callback))

@@ -12,6 +12,8 @@ import time
 from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, SdkError
+from evi_harness.live.behalf import on_behalf
+from evi_harness.live.ending import Ending, UsersInterrupt
 from evi_harness.live.places import told
 from evi_harness.sdk.callbacks import connect_with_callbacks
 from evi_harness.sdk.connection import client_for, websocket_of
@@ -51,10 +53,12 @@ class Conversation:
         on_connected: Called with the SDK's connection before anything else is done with it.
         write: Takes the lines that the built-in handler prints.
         redact: Takes secrets out of what errors quote.
+        ending: Knows whether the app has ended by itself; follow it where more than its callbacks can tell.
 
     Attributes:
         replies: Whether a reply is owed or under way.
         faults: What the handler raised: a sentence and the places in its code, the innermost first.
+        leaves: How the app left when all was over, likewise; no fault.
         is_open: Whether the connection has been open.
         connect_ns: The machine's monotonic clock when connecting began, 0 before that.
 
@@ -75,16 +79,20 @@ class Conversation:
         on_connected: Callable[[Any], object] = lambda _: None,
         write: Callable[[str], object] = print,
         redact: Callable[[str], str] = str,
+        ending: Optional[Ending] = None,
     ) -> None:
         self.replies = Replies()
         self.faults: List[Tuple[str, List[str]]] = []
+        self.leaves: List[Tuple[str, List[str]]] = []
+        self._ending = Ending(redact) if ending is None else ending
         self.is_open = False
         self.connect_ns = 0
         self._base_url = base_url
         self._api_key = api_key
         self._options = options
         self._built_in = WebSocketInterface(write)
-        self._callbacks = callbacks_of(self._built_in if handler is None else handler, name)
+        with on_behalf("its own making"):
+            self._callbacks = callbacks_of(self._built_in if handler is None else handler, name)
         if self._callbacks.main is not None:
             raise NotAHandler(
                 f"{name} takes the connection and reads it by itself, and here messages are handed to a handler",
@@ -112,6 +120,8 @@ class Conversation:
             asyncio.CancelledError: ``end`` was called before the connection was open.
         """
         self._task = asyncio.current_task()
+        self._ending.follow(asyncio.get_running_loop(), self)
+        self._ending.ends(self.end)
         failure: Exception
         try:
             async with (
@@ -132,6 +142,16 @@ class Conversation:
             failure = unreachable(self._base_url, error)
         # Outside of the except block, so that no exception with the request in it hangs on ours.
         raise failure
+
+    @property
+    def now_ns(self) -> int:
+        """No session time is kept here: see ``Notes``."""
+        return 0
+
+    def note(self, name: str, of: Optional[int] = None, **data: Any) -> None:  # noqa: ARG002 - the signature is that of Notes
+        """Take how the app ended by itself; see ``Notes``."""
+        kept = self.leaves if name == "exits_at_end" else self.faults
+        kept.append((data["what"], list(data["detail"])))
 
     def _chat(self, http: Any) -> Any:
         client = client_for(self._base_url, self._api_key, http)
@@ -165,8 +185,11 @@ class Conversation:
     async def _first(self, callback: Any, *args: Any) -> None:
         """Call what is called once, before the first message."""
         try:
-            await call(callback, *args)
-        except (Exception, SystemExit) as error:
+            with on_behalf(getattr(callback, "__name__", "the handler")):
+                await call(callback, *args)
+        except UsersInterrupt:
+            raise
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             fault = told(error, getattr(callback, "__name__", "the handler"), self._redact)
             raise HandlerError(fault["what"], where=next(iter(fault["detail"]), None)) from error
 
@@ -223,18 +246,19 @@ class Conversation:
         try:
             if self._plays_itself and getattr(message, "type", "") == "audio_output":
                 await self._built_in.on_message(message)
-            await call(self._callbacks.on_message, message)
-        except (Exception, SystemExit) as error:
+            with on_behalf("on_message"):
+                await call(self._callbacks.on_message, message)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._ending.take(error, "on_message")
+        except Exception as error:
             self._keep_fault(error, "on_message")
-            if isinstance(error, SystemExit):
-                self.end()
-                return
             raise
         finally:
             self._is_busy = False
 
     async def _tell_of_close(self) -> None:
         if self.is_open and self._is_ready.is_set():
+            self._ending.is_over = True
             await self._kept(self._callbacks.on_close, "on_close")
 
     async def _tell_of_error(self, error: BaseException) -> None:
@@ -246,8 +270,11 @@ class Conversation:
 
     async def _kept(self, callback: Any, name: str, *args: Any) -> None:
         try:
-            await call(callback, *args)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the app's callback may raise anything
+            with on_behalf(name):
+                await call(callback, *args)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._ending.take(error, name)
+        except Exception as error:  # noqa: BLE001 - the app's callback may raise anything
             self._keep_fault(error, name)
 
     def _keep_fault(self, error: BaseException, name: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from evi_harness.errors import HandlerError, NotAHandler
+from evi_harness.live.ending import UsersInterrupt
 from evi_harness.sdk.version import import_sdk
 
 __all__ = ["Callbacks", "call", "callbacks_of"]
@@ -285,7 +286,9 @@ def _built(handler: Callable[..., Any], name: str, arguments: Mapping[str, Any])
     _check_arguments(handler, name, arguments)
     try:
         return handler(**arguments)
-    except (Exception, SystemExit) as error:
+    except UsersInterrupt:
+        raise
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise HandlerError(
             f"{name} cannot be built: {type(error).__name__}: {error}",
             where=_place(error),

@@ -172,9 +172,11 @@ def test_import_and_replay_are_two_commands(run, here):
     assert run(following.split("evi-harness ")[1])[0] == 0
 
 
-def test_an_interrupt_is_one_line_and_130(run):
-    """Raised in a handler, as by Ctrl+C."""
-    assert run("replay weather --handler app.py:interrupts") == (130, "", "interrupted\n")
+def test_an_interrupt_of_the_handlers_own_is_no_ctrl_c(run):
+    """It ends the app, and the replay has its report."""
+    code, out, err = run("replay weather --handler app.py:interrupts")
+    assert (code, err) == (1, "")
+    assert "FINDING    exits" in out
 
 
 def test_what_an_output_cannot_encode_is_escaped(here):

@@ -11,6 +11,8 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.harness.outside import Outside, OutsideOptions
 from evi_harness.harness.run import BUILT_IN, RunOptions, name_of, recording_of, run_guarded
 from evi_harness.live.clock import RealClock
+from evi_harness.live.ending import Ending
+from evi_harness.live.exits import AppExits
 from evi_harness.live.journal import Journal
 from evi_harness.replay.recording import Recording
 from evi_harness.session.session import Session
@@ -46,6 +48,7 @@ def guarded(weather: Session, act: Any, journal: Optional[Journal]) -> None:
     run_guarded(
         act,
         outside,
+        AppExits(Ending()),
         RunOptions(redact=lambda text: text.replace("k9Jq", "[redacted]")),
         progress=int,
         app=lambda: None,

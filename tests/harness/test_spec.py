@@ -7,6 +7,7 @@ import pytest
 
 from evi_harness.errors import HandlerError, SpecError
 from evi_harness.harness.spec import load, split_spec
+from evi_harness.live.ending import UsersInterrupt
 
 
 @pytest.fixture(autouse=True)
@@ -151,9 +152,12 @@ def test_what_does_not_import_leaves_no_module():
 
 
 def test_an_interrupt_at_import_is_an_interrupt():
-    """Ctrl+C is nobody's error."""
+    """Ctrl+C is nobody's error; a KeyboardInterrupt of the handler's own is the handler's."""
+    put("app.py", "from evi_harness.live.ending import UsersInterrupt\nraise UsersInterrupt\n")
+    with pytest.raises(UsersInterrupt):
+        load("app.py:App")
     put("app.py", "raise KeyboardInterrupt\n")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(HandlerError):
         load("app.py:App")
 
 

@@ -37,7 +37,6 @@ def notes(handler, callback="on_message"):
         journal, websocket = Journal(loop), Websocket()
         journal.opened(Handshake("/"))
         with LeftBehind(journal, EVI, lambda text: text.replace("k9Jq", "[redacted]")) as left_behind:
-            loop.set_exception_handler(left_behind.unhandled)
             left_behind.opened(websocket)
             await asyncio.sleep(0)
             with on_behalf(callback, 7):

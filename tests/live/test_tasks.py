@@ -40,7 +40,6 @@ def notes(handler, *, run=run_virtual, is_over=False, end_s=1.0):
         journal = Journal(loop if run is run_virtual else Clock())
         journal.opened(Handshake("/"))
         tasks = AppTasks(journal, lambda text: text.replace("secret", "[redacted]"), lambda: is_over)
-        loop.set_exception_handler(tasks.unhandled)
         ours = asyncio.ensure_future(waits())
         with tasks:
             with on_behalf("on_message", 7):

@@ -96,9 +96,53 @@ def test_callbacks_come_in_the_order_of_the_sdk():
     assert handler.log == ["on_open", "set_socket", "chat_metadata", "assistant_end", "on_close"]
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3)], ids=["exception", "exit"])
-def test_what_on_message_raises_goes_to_on_error_and_the_next_message_follows(error):
-    """It is noted with its place, about the event that the handler had; a SystemExit ends nothing."""
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=["exit", "interrupt"])
+@pytest.mark.parametrize("where", ["on_open", "set_socket", "on_message"])
+def test_an_exit_in_a_callback_ends_the_conversation(error, where):
+    """It is noted with its place, and nothing of the handler is called any more; the connection is closed by the app."""
+
+    class Leaves(Logs):
+        def at(self, name):
+            self.log.append(name)
+            if name == where:
+                raise error
+
+        def set_socket(self, socket):
+            self.at("set_socket")
+
+        async def on_open(self):
+            self.at("on_open")
+
+        async def on_message(self, message):
+            self.at("on_message")
+
+    handler = Leaves()
+    events = run(handler, (0, CHAT), (10, END), (20, Close(1000)))
+    (note,) = notes(events, "exits")
+    assert note.data["what"].startswith(f"{where} raised {type(error).__name__}")
+    assert note.data["detail"][0].startswith(f"{__file__}:")
+    assert note.data["ended"] is True
+    assert handler.log[-1] == where
+    assert [(event.by, event.code) for event in events if event.kind == "closed"] == [("app", 1000)]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=["exit", "interrupt"])
+def test_an_exit_in_on_close_comes_when_all_is_over(error):
+    """So it is a kind of its own; an interrupt is none that an app raises in good order."""
+
+    class Leaves(Logs):
+        async def on_close(self):
+            raise error
+
+    events = run(Leaves(), (0, CHAT), (20, Close(1000)))
+    assert [note.name for note in events if isinstance(note, Note) and note.name.startswith("exits")] == [
+        "exits_at_end" if isinstance(error, SystemExit) else "exits"
+    ]
+
+
+def test_what_on_message_raises_goes_to_on_error_and_the_next_message_follows():
+    """It is noted with its place, about the event that the handler had."""
+    error = ValueError("no")
 
     class Raises(Logs):
         async def on_message(self, message):

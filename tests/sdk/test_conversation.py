@@ -189,7 +189,7 @@ def test_a_handler_that_exits_ends_the_conversation():
 
     talk = Talk((0, CHAT), end_ms=None, handler=leave)
     assert (talk.error, talk.closed) == (None, ("app", 1000))
-    assert talk.conversation.faults[0][0] == "on_message raised SystemExit: 7"
+    assert talk.conversation.faults[0][0] == "on_message raised SystemExit: 7, which ends the app"
 
 
 def test_what_the_sdk_cannot_parse_is_told_and_is_no_fault_of_the_handlers():

@@ -137,8 +137,16 @@ def test_a_handler_may_survive_what_the_sdk_cannot_parse():
     assert told(notes, "handler_entered") == [("handler_entered", "brand_new"), ("handler_entered", "assistant_end")]
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3)], ids=["exception", "exit"])
-def test_what_it_raises_is_noted_with_the_message_and_ends_the_connection(error):
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (ValueError("no"), "raised", "main raised ValueError: no"),
+        (SystemExit(3), "exits", "main raised SystemExit: 3, which ends the app"),
+        (KeyboardInterrupt(), "exits", "main raised KeyboardInterrupt, which ends the app"),
+    ],
+    ids=["exception", "exit", "interrupt"],
+)
+def test_what_it_raises_is_noted_with_the_message_and_ends_the_connection(error, kind, said):
     """As an app's main does."""
 
     async def main(socket):
@@ -147,8 +155,8 @@ def test_what_it_raises_is_noted_with_the_message_and_ends_the_connection(error)
                 raise error
 
     notes, events = run(main, (10, CHAT), (20, END), OVER)
-    ((of, data),) = [(of, data) for name, of, data in notes if name == "raised"]
-    assert (of, data["ended"], data["what"]) == ("assistant_end", True, f"main raised {type(error).__name__}: {error}")
+    ((of, data),) = [(of, data) for name, of, data in notes if name == kind]
+    assert (of, data["ended"], data["what"]) == ("assistant_end", True, said)
     assert data["detail"][0].startswith(f"{__file__}:")
     assert [event.at_ns // MS for event in events if isinstance(event, Closed)] == [20]
 
