@@ -54,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("evi-harness", "EVI sessions")
     group.addoption("--evi-clock", choices=["virtual", "real"], default="virtual", help="The clock of replays that name none.")
+    group.addoption("--evi-child", action="store_true", help="Run handlers in a child process, so that a crash of one is a finding.")
     group.addoption("--evi-update", action="store_true", help="Accept what apps send now as what their sessions expect.")
     group.addoption("--evi-report", metavar="DIR", help="Write a report of each replay here, and the session of each that failed.")
     group.addoption(
@@ -402,7 +403,12 @@ def _defaults(config: pytest.Config) -> Defaults:
     from evi_harness.harness.testing import Defaults
 
     allow_hosts = tuple(config.getoption("--evi-allow-host"))
-    return Defaults(clock=config.getoption("--evi-clock"), update=config.getoption("--evi-update"), allow_hosts=allow_hosts)
+    return Defaults(
+        clock=config.getoption("--evi-clock"),
+        update=config.getoption("--evi-update"),
+        allow_hosts=allow_hosts,
+        child=config.getoption("--evi-child"),
+    )
 
 
 @contextmanager

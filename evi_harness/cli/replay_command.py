@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
-from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
+from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
 from evi_harness.cli.seconds import Seconds
 
 __all__ = ["command"]
@@ -70,6 +70,7 @@ def _by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) 
     "--out",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=absolute,
     help="Write the replay's own session to DIR/<UTC time>-<name>-replay/, with what was heard in heard.wav.",
 )
 @json_option("the report", "replay-report.schema.json")
@@ -132,6 +133,12 @@ def _by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) 
     type=click.IntRange(min=1),
     help="Replay so many sessions at a time, where there are several.  [default: one a processor]",
 )
+@click.option(
+    "--child/--no-child",
+    default=True,
+    show_default=True,
+    help="Run the handler in a child process, so that a crash of it is reported. Not for a debugger or a profiler of this process.",
+)
 @click.option("--executor", metavar="URL", help="Replay several sessions on a cluster instead: dask://HOST:PORT.")
 @click.option("--live", is_flag=True, help="Hold the conversation again with a live service. No handler runs; docs/live.md.")
 @click.option("--base-url", metavar="URL", help="With --live: where the service is.  [default: HUME_BASE_URL, else Hume's own]")
@@ -184,7 +191,7 @@ def command(
 
     folders = find_sessions(sessions, damaged=True)
     is_many = len(folders) > 1 or folders[0] != sessions[0]
-    only = {name: options.pop(name) for name in (*_OF_LIVE, *_OF_MANY)}
+    only = {name: options.pop(name) for name in (*_OF_LIVE, *_OF_MANY, "child")}
     _refuse_the_others(ctx, only["live"], is_many)
     judge = gate_for(GateOptions(**gate), is_replay=not only["live"])
     asked = Command.here(ctx.obj)
@@ -197,12 +204,15 @@ def command(
             told = {**_session_options(options), "command": asked}
             result = _many(folders, only, told, keep_json=json_file is not None, keep_run=judge.is_needed)
         else:
-            result = _one(folders[0], {**_session_options(options), "command": asked}, aside)
+            result = _one(folders[0], {**_session_options(options), "child": only["child"], "command": asked}, aside)
         gates = [judge.judge_runs(runs_of_result(result), keep=not result.exit_code)] if judge.is_needed else []
-    for line in [*result.lines(), *(line for one in gates for line in one.lines())]:
-        click.echo(line, err=aside)
-    write_json(json_file, lambda: {**result.json(), "gate": gates[0].json() if gates else None})
-    tell_ci(ci_for(**ci), cases_of_result(result, options["handler"]), gates, write=lambda line: click.echo(line, err=aside))
+    try:
+        for line in [*result.lines(), *(line for one in gates for line in one.lines())]:
+            click.echo(line, err=aside)
+    finally:
+        # Also where nobody can be told: what was asked for is written.
+        write_json(json_file, lambda: {**result.json(), "gate": gates[0].json() if gates else None})
+        tell_ci(ci_for(**ci), cases_of_result(result, options["handler"]), gates, write=lambda line: click.echo(line, err=aside))
     return int(result.exit_code) or (gates[0].exit_code if gates else 0)
 
 
@@ -236,7 +246,16 @@ def _session_options(options: Dict[str, Any]) -> Dict[str, Any]:
 def _one(folder: Path, options: Dict[str, Any], aside: bool) -> Any:
     from evi_harness.harness.repeating import replay_repeatedly
 
-    return replay_repeatedly(folder, write=lambda line: click.echo(line, err=aside), **options)
+    def write(line: str) -> None:
+        try:
+            click.echo(line, err=aside)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            # The report says so when it is printed; until then there is more to do than to print.
+            return
+
+    return replay_repeatedly(folder, write=write, **options)
 
 
 def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], keep_json: bool, keep_run: bool) -> Any:
@@ -249,6 +268,7 @@ def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], ke
             folders,
             n_jobs=only["jobs"],
             executor=only["executor"],
+            child=only["child"],
             on_done=lambda _: None if bar is None else bar.update(1),
             keep_json=keep_json,
             keep_run=keep_run,

@@ -13,7 +13,7 @@ import traceback
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -42,6 +42,7 @@ def replay_corpus(
     *,
     n_jobs: Optional[int] = None,
     executor: Union[str, Executor, None] = None,
+    child: bool = False,
     on_done: Callable[[Outcome], object] = id,
     keep_json: bool = False,
     keep_run: bool = False,
@@ -53,6 +54,7 @@ def replay_corpus(
         folders: Session folders, as ``find_sessions`` finds them.
         n_jobs: How many at a time, on processes of this machine; None for as many as there are processors, 1 for this process.
         executor: Who does the work instead: any ``concurrent.futures.Executor``, or the address of one, see ``lent_executor``.
+        child: Replay one at a time, too, in another process than this.
         on_done: Called with each outcome as it comes in, in no certain order.
         keep_json: Keep each session's report for programs, for ``CorpusReport.json``.
         keep_run: Keep what was measured in each, for a gate.
@@ -76,7 +78,7 @@ def replay_corpus(
         if isinstance(executor, str):
             executor = stack.enter_context(lent_executor(executor))
         wanted = min(n_jobs or default_jobs(), len(tasks)) if executor is None else _workers_of(executor)
-        done = _here(tasks) if executor is None and wanted <= 1 else _elsewhere(tasks, executor, wanted)
+        done = _here(tasks) if executor is None and wanted <= 1 and not child else _elsewhere(tasks, executor, wanted)
         for outcome in done:
             outcomes[outcome.folder] = outcome
             on_done(outcome)
@@ -184,7 +186,8 @@ class _Lost:
 
 def _alone(task: _Task, process: Executor) -> Outcome:
     try:
-        return _submitted(process, task).result()
+        # In a child of that process, which is left to say what the session did to it.
+        return _submitted(process, replace(task, options={**task.options, "child": True})).result()
     except BrokenExecutor:
         what, hint = "the process that replayed it ended", "Does the handler call os._exit, or crash in a library?"
         return Outcome(task.folder, _BROKE, f"could not run: {what}", (what, hint))

@@ -40,7 +40,7 @@ _VALUES: Mapping[str, str] = {
     "last": "--until",
 }
 _LISTS: Mapping[str, str] = {"ignore": "--ignore", "allow_hosts": "--allow-host"}
-# What the command line cannot say.
+# What the command line cannot say. Of ``child`` it need not: it runs handlers in a child process unless it is told not to.
 _UNSAID = ("patience",)
 _LONGEST = 200
 

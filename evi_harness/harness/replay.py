@@ -15,10 +15,11 @@ from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.axis import Axis
+from evi_harness.harness.child_run import in_a_child
 from evi_harness.harness.comparing import Comparing, Rules
 from evi_harness.harness.discretion import Discreet, known_secrets, redactor_for
 from evi_harness.harness.expecting import Expected, load_expected, require_folder
-from evi_harness.harness.folders import new_folder
+from evi_harness.harness.folders import WholeFolder, near
 from evi_harness.harness.heard_audio import Heard, HeardFile, first_heard_difference, keep_heard
 from evi_harness.harness.invoking import Command, invocation_of, secret_arguments, with_digest
 from evi_harness.harness.judging import Judging, Replayed, judged
@@ -146,6 +147,7 @@ def replay_session(
     max_gap: Union[str, float, None] = None,
     first: Union[str, float, None] = None,
     last: Union[str, float, None] = None,
+    child: bool = False,
     write: Callable[[str], object] = print,
     command: Optional[Command] = None,
 ) -> ReplayResult:
@@ -181,6 +183,8 @@ def replay_session(
         max_gap: What spans in which nobody speaks and nothing is received are shortened to, in seconds or as ``250ms``; None to leave all.
         first: Where to begin: a time in seconds or as ``1m3s``, an event as ``#123``, a turn as ``t3``; None for the beginning.
         last: Where to end, likewise; it belongs to the part.
+        child: Run the handler in a child process: then even what ends the process without Python is a finding, ``crashed``. What the
+            handler changes in itself or in the process is then not seen by who calls this.
         write: Takes the lines that the built-in handler prints; they hold no secret and nothing that a terminal acts on.
         command: What asked for the replay, for its report; None for this call, made in the current folder.
 
@@ -217,8 +221,9 @@ def replay_session(
         "max_gap": max_gap,
         "first": first,
         "last": last,
+        "child": child,
     }
-    run_once = _on(clock, twice)
+    run_once = in_a_child(_on(clock, twice)) if child else _on(clock, twice)
     outside = OutsideOptions(allow_hosts, wall_clock, seed)
     outside.check()
     severities_of(severities)
@@ -246,7 +251,7 @@ def replay_session(
         began_s = time.perf_counter()
         run = run_once(recording, handler, options)
         real_s = time.perf_counter() - began_s
-        difference = _second(recording, handler, options, run, Discreet(redactor)) if twice else None
+        difference = _second(recording, handler, options, run, run_once, Discreet(redactor)) if twice else None
         replayed = Replayed(
             expected,
             recording.session,
@@ -259,7 +264,7 @@ def replay_session(
         )
         report = judged(replayed, judging, redactor)
     folder, file = _written(expected.recorded, report.live, out, run.heard, redactor, secrets)
-    heard = None if file.file is None else str(file.file)
+    heard = None if file.file is None else near(file.file)
     report = replace(report, upgraded=upgraded, hints=_hints(report), twice=difference, real_s=real_s, invocation=invocation)
     return ReplayResult(replace(report, folder=folder, heard=heard, remarks=file.remarks), redactor, run.heard, secrets)
 
@@ -319,9 +324,11 @@ def _told(upgraded: Upgraded) -> List[Mapping[str, Any]]:
     return [{"recorded_seq": seq, "added": list(added)} for seq, added in upgraded]
 
 
-def _second(recording: Recording, handler: Any, options: RunOptions, first: Run, dialect: Discreet) -> Tuple[str, ...]:
+def _second(
+    recording: Recording, handler: Any, options: RunOptions, first: Run, run_once: Callable[..., Run], dialect: Discreet
+) -> Tuple[str, ...]:
     # The second run is to be compared, not watched.
-    second = run_in_virtual_time(recording, handler, replace(options, write=lambda _: None))
+    second = run_once(recording, handler, replace(options, write=lambda _: None))
     lines = first_difference(first.events, second.events)
     told = [] if lines is None else [_said(line, run.events, dialect) for line, run in zip(lines, (first, second))]
     told += first_heard_difference(first.heard, second.heard) or ()
@@ -350,9 +357,14 @@ def _written(
     """Write the session that a replay yielded, and what was heard, to a folder of sessions, where there is one; say where they are."""
     if out is None:
         return None, HeardFile()
-    folder = new_folder(out, f"{recorded.name or 'session'}-replay")
-    write_session(folder, live, EVI, secrets=[*known_secrets(recorded, live), *secrets])
-    return str(folder), keep_heard(folder, heard, redactor)
+    with WholeFolder(out, f"{recorded.name or 'session'}-replay") as place:
+        made = place.folder
+        write_session(made, live, EVI, secrets=[*known_secrets(recorded, live), *secrets])
+        if any(note.name == "crashed" for note in live.notes):
+            file = HeardFile(None, ("what was heard was lost with the process; the session is complete without it",))
+        else:
+            file = keep_heard(made, heard, redactor)
+    return near(place.folder), file if file.file is None else replace(file, file=place.folder / file.file.name)
 
 
 def _hints(report: ReplayReport) -> Tuple[str, ...]:

@@ -70,11 +70,13 @@ class Defaults:
         clock: ``virtual`` or ``real``.
         update: Accept what is sent as what is expected from now on.
         allow_hosts: What an app may reach on the network besides the service.
+        child: Run handlers in a child process.
     """
 
     clock: str = "virtual"
     update: bool = False
     allow_hosts: Tuple[str, ...] = ()
+    child: bool = False
 
 
 @dataclass(frozen=True)

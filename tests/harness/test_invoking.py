@@ -21,8 +21,8 @@ from evi_harness.storage.redaction import Redactor
 
 KEY = "k9Jq2vXw7LmZ4tRb"
 DEFAULTS = {name: one.default for name, one in inspect.signature(replay_session).parameters.items()}
-# What is no option that a verdict depends on, or is told by itself.
-OTHERS = {"session", "handler", "arguments", "severities", "out", "write", "command"}
+# What is no option that a verdict depends on, or is told by itself. On ``child`` it depends only whether there is one.
+OTHERS = {"session", "handler", "arguments", "severities", "out", "write", "command", "child"}
 PLAIN = {name: value for name, value in DEFAULTS.items() if name not in OTHERS}
 
 

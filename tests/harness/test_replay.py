@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import subprocess
 import time
 from pathlib import Path
 
@@ -303,13 +305,25 @@ def test_a_handler_that_waits_for_ever_never_returns(weather):
 
 
 def test_an_interrupt_in_a_handler_ends_the_replay(weather, capfd):
-    """It comes out as it went in, and asyncio logs nothing."""
+    """Ctrl+C comes out as it went in, and asyncio logs nothing."""
+
+    def interrupted(message):
+        # From outside, as a terminal sends it.
+        subprocess.run(["kill", "-INT", str(os.getpid())], check=True)
+
+    with pytest.raises(KeyboardInterrupt):
+        replay_session(weather, handler=interrupted)
+    assert capfd.readouterr().err == ""
+
+
+def test_an_interrupt_of_the_handlers_own_is_its_end(weather, capfd):
+    """One that it raises itself is a finding, and the replay has its report."""
 
     def interrupts(message):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        replay_session(weather, handler=interrupts)
+    (finding,) = [one for one in replay_session(weather, handler=interrupts).findings if one.kind == "exits"]
+    assert [place.function for place in finding.places] == ["interrupts"]
     assert capfd.readouterr().err == ""
 
 
