@@ -109,6 +109,14 @@ class AppLoop(AddsSignalHandlers, asyncio.SelectorEventLoop):  # type: ignore[mi
             self.on_job(future, func)
         return future
 
+    def _do_shutdown(self, future: Any) -> None:
+        # Runs on a thread of its own. As from Python 3.11 on, it has nothing to tell a loop that was closed before the executor was done.
+        try:
+            super()._do_shutdown(future)  # type: ignore[misc, unused-ignore]
+        except RuntimeError:
+            if not self.is_closed():
+                raise
+
     def keep(self, task: Any) -> None:
         """Take a task for the harness's own: the app does not see it."""
         self.own_tasks.add(task)

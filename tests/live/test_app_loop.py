@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+import threading
 
 import pytest
 
-from evi_harness.live.app_loop import HostTask, host, run_app_loop, tasks_of
+from evi_harness.live.app_loop import AppLoop, HostTask, host, run_app_loop, tasks_of
 from evi_harness.live.behalf import on_behalf
 from evi_harness.live.ending import Ending, UsersInterrupt
 from evi_harness.live.exits import AppExits
@@ -231,3 +232,25 @@ def test_who_cancels_a_host_is_known():
         return [(task.was_told, len(task.cancelled_at)) for task in tasks]
 
     assert run_virtual(main) == [(True, 1), (True, 1)]
+
+
+def test_an_executor_that_outlives_its_loop_says_nothing(monkeypatch):
+    """Its last word is for a loop that is closed; before Python 3.11 that was a traceback of a thread."""
+    failures, released, before = [], threading.Event(), set(threading.enumerate())
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    loop = AppLoop()
+
+    async def begins():
+        loop.run_in_executor(None, released.wait)
+        task = loop.create_task(loop.shutdown_default_executor())
+        await asyncio.sleep(0)
+        task._log_destroy_pending = False
+        return task
+
+    task = loop.run_until_complete(begins())
+    loop.close()
+    released.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    assert failures == []
+    assert not task.done()
