@@ -44,6 +44,9 @@ def guarded(act: Callable[[], int], *, ends: bool = False) -> int:
         if ends:
             # Whoever goes on pressing has been heard.
             _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+        # Where one came out of code that is given as text, such as a dataclass has it, Python remembers it, and ends by the signal in the
+        # end in place of the exit code. With the next text it forgets.
+        exec("")  # noqa: S102 - nothing is run
         # A terminal shows ^C; what is told stands on a line of its own.
         tell("\ninterrupted" if _is_terminal() else "interrupted")
         return INTERRUPTED

@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.harness.checkouts import checkouts, git, run_here
+from evi_harness.harness.checkouts import checkouts, git, passing_folder, run_here
 from evi_harness.harness.ci import without_ci
 from evi_harness.harness.configuration import load_configuration
 from evi_harness.harness.gate import SAVE_BASELINE, GateOptions, load_baseline, rules_for
@@ -173,10 +172,10 @@ def _measured(
 
 def _run(side: Side, timeout_s: float) -> Run:
     """One run of one side: what all that is measured in it comes to."""
-    with tempfile.TemporaryDirectory(prefix="evi-harness-run-") as folder:
-        environment = {**without_ci(os.environ), SAVE_BASELINE: folder}
+    with passing_folder("evi-harness-run-") as folder:
+        environment = {**without_ci(os.environ), SAVE_BASELINE: str(folder)}
         _finish(side, environment, timeout_s)
-        files = sorted(Path(folder).glob("*.json"))
+        files = sorted(folder.glob("*.json"))
         if not files:
             hint = (
                 "It must run `evi-harness replay`, `evi-harness latency` or pytest with replays in it, of a version that saves baselines."

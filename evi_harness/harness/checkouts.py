@@ -21,7 +21,7 @@ from typing import IO, Any, Iterator, List, Optional, Sequence
 from evi_harness.errors import EviHarnessError
 from evi_harness.live.program_end import at_program_end
 
-__all__ = ["checkouts", "git", "run_here"]
+__all__ = ["checkouts", "git", "passing_folder", "run_here"]
 
 _PREFIX = "evi-harness-ab-"
 _LOCK = "lock"
@@ -54,6 +54,19 @@ def checkouts(ids: Sequence[str]) -> Iterator[List[Path]]:
     finally:
         with _undisturbed():
             _take_away(scratch, worktrees)
+            no_longer()
+
+
+@contextmanager
+def passing_folder(prefix: str) -> Iterator[Path]:
+    """A folder for what is temporary, for as long as the block runs; it is gone also where a signal ends the program."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    no_longer = at_program_end(lambda: shutil.rmtree(folder, ignore_errors=True))
+    try:
+        yield folder
+    finally:
+        with _undisturbed():
+            shutil.rmtree(folder, ignore_errors=True)
             no_longer()
 
 
@@ -93,28 +106,36 @@ def run_here(words: Sequence[str], *, timeout: Optional[float] = None, **options
         OSError: It cannot be run.
         subprocess.TimeoutExpired: It took too long.
     """
-    with subprocess.Popen(words, **options) as process:  # noqa: S603 - no shell; running it is what was asked for
-        _RUNNING.append(process)
-        try:
-            if _ENDING.is_set():
+    no_longer = at_program_end(lambda: _end_processes())
+    try:
+        with subprocess.Popen(words, **options) as process:  # noqa: S603 - no shell; running it is what was asked for
+            _RUNNING.append(process)
+            try:
+                if _ENDING.is_set():
+                    process.kill()
+                printed, complained = process.communicate(timeout=timeout)
+            except BaseException:
                 process.kill()
-            printed, complained = process.communicate(timeout=timeout)
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            _RUNNING.remove(process)
+                raise
+            finally:
+                _RUNNING.remove(process)
+    finally:
+        no_longer()
     if _ENDING.is_set():
         # The program is about to end by the signal. Whatever became of the process, it is not to be told.
         threading.Event().wait()
     return subprocess.CompletedProcess(words, process.returncode, printed, complained)
 
 
-def _end(scratch: Path, worktrees: Path) -> None:
-    """At the program's end: end what runs, and take away what it ran in."""
+def _end_processes() -> None:
     _ENDING.set()
     for process in tuple(_RUNNING):
         process.kill()
+
+
+def _end(scratch: Path, worktrees: Path) -> None:
+    """At the program's end: end what runs, and take away what it ran in."""
+    _end_processes()
     _take_away(scratch, worktrees)
 
 

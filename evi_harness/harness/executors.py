@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Mapping
@@ -36,7 +37,19 @@ def local_processes(n_jobs: int) -> ProcessPoolExecutor:
     Args:
         n_jobs: How many.
     """
-    return ProcessPoolExecutor(n_jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupts_to_the_parent)
+    return _LocalProcesses(n_jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_depend_on_the_parent)
+
+
+class _LocalProcesses(ProcessPoolExecutor):
+    """Processes that Ctrl+C does not reach, from their first moment on: one that still begins would tell it in a traceback."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Hand out some work; a process that is started for it begins with Ctrl+C held back."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -75,6 +88,19 @@ def _dask(address: str) -> Iterator[Executor]:
 _LENDERS: Mapping[str, Callable[[str], Any]] = {"dask": _dask}
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """A terminal sends Ctrl+C to every process; the one that gave out the work ends the others."""
+# While an app runs whose end is only its own, another function stands in the place of this.
+_really_exit = os._exit
+
+
+def _depend_on_the_parent() -> None:
+    """Leave Ctrl+C, which a terminal sends to every process, to the one that gave out the work; and end when that one does, however."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_the_parent, name="evi-harness parent", daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        _really_exit(1)

@@ -11,9 +11,10 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import List, Optional, Type, Union
+from typing import Callable, List, Optional, Type, Union
 
 from evi_harness.errors import SessionUnwritable, UsageError
+from evi_harness.live.program_end import at_program_end
 
 __all__ = [
     "DEFAULT_OUT",
@@ -80,9 +81,12 @@ class WholeFolder:
     def __init__(self, out: Union[str, Path], name: str) -> None:
         self._out = out
         self._name = name
+        self._no_longer: Callable[[], None] = lambda: None
         self.folder = Path(out) / f".evi-harness-{uuid.uuid4().hex[:8]}{_BEING_MADE}"
 
     def __enter__(self) -> WholeFolder:
+        made = self.folder
+        self._no_longer = at_program_end(lambda: shutil.rmtree(made, ignore_errors=True))
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
@@ -97,6 +101,7 @@ class WholeFolder:
         finally:
             # Nothing is there any more where all went well.
             shutil.rmtree(made, ignore_errors=True)
+            self._no_longer()
 
 
 def _renamed(made: Path, out: Union[str, Path], name: str) -> Path:

@@ -143,3 +143,18 @@ def test_who_imports_the_package_keeps_ctrl_c():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.stdout == "True\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_in_code_that_is_text_is_130_too():
+    """As a dataclass has it. Python keeps it in mind, and would end by the signal at last."""
+    program = """
+import sys
+from evi_harness.cli.failing import guarded
+
+def act():
+    exec("raise KeyboardInterrupt")
+
+sys.exit(guarded(act, ends=True))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
