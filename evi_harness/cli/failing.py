@@ -12,7 +12,7 @@ import errno
 import os
 import sys
 from contextlib import suppress
-from typing import Callable
+from typing import Any, Callable, Optional
 
 __all__ = ["BROKEN_PIPE", "COULD_NOT_RUN", "INTERRUPTED", "TRACEBACK", "guarded", "have_streams", "tell"]
 
@@ -34,6 +34,7 @@ def guarded(act: Callable[[], int], *, ends: bool = False) -> int:
         act: Does it, and gives its exit code.
         ends: Whether the process ends behind it.
     """
+    sys.unraisablehook = _unraisable
     try:
         have_streams()
         code = act()
@@ -41,24 +42,49 @@ def guarded(act: Callable[[], int], *, ends: bool = False) -> int:
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        if ends:
-            # Whoever goes on pressing has been heard.
-            _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
-        # Where one came out of code that is given as text, such as a dataclass has it, Python remembers it, and ends by the signal in the
-        # end in place of the exit code. With the next text it forgets.
-        exec("")  # noqa: S102 - nothing is run
-        # A terminal shows ^C; what is told stands on a line of its own.
-        tell("\ninterrupted" if _is_terminal() else "interrupted")
-        return INTERRUPTED
+        return _interrupted(ends)
     except BrokenPipeError:
         _nowhere("stdout", "stderr")
         return BROKEN_PIPE
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is no verdict
+        if _is_of_interrupt(error):
+            return _interrupted(ends)
         tell(f"error: {_what(error)}")
         if os.environ.get(TRACEBACK):
             _show_traceback()
         _nowhere("stdout")
         return COULD_NOT_RUN
+
+
+def _interrupted(ends: bool) -> int:
+    if ends:
+        # Whoever goes on pressing has been heard.
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    # Where one came out of code that is given as text, such as a dataclass has it, ``python -m`` remembers it, and ends by the signal in
+    # place of the exit code. With the next text it forgets.
+    exec("")  # noqa: S102 - nothing is run
+    # A terminal shows ^C; what is told stands on a line of its own.
+    tell("\ninterrupted" if _is_terminal() else "interrupted")
+    return INTERRUPTED
+
+
+def _is_of_interrupt(error: BaseException) -> bool:
+    """Whether Ctrl+C is behind an exception: where it comes while a class is made, Python up to 3.11 raises another in its place."""
+    seen: Optional[BaseException] = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None
+
+
+def _unraisable(lost: Any) -> None:
+    """Take an exception that Python cannot raise; Ctrl+C comes again where it can: what frees an object may have been hit."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        import _thread
+
+        # From another thread, so that it does not come here.
+        _thread.start_new_thread(_thread.interrupt_main, ())
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _what(error: BaseException) -> str:

@@ -145,9 +145,46 @@ def test_who_imports_the_package_keeps_ctrl_c():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_interrupt_in_code_that_is_text_is_130_too():
-    """As a dataclass has it. Python keeps it in mind, and would end by the signal at last."""
-    program = """
+class Named:
+    """Interrupted when a class is made with it."""
+
+    def __set_name__(self, owner, name):
+        raise KeyboardInterrupt
+
+
+class Freed:
+    """Interrupted when it is freed, where Python cannot raise anything."""
+
+    def __del__(self):
+        raise KeyboardInterrupt
+
+
+def makes_a_class():
+    """What comes out of it is a RuntimeError up to Python 3.11."""
+    return type("Made", (), {"one": Named()})
+
+
+def frees():
+    """Nothing comes out of it; the next step is interrupted."""
+    one = Freed()
+    del one
+    for _ in range(10**9):
+        pass
+    return 0
+
+
+@pytest.mark.parametrize("act", [makes_a_class, frees], ids=lambda act: act.__name__)
+def test_ctrl_c_is_no_fault_and_not_lost(act, capsys, monkeypatch):
+    """Wherever it comes, also where Python makes something else of it or drops it."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    assert guarded(act) == failing.INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_an_interrupt_in_code_that_is_text_is_130_too(tmp_path):
+    """Of a command that is run as a module: Python keeps it in mind, and would end by the signal at last."""
+    (tmp_path / "program.py").write_text(
+        """
 import sys
 from evi_harness.cli.failing import guarded
 
@@ -155,6 +192,8 @@ def act():
     exec("raise KeyboardInterrupt")
 
 sys.exit(guarded(act, ends=True))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+""",
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
