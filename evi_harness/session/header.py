@@ -10,16 +10,28 @@ from typing import Any, Literal, Mapping, Optional, Tuple
 
 from evi_harness.session.events import NOTHING
 
-__all__ = ["FORMAT_MINOR", "FORMAT_VERSION", "HEARD", "MINOR_OF_HEARD", "Anchor", "Header", "Recorded", "TrackFile"]
+__all__ = [
+    "FORMAT_MINOR",
+    "FORMAT_VERSION",
+    "HEARD",
+    "MINOR_OF_HEADER_DIGEST",
+    "MINOR_OF_HEARD",
+    "Anchor",
+    "Header",
+    "Recorded",
+    "TrackFile",
+]
 
 # History of the session folder. A reader opens every version up to its own, and every minor of them: a minor only adds.
 #   1.0 (2026-11): the first.
 #   1.1 (2026-11): a track "heard", in heard.wav: both sides as they sounded, on the session's axis. No line refers to it.
+#   1.2 (2026-11): "header_digest", the digest of session.json itself, in every complete session.
 # A folder says the lowest minor that has all that is in it: what an older evi-harness reads whole is of its own version.
 FORMAT_VERSION = 1
-FORMAT_MINOR = 1
-# The minor that brought what not every folder has.
+FORMAT_MINOR = 2
+# The minors that brought what not every folder has.
 MINOR_OF_HEARD = 1
+MINOR_OF_HEADER_DIGEST = 2
 
 # The track that is not of the wire: what was heard. The others are named by the dialect's places of audio.
 HEARD = "heard"

@@ -6,7 +6,6 @@ can be done. Modes of files are not looked at: version control does not keep the
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
@@ -22,7 +21,7 @@ from evi_harness.session.protocols import Dialect
 from evi_harness.storage import codec, header_file
 from evi_harness.storage.expectation import ExpectedLine, expected_lines
 from evi_harness.storage.frames import StoredFrame
-from evi_harness.storage.layout import EVENTS_FILE, EXPECTED_FILE, HEADER_FILE, HEARD_FILE, PAYLOADS, is_inside
+from evi_harness.storage.layout import EVENTS_FILE, EXPECTED_FILE, HEADER_FILE, HEARD_FILE, MAX_HEADER_BYTES, PAYLOADS, is_inside
 from evi_harness.storage.lines import KINDS, AnyLine, OpenedLine, ReceivedLine, SentLine, UnknownLine, decode
 from evi_harness.storage.opening import Folder, sessions_below
 from evi_harness.storage.reader import (
@@ -37,6 +36,7 @@ from evi_harness.storage.reader import (
     read_header,
 )
 from evi_harness.storage.redaction import GENERAL_NAMES, Redactor
+from evi_harness.storage.verifying import file_digest
 
 __all__ = ["check_folder"]
 
@@ -154,6 +154,7 @@ class _Checking:
             self._say("header_unreadable", HEADER_FILE, None, f"{error.what}.")
             return
         self._header = header
+        self._check_header_digest()
         if version < FORMAT_VERSION:
             what = f"the folder is of version {version}; its lines are judged as of version {FORMAT_VERSION}."
             self._say("old_version", HEADER_FILE, None, what)
@@ -163,6 +164,15 @@ class _Checking:
         before = header_file.encode(header)
         if header_file.encode(header_file.redacted(header, self._redactor)) != before:
             self._say("secret", HEADER_FILE, None, "what looks like a secret stands here.", "Replace it by [redacted], and revoke it.")
+
+    def _check_header_digest(self) -> None:
+        try:
+            problem = header_file.digest_problem(self._place.whole(HEADER_FILE, MAX_HEADER_BYTES))
+        except (OSError, SessionError):
+            # It was read a moment ago, and is being written.
+            return
+        if problem is not None:
+            self._say("digest_differs", HEADER_FILE, None, f"it was changed after the recording: {problem.replace('its', 'the', 1)}.")
 
     def _lines(self) -> Iterator[Tuple[int, bytes, bool]]:
         """Number and text of each line, and whether it ends with a newline."""
@@ -367,13 +377,11 @@ class _Checking:
 
     def _check_digest(self, name: str, digest: str) -> None:
         try:
-            actual = hashlib.sha256(b"")
-            for block in self._place.blocks(name):
-                actual.update(block)
+            actual = file_digest(self._place, name)
         except (OSError, SessionError):
             self._say("file_unreadable", name, None, f"the file cannot be read, and {HEADER_FILE} has its digest.", about="digest")
             return
-        if actual.hexdigest() != digest:
+        if actual != digest:
             self._say("digest_differs", name, None, "it was changed after the recording: the digest differs.")
 
 

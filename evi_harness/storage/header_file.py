@@ -1,24 +1,35 @@
 """session.json: the header as it stands on disk.
 
 Rules of living here: no files; unknown fields survive; a version that is newer than this one is refused, a newer minor of a known
-version is read.
+version is read. The digest of the header itself is of the file's bytes: it is made when a header is encoded, and held against the bytes.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import fields, is_dataclass, replace
 from typing import Annotated, Any, Dict, Optional, Tuple
 
 import msgspec
 
-from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Anchor, Header, Recorded, Times, TrackFile
+from evi_harness.session.header import (
+    FORMAT_MINOR,
+    FORMAT_VERSION,
+    MINOR_OF_HEADER_DIGEST,
+    Anchor,
+    Header,
+    Recorded,
+    Times,
+    TrackFile,
+)
 from evi_harness.storage import upgrades
 from evi_harness.storage.codec import is_too_deep, plain
 from evi_harness.storage.layout import MAX_NESTING
 from evi_harness.storage.lines import Count, with_extra, without_extra
 from evi_harness.storage.redaction import Redactor
 
-__all__ = ["FORMAT_NAME", "AnchorFields", "HeaderFields", "RecordedFields", "TrackFields", "decode", "encode", "redacted"]
+__all__ = ["FORMAT_NAME", "AnchorFields", "HeaderFields", "RecordedFields", "TrackFields", "decode", "digest_problem", "encode", "redacted"]
 
 FORMAT_NAME = "evi-harness session"
 
@@ -55,6 +66,10 @@ class HeaderFields(msgspec.Struct, kw_only=True):
     format: str
     version: int
     minor: Count = 0
+    header_digest: Annotated[
+        Optional[str],
+        msgspec.Meta(description="SHA-256 in hex of this file's bytes without these 64 digits; null or absent until complete"),
+    ] = None
     id: str
     made_by: str
     created: str
@@ -79,22 +94,63 @@ class HeaderFields(msgspec.Struct, kw_only=True):
 
 # The members that hold what people and services wrote, and so could hold a secret.
 _FREE_MEMBERS = ("endpoint", "service", "software", "app", "ids", "source", "related", "abandoned", "extra")
-_MEMBERS = HeaderFields.__struct_fields__[1:]
+# It is about the bytes of a file, and a header is not bound to one.
+_OF_THE_FILE = ("format", "header_digest")
+_MEMBERS = tuple(name for name in HeaderFields.__struct_fields__ if name not in _OF_THE_FILE)
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def encode(header: Header) -> bytes:
-    """Write a header as the text of session.json.
+    """Write a header as the text of session.json; that of a complete session has its own digest, from the minor on that brought it.
 
     Raises:
         ValueError: It cannot be read again: a value is not of the type that its member has.
     """
-    members: Dict[str, Any] = {"format": FORMAT_NAME, **{name: _plain(getattr(header, name)) for name in _MEMBERS}}
+    has_digest = header.complete and header.minor >= MINOR_OF_HEADER_DIGEST
+    values = {name: _plain(getattr(header, name)) for name in _MEMBERS}
+    first = {"format": FORMAT_NAME, "version": values.pop("version"), "minor": values.pop("minor")}
+    members: Dict[str, Any] = {**first, **({"header_digest": ""} if has_digest else {}), **values}
     try:
         text = with_extra(msgspec.json.encode(members, enc_hook=str), plain(header.extra), HeaderFields)
     except (msgspec.MsgspecError, TypeError) as error:
         raise ValueError(str(error)) from error
     decode(text)
-    return msgspec.json.format(text, indent=2) + b"\n"
+    text = msgspec.json.format(text, indent=2) + b"\n"
+    return _with_digest(text) if has_digest else text
+
+
+def _with_digest(text: bytes) -> bytes:
+    """Put the digest of a text into its place, which is left empty in it and comes before all that people and services wrote."""
+    before, name, behind = text.partition(b'"header_digest": "')
+    return before + name + hashlib.sha256(text).hexdigest().encode() + behind
+
+
+def digest_problem(text: bytes) -> Optional[str]:
+    """Why a header that can be read is not as it was written.
+
+    Args:
+        text: The text of session.json.
+
+    Returns:
+        A few words; None where its digest is right, and where it has none: it is of an older minor, it is not complete, or somebody took
+        the digest away on purpose.
+    """
+    members = msgspec.json.decode(text, type=Dict[str, Any])
+    digest = members.get("header_digest")
+    if digest is None:
+        return "its digest is misspelt" if _has_misspelt_digest(members) else None
+    # What a digest is of can hold everything but that digest.
+    rest = text.replace(str(digest).encode(), b"", 1)
+    return None if hashlib.sha256(rest).hexdigest() == digest else "its digest differs"
+
+
+def _has_misspelt_digest(members: Dict[str, Any]) -> bool:
+    """Whether a digest stands under a name that no version up to this one knows: the name is the one thing that a digest cannot keep."""
+    minor = members.get("minor", 0)
+    if not MINOR_OF_HEADER_DIGEST <= minor <= FORMAT_MINOR:
+        return False
+    unknown = members.keys() - set(HeaderFields.__struct_fields__)
+    return any(isinstance(members[name], str) and _DIGEST.fullmatch(members[name]) for name in unknown)
 
 
 def decode(text: bytes) -> Tuple[Header, int]:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 from typing import Iterable, Union
 
 from evi_harness.errors import SessionUnreadable, SessionUnwritable
-from evi_harness.session.header import FORMAT_VERSION, HEARD, MINOR_OF_HEARD, Header, TrackFile
+from evi_harness.session.header import FORMAT_VERSION, HEARD, MINOR_OF_HEADER_DIGEST, MINOR_OF_HEARD, Header, TrackFile
 from evi_harness.session.wav import Pcm
 from evi_harness.storage import header_file
 from evi_harness.storage.append import WavFile, replace_file, sync_folder
 from evi_harness.storage.layout import HEADER_FILE, HEARD_FILE, MAX_TRACK_BYTES
 from evi_harness.storage.opening import Folder
 from evi_harness.storage.reader import read_header
+from evi_harness.storage.verifying import file_digest
 
 __all__ = ["add_heard"]
 
@@ -73,14 +73,11 @@ def add_heard(folder: Union[str, os.PathLike[str]], pcm: Pcm, blocks: Iterable[b
 
 
 def _name_it(place: Folder, header: Header, track: TrackFile) -> None:
-    digest = hashlib.sha256()
-    for block in place.blocks(track.file):
-        digest.update(block)
     named = dataclasses.replace(
         header,
         tracks=(*header.tracks, track),
-        digests={**header.digests, track.file: digest.hexdigest()},
-        minor=max(header.minor, MINOR_OF_HEARD),
+        digests={**header.digests, track.file: file_digest(place, track.file)},
+        minor=max(header.minor, MINOR_OF_HEARD, MINOR_OF_HEADER_DIGEST),
     )
     # What could be secret in it was replaced when it was written first.
     replace_file(place.path / HEADER_FILE, header_file.encode(named))

@@ -30,7 +30,7 @@ import msgspec
 
 from evi_harness.errors import SessionUnwritable
 from evi_harness.session.events import Event, Opened, Received, Sent
-from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, Header
+from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, MINOR_OF_HEADER_DIGEST, Header
 from evi_harness.session.protocols import AudioPlace, Dialect
 from evi_harness.session.session import Session
 from evi_harness.storage import codec, header_file, lines
@@ -200,7 +200,8 @@ class SessionWriter:
             self.sync()
             self._end("it is complete")
             digests = _digests(self._held.fd, [EVENTS_FILE, *self._audio.names()])
-            self._replace_header(complete=True, digests=digests, **header_changes)
+            minor = max(self._header.minor, MINOR_OF_HEADER_DIGEST)
+            self._replace_header(complete=True, digests=digests, minor=minor, **header_changes)
         except OSError as error:
             raise self._failed(error) from error
         self._held.close()

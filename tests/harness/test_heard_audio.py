@@ -254,7 +254,7 @@ def test_the_null_test_has_none(tmp_path):
     result = replayed(tmp_path, handler="recorded")
     assert (result.report.heard, result.json()["heard"], result.heard) == (None, None, None)
     assert not (Path(result.report.folder) / "heard.wav").exists()
-    assert load_session(result.report.folder).header.minor == 0
+    assert [track.track for track in load_session(result.report.folder).header.tracks] == ["user", "assistant"]
     assert check_session(result.report.folder) == []
 
 

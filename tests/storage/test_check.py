@@ -52,11 +52,11 @@ def edit(name, old, new):
 
 
 def header(**members):
-    """A damage that sets members of the header."""
+    """A damage that sets members of the header, which has no digest of its own then."""
 
     def damage(folder):
         path = folder / "session.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), **members}))
+        path.write_text(json.dumps({**json.loads(path.read_text()), **members, "header_digest": None}))
 
     return damage
 
@@ -84,6 +84,11 @@ CASES = {
         header(complete=False, digests={}, abandoned="full", counts={"dropped": 7}),
         [("events.jsonl", 6, "what came later (7 events), the connection's end included,"), ("session.json", None, "not complete: full")],
     ),
+    "a changed header": (
+        edit("session.json", b'"script"', b'"record"'),
+        [("session.json", None, "changed after the recording: the digest")],
+    ),
+    "a misspelt digest": (edit("session.json", b'"header_digest"', b'"header_digesu"'), [("session.json", None, "the digest is misspelt")]),
     "a wrong count": (header(counts={"sent": 9}), [("session.json", None, "it counts 9 sent, and there are 1 opened, 2 received, 3 sent")]),
     "a dropped count is none of ours": (header(counts={"opened": 1, "sent": 3, "received": 2, "dropped": 4}), []),
     "a strange file": (

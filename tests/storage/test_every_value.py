@@ -239,7 +239,7 @@ RECORDS = [
     (RecordedFields, Recorded, set()),
     (AnchorFields, Anchor, set()),
     (TrackFields, TrackFile, set()),
-    (HeaderFields, Header, {"format", "recorded", "start", "end", "tracks"}),
+    (HeaderFields, Header, {"format", "header_digest", "recorded", "start", "end", "tracks"}),
     *((KINDS[kind.kind], kind, OF_A_LINE) for kind in EVENTS if kind.kind in KINDS),
 ]
 

@@ -51,7 +51,7 @@ def test_what_was_heard_is_a_track_of_the_session(folder):
     after = read_session(folder)
     assert after.header.tracks == (*before.header.tracks, track)
     assert set(after.header.digests) == {*before.header.digests, "heard.wav"}
-    assert (before.header.minor, after.header.minor) == (0, FORMAT_MINOR)
+    assert after.header.minor == FORMAT_MINOR
     assert (after.events, after.missing) == (before.events, ())
     assert [str(problem) for problem in check_folder(folder, EVI)] == []
     assert (folder / "heard.wav").stat().st_mode & 0o777 == 0o600
@@ -66,13 +66,13 @@ def test_what_a_newer_version_wrote_into_the_header_stays(folder):
 
 
 def test_it_can_be_taken_away_again(folder):
-    """Without the file and its two entries in the header, the session is as it was before."""
+    """Without the file, its two entries in the header and the header's own digest, the session is as it was before."""
     before = contents(folder)
     add_heard(folder, PCM, BLOCKS)
     (folder / "heard.wav").unlink()
     header = json.loads((folder / "session.json").read_text())
     header["tracks"] = [track for track in header["tracks"] if track["track"] != HEARD]
-    del header["digests"]["heard.wav"]
+    del header["digests"]["heard.wav"], header["header_digest"]
     (folder / "session.json").write_text(json.dumps(header))
     assert check_folder(folder, EVI) == []
     assert {**contents(folder), "session.json": b""} == {**before, "session.json": b""}
@@ -85,7 +85,7 @@ def test_a_copy_of_a_session_has_no_heard_file(folder, new_folder):
     assert not (copy / "heard.wav").exists()
     header = read_session(copy).header
     assert [track.track for track in header.tracks] == ["user"]
-    assert (header.minor, sorted(header.digests)) == (0, ["events.jsonl", "user.wav"])
+    assert (header.minor, sorted(header.digests)) == (FORMAT_MINOR, ["events.jsonl", "user.wav"])
     assert check_folder(copy, EVI) == []
 
 
@@ -97,7 +97,8 @@ def test_a_session_of_version_1_0_is_read_and_gets_one(tmp_path, session):
     assert (before.header.version, before.header.minor, before.missing) == (1, 0, ())
     assert check_folder(tmp_path / session, EVI) == []
     add_heard(tmp_path / session, PCM, BLOCKS)
-    assert read_session(tmp_path / session).events == before.events
+    after = read_session(tmp_path / session)
+    assert (after.events, after.header.minor) == (before.events, FORMAT_MINOR)
     assert check_folder(tmp_path / session, EVI) == []
 
 
