@@ -9,6 +9,7 @@
     ├── SessionError            the folder's
     │   ├── SessionUnreadable   not a session folder, or one that cannot be understood
     │   ├── AudioMissing        a line refers to audio that is not in the folder
+    │   ├── IncompleteRecording a recording of which something is missing, or that was changed, where a verdict depends on it
     │   └── SessionUnwritable   the folder cannot be made or written
     ├── CaptureError            the file's: it is no wire capture
     ├── ScriptError             the simulator's script cannot be understood
@@ -19,13 +20,14 @@
     └── StuckError              ours to report: nothing moves any more
 
 Rules: an error says what, where and what to do next; facts are attributes, the sentence is in ``str()``. No secret stands
-in either. ``exit_code`` is what the command line exits with: 2 for a usage error, 3 for "could not run".
+in either. ``exit_code`` is what the command line exits with: 1 for a recording that is not whole, which is a verdict on it; 2 for a usage
+error; 3 for "could not run".
 """
 
 from __future__ import annotations
 
 import errno
-from typing import ClassVar, Optional
+from typing import ClassVar, Optional, Tuple
 
 __all__ = [
     "AudioMissing",
@@ -33,6 +35,7 @@ __all__ = [
     "CarrierError",
     "EviHarnessError",
     "HandlerError",
+    "IncompleteRecording",
     "NetworkRefused",
     "NotAHandler",
     "ScriptError",
@@ -92,6 +95,23 @@ class SessionUnreadable(SessionError):
 
 class AudioMissing(SessionError):
     """A line of events.jsonl refers to audio that the folder does not hold."""
+
+
+class IncompleteRecording(SessionError):
+    """A recording of which something is missing, or that was changed since, where a verdict depends on it.
+
+    Args:
+        what: What is missing, in sentences, a line each.
+        where: The session.
+        hint: What to do next.
+        missing: The sentences.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: Optional[str] = None, hint: Optional[str] = None, missing: Tuple[str, ...] = ()) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.missing = missing
 
 
 class SessionUnwritable(SessionError):

@@ -8,6 +8,7 @@ from typing import Any, ContextManager, Dict, Optional, Tuple
 import click
 
 from evi_harness.cli.gate_options import ci_options, comparing_options
+from evi_harness.cli.incomplete_option import allow_incomplete_option
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 from evi_harness.cli.seconds import Seconds
 
@@ -24,6 +25,9 @@ __all__ = ["command"]
 @click.option("--warm-up", default=1, show_default=True, type=click.IntRange(min=0), metavar="N", help="How often each is run before that.")
 @click.option("--metric", "metrics", metavar="METRIC", multiple=True, help="Compare this metric alone. May be given again.")
 @comparing_options
+@allow_incomplete_option(
+    "Give it to every replay, latency and pytest that is run: recordings that are incomplete or damaged do not fail them."
+)
 @click.option("--run-timeout", default=600.0, show_default=True, type=Seconds(min=1), metavar="SECONDS", help="How long one run may take.")
 @json_option("the report", "gate-report.schema.json")
 @ci_options
@@ -37,6 +41,7 @@ def command(
     warm_up: int,
     metrics: Tuple[str, ...],
     comparing: Dict[str, Any],
+    allow_incomplete: bool,
     run_timeout: float,
     json_file: Optional[str],
     ci: Dict[str, Any],
@@ -62,6 +67,7 @@ def command(
             metrics=metrics or None,
             options=GateOptions(**comparing),
             timeout_s=run_timeout,
+            allow_incomplete=allow_incomplete,
             tell=lambda line: click.echo(line, err=True),
         )
     for line in report.lines():

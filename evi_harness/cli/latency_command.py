@@ -8,6 +8,7 @@ from typing import Any, Dict, Optional, Tuple
 import click
 
 from evi_harness.cli.gate_options import ci_options, gate_options
+from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, report_option, write_json, write_text
 
 __all__ = ["command"]
@@ -38,6 +39,7 @@ __all__ = ["command"]
     show_default=True,
     help="What finds the user's speech; 'auto' takes the first of the two that is installed.",
 )
+@allow_incomplete_option("Measure recordings that are incomplete or damaged as they are; else exit with 1.", ALLOW_INCOMPLETE)
 @json_option("everything", "latency.schema.json")
 @report_option("--csv", "csv_file", "Write the samples, one a line, to this file; - for standard output.")
 @gate_options
@@ -47,6 +49,7 @@ def command(
     end_of_turn_ms: float,
     min_interruption_ms: float,
     detector: str,
+    allow_incomplete: bool,
     json_file: Optional[str],
     csv_file: Optional[str],
     gate: Dict[str, Any],
@@ -70,6 +73,7 @@ def command(
         end_of_turn_ms=end_of_turn_ms,
         min_interruption_ms=min_interruption_ms,
         detector=detector,
+        allow_incomplete=allow_incomplete,
     )
     # With a file on standard output, people read standard error.
     aside = STANDARD_OUTPUT in (json_file, csv_file)

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
+from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
 from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
 from evi_harness.cli.seconds import Seconds
 
@@ -65,6 +66,7 @@ def _by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) 
     type=click.FloatRange(min=0),
     help="Fail for a message that is sent more than so many milliseconds later than due.  [default: tell, and pass]",
 )
+@allow_incomplete_option("Take a recording that is incomplete or damaged as it is; else its replay fails.", ALLOW_INCOMPLETE)
 @click.option("--update", is_flag=True, help="Accept what the app sends now, in expected.jsonl beside the recording.")
 @click.option(
     "--out",
@@ -181,8 +183,8 @@ def command(
     function main(socket) that reads the connection by itself; or a function that returns one of these. Without one, the built-in
     handler prints the transcript with the strongest emotions.
 
-    Exits with 0 if every replay is as recorded, or as accepted with --update, nothing is wrong and every gate holds, with 1
-    if not, and with 4 if a gate cannot be decided.
+    Exits with 0 if every recording is whole, every replay is as recorded, or as accepted with --update, nothing is wrong and every gate
+    holds, with 1 if not, and with 4 if a gate cannot be decided.
     """
     from evi_harness.harness.ci import cases_of_result, ci_for, tell_ci
     from evi_harness.harness.gate import GateOptions, gate_for, runs_of_result
@@ -199,7 +201,7 @@ def command(
     aside = json_file == STANDARD_OUTPUT
     with redirect_stdout(sys.stderr) if aside else nullcontext():
         if only["live"]:
-            result: Any = _live(folders[0], only, options["out"], asked)
+            result: Any = _live(folders[0], only, options["out"], options["allow_incomplete"], asked)
         elif is_many:
             told = {**_session_options(options), "command": asked}
             result = _many(folders, only, told, keep_json=json_file is not None, keep_run=judge.is_needed)
@@ -220,7 +222,7 @@ def command(
 _OF_LIVE = ("live", "base_url", "config_id", "cadence", "max_duration", "patience", "ca", "yes")
 _OF_MANY = ("jobs", "executor")
 # What a live replay has use for besides its own.
-_ALSO_LIVE = ("sessions", "out", "json_file", *NAMES)
+_ALSO_LIVE = ("sessions", "out", "json_file", "allow_incomplete", *NAMES)
 
 
 def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None:
@@ -276,7 +278,7 @@ def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], ke
         )
 
 
-def _live(folder: Path, only: Dict[str, Any], out: Optional[Path], asked: Any) -> Any:
+def _live(folder: Path, only: Dict[str, Any], out: Optional[Path], allow_incomplete: bool, asked: Any) -> Any:
     from evi_harness.harness.folders import DEFAULT_OUT
     from evi_harness.harness.live_replay import LiveReplayOptions, replay_live
 
@@ -288,6 +290,7 @@ def _live(folder: Path, only: Dict[str, Any], out: Optional[Path], asked: Any) -
         max_duration_s=only["max_duration"],
         patience_s=only["patience"],
         ca=only["ca"],
+        allow_incomplete=allow_incomplete,
     )
     agree = lambda what: only["yes"] or (sys.stdin.isatty() and click.confirm(what, err=True))  # noqa: E731 - it is handed on
     return replay_live(folder, options, agree=agree, command=asked)

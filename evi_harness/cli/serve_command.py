@@ -7,6 +7,7 @@ from typing import Optional
 
 import click
 
+from evi_harness.cli.incomplete_option import allow_incomplete_option
 from evi_harness.cli.seconds import Seconds
 
 __all__ = ["command"]
@@ -28,6 +29,7 @@ __all__ = ["command"]
 @click.option(
     "--port", metavar="N", default=0, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 picks one that is free."
 )
+@allow_incomplete_option("Serve a SESSION that is incomplete or damaged as it is; else exit with 1 before listening.")
 @click.option("--once", is_flag=True, help="End after the first conversation.")
 @click.option(
     "--require-key",
@@ -55,6 +57,7 @@ def command(
     parrot: bool,
     host: str,
     port: int,
+    allow_incomplete: bool,
     once: bool,
     require_key: bool,
     out: Optional[Path],
@@ -65,6 +68,8 @@ def command(
     To each client that connects, SESSION behaves as it did in the recording. The simulator hears what the user says through a speech
     detector and answers from a script, or says back what it heard.
 
+    A SESSION that is incomplete or damaged is not served unless --allow-incomplete is given.
+
     Prints "listening on URL" when it listens; point an app at it with HUME_BASE_URL or its base_url. Ctrl+C ends it, with 0. It tells
     of each conversation how late its own messages were, and how what the app sent differs from SESSION.
     """
@@ -72,6 +77,8 @@ def command(
         raise click.UsageError("Give either SESSION or --simulate.")
     if (script is not None or parrot) and not simulate:
         raise click.UsageError("--script and --parrot go with --simulate.")
+    if allow_incomplete and simulate:
+        raise click.UsageError("--allow-incomplete needs SESSION.")
     if script is not None and parrot:
         raise click.UsageError("Give either --script or --parrot.")
     from evi_harness.harness.interrupts import Interrupts
@@ -80,7 +87,16 @@ def command(
 
     what = simulation(script) if session is None else session
     service = SIMULATOR if session is None else "player"
-    options = ServeOptions(host=host, port=port, once=once, require_key=require_key, out=out, patience_s=patience, service=service)
+    options = ServeOptions(
+        host=host,
+        port=port,
+        once=once,
+        require_key=require_key,
+        out=out,
+        patience_s=patience,
+        service=service,
+        allow_incomplete=allow_incomplete,
+    )
     with Interrupts() as interrupts:
         # Who presses Ctrl+C twice is told all the same what was served.
         interrupts.over()

@@ -26,8 +26,10 @@ from evi_harness.measure.metrics import METRICS
 from evi_harness.measure.thresholds import metrics_like
 from evi_harness.report.gate import FAIL, GateReport
 
-__all__ = ["Side", "commands", "compare_sides", "revisions"]
+__all__ = ["ALLOW_INCOMPLETE", "Side", "commands", "compare_sides", "revisions"]
 
+# Tells the commands that are run to take recordings that are incomplete or damaged as they are.
+ALLOW_INCOMPLETE = "EVI_HARNESS_ALLOW_INCOMPLETE"
 _SHOWN_LINES = 20
 
 
@@ -114,6 +116,7 @@ def compare_sides(
     metrics: Optional[Tuple[str, ...]] = None,
     options: Optional[GateOptions] = None,
     timeout_s: float = 600.0,
+    allow_incomplete: bool = False,
     tell: Callable[[str], object] = lambda _: None,
 ) -> GateReport:
     """Run two sides in turns, and compare what they measure.
@@ -126,6 +129,7 @@ def compare_sides(
         metrics: What is compared; None for every metric that is measured.
         options: Seed, false alarm, least effect and what is done about the inconclusive; what it leaves open is read from pyproject.toml.
         timeout_s: After so many seconds a run is ended, and with it the comparison.
+        allow_incomplete: Have recordings that are incomplete or damaged fail no run.
         tell: Takes a line on how far it is.
 
     Returns:
@@ -143,7 +147,7 @@ def compare_sides(
     asked = options or GateOptions()
     configured = load_configuration()
     rules = replace(rules_for(asked, configured), metrics=metrics)
-    olds, news = _measured(sides, n_runs, n_warm, timeout_s, tell)
+    olds, news = _measured(sides, n_runs, n_warm, timeout_s, allow_incomplete, tell)
     comparisons = compare_side_by_side(olds, news, rules)
     if not comparisons:
         raise EviHarnessError("nothing that could be compared was measured by either", hint="docs/latency.md says what each metric needs.")
@@ -158,22 +162,22 @@ def compare_sides(
 
 
 def _measured(
-    sides: Tuple[Side, Side], n_runs: int, n_warm: int, timeout_s: float, tell: Callable[[str], object]
+    sides: Tuple[Side, Side], n_runs: int, n_warm: int, timeout_s: float, allow_incomplete: bool, tell: Callable[[str], object]
 ) -> Tuple[List[Run], List[Run]]:
     runs: Tuple[List[Run], List[Run]] = ([], [])
     for number in range(-n_warm, n_runs):
         tell(f"run {number + 1} of {n_runs} of each" if number >= 0 else "warming up")
         for index in (0, 1) if number % 2 == 0 else (1, 0):
-            run = _run(sides[index], timeout_s)
+            run = _run(sides[index], timeout_s, allow_incomplete)
             if number >= 0:
                 runs[index].append(run)
     return runs
 
 
-def _run(side: Side, timeout_s: float) -> Run:
+def _run(side: Side, timeout_s: float, allow_incomplete: bool) -> Run:
     """One run of one side: what all that is measured in it comes to."""
     with passing_folder("evi-harness-run-") as folder:
-        environment = {**without_ci(os.environ), SAVE_BASELINE: str(folder)}
+        environment = {**without_ci(os.environ), SAVE_BASELINE: str(folder), **({ALLOW_INCOMPLETE: "1"} if allow_incomplete else {})}
         _finish(side, environment, timeout_s)
         files = sorted(folder.glob("*.json"))
         if not files:

@@ -148,7 +148,8 @@ def tell_failure(options: CiOptions, command: str, error: EviHarnessError, write
     """
     lines = redactor_for().string(str(error)).splitlines()
     with suppress(EviHarnessError):
-        tell_ci(options, [Case(_PROGRAM, command, ERROR, lines[0], tuple(lines))], write=write)
+        outcome = FAILED if error.exit_code == 1 else ERROR
+        tell_ci(options, [Case(_PROGRAM, command, outcome, lines[0], tuple(lines))], write=write)
 
 
 def _write(file: Path, text: str, mode: str) -> None:

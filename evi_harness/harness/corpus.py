@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, IncompleteRecording, UsageError
 from evi_harness.harness.executors import default_jobs, lent_executor, local_processes
 from evi_harness.harness.gate import runs_of_result
 from evi_harness.harness.repeating import replay_repeatedly
 from evi_harness.measure.baseline import merged
 from evi_harness.report.corpus import CorpusReport, Outcome
+from evi_harness.report.replay import INCOMPLETE
 
 __all__ = ["replay_corpus", "replay_one"]
 
@@ -111,7 +112,8 @@ def replay_one(folder: str, options: Mapping[str, Any], keep_json: bool, keep_ru
         try:
             result = replay_repeatedly(folder, **options)
         except EviHarnessError as error:
-            return Outcome(folder, error.exit_code, f"could not run: {error.what}", tuple(str(error).splitlines()))
+            told = INCOMPLETE if isinstance(error, IncompleteRecording) else f"could not run: {error.what}"
+            return Outcome(folder, error.exit_code, told, tuple(str(error).splitlines()))
         except Exception as error:  # noqa: BLE001 - one session's error must not end the others
             return Outcome(folder, _BROKE, f"could not run: {type(error).__name__}", tuple(traceback.format_exc().splitlines()))
     lines = result.lines()

@@ -14,6 +14,7 @@ from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.discretion import Discreet, discreet_deviation, known_secrets
 from evi_harness.harness.sessions import load_session
+from evi_harness.harness.wholeness import require_whole
 from evi_harness.replay.deviations import Deviation, compare_sent, handshake_deviation
 from evi_harness.replay.expecting import expectation_of, expecting, misplaced, obstacle
 from evi_harness.replay.verdict import Verdict
@@ -24,7 +25,7 @@ from evi_harness.storage.expectation import read_expectation, remove_expectation
 from evi_harness.storage.layout import EXPECTED_FILE
 from evi_harness.storage.redaction import Redactor
 
-__all__ = ["Expected", "Update", "load_expected", "require_folder"]
+__all__ = ["Expected", "Update", "expected_of", "load_expected", "load_recorded", "require_folder"]
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,46 @@ class Expected:
         return ExpectationReport(EXPECTED_FILE, COMPARED, len(self.expectation.sent), self.played, self.played)
 
 
-def load_expected(session: Union[str, Path, Session]) -> Expected:
-    """Load a session with what is expected of its replays.
+def load_expected(session: Union[str, Path, Session], *, allow_incomplete: bool = False) -> Expected:
+    """Load a session that is whole, with what is expected of its replays.
+
+    Args:
+        session: A session, or its folder, or a file in it.
+        allow_incomplete: Take one that is incomplete or damaged as it is.
+
+    Raises:
+        IncompleteRecording: It is, and that is not allowed.
+        SessionUnreadable: It cannot be read, or its expectation is damaged or another session's.
+    """
+    recorded = load_recorded(session)
+    require_whole(recorded, allow_incomplete=allow_incomplete)
+    return expected_of(session, recorded)
+
+
+def load_recorded(session: Union[str, Path, Session]) -> Session:
+    """Load a session with all that keeps it from being whole in its ``missing``.
 
     Args:
         session: A session, or its folder, or a file in it.
 
     Raises:
-        SessionUnreadable: It cannot be read, or its expectation is damaged or another session's.
+        SessionUnreadable: It cannot be read.
+    """
+    return session if isinstance(session, Session) else load_session(session, verify=True)
+
+
+def expected_of(session: Union[str, Path, Session], recorded: Session) -> Expected:
+    """A session with what is expected of its replays.
+
+    Args:
+        session: As it was given: a session, or its folder, or a file in it.
+        recorded: As it was loaded.
+
+    Raises:
+        SessionUnreadable: Its expectation is damaged or another session's.
     """
     if isinstance(session, Session):
         return Expected(session, None, None, session)
-    recorded = load_session(session)
     folder = Path(session).parent if Path(session).is_file() else Path(session)
     return _expected(recorded, folder)
 
@@ -104,6 +133,7 @@ class Update:
         dialect: How messages are compared.
         handshake_by_app: Whether the app itself opened the connection.
         differs: Whether two runs of the replay differed.
+        is_incomplete: Whether the recording is incomplete or damaged, and fails the replay.
     """
 
     expected: Expected
@@ -111,6 +141,7 @@ class Update:
     dialect: Discreet
     handshake_by_app: bool = False
     differs: bool = False
+    is_incomplete: bool = False
 
     def accept(self, live: Session, verdict: Verdict) -> ExpectationReport:
         """Write what was sent as what is expected from now on.
@@ -130,7 +161,7 @@ class Update:
         """
         folder, expected = self.expected.folder, self.expected
         assert folder is not None
-        why = "two runs differ, and nobody knows what the next one sends" if self.differs else obstacle(verdict, live)
+        why = self._obstacle() or obstacle(verdict, live)
         if why is not None:
             again = f"; take {EXPECTED_FILE} away and update again" if expected.expectation is not None else ""
             return self._told(REFUSED, expected, why=f"{why}{again}")
@@ -142,6 +173,11 @@ class Update:
             return self._told(REMOVED, _expected(expected.recorded, folder))
         write_expectation(folder, found, EVI, secrets=known_secrets(expected.recorded, live))
         return self._told(WRITTEN, _expected(expected.recorded, folder))
+
+    def _obstacle(self) -> Optional[str]:
+        if self.is_incomplete:
+            return "the recording is incomplete or damaged, so it does not ask for all that the app would send"
+        return "two runs differ, and nobody knows what the next one sends" if self.differs else None
 
     def _is_news(self, live: Session) -> bool:
         """Whether anything was sent that is not expected, or the other way round."""

@@ -25,7 +25,13 @@ _MODULE = "evi_harness"
 
 # Option of ``replay_session`` → how the command line has it, for each that a verdict depends on. A switch has no value; an option that may
 # be given again has as many as it needs.
-_SWITCHES: Mapping[str, str] = {"upgrade": "--upgrade", "twice": "--twice", "strict": "--strict", "update": "--update"}
+_SWITCHES: Mapping[str, str] = {
+    "upgrade": "--upgrade",
+    "twice": "--twice",
+    "strict": "--strict",
+    "update": "--update",
+    "allow_incomplete": "--allow-incomplete",
+}
 _VALUES: Mapping[str, str] = {
     "clock": "--clock",
     "max_late_ms": "--max-late",

@@ -60,6 +60,7 @@ class Replayed:
         axis: The axis.
         source: What the header of its session tells besides of where it comes from.
         differs: Whether two runs of it differed.
+        is_incomplete: Whether the recording is incomplete or damaged, and fails the replay.
     """
 
     expected: Expected
@@ -70,6 +71,7 @@ class Replayed:
     axis: Axis = field(default_factory=Axis.of)
     source: Mapping[str, Any] = NOTHING
     differs: bool = False
+    is_incomplete: bool = False
 
 
 def judged(replayed: Replayed, judging: Judging, redactor: Redactor) -> ReplayReport:
@@ -94,7 +96,7 @@ def judged(replayed: Replayed, judging: Judging, redactor: Redactor) -> ReplayRe
     played, expectation = replayed.played, replayed.expected.report()
     verdict = verdict_by(played)
     if judging.update:
-        expectation = Update(replayed.expected, redactor, dialect, by_app, replayed.differs).accept(live, verdict)
+        expectation = Update(replayed.expected, redactor, dialect, by_app, replayed.differs, replayed.is_incomplete).accept(live, verdict)
         if expectation.outcome in (WRITTEN, REMOVED):
             played = replayed.axis.recording(expectation.after).session
             verdict = verdict_by(played)
@@ -114,6 +116,7 @@ def judged(replayed: Replayed, judging: Judging, redactor: Redactor) -> ReplayRe
         ignored=matched(judging.rules, played, live),
         expectation=expectation,
         recorded_ns=replayed.expected.recorded.duration_ns,
+        is_incomplete=replayed.is_incomplete,
     )
 
 

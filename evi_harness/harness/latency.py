@@ -11,6 +11,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.harness.discretion import redactor_for
 from evi_harness.harness.sessions import load_session
 from evi_harness.harness.speech import AUTO, DETECTORS, hear
+from evi_harness.harness.wholeness import require_whole
 from evi_harness.measure.assumed import DEFAULT, Assumed
 from evi_harness.measure.conversation import untimed
 from evi_harness.measure.hearing import UNHEARD_SPEECH
@@ -27,6 +28,7 @@ def measure_sessions(
     end_of_turn_ms: float = DEFAULT.end_of_turn_ns / 1e6,
     min_interruption_ms: float = DEFAULT.min_interruption_ns / 1e6,
     detector: str = AUTO,
+    allow_incomplete: bool = False,
 ) -> LatencyReport:
     """Measure sessions and pool what was measured.
 
@@ -35,6 +37,7 @@ def measure_sessions(
         end_of_turn_ms: After how much silence the service was configured to take a turn as over, in milliseconds.
         min_interruption_ms: After how much speech over the assistant it was configured to take that as an interruption.
         detector: Which speech detector listens to the user: see ``harness.speech.DETECTORS``.
+        allow_incomplete: Measure recordings that are incomplete or damaged as they are.
 
     Returns:
         The report. A session that has the name of one before it gets a number behind it.
@@ -42,6 +45,7 @@ def measure_sessions(
     Raises:
         UsageError: No session is given; there is no such detector; a time below 0 or without end.
         SessionUnreadable: A session cannot be read.
+        IncompleteRecording: Sessions are incomplete or damaged, and that is not allowed.
         AudioMissing: The assistant's audio is not in the folder.
         EviHarnessError: The detector that is asked for cannot be used.
     """
@@ -50,7 +54,8 @@ def measure_sessions(
     if detector not in DETECTORS:
         raise UsageError(f"there is no speech detector {detector!r}", hint=f"There are: {', '.join(DETECTORS)}.")
     assumed = Assumed(_nanoseconds(end_of_turn_ms), _nanoseconds(min_interruption_ms))
-    loaded = [one if isinstance(one, Session) else load_session(one) for one in sessions]
+    loaded = [one if isinstance(one, Session) else load_session(one, verify=True) for one in sessions]
+    require_whole(*loaded, allow_incomplete=allow_incomplete)
     measured: List[Measured] = []
     for session in loaded:
         name = _new_name(session.name or session.header.id, [one.name for one in measured])

@@ -27,6 +27,7 @@ from evi_harness.harness.invoking import Command, handlerless_invocation, with_d
 from evi_harness.harness.recording import Recording, record
 from evi_harness.harness.sessions import load_session
 from evi_harness.harness.speech import heard_speech
+from evi_harness.harness.wholeness import require_whole
 from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import RealClock
 from evi_harness.live.journal import Journal
@@ -62,6 +63,7 @@ class LiveReplayOptions:
         max_duration_s: After how many seconds the conversation ends; None for twice the recording and a minute.
         patience_s: How long a reply is waited for behind the time at which it should come.
         ca: A PEM file with the authorities that the endpoint's certificate is judged by; None for the system's.
+        allow_incomplete: Say again what there is of a recording that is incomplete or damaged.
     """
 
     base_url: Optional[str] = None
@@ -71,6 +73,7 @@ class LiveReplayOptions:
     max_duration_s: Optional[float] = None
     patience_s: float = PATIENCE_NS / 1e9
     ca: Optional[Path] = None
+    allow_incomplete: bool = False
 
 
 def replay_live(
@@ -95,13 +98,15 @@ def replay_live(
     Raises:
         UsageError: An option that cannot be meant; a recording of which nobody knows what was sent; it was not agreed to.
         SessionUnreadable: The session cannot be read.
+        IncompleteRecording: It is incomplete or damaged, and that is not allowed.
         EviHarnessError: No key; no connection; nowhere to write.
         KeyboardInterrupt: A signal came. What was recorded until then is complete.
     """
     command = Command.here() if command is None else command
     if options.cadence not in CADENCES:
         raise UsageError(f"there is no cadence {options.cadence!r}", hint=f"There are: {', '.join(CADENCES)}.")
-    recorded = session if isinstance(session, Session) else load_session(session)
+    recorded = session if isinstance(session, Session) else load_session(session, verify=True)
+    require_whole(recorded, allow_incomplete=options.allow_incomplete)
     if not recorded.header.recorded.sent or not recorded.sent:
         what = "the recording does not say what the app sent, so nobody can say it again"
         raise UsageError(what, where=recorded.name or None, hint="Record a conversation with its sent side: evi-harness record --help.")

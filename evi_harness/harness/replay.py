@@ -18,7 +18,7 @@ from evi_harness.harness.axis import Axis
 from evi_harness.harness.child_run import in_a_child
 from evi_harness.harness.comparing import Comparing, Rules
 from evi_harness.harness.discretion import Discreet, known_secrets, redactor_for
-from evi_harness.harness.expecting import Expected, load_expected, require_folder
+from evi_harness.harness.expecting import Expected, expected_of, load_recorded, require_folder
 from evi_harness.harness.folders import WholeFolder, near
 from evi_harness.harness.heard_audio import Heard, HeardFile, first_heard_difference, keep_heard
 from evi_harness.harness.invoking import Command, invocation_of, secret_arguments, with_digest
@@ -27,6 +27,7 @@ from evi_harness.harness.outside import MACHINE, OutsideOptions
 from evi_harness.harness.real_run import run_in_real_time
 from evi_harness.harness.run import REAL, RECORDED, VIRTUAL, Run, RunOptions
 from evi_harness.harness.virtual_run import run_in_virtual_time
+from evi_harness.harness.wholeness import refused_for_what_is_missing, way_out
 from evi_harness.live.garbage import earlier_objects_set_aside
 from evi_harness.live.lateness import Lateness, lateness_ns
 from evi_harness.live.virtual import THREAD_WAIT_NS
@@ -71,7 +72,7 @@ class ReplayResult:
 
     @property
     def passed(self) -> bool:
-        """Whether there was no deviation and no finding, and two runs, where there were two, were identical."""
+        """Whether the recording is whole, there was no deviation and no finding, and two runs, where there were two, were identical."""
         return self.report.passed
 
     @property
@@ -104,7 +105,7 @@ class ReplayResult:
         """The verdict and the first thing that is wrong, in one line."""
         wrong = [(finding.kind, finding.what) for finding in self.findings if finding.fails]
         wrong += [(deviation.kind, deviation.what) for deviation in self.deviations]
-        first = [f"{kind}: {line}" for kind, what in wrong for line in what.splitlines()[:1]]
+        first = [*self.report.incomplete, *(f"{kind}: {line}" for kind, what in wrong for line in what.splitlines()[:1])]
         return self.redactor.string("; ".join([self._verdict, *map(printable, first[:1])]))
 
     @property
@@ -148,6 +149,7 @@ def replay_session(
     first: Union[str, float, None] = None,
     last: Union[str, float, None] = None,
     child: bool = False,
+    allow_incomplete: bool = False,
     write: Callable[[str], object] = print,
     command: Optional[Command] = None,
 ) -> ReplayResult:
@@ -185,6 +187,7 @@ def replay_session(
         last: Where to end, likewise; it belongs to the part.
         child: Run the handler in a child process: then even what ends the process without Python is a finding, ``crashed``. What the
             handler changes in itself or in the process is then not seen by who calls this.
+        allow_incomplete: Take a recording that is incomplete or damaged as it is; else the replay of one fails.
         write: Takes the lines that the built-in handler prints; they hold no secret and nothing that a terminal acts on.
         command: What asked for the replay, for its report; None for this call, made in the current folder.
 
@@ -195,6 +198,7 @@ def replay_session(
         UsageError: There is no such clock; two runs in real time are to be compared; an event loop runs on this thread; a path in
             ``ignore`` is none; a session in memory is to be updated; there is no such finding, severity, host or wall clock.
         SessionUnreadable: The session cannot be read, or holds no event.
+        IncompleteRecording: The session is incomplete or damaged, that is not allowed, and what is missing keeps it from being replayed.
         HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
         SdkError: The SDK is not installed.
         SessionUnwritable: ``out`` cannot be written, or the folder of a session that is to be updated.
@@ -222,6 +226,7 @@ def replay_session(
         "first": first,
         "last": last,
         "child": child,
+        "allow_incomplete": allow_incomplete,
     }
     run_once = in_a_child(_on(clock, twice)) if child else _on(clock, twice)
     outside = OutsideOptions(allow_hosts, wall_clock, seed)
@@ -229,7 +234,7 @@ def replay_session(
     severities_of(severities)
     axis = Axis.of(speed, max_gap, first, last)
     judging = Judging(Rules.of(ignore, strict), _nanoseconds(max_late_ms, "a message may be late"), severities, update)
-    expected = _loaded(session, axis, update)
+    expected = _loaded(session, axis, update, allow_incomplete)
     secrets = secret_arguments(arguments)
     sdk, redactor = installed_version(), redactor_for(expected.recorded, secrets=secrets)
     invocation = invocation_of(command, session, handler, arguments, severities, told, replay_session, redactor)
@@ -246,7 +251,7 @@ def replay_session(
     )
     whole, upgraded = _upgraded(expected.played, sdk) if upgrade else (expected.played, ())
     # To the verdict and not only for the run: else the first full collection is of the whole process, and due right behind the run.
-    with earlier_objects_set_aside():
+    with earlier_objects_set_aside(), refused_for_what_is_missing(expected.recorded, allow_incomplete=allow_incomplete):
         recording = axis.recording(whole)
         began_s = time.perf_counter()
         run = run_once(recording, handler, options)
@@ -261,24 +266,29 @@ def replay_session(
             axis=axis,
             source={"axis": axis.told(), **outside.told(), "upgraded": _told(upgraded)},
             differs=bool(difference),
+            is_incomplete=bool(expected.recorded.missing) and not allow_incomplete,
         )
         report = judged(replayed, judging, redactor)
     folder, file = _written(expected.recorded, report.live, out, run.heard, redactor, secrets)
     heard = None if file.file is None else near(file.file)
-    report = replace(report, upgraded=upgraded, hints=_hints(report), twice=difference, real_s=real_s, invocation=invocation)
+    report = replace(
+        report, upgraded=upgraded, hints=_hints(report, invocation.path), twice=difference, real_s=real_s, invocation=invocation
+    )
     return ReplayResult(replace(report, folder=folder, heard=heard, remarks=file.remarks), redactor, run.heard, secrets)
 
 
-def _loaded(session: Union[str, Path, Session], axis: Axis, update: bool) -> Expected:
+def _loaded(session: Union[str, Path, Session], axis: Axis, update: bool, allow_incomplete: bool) -> Expected:
     """Load a session that there is something in to replay, and that can be updated where it is to be."""
     if update and axis.is_part:
         raise UsageError("what is expected cannot be updated by a part of the session", hint="Leave out --from and --until, or --update.")
-    expected = load_expected(session)
-    if update:
-        require_folder(expected)
-    if not expected.recorded.events:
-        raise SessionUnreadable("there is no event in this session, and so nothing to replay", where=expected.recorded.name)
-    return expected
+    recorded = load_recorded(session)
+    with refused_for_what_is_missing(recorded, allow_incomplete=allow_incomplete):
+        expected = expected_of(session, recorded)
+        if update:
+            require_folder(expected)
+        if not recorded.events:
+            raise SessionUnreadable("there is no event in this session, and so nothing to replay", where=recorded.name)
+        return expected
 
 
 def _arguments(handler: Any, arguments: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -367,7 +377,11 @@ def _written(
     return near(place.folder), file if file.file is None else replace(file, file=place.folder / file.file.name)
 
 
-def _hints(report: ReplayReport) -> Tuple[str, ...]:
+def _hints(report: ReplayReport, path: Optional[str]) -> Tuple[str, ...]:
+    return (*([way_out(path)] if report.is_incomplete else []), *_hints_to_upgrade(report))
+
+
+def _hints_to_upgrade(report: ReplayReport) -> Tuple[str, ...]:
     if not any(finding.kind == "unparseable" for finding in report.verdict.findings):
         return ()
     upgraded = [compat.upgrade(event.frame, report.sdk) for event in report.recorded.received]

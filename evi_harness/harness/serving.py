@@ -92,22 +92,34 @@ def _ready(recording: Recording, patience: Patience, dialect: Evi) -> Play:
     return made
 
 
-def play(session: Union[str, Path, Session, Recording], patience: Patience = DEFAULT_PATIENCE, dialect: Evi = EVI) -> Play:
+def play(
+    session: Union[str, Path, Session, Recording],
+    patience: Patience = DEFAULT_PATIENCE,
+    dialect: Evi = EVI,
+    *,
+    allow_incomplete: bool = False,
+) -> Play:
     """Make what plays a recording in real time: all that is to be sent is in memory before it is due.
 
     Args:
         session: A session, or its folder; or a recording on the axis on which it is to be acted out.
         patience: How long a player waits for the app.
         dialect: How sent messages are compared.
+        allow_incomplete: Play a session that is incomplete or damaged as it is. A recording on an axis is not asked.
 
     Raises:
         SessionUnreadable: The session cannot be read.
+        IncompleteRecording: It is incomplete or damaged, and that is not allowed.
         AudioMissing: Audio that is to be sent is not in the folder.
     """
-    recording = session if isinstance(session, Recording) else Recording.of(load_expected(session).played, EVI)
+    recording = session if isinstance(session, Recording) else _recording(session, allow_incomplete)
     in_memory = replace(recording.session, events=tuple(map(_in_memory, recording.session.events)))
     # What a microphone would play is nothing to a server.
     return Play(replace(recording, session=in_memory, unhurried=in_memory), patience, dialect)
+
+
+def _recording(session: Union[str, Path, Session], allow_incomplete: bool) -> Recording:
+    return Recording.of(load_expected(session, allow_incomplete=allow_incomplete).played, EVI)
 
 
 def _in_memory(event: Event) -> Event:
@@ -148,6 +160,7 @@ class ServeOptions:
         out: A folder of sessions that each conversation is written to, None to keep none.
         patience_s: How long the player of a session waits for an answer of the app's that is late, in seconds. ``play`` has the rest.
         service: Who plays the service's part where no session is served, as a header says it.
+        allow_incomplete: Serve a session that is incomplete or damaged as it is.
     """
 
     host: str = LOOPBACK
@@ -157,6 +170,7 @@ class ServeOptions:
     out: Optional[Path] = None
     patience_s: float = DEFAULT_PATIENCE.message_ns / 1e9
     service: str = "unknown"
+    allow_incomplete: bool = False
 
 
 @dataclass(frozen=True)
@@ -233,13 +247,14 @@ def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] 
 
     Raises:
         UsageError: The host is no loopback address.
+        IncompleteRecording: The session is incomplete or damaged, and that is not allowed.
         SessionUnreadable, AudioMissing: The session cannot be read.
         SessionUnwritable: ``out`` cannot be written.
         EviHarnessError: The port cannot be had, or a service failed.
         KeyboardInterrupt: A signal came before it listened.
     """
     with Interrupts() as interrupts, ExitStack() as stack:
-        expected = None if callable(what) else load_expected(what)
+        expected = None if callable(what) else load_expected(what, allow_incomplete=options.allow_incomplete)
         open_service = _service(what if expected is None else expected.played, options)
         recorded = open_service.session if isinstance(open_service, Play) else None
         if options.out is not None:
@@ -257,7 +272,9 @@ def _comparing(expected: Expected) -> _Compare:
 
 
 def _service(what: Serveable, options: ServeOptions) -> OpenService:
-    return what if callable(what) else play(what, Patience(message_ns=round(options.patience_s * 1e9)))
+    if callable(what):
+        return what
+    return play(what, Patience(message_ns=round(options.patience_s * 1e9)), allow_incomplete=options.allow_incomplete)
 
 
 def _chat_paths(open_service: OpenService) -> Tuple[str, ...]:
@@ -483,6 +500,7 @@ def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
         The server, not started yet. Entering it raises what ``serve`` raises; leaving it raises what a service raised.
 
     Raises:
+        IncompleteRecording: The session is incomplete or damaged, and that is not allowed.
         SessionUnreadable, AudioMissing: The session cannot be read.
     """
     options = options or ServeOptions()

@@ -20,6 +20,7 @@ from evi_harness.session.session import Session
 from evi_harness.storage.check import check_folder
 from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE
 from evi_harness.storage.reader import read_session
+from evi_harness.storage.verifying import changed_since
 
 __all__ = ["check_session", "check_sessions", "find_sessions", "load_session", "show_session", "show_sessions"]
 
@@ -56,11 +57,13 @@ def _below(place: Path, marks: Set[str], damaged: bool) -> List[Path]:
     return sorted([*folders, *refused] if damaged else folders)
 
 
-def load_session(folder: Union[str, Path]) -> Session:
+def load_session(folder: Union[str, Path], *, verify: bool = False) -> Session:
     """Read a session folder.
 
     Args:
         folder: The folder, or a file in it (``sessions/weather/session.json``).
+        verify: Read all files, and compare them with the digests that were made when the session was complete. What was changed since
+            is then in ``missing`` as well.
 
     Returns:
         The session; ``missing`` says what an incomplete one lacks.
@@ -78,7 +81,7 @@ def load_session(folder: Union[str, Path]) -> Session:
             where=str(path / HEADER_FILE),
             hint="Was it written by a newer evi-harness?",
         )
-    return session
+    return replace(session, missing=(*session.missing, *changed_since(session, path))) if verify else session
 
 
 def _folder_of(file: Path) -> Path:

@@ -29,7 +29,7 @@ from evi_harness.session.places import Place, place_json
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["SCHEMA", "ReplayReport", "as_json", "as_text", "remarks", "verdict_lines", "verdict_text"]
+__all__ = ["INCOMPLETE", "SCHEMA", "ReplayReport", "as_json", "as_text", "remarks", "verdict_lines", "verdict_text"]
 
 # Version of the JSON, whose schema is docs/replay-report.schema.json. A member that is added changes nothing for who reads it; one that
 # goes, or means something else, is a new version.
@@ -45,6 +45,9 @@ _SHOWN_LATE = 3
 _A_REPLY_EACH = frozenset({"never_played", "played_twice", "out_of_order_audio", "plays_on", "underrun"})
 # What a header tells of the axis of a replay that was not as recorded → the option that says so.
 _AXIS: Mapping[str, str] = {"from": "--from", "until": "--until", "max_gap": "--max-gap", "speed": "--speed"}
+_INCOMPLETE = "incomplete recording"
+# The verdict where there is nothing else to tell.
+INCOMPLETE = f"failed: {_INCOMPLETE}"
 _NOTHING_COMPARED = "what was sent is not known and not compared"
 # Earlier than this nobody calls a message late: it is the machine's, and hardly anybody hears it.
 _NOTED_LATE_NS = 1_000_000
@@ -79,6 +82,7 @@ class ReplayReport:
         recorded_ns: How long the session is as it was recorded, all of it, where ``recorded`` is on another axis; None for what its header
             says.
         invocation: How the replay was asked for.
+        is_incomplete: Whether the recording is incomplete or damaged, and fails the replay for that.
     """
 
     recorded: Session
@@ -103,11 +107,17 @@ class ReplayReport:
     expectation: Optional[ExpectationReport] = None
     recorded_ns: Optional[int] = None
     invocation: Invocation = UNKNOWN
+    is_incomplete: bool = False
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was found and two runs, where there were two, were identical."""
-        return self.verdict.passed and not self.twice
+        """Whether the recording is whole or may be as it is, nothing was found, and two runs, where there were two, were identical."""
+        return self.verdict.passed and not self.twice and not self.is_incomplete
+
+    @property
+    def incomplete(self) -> Tuple[str, ...]:
+        """What is missing in the recording, as sentences, where that fails the replay."""
+        return self.recorded.missing if self.is_incomplete else ()
 
     @property
     def first_line(self) -> Optional[Tuple[str, Optional[int]]]:
@@ -199,7 +209,7 @@ def as_text(report: ReplayReport, dialect: Dialect) -> List[str]:
 
 def verdict_lines(report: ReplayReport, dialect: Dialect) -> List[str]:
     """What was found and the verdict, in the words of the whole report; for where the rest of it is known or too much."""
-    lines = list(_found(report, dialect))
+    lines = [*(_row("missing", sentence) for sentence in report.incomplete), *_found(report, dialect)]
     if not report.recorded.header.recorded.sent:
         lines.append(_row("note", _NOTHING_COMPARED))
     return [*lines, _row("verdict", verdict_text(report))]
@@ -427,7 +437,7 @@ def verdict_text(report: ReplayReport) -> str:
     if report.passed:
         beside = [f"with {_count(n_warnings, 'warning')}"] if n_warnings else []
         return ", ".join(["passed", *beside, *(["of an incomplete recording"] if report.recorded.missing else [])])
-    parts = []
+    parts = [_INCOMPLETE] if report.is_incomplete else []
     if failing:
         parts.append(_count(len(failing), "finding"))
     if report.verdict.deviations:
@@ -458,6 +468,7 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
         "recorded": _recorded_json(report, dialect),
         "sent_compared": report.recorded.header.recorded.sent,
         "passed": report.passed,
+        "incomplete": report.is_incomplete,
         "handshake_by": report.handshake_by,
         "strict": report.strict,
         "ignored": [{"path": path, "matched": matched} for path, matched in report.ignored],

@@ -190,7 +190,7 @@ def test_a_capture_is_given_a_sent_side(weather, tmp_path):
     capture = replace(
         weather,
         header=replace(weather.header, recorded=Recorded(sent=False)),
-        events=tuple(event for event in weather.events if event.kind != "sent"),
+        events=tuple(replace(event, seq=seq) for seq, event in enumerate(event for event in weather.events if event.kind != "sent")),
     )
     write_session(tmp_path / "capture", capture, EVI)
     folder = tmp_path / "capture"

@@ -83,6 +83,7 @@ UNUSUAL = {
     "max_gap": "250ms",
     "first": "t2",
     "last": "#12",
+    "allow_incomplete": True,
 }
 
 

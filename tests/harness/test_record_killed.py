@@ -224,15 +224,18 @@ def test_show_says_it(rounds, number, capsys):
 
 @NUMBERS
 def test_what_is_there_replays(rounds, number, capsys):
-    """The recording meets itself, and the report says that it is a part; one with nothing in it is refused in a sentence."""
+    """As far as it goes, where that is allowed; else a recording that is a part fails, and one with nothing in it is refused."""
     found, session = opened(rounds, number)
     if not session.events:
-        assert main(["replay", str(found.folder)]) == 3
+        assert main(["replay", str(found.folder)]) == 1
+        assert "the session is not complete" in capsys.readouterr().err
+        assert main(["replay", str(found.folder), "--allow-incomplete"]) == 3
         assert "nothing to replay" in capsys.readouterr().err
         return
-    replay = replay_session(session, handler="recorded", write=lambda _: None)
+    replay = replay_session(found.folder, handler="recorded", allow_incomplete=True, write=lambda _: None)
     assert replay.passed, replay.lines()
     assert any("the session is not complete" in line for line in replay.lines()) is not session.header.complete
+    assert replay_session(found.folder, handler="recorded").exit_code == (0 if session.header.complete else 1)
 
 
 def test_a_session_that_was_killed_can_be_shown_with_all_that_is_missing(rounds):

@@ -1,0 +1,120 @@
+"""Tests of evi_harness.cli.incomplete_option: the same answer from every command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE
+from evi_harness.cli.main import main
+from evi_harness.harness import ab
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "docs" / "replay-report.schema.json").read_text(encoding="utf-8"))
+TOLD = "events.jsonl: it is not as it was recorded: its digest differs."
+
+
+@pytest.fixture(autouse=True)
+def damaged(tmp_path, monkeypatch):
+    """A folder of two sessions in the current folder, of which one was changed by hand."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", ALLOW_INCOMPLETE):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("typed", "weather"):
+        shutil.copytree(ROOT / "sessions" / name, Path("sessions", name))
+    path = Path("sessions/typed/events.jsonl")
+    path.write_text(path.read_text().replace("What's the weather", "What is the weather"))
+    return tmp_path
+
+
+def test_a_replay(capsys):
+    """Exit code 1, and what is missing in the text, the JSON and the JUnit file; no baseline is kept."""
+    words = ["replay", "sessions/typed", "--handler", "recorded", "--json", "r.json", "--junit", "j.xml", "--save-baseline", "b.json"]
+    assert main(words) == 1
+    told = capsys.readouterr().out
+    assert f"missing    {TOLD}" in told
+    assert "next       evi-harness check sessions/typed shows more. --allow-incomplete takes the recording as it is" in told
+    assert "verdict    failed: incomplete recording\n" in told
+    report = json.loads(Path("r.json").read_text())
+    jsonschema.validate(report, SCHEMA)
+    assert (report["passed"], report["incomplete"], report["recorded"]["missing"]) == (False, True, [TOLD])
+    failure = ElementTree.parse("j.xml").getroot().find(".//failure")
+    assert failure.get("message") == f"failed: incomplete recording; {TOLD}"
+    assert not Path("b.json").exists()
+    assert main([*words, "--allow-incomplete"]) == 0
+    assert "verdict    passed, of an incomplete recording\n" in capsys.readouterr().out
+    assert Path("b.json").exists()
+    assert json.loads(Path("r.json").read_text())["command"]["again"][-1] == "--allow-incomplete"
+
+
+@pytest.mark.parametrize("n_jobs", ["1", "2"])
+def test_replays_of_many(capsys, n_jobs):
+    """The one that is not whole fails in the table; whether it can be run or not, with the same words."""
+    shutil.copytree("sessions/weather", "sessions/without")
+    Path("sessions/without/assistant.wav").unlink()
+    words = ["replay", "sessions", "-j", n_jobs, "--no-child", "--handler", "recorded", "--json", "r.json"]
+    assert main(words) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("s  ")[-1] for line in lines[:3]] == ["passed", "failed: incomplete recording", "failed: incomplete recording"]
+    assert any("assistant.wav: it is not there" in line for line in lines)
+    assert lines[-1].startswith("3 sessions: 1 passed, 2 failed (")
+    codes = {Path(one["folder"]).name: one["exit_code"] for one in json.loads(Path("r.json").read_text())["sessions"]}
+    assert codes == {"typed": 1, "weather": 0, "without": 1}
+    assert (
+        main(["replay", "sessions/typed", "sessions/weather", "-j", n_jobs, "--no-child", "--handler", "recorded", "--allow-incomplete"])
+        == 0
+    )
+
+
+def test_a_replay_that_cannot_be_run(capsys):
+    """It is told as what it is, also to CI; with the option it could not run."""
+    Path("sessions/weather/assistant.wav").unlink()
+    assert main(["replay", "sessions/weather", "--handler", "recorded", "--junit", "j.xml"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: weather: the recording is incomplete or damaged:\n  assistant.wav: it is not there, and events.jsonl")
+    assert ElementTree.parse("j.xml").getroot().get("failures") == "1"
+    assert main(["replay", "sessions/weather", "--allow-incomplete"]) == 3
+
+
+def test_what_cannot_be_opened(capsys):
+    """That is no verdict on a recording, and no option helps."""
+    Path("sessions/typed/session.json").write_text("{")
+    for words in (["replay"], ["latency"], ["serve"]):
+        assert main([*words, "sessions/typed", "--allow-incomplete"]) == 3
+        assert main([*words, "sessions/typed"]) == 3
+    assert "the header cannot be read" in capsys.readouterr().err
+
+
+def test_serve(capsys):
+    """It refuses before it listens."""
+    assert main(["serve", "sessions/typed", "--once"]) == 1
+    told = capsys.readouterr()
+    assert (told.out, TOLD in told.err, "--allow-incomplete" in told.err) == ("", True, True)
+    assert main(["serve", "--simulate", "--allow-incomplete"]) == 2
+
+
+def test_latency(capsys):
+    """And its gate; with the option the report says what is missing."""
+    words = ["latency", "sessions", "--detector", "none", "--junit", "j.xml"]
+    assert main([*words, "--gate", "response: max<1s"]) == 1
+    told = capsys.readouterr()
+    assert (told.out, TOLD in told.err) == ("", True)
+    assert ElementTree.parse("j.xml").getroot().find(".//failure").get("type") == "failed"
+    assert main([*words, "--allow-incomplete"]) == 0
+    assert f"incomplete  {TOLD}" in capsys.readouterr().out
+
+
+def test_ab(capsys):
+    """A run that fails measures nothing, and says why; with the option, every run has it."""
+    assert ab.ALLOW_INCOMPLETE == ALLOW_INCOMPLETE
+    command = f"{sys.executable} -m evi_harness replay sessions/typed --handler recorded --no-child"
+    words = ["ab", "--a", command, "--b", command, "--runs", "1", "--warm-up", "0", "--inconclusive", "pass"]
+    assert main(words) == 3
+    assert TOLD in capsys.readouterr().err
+    assert main([*words, "--allow-incomplete", "--metric", "cpu"]) == 0
