@@ -37,6 +37,9 @@ _FOLDER = "evi_session_folder"
 _GATE = "evi-harness-gate"
 # Names a folder where `evi-harness ab` runs this.
 _SAVE_BASELINE = "EVI_HARNESS_SAVE_BASELINE"
+# What a mark says of recordings that are not whole, and what says it where `evi-harness ab` runs this.
+_ALLOW = "allow_incomplete"
+_ALLOW_INCOMPLETE = "EVI_HARNESS_ALLOW_INCOMPLETE"
 # GitHub's runners set it.
 _CI = "GITHUB_ACTIONS"
 _ASK_FOR_GATE = ("--evi-gate", "--evi-baseline", "--evi-save-baseline")
@@ -45,7 +48,7 @@ _UNKEPT: Mapping[int, str] = {pytest.ExitCode.TESTS_FAILED: "tests failed", pyte
 _REPLAYS_FAILED = "replays failed"
 _CUT_SHORT = "the run did not come to its end"
 _MARKS = (
-    f"{_SESSION}(path, ...): the session folder that the evi_ fixtures are about; a pattern or several paths for one test a session",
+    f"{_SESSION}(path, ..., allow_incomplete=…): the session folder that the evi_ fixtures are about; one test for each of several",
     f"{_SCRIPT}(path): the script that evi_simulator follows",
 )
 
@@ -56,6 +59,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--evi-clock", choices=["virtual", "real"], default="virtual", help="The clock of replays that name none.")
     group.addoption("--evi-child", action="store_true", help="Run handlers in a child process, so that a crash of one is a finding.")
     group.addoption("--evi-update", action="store_true", help="Accept what apps send now as what their sessions expect.")
+    group.addoption(
+        "--evi-allow-incomplete", action="store_true", help="Take recordings that are incomplete or damaged as they are; else they fail."
+    )
     group.addoption("--evi-report", metavar="DIR", help="Write a report of each replay here, and the session of each that failed.")
     group.addoption(
         "--evi-gate",
@@ -99,7 +105,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from evi_harness.harness.marked import marked_sessions
 
     try:
-        found, is_many = marked_sessions(_paths(mark), _places(metafunc.definition))
+        found, is_many = marked_sessions(_session_paths(mark), _places(metafunc.definition))
     except EviHarnessError:
         # Told by the fixture: no other test of the file is to pay for it.
         return
@@ -119,16 +125,19 @@ def evi_session_folder(request: pytest.FixtureRequest) -> Path:
     if mark is None:
         raise _error('no session is given: mark the test with @pytest.mark.evi_session("sessions/…")')
     with _told_plainly(f"@pytest.mark.{_SESSION}: "):
-        return marked_sessions(_paths(mark), _places(request.node))[0][0].folder
+        return marked_sessions(_session_paths(mark), _places(request.node))[0][0].folder
 
 
 @pytest.fixture
-def evi_session(evi_session_folder: Path) -> Session:
-    """The session that the test is marked with."""
+def evi_session(request: pytest.FixtureRequest, evi_session_folder: Path) -> Session:
+    """The session that the test is marked with; one that is incomplete or damaged fails the test, unless that is allowed."""
     from evi_harness.harness.sessions import load_session
+    from evi_harness.harness.wholeness import require_whole
 
     with _told_plainly():
-        return load_session(evi_session_folder)
+        session = load_session(evi_session_folder, verify=True)
+        require_whole(session, allow_incomplete=_allows_incomplete(request.node))
+        return session
 
 
 @pytest.fixture
@@ -136,7 +145,7 @@ def evi_replay(request: pytest.FixtureRequest, evi_session_folder: Path) -> Repl
     """Replays the session: ``evi_replay(MyHandler).assert_passed()``, in a test of either kind."""
     from evi_harness.harness.testing import Replayer
 
-    return Replayer(evi_session_folder, _defaults(request.config), _keeper(request.node), test=request.node.nodeid)
+    return Replayer(evi_session_folder, _defaults(request.node), _keeper(request.node), test=request.node.nodeid)
 
 
 @pytest.fixture
@@ -145,7 +154,7 @@ def evi_server(request: pytest.FixtureRequest, evi_session_folder: Path) -> Iter
     from evi_harness.harness.testing import CheckedServer
 
     with _told_plainly():
-        server = CheckedServer(evi_session_folder, _defaults(request.config), _keeper(request.node), test=request.node.nodeid)
+        server = CheckedServer(evi_session_folder, _defaults(request.node), _keeper(request.node), test=request.node.nodeid)
     with server:
         yield server
 
@@ -399,16 +408,25 @@ def _place_of(config: pytest.Config, option: str) -> Optional[Path]:
     return None if name is None else config.invocation_params.dir / name
 
 
-def _defaults(config: pytest.Config) -> Defaults:
+def _defaults(item: pytest.Item) -> Defaults:
     from evi_harness.harness.testing import Defaults
 
+    config = item.config
     allow_hosts = tuple(config.getoption("--evi-allow-host"))
     return Defaults(
         clock=config.getoption("--evi-clock"),
         update=config.getoption("--evi-update"),
         allow_hosts=allow_hosts,
         child=config.getoption("--evi-child"),
+        allow_incomplete=_allows_incomplete(item),
     )
+
+
+def _allows_incomplete(item: pytest.Item) -> bool:
+    """Whether a test takes recordings that are incomplete or damaged: as its mark says, else the command line or who runs this."""
+    mark = item.get_closest_marker(_SESSION)
+    said = None if mark is None else mark.kwargs.get(_ALLOW)
+    return bool(item.config.getoption("--evi-allow-incomplete") or os.environ.get(_ALLOW_INCOMPLETE) == "1") if said is None else said
 
 
 @contextmanager
@@ -434,9 +452,18 @@ def _error(what: str) -> BaseException:
     return pytest.fail.Exception(what, pytrace=False)
 
 
-def _paths(mark: pytest.Mark) -> Sequence[str]:
-    if not mark.args or mark.kwargs or not all(isinstance(one, (str, Path)) for one in mark.args):
-        raise UsageError("it takes paths, as text, and nothing else", hint='Such as evi_session("sessions/weather").')
+def _session_paths(mark: pytest.Mark) -> Sequence[str]:
+    """The paths of a mark of sessions, which may say besides whether they need be whole."""
+    allowed = mark.kwargs.get(_ALLOW, False)
+    if not isinstance(allowed, bool):
+        raise UsageError(f"{_ALLOW} is True or False, and this is {allowed!r}")
+    return _paths(mark, _ALLOW)
+
+
+def _paths(mark: pytest.Mark, *names: str) -> Sequence[str]:
+    if not mark.args or not mark.kwargs.keys() <= set(names) or not all(isinstance(one, (str, Path)) for one in mark.args):
+        known = " and ".join(["it takes paths, as text,", *(f"{name}," for name in names), "nothing else"])
+        raise UsageError(known, hint='Such as evi_session("sessions/weather").')
     return [str(one) for one in mark.args]
 
 

@@ -20,6 +20,7 @@ pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
+ALLOW_INCOMPLETE = "EVI_HARNESS_ALLOW_INCOMPLETE"
 HEAVY = ["hume", "aiohttp", "numpy", "msgspec", "asyncio", "soundfile", "websockets", "click", "hypothesis"]
 
 # What the pages call an app of one's own.
@@ -78,7 +79,15 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     # What else is installed is tried in test_pytest_plugin_beside.py.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     # With CI set, pytest's short summary repeats whole messages.
-    for name in ("PYTEST_ADDOPTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "CI", "BUILD_NUMBER", "EVI_HARNESS_SAVE_BASELINE"):
+    for name in (
+        "PYTEST_ADDOPTS",
+        "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY",
+        "CI",
+        "BUILD_NUMBER",
+        "EVI_HARNESS_SAVE_BASELINE",
+        ALLOW_INCOMPLETE,
+    ):
         monkeypatch.delenv(name, raising=False)
     for name in ("weather", "typed"):
         shutil.copytree(ROOT / "sessions" / name, pytester.path / "sessions" / name)
@@ -248,7 +257,7 @@ def test_a_mark_that_finds_nothing_is_its_test_s_error(run: Run, pytester: pytes
     assert f"there is no session for 'sessions/nowhere'{': a session is a folder with session.json in it'}" in text
     assert f"Looked at: {pytester.path / 'sessions' / 'nowhere-*'}" in text
     assert "For the sessions in it: sessions/*" in text
-    assert text.count("it takes paths, as text, and nothing else") >= 2
+    assert text.count("it takes paths, as text, and allow_incomplete, and nothing else") == 2
     assert 'mark the test with @pytest.mark.evi_session("sessions/…")' in text
     assert "evi_simulator: there is no file 'no.toml'" in text
     assert "Traceback" not in text
@@ -446,6 +455,81 @@ def test_update_accepts_what_is_sent_now(run: Run, pytester: pytest.Pytester) ->
     assert "nothing to update" in said(run("--evi-update"))
     assert len(list((pytester.path / "sessions").rglob("expected.jsonl"))) == 2
     run().assert_outcomes(passed=2)
+
+
+INCOMPLETE = """
+    import pytest
+
+
+    @pytest.mark.evi_session("sessions/typed")
+    def test_replay(evi_replay):
+        evi_replay().assert_passed()
+
+
+    @pytest.mark.evi_session("sessions/typed")
+    def test_session(evi_session):
+        assert evi_session.events
+
+
+    @pytest.mark.evi_session("sessions/typed")
+    def test_server(evi_server):
+        assert evi_server.url
+
+
+    @pytest.mark.evi_session("sessions/*", allow_incomplete=True)
+    def test_as_they_are(evi_replay, evi_session, evi_server):
+        evi_replay().assert_passed()
+        assert not evi_replay(allow_incomplete=False).passed or evi_session.name == "weather"
+
+
+    @pytest.mark.evi_session("sessions/typed", allow_incomplete=False)
+    def test_never(evi_replay):
+        evi_replay().assert_passed()
+"""
+
+
+def test_a_recording_that_is_not_whole_fails(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every fixture, saying what is missing; the option takes it as it is, and so does `ab`; what a mark says counts."""
+    path = pytester.path / "sessions" / "typed" / "events.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    pytester.makepyfile(test_incomplete=INCOMPLETE)
+    failed = run()
+    failed.assert_outcomes(failed=2, errors=2, passed=2)
+    lost = "events.jsonl, line 10: the file ends here; 1 of the 10 events that session.json counts are lost."
+    assert f"AssertionError: replay of typed failed: incomplete recording; {lost}" in said(failed)
+    assert f"typed: the recording is incomplete or damaged:\n  {lost}\nevi-harness check FOLDER shows more." in said(failed)
+    run("--evi-allow-incomplete").assert_outcomes(failed=1, passed=5)
+    monkeypatch.setenv(ALLOW_INCOMPLETE, "1")
+    run().assert_outcomes(failed=1, passed=5)
+
+
+@pytest.mark.parametrize(
+    ("mark", "told"),
+    [
+        ('"sessions/typed", allow_incomplete="yes"', "allow_incomplete is True or False, and this is 'yes'"),
+        ('"sessions/*", allow_incomplete=1', "allow_incomplete is True or False, and this is 1"),
+        ('"sessions/typed", allow=True', "it takes paths, as text, and allow_incomplete, and nothing else"),
+    ],
+)
+def test_a_mark_that_cannot_be_meant(run: Run, pytester: pytest.Pytester, mark: str, told: str) -> None:
+    """A sentence, and the error of that test alone."""
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+
+        @pytest.mark.evi_session({mark})
+        def test_it(evi_session):
+            pass
+
+
+        def test_another():
+            pass
+        """
+    )
+    result = run()
+    result.assert_outcomes(errors=1, passed=1)
+    assert f"@pytest.mark.evi_session: {told}" in said(result)
 
 
 def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) -> None:
@@ -905,6 +989,9 @@ def test_the_page_s_examples_run_as_they_stand(run: Run, pytester: pytest.Pytest
     assert len(examples) >= 4
     for number, block in enumerate(examples):
         pytester.makepyfile(**{f"test_example_{number}": block})
+    killed = pytester.path / "recordings" / "killed"
+    shutil.copytree(pytester.path / "sessions" / "typed", killed)
+    (killed / "events.jsonl").write_bytes(b"".join((killed / "events.jsonl").read_bytes().splitlines(keepends=True)[:-1]))
     result = run("-v")
     assert result.ret == 0, said(result)
 
@@ -930,8 +1017,16 @@ def test_the_page_s_output_is_what_is_printed(run: Run, pytester: pytest.Pyteste
         @pytest.mark.evi_session("sessions/weather")
         def test_fast(evi_replay):
             evi_replay(weather.WeatherApp).assert_latency("handle: max<100")
+
+
+        @pytest.mark.evi_session("recordings/weather")
+        def test_changed(evi_replay):
+            evi_replay(weather.WeatherApp).assert_passed()
         """
     )
+    shutil.copytree(pytester.path / "sessions" / "weather", pytester.path / "recordings" / "weather")
+    audio = pytester.path / "recordings" / "weather" / "user.wav"
+    audio.write_bytes(audio.read_bytes()[:-1] + b"\x7f")
     text = said(run())
     shown = [line for block in blocks("text") for line in block.splitlines() if line.startswith(("E ", ">"))]
     assert len(shown) > 10

@@ -31,7 +31,7 @@ from evi_harness.harness.invoking import Command, handlerless_invocation
 from evi_harness.harness.judging import Judging, Replayed, judged
 from evi_harness.harness.replay import ReplayResult, replay_session
 from evi_harness.harness.run import REAL, Run
-from evi_harness.harness.serving import Served, served
+from evi_harness.harness.serving import Served, ServeOptions, served
 from evi_harness.live.lateness import Lateness
 from evi_harness.measure.measuring import Measured, measure
 from evi_harness.measure.metrics import CONVERSATION, METRICS
@@ -71,12 +71,14 @@ class Defaults:
         update: Accept what is sent as what is expected from now on.
         allow_hosts: What an app may reach on the network besides the service.
         child: Run handlers in a child process.
+        allow_incomplete: Take a session that is incomplete or damaged as it is.
     """
 
     clock: str = "virtual"
     update: bool = False
     allow_hosts: Tuple[str, ...] = ()
     child: bool = False
+    allow_incomplete: bool = False
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,7 @@ class CheckedServer:
 
     Args:
         folder: The session's folder.
-        defaults: What holds unless the test says otherwise; ``update`` of it.
+        defaults: What holds unless the test says otherwise; ``update`` and ``allow_incomplete`` of it.
         keep: Called with each result.
         test: The test's id, for reports.
     """
@@ -279,8 +281,9 @@ class CheckedServer:
         self._test = test
         self._defaults = defaults
         self._keep = keep
-        self._expected = load_expected(folder)
-        self._server: Served = served(self._expected.played)
+        allow_incomplete = defaults.allow_incomplete
+        self._expected = load_expected(folder, allow_incomplete=allow_incomplete)
+        self._server: Served = served(self._expected.played, ServeOptions(allow_incomplete=allow_incomplete))
 
     @property
     def url(self) -> str:
@@ -331,11 +334,14 @@ class CheckedServer:
         run = Run(OWN_APP, events, handshake_by_app=True)
         judging = Judging(Rules.of(ignore, strict), update=self._defaults.update)
         report = judged(Replayed(expected, expected.played, run, REAL, self.lateness), judging, redactor)
-        options = {"ignore": [path.text for path in judging.rules.ignored], "strict": strict, "update": self._defaults.update}
+        options = {"ignore": [path.text for path in judging.rules.ignored], "strict": strict, **self._told()}
         asked = handlerless_invocation(Command.here(test=self._test), self.folder, options, redactor)
         result = CheckedReplay(replace(report, real_s=report.live.duration_ns / 1e9, invocation=asked), redactor)
         self._keep(result)
         return result
+
+    def _told(self) -> Mapping[str, Any]:
+        return {"update": self._defaults.update, "allow_incomplete": self._defaults.allow_incomplete}
 
     def _ended(self, conversation: int) -> Sequence[Event]:
         __tracebackhide__ = True
