@@ -56,9 +56,11 @@ class NeverAwaited:
 
     def finish(self) -> None:
         """Note the coroutines that something still holds and nobody has awaited by now. They are closed: nobody will."""
-        of_tasks = {id(task.get_coro()) for task in asyncio.all_tasks()}
-        for coroutine in _held():
-            if id(coroutine) not in of_tasks and _place(coroutine) is not None:
+        held = [one for one in _held() if _place(one) is not None]
+        # All tasks of the process are looked through for these, so they are asked for only where there is a coroutine.
+        of_tasks = {id(task.get_coro()) for task in asyncio.all_tasks()} if held else set()
+        for coroutine in held:
+            if id(coroutine) not in of_tasks:
                 self._note(coroutine)
                 coroutine.close()
 
