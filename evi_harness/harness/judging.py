@@ -16,7 +16,7 @@ from evi_harness.harness.discretion import Discreet, discreet_verdict
 from evi_harness.harness.expecting import Expected, Update
 from evi_harness.harness.folders import now_utc
 from evi_harness.harness.run import VIRTUAL, Run
-from evi_harness.harness.software import app, software
+from evi_harness.harness.software import software
 from evi_harness.live.lateness import Lateness
 from evi_harness.replay.verdict import Verdict, judge
 from evi_harness.report.expectation import REMOVED, WRITTEN
@@ -130,7 +130,6 @@ def _session(replayed: Replayed) -> Session:
         dialect=EVI.name,
         service="player",
         software=software(),
-        app=app(),
         recorded=Recorded(),
         complete=True,
         start=Anchor(0, now),

@@ -26,6 +26,7 @@ from evi_harness.harness.judging import Judging, Replayed, judged
 from evi_harness.harness.outside import MACHINE, OutsideOptions
 from evi_harness.harness.real_run import run_in_real_time
 from evi_harness.harness.run import REAL, RECORDED, VIRTUAL, Run, RunOptions
+from evi_harness.harness.software import of_app
 from evi_harness.harness.virtual_run import run_in_virtual_time
 from evi_harness.harness.wholeness import refused_for_what_is_missing, way_out
 from evi_harness.live.garbage import earlier_objects_set_aside
@@ -369,7 +370,7 @@ def _written(
         return None, HeardFile()
     with WholeFolder(out, f"{recorded.name or 'session'}-replay") as place:
         made = place.folder
-        write_session(made, live, EVI, secrets=[*known_secrets(recorded, live), *secrets])
+        write_session(made, of_app(live), EVI, secrets=[*known_secrets(recorded, live), *secrets])
         if any(note.name == "crashed" for note in live.notes):
             file = HeardFile(None, ("what was heard was lost with the process; the session is complete without it",))
         else:

@@ -32,6 +32,7 @@ from evi_harness.harness.judging import Judging, Replayed, judged
 from evi_harness.harness.replay import ReplayResult, replay_session
 from evi_harness.harness.run import REAL, Run
 from evi_harness.harness.serving import Served, ServeOptions, served
+from evi_harness.harness.software import of_app
 from evi_harness.live.lateness import Lateness
 from evi_harness.measure.measuring import Measured, measure
 from evi_harness.measure.metrics import CONVERSATION, METRICS
@@ -420,7 +421,7 @@ def write_report(folder: Path, test: str, number: int, result: CheckedReplay) ->
         if not result.passed:
             kept = new_folder(folder, name)
             secrets = [*known_secrets(result.report.recorded, result.session), *result.secrets]
-            write_session(kept, result.session, EVI, secrets=secrets)
+            write_session(kept, of_app(result.session), EVI, secrets=secrets)
             file = keep_heard(kept, result.heard, result.redactor)
             lines += [*(f"note       {remark}" for remark in file.remarks), f"written    {kept}"]
             told = {**told, "folder": str(kept), "heard": None if file.file is None else str(file.file)}

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import queue
-from importlib import metadata
 from types import ModuleType
 from typing import Any, Awaitable, Callable, Dict
 
 from evi_harness.errors import SdkError
+from evi_harness.sdk.version import version_of
 from evi_harness.session.wav import split
 
 __all__ = ["old_playback"]
@@ -31,8 +31,8 @@ def old_playback(stand_in: ModuleType) -> Dict[str, Dict[str, Any]]:
         stand_in: What stands in for sounddevice.
     """
     try:
-        major, minor = (int(part) for part in metadata.version("hume").split(".")[:2])
-    except (metadata.PackageNotFoundError, ValueError):
+        major, minor = (int(part) for part in (version_of("hume") or "").split(".")[:2])
+    except ValueError:
         return {}
     if (major, minor) >= (0, 9):
         return {}

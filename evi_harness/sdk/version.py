@@ -4,10 +4,47 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module, metadata
+from pathlib import Path
+from typing import Dict, Optional, Tuple
 
 from evi_harness.errors import SdkError
 
-__all__ = ["import_sdk", "installed_version"]
+__all__ = ["import_sdk", "installed_version", "version_of"]
+
+# Where packages are looked for: each folder with the time of its last change, None where it cannot be asked.
+_Places = Tuple[Tuple[str, Optional[int]], ...]
+
+# What was found last, by package: where, and its version, None for one that is absent. Valid for these places alone.
+_KNOWN: Dict[str, Tuple[_Places, Optional[str]]] = {}
+
+
+def version_of(package: str) -> Optional[str]:
+    """The version of an installed package, None where it is not installed.
+
+    Reading it parses a file of some hundred lines, and a short replay would do that six times. So it is read once for each state of
+    ``sys.path``: installing, upgrading or removing a package makes or removes an entry of its folder, which changes the folder's time.
+
+    Args:
+        package: The name it is installed by.
+    """
+    places = tuple((entry, _changed_ns(entry)) for entry in sys.path)
+    known = _KNOWN.get(package)
+    if known is not None and known[0] == places:
+        return known[1]
+    try:
+        found: Optional[str] = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        found = None
+    _KNOWN[package] = places, found
+    return found
+
+
+def _changed_ns(entry: str) -> Optional[int]:
+    try:
+        # The empty entry is the current folder, to Path as to Python.
+        return Path(entry).stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def installed_version() -> str:
@@ -16,10 +53,10 @@ def installed_version() -> str:
     Raises:
         SdkError: There is none.
     """
-    try:
-        return metadata.version("hume")
-    except metadata.PackageNotFoundError:
-        raise SdkError("the package hume is not installed", hint="pip install 'hume[microphone]'") from None
+    found = version_of("hume")
+    if found is None:
+        raise SdkError("the package hume is not installed", hint="pip install 'hume[microphone]'")
+    return found
 
 
 def import_sdk() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -7,7 +8,7 @@ from importlib import metadata
 import pytest
 
 from evi_harness.errors import SdkError
-from evi_harness.sdk.version import import_sdk, installed_version
+from evi_harness.sdk.version import import_sdk, installed_version, version_of
 
 
 def test_it_is_what_the_package_says():
@@ -15,16 +16,35 @@ def test_it_is_what_the_package_says():
     assert installed_version() == metadata.version("hume")
 
 
-def test_an_absent_sdk_is_told_with_what_to_install(monkeypatch):
+def test_an_absent_sdk_is_told_with_what_to_install(tmp_path, monkeypatch):
     """The error names the command that mends it, and exits with 3."""
-
-    def absent(name):
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(metadata, "version", absent)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
     with pytest.raises(SdkError, match="pip install 'hume") as raised:
         installed_version()
     assert raised.value.exit_code == 3
+
+
+def test_a_version_is_that_of_what_is_installed_now(tmp_path, monkeypatch):
+    """Also where it was asked for before: of a package that is installed, upgraded, removed, or found elsewhere first."""
+
+    def install(version, folder=tmp_path):
+        found = folder / f"a_made_package-{version}.dist-info"
+        found.mkdir(parents=True)
+        (found / "METADATA").write_text(f"Metadata-Version: 2.1\nName: a-made-package\nVersion: {version}\n")
+        return found
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert version_of("a-made-package") is None
+    first = install("1.0")
+    assert [version_of("a-made-package"), version_of("a-made-package")] == ["1.0", "1.0"]
+    shutil.rmtree(first)
+    install("1.1")
+    assert version_of("a-made-package") == "1.1"
+    install("2.0", tmp_path / "nearer")
+    monkeypatch.syspath_prepend(str(tmp_path / "nearer"))
+    assert version_of("a-made-package") == "2.0"
+    monkeypatch.setattr(sys, "path", [])
+    assert version_of("a-made-package") is None
 
 
 def test_the_sdk_is_imported_where_there_is_no_sound_system(tmp_path):
