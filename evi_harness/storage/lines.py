@@ -9,6 +9,8 @@ meaning is a new version of the format.
 
 from __future__ import annotations
 
+import functools
+from types import MappingProxyType
 from typing import Annotated, Any, Dict, Iterable, List, Literal, Mapping, Optional, Tuple, Type, Union, get_args
 
 import msgspec
@@ -267,7 +269,8 @@ def decode_block(block: bytes) -> Optional[List[AnyLine]]:
     return lines if len(lines) == block.count(b"\n") else None
 
 
-def known_fields(kind: Type[msgspec.Struct]) -> Dict[str, Optional[Type[msgspec.Struct]]]:
+@functools.cache
+def known_fields(kind: Type[msgspec.Struct]) -> Mapping[str, Optional[Type[msgspec.Struct]]]:
     """The names of a struct's fields, each with the struct that its value is, if it is one."""
     fields: Dict[str, Optional[Type[msgspec.Struct]]] = {}
     tag_field = kind.__struct_config__.tag_field
@@ -275,7 +278,7 @@ def known_fields(kind: Type[msgspec.Struct]) -> Dict[str, Optional[Type[msgspec.
         fields[tag_field] = None
     for field in msgspec.structs.fields(kind):
         fields[field.encode_name] = _struct_in(field.type)
-    return fields
+    return MappingProxyType(fields)
 
 
 def with_extra(text: bytes, extra: Mapping[str, Any], kind: Optional[Type[msgspec.Struct]] = None) -> bytes:
