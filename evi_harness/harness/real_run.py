@@ -24,6 +24,7 @@ from evi_harness.live.clock import RealClock
 from evi_harness.live.ending import Ending
 from evi_harness.live.exits import AppExits
 from evi_harness.live.journal import Journal
+from evi_harness.live.known_waits import KnownWaits
 from evi_harness.live.long_steps import THRESHOLD_NS, LongSteps
 from evi_harness.live.step_sampler import StepSampler
 from evi_harness.live.stepping import LOOK_UP_S, SteppingLoop, run_stepping
@@ -88,7 +89,7 @@ class _RealRun:
         outside = Outside(self._recording.session, self._options.outside, url=url, redact=self._options.redact)
         run_guarded(
             # A watchdog takes a loop that looks up for one that moves.
-            lambda: run_stepping(lambda loop: self._main(loop, outside, url), look_up_s=min(LOOK_UP_S, self._options.timeout_s / 4)),
+            lambda: self._run_loop(outside, url),
             outside,
             self._exits,
             self._options,
@@ -97,8 +98,14 @@ class _RealRun:
             journal=lambda: None if self._journal.opened_at_ns is None else self._journal,
         )
 
-    async def _main(self, loop: SteppingLoop, outside: Outside, url: str) -> None:
+    def _run_loop(self, outside: Outside, url: str) -> None:
+        # What it replaces is put back here, also where a coroutine does not come to its end.
+        with KnownWaits() as waits:
+            run_stepping(lambda loop: self._main(loop, outside, url, waits), look_up_s=min(LOOK_UP_S, self._options.timeout_s / 4))
+
+    async def _main(self, loop: SteppingLoop, outside: Outside, url: str, waits: KnownWaits) -> None:
         self._loop = loop
+        waits.watch(loop.steps)
         outside.follow(loop, self._journal, self._handling)
         self._exits.follow(loop, self._journal, self._handling)
         side = AppSide(self._journal, lambda event: self._happened(event, loop, outside))

@@ -29,6 +29,7 @@ from evi_harness.live.journal import Journal
 from evi_harness.live.left_behind import LeftBehind
 from evi_harness.live.places import Stack, frame_stack
 from evi_harness.live.process_state import restored_process
+from evi_harness.live.steps import own_work
 from evi_harness.live.virtual import THREAD_WAIT_NS, VirtualLoop
 from evi_harness.live.watchdog import Watchdog
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
@@ -219,8 +220,9 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
             )
             await host(stage.run(app), app.ending)
             await left_behind.finish(has_ended=app.ending.has_ended)
-        note_sound_failures(journal, sound.speaker.failures, redact)
-        note_heard(journal, sound.speaker.playbacks, EVI, app.handed, is_players=is_players, headerless=HEADERLESS, redact=redact)
+        with own_work():
+            note_sound_failures(journal, sound.speaker.failures, redact)
+            note_heard(journal, sound.speaker.playbacks, EVI, app.handed, is_players=is_players, headerless=HEADERLESS, redact=redact)
 
 
 async def run_null(recorded: Session, url: str, journal: Journal, clock: Clock, opened: Callable[[Any], object] = id) -> None:

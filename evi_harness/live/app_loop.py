@@ -54,8 +54,10 @@ class HostTask(asyncio.Task):  # type: ignore[type-arg]
     Attributes:
         was_told: Whether anybody has cancelled it.
         cancelled_at: Where the app did, None where it did not.
+        hosts_app: What its steps are told by.
     """
 
+    hosts_app = True
     was_told = False
     cancelled_at: Optional[Stack] = None
 

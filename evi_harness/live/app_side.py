@@ -12,6 +12,7 @@ from typing import Any, Callable
 
 from evi_harness.live.hooks import Hooks
 from evi_harness.live.journal import Journal
+from evi_harness.live.steps import own_work
 from evi_harness.live.tap_connection import handshake_of
 from evi_harness.session.events import BINARY, TEXT, Event, Frame
 
@@ -37,14 +38,16 @@ class AppSide:
         Args:
             websocket: The connection. Iterating over it calls its ``recv``, in all versions of the library.
         """
-        self._on_event(self._journal.opened(handshake_of(websocket)))
+        with own_work():
+            self._on_event(self._journal.opened(handshake_of(websocket)))
         self._hooks.set(websocket, "recv", self._receiving(websocket.recv))
         self._hooks.set(websocket, "send", self._sending(websocket.send))
 
     def _receiving(self, real: Any) -> Any:
         async def recv(*args: Any, **kwargs: Any) -> Any:
             payload = await real(*args, **kwargs)
-            self._journal.received(_frame(payload))
+            with own_work():
+                self._journal.received(_frame(payload))
             return payload
 
         return recv
@@ -53,7 +56,8 @@ class AppSide:
         async def send(message: Any, *args: Any, **kwargs: Any) -> Any:
             # A message in fragments is none that EVI knows.
             if isinstance(message, (str, bytes, bytearray, memoryview)):
-                self._on_event(self._journal.sent(_frame(message)))
+                with own_work():
+                    self._on_event(self._journal.sent(_frame(message)))
             return await real(message, *args, **kwargs)
 
         return send

@@ -19,10 +19,12 @@ from typing_extensions import Protocol
 
 from evi_harness.live.places import Stack
 
-__all__ = ["BLOCKED", "Charge", "Charged", "caller", "virtual_sleep"]
+__all__ = ["BLOCKED", "MAYBE_BLOCKED", "Charge", "Charged", "caller", "virtual_sleep"]
 
 # What a charge is noted as, unless it is something of its own.
 BLOCKED = "blocked"
+# What a step in real time is noted as that only the wall clock says was long.
+MAYBE_BLOCKED = "maybe_blocked"
 
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 

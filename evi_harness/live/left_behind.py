@@ -15,6 +15,7 @@ from evi_harness.live.lost_results import LostResults
 from evi_harness.live.open_sockets import OpenSockets
 from evi_harness.live.sends_after_close import SendsAfterClose
 from evi_harness.live.sent_from import SentFrom
+from evi_harness.live.steps import own_work
 from evi_harness.live.tasks import AppTasks
 from evi_harness.live.threads import AppThreads
 from evi_harness.session.events import Frame
@@ -73,19 +74,21 @@ class LeftBehind:
         if has_ended:
             self._tasks.cancel()
             await self._tasks.wait(ENDING_S)
-            self._tasks.finish(has_ended=True)
-            self._threads.write()
-            self._jobs.finish()
-            self._sent_from.finish()
+            with own_work():
+                self._tasks.finish(has_ended=True)
+                self._threads.write()
+                self._jobs.finish()
+                self._sent_from.finish()
             return
         await self._tasks.wait(ENDING_S)
         await self._threads.wait()
-        self._tasks.finish()
-        self._threads.finish()
-        self._jobs.finish()
-        self._coroutines.finish()
-        self._sockets.finish()
-        self._sent_from.finish()
+        with own_work():
+            self._tasks.finish()
+            self._threads.finish()
+            self._jobs.finish()
+            self._coroutines.finish()
+            self._sockets.finish()
+            self._sent_from.finish()
 
     def _describe(self, frame: Frame) -> Optional[str]:
         if self._dialect.audio_places().is_audio(SENT, frame):

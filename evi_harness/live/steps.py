@@ -1,19 +1,22 @@
 """How long the steps of a loop take in real time: samples, beside the exact virtual clock.
 
 Rules of living here: a step is one callback of the loop, from the moment the loop takes it to the moment it takes the next or waits.
-This runs once a step, so it does next to nothing; a step is described only when it is the worst so far.
+What the harness does meanwhile for its own purposes is in nobody's step. This runs once a step, so it does next to nothing; a step is
+described only when it is the worst so far.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Callable, Deque, Optional
+from typing import Any, Callable, ContextManager, Deque, Iterator, Optional
 
 from evi_harness.live.forks import end_if_forked
 
-__all__ = ["ReadySteps", "Step"]
+__all__ = ["ReadySteps", "Step", "own_work"]
 
 # Longer than any step takes.
 NEVER_NS = 1 << 62
@@ -29,6 +32,10 @@ class Step:
         took_ns: Real time it took. A sample: it depends on the machine.
         cpu_ns: Time of the processor that the thread used meanwhile. A sample likewise.
         file: The file of its code, empty where it has none that Python knows.
+        waited_ns: For how long of it calls waited that are known to: see ``KnownWaits``. 0 where nobody looks for them.
+        hosts_app: Whether it is a step of a task of the harness's in which code of the handler's runs.
+
+    What the harness itself did in the step is in none of these times: see ``own_work``.
     """
 
     number: int
@@ -36,6 +43,8 @@ class Step:
     took_ns: int
     cpu_ns: int
     file: str = field(default="", compare=False)
+    waited_ns: int = 0
+    hosts_app: bool = field(default=False, compare=False)
 
 
 class ReadySteps(Deque[Any]):
@@ -59,6 +68,11 @@ class ReadySteps(Deque[Any]):
         self._running: Any = None
         self._began_ns = 0
         self._began_cpu_ns = 0
+        # Of the step that runs: what calls waited, and what the harness did.
+        self._waited_ns = 0
+        self._own_ns = 0
+        self._own_cpu_ns = 0
+        self._is_inside = False
         self._worst_cpu_ns = -1
         self._long_ns = NEVER_NS
         self._on_long: Optional[Callable[[Step], object]] = None
@@ -89,12 +103,50 @@ class ReadySteps(Deque[Any]):
         self.longest_ns = 0
         self._worst_cpu_ns = -1
 
+    @property
+    def counts_waits(self) -> bool:
+        """Whether a call that waits now is counted: a step runs, and it is neither within another such call nor the harness's own."""
+        return self._running is not None and not self._is_inside
+
+    @contextmanager
+    def own_work(self) -> Iterator[None]:
+        """Leave out of the running step what the block does: it is the harness's. Nothing is awaited in it."""
+        if not self.counts_waits:
+            yield
+            return
+        self._is_inside = True
+        began_ns, began_cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
+        try:
+            yield
+        finally:
+            self._own_ns += time.perf_counter_ns() - began_ns
+            self._own_cpu_ns += time.thread_time_ns() - began_cpu_ns
+            self._is_inside = False
+
+    @contextmanager
+    def waiting(self, limit_s: Optional[float]) -> Iterator[None]:
+        """Count the block as a wait, less what it computes. Not within another one.
+
+        Args:
+            limit_s: How long it waits at most, in seconds; None for as long as it takes.
+        """
+        self._is_inside = True
+        began_ns, began_cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
+        try:
+            yield
+        finally:
+            took_ns = time.perf_counter_ns() - began_ns - (time.thread_time_ns() - began_cpu_ns)
+            self._waited_ns += max(0, took_ns if limit_s is None else min(took_ns, round(limit_s * 1e9)))
+            self._is_inside = False
+
     def popleft(self) -> Any:
         """The next callback; the one before it has ended."""
         handle = deque.popleft(self)
         end_if_forked()
         self.end()
         self.n_steps += 1
+        self._waited_ns = self._own_ns = self._own_cpu_ns = 0
+        self._is_inside = False
         self._running = handle
         self._began_ns = time.perf_counter_ns()
         self._began_cpu_ns = time.thread_time_ns()
@@ -104,25 +156,38 @@ class ReadySteps(Deque[Any]):
         """End the running step, if one runs: the loop is about to wait or to take the next."""
         if self._running is None:
             return
-        took_ns = time.perf_counter_ns() - self._began_ns
+        took_ns = time.perf_counter_ns() - self._began_ns - self._own_ns
         if took_ns > self.longest_ns:
             self.longest_ns = took_ns
         # A step cannot compute for longer than it takes, so most need not be asked.
         if took_ns > self._worst_cpu_ns:
-            cpu_ns = time.thread_time_ns() - self._began_cpu_ns
+            cpu_ns = self._cpu_ns()
             if cpu_ns > self._worst_cpu_ns:
                 self._worst_cpu_ns = cpu_ns
-                self.worst = _step(self.n_steps, self._running, took_ns, cpu_ns)
+                self.worst = _step(self.n_steps, self._running, took_ns, cpu_ns, self._waited_ns)
         handle, self._running = self._running, None
         if took_ns >= self._long_ns and self._on_long is not None:
-            self._on_long(_step(self.n_steps, handle, took_ns, time.thread_time_ns() - self._began_cpu_ns))
+            self._on_long(_step(self.n_steps, handle, took_ns, self._cpu_ns(), self._waited_ns))
+
+    def _cpu_ns(self) -> int:
+        return time.thread_time_ns() - self._began_cpu_ns - self._own_cpu_ns
 
 
-def _step(number: int, handle: Any, took_ns: int, cpu_ns: int) -> Step:
+def own_work() -> ContextManager[None]:
+    """Leave out of the step that runs on this thread what the block does: it is the harness's, and in nobody's step.
+
+    Where no loop runs whose steps are measured, nothing is left out of anything. Nothing is awaited in the block.
+    """
+    steps = getattr(asyncio._get_running_loop(), "_ready", None)
+    return steps.own_work() if isinstance(steps, ReadySteps) else nullcontext()
+
+
+def _step(number: int, handle: Any, took_ns: int, cpu_ns: int, waited_ns: int) -> Step:
     named = _named(handle)
     what = getattr(named, "__qualname__", None) or repr(named)
     code = getattr(named, "cr_code", None) or getattr(named, "__code__", None)
-    return Step(number, what, took_ns, cpu_ns, file=getattr(code, "co_filename", ""))
+    hosts_app = getattr(getattr(getattr(handle, "_callback", None), "__self__", None), "hosts_app", False)
+    return Step(number, what, took_ns, cpu_ns, file=getattr(code, "co_filename", ""), waited_ns=waited_ns, hosts_app=hosts_app)
 
 
 def _named(handle: Any) -> Any:

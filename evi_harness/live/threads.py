@@ -27,6 +27,7 @@ from evi_harness.live.hooks import Hooks
 from evi_harness.live.journal import Journal
 from evi_harness.live.places import Stack, frame_stack, places_of, told, told_places
 from evi_harness.live.run_threads import RunThreads
+from evi_harness.live.steps import own_work
 
 __all__ = ["ENDING_S", "AppThreads"]
 
@@ -141,7 +142,8 @@ class AppThreads:
             left = self._left()
             if not left:
                 return
-            left[0][0].join(EVERY_S)
+            with own_work():
+                left[0][0].join(EVERY_S)
             await asyncio.sleep(0)
 
     def finish(self) -> None:

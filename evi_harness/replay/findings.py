@@ -62,6 +62,8 @@ FINDINGS: Mapping[str, FindingKind] = {
     "forked_child": FindingKind("a child that the handler forked came back into the conversation"),
     "unparseable": FindingKind("the installed SDK cannot parse a message"),
     "blocked": FindingKind("the event loop was blocked"),
+    # The machine may have run something else meanwhile, and nobody is judged by that.
+    "maybe_blocked": FindingKind("a step of the event loop took long by the wall clock alone, in real time", WARNING),
     "falls_behind": FindingKind("messages wait for the handler, longer and longer"),
     # It is a sample of the processor of this machine.
     "too_slow": FindingKind("the app computes for longer than it could in real life", WARNING),

@@ -27,6 +27,7 @@ from evi_harness.live.handed import HandedOn
 from evi_harness.live.handler_waits import HandlerWaits
 from evi_harness.live.journal import Journal
 from evi_harness.live.places import Stack, defined_at, raised_stack, told, told_places, waiting_stack, waits_at
+from evi_harness.live.steps import own_work
 from evi_harness.live.tap_connection import is_closed
 from evi_harness.sdk.connection import open_chat, websocket_of
 from evi_harness.sdk.handing_on import HandingOn
@@ -207,9 +208,10 @@ class _Run:
                     await self._unparseable(error)
                 return
             event = self._next_received()
-            if self._app.pump is not None:
-                self._app.pump.take(event)
-            self._handing_on.before()
+            with own_work():
+                if self._app.pump is not None:
+                    self._app.pump.take(event)
+                self._handing_on.before()
             await self.observed(event, self._app.callbacks.on_message, message)
             if getattr(message, "type", "") == _INTERRUPTION:
                 self._handing_on.interrupted(event)
@@ -310,7 +312,8 @@ class _Run:
             return
         journal, of = self._app.journal, None if event is None else event.seq
         name = getattr(callback, "__name__", "on_message")
-        self._note_entered(of, name, callback)
+        with own_work():
+            self._note_entered(of, name, callback)
         self._app.handling = of
         look = self.waits.look(of, name)
         try:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import gc
 import json
+import threading
 import time
 
 import pytest
@@ -12,6 +15,7 @@ from evi_harness.harness.real_run import run_in_real_time
 from evi_harness.harness.replay import replay_session
 from evi_harness.harness.run import BUILT_IN, RunOptions
 from evi_harness.harness.sessions import check_session, load_session
+from evi_harness.live import steps
 from evi_harness.replay.player import Patience
 from evi_harness.session.events import Closed, Note, Received
 
@@ -59,8 +63,8 @@ def replayed(session, handler, **options):
 
 
 def found(result):
-    """Kinds of findings and deviations. A machine that was busy for a quarter of a second is none."""
-    return [one.kind for one in result.verdict.findings if one.kind != "blocked"], [one.kind for one in result.verdict.deviations]
+    """Kinds of findings and deviations. What only the wall clock says is the machine's."""
+    return [one.kind for one in result.verdict.findings if one.kind != "maybe_blocked"], [one.kind for one in result.verdict.deviations]
 
 
 def types(events):
@@ -150,7 +154,7 @@ def test_what_a_handler_raises_is_a_finding_of_the_right_message(short):
 
     result = replayed(short, Raises)
     assert found(result) == (["swallowed", "raised"], [])
-    unseen, raised = [one for one in result.verdict.findings if one.kind != "blocked"]
+    unseen, raised = [one for one in result.verdict.findings if one.kind != "maybe_blocked"]
     assert "unseen" in unseen.what
     assert "on_message raised ValueError: no" in raised.what
     assert raised.recorded_seq == next(event.seq for event in short.received if b'"tool_call"' in event.frame.payload)
@@ -185,6 +189,106 @@ def test_a_blocked_loop_is_told_with_the_callback_and_its_message(short):
     # The tool call was sent while the handler slept.
     slept = next(after for after, event in handled(live, "handler_returned") if types([event]) == ["user_message"])
     assert next(event for event in live.received if b'"tool_call"' in event.frame.payload).seq < slept.seq
+
+
+def computes():
+    """Use the processor for 300 ms."""
+    until_ns = time.thread_time_ns() + 300 * MS
+    while time.thread_time_ns() < until_ns:
+        pass
+
+
+def does_both():
+    """Compute for half of it and wait for the other half."""
+    time.sleep(0.15)
+    until_ns = time.thread_time_ns() + 150 * MS
+    while time.thread_time_ns() < until_ns:
+        pass
+
+
+def waits_in_c():
+    """Wait in C that nobody knows, which lets other threads run and uses no processor."""
+    ctypes.CDLL(None).usleep(300_000)
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "exit_code"),
+    [
+        (computes, "blocked", 1),
+        (lambda: time.sleep(0.3), "blocked", 1),
+        (lambda: threading.Event().wait(0.3), "blocked", 1),
+        (does_both, "blocked", 1),
+        (waits_in_c, "maybe_blocked", 0),
+    ],
+    ids=["computes", "sleeps", "waits for an event", "does both", "waits in C"],
+)
+def test_a_step_is_blocked_by_computing_and_by_calls_that_are_known_to_wait(short, act, kind, exit_code):
+    """What neither explains is a warning, which leaves the verdict as it is."""
+
+    class Acts(Answers):
+        async def on_message(self, message):
+            if message.type == "chat_metadata":
+                act()
+            await super().on_message(message)
+
+    result = replayed(short, Acts)
+    assert kind in [one.kind for one in result.findings if "in on_message" in one.what]
+    assert result.exit_code == exit_code
+    assert replayed(short, Acts, severities={kind: "error"}).exit_code == 1
+
+
+class Bent:
+    """The clocks of the steps: the real ones, and beside them what a test adds."""
+
+    def __init__(self):
+        self.wall_ns = self.cpu_ns = 0
+
+    def perf_counter_ns(self):
+        return time.perf_counter_ns() + self.wall_ns
+
+    def thread_time_ns(self):
+        return time.thread_time_ns() + self.cpu_ns
+
+
+@pytest.fixture
+def bent(monkeypatch):
+    """Clocks of the steps that a test may move."""
+    clocks = Bent()
+    monkeypatch.setattr(steps, "time", clocks)
+    return clocks
+
+
+def test_a_handler_from_which_the_machine_takes_the_processor_is_not_accused(short, bent):
+    """Time that passes while it neither computes nor waits: told, as what it is."""
+
+    class Preempted(Answers):
+        async def on_close(self):
+            bent.wall_ns += 900 * MS
+
+    result = replayed(short, Preempted)
+    # The journal has the machine's own clock, and so may name another callback.
+    (finding,) = [one for one in result.findings if "blocked for 90" in one.what]
+    assert (finding.kind, finding.severity) == ("maybe_blocked", "warning")
+    assert result.exit_code == 0
+    assert replayed(short, Preempted, severities={"maybe_blocked": "error"}).exit_code == 1
+
+
+def test_what_the_harness_looks_for_at_the_end_is_in_nobodys_step(short, bent, monkeypatch):
+    """However long it takes, and though it computes: it runs right behind ``on_close``."""
+    real, looked = gc.get_objects, []
+
+    def slow():
+        bent.wall_ns += 900 * MS
+        bent.cpu_ns += 900 * MS
+        looked.append(1)
+        return real()
+
+    monkeypatch.setattr(gc, "get_objects", slow)
+    result = replayed(short, type("Closes", (Answers,), {"on_close": lambda self: None}))
+    assert looked == [1]
+    assert found(result) == ([], [])
+    (longest,) = [note for note in result.session.notes if note.name == "longest_block"]
+    assert longest.data["blocked_ns"] < 900 * MS
 
 
 def test_a_handler_that_never_returns_is_stuck_where_it_is(short):

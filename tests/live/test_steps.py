@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 
 from evi_harness.live import steps as steps_module
-from evi_harness.live.steps import ReadySteps, Step
+from evi_harness.live.app_loop import HostTask
+from evi_harness.live.steps import ReadySteps, Step, own_work
 from evi_harness.live.virtual import run_virtual
 
 
@@ -96,3 +98,54 @@ def test_long_steps_are_told_of_when_they_have_ended(ticks):
         steps.end()
     assert told == [Step(3, "first", 100, 1)]
     assert told[0].file == __file__
+
+
+def test_what_the_harness_does_is_in_no_step(ticks):
+    """Neither in real time nor in time of the processor, and not in the longest step either; within it, it is counted once."""
+    steps, told = ReadySteps(), []
+    steps.extend([Handle(first), Handle(second)])
+    steps.tell(10, told.append)
+    steps.popleft()
+    ticks.update(real=20, cpu=15)
+    with steps.own_work():
+        ticks.update(real=500, cpu=400)
+        with steps.own_work():
+            ticks.update(real=520, cpu=415)
+    ticks.update(real=530, cpu=420)
+    steps.popleft()
+    ticks.update(real=545, cpu=421)
+    steps.end()
+    assert [(step.took_ns, step.cpu_ns) for step in told] == [(30, 20), (15, 1)]
+    assert steps.longest_ns == 30
+    assert (steps.worst.what, steps.worst.cpu_ns) == ("first", 20)
+
+
+def test_what_the_harness_does_between_steps_is_left_out_of_nothing(ticks):
+    """There is nothing to leave it out of; nor where no loop runs."""
+    steps, told = ReadySteps(), []
+    steps.append(Handle(first))
+    steps.tell(0, told.append)
+    with steps.own_work(), own_work():
+        ticks.update(real=500, cpu=400)
+    steps.popleft()
+    ticks.update(real=530, cpu=420)
+    steps.end()
+    assert [(step.took_ns, step.cpu_ns) for step in told] == [(30, 20)]
+
+
+def test_steps_of_a_task_that_hosts_an_app_are_known():
+    """The harness runs tasks for itself too."""
+    told = []
+
+    async def nothing():
+        return
+
+    async def main(loop):
+        loop.steps.tell(0, told.append)
+        task = HostTask(nothing(), loop=loop)
+        loop.keep(task)
+        await asyncio.wait({task})
+
+    run_virtual(main)
+    assert {step.hosts_app for step in told if step.what.endswith("nothing")} == {True}
+    assert {step.hosts_app for step in told if step.what.endswith("main")} == {False}
