@@ -77,7 +77,7 @@ def replayed(act: str, place: str, clock: str, **options: Any) -> ReplayResult:
 
 def kinds(result: ReplayResult) -> Tuple[str, ...]:
     """The findings, but for what the machine's speed brings about."""
-    return tuple(one.kind for one in result.findings if one.kind != "blocked")
+    return tuple(one.kind for one in result.findings if one.kind != "maybe_blocked")
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

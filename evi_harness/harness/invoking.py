@@ -6,6 +6,7 @@ options that it really ran with, whoever set them: the command line, a test, a c
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from dataclasses import dataclass, replace
@@ -121,8 +122,8 @@ def invocation_of(
     path = None if isinstance(session, Session) else str(session)
     spec = handler if isinstance(handler, str) else None
     given = {**options, "severities": dict(severities)}
-    defaults = inspect.signature(act).parameters
-    unusual = {name: value for name, value in given.items() if _plain(value) != _plain(defaults[name].default)}
+    defaults = _defaults_of(act)
+    unusual = {name: value for name, value in given.items() if _plain(value) != _plain(defaults[name])}
     again = _again(path, handler, arguments or {}, unusual)
     call = None if command.argv is not None else _call(act, session, handler, arguments, unusual, told)
     return Invocation(
@@ -138,6 +139,12 @@ def invocation_of(
         options={name: redactor.data(_plain(value)) for name, value in options.items()},
         is_redacted=told.is_redacted,
     )
+
+
+@functools.cache
+def _defaults_of(act: Callable[..., Any]) -> Mapping[str, Any]:
+    """What an act takes where nothing is said, by parameter."""
+    return {name: parameter.default for name, parameter in inspect.signature(act).parameters.items()}
 
 
 def handlerless_invocation(

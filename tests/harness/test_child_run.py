@@ -87,7 +87,7 @@ def crashing(tmp_path):
 def test_a_process_that_dies_is_a_finding(crashing, how, what, place, clock):
     """With where it was, as far as anybody knows; and what was still to be sent is missing."""
     result = replay_session(TYPED, handler=crashing, arguments={"how": how}, clock=clock, child=True, write=lambda _: None)
-    (found,) = (one for one in result.findings if one.kind != "blocked")
+    (found,) = (one for one in result.findings if one.kind != "maybe_blocked")
     assert (found.kind, found.what) == ("crashed", what)
     assert found.detail[0].endswith(place)
     # Where nobody knows the line, the callback that was running stands for it.

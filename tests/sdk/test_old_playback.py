@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import metadata
 from types import ModuleType
 
 import pytest
@@ -12,6 +11,7 @@ from evi_harness.audio.sources import SilenceSource
 from evi_harness.audio.speaker import SoftwareSpeaker
 from evi_harness.errors import SdkError
 from evi_harness.live.virtual import run_virtual
+from evi_harness.sdk import old_playback as old_playback_module
 from evi_harness.sdk.old_playback import CHAT_CLIENT, old_playback, playing
 from evi_harness.session import wav
 from evi_harness.session.wav import Pcm
@@ -49,7 +49,7 @@ def test_what_is_no_wav_is_refused():
 @pytest.mark.parametrize(("version", "names"), [("0.8.6", ["play_audio"]), ("0.9.0", []), ("0.14.1", []), ("1.0.0", []), ("odd", [])])
 def test_it_is_replaced_where_the_sdk_does_not_use_sounddevice(monkeypatch, version, names):
     """From 0.9 on it does."""
-    monkeypatch.setattr(metadata, "version", lambda package: version)
+    monkeypatch.setattr(old_playback_module, "version_of", lambda package: version)
     for depth in range(1, len(CHAT_CLIENT.split(".")) + 1):
         name = ".".join(CHAT_CLIENT.split(".")[:depth])
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
