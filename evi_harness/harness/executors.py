@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from typing import Any, Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.live.held_interrupts import ignore_interrupts, interrupts_held_back
+from evi_harness.live.program_end import do_duties
 
 __all__ = ["default_jobs", "lent_executor", "local_processes"]
 
@@ -41,15 +42,12 @@ def local_processes(n_jobs: int) -> ProcessPoolExecutor:
 
 
 class _LocalProcesses(ProcessPoolExecutor):
-    """Processes that Ctrl+C does not reach, from their first moment on: one that still begins would tell it in a traceback."""
+    """Processes that Ctrl+C does not reach."""
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Hand out some work; a process that is started for it begins with Ctrl+C held back."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        """Hand out some work; a process may be started for it."""
+        with interrupts_held_back():
             return super().submit(fn, *args, **kwargs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -94,8 +92,7 @@ _really_exit = os._exit
 
 def _depend_on_the_parent() -> None:
     """Leave Ctrl+C, which a terminal sends to every process, to the one that gave out the work; and end when that one does, however."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    ignore_interrupts()
     threading.Thread(target=_end_with_the_parent, name="evi-harness parent", daemon=True).start()
 
 
@@ -103,4 +100,8 @@ def _end_with_the_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        _really_exit(1)
+        try:
+            # What it has half made, nobody will finish.
+            do_duties()
+        finally:
+            _really_exit(1)

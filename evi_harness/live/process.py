@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import os
 import pickle
-import signal
 import socket
 import struct
 import subprocess
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple, Type
 
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.live.clock import RealClock
+from evi_harness.live.held_interrupts import ignore_interrupts, interrupts_held_back
 from evi_harness.live.pacing import collect_garbage, own_process, run_precisely
 from evi_harness.live.pickling import dumps
 from evi_harness.live.real import LOOPBACK, RealCarrier, loopback
@@ -153,9 +153,10 @@ class ServerProcess:
             # Isolated, with the parent's own paths: nothing in the current folder or the environment gets between them.
             call = f"serve_channel({there.fileno()}, {os.getpid()})"
             program = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import serve_channel; {call}"
-            self._child = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-I", "-c", program], pass_fds=[there.fileno()], stdin=subprocess.DEVNULL
-            )
+            with interrupts_held_back():
+                self._child = subprocess.Popen(  # noqa: S603 - our own program
+                    [sys.executable, "-I", "-c", program], pass_fds=[there.fileno()], stdin=subprocess.DEVNULL
+                )
         here.settimeout(ANSWER_S)
         self._channel = here
         try:
@@ -267,8 +268,8 @@ def serve_channel(descriptor: int, parent: int) -> None:
         descriptor: The child's end of the channel.
         parent: The parent's process id, from itself: it may be gone before the child could ask.
     """
-    # Ctrl+C reaches all processes of a terminal; when to end is the parent's decision.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # When to end is the parent's decision.
+    ignore_interrupts()
     with socket.socket(fileno=descriptor) as channel:
         try:
             setup: Setup = pickle.loads(_receive(channel))  # noqa: S301 - from our own parent

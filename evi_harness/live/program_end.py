@@ -19,7 +19,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
-__all__ = ["at_program_end", "ends_program"]
+__all__ = ["at_program_end", "do_duties", "ends_program"]
 
 # Windows has no SIGHUP.
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -100,12 +100,13 @@ def _at_exit() -> None:
         _set_signal(signal.SIGINT, interrupted)
     # Interrupted after all, it has been told that the disk is waited for.
     with suppress(KeyboardInterrupt):
-        _do_all()
+        do_duties()
     if is_ours:
         _set_signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _do_all() -> None:
+def do_duties() -> None:
+    """Do all that is to be done before the program ends, where somebody else is about to end it."""
     for number, duty in list(_duties.items()):
         duty.act()
         _duties.pop(number, None)
@@ -143,7 +144,7 @@ def _signalled(number: int, frame: Optional[FrameType]) -> None:  # noqa: ARG001
 
 def _do_all_and_end(number: int) -> None:
     try:
-        _do_all()
+        do_duties()
     finally:
         # Again and again: a signal that comes right before the main thread begins to wait does not end the waiting.
         while True:
