@@ -16,6 +16,7 @@ from typing import Any, Optional, Tuple
 
 from evi_harness.errors import HandlerError, SpecError
 from evi_harness.live.ending import UsersInterrupt
+from evi_harness.sdk.version import installed_version
 
 __all__ = ["load", "split_spec"]
 
@@ -139,6 +140,11 @@ def _failed(place: str, error: BaseException) -> HandlerError:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_NOT_THE_DEVELOPERS)]
         where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
     what = (error.msg if isinstance(error, SyntaxError) else str(error)) or "no further word"
-    return HandlerError(
-        f"{place} does not import: {type(error).__name__}: {what}", where=where, hint="Import it in Python to see the whole trace."
+    # What stands in Hume's guide has moved from one version to the next.
+    is_sdks = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "hume"
+    hint = (
+        f"docs/guide.md, Imports, says where hume {installed_version()} has it."
+        if is_sdks
+        else "Import it in Python to see the whole trace."
     )
+    return HandlerError(f"{place} does not import: {type(error).__name__}: {what}", where=where, hint=hint)

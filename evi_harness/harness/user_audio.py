@@ -24,6 +24,7 @@ from evi_harness.live.journal import Journal
 from evi_harness.live.virtual import VirtualLoop
 from evi_harness.replay.pace import at_speed_ns
 from evi_harness.replay.recording import AS_RECORDED, Recording, Speed
+from evi_harness.replay.talking_over import talked_over
 from evi_harness.replay.user import RecordedUser
 from evi_harness.sdk.handlers import Callbacks
 from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, microphone_settings, microphone_trouble
@@ -81,6 +82,7 @@ def user_audio(recording: Recording) -> UserAudio:
     if track.began_at_ns is None:
         return UserAudio(SilenceSource(), speed)
     settings = _settings(recorded, track)
+    said = recorded.header.user_interrupt
     why_not = None
     if track.has_headers:
         why_not = "the user's audio was sent with WAV headers, which the SDK's microphone does not send"
@@ -95,7 +97,7 @@ def user_audio(recording: Recording) -> UserAudio:
         begins_ns=at_speed_ns(track.began_at_ns, speed),
         seqs=track.seqs if settings is None else track.seqs | {settings},
         why_not=why_not,
-        allow_user_interrupt=_ALLOWED.get(recorded.header.user_interrupt),
+        allow_user_interrupt=_ALLOWED[said] if said in _ALLOWED else talked_over(recorded, EVI),
     )
 
 

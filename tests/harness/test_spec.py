@@ -176,3 +176,15 @@ def test_a_files_code_says_where_it_stands(tmp_path, monkeypatch):
     (tmp_path / "in" / "an_app_of_ours.py").write_text("def f(message): ...\n")
     for name in ("in/an_app_of_ours.py", "./in/an_app_of_ours.py", str(tmp_path / "in" / "an_app_of_ours.py")):
         assert Path(load(f"{name}:f").__code__.co_filename).is_absolute()
+
+
+def test_an_import_of_the_guides_that_has_moved(tmp_path, monkeypatch):
+    """The error says where to find it; for any other package it does not."""
+    monkeypatch.chdir(tmp_path)
+    hints = []
+    for name, module in (("ours", "hume.empathic_voice.chat.socket_client"), ("others", "json")):
+        (tmp_path / f"{name}.py").write_text(f"from {module} import NoSuchThing\n", encoding="utf-8")
+        with pytest.raises(HandlerError, match="cannot import name 'NoSuchThing'") as refused:
+            load(f"{name}.py:App")
+        hints.append("docs/guide.md, Imports" in str(refused.value))
+    assert hints == [True, False]
