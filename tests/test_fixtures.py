@@ -339,7 +339,7 @@ def test_every_handler_is_in_a_table() -> None:
 
 
 # Told of the recording, of another thread's doing, of replies shorter than those of the sessions here, and of a process that is gone.
-NOT_OF_A_HANDLER = {"unparseable", "own_loop", "unjudged_audio", "crashed"}
+NOT_OF_A_HANDLER = {"unparseable", "own_loop", "unjudged_audio", "crashed", "maybe_blocked"}
 
 
 def test_the_table_of_hits_and_misses(capsys: pytest.CaptureFixture[str]) -> None:

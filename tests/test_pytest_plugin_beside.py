@@ -219,7 +219,7 @@ def test_a_time_limit_ends_a_replay(run: Run, pytester: pytest.Pytester) -> None
                 threading.Event().wait()
 
 
-        pytestmark = [pytest.mark.evi_session("sessions/weather"), pytest.mark.timeout(3, method="signal")]
+        pytestmark = [pytest.mark.evi_session("sessions/weather"), pytest.mark.timeout(3, method="signal", func_only=True)]
 
 
         def test_sync(evi_replay):
