@@ -338,7 +338,7 @@ def test_every_handler_is_in_a_table() -> None:
     assert broken == {*OUTCOMES, *REFUSED} - {"weather", "listen", "guide", "iterates", "receives", "listens", "counts", "softer"}
 
 
-# Told of the recording, of another thread's doing, of replies shorter than those of the sessions here, and of a process that is gone.
+# Told of the recording, of another thread's doing, of short replies, of a process that is gone and of a machine.
 NOT_OF_A_HANDLER = {"unparseable", "own_loop", "unjudged_audio", "crashed", "maybe_blocked"}
 
 
