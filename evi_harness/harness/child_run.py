@@ -19,6 +19,7 @@ import itertools
 import os
 import pickle
 import re
+import select
 import signal
 import struct
 import sys
@@ -45,14 +46,21 @@ from evi_harness.session.places import PLACES, Place, places_in
 __all__ = ["in_a_child"]
 
 RunOnce = Callable[[Recording, Any, RunOptions], Run]
-# Given where events and lines go.
-_Act = Callable[[Callable[[Event], object], Callable[[str], object]], Run]
+# Given where events and lines go, and what ends the process where the app cannot be interrupted.
+_Act = Callable[[Callable[[Event], object], Callable[[str], object], Callable[[], object]], Run]
+
+# While an app runs whose end is only its own, another function stands in the place of this.
+_really_exit = os._exit
 
 _LENGTH = struct.Struct("!Q")
-# What is sent: an event, a line for who asked for the run, what was printed; and in the end the run without its events, what it raised, or
-# that the user interrupted it.
+_HEAD = 1 + _LENGTH.size
+# What is sent: an event, a line for who asked for the run, what was printed; and in the end the run without its events, what it raised,
+# that the user interrupted it, or that it could not be interrupted.
 _EVENT, _LINE, _PRINTED = b"e", b"l", b"p"
-_RUN, _ERROR, _INTERRUPTED = b"r", b"x", b"i"
+_RUN, _ERROR, _INTERRUPTED, _GIVEN_UP = b"r", b"x", b"i", b"g"
+_LAST = (_RUN, _ERROR, _INTERRUPTED, _GIVEN_UP)
+# How often it is looked whether the child is there, in seconds.
+LOOK_S = 0.25
 # Streams that may stand for others than the process's own.
 _STREAMS = ("stdout", "stderr")
 # How long a child may take to end by itself when the user interrupts, in seconds.
@@ -88,10 +96,14 @@ def in_a_child(run_once: RunOnce) -> RunOnce:
         if child == 0:
             os.close(read)
             os.close(said)
-            _be_the_child(lambda watch, write: run_once(recording, handler, replace(options, watch=watch, write=write)), written, says)
+            _be_the_child(
+                lambda watch, write, give_up: run_once(recording, handler, replace(options, watch=watch, write=write, give_up=give_up)),
+                written,
+                says,
+            )
         os.close(written)
         os.close(says)
-        with os.fdopen(read, "rb") as heard, os.fdopen(said, "rb") as stack:
+        with os.fdopen(read, "rb", buffering=0) as heard, os.fdopen(said, "rb") as stack:
             return _Parent(child, heard, stack, options).outcome(name_of(handler))
 
     return run
@@ -103,8 +115,9 @@ def _be_the_child(act: _Act, written: int, says: int) -> NoReturn:
     try:
         # What there is by now is the parent's: looking through it for garbage would only copy its memory.
         gc.freeze()
-        # What is registered there is the parent's to do.
+        # What is registered there is the parent's to do, and so are the processes that it has started.
         atexit._clear()
+        _forget_children()
         faulthandler.enable(says, all_threads=False)
         with os.fdopen(written, "wb", buffering=0) as channel:
             for name in _STREAMS:
@@ -113,10 +126,11 @@ def _be_the_child(act: _Act, written: int, says: int) -> NoReturn:
             _send(channel, *_outcome(act, channel))
         status = 0
         atexit._run_exitfuncs()
+        _end_children()
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
-        os._exit(status)
+        _really_exit(status)
 
 
 def _outcome(act: _Act, channel: Any) -> Tuple[bytes, Any]:
@@ -127,7 +141,7 @@ def _outcome(act: _Act, channel: Any) -> Tuple[bytes, Any]:
         _send(channel, _EVENT, event)
 
     try:
-        run = act(watch, lambda line: _send(channel, _LINE, line))
+        run = act(watch, lambda line: _send(channel, _LINE, line), lambda: _give_up(channel))
     except UsersInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return _INTERRUPTED, None
@@ -136,6 +150,27 @@ def _outcome(act: _Act, channel: Any) -> Tuple[bytes, Any]:
     # Events that were sent as they happened need not be sent again.
     is_sent = len(sent) == len(run.events) and all(one is other for one, other in zip(sent, run.events))
     return _RUN, (replace(run, events=()) if is_sent else run, is_sent)
+
+
+def _give_up(channel: Any) -> None:
+    _send(channel, _GIVEN_UP, None)
+    _really_exit(1)
+
+
+def _forget_children() -> None:
+    """Do as multiprocessing does in a child of its own."""
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is not None:
+        process._children = set()  # type: ignore[attr-defined]
+    if util is not None:
+        util._finalizer_registry.clear()
+
+
+def _end_children() -> None:
+    """End what multiprocessing ends where Python does; what it had registered for that was the parent's."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util._exit_function()
 
 
 def _is_real(stream: Any) -> bool:
@@ -164,7 +199,7 @@ def _send(channel: Any, kind: bytes, what: Any) -> None:
         channel.write(kind + _LENGTH.pack(len(message)) + message)
     except BrokenPipeError:
         # The parent is gone: nobody waits for this.
-        os._exit(1)
+        _really_exit(1)
 
 
 def _portable(error: BaseException) -> BaseException:
@@ -215,6 +250,8 @@ class _Parent:
         kind, message = last
         if kind == _INTERRUPTED:
             raise UsersInterrupt
+        if kind == _GIVEN_UP:
+            return Run(handler, seen)
         if kind == _ERROR:
             error, trace = message
             if not isinstance(error, EviHarnessError):
@@ -225,15 +262,32 @@ class _Parent:
         return replace(run, events=seen) if is_sent else run
 
     def _messages(self) -> Iterator[Tuple[bytes, Any]]:
+        """What the child says, to its last word; what it says no more where it has died. Its own children may hold the pipe for longer."""
+        told = bytearray()
         while True:
-            head = self.heard.read(1 + _LENGTH.size)
-            if len(head) < 1 + _LENGTH.size:
+            while len(told) >= _HEAD and len(told) >= _HEAD + _LENGTH.unpack_from(told, 1)[0]:
+                end = _HEAD + _LENGTH.unpack_from(told, 1)[0]
+                kind, message = bytes(told[:1]), bytes(told[_HEAD:end])
+                del told[:end]
+                yield kind, pickle.loads(message)  # noqa: S301 - from our own child
+                if kind in _LAST:
+                    return
+            # Asked before looking: what it wrote before it died is in the pipe.
+            is_dead = self._is_dead()
+            if not select.select([self.heard], [], [], 0 if is_dead else LOOK_S)[0]:
+                if is_dead:
+                    return
+                continue
+            part = os.read(self.heard.fileno(), 1 << 16)
+            if not part:
                 return
-            (length,) = _LENGTH.unpack(head[1:])
-            message = self.heard.read(length)
-            if len(message) < length:
-                return
-            yield head[:1], pickle.loads(message)  # noqa: S301 - from our own child
+            told += part
+
+    def _is_dead(self) -> bool:
+        # Asked without taking it: whoever waits for the child then takes its status.
+        if not hasattr(os, "waitid"):
+            return False
+        return os.waitid(os.P_PID, self.child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _end(self) -> None:
         """End a child that is no longer waited for, by the user's wish as a rule; it may have had that itself."""

@@ -23,7 +23,7 @@ from evi_harness.harness.user_audio import replay_sound, sent_by, user_audio
 from evi_harness.live.app_loop import host
 from evi_harness.live.clock import Clock
 from evi_harness.live.exits import AppExits
-from evi_harness.live.garbage import earlier_objects_set_aside
+from evi_harness.live.garbage import callbacks_put_back, earlier_objects_set_aside
 from evi_harness.live.heard import note_heard
 from evi_harness.live.journal import Journal
 from evi_harness.live.left_behind import LeftBehind
@@ -79,6 +79,8 @@ class RunOptions:
         dialect: How sent messages are compared, so that the player pairs them as the verdict does.
         outside: What the app meets besides the service.
         watch: Called with each event once it stands in the journal of the app's process.
+        give_up: Ends the process of the app, once what there is to tell is noted, where it cannot be interrupted; None where that
+            process is not only the app's.
     """
 
     patience: Patience = DEFAULT_PATIENCE
@@ -91,6 +93,7 @@ class RunOptions:
     dialect: Evi = EVI
     outside: OutsideOptions = field(default_factory=OutsideOptions)
     watch: Callable[[Event], object] = id
+    give_up: Optional[Callable[[], object]] = None
 
 
 @dataclass(frozen=True)
@@ -170,9 +173,15 @@ def run_guarded(
     def stand(stack: str) -> None:
         stuck.append(Standing.seen(stack, app(), frame_stack(sys._current_frames().get(watched))))
 
-    looking = Watchdog(progress, stand, timeout_s=options.timeout_s)
+    def in_vain() -> None:
+        noted = journal()
+        if options.give_up is not None and noted is not None and stuck:
+            note_stuck(noted, StuckError("it cannot be interrupted"), stuck[0], timeout_s=options.timeout_s, redact=options.redact)
+            options.give_up()
+
+    looking = Watchdog(progress, stand, timeout_s=options.timeout_s, in_vain=in_vain)
     try:
-        with restored_process(), outside, exits, looking, earlier_objects_set_aside():
+        with restored_process(), outside, exits, looking, callbacks_put_back(), earlier_objects_set_aside():
             act()
     except StuckError as error:
         noted = journal()

@@ -145,7 +145,8 @@ class _VirtualRun:
 
     def _progress(self) -> int:
         # Time that moves and frames that cross are progress; a loop that only spins makes none.
-        now_ns = 0 if self._loop is None else self._loop.now_ns()
+        # Beyond its end, time that an app passes by blocking is no progress.
+        now_ns = 0 if self._loop is None else min(self._loop.now_ns(), self._loop.limit_ns or 0)
         return now_ns + (0 if self._journal is None else len(self._journal.events))
 
     def _player_moved(self, player: Player) -> None:

@@ -203,17 +203,18 @@ def run_to_end(loop: AppLoop, main: Coroutine[Any, Any, T]) -> T:
     while True:
         try:
             return loop.run_until_complete(task)
-        except (SystemExit, KeyboardInterrupt) as error:
-            if loop.ending is None:
-                raise
-            if task.done() and not isinstance(error, UsersInterrupt):
-                raise
-            _taken(loop, loop.ending, error)
         except RuntimeError:
             # asyncio's word for a loop that was stopped below ``stop``.
             if loop.ending is None or task.done():
                 raise
             loop.ending.tell("stops_loop", "the app stopped the event loop that it runs on", ())
+        except BaseException as error:
+            # What is no Exception leaves a loop, and ends the app.
+            if loop.ending is None or isinstance(error, Exception):
+                raise
+            if task.done() and not isinstance(error, UsersInterrupt):
+                raise
+            _taken(loop, loop.ending, error)
 
 
 def _taken(loop: AppLoop, ending: Ending, error: BaseException) -> None:
@@ -248,7 +249,7 @@ async def host(work: Coroutine[Any, Any, None], ending: Ending) -> None:
     await asyncio.wait({task})
     if not task.cancelled():
         error = task.exception()
-        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        if error is not None and not isinstance(error, Exception):
             ending.take(error)
         elif error is not None:
             if isinstance(error, EviHarnessError) or not (ending.has_ended or ending.has_cancelled):

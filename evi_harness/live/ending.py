@@ -94,7 +94,7 @@ class Ending:
         """Take an exit that came out of the app's code.
 
         Args:
-            error: A ``SystemExit`` or ``KeyboardInterrupt``.
+            error: A ``SystemExit``, a ``KeyboardInterrupt`` or another that is no ``Exception``: nobody takes it on its way out.
             who: What raised it, None for the app at large.
             of: The seq of the event that it is about.
             stack: Where, if the exception has no place in the developer's code.

@@ -15,7 +15,7 @@ import threading
 from contextlib import contextmanager
 from typing import Iterator, Set
 
-__all__ = ["earlier_objects_set_aside"]
+__all__ = ["callbacks_put_back", "earlier_objects_set_aside"]
 
 _LOCK = threading.Lock()
 # Who has set something aside, as far as we know.
@@ -51,3 +51,13 @@ def _begun() -> bool:
         gc.freeze()
         _SET_ASIDE.add(_WE)
         return True
+
+
+@contextmanager
+def callbacks_put_back() -> Iterator[None]:
+    """Put back, when the block ends, what the collector calls: an app's function there would be called in the middle of anything."""
+    before = list(gc.callbacks)
+    try:
+        yield
+    finally:
+        gc.callbacks[:] = before

@@ -45,7 +45,7 @@ class LeftBehind:
         self._sent_from = SentFrom(journal, dialect, redact)
         self._tasks = AppTasks(journal, redact, lambda: self._sends.is_over)
         self._threads = AppThreads(journal, redact)
-        self._jobs = LostResults(journal, redact)
+        self._jobs = LostResults(journal, redact, self._threads.whose)
         self._coroutines = NeverAwaited(journal, redact)
         self._sockets = OpenSockets(journal, redact)
         self._watching = ExitStack()

@@ -1,4 +1,4 @@
-"""Jobs that a handler gives to an executor and whose failure nobody looks at: what they raised stands in a future, and stays there.
+"""Jobs that a handler gives to an executor, or from a thread to the loop, and whose failure nobody looks at: it stays in a future.
 
 Rules of living here: jobs run as ever. Only those on the handler's behalf are kept in mind, and of these only what failed is kept alive.
 """
@@ -28,16 +28,18 @@ __all__ = ["LostResults"]
 _LOCK = threading.Lock()
 _HOOKS = Hooks()
 _WATCHING: List[LostResults] = []
+_ASYNCIOS_OWN = "_chain_future.<locals>._call_check_cancel"
 _EXECUTORS = (futures.ThreadPoolExecutor, futures.ProcessPoolExecutor)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A job: on whose behalf it was given out, what it is called, and where it was given out."""
+    """A job: on whose behalf it was given out, what it is called, where it was given out, and to what."""
 
     of: Behalf
     name: str
     stack: Stack
+    to: str = "an executor"
 
 
 class _Future(futures.Future):  # type: ignore[type-arg]
@@ -54,7 +56,8 @@ class _Future(futures.Future):  # type: ignore[type-arg]
         return super().exception(timeout)
 
     def add_done_callback(self, fn: Callable[..., object]) -> None:
-        self.is_looked_at = True
+        # Of a coroutine that runs on a loop, asyncio itself asks to be told when the future is cancelled.
+        self.is_looked_at = self.is_looked_at or getattr(fn, "__qualname__", "") != _ASYNCIOS_OWN
         super().add_done_callback(fn)
 
 
@@ -64,10 +67,12 @@ class LostResults:
     Args:
         journal: Where ``swallowed`` notes go.
         redact: Takes secrets out of what they quote.
+        whose: On whose behalf the calling thread runs what it runs.
     """
 
-    def __init__(self, journal: Journal, redact: Callable[[str], str] = str) -> None:
+    def __init__(self, journal: Journal, redact: Callable[[str], str] = str, whose: Callable[[], Optional[Behalf]] = behalf) -> None:
         self._journal = journal
+        self._whose = whose
         self._redact = redact
         self._failed: List[Tuple[_Future, _Job]] = []
         self._of_loop: WeakKeyDictionary[Any, _Job] = WeakKeyDictionary()
@@ -81,6 +86,7 @@ class LostResults:
             if not _WATCHING:
                 for executor in _EXECUTORS:
                     _HOOKS.set(executor, "submit", _watched(executor.submit))
+                _HOOKS.set(asyncio, "run_coroutine_threadsafe", _handing_over(asyncio.run_coroutine_threadsafe))
             _WATCHING.append(self)
         return self
 
@@ -92,12 +98,12 @@ class LostResults:
         if self._loop is not None:
             self._loop.on_job = None
 
-    def take(self, future: Any, call: Any) -> None:
+    def take(self, future: Any, call: Any, to: str = _Job.to) -> None:
         """Take a future of a job that has been given out, if it was on the handler's behalf."""
-        of = behalf()
+        of = self._whose()
         if of is None or type(future) is not futures.Future:
             return
-        job = _Job(of, name_of(call), callers_now())
+        job = _Job(of, name_of(call), callers_now(), to)
         future.__class__ = _Future
         futures.Future.add_done_callback(future, lambda done: self._failed.append((done, job)) if _failure_of(done) else None)  # type: ignore[arg-type]
 
@@ -123,7 +129,7 @@ class LostResults:
     def _swallowed(self, error: BaseException, job: _Job) -> None:
         if was_refused(error) or isinstance(error, AppEnds):
             return
-        note = told(error, f"a job that nobody awaits, {job.name}, given to an executor by {job.of.callback},", self._redact)
+        note = told(error, f"a job that nobody awaits, {job.name}, given to {job.to} by {job.of.callback},", self._redact)
         detail = [*note["detail"], *(f"given out at {place}" for place in callers_of(job.stack)[:1])]
         places = [*note["places"], *told_places(job.stack, self._redact)]
         self._journal.note("swallowed", of=job.of.of, what=note["what"], detail=detail, places=places)
@@ -156,3 +162,14 @@ def _watched(real: Callable[..., Any]) -> Callable[..., Any]:
         return future
 
     return submit
+
+
+def _handing_over(real: Callable[..., Any]) -> Callable[..., Any]:
+    def run_coroutine_threadsafe(coro: Any, loop: Any) -> Any:
+        """Submit a coroutine object to a given event loop."""
+        future = real(coro, loop)
+        for watching in tuple(_WATCHING):
+            watching.take(future, coro, "the event loop")
+        return future
+
+    return run_coroutine_threadsafe

@@ -94,9 +94,7 @@ class AppThreads:
         """Take a thread that the calling one is about to start, if it does so on the handler's behalf."""
         if not self._run.here():
             return
-        # A new thread has no context; what it starts is on behalf of whoever started it.
-        parent = self._births.get(threading.current_thread())
-        of = behalf() or (None if parent is None else parent.of)
+        of = self.whose()
         if of is not None:
             birth = _Birth(of, callers_now())
             with _LOCK:
@@ -104,6 +102,12 @@ class AppThreads:
             # The one place that every thread comes through, whatever excepthook the app has set.
             starting: Any = thread
             starting._invoke_excepthook = self._telling(birth, starting._invoke_excepthook)
+
+    def whose(self) -> Optional[Behalf]:
+        """On whose behalf the calling thread runs what it runs; None for our own."""
+        # A new thread has no context; what it does is on behalf of whoever started it.
+        born = self._births.get(threading.current_thread())
+        return behalf() or (None if born is None else born.of)
 
     def _telling(self, birth: _Birth, real: Callable[..., None]) -> Callable[..., None]:
         before = threading.excepthook

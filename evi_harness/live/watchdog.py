@@ -24,6 +24,8 @@ SIGNAL = signal.SIGURG
 NEVER_NS = 1 << 62
 # What was interrupted gets this long to come out before it is interrupted again.
 AGAIN_NS = 1_000_000_000
+# So often it may take an interrupt for an error of its own and go on.
+N_IN_VAIN = 5
 
 
 class Interrupted(StuckError):
@@ -44,11 +46,21 @@ class Watchdog:
         progress: The count, such as ``lambda: loop.steps.n_steps``. Called on the watchdog's thread.
         on_stuck: Called once for each time that things stop, on the watchdog's thread, with the stack of the watched thread as text.
         timeout_s: How long nothing may move, in real seconds.
+        in_vain: Called, on the watchdog's thread, where what is interrupted goes on all the same, as behind a bare ``except``.
     """
 
-    def __init__(self, progress: Callable[[], int], on_stuck: Callable[[str], object], *, timeout_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        progress: Callable[[], int],
+        on_stuck: Callable[[str], object],
+        *,
+        timeout_s: float = 60.0,
+        in_vain: Callable[[], object] = lambda: None,
+    ) -> None:
         self._progress = progress
         self._on_stuck = on_stuck
+        self._in_vain = in_vain
+        self._n_interrupts = 0
         self._timeout_ns = round(timeout_s * 1e9)
         self._again_ns = AGAIN_NS
         self._over = threading.Event()
@@ -91,8 +103,12 @@ class Watchdog:
         elif now_ns >= self._due_ns:
             if not self._is_stuck:
                 self._is_stuck = True
+                self._n_interrupts = 0
                 self._on_stuck(self._stack())
             self._due_ns = now_ns + self._again_ns
+            self._n_interrupts += 1
+            if self._n_interrupts > N_IN_VAIN:
+                self._in_vain()
             self._interrupt()
 
     def _stop(self) -> None:

@@ -60,6 +60,10 @@ def replace_json_file(file: Path, value: Any) -> None:
     text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
     new = file.with_name(f".{file.name}.new")
     try:
+        if file.exists() and not file.is_file():
+            # A device or a pipe is written to: another file in its place would be the end of it.
+            file.write_text(text + "\n", encoding="utf-8")
+            return
         new.write_text(text + "\n", encoding="utf-8")
         new.replace(file)
     except OSError as error:

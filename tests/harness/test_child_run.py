@@ -221,3 +221,70 @@ def test_a_child_does_not_outlive_its_parent_for_long(crashing):
         assert process.stdout.read() == ""
     assert select.select([ending], [], [], 30)[0]
     os.close(ending)
+
+
+OUTLIVES = f"""
+import multiprocessing, os, sys, time
+sys.path.insert(0, {str(HANDLERS)!r})
+import guide
+
+class App(guide.App):
+    def __init__(self, how, fifo):
+        super().__init__("What's the weather in Bath?")
+        self.how, self.fifo = how, fifo
+
+    async def answer(self, call, content):
+        getattr(self, self.how)()
+        await super().answer(call, content)
+
+    def forks(self):
+        if os.fork() == 0:
+            with open(self.fifo) as file:
+                file.read()
+            os._exit(0)
+
+    def has_a_daemon(self):
+        self.process = multiprocessing.get_context("fork").Process(target=open, args=(self.fifo,), daemon=True)
+        self.process.start()
+
+    def swallows(self):
+        while True:
+            try:
+                time.sleep(1)
+            except:
+                pass
+"""
+
+
+@pytest.fixture
+def outliving(tmp_path):
+    """What is given to a replay of a handler that leaves a process, or cannot be interrupted."""
+    file, fifo = tmp_path / "outlives.py", tmp_path / "fifo"
+    file.write_text(OUTLIVES, encoding="utf-8")
+    os.mkfifo(fifo)
+    return lambda how: {"handler": f"{file}:App", "arguments": {"how": how, "fifo": str(fifo)}, "child": True, "write": lambda _: None}
+
+
+def test_a_process_that_the_app_leaves_keeps_nobody_waiting(outliving, tmp_path):
+    """It holds the pipe for as long as it lives, which is longer than the run."""
+    assert replay_session(TYPED, **outliving("forks")).passed
+    # It lives until somebody writes.
+    with (tmp_path / "fifo").open("w") as file:
+        file.write("end")
+
+
+def test_a_daemon_of_multiprocessing_ends_with_the_child(outliving, tmp_path):
+    """As it does where Python ends."""
+    assert replay_session(TYPED, **outliving("has_a_daemon")).passed
+    with pytest.raises(OSError, match="No such device"):
+        # Nobody reads.
+        os.close(os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK))
+
+
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+def test_what_swallows_every_interrupt_is_given_up(outliving, clock):
+    """Behind a bare except nothing comes out of it; the process is its own, and ends."""
+    result = replay_session(TYPED, **outliving("swallows"), clock=clock, timeout_s=0.5)
+    assert [one.kind for one in result.deviations][:1] == ["stuck"]
+    assert any("outlives.py" in line for line in result.lines())
+    assert result.exit_code == 1

@@ -254,3 +254,20 @@ def test_an_executor_that_outlives_its_loop_says_nothing(monkeypatch):
         thread.join()
     assert failures == []
     assert not task.done()
+
+
+class OwnKind(BaseException):
+    """No Exception: whoever takes those does not take it."""
+
+
+@RUNS
+@pytest.mark.parametrize("kind", [OwnKind, GeneratorExit], ids=lambda kind: kind.__name__)
+def test_what_is_no_exception_ends_the_app_and_not_the_run(run, kind):
+    """As in life, where it leaves the app's main."""
+
+    async def raises():
+        raise kind
+
+    ((name, what, detail),) = noted(raises, run)
+    assert (name, what) == ("exits", f"the app raised {kind.__name__}, which ends the app")
+    assert detail == "raises"

@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from evi_harness.live import garbage
-from evi_harness.live.garbage import earlier_objects_set_aside
+from evi_harness.live.garbage import callbacks_put_back, earlier_objects_set_aside
 
 
 class Thing:
@@ -71,3 +71,15 @@ def test_what_a_block_leaves_in_a_circle_is_collected_at_its_end():
         circle.itself = circle
         del circle
     assert things() == []
+
+
+def test_what_the_collector_calls_is_put_back():
+    """What an app has added, and what it has taken away."""
+    before = list(gc.callbacks)
+    gc.callbacks.append(id)
+    try:
+        with callbacks_put_back():
+            gc.callbacks[:] = [len]
+        assert gc.callbacks == [*before, id]
+    finally:
+        gc.callbacks[:] = before

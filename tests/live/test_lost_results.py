@@ -115,3 +115,21 @@ def test_jobs_of_others_are_not_watched():
     assert lost(nothing) == []
     assert run_virtual(main) is Future
     assert ThreadPoolExecutor.submit is real
+
+
+@pytest.mark.parametrize("looks", [False, True], ids=["lost", "looked at"])
+def test_a_coroutine_that_a_thread_gives_to_the_loop(looks):
+    """As threads that hear audio do. asyncio itself asks for nothing but whether the future is cancelled; that is no looking."""
+    kept = []
+
+    async def raises():
+        fails()
+
+    async def gives(loop):
+        kept.append(asyncio.run_coroutine_threadsafe(raises(), loop))
+        await done(kept[0])
+        if looks:
+            assert isinstance(kept[0].exception(), ValueError)
+
+    told = [(name, of, what.rpartition("raises, ")[2]) for name, of, what, _ in lost(gives)]
+    assert told == ([] if looks else [("swallowed", 7, "given to the event loop by on_message, raised ValueError: [redacted] is wrong")])

@@ -7,7 +7,7 @@ import pytest
 
 from evi_harness.errors import StuckError
 from evi_harness.live.virtual import run_virtual
-from evi_harness.live.watchdog import SIGNAL, Watchdog
+from evi_harness.live.watchdog import N_IN_VAIN, SIGNAL, Watchdog
 
 SECOND = 1_000_000_000
 
@@ -33,6 +33,23 @@ def test_it_reports_once_and_interrupts_until_things_move(monkeypatch):
     assert looks(121) == (1, 2)
     assert looks(122) == (2, 3)
     assert "test_it_reports_once" in stacks[0]
+
+
+def test_what_takes_interrupts_for_its_own_errors_is_told(monkeypatch):
+    """Behind as many as that it will not end by itself; what moves again has ended by one."""
+    vain, progress = [], [0]
+    dog = Watchdog(lambda: progress[0], lambda _: None, timeout_s=60, in_vain=lambda: vain.append(True))
+    monkeypatch.setattr(dog, "_interrupt", lambda: None)
+    for _ in range(2):
+        dog.look(0)
+        for second in range(60, 60 + N_IN_VAIN):
+            dog.look(second * SECOND)
+        assert vain == []
+        progress[0] += 1
+    dog.look(100 * SECOND)
+    for second in range(160, 161 + N_IN_VAIN):
+        dog.look(second * SECOND)
+    assert vain == [True]
 
 
 def test_a_lock_that_nobody_frees_is_broken_in_the_main_thread():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 
 from evi_harness.errors import EviHarnessError
@@ -45,3 +48,16 @@ def test_what_cannot_be_written(tmp_path):
     with pytest.raises(EviHarnessError, match="cannot be written"):
         replace_json_file(tmp_path / "folder", {})
     assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+
+
+def test_what_is_no_regular_file_is_written_to(tmp_path):
+    """A pipe, a device: another file in its place would be the end of it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        replace_json_file(pipe, {"a": 1})
+        assert json.loads(os.read(reading, 1000)) == {"a": 1}
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()
