@@ -59,8 +59,8 @@ _HEAD = 1 + _LENGTH.size
 _EVENT, _LINE, _PRINTED = b"e", b"l", b"p"
 _RUN, _ERROR, _INTERRUPTED, _GIVEN_UP = b"r", b"x", b"i", b"g"
 _LAST = (_RUN, _ERROR, _INTERRUPTED, _GIVEN_UP)
-# How often it is looked whether the child is there, in seconds.
-LOOK_S = 0.25
+# How often it is looked whether the child is there, in milliseconds.
+LOOK_MS = 250
 # Streams that may stand for others than the process's own.
 _STREAMS = ("stdout", "stderr")
 # How long a child may take to end by itself when the user interrupts, in seconds.
@@ -263,7 +263,8 @@ class _Parent:
 
     def _messages(self) -> Iterator[Tuple[bytes, Any]]:
         """What the child says, to its last word; what it says no more where it has died. Its own children may hold the pipe for longer."""
-        told = bytearray()
+        told, looks = bytearray(), select.poll()
+        looks.register(self.heard, select.POLLIN)
         while True:
             while len(told) >= _HEAD and len(told) >= _HEAD + _LENGTH.unpack_from(told, 1)[0]:
                 end = _HEAD + _LENGTH.unpack_from(told, 1)[0]
@@ -274,7 +275,7 @@ class _Parent:
                     return
             # Asked before looking: what it wrote before it died is in the pipe.
             is_dead = self._is_dead()
-            if not select.select([self.heard], [], [], 0 if is_dead else LOOK_S)[0]:
+            if not looks.poll(0 if is_dead else LOOK_MS):
                 if is_dead:
                     return
                 continue
