@@ -19,7 +19,7 @@ from evi_harness.errors import EviHarnessError
 from evi_harness.live.behalf import Behalf, behalf, behalf_in
 from evi_harness.live.callers import callers_now, callers_of
 from evi_harness.live.developers import HARNESS, NO_FILE, PYTHON, owner
-from evi_harness.live.ending import Ending, UsersInterrupt
+from evi_harness.live.ending import Ending, UsersInterrupt, ends_app
 from evi_harness.live.forks import end_if_forked
 from evi_harness.live.own_signals import AddsSignalHandlers
 from evi_harness.live.places import Stack, stack_of
@@ -209,8 +209,7 @@ def run_to_end(loop: AppLoop, main: Coroutine[Any, Any, T]) -> T:
                 raise
             loop.ending.tell("stops_loop", "the app stopped the event loop that it runs on", ())
         except BaseException as error:
-            # What is no Exception leaves a loop, and ends the app.
-            if loop.ending is None or isinstance(error, Exception):
+            if loop.ending is None or not ends_app(error):
                 raise
             if task.done() and not isinstance(error, UsersInterrupt):
                 raise
@@ -249,7 +248,7 @@ async def host(work: Coroutine[Any, Any, None], ending: Ending) -> None:
     await asyncio.wait({task})
     if not task.cancelled():
         error = task.exception()
-        if error is not None and not isinstance(error, Exception):
+        if error is not None and ends_app(error):
             ending.take(error)
         elif error is not None:
             if isinstance(error, EviHarnessError) or not (ending.has_ended or ending.has_cancelled):

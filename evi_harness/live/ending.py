@@ -7,6 +7,7 @@ ending counts: what an app does after it would have been gone is not reported.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
@@ -14,9 +15,10 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 from typing_extensions import Protocol
 
 from evi_harness.live.callers import callers_of
+from evi_harness.live.developers import DEVELOPER, NO_FILE, owner
 from evi_harness.live.places import Stack, raised_at, raised_stack, told_places
 
-__all__ = ["AppEnds", "Ending", "Notes", "UsersInterrupt"]
+__all__ = ["AppEnds", "Ending", "Notes", "UsersInterrupt", "ends_app"]
 
 
 class AppEnds(SystemExit):
@@ -36,6 +38,27 @@ class Notes(Protocol):
 
     def note(self, name: str, of: Optional[int] = None, **data: Any) -> object:
         """Take a finding: ``what``, ``detail``, ``places``, ``ended``."""
+
+
+def ends_app(error: BaseException) -> bool:
+    """Whether an exception ends an app that it leaves: an exit, or another of the app's that is no ``Exception``, since nobody takes it.
+
+    One that is a library's is for whoever runs that: pytest, and what limits its time, end a test by such.
+    """
+    if isinstance(error, (SystemExit, KeyboardInterrupt, GeneratorExit)):
+        return True
+    if isinstance(error, (Exception, asyncio.CancelledError)):
+        return False
+    group = getattr(error, "exceptions", None)
+    if isinstance(group, tuple):
+        return any(map(ends_app, group))
+    # By all that it is: pytest says of some of its own that they are Python's.
+    return all(_whose(kind) in (DEVELOPER, NO_FILE) for kind in type(error).__mro__ if kind not in (BaseException, object))
+
+
+def _whose(kind: type) -> str:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return NO_FILE if file is None else owner(file)
 
 
 @dataclass

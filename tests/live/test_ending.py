@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
 
-from evi_harness.live.ending import AppEnds, Ending, UsersInterrupt
+from evi_harness.live.ending import AppEnds, Ending, UsersInterrupt, ends_app
 from evi_harness.live.journal import Journal
 from evi_harness.live.virtual import run_virtual
 from evi_harness.session.events import Handshake
@@ -120,3 +121,26 @@ def test_from_another_thread_and_before_there_is_a_journal():
         return [note.data["what"] for note in journal.events], n_before, ends
 
     assert run_virtual(main) == (["early", "late"], 1, [True])
+
+
+class Own(BaseException):
+    """An app's."""
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [
+        (SystemExit(), True),
+        (KeyboardInterrupt(), True),
+        (GeneratorExit(), True),
+        (Own(), True),
+        (ValueError(), False),
+        (asyncio.CancelledError(), False),
+        (pytest.fail.Exception("a time limit"), False),
+        (pytest.skip.Exception("later"), False),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_what_ends_an_app(error, ends):
+    """What is no Exception, unless it is for whoever runs a library: pytest ends a test by such."""
+    assert ends_app(error) is ends
