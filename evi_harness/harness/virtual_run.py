@@ -92,12 +92,16 @@ class _VirtualRun:
         loop.limit_ns = loop.now_ns() + 2 * self._recording.session.duration_ns + LIMIT_NS
         over = asyncio.Event()
 
-        def happened(event: Event) -> None:
-            self._options.watch(event)
+        def closed(event: Event) -> None:
             if isinstance(event, Closed):
                 over.set()
 
-        journal = self._journal = Journal(loop, happened)
+        def watched(event: Event) -> None:
+            self._options.watch(event)
+            closed(event)
+
+        # Most events are frames of audio, and most runs are watched by nobody.
+        journal = self._journal = Journal(loop, closed if self._options.watch is id else watched)
         self._outside.follow(loop, journal, self._handling)
         self._exits.follow(loop, journal, self._handling)
         player = Player(self._recording, self._options.dialect, self._options.patience)

@@ -130,9 +130,11 @@ class AppLoop(AddsSignalHandlers, asyncio.SelectorEventLoop):  # type: ignore[mi
         if self.on_birth is not None:
             task = getattr(callback, "__self__", None)
             if isinstance(task, asyncio.Task):
-                of = behalf() or behalf_in(context)
-                if of is not None and not isinstance(task, (_SdksTask, HostTask)) and task not in self.own_tasks:
-                    self.on_birth(task, of)
+                # Most steps are of tasks that are known by their kind, and this is asked for each.
+                if not isinstance(task, (_SdksTask, HostTask)):
+                    of = behalf() or behalf_in(context)
+                    if of is not None and task not in self.own_tasks:
+                        self.on_birth(task, of)
                 return handle
         self._set(handle, callback)
         return handle

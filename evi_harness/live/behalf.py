@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from typing import Iterator, Optional
+from typing import Callable, Iterator, Optional
 
 __all__ = ["Behalf", "behalf", "behalf_in", "on_behalf", "on_behalf_from_now_on", "on_our_own"]
 
@@ -32,9 +32,8 @@ class Behalf:
 _BEHALF: ContextVar[Optional[Behalf]] = ContextVar("evi_harness_behalf", default=None)
 
 
-def behalf() -> Optional[Behalf]:
-    """On whose behalf the running code runs; None for our own."""
-    return _BEHALF.get()
+# On whose behalf the running code runs; None for our own. Asked at each step of a loop, so it is no function around a function.
+behalf: Callable[[], Optional[Behalf]] = _BEHALF.get
 
 
 def behalf_in(context: Optional[Context]) -> Optional[Behalf]:

@@ -10,9 +10,10 @@ said.
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from bisect import bisect_right
+from typing import Iterator, List, Optional, Tuple
 
-from evi_harness.session.events import Sent
+from evi_harness.replay.recording import is_out
 from evi_harness.session.protocols import RECEIVED, SENT, Dialect
 from evi_harness.session.session import Session
 
@@ -22,6 +23,8 @@ __all__ = ["talked_over"]
 EDGE_NS = 300_000_000
 # So much playing, without its edges, tells something.
 ENOUGH_NS = 500_000_000
+# And of a long session so much is looked at.
+PLENTY_NS = 20_000_000_000
 MOST, NEXT_TO_NOTHING = 0.6, 0.1
 
 
@@ -35,48 +38,56 @@ def talked_over(session: Session, dialect: Dialect) -> Optional[bool]:
     Returns:
         None where that cannot be told.
     """
-    spans = _playing(session, dialect)
-    played_ns = sum(end_ns - begin_ns for begin_ns, end_ns in spans)
+    until_ns = _spoke_until_ns(session, dialect)
+    spans: List[Tuple[int, int]] = []
+    played_ns = 0
+    for begin_ns, end_ns in _playing(session, dialect):
+        inner = (begin_ns + EDGE_NS, min(end_ns, until_ns) - EDGE_NS)
+        if inner[0] < inner[1]:
+            spans.append(inner)
+            played_ns += inner[1] - inner[0]
+        if played_ns >= PLENTY_NS:
+            break
     if played_ns < ENOUGH_NS:
         return None
     share = _sent_within(session, dialect, spans) / played_ns
     return True if share >= MOST else False if share <= NEXT_TO_NOTHING else None
 
 
-def _playing(session: Session, dialect: Dialect) -> List[Tuple[int, int]]:
-    """When the assistant's audio played, in session time, without the edges; up to the last of the user's audio: then nobody listened."""
+def _playing(session: Session, dialect: Dialect) -> Iterator[Tuple[int, int]]:
+    """When the assistant's audio played, in session time, one reply after another."""
     places = dialect.audio_places(session.handshake)
     interruptions = {turn.interrupted_by for turn in dialect.turns(session.events)}
-    played: List[Tuple[int, int]] = []
+    span: Optional[Tuple[int, int]] = None
     for event in session.received:
         length_ns = places.length_ns(RECEIVED, event.frame) if places.is_audio(RECEIVED, event.frame) else None
-        if length_ns:
-            begin_ns = max(event.at_ns, played[-1][1]) if played else event.at_ns
-            if played and begin_ns == played[-1][1]:
-                played[-1] = (played[-1][0], begin_ns + length_ns)
-            else:
-                played.append((begin_ns, begin_ns + length_ns))
-        elif played and event.seq in interruptions:
-            played[-1] = (played[-1][0], max(played[-1][0], min(played[-1][1], event.at_ns)))
-    until_ns = _spoke_until_ns(session, dialect)
-    inner = ((begin_ns + EDGE_NS, min(end_ns, until_ns) - EDGE_NS) for begin_ns, end_ns in played)
-    return [span for span in inner if span[0] < span[1]]
+        if length_ns and span is not None and event.at_ns <= span[1]:
+            span = (span[0], span[1] + length_ns)
+        elif length_ns:
+            if span is not None:
+                yield span
+            span = (event.at_ns, event.at_ns + length_ns)
+        elif span is not None and event.seq in interruptions:
+            span = (span[0], max(span[0], min(span[1], event.at_ns)))
+    if span is not None:
+        yield span
 
 
 def _spoke_until_ns(session: Session, dialect: Dialect) -> int:
+    """When the last of the user's audio was sent: nobody listened behind it. 0 where there is none."""
     places = dialect.audio_places(session.handshake)
-    return max((event.at_ns for event in session.sent if places.is_audio(SENT, event.frame)), default=0)
+    return next((event.at_ns for event in reversed(session.sent) if places.is_audio(SENT, event.frame)), 0)
 
 
 def _sent_within(session: Session, dialect: Dialect, spans: List[Tuple[int, int]]) -> int:
-    """How much of the user's audio was sent within some spans."""
+    """How much of the user's audio was sent within some spans, which are apart and in order."""
     places, total_ns = dialect.audio_places(session.handshake), 0
+    begins = [begin_ns for begin_ns, _ in spans]
     for event in session.sent:
+        if event.at_ns >= spans[-1][1]:
+            break
         length_ns = places.length_ns(SENT, event.frame)
-        if length_ns and _is_out(event) and any(begin_ns <= event.at_ns < end_ns for begin_ns, end_ns in spans):
+        index = bisect_right(begins, event.at_ns) - 1
+        if length_ns and is_out(event) and index >= 0 and event.at_ns < spans[index][1]:
             total_ns += length_ns
     return total_ns
-
-
-def _is_out(event: Sent) -> bool:
-    return event.outcome == "sent"
