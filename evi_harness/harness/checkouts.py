@@ -9,6 +9,7 @@ Rules of living here: nothing is touched but what was made here, which is told b
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import signal
 import subprocess
@@ -108,14 +109,15 @@ def run_here(words: Sequence[str], *, timeout: Optional[float] = None, **options
     """
     no_longer = at_program_end(lambda: _end_processes())
     try:
-        with subprocess.Popen(words, **options) as process:  # noqa: S603 - no shell; running it is what was asked for
+        # A group of its own, so that what it has started ends with it and writes nothing into what is taken away.
+        with subprocess.Popen(words, start_new_session=True, **options) as process:  # noqa: S603 - no shell; running it is what was asked for
             _RUNNING.append(process)
             try:
                 if _ENDING.is_set():
-                    process.kill()
+                    _kill(process)
                 printed, complained = process.communicate(timeout=timeout)
             except BaseException:
-                process.kill()
+                _kill(process)
                 raise
             finally:
                 _RUNNING.remove(process)
@@ -130,7 +132,12 @@ def run_here(words: Sequence[str], *, timeout: Optional[float] = None, **options
 def _end_processes() -> None:
     _ENDING.set()
     for process in tuple(_RUNNING):
-        process.kill()
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[Any]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _end(scratch: Path, worktrees: Path) -> None:
