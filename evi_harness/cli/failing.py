@@ -12,6 +12,7 @@ import errno
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Any, Callable, Optional
 
 __all__ = ["BROKEN_PIPE", "COULD_NOT_RUN", "INTERRUPTED", "TRACEBACK", "guarded", "have_streams", "tell"]
@@ -34,7 +35,8 @@ def guarded(act: Callable[[], int], *, ends: bool = False) -> int:
         act: Does it, and gives its exit code.
         ends: Whether the process ends behind it.
     """
-    sys.unraisablehook = _unraisable
+    before = sys.unraisablehook
+    sys.unraisablehook = partial(_unraisable, before)
     try:
         have_streams()
         code = act()
@@ -54,6 +56,9 @@ def guarded(act: Callable[[], int], *, ends: bool = False) -> int:
             _show_traceback()
         _nowhere("stdout")
         return COULD_NOT_RUN
+    finally:
+        if not ends:
+            sys.unraisablehook = before
 
 
 def _interrupted(ends: bool) -> int:
@@ -76,7 +81,7 @@ def _is_of_interrupt(error: BaseException) -> bool:
     return seen is not None
 
 
-def _unraisable(lost: Any) -> None:
+def _unraisable(before: Callable[[Any], object], lost: Any) -> None:
     """Take an exception that Python cannot raise; Ctrl+C comes again where it can: what frees an object may have been hit."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
         import _thread
@@ -84,7 +89,7 @@ def _unraisable(lost: Any) -> None:
         # From another thread, so that it does not come here.
         _thread.start_new_thread(_thread.interrupt_main, ())
     else:
-        sys.__unraisablehook__(lost)
+        before(lost)
 
 
 def _what(error: BaseException) -> str:

@@ -66,7 +66,10 @@ class Places:
             counts for the frames behind it; a header in the audio counts for its own frame too.
         """
         if kind == SENT and not frame.is_text:
-            pcm = self.pcm if self._heed_frame(frame) else None
+            head = self._head(frame)
+            if head is not None:
+                self._heed_header(head, frame.size)
+            pcm = None if head is None else self.pcm
             return AudioPlace(_USER, 0, frame.size, base64=False, pcm=pcm, has_header=self.has_header)
         self.has_header = False
         return self._in_text(kind, frame) if frame.is_text else None
@@ -78,12 +81,9 @@ class Places:
             Nanoseconds, rounded down; None where the frame holds no audio or its length cannot be known.
         """
         if kind == SENT and not frame.is_text:
-            try:
-                head = frame.head
-            except AudioMissing:
-                self.has_header = False
+            head, size = self._head(frame), frame.size
+            if head is None:
                 return None
-            size = frame.size
             # This is asked several times for each frame of a session. Nearly all are samples alone, as many as in the one before.
             if self._begun and (not head or head[0] not in _FIRST_BYTES) and self._latest[0] == size and self._latest[1] is self.pcm:
                 self.has_header = False
@@ -111,15 +111,13 @@ class Places:
         message = read(kind, frame)
         return isinstance(message.fields.get(_audio_field(kind, message.type)), str)
 
-    def _heed_frame(self, frame: Frame) -> bool:
-        """Heed the header that a binary frame may begin with; False where what stands there is lost with the audio."""
+    def _head(self, frame: Frame) -> Optional[bytes]:
+        """What a binary frame begins with, as far as a header may go; None, and no header, where that is lost with the audio."""
         try:
-            head = frame.head
+            return frame.head
         except AudioMissing:
             self.has_header = False
-            return False
-        self._heed_header(head, frame.size)
-        return True
+            return None
 
     def _heed_header(self, head: bytes, size: int) -> None:
         """Heed the header that audio of so many bytes may begin with."""

@@ -1,6 +1,6 @@
 """A run in a child process, so that whatever ends the process of the app leaves somebody who reports it.
 
-The child is forked, which costs next to nothing, and runs the handler; what happens in it comes over a pipe event by event. A child that
+The child is forked, which costs some milliseconds, and runs the handler; what happens in it comes over a pipe event by event. A child that
 dies without having said how its run went (a segmentation fault, an exit in C code, a ``kill -9``) leaves what it had sent: that becomes
 the run, with the finding ``crashed``. Where Python code stood then, the child's ``faulthandler`` has said.
 
@@ -38,6 +38,7 @@ from evi_harness.live.developers import developers
 from evi_harness.live.ending import UsersInterrupt
 from evi_harness.live.pickling import dumps
 from evi_harness.live.places import Stack, told_places
+from evi_harness.live.program_end import really_exit
 from evi_harness.replay.recording import Recording
 from evi_harness.sdk.version import import_sdk
 from evi_harness.session.events import Event, Note
@@ -48,9 +49,6 @@ __all__ = ["in_a_child"]
 RunOnce = Callable[[Recording, Any, RunOptions], Run]
 # Given where events and lines go, and what ends the process where the app cannot be interrupted.
 _Act = Callable[[Callable[[Event], object], Callable[[str], object], Callable[[], object]], Run]
-
-# While an app runs whose end is only its own, another function stands in the place of this.
-_really_exit = os._exit
 
 _LENGTH = struct.Struct("!Q")
 _HEAD = 1 + _LENGTH.size
@@ -130,7 +128,7 @@ def _be_the_child(act: _Act, written: int, says: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
-        _really_exit(status)
+        really_exit(status)
 
 
 def _outcome(act: _Act, channel: Any) -> Tuple[bytes, Any]:
@@ -154,7 +152,7 @@ def _outcome(act: _Act, channel: Any) -> Tuple[bytes, Any]:
 
 def _give_up(channel: Any) -> None:
     _send(channel, _GIVEN_UP, None)
-    _really_exit(1)
+    really_exit(1)
 
 
 def _forget_children() -> None:
@@ -199,7 +197,7 @@ def _send(channel: Any, kind: bytes, what: Any) -> None:
         channel.write(kind + _LENGTH.pack(len(message)) + message)
     except BrokenPipeError:
         # The parent is gone: nobody waits for this.
-        _really_exit(1)
+        really_exit(1)
 
 
 def _portable(error: BaseException) -> BaseException:

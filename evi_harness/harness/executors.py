@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.live.held_interrupts import ignore_interrupts, interrupts_held_back
-from evi_harness.live.program_end import do_duties
+from evi_harness.live.program_end import do_duties, really_exit
 
 __all__ = ["default_jobs", "lent_executor", "local_processes"]
 
@@ -86,10 +86,6 @@ def _dask(address: str) -> Iterator[Executor]:
 _LENDERS: Mapping[str, Callable[[str], Any]] = {"dask": _dask}
 
 
-# While an app runs whose end is only its own, another function stands in the place of this.
-_really_exit = os._exit
-
-
 def _depend_on_the_parent() -> None:
     """Leave Ctrl+C, which a terminal sends to every process, to the one that gave out the work; and end when that one does, however."""
     ignore_interrupts()
@@ -104,4 +100,4 @@ def _end_with_the_parent() -> None:
             # What it has half made, nobody will finish.
             do_duties()
         finally:
-            _really_exit(1)
+            really_exit(1)

@@ -88,7 +88,6 @@ class _RealRun:
     def _run_beside(self, url: str) -> None:
         outside = Outside(self._recording.session, self._options.outside, url=url, redact=self._options.redact)
         run_guarded(
-            # A watchdog takes a loop that looks up for one that moves.
             lambda: self._run_loop(outside, url),
             outside,
             self._exits,
@@ -101,6 +100,7 @@ class _RealRun:
     def _run_loop(self, outside: Outside, url: str) -> None:
         # What it replaces is put back here, also where a coroutine does not come to its end.
         with KnownWaits() as waits:
+            # A watchdog takes a loop that looks up for one that moves.
             run_stepping(lambda loop: self._main(loop, outside, url, waits), look_up_s=min(LOOK_UP_S, self._options.timeout_s / 4))
 
     async def _main(self, loop: SteppingLoop, outside: Outside, url: str, waits: KnownWaits) -> None:

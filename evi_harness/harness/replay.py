@@ -46,7 +46,7 @@ from evi_harness.session.session import Session
 from evi_harness.storage.redaction import Redactor
 from evi_harness.storage.writer import write_session
 
-__all__ = ["CLOCKS", "ReplayResult", "replay_session"]
+__all__ = ["CLOCKS", "ReplayResult", "keep_replay", "replay_session"]
 
 # Clock → what runs a handler on it.
 CLOCKS: Mapping[str, Callable[[Recording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
@@ -368,14 +368,43 @@ def _written(
     """Write the session that a replay yielded, and what was heard, to a folder of sessions, where there is one; say where they are."""
     if out is None:
         return None, HeardFile()
-    with WholeFolder(out, f"{recorded.name or 'session'}-replay") as place:
-        made = place.folder
-        write_session(made, of_app(live), EVI, secrets=[*known_secrets(recorded, live), *secrets])
+    folder, file = keep_replay(out, f"{recorded.name or 'session'}-replay", recorded, live, heard, redactor, secrets)
+    return near(folder), file
+
+
+def keep_replay(
+    out: Union[str, Path],
+    name: str,
+    recorded: Session,
+    live: Session,
+    heard: Optional[Heard],
+    redactor: Redactor,
+    secrets: Sequence[str] = (),
+) -> Tuple[Path, HeardFile]:
+    """Write the session that a replay yielded, with what was heard, whole or not at all.
+
+    Args:
+        out: The folder of sessions.
+        name: What to call the session.
+        recorded: The recording.
+        live: The session.
+        heard: What was heard, None where no speaker was there or it was lost.
+        redactor: Knows what may not be written.
+        secrets: Values that must not be written, besides those of both sessions.
+
+    Returns:
+        The folder, and heard.wav in it.
+
+    Raises:
+        SessionUnwritable: It cannot be written.
+    """
+    with WholeFolder(out, name) as place:
+        write_session(place.folder, of_app(live), EVI, secrets=[*known_secrets(recorded, live), *secrets])
         if any(note.name == "crashed" for note in live.notes):
             file = HeardFile(None, ("what was heard was lost with the process; the session is complete without it",))
         else:
-            file = keep_heard(made, heard, redactor)
-    return near(place.folder), file if file.file is None else replace(file, file=place.folder / file.file.name)
+            file = keep_heard(place.folder, heard, redactor)
+    return place.folder, file if file.file is None else replace(file, file=place.folder / file.file.name)
 
 
 def _hints(report: ReplayReport, path: Optional[str]) -> Tuple[str, ...]:

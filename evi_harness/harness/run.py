@@ -23,7 +23,7 @@ from evi_harness.harness.user_audio import replay_sound, sent_by, user_audio
 from evi_harness.live.app_loop import host
 from evi_harness.live.clock import Clock
 from evi_harness.live.exits import AppExits
-from evi_harness.live.garbage import callbacks_put_back, earlier_objects_set_aside
+from evi_harness.live.garbage import callbacks_put_back
 from evi_harness.live.heard import note_heard
 from evi_harness.live.journal import Journal
 from evi_harness.live.left_behind import LeftBehind
@@ -181,7 +181,7 @@ def run_guarded(
 
     looking = Watchdog(progress, stand, timeout_s=options.timeout_s, in_vain=in_vain)
     try:
-        with restored_process(), outside, exits, looking, callbacks_put_back(), earlier_objects_set_aside():
+        with restored_process(), outside, exits, looking, callbacks_put_back():
             act()
     except StuckError as error:
         noted = journal()

@@ -23,16 +23,13 @@ from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, T
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.comparing import Rules
-from evi_harness.harness.discretion import Discreet, known_secrets, redactor_for
+from evi_harness.harness.discretion import Discreet, redactor_for
 from evi_harness.harness.expecting import load_expected
-from evi_harness.harness.folders import new_folder
-from evi_harness.harness.heard_audio import keep_heard
 from evi_harness.harness.invoking import Command, handlerless_invocation
 from evi_harness.harness.judging import Judging, Replayed, judged
-from evi_harness.harness.replay import ReplayResult, replay_session
+from evi_harness.harness.replay import ReplayResult, keep_replay, replay_session
 from evi_harness.harness.run import REAL, Run
 from evi_harness.harness.serving import Served, ServeOptions, served
-from evi_harness.harness.software import of_app
 from evi_harness.live.lateness import Lateness
 from evi_harness.measure.measuring import Measured, measure
 from evi_harness.measure.metrics import CONVERSATION, METRICS
@@ -40,7 +37,6 @@ from evi_harness.measure.samples import Sample
 from evi_harness.measure.thresholds import PASSED, Judged, Threshold, judge_threshold, metrics_like, parse_threshold
 from evi_harness.report.plain import printable
 from evi_harness.session.events import Closed, Event, Received, Sent
-from evi_harness.storage.writer import write_session
 
 __all__ = ["CheckedReplay", "CheckedServer", "Defaults", "Replayer", "client_threshold", "write_report"]
 
@@ -419,10 +415,8 @@ def write_report(folder: Path, test: str, number: int, result: CheckedReplay) ->
         folder.mkdir(parents=True, exist_ok=True)
         lines, told = result.lines(), result.json()
         if not result.passed:
-            kept = new_folder(folder, name)
-            secrets = [*known_secrets(result.report.recorded, result.session), *result.secrets]
-            write_session(kept, of_app(result.session), EVI, secrets=secrets)
-            file = keep_heard(kept, result.heard, result.redactor)
+            recorded = result.report.recorded
+            kept, file = keep_replay(folder, name, recorded, result.session, result.heard, result.redactor, result.secrets)
             lines += [*(f"note       {remark}" for remark in file.remarks), f"written    {kept}"]
             told = {**told, "folder": str(kept), "heard": None if file.file is None else str(file.file)}
         (folder / f"{name}.txt").write_text("\n".join([test, *lines, ""]), encoding="utf-8")

@@ -12,23 +12,20 @@ import _thread
 import asyncio
 import os
 import signal
-import threading
 from types import TracebackType
-from typing import Any, Callable, List, NoReturn, Optional, Type
+from typing import Any, Callable, NoReturn, Optional, Type
 
 from evi_harness.live.app_loop import AppLoop
 from evi_harness.live.callers import callers_now
 from evi_harness.live.ending import AppEnds, Ending, Notes
 from evi_harness.live.forks import ForkedChildren
-from evi_harness.live.hooks import Hooks
+from evi_harness.live.hooks import Hooks, SharedHooks
 from evi_harness.live.own_signals import OwnSignals, is_own
 from evi_harness.live.run_threads import RunThreads
 
 __all__ = ["AppExits"]
 
-_LOCK = threading.Lock()
-_HOOKS = Hooks()
-_ACTIVE: List[AppExits] = []
+_ACTIVE: SharedHooks[AppExits] = SharedHooks(lambda hooks: _listen(hooks))
 
 
 class AppExits:
@@ -53,24 +50,18 @@ class AppExits:
         self._process = os.getpid()
         # Before anything is replaced: it installs a handler really.
         self.signals.__enter__()
-        with _LOCK:
-            if not _ACTIVE:
-                _listen()
-            self._threads.__enter__()
-            self._children.__enter__()
-            _ACTIVE.append(self)
+        self._threads.__enter__()
+        self._children.__enter__()
+        _ACTIVE.join(self)
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        with _LOCK:
-            self.ending.write()
-            for stack in self._children.came_back() if error is None else ():
-                self.ending.forked(stack)
-            _ACTIVE.remove(self)
-            self._children.__exit__(kind, error, trace)
-            self._threads.__exit__(kind, error, trace)
-            if not _ACTIVE:
-                _HOOKS.restore()
+        self.ending.write()
+        for stack in self._children.came_back() if error is None else ():
+            self.ending.forked(stack)
+        _ACTIVE.leave(self)
+        self._children.__exit__(kind, error, trace)
+        self._threads.__exit__(kind, error, trace)
         self.signals.__exit__()
 
     def follow(self, loop: AppLoop, journal: Notes, handling: Callable[[], Optional[int]] = lambda: None) -> None:
@@ -103,24 +94,24 @@ class AppExits:
 
 
 def _mine() -> Optional[AppExits]:
-    return next((one for one in tuple(_ACTIVE) if one.concerns_me()), None)
+    return next((one for one in _ACTIVE if one.concerns_me()), None)
 
 
-def _listen() -> None:
-    _end_by(os, "_exit", lambda status: (f"os._exit({status})", status))
-    _end_by(os, "abort", lambda: ("os.abort()", 128 + signal.SIGABRT))
+def _listen(hooks: Hooks) -> None:
+    _end_by(hooks, os, "_exit", lambda status: (f"os._exit({status})", status))
+    _end_by(hooks, os, "abort", lambda: ("os.abort()", 128 + signal.SIGABRT))
     for name in ("execv", "execve"):
-        _end_by(os, name, lambda path, *_, name=name, **__: (f"os.{name}({path!r}, …)", 0))
-    _replace(os, "kill", _killing)
-    _replace(os, "killpg", _killing_group)
-    _replace(signal, "raise_signal", _raising)
-    _replace(signal, "pthread_kill", _killing_thread)
-    _replace(_thread, "interrupt_main", _interrupting)
-    _replace(signal, "signal", _handling)
-    _replace(signal, "getsignal", _asking)
+        _end_by(hooks, os, name, lambda path, *_, name=name, **__: (f"os.{name}({path!r}, …)", 0))
+    _replace(hooks, os, "kill", _killing)
+    _replace(hooks, os, "killpg", _killing_group)
+    _replace(hooks, signal, "raise_signal", _raising)
+    _replace(hooks, signal, "pthread_kill", _killing_thread)
+    _replace(hooks, _thread, "interrupt_main", _interrupting)
+    _replace(hooks, signal, "signal", _handling)
+    _replace(hooks, signal, "getsignal", _asking)
 
 
-def _end_by(owner: Any, name: str, told: Callable[..., Any]) -> None:
+def _end_by(hooks: Hooks, owner: Any, name: str, told: Callable[..., Any]) -> None:
     """Replace a function that ends the process."""
 
     def made(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -132,14 +123,14 @@ def _end_by(owner: Any, name: str, told: Callable[..., Any]) -> None:
 
         return ending
 
-    _replace(owner, name, made)
+    _replace(hooks, owner, name, made)
 
 
-def _replace(owner: Any, name: str, made: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+def _replace(hooks: Hooks, owner: Any, name: str, made: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     real = getattr(owner, name)
     replaced = made(real)
     replaced.__name__, replaced.__doc__ = name, real.__doc__
-    _HOOKS.set(owner, name, replaced)
+    hooks.set(owner, name, replaced)
 
 
 def _killing(real: Callable[..., Any]) -> Callable[..., Any]:

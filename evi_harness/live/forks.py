@@ -20,6 +20,7 @@ from typing import Callable, List, Optional, Sequence, Set, Tuple, Type
 from evi_harness.live.callers import callers_now
 from evi_harness.live.developers import of_developers
 from evi_harness.live.places import N_PLACES, Stack
+from evi_harness.live.program_end import really_exit
 from evi_harness.live.run_threads import RunThreads
 from evi_harness.session.places import Place
 
@@ -34,7 +35,6 @@ _RUNS: List[ForkedChildren] = []
 _HOOKED: List[bool] = []
 # In a child of a run: what tells the parent where it was forked.
 _CHILD: List[Callable[[], None]] = []
-_really_exit = os._exit
 
 
 class ForkedChildren:
@@ -102,7 +102,7 @@ def end_if_forked() -> None:
         try:
             _CHILD[0]()
         finally:
-            _really_exit(STATUS)
+            really_exit(STATUS)
 
 
 def _shortened(stack: Stack) -> Stack:

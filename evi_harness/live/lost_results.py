@@ -18,7 +18,7 @@ from evi_harness.live.callers import callers_now, callers_of
 from evi_harness.live.ending import AppEnds
 from evi_harness.live.forks import end_if_forked
 from evi_harness.live.guard import was_refused
-from evi_harness.live.hooks import Hooks
+from evi_harness.live.hooks import Hooks, SharedHooks
 from evi_harness.live.jobs import name_of
 from evi_harness.live.journal import Journal
 from evi_harness.live.places import Stack, told, told_places
@@ -26,8 +26,7 @@ from evi_harness.live.places import Stack, told, told_places
 __all__ = ["LostResults"]
 
 _LOCK = threading.Lock()
-_HOOKS = Hooks()
-_WATCHING: List[LostResults] = []
+_WATCHING: SharedHooks[LostResults] = SharedHooks(lambda hooks: _listen(hooks))
 _ASYNCIOS_OWN = "_chain_future.<locals>._call_check_cancel"
 _EXECUTORS = (futures.ThreadPoolExecutor, futures.ProcessPoolExecutor)
 
@@ -82,19 +81,11 @@ class LostResults:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, AppLoop)
         self._loop, loop.on_job = loop, self._given_to_loop
-        with _LOCK:
-            if not _WATCHING:
-                for executor in _EXECUTORS:
-                    _HOOKS.set(executor, "submit", _watched(executor.submit))
-                _HOOKS.set(asyncio, "run_coroutine_threadsafe", _handing_over(asyncio.run_coroutine_threadsafe))
-            _WATCHING.append(self)
+        _WATCHING.join(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        with _LOCK:
-            _WATCHING.remove(self)
-            if not _WATCHING:
-                _HOOKS.restore()
+        _WATCHING.leave(self)
         if self._loop is not None:
             self._loop.on_job = None
 
@@ -152,12 +143,18 @@ def _ending_forks(call: Callable[..., Any]) -> Callable[..., Any]:
     return job
 
 
+def _listen(hooks: Hooks) -> None:
+    for executor in _EXECUTORS:
+        hooks.set(executor, "submit", _watched(executor.submit))
+    hooks.set(asyncio, "run_coroutine_threadsafe", _handing_over(asyncio.run_coroutine_threadsafe))
+
+
 def _watched(real: Callable[..., Any]) -> Callable[..., Any]:
     def submit(executor: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Submits a callable to be executed with the given arguments."""
         ends = bool(_WATCHING) and behalf() is not None and isinstance(executor, futures.ThreadPoolExecutor)
         future = real(executor, _ending_forks(fn) if ends else fn, *args, **kwargs)
-        for watching in tuple(_WATCHING):
+        for watching in _WATCHING:
             watching.take(future, fn)
         return future
 
@@ -168,7 +165,7 @@ def _handing_over(real: Callable[..., Any]) -> Callable[..., Any]:
     def run_coroutine_threadsafe(coro: Any, loop: Any) -> Any:
         """Submit a coroutine object to a given event loop."""
         future = real(coro, loop)
-        for watching in tuple(_WATCHING):
+        for watching in _WATCHING:
             watching.take(future, coro, "the event loop")
         return future
 

@@ -6,20 +6,17 @@ Rules of living here: nothing is refused. What was replaced hands on to what was
 from __future__ import annotations
 
 import asyncio
-import threading
 from types import TracebackType
-from typing import Any, Callable, List, Optional, Set, Tuple, Type
+from typing import Any, Callable, Optional, Set, Tuple, Type
 
 from evi_harness.live.callers import callers_now, callers_of
-from evi_harness.live.hooks import Hooks
+from evi_harness.live.hooks import Hooks, SharedHooks
 from evi_harness.live.places import Stack
 from evi_harness.live.run_threads import RunThreads
 
 __all__ = ["OwnLoops"]
 
-_LOCK = threading.Lock()
-_HOOKS = Hooks()
-_WATCHING: List[OwnLoops] = []
+_WATCHING: SharedHooks[OwnLoops] = SharedHooks(lambda hooks: _listen(hooks))
 
 
 class OwnLoops:
@@ -35,20 +32,13 @@ class OwnLoops:
         self._told: Set[Tuple[str, ...]] = set()
 
     def __enter__(self) -> OwnLoops:
-        with _LOCK:
-            if not _WATCHING:
-                _HOOKS.set(asyncio.BaseEventLoop, "__init__", _telling(asyncio.BaseEventLoop.__init__))
-                _HOOKS.set(asyncio, "run", _telling(asyncio.run))
-            self._threads.__enter__()
-            _WATCHING.append(self)
+        self._threads.__enter__()
+        _WATCHING.join(self)
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        with _LOCK:
-            _WATCHING.remove(self)
-            self._threads.__exit__(kind, error, trace)
-            if not _WATCHING:
-                _HOOKS.restore()
+        _WATCHING.leave(self)
+        self._threads.__exit__(kind, error, trace)
 
     def tell(self) -> None:
         """Tell that the calling thread makes a loop, if it is one of the run's."""
@@ -59,9 +49,14 @@ class OwnLoops:
             self._on_loop(stack)
 
 
+def _listen(hooks: Hooks) -> None:
+    hooks.set(asyncio.BaseEventLoop, "__init__", _telling(asyncio.BaseEventLoop.__init__))
+    hooks.set(asyncio, "run", _telling(asyncio.run))
+
+
 def _telling(real: Callable[..., Any]) -> Callable[..., Any]:
     def telling(*args: Any, **kwargs: Any) -> Any:
-        for watching in tuple(_WATCHING):
+        for watching in _WATCHING:
             watching.tell()
         return real(*args, **kwargs)
 

@@ -19,12 +19,13 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
-__all__ = ["at_program_end", "do_duties", "ends_program"]
+__all__ = ["at_program_end", "do_duties", "ends_program", "really_exit"]
 
 # Windows has no SIGHUP.
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 # While an app runs whose end is only its own, other code stands in the place of these: see ``exits``, which imports this module first.
 _getsignal, _set_signal, _kill = signal.getsignal, signal.signal, os.kill
+really_exit = os._exit
 # How long Ctrl+C is put up with while duties are done at exit: whoever presses it twice does not mean to lose a recording.
 PATIENCE_S = 2.0
 _AGAIN_S = 0.05

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Any, Callable, List, Optional, Type
+from typing import Any, Callable, Optional, Type
 from weakref import WeakSet
 
-from evi_harness.live.hooks import Hooks
+from evi_harness.live.hooks import SharedHooks
 
 __all__ = ["RunThreads"]
 
-_LOCK = threading.Lock()
-_HOOKS = Hooks()
-_RUNS: List[RunThreads] = []
+_RUNS: SharedHooks[RunThreads] = SharedHooks(lambda hooks: hooks.set(threading.Thread, "start", _marking(threading.Thread.start)))
 
 
 class RunThreads:
@@ -38,17 +36,11 @@ class RunThreads:
 
     def __enter__(self) -> RunThreads:
         self._threads.add(threading.current_thread())
-        with _LOCK:
-            if not _RUNS:
-                _HOOKS.set(threading.Thread, "start", _marking(threading.Thread.start))
-            _RUNS.append(self)
+        _RUNS.join(self)
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        with _LOCK:
-            _RUNS.remove(self)
-            if not _RUNS:
-                _HOOKS.restore()
+        _RUNS.leave(self)
 
     def mark(self, thread: threading.Thread) -> None:
         """Take a thread that is about to be started, if one of the run's starts it."""
@@ -59,7 +51,7 @@ class RunThreads:
 def _marking(real: Callable[..., None]) -> Callable[..., None]:
     def start(thread: threading.Thread, *args: Any, **kwargs: Any) -> None:
         """Start the thread's activity."""
-        for run in tuple(_RUNS):
+        for run in _RUNS:
             run.mark(thread)
         real(thread, *args, **kwargs)
 

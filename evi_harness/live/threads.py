@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 from evi_harness.live.behalf import Behalf, behalf
 from evi_harness.live.callers import callers_now, callers_of
 from evi_harness.live.guard import was_refused
-from evi_harness.live.hooks import Hooks
+from evi_harness.live.hooks import SharedHooks
 from evi_harness.live.journal import Journal
 from evi_harness.live.places import Stack, frame_stack, places_of, told, told_places
 from evi_harness.live.run_threads import RunThreads
@@ -37,8 +37,7 @@ ENDING_S = 2.0
 EVERY_S = 0.01
 
 _LOCK = threading.Lock()
-_HOOKS = Hooks()
-_WATCHING: List[AppThreads] = []
+_WATCHING: SharedHooks[AppThreads] = SharedHooks(lambda hooks: hooks.set(threading.Thread, "start", _telling(threading.Thread.start)))
 
 
 @dataclass(frozen=True)
@@ -77,17 +76,11 @@ class AppThreads:
     def __enter__(self) -> AppThreads:
         self._loop = asyncio._get_running_loop()
         self._run.__enter__()
-        with _LOCK:
-            if not _WATCHING:
-                _HOOKS.set(threading.Thread, "start", _telling(threading.Thread.start))
-            _WATCHING.append(self)
+        _WATCHING.join(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        with _LOCK:
-            _WATCHING.remove(self)
-            if not _WATCHING:
-                _HOOKS.restore()
+        _WATCHING.leave(self)
         self._run.__exit__(None, None, None)
 
     def take(self, thread: threading.Thread) -> None:
@@ -177,7 +170,7 @@ class AppThreads:
 def _telling(real: Callable[..., None]) -> Callable[..., None]:
     @wraps(real)
     def start(thread: threading.Thread, *args: Any, **kwargs: Any) -> None:
-        for watching in tuple(_WATCHING):
+        for watching in _WATCHING:
             watching.take(thread)
         real(thread, *args, **kwargs)
 

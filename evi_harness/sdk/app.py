@@ -21,7 +21,7 @@ from evi_harness.live.callers import callers_now
 from evi_harness.live.client import ClientPump, send_close, send_frame
 from evi_harness.live.clock import Clock
 from evi_harness.live.cpu_time import CpuTime
-from evi_harness.live.ending import Ending
+from evi_harness.live.ending import Ending, ends_app
 from evi_harness.live.guard import was_refused
 from evi_harness.live.handed import HandedOn
 from evi_harness.live.handler_waits import HandlerWaits
@@ -148,7 +148,7 @@ async def _finish(app: App, reading: HostTask, closed: asyncio.Future[None], bes
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
-        if isinstance(result, (SystemExit, KeyboardInterrupt)):
+        if isinstance(result, BaseException) and ends_app(result):
             app.ending.take(result)
         elif isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result

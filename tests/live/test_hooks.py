@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from evi_harness.live.hooks import Hooks
+from evi_harness.live.hooks import Hooks, SharedHooks
 
 
 class Thing:
@@ -30,3 +30,31 @@ def test_what_somebody_else_replaced_since_stays():
     thing.name = "theirs"
     hooks.restore()
     assert thing.name == "theirs"
+
+
+def test_shared_hooks_are_there_while_anybody_is():
+    """Set once, put back with the last; what is set asks who is there at each call."""
+    thing, n_set_ups = Thing(), []
+    shared = SharedHooks(lambda hooks: (n_set_ups.append(True), hooks.set(thing, "name", "replaced")))
+    assert (list(shared), bool(shared), vars(thing)) == ([], False, {})
+    for there in (["a"], ["a", "b"]):
+        shared.join(there[-1])
+        assert (list(shared), bool(shared), thing.name) == (there, True, "replaced")
+    shared.leave("a")
+    assert (list(shared), thing.name) == (["b"], "replaced")
+    shared.leave("b")
+    assert (list(shared), vars(thing)) == ([], {})
+    shared.join("c")
+    assert (thing.name, len(n_set_ups)) == ("replaced", 2)
+
+
+def test_who_leaves_meanwhile_is_still_asked():
+    """Iterating is over those of its moment, whatever they do."""
+    shared = SharedHooks(id)
+    shared.join("a")
+    shared.join("b")
+    seen = []
+    for one in shared:
+        shared.leave(one)
+        seen.append(one)
+    assert (seen, list(shared)) == (["a", "b"], [])
