@@ -289,7 +289,9 @@ def test_a_handler_that_spins_is_stuck_at_its_line(weather):
 
     result = replay_session(weather, handler=spins, timeout_s=0.5)
     (stuck,) = [one for one in result.verdict.deviations if one.kind == "stuck"]
-    assert f'File "{__file__}", line {spins.__code__.co_firstlineno + 1}' in str(stuck.detail)
+    # Whether its interruption falls on the loop's line or on the one in it depends on the interpreter and on the moment.
+    lines = [f'File "{__file__}", line {spins.__code__.co_firstlineno + offset}, in spins' for offset in (1, 2)]
+    assert any(line in stuck.detail for line in lines), stuck.detail
     assert result.exit_code == 1
 
 
