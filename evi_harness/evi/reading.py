@@ -1,12 +1,14 @@
 """What a frame says: its type and its fields.
 
-Rules of living here: never raises, whatever the frame holds; reads the outline, so that no audio is loaded for it.
+Rules of living here: never raises, whatever the frame holds; reads the outline, so that no audio is loaded for it. What is read is
+shared by all who ask, and nobody changes it.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 from evi_harness.evi.messages import AUDIO
 from evi_harness.session.events import Frame
@@ -16,6 +18,8 @@ __all__ = ["member", "milliseconds_ns", "parse", "read", "text_of"]
 
 _NOTHING = Message(None)
 _AUDIO = Message(AUDIO)
+# Turns, causes, pairing and comparison read each message of a session eight times in all. What is longer costs more to keep.
+_KEPT_BYTES = 2048
 
 
 def read(kind: str, frame: Frame) -> Message:
@@ -32,19 +36,32 @@ def read(kind: str, frame: Frame) -> Message:
     """
     if kind == SENT and not frame.is_text:
         return _AUDIO
-    fields = parse(frame.outline)
+    outline = frame.outline
+    fields = _value(outline, _kept if len(outline) <= _KEPT_BYTES else _loads)
     if not isinstance(fields, dict):
-        return Message(None, text=frame.outline.decode("utf-8", "backslashreplace")) if frame.is_text else _NOTHING
+        return Message(None, text=outline.decode("utf-8", "backslashreplace")) if frame.is_text else _NOTHING
     name = fields.get("type")
     return Message(name if isinstance(name, str) else None, fields)
 
 
 def parse(text: bytes) -> Any:
     """The JSON value of a text, None where it is no JSON that Python reads (too deep and numbers too long included)."""
+    return _value(text, _loads)
+
+
+def _value(text: bytes, loads: Callable[[bytes], Any]) -> Any:
     try:
-        return json.loads(text.decode())
+        return loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _loads(text: bytes) -> Any:
+    return json.loads(text.decode())
+
+
+# A failure is not kept: how deep a text may be depends on where it is read.
+_kept = functools.lru_cache(maxsize=1024)(_loads)
 
 
 def member(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -73,6 +73,7 @@ class _RealRun:
         self._loop: Optional[SteppingLoop] = None
         self._following: Optional[_Following] = None
         self._app: Optional[App] = None
+        self._sampler: Optional[StepSampler] = None
         self._playbacks: Optional[Sequence[Playback]] = None
 
     def go(self) -> Run:
@@ -94,6 +95,7 @@ class _RealRun:
             self._options,
             progress=self._progress,
             app=lambda: self._app,
+            sampler=lambda: self._sampler,
             journal=lambda: None if self._journal.opened_at_ns is None else self._journal,
         )
 
@@ -110,23 +112,23 @@ class _RealRun:
         self._exits.follow(loop, self._journal, self._handling)
         side = AppSide(self._journal, lambda event: self._happened(event, loop, outside))
         threshold_ns = THRESHOLD_NS if self._options.blocked_ns is None else self._options.blocked_ns
-        with StepSampler(loop.steps, self._handling) as sampler:
-            long_steps = LongSteps(self._journal, loop.steps, threshold_ns, kind_of_step, sampler.sample, self._options.redact)
-            if self._handler == RECORDED:
-                await run_null(self._recording.session, url, self._journal, self._clock, side.opened)
-            else:
-                stage = Stage(
-                    url,
-                    self._clock,
-                    self._journal,
-                    closing=self._closing,
-                    run=self._run_app,
-                    exits=self._exits,
-                    opened=side.opened,
-                    plays=self._plays,
-                )
-                await run_handler(self._recording, self._handler, self._options, stage)
-            long_steps.finish()
+        sampler = self._sampler = StepSampler(loop.steps, self._handling)
+        long_steps = LongSteps(self._journal, loop.steps, threshold_ns, kind_of_step, sampler.sample, self._options.redact)
+        if self._handler == RECORDED:
+            await run_null(self._recording.session, url, self._journal, self._clock, side.opened)
+        else:
+            stage = Stage(
+                url,
+                self._clock,
+                self._journal,
+                closing=self._closing,
+                run=self._run_app,
+                exits=self._exits,
+                opened=side.opened,
+                plays=self._plays,
+            )
+            await run_handler(self._recording, self._handler, self._options, stage)
+        long_steps.finish()
 
     def _closing(self, user: Service) -> Leaving:
         # The server gives up first: an app that closed in the same instant would hide what it waited for.

@@ -29,6 +29,7 @@ from evi_harness.live.journal import Journal
 from evi_harness.live.left_behind import LeftBehind
 from evi_harness.live.places import Stack, frame_stack
 from evi_harness.live.process_state import restored_process
+from evi_harness.live.step_sampler import EVERY_S, StepSampler
 from evi_harness.live.steps import own_work
 from evi_harness.live.virtual import THREAD_WAIT_NS, VirtualLoop
 from evi_harness.live.watchdog import Watchdog
@@ -150,6 +151,7 @@ def run_guarded(
     progress: Callable[[], int],
     app: Callable[[], Optional[App]],
     journal: Callable[[], Optional[Journal]],
+    sampler: Callable[[], Optional[StepSampler]] = lambda: None,
     waits: Callable[[], Stack] = tuple,
 ) -> None:
     """Run a loop with what stands around it: the network is shut, an exit of the app's ends the app alone, a standstill ends the run.
@@ -162,6 +164,7 @@ def run_guarded(
         progress: A count that grows while the run moves.
         app: The app, None as long as there is none.
         journal: Where a standstill is noted, None as long as nothing can be yielded; then it is raised.
+        sampler: What samples the steps of the loop, None as long as nothing does.
         waits: Where the app waits when a loop has ended by itself, since nothing can happen any more.
 
     Raises:
@@ -179,7 +182,12 @@ def run_guarded(
             note_stuck(noted, StuckError("it cannot be interrupted"), stuck[0], timeout_s=options.timeout_s, redact=options.redact)
             options.give_up()
 
-    looking = Watchdog(progress, stand, timeout_s=options.timeout_s, in_vain=in_vain)
+    def look() -> None:
+        samples = sampler()
+        if samples is not None:
+            samples.look()
+
+    looking = Watchdog(progress, stand, timeout_s=options.timeout_s, in_vain=in_vain, beside=look, every_s=EVERY_S)
     try:
         with restored_process(), outside, exits, looking, callbacks_put_back():
             act()

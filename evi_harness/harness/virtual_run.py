@@ -67,6 +67,7 @@ class _VirtualRun:
         self._journal: Optional[Journal] = None
         self._blocked: Optional[BlockedNotes] = None
         self._app: Optional[App] = None
+        self._sampler: Optional[StepSampler] = None
         self._playbacks: Optional[Sequence[Playback]] = None
         self._outside = Outside(recording.session, options.outside, redact=options.redact)
         self._exits = AppExits(Ending(options.redact))
@@ -80,6 +81,7 @@ class _VirtualRun:
             progress=self._progress,
             app=lambda: self._app,
             journal=lambda: self._journal,
+            sampler=lambda: self._sampler,
             waits=lambda: () if self._loop is None else self._loop.stuck_at,
         )
         assert self._loop is not None
@@ -138,11 +140,11 @@ class _VirtualRun:
         self._blocked = BlockedNotes(journal, self._handling, THRESHOLD_NS if blocked_ns is None else blocked_ns, self._options.redact)
         # Importing the handler is not the app's running.
         loop.steps.forget()
-        with StepSampler(loop.steps, self._handling) as sampler:
-            threshold_ns = COMPUTING_NS if blocked_ns is None else blocked_ns
-            computing = Computing(journal, loop.steps, sampler, threshold_ns, self._options.redact)
-            await run_app(app)
-            computing.finish()
+        self._sampler = StepSampler(loop.steps, self._handling)
+        threshold_ns = COMPUTING_NS if blocked_ns is None else blocked_ns
+        computing = Computing(journal, loop.steps, self._sampler, threshold_ns, self._options.redact)
+        await run_app(app)
+        computing.finish()
 
     def _plays(self, playbacks: Sequence[Playback]) -> None:
         self._playbacks = playbacks

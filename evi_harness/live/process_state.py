@@ -8,6 +8,7 @@ Rules of living here: only what has changed is touched. What can be had on the m
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # the library's own, which has no stubs
 import asyncio
 import locale
 import os
@@ -25,6 +26,8 @@ from typing import Any, Dict, Iterator, List, Tuple
 from evi_harness.live.developers import DEVELOPER, owner
 
 __all__ = ["restored_process"]
+
+_SIGNALS = tuple(map(int, signal.valid_signals()))
 
 # Attributes that an app may set, and the objects that have them.
 _ATTRIBUTES: Tuple[Tuple[Any, str], ...] = (
@@ -81,11 +84,12 @@ def _environment() -> Iterator[None]:
     try:
         yield
     finally:
-        for name in [name for name in os.environ if name not in before]:
+        added = [name for name in os.environ if name not in before]
+        for name in added:
             del os.environ[name]
         changed = {name: value for name, value in before.items() if os.environ.get(name) != value}
         os.environ.update(changed)
-        if "TZ" in changed or "TZ" not in before:
+        if "TZ" in changed or "TZ" in added:
             time.tzset()
 
 
@@ -120,15 +124,15 @@ def _signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # None is a handler that Python has not set, and cannot.
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    # None is a handler that Python has not set, and cannot. The function of ``signal`` makes an enum of each: 0.2 ms a run.
+    handlers = {number: _signal.getsignal(number) for number in _SIGNALS}
     wakes = signal.set_wakeup_fd(-1)
     _wake_by(wakes)
     try:
         yield
     finally:
         for number, handler in handlers.items():
-            if handler is not None and signal.getsignal(number) != handler:
+            if handler is not None and _signal.getsignal(number) != handler:
                 signal.signal(number, handler)
         if signal.set_wakeup_fd(-1) != wakes or wakes != -1:
             _wake_by(wakes)

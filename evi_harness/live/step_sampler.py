@@ -18,6 +18,7 @@ from evi_harness.session.places import Place
 
 __all__ = ["EVERY_S", "Sample", "StepSampler"]
 
+# How often it is to look, in real seconds.
 EVERY_S = 0.05
 # A run that blocks again and again is told by its first steps.
 MAX_SAMPLES = 1000
@@ -44,32 +45,19 @@ _UNSEEN = Sample()
 
 
 class StepSampler:
-    """Samples the steps of one loop, from a thread of its own, for as long as the block runs.
+    """Samples the steps of one loop, whose thread makes it. Another thread has it look, again and again, every ``EVERY_S``: the watchdog's.
 
     Args:
-        steps: The steps of the loop, which runs on the thread that enters the block.
+        steps: The steps of the loop.
         handling: The seq of the event that the handler is busy with, None while it is not. Called on the sampling thread.
-        every_s: How often it looks, in real seconds.
     """
 
-    def __init__(self, steps: ReadySteps, handling: Callable[[], Optional[int]] = lambda: None, *, every_s: float = EVERY_S) -> None:
+    def __init__(self, steps: ReadySteps, handling: Callable[[], Optional[int]] = lambda: None) -> None:
         self._steps = steps
         self._handling = handling
-        self._every_s = every_s
         self._samples: Dict[int, Sample] = {}
         self._seen = -1
-        self._watched = 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="evi-harness step sampler", daemon=True)
-
-    def __enter__(self) -> StepSampler:
         self._watched = threading.get_ident()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
 
     def sample(self, number: int) -> Sample:
         """What was seen of a step, by its number; an empty sample of one that was not seen."""
@@ -88,7 +76,3 @@ class StepSampler:
             places = developers(Place(*one) for one in stack)[:N_PLACES]
             self._samples[number] = Sample(tuple(places), of, stack)
         self._seen = number
-
-    def _watch(self) -> None:
-        while not self._over.wait(self._every_s):
-            self.look()

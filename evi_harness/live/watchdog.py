@@ -47,6 +47,8 @@ class Watchdog:
         on_stuck: Called once for each time that things stop, on the watchdog's thread, with the stack of the watched thread as text.
         timeout_s: How long nothing may move, in real seconds.
         in_vain: Called, on the watchdog's thread, where what is interrupted goes on all the same, as behind a bare ``except``.
+        beside: What else is to look at the watched thread, such as a sampler's ``look``: a second thread would cost each run as much again.
+        every_s: How often that is called, in real seconds.
     """
 
     def __init__(
@@ -56,10 +58,14 @@ class Watchdog:
         *,
         timeout_s: float = 60.0,
         in_vain: Callable[[], object] = lambda: None,
+        beside: Optional[Callable[[], object]] = None,
+        every_s: float = 1.0,
     ) -> None:
         self._progress = progress
         self._on_stuck = on_stuck
         self._in_vain = in_vain
+        self._beside = beside
+        self._every_s = every_s
         self._n_interrupts = 0
         self._timeout_ns = round(timeout_s * 1e9)
         self._again_ns = AGAIN_NS
@@ -120,9 +126,11 @@ class Watchdog:
             pass
 
     def _watch(self) -> None:
-        interval_s = min(self._timeout_ns / 1e9 / 4, 1.0)
+        interval_s = min(self._timeout_ns / 1e9 / 4, self._every_s)
         while not self._over.wait(interval_s):
             self.look(time.monotonic_ns())
+            if self._beside is not None:
+                self._beside()
 
     def _stack(self) -> str:
         frame = sys._current_frames().get(self._watched)

@@ -7,8 +7,10 @@ Rules of living here: the user's own SDK makes the connection and is never patch
 
 from __future__ import annotations
 
+import functools
+import inspect
 from contextlib import asynccontextmanager
-from typing import Any, AsyncIterator, Mapping
+from typing import Any, AsyncIterator, Callable, Mapping
 
 from evi_harness.errors import SdkError
 from evi_harness.sdk.version import import_sdk
@@ -32,10 +34,10 @@ async def open_chat(base_url: str, *, api_key: str, options: Mapping[str, Any]) 
     import_sdk()
     import httpx
 
-    # The SDK's own would read the certificates of all authorities: 30 ms a replay, for a service that has no TLS.
-    async with httpx.AsyncClient(verify=False, trust_env=False) as unused:  # noqa: S501 - nothing is asked with it
+    # Nothing is asked with it. The SDK's own would read the certificates of all authorities: 30 ms a replay, for a service that has no TLS.
+    async with httpx.AsyncClient(transport=httpx.AsyncBaseTransport(), trust_env=False) as unused:
         chat = client_for(base_url, api_key, unused).empathic_voice.chat
-        if _takes_options(chat):
+        if _takes_options(type(chat).connect):
             from hume.empathic_voice.chat.socket_client import ChatConnectOptions
 
             connecting = chat.connect(ChatConnectOptions(**dict(options)))  # type: ignore[typeddict-item]
@@ -89,7 +91,6 @@ def _environment(base_url: str) -> Any:
         raise SdkError(f"this version of hume cannot be led to {base_url}: {error}", hint="pip install 'hume[microphone]>=0.8.6'") from None
 
 
-def _takes_options(chat: Any) -> bool:
-    import inspect
-
-    return "options" in inspect.signature(chat.connect).parameters
+@functools.cache
+def _takes_options(connect: Callable[..., Any]) -> bool:
+    return "options" in inspect.signature(connect).parameters

@@ -10,6 +10,7 @@ import pytest
 from evi_harness.live import step_sampler
 from evi_harness.live.step_sampler import Sample, StepSampler
 from evi_harness.live.steps import ReadySteps
+from evi_harness.live.watchdog import Watchdog
 
 HERE = __file__
 
@@ -24,17 +25,16 @@ class Steps:
 def looks(*seen, handling=lambda: 7):
     """Look once for each (number, whether it runs), on another thread than this one, which waits here."""
     steps = Steps()
-    sampler = StepSampler(steps, handling, every_s=3600)
+    sampler = StepSampler(steps, handling)
 
     def run():
         for number, is_running in seen:
             steps.n_steps, steps.is_running = number, is_running
             sampler.look()
 
-    with sampler:
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join()
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
     return {number for number in range(9) if sampler.sample(number) != Sample()}, sampler
 
 
@@ -71,14 +71,14 @@ def test_there_is_an_upper_limit(monkeypatch):
     assert len(looks(*[(number, True) for number in range(9) for _ in range(2)])[0]) == 2
 
 
-def test_it_looks_by_itself():
-    """On a thread of its own, for as long as the block runs."""
+def test_the_watchdog_has_it_look():
+    """On the watchdog's thread, for as long as that watches."""
     steps = ReadySteps()
     steps.append(object())
     steps.popleft()
-    with StepSampler(steps, every_s=0.001) as sampler:
+    sampler = StepSampler(steps)
+    with Watchdog(lambda: 0, lambda stack: None, beside=sampler.look, every_s=0.001):
         began = time.monotonic()
         while not sampler.places(1) and time.monotonic() - began < 60:
             pass
     assert sampler.places(1)[0].startswith(f"{HERE}:")
-    assert "step sampler" not in " ".join(thread.name for thread in threading.enumerate())
