@@ -23,10 +23,11 @@ from evi_harness.harness.replay import ReplayResult, replay_session
 from evi_harness.replay.deviations import DEVIATIONS
 from evi_harness.replay.findings import ERROR, FINDINGS
 from evi_harness.sdk.parsing import problems
-from evi_harness.session.events import Event, Received
+from evi_harness.session.events import Event, Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.storage.check import check_folder
 from evi_harness.storage.reader import read_session
+from evi_harness.storage.writer import write_session
 
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "fixtures"
@@ -223,6 +224,7 @@ OUTCOMES: Dict[str, Outcome] = {
     "guide": Outcome(),
     "iterates": Outcome("main"),
     "receives": Outcome("main"),
+    "careful": Outcome("App"),
     "listens": Outcome("main"),
     "listen": Outcome("on_message", deviations=("missing",), says="tool response"),
     "counts": Outcome(),
@@ -282,8 +284,8 @@ def replayed(handler: str, name: str, session: Path = WEATHER, timeout_s: float 
 @pytest.mark.parametrize("handler", sorted(OUTCOMES))
 def test_replay_says_what_is_wrong_with_a_handler(handler: str) -> None:
     """Replay names the handler's one fault by its kind, and passes where there is none."""
-    if handler == "listens" and importlib.util.find_spec("hume.core.events") is None:
-        pytest.skip("the SDK has start_listening from 0.13 on")
+    if handler in ("listens", "careful") and importlib.util.find_spec("hume.core.events") is None:
+        pytest.skip("the SDK has start_listening and send_publish from 0.13 on")
     expected = OUTCOMES[handler]
     result = replayed(handler, expected.name, expected.session, expected.timeout_s)
     kinds = tuple(deviation.kind for deviation in result.verdict.deviations)
@@ -291,6 +293,18 @@ def test_replay_says_what_is_wrong_with_a_handler(handler: str) -> None:
     fails = [kind for kind in expected.findings if FINDINGS[kind].severity == ERROR]
     assert result.exit_code == (1 if expected.deviations or fails else 0)
     assert expected.says in "\n".join(result.lines())
+
+
+@pytest.mark.parametrize("session", ["demo", "failing"])
+def test_the_careful_handler_cares_for_what_fails(session: str, tmp_path: Path) -> None:
+    """It passes where the user interrupts, and where a call can only be answered with an error and the service tells of one of its own."""
+    write_session(tmp_path / "failing", script("make_failing").session(), EVI)
+    folder = DEMO if session == "demo" else tmp_path / "failing"
+    assert [str(problem) for problem in check_folder(folder, EVI)] == []
+    result = replayed("careful", "App", folder)
+    assert result.passed, "\n".join(result.lines())
+    kinds = {EVI.read(event.kind, event.frame).type for event in read_session(folder).events if isinstance(event, (Received, Sent))}
+    assert kinds >= ({"user_interruption"} if session == "demo" else {"tool_error", "error"})
 
 
 @pytest.mark.parametrize("handler", sorted(REFUSED))
@@ -335,7 +349,17 @@ def test_every_handler_is_in_a_table() -> None:
     """No handler lies about untested, each says in its first line what it is, and a broken one that it is broken."""
     assert {path.stem for path in HANDLERS.glob("*.py")} == {*OUTCOMES, *REFUSED}
     broken = {path.stem for path in HANDLERS.glob("*.py") if path.read_text(encoding="utf-8").startswith('"""Broken: ')}
-    assert broken == {*OUTCOMES, *REFUSED} - {"weather", "listen", "guide", "iterates", "receives", "listens", "counts", "softer"}
+    assert broken == {*OUTCOMES, *REFUSED} - {
+        "weather",
+        "listen",
+        "guide",
+        "iterates",
+        "receives",
+        "listens",
+        "counts",
+        "softer",
+        "careful",
+    }
 
 
 # Told of the recording, of another thread's doing, of short replies, of a process that is gone and of a machine.
