@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from evi_harness.live.conformance import check_carrier
     from evi_harness.replay.player import Player
     from evi_harness.sdk.callbacks import connect_with_callbacks
+    from evi_harness.sdk.connection import websocket_of
     from evi_harness.sdk.interface import WebSocketInterface
     from evi_harness.session.events import Frame
     from evi_harness.session.header import Header
@@ -79,6 +80,7 @@ __all__ = [
     "load_session",
     "record",
     "replay_session",
+    "websocket_of",
 ]
 
 # Name → the module that defines it.
@@ -100,6 +102,7 @@ EXPORTS: Dict[str, str] = {
     "load_session": "evi_harness.harness.sessions",
     "record": "evi_harness.harness.recording",
     "replay_session": "evi_harness.harness.replay",
+    "websocket_of": "evi_harness.sdk.connection",
 }
 
 

@@ -33,6 +33,7 @@ PUBLIC = [
     "load_session",
     "record",
     "replay_session",
+    "websocket_of",
 ]
 
 HEAVY = ["hume", "aiohttp", "msgspec", "numpy", "click", "asyncio", "soundfile", "websockets"]

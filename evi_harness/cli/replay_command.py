@@ -179,9 +179,9 @@ def command(
     """Replay SESSIONs to a handler, through the installed SDK.
 
     A SESSION is a session folder, or a folder of them. The handler is a function on_message(message) or on_message(message, stream);
-    an object or a class with any of on_message, set_socket, on_open, on_close and on_error, as in Hume's quickstart; a coroutine
-    function main(socket) that reads the connection by itself; or a function that returns one of these. Without one, the built-in
-    handler prints the transcript with the strongest emotions.
+    an object or a class with any of on_message, set_socket, on_open, on_close and on_error, as in Hume's quickstart; a function
+    main(socket) or main(socket, stream) that reads the connection itself; or a function that returns one of these. Without one, the
+    built-in handler prints the transcript with the strongest emotions.
 
     Exits with 0 if every recording is whole, every replay is as recorded, or as accepted with --update, nothing is wrong and every gate
     holds, with 1 if not, and with 4 if a gate cannot be decided.

@@ -408,12 +408,9 @@ class _FolderWriter:
 
 
 def _connection(socket: Any) -> Any:
-    if is_tappable(socket):
-        return socket
-    try:
+    found = None
+    with suppress(SdkError, UsageError):
         found = websocket_of(socket)
-    except SdkError:
-        found = None
     if found is None or not is_tappable(found):
         kind = f"{type(socket).__module__}.{type(socket).__qualname__}"
         raise UsageError(

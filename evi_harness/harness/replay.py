@@ -162,9 +162,9 @@ def replay_session(
         session: A session, or its folder.
         handler: None for the built-in handler, which prints a transcript and leaves what the app sent to the recording; ``"recorded"`` for
             the null test, in which the recording meets itself; a SPEC (``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME``); or a function
-            ``on_message(message)`` or ``on_message(message, stream)``, an object of the quickstart's shape, a coroutine function that
-            takes the connection, a class of such objects, or a function that returns one of these. docs/replay.md says who sends the
-            user's audio. The connection is closed when the recorded app closed it.
+            ``on_message(message)`` or ``on_message(message, stream)``, a function ``main(socket)`` or ``main(socket, stream)`` that reads
+            the connection itself, an object of the quickstart's shape, a class of such objects, or a function that returns one of these.
+            docs/replay.md says who sends the user's audio. The connection is closed when the recorded app closed it.
         arguments: What the handler's class or function takes besides, by name.
         clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a process of its own.
         upgrade: Add to old messages what the installed SDK requires; reported.

@@ -230,7 +230,7 @@ class _Run:
             with on_behalf(name):
                 await call(main, socket)
             error: Optional[BaseException] = None
-        except StuckError:
+        except (StuckError, NotAHandler):
             raise
         except asyncio.CancelledError as cancelled:
             if getattr(asyncio.current_task(), "was_told", True):

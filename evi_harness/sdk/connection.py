@@ -12,7 +12,8 @@ import inspect
 from contextlib import asynccontextmanager
 from typing import Any, AsyncIterator, Callable, Mapping
 
-from evi_harness.errors import SdkError
+from evi_harness.errors import SdkError, UsageError
+from evi_harness.live.tap import is_tappable
 from evi_harness.sdk.version import import_sdk
 
 __all__ = ["client_for", "open_chat", "websocket_of"]
@@ -48,17 +49,30 @@ async def open_chat(base_url: str, *, api_key: str, options: Mapping[str, Any]) 
 
 
 def websocket_of(socket: Any) -> Any:
-    """The connection of the websockets library below the SDK's connection object.
+    """The connection of the websockets library below the SDK's connection object: for code that reads and sends frames itself.
+
+    ``async for frame in websocket_of(socket)`` gives the service's messages as they came, and ``send`` sends text or bytes as they are,
+    on every supported SDK. In a replay and in a recording they are seen there as they are on the SDK's object. Read on one of the two
+    alone: a message that one of them has taken does not come to the other.
+
+    Args:
+        socket: What ``chat.connect`` of the SDK gives, asynchronous or synchronous; a connection of the websockets library is given back.
 
     Raises:
+        UsageError: It is neither.
         SdkError: The installed SDK is not as known.
     """
+    if is_tappable(socket):
+        return socket
     # ``websocket`` up to 0.12.1, ``_websocket`` since.
     for name in ("_websocket", "websocket"):
         found = getattr(socket, name, None)
         if found is not None:
             return found
-    raise SdkError(f"no WebSocket found in {type(socket).__name__}", hint="Report the version of hume that you use.")
+    kind = f"{type(socket).__module__}.{type(socket).__qualname__}"
+    if kind.startswith("hume."):
+        raise SdkError(f"no WebSocket found in {kind}", hint="Report the version of hume that you use.")
+    raise UsageError(f"{kind} is no connection", hint="Give what the SDK's chat.connect gives, such as the socket of main(socket).")
 
 
 def client_for(base_url: str, api_key: str, httpx_client: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""The forms that a developer's handler comes in, made one: callbacks as Hume's guide has them, or a coroutine that takes the connection.
+"""The forms that a developer's handler comes in, made one: callbacks as Hume's guide has them, or a function that takes the connection.
 
 Rules of living here: a handler may be sync or async and may have any of the callbacks; what is no handler is told what would be one.
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import traceback
 import typing
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 from evi_harness.errors import HandlerError, NotAHandler
 from evi_harness.live.ending import UsersInterrupt
+from evi_harness.sdk.first_parameter import CONNECTION, WEBSOCKET, is_a_use, parameters_of, taken_first, unwrapped
 from evi_harness.sdk.version import import_sdk
 
 __all__ = ["Callbacks", "call", "callbacks_of"]
@@ -28,17 +30,14 @@ _CALLS = {
     "on_error": "on_error(error)",
 }
 
-# What the one parameter of a coroutine is called, or the last word of its name, where that is the connection and not a message.
-_CONNECTIONS = frozenset({"socket", "websocket", "ws", "connection", "conn", "chat"})
-# And how its type may be called: the SDK's own name for it, by version.
-_CONNECTION_TYPES = ("ChatSocketClient", "ChatWebsocketConnection")
-
 _WHAT_WOULD_BE = """A handler is one of these, or a class of such objects, or a function without parameters that returns one:
   a function on_message(message), or on_message(message, stream): what it puts into the stream is played
   an object with any of set_socket(socket), on_open(), on_message(message), on_close(), on_error(error), as in Hume's quickstart
-  a coroutine function that takes the connection, async def main(socket), and reads it by itself
-Each but the last may be async. What a class or a function takes besides is given with --arg KEY=VALUE.
+  a function that takes the connection, async def main(socket) or main(socket, stream), and reads it by itself
+Callbacks may be async. What a class or a function takes besides is given with --arg KEY=VALUE.
 A class is looked at before it is built: where only its objects have the callbacks, name a function that returns one."""
+
+_NAME_THE_CONNECTION = "Call its first parameter socket, or annotate it with the SDK's class, as in async def main(socket)."
 
 # What the parameter of a message may be called, where nothing but its name tells.
 _MESSAGES = ("message", "msg", "event")
@@ -62,8 +61,9 @@ class Callbacks:
         on_open: Called when the connection is open.
         on_close: Called when the connection is closed.
         on_error: Called with an exception that ``on_message`` raised.
-        owner: The object whose callbacks these are; None where a function is all there is.
-        main: A coroutine function that takes the SDK's connection and reads it by itself; then there are no callbacks.
+        owner: What has the ``byte_strs``: the object whose callbacks these are, or the stream that a function gets; None where there is
+            neither.
+        main: A function that takes the SDK's connection and reads it by itself, awaited; then there are no callbacks.
     """
 
     name: str
@@ -94,10 +94,9 @@ def callbacks_of(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHIN
     """Make callbacks of whatever a SPEC names.
 
     Args:
-        handler: A function of a message, or of a message and a stream; a coroutine function that takes the connection; an object with
-            callbacks; a class of such objects; or a function without parameters that returns one of these. Classes are built and such
-            functions are called here, so call this inside the running loop: on Python 3.9 a queue belongs to the loop that runs when it
-            is made.
+        handler: A function of a message or of the connection, alone or with a stream; an object with callbacks; a class of such objects;
+            or a function without parameters that returns one of these. Classes are built and such functions are called here, so call
+            this inside the running loop: on Python 3.9 a queue belongs to the loop that runs when it is made.
         name: What to call it.
         arguments: What a class or a function takes besides, by name.
 
@@ -143,60 +142,124 @@ def _of_object(thing: Any, name: str) -> Callbacks:
 
 
 def _of_function(function: Callable[..., Any], name: str) -> Callbacks:
+    first = taken_first(function)
+    _refuse_what_cannot_run(function, name, first)
+    if first == CONNECTION:
+        return _of_main(function, name)
     if _takes(function, 1):
-        return Callbacks(name, main=function) if _takes_connection(function) else Callbacks(name, on_message=_hearing(function, name))
+        return Callbacks(name, on_message=_hearing(function, name))
     if _takes(function, 2):
-        streaming = _Streaming(_hearing(function, name))
-        return Callbacks(name, on_message=streaming.on_message, owner=streaming)
+        streaming = _Streaming()
+        return Callbacks(name, on_message=streaming.given_to(_hearing(function, name), "on_message"), owner=streaming)
     raise NotAHandler(f"{name} is no handler: it is {_kind(function)}", hint=_WHAT_WOULD_BE)
 
 
+def _of_main(function: Callable[..., Any], name: str) -> Callbacks:
+    if _takes(function, 1):
+        return Callbacks(name, main=_conversing(function, name))
+    if _takes(function, 2):
+        streaming = _Streaming()
+        return Callbacks(name, main=streaming.given_to(_conversing(function, name), "main"), owner=streaming)
+    more = ", ".join(list(parameters_of(function) or ())[1:])
+    what = f"{name} takes the connection and more than a stream besides: {more}"
+    raise NotAHandler(what, hint="What it takes besides needs a default, or is given with --arg KEY=VALUE.")
+
+
+def _refuse_what_cannot_run(function: Callable[..., Any], name: str, first: Optional[str]) -> None:
+    """Refuse what could be called as a handler and would do nothing, or not what it is meant to."""
+    plain, bound = unwrapped(function)
+    if first == WEBSOCKET:
+        hint = "async def main(socket): await it(evi_harness.websocket_of(socket)) gives it what it takes; docs/guide.md has an example."
+        raise NotAHandler(f"{name} takes a connection of the websockets library, and a handler gets the SDK's", hint=hint)
+    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        raise NotAHandler(f"{name} has a yield, so calling it runs nothing of it", hint=_WHAT_WOULD_BE)
+    if bound is None and next(iter(parameters_of(function) or ()), None) == "self":
+        hint = "Name its class; or a method of an object that is built: APP.METHOD of an APP in your file, or a function that returns it."
+        raise NotAHandler(f"{name} is a method of a class, and there is no object that it could be called on", hint=hint)
+
+
+def _conversing(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A function that takes the connection; where it returns at once it cannot have read it, and says so."""
+
+    async def conversing(*args: Any) -> Any:
+        result = function(*args)
+        if inspect.isawaitable(result):
+            return await result
+        if _is_handler(result):
+            raise _maker(function, name, "returned a handler when it was given the connection")
+        raise NotAHandler(f"{name} takes the connection and returned without reading it", hint="Make it async def main(socket).")
+
+    return _named_like(function, conversing, "main")
+
+
 def _hearing(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """A function of a message; where it returns a handler it is no such thing, and says so."""
+    """A function of a message; where it returns a handler, or takes the message for the connection, it is no such thing, and says so."""
 
     def checked(result: Any) -> Any:
         if _is_handler(result):
             raise _maker(function, name, "returned a handler when it was given a message")
         return result
 
-    async def awaited(result: Any) -> Any:
-        return checked(await result)
+    async def awaited(result: Any, message: Any) -> Any:
+        try:
+            return checked(await result)
+        except (AttributeError, TypeError) as error:
+            if _takes_for_connection(error, message):
+                what = f"{name} was given a message, and takes it for the connection: {error}"
+                raise NotAHandler(what, hint=_NAME_THE_CONNECTION) from error
+            raise
 
     def hearing(*args: Any) -> Any:
         result = function(*args)
-        return awaited(result) if inspect.isawaitable(result) else checked(result)
+        return awaited(result, args[0]) if inspect.isawaitable(result) else checked(result)
 
-    # Notes call a callback by its name, and say where it is defined.
-    hearing.__name__ = getattr(function, "__name__", "on_message")
-    hearing.__wrapped__ = function  # type: ignore[attr-defined]
-    return hearing
+    return _named_like(function, hearing, "on_message")
+
+
+def _takes_for_connection(error: Exception, message: Any) -> bool:
+    """Whether an exception says that something was wanted of a message which only the connection has."""
+    kind = re.escape(type(message).__name__)
+    missing = re.match(rf"'{kind}' object has no attribute '(\w+)'", str(error))
+    if missing is not None:
+        return is_a_use(missing[1])
+    return re.match(rf"'async for' requires an object with __aiter__ method, got {kind}$", str(error)) is not None
+
+
+def _named_like(function: Callable[..., Any], around: Callable[..., Any], otherwise: str) -> Callable[..., Any]:
+    """What calls a function: notes call a callback by its name, and say where it is defined."""
+    around.__name__ = getattr(function, "__name__", otherwise)
+    around.__wrapped__ = function  # type: ignore[attr-defined]
+    return around
 
 
 def _is_handler(result: Any) -> bool:
     """Whether what a function returned for a message can be nothing but a handler. Asked is its class: a mock has every attribute."""
     kind = result if inspect.isclass(result) else type(result)
-    return any(callable(getattr(kind, method, None)) for method in ("on_message", "set_socket")) or _takes_connection(result)
+    has_callbacks = any(callable(getattr(kind, method, None)) for method in ("on_message", "set_socket"))
+    return has_callbacks or (_is_async(result) and taken_first(result) == CONNECTION)
 
 
 class _Streaming:
-    """A function of a message and a stream, as an object with callbacks.
+    """What has the stream that a function gets besides, as an object with callbacks has its own."""
 
-    Args:
-        function: The function.
-    """
-
-    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+    def __init__(self) -> None:
         import_sdk()
         from hume import Stream
 
-        stream: Any = Stream.new()
+        self.byte_strs: Any = Stream.new()
 
-        def on_message(message: Any) -> Any:
-            return function(message, stream)
+    def given_to(self, function: Callable[..., Any], otherwise: str) -> Callable[..., Any]:
+        """A function of one argument less.
 
-        on_message.__wrapped__ = function  # type: ignore[attr-defined]
-        self.byte_strs = stream
-        self.on_message: Callable[[Any], Any] = on_message
+        Args:
+            function: A function of something and a stream.
+            otherwise: What to call it where it has no name.
+        """
+
+        def given(*args: Any) -> Any:
+            return function(*args, self.byte_strs)
+
+        return _named_like(function, given, otherwise)
 
 
 def _has_callbacks(handler: Any) -> bool:
@@ -210,7 +273,7 @@ def _is_callable_class(handler: Any) -> bool:
 
 def _is_factory(function: Callable[..., Any], arguments: Mapping[str, Any]) -> bool:
     """Whether a function is called to get the handler: it wants nothing but what it is given."""
-    parameters = _parameters(function)
+    parameters = parameters_of(function)
     if parameters is None or _is_async(function):
         return False
     left = [one for one in parameters.values() if one.name not in arguments]
@@ -227,7 +290,7 @@ def _is_wanted(parameter: inspect.Parameter) -> bool:
 
 def _refuse_maker(function: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> None:
     """Refuse a function that makes a handler and is not given all that it takes, where its arguments or annotations tell."""
-    parameters = list((_parameters(function) or {}).values())
+    parameters = list((parameters_of(function) or {}).values())
     if not parameters or _is_async(function):
         return
     first = parameters[0]
@@ -251,26 +314,14 @@ def _maker(function: Callable[..., Any], name: str, why: str, arguments: Mapping
     """The error for a function that makes a handler, where it would be taken for one, or was."""
     if _is_async(function):
         return NotAHandler(f"{name} {why}", hint="A function that makes a handler is not async.")
-    parameters = (_parameters(function) or {}).values()
+    parameters = (parameters_of(function) or {}).values()
     left = [one.name for one in parameters if one.kind in _NAMED and _is_wanted(one) and one.name not in arguments]
     give = "".join(f" --arg {one}=VALUE" for one in left)
     return NotAHandler(f"{name} {why}", hint=f"A function that makes a handler gets what it takes with{give or ' --arg KEY=VALUE'}.")
 
 
-def _takes_connection(function: Callable[..., Any]) -> bool:
-    """Whether an async function takes the connection and not a message: by the name of its parameter, or by its annotation."""
-    parameters = _parameters(function)
-    if not parameters or not _is_async(function):
-        return False
-    first = next(iter(parameters.values()))
-    annotation = getattr(first.annotation, "__name__", str(first.annotation))
-    return first.name.rpartition("_")[2].lower() in _CONNECTIONS or annotation.endswith(_CONNECTION_TYPES)
-
-
 def _is_async(function: Any) -> bool:
-    while isinstance(function, functools.partial):
-        function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    return inspect.iscoroutinefunction(unwrapped(function)[0])
 
 
 def _with(arguments: Mapping[str, Any], function: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -297,7 +348,7 @@ def _built(handler: Callable[..., Any], name: str, arguments: Mapping[str, Any])
 
 
 def _check_arguments(function: Any, name: str, arguments: Mapping[str, Any], n_given: int = 0) -> None:
-    parameters = _parameters(function)
+    parameters = parameters_of(function)
     if parameters is None or any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         return
     left = list(parameters.values())[n_given:]
@@ -306,14 +357,6 @@ def _check_arguments(function: Any, name: str, arguments: Mapping[str, Any], n_g
     if unknown:
         takes = f"It takes: {', '.join(named)}." if named else "It takes none."
         raise NotAHandler(f"{name} takes no argument {', '.join(unknown)}", hint=takes)
-
-
-def _parameters(function: Any) -> Optional[Dict[str, inspect.Parameter]]:
-    try:
-        return dict(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        # Written in C, it may say nothing of itself.
-        return None
 
 
 def _place(error: BaseException) -> Optional[str]:

@@ -356,3 +356,31 @@ def test_what_the_user_side_decides_is_sent():
     events = run(Logs(), (0, CHAT), user=user)
     assert [(event.at_ns, event.frame.payload) for event in events if event.kind == "sent"] == [(100 * MS, b"first"), (200 * MS, b"second")]
     assert [(event.by, event.code, event.reason) for event in events if event.kind == "closed"] == [("app", 4001, "done")]
+
+
+def test_a_main_that_takes_a_stream_is_given_it():
+    """What it puts there is what is played."""
+
+    async def listen(socket, stream):
+        async for message in socket:
+            await stream.put(message.type.encode())
+
+    handed = []
+
+    async def main(loop):
+        journal = Journal(loop)
+        script = Script((0, CHAT), (10, END), (20, Close(1000)))
+        server = ChatServer(lambda _: script, clock=loop, chat_paths=EVI.chat_paths, journal_for=lambda _: journal)
+        async with VirtualCarrier(loop, server) as carrier:
+            app = App(carrier.url, callbacks_of(listen, "listen"), Script(), journal, loop)
+            await run_app(app)
+            handed.extend(one.samples for one in app.handed.items)
+
+    run_virtual(main)
+    assert handed == [b"chat_metadata", b"assistant_end"]
+
+
+def test_a_main_that_returns_at_once_is_no_handler():
+    """It is an error of usage, and no finding."""
+    with pytest.raises(NotAHandler, match="returned without reading it"):
+        run(lambda socket: None, (0, CHAT), (20, Close(1000)))

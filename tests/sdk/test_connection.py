@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 
 import pytest
 
-from evi_harness.errors import SdkError
+from evi_harness.errors import SdkError, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.live.carrier import VirtualCarrier
 from evi_harness.live.server import ChatServer
@@ -72,10 +71,23 @@ def test_the_websocket_below_the_sdk_is_found():
     assert [event.frame.payload for event in events if event.kind == "sent"] == [b"\x00\x01"]
 
 
-def test_an_sdk_that_is_not_as_known_is_told():
-    """The error says what to do, and shows nothing of the object."""
-    with pytest.raises(SdkError, match="no WebSocket found in SimpleNamespace"):
-        websocket_of(SimpleNamespace())
+def test_a_connection_of_websockets_is_its_own():
+    """So that code which opens its own connection can share what reads it with a handler."""
+
+    async def client(socket):
+        websocket = websocket_of(socket)
+        return websocket_of(websocket) is websocket
+
+    assert opened(Service(), client)[0] is True
+
+
+@pytest.mark.parametrize(("module", "error"), [("hume.empathic_voice.chat", SdkError), ("somebody.elses", UsageError)])
+def test_what_has_no_websocket_is_told(module, error):
+    """An SDK that is not as known, or no connection at all; nothing of the object is shown."""
+    thing = type("Socket", (), {"__module__": module, "__repr__": lambda self: "made-up-key"})()
+    with pytest.raises(error, match=rf"{module}\.Socket") as raised:
+        websocket_of(thing)
+    assert "made-up-key" not in str(raised.value)
 
 
 def test_what_refuses_the_connection_comes_out():

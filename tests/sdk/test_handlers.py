@@ -100,6 +100,46 @@ async def annotated(it: AsyncChatSocketClient):  # noqa: F821 - an annotation ne
     """By its annotation."""
 
 
+async def listen(socket, stream):
+    """Takes the connection and a stream."""
+    stream.queue.put_nowait(socket)
+
+
+async def reads(link):
+    """By how it uses what it takes."""
+    async for _ in link:
+        pass
+
+
+def decorated(function):
+    """A decorator that is not async."""
+
+    @functools.wraps(function)
+    def around(*args):
+        return function(*args)
+
+    return around
+
+
+class Service:
+    """Methods of an object."""
+
+    async def run(self, socket):
+        self.seen = socket
+
+    async def each(self, message):
+        self.seen = message
+
+
+def closure(phone):
+    """Makes a function that takes the connection."""
+
+    async def bridge(line):
+        phone.append(await line.recv())
+
+    return bridge
+
+
 class WithArguments(OnlyMessage):
     def __init__(self, place, unit="C"):
         self.place, self.unit = place, unit
@@ -149,6 +189,17 @@ def in_a_loop(handler, name):
         (annotated, {"main"}),
         (functools.partial(app, place="Rome"), {"main"}),
         (AsyncCalled, {"main"}),
+        (listen, {"main"}),
+        (reads, {"main"}),
+        (decorated(reads), {"main"}),
+        (closure([]), {"main"}),
+        (functools.partial(listen, stream=1), {"main"}),
+        (Service().run, {"main"}),
+        (Service().each, {"on_message"}),
+        (functools.partial(Service().run), {"main"}),
+        (lambda socket: app(socket, "Rome"), {"main"}),
+        (lambda: Service().run, {"main"}),
+        (lambda: closure([]), {"main"}),
         (lambda: function, {"on_message"}),
         (lambda: app, {"main"}),
         (lambda: OnlyMessage, {"on_message"}),
@@ -183,6 +234,17 @@ def test_a_second_parameter_is_the_stream_that_is_played():
         return await callbacks.byte_strs.queue.get()
 
     assert asyncio.run(main()) == b"audio"
+
+
+def test_a_second_parameter_behind_the_connection_is_that_stream_too():
+    """It has something to be played, so it does not only hear."""
+
+    async def main():
+        callbacks = callbacks_of(listen, "it")
+        await call(callbacks.main, b"audio")
+        return callbacks.main.__name__, callbacks.only_hears, await callbacks.byte_strs.queue.get()
+
+    assert asyncio.run(main()) == ("listen", False, b"audio")
 
 
 class HasNone(OnlyMessage):
@@ -300,6 +362,79 @@ def test_a_function_that_returns_a_handler_for_a_message_makes_handlers(handler,
     with pytest.raises(NotAHandler, match="it returned a handler when it was given a message") as raised:
         asyncio.run(main())
     assert hint in str(raised.value)
+
+
+async def yields(socket):
+    """An asynchronous generator: calling it runs nothing."""
+    async for message in socket:
+        yield message
+
+
+def yields_too(message):
+    """A generator."""
+    yield message
+
+
+async def takes_more(socket, stream, phone):
+    """More than anybody gives it."""
+
+
+async def of_websockets(websocket: websockets.ClientConnection):  # noqa: F821 - an annotation need not be imported
+    """A client of the websockets library."""
+
+
+@pytest.mark.parametrize(
+    ("handler", "says"),
+    [
+        (yields, "it has a yield"),
+        (yields_too, "it has a yield"),
+        (takes_more, "more than a stream besides: stream, phone(?s:.*)--arg KEY=VALUE"),
+        (of_websockets, r"websockets library, and a handler gets the SDK's(?s:.*)evi_harness\.websocket_of\(socket\)"),
+        (Service.run, "it is a method of a class(?s:.*)Name its class"),
+        (Service.each, "it is a method of a class"),
+    ],
+)
+def test_what_would_do_nothing_or_something_else_is_refused_before_anything_runs(handler, says):
+    """With what it would have to be."""
+    with pytest.raises(NotAHandler, match=says):
+        in_a_loop(handler, "it")
+
+
+def without_its_source(text):
+    """A function whose source cannot be had, as after ``python -c``."""
+    names = {}
+    exec(compile(text, "<text>", "exec"), names)
+    return names["it"]
+
+
+@pytest.mark.parametrize("use", ["async for _ in it: pass", "await it.recv()", "await it.send_publish(5)"])
+def test_a_message_that_is_taken_for_the_connection_is_told(use):
+    """Where nothing tells before it runs: at the first message, with what would tell."""
+    handler = without_its_source(f"async def it(it):\n    {use}\n")
+    message = type("ChatMetadata", (), {})()
+    with pytest.raises(NotAHandler, match=r"it was given a message, and takes it for the connection(?s:.*)Call its first parameter socket"):
+        asyncio.run(call(callbacks_of(handler, "it").on_message, message))
+
+
+@pytest.mark.parametrize("fails", ["it.speech", "len(it)", "[].recv", "None.send_publish"])
+def test_what_else_fails_for_a_message_is_the_handlers_own(fails):
+    """An attribute that neither has, or of another object."""
+    handler = without_its_source(f"async def it(it):\n    {fails}\n")
+    with pytest.raises((AttributeError, TypeError)):
+        asyncio.run(call(callbacks_of(handler, "it").on_message, type("ChatMetadata", (), {})()))
+
+
+@pytest.mark.parametrize(
+    ("handler", "says"),
+    [
+        (lambda socket: None, "it takes the connection and returned without reading it"),
+        (lambda socket: OnlyMessage(), "it returned a handler when it was given the connection"),
+    ],
+)
+def test_a_function_that_takes_the_connection_and_does_not_read_it_is_told(handler, says):
+    """When it has returned."""
+    with pytest.raises(NotAHandler, match=says):
+        asyncio.run(call(callbacks_of(handler, "it").main, "socket"))
 
 
 @pytest.mark.parametrize("result", [None, 5, [], unittest.mock.MagicMock(), unittest.mock.AsyncMock(), print, function, dict])
