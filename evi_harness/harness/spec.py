@@ -1,13 +1,15 @@
 """From a SPEC to the thing it names: ``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME``.
 
-Rules of living here: imports happen when and where the caller says (inside the running loop, for a replay). A file is run anew for each
-call, so that two runs of one handler do not share what its module keeps; a module of a package is imported once, as Python does.
+Rules of living here: imports happen when and where the caller says (inside the running loop, for a replay). A script is run anew for each
+call; a file of a package is imported as the module that it is, once, as Python does. ``restored_process`` forgets both, so that two runs of
+one handler do not share what its modules keep.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -15,7 +17,10 @@ from types import ModuleType
 from typing import Any, Optional, Tuple
 
 from evi_harness.errors import HandlerError, SpecError
+from evi_harness.harness.packages import Membership, membership_of
+from evi_harness.harness.unguarded import refused_run, unguarded_run
 from evi_harness.live.ending import UsersInterrupt
+from evi_harness.live.process_state import forget_modules_of
 from evi_harness.sdk.version import installed_version
 
 __all__ = ["load", "split_spec"]
@@ -70,14 +75,22 @@ def _names(thing: Any) -> str:
 
 
 def _file(place: str) -> ModuleType:
-    path = Path(place)
-    if not _is_file(path):
+    if not _is_file(Path(place)):
         raise HandlerError(f"{place} is not there", hint=f"The current folder is {Path.cwd()}.")
-    # A script finds its siblings, as under "python FILE.py".
-    _put_first(str(path.resolve().parent))
-    name = _free_name(path)
     # As a whole name: Python 3.9 would keep a relative one, and its code then says nothing of where it stands.
-    spec = importlib.util.spec_from_file_location(name, path.absolute())
+    path = Path(os.path.normpath(Path.cwd() / place))
+    refused = unguarded_run(path, place)
+    if refused is not None:
+        raise refused
+    membership = membership_of(path)
+    return _script(path, place) if membership is None else _in_package(path, membership, place)
+
+
+def _script(path: Path, place: str) -> ModuleType:
+    # A script finds its siblings, as under "python FILE.py".
+    _put_first(str(path.parent.resolve()))
+    name = _free_name(path)
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise HandlerError(f"{place} cannot be imported as a Python file")
     module = importlib.util.module_from_spec(spec)
@@ -89,6 +102,20 @@ def _file(place: str) -> ModuleType:
         if not isinstance(error, UsersInterrupt):
             raise _failed(place, error) from error
         raise
+    return module
+
+
+def _in_package(path: Path, membership: Membership, place: str) -> ModuleType:
+    name, root = membership.name, membership.root
+    if name not in sys.modules:
+        _put_first(str(root), though_known=True)
+        # A folder that was looked into a moment ago may have more in it by now.
+        importlib.invalidate_caches()
+    module = _imported(name, place)
+    if not _is_of(module, path):
+        there = getattr(module, "__file__", None) or "elsewhere"
+        what = f"{place} is the module {name} by the folders that it is in, and that is another file already: {there}"
+        raise HandlerError(what, hint="Rename its package, or run it where the other one is not imported.")
     return module
 
 
@@ -115,16 +142,27 @@ def _is_file(path: Path) -> bool:
 
 def _module(place: str) -> ModuleType:
     _put_first(str(Path.cwd()))
+    return _imported(place, place)
+
+
+def _imported(name: str, place: str) -> ModuleType:
     try:
-        return importlib.import_module(place)
+        return importlib.import_module(name)
     except UsersInterrupt:
         raise
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise _failed(place, error) from error
 
 
-def _put_first(folder: str) -> None:
-    if folder not in sys.path:
+def _put_first(folder: str, *, though_known: bool = False) -> None:
+    """Have modules looked for in a folder first, and forgotten behind the run that they are loaded in.
+
+    Args:
+        folder: The folder.
+        though_known: Whether it comes first also where it is looked into already, behind others.
+    """
+    forget_modules_of(folder)
+    if folder not in sys.path or (though_known and sys.path[0] != folder):
         sys.path.insert(0, folder)
 
 
@@ -132,6 +170,9 @@ _NOT_THE_DEVELOPERS = ("<frozen", __file__, str(importlib.__file__))
 
 
 def _failed(place: str, error: BaseException) -> HandlerError:
+    refused = refused_run(place, error)
+    if refused is not None:
+        return refused
     where: Optional[str]
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno}"
@@ -141,10 +182,12 @@ def _failed(place: str, error: BaseException) -> HandlerError:
         where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
     what = (error.msg if isinstance(error, SyntaxError) else str(error)) or "no further word"
     # What stands in Hume's guide has moved from one version to the next.
-    is_sdks = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "hume"
-    hint = (
-        f"docs/guide.md, Imports, says where hume {installed_version()} has it."
-        if is_sdks
-        else "Import it in Python to see the whole trace."
-    )
+    top = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
+    in_src = Path("src", *place.split(".")).with_suffix(".py")
+    if top == "hume":
+        hint = f"docs/guide.md, Imports, says where hume {installed_version()} has it."
+    elif top and top == place.partition(".")[0] and in_src.is_file():
+        hint = f"{in_src} is there: name it as FILE.py:NAME, install its project, or have src on PYTHONPATH."
+    else:
+        hint = "Import it in Python to see the whole trace."
     return HandlerError(f"{place} does not import: {type(error).__name__}: {what}", where=where, hint=hint)

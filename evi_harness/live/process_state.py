@@ -21,11 +21,11 @@ import warnings
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from evi_harness.live.developers import DEVELOPER, owner
 
-__all__ = ["restored_process"]
+__all__ = ["forget_modules_of", "restored_process"]
 
 _SIGNALS = tuple(map(int, signal.valid_signals()))
 
@@ -35,6 +35,9 @@ _ATTRIBUTES: Tuple[Tuple[Any, str], ...] = (
     (threading, "excepthook"),
     (warnings, "showwarning"),
 )
+
+# The folders that handlers were loaded from, in the order in which they were named.
+_LOADED_FROM: List[str] = []
 
 
 @contextmanager
@@ -172,20 +175,42 @@ def _limits() -> Iterator[None]:
             socket.setdefaulttimeout(timeout_s)
 
 
+def forget_modules_of(folder: str) -> None:
+    """Have what the run loads from a folder forgotten behind it, though the folder was on ``sys.path`` before.
+
+    Args:
+        folder: The folder. What has been loaded from it before the run stays.
+    """
+    _LOADED_FROM.append(folder)
+
+
 @contextmanager
 def _modules() -> Iterator[None]:
-    modules, folders = dict(sys.modules), list(sys.path)
+    modules, folders, n_named = dict(sys.modules), list(sys.path), len(_LOADED_FROM)
     try:
         yield
     finally:
         # The folders that the handler was imported from; what its file is called by others stays for these.
-        found = [folder for folder in sys.path if folder not in folders]
+        found = [*(folder for folder in sys.path if folder not in folders), *_LOADED_FROM[n_named:]]
+        del _LOADED_FROM[n_named:]
         for name, module in list(sys.modules.items()) if found else ():
             if modules.get(name) is not module and _is_below(module, found):
-                if name in modules:
-                    sys.modules[name] = modules[name]
-                else:
-                    del sys.modules[name]
+                _put_back(name, module, modules.get(name))
+
+
+def _put_back(name: str, module: ModuleType, before: Optional[ModuleType]) -> None:
+    """Have a module be again what it was before, if anything; also for the package that it is part of."""
+    package, _, inner = name.rpartition(".")
+    holder = sys.modules.get(package)
+    is_held = vars(holder).get(inner) is module if holder is not None else False
+    if before is not None:
+        sys.modules[name] = before
+    else:
+        del sys.modules[name]
+    if holder is not None and is_held and before is not None:
+        setattr(holder, inner, before)
+    elif holder is not None and is_held:
+        delattr(holder, inner)
 
 
 def _is_below(module: ModuleType, folders: List[str]) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from evi_harness.errors import HandlerError, SpecError
 from evi_harness.harness.spec import load, split_spec
 from evi_harness.live.ending import UsersInterrupt
+from evi_harness.live.process_state import restored_process
 
 
 @pytest.fixture(autouse=True)
@@ -188,3 +190,93 @@ def test_an_import_of_the_guides_that_has_moved(tmp_path, monkeypatch):
             load(f"{name}.py:App")
         hints.append("docs/guide.md, Imports" in str(refused.value))
     assert hints == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "text"),
+    [
+        ("pkg_a/handlers.py", "pkg_a.handlers", "from . import state\nfrom .state import value\n"),
+        ("src/pkg_b/sub/handlers.py", "pkg_b.sub.handlers", "from .. import state\nfrom pkg_b.state import value\n"),
+        ("src/space_c/handlers.py", "space_c.handlers", "from . import state\nimport space_c.state\nvalue = space_c.state.value\n"),
+    ],
+)
+def test_a_file_of_a_package_is_imported_as_part_of_it(file, name, text):
+    """With relative imports, below src, in a namespace package; and once, whoever else imports it."""
+    package = Path(file).parents[name.count(".") - 1]
+    if not name.startswith("space"):
+        for folder in (package, *(one for one in [Path(file).parent] if one != package)):
+            put(folder / "__init__.py", "")
+    put(package / "state.py", "value = 8\n")
+    put(file, f"{text}class App: ...\n")
+    app = load(f"{file}:App")
+    assert (app.__module__, load(f"{file}:value")) == (name, 8)
+    assert load(f"{Path(file).resolve()}:App") is app
+    assert importlib.import_module(name).App is app
+    assert load(f"{name}:App") is app
+    own = [found for found, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(str(Path.cwd()))]
+    assert [found for found in own if found.rpartition(".")[2] == "handlers"] == [name]
+
+
+def test_a_package_itself_is_a_file_too():
+    """Its __init__.py."""
+    put("pkg_d/__init__.py", "from .inner import value\n")
+    put("pkg_d/inner.py", "value = 4\n")
+    assert load("pkg_d/__init__.py:value") == 4
+    assert "pkg_d" in sys.modules
+
+
+def test_a_package_whose_name_another_one_has():
+    """It would be two packages of one name: told, with where the other one is."""
+    put("one/pkg_e/__init__.py", "")
+    put("one/pkg_e/app.py", "")
+    put("two/pkg_e/__init__.py", "")
+    put("two/pkg_e/app.py", "")
+    load("one/pkg_e/app.py:__name__")
+    with pytest.raises(HandlerError, match=r"two/pkg_e/app\.py is the module pkg_e\.app (?s:.*)one/pkg_e/app\.py"):
+        load("two/pkg_e/app.py:__name__")
+
+
+def test_a_package_is_found_before_another_one_of_its_name(monkeypatch):
+    """Though the other one's folder comes first on sys.path: which file is meant has been said."""
+    put("one/pkg_f/__init__.py", "")
+    put("one/pkg_f/app.py", "value = 1\n")
+    put("two/pkg_f/__init__.py", "")
+    put("two/pkg_f/app.py", "value = 2\n")
+    monkeypatch.setattr(sys, "path", [str(Path("one").resolve()), str(Path("two").resolve()), *sys.path])
+    assert load("two/pkg_f/app.py:value") == 2
+
+
+def test_a_module_that_is_below_src_is_named():
+    """Which the current folder does not find."""
+    put("src/pkg_g/app.py", "")
+    with pytest.raises(HandlerError, match=r"src/pkg_g/app\.py is there: name it as FILE\.py:NAME"):
+        load("pkg_g.app:App")
+
+
+def test_what_a_package_fails_with_is_told_with_its_place():
+    """As of a script."""
+    put("pkg_h/__init__.py", "")
+    put("pkg_h/app.py", "\nfrom .gone import x\n")
+    with pytest.raises(HandlerError, match=r"app\.py:2: pkg_h/app\.py does not import: ModuleNotFoundError"):
+        load("pkg_h/app.py:App")
+
+
+def test_each_run_imports_a_package_anew_and_leaves_what_was_there(monkeypatch):
+    """Though its folder is on sys.path, as in a test run; what somebody has imported before stays theirs, and is what the run gets."""
+    monkeypatch.syspath_prepend(str(Path("src").resolve()))
+    put("src/pkg_i/__init__.py", "")
+    put("src/pkg_i/state.py", "kept = []\n")
+    put("src/pkg_i/app.py", "from .state import kept\nkept.append(len(kept))\n")
+    seen = []
+    for _ in range(2):
+        with restored_process():
+            seen.append(load("src/pkg_i/app.py:kept"))
+        assert not [name for name in sys.modules if name.startswith("pkg_i")]
+    assert seen == [[0], [0]]
+    state = importlib.import_module("pkg_i.state")
+    with restored_process():
+        assert load("src/pkg_i/app.py:kept") is state.kept
+    assert sys.modules["pkg_i.state"] is state
+    assert not hasattr(sys.modules["pkg_i"], "app")
+    importlib.import_module("pkg_i.app")
+    assert state.kept == [0, 1]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.live.process_state import restored_process
+from evi_harness.live.process_state import forget_modules_of, restored_process
 
 
 class Policy(asyncio.DefaultEventLoopPolicy):
@@ -135,3 +135,28 @@ def test_beside_the_main_thread():
     thread.start()
     thread.join()
     assert folders == [before]
+
+
+def test_modules_of_a_folder_that_was_named_are_forgotten_too(tmp_path, monkeypatch):
+    """Though it was on ``sys.path`` before; what was loaded from it before comes back, also as an attribute of its package."""
+    package = tmp_path / "package_of_a_handler"
+    package.mkdir()
+    for name in ("__init__", "old", "new"):
+        (package / f"{name}.py").write_text("", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    holder, old = import_module(package.name), import_module(f"{package.name}.old")
+    with restored_process():
+        forget_modules_of(str(tmp_path))
+        del sys.modules[f"{package.name}.old"]
+        assert import_module(f"{package.name}.old") is not old
+        import_module(f"{package.name}.new")
+    assert sys.modules[f"{package.name}.old"] is old
+    assert holder.old is old
+    assert not hasattr(holder, "new")
+    assert f"{package.name}.new" not in sys.modules
+    # What was named for one run holds for that alone.
+    with restored_process():
+        import_module(f"{package.name}.new")
+    assert f"{package.name}.new" in sys.modules
+    for name in (package.name, f"{package.name}.old", f"{package.name}.new"):
+        del sys.modules[name]
