@@ -145,7 +145,8 @@ def evi_replay(request: pytest.FixtureRequest, evi_session_folder: Path) -> Repl
     """Replays the session: ``evi_replay(MyHandler).assert_passed()``, in a test of either kind."""
     from evi_harness.harness.testing import Replayer
 
-    return Replayer(evi_session_folder, _defaults(request.node), _keeper(request.node), test=request.node.nodeid)
+    node = request.node
+    return Replayer(evi_session_folder, _defaults(node), _keeper(node), test=node.nodeid, places=_places(node))
 
 
 @pytest.fixture
@@ -474,5 +475,5 @@ def _path(mark: pytest.Mark) -> str:
 
 
 def _places(item: Any) -> Sequence[Path]:
-    """What the paths of a test's marks are relative to."""
+    """What the paths of a test are relative to: those of its marks, and the file of a handler."""
     return item.path.parent, item.config.rootpath

@@ -307,6 +307,104 @@ def test_not_about_a_session():
     assert re.findall(r"test_several\[(.*?)\]", said(result)) == ["here", "typed"]
 
 
+def test_a_handlers_file_is_relative_to_the_test_s_file_first(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the session of the mark is, wherever pytest was started; what is nowhere is told with each place, and what is no SPEC as ever."""
+    inner = pytester.path / "inner"
+    inner.mkdir()
+    (inner / "wrong_answer.py").write_text("from weather import WeatherApp as App\n", encoding="utf-8")
+    (inner / "pkg").mkdir()
+    (inner / "pkg" / "__init__.py").touch()
+    (inner / "pkg" / "app.py").write_text("from .there import App\n", encoding="utf-8")
+    (inner / "pkg" / "there.py").write_text("from weather import WeatherApp as App\n", encoding="utf-8")
+    (inner / "test_handlers.py").write_text(
+        """
+import pytest
+
+pytestmark = pytest.mark.evi_session("sessions/weather")
+
+
+def test_beside(evi_replay):
+    replay = evi_replay("wrong_answer.py:App")
+    replay.assert_passed()
+    assert replay.report.handler.endswith("wrong_answer.py:App")
+
+
+def test_root(evi_replay):
+    evi_replay(handler="weather.py:WeatherApp").assert_passed()
+    assert not evi_replay("never_answers.py:App").passed
+
+
+def test_package(evi_replay):
+    evi_replay("pkg/app.py:App").assert_passed()
+
+
+def test_gone(evi_replay):
+    evi_replay("gone.py:App")
+
+
+def test_no_spec(evi_replay):
+    evi_replay("weather.py")
+""",
+        encoding="utf-8",
+    )
+    for folder in (pytester.path, inner):
+        monkeypatch.chdir(folder)
+        result = run("--rootdir", str(pytester.path), "-c", str(pytester.path / "tox.ini"), str(inner))
+        result.assert_outcomes(passed=3, failed=2)
+        assert re.search(r"there is no file 'gone\.py'\n.*Looked at: .*inner/gone\.py, .*/gone\.py", said(result))
+        assert "'weather.py' is no handler SPEC" in said(result)
+
+
+def test_every_form_of_handler_is_taken(run: Run, pytester: pytest.Pytester) -> None:
+    """A closure, a method of an object, a partial, a coroutine that takes the connection, alone or with a stream."""
+    pytester.makepyfile(
+        """
+        import functools
+
+        import pytest
+        from weather import WeatherApp
+
+
+        async def talk(link, stream, app=None):
+            app = app or WeatherApp()
+            app.set_socket(link)
+            app.byte_strs = stream
+            async for message in link:
+                await app.on_message(message)
+
+
+        class Service:
+            def __init__(self):
+                self.app = WeatherApp()
+
+            async def run(self, socket):
+                self.app.set_socket(socket)
+                async for message in socket:
+                    await self.app.on_message(message)
+
+
+        def closure(app):
+            async def run(socket, stream):
+                await talk(socket, stream, app)
+
+            return run
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_all(evi_replay):
+            partial = functools.partial(talk, app=None)
+            for handler in (talk, partial, Service().run, closure(WeatherApp()), lambda: Service().run):
+                replay = evi_replay(handler)
+                replay.assert_passed()
+                print("played with", replay.report.handler)
+        """
+    )
+    result = run("-s")
+    result.assert_outcomes(passed=1)
+    for name in ("talk", "talk", "Service.run", "closure.<locals>.run", "test_all.<locals>.<lambda>"):
+        result.stdout.fnmatch_lines([f"*played with {name}*"])
+
+
 def test_a_latency_assert_shows_its_samples(run: Run, pytester: pytest.Pytester) -> None:
     """A threshold that does not hold shows what is beyond it and where; what is none, or the service's, is an error without a traceback."""
     pytester.makepyfile(

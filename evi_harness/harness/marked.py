@@ -1,4 +1,4 @@
-"""Which session folders a test is marked with.
+"""Which session folders a test is marked with, and the other files that a test names.
 
 Rules of living here: no session is read. What finds none says where it looked.
 """
@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Sequence, Tuple
 
 from evi_harness.errors import UsageError
+from evi_harness.harness.folders import near
+from evi_harness.harness.spec import split_spec
 from evi_harness.storage.layout import HEADER_FILE
 
-__all__ = ["Marked", "file_of", "marked_sessions"]
+__all__ = ["Marked", "file_of", "marked_sessions", "spec_from"]
 
 _MAGIC = "*?["
 
@@ -64,6 +66,23 @@ def file_of(name: str, places: Sequence[Path]) -> Path:
         if path.is_file():
             return path
     raise UsageError(f"there is no file {name!r}", hint=_told(looked))
+
+
+def spec_from(handler: str, places: Sequence[Path]) -> str:
+    """A handler's SPEC as it is from the current folder, where its file is named relative to the first of some places where it is.
+
+    Args:
+        handler: The SPEC; one of a module, and an absolute file, are as they are.
+        places: What its file is relative to.
+
+    Raises:
+        SpecError: It is no SPEC.
+        UsageError: Its file is at none of the places.
+    """
+    place, name = split_spec(handler)
+    if not place.endswith(".py") or Path(place).is_absolute():
+        return handler
+    return f"{near(file_of(place, places))}:{name}"
 
 
 def _matching(pattern: str, places: Sequence[Path]) -> List[Tuple[Path, str]]:

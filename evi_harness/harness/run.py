@@ -7,6 +7,7 @@ Rules of living here: the handler is imported and built inside the running loop.
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -267,4 +268,6 @@ def name_of(handler: Any) -> str:
         return BUILT_IN
     if isinstance(handler, str):
         return handler
+    while isinstance(handler, functools.partial):
+        handler = handler.func
     return getattr(handler, "__qualname__", None) or type(handler).__qualname__

@@ -27,8 +27,9 @@ from evi_harness.harness.discretion import Discreet, redactor_for
 from evi_harness.harness.expecting import load_expected
 from evi_harness.harness.invoking import Command, handlerless_invocation
 from evi_harness.harness.judging import Judging, Replayed, judged
+from evi_harness.harness.marked import spec_from
 from evi_harness.harness.replay import ReplayResult, keep_replay, replay_session
-from evi_harness.harness.run import REAL, Run
+from evi_harness.harness.run import REAL, RECORDED, Run
 from evi_harness.harness.serving import Served, ServeOptions, served
 from evi_harness.live.lateness import Lateness
 from evi_harness.measure.measuring import Measured, measure
@@ -192,13 +193,22 @@ class Replayer:
         defaults: What holds unless the test says otherwise.
         keep: Called with each result.
         test: The test's id, for reports.
+        places: What the file of a handler's SPEC is relative to: the first of these where it is; none for the current folder.
     """
 
-    def __init__(self, folder: Path, defaults: Defaults, keep: Callable[[CheckedReplay], object], test: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        defaults: Defaults,
+        keep: Callable[[CheckedReplay], object],
+        test: Optional[str] = None,
+        places: Sequence[Path] = (),
+    ) -> None:
         self.folder = folder
         self._defaults = defaults
         self._keep = keep
         self._test = test
+        self._places = places
 
     def __call__(self, handler: Any = None, **options: Any) -> CheckedReplay:
         """Replay the session to a handler.
@@ -206,14 +216,15 @@ class Replayer:
         Where an event loop runs on this thread, the replay runs on another one, and the loop stands still for as long.
 
         Args:
-            handler: As ``replay_session`` takes it: a class, an object, a function, a SPEC; None for the built-in one.
+            handler: As ``replay_session`` takes it: a class, an object, a function, a SPEC; None for the built-in one. The file of a SPEC
+                is found from the test's own folder, then from pytest's rootdir, as the session of the mark is.
             options: The others of ``replay_session``: ``clock``, ``ignore``, ``arguments``, ``max_late_ms`` …
 
         Returns:
             The result, which is yet to be asserted.
 
         Raises:
-            UsageError: There is no such option.
+            UsageError: There is no such option, or no such file of a SPEC.
             EviHarnessError: See ``replay_session``.
         """
         __tracebackhide__ = True
@@ -221,6 +232,8 @@ class Replayer:
         try:
             _require_known(options)
             told = {**options, "command": Command.here(test=self._test)}
+            if isinstance(handler, str) and handler != RECORDED and self._places:
+                handler = spec_from(handler, self._places)
             found = _off_the_loop(partial(_replay, self.folder, handler, told))
         except EviHarnessError as error:
             # Where in the harness it was noticed helps nobody; what it came from stays.

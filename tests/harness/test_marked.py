@@ -7,8 +7,8 @@ from typing import List
 
 import pytest
 
-from evi_harness.errors import UsageError
-from evi_harness.harness.marked import Marked, file_of, marked_sessions
+from evi_harness.errors import SpecError, UsageError
+from evi_harness.harness.marked import Marked, file_of, marked_sessions, spec_from
 
 
 @pytest.fixture
@@ -65,3 +65,20 @@ def test_a_file_is_looked_for_the_same_way(places: List[Path]) -> None:
     assert file_of("s/c/session.json", places) == places[1] / "s" / "c" / "session.json"
     with pytest.raises(UsageError, match=r"there is no file 's/x'\nLooked at: .*near/s/x, .*far/s/x"):
         file_of("s/x", places)
+
+
+def test_the_file_of_a_handler_is_looked_for_the_same_way(places: List[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named as it is from the current folder; what is no relative file is left as it is, and what is no SPEC is told."""
+    monkeypatch.chdir(places[0].parent)
+    for file in ("near/s/app.py", "far/s/app.py", "far/s/other.py"):
+        Path(file).touch()
+    assert spec_from("s/app.py:App.run", places) == "near/s/app.py:App.run"
+    assert spec_from("s/other.py:App", places) == "far/s/other.py:App"
+    for spec in ("package.module:App", f"{places[1]}/s/app.py:App"):
+        assert spec_from(spec, places) == spec
+    monkeypatch.chdir(places[0])
+    assert spec_from("s/other.py:App", places) == f"{places[1]}/s/other.py:App"
+    with pytest.raises(UsageError, match=r"there is no file 's/gone\.py'\nLooked at: .*near/s/gone\.py, .*far/s/gone\.py"):
+        spec_from("s/gone.py:App", places)
+    with pytest.raises(SpecError):
+        spec_from("s/app.py", places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, List, Optional
 
 import pytest
@@ -25,10 +26,16 @@ def hears(message: Any) -> None:
 class Hears:
     """Does nothing."""
 
+    def hear(self, message: Any) -> None:
+        """Does nothing either."""
+
 
 @pytest.mark.parametrize(
     ("handler", "name"),
-    [(None, BUILT_IN), ("recorded", "recorded"), ("app.py:App", "app.py:App"), (hears, "hears"), (Hears, "Hears"), (Hears(), "Hears")],
+    [
+        *((None, BUILT_IN), ("recorded", "recorded"), ("app.py:App", "app.py:App"), (hears, "hears"), (Hears, "Hears"), (Hears(), "Hears")),
+        *((functools.partial(functools.partial(hears), message=1), "hears"), (Hears().hear, "Hears.hear")),
+    ],
 )
 def test_what_a_handler_is_called(handler: Any, name: str) -> None:
     """As it was given, or as the code calls it; an object as its class."""
