@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
+from typing import Dict, Optional
 
 import click
 
+from evi_harness.cli.handler_arguments import arguments_option
 from evi_harness.cli.seconds import Seconds
 
 __all__ = ["command"]
@@ -40,8 +41,9 @@ __all__ = ["command"]
 @click.option(
     "--handler",
     metavar="SPEC",
-    help="FILE.py:NAME or PACKAGE.MODULE:NAME of your handler.  [default: built in, prints the transcript]",
+    help="FILE.py:NAME or PACKAGE.MODULE:NAME of your handler, in any form that replay takes.  [default: built in, prints the transcript]",
 )
+@arguments_option
 def command(
     mic: Optional[Path],
     base_url: Optional[str],
@@ -52,6 +54,7 @@ def command(
     config_id: Optional[str],
     allow_user_interrupt: bool,
     handler: Optional[str],
+    arguments: Dict[str, str],
 ) -> int:
     """Talk to EVI through the microphone, as in Hume's quickstart, and record the session.
 
@@ -71,6 +74,7 @@ def command(
         config_id=config_id,
         allow_user_interrupt=allow_user_interrupt,
         handler=handler,
+        arguments=arguments,
     )
     with Interrupts() as interrupts:
         # Who presses Ctrl+C once more behind the conversation is told all the same where the session is.

@@ -11,22 +11,12 @@ import click
 from click.core import ParameterSource
 
 from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
+from evi_harness.cli.handler_arguments import arguments_option, by_key
 from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
 from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
 from evi_harness.cli.seconds import Seconds
 
 __all__ = ["command"]
-
-
-def _by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) -> Dict[str, str]:
-    arguments: Dict[str, str] = {}
-    for one in value:
-        key, equals, text = one.partition("=")
-        if not equals or not key.isidentifier() or key in arguments:
-            told = "is given twice" if key in arguments else "is not NAME=VALUE"
-            raise click.BadParameter(f"{one!r} {told}.", ctx, param)
-        arguments[key] = text
-    return arguments
 
 
 @click.command("replay")
@@ -36,14 +26,7 @@ def _by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) 
     metavar="SPEC",
     help="FILE.py:NAME or PACKAGE.MODULE:NAME of your handler, or 'recorded' for the null test.  [default: built in]",
 )
-@click.option(
-    "--arg",
-    "arguments",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=_by_key,
-    help="What your handler's class or function takes besides; a text. May be given again.",
-)
+@arguments_option
 @click.option(
     "--clock",
     type=click.Choice(["virtual", "real"]),
@@ -102,7 +85,7 @@ def _by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) 
     "severities",
     metavar="NAME=LEVEL",
     multiple=True,
-    callback=_by_key,
+    callback=by_key,
     help="What a finding weighs: error fails the replay, warning is told, off is not. docs/findings.md has the names. May be given again.",
 )
 @click.option(

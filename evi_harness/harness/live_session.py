@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, List, Mapping, Optional
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
 
 from evi_harness.audio.cadence import AT_ITS_RATE
 from evi_harness.audio.microphone import SoftwareMicrophone
@@ -31,6 +31,7 @@ from evi_harness.harness.heard_audio import Heard, HeardFile, keep_heard
 from evi_harness.harness.indicator import Indicator, Level
 from evi_harness.harness.interrupts import Interrupts
 from evi_harness.harness.recording import Recording, record
+from evi_harness.harness.run import RECORDED, name_of
 from evi_harness.live.app_loop import AppLoop, run_app_loop
 from evi_harness.live.ending import Ending
 from evi_harness.live.exits import AppExits
@@ -68,6 +69,7 @@ class LiveOptions:
         config_id: EVI's configuration; None for HUME_CONFIG_ID.
         allow_user_interrupt: Whether the microphone is sent while the assistant plays.
         handler: A SPEC, a handler itself, or None for the built-in one.
+        arguments: What the handler's class or function takes besides, by name.
     """
 
     base_url: Optional[str] = None
@@ -79,6 +81,7 @@ class LiveOptions:
     config_id: Optional[str] = None
     allow_user_interrupt: bool = False
     handler: Any = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class LiveResult:
         problem: What went wrong on the way; the folder is there all the same.
         heard: heard.wav, where a software speaker played the replies.
         leave: How the app left when all was over, with the place; None where it did not.
+        remarks: What did not go as it was asked for, as sentences; no fault.
     """
 
     folder: Path
@@ -104,6 +108,7 @@ class LiveResult:
     problem: Optional[EviHarnessError] = None
     heard: HeardFile = field(default_factory=HeardFile)
     leave: Optional[str] = None
+    remarks: Tuple[str, ...] = ()
 
     def lines(self) -> List[str]:
         """What to tell people: how it ended; where the session is, and how to replay it."""
@@ -111,7 +116,7 @@ class LiveResult:
         how_long = f"{self.duration_ns / 1e9:.1f} s, {self.n_events} events"
         if self.n_dropped:
             how_long += f"; {self.n_dropped} more were lost"
-        remarks = [f"note: {remark}" for remark in self.heard.remarks]
+        remarks = [f"note: {remark}" for remark in (*self.remarks, *self.heard.remarks)]
         warning = [] if self.leave is None else [f"warning: {self.leave}"]
         return [*warning, f"ended: {self.ended}", *remarks, f"session: {place} ({how_long}); replay it: evi-harness replay {place}"]
 
@@ -137,8 +142,7 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
     require_name(options.name)
     # The handler may change the working directory, and what is asked for is meant here.
     options = replace(options, out=options.out.absolute())
-    if isinstance(options.handler, str):
-        spec.split_spec(options.handler)
+    _require_handler(options)
     with Interrupts() as interrupts, ExitStack() as stack:
         settings = load_environment()
         endpoint = endpoint_for(settings, options.base_url)
@@ -152,6 +156,16 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
         installed_version()
         live = _Live(options, settings, endpoint, api_key, write)
         return live.go(interrupts, device, speaker)
+
+
+def _require_handler(options: LiveOptions) -> None:
+    """Refuse what is known to be no handler before anything is looked for."""
+    if options.arguments and options.handler is None:
+        raise UsageError(f"there is no handler to give {', '.join(options.arguments)} to", hint="Name yours with --handler.")
+    if isinstance(options.handler, str) and options.handler.strip().lower() == RECORDED:
+        raise UsageError(f"{options.handler!r} plays a recording, and here one is made", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
+    if isinstance(options.handler, str):
+        spec.split_spec(options.handler)
 
 
 class _Live:
@@ -204,7 +218,8 @@ class _Live:
             api_key=self._api_key,
             options=self._chat_options(),
             handler=spec.load(handler) if isinstance(handler, str) else handler,
-            name=handler if isinstance(handler, str) else "the handler",
+            name=name_of(handler),
+            arguments=self._options.arguments,
             device=device,
             allow_user_interrupt=self._options.allow_user_interrupt,
             on_connected=self._connected,
@@ -234,11 +249,17 @@ class _Live:
             out=self._options.out,
             name=self._options.name,
             secrets=[key for key in (self._settings.api_key, self._settings.secret_key) if key],
-            user_interrupt="allowed" if self._options.allow_user_interrupt else "dropped",
+            user_interrupt=self._user_interrupt(),
             connect_ns=self._conversation.connect_ns,
             watch=self._watch,
         ).start()
         self._opened_s = time.monotonic()
+
+    def _user_interrupt(self) -> str:
+        if self._conversation is not None and self._conversation.reads_itself:
+            # It may open the microphone itself, and then says itself whether that is sent while the assistant plays.
+            return "unknown"
+        return "allowed" if self._options.allow_user_interrupt else "dropped"
 
     def _watch(self, event: Event) -> None:
         self._last_ns = max(self._last_ns, event.at_ns)
@@ -292,7 +313,17 @@ class _Live:
             problem,
             keep_heard(folder, heard, self._redactor),
             self._leave(),
+            tuple(self._remarks(sound)),
         )
+
+    def _remarks(self, sound: Optional[_Software]) -> Iterator[str]:
+        """What was asked for and the handler did itself."""
+        if self._conversation is None or not self._conversation.speaks_itself:
+            return
+        if sound is not None and sound.microphone.began_at_ns is None:
+            yield "the file of --mic was not played: the handler sends audio of its own, and opened no microphone"
+        if self._options.device is not None or self._options.allow_user_interrupt:
+            yield "--device and --allow-user-interrupt are for a microphone that the handler does not open itself"
 
     def _leave(self) -> Optional[str]:
         leaves = [] if self._conversation is None else self._conversation.leaves

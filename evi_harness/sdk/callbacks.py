@@ -20,7 +20,7 @@ from evi_harness.sdk.handlers import call
 from evi_harness.sdk.reaching import status_of
 from evi_harness.sdk.version import import_sdk, installed_version
 
-__all__ = ["connect_with_callbacks"]
+__all__ = ["connect_with_callbacks", "connected"]
 
 _logger = logging.getLogger("evi_harness")
 
@@ -69,31 +69,57 @@ async def connect_with_callbacks(
         EviHarnessError: No access token could be had.
         Exception: What the SDK raises when it cannot connect; its ApiError without the headers, in which the key stands.
     """
-    chat = _chat(client)
+    # A client that cannot open a chat is told before there is one to close.
+    _chat(client)
     reading: Optional[asyncio.Task[None]] = None
-    refused: Optional[Exception] = None
     has_failed, is_open = True, False
     try:
         try:
-            async with await _connecting(client, chat, options or {}) as socket:
+            async with connected(client, options) as socket:
                 is_open = True
                 await call(on_open)
                 reading = asyncio.ensure_future(_read(socket, on_message, on_error))
                 yield socket
             has_failed = False
         except Exception as error:
-            refused = None if is_open else _without_headers(error)
-            if refused is None:
+            if is_open or not _is_refusal(error):
                 await _tell(error, on_error, "the chat")
-                raise
-        if refused is not None:
-            # Here and not above, so that the exception with the key in it does not hang on this one.
-            raise refused
+            raise
     finally:
         try:
             await _end(reading, has_failed)
         finally:
             await call(on_close)
+
+
+@asynccontextmanager
+async def connected(client: Any, options: Optional[Mapping[str, Any]] = None) -> AsyncIterator[Any]:
+    """Open a chat that nobody reads but the block; see ``connect_with_callbacks``.
+
+    Args:
+        client: See there.
+        options: See there.
+
+    Yields:
+        The SDK's connection.
+
+    Raises:
+        UsageError, EviHarnessError: See there.
+        Exception: What the SDK raises when it cannot connect; its ApiError without the headers, in which the key stands.
+    """
+    refused: Optional[Exception] = None
+    is_open = False
+    try:
+        async with await _connecting(client, _chat(client), options or {}) as socket:
+            is_open = True
+            yield socket
+    except Exception as error:
+        refused = None if is_open else _without_headers(error)
+        if refused is None:
+            raise
+    if refused is not None:
+        # Here and not above, so that the exception with the key in it does not hang on this one.
+        raise refused
 
 
 def _chat(client: Any) -> Any:
@@ -144,12 +170,18 @@ def _wrapper(client: Any, chat: Any) -> Any:
 
 def _without_headers(error: Exception) -> Optional[Exception]:
     """The SDK's ApiError for a refused handshake without what it shows of the request; None for any other exception."""
+    if not _is_refusal(error):
+        return None
+    from hume.core.api_error import ApiError
+
+    return ApiError(status_code=status_of(error), body=getattr(error, "body", None))
+
+
+def _is_refusal(error: Exception) -> bool:
     import_sdk()
     from hume.core.api_error import ApiError
 
-    if not isinstance(error, ApiError):
-        return None
-    return ApiError(status_code=status_of(error), body=error.body)
+    return isinstance(error, ApiError)
 
 
 async def _read(socket: Any, on_message: Callback, on_error: Callback) -> None:

@@ -1,7 +1,8 @@
 """A live conversation as Hume's quickstart has it: connect, hand on messages, run the SDK's own microphone and playback, close.
 
-Rules of living here: the SDK makes the connection, reads the microphone and plays; nothing of it is replaced. A handler that raises does
-not end the conversation; what it raised is kept. Whatever ends the conversation, the connection is closed in good order where it still can
+Rules of living here: the SDK makes the connection, reads the microphone and plays; nothing of it is replaced. A callback that raises does
+not end the conversation; what it raised is kept. A handler that takes the connection and reads it itself is the app: when it returns or
+raises, the conversation is over. Whatever ends the conversation, the connection is closed in good order where it still can
 be. No exception that leaves here quotes a request.
 """
 
@@ -12,15 +13,18 @@ import time
 from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, SdkError
+from evi_harness.live.app_loop import HostTask
 from evi_harness.live.behalf import on_behalf
 from evi_harness.live.ending import Ending, UsersInterrupt
 from evi_harness.live.places import told
-from evi_harness.sdk.callbacks import connect_with_callbacks
+from evi_harness.sdk.callbacks import connect_with_callbacks, connected
 from evi_harness.sdk.connection import client_for, websocket_of
 from evi_harness.sdk.handlers import call, callbacks_of
 from evi_harness.sdk.interface import WebSocketInterface
+from evi_harness.sdk.own_reading import OwnReading
 from evi_harness.sdk.reaching import unreachable
 from evi_harness.sdk.replies import Replies
+from evi_harness.sdk.taking import leaves
 
 __all__ = ["Conversation"]
 
@@ -32,9 +36,15 @@ HANG_UP_S = 0.2
 DRAIN_S = 0.2
 BUSY_S = 5.0
 
+# A handler that takes the connection has so long to open the microphone itself, unless it goes on reading before; and so long behind that
+# for a task which it has begun for it.
+TURN_S = 1.0
+TASKS_TURN_S = 0.05
+
 # How long the service may take to give a token: the SDK's own default.
 HTTP_S = 60.0
 
+_NOTHING: Mapping[str, Any] = {}
 _SOUND_HINT = "evi-harness doctor says what the sound system lacks. --mic FILE needs none."
 
 
@@ -45,9 +55,10 @@ class Conversation:
         base_url: http or https URL of the service, without a path.
         api_key: The key to present.
         options: What the quickstart passes: ``config_id``, ``secret_key``.
-        handler: A function, an object of the quickstart's shape, or a class of such objects. Its ``byte_strs`` is what is played; for one
-            that has none, what the assistant says is played by itself. None is the guide's ``WebSocketInterface``.
+        handler: Whatever ``callbacks_of`` takes. Its ``byte_strs``, or its stream, is what is played; for one that has neither, what the
+            assistant says is played. None is the guide's ``WebSocketInterface``.
         name: What to call the handler.
+        arguments: What the handler's class or function takes besides, by name.
         device: The index of the microphone, None for the default one.
         allow_user_interrupt: Whether the microphone is sent while the assistant plays.
         on_connected: Called with the SDK's connection before anything else is done with it.
@@ -74,6 +85,7 @@ class Conversation:
         options: Mapping[str, Any],
         handler: Any = None,
         name: str = "the built-in handler",
+        arguments: Mapping[str, Any] = _NOTHING,
         device: Optional[int] = None,
         allow_user_interrupt: bool = False,
         on_connected: Callable[[Any], object] = lambda _: None,
@@ -92,12 +104,7 @@ class Conversation:
         self._options = options
         self._built_in = WebSocketInterface(write)
         with on_behalf("its own making"):
-            self._callbacks = callbacks_of(self._built_in if handler is None else handler, name)
-        if self._callbacks.main is not None:
-            raise NotAHandler(
-                f"{name} takes the connection and reads it by itself, and here messages are handed to a handler",
-                hint="Give a handler with callbacks; or put evi_harness.record() into your app.",
-            )
+            self._callbacks = callbacks_of(self._built_in if handler is None else handler, name, arguments)
         own = self._callbacks.byte_strs
         self._plays_itself = own is None
         self._byte_strs = self._built_in.byte_strs if own is None else own
@@ -110,6 +117,17 @@ class Conversation:
         self._task: Optional[asyncio.Task[Any]] = None
         self._n_taken = 0
         self._is_busy = False
+        self._reading: Optional[OwnReading] = None
+
+    @property
+    def reads_itself(self) -> bool:
+        """Whether the handler takes the connection and reads it itself."""
+        return self._callbacks.main is not None
+
+    @property
+    def speaks_itself(self) -> bool:
+        """Whether such a handler opened the microphone itself, or sent audio of its own: then nobody else speaks."""
+        return self._reading is not None and self._reading.speaks.is_set()
 
     async def run(self) -> None:
         """Converse until ``end`` is called or the connection is closed by the service or lost.
@@ -124,16 +142,7 @@ class Conversation:
         self._ending.ends(self.end)
         failure: Exception
         try:
-            async with (
-                _http_client() as http,
-                connect_with_callbacks(
-                    self._chat(http),
-                    self._options,
-                    on_message=self._take,
-                    on_close=self._tell_of_close,
-                    on_error=self._tell_of_error,
-                ) as socket,
-            ):
+            async with _http_client() as http, self._opened(self._chat(http)) as socket:
                 await self._converse(socket)
             return
         except Exception as error:
@@ -160,6 +169,13 @@ class Conversation:
         self.connect_ns = time.monotonic_ns()
         return chat
 
+    def _opened(self, chat: Any) -> Any:
+        if self.reads_itself:
+            return connected(chat, self._options)
+        return connect_with_callbacks(
+            chat, self._options, on_message=self._take, on_close=self._tell_of_close, on_error=self._tell_of_error
+        )
+
     def end(self) -> None:
         """Have the conversation ended by the app. A second call, or a third, no longer waits for the service to answer."""
         if self._is_to_end.is_set():
@@ -178,7 +194,7 @@ class Conversation:
         await self._first(self._callbacks.set_socket, socket)
         self._is_ready.set()
         try:
-            await self._until_over(socket)
+            await (self._until_returned(socket) if self.reads_itself else self._until_over(socket))
         finally:
             asyncio.get_running_loop().call_later(CLOSE_S, self._abort)
 
@@ -207,6 +223,73 @@ class Conversation:
             results = await asyncio.gather(microphone, closed, asked, return_exceptions=True)
         if isinstance(results[0], Exception):
             raise results[0]
+
+    async def _until_returned(self, socket: Any) -> None:
+        """Run a handler that takes the connection to its end, which is that of the conversation, or until that is over otherwise."""
+        reading = self._reading = OwnReading(self._websocket, self._heard)
+        main = HostTask(self._main(socket), loop=asyncio.get_running_loop())
+        sound = asyncio.ensure_future(self._sound_unless_own(socket, reading))
+        closed = asyncio.ensure_future(self._websocket.wait_closed())
+        asked = asyncio.ensure_future(self._is_to_end.wait())
+        tasks = (main, sound, closed, asked)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if closed.done():
+                # What had arrived before the close is still its to take.
+                await asyncio.wait({main, asked}, timeout=BUSY_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            # One that does not let itself be cancelled is left behind.
+            done, _ = await asyncio.wait(tasks, timeout=BUSY_S)
+            reading.stop()
+        if main in done and main.cancelled() and main.cancelled_at is not None:
+            self._ending.cancels(main.cancelled_at, ended=True)
+        for task in (main, sound):
+            failure = task.exception() if task in done and not task.cancelled() else None
+            if failure is not None:
+                raise failure
+
+    async def _main(self, socket: Any) -> None:
+        main = self._callbacks.main
+        name = getattr(main, "__name__", "main")
+        try:
+            with on_behalf(name):
+                await call(main, socket)
+        except (NotAHandler, UsersInterrupt):
+            raise
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._ending.take(error, name)
+        except Exception as error:  # noqa: BLE001 - the app may raise anything
+            self._keep_fault(error, name)
+
+    async def _sound_unless_own(self, socket: Any, reading: OwnReading) -> None:
+        """Run the SDK's microphone and playback for a handler that leaves that to others, as in a replay."""
+        speaks, goes_on = asyncio.ensure_future(reading.speaks.wait()), asyncio.ensure_future(reading.goes_on.wait())
+        sound: Optional[asyncio.Future[None]] = None
+        try:
+            await asyncio.wait({speaks, goes_on}, timeout=TURN_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({speaks}, timeout=TASKS_TURN_S)
+            if not speaks.done():
+                sound = asyncio.ensure_future(self._sound(socket))
+                # One that begins to speak later is left alone from then on.
+                await asyncio.wait({sound, speaks}, return_when=asyncio.FIRST_COMPLETED)
+            if sound is not None and sound.done():
+                await sound
+                return
+            await speaks
+        finally:
+            tasks: List[asyncio.Future[Any]] = [speaks, goes_on, *([] if sound is None else [sound])]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._websocket.wait_closed()
+
+    async def _heard(self, message: Any) -> None:
+        """A handler that reads the connection itself is about to get a message."""
+        self.replies.take(message, asyncio.get_running_loop().time())
+        if self._plays_itself and not self.speaks_itself and message.type == "audio_output":
+            await self._built_in.on_message(message)
 
     async def _sound(self, socket: Any) -> None:
         from websockets.exceptions import ConnectionClosed
@@ -281,7 +364,7 @@ class Conversation:
         from websockets.exceptions import ConnectionClosed
 
         # Who sends when the connection is closed already is told so; that is no fault.
-        if not isinstance(error, ConnectionClosed):
+        if not all(isinstance(one, ConnectionClosed) for one in leaves(error)):
             fault = told(error, name, self._redact)
             self.faults.append((fault["what"], list(fault["detail"])))
 

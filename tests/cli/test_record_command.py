@@ -298,6 +298,9 @@ def read_terminal(parent):
         (["--mic", MIC, "--device", "1", "--base-url", "http://127.0.0.1:1"], 2, "--device"),
         (["--mic", MIC, "--handler", "app", "--base-url", "http://127.0.0.1:1"], 2, "SPEC"),
         (["--mic", MIC, "--handler", "app.py:x", "--base-url", "http://127.0.0.1:1"], 3, "app.py is not there"),
+        (["--mic", MIC, "--handler", "recorded", "--base-url", "http://127.0.0.1:1"], 2, "plays a recording"),
+        (["--mic", MIC, "--arg", "place=Bath", "--base-url", "http://127.0.0.1:1"], 2, "--handler"),
+        (["--mic", MIC, "--arg", "place", "--base-url", "http://127.0.0.1:1"], 2, "is not NAME=VALUE"),
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1"], 3, "nothing listens there"),
         (["--mic", MIC], 3, "HUME_API_KEY"),
         (["--mic", MIC, "--out", f"{MIC}/x", "--base-url", "http://127.0.0.1:1"], 3, "user-1.flac"),
@@ -645,3 +648,16 @@ def test_what_went_wrong_on_the_way_comes_behind_the_session(url, tmp_path, caps
     told = capsys.readouterr()
     assert "replay it: evi-harness replay sessions/" in told.out.splitlines()[-1]
     assert re.match(r"error: \S*app.py:2 in on_message: on_message raised ValueError: no such luck", told.err)
+
+
+def test_a_handler_that_reads_the_connection_gets_its_arguments(url, tmp_path, capsys):
+    """And ends the conversation when it has had enough of it: a complete session, exit code 0."""
+    source = "async def main(socket, wanted):\n    async for message in socket:\n        if message.type == wanted:\n            return\n"
+    (tmp_path / "app.py").write_text(source, encoding="utf-8")
+    words = ["record", "--mic", MIC, "--base-url", url, "--handler", "app.py:main", "--arg", "wanted=user_message"]
+    assert main(words) == 0
+    *_, ended, last = capsys.readouterr().out.splitlines()
+    assert ended == "ended: by the app"
+    folder = Path(re.search(r"session: (\S+)", last)[1])
+    assert check_session(folder) == []
+    assert load_session(folder).closed.by == "app"

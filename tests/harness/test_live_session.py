@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import errno
+import functools
 import json
 import threading
 from dataclasses import replace
@@ -31,6 +32,7 @@ from evi_harness.harness.sessions import check_session, load_session
 from evi_harness.harness.simulating import Simulation
 from evi_harness.live.clock import RealClock
 from evi_harness.live.server import ChatServer
+from evi_harness.sdk.connection import websocket_of
 from evi_harness.sdk.sound import software_sound
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Frame
@@ -329,6 +331,104 @@ def test_a_handler_that_raises_does_not_end_the_conversation(mic):
     assert "on_message raised ValueError: no such luck (the first of 5 times)" in str(result.problem)
     assert "test_live_session.py:" in result.problem.where
     assert lines.count("error: ValueError: no such luck") == 5
+
+
+def test_a_handler_that_reads_the_connection(mic, monkeypatch, tmp_path):
+    """By a SPEC, with an argument, in a package: the file is played for it, the session is as any other and replays to the same handler."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__init__.py").touch()
+    (tmp_path / "app" / "words.py").write_text("SEEN = []\n", encoding="utf-8")
+    source = """
+from pathlib import Path
+
+from .words import SEEN
+
+
+async def main(socket, stream, out):
+    async for message in socket:
+        SEEN.append(message.type)
+        Path(out).write_text(",".join(SEEN), encoding="utf-8")
+"""
+    (tmp_path / "app" / "talk.py").write_text(source, encoding="utf-8")
+    arguments = {"out": str(tmp_path / "seen")}
+    result, lines = recorded(mic, handler="app/talk.py:main", arguments=arguments)
+    session = load_session(result.folder)
+    assert (result.problem, result.ended, lines) == (None, "the file and the last reply are over", [])
+    types_of_all = ["chat_metadata", *(message["type"] for message in REPLY)]
+    assert (tmp_path / "seen").read_text().split(",") == types_of_all
+    assert microphone_bytes(session)
+    assert session.header.user_interrupt == "unknown"
+    replay = replay_session(result.folder, handler="app/talk.py:main", arguments=arguments)
+    assert replay.passed, replay.lines()
+    assert (tmp_path / "seen").read_text().split(",") == types_of_all
+
+
+@pytest.mark.parametrize("form", ["closure", "partial", "method"])
+def test_every_form_of_handler_is_taken(mic, form):
+    """Closures, partials and methods of an object."""
+    seen = []
+
+    def closure():
+        async def talk(line):
+            async for message in line:
+                await asyncio.sleep(0)
+                seen.append(message.type)
+
+        return talk
+
+    class Service:
+        async def run(self, socket, n):
+            await closure()(socket)
+
+    handler = {"closure": closure(), "partial": functools.partial(Service().run, n=1), "method": Service().run}[form]
+    result, _ = recorded(mic, handler=handler, arguments={"n": 1} if form == "method" else {})
+    assert result.problem is None
+    assert seen[-1] == "assistant_end"
+
+
+def test_a_handler_that_sends_its_own_audio_ends_by_itself(mic):
+    """The file is not played, and a line says so; the session holds what it sent."""
+
+    async def main(socket):
+        for _ in range(5):
+            await websocket_of(socket).send(bytes(320))
+        while (await socket.recv()).type != "assistant_end":
+            pass
+
+    result, _ = recorded(mic, handler=main, allow_user_interrupt=True)
+    assert (result.problem, result.ended) == (None, "by the app")
+    assert microphone_bytes(load_session(result.folder)) == bytes(1600)
+    notes = [line for line in result.lines() if line.startswith("note: ")]
+    assert ["--mic was not played" in notes[0], "--allow-user-interrupt" in notes[1]] == [True, True]
+
+
+def test_what_a_handler_that_reads_the_connection_raises_ends_it(mic):
+    """With a complete session, the place, and exit code 3."""
+
+    async def main(socket):
+        async for message in socket:
+            if message.type == "user_message":
+                raise ValueError("no such luck")
+
+    result, _ = recorded(mic, handler=main)
+    assert load_session(result.folder).header.complete
+    assert result.problem.exit_code == 3
+    assert "main raised ValueError: no such luck" in str(result.problem)
+    assert "test_live_session.py:" in result.problem.where
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"handler": "recorded"}, "plays a recording, and here one is made"),
+        ({"arguments": {"place": "Bath"}}, "there is no handler to give place to"),
+        ({"handler": "app.py"}, "no handler SPEC"),
+    ],
+)
+def test_what_is_no_handler_to_record_with_is_refused_before_anything(mic, options, says):
+    """As a usage error, whatever else is missing."""
+    with pytest.raises(UsageError, match=says):
+        record_live(LiveOptions(mic=mic, base_url="http://127.0.0.1:9", **options), lambda _: None)
 
 
 @pytest.mark.parametrize("where", ["on_open", "set_socket", "on_close", "on_error"])

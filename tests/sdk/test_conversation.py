@@ -19,6 +19,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.live.carrier import VirtualCarrier
 from evi_harness.live.server import ChatServer
 from evi_harness.live.virtual import run_virtual
+from evi_harness.sdk.connection import websocket_of
 from evi_harness.sdk.conversation import Conversation
 from evi_harness.sdk.sound import software_sound
 from evi_harness.session import wav
@@ -213,6 +214,176 @@ def test_a_handler_that_fails_at_the_opening_is_an_error(name):
     assert isinstance(talk.error, HandlerError)
     assert "raised LookupError: not there" in str(talk.error)
     assert talk.closed == ("app", 1000)
+
+
+def settings(talk):
+    """The messages by which a microphone said in which format it comes, in order."""
+    sent = [json.loads(event.frame.payload) for event in talk.events if event.kind == "sent" and event.frame.opcode == TEXT]
+    return [message["audio"]["sample_rate"] for message in sent if message["type"] == "session_settings"]
+
+
+async def send(socket, message):
+    """On every version of the SDK."""
+    await websocket_of(socket).send(json.dumps(message))
+
+
+def test_a_handler_that_reads_the_connection_leaves_the_sound_to_others():
+    """The SDK's microphone is opened for it, what the assistant says is played, and what had arrived before the close is its to take."""
+    seen = []
+
+    async def main(socket):
+        async for message in socket:
+            await asyncio.sleep(0.01)
+            seen.append(message.type)
+
+    talk = Talk((0, CHAT), (200, SOUND), (400, END), (1000, Close(1000)), end_ms=None, handler=main)
+    assert (talk.error, talk.conversation.faults, talk.closed) == (None, [], ("service", 1000))
+    assert seen == ["chat_metadata", "audio_output", "assistant_end"]
+    assert settings(talk) == [16000]
+    assert talk.n_audio() > 50
+    assert talk.speaker.playbacks[0].samples == SAMPLES
+    assert not talk.conversation.speaks_itself
+    assert not talk.conversation.replies.is_pending
+
+
+def test_what_a_handler_puts_into_its_stream_is_played():
+    """And nothing else."""
+
+    async def main(socket, stream):
+        async for message in socket:
+            if message.type == "audio_output":
+                await stream.put(wav.header(wav.Pcm(24000, 1), 4800) + SAMPLES[:4800])
+
+    talk = Talk((0, CHAT), (500, SOUND), (600, END), (2000, Close(1000)), end_ms=None, handler=main)
+    assert b"".join(one.samples for one in talk.speaker.playbacks) == SAMPLES[:4800]
+
+
+@pytest.mark.parametrize("begins", ["at once", "at the first message"])
+def test_a_handler_that_opens_the_microphone_has_it_alone(begins):
+    """Before it reads, or at its first message; in a task of its own."""
+    from hume import MicrophoneInterface, Stream
+
+    async def main(socket):
+        tasks = []
+
+        def open_it():
+            tasks.append(asyncio.ensure_future(MicrophoneInterface.start(socket, byte_stream=Stream.new())))
+
+        if begins == "at once":
+            open_it()
+        try:
+            async for _ in socket:
+                if not tasks:
+                    open_it()
+        finally:
+            tasks[0].cancel()
+
+    talk = Talk((0, CHAT), (300, END), (1000, Close(1000)), end_ms=None, handler=main)
+    assert (talk.error, talk.conversation.faults) == (None, [])
+    assert talk.conversation.speaks_itself
+    assert settings(talk) == [16000]
+    assert 80 <= talk.n_audio() <= 100
+
+
+@pytest.mark.parametrize("form", ["binary", "text"])
+def test_a_handler_that_sends_its_own_audio_is_the_only_one_that_speaks(form):
+    """As bridges do: nobody opens the microphone."""
+
+    async def main(socket):
+        while True:
+            if form == "binary":
+                await websocket_of(socket).send(bytes(320))
+            else:
+                await send(socket, {"type": "audio_input", "data": base64.b64encode(bytes(320)).decode()})
+            await asyncio.sleep(0.1)
+
+    talk = Talk((0, CHAT), end_ms=3000, handler=main)
+    assert (talk.error, talk.conversation.faults, talk.closed) == (None, [], ("app", 1000))
+    assert settings(talk) == []
+    assert sum(event.kind == "sent" for event in talk.events) in (30, 31)
+
+
+def test_a_handler_that_begins_to_speak_later_is_left_alone_then():
+    """The microphone that had been opened for it ends."""
+
+    async def main(socket):
+        await asyncio.sleep(2)
+        while True:
+            await websocket_of(socket).send(bytes(320))
+            await asyncio.sleep(0.1)
+
+    talk = Talk((0, CHAT), end_ms=4000, handler=main)
+    assert settings(talk) == [16000]
+    spoken = [event for event in talk.events if event.kind == "sent" and event.frame.opcode == BINARY]
+    late = [event for event in spoken if event.at_ns > 2_050 * MS]
+    assert 18 <= len(late) <= 21
+    assert len(spoken) - len(late) > 80
+
+
+@pytest.mark.parametrize(("fails", "faults"), [(False, []), (True, ["main raised LookupError: no such luck"])], ids=["returns", "raises"])
+def test_the_end_of_a_handler_that_reads_the_connection_is_that_of_the_conversation(fails, faults):
+    """As in an app whose main ends; what it raised is kept, with its place."""
+
+    async def main(socket):
+        await socket.recv()
+        if fails:
+            raise LookupError("no such luck")
+
+    talk = Talk((0, CHAT), end_ms=None, handler=main)
+    assert (talk.error, talk.closed) == (None, ("app", 1000))
+    assert [what for what, _ in talk.conversation.faults] == faults
+    assert all("test_conversation.py" in places[0] for _, places in talk.conversation.faults)
+
+
+def test_a_handler_below_the_sdk_holds_a_conversation():
+    """It reads and sends frames itself."""
+    seen = []
+
+    async def main(socket):
+        websocket = websocket_of(socket)
+        async for frame in websocket:
+            seen.append(json.loads(frame)["type"])
+            await websocket.send('{"type":"user_input","text":"Hello."}')
+
+    talk = Talk((0, CHAT), (100, END), (200, Close(1000)), end_ms=None, handler=main)
+    assert (talk.error, talk.conversation.faults, seen) == (None, [], ["chat_metadata", "assistant_end"])
+    assert sum(b"user_input" in event.frame.payload for event in talk.events if event.kind == "sent") == 2
+
+
+def test_a_handler_that_reads_the_connection_is_cancelled_when_it_is_to_end():
+    """So it can clean up; one that does not let itself be cancelled is left behind."""
+    cleaned = []
+
+    async def main(socket):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append(True)
+
+    async def stubborn(socket):
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                cleaned.append(False)
+                if len(cleaned) > 2:
+                    raise
+
+    assert Talk((0, CHAT), handler=main).closed == ("app", 1000)
+    assert cleaned == [True]
+    assert Talk((0, CHAT), handler=stubborn).closed == ("app", 1000)
+    assert cleaned[:2] == [True, False]
+
+
+def test_arguments_are_given_to_the_handler():
+    """To its class, or to the function."""
+    seen = []
+
+    async def main(socket, place):
+        seen.append((place, (await socket.recv()).type))
+
+    Talk((0, CHAT), end_ms=None, handler=main, arguments={"place": "Bath"})
+    assert seen == [("Bath", "chat_metadata")]
 
 
 def test_what_is_no_handler_is_refused_before_anything_is_connected():

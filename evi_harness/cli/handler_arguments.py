@@ -1,0 +1,31 @@
+"""``--arg KEY=VALUE``: what a handler takes besides, for every command that has ``--handler``; and the form for others of its kind."""
+
+from __future__ import annotations
+
+from typing import Dict, Tuple
+
+import click
+
+__all__ = ["arguments_option", "by_key"]
+
+
+def by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) -> Dict[str, str]:
+    """Read ``NAME=VALUE``, given any number of times, each name once."""
+    arguments: Dict[str, str] = {}
+    for one in value:
+        key, equals, text = one.partition("=")
+        if not equals or not key.isidentifier() or key in arguments:
+            told = "is given twice" if key in arguments else "is not NAME=VALUE"
+            raise click.BadParameter(f"{one!r} {told}.", ctx, param)
+        arguments[key] = text
+    return arguments
+
+
+arguments_option = click.option(
+    "--arg",
+    "arguments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=by_key,
+    help="What your handler's class or function takes besides; a text. May be given again.",
+)
