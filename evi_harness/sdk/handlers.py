@@ -172,7 +172,8 @@ def _refuse_what_cannot_run(function: Callable[..., Any], name: str, first: Opti
         hint = "async def main(socket): await it(evi_harness.websocket_of(socket)) gives it what it takes; docs/guide.md has an example."
         raise NotAHandler(f"{name} takes a connection of the websockets library, and a handler gets the SDK's", hint=hint)
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
-        raise NotAHandler(f"{name} has a yield, so calling it runs nothing of it", hint=_WHAT_WOULD_BE)
+        hint = "A handler sends what it has to send, and yields nothing. " + _WHAT_WOULD_BE
+        raise NotAHandler(f"{name} has a yield, so calling it runs nothing of it", hint=hint)
     if bound is None and next(iter(parameters_of(function) or ()), None) == "self":
         hint = "Name its class; or a method of an object that is built: APP.METHOD of an APP in your file, or a function that returns it."
         raise NotAHandler(f"{name} is a method of a class, and there is no object that it could be called on", hint=hint)
@@ -234,6 +235,9 @@ def _named_like(function: Callable[..., Any], around: Callable[..., Any], otherw
 
 def _is_handler(result: Any) -> bool:
     """Whether what a function returned for a message can be nothing but a handler. Asked is its class: a mock has every attribute."""
+    if result is None:
+        # As a rule; it is asked for each message.
+        return False
     kind = result if inspect.isclass(result) else type(result)
     has_callbacks = any(callable(getattr(kind, method, None)) for method in ("on_message", "set_socket"))
     return has_callbacks or (_is_async(result) and taken_first(result) == CONNECTION)
