@@ -10,6 +10,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tupl
 from evi_harness.evi import causes, queries, secrets, sending, tools, turns
 from evi_harness.evi.audio import Places
 from evi_harness.evi.describing import describe, telling
+from evi_harness.evi.failures import ERRORS
 from evi_harness.evi.messages import ALWAYS_VOLATILE, MESSAGES
 from evi_harness.evi.reading import read
 from evi_harness.session.events import Event, Frame, Handshake
@@ -86,6 +87,11 @@ class Evi:
     def is_error(self, message: Message) -> bool:
         """Whether a received message is an ``error``."""
         return message.type == "error"
+
+    def ended_by(self, message: Message) -> Optional[str]:
+        """The code of an ``error`` behind which EVI closes the chat, such as E0714."""
+        row = ERRORS.get(str(message.fields.get("code"))) if self.is_error(message) else None
+        return row.code if row is not None and row.ends_chat else None
 
     def call_text(self, call: Message) -> str:
         """The name of the tool that a tool_call calls, and with what."""

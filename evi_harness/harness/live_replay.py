@@ -36,6 +36,7 @@ from evi_harness.live.tap_log import frame_of
 from evi_harness.measure.turn_latency import turn_latencies
 from evi_harness.replay.cues import CADENCES, CLOCK, TURN, Cues
 from evi_harness.replay.drift import drift_of
+from evi_harness.replay.endings import ending_of
 from evi_harness.replay.live_user import PATIENCE_NS, Lapse, LiveUser
 from evi_harness.report.drift import LiveReport
 from evi_harness.sdk.direct_chat import direct_chat, tls_for
@@ -239,20 +240,25 @@ class _Conversation:
             latencies=tuple(zip(turn_latencies(self._recorded, EVI), turn_latencies(live, EVI))),
             lateness_ns={"n": late.n, "p50": late.p50_ns, "p99": late.p99_ns, "max": late.max_ns},
             folder=str(folder),
+            endings=(ending_of(self._recorded, dialect), ending_of(live, dialect)),
         )
 
     def _faults(self, live: Session, dialect: Discreet) -> List[str]:
         """What broke the conversation, in time."""
+        then, now = ending_of(self._recorded, dialect), ending_of(live, dialect)
+        closed = live.closed
+        is_early = closed is not None and closed.by != "app" and not self._user.has_done_all(closed.at_ns)
+        if closed is not None and closed.by != "app" and not is_early:
+            self._user.end()
         faults = [_LAPSES[lapse.name].format_map(_Told(lapse)) for lapse in self._user.lapses]
         if self._is_too_long:
             faults.append(f"it was not over after {self._longest_s:.0f} s and was closed; --max-duration sets another limit")
         faults += _errors(self._recorded, live, dialect)
-        closed = live.closed
-        ended_as_recorded = self._recorded.closed is not None and closed is not None and closed.by == self._recorded.closed.by
-        if closed is not None and closed.by != "app" and not (self._user.is_over and ended_as_recorded):
-            code = "" if closed.code is None else f" with {closed.code}: {explain(closed.code)}"
+        if closed is not None and closed.by != "app" and (is_early or not now.is_like(then)):
             by = "the service closed the connection" if closed.by == "service" else "the connection was lost"
-            faults.append(f"{by} at {closed.at_ns / 1e9:.1f} s{code}")
+            code = "" if closed.code is None else f" with {closed.code}: {explain(closed.code)}"
+            why = "The user had not done all by then." if is_early else f"How the recording ended: {then}."
+            faults.append(f"{by} at {closed.at_ns / 1e9:.1f} s{code or '.'} {why}")
         return faults
 
 
@@ -275,12 +281,15 @@ _LAPSES = {
 
 
 def _errors(recorded: Session, live: Session, dialect: Discreet) -> List[str]:
-    def said(session: Session) -> List[Tuple[int, str]]:
-        messages = [(event.at_ns, dialect.read(RECEIVED, event.frame)) for event in session.received]
-        return [(at_ns, dialect.describe(RECEIVED, message)) for at_ns, message in messages if dialect.is_error(message)]
+    """The errors that the recording does not have. One that ends the chat is told by its code: it quotes a limit, which may be another."""
 
-    known = {text for _, text in said(recorded)}
-    return [f"{text}, at {at_ns / 1e9:.1f} s" for at_ns, text in said(live) if text not in known]
+    def said(session: Session) -> List[Tuple[int, str, str]]:
+        messages = [(event.at_ns, dialect.read(RECEIVED, event.frame)) for event in session.received]
+        texts = [(at_ns, dialect.describe(RECEIVED, one), dialect.ended_by(one)) for at_ns, one in messages if dialect.is_error(one)]
+        return [(at_ns, text, code or text) for at_ns, text, code in texts]
+
+    known = {what for _, _, what in said(recorded)}
+    return [f"{text}, at {at_ns / 1e9:.1f} s" for at_ns, text, what in said(live) if what not in known]
 
 
 @dataclass
@@ -294,9 +303,11 @@ class _Kept:
     def lapses(self) -> Sequence[Lapse]:
         return self.user.lapses
 
-    @property
-    def is_over(self) -> bool:
-        return self.user.is_over
+    def has_done_all(self, at_ns: int) -> bool:
+        return self.user.has_done_all(at_ns)
+
+    def end(self) -> None:
+        self.user.end()
 
     def take(self, event: Event, at_ns: int) -> None:
         self.user.take(event, at_ns)

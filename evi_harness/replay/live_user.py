@@ -12,8 +12,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.replay.cues import AT_OPEN, PREVIOUS, REPLY_ENDED, Cue, Cues, Reply, Utterance, heard_replies
-from evi_harness.session.events import BINARY, Event, Frame, Received, Sent
+from evi_harness.replay.cues import AT_OPEN, GRACE_NS, PREVIOUS, REPLY_ENDED, Cue, Cues, Reply, Utterance, heard_replies
+from evi_harness.session.events import BINARY, Closed, Event, Frame, Received, Sent
 from evi_harness.session.protocols import NO_STATUS, RECEIVED, SENT, Action, Close, Dialect, Message, Send
 from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm, split
@@ -57,6 +57,7 @@ class LiveUser:
         self._cues: Deque[Cue] = deque(cues.spoken)
         self._uncalled: Deque[Cue] = deque(cues.answers)
         self._answers: List[Tuple[int, Send]] = []
+        self._ended_ns = session.duration_ns
         self._drops_microphone = session.header.user_interrupt == "dropped"
         self._microphone = _Microphone(session, dialect)
         # What came since the cue before the next one, and when that was, here and in the recording.
@@ -67,11 +68,29 @@ class LiveUser:
         self.lapses: List[Lapse] = []
         self._n_events = 0
         self._is_over = False
+        # How much of what is being said the recorded close may have cut off.
+        self._cut_ns = 0
 
-    @property
-    def is_over(self) -> bool:
-        """Whether all that the recorded app did has been done."""
-        return self._is_over or not self._cues
+    def has_done_all(self, at_ns: int) -> bool:
+        """Whether the user has done all that the recorded one had when its conversation ended, but for closing it.
+
+        A service that closes on its own does so by its own clock: what was being said within ``GRACE_NS`` of the recorded end may be cut
+        off as much earlier.
+
+        Args:
+            at_ns: When this conversation ended.
+        """
+        if self._is_over:
+            return True
+        if self._answers or any(not isinstance(cue.what, Closed) or self._on_cue_ns(cue) is None for cue in self._cues):
+            return False
+        return at_ns >= self._microphone.said_at_ns - self._cut_ns
+
+    def end(self) -> None:
+        """Take it that the service has ended the conversation: what was awaited until now does not come any more."""
+        if not self._is_over:
+            self._is_over = True
+            self._miss_calls()
 
     def take(self, event: Event, at_ns: int) -> None:
         """Take a received event."""
@@ -168,12 +187,16 @@ class LiveUser:
         self._previous_ns, self._previous_recorded_ns = at_ns, cue.recorded_ns
         if isinstance(cue.what, Utterance):
             self._microphone.say(cue.what, at_ns)
+            self._cut_ns = max(0, GRACE_NS - (self._ended_ns - min(cue.what.speech_ends_ns, cue.what.frames[-1].at_ns)))
             return []
         if isinstance(cue.what, Sent):
             return [Send(cue.what.frame, due_ns=at_ns, recorded_seq=cue.what.seq)]
         self._is_over = True
-        self.lapses += [Lapse("not_called", {"recorded_seq": one.what.seq}) for one in self._uncalled if isinstance(one.what, Sent)]
+        self._miss_calls()
         return [Close(NO_STATUS if cue.what.code is None else cue.what.code, cue.what.reason)]
+
+    def _miss_calls(self) -> None:
+        self.lapses += [Lapse("not_called", {"recorded_seq": one.what.seq}) for one in self._uncalled if isinstance(one.what, Sent)]
 
     def _called(self, call: Message, at_ns: int) -> None:
         if not self._uncalled:

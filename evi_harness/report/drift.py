@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.turn_latency import TurnLatency
 from evi_harness.replay.drift import Drift, TypeDrift
+from evi_harness.replay.endings import Ending
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.plain import printable
 from evi_harness.session.session import Session
@@ -37,6 +38,7 @@ class LiveReport:
         latencies: Of each turn that both sides have: then, and now.
         lateness_ns: How late this side sent what was due: ``n`` frames, ``p50``, ``p99`` and ``max`` in nanoseconds.
         folder: Where the new session is.
+        endings: How the recording ended, and how the new session did.
         invocation: How the replay was asked for.
     """
 
@@ -49,6 +51,7 @@ class LiveReport:
     latencies: Tuple[Tuple[TurnLatency, TurnLatency], ...]
     lateness_ns: Mapping[str, Optional[int]]
     folder: str
+    endings: Tuple[Ending, Ending]
     invocation: Invocation = UNKNOWN
 
     @property
@@ -76,6 +79,7 @@ class LiveReport:
             "passed": self.passed,
             "faults": list(self.faults),
             "drift": asdict(self.drift),
+            "endings": {side: asdict(ending) for side, ending in zip(("recorded", "live"), self.endings)},
             "latencies": [{"recorded": asdict(then), "live": asdict(now)} for then, now in self.latencies],
             "median_change_ns": {name: _median_change_ns(self.latencies, field) for name, field in _METRICS},
             "lateness_ns": dict(self.lateness_ns),
@@ -106,6 +110,12 @@ class LiveReport:
             yield _row("drift", f"turn {text.turn}, {text.what}:")
             yield _row("", f"  then {_shown(text.recorded)}")
             yield _row("", f"  now  {_shown(text.live)}")
+        recorded, live = self.endings
+        # What the service did otherwise is a fault, and told as one.
+        if live.by == "app" and not live.is_like(recorded):
+            yield _row("drift", "it ended otherwise:")
+            yield _row("", f"  then {recorded}")
+            yield _row("", f"  now  {live}")
 
     def _latency(self) -> Iterator[str]:
         for name, field in _METRICS:

@@ -208,6 +208,9 @@ class Dialect(Protocol):
     def is_error(self, message: Message) -> bool:
         """Whether a received message says that something went wrong at the service's side."""
 
+    def ended_by(self, message: Message) -> Optional[str]:
+        """The code of a received error that ends the conversation; None for every other message."""
+
     def call_text(self, call: Message) -> str:
         """What a call of a tool asks for, without what differs from run to run."""
 

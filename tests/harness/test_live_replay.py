@@ -166,6 +166,64 @@ def test_an_error_message_of_the_services_is_a_fault(simulator, tmp_path):
     assert any("closed the connection" in fault for fault in report.faults)
 
 
+ENDED = [
+    ("sent", 100, {"type": "user_input", "text": "Is it raining?"}),
+    ("received", 200, {"type": "user_message", "message": {"role": "user", "content": "Is it raining?"}, "from_text": True}),
+    ("received", 300, {"type": "tool_call", "name": "get_weather", "parameters": "{}", "tool_call_id": "c-1"}),
+    ("sent", 400, {"type": "tool_response", "tool_call_id": "c-1", "content": "{}"}),
+    ("received", 500, {"type": "assistant_message", "id": "a", "message": {"role": "assistant", "content": "No."}}),
+    ("received", 600, {"type": "assistant_end"}),
+]
+TIMED_OUT = "Chat was ended because it exceeded the max duration of 1800 seconds."
+LIMIT = ("received", 4000, {"type": "error", "code": "E0715", "slug": "max_duration_timeout", "message": TIMED_OUT})
+
+
+@pytest.mark.parametrize(
+    ("ending", "n_faults", "says"),
+    [
+        # The limit is another one, and the error quotes it: it is the same error.
+        ([LIMIT, ("closed", 4001, ("service", 1000, ""))], 0, ""),
+        ([LIMIT, ("closed", 4001, ("service", None, ""))], 0, ""),
+        # The error is new, and what it ended with.
+        ([("closed", 4001, ("service", 1000, ""))], 2, "How the recording ended: the service closed the connection with 1000."),
+        ([LIMIT, ("closed", 4001, ("network", None, ""))], 1, "How the recording ended: the connection was lost after E0715."),
+        ([LIMIT, ("closed", 4001, ("service", 1011, ""))], 1, "with 1011 after E0715."),
+        # The app had still to close.
+        ([("closed", 9000, ("app", 1000, ""))], 2, "How the recording ended: the app closed the connection with 1000."),
+    ],
+    ids=["as recorded", "no code", "no error", "lost", "another code", "by the app"],
+)
+def test_an_ending_that_was_recorded_is_no_fault(ending, n_faults, says, session_of, simulator, tmp_path):
+    """The service ends the chat by its limit, as it did then; how else it may have ended then, that is another ending."""
+    recorded = session_of([*ENDED, *ending])
+    with served(simulator(max_duration_s=2), ServeOptions(service=SIMULATOR)) as server:
+        report = replay_live(recorded, LiveReplayOptions(base_url=server.url, out=tmp_path / "out"))
+    told = "\n".join(report.lines())
+    assert len(report.faults) == n_faults, told
+    assert says in "".join(report.faults)
+    assert report.exit_code == (1 if n_faults else 0)
+    assert report.json()["endings"]["live"] == {"by": "service", "code": 1000, "error": "E0715"}
+
+
+@pytest.mark.parametrize(("fault", "ending"), [("lose:1.5", ("network", None, "")), ("close:1.5:1011", ("service", 1011, ""))])
+def test_a_loss_that_was_recorded_is_no_fault(fault, ending, session_of, simulator, tunnel, authority, tmp_path):
+    """Nor a close by which the service failed."""
+    recorded = session_of([*ENDED, ("closed", 4000, ending)])
+    with served(simulator()) as server:
+        report = replay_live(recorded, LiveReplayOptions(base_url=tunnel(server, fault), ca=authority[0], out=tmp_path / "out"))
+    assert report.passed, "\n".join(report.lines())
+
+
+def test_a_recorded_end_that_does_not_come_is_drift(session_of, simulator, tmp_path):
+    """The user then closes, a little behind the time at which the service did."""
+    recorded = session_of([*ENDED, ("closed", 700, ("service", 1000, ""))])
+    with served(simulator()) as server:
+        report = replay_live(recorded, LiveReplayOptions(base_url=server.url, out=tmp_path / "out"))
+    assert report.passed, "\n".join(report.lines())
+    assert [line for line in report.lines() if line.endswith("it ended otherwise:")]
+    assert report.json()["endings"]["live"]["by"] == "app"
+
+
 def test_it_does_not_last_longer_than_it_may(simulator, tmp_path):
     """--max-duration ends it, with a fault that says so."""
     with served(simulator()) as server:

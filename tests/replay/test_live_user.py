@@ -14,10 +14,10 @@ from evi_harness.audio.resampling import convert
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.sessions import load_session
 from evi_harness.harness.simulating import simulation
-from evi_harness.replay.cues import AT_OPEN, CALLED, CLOCK, PREVIOUS, REPLY_BEGAN, REPLY_ENDED, Cues, Utterance, heard_replies
+from evi_harness.replay.cues import AT_OPEN, CALLED, CLOCK, PREVIOUS, REPLY_BEGAN, REPLY_ENDED, TURN, Cues, Utterance, heard_replies
 from evi_harness.replay.drift import drift_of
 from evi_harness.replay.live_user import LiveUser
-from evi_harness.session.protocols import NO_STATUS, Send
+from evi_harness.session.protocols import NO_STATUS, Close, Send
 from evi_harness.session.turns import Speech
 from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.simulator import Simulator
@@ -123,7 +123,7 @@ def test_before_the_service_that_was_recorded_the_conversation_is_the_same(demo,
     """The same turns with the same words; nothing was waited for in vain."""
     session, user = live(converse, demo, simulator())
     assert user.lapses == []
-    assert user.is_over
+    assert user.has_done_all(session.duration_ns)
     drift = drift_of(demo, session, EVI)
     assert drift.n_turns == (3, 3)
     assert [one for one in drift.texts if one.what != "assistant"] == []
@@ -244,3 +244,59 @@ def test_a_reply_is_heard_to_its_end(demo):
     first, second, _ = replies
     assert first.ended_ns > at_ns[first.turn.end] + SECOND
     assert second.ended_ns == max(at_ns[second.turn.end], at_ns[second.turn.interrupted_by])
+
+
+HEARD = {"type": "user_message", "message": {"role": "user", "content": "a"}, "from_text": True}
+SAYS = {"type": "assistant_message", "id": "s-1", "message": {"role": "assistant", "content": "b"}}
+CALL = {"type": "tool_call", "name": "f", "parameters": "{}", "response_required": True, "tool_call_id": "c-1"}
+ANSWER = {"type": "tool_response", "tool_call_id": "c-1", "content": "x"}
+TYPED = ("sent", 100, {"type": "user_input", "text": "a"})
+REPLY = [("received", 200, HEARD), ("received", 300, SAYS), ("received", 400, {"type": "assistant_end"})]
+CLOSED = ("closed", 2000, ("service", 1000, ""))
+
+
+@pytest.mark.parametrize(
+    ("rows", "came", "closed_ms", "is_done", "lapses"),
+    [
+        ([TYPED, *REPLY], REPLY, 2000, True, []),
+        # Whenever the service chooses: a limit of its own may have been changed.
+        ([TYPED, *REPLY], REPLY, 500, True, []),
+        ([TYPED, *REPLY], REPLY, 6000, True, []),
+        # Before the reply that the recording has, or before the user had said something.
+        ([TYPED, *REPLY], REPLY[:1], 500, False, []),
+        ([TYPED, *REPLY], [], 50, False, []),
+        ([TYPED, *REPLY, ("sent", 900, {"type": "user_input", "text": "c"})], REPLY, 700, False, []),
+        ([TYPED, *REPLY, ("sent", 900, {"type": "user_input", "text": "c"})], REPLY, 950, True, []),
+        # The recorded one too had no reply.
+        ([TYPED], [], 500, True, []),
+        # A tool that is not called any more is missed, and an answer that is owed is something yet to be done.
+        ([TYPED, ("received", 200, CALL), ("sent", 300, ANSWER), *REPLY[1:]], REPLY[1:], 1000, True, ["not_called"]),
+        ([TYPED, ("received", 200, CALL), ("sent", 900, ANSWER)], [("received", 200, CALL)], 500, False, []),
+        ([TYPED, ("received", 200, CALL), ("sent", 900, ANSWER)], [("received", 200, CALL)], 950, True, []),
+    ],
+)
+def test_a_service_that_ends_the_conversation_does_so_when_all_is_done_or_before(
+    session_of, converse, clockwork, rows, came, closed_ms, is_done, lapses
+):
+    """Of a recording that the service ended: whether the user had done all by then, and what it had waited for in vain."""
+    recorded = session_of([*rows, CLOSED])
+    frames = [(at_ms * MS, event.frame) for (_, at_ms, _), event in zip(came, session_of(came).received)]
+    service = clockwork([*((at_ns, Send(frame, due_ns=at_ns)) for at_ns, frame in frames), (closed_ms * MS, Close(1000))])
+    session, user = live(converse, recorded, service)
+    assert session.closed.by == "service"
+    assert user.has_done_all(session.duration_ns) is is_done
+    if is_done:
+        user.end()
+    assert [lapse.name for lapse in user.lapses] == lapses
+
+
+@pytest.mark.parametrize("cadence", [TURN, CLOCK])
+@pytest.mark.parametrize(("ended_ms", "closed_ms", "is_done"), [(9000, 8990, True), (9000, 3500, False), (30000, 8500, False)])
+def test_what_the_recorded_end_may_have_cut_off_is_not_missed(session_of, converse, clockwork, cadence, ended_ms, closed_ms, is_done):
+    """Two clocks never agree to the millisecond: of speech up to the recorded end, the live end may cut off as much as its grace."""
+    told = {"type": "session_settings", "audio": {"encoding": "linear16", "sample_rate": 16_000, "channels": 1}}
+    audio = [("sent", at_ms, SAID) for at_ms in range(10, 9000, 10)]
+    recorded = session_of([("sent", 0, told), *audio, ("closed", ended_ms, ("service", 1000, ""))])
+    user = LiveUser(recorded, EVI, Cues.of(recorded, EVI, cadence, [Speech(0, 9 * SECOND)]))
+    session = converse(clockwork([(closed_ms * MS, Close(1000))]), user, recorded).session
+    assert user.has_done_all(session.duration_ns) is is_done

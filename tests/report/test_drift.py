@@ -7,6 +7,7 @@ import pytest
 from evi_harness.evi.dialect import EVI
 from evi_harness.measure.turn_latency import TurnLatency
 from evi_harness.replay.drift import drift_of
+from evi_harness.replay.endings import ending_of
 from evi_harness.report.drift import LiveReport
 
 MS = 1_000_000
@@ -30,6 +31,7 @@ def latency_lines(weather):
             latencies=latencies,
             lateness_ns={},
             folder="live",
+            endings=(ending_of(weather, EVI), ending_of(weather, EVI)),
         )
         return [line.split(None, 1)[1] for line in report.lines() if line.startswith("latency")]
 
