@@ -27,7 +27,8 @@ def command() -> None:
 def capture(file: Path, out: Path) -> int:
     """Make a session of a wire capture: the messages of an EVI server, one JSON text a line.
 
-    The capture holds no times and nothing that was sent. Times are made up from what the messages say; the session says so.
+    The capture holds no times and nothing that was sent. Times are made up from what the messages say; the session says so. A file in
+    which no line is such a message is refused.
     """
     from evi_harness.harness.capture import import_capture
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import uuid
 from codecs import BOM_UTF8
 from pathlib import Path
-from typing import List, Union
+from typing import Any, List, Optional, Sequence, Union
 
 from evi_harness.errors import CaptureError
 from evi_harness.evi.capture import ASSUMED, given_ids, synthesised_times
 from evi_harness.evi.dialect import EVI
+from evi_harness.evi.foreign import Form, form_of_bytes, form_of_row, form_of_whole, is_message
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.harness.discretion import known_secrets
 from evi_harness.harness.folders import DEFAULT_OUT, new_folder, now_utc
@@ -28,7 +30,13 @@ from evi_harness.storage.writer import write_session
 __all__ = ["import_capture"]
 
 MAX_BYTES = 1 << 30
-_FORM = "A wire capture holds the messages of an EVI server, one JSON object with a type a line, as Hume's own proxy records them."
+_SHOWN_TYPES = 4
+_LARGEST_WHOLE = 1 << 26
+_KNOWN = ", ".join(row.name for row in MESSAGES.values() if row.received and not row.sent)
+_FORM = (
+    "Supported formats: a wire capture, which holds the messages of an EVI server, one JSON object with a type a line, as Hume's own proxy "
+    f"records them ({_KNOWN})."
+)
 
 
 def import_capture(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OUT) -> Path:
@@ -52,9 +60,10 @@ def import_capture(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OU
     data = _content(path)
     # A byte order mark is the editor's: it did not cross the wire.
     lines = data[len(BOM_UTF8) :].split(b"\n") if data.startswith(BOM_UTF8) else data.split(b"\n")
-    frames = [_frame(line, number, path) for number, line in enumerate(lines, 1) if line.strip()]
+    frames = [_frame(line, number, path, data) for number, line in enumerate(lines, 1) if line.strip()]
     if not frames:
         raise CaptureError("it holds no message", where=str(path), hint=_FORM)
+    _require_messages(frames, path)
     folder = new_folder(out, path.stem)
     session = _session(path, data, frames)
     write_session(folder, session, EVI, secrets=known_secrets(session))
@@ -70,7 +79,7 @@ def _content(path: Path) -> bytes:
         raise CaptureError(f"cannot be read: {error.strerror}", where=str(path)) from None
 
 
-def _frame(line: bytes, number: int, path: Path) -> Frame:
+def _frame(line: bytes, number: int, path: Path, data: bytes) -> Frame:
     where = f"{path}:{number}"
     # Written on Windows, a line ends with a return that did not cross the wire.
     payload = line[:-1] if line.endswith(b"\r") else line
@@ -78,19 +87,52 @@ def _frame(line: bytes, number: int, path: Path) -> Frame:
         # From bytes, json would take other encodings than the wire's.
         value = json.loads(payload.decode("utf-8"))
     except UnicodeDecodeError:
-        raise CaptureError("this line is no text in UTF-8", where=where, hint=_FORM) from None
+        raise _refused("this line is no text in UTF-8", where, path, form_of_bytes(data[:16])) from None
     except RecursionError:
-        raise CaptureError("this line's JSON is nested too deep", where=where, hint=_FORM) from None
+        raise _refused("this line's JSON is nested too deep", where, path) from None
     except ValueError:
-        raise CaptureError("this line is no JSON", where=where, hint=_FORM) from None
+        raise _refused("this line is no JSON", where, path, form_of_whole(_whole(data))) from None
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
-        raise CaptureError("this line is no message: it has no type", where=where, hint=_FORM)
+        form = form_of_row(value) or form_of_whole(_whole(data))
+        raise _refused("this line is no message: it has no type", where, path, form)
     frame = Frame(TEXT, payload)
     row = MESSAGES.get(value["type"])
     if row is not None and not row.received:
         what = f"this line is a message of the app's ({row.name}), and a capture holds the server's only"
-        raise CaptureError(what, where=where, hint=_FORM)
+        raise _refused(what, where, path)
     return frame
+
+
+def _whole(data: bytes) -> Any:
+    """A file as one JSON value, None where it is none: who pretty-prints has no line that is one."""
+    try:
+        return json.loads(data.decode("utf-8-sig")) if len(data) <= _LARGEST_WHOLE else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _require_messages(frames: Sequence[Frame], path: Path) -> None:
+    """Refuse a file of which no line is known: any JSON with a type would pass for messages of a kind that is yet unknown.
+
+    Raises:
+        CaptureError: It is one.
+    """
+    if any(is_message(json.loads(frame.payload)) for frame in frames):
+        return
+    values = [json.loads(frame.payload) for frame in frames]
+    lines = "its only line is not" if len(frames) == 1 else f"not one of its {len(frames)} lines is"
+    types = list(dict.fromkeys(value["type"] for value in values))
+    told = ", ".join(map(repr, types[:_SHOWN_TYPES])) + (f" and {len(types) - _SHOWN_TYPES} more" if len(types) > _SHOWN_TYPES else "")
+    form = next(filter(None, map(form_of_row, values)), None)
+    raise _refused(f"{lines} a message of an EVI server: the types are {told}", str(path), path, form)
+
+
+def _refused(what: str, where: str, path: Path, form: Optional[Form] = None) -> CaptureError:
+    """The error for a file that is no capture, with what it looks like and the formats that are."""
+    if form is None:
+        return CaptureError(what, where=where, hint=_FORM)
+    way = form.way.replace("FILE", shlex.quote(str(path)))
+    return CaptureError(what, where=where, hint="\n".join(filter(None, (f"It looks like {form.name}. {way}".strip(), _FORM))))
 
 
 def _session(path: Path, data: bytes, frames: List[Frame]) -> Session:

@@ -64,6 +64,52 @@ def test_what_is_no_capture_is_refused_with_the_line(tmp_path, data, where, says
     assert not (tmp_path / "out").exists()
 
 
+ROW = json.dumps({"type": "receive", "time": 1764394984.1, "opcode": 1, "data": CHAT.decode()}).encode()
+HISTORY = b'{"chat_id": "c-1", "timestamp": 1764394984000, "role": "USER", "type": "USER_MESSAGE", "message_text": "Hello."}'
+REALTIME = b'{"type": "session.created", "event_id": "e"}\n{"type": "error", "error": {"message": "m"}}'
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "looks"),
+    [
+        (ROW + b"\n" + ROW, "not one of its 2 lines is a message of an EVI server: the types are 'receive'", "messages of a browser"),
+        (HISTORY, "its only line is not a message of an EVI server: the types are 'USER_MESSAGE'", "Hume's chat history"),
+        (REALTIME, "not one of its 2 lines", "OpenAI's Realtime API"),
+        (b'{"type": "hello"}\n' * 9, "not one of its 9 lines", None),
+        (b"\n".join(b'{"type": "t%d"}' % number for number in range(6)), "'t0', 't1', 't2', 't3' and 2 more", None),
+        (json.dumps([json.loads(CHAT)], indent=1).encode(), "this line is no JSON", "a JSON array of messages"),
+        (json.dumps({"log": {"entries": []}}).encode(), "it has no type", "a HAR file of a browser"),
+        (b'{"at": 1, "raw": {"type": "assistant_end"}}', "it has no type", "messages in the member 'raw'"),
+        (b"RIFF\xff\xff\xff\xffWAVEfmt ", "no text in UTF-8", "a WAV file"),
+    ],
+    ids=["browser", "history", "OpenAI", "unknown", "many types", "array", "HAR", "wrapped", "audio"],
+)
+def test_what_is_another_form_is_refused_by_its_name(tmp_path, data, what, looks):
+    """What it looks like, where that can be told, and which format is taken; nothing is written."""
+    with pytest.raises(CaptureError) as raised:
+        imported(tmp_path, data)
+    assert what in raised.value.what
+    *told, formats = raised.value.hint.splitlines()
+    assert formats.startswith("Supported formats: a wire capture")
+    assert [looks in line for line in told] == ([True] if looks else [])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_way_from_another_form_names_the_file(tmp_path):
+    """So that it can be pasted; what it makes is a capture."""
+    file = tmp_path / "my rows.jsonl"
+    file.write_bytes(ROW)
+    with pytest.raises(CaptureError, match=rf"jq -r '[^']+' '{file}' > capture.jsonl"):
+        import_capture(file, out=tmp_path / "out")
+    assert payloads(imported(tmp_path, json.loads(ROW)["data"].encode())) == [CHAT]
+
+
+def test_one_known_message_makes_a_capture(tmp_path):
+    """Types are an open set: what else is in it is kept."""
+    strange = b'{"type": "of_next_year"}'
+    assert payloads(imported(tmp_path, strange + b"\n" + END)) == [strange, END]
+
+
 def test_a_folder_and_a_missing_file_are_no_captures(tmp_path):
     """The system's own word is told."""
     for path in (tmp_path, tmp_path / "gone"):

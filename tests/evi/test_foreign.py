@@ -1,0 +1,97 @@
+"""Tests of evi_harness.evi.foreign: what a file that is no capture looks like."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from evi_harness.evi.foreign import form_of_bytes, form_of_row, form_of_whole, is_message
+
+METADATA = {"type": "chat_metadata", "chat_id": "c", "chat_group_id": "g"}
+END = {"type": "assistant_end"}
+ROW = {"type": "receive", "time": 1764394984.1, "opcode": 1, "data": json.dumps(END)}
+HISTORY = {"id": "e", "chat_id": "c", "timestamp": 1764394984000, "role": "USER", "type": "USER_MESSAGE", "message_text": "Hello."}
+CREATED = {"type": "session.created", "event_id": "e", "session": {}}
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        (METADATA, True),
+        (END, True),
+        ({"type": "error", "code": "E0101", "slug": "s", "message": "m", "new": 1}, True),
+        # Both directions have it.
+        ({"type": "tool_response", "tool_call_id": "c", "content": "x"}, True),
+        # An error of somebody else's; a message that only the app sends; none at all.
+        ({"type": "error", "error": {"message": "m"}}, False),
+        ({"type": "chat_metadata"}, False),
+        ({"type": "user_input", "text": "a"}, False),
+        ({"type": ["assistant_end"]}, False),
+        ({}, False),
+        ([END], False),
+        (None, False),
+    ],
+)
+def test_what_is_a_message_of_a_server(value, is_one):
+    """By its type and what every version of it has."""
+    assert is_message(value) is is_one
+
+
+@pytest.mark.parametrize(
+    ("row", "name", "way"),
+    [
+        (ROW, "the WebSocket messages of a browser", "jq -r "),
+        ({**ROW, "type": "send"}, "the WebSocket messages of a browser", "jq -r "),
+        (HISTORY, "Hume's chat history", "no session can be made of it"),
+        (CREATED, "events of OpenAI's Realtime API", "another protocol"),
+        ({"type": "error", "event_id": "e", "error": {"type": "x"}}, "events of OpenAI's Realtime API", "another protocol"),
+        ({"event": "received", "seq": 1, "at_ns": 5}, "a file of a session folder", "needs no import"),
+        ({"at": 1, "message": METADATA}, "messages in the member 'message'", """jq -c '.["message"]'"""),
+        ({"at": 1, "raw": json.dumps(END)}, "messages as text in the member 'raw'", """jq -r '.["raw"]'"""),
+    ],
+)
+def test_what_a_line_looks_like(row, name, way):
+    """And what to do with it."""
+    form = form_of_row(row)
+    assert form.name.startswith(name)
+    assert way in form.way
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ({"log": {"version": "1.2", "entries": []}}, "a HAR file of a browser"),
+        ({"id": "c", "events_page": [HISTORY]}, "Hume's chat history"),
+        ([HISTORY], "Hume's chat history"),
+        ([CREATED, METADATA], "a JSON array of messages"),
+        (METADATA, "a message on several lines"),
+        ({"format": "evi-harness session"}, "a file of a session folder"),
+    ],
+)
+def test_what_a_whole_file_looks_like(value, name):
+    """Where it is one JSON value."""
+    assert form_of_whole(value).name == name
+
+
+@pytest.mark.parametrize("value", [None, 5, "text", [], [[]], {}, {"type": "hello"}, {"type": "x", "data": "[" * 99}, {"log": []}])
+def test_what_looks_like_nothing_known(value):
+    """Nothing is said of it."""
+    assert form_of_row(value) is None
+    assert form_of_whole(value) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"RIFF\x00\x00\x00\x00WAVEfmt ", "a WAV file, which is audio"),
+        (b"\x1f\x8b\x08", "a file packed by gzip"),
+        ("{}".encode("utf-16"), "text in UTF-16"),
+        (b"", None),
+        (b"\x89PNG", None),
+    ],
+)
+def test_what_bytes_look_like(head, name):
+    """Where they are no text."""
+    form = form_of_bytes(head)
+    assert (form and form.name) == name
