@@ -98,6 +98,7 @@ class LiveResult:
         heard: heard.wav, where a software speaker played the replies.
         leave: How the app left when all was over, with the place; None where it did not.
         remarks: What did not go as it was asked for, as sentences; no fault.
+        handler: The handler's SPEC, None for the built-in one and for an object.
     """
 
     folder: Path
@@ -109,6 +110,7 @@ class LiveResult:
     heard: HeardFile = field(default_factory=HeardFile)
     leave: Optional[str] = None
     remarks: Tuple[str, ...] = ()
+    handler: Optional[str] = None
 
     def lines(self) -> List[str]:
         """What to tell people: how it ended; where the session is, and how to replay it."""
@@ -118,7 +120,10 @@ class LiveResult:
             how_long += f"; {self.n_dropped} more were lost"
         remarks = [f"note: {remark}" for remark in (*self.remarks, *self.heard.remarks)]
         warning = [] if self.leave is None else [f"warning: {self.leave}"]
-        return [*warning, f"ended: {self.ended}", *remarks, f"session: {place} ({how_long}); replay it: evi-harness replay {place}"]
+        # Without its handler the replay would say nothing of the app that was recorded.
+        handler = "" if self.handler is None else f" --handler {shlex.quote(self.handler)}"
+        last = f"session: {place} ({how_long}); replay it: evi-harness replay {place}{handler}"
+        return [*warning, f"ended: {self.ended}", *remarks, last]
 
 
 def record_live(options: LiveOptions, write: Callable[[str], object] = print) -> LiveResult:
@@ -314,6 +319,7 @@ class _Live:
             keep_heard(folder, heard, self._redactor),
             self._leave(),
             tuple(self._remarks(sound)),
+            self._options.handler if isinstance(self._options.handler, str) else None,
         )
 
     def _remarks(self, sound: Optional[_Software]) -> Iterator[str]:

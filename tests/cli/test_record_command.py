@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -646,7 +647,7 @@ def test_what_went_wrong_on_the_way_comes_behind_the_session(url, tmp_path, caps
     (tmp_path / "app.py").write_text("def on_message(message):\n    raise ValueError('no such luck')\n")
     assert main(["record", "--mic", MIC, "--base-url", url, "--duration", "0.3", "--handler", "app.py:on_message"]) == 3
     told = capsys.readouterr()
-    assert "replay it: evi-harness replay sessions/" in told.out.splitlines()[-1]
+    assert re.search(r"replay it: evi-harness replay sessions/\S+ --handler app.py:on_message$", told.out.splitlines()[-1])
     assert re.match(r"error: \S*app.py:2 in on_message: on_message raised ValueError: no such luck", told.err)
 
 
@@ -661,3 +662,16 @@ def test_a_handler_that_reads_the_connection_gets_its_arguments(url, tmp_path, c
     folder = Path(re.search(r"session: (\S+)", last)[1])
     assert check_session(folder) == []
     assert load_session(folder).closed.by == "app"
+
+
+def test_the_last_line_replays_the_session_to_its_handler(url, tmp_path, capsys):
+    """As it stands there: a folder with a space in its name is quoted, and the replay runs what was recorded."""
+    (tmp_path / "my app").mkdir()
+    (tmp_path / "my app" / "app.py").write_text("def on_message(message):\n    pass\n")
+    assert main(["record", "--mic", MIC, "--base-url", url, "--duration", "0.3", "--handler", "my app/app.py:on_message"]) == 0
+    hint = capsys.readouterr().out.splitlines()[-1].partition("replay it: ")[2]
+    program, *words = shlex.split(hint)
+    assert program == "evi-harness"
+    assert words[2:] == ["--handler", "my app/app.py:on_message"]
+    main(words)
+    assert "with my app/app.py:on_message on hume" in capsys.readouterr().out
