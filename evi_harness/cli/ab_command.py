@@ -49,7 +49,8 @@ def command(
     """Tell whether a new version is slower than an old one: both are run in turns, in one job.
 
     Two commands (--a, --b), or one command in two git revisions (--a-rev, --b-rev). A command is anything that runs evi-harness replay,
-    evi-harness latency, or pytest with replays in it.
+    evi-harness latency, or pytest with replays in it. In a revision its own code comes first on Python's path; a handler that is loaded
+    from elsewhere all the same is refused.
 
     Exits with 0 if nothing is slower, with 1 if something is, with 4 if more runs are needed to tell.
     """

@@ -11,15 +11,16 @@ import os
 import shlex
 import subprocess
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.harness.checkouts import checkouts, git, passing_folder, run_here
+from evi_harness.harness.checkouts import checkouts, git, passing_folder, run_here, worktrees
 from evi_harness.harness.ci import without_ci
 from evi_harness.harness.configuration import load_configuration
 from evi_harness.harness.gate import SAVE_BASELINE, GateOptions, load_baseline, rules_for
+from evi_harness.harness.revision import Revision, environment_of
 from evi_harness.measure.baseline import Run, merged
 from evi_harness.measure.comparison import compare_side_by_side
 from evi_harness.measure.metrics import METRICS
@@ -41,11 +42,13 @@ class Side:
         name: What reports call it.
         command: What is run.
         folder: Where; None for the current folder.
+        environment: With which environment variables; None for those of this process.
     """
 
     name: str
     command: Tuple[str, ...]
     folder: Optional[Path] = None
+    environment: Optional[Mapping[str, str]] = field(default=None, repr=False)
 
     @property
     def place(self) -> Optional[str]:
@@ -80,6 +83,8 @@ def _words(command: str) -> Tuple[str, ...]:
 def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[Side, Side]]:
     """One command in two revisions of this repository, each checked out in a folder of its own while the block runs.
 
+    Python finds the checkout's code before any other; a replay whose handler is loaded from elsewhere all the same is refused.
+
     Args:
         a: The old revision.
         b: The new one.
@@ -95,9 +100,16 @@ def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[Side, Si
     top = Path(git("rev-parse", "--show-toplevel"))
     below = Path.cwd().resolve().relative_to(top.resolve())
     ids = [_commit(revision) for revision in (a, b)]
+    # Before there are any of ours.
+    others = worktrees()
     with checkouts(ids) as places:
-        old, new = (Side(f"{name} ({id_[:10]})", tuple(command), place / below) for name, id_, place in zip((a, b), ids, places))
+        names = [f"{name} ({id_[:10]})" for name, id_ in zip((a, b), ids)]
+        old, new = (_side(Revision(name, place, place / below, others), command) for name, place in zip(names, map(Path.resolve, places)))
         yield old, new
+
+
+def _side(revision: Revision, command: Sequence[str]) -> Side:
+    return Side(revision.name, tuple(command), revision.here, environment_of(revision, os.environ))
 
 
 def _commit(revision: str) -> str:
@@ -177,7 +189,8 @@ def _measured(
 def _run(side: Side, timeout_s: float, allow_incomplete: bool) -> Run:
     """One run of one side: what all that is measured in it comes to."""
     with passing_folder("evi-harness-run-") as folder:
-        environment = {**without_ci(os.environ), SAVE_BASELINE: str(folder), **({ALLOW_INCOMPLETE: "1"} if allow_incomplete else {})}
+        inherited = os.environ if side.environment is None else side.environment
+        environment = {**without_ci(inherited), SAVE_BASELINE: str(folder), **({ALLOW_INCOMPLETE: "1"} if allow_incomplete else {})}
         _finish(side, environment, timeout_s)
         files = sorted(folder.glob("*.json"))
         if not files:

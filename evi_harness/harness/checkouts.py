@@ -17,12 +17,12 @@ import tempfile
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Iterator, List, Optional, Sequence
+from typing import IO, Any, Iterator, List, Optional, Sequence, Tuple
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.live.program_end import at_program_end
 
-__all__ = ["checkouts", "git", "passing_folder", "run_here"]
+__all__ = ["checkouts", "git", "passing_folder", "run_here", "worktrees"]
 
 _PREFIX = "evi-harness-ab-"
 _LOCK = "lock"
@@ -56,6 +56,16 @@ def checkouts(ids: Sequence[str]) -> Iterator[List[Path]]:
         with _undisturbed():
             _take_away(scratch, worktrees)
             no_longer()
+
+
+def worktrees() -> Tuple[Path, ...]:
+    """The folders in which this repository is checked out, links in their paths resolved.
+
+    Raises:
+        EviHarnessError: This is no repository.
+    """
+    listed = git("worktree", "list", "--porcelain").splitlines()
+    return tuple(Path(line.partition(" ")[2]).resolve() for line in listed if line.startswith("worktree "))
 
 
 @contextmanager

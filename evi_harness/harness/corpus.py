@@ -21,6 +21,7 @@ from evi_harness.errors import EviHarnessError, IncompleteRecording, UsageError
 from evi_harness.harness.executors import default_jobs, lent_executor, local_processes
 from evi_harness.harness.gate import runs_of_result
 from evi_harness.harness.repeating import replay_repeatedly
+from evi_harness.harness.revision import revision_here
 from evi_harness.measure.baseline import merged
 from evi_harness.report.corpus import CorpusReport, Outcome
 from evi_harness.report.replay import INCOMPLETE
@@ -66,10 +67,13 @@ def replay_corpus(
 
     Raises:
         UsageError: A handler is given as an object; ``n_jobs`` is below 1.
-        EviHarnessError: The executor cannot be had.
+        EviHarnessError: The executor cannot be had, or does not run the revision that this process is to run.
     """
     if not isinstance(options.get("handler"), (str, type(None))):
         raise UsageError("a handler for many sessions is given as a SPEC", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
+    if executor is not None and revision_here() is not None:
+        hint = "Leave out --executor in what ab runs in a revision, or give ab two commands."
+        raise EviHarnessError("workers of an executor do not run the revision that is checked out here", hint=hint)
     if n_jobs is not None and n_jobs < 1:
         raise UsageError(f"{n_jobs} sessions at a time are none", hint="Give 1 or more.")
     began_s = time.perf_counter()

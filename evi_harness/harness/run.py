@@ -20,6 +20,7 @@ from evi_harness.harness.handling import Standing, callbacks_for, chat_options, 
 from evi_harness.harness.heard_audio import Heard
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.outside import Outside, OutsideOptions
+from evi_harness.harness.revision import require_revision
 from evi_harness.harness.user_audio import replay_sound, sent_by, user_audio
 from evi_harness.live.app_loop import host
 from evi_harness.live.clock import Clock
@@ -211,12 +212,16 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
         handler: None for the built-in one, a SPEC, or the handler itself.
         options: Of the run.
         stage: See there.
+
+    Raises:
+        EviHarnessError: The handler cannot be had, or is not of the revision that this process is to run.
     """
     journal, redact, audio = stage.journal, options.redact, user_audio(recording)
     with replay_sound(audio, journal, stage.clock if isinstance(stage.clock, VirtualLoop) else None) as sound:
         stage.plays(sound.speaker.playbacks)
         with LeftBehind(journal, EVI, redact) as left_behind:
             callbacks = callbacks_for(handler, name_of(handler), write=options.write, redact=redact, arguments=options.arguments)
+            require_revision(handler)
             user, microphone = sent_by(recording.session, audio, callbacks, sound, journal, built_in=handler is None)
 
             def opened(websocket: Any) -> None:
@@ -239,6 +244,8 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
             await host(stage.run(app), app.ending)
             await left_behind.finish(has_ended=app.ending.has_ended)
         with own_work():
+            # What it has imported since.
+            require_revision(handler)
             note_sound_failures(journal, sound.speaker.failures, redact)
             note_heard(journal, sound.speaker.playbacks, EVI, app.handed, is_players=is_players, headerless=HEADERLESS, redact=redact)
 

@@ -154,6 +154,23 @@ def test_two_revisions_are_checked_out_and_taken_away(repository):
     assert len(git("worktree", "list").splitlines()) == 1
 
 
+def test_each_side_runs_the_code_of_its_revision(repository, tmp_path, monkeypatch):
+    """Also where Python finds the worktree's without being asked, which has neither."""
+    top = repository
+    (tmp_path / "measures.py").write_text(MEASURES.replace("sys.argv[2]", "__import__('voiceapp').MS"), encoding="utf-8")
+    (top / "src").mkdir()
+    for ms in (100, 150):
+        (top / "src" / "voiceapp.py").write_text(f"MS = {ms}\n", encoding="utf-8")
+        git("add", str(top))
+        git("commit", "--quiet", "-m", str(ms))
+    (top / "src" / "voiceapp.py").write_text("MS = 1\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(top / "src"), str(ROOT)]))
+    with revisions("HEAD~1", "HEAD", (sys.executable, str(tmp_path / "measures.py"), "x", "-", str(tmp_path / "order"))) as both:
+        report = compare_sides(both, n_runs=1, n_warm=0, metrics=("handle",))
+    one = next(one for one in report.comparisons if one.statistic == "med")
+    assert (one.old, one.new) == (pytest.approx(100, rel=0.1), pytest.approx(150, rel=0.1))
+
+
 def test_no_such_revision(repository):
     """Which of the two, and what to do."""
     with pytest.raises(EviHarnessError, match=r"there is no commit 'gone'[\s\S]*shallow"), revisions("HEAD", "gone", ("true",)):
