@@ -50,7 +50,12 @@ __all__ = ["command"]
     help="Fail for a message that is sent more than so many milliseconds later than due.  [default: tell, and pass]",
 )
 @allow_incomplete_option("Take a recording that is incomplete or damaged as it is; else its replay fails.", ALLOW_INCOMPLETE)
-@click.option("--update", is_flag=True, help="Accept what the app sends now, in expected.jsonl beside the recording.")
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Accept what the app sends now, in expected.jsonl beside the recording. Shows each change; on a terminal it asks first.",
+)
+@click.option("--dry-run", is_flag=True, help="With --update: show what would change, and write nothing. Exits with 1 if anything would.")
 @click.option(
     "--out",
     metavar="DIR",
@@ -152,7 +157,9 @@ __all__ = ["command"]
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="With --live: a PEM file of the authorities that judge the service's certificate.  [default: the system's]",
 )
-@click.option("--yes", is_flag=True, help="With --live: do not ask before something is sent to another machine.")
+@click.option(
+    "--yes", is_flag=True, help="With --update, do not ask before it is written; with --live, before something is sent to another machine."
+)
 @gate_options
 @ci_options
 @click.pass_context
@@ -167,7 +174,7 @@ def command(
     built-in handler prints the transcript with the strongest emotions.
 
     Exits with 0 if every recording is whole, every replay is as recorded, or as accepted with --update, nothing is wrong and every gate
-    holds, with 1 if not, and with 4 if a gate cannot be decided.
+    holds, with 1 if not or if an update is declined, and with 4 if a gate cannot be decided.
     """
     from evi_harness.harness.ci import cases_of_result, ci_for, tell_ci
     from evi_harness.harness.gate import GateOptions, gate_for, runs_of_result
@@ -176,8 +183,9 @@ def command(
 
     folders = find_sessions(sessions, damaged=True)
     is_many = len(folders) > 1 or folders[0] != sessions[0]
-    only = {name: options.pop(name) for name in (*_OF_LIVE, *_OF_MANY, "child")}
+    only = {name: options.pop(name) for name in (*_OF_LIVE, *_OF_MANY, "child", "yes")}
     _refuse_the_others(ctx, only["live"], is_many)
+    asks = options["update"] and not options["dry_run"] and not only["yes"] and _is_asked()
     judge = gate_for(GateOptions(**gate), is_replay=not only["live"])
     asked = Command.here(ctx.obj)
     # With the report on standard output, people read standard error; so does what the handler itself prints.
@@ -186,10 +194,13 @@ def command(
         if only["live"]:
             result: Any = _live(folders[0], only, options["out"], options["allow_incomplete"], asked)
         elif is_many:
-            told = {**_session_options(options), "command": asked}
+            told = {**_session_options(options), "command": asked, "defer": asks}
             result = _many(folders, only, told, keep_json=json_file is not None, keep_run=judge.is_needed)
         else:
-            result = _one(folders[0], {**_session_options(options), "child": only["child"], "command": asked}, aside)
+            told = {**_session_options(options), "command": asked, "defer": asks}
+            result = _one(folders[0], {**told, "child": only["child"]}, aside)
+        if asks:
+            result = _accepted(result, aside)
         gates = [judge.judge_runs(runs_of_result(result), keep=not result.exit_code)] if judge.is_needed else []
     try:
         for line in [*result.lines(), *(line for one in gates for line in one.lines())]:
@@ -202,10 +213,12 @@ def command(
 
 
 # Options for one way of replaying alone, by the names of their parameters.
-_OF_LIVE = ("live", "base_url", "config_id", "cadence", "max_duration", "patience", "ca", "yes")
+_OF_LIVE = ("live", "base_url", "config_id", "cadence", "max_duration", "patience", "ca")
 _OF_MANY = ("jobs", "executor")
 # What a live replay has use for besides its own.
-_ALSO_LIVE = ("sessions", "out", "json_file", "allow_incomplete", *NAMES)
+_ALSO_LIVE = ("sessions", "out", "json_file", "allow_incomplete", "yes", *NAMES)
+# What an update has use for, and nothing else but perhaps a live replay.
+_OF_UPDATE = ("dry_run", "yes")
 
 
 def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None:
@@ -216,10 +229,25 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
             raise click.UsageError(f"{param.opts[0]} has no meaning with --live: no handler runs.", ctx)
         if not is_live and param.name in _OF_LIVE:
             raise click.UsageError(f"{param.opts[0]} needs --live.", ctx)
+        if not is_live and param.name in _OF_UPDATE and not ctx.params["update"]:
+            raise click.UsageError(f"{param.opts[0]} needs --update{' or --live' if param.name in _ALSO_LIVE else ''}.", ctx)
         if not is_many and param.name in _OF_MANY:
             raise click.UsageError(f"{param.opts[-1]} needs several sessions.", ctx)
     if is_live and is_many:
         raise click.UsageError("--live takes one session at a time.", ctx)
+
+
+def _is_asked() -> bool:
+    """Whether somebody is there to be asked."""
+    from evi_harness.harness.ci import is_unattended
+
+    return sys.stdin is not None and sys.stdin.isatty() and not is_unattended()
+
+
+def _accepted(result: Any, aside: bool) -> Any:
+    from evi_harness.harness.accepting import accept_if_agreed
+
+    return accept_if_agreed(result, agree=lambda what: click.confirm(what, err=True), write=lambda line: click.echo(line, err=aside))
 
 
 def _session_options(options: Dict[str, Any]) -> Dict[str, Any]:

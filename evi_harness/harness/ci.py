@@ -20,11 +20,23 @@ from evi_harness.report.ci import ERROR, Case, gate_cases, github_annotations, j
 from evi_harness.report.corpus import Outcome
 from evi_harness.report.gate import GateReport
 
-__all__ = ["CiOptions", "cases_of_result", "ci_for", "handler_file", "replay_case", "tell_ci", "tell_failure", "without_ci"]
+__all__ = [
+    "CiOptions",
+    "cases_of_result",
+    "ci_for",
+    "handler_file",
+    "is_unattended",
+    "replay_case",
+    "tell_ci",
+    "tell_failure",
+    "without_ci",
+]
 
 _SUMMARY = "GITHUB_STEP_SUMMARY"
 _ACTIONS = "GITHUB_ACTIONS"
 _PROGRAM = "evi-harness"
+# What CI servers set, as pytest looks for it, and Azure's; and what pytest itself sets.
+_UNATTENDED = ("CI", "BUILD_NUMBER", "TF_BUILD", _ACTIONS, "PYTEST_CURRENT_TEST", "PYTEST_VERSION")
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,16 @@ def ci_for(
     here = os.environ if environment is None else environment
     named = here.get(_SUMMARY)
     return CiOptions(junit_file, summary_file or (Path(named) if named else None), here.get(_ACTIONS) == "true")
+
+
+def is_unattended(environment: Optional[Mapping[str, str]] = None) -> bool:
+    """Whether nobody is there to be asked, even on a terminal: a CI server or pytest runs this.
+
+    Args:
+        environment: None for the process's own.
+    """
+    here = os.environ if environment is None else environment
+    return any(here.get(name, "").lower() not in ("", "0", "false") for name in _UNATTENDED)
 
 
 def without_ci(environment: Mapping[str, str]) -> Dict[str, str]:

@@ -19,14 +19,16 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional
 
 from evi_harness.errors import EviHarnessError, IncompleteRecording, UsageError
 from evi_harness.harness.executors import default_jobs, lent_executor, local_processes
+from evi_harness.harness.expecting import accept
 from evi_harness.harness.gate import runs_of_result
-from evi_harness.harness.repeating import replay_repeatedly
+from evi_harness.harness.repeating import RepeatedReplay, replay_repeatedly
+from evi_harness.harness.replay import ReplayResult
 from evi_harness.harness.revision import revision_here
 from evi_harness.measure.baseline import merged
 from evi_harness.report.corpus import CorpusReport, Outcome
 from evi_harness.report.replay import INCOMPLETE
 
-__all__ = ["replay_corpus", "replay_one"]
+__all__ = ["accept_all", "replay_corpus", "replay_one"]
 
 # Of what a handler prints in a session, so many lines are kept, the last ones.
 _KEPT_LINES = 40
@@ -120,6 +122,16 @@ def replay_one(folder: str, options: Mapping[str, Any], keep_json: bool, keep_ru
             return Outcome(folder, error.exit_code, told, tuple(str(error).splitlines()))
         except Exception as error:  # noqa: BLE001 - one session's error must not end the others
             return Outcome(folder, _BROKE, f"could not run: {type(error).__name__}", tuple(traceback.format_exc().splitlines()))
+    outcome = _outcome(folder, result, printed, time.perf_counter() - began_s, keep_json, keep_run)
+    if not isinstance(result, ReplayResult) or result.proposal is None:
+        return outcome
+    accepted = _outcome(folder, result.as_accepted(), printed, outcome.real_s, keep_json, keep_run)
+    return replace(outcome, proposal=result.proposal, accepted=accepted)
+
+
+def _outcome(
+    folder: str, result: Union[ReplayResult, RepeatedReplay], printed: _LastLines, real_s: float, keep_json: bool, keep_run: bool
+) -> Outcome:
     lines = result.lines()
     return Outcome(
         folder,
@@ -127,12 +139,36 @@ def replay_one(folder: str, options: Mapping[str, Any], keep_json: bool, keep_ru
         lines[-1].partition(" ")[2].strip(),
         () if result.passed else tuple(lines),
         () if result.passed else printed.lines(),
-        real_s=time.perf_counter() - began_s,
+        real_s=real_s,
         recorded_ns=result.report.recorded.duration_ns,
         json=result.json() if keep_json else None,
         run=merged(runs_of_result(result)) if keep_run else None,
         first_line=result.report.first_line,
+        # Several runs update nothing.
+        changes=tuple(result.changes()) if isinstance(result, ReplayResult) else (),
     )
+
+
+def accept_all(report: CorpusReport) -> CorpusReport:
+    """Have each session expect what was sent, as an update proposes it.
+
+    Args:
+        report: Of replays with ``update`` and ``defer``.
+
+    Returns:
+        The report by what is expected then. A session whose folder cannot be written could not run; the others are written all the same.
+    """
+    return replace(report, outcomes=tuple(map(_accepted, report.outcomes)))
+
+
+def _accepted(outcome: Outcome) -> Outcome:
+    if outcome.proposal is None or outcome.accepted is None:
+        return outcome
+    try:
+        accept(outcome.proposal)
+    except EviHarnessError as error:
+        return Outcome(outcome.folder, error.exit_code, f"could not run: {error.what}", tuple(str(error).splitlines()))
+    return outcome.accepted
 
 
 def _nowhere(line: str) -> None:

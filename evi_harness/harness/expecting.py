@@ -6,7 +6,7 @@ with it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional, Tuple, Union
 
@@ -18,14 +18,20 @@ from evi_harness.harness.wholeness import require_whole
 from evi_harness.replay.deviations import Deviation, compare_sent, handshake_deviation
 from evi_harness.replay.expecting import expectation_of, expecting, misplaced, obstacle
 from evi_harness.replay.verdict import Verdict
-from evi_harness.report.expectation import COMPARED, REFUSED, REMOVED, UNCHANGED, WRITTEN, ExpectationReport
+from evi_harness.report.expectation import COMPARED, PROPOSED, REFUSED, REMOVED, UNCHANGED, WRITTEN, ExpectationReport, Proposal
 from evi_harness.session.expectation import Expectation
 from evi_harness.session.session import Session
-from evi_harness.storage.expectation import read_expectation, remove_expectation, write_expectation
+from evi_harness.storage.expectation import (
+    expectation_in,
+    expectation_text,
+    put_expectation,
+    read_expectation,
+    remove_expectation,
+)
 from evi_harness.storage.layout import EXPECTED_FILE
 from evi_harness.storage.redaction import Redactor
 
-__all__ = ["Expected", "Update", "expected_of", "load_expected", "load_recorded", "require_folder"]
+__all__ = ["Expected", "Update", "accept", "accepted", "expected_of", "load_expected", "load_recorded", "require_folder"]
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ def require_folder(expected: Expected) -> None:
 
 @dataclass(frozen=True)
 class Update:
-    """Accepts what was sent in one replay.
+    """Proposes to accept what was sent in one replay.
 
     Attributes:
         expected: The session, and what was expected of it.
@@ -143,36 +149,36 @@ class Update:
     differs: bool = False
     is_incomplete: bool = False
 
-    def accept(self, live: Session, verdict: Verdict) -> ExpectationReport:
-        """Write what was sent as what is expected from now on.
+    def propose(self, live: Session, verdict: Verdict) -> ExpectationReport:
+        """Say what is to be expected from now on, and write nothing.
 
-        Nothing is written where all was sent that is expected, and where what was sent is not all that the app would send. Where it is what
-        was recorded, the expectation is taken away.
+        There is nothing to propose where all was sent that is expected, and where what was sent is not all that the app would send. Where
+        it is what was recorded, the expectation is to be taken away.
 
         Args:
             live: The session that the replay yielded.
             verdict: The verdict on it.
 
         Returns:
-            What became of it; ``after`` is the session as it is expected now, read back from the disk.
+            What would become of it; ``after`` is the session as it would be expected, as it would be read from the disk.
 
         Raises:
-            SessionUnwritable: The folder cannot be written.
+            SessionUnwritable: What was sent is more than an expectation may hold.
         """
         folder, expected = self.expected.folder, self.expected
         assert folder is not None
         why = self._obstacle() or obstacle(verdict, live)
         if why is not None:
             again = f"; take {EXPECTED_FILE} away and update again" if expected.expectation is not None else ""
-            return self._told(REFUSED, expected, why=f"{why}{again}")
+            return self._told(REFUSED, expected.played, why=f"{why}{again}")
         if not self._is_news(live):
-            return self._told(UNCHANGED, expected)
+            return self._told(UNCHANGED, expected.played)
         found = expectation_of(expected.recorded, live, self.dialect, handshake_by_app=self.handshake_by_app)
         if found is None:
-            remove_expectation(folder)
-            return self._told(REMOVED, _expected(expected.recorded, folder))
-        write_expectation(folder, found, EVI, secrets=known_secrets(expected.recorded, live))
-        return self._told(WRITTEN, _expected(expected.recorded, folder))
+            return self._told(PROPOSED, expected.recorded, proposal=Proposal(str(folder), None))
+        text = expectation_text(folder, found, EVI, secrets=known_secrets(expected.recorded, live))
+        after = expecting(expected.recorded, expectation_in(text, folder), EVI)
+        return self._told(PROPOSED, after, proposal=Proposal(str(folder), text))
 
     def _obstacle(self) -> Optional[str]:
         if self.is_incomplete:
@@ -187,8 +193,8 @@ class Update:
         asks_otherwise = self.handshake_by_app and handshake_deviation(played, live, self.dialect) is not None
         return asks_otherwise or bool(compare_sent(played, live, self.dialect).deviations)
 
-    def _told(self, outcome: str, now: Expected, *, why: Optional[str] = None) -> ExpectationReport:
-        before, after = self.expected.played, now.played
+    def _told(self, outcome: str, after: Session, *, why: Optional[str] = None, proposal: Optional[Proposal] = None) -> ExpectationReport:
+        before = self.expected.played
         handshake = handshake_deviation(before, after, self.dialect)
         changes = [*([] if handshake is None else [handshake]), *compare_sent(before, after, self.dialect).deviations]
         n_messages = len(compare_sent(after, after, self.dialect).meetings)
@@ -208,4 +214,28 @@ class Update:
             changes=tuple(discreet_deviation(change, self.redactor) for change in sorted(changes, key=place)),
             why=why,
             had_one=self.expected.expectation is not None,
+            proposal=proposal,
         )
+
+
+def accept(proposal: Proposal) -> None:
+    """Have a session expect what is proposed: written, and read back.
+
+    Raises:
+        SessionUnwritable: The folder cannot be written.
+        SessionUnreadable: What is there now is not what was written.
+    """
+    folder = Path(proposal.folder)
+    if proposal.text is None:
+        remove_expectation(folder)
+        return
+    put_expectation(folder, proposal.text)
+    if read_expectation(folder) != expectation_in(proposal.text, folder):
+        what, hint = "it is not what was written just now", "Does another program write it, too?"
+        raise SessionUnreadable(what, where=str(folder / EXPECTED_FILE), hint=hint)
+
+
+def accepted(told: ExpectationReport) -> ExpectationReport:
+    """What there is to tell of an update once its proposal is accepted."""
+    assert told.proposal is not None
+    return replace(told, outcome=REMOVED if told.proposal.text is None else WRITTEN, proposal=None)

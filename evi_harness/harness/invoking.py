@@ -31,6 +31,7 @@ _SWITCHES: Mapping[str, str] = {
     "twice": "--twice",
     "strict": "--strict",
     "update": "--update",
+    "dry_run": "--dry-run",
     "allow_incomplete": "--allow-incomplete",
 }
 _VALUES: Mapping[str, str] = {

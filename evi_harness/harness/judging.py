@@ -13,13 +13,13 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.harness.axis import Axis
 from evi_harness.harness.comparing import AS_USUAL, Rules, matched
 from evi_harness.harness.discretion import Discreet, discreet_verdict
-from evi_harness.harness.expecting import Expected, Update
+from evi_harness.harness.expecting import Expected, Update, accept, accepted
 from evi_harness.harness.folders import now_utc
 from evi_harness.harness.run import VIRTUAL, Run
 from evi_harness.harness.software import software
 from evi_harness.live.lateness import Lateness
 from evi_harness.replay.verdict import Verdict, judge
-from evi_harness.report.expectation import REMOVED, WRITTEN
+from evi_harness.report.expectation import ExpectationReport
 from evi_harness.report.replay import ReplayReport
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import NOTHING, order
@@ -27,7 +27,7 @@ from evi_harness.session.header import Anchor, Header, Recorded
 from evi_harness.session.session import Session
 from evi_harness.storage.redaction import Redactor
 
-__all__ = ["Judging", "Replayed", "judged"]
+__all__ = ["Judgement", "Judging", "Replayed", "judge_replay", "judged"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,19 @@ class Replayed:
     is_incomplete: bool = False
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """A replay, judged; and where it proposes to expect something else from now on, also as it is judged once that is accepted.
+
+    Attributes:
+        report: By what is expected now. It holds the session that the replay yielded.
+        accepted: By what is proposed; None where nothing is.
+    """
+
+    report: ReplayReport
+    accepted: Optional[ReplayReport] = None
+
+
 def judged(replayed: Replayed, judging: Judging, redactor: Redactor) -> ReplayReport:
     """Judge a replay, and accept what was sent where that is asked for. The report holds the session that it yielded.
 
@@ -86,6 +99,26 @@ def judged(replayed: Replayed, judging: Judging, redactor: Redactor) -> ReplayRe
         SdkError: The SDK is not installed.
         SessionUnwritable: What was sent is to be accepted, and the session's folder cannot be written.
     """
+    judgement = judge_replay(replayed, judging, redactor)
+    proposed = judgement.report.expectation
+    if judgement.accepted is None or proposed is None or proposed.proposal is None:
+        return judgement.report
+    accept(proposed.proposal)
+    return judgement.accepted
+
+
+def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Judgement:
+    """Judge a replay, and write nothing.
+
+    Args:
+        replayed: The replay.
+        judging: By what.
+        redactor: Knows what must not be told.
+
+    Raises:
+        SdkError: The SDK is not installed.
+        SessionUnwritable: What was sent is to be accepted, and is more than an expectation may hold.
+    """
     run, live, dialect = replayed.run, _session(replayed), Discreet(redactor, judging.rules)
     by_app, late_ns, severities = run.handshake_by_app, judging.max_late_ns, judging.severities
 
@@ -93,31 +126,36 @@ def judged(replayed: Replayed, judging: Judging, redactor: Redactor) -> ReplayRe
         found = judge(played, live, dialect, handshake_by_app=by_app, max_late_ns=late_ns, severities=severities)
         return discreet_verdict(found, redactor)
 
-    played, expectation = replayed.played, replayed.expected.report()
-    verdict = verdict_by(played)
-    if judging.update:
-        expectation = Update(replayed.expected, redactor, dialect, by_app, replayed.differs, replayed.is_incomplete).accept(live, verdict)
-        if expectation.outcome in (WRITTEN, REMOVED):
-            played = replayed.axis.recording(expectation.after).session
-            verdict = verdict_by(played)
-    late = replayed.lateness
-    return ReplayReport(
-        recorded=played,
-        live=live,
-        handler=run.handler,
-        sdk=installed_version(),
-        verdict=verdict,
-        clock=replayed.clock,
-        lateness_ns=None if late is None else {"n": late.n, "p50": late.p50_ns, "p99": late.p99_ns, "max": late.max_ns},
-        overdue_jobs=run.overdue_jobs,
-        handshake_by="app" if by_app else "harness",
-        max_late_ns=late_ns,
-        strict=judging.rules.strict,
-        ignored=matched(judging.rules, played, live),
-        expectation=expectation,
-        recorded_ns=replayed.expected.recorded.duration_ns,
-        is_incomplete=replayed.is_incomplete,
-    )
+    def report_by(played: Session, verdict: Verdict, expectation: Optional[ExpectationReport]) -> ReplayReport:
+        late = replayed.lateness
+        return ReplayReport(
+            recorded=played,
+            live=live,
+            handler=run.handler,
+            sdk=installed_version(),
+            verdict=verdict,
+            clock=replayed.clock,
+            lateness_ns=None if late is None else {"n": late.n, "p50": late.p50_ns, "p99": late.p99_ns, "max": late.max_ns},
+            overdue_jobs=run.overdue_jobs,
+            handshake_by="app" if by_app else "harness",
+            max_late_ns=late_ns,
+            strict=judging.rules.strict,
+            ignored=matched(judging.rules, played, live),
+            expectation=expectation,
+            recorded_ns=replayed.expected.recorded.duration_ns,
+            is_incomplete=replayed.is_incomplete,
+        )
+
+    verdict = verdict_by(replayed.played)
+    if not judging.update:
+        return Judgement(report_by(replayed.played, verdict, replayed.expected.report()))
+    update = Update(replayed.expected, redactor, dialect, by_app, replayed.differs, replayed.is_incomplete)
+    told = update.propose(live, verdict)
+    report = report_by(replayed.played, verdict, told)
+    if told.proposal is None:
+        return Judgement(report)
+    played = replayed.axis.recording(told.after).session
+    return Judgement(report, report_by(played, verdict_by(played), accepted(told)))
 
 
 def _session(replayed: Replayed) -> Session:

@@ -18,11 +18,11 @@ from evi_harness.harness.axis import Axis
 from evi_harness.harness.child_run import in_a_child
 from evi_harness.harness.comparing import Comparing, Rules
 from evi_harness.harness.discretion import Discreet, known_secrets, redactor_for
-from evi_harness.harness.expecting import Expected, expected_of, load_recorded, require_folder
+from evi_harness.harness.expecting import Expected, accept, expected_of, load_recorded, require_folder
 from evi_harness.harness.folders import WholeFolder, near
 from evi_harness.harness.heard_audio import Heard, HeardFile, first_heard_difference, keep_heard
 from evi_harness.harness.invoking import Command, invocation_of, secret_arguments, with_digest
-from evi_harness.harness.judging import Judging, Replayed, judged
+from evi_harness.harness.judging import Judging, Replayed, judge_replay
 from evi_harness.harness.outside import MACHINE, OutsideOptions
 from evi_harness.harness.real_run import run_in_real_time
 from evi_harness.harness.run import REAL, RECORDED, VIRTUAL, Run, RunOptions
@@ -38,6 +38,7 @@ from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.replay.recording import Recording
 from evi_harness.replay.trace import first_difference
 from evi_harness.replay.verdict import Verdict
+from evi_harness.report.expectation import COMPARED, UNCHANGED, Proposal, expectation_lines
 from evi_harness.report.plain import printable
 from evi_harness.report.replay import ReplayReport, as_json, as_text, verdict_text
 from evi_harness.sdk.version import installed_version
@@ -64,12 +65,14 @@ class ReplayResult:
         redactor: Knows what ``lines`` and ``json`` must not tell.
         heard: What the software speaker played, for ``keep_heard``; None where there was none, or where it was not kept.
         secrets: What must not be told besides what the sessions themselves and the environment say to be secret.
+        accepted: What ``accept`` makes of the report; None where there is nothing to accept.
     """
 
     report: ReplayReport
     redactor: Redactor = field(repr=False)
     heard: Optional[Heard] = field(default=None, repr=False)
     secrets: Tuple[str, ...] = field(default=(), repr=False)
+    accepted: Optional[ReplayReport] = field(default=None, repr=False)
 
     @property
     def passed(self) -> bool:
@@ -113,6 +116,37 @@ class ReplayResult:
     def _verdict(self) -> str:
         return verdict_text(self.report)
 
+    @property
+    def proposal(self) -> Optional[Proposal]:
+        """What is to be accepted, None where nothing is."""
+        return None if self.report.expectation is None else self.report.expectation.proposal
+
+    def accept(self) -> ReplayResult:
+        """Have the session expect what was sent, as it is proposed.
+
+        Returns:
+            The result by what is expected then; this one where there is nothing to accept.
+
+        Raises:
+            SessionUnwritable: The session's folder cannot be written.
+            SessionUnreadable: What is there afterwards is not what was written.
+        """
+        if self.proposal is None:
+            return self
+        accept(self.proposal)
+        return self.as_accepted()
+
+    def as_accepted(self) -> ReplayResult:
+        """The result as it is once what is proposed has been accepted, by whomever."""
+        return self if self.accepted is None else replace(self, report=self.accepted, accepted=None)
+
+    def changes(self) -> List[str]:
+        """What an update changes of what is expected, for people: what becomes of the file, and each change."""
+        told = self.report.expectation
+        if told is None or told.outcome in (COMPARED, UNCHANGED):
+            return []
+        return [self.redactor.string(printable(line)) for line in expectation_lines(told, Discreet(self.redactor))]
+
     def lines(self) -> List[str]:
         """The report for people."""
         return [self.redactor.string(line) for line in as_text(self.report, Discreet(self.redactor))]
@@ -136,6 +170,7 @@ def replay_session(
     strict: bool = False,
     max_late_ms: Optional[float] = None,
     update: bool = False,
+    dry_run: bool = False,
     out: Optional[Union[str, Path]] = None,
     patience: Patience = DEFAULT_PATIENCE,
     timeout_s: float = 60.0,
@@ -151,6 +186,7 @@ def replay_session(
     last: Union[str, float, None] = None,
     child: bool = False,
     allow_incomplete: bool = False,
+    defer: bool = False,
     write: Callable[[str], object] = print,
     command: Optional[Command] = None,
 ) -> ReplayResult:
@@ -173,6 +209,7 @@ def replay_session(
         strict: Compare also what is given anew in each run.
         max_late_ms: How much later than due a message may be sent, in milliseconds; None for as late as it likes, with a note.
         update: Accept what the app sends now as what is expected from now on, in a file beside events.jsonl.
+        dry_run: Only say what ``update`` would change, and write nothing; the replay fails where it would.
         out: A folder of sessions that the replay's own session is written to.
         patience: How long the player waits for the app.
         timeout_s: After so many real seconds without progress the replay is stuck.
@@ -189,6 +226,7 @@ def replay_session(
         child: Run the handler in a child process: then even what ends the process without Python is a finding, ``crashed``. What the
             handler changes in itself or in the process is then not seen by who calls this.
         allow_incomplete: Take a recording that is incomplete or damaged as it is; else the replay of one fails.
+        defer: Leave it to ``ReplayResult.accept`` to write what ``update`` accepts.
         write: Takes the lines that the built-in handler prints; they hold no secret and nothing that a terminal acts on.
         command: What asked for the replay, for its report; None for this call, made in the current folder.
 
@@ -215,6 +253,7 @@ def replay_session(
         "strict": strict,
         "max_late_ms": max_late_ms,
         "update": update,
+        "dry_run": dry_run,
         "patience": patience,
         "timeout_s": timeout_s,
         "thread_wait_s": thread_wait_s,
@@ -229,6 +268,8 @@ def replay_session(
         "child": child,
         "allow_incomplete": allow_incomplete,
     }
+    if dry_run and not update:
+        raise UsageError("there is nothing to try without writing it", hint="--dry-run goes with --update.")
     run_once = in_a_child(_on(clock, twice)) if child else _on(clock, twice)
     outside = OutsideOptions(allow_hosts, wall_clock, seed)
     outside.check()
@@ -269,13 +310,18 @@ def replay_session(
             differs=bool(difference),
             is_incomplete=bool(expected.recorded.missing) and not allow_incomplete,
         )
-        report = judged(replayed, judging, redactor)
-    folder, file = _written(expected.recorded, report.live, out, run.heard, redactor, secrets)
+        judgement = judge_replay(replayed, judging, redactor)
+    folder, file = _written(expected.recorded, judgement.report.live, out, run.heard, redactor, secrets)
     heard = None if file.file is None else near(file.file)
-    report = replace(
-        report, upgraded=upgraded, hints=_hints(report, invocation.path), twice=difference, real_s=real_s, invocation=invocation
-    )
-    return ReplayResult(replace(report, folder=folder, heard=heard, remarks=file.remarks), redactor, run.heard, secrets)
+
+    def whole_report(report: ReplayReport) -> ReplayReport:
+        hints = _hints(report, invocation.path)
+        report = replace(report, upgraded=upgraded, hints=hints, twice=difference, real_s=real_s, invocation=invocation)
+        return replace(report, folder=folder, heard=heard, remarks=file.remarks)
+
+    accepted = None if judgement.accepted is None else whole_report(judgement.accepted)
+    result = ReplayResult(whole_report(judgement.report), redactor, run.heard, secrets, accepted)
+    return result if dry_run or defer else result.accept()
 
 
 def _loaded(session: Union[str, Path, Session], axis: Axis, update: bool, allow_incomplete: bool) -> Expected:

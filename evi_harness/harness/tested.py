@@ -8,12 +8,10 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from evi_harness.harness.ci import ci_for, tell_ci
-from evi_harness.harness.discretion import Discreet
 from evi_harness.harness.replay import ReplayResult
 from evi_harness.harness.testing import CheckedReplay
 from evi_harness.measure.thresholds import FAILED, PASSED
 from evi_harness.report.ci import Case
-from evi_harness.report.expectation import UNCHANGED, expectation_lines
 from evi_harness.report.gate import GateReport
 from evi_harness.report.plain import printable
 
@@ -30,12 +28,8 @@ def accepted(results: Iterable[ReplayResult]) -> List[str]:
 
 
 def _accepted(result: ReplayResult) -> List[str]:
-    expectation = result.report.expectation
-    if expectation is None or expectation.outcome == UNCHANGED:
-        return []
-    name = result.report.recorded.name
-    first, *changes = expectation_lines(expectation, Discreet(result.redactor))
-    return [result.redactor.string(printable(line)) for line in (f"{name}: {first}", *changes)]
+    first, *changes = result.changes() or [""]
+    return [f"{result.redactor.string(printable(result.report.recorded.name))}: {first}", *changes] if first else []
 
 
 def told_test(

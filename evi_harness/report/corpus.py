@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from evi_harness.measure.baseline import Run
+from evi_harness.report.expectation import Proposal
 from evi_harness.report.plain import printable
 
 __all__ = ["CorpusReport", "Outcome"]
@@ -31,6 +32,9 @@ class Outcome:
         json: Its report for programs, where that was asked for.
         run: What was measured, where that was asked for.
         first_line: See ``ReplayReport.first_line``.
+        changes: What an update changes of what the session expects, where that is not in its report.
+        proposal: What is to be accepted of it, None where nothing is.
+        accepted: What becomes of the session once that is accepted.
     """
 
     folder: str
@@ -43,6 +47,9 @@ class Outcome:
     json: Optional[Mapping[str, Any]] = None
     run: Optional[Run] = None
     first_line: Optional[Tuple[str, Optional[int]]] = None
+    changes: Tuple[str, ...] = ()
+    proposal: Optional[Proposal] = None
+    accepted: Optional[Outcome] = None
 
 
 @dataclass(frozen=True)
@@ -90,11 +97,14 @@ class CorpusReport:
         well, badly = (tuple(one for one in self.outcomes if (one.exit_code == PASSED) is is_well) for is_well in (True, False))
         for one in (*well, *badly):
             yield printable(f"{one.folder:<{width}}  {_times(one)}  {one.verdict}")
+        for one in well:
+            if one.changes:
+                yield from ("", printable(one.folder), *(f"  {printable(line)}" for line in one.changes))
         for one in badly:
             yield from ("", printable(one.folder), *(f"  {printable(line)}" for line in one.lines))
             if one.printed:
                 yield from ("  printed, at the end", *(f"    {printable(line)}" for line in one.printed))
-        if badly:
+        if badly or any(one.changes for one in well):
             yield ""
         yield self._sum()
 

@@ -14,11 +14,23 @@ from evi_harness.session.events import Sent
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["COMPARED", "REFUSED", "REMOVED", "UNCHANGED", "WRITTEN", "ExpectationReport", "expectation_json", "expectation_lines"]
+__all__ = [
+    "COMPARED",
+    "PROPOSED",
+    "REFUSED",
+    "REMOVED",
+    "UNCHANGED",
+    "WRITTEN",
+    "ExpectationReport",
+    "Proposal",
+    "expectation_json",
+    "expectation_lines",
+]
 
 COMPARED = "compared"
 WRITTEN = "written"
 REMOVED = "removed"
+PROPOSED = "proposed"
 UNCHANGED = "unchanged"
 REFUSED = "refused"
 
@@ -32,19 +44,34 @@ _CHANGES: Mapping[str, Tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """What an update would do to a session's expectation: plain data, which may cross to another process.
+
+    Attributes:
+        folder: The session's folder.
+        text: What the file would hold; None where it would be taken away.
+    """
+
+    folder: str
+    text: Optional[bytes]
+
+
+@dataclass(frozen=True)
 class ExpectationReport:
     """What became of an expectation in one replay.
 
     Attributes:
         file: Its name in the session's folder.
         outcome: ``compared`` where it was only compared with; of an update ``written``, ``removed`` (what was recorded is expected again),
-            ``unchanged`` or ``refused``.
+            ``unchanged``, ``refused``, or ``proposed``: nothing is written, since nobody has accepted it.
         n_messages: How many messages are expected now.
         before: The recording with what was expected before.
         after: The recording with what is expected now.
         changes: How what is expected now deviates from what was expected before.
         why: Why an update was refused, None where it was not.
         had_one: Whether there was an expectation before; where an update changed nothing, there is one now if there was.
+        proposal: Where it is only proposed, what would be done.
+        is_shown: Whether people have been shown the changes, and need not be again.
     """
 
     file: str
@@ -55,11 +82,13 @@ class ExpectationReport:
     changes: Tuple[Deviation, ...] = ()
     why: Optional[str] = None
     had_one: bool = False
+    proposal: Optional[Proposal] = None
+    is_shown: bool = False
 
     @property
     def is_compared_with(self) -> bool:
         """Whether what was sent is compared with what is expected, and not with what was recorded."""
-        return self.outcome in (COMPARED, WRITTEN) or (self.had_one and self.outcome in (UNCHANGED, REFUSED))
+        return self.outcome in (COMPARED, WRITTEN) or (self.had_one and self.outcome in (UNCHANGED, REFUSED, PROPOSED))
 
 
 def expectation_lines(told: ExpectationReport, dialect: Dialect) -> Iterator[str]:
@@ -71,9 +100,15 @@ def expectation_lines(told: ExpectationReport, dialect: Dialect) -> Iterator[str
         REMOVED: f"{told.file} is taken away: what was recorded is sent again",
         UNCHANGED: "nothing to update: all was sent that is expected",
         REFUSED: f"not updated: {told.why}",
+        PROPOSED: f"{told.file} {_would(told, messages)} (nothing is written yet)",
     }[told.outcome]
-    for change in told.changes:
+    for change in () if told.is_shown else told.changes:
         yield from _change_lines(change, told, dialect)
+
+
+def _would(told: ExpectationReport, messages: str) -> str:
+    is_removal = told.proposal is not None and told.proposal.text is None
+    return "would be taken away: what was recorded is sent again" if is_removal else f"would be written: {messages}"
 
 
 def _change_lines(change: Deviation, told: ExpectationReport, dialect: Dialect) -> Iterator[str]:
@@ -103,6 +138,7 @@ def expectation_json(told: Optional[ExpectationReport]) -> Optional[Dict[str, An
     return {
         "file": told.file,
         "outcome": told.outcome,
+        "would": None if told.proposal is None else REMOVED if told.proposal.text is None else WRITTEN,
         "why": told.why,
         "n_messages": told.n_messages,
         "changes": [

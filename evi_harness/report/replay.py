@@ -111,8 +111,13 @@ class ReplayReport:
 
     @property
     def passed(self) -> bool:
-        """Whether the recording is whole or may be as it is, nothing was found, and two runs, where there were two, were identical."""
-        return self.verdict.passed and not self.twice and not self.is_incomplete
+        """Whether the recording is whole or may be as it is, nothing was found or left to accept, and two runs were identical."""
+        return self.verdict.passed and not self.twice and not self.is_incomplete and not self.is_proposed
+
+    @property
+    def is_proposed(self) -> bool:
+        """Whether it proposes to expect something else from now on, which nobody has accepted."""
+        return self.expectation is not None and self.expectation.proposal is not None
 
     @property
     def incomplete(self) -> Tuple[str, ...]:
@@ -444,6 +449,8 @@ def verdict_text(report: ReplayReport) -> str:
         parts.append(_count(len(report.verdict.deviations), "deviation"))
     if report.twice:
         parts.append("two runs differ")
+    if report.is_proposed and report.expectation is not None:
+        parts.append(f"{_count(len(report.expectation.changes), 'change')} not accepted")
     if n_warnings:
         parts.append(_count(n_warnings, "warning"))
     return f"failed: {', '.join(parts)}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import msgspec
 
@@ -27,7 +27,17 @@ from evi_harness.storage.opening import Folder
 from evi_harness.storage.reader import body_problem
 from evi_harness.storage.redaction import Redactor, apply
 
-__all__ = ["EXPECTATION_NAME", "ExpectedLine", "expected_lines", "read_expectation", "remove_expectation", "write_expectation"]
+__all__ = [
+    "EXPECTATION_NAME",
+    "ExpectedLine",
+    "expectation_in",
+    "expectation_text",
+    "expected_lines",
+    "put_expectation",
+    "read_expectation",
+    "remove_expectation",
+    "write_expectation",
+]
 
 EXPECTATION_NAME = "evi-harness expectation"
 # Version 1 (2026-11) is the first.
@@ -76,8 +86,27 @@ def read_expectation(folder: Path) -> Optional[Expectation]:
         SessionUnreadable: The file is damaged, too large or no regular file.
     """
     place = Folder(folder)
+    return _expectation(expected_lines(place), place)
+
+
+def expectation_in(text: bytes, folder: Path) -> Expectation:
+    """Read what a session will expect once a text is its expectation.
+
+    Args:
+        text: What the file is to hold, of ``expectation_text``.
+        folder: The session's folder, for what errors say.
+
+    Raises:
+        SessionUnreadable: It is damaged.
+    """
+    found = _expectation(_lines_in(text), Folder(folder))
+    assert found is not None
+    return found
+
+
+def _expectation(expected: Iterable[ExpectedLine], place: Folder) -> Optional[Expectation]:
     found = []
-    for line in expected_lines(place):
+    for line in expected:
         if line.problem is not None:
             raise SessionUnreadable(line.problem, where=place.where(EXPECTED_FILE, line.number), hint=_HINT)
         found.append(line.record)
@@ -101,6 +130,10 @@ def expected_lines(place: Folder) -> Iterator[ExpectedLine]:
         return
     except OSError as error:
         raise SessionUnreadable(f"it cannot be read: {error.strerror}", where=place.where(EXPECTED_FILE), hint=_HINT) from error
+    yield from _lines_in(text)
+
+
+def _lines_in(text: bytes) -> Iterator[ExpectedLine]:
     texts = text.split(b"\n")
     if texts[-1]:
         yield ExpectedLine(len(texts), None, "the file ends within the line")
@@ -120,6 +153,26 @@ def expected_lines(place: Folder) -> Iterator[ExpectedLine]:
         yield ExpectedLine(number, record, problem)
 
 
+def expectation_text(folder: Path, expected: Expectation, dialect: Dialect, *, secrets: Sequence[str] = ()) -> bytes:
+    """What the file is to hold, secrets replaced.
+
+    Args:
+        folder: The session's folder, for what errors say.
+        expected: The expectation.
+        dialect: Tells which names are secret.
+        secrets: Values that must not be written.
+
+    Raises:
+        SessionUnwritable: It is larger than may be read.
+    """
+    redactor = Redactor(dialect.secret_names, dialect.folded_names, secrets)
+    text = b"".join(line + b"\n" for line in _texts(expected, redactor))
+    if len(text) > MAX_EXPECTED_BYTES:
+        what = f"what was sent takes {len(text)} bytes, and an expectation has at most {MAX_EXPECTED_BYTES}"
+        raise SessionUnwritable(what, where=str(folder / EXPECTED_FILE))
+    return text
+
+
 def write_expectation(folder: Path, expected: Expectation, dialect: Dialect, *, secrets: Sequence[str] = ()) -> None:
     """Write what a session expects, in the place of what it expected before.
 
@@ -132,11 +185,19 @@ def write_expectation(folder: Path, expected: Expectation, dialect: Dialect, *, 
     Raises:
         SessionUnwritable: It cannot be written, or is larger than may be read; what was there before is still there.
     """
-    redactor = Redactor(dialect.secret_names, dialect.folded_names, secrets)
-    text = b"".join(line + b"\n" for line in _texts(expected, redactor))
-    if len(text) > MAX_EXPECTED_BYTES:
-        what = f"what was sent takes {len(text)} bytes, and an expectation has at most {MAX_EXPECTED_BYTES}"
-        raise SessionUnwritable(what, where=str(folder / EXPECTED_FILE))
+    put_expectation(folder, expectation_text(folder, expected, dialect, secrets=secrets))
+
+
+def put_expectation(folder: Path, text: bytes) -> None:
+    """Write what a session expects, in the place of what it expected before.
+
+    Args:
+        folder: The session's folder.
+        text: Of ``expectation_text``.
+
+    Raises:
+        SessionUnwritable: It cannot be written; what was there before is still there.
+    """
     try:
         replace_file(folder / EXPECTED_FILE, text)
         sync_folder(folder)

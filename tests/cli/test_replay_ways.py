@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -113,6 +116,9 @@ def test_the_conversation_is_held_again(run, tmp_path):
         (["weather", "--from", "t9"], 2, "turn"),
         (["weather", "--update", "--until", "t1"], 2, "--update"),
         (["weather", "--update", "--repeat", "2"], 2, "--repeat"),
+        (["weather", "--dry-run"], 2, "--dry-run needs --update"),
+        (["weather", "--yes"], 2, "--yes needs --update or --live"),
+        (["weather", "--live", "--dry-run"], 2, "--dry-run has no meaning with --live"),
         (["weather", "--severity", "raised"], 2, "NAME=VALUE"),
         (["weather", "--severity", "tired=off"], 2, "there is no finding 'tired'"),
         (["weather", "--severity", "raised=loud"], 2, "'loud' is no severity"),
@@ -138,3 +144,74 @@ def test_a_service_elsewhere_is_asked_for_on_a_terminal_only(monkeypatch):
     monkeypatch.setenv("HUME_API_KEY", "k" * 48)
     result = CliRunner().invoke(command, [str(SESSIONS / "typed"), "--live", "--base-url", "https://evi.invalid"])
     assert "not agreed to, nothing was sent" in str(result.exception)
+
+
+def on_a_terminal(answer, *words, **environment):
+    """What ``replay`` prints on a terminal on which somebody has typed ahead, and what it exits with."""
+    unattended = ("CI", "BUILD_NUMBER", "TF_BUILD", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION")
+    kept = {name: value for name, value in os.environ.items() if name not in unattended}
+    ours, its = pty.openpty()
+    os.write(ours, answer)
+    asked = [sys.executable, "-m", "evi_harness", "replay", *words]
+    with subprocess.Popen(
+        asked, stdin=its, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**kept, "PYTHONPATH": str(ROOT), **environment}
+    ) as process:
+        os.close(its)
+        printed = process.communicate()[0].decode()
+    os.close(ours)
+    return process.returncode, printed
+
+
+@pytest.fixture
+def changed(tmp_path, monkeypatch):
+    """Two sessions in the current folder, and a handler that answers otherwise."""
+    for name in ("a", "b"):
+        shutil.copytree(SESSIONS / "weather", tmp_path / "s" / name)
+    monkeypatch.chdir(tmp_path)
+    return ["s", "--handler", f"{ROOT / 'fixtures' / 'handlers' / 'wrong_answer.py'}:App", "--update"]
+
+
+def test_an_update_is_asked_for_on_a_terminal(changed):
+    """Once, with every change; no is 1 and writes nothing, yes is 0 and writes all; then there is nothing to ask for."""
+    code, printed = on_a_terminal(b"n\n", *changed)
+    assert (code, list(Path("s").rglob("expected.jsonl"))) == (1, [])
+    assert printed.count("Accept these, in 2 sessions? [y/N]") == 1
+    assert printed.partition("Accept these")[0].count("~ #158") == 2
+    code, printed = on_a_terminal(b"y\n", *changed, "--json", "report.json")
+    assert code == 0, printed
+    assert sorted(Path("s").rglob("expected.jsonl")) == [Path("s/a/expected.jsonl"), Path("s/b/expected.jsonl")]
+    told = json.loads(Path("report.json").read_text())["sessions"]
+    assert [one["report"]["expectation"]["outcome"] for one in told] == ["written", "written"]
+    # Whoever says again how it was asked for does not say that it was tried.
+    assert told[0]["report"]["command"]["again"][-1] == "--update"
+    code, printed = on_a_terminal(b"", *changed)
+    assert (code, "Accept" in printed) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [(["--yes"], {}), ([], {"CI": "true"}), ([], {"PYTEST_CURRENT_TEST": "test_x.py::test (call)"})],
+    ids=["--yes", "CI", "pytest"],
+)
+def test_where_nobody_is_there_or_wants_it_nobody_is_asked(changed, words, environment):
+    """What is asked for is done, and shown."""
+    code, printed = on_a_terminal(b"", *changed, *words, **environment)
+    assert code == 0, printed
+    assert len(list(Path("s").rglob("expected.jsonl"))) == 2
+    assert ("Accept" in printed, printed.count("~ #158")) == (False, 2)
+
+
+def test_a_dry_run_is_not_asked_for_either(changed):
+    """It shows what would change, and exits with 1."""
+    code, printed = on_a_terminal(b"", "s/a", *changed[1:], "--dry-run")
+    assert (code, "Accept" in printed) == (1, False)
+    assert "expected.jsonl would be written: 2 messages" in printed
+    assert not list(Path("s").rglob("expected.jsonl"))
+
+
+def test_one_session_is_asked_for_likewise(changed):
+    """With the same answers."""
+    assert on_a_terminal(b"n\n", "s/a", *changed[1:])[0] == 1
+    code, printed = on_a_terminal(b"y\n", "s/a", *changed[1:], "--json", "-")
+    assert code == 0, printed
+    assert Path("s/a/expected.jsonl").exists()

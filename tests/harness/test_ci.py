@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from evi_harness.errors import EviHarnessError
-from evi_harness.harness.ci import CiOptions, cases_of_result, ci_for, handler_file, replay_case, tell_ci, without_ci
+from evi_harness.harness.ci import CiOptions, cases_of_result, ci_for, handler_file, is_unattended, replay_case, tell_ci, without_ci
 from evi_harness.harness.corpus import replay_one
 from evi_harness.harness.repeating import replay_repeatedly
 from evi_harness.harness.replay import replay_session
@@ -89,3 +89,28 @@ def test_what_cannot_be_written_is_an_error(tmp_path):
     """A report that is missing would look like one that passed."""
     with pytest.raises(EviHarnessError, match="cannot be written"):
         tell_ci(CiOptions(junit=tmp_path / "gone" / "j.xml"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_one"),
+    [
+        ({}, False),
+        ({"CI": "true"}, True),
+        ({"CI": "1"}, True),
+        ({"CI": "false"}, False),
+        ({"CI": ""}, False),
+        ({"GITHUB_ACTIONS": "true"}, True),
+        ({"BUILD_NUMBER": "12"}, True),
+        ({"PYTEST_CURRENT_TEST": "test_x.py::test (call)"}, True),
+        ({"PYTEST_VERSION": "8.2"}, True),
+        ({"HOME": "x"}, False),
+    ],
+)
+def test_where_nobody_is_to_be_asked(environment, is_one):
+    """On a CI server, and in pytest."""
+    assert is_unattended(environment) is is_one
+
+
+def test_pytest_is_seen_by_itself():
+    """In this process it runs."""
+    assert is_unattended()

@@ -181,3 +181,29 @@ def test_no_cluster_at_an_address_is_told() -> None:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(EviHarnessError, match="dask scheduler"), lent_executor(f"dask://127.0.0.1:{taken.getsockname()[1]}"):
             pass
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_update_shows_every_change_of_every_session(corpus: Path, n_jobs: int) -> None:
+    """As it does of one; what is refused, unchanged or broken is told as ever."""
+    handler = str(HANDLERS / "wrong_answer.py:App")
+    folders = [corpus / "b" / "weather", corpus / "c", corpus / "broken"]
+    report = replay_corpus(folders, n_jobs=n_jobs, handler=handler, update=True, keep_json=True)
+    assert [one.exit_code for one in report.outcomes] == [0, 0, 3]
+    lines = report.lines()
+    assert [lines[lines.index(str(folder)) + 1].strip().partition(":")[0] for folder in folders[:2]] == ["expected.jsonl is written"] * 2
+    assert len([line for line in lines if "~ #158 at 3.110 s tool response" in line]) == 2
+    assert len([line for line in lines if "$.content: was" in line]) == 2
+    assert all((folder / "expected.jsonl").exists() for folder in folders[:2])
+    again = replay_corpus(folders[:2], n_jobs=n_jobs, handler=handler, update=True)
+    assert again.passed
+    assert not [line for line in again.lines() if "expected.jsonl" in line]
+
+
+def test_a_dry_run_of_many_writes_nothing(corpus: Path) -> None:
+    """And fails where something would change."""
+    handler = str(HANDLERS / "wrong_answer.py:App")
+    report = replay_corpus([corpus / "c", corpus / "b" / "weather"], n_jobs=2, handler=handler, update=True, dry_run=True)
+    assert report.exit_code == 1
+    assert len([line for line in report.lines() if "expected.jsonl would be written" in line]) == 2
+    assert not list(corpus.rglob("expected.jsonl"))

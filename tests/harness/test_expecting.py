@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.errors import SessionUnreadable, UsageError
+from evi_harness.errors import SessionUnreadable, SessionUnwritable, UsageError
 from evi_harness.evi.dialect import EVI
+from evi_harness.harness import expecting
 from evi_harness.harness.expecting import load_expected
 from evi_harness.harness.replay import CLOCKS, replay_session
 from evi_harness.harness.sessions import check_session
@@ -262,3 +263,82 @@ def test_the_apps_handshake_is_compared_and_accepted(folder):
     assert replay_session(folder, handler=app()).passed
     assert outcome(update(folder)) == "unchanged"
     assert check_session(folder) == []
+
+
+def content(folder):
+    """What is in a folder, to the byte."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("before", [{}, {"content": "rain"}])
+@pytest.mark.parametrize("option", ["dry_run", "defer"])
+def test_what_is_proposed_is_written_when_it_is_accepted(folder, option, before):
+    """Until then nothing is, and the replay fails by what is expected now; then it is what an update writes."""
+    update(folder, **before)
+    was = content(folder)
+    result = replay_session(folder, handler=app(content="snow", greets=True), update=True, **{option: True})
+    assert content(folder) == was
+    assert (outcome(result), result.exit_code, kinds(result)) == ("proposed", 1, ["unexpected", "different"])
+    assert [one["change"] for one in result.json()["expectation"]["changes"]] == ["added", "changed"]
+    assert result.changes()[0] == "expected.jsonl would be written: 3 messages (nothing is written yet)"
+    assert result.lines()[-1] == "verdict    failed: 2 deviations, 2 changes not accepted"
+    accepted = result.accept()
+    assert (outcome(accepted), accepted.exit_code, kinds(accepted)) == ("written", 0, [])
+    assert accepted.accept() is accepted
+    now = content(folder)
+    assert replay_session(folder, handler=app(content="snow", greets=True)).passed
+    (folder / "expected.jsonl").unlink()
+    update(folder, **before)
+    update(folder, content="snow", greets=True)
+    assert content(folder) == now
+
+
+def test_the_way_back_is_proposed_too(folder):
+    """The file stays until it is accepted."""
+    update(folder, content="rain")
+    result = replay_session(folder, handler=app(), update=True, dry_run=True)
+    assert (outcome(result), result.exit_code, result.json()["expectation"]["would"]) == ("proposed", 1, "removed")
+    assert (folder / "expected.jsonl").exists()
+    assert (outcome(result.accept()), result.accept().exit_code) == ("removed", 0)
+    assert not (folder / "expected.jsonl").exists()
+
+
+def test_where_nothing_would_change_a_dry_run_passes(folder):
+    """There is nothing to accept."""
+    result = replay_session(folder, handler=app(), update=True, dry_run=True)
+    assert (outcome(result), result.exit_code, result.proposal, result.changes()) == ("unchanged", 0, None, [])
+    assert result.accept() is result
+
+
+def test_a_dry_run_of_a_capture_fails_where_it_would_be_given_a_sent_side(weather, tmp_path):
+    """Though nothing is compared, and so nothing differs."""
+    known = replace(weather.header, recorded=Recorded(sent=False))
+    received = (event for event in weather.events if event.kind != "sent")
+    events = tuple(replace(event, seq=seq) for seq, event in enumerate(received))
+    write_session(tmp_path / "capture", replace(weather, header=known, events=events), EVI)
+    result = replay_session(tmp_path / "capture", handler=app(), update=True, dry_run=True)
+    assert (kinds(result), result.exit_code) == ([], 1)
+    assert result.lines()[-1] == "verdict    failed: 1 change not accepted"
+
+
+def test_a_dry_run_needs_an_update(folder):
+    """It would do nothing."""
+    with pytest.raises(UsageError, match="--update"):
+        replay_session(folder, handler=app(), dry_run=True)
+
+
+def test_what_cannot_be_written_when_it_is_accepted_is_told(folder):
+    """The folder is gone since."""
+    result = replay_session(folder, handler=app(content="rain"), update=True, defer=True)
+    shutil.rmtree(folder)
+    with pytest.raises(SessionUnwritable):
+        result.accept()
+
+
+def test_what_another_program_has_written_meanwhile_is_not_taken_for_it(folder, monkeypatch):
+    """What is accepted is read back."""
+    result = replay_session(folder, handler=app(content="rain"), update=True, defer=True)
+    put = expecting.put_expectation
+    monkeypatch.setattr(expecting, "put_expectation", lambda folder, text: put(folder, text.replace(b"rain", b"snow")))
+    with pytest.raises(SessionUnreadable, match="not what was written"):
+        result.accept()

@@ -22,7 +22,7 @@ from evi_harness.storage.redaction import Redactor
 KEY = "k9Jq2vXw7LmZ4tRb"
 DEFAULTS = {name: one.default for name, one in inspect.signature(replay_session).parameters.items()}
 # What is no option that a verdict depends on, or is told by itself. On ``child`` it depends only whether there is one.
-OTHERS = {"session", "handler", "arguments", "severities", "out", "write", "command", "child"}
+OTHERS = {"session", "handler", "arguments", "severities", "out", "write", "command", "child", "defer"}
 PLAIN = {name: value for name, value in DEFAULTS.items() if name not in OTHERS}
 
 
@@ -73,6 +73,7 @@ UNUSUAL = {
     "strict": True,
     "max_late_ms": 12.5,
     "update": True,
+    "dry_run": True,
     "timeout_s": 1.5,
     "thread_wait_s": 0.75,
     "allow_hosts": ("localhost:80", "example.com"),

@@ -462,6 +462,7 @@ REPORTS = {
     "written": {"handler": answering(content="rain"), "update": True},
     "refused": {"handler": ignores, "update": True},
     "unchanged": {"handler": Answers, "update": True},
+    "proposed": {"handler": answering(content="rain"), "update": True, "dry_run": True},
     "real": {"handler": "recorded", "clock": "real"},
 }
 

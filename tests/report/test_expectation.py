@@ -7,7 +7,7 @@ import pytest
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.deviations import Deviation
 from evi_harness.replay.differences import Difference
-from evi_harness.report.expectation import ExpectationReport, expectation_json, expectation_lines
+from evi_harness.report.expectation import ExpectationReport, Proposal, expectation_json, expectation_lines
 
 
 def told(weather, outcome, *changes, **more):
@@ -31,6 +31,20 @@ def test_each_outcome_is_a_sentence(weather, outcome, line):
 
 
 @pytest.mark.parametrize(
+    ("text", "would", "line"),
+    [
+        (b"x", "written", "expected.jsonl would be written: 1 message (nothing is written yet)"),
+        (None, "removed", "expected.jsonl would be taken away: what was recorded is sent again (nothing is written yet)"),
+    ],
+)
+def test_what_is_proposed_is_told_as_not_yet_done(weather, text, would, line):
+    """For people, and for programs what it would be."""
+    one = ExpectationReport("expected.jsonl", "proposed", 1, weather, weather, proposal=Proposal("folder", text))
+    assert list(expectation_lines(one, EVI)) == [line]
+    assert (expectation_json(one)["outcome"], expectation_json(one)["would"]) == ("proposed", would)
+
+
+@pytest.mark.parametrize(
     ("outcome", "had_one", "is_compared_with"),
     [
         ("compared", False, True),
@@ -40,6 +54,8 @@ def test_each_outcome_is_a_sentence(weather, outcome, line):
         ("unchanged", True, True),
         ("refused", False, False),
         ("refused", True, True),
+        ("proposed", False, False),
+        ("proposed", True, True),
     ],
 )
 def test_what_is_compared_with_is_known(weather, outcome, had_one, is_compared_with):
@@ -79,6 +95,7 @@ def test_json(weather):
     assert expectation_json(ExpectationReport("expected.jsonl", "refused", 3, weather, weather, changes, why="no")) == {
         "file": "expected.jsonl",
         "outcome": "refused",
+        "would": None,
         "why": "no",
         "n_messages": 3,
         "changes": [

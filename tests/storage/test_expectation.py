@@ -17,7 +17,14 @@ from evi_harness.session.events import TEXT, Frame, Handshake, Sent
 from evi_harness.session.expectation import Expectation
 from evi_harness.storage import expectation as module
 from evi_harness.storage.check import check_folder
-from evi_harness.storage.expectation import read_expectation, remove_expectation, write_expectation
+from evi_harness.storage.expectation import (
+    expectation_in,
+    expectation_text,
+    put_expectation,
+    read_expectation,
+    remove_expectation,
+    write_expectation,
+)
 from evi_harness.storage.schema import line_schema
 from evi_harness.strategies import frames
 
@@ -189,3 +196,19 @@ def test_a_folder_that_cannot_be_written_is_told(folder):
     assert not (folder / ".expected.jsonl.new").exists()
     with pytest.raises(SessionUnwritable):
         remove_expectation(folder)
+
+
+def test_a_text_is_what_will_be_read(folder):
+    """Before it is written, and from then on."""
+    text = expectation_text(folder, expected(message(2, b'{"type":"user_input","text":"b"}')), EVI)
+    assert not (folder / "expected.jsonl").exists()
+    put_expectation(folder, text)
+    assert (folder / "expected.jsonl").read_bytes() == text
+    assert read_expectation(folder) == expectation_in(text, folder)
+
+
+@pytest.mark.parametrize("text", [b"", HEAD[:-1], HEAD + b"{}\n"])
+def test_a_text_that_is_none(folder, text):
+    """As a file that is none."""
+    with pytest.raises(SessionUnreadable):
+        expectation_in(text, folder)
