@@ -131,7 +131,10 @@ class Evi:
         return sentence, index
 
     def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """The queries, without secrets and what is given anew in each run; if ``strict``, that too, and the paths."""
+        """The queries without secrets, the SDK's and the configuration's names, and what is given anew in each run, which counts if ``strict``.
+
+        Then the paths are compared, too.
+        """
         then, now = queries.comparable(recorded.query, live.query, () if self.strict else ALWAYS_VOLATILE)
         paths = ({"path": recorded.path}, {"path": live.path}) if self.strict else ({}, {})
         return {**paths[0], "query": then}, {**paths[1], "query": now}

@@ -1,7 +1,8 @@
 """The queries of two handshakes as fields that compare.
 
 Rules of living here: the value of a secret is never read and never told; values are compared by what they mean (``True`` and ``true``,
-``1`` and ``1.0``, an object as one JSON text or in brackets), because the SDK's versions write the same thing in different forms.
+``1`` and ``1.0``, an object as one JSON text or in brackets), because the SDK's versions write the same thing in different forms. Which
+SDK asks, and for which configuration, is never compared: what the app does is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ __all__ = ["comparable"]
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
 _BRACKETED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)\Z")
+# Parameters by which an SDK names itself (a browser has no headers to do it in), and those that name a configuration of one account: the
+# same app has others with another SDK, or deployed elsewhere. Letters alone: they are spelled in camelCase, with hyphens and underscores.
+_OF_THE_CLIENT = re.compile(r"x?fern(sdk|language|runtime|platform).*|(sdk|user)(agent|name|version)|config(id|version)")
 
 Query = Iterable[Tuple[str, str]]
 # A name and the names in brackets behind it.
@@ -82,6 +86,8 @@ def _members(path: Path, fields: Dict[str, Any]) -> Iterator[Tuple[Path, str]]:
 
 
 def _is_left_out(path: Path, left_out: Collection[str]) -> bool:
+    if len(path) == 1 and _OF_THE_CLIENT.fullmatch(re.sub("[^a-z]", "", path[0].lower())):
+        return True
     is_setting = len(path) == 1 or (len(path) == 2 and path[0] in FOLDED)
     return (is_setting and path[-1] in left_out) or any(map(is_secret, path))
 

@@ -39,8 +39,15 @@ def test_the_same(recorded, live):
 @pytest.mark.parametrize(
     ("recorded", "live", "then", "now"),
     [
-        ([("config_id", "a")], [("config_id", "b")], {"config_id": "a"}, {"config_id": "b"}),
-        ([("config_id", "a")], [], {"config_id": "a"}, {}),
+        ([("voice_id", "a")], [("voice_id", "b")], {"voice_id": "a"}, {"voice_id": "b"}),
+        ([("voice_id", "a")], [], {"voice_id": "a"}, {}),
+        (
+            [("session_settings[variables][config_id]", "a")],
+            [("session_settings[variables][config_id]", "b")],
+            {"session_settings": {"variables": {"config_id": "a"}}},
+            {"session_settings": {"variables": {"config_id": "b"}}},
+        ),
+        ([("configuration", "a")], [("user", "b")], {"configuration": "a"}, {"user": "b"}),
         ([], [("v", "")], {}, {"v": ""}),
         ([("v", "1"), ("v", "2")], [("v", "2"), ("v", "1")], {"v": ["1", "2"]}, {"v": ["2", "1"]}),
         ([("v", "007")], [("v", "7")], {"v": "007"}, {"v": "7"}),
@@ -60,6 +67,28 @@ def test_different(recorded, live, then, now):
     assert comparable(recorded, live) == (then, now)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fernSdkLanguage",
+        "fernSdkVersion",
+        "fernsdkversion",
+        "X-Fern-SDK-Name",
+        "X-Fern-Language",
+        "user_agent",
+        "User-Agent",
+        "sdkVersion",
+        "config_id",
+        "configId",
+        "config_version",
+    ],
+)
+def test_which_sdk_asks_and_for_which_configuration_is_never_compared(name):
+    """Not even where nothing is left out: what the app does is judged."""
+    for live in ([(name, "b")], [(name, "a"), (name, "b")], []):
+        assert comparable([(name, "a"), ("v", "1")], [*live, ("v", "1")]) == ({"v": "1"}, {"v": "1"})
+
+
 def test_what_a_run_is_given_anew_can_be_compared():
     """Where nothing is left out."""
     then, now = comparable([("custom_session_id", "a")], [("session_settings[custom_session_id]", "b")])
@@ -69,7 +98,7 @@ def test_what_a_run_is_given_anew_can_be_compared():
 def test_no_secret_is_told():
     """The values of secrets stay out of what is compared."""
     secret = "hk-123456"
-    recorded = [("api_key", secret), ("session_settings", f"key={secret}"), ("config_id", "a")]
+    recorded = [("api_key", secret), ("session_settings", f"key={secret}"), ("voice_id", "a")]
     live = [("session_settings[language_model_api_key]", secret), ("session_settings", f'{{"language_model_api_key": "{secret}"}}')]
     for one, other in ((recorded, live), (live, recorded), (live, [])):
         assert secret not in repr(comparable(one, other))

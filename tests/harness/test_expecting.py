@@ -238,11 +238,11 @@ def test_a_file_of_the_folder_means_the_folder(folder):
 
 @pytest.fixture
 def asks_otherwise(monkeypatch):
-    """Has the app open the connection itself, and ask for another configuration than was recorded."""
+    """Has the app open the connection itself, and ask for another kind of transcription than was recorded."""
 
     def run(recording, handler, options):
         recorded = recording.session
-        opened = replace(recorded.opened, handshake=replace(recorded.handshake, query=(("config_id", "another"),)))
+        opened = replace(recorded.opened, handshake=replace(recorded.handshake, query=(("verbose_transcription", "true"),)))
         found = run_in_virtual_time(replace(recorded, events=(opened, *recorded.events[1:])), handler, options)
         return replace(found, handshake_by_app=True)
 
@@ -254,9 +254,9 @@ def test_the_apps_handshake_is_compared_and_accepted(folder):
     """One deviation, which a path leaves out; after an update it is what is expected."""
     result = replay_session(folder, handler=app())
     (deviation,) = result.deviations
-    assert [(one.path, one.live) for one in deviation.differences] == [("$.query.config_id", "another")]
+    assert [(one.path, one.live) for one in deviation.differences] == [("$.query.verbose_transcription", "true")]
     assert result.json()["handshake_by"] == "app"
-    assert replay_session(folder, handler=app(), ignore=["handshake:$.query.config_id"]).passed
+    assert replay_session(folder, handler=app(), ignore=["handshake:$.query.verbose_transcription"]).passed
     accepted = update(folder)
     assert (outcome(accepted), accepted.passed) == ("written", True)
     assert [one["before_seq"] for one in accepted.json()["expectation"]["changes"]] == [0]

@@ -62,7 +62,7 @@ def test_how_late_the_server_was_is_told_in_nanoseconds(weather: Session) -> Non
 
 def test_the_handshake_is_compared_where_it_is_the_apps(weather: Session) -> None:
     """What the harness asked for is nobody's deviation."""
-    opened = replace(weather.opened, handshake=replace(weather.handshake, query=(("config_id", "another"),)))
+    opened = replace(weather.opened, handshake=replace(weather.handshake, query=(("voice_id", "another"),)))
     run = Run("App", (opened, *weather.events[1:]))
     assert report(weather, run).passed
     by_app = report(weather, replace(run, handshake_by_app=True))
