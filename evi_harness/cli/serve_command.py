@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Tuple
 
 import click
 
@@ -50,6 +50,8 @@ __all__ = ["command"]
     type=Seconds(min=0, min_open=True),
     help="How long an answer of the app's may be late before what hangs on it is given up.",
 )
+@click.option("--ignore", metavar="PATH", multiple=True, help="Leave this out of the comparison, as in replay. May be given again.")
+@click.option("--strict", is_flag=True, help="Compare also what is given anew in each run.")
 def command(
     session: Optional[Path],
     simulate: bool,
@@ -62,6 +64,8 @@ def command(
     require_key: bool,
     out: Optional[Path],
     patience: float,
+    ignore: Tuple[str, ...],
+    strict: bool,
 ) -> int:
     """Serve SESSION, or a simulated EVI, in real time on a loopback port.
 
@@ -70,8 +74,11 @@ def command(
 
     A SESSION that is incomplete or damaged is not served unless --allow-incomplete is given.
 
-    Prints "listening on URL" when it listens; point an app at it with HUME_BASE_URL or its base_url. Ctrl+C ends it, with 0. It tells
-    of each conversation how late its own messages were, and how what the app sent differs from SESSION.
+    Prints "listening on URL" when it listens; an app reaches it by its SDK's base_url, and SDKs read no variable for that: docs/serve.md
+    shows how. For each conversation it reports how late its own messages were, and how what the app sent differs from SESSION; which
+    SDK the app uses, and its config_id, are not compared.
+
+    Ctrl+C ends it, with 0. With --once the exit code is the verdict: 0 passed, 1 failed, 4 if Ctrl+C came before the end.
     """
     if (session is None) != simulate:
         raise click.UsageError("Give either SESSION or --simulate.")
@@ -79,6 +86,8 @@ def command(
         raise click.UsageError("--script and --parrot go with --simulate.")
     if allow_incomplete and simulate:
         raise click.UsageError("--allow-incomplete needs SESSION.")
+    if (ignore or strict) and simulate:
+        raise click.UsageError("--ignore and --strict need SESSION: with the simulator nothing is compared.")
     if script is not None and parrot:
         raise click.UsageError("Give either --script or --parrot.")
     from evi_harness.harness.interrupts import Interrupts
@@ -96,10 +105,13 @@ def command(
         patience_s=patience,
         service=service,
         allow_incomplete=allow_incomplete,
+        ignore=ignore,
+        strict=strict,
     )
     with Interrupts() as interrupts:
         # Who presses Ctrl+C twice is told all the same what was served.
         interrupts.over()
         # Who waits for the first line reads a pipe as often as a terminal; click.echo flushes both.
-        click.echo(serve(what, options, click.echo))
-    return 0
+        result = serve(what, options, click.echo, lambda line: click.echo(line, err=True))
+        click.echo(result)
+    return result.exit_code

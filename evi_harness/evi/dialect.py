@@ -131,9 +131,9 @@ class Evi:
         return sentence, index
 
     def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """The queries without secrets, the SDK's and the configuration's names, and what is given anew in each run, which counts if ``strict``.
+        """The queries, without secrets, what names an SDK or a configuration, and what is given anew in each run.
 
-        Then the paths are compared, too.
+        If ``strict``, what is given anew counts, and so do the paths.
         """
         then, now = queries.comparable(recorded.query, live.query, () if self.strict else ALWAYS_VOLATILE)
         paths = ({"path": recorded.path}, {"path": live.path}) if self.strict else ({}, {})

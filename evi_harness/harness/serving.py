@@ -3,14 +3,15 @@
 ``serve`` is for a process of which it is the whole purpose: it keeps time in this one and ends on a signal. ``served`` starts a process
 for a block of code and has what happened in it afterwards.
 
-Rules of living here: how late the server itself was is told with what it served; how the app did beside the recording is told, and fails
-nothing.
+Rules of living here: how late the server itself was is told with what it served; how the app did beside the recording is told, and is the
+result where there was to be one conversation alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Typ
 from evi_harness.errors import EviHarnessError
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.dialect import EVI, Evi
+from evi_harness.harness.comparing import Comparing, Rules
+from evi_harness.harness.discretion import redactor_for
 from evi_harness.harness.environment import API_KEY, SECRET_KEY, load_environment
 from evi_harness.harness.expecting import Expected, load_expected
 from evi_harness.harness.folders import SessionsFolder
@@ -161,6 +164,8 @@ class ServeOptions:
         patience_s: How long the player of a session waits for an answer of the app's that is late, in seconds. ``play`` has the rest.
         service: Who plays the service's part where no session is served, as a header says it.
         allow_incomplete: Serve a session that is incomplete or damaged as it is.
+        ignore: What is not compared, as ``replay_session`` has it; nor does the player look at it.
+        strict: Compare also what is given anew in each run.
     """
 
     host: str = LOOPBACK
@@ -171,6 +176,17 @@ class ServeOptions:
     patience_s: float = DEFAULT_PATIENCE.message_ns / 1e9
     service: str = "unknown"
     allow_incomplete: bool = False
+    ignore: Tuple[str, ...] = ()
+    strict: bool = False
+
+    @property
+    def rules(self) -> Rules:
+        """How what the app sends is compared.
+
+        Raises:
+            UsageError: What is to be ignored is no path.
+        """
+        return Rules.of(self.ignore, self.strict)
 
 
 @dataclass(frozen=True)
@@ -217,9 +233,21 @@ class ServeResult:
 
     Attributes:
         ended: The conversations, in the order in which they ended.
+        once: Whether one conversation was to be served, so that its verdict is the result.
     """
 
     ended: Tuple[Ended, ...]
+    once: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 for a server that ended well. If ``once``: 1 where a conversation failed, 4 where none was had, or none to its end."""
+        if not self.once:
+            return 0
+        compared = [one.compared for one in self.ended if one.compared is not None]
+        if not all(one.passed for one in compared):
+            return 1
+        return 4 if not self.ended or (compared and compared[0].is_cut_off) else 0
 
     @property
     def lateness(self) -> Lateness:
@@ -228,12 +256,23 @@ class ServeResult:
 
     def __str__(self) -> str:
         n, lateness = len(self.ended), self.lateness
-        passed = [one.compared.passed for one in self.ended if one.compared is not None]
-        verdict = f"; {sum(passed)} of {len(passed)} passed" if passed else ""
+        compared = [one.compared for one in self.ended if one.compared is not None]
+        n_passed, n_cut_off = (sum(one.passed and one.is_cut_off is is_cut_off for one in compared) for is_cut_off in (False, True))
+        verdict = f"; {n_passed} of {len(compared)} passed" if compared else ""
+        if n_cut_off:
+            verdict += f", {n_cut_off} inconclusive: cut off"
+        if self.once and not self.ended:
+            verdict = "; inconclusive: nobody has connected"
         return f"served {n} session{'' if n == 1 else 's'}, {lateness.n} messages; late: {lateness}{verdict}"
 
 
-def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] = print) -> ServeResult:
+def _warn(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - what is printed by default
+
+
+def serve(
+    what: Serveable, options: ServeOptions, tell: Callable[[str], object] = print, warn: Callable[[str], object] = _warn
+) -> ServeResult:
     """Serve until Ctrl+C, SIGTERM or SIGHUP, or until the first conversation is over. Takes the process: its timers, and these signals.
 
     Args:
@@ -241,12 +280,13 @@ def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] 
         options: See there.
         tell: Called with ``listening on URL`` once it listens, with which key is required if one is, and with lines for each
             conversation that is over: what crossed, and, where a session is served, how what the app sent differs from it.
+        warn: Called with one line for each path that is asked for and is not there.
 
     Returns:
         What was served.
 
     Raises:
-        UsageError: The host is no loopback address.
+        UsageError: The host is no loopback address, or what is to be ignored is no path.
         IncompleteRecording: The session is incomplete or damaged, and that is not allowed.
         SessionUnreadable, AudioMissing: The session cannot be read.
         SessionUnwritable: ``out`` cannot be written.
@@ -254,27 +294,32 @@ def serve(what: Serveable, options: ServeOptions, tell: Callable[[str], object] 
         KeyboardInterrupt: A signal came before it listened.
     """
     with Interrupts() as interrupts, ExitStack() as stack:
+        rules = options.rules
         expected = None if callable(what) else load_expected(what, allow_incomplete=options.allow_incomplete)
         open_service = _service(what if expected is None else expected.played, options)
         recorded = open_service.session if isinstance(open_service, Play) else None
         if options.out is not None:
             stack.enter_context(SessionsFolder(options.out, str(options.out)))
         keeper = None if options.out is None else Keeper(options.out, recorded, options.service)
-        compare = None if expected is None else _comparing(expected)
-        return run_precisely(lambda: _serve(open_service, options, lambda: _Conversations(keeper, tell, compare), interrupts))
+        compare = None if expected is None else _comparing(expected, rules)
+        redactor = redactor_for()
+        # Whoever has put a key into a path finds it nowhere.
+        unknown = lambda line: warn(redactor.string(line))  # noqa: E731 - it is handed on
+        return run_precisely(lambda: _serve(open_service, options, lambda: _Conversations(keeper, tell, compare), interrupts, unknown))
 
 
-def _comparing(expected: Expected) -> _Compare:
+def _comparing(expected: Expected, rules: Rules) -> _Compare:
     # It takes a while to import, and nobody is connected yet.
     from evi_harness.harness.served_verdict import compare
 
-    return partial(compare, expected)
+    return partial(compare, expected, rules=rules)
 
 
 def _service(what: Serveable, options: ServeOptions) -> OpenService:
     if callable(what):
         return what
-    return play(what, Patience(message_ns=round(options.patience_s * 1e9)), allow_incomplete=options.allow_incomplete)
+    patience, dialect = Patience(message_ns=round(options.patience_s * 1e9)), Comparing(options.rules)
+    return play(what, patience, dialect, allow_incomplete=options.allow_incomplete)
 
 
 def _chat_paths(open_service: OpenService) -> Tuple[str, ...]:
@@ -286,7 +331,11 @@ def _service_name(open_service: OpenService, options: ServeOptions) -> str:
 
 
 async def _serve(
-    open_service: OpenService, options: ServeOptions, converse: Callable[[], _Conversations], interrupts: Interrupts
+    open_service: OpenService,
+    options: ServeOptions,
+    converse: Callable[[], _Conversations],
+    interrupts: Interrupts,
+    on_unknown: Callable[[str], object],
 ) -> ServeResult:
     conversations = converse()
     check, required = require_key() if options.require_key else (None, "")
@@ -299,6 +348,7 @@ async def _serve(
         check=check,
         service_name=_service_name(open_service, options),
         on_idle=collect_garbage,
+        on_unknown=on_unknown,
     )
     interrupts.told_to(asyncio.get_running_loop(), conversations.stop, may_block=False)
     try:
@@ -317,7 +367,7 @@ async def _serve(
     finally:
         await conversations.rest(server)
         interrupts.over()
-    return ServeResult(tuple(conversations.ended))
+    return ServeResult(tuple(conversations.ended), options.once)
 
 
 class _Conversations:
@@ -494,7 +544,7 @@ def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
 
     Args:
         what: A session, its folder, or what makes the service for one connection: that is pickled.
-        options: Host, port, patience and whether a key is required; the others are for ``serve`` alone.
+        options: Host, port, patience, what is compared and whether a key is required; the others are for ``serve`` alone.
 
     Returns:
         The server, not started yet. Entering it raises what ``serve`` raises; leaving it raises what a service raised.

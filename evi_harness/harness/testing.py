@@ -297,7 +297,7 @@ class CheckedServer:
 
     @property
     def url(self) -> str:
-        """Where it serves: the app's ``base_url``, or HUME_BASE_URL."""
+        """Where it serves: the app's ``base_url``."""
         return self._server.url
 
     @property
@@ -379,7 +379,7 @@ def _no_conversation(conversation: int, n_opened: int, is_open: bool, url: str) 
         what = f"conversation {conversation} with the fake EVI is not over: the app has not closed it"
         return UsageError(what, hint="Let the app come to its end first; in an async test, await it.")
     said = "nobody has connected to the fake EVI" if not n_opened else f"there is no conversation {conversation}: {n_opened} was opened"
-    return UsageError(said, hint=f"Point the app at it: as base_url, or with HUME_BASE_URL={url}")
+    return UsageError(said, hint=f"Give it to the app as its SDK's base_url: {url}; no SDK reads HUME_BASE_URL.")
 
 
 def client_threshold(text: object) -> Threshold:

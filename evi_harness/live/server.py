@@ -7,7 +7,7 @@ came, with its secrets: it is never logged, and no message of this module quotes
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -28,6 +28,9 @@ OpenService = Callable[[Handshake], Service]
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 # A handshake's query can hold a whole prompt; aiohttp takes 8 KiB.
 MAX_REQUEST_LINE_BYTES = 16 * 1024 * 1024
+# So many different paths that there are not are told, and so much of each.
+MAX_UNKNOWN = 100
+MAX_SHOWN = 200
 # EVI's tokens last half an hour, and so do these.
 TOKEN_SECONDS = 1800
 # Always the same, or two virtual runs would differ in it.
@@ -80,6 +83,8 @@ class ChatServer:
         check: Who gets a token and who may open a chat; everybody by default.
         service_name: What answers here (``player``, ``simulator``), told in the header ``X-Evi-Harness``: nobody is to take it for EVI.
         on_idle: Called each time that the last conversation is over and none runs.
+        on_unknown: Called with one line for each path and method that there is not, the first time that it is asked for: what was asked
+            for, without the query, and what there is.
 
     Attributes:
         journals: The journals of the conversations so far, in the order in which they were opened.
@@ -98,6 +103,7 @@ class ChatServer:
         check: Optional[Check] = None,
         service_name: Optional[str] = None,
         on_idle: Callable[[], object] = lambda: None,
+        on_unknown: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.journals: List[Journal] = []
         self.failures: List[BaseException] = []
@@ -109,6 +115,8 @@ class ChatServer:
         self._check: Check = Anybody(token) if check is None else check
         self._headers = {} if service_name is None else {SERVICE_HEADER: service_name}
         self._on_idle = on_idle
+        self._on_unknown = on_unknown
+        self._unknown: Set[str] = set()
         self._runner: Optional[web.AppRunner] = None
         self._running: Dict[Conversation, asyncio.Future[None]] = {}
 
@@ -168,7 +176,12 @@ class ChatServer:
     async def _nothing_here(self, request: web.Request) -> web.Response:
         there = [f"GET {path} (WebSocket)" for path in self._chat_paths]
         there += [f"POST {path}" for path in self._token_paths]
-        return web.Response(status=404, text=f"nothing here for {request.method} {request.path}; there is " + ", ".join(there) + "\n")
+        line = f"nothing here for {_shown(f'{request.method} {request.path}')}; there is {', '.join(map(_shown, there))}"
+        # A client that is refused may try again for ever; one that tries anything is told of so often.
+        if line not in self._unknown and len(self._unknown) < MAX_UNKNOWN:
+            self._unknown.add(line)
+            self._on_unknown(line)
+        return web.Response(status=404, text=f"{line}\n")
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES, autoping=True, autoclose=False)
@@ -223,6 +236,12 @@ def _prefixes(paths: Sequence[str]) -> Sequence[str]:
     """What stands before one path in another; nothing at all, first."""
     ends = [path.rstrip("/") for path in paths]
     return sorted({path[: -len(end)] for path in ends for end in ends if end and path.endswith(end)})
+
+
+def _shown(text: str) -> str:
+    """What anybody may have asked for, as one line of bounded length."""
+    line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return line if len(line) <= MAX_SHOWN else f"{line[:MAX_SHOWN]}…"
 
 
 def _refused(refusal: Refuse) -> web.Response:

@@ -217,6 +217,7 @@ def verdict_lines(report: ReplayReport, dialect: Dialect) -> List[str]:
     lines = [*(_row("missing", sentence) for sentence in report.incomplete), *_found(report, dialect)]
     if not report.recorded.header.recorded.sent:
         lines.append(_row("note", _NOTHING_COMPARED))
+    lines += [_row("note", line) for line in _ignored(report)]
     return [*lines, _row("verdict", verdict_text(report))]
 
 

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -69,11 +71,11 @@ def test_it_says_where_serves_and_ends_well(number):
         # Not communicate: what was read ahead would be lost to it.
         out, err = process.stdout.read(), process.stderr.read()
         process.wait(60)
-    assert (process.returncode, err) == (0, "")
+    # One conversation alone: the verdict on it is the exit code.
+    assert (process.returncode, err) == (1 if number is None else 0, "")
     assert told[0].startswith("session 1: ")
     *found, verdict, last = out.splitlines()
-    # Who asks for less and leaves early is told of both, and fails nothing.
-    assert found[0] == "DEVIATION  different: recorded #0 at 0.000 s, in the replay #0 at 0.000 s"
+    # Who leaves early is told, and fails nothing; what names a configuration is not compared.
     assert any(line.startswith("DEVIATION  closed_early: recorded #") for line in found)
     assert verdict.startswith("verdict    failed: ")
     assert last.startswith("served 1 session, 1 messages; late: p50 ")
@@ -149,14 +151,43 @@ def test_an_app_that_does_as_recorded_passes():
     assert len(lines) == 3
 
 
-def test_another_answer_is_told_and_fails_nothing():
-    """In the words of a replay, and with the exit code of a server that ended well."""
+def test_another_answer_is_told_and_fails():
+    """In the words of a replay, and with its exit code; what is left out is not compared."""
     code, lines = served_to(lambda answer: answer.replace(b"11", b"12"), TYPED, "--once")
-    assert code == 0
+    assert code == 1
     assert lines[1].startswith("DEVIATION  different: recorded #5 at 1.322 s, in the replay #")
     assert lines[3].strip().startswith("$.content: recorded '{")
     assert lines[4] == "verdict    failed: 1 deviation"
     assert lines[5].endswith("; 0 of 1 passed")
+    code, lines = served_to(lambda answer: answer.replace(b"11", b"12"), TYPED, "--once", "--ignore", "tool_response:$.content")
+    assert (code, lines[1]) == (0, "verdict    passed")
+
+
+def test_nobody_came_to_be_judged():
+    """A server for one conversation that is ended before there was one: no verdict is no pass."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "evi_harness", "serve", TYPED, "--once"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.stdout.read(), process.stderr.read()
+    assert (process.returncode, err) == (4, "")
+    assert out.endswith("; inconclusive: nobody has connected\n")
+
+
+def test_an_unknown_path_is_one_line_on_standard_error():
+    """Standard output is for what was served."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "evi_harness", "serve", TYPED]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        url = process.stdout.readline().split()[-1]
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{url}/chat?api_key=k")
+        line = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.stdout.read(), process.stderr.read()
+    assert line.startswith("nothing here for GET /chat; there is GET /v0/evi/chat (WebSocket), ")
+    assert (process.returncode, err, len(out.splitlines())) == (0, "", 1)
 
 
 def test_what_is_expected_is_what_is_compared_with(tmp_path):
@@ -284,6 +315,9 @@ def test_a_port_in_use_is_named(capsys):
         ([WEATHER, "--patience", "0"], 2, "--patience"),
         ([WEATHER, "--patience", "nan"], 2, "'nan' is no number of seconds"),
         ([WEATHER, "--patience", "inf"], 2, "'inf' is no number of seconds"),
+        ([WEATHER, "--ignore", "content"], 2, "content"),
+        (["--simulate", "--strict"], 2, "need SESSION"),
+        (["--simulate", "--ignore", "$.a"], 2, "need SESSION"),
         ([WEATHER, "--simulate"], 2, "either SESSION or --simulate"),
         ([WEATHER, "--parrot"], 2, "go with --simulate"),
         (["--simulate", "--script", "nowhere.toml"], 2, "nowhere.toml"),

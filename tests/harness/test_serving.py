@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import signal
 import socket
 import sys
 import threading
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -442,10 +444,12 @@ async def terminate(_):
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def visited(what, visits, **options):
-    """Serve in this process to a visitor."""
+def visited(what, visits, warn=None, **options):
+    """Serve in this process to a visitor; warnings go to who takes them, and are not expected else."""
     visitor = Visitor(*visits)
-    result = serve(what, ServeOptions(**options), visitor)
+    warned = []
+    result = serve(what, ServeOptions(**options), visitor, warn or warned.append)
+    assert warned == []
     visitor.thread.join()
     return result, visitor.told
 
@@ -597,14 +601,117 @@ def test_a_line_for_each_conversation(ended, told):
     assert ServeResult((ended,)).lateness.n == len(ended.lateness_ns)
 
 
+PASSED, FAILED = Compared(True, ("verdict",)), Compared(False, ("verdict",))
+CUT_OFF, CUT_OFF_FAILED = Compared(True, ("verdict",), is_cut_off=True), Compared(False, ("verdict",), is_cut_off=True)
+
+
 @pytest.mark.parametrize(
-    ("passed", "told"), [((), ""), ((None,), ""), ((True,), "; 1 of 1 passed"), ((True, None, False), "; 1 of 2 passed")]
+    ("compared", "once", "code", "told"),
+    [
+        ((), False, 0, ""),
+        ((None,), False, 0, ""),
+        ((PASSED,), False, 0, "; 1 of 1 passed"),
+        ((PASSED, None, FAILED), False, 0, "; 1 of 2 passed"),
+        ((PASSED, CUT_OFF), False, 0, "; 1 of 2 passed, 1 inconclusive: cut off"),
+        ((), True, 4, "; inconclusive: nobody has connected"),
+        ((None,), True, 0, ""),
+        ((PASSED,), True, 0, "; 1 of 1 passed"),
+        ((FAILED,), True, 1, "; 0 of 1 passed"),
+        ((CUT_OFF,), True, 4, "; 0 of 1 passed, 1 inconclusive: cut off"),
+        ((CUT_OFF_FAILED,), True, 1, "; 0 of 1 passed"),
+        ((PASSED, CUT_OFF), True, 0, "; 1 of 2 passed, 1 inconclusive: cut off"),
+        ((PASSED, CUT_OFF_FAILED), True, 1, "; 1 of 2 passed"),
+    ],
 )
-def test_the_sum_says_how_many_passed(passed, told):
-    """Of those that could be compared; each is told with its verdict behind it."""
-    ended = [Ended(1, 0, 0, (), None, None, None if one is None else Compared(one, ("verdict",))) for one in passed]
-    assert str(ServeResult(tuple(ended))).endswith(f"late: nothing sent{told}")
-    assert [one.lines()[1:] for one in ended] == [[] if one is None else ["verdict"] for one in passed]
+def test_the_sum_says_how_many_passed(compared, once, code, told):
+    """Of those that could be compared, each told with its verdict behind it; of a server for one conversation it is the exit code."""
+    ended = [Ended(1, 0, 0, (), None, None, one) for one in compared]
+    result = ServeResult(tuple(ended), once)
+    assert str(result).endswith(f"late: nothing sent{told}")
+    assert result.exit_code == code
+    assert [one.lines()[1:] for one in ended] == [[] if one is None else ["verdict"] for one in compared]
+
+
+@pytest.fixture(scope="module")
+def typed():
+    """The session that is typed; its app answers a tool call."""
+    return load_session(TYPED)
+
+
+def other_answer(recorded):
+    """The answer to the tool call, with another content."""
+    _, response = call_and_response(recorded)
+    return json.dumps({**json.loads(response.frame.payload), "content": "no"})
+
+
+def test_what_is_left_out_is_not_compared(typed):
+    """By the player neither: the other answer releases what waits for it; a path that matches nothing is told."""
+    other = other_answer(typed)
+
+    async def answers(url):
+        async with chat(url) as socket:
+            await read_to_call(socket, typed, call_and_response(typed)[0])
+            await socket.send(other)
+            # Behind the recorded app's close there is nothing to wait for.
+            while "assistant_end" not in await socket.recv():
+                pass
+
+    ignore = ("tool_response:$.content", "$.nowhere")
+    result, told = visited(TYPED, [answers], once=True, ignore=ignore)
+    assert [one.compared.passed for one in result.ended] == [True]
+    assert "note       --ignore $.nowhere matched nothing that is compared, in the recording or now" in told
+    result, _ = visited(TYPED, [answers], once=True)
+    assert (result.exit_code, [one.compared.passed for one in result.ended]) == (1, [False])
+
+
+def test_strict_compares_what_is_given_anew(typed):
+    """The custom session id of the handshake, say."""
+
+    async def as_recorded(url):
+        async with chat(url, "?custom_session_id=mine") as socket:
+            call, response = call_and_response(typed)
+            await read_to_call(socket, typed, call)
+            await socket.send(payload(response.frame))
+            while "assistant_end" not in await socket.recv():
+                pass
+
+    passed = [visited(TYPED, [as_recorded], once=True, strict=strict)[0].ended[0].compared.passed for strict in (False, True)]
+    assert passed == [True, False]
+
+
+def test_what_is_no_path_is_told_before_it_listens():
+    """Here and where a process of its own is started."""
+    for start in (serve, served):
+        with pytest.raises(UsageError):
+            start(TYPED, ServeOptions(ignore=("content",)))
+
+
+async def nowhere(url, path):
+    """Ask for a path that there is not."""
+    with pytest.raises(Exception, match="404"):
+        async with websockets.connect(url.replace("http://", "ws://") + path):
+            raise AssertionError("it was let in")
+
+
+def test_a_path_that_there_is_not_is_told_once(monkeypatch):
+    """In a line that lists those that there are, with neither the query nor a key that stands in the path."""
+    monkeypatch.setenv("HUME_API_KEY", KEY)
+    asked = ["/v1/evi/chat?api_key=q", "/v1/evi/chat", f"/{KEY}/chat", "/a%0Ab", "/" + "x" * 10_000]
+    warned = []
+    visited(HELLO, [*(partial(nowhere, path=path) for path in asked), interrupt], warn=warned.append)
+    there = "there is GET /v0/evi/chat (WebSocket), GET /v0/assistant/chat (WebSocket), POST /oauth2-cc/token"
+    assert warned[0] == f"nothing here for GET /v1/evi/chat; {there}"
+    assert len(warned) == len(asked) - 1
+    assert all(line.endswith(there) and len(line.splitlines()) == 1 and len(line) < 400 for line in warned)
+    assert not any(KEY in line for line in warned)
+
+
+def test_paths_that_there_are_not_are_told_within_bounds(monkeypatch):
+    """A client that tries anything fills no disk."""
+    monkeypatch.setattr("evi_harness.live.server.MAX_UNKNOWN", 2)
+    warned = []
+    visited(HELLO, [*(partial(nowhere, path=f"/{n}") for n in range(4)), interrupt], warn=warned.append)
+    assert len(warned) == 2
 
 
 def test_an_app_that_is_cut_off_by_the_server_did_not_leave():
@@ -618,7 +725,7 @@ def test_an_app_that_is_cut_off_by_the_server_did_not_leave():
                 await socket.recv()
 
     result, told = visited(WEATHER, [hello, interrupted])
-    assert [one.compared.passed for one in result.ended] == [False, False]
+    assert [one.compared.passed for one in result.ended] == [False, True]
     assert [one.compared.lines[-1].endswith("as far as it went") for one in result.ended] == [False, True]
     assert [any("closed_early" in line for line in one.compared.lines) for one in result.ended] == [True, False]
     assert told[1:] == [line for one in result.ended for line in one.lines()]
