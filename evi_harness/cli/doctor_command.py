@@ -13,15 +13,22 @@ __all__ = ["command"]
 @click.command("doctor")
 @click.option("--base-url", metavar="URL", help="Where EVI is; http, https, ws or wss.  [default: HUME_BASE_URL, else Hume's own]")
 @click.option("--offline", is_flag=True, help="Connect to nothing: the endpoint is not tried.")
+@click.option(
+    "--for",
+    "act",
+    type=click.Choice(["replay", "record", "serve"]),
+    help="Check what this needs and nothing else: 0 if it works.  [default: all that a live conversation needs]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
-def command(base_url: Optional[str], offline: bool, as_json: bool) -> int:
+def command(base_url: Optional[str], offline: bool, act: Optional[str], as_json: bool) -> int:
     """Check what a live conversation needs, and say how to mend what is missing. Keys are looked for and never printed.
 
-    Exits with 1 if anything is a problem. demo, replay and serve need none of the sound system, the keys and the endpoint.
+    Exits with 1 if anything is a problem. demo, replay and serve need none of the sound system, the keys and the endpoint; --for asks for
+    what one of them needs.
     """
     from evi_harness.harness.doctor import diagnose
 
-    diagnosis = diagnose(base_url=base_url, offline=offline)
+    diagnosis = diagnose(base_url=base_url, offline=offline, act=act)
     if as_json:
         click.echo(json.dumps(diagnosis.json(), indent=2))
     else:

@@ -20,7 +20,7 @@ from evi_harness.evi.reading import parse, read
 from evi_harness.session.events import Frame
 from evi_harness.session.protocols import RECEIVED
 
-__all__ = ["ADDITIONS", "Problem", "parse_version", "problems", "problems_of_sent", "upgrade"]
+__all__ = ["ADDITIONS", "Problem", "knows", "parse_version", "problems", "problems_of_sent", "upgrade"]
 
 # What to add where a newer model insists on a field: (type, field, JSON text). Each value is what its absence meant before.
 ADDITIONS: Sequence[Tuple[str, str, str]] = (
@@ -67,6 +67,20 @@ def parse_version(version: str) -> Tuple[int, ...]:
     if found is None:
         raise UsageError(f"{version!r} is no version of the SDK", hint="Give one like 0.14.1.")
     return tuple(int(part) for part in found[1].split("."))
+
+
+def knows(sdk_version: str, name: str) -> bool:
+    """Whether an SDK version parses received messages of a type at all.
+
+    Args:
+        sdk_version: Such as ``0.14.1``.
+        name: The type.
+
+    Raises:
+        UsageError: ``sdk_version`` is no version.
+    """
+    row = MESSAGES.get(name)
+    return row is not None and row.received and parse_version(sdk_version) >= parse_version(row.known_since)
 
 
 def problems(frame: Frame, sdk_version: str) -> List[Problem]:

@@ -23,9 +23,10 @@ from evi_harness.harness.live_session import LiveOptions, LiveResult, record_liv
 from evi_harness.harness.replay import ReplayResult, replay_session
 from evi_harness.harness.serving import ServeOptions, served
 from evi_harness.harness.sessions import load_session
-from evi_harness.harness.simulating import SIMULATOR, simulation
+from evi_harness.harness.simulating import SIMULATOR, Simulation, simulation
 from evi_harness.report.timeline import as_lines
 from evi_harness.sdk.demo_app import WeatherApp
+from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
 
@@ -88,7 +89,7 @@ def demo(out: Union[str, Path] = DEFAULT_OUT, tell: Callable[[str], object] = pr
 
 
 def _record(out: Path, tell: Callable[[str], object]) -> LiveResult:
-    with _no_keys(), served(simulation(SCRIPT), ServeOptions(service=SIMULATOR)) as server:
+    with _no_keys(), served(_conversation(), ServeOptions(service=SIMULATOR)) as server:
         tell(f"The simulator listens on {server.url}; the emotions that it tells are made up.")
         tell("The user's voice comes from a file: nobody has to say anything.\n")
         options = LiveOptions(base_url=server.url, mic=USER, out=out, name="demo", allow_user_interrupt=True, handler=WeatherApp(tell))
@@ -100,6 +101,13 @@ def _record(out: Path, tell: Callable[[str], object]) -> LiveResult:
     if recorded.ended == _INTERRUPTED:
         raise KeyboardInterrupt
     return recorded
+
+
+def _conversation() -> Simulation:
+    """The bundled conversation, with no message that the installed SDK does not know."""
+    found = simulation(SCRIPT)
+    assert found.script is not None
+    return replace(found, script=replace(found.script, options=replace(found.script.options, sdk=installed_version())))
 
 
 @contextmanager

@@ -24,9 +24,9 @@ from evi_harness.harness.devices import INPUT, INSTALL_PORTAUDIO, OUTPUT, Device
 from evi_harness.harness.endpoint import Endpoint
 from evi_harness.harness.environment import API_KEY, CONFIG_ID, SECRET_KEY, Settings, endpoint_for, faults, load_environment
 from evi_harness.sdk.reaching import unreachable, way_on
-from evi_harness.sdk.version import import_sdk, installed_version
+from evi_harness.sdk.version import import_sdk, installed_version, version_of
 
-__all__ = ["NOTE", "OK", "PROBLEM", "Check", "Diagnosis", "diagnose"]
+__all__ = ["ACTS", "NOTE", "OK", "PROBLEM", "Check", "Diagnosis", "diagnose"]
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 
@@ -50,13 +50,19 @@ _RESAMPLING: Mapping[str, str] = {
     "macOS": "make another speaker the default one",
 }
 
+# What one may want to do with this machine.
+REPLAY, RECORD, SERVE = ACTS = ("replay", "record", "serve")
+
 # What only a live conversation needs: the checks that may fail, and the word for it.
-_SOUND = frozenset({"PortAudio", "devices", "microphone", "speaker"})
+_SOUND = frozenset({"PortAudio", "devices", "microphone", "speaker", "ffmpeg"})
 _ONLY_LIVE = (
     (_SOUND, "sound system"),
     (frozenset({".env", API_KEY, SECRET_KEY, CONFIG_ID}), "key"),
     (frozenset({"endpoint"}), "endpoint"),
 )
+
+# Up to here the SDK plays through pydub, which decodes by ffmpeg.
+_LAST_WITH_FFMPEG = (0, 8, 6)
 
 _PIP: Mapping[str, str] = {"": "pip install --upgrade 'hume[microphone]'"}
 _FFMPEG: Mapping[str, str] = {"Debian/Ubuntu": "sudo apt-get install ffmpeg", "macOS": "brew install ffmpeg"}
@@ -85,9 +91,15 @@ class Check:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All checks, in the order in which one would mend things."""
+    """All checks, in the order in which one would mend things.
+
+    Attributes:
+        checks: They.
+        act: What they are needed for, all of them; None for whatever evi-harness does.
+    """
 
     checks: Tuple[Check, ...]
+    act: Optional[str] = None
 
     @property
     def exit_code(self) -> int:
@@ -109,8 +121,10 @@ class Diagnosis:
         """What the problems stand in the way of, in a sentence."""
         names = {check.name for check in self.checks if check.verdict == PROBLEM}
         if not names:
-            return "No problem."
+            return "No problem." if self.act is None else f"No problem: {self.act} works."
         n = f"{len(names)} problem{'' if len(names) == 1 else 's'}"
+        if self.act is not None:
+            return f"{n} for {self.act}."
         unneeded = [what for concerned, what in _ONLY_LIVE if names & concerned]
         if names - frozenset().union(*(concerned for concerned, _ in _ONLY_LIVE)):
             return f"{n}."
@@ -120,31 +134,37 @@ class Diagnosis:
     def json(self) -> Dict[str, Any]:
         """The same for programs."""
         checks = [{"name": one.name, "verdict": one.verdict, "what": one.what, "mend": dict(one.mend)} for one in self.checks]
-        return {"ok": self.exit_code == 0, "checks": checks}
+        return {"ok": self.exit_code == 0, "for": self.act, "checks": checks}
 
 
-def diagnose(*, base_url: Optional[str] = None, offline: bool = False) -> Diagnosis:
+def diagnose(*, base_url: Optional[str] = None, offline: bool = False, act: Optional[str] = None) -> Diagnosis:
     """Check this machine.
 
     Args:
         base_url: Where EVI is, None for what the environment says.
         offline: Whether to leave out the endpoint: then nothing is connected to.
+        act: One of ``ACTS``, to check what that needs and nothing else; None for all.
 
     Raises:
-        UsageError: ``base_url`` is no URL of an endpoint.
+        UsageError: ``base_url`` is no URL of an endpoint, or ``act`` needs none.
     """
+    if act in (REPLAY, SERVE) and base_url is not None:
+        raise UsageError(f"{act} needs no endpoint, so --base-url is nothing to it", hint="Leave it out, or check --for record.")
+    checks = [check_python(sys.version_info[:2], platform.python_version()), check_system(platform.system()), *_sdk()]
+    if act in (REPLAY, SERVE):
+        # A server needs none of the SDK's connections.
+        return Diagnosis(tuple(one for one in checks if act == REPLAY or one.name != "websockets"), act)
     settings, environment = _environment()
-    checks = [check_python(sys.version_info[:2], platform.python_version()), check_system(platform.system())]
-    checks += [*_sdk(), *_sound(), check_ffmpeg(shutil.which("ffmpeg")), *environment]
+    checks += [*_sound(), check_ffmpeg(shutil.which("ffmpeg"), version_of("hume")), *environment]
     try:
         endpoint = endpoint_for(settings, base_url)
     except UsageError as error:
         if base_url is not None:
             raise
-        return Diagnosis((*checks, Check("endpoint", PROBLEM, error.what, {"": error.hint or ""})))
+        return Diagnosis((*checks, Check("endpoint", PROBLEM, error.what, {"": error.hint or ""})), act)
     checks += check_keys(settings, endpoint)
     checks.append(_not_tried(endpoint) if offline else check_endpoint(endpoint, reach))
-    return Diagnosis(tuple(checks))
+    return Diagnosis(tuple(checks), act)
 
 
 def check_python(version: Tuple[int, ...], name: str) -> Check:
@@ -202,14 +222,17 @@ def check_devices(devices: Sequence[Device], refused: Sequence[int] = ()) -> Lis
     return [_check_kind(devices, INPUT, "microphone"), _check_rates(speaker, refused) if refused else speaker]
 
 
-def check_ffmpeg(path: Optional[str]) -> Check:
-    """Whether ffmpeg is there.
+def check_ffmpeg(path: Optional[str], sdk: Optional[str] = None) -> Check:
+    """Whether ffmpeg is there, where it is needed.
 
     Args:
         path: Where it is, None where it is not.
+        sdk: The version of the installed SDK, None for none.
     """
     if path is not None:
         return Check("ffmpeg", OK, path)
+    if sdk is not None and parse_version(sdk) <= _LAST_WITH_FFMPEG:
+        return Check("ffmpeg", PROBLEM, f"not found, and hume {sdk} plays what the assistant says by it", _FFMPEG)
     return Check("ffmpeg", NOTE, "not found; only MP3 and the playback of SDKs up to 0.8.6 need it", _FFMPEG)
 
 

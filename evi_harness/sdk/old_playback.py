@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, Awaitable, Callable, Dict
 
 from evi_harness.errors import SdkError
-from evi_harness.sdk.version import version_of
+from evi_harness.sdk.version import silence_pydub, version_of
 from evi_harness.session.wav import split
 
 __all__ = ["old_playback"]
@@ -36,6 +36,7 @@ def old_playback(stand_in: ModuleType) -> Dict[str, Dict[str, Any]]:
         return {}
     if (major, minor) >= (0, 9):
         return {}
+    silence_pydub()
     importlib.import_module(CHAT_CLIENT)
     return {CHAT_CLIENT: {"play_audio": playing(stand_in)}}
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import import_module, metadata
 from typing import Dict, Optional, Tuple
 
 from evi_harness.errors import SdkError
 
-__all__ = ["import_sdk", "installed_version", "version_of"]
+__all__ = ["import_sdk", "installed_version", "silence_pydub", "version_of"]
 
 # Where packages are looked for: each folder with the time of its last change, None where it cannot be asked.
 _Places = Tuple[Tuple[str, Optional[int]], ...]
@@ -81,7 +82,17 @@ def import_sdk() -> None:
         raise SdkError(f"the installed hume package cannot be imported: {error}", hint="pip install 'hume[microphone]>=0.8.6'") from error
 
 
+def silence_pydub() -> None:
+    """Have no warning on standard error where pydub, which the SDK up to 0.8.6 imports, finds no ffmpeg.
+
+    Only playback through a sound card needs that, and doctor says so.
+    """
+    if "hume" not in sys.modules:
+        warnings.filterwarnings("ignore", "Couldn't find ffmpeg or avconv", RuntimeWarning)
+
+
 def _import() -> None:
+    silence_pydub()
     # A package that failed leaves the modules in it behind, so both are asked for.
     import_module("hume")
     import_module("hume.client")

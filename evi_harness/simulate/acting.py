@@ -78,15 +78,27 @@ class Actor:
         ids: Gives ids.
         conversion: Converts voices to ``pcm``; without it they go out in the format they have.
         seed: Of the made voice, for sentences that have none.
+        has_prosody: Whether scores may come in a message of their own.
     """
 
-    def __init__(self, latency: Latency, pcm: Pcm, chunk_ms: int, ids: Ids, conversion: Optional[Conversion], seed: int = 0) -> None:
+    def __init__(
+        self,
+        latency: Latency,
+        pcm: Pcm,
+        chunk_ms: int,
+        ids: Ids,
+        conversion: Optional[Conversion],
+        seed: int = 0,
+        *,
+        has_prosody: bool = True,
+    ) -> None:
         self._latency = latency
         self._pcm = pcm
         self._chunk_ms = chunk_ms
         self._ids = ids
         self._conversion = conversion
         self._seed = seed
+        self._has_prosody = has_prosody
 
     def begin(self, reply: Reply, at_ns: int, random: Random) -> Performance:
         """Begin a reply.
@@ -137,6 +149,7 @@ class Actor:
 
     def _sentence(self, sentence: Sentence, chunk: Delay, random: Random) -> Iterator[Step]:
         sentence_id = self._ids.sentence()
+        sentence = replace(sentence, has_prosody=sentence.has_prosody and self._has_prosody)
         yield Step(self._latency.response_ns(random), wire.assistant_message(sentence, sentence_id, random))
         chunks = self._chunks(sentence)
         for index, wav in enumerate(chunks):

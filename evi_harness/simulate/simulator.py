@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Callable, Counter, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from evi_harness.evi.compat import knows
 from evi_harness.evi.failures import ERRORS
 from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Sent
 from evi_harness.session.protocols import Action, Close, Conversion, Hearing, Remark, Send
@@ -72,6 +73,8 @@ class Options:
         pcm: The format of what the assistant says.
         chunk_ms: How long a chunk of it is; 0 for a sentence in one chunk.
         echoes_settings: Whether it sends session_settings back. No capture shows EVI doing so, only the SDK's types do.
+        sdk: Version of the SDK whose apps are to understand it: where that knows no assistant_prosody, the scores are in the
+            assistant_message. None for what a script asks for.
     """
 
     seed: int = 0
@@ -81,6 +84,7 @@ class Options:
     pcm: Pcm = EVI_PCM
     chunk_ms: int = 400
     echoes_settings: bool = False
+    sdk: Optional[str] = None
 
 
 DEFAULT_OPTIONS = Options()
@@ -121,7 +125,15 @@ class Simulator:
         self._options = options
         self._ids = Ids(options.seed)
         self._random = Random(f"simulator {options.seed}")  # noqa: S311 - delays and scores, no secrets
-        self._actor = Actor(options.latency, options.pcm, options.chunk_ms, self._ids, conversion, options.seed)
+        self._actor = Actor(
+            options.latency,
+            options.pcm,
+            options.chunk_ms,
+            self._ids,
+            conversion,
+            options.seed,
+            has_prosody=options.sdk is None or knows(options.sdk, wire.PROSODY),
+        )
         self._uplink = Uplink(hearing, options.detection, Handshake("/"))
         # What goes out by itself, as (due, number, cause, what); the number keeps the order of equals.
         self._outbox: List[Tuple[int, int, int, Any]] = []

@@ -18,6 +18,7 @@ from evi_harness.simulate.ids import Ids
 from evi_harness.simulate.replies import Sentence, ToolCall
 
 __all__ = [
+    "PROSODY",
     "assistant_end",
     "assistant_message",
     "assistant_prosody",
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 Fields = Dict[str, Any]
+
+# The type of the scores that come in a message of their own.
+PROSODY = "assistant_prosody"
 
 _SECRET = "language_model_api_key"  # noqa: S105 - a field's name
 
@@ -90,7 +94,7 @@ def audio_output(sentence_id: str, index: int, wav: bytes, *, is_final: bool) ->
 
 def assistant_prosody(sentence_id: str, random: Random) -> Fields:
     """The scores of a sentence."""
-    return {"type": "assistant_prosody", "id": sentence_id, "models": _scores(random)}
+    return {"type": PROSODY, "id": sentence_id, "models": _scores(random)}
 
 
 def assistant_end() -> Fields:

@@ -38,6 +38,15 @@ def test_each_check_is_a_line_and_no_key_is_printed(capsys):
     assert SECRET not in out + err
 
 
+@pytest.mark.parametrize(("act", "code"), [("replay", 0), ("serve", 0), ("record", 1)])
+def test_what_is_asked_for(act, code, capsys):
+    """Sound is missing and the endpoint is not there: that is a problem of who wants to record."""
+    assert main(["doctor", "--for", act]) == code
+    out, _ = capsys.readouterr()
+    assert ("PortAudio" in out) is bool(code)
+    assert out.splitlines()[-1].startswith(f"No problem: {act} works." if not code else "2 problems for record.")
+
+
 def test_json_is_for_programs(capsys):
     """All of it on standard output; with no key in it."""
     assert main(["doctor", "--json", "--offline"]) == 1

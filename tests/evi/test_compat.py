@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evi_harness.errors import UsageError
-from evi_harness.evi.compat import ADDITIONS, Problem, parse_version, problems, problems_of_sent, upgrade
+from evi_harness.evi.compat import ADDITIONS, Problem, knows, parse_version, problems, problems_of_sent, upgrade
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.session.events import BINARY, TEXT, Frame
 from evi_harness.strategies import frames, received_messages, sent_messages
@@ -293,3 +293,18 @@ def test_what_an_app_sends_fits_its_type(frame):
 def test_what_no_service_takes_is_told(fields, expected):
     """The problem names the type, the field and what is wrong with it."""
     assert [str(problem) for problem in problems_of_sent(fields)] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "is_known"),
+    [
+        ("0.8.6", "assistant_prosody", False),
+        ("0.10.0", "assistant_prosody", True),
+        ("0.8.6", "assistant_message", True),
+        ("0.14.1", "user_input", False),
+        ("0.14.1", "news", False),
+    ],
+)
+def test_which_version_knows_a_type(version, name, is_known):
+    """As the table says; what only an app sends is received by none."""
+    assert knows(version, name) is is_known

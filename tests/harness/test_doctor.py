@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, SdkError, UsageError
 from evi_harness.harness import doctor
 from evi_harness.harness.devices import Device
 from evi_harness.harness.doctor import NOTE, OK, PROBLEM, Check, Diagnosis, diagnose
@@ -40,6 +40,9 @@ HUME, HERE = endpoint_of(None), endpoint_of("127.0.0.1:1")
         (lambda: doctor.check_websockets("17.4", "0.13.7"), OK, "17.4"),
         (lambda: doctor.check_websockets("11.0", "0.14.1"), PROBLEM, "needs >=12.0"),
         (lambda: doctor.check_ffmpeg(None), NOTE, "only MP3"),
+        (lambda: doctor.check_ffmpeg(None, "0.9.0"), NOTE, "only MP3"),
+        (lambda: doctor.check_ffmpeg(None, "0.8.6"), PROBLEM, "hume 0.8.6 plays"),
+        (lambda: doctor.check_ffmpeg("/usr/bin/ffmpeg", "0.8.6"), OK, "/usr/bin/ffmpeg"),
         (lambda: doctor.check_ffmpeg("/usr/bin/ffmpeg"), OK, "/usr/bin/ffmpeg"),
     ],
 )
@@ -219,6 +222,35 @@ def test_everything_is_checked(machine):
     assert "13 November 2026" in diagnosis.checks[-1].mend[""]
     assert verdicts(diagnose(base_url="127.0.0.1:1", offline=True))["endpoint"] == OK
     assert verdicts(diagnose())["endpoint"] == PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("act", "names"), [("replay", ["Python", "system", "hume", "websockets"]), ("serve", ["Python", "system", "hume"])]
+)
+def test_what_an_act_does_not_need_is_no_problem_of_it(machine, monkeypatch, act, names):
+    """Neither sound nor keys nor an endpoint are looked for: 0, where what was asked for works, and the last line says so."""
+    machine(Settings())
+    for name in ("portaudio_version", "load_environment", "reach"):
+        monkeypatch.setattr(doctor, name, None)
+    diagnosis = diagnose(act=act)
+    assert list(verdicts(diagnosis)) == names
+    assert (diagnosis.exit_code, diagnosis.summary, diagnosis.json()["for"]) == (0, f"No problem: {act} works.", act)
+    with pytest.raises(UsageError, match="needs no endpoint"):
+        diagnose(act=act, base_url="127.0.0.1:1")
+
+
+def test_what_an_act_needs_is_a_problem_of_it(machine, monkeypatch):
+    """A recording needs all of it; a replay an SDK."""
+    machine(Settings())
+    diagnosis = diagnose(act="record")
+    assert list(verdicts(diagnosis)) == list(verdicts(diagnose()))
+    assert (diagnosis.exit_code, diagnosis.summary) == (1, "2 problems for record.")
+
+    def fails():
+        raise SdkError("the package hume is not installed", hint="pip")
+
+    monkeypatch.setattr(doctor, "installed_version", fails)
+    assert (diagnose(act="replay").exit_code, diagnose(act="replay").summary) == (1, "1 problem for replay.")
 
 
 def test_a_bad_url_of_the_environment_is_a_problem_and_one_of_the_command_line_a_usage_error(machine):

@@ -20,9 +20,9 @@ RATE = Pcm(24_000, 1)
 LATENCY = Latency(response=Delay(300), first_audio=Delay(150), chunk=Delay(100))
 
 
-def actor(chunk_ms=400, pcm=RATE, conversion=None, seed=0):
+def actor(chunk_ms=400, pcm=RATE, conversion=None, seed=0, **options):
     """An actor with fixed delays."""
-    return Actor(LATENCY, pcm, chunk_ms, Ids(1), conversion, seed)
+    return Actor(LATENCY, pcm, chunk_ms, Ids(1), conversion, seed, **options)
 
 
 def sound(length_ms, pcm=RATE):
@@ -52,6 +52,13 @@ def test_a_reply_is_sentences_and_an_end():
     assert [one["id"] for one in fields[1:4]] == [fields[0]["id"]] * 3
     assert fields[6]["id"] == fields[4]["id"] != fields[0]["id"]
     assert [(one["index"], one["is_final_chunk"]) for one in fields[1:4]] == [(0, False), (1, False), (2, True)]
+
+
+def test_scores_stand_in_the_sentence_where_they_have_no_message():
+    """For apps whose SDK would not understand it."""
+    told, fields = acted(Reply((Sentence("One.", sound(400), has_prosody=True),)), has_prosody=False)
+    assert [name for _, name in told] == ["assistant_message", "audio_output", "assistant_end"]
+    assert len(fields[0]["models"]["prosody"]["scores"]) == 48
 
 
 @given(st.integers(0, 2000), st.sampled_from([0, 20, 40, 333, 5000]))
