@@ -65,3 +65,17 @@ def test_an_sdk_that_does_not_import_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "hume.client", None)
     with pytest.raises(SdkError, match=r"cannot be imported: .*hume\.client"):
         import_sdk()
+
+
+def test_what_pydub_says_of_ffmpeg_is_not_said():
+    """Whoever imports the SDK to replay plays nothing; other warnings are."""
+    program = (
+        "import warnings\n"
+        "from evi_harness.sdk.version import silence_pydub\n"
+        "silence_pydub()\n"
+        "warnings.warn('Couldn\\'t find ffmpeg or avconv - defaulting to ffmpeg, but may not work', RuntimeWarning)\n"
+        "warnings.warn('something else', RuntimeWarning)\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "default", "-c", program], capture_output=True, text=True, check=True)
+    assert "ffmpeg" not in done.stderr
+    assert "something else" in done.stderr
