@@ -57,7 +57,7 @@ def command(
     sides = _sides(in_revisions, (a, b), (a_rev, b_rev))
     from evi_harness.harness.ab import compare_sides
     from evi_harness.harness.ci import ci_for, tell_ci
-    from evi_harness.harness.gate import GateOptions
+    from evi_harness.harness.gate import GateOptions, with_gate
 
     aside = json_file == STANDARD_OUTPUT
     with sides as both:
@@ -71,7 +71,7 @@ def command(
             allow_incomplete=allow_incomplete,
             tell=lambda line: click.echo(line, err=True),
         )
-    for line in report.lines():
+    for line in with_gate([], report):
         click.echo(line, err=aside)
     tell_ci(ci_for(**ci), gates=[report], write=lambda line: click.echo(line, err=aside))
     write_json(json_file, report.json)

@@ -61,7 +61,7 @@ def command(
     your own code. What cannot be known is a dash with its reason. docs/latency.md has every metric.
     """
     from evi_harness.harness.ci import ci_for, tell_ci
-    from evi_harness.harness.gate import GateOptions, gate_for
+    from evi_harness.harness.gate import GateOptions, gate_for, with_gate
     from evi_harness.harness.latency import measure_sessions
     from evi_harness.harness.sessions import find_sessions
 
@@ -78,7 +78,7 @@ def command(
     # With a file on standard output, people read standard error.
     aside = STANDARD_OUTPUT in (json_file, csv_file)
     gates = [judge.judge(report.measured)] if judge.is_needed else []
-    for line in [*report.lines(), *(line for one in gates for line in one.lines())]:
+    for line in with_gate(report.lines(), gates[0]) if gates else report.lines():
         click.echo(line, err=aside)
     write_json(json_file, lambda: {**report.json(), "gate": gates[0].json() if gates else None})
     if csv_file is not None:

@@ -177,7 +177,7 @@ def command(
     holds, with 1 if not or if an update is declined, and with 4 if a gate cannot be decided.
     """
     from evi_harness.harness.ci import cases_of_result, ci_for, tell_ci
-    from evi_harness.harness.gate import GateOptions, gate_for, runs_of_result
+    from evi_harness.harness.gate import GateOptions, gate_for, runs_of_result, with_gate
     from evi_harness.harness.invoking import Command
     from evi_harness.harness.sessions import find_sessions
 
@@ -203,7 +203,8 @@ def command(
             result = _accepted(result, aside)
         gates = [judge.judge_runs(runs_of_result(result), keep=not result.exit_code)] if judge.is_needed else []
     try:
-        for line in [*result.lines(), *(line for one in gates for line in one.lines())]:
+        lines = result.lines()
+        for line in with_gate(lines, gates[0], exit_code=result.exit_code, is_sum=is_many) if gates else lines:
             click.echo(line, err=aside)
     finally:
         # Also where nobody can be told: what was asked for is written.

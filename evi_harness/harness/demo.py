@@ -83,7 +83,8 @@ def demo(out: Union[str, Path] = DEFAULT_OUT, tell: Callable[[str], object] = pr
     # The app prints the transcript again.
     with redirect_stdout(io.StringIO()):
         replayed = replay_session(recorded.folder, handler=HANDLER)
-    for line in [*replayed.lines(), "", *_next_steps(recorded.folder)]:
+    # Where it failed, the verdict is the last line.
+    for line in [*replayed.lines(), *(["", *_next_steps(recorded.folder)] if replayed.passed else [])]:
         tell(line)
     return DemoResult(recorded, replayed)
 

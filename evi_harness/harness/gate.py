@@ -27,7 +27,7 @@ from evi_harness.measure.measuring import Measured
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, METRICS
 from evi_harness.measure.observed import observed_in_both, observed_metrics
 from evi_harness.measure.thresholds import FAILED, Threshold, distinct_samples, judge_threshold, parse_threshold
-from evi_harness.report.gate import FAIL, GateReport
+from evi_harness.report.gate import FAIL, GateReport, with_gate
 from evi_harness.session.session import Session
 from evi_harness.storage.baseline_file import load_json_file, replace_json_file
 from evi_harness.version import __version__
@@ -43,6 +43,7 @@ __all__ = [
     "run_of_session",
     "runs_of_result",
     "save_baseline",
+    "with_gate",
 ]
 
 # Names, to what is run, a folder that every run below it saves its baseline to: this is how `ab` gets at what its commands measure.

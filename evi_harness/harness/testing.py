@@ -38,6 +38,7 @@ from evi_harness.measure.samples import Sample
 from evi_harness.measure.thresholds import PASSED, Judged, Threshold, judge_threshold, metrics_like, parse_threshold
 from evi_harness.report.plain import printable
 from evi_harness.session.events import Closed, Event, Received, Sent
+from evi_harness.session.figures import figure, milliseconds
 
 __all__ = ["CheckedReplay", "CheckedServer", "Defaults", "Replayer", "client_threshold", "write_report"]
 
@@ -156,11 +157,11 @@ class CheckedReplay(ReplayResult):
         threshold, name = judged.threshold, self._name
         if judged.value is None:
             return [f"replay of {name}: {threshold.text}: {judged.verdict}, {judged.why}"]
-        unit = "" if threshold.statistic.is_counting else f" {METRICS[threshold.metric].unit}"
+        value = f"{judged.value:g}" if threshold.statistic.is_counting else milliseconds(judged.value)
         against, others = self._parted(threshold)
         shown = against[:_SHOWN_SAMPLES]
         rest = _rest(threshold, len(against) - len(shown), len(others), is_more=bool(shown))
-        found = f"{threshold.statistic.name} is {judged.value:g}{unit} of {judged.n} value{'' if judged.n == 1 else 's'}"
+        found = f"{threshold.statistic.name} is {value} of {judged.n} value{'' if judged.n == 1 else 's'}"
         return [f"replay of {name}: {threshold.text}: {judged.verdict}, {found}", *(f"  {self._place(sample)}" for sample in shown), *rest]
 
     def _parted(self, threshold: Threshold) -> Tuple[List[Sample], List[Sample]]:
@@ -175,8 +176,8 @@ class CheckedReplay(ReplayResult):
 
     def _place(self, sample: Sample) -> str:
         """A sample with the message that it is about, and where that stands in the replay."""
-        row = METRICS[sample.metric]
-        told = f"{sample.value:10.3f} {row.unit}"
+        assert sample.value is not None
+        told = f"{figure(sample.value):>10} {METRICS[sample.metric].unit}"
         event = next((one for one in self.session.events if one.seq == sample.of), None)
         if not isinstance(event, (Sent, Received)):
             return told

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Iterable, List, Optional, Sequence
 
 from evi_harness.session.events import Event, Note, Received
+from evi_harness.session.figures import milliseconds
 
 __all__ = ["Lateness", "lateness_ns"]
 
@@ -49,7 +50,7 @@ class Lateness:
         if self.max_ns is None:
             return "nothing sent"
         figures = (("p50", self.p50_ns), ("p99", self.p99_ns), ("max", self.max_ns))
-        return ", ".join(f"{name} {ns / 1e6:.2f} ms" if ns is not None else f"{name} needs {LEAST_FOR_P99}" for name, ns in figures)
+        return ", ".join(f"{name} {milliseconds(ns / 1e6)}" if ns is not None else f"{name} needs {LEAST_FOR_P99}" for name, ns in figures)
 
 
 def lateness_ns(events: Sequence[Event]) -> List[int]:

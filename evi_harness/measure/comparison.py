@@ -257,7 +257,7 @@ def _exactly(metric: str, all_pairs: Sequence[Pairs]) -> Comparison:
     alone = _alone(all_pairs)
     verdict = REGRESSED if slower else INCONCLUSIVE if alone or not pairs else IMPROVED if faster else PASSED
     most: Optional[Pair] = max(slower or faster, key=lambda pair: abs(pair.new - pair.old), default=None)
-    most = most or max(pairs, key=lambda pair: pair.new, default=None)
+    most = most or max(pairs, key=lambda pair: (abs(pair.new - pair.old), pair.new), default=None)
     told = [f"{len(slower)} of {len(pairs)} slower" if slower else "", f"{len(faster)} of {len(pairs)} faster" if faster else "", alone]
     why = "; ".join(one for one in told if one) if pairs else _no_pair(all_pairs)
     found = Comparison(metric, EACH, verdict, n_runs=len(all_pairs), n_pairs=len(pairs), why=why)

@@ -14,6 +14,7 @@ from evi_harness.replay.drift import Drift, TypeDrift
 from evi_harness.replay.endings import Ending
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.plain import printable
+from evi_harness.session.figures import milliseconds
 from evi_harness.session.session import Session
 
 __all__ = ["LiveReport"]
@@ -156,7 +157,7 @@ def _shown(text: str) -> str:
 
 def _lateness(lateness_ns: Mapping[str, Optional[int]]) -> str:
     figures = [(name, lateness_ns.get(name)) for name in ("p50", "p99", "max")]
-    return ", ".join(f"{name} {ns / 1e6:.2f} ms" for name, ns in figures if ns is not None) or "nothing"
+    return ", ".join(f"{name} {milliseconds(ns / 1e6)}" for name, ns in figures if ns is not None) or "nothing"
 
 
 def _type(one: TypeDrift) -> str:

@@ -7,15 +7,16 @@ number has a unit, the seed is always told. The text is for people, the JSON for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.measure.comparison import EACH, REGRESSED, Comparison
+from evi_harness.measure.comparison import REGRESSED, Comparison
 from evi_harness.measure.metrics import FLAG, METRICS
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.thresholds import FAILED, INCONCLUSIVE, PASSED, Judged
 from evi_harness.report.plain import printable
+from evi_harness.session.figures import SIGNIFICANT, milliseconds, milliseconds_apart
 
-__all__ = ["FAIL", "PASS", "SCHEMA", "GateReport", "amount", "change", "comparison_line", "threshold_line"]
+__all__ = ["FAIL", "PASS", "SCHEMA", "GateReport", "amount", "change", "comparison_line", "threshold_line", "with_gate"]
 
 # Version of the JSON, whose schema is docs/gate-report.schema.json.
 SCHEMA = 1
@@ -27,6 +28,8 @@ _WIDE = 11
 _VERDICT_WIDE = 14
 _CODES: Mapping[str, int] = {PASSED: 0, FAILED: 1}
 _INCONCLUSIVE_CODE = 4
+# The order in which people are told; all else comes last.
+_RANKS: Mapping[str, int] = {FAILED: 0, REGRESSED: 0, INCONCLUSIVE: 1}
 
 
 @dataclass(frozen=True)
@@ -73,18 +76,38 @@ class GateReport:
             return 0
         return _CODES.get(self.verdict, _INCONCLUSIVE_CODE)
 
+    @property
+    def verdict_text(self) -> str:
+        """The verdict in a few words, which agree with the exit code."""
+        if self.verdict == PASSED:
+            return PASSED
+        if self.verdict == INCONCLUSIVE and self.inconclusive == PASS:
+            return f"{PASSED}: {self.not_held}, and may pass"
+        return f"{self.verdict}: {self.not_held}"
+
+    @property
+    def not_held(self) -> str:
+        """What did not pass, in a few words; empty where all did."""
+        n_failed = sum(one.verdict == FAILED for one in self.thresholds)
+        n_slower = sum(one.verdict == REGRESSED for one in self.comparisons)
+        n_open = [*(one.verdict for one in self.thresholds), *(one.verdict for one in self.comparisons)].count(INCONCLUSIVE)
+        parts = [f"{n_failed} threshold{' does' if n_failed == 1 else 's do'} not hold"] if n_failed else []
+        parts += [f"{n_slower} regressed"] if n_slower else []
+        return ", ".join([*parts, *([f"{n_open} cannot be decided"] if n_open else [])])
+
     def lines(self) -> List[str]:
         """The report for people; nothing where there was nothing to judge."""
         return [self.redact(printable(line)) for line in self._lines()]
 
     def _lines(self) -> Iterator[str]:
-        for judged in self.thresholds:
+        # What fails comes first.
+        for judged in sorted(self.thresholds, key=lambda one: _RANKS.get(one.verdict, len(_RANKS))):
             yield _row("gate", _marked(judged.verdict), threshold_line(judged))
         if self.comparisons:
             yield f"{'compared':<{_WIDE}}{self.new}"
             yield f"{'with':<{_WIDE}}{self.old}"
             yield f"{'seed':<{_WIDE}}{self.seed}; false alarm {self.false_alarm:g}"
-        for comparison in self.comparisons:
+        for comparison in sorted(self.comparisons, key=lambda one: _RANKS.get(one.verdict, len(_RANKS))):
             yield _row("", _marked(comparison.verdict), comparison_line(comparison))
         for text in self.passed_over:
             yield f"{'note':<{_WIDE}}{text!r} of the configuration is about what this does not measure"
@@ -147,6 +170,30 @@ class GateReport:
         }
 
 
+def with_gate(lines: Sequence[str], gate: GateReport, *, exit_code: Optional[int] = None, is_sum: bool = False) -> List[str]:
+    """A report with what a gate found, and last the verdict on both, which agrees with the exit code.
+
+    Args:
+        lines: The report.
+        gate: The gate.
+        exit_code: That of what the report is about, whose last line is its verdict; None where it has none.
+        is_sum: Whether that line sums up what has verdicts of its own, so that it stands where it stood, too.
+    """
+    found, is_judged = gate.lines(), bool(gate.thresholds or gate.comparisons)
+    if exit_code is None:
+        return [*lines, *found, *([_verdict(gate.verdict_text)] if is_judged else [])]
+    *before, verdict = lines
+    if not gate.exit_code:
+        return [*before, *found, verdict]
+    if exit_code:
+        return [*before, *found, f"{verdict}, {gate.not_held}"]
+    return [*before, *([verdict] if is_sum else []), *found, _verdict(gate.verdict_text)]
+
+
+def _verdict(text: str) -> str:
+    return f"{'verdict':<{_WIDE}}{text}"
+
+
 def _row(label: str, verdict: str, text: str) -> str:
     return f"{label:<{_WIDE}}{verdict:<{_VERDICT_WIDE}}{text}"
 
@@ -161,7 +208,7 @@ def threshold_line(judged: Judged) -> str:
     if judged.value is None:
         return f"{threshold.text}: {judged.why}"
     is_flag = threshold.statistic.is_counting
-    value = f"{judged.value:.1%}" if threshold.statistic.name == "rate" else f"{judged.value:g}" if is_flag else f"{judged.value:.3f} ms"
+    value = f"{judged.value:.1%}" if threshold.statistic.name == "rate" else f"{judged.value:g}" if is_flag else milliseconds(judged.value)
     told = [f"{value} of {judged.n} value{'' if judged.n == 1 else 's'}"]
     told += [f"worst: {', '.join(map(_worst, judged.worst))}"] if judged.worst else []
     told += [judged.why] if judged.why else []
@@ -169,7 +216,7 @@ def threshold_line(judged: Judged) -> str:
 
 
 def _worst(sample: Sample) -> str:
-    value = "" if sample.value is None or METRICS[sample.metric].unit == FLAG else f" {sample.value:.3f} ms"
+    value = "" if sample.value is None or METRICS[sample.metric].unit == FLAG else f" {milliseconds(sample.value)}"
     turn = "" if sample.turn is None else f" turn {sample.turn}"
     return f"{sample.session}{turn}{'' if sample.of is None else f' #{sample.of}'}{value}"
 
@@ -179,24 +226,24 @@ def comparison_line(one: Comparison) -> str:
     name = f"{one.metric} {one.statistic}".strip()
     if one.old is None or one.new is None:
         return f"{name}: {one.why}"
-    told = [f"{amount(one, one.old)} → {amount(one, one.new)} ({change(one)})"]
+    digits = milliseconds_apart(one.old, one.new)
+    told = [f"{amount(one, one.old, digits=digits)} → {amount(one, one.new, digits=digits)} ({change(one)})"]
     if one.where:
         told.append(f"at {one.where}")
     if one.low is not None and one.high is not None and one.low != one.high:
         told.append(f"the difference is between {amount(one, one.low, '+')} and {amount(one, one.high, '+')}")
-    if one.least:
-        told.append(f"{amount(one, one.least)} matter")
+    tolerance = one.least or METRICS[one.metric].chance_ms
+    if tolerance and one.difference and one.verdict == PASSED:
+        told.append(f"within the tolerance of {amount(one, tolerance)}")
+    elif tolerance:
+        told.append(f"the tolerance is {amount(one, tolerance)}")
     told += [one.why] if one.why else []
     return f"{name}: {'; '.join(told)}"
 
 
-def amount(one: Comparison, value: float, sign: str = "") -> str:
-    """A value of a comparison, with its unit; to the nanosecond where that counts."""
-    if METRICS[one.metric].unit == FLAG:
-        return f"{value:{sign}.1%}"
-    text = f"{value:{sign}.{6 if one.statistic == EACH else 3}f}"
-    # Behind the microsecond only what is not 0.
-    return f"{text[: text.index('.') + 4]}{text[text.index('.') + 4 :].rstrip('0')} ms"
+def amount(one: Comparison, value: float, sign: str = "", digits: int = SIGNIFICANT) -> str:
+    """A value of a comparison, with its unit."""
+    return f"{value:{sign}.1%}" if METRICS[one.metric].unit == FLAG else milliseconds(value, sign, digits)
 
 
 def change(one: Comparison) -> str:

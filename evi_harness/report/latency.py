@@ -19,6 +19,7 @@ from evi_harness.measure.metrics import CLIENT, CONVERSATION, FLAG, METRICS, TAB
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.summary import Summary, needed, summarise, summarise_all
 from evi_harness.report.plain import printable
+from evi_harness.session.figures import figure, milliseconds
 from evi_harness.session.turns import Turn
 
 __all__ = ["LatencyReport"]
@@ -180,7 +181,7 @@ def _session_lines(one: Measured) -> Iterator[str]:
         if why is not None:
             yield _labelled("unmeasured", f"{family}: {why}")
     if one.late_ns:
-        late = f"{median(one.late_ns) / 1e6:.2f} ms (median), {max(one.late_ns) / 1e6:.2f} ms at most"
+        late = f"{milliseconds(median(one.late_ns) / 1e6)} (median), {milliseconds(max(one.late_ns) / 1e6)} at most"
         yield _labelled("late", f"the harness itself sent what was due {late} too late")
     if one.untimed is None:
         yield from _turn_table(one)
@@ -236,7 +237,7 @@ class _Values:
         first = samples[0]
         if first.value is None:
             return f"-{self._marks.setdefault(first.why, _mark(len(self._marks)))}"
-        return f"{_number(first.value)}{_ASSUMED_MARK if METRICS[metric].is_assumed else ''}"
+        return f"{figure(first.value)}{_ASSUMED_MARK if METRICS[metric].is_assumed else ''}"
 
     def footnotes(self) -> Iterator[Tuple[str, str]]:
         """Marks and reasons, as far as they were shown."""
@@ -244,8 +245,8 @@ class _Values:
 
 
 def _happened(turn: Turn, values: _Values) -> Iterator[str]:
-    told = [f"{metric} {_number(value)}" for metric in _BELOW for value in values.all(metric, turn.number) if value]
-    told += [f"tool.app {_number(value)}" for value in values.all("tool.app", turn.number)]
+    told = [f"{metric} {figure(value)}" for metric in _BELOW for value in values.all(metric, turn.number) if value]
+    told += [f"tool.app {figure(value)}" for value in values.all("tool.app", turn.number)]
     told += [f"{metric}: {what}" for metric, what in _FLAGS.items() if any(values.all(metric, turn.number))]
     if told:
         yield ", ".join(told)
@@ -270,7 +271,7 @@ def _named(metric: str) -> str:
 
 
 def _figures(one: Summary) -> Tuple[str, ...]:
-    return (str(one.n), *("-" if value is None else _number(value) for value in (one.min, one.med, one.p95, one.p99, one.max)))
+    return (str(one.n), *("-" if value is None else figure(value) for value in (one.min, one.med, one.p95, one.p99, one.max)))
 
 
 def _missing(summaries: Sequence[Summary], told: Container[Optional[str]]) -> List[Tuple[str, List[str]]]:
@@ -310,13 +311,6 @@ def _late_json(late_ns: Sequence[int]) -> Optional[Dict[str, float]]:
 def _row_json(row: Dict[str, Any]) -> Dict[str, Any]:
     names = {"begins": "from", "ends": "to", "is_assumed": "assumed"}
     return {names.get(name, name): list(value) if isinstance(value, tuple) else value for name, value in row.items()}
-
-
-def _number(value: float) -> str:
-    """Milliseconds, as exact as they are worth telling: below 10 with two places, below 100 with one."""
-    if value == int(value) or abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def _mark(number: int) -> str:

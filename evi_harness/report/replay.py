@@ -25,6 +25,7 @@ from evi_harness.report.surroundings import surroundings
 from evi_harness.report.timeline import Row
 from evi_harness.report.values import SHOWN, difference_json, sides
 from evi_harness.session.events import Closed, Event, Note, Received, Sent
+from evi_harness.session.figures import milliseconds
 from evi_harness.session.places import Place, place_json
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
@@ -164,9 +165,7 @@ def remarks(live: Session) -> List[str]:
 
 
 def _ms(ns: int) -> str:
-    """Milliseconds for people: whole from 100 on, else to the tenth."""
-    ms = ns / 1e6
-    return f"{ms:.0f} ms" if abs(ms) >= 100 else f"{round(ms, 1):g} ms"
+    return milliseconds(ns / 1e6)
 
 
 def _lateness(report: ReplayReport) -> Iterator[str]:
@@ -308,7 +307,7 @@ def _clock(report: ReplayReport) -> str:
 def _late(lateness_ns: Mapping[str, Optional[int]]) -> str:
     """How late the server was; a figure that there are too few messages for is left out."""
     figures = [(name, lateness_ns.get(name)) for name in ("p50", "p99", "max")]
-    told = ", ".join(f"{name} {ns / 1e6:.2f} ms" for name, ns in figures if ns is not None)
+    told = ", ".join(f"{name} {milliseconds(ns / 1e6)}" for name, ns in figures if ns is not None)
     return f"the server itself, in {_count(lateness_ns.get('n') or 0, 'message')}{': ' if told else ''}{told}"
 
 

@@ -49,10 +49,12 @@ def test_a_replay_that_failed_is_no_baseline(capsys):
     Path("app.py").write_text("def hears(message): ...\n")
     assert main(["replay", "weather", "--save-baseline", "b.json"]) == 0
     kept = Path("b.json").read_bytes()
-    assert capsys.readouterr().out.splitlines()[-1] == "baseline   written to b.json"
+    assert capsys.readouterr().out.splitlines()[-2:] == ["baseline   written to b.json", "verdict    passed"]
     assert main(["replay", "weather", "--handler", "app.py:hears", "--save-baseline", "b.json", "--json", "r.json"]) == 1
     assert Path("b.json").read_bytes() == kept
-    assert capsys.readouterr().out.splitlines()[-1] == "baseline   not written to b.json: what was measured failed, and is no measure"
+    before, last = capsys.readouterr().out.splitlines()[-2:]
+    assert before == "baseline   not written to b.json: what was measured failed, and is no measure"
+    assert last.startswith("verdict    failed: ")
     assert json.loads(Path("r.json").read_text())["gate"]["saved"] is None
 
 

@@ -12,7 +12,7 @@ import pytest
 from evi_harness.measure.comparison import Comparison
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.thresholds import judge_threshold, parse_threshold
-from evi_harness.report.gate import GateReport
+from evi_harness.report.gate import GateReport, comparison_line, with_gate
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "gate-report.schema.json").read_text(encoding="utf-8"))
 
@@ -53,29 +53,91 @@ def test_what_people_read():
     """Every number with its unit; the seed; what failed in capitals, with the worst of it."""
     report = GateReport((PASSED, FAILED, OPEN), (SLOWER, FASTER, UNSURE, EXACT, RARER, NOTHING), 5, old="main", new="HEAD", saved="b.json")
     assert report.lines() == [
-        "gate       passed        handle: max<10: 9.000 ms of 3 values",
-        "gate       FAILED        handle: max<5: 9.000 ms of 3 values; worst: weather turn 2 #7 9.000 ms",
+        "gate       FAILED        handle: max<5: 9 ms of 3 values; worst: weather turn 2 #7 9 ms",
         "gate       inconclusive  handle: p(95)<5: p(95) needs 20 values, and there are 3; 17 more would do, or max and med, which need 1",
+        "gate       passed        handle: max<10: 9 ms of 3 values",
         "compared   HEAD",
         "with       main",
         "seed       5; false alarm 0.01",
         (
-            "           REGRESSED     response med: 800.000 ms → 890.000 ms (+90.000 ms, +11.2%); "
-            "the difference is between +82.000 ms and +97.500 ms; 40.000 ms matter"
+            "           REGRESSED     response med: 800 ms → 890 ms (+90 ms, +11.2%); "
+            "the difference is between +82 ms and +97.5 ms; the tolerance is 40 ms"
         ),
         (
-            "           improved      response p(95): 1200.000 ms → 1000.000 ms (-200.000 ms, -16.7%); "
-            "the difference is between -210.000 ms and -190.000 ms; 50.000 ms matter"
+            "           inconclusive  response med: 800 ms → 830 ms (+30 ms, +3.8%); "
+            "the difference is between +10 ms and +50 ms; the tolerance is 40 ms; 7 more runs of each would decide"
         ),
-        (
-            "           inconclusive  response med: 800.000 ms → 830.000 ms (+30.000 ms, +3.8%); "
-            "the difference is between +10.000 ms and +50.000 ms; 40.000 ms matter; 7 more runs of each would decide"
-        ),
-        "           passed        handle each: 3.000 ms → 3.000 ms (+0.000 ms, +0.0%); at weather turn 1",
-        "           passed        missed rate: 10.0% → 10.0% (+0.0%); the difference is between -2.0% and +2.0%; 5.0% matter",
         "           inconclusive  cpu: there is no pair to compare",
+        (
+            "           improved      response p(95): 1200 ms → 1000 ms (-200 ms, -16.7%); "
+            "the difference is between -210 ms and -190 ms; the tolerance is 50 ms"
+        ),
+        "           passed        handle each: 3 ms → 3 ms (+0 ms, +0.0%); at weather turn 1",
+        "           passed        missed rate: 10.0% → 10.0% (+0.0%); the difference is between -2.0% and +2.0%; the tolerance is 5.0%",
         "baseline   written to b.json",
     ]
+
+
+@pytest.mark.parametrize(
+    ("comparison", "told"),
+    [
+        (
+            replace(SLOWER, verdict="passed", new=810.0),
+            "(+10 ms, +1.2%); the difference is between +82 ms and +97.5 ms; within the tolerance of 40 ms",
+        ),
+        (
+            Comparison("to_speaker", "each", "passed", 40.0, 44.0, 4.0, 4.0, where="w turn 1"),
+            "(+4 ms, +10.0%); at w turn 1; within the tolerance of 10 ms",
+        ),
+        (
+            Comparison("to_speaker", "each", "regressed", 40.0, 60.0, 20.0, 20.0, where="w turn 1"),
+            "(+20 ms, +50.0%); at w turn 1; the tolerance is 10 ms",
+        ),
+        (
+            Comparison("handle", "each", "regressed", 40.0, 40.000001, 1e-6, 1e-6, where="w turn 1"),
+            "40 ms → 40.000001 ms (+0.000001 ms, +0.0%); at w turn 1",
+        ),
+    ],
+)
+def test_a_change_within_the_tolerance_names_it(comparison, told):
+    """That of a sampled metric and that of an exact one, where it has one; what has none is told to the nanosecond."""
+    assert comparison_line(comparison).endswith(told)
+
+
+REPORT = ["what was found", "verdict    passed"]
+BAD = ["what was found", "verdict    failed: 1 deviation"]
+
+
+@pytest.mark.parametrize(
+    ("gate", "lines", "exit_code", "is_sum", "kept", "last"),
+    [
+        (GateReport((PASSED,)), REPORT, 0, False, 1, "verdict    passed"),
+        (GateReport((PASSED,)), BAD, 1, False, 1, "verdict    failed: 1 deviation"),
+        (GateReport((PASSED, FAILED)), REPORT, 0, False, 1, "verdict    failed: 1 threshold does not hold"),
+        (
+            GateReport((FAILED, FAILED), (SLOWER, UNSURE)),
+            REPORT,
+            0,
+            False,
+            1,
+            "verdict    failed: 2 thresholds do not hold, 1 regressed, 1 cannot be decided",
+        ),
+        (GateReport((FAILED,)), BAD, 1, False, 1, "verdict    failed: 1 deviation, 1 threshold does not hold"),
+        (GateReport((OPEN,)), REPORT, 0, False, 1, "verdict    inconclusive: 1 cannot be decided"),
+        (GateReport((OPEN,), inconclusive="pass"), REPORT, 0, False, 1, "verdict    passed"),
+        (GateReport((FAILED,)), ["a", "3 sessions: 3 passed"], 0, True, 2, "verdict    failed: 1 threshold does not hold"),
+        (GateReport((PASSED,)), ["a", "3 sessions: 3 passed"], 0, True, 1, "3 sessions: 3 passed"),
+        (GateReport((OPEN,), inconclusive="pass"), ["table"], None, False, 1, "verdict    passed: 1 cannot be decided, and may pass"),
+        (GateReport((FAILED,)), ["table"], None, False, 1, "verdict    failed: 1 threshold does not hold"),
+        (GateReport(saved="b.json"), ["table"], None, False, 1, "baseline   written to b.json"),
+    ],
+)
+def test_the_last_line_is_the_verdict_on_both(gate, lines, exit_code, is_sum, kept, last):
+    """It agrees with the exit code, and no line before it says otherwise: of a sum its figures stand where they stood."""
+    told = with_gate(lines, gate, exit_code=exit_code, is_sum=is_sum)
+    assert told[: len(lines[:kept])] == lines[:kept]
+    assert told[kept:-1] == [line for line in gate.lines() if line != last]
+    assert told[-1] == last
 
 
 def test_what_was_not_done_is_said():
