@@ -146,6 +146,7 @@ def _outcome(
         first_line=result.report.first_line,
         # Several runs update nothing.
         changes=tuple(result.changes()) if isinstance(result, ReplayResult) else (),
+        cause=result.report.cause,
     )
 
 

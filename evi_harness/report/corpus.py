@@ -1,4 +1,4 @@
-"""The report of many replays: a line for each session, the failing ones last with all that is said of them, and a sum.
+"""The report of many replays: a line for each session, the failing ones last with all that is said of them, their causes, and a sum.
 
 Rules of living here: sessions stand in the order in which they were given, so that two reports can be compared line by line.
 """
@@ -6,7 +6,7 @@ Rules of living here: sessions stand in the order in which they were given, so t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.baseline import Run
 from evi_harness.report.expectation import Proposal
@@ -15,6 +15,8 @@ from evi_harness.report.plain import printable
 __all__ = ["CorpusReport", "Outcome"]
 
 PASSED, FAILED = 0, 1
+# So many sessions are named for each cause; all of them stand above.
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Outcome:
         changes: What an update changes of what the session expects, where that is not in its report.
         proposal: What is to be accepted of it, None where nothing is.
         accepted: What becomes of the session once that is accepted.
+        cause: Why it did not pass, in words that are the same for another session of that cause; empty for the verdict's.
     """
 
     folder: str
@@ -50,6 +53,7 @@ class Outcome:
     changes: Tuple[str, ...] = ()
     proposal: Optional[Proposal] = None
     accepted: Optional[Outcome] = None
+    cause: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,10 @@ class CorpusReport:
             yield from ("", printable(one.folder), *(f"  {printable(line)}" for line in one.lines))
             if one.printed:
                 yield from ("  printed, at the end", *(f"    {printable(line)}" for line in one.printed))
-        if badly or any(one.changes for one in well):
+        if badly:
+            yield from ("", "not passed, by cause")
+            yield from _by_cause(badly)
+        elif any(one.changes for one in well):
             yield ""
         yield self._sum()
 
@@ -115,6 +122,18 @@ class CorpusReport:
         parts = [f"{n_passed} passed", *([f"{n_failed} failed"] if n_failed else []), *([f"{n_rest} could not run"] if n_rest else [])]
         n_sessions = len(self.outcomes)
         return f"{n_sessions} session{'' if n_sessions == 1 else 's'}: {', '.join(parts)} ({self.real_s:.1f} s, {self.n_workers} at a time)"
+
+
+def _by_cause(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Causes, the commonest first, each with the sessions that it was in; one that is the same everywhere is one line."""
+    causes: Dict[str, List[str]] = {}
+    for one in outcomes:
+        causes.setdefault(one.cause or one.verdict, []).append(one.folder)
+    for cause, folders in sorted(causes.items(), key=lambda item: -len(item[1])):
+        yield printable(f"  {len(folders)} session{'' if len(folders) == 1 else 's'}: {cause}")
+        yield from (printable(f"      {folder}") for folder in folders[:_SHOWN])
+        if len(folders) > _SHOWN:
+            yield f"      and {len(folders) - _SHOWN} more"
 
 
 def _times(one: Outcome) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.replay.deviations import Deviation
+from evi_harness.replay.deviations import DEVIATIONS, Deviation
 from evi_harness.replay.differences import Difference
-from evi_harness.replay.findings import Finding
+from evi_harness.replay.findings import FINDINGS, Finding
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.recording import MAX
 from evi_harness.replay.verdict import Verdict
@@ -49,6 +49,7 @@ _AXIS: Mapping[str, str] = {"from": "--from", "until": "--until", "max_gap": "--
 _INCOMPLETE = "incomplete recording"
 # The verdict where there is nothing else to tell.
 INCOMPLETE = f"failed: {_INCOMPLETE}"
+_TWO_DIFFER = "two runs differ"
 _NOTHING_COMPARED = "what was sent is not known and not compared"
 # Earlier than this nobody calls a message late: it is the machine's, and hardly anybody hears it.
 _NOTED_LATE_NS = 1_000_000
@@ -132,6 +133,19 @@ class ReplayReport:
         failing += [deviation.places for deviation in self.verdict.deviations]
         found = (line_in(places, self.invocation.cwd) for places in failing)
         return next((line for line in found if line is not None), None)
+
+    @property
+    def cause(self) -> str:
+        """The first thing for which the replay failed, in words that are the same for another session; empty where it passed."""
+        found = [(one.kind, FINDINGS[one.kind].says) for one in self.verdict.findings if one.fails]
+        found += [(one.kind, DEVIATIONS[one.kind]) for one in self.verdict.deviations]
+        if self.passed:
+            return ""
+        if self.is_incomplete or not found:
+            return _INCOMPLETE if self.is_incomplete else _TWO_DIFFER
+        line = self.first_line
+        at = "" if line is None else f"; {line[0]}" if line[1] is None else f"; {line[0]}:{line[1]}"
+        return f"{found[0][0]}: {found[0][1]}{at}"
 
     @property
     def sent_side(self) -> str:
@@ -247,15 +261,29 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
 
 
 def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = False) -> Iterator[str]:
-    """Findings, then deviations, the first of them with what was around it where that is asked for."""
+    """What fails first: findings, then deviations, the first of them with what was around it where that is asked for; then warnings."""
     shown = Shown(report.invocation.cwd)
-    for alike in _alike(report.verdict.findings):
-        yield from _finding(alike[0], report, dialect, shown)
-        yield from _and_more(alike[1:])
+    failing, warnings = _by_weight(report.verdict.findings)
+    yield from _findings(failing, report, dialect, shown)
     for number, deviation in enumerate(report.verdict.deviations):
         yield from _deviation(deviation, report, dialect, shown)
         if number == 0 and with_surroundings:
             yield from _surroundings(deviation, report, dialect)
+    yield from _findings(warnings, report, dialect, shown)
+
+
+def _by_weight(findings: Iterable[Finding]) -> Tuple[List[Finding], List[Finding]]:
+    """Those that fail the replay, and those that do not."""
+    parts: Tuple[List[Finding], List[Finding]] = ([], [])
+    for one in findings:
+        parts[0 if one.fails else 1].append(one)
+    return parts
+
+
+def _findings(findings: Sequence[Finding], report: ReplayReport, dialect: Dialect, shown: Shown) -> Iterator[str]:
+    for alike in _alike(findings):
+        yield from _finding(alike[0], report, dialect, shown)
+        yield from _and_more(alike[1:])
 
 
 def _row(label: str, text: str) -> str:
@@ -448,7 +476,7 @@ def verdict_text(report: ReplayReport) -> str:
     if report.verdict.deviations:
         parts.append(_count(len(report.verdict.deviations), "deviation"))
     if report.twice:
-        parts.append("two runs differ")
+        parts.append(_TWO_DIFFER)
     if report.is_proposed and report.expectation is not None:
         parts.append(f"{_count(len(report.expectation.changes), 'change')} not accepted")
     if n_warnings:

@@ -170,6 +170,14 @@ def test_a_warning_is_told_and_fails_nothing(weather):
     assert text(report(weather, warning, finding))[-1] == "verdict    failed: 1 finding, 1 warning"
 
 
+def test_what_fails_comes_first(weather):
+    """Findings and deviations, and then what is only a warning, whenever it was."""
+    warning, finding = Finding("underrun", "it was dry", at_ns=0, severity=WARNING), Finding("raised", "it broke", at_ns=5)
+    lines = text(report(weather, warning, finding, Deviation("missing", "it was not sent")))
+    labels = [line.split()[0] for line in lines if line.startswith(("FINDING", "DEVIATION", "WARNING"))]
+    assert labels == ["FINDING", "DEVIATION", "WARNING"]
+
+
 def test_only_what_differs_is_shown(weather):
     """With both values; long ones are cut in the text and whole in the JSON; absent is no null."""
     found = (
@@ -363,6 +371,22 @@ def test_a_file_elsewhere_is_named_in_full(weather):
 def test_the_line_that_is_to_be_marked(weather, found, line):
     """That of the first thing that fails, in a file below the working directory."""
     assert report(weather, *found, invocation=HERE).first_line == line
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "cause"),
+    [
+        ((), {}, ""),
+        ((Finding("underrun", "a", 0, severity=WARNING),), {}, ""),
+        ((Finding("underrun", "a", 0, severity=WARNING), Deviation("late", "b")), {}, f"late: {DEVIATIONS['late']}"),
+        ((Finding("raised", "a", 0, places=(PLACE,)), Deviation("late", "b")), {}, f"raised: {FINDINGS['raised'].says}; app.py:2"),
+        ((Deviation("late", "b"),), {"is_incomplete": True}, "incomplete recording"),
+        ((), {"twice": ("one line", "another")}, "two runs differ"),
+    ],
+)
+def test_a_cause_is_the_same_in_every_session(weather, found, options, cause):
+    """The kind of what failed first, and the developer's line; nothing that one session alone says."""
+    assert report(weather, *found, invocation=HERE, **options).cause == cause
 
 
 def test_how_it_was_asked_for_is_in_the_json(weather):
