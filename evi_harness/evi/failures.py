@@ -67,20 +67,23 @@ PREFIXES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_PLAIN_HTTP = "It is a plain HTTP server, which opens no WebSocket"
+
 # Which status the service answers with in which case is not documented; these are the usual meanings.
 REFUSALS: Mapping[int, str] = MappingProxyType(
     {
-        200: "It answers like a web page, and opens no WebSocket.",
+        200: f"{_PLAIN_HTTP}: it answers like a web page.",
         400: "The handshake was not understood.",
         401: "The API key or access token is missing or wrong.",
         403: "The API key or access token is not allowed to do this.",
-        404: "There is no such path, or no such configuration.",
-        405: "It does not take such requests at this path.",
+        404: "There is no such path, or no such configuration. A plain HTTP server, which opens no WebSocket, says so, too.",
+        405: "It does not take such requests at this path. A plain HTTP server, which opens no WebSocket, says so, too.",
         407: "A proxy on the way wants credentials of its own.",
         422: "A parameter of the handshake has a value that is not allowed.",
         429: "Too many connections or requests at once.",
         426: "It wants another protocol.",
         500: "The service failed.",
+        501: f"{_PLAIN_HTTP}: it does not know such requests.",
         502: "The service cannot be reached behind its gateway.",
         503: "The service is not available.",
         504: "The service did not answer its gateway in time.",
@@ -123,6 +126,8 @@ def explain(code: Union[str, int]) -> str:
 
 
 def _by_class(status: int) -> str:
+    if 200 <= status <= 299:
+        return f"{_PLAIN_HTTP}."
     if 300 <= status <= 399:
         return "It redirects to another address. If that one is right, give it in the place of this."
     return f"HTTP status {status}, which is not known to have a meaning of its own here."

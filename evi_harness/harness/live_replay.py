@@ -43,6 +43,7 @@ from evi_harness.sdk.direct_chat import direct_chat, tls_for
 from evi_harness.session.events import Event, Handshake, Received, Sent
 from evi_harness.session.protocols import RECEIVED, Action, Send
 from evi_harness.session.session import Session
+from evi_harness.session.too_large import too_large
 
 __all__ = ["LiveReplayOptions", "replay_live"]
 
@@ -255,8 +256,9 @@ class _Conversation:
             faults.append(f"it was not over after {self._longest_s:.0f} s and was closed; --max-duration sets another limit")
         faults += _errors(self._recorded, live, dialect)
         if closed is not None and closed.by != "app" and (is_early or not now.is_like(then)):
+            large = too_large(closed, live.events, lambda one: dialect.describe(one.kind, dialect.read(one.kind, one.frame)))
             by = "the service closed the connection" if closed.by == "service" else "the connection was lost"
-            code = "" if closed.code is None else f" with {closed.code}: {explain(closed.code)}"
+            code = "" if closed.code is None else f" with {closed.code}: {large or explain(closed.code)}"
             why = "The user had not done all by then." if is_early else f"How the recording ended: {then}."
             faults.append(f"{by} at {closed.at_ns / 1e9:.1f} s{code or '.'} {why}")
         return faults

@@ -41,6 +41,7 @@ from evi_harness.sdk.conversation import Conversation
 from evi_harness.sdk.sound import software_sound
 from evi_harness.sdk.version import import_sdk, installed_version
 from evi_harness.session.events import Closed, Event
+from evi_harness.session.too_large import too_large
 
 __all__ = ["LiveOptions", "LiveResult", "record_live"]
 
@@ -363,6 +364,10 @@ class _Live:
 
     def _how_it_ended(self, closed: Optional[Closed]) -> str:
         # What the service did stands, though the app may have come to want an end before it noticed.
+        # A message that the SDK refused was never one for the app, and is in no recording.
+        large = too_large(closed, (), str)
+        if closed is not None and closed.by == "app" and large is not None:
+            return f"the app closed the connection with {closed.code}: {large}"
         if closed is None or closed.by != "service":
             lost = closed is not None and closed.by == "network"
             return self._ended or ("the connection was lost" if lost else "by the app")

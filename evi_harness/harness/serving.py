@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Typ
 from evi_harness.errors import EviHarnessError
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.dialect import EVI, Evi
+from evi_harness.evi.messages import MESSAGES
 from evi_harness.harness.comparing import Comparing, Rules
 from evi_harness.harness.discretion import redactor_for
 from evi_harness.harness.environment import API_KEY, SECRET_KEY, load_environment
@@ -39,9 +40,10 @@ from evi_harness.live.server import TOKEN_SECONDS, ChatServer, OpenService
 from evi_harness.replay.plan import Plan
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience, Player
 from evi_harness.replay.recording import Recording
-from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Received
+from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.protocols import Service
 from evi_harness.session.session import Session
+from evi_harness.session.too_large import too_large
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -202,6 +204,7 @@ class Ended:
         folder: Where it was recorded, None where it was not.
         problem: Why the recording is not complete, None where it is or none was wanted.
         compared: How it was beside the session that was served, None where none was.
+        too_large: Which message was too large, where that ended it.
     """
 
     number: int
@@ -212,10 +215,12 @@ class Ended:
     folder: Optional[Path] = None
     compared: Optional[Compared] = None
     problem: Optional[str] = None
+    too_large: Optional[str] = None
 
     def __str__(self) -> str:
         by = "end not seen" if self.closed is None else f"closed by the {self.closed.by}"
         code = "" if self.closed is None or self.closed.code is None else f" with {self.closed.code}"
+        code += "" if self.too_large is None else f" ({self.too_large})"
         where = "" if self.folder is None else f"; recorded in {self.folder}"
         if self.problem is not None:
             where = f"{where}, incomplete: {self.problem}" if where else f"; not recorded: {self.problem}"
@@ -473,6 +478,7 @@ class _Conversation:
             folder=folder,
             problem=problem,
             compared=await self._beside_the_session(closed),
+            too_large=too_large(closed, events, _type_of),
         )
 
     async def _beside_the_session(self, closed: Optional[Closed]) -> Optional[Compared]:
@@ -483,6 +489,12 @@ class _Conversation:
         compare = partial(self._compare, self.journal.events, is_cut_off=is_cut_off)
         # The other conversations go on meanwhile.
         return await asyncio.get_running_loop().run_in_executor(None, compare)
+
+
+def _type_of(event: Union[Sent, Received]) -> str:
+    """What may be told of a message of anybody's: what it calls itself, if that is known."""
+    name = EVI.read(event.kind, event.frame).type
+    return name if name is not None and name in MESSAGES else "a message"
 
 
 class Served:

@@ -380,7 +380,7 @@ def _no_conversation(conversation: int, n_opened: int, is_open: bool, url: str) 
         what = f"conversation {conversation} with the fake EVI is not over: the app has not closed it"
         return UsageError(what, hint="Let the app come to its end first; in an async test, await it.")
     said = "nobody has connected to the fake EVI" if not n_opened else f"there is no conversation {conversation}: {n_opened} was opened"
-    return UsageError(said, hint=f"Give it to the app as its SDK's base_url: {url}; no SDK reads HUME_BASE_URL.")
+    return UsageError(said, hint=f"Point the app at it: as base_url, or with HUME_BASE_URL={url} if the app reads that; no SDK does.")
 
 
 def client_threshold(text: object) -> Threshold:

@@ -17,6 +17,7 @@ from evi_harness.session.events import NOTHING, Note
 from evi_harness.session.places import places_in
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
+from evi_harness.session.too_large import too_large
 
 __all__ = ["Verdict", "judge"]
 
@@ -86,7 +87,7 @@ def judge(
         elif deviations:
             deviations[0] = replace(deviations[0], consequences=not_done)
         else:
-            deviations.append(_closed_early(left, not_done, live))
+            deviations.append(_closed_early(left, not_done, live, dialect))
     handshake = handshake_deviation(recorded, live, dialect) if handshake_by_app and recorded.header.recorded.sent else None
     if handshake is not None:
         deviations.append(handshake)
@@ -113,14 +114,15 @@ def _left(live: Session) -> Optional[Tuple[int, ...]]:
     return None if note is None else tuple(note.data["left"])
 
 
-def _closed_early(left: Tuple[int, ...], not_done: Tuple[int, ...], live: Session) -> Deviation:
+def _closed_early(left: Tuple[int, ...], not_done: Tuple[int, ...], live: Session, dialect: Dialect) -> Deviation:
     closed = live.closed
+    why = too_large(closed, live.events, lambda one: dialect.describe(one.kind, dialect.read(one.kind, one.frame)))
     at_ns = live.duration_ns if closed is None else closed.at_ns
     to_come = "1 recorded event was" if len(left) == 1 else f"{len(left)} recorded events were"
     rest = f"{to_come} still to come" if left else "the recorded app stayed longer"
     return Deviation(
         kind="closed_early",
-        what=f"the connection was closed from the app's side at {at_ns / 1e9:.3f} s; {rest}",
+        what=f"the connection was closed from the app's side at {at_ns / 1e9:.3f} s{f' with 1009: {why}' if why else ''}; {rest}",
         live_seq=None if closed is None else closed.seq,
         recorded_seq=left[0] if left else None,
         consequences=not_done,

@@ -106,6 +106,8 @@ def _reason(error: BaseException) -> str:
 
 
 def _reason_of(error: BaseException) -> str:
+    if isinstance(error, ValueError) and "HTTP/1.0" in str(error):
+        return "it is a plain HTTP server: it answers with HTTP/1.0, which has no WebSocket"
     if isinstance(error, EOFError):
         return "it closed the connection without an answer"
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -397,7 +397,13 @@ ELSEWHERE = b"Location: http://127.0.0.1:1/v0/evi/chat\r\n"
 @pytest.mark.parametrize(
     ("scheme", "respond", "said"),
     [
-        ("http", status(200), "refused the connection with status 200: It answers like a web page"),
+        ("http", status(200), "refused the connection with status 200: It is a plain HTTP server, which opens no WebSocket"),
+        ("http", status(501), "refused the connection with status 501: It is a plain HTTP server, which opens no WebSocket"),
+        (
+            "http",
+            lambda connection: connection.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n"),
+            "it is a plain HTTP server: it answers with HTTP/1.0",
+        ),
         ("http", status(302, ELSEWHERE), "redirects"),
         ("ws", status(401), "refused the connection with status 401: The API key or access token is missing or wrong."),
         ("http", status(403), "refused the connection with status 403: The API key or access token is not allowed to do this."),
@@ -409,7 +415,21 @@ ELSEWHERE = b"Location: http://127.0.0.1:1/v0/evi/chat\r\n"
         ("https", lambda connection: connection.sendall(b"HTTP/1.1 400 Bad\r\n\r\n"), "cannot be reached: TLS failed"),
         ("wss", lambda connection: connection.sendall(b"HTTP/1.1 400 Bad\r\n\r\n"), "is it http or ws rather than https or wss?"),
     ],
-    ids=["200", "302", "401", "403", "404", "429", "500", "no HTTP", "hangs up", "TLS to a plain port", "wss to a plain port"],
+    ids=[
+        "200",
+        "501",
+        "HTTP/1.0",
+        "302",
+        "401",
+        "403",
+        "404",
+        "429",
+        "500",
+        "no HTTP",
+        "hangs up",
+        "TLS to a plain port",
+        "wss to a plain port",
+    ],
 )
 def test_an_endpoint_that_is_no_evi_is_told(scheme, respond, said, capsys, tmp_path):
     """By what it does: one error with the address and a way on; 3, and nothing is left behind."""

@@ -486,6 +486,23 @@ def test_once_lets_the_service_say_goodbye():
     assert (result.ended[0].closed.by, result.ended[0].closed.code) == ("service", 4000)
 
 
+LARGE = Script(opening=[(0, Send(Frame(TEXT, b'{"type": "audio_output", "data": "' + b"A" * 1_100_000 + b'"}'), 0))])
+
+
+def test_a_message_that_is_too_large_is_named():
+    """With its size and what the app takes: a MiB, as libraries do by default, and the SDK from 0.13.0 on."""
+
+    async def takes_little(url):
+        async with chat(url) as socket:
+            with pytest.raises(websockets.exceptions.ConnectionClosed):
+                await socket.recv()
+
+    result, told = visited(LARGE, [takes_little], once=True)
+    assert (result.ended[0].closed.by, result.ended[0].closed.code) == ("app", 1009)
+    assert "closed by the app with 1009 (audio_output (#" in told[1]
+    assert "of 1100036 bytes is too large: the app takes 1048576 bytes)" in told[1]
+
+
 @pytest.mark.parametrize("end", [interrupt, terminate])
 def test_a_signal_ends_it_cleanly(end):
     """What was served until then is told, and the process's own handler is back."""

@@ -75,7 +75,7 @@ def test_what_is_beyond_the_limit_is_shown(replay: Callable[..., CheckedReplay])
     assert [lines[index].split(": ", 2)[1] for index in heads] == ["handle", "handle"]
     assert heads[1] == 12
     assert lines[11] == "  3 more are beyond the limit, 1 is within the limit"
-    assert lines[-2].split()[:3] == ["120.000", "ms", "#161"]
+    assert lines[-2].split()[:3] == ["120", "ms", "#161"]
     assert lines[-1] == "  13 more are within the limit"
 
 

@@ -70,6 +70,15 @@ def test_an_app_that_leaves_is_one_deviation():
     assert "at 0.015 s; 1 recorded event was still to come" in verdict.deviations[0].what
 
 
+def test_an_app_that_was_sent_too_much_leaves_for_that():
+    """The message, its size and the limit stand in the one deviation."""
+    large = received(13, "audio_output", id="a", index=0, data="A" * 1_100_000)
+    (deviation,) = found(*CALL, large, Closed(0, 15 * MS, "app", 1009), LEFT).deviations
+    assert deviation.kind == "closed_early"
+    assert f"at 0.015 s with 1009: audio, chunk 0 (#{deviation.live_seq - 1}) of " in deviation.what
+    assert f" of {large.frame.size} bytes is too large: the app takes 1048576 bytes; 1 recorded event" in deviation.what
+
+
 def test_an_app_that_leaves_with_nothing_to_come():
     """It is told as that."""
     verdict = found(*RECORDED.events[1:4], Closed(0, 35 * MS), note(35, "left_early", left=[], early_ns=5))

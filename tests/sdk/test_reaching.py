@@ -47,6 +47,10 @@ def api_error(status):
         (SecurityError(KEY), "it redirects too often, or from wss to ws"),
         (InvalidMessage(KEY), "it does not answer as HTTP does"),
         (caused(InvalidMessage(KEY), EOFError(KEY)), "it closed the connection without an answer"),
+        (
+            caused(InvalidMessage(KEY), ValueError(f"unsupported protocol; expected HTTP/1.1: HTTP/1.0 404 {KEY}")),
+            "it is a plain HTTP server",
+        ),
         (InvalidUpgrade("Upgrade", KEY), "it does not speak WebSocket"),
         (InvalidHandshake(KEY), "it does not speak WebSocket"),
         (caused(RemoteProtocolError(KEY), OSError(104, "Connection reset by peer")), "Connection reset by peer"),
