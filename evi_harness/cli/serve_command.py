@@ -74,9 +74,9 @@ def command(
 
     A SESSION that is incomplete or damaged is not served unless --allow-incomplete is given.
 
-    Prints "listening on URL" when it listens; an app reaches it by its SDK's base_url, and SDKs read no variable for that: docs/serve.md
-    shows how. For each conversation it reports how late its own messages were, and how what the app sent differs from SESSION; which
-    SDK the app uses, and its config_id, are not compared.
+    Prints "listening on URL" when it listens; point an app at it by its SDK's base_url. No SDK reads HUME_BASE_URL; docs/serve.md shows
+    how in several languages. For each conversation it reports how late its own messages were, and how what the app sent differs from
+    SESSION. Which SDK the app uses is not compared, nor its config_id.
 
     Ctrl+C ends it, with 0. With --once the exit code is the verdict: 0 passed, 1 failed, 4 if Ctrl+C came before the end.
     """

@@ -107,9 +107,9 @@ class Diagnosis:
         return 1 if any(check.verdict == PROBLEM for check in self.checks) else 0
 
     def lines(self) -> Iterator[str]:
-        """The checks for people: one line each, and how to mend it below; last, what the problems stand in the way of."""
+        """The checks for people, problems first: one line each, and how to mend it below; last, what the problems stand in the way of."""
         width = max((len(check.name) for check in self.checks), default=0)
-        for check in self.checks:
+        for check in sorted(self.checks, key=lambda check: check.verdict != PROBLEM):
             yield f"{check.verdict:7}  {check.name:{width}}  {check.what}"
             for system, command in check.mend.items():
                 yield " " * (width + 11) + (f"{system}: {command}" if system else command)

@@ -161,6 +161,7 @@ def test_a_diagnosis_is_lines_and_json_and_a_code():
     assert Diagnosis(fine).json()["ok"] is True
     bad = Diagnosis((*fine, Check("bad", PROBLEM, "no", {"": "mend"})))
     assert bad.exit_code == 1
+    assert list(bad.lines())[:3] == ["problem  bad     no", "                 mend", "ok       one     good"]
     assert bad.json()["checks"][2] == {"name": "bad", "verdict": "problem", "what": "no", "mend": {"": "mend"}}
     assert list(Diagnosis(()).lines()) == ["", "No problem."]
 
