@@ -1,7 +1,7 @@
 """The pytest plugin: two marks, ``evi_session`` and ``evi_script``; fixtures named ``evi_…``; options named ``--evi-…``.
 
-Rules of living here: it is loaded in every test run of whoever has evi-harness installed, so nothing but pytest and the errors is imported
-before a fixture or an option asks for it. What a mark gets wrong is the error of its test alone.
+Rules of living here: it is loaded in every test run of whoever has evi-harness installed, so nothing but pytest, the errors and
+the hook for sounddevice is imported before a fixture or an option asks for it. What a mark gets wrong is the error of its test alone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ __all__ = [
     "pytest_addoption",
     "pytest_configure",
     "pytest_generate_tests",
+    "pytest_load_initial_conftests",
 ]
 
 _SESSION = "evi_session"
@@ -78,8 +79,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True, hookwrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Let conftest files and tests import an app that needs sounddevice, also where there is no PortAudio; later would be too late."""
+    _stand_in_for_sounddevice(early_config)
+    yield
+
+
+def _stand_in_for_sounddevice(config: pytest.Config) -> None:
+    from evi_harness.harness.absent_portaudio import stand_in_where_absent
+
+    config.add_cleanup(stand_in_where_absent())
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Tell of the marks, and register what an option asks for."""
+    # A plugin that a conftest file names is loaded after the hook of above, and still before any test.
+    _stand_in_for_sounddevice(config)
     for line in _MARKS:
         config.addinivalue_line("markers", line)
     # Where tests are spread over processes, the one that the others report to tells and judges.

@@ -21,7 +21,7 @@ from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.speaker import OpenSpeaker, SoftwareSpeaker
 from evi_harness.session.wav import Pcm
 
-__all__ = ["CallbackAbort", "CallbackFlags", "CallbackStop", "software_sounddevice"]
+__all__ = ["CallbackAbort", "CallbackFlags", "CallbackStop", "is_stream", "software_sounddevice"]
 
 # The version of sounddevice whose surface this has.
 VERSION = "0.4.7+evi.harness"
@@ -311,6 +311,15 @@ class RawOutputStream(_Stream):
         if not goes_on and not self._is_completed:
             block[:] = bytes(len(block))
         return goes_on
+
+
+def is_stream(value: Any) -> bool:
+    """Whether a name of software sound is a class of streams.
+
+    Args:
+        value: What the name stands for.
+    """
+    return isinstance(value, type) and issubclass(value, _Stream)
 
 
 def _left_out(name: str) -> Callable[..., NoReturn]:

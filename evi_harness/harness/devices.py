@@ -129,14 +129,23 @@ def choose_device(devices: Sequence[Device], wanted: str, kind: str = INPUT) -> 
 
 
 def _sounddevice() -> Any:
+    from evi_harness.audio.absent import AbsentSound
+
     try:
         import sounddevice
     except ImportError:
         raise EviHarnessError("the package sounddevice is not installed", hint="pip install 'hume[microphone]'") from None
     except OSError:
-        commands = "; ".join(f"{system}: {command}" for system, command in INSTALL_PORTAUDIO.items())
-        raise EviHarnessError("PortAudio is not installed: it is the system library that sounddevice uses", hint=commands) from None
+        raise _no_portaudio() from None
+    if isinstance(sounddevice, AbsentSound):
+        # In a test run that one stands where the import failed.
+        raise _no_portaudio()
     return sounddevice
+
+
+def _no_portaudio() -> EviHarnessError:
+    commands = "; ".join(f"{system}: {command}" for system, command in INSTALL_PORTAUDIO.items())
+    return EviHarnessError("PortAudio is not installed: it is the system library that sounddevice uses", hint=commands)
 
 
 def _default(sounddevice: Any, kind: str) -> Optional[int]:

@@ -14,11 +14,11 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, Callable, Dict, Iterator, List, Mapping
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from evi_harness.sdk.old_playback import old_playback
 
-__all__ = ["software_sound"]
+__all__ = ["software_sound", "standing_sound"]
 
 SOUNDDEVICE = "sounddevice"
 _AUDIO = "hume.empathic_voice.chat.audio"
@@ -74,6 +74,11 @@ def software_sound(stand_in: ModuleType) -> Iterator[ModuleType]:
             # Modules of the app that hold the real one from before get the stand-in's functions through it.
             undo.enter_context(_replaced(vars(real), _public(stand_in)))
         yield stand_in
+
+
+def standing_sound() -> Optional[ModuleType]:
+    """The stand-in of the innermost block that is open, None outside of all."""
+    return _STANDING[-1] if _STANDING else None
 
 
 def _changes(stand_in: ModuleType) -> Dict[str, Dict[str, Any]]:
