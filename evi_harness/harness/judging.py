@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Tuple
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.axis import Axis
@@ -18,6 +18,7 @@ from evi_harness.harness.folders import now_utc
 from evi_harness.harness.run import VIRTUAL, Run
 from evi_harness.harness.software import software
 from evi_harness.live.lateness import Lateness
+from evi_harness.replay.unseen import APP_RAN_ELSEWHERE, APP_RAN_HERE, NO_APP, Unseen, unseen
 from evi_harness.replay.verdict import Verdict, judge
 from evi_harness.report.expectation import ExpectationReport
 from evi_harness.report.replay import ReplayReport
@@ -144,6 +145,7 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
             expectation=expectation,
             recorded_ns=replayed.expected.recorded.duration_ns,
             is_incomplete=replayed.is_incomplete,
+            unseen=_unseen(replayed, live, verdict),
         )
 
     verdict = verdict_by(replayed.played)
@@ -156,6 +158,16 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
         return Judgement(report)
     played = replayed.axis.recording(told.after).session
     return Judgement(report, report_by(played, verdict_by(played), accepted(told)))
+
+
+def _unseen(replayed: Replayed, live: Session, verdict: Verdict) -> Tuple[Unseen, ...]:
+    recorded = replayed.played
+    if replayed.expected.expectation is not None:
+        # What the service answered it answered to what was recorded.
+        recorded = replayed.axis.recording(replayed.expected.recorded).session
+    app = APP_RAN_ELSEWHERE if replayed.run.handshake_by_app else APP_RAN_HERE if replayed.run.has_app else NO_APP
+    told = {one.live_seq for one in verdict.deviations if one.live_seq is not None}
+    return unseen(recorded, live, EVI, app=app, told=told)
 
 
 def _session(replayed: Replayed) -> Session:

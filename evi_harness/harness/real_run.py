@@ -17,7 +17,7 @@ from evi_harness.harness.heard_audio import Heard
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.merging import merged
 from evi_harness.harness.outside import Outside
-from evi_harness.harness.run import RECORDED, Run, RunOptions, Stage, name_of, recording_of, run_guarded, run_handler, run_null
+from evi_harness.harness.run import RECORDED, Run, RunOptions, Stage, has_app, name_of, recording_of, run_guarded, run_handler, run_null
 from evi_harness.harness.serving import play, served
 from evi_harness.live.app_side import AppSide
 from evi_harness.live.clock import RealClock
@@ -84,7 +84,8 @@ class _RealRun:
         ahead_ns = 0 if opened_at_ns is None or here_ns is None else here_ns - opened_at_ns
         # The server's process has the same clock as the speaker, and its opening is time 0 of the session.
         heard = Heard.of(self._playbacks, here_ns if opened_at_ns is None else opened_at_ns, self._recording.speed)
-        return Run(name_of(self._handler), merged(server.events, self._journal.events, ahead_ns), heard=heard)
+        events = merged(server.events, self._journal.events, ahead_ns)
+        return Run(name_of(self._handler), events, heard=heard, has_app=has_app(self._handler))
 
     def _run_beside(self, url: str) -> None:
         outside = Outside(self._recording.session, self._options.outside, url=url, redact=self._options.redact)

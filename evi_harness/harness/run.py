@@ -53,6 +53,7 @@ __all__ = [
     "Run",
     "RunOptions",
     "Stage",
+    "has_app",
     "name_of",
     "recording_of",
     "run_guarded",
@@ -110,6 +111,7 @@ class Run:
         handshake_by_app: Whether the app opened the connection itself, so that what it asked for is its own.
         heard: What the software speaker played; None where there was none, in the null test and for an app that runs elsewhere, and where
             it was lost with the process of the app.
+        has_app: Whether an app of the developer's ran, and not the built-in handler or the recording itself.
     """
 
     handler: str
@@ -117,6 +119,7 @@ class Run:
     overdue_jobs: Tuple[str, ...] = ()
     handshake_by_app: bool = False
     heard: Optional[Heard] = None
+    has_app: bool = True
 
 
 @dataclass(frozen=True)
@@ -267,6 +270,11 @@ async def run_null(recorded: Session, url: str, journal: Journal, clock: Clock, 
 def recording_of(recorded: Union[Session, Recording]) -> Recording:
     """A recording on the axis on which it is to be acted out: a session is acted out as it was."""
     return recorded if isinstance(recorded, Recording) else Recording.of(recorded, EVI)
+
+
+def has_app(handler: Any) -> bool:
+    """Whether a handler is an app of the developer's."""
+    return not (handler is None or (isinstance(handler, str) and handler == RECORDED))
 
 
 def name_of(handler: Any) -> str:

@@ -36,6 +36,7 @@ from evi_harness.measure.measuring import Measured, measure
 from evi_harness.measure.metrics import CONVERSATION, METRICS
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.thresholds import PASSED, Judged, Threshold, judge_threshold, metrics_like, parse_threshold
+from evi_harness.replay.unseen import Unseen
 from evi_harness.report.plain import printable
 from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.session.figures import figure, milliseconds
@@ -347,6 +348,8 @@ class CheckedServer:
         report = judged(Replayed(expected, expected.played, run, REAL, self.lateness), judging, redactor)
         options = {"ignore": [path.text for path in judging.rules.ignored], "strict": strict, **self._told()}
         asked = handlerless_invocation(Command.here(test=self._test), self.folder, options, redactor)
+        others = _other_conversations(conversation, len(self.sessions))
+        report = replace(report, unseen=(*report.unseen, *others))
         result = CheckedReplay(replace(report, real_s=report.live.duration_ns / 1e9, invocation=asked), redactor)
         self._keep(result)
         return result
@@ -365,6 +368,13 @@ class CheckedServer:
             if not events or time.monotonic() > until_s:
                 raise _no_conversation(conversation, len(sessions), bool(events), self.url)
             time.sleep(_LOOK_S)
+
+
+def _other_conversations(conversation: int, n: int) -> Tuple[Unseen, ...]:
+    if n < 2:
+        return ()
+    what = f"the app connected {n} times, and this is conversation {conversation} alone: result(conversation=…) judges each of the others"
+    return (Unseen("other_conversation", what),)
 
 
 def _rest(threshold: Threshold, n_against: int, n_others: int, *, is_more: bool) -> List[str]:

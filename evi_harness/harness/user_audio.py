@@ -42,6 +42,13 @@ AHEAD_NS = 2_000_000_000
 ON_TIME_NS = 20_000_000
 
 _ALLOWED: Mapping[str, bool] = {"allowed": True, "dropped": False}
+# What is taken for the app's own setting where the recording does not say, and why.
+_UNKNOWN = "this recording does not say whether the app sends its microphone while the assistant plays"
+_GUESSED: Mapping[Optional[bool], str] = {
+    True: f"{_UNKNOWN}: it was taken to, since audio was sent while the assistant spoke",
+    False: f"{_UNKNOWN}: it was taken not to, since none was sent while the assistant spoke",
+    None: f"{_UNKNOWN}, nor does its audio: it was left to the SDK",
+}
 
 
 @dataclass(frozen=True)
@@ -170,6 +177,8 @@ def sent_by(
         return frames(), None
     why_not = audio.why_not or microphone_trouble()
     if why_not is None:
+        if recorded.header.user_interrupt not in _ALLOWED:
+            journal.note("unseen", kind="user_interrupt", what=_GUESSED[audio.allow_user_interrupt])
         microphone = Microphone(audio.begins_ns, lambda: sound.microphone.is_open, audio.allow_user_interrupt)
         rest = RecordedUser(recorded, EVI, only_microphone=False, closes=False, left_out=audio.seqs) if built_in else _Nobody()
         return rest, microphone

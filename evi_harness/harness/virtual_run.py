@@ -13,7 +13,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.harness.heard_audio import Heard
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.outside import Outside
-from evi_harness.harness.run import RECORDED, Run, RunOptions, Stage, name_of, recording_of, run_guarded, run_handler, run_null
+from evi_harness.harness.run import RECORDED, Run, RunOptions, Stage, has_app, name_of, recording_of, run_guarded, run_handler, run_null
 from evi_harness.harness.served_paths import chat_paths_of
 from evi_harness.live.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.live.blocking import Charge
@@ -69,7 +69,7 @@ class _VirtualRun:
         self._app: Optional[App] = None
         self._sampler: Optional[StepSampler] = None
         self._playbacks: Optional[Sequence[Playback]] = None
-        self._outside = Outside(recording.session, options.outside, redact=options.redact)
+        self._outside = Outside(recording.session, options.outside, blocked_ns=options.blocked_ns, redact=options.redact)
         self._exits = AppExits(Ending(options.redact))
 
     def go(self) -> Run:
@@ -87,7 +87,7 @@ class _VirtualRun:
         assert self._loop is not None
         assert self._journal is not None
         heard = Heard.of(self._playbacks, self._journal.opened_at_ns, self._recording.speed)
-        return Run(name_of(self._handler), self._journal.events, self._loop.overdue_jobs, heard=heard)
+        return Run(name_of(self._handler), self._journal.events, self._loop.overdue_jobs, heard=heard, has_app=has_app(self._handler))
 
     async def _main(self, loop: VirtualLoop) -> None:
         self._loop = loop

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import sys
 import threading
@@ -24,7 +25,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NoRet
 
 from evi_harness.errors import EviHarnessError, NetworkRefused
 from evi_harness.live.allowed import LOOPBACK_NAME, Allowed, address_of, as_text, is_address, name_of
-from evi_harness.live.callers import callers_now, callers_of
+from evi_harness.live.callers import callers_now, callers_of, has_developers
 from evi_harness.live.hooks import Hooks
 from evi_harness.live.listening import listens_on
 from evi_harness.live.places import Stack
@@ -88,15 +89,30 @@ class NetworkGuard:
     Args:
         allowed: What the app may reach. The service is to be among them where it is reached over a port.
         on_refused: Called with the first refusal at each place, on the thread that was refused.
+        on_reached: Called with an address that was allowed, host and port, before it is reached, on the thread that reaches for it; once
+            for each.
+        on_started: Called with what the app starts beside itself, and who does, on the thread that starts it: a program by its name, or
+            nothing for a copy of the process.
         carried: The host under which a virtual loop carries the service, None in real time. What is refused may have another way out then.
 
     Raises:
         EviHarnessError: On entering: another audit hook of the process keeps new ones out.
     """
 
-    def __init__(self, allowed: Iterable[Allowed], on_refused: Callable[[Refusal], object], *, carried: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        allowed: Iterable[Allowed],
+        on_refused: Callable[[Refusal], object],
+        *,
+        on_reached: Callable[[str, int], object] = lambda *_: None,
+        on_started: Callable[[str, Stack], object] = lambda *_: None,
+        carried: Optional[str] = None,
+    ) -> None:
         self._allowed = tuple(allowed)
         self._on_refused = on_refused
+        self._on_reached = on_reached
+        self._on_started = on_started
+        self._reached: Set[Tuple[str, int]] = set()
         self._carried = carried
         self._threads = RunThreads()
         self._names_of: Dict[str, Set[str]] = {}
@@ -151,10 +167,21 @@ class NetworkGuard:
         """
         name = name_of(host)
         is_here = not self._own_names.isdisjoint({name, *self._names_of.get(name, ())})
-        if self.is_allowed(name, port) or (is_here and listens_on(port)):
-            return
-        if not is_address(name) or not self._resolves_to(name, port):
-            self.refuse(call, as_text(host), port)
+        if not self.is_allowed(name, port):
+            if is_here and listens_on(port):
+                return
+            if not is_address(name) or not self._resolves_to(name, port):
+                self.refuse(call, as_text(host), port)
+        if (name, port) not in self._reached:
+            self._reached.add((name, port))
+            # Under the name that was allowed, where it is known.
+            self._on_reached(min(self._names_of.get(name, ()), default=name), port)
+
+    def started(self, program: str) -> None:
+        """Take what the app starts beside itself; what a library or the harness starts by itself is not the app's."""
+        stack = callers_now()
+        if has_developers(stack):
+            self._on_started(program, stack)
 
     def resolved(self, host: object, addresses: Iterable[object]) -> None:
         """Take what a name resolved to: where the name is allowed, its addresses are."""
@@ -274,7 +301,11 @@ def _judge_address(guard: NetworkGuard, call: str, sock: Any, address: Any, *_: 
         guard.reach(call, address[0], address[1])
 
 
-# Audit event → how it is judged. One more, socket.getnameinfo, is mostly asked to write an address in figures.
+def _base_name(program: Any) -> str:
+    return os.path.basename(os.fsdecode(program))  # noqa: PTH119 - in an audit hook, and of any platform's path
+
+
+# Audit event → how it is judged, or told. One more, socket.getnameinfo, is mostly asked to write an address in figures.
 _JUDGED: Mapping[str, Callable[..., None]] = {
     "socket.connect": _judge_address,
     "socket.sendto": _judge_address,
@@ -282,6 +313,10 @@ _JUDGED: Mapping[str, Callable[..., None]] = {
     "socket.getaddrinfo": lambda guard, call, host, port, *_: guard.look_up(call, host, port),
     "socket.gethostbyname": lambda guard, call, host: guard.look_up(call, host),
     "socket.gethostbyaddr": lambda guard, call, host: guard.look_up(call, host),
+    "subprocess.Popen": lambda guard, _, program, *__: guard.started(_base_name(program)),
+    "os.posix_spawn": lambda guard, _, program, *__: guard.started(_base_name(program)),
+    "os.system": lambda guard, *_: guard.started("a shell"),
+    "os.fork": lambda guard, *_: guard.started(""),
 }
 
 

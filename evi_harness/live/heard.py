@@ -16,8 +16,8 @@ from evi_harness.evi.audio import CONTAINERS, base64_bytes
 from evi_harness.live.handed import HandedOn
 from evi_harness.live.journal import Journal
 from evi_harness.live.places import told_places
-from evi_harness.replay.hearing.audio import Chunk, Piece, ReceivedAudio, Reply, played_streams
-from evi_harness.replay.hearing.faults import IDLE_NS, Fault, Interruption, faults
+from evi_harness.replay.hearing.audio import QUIET, Chunk, Piece, ReceivedAudio, Reply, peak, played_streams
+from evi_harness.replay.hearing.faults import IDLE_NS, LOST_NS, Fault, Interruption, faults
 from evi_harness.replay.hearing.match import Unmatched, matched
 from evi_harness.replay.hearing.timing import heard_chunks, plays_on, underruns
 from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received
@@ -117,6 +117,8 @@ class _Listening:
         what = self._players_doing()
         if what:
             journal.note("player_changes", what=what)
+        for kind, sentence in self._not_seen():
+            journal.note("unseen", kind=kind, what=sentence)
 
     def _places(self, fault: Fault, redact: Callable[[str], str]) -> List[Dict[str, Any]]:
         """Where the first piece was handed on of which it is known."""
@@ -168,6 +170,31 @@ class _Listening:
         hint = "an app that plays elsewhere, or is mute on purpose, says so with --severity plays_nothing=warning"
         what = f"{came}, and the handler put nothing into its byte_strs"
         yield Fault("plays_nothing", sounding[0].seq, sounding[0].at_ns + IDLE_NS, what, (hint,))
+
+    def _not_seen(self) -> Iterator[Tuple[str, str]]:
+        """What cannot be judged of what was played: the kind, and a sentence."""
+        if not self._received.n_samples:
+            return
+        if not self._own and not self._handed.has_stream and not self._handed.items:
+            yield (
+                "playback",
+                "the handler has no byte_strs or stream, and opens no stream of sounddevice: what it plays elsewhere is not heard",
+            )
+            return
+        lost_ns = sum(self._received.length_ns(*span) for span in self._too_late_to_play())
+        if lost_ns >= LOST_NS:
+            what = f"{lost_ns / 1e9:.2f} s of audio came in the last second and was not played: whether it would have been is not known"
+            yield "last_audio", what
+
+    def _too_late_to_play(self) -> Iterator[Tuple[int, int]]:
+        """What came right before the end and was not played, in samples; not what an interruption may have dropped."""
+        since = self._received.arrived(self._end_ns - IDLE_NS)
+        for first, stop in self._by_app.unplayed:
+            start = max(first, since)
+            if start < stop and peak(self._received.samples(start, stop)) > QUIET:
+                came_ns = self._received.chunk_at(start).at_ns
+                if not any(came_ns <= one.at_ns for one in self._interruptions):
+                    yield start, stop
 
     def _players_doing(self) -> str:
         """What the SDK's player lost of what it was handed, or added to it, in places too short for a fault; empty for nothing."""

@@ -68,7 +68,6 @@ _FROM_TLS = ("do_handshake", "read", "recv", "recv_into", "send", "sendall", "wr
 
 # What waits: where it is, its name, and for how long at most.
 _WAITS: Tuple[Tuple[Any, str, Limit], ...] = (
-    (time, "sleep", _at(0, "seconds")),
     # Events, queues, semaphores, barriers and the results of concurrent.futures wait by one of these.
     (threading.Condition, "wait", _at(1, "timeout")),
     (threading.Thread, "join", _at(1, "timeout")),
@@ -80,6 +79,10 @@ _WAITS: Tuple[Tuple[Any, str, Limit], ...] = (
     (os, "wait", _unlimited),
     (os, "waitpid", _of_waitpid),
     (builtins, "input", _unlimited),
+)
+# What virtual time accounts for by itself, or refuses; a loop calls the socket's for each message.
+_WAITS_IN_REAL_TIME: Tuple[Tuple[Any, str, Limit], ...] = (
+    (time, "sleep", _at(0, "seconds")),
     (select, "select", _at(3, "timeout")),
     (socket, "create_connection", _unlimited),
     (socket, "getaddrinfo", _unlimited),
@@ -90,13 +93,18 @@ _WAITS: Tuple[Tuple[Any, str, Limit], ...] = (
 
 
 class KnownWaits:
-    """Times the calls that are known to wait, for as long as the block runs, on the threads of the loops that it is told of."""
+    """Times the calls that are known to wait, for as long as the block runs, on the threads of the loops that it is told of.
 
-    def __init__(self) -> None:
+    Args:
+        in_virtual_time: Whether the loops are on virtual time: that has ``time.sleep`` and the network in its own hands.
+    """
+
+    def __init__(self, *, in_virtual_time: bool = False) -> None:
         self._hooks = Hooks()
+        self._waits = _WAITS if in_virtual_time else (*_WAITS, *_WAITS_IN_REAL_TIME)
 
     def __enter__(self) -> KnownWaits:
-        for owner, name, limit in _WAITS:
+        for owner, name, limit in self._waits:
             self._hooks.set(owner, name, _timed(getattr(owner, name), limit))
         return self
 

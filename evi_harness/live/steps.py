@@ -58,6 +58,7 @@ class ReadySteps(Deque[Any]):
         worst: The step so far that computed for the longest, None before the first has ended. Not the longest in real time: that is
             the one during which the machine did something else.
         longest_ns: What the longest step so far took in real time.
+        on_wait: Called with how long a call waited, in nanoseconds, when it has ended: below it on the stack is who made it.
     """
 
     def __init__(self) -> None:
@@ -70,6 +71,7 @@ class ReadySteps(Deque[Any]):
         self._began_cpu_ns = 0
         # Of the step that runs: what calls waited, and what the harness did.
         self._waited_ns = 0
+        self.on_wait: Optional[Callable[[int], object]] = None
         self._own_ns = 0
         self._own_cpu_ns = 0
         self._is_inside = False
@@ -136,8 +138,11 @@ class ReadySteps(Deque[Any]):
             yield
         finally:
             took_ns = time.perf_counter_ns() - began_ns - (time.thread_time_ns() - began_cpu_ns)
-            self._waited_ns += max(0, took_ns if limit_s is None else min(took_ns, round(limit_s * 1e9)))
+            waited_ns = max(0, took_ns if limit_s is None else min(took_ns, round(limit_s * 1e9)))
+            self._waited_ns += waited_ns
             self._is_inside = False
+            if self.on_wait is not None:
+                self.on_wait(waited_ns)
 
     def popleft(self) -> Any:
         """The next callback; the one before it has ended."""

@@ -15,8 +15,10 @@ import asyncio
 import contextlib
 import selectors
 import socket
+import sys
 import time
-from typing import Any, Callable, Coroutine, Dict, List, NoReturn, Optional, Tuple, TypeVar
+from types import FrameType
+from typing import Any, Callable, Coroutine, Dict, List, NoReturn, Optional, Sequence, Tuple, TypeVar
 
 from evi_harness.errors import StuckError, UsageError
 from evi_harness.live.allowed import address_of
@@ -25,6 +27,7 @@ from evi_harness.live.blocking import BLOCKED, Charge, virtual_sleep
 from evi_harness.live.busy import can_be_held
 from evi_harness.live.callers import callers_now, has_developers
 from evi_harness.live.clock import Timer
+from evi_harness.live.developers import HARNESS, owner
 from evi_harness.live.guard import refuse
 from evi_harness.live.jobs import Jobs, name_of
 from evi_harness.live.places import Stack, waiting_stack
@@ -36,6 +39,8 @@ T = TypeVar("T")
 
 # How long a job may be out, or a foreign thread may take, without the loop being woken.
 THREAD_WAIT_NS = 200_000_000
+# What asyncio runs on threads of its own: they wait for programs, and for the jobs of an executor that is shut down.
+_ASYNCIOS = frozenset({"_do_shutdown", "_do_waitpid"})
 # How long tasks may take to end after they were cancelled, in virtual time.
 CLEANUP_NS = 10_000_000_000
 # While the loop really waits it looks up this often, so that an interrupt from the watchdog gets through.
@@ -80,6 +85,7 @@ class VirtualLoop(AppLoop):
         limit_ns: Where virtual time ends, None for nowhere: a jump beyond is not made. For an app that waits on for ever, timer by timer.
         before_moves: Called before the clock moves, on the loop's thread: what belongs to the instant that ends is still stamped with it.
         after_moves: Called when it has moved.
+        on_woken: Called when a thread wakes the loop for which the clock did not stand still, on that thread, with who does.
         stuck_at: Where the app waits, once the loop has raised that nothing can happen any more.
     """
 
@@ -101,6 +107,8 @@ class VirtualLoop(AppLoop):
         self.limit_ns: Optional[int] = None
         self.before_moves: List[Callable[[], object]] = []
         self.after_moves: List[Callable[[], object]] = []
+        self._is_handing_out = False
+        self.on_woken: Optional[Callable[[Stack], object]] = None
         self.stuck_at: Stack = ()
         self.steps = ReadySteps()
         selector = _Selector()
@@ -246,9 +254,22 @@ class VirtualLoop(AppLoop):
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """Run a job in an executor; the clock stands still until the loop has its result."""
-        future = super().run_in_executor(executor, func, *args)
-        self._jobs.add(name_of(func), lambda: not future.done())
+        # A short job may be done before it is counted.
+        self._is_handing_out = True
+        try:
+            future = super().run_in_executor(executor, func, *args)
+            self._jobs.add(name_of(func), lambda: not future.done())
+        finally:
+            self._is_handing_out = False
         return future
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+        """Have a callback called; from any thread."""
+        # While a job is out, who wakes the loop is that, as a rule, or is said to be late already.
+        is_waited_for = self.on_woken is None or self.runs_here() or self._is_handing_out or self._jobs.any_out()
+        if self.on_woken is not None and not is_waited_for and _is_apps(callback, args, sys._getframe(1)):
+            self.on_woken(callers_now())
+        return super().call_soon_threadsafe(callback, *args, context=context)
 
     def hold(self, name: str) -> Callable[[], None]:
         """Let the clock stand still for work that the loop does not know of; from any thread.
@@ -355,6 +376,12 @@ class VirtualLoop(AppLoop):
                 f"httpx.MockTransport, or run with --clock real --allow-host {address_of(host, port)}."
             )
         refuse(call, host, port, hint)
+
+
+def _is_apps(callback: Any, args: Sequence[Any], caller: FrameType) -> bool:
+    """Whether it is the app that wakes the loop: not we, nor asyncio's own threads; nor a job whose result nobody waits for any more."""
+    code, is_unwanted = caller.f_code, any(asyncio.isfuture(one) and one.done() for one in args[:1])
+    return callback is not _nothing and not is_unwanted and code.co_name not in _ASYNCIOS and owner(code.co_filename) != HARNESS
 
 
 def _nothing() -> None:

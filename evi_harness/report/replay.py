@@ -15,6 +15,7 @@ from evi_harness.replay.differences import Difference
 from evi_harness.replay.findings import FINDINGS, Finding
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.recording import MAX
+from evi_harness.replay.unseen import Unseen
 from evi_harness.replay.verdict import Verdict
 from evi_harness.report.expectation import ExpectationReport, expectation_json, expectation_lines
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
@@ -50,6 +51,8 @@ _INCOMPLETE = "incomplete recording"
 # The verdict where there is nothing else to tell.
 INCOMPLETE = f"failed: {_INCOMPLETE}"
 _TWO_DIFFER = "two runs differ"
+# What the times of a recording are, where they are neither measured nor made up.
+_TIMES: Mapping[str, str] = {"taken": "what was received has the times at which the app took it"}
 _NOTHING_COMPARED = "what was sent is not known and not compared"
 # Earlier than this nobody calls a message late: it is the machine's, and hardly anybody hears it.
 _NOTED_LATE_NS = 1_000_000
@@ -85,6 +88,7 @@ class ReplayReport:
             says.
         invocation: How the replay was asked for.
         is_incomplete: Whether the recording is incomplete or damaged, and fails the replay for that.
+        unseen: What the replay could not see.
     """
 
     recorded: Session
@@ -110,6 +114,7 @@ class ReplayReport:
     recorded_ns: Optional[int] = None
     invocation: Invocation = UNKNOWN
     is_incomplete: bool = False
+    unseen: Tuple[Unseen, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -252,6 +257,8 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
         yield _row("note", line)
     for job in report.overdue_jobs:
         yield _row("note", f"not deterministic: the clock did not wait for {job}")
+    for one in report.unseen:
+        yield _row("not seen", Shown(report.invocation.cwd).text(one.what))
     yield from _twice(report.twice)
     for hint in report.hints:
         yield _row("next", hint)
@@ -320,7 +327,7 @@ def _made_up(session: Session) -> str:
     recorded = session.header.recorded
     parts = []
     if recorded.times != "measured":
-        parts.append("times are made up, not measured")
+        parts.append(_TIMES.get(recorded.times, "times are made up, not measured"))
     if not recorded.sent:
         parts.append(_NOTHING_COMPARED)
     return f" ({'; '.join(parts)})" if parts else ""
@@ -517,6 +524,7 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
             for one in report.verdict.late
         ],
         "notes": [*remarks(report.live), *report.verdict.remarks, *report.remarks],
+        "unseen": [{"kind": one.kind, "what": one.what} for one in report.unseen],
         "upgraded": [{"recorded_seq": seq, "added": list(added)} for seq, added in report.upgraded],
         "twice": None if report.twice is None else {"identical": not report.twice, "first_difference": list(report.twice)},
         "overdue_jobs": list(report.overdue_jobs),

@@ -344,3 +344,33 @@ def test_an_error_of_ours_is_one_of_the_tree():
     assert isinstance(error, ConnectionRefusedError)
     assert (error.errno, error.strerror) == (errno.ECONNREFUSED, "app.py:1: no way\nStay.")
     assert str(pickle.loads(pickle.dumps(error))).startswith("app.py:1: no way")
+
+
+def test_what_is_allowed_is_told_once(refused, nobodys):
+    """By its name and its port, whether anybody answers there or not; what the app listens on itself is not told."""
+    reached = []
+    allowed = Allowed("localhost", nobodys)
+    with NetworkGuard((allowed,), refused.append, on_reached=lambda host, port: reached.append((host, port))):
+        for _ in range(2):
+            with pytest.raises(OSError):
+                connect(("127.0.0.1", nobodys))
+        with socket.create_server(("127.0.0.1", 0)) as own:
+            connect(own.getsockname())
+    assert (reached, refused) == ([("localhost", nobodys)], [])
+
+
+@pytest.mark.parametrize(
+    ("start", "program"),
+    [
+        (lambda: subprocess.run([sys.executable, "-S", "-c", ""], check=True), Path(sys.executable).name),
+        (lambda: os.system("true"), "a shell"),
+    ],
+    ids=["subprocess", "a shell"],
+)
+def test_a_program_that_is_started_is_told(start, program):
+    """With who starts it; not what a thread of nobody's starts."""
+    told = []
+    with NetworkGuard((), lambda _: None, on_started=lambda name, stack: told.append((name, stack[0][0]))):
+        start()
+    start()
+    assert set(told) == {(program, __file__)}

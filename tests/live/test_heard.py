@@ -294,7 +294,8 @@ def notes_of(journal, *playbacks, handed=None, name=None, **more):
 
 def noted(journal, *playbacks, **more):
     """Name, event and time in milliseconds of each fault."""
-    return [(note.name, note.of, round(note.data["at_ns"] / MS)) for note in notes_of(journal, *playbacks, **more)]
+    found = [note for note in notes_of(journal, *playbacks, **more) if note.name != "unseen"]
+    return [(note.name, note.of, round(note.data["at_ns"] / MS)) for note in found]
 
 
 def handed_on(*rows, each_ms=1, taken=(), has_stream=True):
@@ -551,3 +552,23 @@ def test_when_a_chunk_was_heard_is_read_off_the_speaker():
     players = playback(None, 0, callback="the player's")
     found = notes_of(journal, players, handed=handed_on(0), is_players=is_players, name="heard")
     assert [(note.of, round(note.data["at_ns"] / MS)) for note in found] == [(2, 100)]
+
+
+@pytest.mark.parametrize(
+    ("messages", "more", "told"),
+    [
+        ([audio(0), audio(1)], {"has_stream": False}, ["playback"]),
+        ([], {"has_stream": False}, []),
+        ([audio(0), audio(1)], {}, []),
+        ([audio(0), 9001, audio(1)], {"rows": (0,)}, ["last_audio"]),
+        ([audio(0), 9001, audio(1)], {"rows": (0, 1), "each_ms": 9001}, []),
+        ([audio(0), 9001, audio(1, wav.header(MONO, 2 * N) + bytes(2 * N))], {"rows": (0,)}, []),
+        ([audio(0), 9001, audio(1), {"type": "user_interruption", "time": 1}], {"rows": (0,)}, []),
+    ],
+    ids=["nothing to play through", "nothing to play", "mute", "too late", "in time", "silence", "interrupted"],
+)
+def test_what_cannot_be_judged_is_said(messages, more, told):
+    """An app that plays elsewhere, and what came so late that nobody knows whether it would have been played."""
+    rows = more.pop("rows", ())
+    found = notes_of(conversation(*messages), handed=handed_on(*rows, **more), name="unseen")
+    assert [note.data["kind"] for note in found] == told

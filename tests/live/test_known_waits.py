@@ -187,3 +187,20 @@ def test_calls_go_as_ever():
             time.sleep(-1)
         assert threading.Event().wait(0) is False
         assert os.system("exit 3") != 0
+
+
+def test_in_virtual_time_each_wait_is_told_as_it_ends():
+    """Those that no loop makes for each message; time.sleep and the network are virtual time's own."""
+    before = time.sleep, socket.socket.recv, select.select
+    steps, waited = ReadySteps(), []
+    steps.on_wait = waited.append
+    steps.append(Handle())
+    with KnownWaits(in_virtual_time=True) as waits:
+        assert (time.sleep, socket.socket.recv, select.select) == before
+        waits.watch(steps)
+        steps.popleft()
+        threading.Event().wait(0.01)
+        os.system("true")
+        steps.end()
+    assert len(waited) == 2
+    assert waited[0] <= 10 * MS

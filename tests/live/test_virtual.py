@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from evi_harness.errors import NetworkRefused, StuckError, UsageError
 from evi_harness.live.allowed import Allowed
+from evi_harness.live.busy import busy
 from evi_harness.live.callers import callers_of
 from evi_harness.live.guard import NetworkGuard
 from evi_harness.live.virtual import VirtualLoop, run_virtual
@@ -210,6 +211,35 @@ def test_a_call_from_another_thread_wakes_the_loop():
         return loop.now_ns()
 
     assert run_virtual(main, thread_wait_ns=10 * SECOND) == 0
+
+
+def test_a_thread_that_the_clock_did_not_wait_for_is_told():
+    """With who woke the loop; not a job, not what is busy(), not the loop's own thread, nor asyncio when its executor is shut down."""
+    told, began, freed = [], threading.Event(), threading.Event()
+
+    async def main(loop):
+        loop.on_woken = told.append
+        loop.call_soon_threadsafe(list)
+        await loop.run_in_executor(None, list)
+        await asyncio.gather(*(asyncio.to_thread(loop.call_soon_threadsafe, list) for _ in range(3)))
+        woken = asyncio.Event()
+        with busy():
+            threading.Thread(target=lambda: loop.call_soon_threadsafe(woken.set)).start()
+            await woken.wait()
+        job = loop.run_in_executor(None, lambda: began.set() or freed.wait())
+        began.wait()
+        job.cancel()
+        freed.set()
+        # Its result has come, and is dropped, when the executor has no thread left.
+        await loop.shutdown_default_executor()
+        assert told == []
+        woken.clear()
+        threading.Thread(target=lambda: loop.call_soon_threadsafe(woken.set)).start()
+        await woken.wait()
+
+    run_virtual(main, thread_wait_ns=10 * SECOND)
+    (stack,) = told
+    assert stack[0][0] == __file__
 
 
 def test_a_blocking_sleep_is_charged():

@@ -1,0 +1,144 @@
+"""What a replay could not see: conditions under which something may be wrong and no finding would say so.
+
+Each kind has a row in docs/blind-spots.md. Some are noted while the run goes on (notes named ``unseen``), the others are read off the two
+sessions here.
+
+Rules of living here: nothing is judged, and nothing here fails a replay; what is told is what was not looked at, never a guess at a fault.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Collection, Iterator, List, Mapping, Tuple
+
+from evi_harness.replay.pace import speed_of
+from evi_harness.replay.recording import MAX
+from evi_harness.session.events import Event, Frame, Received, Sent
+from evi_harness.session.protocols import SENT, Dialect
+from evi_harness.session.session import Session
+
+__all__ = ["APP_RAN_ELSEWHERE", "APP_RAN_HERE", "NO_APP", "UNSEEN", "Unseen", "unseen"]
+
+# Whose replay it was: a handler's, an app's that ran by itself, or nobody's but the recording's.
+APP_RAN_HERE, APP_RAN_ELSEWHERE, NO_APP = "here", "elsewhere", "none"
+
+# Kind → what is not seen then.
+UNSEEN: Mapping[str, str] = {
+    "app_elsewhere": "what happens inside the app",
+    "other_conversation": "the other conversations of an app that connects again",
+    "nobody_speaks": "whether the app hears its user",
+    "nothing_to_play": "whether the app plays what it receives",
+    "playback": "what the app plays elsewhere",
+    "last_audio": "whether the last audio would have been played",
+    "app_audio": "what the app sent as the user's audio",
+    "user_interrupt": "whether the app sends its microphone while the assistant plays",
+    "other_message": "what the service would have answered",
+    "pace": "whether the app keeps up",
+    "thread": "how long a thread of the app's takes",
+    "wait": "how long a call waits that blocks the event loop",
+    "program": "what a program that the app starts reaches and does",
+    "peer": "what a peer would have answered when the session was recorded",
+    "c_sockets": "what C code reaches over sockets of its own",
+    "tracer": "how long the app computes without a tracer",
+}
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Something that a replay did not see.
+
+    Attributes:
+        kind: One of ``UNSEEN``.
+        what: One sentence: the condition, and what is not seen because of it.
+    """
+
+    kind: str
+    what: str
+
+
+def unseen(recorded: Session, live: Session, dialect: Dialect, *, app: str, told: Collection[int] = ()) -> Tuple[Unseen, ...]:
+    """What a replay did not see, in the order of ``UNSEEN``.
+
+    Args:
+        recorded: What was recorded, before anything was accepted in its place.
+        live: The session that the replay yielded, with its notes.
+        dialect: What both are in, with nothing left out of its comparison.
+        app: Whose replay it was.
+        told: The seqs of sent events that a deviation is about.
+    """
+    if app == NO_APP:
+        return ()
+    noted = [Unseen(str(note.data["kind"]), str(note.data["what"])) for note in live.notes if note.name == "unseen"]
+    found = [*noted, *_elsewhere(app), *_sound(recorded, live, dialect), *_other_messages(recorded, live, dialect, told), *_pace(live)]
+    order = {kind: number for number, kind in enumerate(UNSEEN)}
+    return tuple(sorted(dict.fromkeys(found), key=lambda one: order.get(one.kind, len(order))))
+
+
+def _elsewhere(app: str) -> Iterator[Unseen]:
+    if app == APP_RAN_ELSEWHERE:
+        what = "the app ran by itself: no finding is about what happened inside it, and what it played was not heard"
+        yield Unseen("app_elsewhere", what)
+
+
+def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unseen]:
+    """What cannot be seen of an app's sound since the recording has none, or since nobody compares it."""
+    said, heard = _audio(recorded.events, dialect)
+    sent, _ = _audio(live.events, dialect)
+    if not said and not sent:
+        why = "nobody speaks in this recording" if recorded.header.recorded.sent else "this recording does not have what its user said"
+        yield Unseen("nobody_speaks", f"{why}: whether the app sends its microphone is not seen")
+    if not heard:
+        yield Unseen("nothing_to_play", "no audio is received in this recording: whether the app plays what it receives is not seen")
+    # By their hashes: the samples of an hour are not to be held in memory.
+    known = {hash(frame.payload) for frame in said}
+    n_strange = sum(1 for frame in sent if hash(frame.payload) not in known and frame.payload.strip(b"\0"))
+    if said and n_strange:
+        yield Unseen(
+            "app_audio", f"{n_strange} of {len(sent)} frames of the user's audio are not as recorded: audio that is sent is not compared"
+        )
+
+
+def _audio(events: Collection[Event], dialect: Dialect) -> Tuple[List[Frame], List[Frame]]:
+    """The frames with audio that were sent, and those that were received."""
+    places = dialect.audio_places()
+    sent: List[Frame] = []
+    received: List[Frame] = []
+    for event in events:
+        if isinstance(event, (Sent, Received)) and places.is_audio(event.kind, event.frame):
+            (sent if isinstance(event, Sent) else received).append(event.frame)
+    return sent, received
+
+
+def _other_messages(recorded: Session, live: Session, dialect: Dialect, told: Collection[int]) -> Iterator[Unseen]:
+    """Messages that the recording does not have, and no deviation is about: they were accepted, or left out of the comparison."""
+    if not recorded.header.recorded.sent:
+        return
+    then = [_fields(event, dialect) for event in _messages(recorded, dialect)]
+    others = []
+    for event in _messages(live, dialect):
+        fields = _fields(event, dialect)
+        # Most stand in the order of the recording, so the first is the one, as a rule.
+        if fields in then:
+            then.remove(fields)
+        elif event.seq not in told:
+            others.append(event.seq)
+    if others:
+        which = f"#{others[0]} was" if len(others) == 1 else f"#{others[0]} and {len(others) - 1} more were"
+        yield Unseen("other_message", f"{which} not sent as recorded: what came behind is what the service said to the recorded one")
+
+
+def _messages(session: Session, dialect: Dialect) -> Iterator[Sent]:
+    places = dialect.audio_places()
+    for event in session.sent:
+        if event.frame.is_text and not places.is_audio(event.kind, event.frame):
+            yield event
+
+
+def _fields(event: Sent, dialect: Dialect) -> Mapping[str, Any]:
+    return dialect.must_equal(dialect.read(SENT, event.frame))
+
+
+def _pace(live: Session) -> Iterator[Unseen]:
+    said = live.header.source.get("axis", {}).get("speed")
+    if said is not None and speed_of(str(said)) is MAX:
+        yield Unseen("pace", "with --speed max nobody knows when messages would come: whether the app keeps up is not seen")
