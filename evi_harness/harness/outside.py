@@ -192,10 +192,11 @@ class Outside:
         """Take down what of this process keeps things from being seen."""
         loaded = sorted(name for name in _C_SOCKETS if name in sys.modules)
         if loaded:
-            self._not_seen("c_sockets", f"loaded, and able to open sockets in C, is {', '.join(loaded)}: what those reach is not seen")
+            self._not_seen("c_sockets", f"C code that can open sockets is loaded ({', '.join(loaded)}): what it reaches is not seen")
         if sys.gettrace() is not None or sys.getprofile() is not None or _is_monitored():
-            what = "a debugger, a profiler or a coverage tool follows the code: how long the app computes is with its work, and not known"
-            self._not_seen("tracer", what)
+            self._not_seen(
+                "tracer", "a debugger, a profiler or a coverage tool follows the code: the time that the app computes includes its work"
+            )
 
     def _not_seen(self, kind: str, what: str) -> None:
         journal = self._journal
