@@ -74,6 +74,12 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *rest], cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+def error_of(done: subprocess.CompletedProcess[str]) -> List[str]:
+    """The lines of a command's error. What SDKs up to 0.8.6 warn of comes before it, where ffmpeg is not installed."""
+    lines = done.stderr.splitlines()
+    return lines[next(number for number, line in enumerate(lines) if line.startswith("error: ")) :]
+
+
 @pytest.mark.parametrize("row", [row for row in rows() if row.as_it_is.startswith("`")], ids=lambda row: row.app)
 def test_as_it_is_it_is_refused(row: Row, project: Path) -> None:
     """With the exit code that the page says, and with what to do next."""
@@ -81,8 +87,7 @@ def test_as_it_is_it_is_refused(row: Row, project: Path) -> None:
     assert told is not None
     done = run(told[1], project)
     assert done.returncode == int(told[2]), done.stdout + done.stderr
-    assert done.stderr.startswith("error: ")
-    assert len(done.stderr.splitlines()) > 1
+    assert len(error_of(done)) > 1
     assert done.stdout == ""
 
 
@@ -100,7 +105,7 @@ def test_with_what_it_needs_it_passes(row: Row, project: Path) -> None:
 
 def put_the_two_lines_in(project: Path, command: str) -> None:
     """Do what the error says: put the two lines that it shows in the place of the one that it names."""
-    error = run(command, project).stderr.splitlines()
+    error = error_of(run(command, project))
     where = re.match(r"error: (.*?):(\d+): .*: (.*)$", error[0])
     assert where is not None
     file, number, quoted = Path(where[1]), int(where[2]), where[3]
