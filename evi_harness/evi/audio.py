@@ -16,6 +16,7 @@ from typing import Any, Iterable, Mapping, Optional, Tuple
 
 from evi_harness.errors import AudioMissing
 from evi_harness.evi.messages import MESSAGES
+from evi_harness.evi.queries import audio_settings
 from evi_harness.evi.reading import member, read
 from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.json_places import top_level_strings
@@ -48,7 +49,7 @@ class Places:
     """
 
     def __init__(self, handshake: Optional[Handshake] = None) -> None:
-        self.pcm: Optional[Pcm] = _pcm_of_query(handshake.query) if handshake is not None else None
+        self.pcm: Optional[Pcm] = None if handshake is None else _pcm_of_query(handshake.query)
         self.has_header = False
         self._begun = False
         # Nearly all frames are as long as the one before them: its size, its format, and how long it plays.
@@ -234,5 +235,5 @@ def _whole(value: Any) -> int:
 
 
 def _pcm_of_query(query: Iterable[Tuple[str, str]]) -> Optional[Pcm]:
-    prefix = "session_settings[audio]["
-    return _pcm({name[len(prefix) : -1]: value for name, value in query if name.startswith(prefix) and name.endswith("]")})
+    audio = audio_settings(query)
+    return _pcm(audio) if audio else None

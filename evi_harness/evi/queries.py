@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from typing import Any, Collection, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 
-from evi_harness.evi.reading import parse
+from evi_harness.evi.reading import member, parse
 from evi_harness.evi.secrets import FOLDED, is_secret
 
-__all__ = ["comparable"]
+__all__ = ["audio_settings", "comparable"]
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
+_SETTINGS = "session_settings"
 _BRACKETED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)\Z")
 # Parameters by which an SDK names itself (a browser has no headers to do it in), and those that name a configuration of one account: the
 # same app has others with another SDK, or deployed elsewhere. Letters alone: they are spelled in camelCase, with hyphens and underscores.
@@ -42,6 +43,24 @@ def comparable(recorded: Query, live: Query, left_out: Collection[str] = ()) -> 
     recorded, live = list(recorded), list(live)
     unknown = _unknown(recorded) | _unknown(live)
     return _fields(recorded, unknown, left_out), _fields(live, unknown, left_out)
+
+
+def audio_settings(query: Query) -> Mapping[str, Any]:
+    """The format of the user's audio as a handshake gives it: the ``audio`` of its ``session_settings``.
+
+    Args:
+        query: Names and values of the handshake, decoded, in order.
+
+    Returns:
+        Its members (``encoding``, ``sample_rate``, ``channels``), in brackets or as JSON text; a value is a string. Empty where the query
+        gives none, or none in a known form.
+    """
+    settings = [(name, value) for name, value in query if name.startswith(_SETTINGS)]
+    if not settings:
+        return {}
+    unknown = _unknown(settings)
+    known = [(name, value) for name, value in settings if name not in unknown]
+    return member(member(_fields(known, frozenset(), ()), _SETTINGS), "audio")
 
 
 def _unknown(query: List[Tuple[str, str]]) -> FrozenSet[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from evi_harness.errors import HandlerError, StuckError
+from evi_harness.evi.queries import audio_settings
 from evi_harness.harness import spec
 from evi_harness.live.behalf import on_behalf
 from evi_harness.live.developers import of_developers
@@ -28,7 +29,7 @@ __all__ = ["Standing", "callbacks_for", "chat_options", "developers_part", "note
 _NOTHING: Mapping[str, Any] = {}
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
-# The parameters of the handshake that every SDK version takes as an argument; the rest is not repeated.
+# The parameters of the handshake that every SDK version takes as an argument. Of the rest only the format of the audio is repeated.
 _OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "config_id": str,
     "config_version": int,
@@ -77,9 +78,11 @@ def callbacks_for(
 
 
 def chat_options(handshake: Optional[Handshake]) -> Mapping[str, Any]:
-    """What a recorded handshake asked for, as the SDK takes it; never a key."""
+    """What a recorded handshake asked for, as the SDK takes it, with the format of the user's audio; never a key."""
     query = () if handshake is None else handshake.query
-    return {name: _OPTIONS[name](value) for name, value in query if name in _OPTIONS}
+    options = {name: _OPTIONS[name](value) for name, value in query if name in _OPTIONS}
+    audio = audio_settings(query)
+    return {**options, "audio": audio} if audio else options
 
 
 @dataclass(frozen=True)

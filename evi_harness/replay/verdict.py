@@ -74,7 +74,8 @@ def judge(
         UsageError: There is no such finding, or no such severity.
     """
     kept_up = keeping_up(live, dialect, _speed(live))
-    every = [*findings(live), *falling_behind(live), *kept_up.findings, *rejections(recorded, live, dialect)]
+    rejected = rejections(recorded, live, dialect, handshake_by_app=handshake_by_app)
+    every = [*findings(live), *falling_behind(live), *kept_up.findings, *rejected]
     found = weighed(handled(every, live), severities)
     deviations = [_stuck(note, recorded_seqs(live)) for note in live.notes if note.name == "stuck"]
     left = _left(live)

@@ -2,21 +2,25 @@
 
 Rules of living here: the user's own SDK makes the connection and is never patched. What differs by version stands in one place, here:
 0.8.6 to 0.12.1 take ``ChatConnectOptions`` and ``base_url``; 0.13.0 to 0.13.4 keywords and an environment; from 0.13.5 keywords and
-``base_url``.
+``base_url``. 0.12.1 and newer can say in the handshake in which format audio comes; 0.13.0 and 0.13.1 write the settings as the repr of an
+object, so they are given the text.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import json
 from contextlib import asynccontextmanager
-from typing import Any, AsyncIterator, Callable, Mapping
+from typing import Any, AsyncIterator, Callable, Dict, Mapping
 
 from evi_harness.errors import SdkError, UsageError
 from evi_harness.live.tap import is_tappable
-from evi_harness.sdk.version import import_sdk
+from evi_harness.sdk.version import import_sdk, installed_version
 
 __all__ = ["client_for", "open_chat", "websocket_of"]
+
+_BY_REPR = ("0.13.0", "0.13.1")
 
 
 @asynccontextmanager
@@ -26,7 +30,8 @@ async def open_chat(base_url: str, *, api_key: str, options: Mapping[str, Any]) 
     Args:
         base_url: http URL of the service, without a path.
         api_key: The key to present.
-        options: What the quickstart passes: ``config_id``, ``config_version``, ``resumed_chat_group_id``, ``verbose_transcription``.
+        options: What the quickstart passes: ``config_id``, ``config_version``, ``resumed_chat_group_id``, ``verbose_transcription``; and
+            ``audio``, the format that the handshake gives. An SDK of before 0.12.1 cannot say it and leaves it out.
 
     Raises:
         SdkError: The installed SDK is not as known.
@@ -41,9 +46,9 @@ async def open_chat(base_url: str, *, api_key: str, options: Mapping[str, Any]) 
         if _takes_options(type(chat).connect):
             from hume.empathic_voice.chat.socket_client import ChatConnectOptions
 
-            connecting = chat.connect(ChatConnectOptions(**dict(options)))  # type: ignore[typeddict-item]
+            connecting = chat.connect(ChatConnectOptions(**_given(options)))  # type: ignore[typeddict-item]
         else:
-            connecting = chat.connect(**options)
+            connecting = chat.connect(**_given(options))
         async with connecting as socket:
             yield socket
 
@@ -93,6 +98,15 @@ def client_for(base_url: str, api_key: str, httpx_client: Any = None) -> Any:
         return AsyncHumeClient(api_key=api_key, base_url=base_url, httpx_client=httpx_client)
     except TypeError:
         return AsyncHumeClient(api_key=api_key, environment=_environment(base_url), httpx_client=httpx_client)
+
+
+def _given(options: Mapping[str, Any]) -> Dict[str, Any]:
+    """Options as the SDK takes them, which has the format of the audio among the session's settings."""
+    given = {name: value for name, value in options.items() if name != "audio"}
+    if "audio" in options:
+        settings = {"audio": options["audio"]}
+        given["session_settings"] = json.dumps(settings) if installed_version() in _BY_REPR else settings
+    return given
 
 
 def _environment(base_url: str) -> Any:

@@ -105,7 +105,10 @@ def test_format_in_force(before, pcm):
 
 
 def test_format_in_the_handshake():
-    """The query may give the format, in the bracket form of the SDK."""
+    """The query may give the format, in the bracket form of the SDK or as JSON; what gives half of it gives none."""
+    settings = '{"audio": {"encoding": "linear16", "sample_rate": 16000, "channels": 1}}'
+    assert Places(Handshake("/v0/evi/chat", (("session_settings", settings),))).pcm == Pcm(16000, 1)
+    assert Places(Handshake("/v0/evi/chat", (("session_settings", settings.replace("linear16", "mulaw")),))).pcm is None
     query = (("session_settings[audio][channels]", "1"), ("session_settings[audio][encoding]", "linear16"))
     handshake = Handshake("/v0/evi/chat", (*query, ("session_settings[audio][sample_rate]", "16000")))
     assert Places(handshake).length_ns("sent", Frame(BINARY, bytes(3200))) == 100 * MS

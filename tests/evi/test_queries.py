@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evi_harness.evi.messages import ALWAYS_VOLATILE
-from evi_harness.evi.queries import comparable
+from evi_harness.evi.queries import audio_settings, comparable
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,29 @@ def test_no_secret_is_told():
     live = [("session_settings[language_model_api_key]", secret), ("session_settings", f'{{"language_model_api_key": "{secret}"}}')]
     for one, other in ((recorded, live), (live, recorded), (live, [])):
         assert secret not in repr(comparable(one, other))
+
+
+AUDIO = {"encoding": "linear16", "sample_rate": "16000", "channels": "1"}
+IN_BRACKETS = [(f"session_settings[audio][{name}]", value) for name, value in AUDIO.items()]
+
+
+@pytest.mark.parametrize(
+    ("query", "audio"),
+    [
+        ([], {}),
+        ([("config_id", "c"), ("session_settings[voice_id]", "v")], {}),
+        (IN_BRACKETS, AUDIO),
+        ([("session_settings[audio][sample_rate]", "16000.0")], {"sample_rate": "16000"}),
+        ([("session_settings[audio]", '{"encoding": "linear16", "sample_rate": 16000, "channels": 1}')], AUDIO),
+        ([("session_settings", '{"audio": {"encoding": "linear16", "sample_rate": 16000, "channels": 1}}')], AUDIO),
+        ([("session_settings", "audio=Audio(channels=1)")], {}),
+        ([("session_settings", "audio=Audio(channels=1)"), *IN_BRACKETS], AUDIO),
+        ([("session_settings[audio]", "linear16")], {}),
+        ([("session_settings", '{"audio": null, "language_model_api_key": "one"}')], {}),
+        ([("audio[encoding]", "linear16")], {}),
+        ([*IN_BRACKETS, ("session_settings[audio][channels]", "2")], {**AUDIO, "channels": ["1", "2"]}),
+    ],
+)
+def test_the_format_of_the_users_audio(query, audio):
+    """In brackets or as JSON, of the audio alone or of all settings; what is in no known form gives none."""
+    assert audio_settings(query) == audio

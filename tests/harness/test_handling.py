@@ -47,10 +47,15 @@ def test_what_is_no_handler_is_refused():
         ((), {}),
         ((("config_id", "c"), ("api_key", "k"), ("config_version", "3")), {"config_id": "c", "config_version": 3}),
         ((("verbose_transcription", "True"),), {"verbose_transcription": True}),
+        ((("session_settings[system_prompt]", "p"), ("session_settings[language_model_api_key]", "k")), {}),
+        (
+            (("config_id", "c"), ("session_settings[audio][channels]", "1"), ("session_settings[voice_id]", "v")),
+            {"config_id": "c", "audio": {"channels": "1"}},
+        ),
     ],
 )
 def test_of_the_query_only_what_the_sdk_takes_is_repeated(query, options):
-    """Never a key; nothing where the opening is not known."""
+    """With the format of the audio, never a key; nothing where the opening is not known."""
     assert chat_options(Handshake("/", query)) == options
     assert chat_options(None) == {}
 

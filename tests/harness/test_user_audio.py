@@ -13,6 +13,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.harness.replay import replay_session
 from evi_harness.harness.user_audio import user_audio
 from evi_harness.replay.recording import Recording
+from evi_harness.sdk.version import installed_version
 from evi_harness.session import wav
 from evi_harness.session.wav import Pcm
 
@@ -217,6 +218,33 @@ def test_what_the_sdks_microphone_would_not_send_is_sent_as_it_was(session_of, r
     (note,) = notes(result, "sent_as_recorded")
     assert why in note.data["what"]
     assert any(why in line for line in result.lines())
+
+
+QUERY = [(f"session_settings[audio][{name}]", str(value)) for name, value in SETTINGS["audio"].items()]
+
+
+@pytest.mark.parametrize("handler", [None, Plays, lambda message: None], ids=["built in", "object", "function"])
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+def test_the_format_may_stand_in_the_handshake(session_of, handler, clock):
+    """Replays say it there too, as far as the SDK can, and no message more; what is sent in it is taken."""
+    session = session_of([("received", 30, CHAT), *microphone(40, 540), ("closed", 700, ("app", 1000, ""))], query=QUERY)
+    result = replayed(session, handler, clock=clock)
+    assert result.passed, result.lines()
+    assert [event.frame for event in result.session.sent] == [event.frame for event in session.sent]
+    places = EVI.audio_places(result.session.handshake)
+    if places.pcm is not None:
+        assert places.pcm == Pcm(RATE, 1)
+        assert {places.length_ns("sent", event.frame) for event in result.session.sent} == {20 * MS}
+    else:
+        assert tuple(map(int, installed_version().split(".")[:3])) < (0, 12, 1)
+
+
+def test_both_ways_of_telling_the_format_go_together(session_of):
+    """In the handshake and in a message: then the SDK's microphone stands for the recorded app."""
+    rows = [("received", 30, CHAT), ("sent", 39, SETTINGS), *microphone(40, 540), ("closed", 700, ("app", 1000, ""))]
+    result = replayed(session_of(rows, query=QUERY), Plays)
+    assert result.passed, result.lines()
+    assert not notes(result, "sent_as_recorded")
 
 
 def test_an_app_that_listens_by_itself_is_not_spoken_for(session_of):

@@ -26,6 +26,19 @@ def test_what_the_recording_did_too_is_not_told(session_of, recorded, live, told
     assert [one.live_seq for one in rejections(then, now, EVI)] == told
 
 
+QUERY = tuple((f"session_settings[audio][{name}]", value) for name, value in (("sample_rate", "16000"), ("channels", "1")))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live", "by_app", "harness"), [((), (), 1, 1), (QUERY, (), 1, 0), ((), QUERY, 0, 1), (QUERY, QUERY, 0, 0)]
+)
+def test_the_format_of_audio_is_that_of_the_handshake(session_of, recorded, live, by_app, harness):
+    """The app's own, where it opened the connection; where somebody else did, what the recorded app had said."""
+    then, now = session_of([], query=recorded), session_of([("sent", 10, bytes(320))], query=live)
+    assert len(rejections(then, now, EVI, handshake_by_app=True)) == by_app
+    assert len(rejections(then, now, EVI)) == harness
+
+
 def test_a_rejection_says_what_and_why(session_of):
     """The message, the rule that it breaks, and its place."""
     (finding,) = rejections(session_of([]), session_of([("sent", 10, {"type": "user_input", "text": 1})]), EVI)

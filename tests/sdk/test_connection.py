@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from types import SimpleNamespace
 
 import pytest
 
 from evi_harness.errors import SdkError, UsageError
 from evi_harness.evi.dialect import EVI
+from evi_harness.evi.queries import audio_settings
 from evi_harness.live.carrier import VirtualCarrier
 from evi_harness.live.server import ChatServer
 from evi_harness.live.virtual import run_virtual
+from evi_harness.sdk import connection
 from evi_harness.sdk.connection import open_chat, websocket_of
+from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.protocols import Refuse, Send
 
@@ -59,6 +64,30 @@ def test_the_sdk_is_led_to_the_carrier():
     query = {name: value.lower() for name, value in handshake.query}
     assert query["config_id"] == "c-1"
     assert query["verbose_transcription"] == "true"
+
+
+AUDIO = {"encoding": "linear16", "sample_rate": "16000", "channels": "1"}
+
+
+async def nothing(socket):
+    """A client that only connects."""
+
+
+def test_the_format_of_the_audio_is_said_in_the_handshake():
+    """As far as the SDK can say it: before 0.12.1 it takes no settings."""
+    _, events = opened(Service(), nothing, config_id="c-1", audio=AUDIO)
+    takes_settings = tuple(map(int, installed_version().split(".")[:3])) >= (0, 12, 1)
+    assert audio_settings(events[0].handshake.query) == (AUDIO if takes_settings else {})
+    assert dict(events[0].handshake.query)["config_id"] == "c-1"
+
+
+@pytest.mark.skipif(tuple(map(int, installed_version().split(".")[:2])) < (0, 13), reason="these take their settings by keyword")
+def test_two_versions_are_given_the_format_as_text(monkeypatch):
+    """They would write an object as its repr, which nobody can read."""
+    monkeypatch.setattr(connection, "installed_version", lambda: "0.13.1")
+    _, events = opened(Service(), nothing, audio=AUDIO)
+    assert dict(events[0].handshake.query)["session_settings"] == json.dumps({"audio": AUDIO})
+    assert audio_settings(events[0].handshake.query) == AUDIO
 
 
 def test_the_websocket_below_the_sdk_is_found():
