@@ -58,6 +58,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("evi-harness", "EVI sessions")
     group.addoption("--evi-clock", choices=["virtual", "real"], default="virtual", help="The clock of replays that name none.")
+    group.addoption(
+        "--evi-microphone",
+        choices=["auto", "sdk", "off"],
+        default="auto",
+        help="Who speaks for the user where a test does not say: the SDK's microphone until the app does, always that, or the app alone.",
+    )
     group.addoption("--evi-child", action="store_true", help="Run handlers in a child process, so that a crash of one is a finding.")
     group.addoption("--evi-update", action="store_true", help="Accept what apps send now as what their sessions expect.")
     group.addoption(
@@ -434,6 +440,7 @@ def _defaults(item: pytest.Item) -> Defaults:
         clock=config.getoption("--evi-clock"),
         update=config.getoption("--evi-update"),
         allow_hosts=allow_hosts,
+        microphone=config.getoption("--evi-microphone"),
         child=config.getoption("--evi-child"),
         allow_incomplete=_allows_incomplete(item),
     )

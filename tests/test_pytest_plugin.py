@@ -943,6 +943,23 @@ def test_the_clock_of_all_can_be_chosen(run: Run, pytester: pytest.Pytester) -> 
     run("--evi-clock", "real").assert_outcomes(passed=1)
 
 
+def test_the_microphone_of_all_can_be_chosen(run: Run, pytester: pytest.Pytester) -> None:
+    """--evi-microphone is for replays that say nothing of it."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_microphones(evi_replay):
+            is_audio = lambda result: any(not event.frame.is_text for event in result.session.sent)
+            assert not is_audio(evi_replay())
+            assert is_audio(evi_replay(microphone="auto"))
+        """
+    )
+    run("--evi-microphone", "off").assert_outcomes(passed=1)
+
+
 def test_the_network_can_be_shut(run: Run, pytester: pytest.Pytester) -> None:
     """Nothing beyond this machine is reached by tests or fixtures, but for what is allowed; what was swallowed is told with a failure."""
     pytester.makepyfile(
@@ -1013,6 +1030,7 @@ def test_the_network_can_be_shut(run: Run, pytester: pytest.Pytester) -> None:
     [
         (["--evi-block-network", "--evi-allow-host", "https://example.org/"], "is no host that could be allowed"),
         (["--evi-clock", "moon"], "invalid choice: 'moon'"),
+        (["--evi-microphone", "loud"], "invalid choice: 'loud'"),
         (["--evi-gate", "handel: max<5"], "there is no metric 'handel'"),
         (["--evi-gate", "turn_gap: max<1200"], "here a recording plays the service"),
         (

@@ -39,6 +39,13 @@ __all__ = ["command"]
 @click.option("--config-id", metavar="ID", help="EVI's configuration.  [default: HUME_CONFIG_ID, else EVI's own]")
 @click.option("--allow-user-interrupt", is_flag=True, help="Send the microphone while the assistant speaks, too.")
 @click.option(
+    "--microphone",
+    type=click.Choice(["auto", "sdk", "off"]),
+    default="auto",
+    show_default=True,
+    help="The microphone: until your handler sends its own audio, always, or not at all.",
+)
+@click.option(
     "--handler",
     metavar="SPEC",
     help="FILE.py:NAME or PACKAGE.MODULE:NAME of your handler, in any form that replay takes.  [default: built in, prints the transcript]",
@@ -53,6 +60,7 @@ def command(
     device: Optional[str],
     config_id: Optional[str],
     allow_user_interrupt: bool,
+    microphone: str,
     handler: Optional[str],
     arguments: Dict[str, str],
 ) -> int:
@@ -75,6 +83,7 @@ def command(
         allow_user_interrupt=allow_user_interrupt,
         handler=handler,
         arguments=arguments,
+        microphone=microphone,
     )
     with Interrupts() as interrupts:
         # Who presses Ctrl+C once more behind the conversation is told all the same where the session is.

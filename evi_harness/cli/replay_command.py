@@ -84,6 +84,13 @@ __all__ = ["command"]
 @click.option("--max-gap", metavar="SECONDS", help="Shorten spans in which nobody speaks and nothing is received to this.")
 @click.option("--from", "first", metavar="PLACE", help="Begin here: a time as in 12.5 or 1m3s, an event as in '#123', a turn as in t3.")
 @click.option("--until", "last", metavar="PLACE", help="End here, likewise; the place belongs to the part.")
+@click.option(
+    "--microphone",
+    type=click.Choice(["auto", "sdk", "off"]),
+    default="auto",
+    show_default=True,
+    help="Who speaks for the user: the SDK's microphone until your app sends its own audio, always that microphone, or your app alone.",
+)
 @click.option("--repeat", "n_runs", metavar="N", default=1, show_default=True, type=click.IntRange(min=1), help="Replay so many times.")
 @click.option(
     "--severity",

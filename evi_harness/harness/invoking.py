@@ -46,6 +46,7 @@ _VALUES: Mapping[str, str] = {
     "max_gap": "--max-gap",
     "first": "--from",
     "last": "--until",
+    "microphone": "--microphone",
 }
 _LISTS: Mapping[str, str] = {"ignore": "--ignore", "allow_hosts": "--allow-host"}
 # What the command line cannot say. Of ``child`` it need not: it runs handlers in a child process unless it is told not to.

@@ -18,12 +18,20 @@ class Leaving:
         user: What speaks for the user.
         player: Knows when the app should close.
         may_close: Whether all has come that was sent before; asked anew with each call.
+        must_close: Whether to close now, whatever the recorded app would do; likewise.
     """
 
-    def __init__(self, user: Service, player: Player, may_close: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        user: Service,
+        player: Player,
+        may_close: Callable[[], bool] = lambda: True,
+        must_close: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._user = user
         self._player = player
         self._may_close = may_close
+        self._must_close = must_close
 
     def take(self, event: Event, at_ns: int) -> None:
         """Take a received event; see ``Service.take``."""
@@ -31,6 +39,8 @@ class Leaving:
 
     def due(self, at_ns: int) -> Sequence[Action]:
         """What to send now, and the close when it is time; see ``Service.due``."""
+        if self._must_close():
+            return [Close()]
         actions = self._user.due(at_ns)
         closes_at_ns = self._closes_at_ns()
         if closes_at_ns is None or closes_at_ns > at_ns:

@@ -20,6 +20,7 @@ from evi_harness.audio.software import software_sounddevice
 from evi_harness.audio.sources import FileSource
 from evi_harness.audio.speaker import SoftwareSpeaker
 from evi_harness.errors import EviHarnessError, HandlerError, SessionUnwritable, UsageError
+from evi_harness.evi.dialect import EVI
 from evi_harness.evi.failures import explain
 from evi_harness.harness import spec
 from evi_harness.harness.devices import INPUT, OUTPUT, Device, choose_device, list_devices
@@ -38,9 +39,10 @@ from evi_harness.live.exits import AppExits
 from evi_harness.live.process_state import restored_process
 from evi_harness.report.plain import printable
 from evi_harness.sdk.conversation import Conversation
+from evi_harness.sdk.microphone import AUTO, OFF, require_microphone
 from evi_harness.sdk.sound import software_sound
 from evi_harness.sdk.version import import_sdk, installed_version
-from evi_harness.session.events import Closed, Event
+from evi_harness.session.events import Closed, Event, Sent
 from evi_harness.session.too_large import too_large
 
 __all__ = ["LiveOptions", "LiveResult", "record_live"]
@@ -52,7 +54,9 @@ PATIENCE_S = 30.0
 LOOK_EVERY_S = 0.1
 
 _FILE_INSTEAD = "--mic FILE plays a file instead and needs no sound system."
+_FILE_INSTEAD_OF_NONE = "Without --microphone off, --mic FILE needs no sound system, and is off once the handler sends its own audio."
 _INTERRUPTED, _TIME_IS_UP, _FILE_IS_OVER = "interrupted", "--duration is over", "the file and the last reply are over"
+_OWN_AUDIO_IS_OVER = "the handler's audio and the last reply are over"
 _ERROR = "by an error"
 
 
@@ -71,6 +75,7 @@ class LiveOptions:
         allow_user_interrupt: Whether the microphone is sent while the assistant plays.
         handler: A SPEC, a handler itself, or None for the built-in one.
         arguments: What the handler's class or function takes besides, by name.
+        microphone: ``auto`` to switch the microphone off when the handler sends its own audio, ``sdk`` to leave it on, ``off`` for none.
     """
 
     base_url: Optional[str] = None
@@ -83,6 +88,7 @@ class LiveOptions:
     allow_user_interrupt: bool = False
     handler: Any = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    microphone: str = AUTO
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ class LiveResult:
         leave: How the app left when all was over, with the place; None where it did not.
         remarks: What did not go as it was asked for, as sentences; no fault.
         handler: The handler's SPEC, None for the built-in one and for an object.
+        silenced: What became of the microphone when the handler sent its own audio; None where it did not.
     """
 
     folder: Path
@@ -112,6 +119,7 @@ class LiveResult:
     leave: Optional[str] = None
     remarks: Tuple[str, ...] = ()
     handler: Optional[str] = None
+    silenced: Optional[str] = None
 
     def lines(self) -> List[str]:
         """What to tell people: how it ended; where the session is, and how to replay it."""
@@ -119,7 +127,7 @@ class LiveResult:
         how_long = f"{self.duration_ns / 1e9:.1f} s, {self.n_events} events"
         if self.n_dropped:
             how_long += f"; {self.n_dropped} more were lost"
-        remarks = [f"note: {remark}" for remark in (*self.remarks, *self.heard.remarks)]
+        remarks = [f"note: {remark}" for remark in (self.silenced, *self.remarks, *self.heard.remarks) if remark is not None]
         warning = [] if self.leave is None else [f"warning: {self.leave}"]
         # Without its handler the replay would say nothing of the app that was recorded.
         handler = "" if self.handler is None else f" --handler {shlex.quote(self.handler)}"
@@ -145,6 +153,7 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
     """
     if options.mic is not None and options.device is not None:
         raise UsageError("--mic and --device cannot go together: a file is no sound device", hint="Give one of them.")
+    _check_microphone(options)
     require_name(options.name)
     # The handler may change the working directory, and what is asked for is meant here.
     options = replace(options, out=options.out.absolute())
@@ -155,7 +164,7 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
         api_key = api_key_for(settings, endpoint)
         speaker, device = None, None
         if options.mic is None:
-            device = _microphone(options.device)
+            device = _microphone(options.device, is_off=options.microphone == OFF)
         else:
             speaker = _software(options.mic, stack)
         stack.enter_context(SessionsFolder(options.out, near(options.out)))
@@ -172,6 +181,15 @@ def _require_handler(options: LiveOptions) -> None:
         raise UsageError(f"{options.handler!r} plays a recording, and here one is made", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
     if isinstance(options.handler, str):
         spec.split_spec(options.handler)
+
+
+def _check_microphone(options: LiveOptions) -> None:
+    """Refuse what cannot go with a microphone that is off, and a microphone that there is not."""
+    require_microphone(options.microphone)
+    given = {"--mic": options.mic, "--device": options.device, "--allow-user-interrupt": options.allow_user_interrupt or None}
+    meant = next((name for name, value in given.items() if value is not None), None)
+    if options.microphone == OFF and meant is not None:
+        raise UsageError(f"{meant} is of a microphone, and --microphone off has none", hint="Give one of them.")
 
 
 class _Live:
@@ -193,6 +211,8 @@ class _Live:
         self._opened_s = 0.0
         self._ended = ""
         self._last_ns = 0
+        # When the handler sent its own audio last.
+        self._own_audio_s = 0.0
 
     def go(self, interrupts: Interrupts, device: Optional[int], sound: Optional[_Software]) -> LiveResult:
         failure: Optional[EviHarnessError] = None
@@ -228,6 +248,7 @@ class _Live:
             arguments=self._options.arguments,
             device=device,
             allow_user_interrupt=self._options.allow_user_interrupt,
+            microphone=self._options.microphone,
             on_connected=self._connected,
             write=self._say,
             redact=self._redactor.string,
@@ -262,13 +283,16 @@ class _Live:
         self._opened_s = time.monotonic()
 
     def _user_interrupt(self) -> str:
-        if self._conversation is not None and self._conversation.reads_itself:
-            # It may open the microphone itself, and then says itself whether that is sent while the assistant plays.
+        is_own = self._conversation is not None and self._conversation.reads_itself
+        if is_own or self._options.microphone == OFF:
+            # A handler that may open the microphone itself says itself whether that is sent while the assistant plays.
             return "unknown"
         return "allowed" if self._options.allow_user_interrupt else "dropped"
 
     def _watch(self, event: Event) -> None:
         self._last_ns = max(self._last_ns, event.at_ns)
+        if self._is_silenced and isinstance(event, Sent) and EVI.audio_places().is_audio(event.kind, event.frame):
+            self._own_audio_s = time.monotonic()
         if self._indicator.is_shown:
             self._level.hear(event)
 
@@ -288,10 +312,15 @@ class _Live:
             self._indicator.draw(now_s - self._opened_s, self._level.take())
             if self._options.duration_s is not None and now_s - self._opened_s >= self._options.duration_s:
                 self._end(_TIME_IS_UP)
-            if sound is None or not sound.is_quiet or self._awaits_reply(self._conversation):
+            if sound is None or not sound.is_quiet(is_heard=not self._is_silenced) or self._awaits_reply(self._conversation):
                 quiet_since_s = now_s
-            elif now_s - quiet_since_s >= QUIET_S:
-                self._end(_FILE_IS_OVER)
+            elif now_s - max(quiet_since_s, self._own_audio_s) >= QUIET_S:
+                self._end(_OWN_AUDIO_IS_OVER if self._is_silenced else _FILE_IS_OVER)
+
+    @property
+    def _is_silenced(self) -> bool:
+        """Whether the handler sends its own audio, and the microphone is off."""
+        return self._conversation is not None and self._conversation.silenced is not None
 
     @staticmethod
     def _awaits_reply(conversation: Conversation) -> bool:
@@ -319,16 +348,15 @@ class _Live:
             problem,
             keep_heard(folder, heard, self._redactor),
             self._leave(),
-            tuple(self._remarks(sound)),
+            tuple(self._remarks()),
             self._options.handler if isinstance(self._options.handler, str) else None,
+            None if self._conversation is None else self._conversation.silenced,
         )
 
-    def _remarks(self, sound: Optional[_Software]) -> Iterator[str]:
+    def _remarks(self) -> Iterator[str]:
         """What was asked for and the handler did itself."""
-        if self._conversation is None or not self._conversation.speaks_itself:
+        if self._conversation is None or not self._conversation.opens_microphone:
             return
-        if sound is not None and sound.microphone.began_at_ns is None:
-            yield "the file of --mic was not played: the handler sends audio of its own, and opened no microphone"
         if self._options.device is not None or self._options.allow_user_interrupt:
             yield "--device and --allow-user-interrupt are for a microphone that the handler does not open itself"
 
@@ -383,12 +411,10 @@ class _Software:
         self.microphone = SoftwareMicrophone(FileSource(file))
         self.speaker = SoftwareSpeaker()
 
-    @property
-    def is_quiet(self) -> bool:
-        """Whether the file is over and nothing is being played."""
-        return self.microphone.ended_at_ns is not None and not any(
-            one.ended_ns is None and one.spans and not one.spans[-1].is_silence for one in self.speaker.playbacks
-        )
+    def is_quiet(self, *, is_heard: bool) -> bool:
+        """Whether the file is over, or is heard by nobody, and nothing is being played."""
+        is_over = self.microphone.ended_at_ns is not None or not is_heard
+        return is_over and not any(one.ended_ns is None and one.spans and not one.spans[-1].is_silence for one in self.speaker.playbacks)
 
 
 def _software(file: Path, stack: ExitStack) -> _Software:
@@ -397,19 +423,20 @@ def _software(file: Path, stack: ExitStack) -> _Software:
     return sound
 
 
-def _microphone(wanted: Optional[str]) -> Optional[int]:
-    """The index of the device that is meant, None for the default one; raises where there is nothing to listen or to play with."""
+def _microphone(wanted: Optional[str], *, is_off: bool = False) -> Optional[int]:
+    """The index of the device that is meant, None for the default one and for none; raises where there is nothing to use."""
+    instead = _FILE_INSTEAD_OF_NONE if is_off else _FILE_INSTEAD
     try:
         devices = list_devices()
     except EviHarnessError as error:
-        raise EviHarnessError(error.what, hint=". ".join(filter(None, (error.hint, _FILE_INSTEAD)))) from None
-    if not any(device.channels(INPUT) for device in devices):
-        raise EviHarnessError("there is no microphone", hint=f"evi-harness devices lists what there is. {_FILE_INSTEAD}")
+        raise EviHarnessError(error.what, hint=". ".join(filter(None, (error.hint, instead)))) from None
+    if not is_off and not any(device.channels(INPUT) for device in devices):
+        raise EviHarnessError("there is no microphone", hint=f"evi-harness devices lists what there is. {instead}")
     if not any(device.channels(OUTPUT) for device in devices):
-        raise EviHarnessError("there is no speaker to play replies on", hint=f"evi-harness devices lists what there is. {_FILE_INSTEAD}")
+        raise EviHarnessError("there is no speaker to play replies on", hint=f"evi-harness devices lists what there is. {instead}")
     if wanted is not None:
         return choose_device(devices, wanted).index
-    if not _has_default(devices):
+    if not is_off and not _has_default(devices):
         raise EviHarnessError("no microphone is the default one", hint="Name one with --device; evi-harness devices lists them.")
     return None
 

@@ -24,6 +24,7 @@ from evi_harness.harness.heard_audio import Heard, HeardFile, first_heard_differ
 from evi_harness.harness.invoking import Command, invocation_of, secret_arguments, with_digest
 from evi_harness.harness.judging import Judging, Replayed, judge_replay
 from evi_harness.harness.outside import MACHINE, OutsideOptions
+from evi_harness.harness.own_audio import run_alone
 from evi_harness.harness.real_run import run_in_real_time
 from evi_harness.harness.run import REAL, RECORDED, VIRTUAL, Run, RunOptions
 from evi_harness.harness.software import of_app
@@ -41,6 +42,7 @@ from evi_harness.replay.verdict import Verdict
 from evi_harness.report.expectation import COMPARED, UNCHANGED, Proposal, expectation_lines
 from evi_harness.report.plain import printable
 from evi_harness.report.replay import ReplayReport, as_json, as_text, verdict_text
+from evi_harness.sdk.microphone import AUTO, OFF, require_microphone
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import NOTHING, Event, Received, Sent
 from evi_harness.session.session import Session
@@ -184,6 +186,7 @@ def replay_session(
     max_gap: Union[str, float, None] = None,
     first: Union[str, float, None] = None,
     last: Union[str, float, None] = None,
+    microphone: str = AUTO,
     child: bool = False,
     allow_incomplete: bool = False,
     defer: bool = False,
@@ -223,6 +226,9 @@ def replay_session(
         max_gap: What spans in which nobody speaks and nothing is received are shortened to, in seconds or as ``250ms``; None to leave all.
         first: Where to begin: a time in seconds or as ``1m3s``, an event as ``#123``, a turn as ``t3``; None for the beginning.
         last: Where to end, likewise; it belongs to the part.
+        microphone: Who speaks for the user besides the app. ``auto``: the SDK's microphone, or the recorded audio where that cannot, until
+            the app sends audio of its own; where somebody else had spoken by then, a handler in virtual time is run again without.
+            ``sdk``: these, whatever the app sends. ``off``: nobody.
         child: Run the handler in a child process: then even what ends the process without Python is a finding, ``crashed``. What the
             handler changes in itself or in the process is then not seen by who calls this.
         allow_incomplete: Take a recording that is incomplete or damaged as it is; else the replay of one fails.
@@ -235,7 +241,8 @@ def replay_session(
 
     Raises:
         UsageError: There is no such clock; two runs in real time are to be compared; an event loop runs on this thread; a path in
-            ``ignore`` is none; a session in memory is to be updated; there is no such finding, severity, host or wall clock.
+            ``ignore`` is none; a session in memory is to be updated; there is no such finding, severity, host, wall clock or microphone;
+            the null test's microphone is to be off.
         SessionUnreadable: The session cannot be read, or holds no event.
         IncompleteRecording: The session is incomplete or damaged, that is not allowed, and what is missing keeps it from being replayed.
         HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
@@ -265,6 +272,7 @@ def replay_session(
         "max_gap": max_gap,
         "first": first,
         "last": last,
+        "microphone": microphone,
         "child": child,
         "allow_incomplete": allow_incomplete,
     }
@@ -274,6 +282,7 @@ def replay_session(
     outside = OutsideOptions(allow_hosts, wall_clock, seed)
     outside.check()
     severities_of(severities)
+    _require_microphone(microphone, handler)
     axis = Axis.of(speed, max_gap, first, last)
     judging = Judging(Rules.of(ignore, strict), _nanoseconds(max_late_ms, "a message may be late"), severities, update)
     expected = _loaded(session, axis, update, allow_incomplete)
@@ -290,13 +299,14 @@ def replay_session(
         blocked_ns=_nanoseconds(blocked_ms, "a step may take"),
         dialect=Comparing(judging.rules),
         outside=outside,
+        microphone=microphone,
     )
     whole, upgraded = _upgraded(expected.played, sdk) if upgrade else (expected.played, ())
     # To the verdict and not only for the run: else the first full collection is of the whole process, and due right behind the run.
     with earlier_objects_set_aside(), refused_for_what_is_missing(expected.recorded, allow_incomplete=allow_incomplete):
         recording = axis.recording(whole)
         began_s = time.perf_counter()
-        run = run_once(recording, handler, options)
+        run, options = run_alone(run_once, recording, handler, options)
         real_s = time.perf_counter() - began_s
         difference = _second(recording, handler, options, run, run_once, Discreet(redactor)) if twice else None
         replayed = Replayed(
@@ -342,6 +352,12 @@ def _arguments(handler: Any, arguments: Optional[Mapping[str, Any]]) -> Mapping[
     if arguments and (handler is None or (isinstance(handler, str) and handler == RECORDED)):
         raise UsageError(f"there is no handler to give {', '.join(arguments)} to", hint="Name yours with --handler.")
     return arguments or {}
+
+
+def _require_microphone(microphone: str, handler: Any) -> None:
+    require_microphone(microphone)
+    if microphone == OFF and isinstance(handler, str) and handler == RECORDED:
+        raise UsageError("the null test sends what was recorded, so its microphone cannot be off", hint="Name a handler, or none.")
 
 
 def _on(clock: str, twice: bool) -> Callable[[Recording, Any, RunOptions], Run]:

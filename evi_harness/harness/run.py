@@ -40,6 +40,7 @@ from evi_harness.replay.recording import Recording
 from evi_harness.replay.user import RecordedUser
 from evi_harness.sdk.app import App
 from evi_harness.sdk.handing_on import HEADERLESS, is_players
+from evi_harness.sdk.microphone import AUTO, OFF, Voice
 from evi_harness.sdk.recorded import run_recorded
 from evi_harness.session.events import Event, Handshake
 from evi_harness.session.protocols import Service
@@ -83,6 +84,8 @@ class RunOptions:
         dialect: How sent messages are compared, so that the player pairs them as the verdict does.
         outside: What the app meets besides the service.
         watch: Called with each event once it stands in the journal of the app's process.
+        microphone: Who speaks for the user besides the app: one of ``MICROPHONES``.
+        is_again: Whether the microphone is off since the app has sent audio of its own in a run before this.
         give_up: Ends the process of the app, once what there is to tell is noted, where it cannot be interrupted; None where that
             process is not only the app's.
     """
@@ -97,6 +100,8 @@ class RunOptions:
     dialect: Evi = EVI
     outside: OutsideOptions = field(default_factory=OutsideOptions)
     watch: Callable[[Event], object] = id
+    microphone: str = AUTO
+    is_again: bool = False
     give_up: Optional[Callable[[], object]] = None
 
 
@@ -135,6 +140,7 @@ class Stage:
         exits: Knows whether the app has ended the run.
         opened: Called with the connection of the websockets library as soon as it is open.
         plays: Called with the streams of the speaker, to which each is added when it begins, before the handler is built.
+        end: Ends the run, to be run again; None where that cannot be.
     """
 
     url: str
@@ -145,6 +151,7 @@ class Stage:
     exits: AppExits
     opened: Callable[[Any], object] = id
     plays: Callable[[Sequence[Playback]], object] = id
+    end: Optional[Callable[[], object]] = None
 
 
 def run_guarded(
@@ -225,7 +232,10 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
         with LeftBehind(journal, EVI, redact) as left_behind:
             callbacks = callbacks_for(handler, name_of(handler), write=options.write, redact=redact, arguments=options.arguments)
             require_revision(handler)
-            user, microphone = sent_by(recording.session, audio, callbacks, sound, journal, built_in=handler is None)
+            voice = Voice(is_off=options.microphone == OFF)
+            speaking = sent_by(recording.session, audio, callbacks, sound, journal, voice, built_in=handler is None)
+            if voice.is_off:
+                speaking.note_off(journal, is_again=options.is_again)
 
             def opened(websocket: Any) -> None:
                 stage.opened(websocket)
@@ -234,13 +244,14 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
             app = App(
                 base_url=stage.url,
                 callbacks=callbacks,
-                user=stage.closing(user),
+                user=stage.closing(speaking.service),
                 journal=journal,
                 clock=stage.clock,
                 options=chat_options(recording.session.handshake),
                 redact=redact,
                 opened=opened,
-                microphone=microphone,
+                microphone=speaking.microphone,
+                own_audio=speaking.own_audio(sound, journal, stage.end) if options.microphone == AUTO else None,
                 heard_ns=lambda: sound.speaker.heard_ns,
                 ending=stage.exits.ending,
             )

@@ -70,6 +70,7 @@ class Defaults:
         clock: ``virtual`` or ``real``.
         update: Accept what is sent as what is expected from now on.
         allow_hosts: What an app may reach on the network besides the service.
+        microphone: Who speaks for the user: ``auto``, ``sdk`` or ``off``.
         child: Run handlers in a child process.
         allow_incomplete: Take a session that is incomplete or damaged as it is.
     """
@@ -77,6 +78,7 @@ class Defaults:
     clock: str = "virtual"
     update: bool = False
     allow_hosts: Tuple[str, ...] = ()
+    microphone: str = "auto"
     child: bool = False
     allow_incomplete: bool = False
 

@@ -3,16 +3,18 @@
 The SDK's own microphone sends it where it can stand for the recorded app's: for the built-in handler, and for each that has a connection or
 something to be played. Else the recorded frames are sent as they were: for a function of messages; for audio that no microphone delivers;
 and where the recorded app told the service of its audio in another way than the SDK's microphone does. A handler that opens the microphone
-itself gets the user's track, and nobody else sends.
+itself gets the user's track, and nobody else sends. One that sends audio of its own is the only one that sends, from that time on, or in a
+run of its own where somebody else has spoken already.
 
-Rules of living here: what is decided is read off the recording; only whether the handler has opened the microphone is asked while it runs.
+Rules of living here: what is decided is read off the recording; only whether the handler has opened the microphone, and whether it sends
+audio of its own, is asked while it runs.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Callable, FrozenSet, Iterator, Mapping, Optional, Sequence
 
 from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.software import software_sounddevice
@@ -27,14 +29,15 @@ from evi_harness.replay.recording import AS_RECORDED, Recording, Speed
 from evi_harness.replay.talking_over import talked_over
 from evi_harness.replay.user import RecordedUser
 from evi_harness.sdk.handlers import Callbacks
-from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, microphone_settings, microphone_trouble
+from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, Voice, microphone_settings, microphone_trouble
+from evi_harness.sdk.own_audio import RECORDED_AUDIO, SDKS_MICROPHONE, OwnAudio, Silenced
 from evi_harness.sdk.playback_queue import virtual_playback_queue
 from evi_harness.sdk.sound import software_sound
-from evi_harness.session.events import Event
+from evi_harness.session.events import Event, Note
 from evi_harness.session.protocols import SENT, Action, AudioSource, Service
 from evi_harness.session.session import Session
 
-__all__ = ["Sound", "UserAudio", "replay_sound", "sent_by", "user_audio"]
+__all__ = ["Sound", "Speaking", "UserAudio", "is_to_be_run_again", "replay_sound", "sent_by", "user_audio"]
 
 # What ran ahead of the clock by so much was not heard by a microphone as it was sent; a position may be late by as much.
 AHEAD_NS = 2_000_000_000
@@ -153,9 +156,72 @@ def replay_sound(audio: UserAudio, journal: Journal, loop: Optional[VirtualLoop]
                 yield Sound(microphone, speaker)
 
 
+@dataclass(frozen=True)
+class Speaking:
+    """What speaks for the user in one run, besides the handler.
+
+    Attributes:
+        service: What sends the recorded messages, and the audio where no microphone does.
+        microphone: The microphone that is to be opened, None where there is none.
+        voice: Whether the audio of these is off, and whether it has been heard.
+        silenced: What is told when the handler sends its own audio; None where it cannot send, or nobody spoke.
+    """
+
+    service: Service
+    microphone: Optional[Microphone]
+    voice: Voice
+    silenced: Optional[Silenced] = None
+
+    def own_audio(self, sound: Sound, journal: Journal, end: Optional[Callable[[], object]]) -> Optional[OwnAudio]:
+        """What looks for audio of the handler's own, and silences all else; None where there is nothing to be silenced.
+
+        Args:
+            sound: The devices.
+            journal: Where it is noted.
+            end: Ends the run where somebody else has spoken already, so that it can be run again; None where they are only silenced.
+        """
+        silenced, voice = self.silenced, self.voice
+        if silenced is None or voice.is_off:
+            return None
+
+        def found() -> None:
+            if sound.microphone.is_open and not voice.has_begun:
+                # The handler listens by itself, and nobody else will speak.
+                return
+            voice.is_off = True
+            if not voice.has_begun:
+                _note_off(journal, silenced.unheard)
+            elif end is None:
+                _note_off(journal, silenced.cut(journal.now_ns / 1e9))
+            else:
+                _note_off(journal, silenced.again, ended=True)
+                end()
+
+        return OwnAudio(voice, found)
+
+    def note_off(self, journal: Journal, *, is_again: bool) -> None:
+        """Note why the voice is off from the start.
+
+        Args:
+            journal: Where to.
+            is_again: Whether it spoke in a run before, and the app did too; else it was asked for.
+        """
+        _note_off(journal, self.silenced.again if is_again and self.silenced is not None else "the microphone was off, as asked")
+
+
+def _note_off(journal: Journal, what: str, *, ended: bool = False) -> None:
+    """Note that nothing is sent for the user but by the app, and whether the run ends for that, to be run again."""
+    journal.note("microphone_off", what=what, ended=ended)
+
+
+def is_to_be_run_again(events: Sequence[Event]) -> bool:
+    """Whether a run has ended because its app sends audio of its own and somebody else had spoken already."""
+    return any(isinstance(event, Note) and event.name == "microphone_off" and event.data["ended"] for event in events)
+
+
 def sent_by(
-    recorded: Session, audio: UserAudio, callbacks: Callbacks, sound: Sound, journal: Journal, *, built_in: bool
-) -> Tuple[Service, Optional[Microphone]]:
+    recorded: Session, audio: UserAudio, callbacks: Callbacks, sound: Sound, journal: Journal, voice: Voice, *, built_in: bool
+) -> Speaking:
     """Decide who sends what the recorded app sent.
 
     Args:
@@ -164,33 +230,47 @@ def sent_by(
         callbacks: The handler.
         sound: The devices.
         journal: Where it is noted when an object's audio is sent as it was recorded.
+        voice: Whether all that speaks for the user is off from the start.
         built_in: Whether there is nobody but the recording to send what the app sent.
 
     Returns:
-        What speaks on the client's side besides the handler, and the microphone that is to be opened, if there is one.
+        What speaks on the client's side besides the handler.
     """
 
-    def frames() -> RecordedUser:
-        return RecordedUser(recorded, EVI, only_microphone=not built_in, closes=False)
+    def frames() -> Service:
+        if voice.is_off and not built_in:
+            return _Nobody()
+        left_out = _audio_of(recorded) if voice.is_off else frozenset()
+        return RecordedUser(recorded, EVI, only_microphone=not built_in, closes=False, left_out=left_out)
 
     if (callbacks.only_hears and not built_in) or audio.begins_ns is None:
-        return frames(), None
+        return Speaking(frames(), None, voice)
     why_not = audio.why_not or microphone_trouble()
     if why_not is None:
         if recorded.header.user_interrupt not in _ALLOWED:
             journal.note("unseen", kind="user_interrupt", what=_GUESSED[audio.allow_user_interrupt])
-        microphone = Microphone(audio.begins_ns, lambda: sound.microphone.is_open, audio.allow_user_interrupt)
-        rest = RecordedUser(recorded, EVI, only_microphone=False, closes=False, left_out=audio.seqs) if built_in else _Nobody()
-        return rest, microphone
+        microphone = Microphone(audio.begins_ns, lambda: sound.microphone.is_open, voice, audio.allow_user_interrupt)
+        if not built_in:
+            return Speaking(_Nobody(), microphone, voice, SDKS_MICROPHONE)
+        spoken = RecordedUser(recorded, EVI, only_microphone=False, closes=False, left_out=audio.seqs)
+        return Speaking(frames() if voice.is_off else spoken, microphone, voice)
 
     def tell() -> None:
         what = f"the recorded audio was sent as it was, and not by the SDK's microphone: {why_not}"
         journal.note("sent_as_recorded", what=what)
 
     if built_in:
-        tell()
-        return frames(), None
-    return _Unopened(frames(), max(audio.begins_ns, HANDLERS_TURN_NS), lambda: sound.microphone.is_open, tell), None
+        if not voice.is_off:
+            tell()
+        return Speaking(frames(), None, voice)
+    unopened = _Unopened(frames(), max(audio.begins_ns, HANDLERS_TURN_NS), lambda: sound.microphone.is_open, voice, tell)
+    return Speaking(unopened, None, voice, RECORDED_AUDIO)
+
+
+def _audio_of(recorded: Session) -> FrozenSet[int]:
+    """The recorded events that hold the user's audio, by seq."""
+    places = EVI.audio_places(recorded.handshake)
+    return frozenset(event.seq for event in recorded.sent if places.is_audio(SENT, event.frame))
 
 
 class _Nobody:
@@ -215,15 +295,17 @@ class _Unopened:
         user: What speaks.
         decided_ns: When that is decided, in session time.
         is_open: Whether the handler has opened it.
-        tell: Called when it has not.
+        voice: Whether it is off, which it may become at any time.
+        tell: Called when it begins to speak.
     """
 
-    def __init__(self, user: Service, decided_ns: int, is_open: Callable[[], bool], tell: Callable[[], object]) -> None:
+    def __init__(self, user: Service, decided_ns: int, is_open: Callable[[], bool], voice: Voice, tell: Callable[[], object]) -> None:
         self._user = user
         self._decided_ns = decided_ns
         self._is_open = is_open
+        self._voice = voice
         self._tell = tell
-        self._speaks: Optional[bool] = None
+        self._is_decided = False
 
     def take(self, event: Event, at_ns: int) -> None:
         """Take an event; see ``Service.take``."""
@@ -231,14 +313,19 @@ class _Unopened:
 
     def due(self, at_ns: int) -> Sequence[Action]:
         """What to send now; see ``Service.due``."""
-        if self._speaks is None and at_ns >= self._decided_ns:
-            self._speaks = not self._is_open()
-            if self._speaks:
+        if not self._is_decided and at_ns >= self._decided_ns:
+            self._is_decided = True
+            self._voice.has_begun = not self._voice.is_off and not self._is_open()
+            if self._voice.has_begun:
                 self._tell()
         return self._user.due(at_ns) if self._speaks else ()
 
     def next_at_ns(self) -> Optional[int]:
         """When something is due next; see ``Service.next_at_ns``."""
-        if self._speaks is None:
+        if not self._is_decided:
             return self._decided_ns
         return self._user.next_at_ns() if self._speaks else None
+
+    @property
+    def _speaks(self) -> bool:
+        return self._voice.has_begun and not self._voice.is_off

@@ -69,6 +69,7 @@ class _VirtualRun:
         self._app: Optional[App] = None
         self._sampler: Optional[StepSampler] = None
         self._playbacks: Optional[Sequence[Playback]] = None
+        self._is_to_end = False
         self._outside = Outside(recording.session, options.outside, blocked_ns=options.blocked_ns, redact=options.redact)
         self._exits = AppExits(Ending(options.redact))
 
@@ -124,10 +125,11 @@ class _VirtualRun:
                     carrier.url,
                     loop,
                     journal,
-                    closing=lambda user: Leaving(user, player),
+                    closing=lambda user: Leaving(user, player, must_close=lambda: self._is_to_end),
                     run=lambda app: self._run_app(app, loop, journal),
                     exits=self._exits,
                     plays=self._plays,
+                    end=self._end,
                 )
                 await run_handler(self._recording, self._handler, self._options, stage)
             if journal.opened_at_ns is not None:
@@ -146,6 +148,10 @@ class _VirtualRun:
         await run_app(app)
         computing.finish()
 
+    def _end(self) -> None:
+        self._is_to_end = True
+        self._wake()
+
     def _plays(self, playbacks: Sequence[Playback]) -> None:
         self._playbacks = playbacks
 
@@ -156,7 +162,11 @@ class _VirtualRun:
         return now_ns + (0 if self._journal is None else len(self._journal.events))
 
     def _player_moved(self, player: Player) -> None:
-        if player.app_closes_at_ns is not None and self._app is not None and self._app.pump is not None:
+        if player.app_closes_at_ns is not None:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._app is not None and self._app.pump is not None:
             self._app.pump.wake()
 
     def _handling(self) -> Optional[int]:

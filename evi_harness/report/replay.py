@@ -217,6 +217,7 @@ _REMARKS: Mapping[str, str] = {
     "audio_patience": "the user's audio had not got to {position_ms} in time; at {waited_until_ms} that counted as reached",
     "closed_by_grace": "the app did not close the connection; the service closed it",
     "sent_as_recorded": "{what}",
+    "microphone_off": "{what}",
     "playback_stall": "{what}",
     "player_tail": "{what}",
     "player_changes": "{what}",

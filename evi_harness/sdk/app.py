@@ -32,7 +32,8 @@ from evi_harness.live.tap_connection import is_closed
 from evi_harness.sdk.connection import open_chat, websocket_of
 from evi_harness.sdk.handing_on import HandingOn
 from evi_harness.sdk.handlers import Callbacks, call
-from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, run_microphone
+from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, run_microphone, run_playback
+from evi_harness.sdk.own_audio import OwnAudio
 from evi_harness.sdk.parsing import problems
 from evi_harness.sdk.taking import Taking, leaves
 from evi_harness.sdk.version import installed_version
@@ -61,6 +62,7 @@ class App:
         opened: Called with the connection of the websockets library once it is open, before anything else: for a journal that the
             service's side does not write.
         microphone: What this side opens for a handler that does not open it itself, None where there is nothing to open.
+        own_audio: Looks whether the handler sends audio of its own, None where nothing hangs on it.
         heard_ns: How much audio the speaker has played so far, None where no speaker is there to be asked.
         ending: Whether the app has ended the run itself; from then on nothing of it is called.
         pump: Acts out ``user``; there once the connection is open.
@@ -78,6 +80,7 @@ class App:
     redact: Callable[[str], str] = str
     opened: Callable[[Any], object] = id
     microphone: Optional[Microphone] = None
+    own_audio: Optional[OwnAudio] = None
     heard_ns: Optional[Callable[[], int]] = None
     ending: Ending = field(default_factory=Ending)
     pump: Optional[ClientPump] = None
@@ -100,6 +103,8 @@ async def run_app(app: App) -> None:
         async with open_chat(app.base_url, api_key="replay", options=app.options) as socket:
             websocket = websocket_of(socket)
             app.opened(websocket)
+            if app.own_audio is not None:
+                app.own_audio.watch(websocket)
             handing_on.begin()
             run = _Run(app, websocket, handing_on)
             await _converse(app, run, socket, websocket)
@@ -111,6 +116,8 @@ async def run_app(app: App) -> None:
         await run.observed(None, app.callbacks.on_close)
     finally:
         app.handed = handing_on.finish()
+        if app.own_audio is not None:
+            app.own_audio.restore()
         if run is not None:
             run.waits.finish()
             run.cpu.finish()
@@ -295,7 +302,8 @@ class _Run:
         if microphone.is_open():
             return
         try:
-            await run_microphone(socket, app.callbacks.byte_strs, microphone.allow_user_interrupt)
+            if not await self._sound(socket, microphone):
+                return
             ended: Mapping[str, Any] = {"what": "the SDK's microphone and playback ended while the connection was open"}
         except StuckError:
             raise
@@ -305,6 +313,18 @@ class _Run:
             ended = told(error, "the SDK's microphone or playback", app.redact)
         app.journal.note("raised", ended=True, **ended)
         await self._websocket.close()
+
+    async def _sound(self, socket: Any, microphone: Microphone) -> bool:
+        """Run the SDK's microphone and playback, or playback alone where the microphone is off; False where there is nothing to run."""
+        byte_strs = self._app.callbacks.byte_strs
+        if not microphone.voice.is_off:
+            microphone.voice.has_begun = True
+            await run_microphone(socket, byte_strs, microphone.allow_user_interrupt)
+        elif byte_strs is not None:
+            await run_playback(socket, byte_strs)
+        else:
+            return False
+        return True
 
     async def observed(self, event: Optional[Event], callback: Any, *args: Any) -> None:
         """Call a callback of the handler's and note when it ran and what it raised."""

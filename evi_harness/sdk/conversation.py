@@ -21,6 +21,8 @@ from evi_harness.sdk.callbacks import connect_with_callbacks, connected
 from evi_harness.sdk.connection import client_for, websocket_of
 from evi_harness.sdk.handlers import call, callbacks_of
 from evi_harness.sdk.interface import WebSocketInterface
+from evi_harness.sdk.microphone import AUTO, OFF, Voice, run_playback
+from evi_harness.sdk.own_audio import SDKS_MICROPHONE, OwnAudio
 from evi_harness.sdk.own_reading import OwnReading
 from evi_harness.sdk.reaching import unreachable
 from evi_harness.sdk.replies import Replies
@@ -61,6 +63,8 @@ class Conversation:
         arguments: What the handler's class or function takes besides, by name.
         device: The index of the microphone, None for the default one.
         allow_user_interrupt: Whether the microphone is sent while the assistant plays.
+        microphone: ``auto`` to switch the microphone off when the handler sends its own audio, ``sdk`` to leave it on, ``off`` to play what
+            is said and listen to nobody.
         on_connected: Called with the SDK's connection before anything else is done with it.
         write: Takes the lines that the built-in handler prints.
         redact: Takes secrets out of what errors quote.
@@ -72,6 +76,7 @@ class Conversation:
         leaves: How the app left when all was over, likewise; no fault.
         is_open: Whether the connection has been open.
         connect_ns: The machine's monotonic clock when connecting began, 0 before that.
+        silenced: What became of the microphone when the handler sent its own audio, as a sentence; None where it did not.
 
     Raises:
         NotAHandler, HandlerError: The handler is none, or cannot be built.
@@ -88,6 +93,7 @@ class Conversation:
         arguments: Mapping[str, Any] = _NOTHING,
         device: Optional[int] = None,
         allow_user_interrupt: bool = False,
+        microphone: str = AUTO,
         on_connected: Callable[[Any], object] = lambda _: None,
         write: Callable[[str], object] = print,
         redact: Callable[[str], str] = str,
@@ -99,6 +105,7 @@ class Conversation:
         self._ending = Ending(redact) if ending is None else ending
         self.is_open = False
         self.connect_ns = 0
+        self.silenced: Optional[str] = None
         self._base_url = base_url
         self._api_key = api_key
         self._options = options
@@ -109,6 +116,9 @@ class Conversation:
         self._plays_itself = own is None
         self._byte_strs = self._built_in.byte_strs if own is None else own
         self._microphone = {"device": device, "allow_user_interrupt": allow_user_interrupt}
+        self._voice = Voice(is_off=microphone == OFF)
+        self._own_audio = OwnAudio(self._voice, self._silence) if microphone == AUTO and handler is not None else None
+        self._opened_s = 0.0
         self._on_connected = on_connected
         self._redact = redact
         self._websocket: Any = None
@@ -125,9 +135,9 @@ class Conversation:
         return self._callbacks.main is not None
 
     @property
-    def speaks_itself(self) -> bool:
-        """Whether such a handler opened the microphone itself, or sent audio of its own: then nobody else speaks."""
-        return self._reading is not None and self._reading.speaks.is_set()
+    def opens_microphone(self) -> bool:
+        """Whether such a handler opened the microphone itself: then nobody opens it for it."""
+        return self._reading is not None and self._reading.opens.is_set()
 
     async def run(self) -> None:
         """Converse until ``end`` is called or the connection is closed by the service or lost.
@@ -190,9 +200,25 @@ class Conversation:
         self.is_open = True
         self._websocket = websocket_of(socket)
         self._on_connected(socket)
-        await self._first(self._callbacks.on_open)
-        await self._first(self._callbacks.set_socket, socket)
-        self._is_ready.set()
+        self._opened_s = asyncio.get_running_loop().time()
+        if self._own_audio is not None:
+            self._own_audio.watch(self._websocket)
+        try:
+            await self._first(self._callbacks.on_open)
+            await self._first(self._callbacks.set_socket, socket)
+            self._is_ready.set()
+            await self._talk(socket)
+        finally:
+            if self._own_audio is not None:
+                self._own_audio.restore()
+
+    def _silence(self) -> None:
+        """Have the microphone off from now on: the handler is about to send its own audio."""
+        at_s = asyncio.get_running_loop().time() - self._opened_s
+        self.silenced = SDKS_MICROPHONE.cut(at_s) if self._voice.has_begun else SDKS_MICROPHONE.unheard
+        self._voice.is_off = True
+
+    async def _talk(self, socket: Any) -> None:
         try:
             await (self._until_returned(socket) if self.reads_itself else self._until_over(socket))
         finally:
@@ -265,21 +291,21 @@ class Conversation:
 
     async def _sound_unless_own(self, socket: Any, reading: OwnReading) -> None:
         """Run the SDK's microphone and playback for a handler that leaves that to others, as in a replay."""
-        speaks, goes_on = asyncio.ensure_future(reading.speaks.wait()), asyncio.ensure_future(reading.goes_on.wait())
+        opens, goes_on = asyncio.ensure_future(reading.opens.wait()), asyncio.ensure_future(reading.goes_on.wait())
         sound: Optional[asyncio.Future[None]] = None
         try:
-            await asyncio.wait({speaks, goes_on}, timeout=TURN_S, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({speaks}, timeout=TASKS_TURN_S)
-            if not speaks.done():
+            await asyncio.wait({opens, goes_on}, timeout=TURN_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({opens}, timeout=TASKS_TURN_S)
+            if not opens.done():
                 sound = asyncio.ensure_future(self._sound(socket))
-                # One that begins to speak later is left alone from then on.
-                await asyncio.wait({sound, speaks}, return_when=asyncio.FIRST_COMPLETED)
+                # One that opens it later is left alone from then on.
+                await asyncio.wait({sound, opens}, return_when=asyncio.FIRST_COMPLETED)
             if sound is not None and sound.done():
                 await sound
                 return
-            await speaks
+            await opens
         finally:
-            tasks: List[asyncio.Future[Any]] = [speaks, goes_on, *([] if sound is None else [sound])]
+            tasks: List[asyncio.Future[Any]] = [opens, goes_on, *([] if sound is None else [sound])]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -288,7 +314,7 @@ class Conversation:
     async def _heard(self, message: Any) -> None:
         """A handler that reads the connection itself is about to get a message."""
         self.replies.take(message, asyncio.get_running_loop().time())
-        if self._plays_itself and not self.speaks_itself and message.type == "audio_output":
+        if self._plays_itself and not self.opens_microphone and message.type == "audio_output":
             await self._built_in.on_message(message)
 
     async def _sound(self, socket: Any) -> None:
@@ -297,7 +323,11 @@ class Conversation:
         try:
             from hume import MicrophoneInterface
 
-            await MicrophoneInterface.start(socket, byte_stream=self._byte_strs, **self._microphone)  # type: ignore[arg-type]
+            if self._voice.is_off:
+                await run_playback(socket, self._byte_strs)
+            else:
+                self._voice.has_begun = True
+                await MicrophoneInterface.start(socket, byte_stream=self._byte_strs, **self._microphone)  # type: ignore[arg-type]
         except ConnectionClosed:
             # The microphone's sender is told so; that is how a conversation ends. What had been received is still to be taken.
             await self._websocket.wait_closed()

@@ -1,7 +1,7 @@
 """The SDK's own microphone and playback, run as Hume's quickstart runs them, for a handler that leaves this to its ``main``.
 
 Rules of living here: the SDK reads the microphone, says in which format it comes, sends, and plays; nothing of it is replaced but its word
-to the terminal. Nothing of it is left running behind.
+to the terminal, and its microphone where that is to be off. Nothing of it is left running behind.
 """
 
 from __future__ import annotations
@@ -13,16 +13,47 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional
 
+from evi_harness.errors import UsageError
 from evi_harness.sdk.version import import_sdk
 from evi_harness.session.wav import Pcm
 
-__all__ = ["HANDLERS_TURN_NS", "Microphone", "microphone_settings", "microphone_trouble", "run_microphone"]
+__all__ = [
+    "AUDIO_FOLDER",
+    "AUTO",
+    "HANDLERS_TURN_NS",
+    "MICROPHONES",
+    "OFF",
+    "SDK",
+    "Microphone",
+    "microphone_settings",
+    "microphone_trouble",
+    "require_microphone",
+    "run_microphone",
+    "run_playback",
+]
+
+# Who speaks for the user: the SDK's microphone until the app sends audio of its own; it, whatever the app sends; the app alone.
+AUTO, SDK, OFF = "auto", "sdk", "off"
+MICROPHONES = (AUTO, SDK, OFF)
 
 # How long a handler that opens the microphone itself has for it at least, once on_open and set_socket have returned.
 HANDLERS_TURN_NS = 3_000_000
 
 _AUDIO = "hume.empathic_voice.chat.audio"
-_AUDIO_FOLDER = str(Path(*_AUDIO.split(".")))
+AUDIO_FOLDER = str(Path(*_AUDIO.split(".")))
+
+
+@dataclass
+class Voice:
+    """Who speaks for the user besides the app: the SDK's microphone, or the recorded audio.
+
+    Attributes:
+        is_off: Whether it is to be silent, from the start or from now on.
+        has_begun: Whether it has spoken, or is about to.
+    """
+
+    is_off: bool = False
+    has_begun: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,12 +63,24 @@ class Microphone:
     Attributes:
         begins_ns: When it is opened, in session time.
         is_open: Whether somebody listens to it: a handler may have opened it itself.
+        voice: Whether it is off, so that what is in ``byte_strs`` is played and nothing is sent; and whether it has been opened.
         allow_user_interrupt: Whether it is sent while the assistant plays; None for the SDK's default.
     """
 
     begins_ns: int
     is_open: Callable[[], bool]
+    voice: Voice
     allow_user_interrupt: Optional[bool] = None
+
+
+def require_microphone(name: str) -> None:
+    """Refuse what is none of ``MICROPHONES``.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if name not in MICROPHONES:
+        raise UsageError(f"there is no microphone {name!r}", hint=f"There are: {', '.join(MICROPHONES)}.")
 
 
 def microphone_settings(pcm: Pcm) -> Dict[str, Any]:
@@ -86,6 +129,38 @@ async def run_microphone(socket: Any, byte_strs: Any, allow_user_interrupt: Opti
             await _end_what_is_left()
 
 
+async def run_playback(socket: Any, byte_strs: Any) -> None:
+    """Play what is in ``byte_strs`` as the SDK's ``MicrophoneInterface`` does, and send nothing, until it is cancelled.
+
+    Args:
+        socket: The SDK's connection.
+        byte_strs: What is played, as for ``run_microphone``.
+
+    Raises:
+        Exception: Whatever playback raises.
+    """
+    from hume.empathic_voice.chat.audio.chat_client import ChatClient
+
+    try:
+        await ChatClient.new(sender=_NoSender(), byte_strs=byte_strs).run(socket=socket)
+    finally:
+        await _end_what_is_left()
+
+
+class _NoSender:
+    """The SDK's ``Sender`` of an app that has no microphone."""
+
+    async def on_audio_begin(self) -> None:
+        """Nothing is held back while something is played."""
+
+    async def on_audio_end(self) -> None:
+        """As above."""
+
+    async def send(self, *, socket: Any) -> None:  # noqa: ARG002 - the signature is Sender's
+        """Send nothing, for as long as it is waited for."""
+        await asyncio.get_running_loop().create_future()
+
+
 async def _end_what_is_left() -> None:
     """End the SDK's tasks that outlive the interface: playback goes on when the sender has failed, and the sender when playback has.
 
@@ -100,7 +175,8 @@ async def _end_what_is_left() -> None:
 
 def _is_sdks(task: Any) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
-    return _AUDIO_FOLDER in getattr(code, "co_filename", "")
+    # The sender of playback alone runs in a task that the SDK makes.
+    return code is _NoSender.send.__code__ or AUDIO_FOLDER in getattr(code, "co_filename", "")
 
 
 @contextmanager

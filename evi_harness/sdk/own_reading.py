@@ -1,7 +1,6 @@
-"""A handler that takes the connection, in a live conversation: what it takes of it, and whether it speaks for the user itself.
+"""A handler that takes the connection, in a live conversation: what it takes of it, and whether it opens the microphone itself.
 
-It does so where it opens the SDK's microphone, or sends audio that it has from elsewhere, as a bridge does. Both are seen where they cross:
-at the SDK's interface, and at the connection below the SDK.
+Both are seen where they cross: at the connection below the SDK, and at the SDK's interface. Audio of its own is ``own_audio``'s.
 
 Rules of living here: nothing that the handler does goes otherwise because it is watched; what is replaced is put back.
 """
@@ -14,16 +13,12 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, Awaitable, Callable
 
-from evi_harness.evi.reading import read
 from evi_harness.live.behalf import behalf
 from evi_harness.live.hooks import Hooks
-from evi_harness.session.events import TEXT, Frame
-from evi_harness.session.protocols import SENT
 
 __all__ = ["OwnReading"]
 
 _CHAT_CLIENT = "hume.empathic_voice.chat.audio.chat_client"
-_AUDIO = "audio_input"
 
 
 class OwnReading:
@@ -34,19 +29,18 @@ class OwnReading:
         heard: Called with each message that the handler takes, before it gets it: its ``type``, and the rest of it as attributes.
 
     Attributes:
-        speaks: Set once the handler speaks for the user itself.
+        opens: Set once the handler opens the SDK's microphone itself.
         goes_on: Set once it asks for its second message: what it does at the first, it has done.
     """
 
     def __init__(self, websocket: Any, heard: Callable[[Any], Awaitable[object]]) -> None:
-        self.speaks = asyncio.Event()
+        self.opens = asyncio.Event()
         self.goes_on = asyncio.Event()
         self._heard = heard
         self._n_asked = 0
         self._hooks = Hooks()
         # Iterating over it calls its ``recv``, in all versions of the library.
         self._hooks.set(websocket, "recv", self._receiving(websocket.recv))
-        self._hooks.set(websocket, "send", self._sending(websocket.send))
         try:
             chat_client = import_module(_CHAT_CLIENT).ChatClient
         except (ImportError, OSError):
@@ -71,18 +65,10 @@ class OwnReading:
 
         return recv
 
-    def _sending(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        async def send(message: Any, *args: Any, **kwargs: Any) -> Any:
-            if behalf() is not None and not self.speaks.is_set() and _is_audio(message):
-                self.speaks.set()
-            return await real(message, *args, **kwargs)
-
-        return send
-
     def _opening(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def new(*args: Any, **kwargs: Any) -> Any:
             if behalf() is not None:
-                self.speaks.set()
+                self.opens.set()
             return real(*args, **kwargs)
 
         return new
@@ -94,9 +80,3 @@ def _parsed(payload: Any) -> Any:
     except (ValueError, RecursionError):
         return None
     return SimpleNamespace(**{"type": "", **found}) if isinstance(found, dict) else None
-
-
-def _is_audio(message: Any) -> bool:
-    if not isinstance(message, str):
-        return isinstance(message, (bytes, bytearray, memoryview))
-    return _AUDIO in message and read(SENT, Frame(TEXT, message.encode("utf-8", "surrogatepass"))).type == _AUDIO

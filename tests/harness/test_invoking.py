@@ -84,6 +84,7 @@ UNUSUAL = {
     "max_gap": "250ms",
     "first": "t2",
     "last": "#12",
+    "microphone": "off",
     "allow_incomplete": True,
 }
 

@@ -63,3 +63,12 @@ def test_nobody_closes_before_all_has_come():
     leaving.take(has_come[0], 8)
     assert user.taken == [(has_come[0], 8)]
     assert (leaving.next_at_ns(), leaving.due(8)) == (5, [Close()])
+
+
+def test_who_must_close_does_so_at_once():
+    """In order, and what was still to be sent is not."""
+    is_to_end = []
+    leaving = Leaving(User(), Player(None), must_close=lambda: bool(is_to_end))
+    assert leaving.due(4) == []
+    is_to_end.append(True)
+    assert leaving.due(5) == [Close()]

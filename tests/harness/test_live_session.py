@@ -305,6 +305,60 @@ def test_a_handler_of_the_guides_shape(mic, monkeypatch):
     assert speakers[0].playbacks == []
 
 
+OWN = b"\x33\x22" * 160
+
+
+class Bridge(Mine):
+    """Sends its own audio when the connection is there, and when it is spoken to; plays what it gets."""
+
+    async def set_socket(self, socket):
+        self.socket = socket
+        await socket._send({"type": "session_settings", "audio": {"encoding": "linear16", "sample_rate": 16000, "channels": 1}})
+        await socket._send(OWN)
+
+    async def on_message(self, message):
+        if message.type == "audio_output":
+            await self.byte_strs.put(base64.b64decode(message.data))
+            await self.socket._send(OWN)
+
+
+class SpeaksWhenSpokenTo(Bridge):
+    """Sends its own audio only when it is spoken to, which the microphone's is needed for."""
+
+    async def set_socket(self, socket):
+        self.socket = socket
+
+
+@pytest.mark.parametrize(("handler", "is_heard"), [(Bridge, False), (SpeaksWhenSpokenTo, True)])
+def test_a_handler_that_sends_its_own_audio_is_the_only_one_from_then_on(mic, handler, is_heard):
+    """What it sends is recorded, and what it plays is heard; a line says what became of the microphone."""
+    result, _ = recorded(mic, handler=handler, allow_user_interrupt=True)
+    session = load_session(result.folder)
+    frames = [event.frame.payload for event in session.sent if event.frame.opcode == BINARY]
+    assert (result.problem, session.header.complete, check_session(result.folder)) == (None, True, [])
+    assert frames[-1] == OWN
+    assert bool(set(frames) - {OWN}) is is_heard
+    assert OWN not in frames[: -1 if is_heard else -2]
+    assert result.ended == "the handler's audio and the last reply are over"
+    (note,) = [line for line in result.lines() if line.startswith("note: ")]
+    told = "switched off at " if is_heard else "not opened"
+    assert note.startswith(f"note: the app sends its own audio, so the SDK's microphone was {told}")
+    samples, _ = soundfile.read(str(result.folder / "heard.wav"), dtype="int16", always_2d=True)
+    assert wav.split(VOICE).samples in samples[:, 1].tobytes()
+
+
+def test_without_a_microphone(mic):
+    """None need be there, and none is opened; there is a speaker. Whether the app sends while it plays is its own business."""
+    microphone, speaker = SoftwareMicrophone(FileSource(mic)), SoftwareSpeaker()
+    with serving() as url, software_sound(software_sounddevice(microphone, speaker)):
+        result = record_live(LiveOptions(base_url=url, microphone="off", handler=Bridge, duration_s=0.4), lambda _: None)
+    session = load_session(result.folder)
+    assert (result.problem, result.silenced) == (None, None)
+    assert microphone_bytes(session) == OWN * 2
+    assert (microphone.began_at_ns, session.header.user_interrupt) == (None, "unknown")
+    assert speaker.playbacks[0].samples.startswith(VOICE[44:])
+
+
 def test_a_function_sees_all_and_playback_is_built_in(mic, monkeypatch):
     """A function has no stream, so what the assistant says is played for it."""
     speakers, seen = [], []
@@ -398,8 +452,8 @@ def test_a_handler_that_sends_its_own_audio_ends_by_itself(mic):
     result, _ = recorded(mic, handler=main, allow_user_interrupt=True)
     assert (result.problem, result.ended) == (None, "by the app")
     assert microphone_bytes(load_session(result.folder)) == bytes(1600)
-    notes = [line for line in result.lines() if line.startswith("note: ")]
-    assert ["--mic was not played" in notes[0], "--allow-user-interrupt" in notes[1]] == [True, True]
+    assert result.silenced is not None
+    assert f"note: {result.silenced}" in result.lines()
 
 
 def test_what_a_handler_that_reads_the_connection_raises_ends_it(mic):
@@ -542,6 +596,10 @@ def test_nothing_listens(mic):
         ({"base_url": "https://evi.example.com"}, EviHarnessError, "HUME_API_KEY is not set"),
         ({"base_url": "ftp://evi.example.com"}, UsageError, "ftp"),
         ({"device": "0"}, UsageError, "--device"),
+        ({"microphone": "loud"}, UsageError, "there is no microphone 'loud'"),
+        ({"microphone": "off"}, UsageError, "--mic is of a microphone"),
+        ({"microphone": "off", "mic": None, "device": "0"}, UsageError, "--device is of a microphone"),
+        ({"microphone": "off", "mic": None, "allow_user_interrupt": True}, UsageError, "--allow-user-interrupt is of a microphone"),
         ({"handler": "app.py"}, UsageError, "SPEC"),
         ({"handler": "app.py:Handler"}, EviHarnessError, "app.py is not there"),
         ({"handler": 7}, UsageError, "no handler"),
@@ -589,6 +647,15 @@ def test_a_device_by_index_or_name(monkeypatch, wanted, index):
     """None is the default one."""
     monkeypatch.setattr(live_session, "list_devices", lambda: [MICROPHONE, SPEAKER, OTHER])
     assert live_session._microphone(wanted) == index
+
+
+@pytest.mark.parametrize("devices", [[], [MICROPHONE]])
+def test_without_a_microphone_a_speaker_is_needed(monkeypatch, devices):
+    """And the hint leads to a way that needs none, not to an option that cannot go with this one."""
+    monkeypatch.setattr(live_session, "list_devices", lambda: devices)
+    with pytest.raises(EviHarnessError, match="there is no speaker") as raised:
+        record_live(LiveOptions(base_url="http://127.0.0.1:1", microphone="off"), lambda _: None)
+    assert "Without --microphone off, --mic FILE needs no sound system" in raised.value.hint
 
 
 @pytest.mark.parametrize("device", [None, "1", "0", "software MIC"])

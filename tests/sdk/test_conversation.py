@@ -119,6 +119,68 @@ def test_the_microphone_is_dropped_while_the_assistant_plays():
     assert 18 <= allowed.n_audio() - dropped.n_audio() <= 24
 
 
+OWN = b"\x11\x22" * 80
+
+
+class Bridge:
+    """Sends its own audio, once when the connection is there and once when it is spoken to."""
+
+    is_first = True
+
+    async def set_socket(self, socket):
+        self.socket = socket
+        if self.is_first:
+            await socket._send(OWN)
+
+    async def on_message(self, message):
+        if message.type == "audio_output":
+            await self.socket._send(OWN)
+
+
+class Answers(Bridge):
+    """Sends its own audio only when it is spoken to."""
+
+    is_first = False
+
+
+def audio_of(talk):
+    """The audio that was sent, and when."""
+    return [(event.at_ns // MS, event.frame.payload) for event in talk.events if event.kind == "sent" and not event.frame.is_text]
+
+
+def test_a_handler_that_sends_its_own_audio_is_the_only_one_from_then_on():
+    """The microphone is switched off, or not opened; what the assistant says is played all the same. It is told which."""
+    early, late = Talk((0, CHAT), (200, SOUND), handler=Bridge), Talk((0, CHAT), (200, SOUND), handler=Answers)
+    assert [payload for _, payload in audio_of(early)] == [OWN, OWN]
+    assert early.conversation.silenced == "the app sends its own audio, so the SDK's microphone was not opened"
+    at_ms, own = audio_of(late)[-1]
+    assert (at_ms, own) == (200, OWN)
+    assert 15 <= len(audio_of(late)) <= 21
+    assert late.conversation.silenced == "the app sends its own audio, so the SDK's microphone was switched off at 0.200 s"
+    for talk in (early, late):
+        assert (talk.error, talk.closed) == (None, ("app", 1000))
+        assert talk.speaker.playbacks[0].samples == SAMPLES
+
+
+@pytest.mark.parametrize(("microphone", "n_audio"), [("sdk", 98), ("off", 1)])
+def test_the_microphone_may_be_left_on_or_off(microphone, n_audio):
+    """Whatever the handler sends; then there is nothing to tell."""
+    talk = Talk((0, CHAT), (200, SOUND), handler=Answers, microphone=microphone, allow_user_interrupt=True)
+    assert n_audio <= len(audio_of(talk)) <= n_audio + 4
+    assert OWN in [payload for _, payload in audio_of(talk)]
+    assert (talk.error, talk.conversation.silenced) == (None, None)
+    assert talk.speaker.playbacks[0].samples == SAMPLES
+
+
+def test_with_the_microphone_off_the_service_may_close():
+    """What had arrived reaches the handler."""
+    seen = []
+    talk = Talk(
+        (0, CHAT), (300, END), (310, Close(1000, "")), end_ms=None, microphone="off", handler=lambda message: seen.append(message.type)
+    )
+    assert (talk.error, seen, audio_of(talk)) == (None, ["chat_metadata", "assistant_end"], [])
+
+
 @pytest.mark.parametrize(
     ("action", "closed"), [(Close(1000, ""), ("service", 1000)), (Close(1011, "x"), ("service", 1011)), (Abort(), None)]
 )
@@ -242,7 +304,7 @@ def test_a_handler_that_reads_the_connection_leaves_the_sound_to_others():
     assert settings(talk) == [16000]
     assert talk.n_audio() > 50
     assert talk.speaker.playbacks[0].samples == SAMPLES
-    assert not talk.conversation.speaks_itself
+    assert not talk.conversation.opens_microphone
     assert not talk.conversation.replies.is_pending
 
 
@@ -280,7 +342,7 @@ def test_a_handler_that_opens_the_microphone_has_it_alone(begins):
 
     talk = Talk((0, CHAT), (300, END), (1000, Close(1000)), end_ms=None, handler=main)
     assert (talk.error, talk.conversation.faults) == (None, [])
-    assert talk.conversation.speaks_itself
+    assert talk.conversation.opens_microphone
     assert settings(talk) == [16000]
     assert 80 <= talk.n_audio() <= 100
 

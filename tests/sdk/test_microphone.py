@@ -11,9 +11,10 @@ from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.software import software_sounddevice
 from evi_harness.audio.sources import SilenceSource
 from evi_harness.audio.speaker import SoftwareSpeaker
+from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.live.virtual import run_virtual
-from evi_harness.sdk.microphone import microphone_settings, microphone_trouble, run_microphone
+from evi_harness.sdk.microphone import microphone_settings, microphone_trouble, require_microphone, run_microphone, run_playback
 from evi_harness.sdk.playback_queue import virtual_playback_queue
 from evi_harness.sdk.sound import software_sound
 from evi_harness.session import wav
@@ -113,6 +114,52 @@ def test_whether_it_is_sent_while_the_assistant_plays(allowed, is_sent):
     socket = Socket(n_frames=100)
     spoken(socket, byte_strs=stream_of(WAV), allow_user_interrupt=allowed, cancel_at_ms=105)
     assert (len(socket.audio) == 10) is is_sent
+
+
+def played(byte_strs, cancel_at_ms=500):
+    """Plays in virtual time and sends nothing; gives what it raised, what was heard, and the tasks that were left."""
+    socket = Socket()
+
+    async def main(loop):
+        speaker, microphone = SoftwareSpeaker(clock=loop), SoftwareMicrophone(SilenceSource(NARROW), clock=loop)
+        with software_sound(software_sounddevice(microphone, speaker)), virtual_playback_queue(loop, speaker):
+            running = asyncio.ensure_future(run_playback(socket, await byte_strs()))
+            loop.call_at_ns(cancel_at_ms * MS, running.cancel)
+            await asyncio.wait({running})
+            raised = None if running.cancelled() else running.exception()
+            left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            assert not microphone.is_open
+            return raised, b"".join(one.samples for one in speaker.playbacks), left
+
+    found = run_virtual(main)
+    assert (socket.settings, socket.audio) == ([], [])
+    return found
+
+
+def test_playback_alone_plays_and_sends_nothing():
+    """Neither audio nor its format, until it is cancelled; nothing is left behind."""
+    raised, heard, left = played(stream_of(WAV, WAV))
+    assert (raised, left) == (None, [])
+    # What the SDK loses at the end of a chunk is below a block.
+    assert heard.startswith(wav.split(WAV).samples[:9000])
+    assert len(heard) > 2 * 9000
+
+
+def test_playback_alone_raises_what_playback_raises():
+    """And leaves nothing behind."""
+    raised, _, left = played(stream_of(wav.header(Pcm(24000, 1, 1), 100) + bytes(100)))
+    assert raised is not None
+    assert left == []
+
+
+@pytest.mark.parametrize("name", ["on", "", None, "OFF"])
+def test_what_is_no_microphone_is_refused(name):
+    """With those that there are."""
+    with pytest.raises(UsageError) as refused:
+        require_microphone(name)
+    assert (refused.value.what, refused.value.hint) == (f"there is no microphone {name!r}", "There are: auto, sdk, off.")
+    for known in ("auto", "sdk", "off"):
+        require_microphone(known)
 
 
 def test_the_terminal_hears_nothing(capsys):
