@@ -44,6 +44,7 @@ from evi_harness.sdk.sound import software_sound
 from evi_harness.sdk.version import import_sdk, installed_version
 from evi_harness.session.events import Closed, Event, Sent
 from evi_harness.session.too_large import too_large
+from evi_harness.storage.source_redaction import is_secret_name
 
 __all__ = ["LiveOptions", "LiveResult", "record_live"]
 
@@ -106,6 +107,7 @@ class LiveResult:
         leave: How the app left when all was over, with the place; None where it did not.
         remarks: What did not go as it was asked for, as sentences; no fault.
         handler: The handler's SPEC, None for the built-in one and for an object.
+        arguments: What it took besides, by name.
         silenced: What became of the microphone when the handler sent its own audio; None where it did not.
     """
 
@@ -119,6 +121,7 @@ class LiveResult:
     leave: Optional[str] = None
     remarks: Tuple[str, ...] = ()
     handler: Optional[str] = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     silenced: Optional[str] = None
 
     def lines(self) -> List[str]:
@@ -130,9 +133,14 @@ class LiveResult:
         remarks = [f"note: {remark}" for remark in (self.silenced, *self.remarks, *self.heard.remarks) if remark is not None]
         warning = [] if self.leave is None else [f"warning: {self.leave}"]
         # Without its handler the replay would say nothing of the app that was recorded.
-        handler = "" if self.handler is None else f" --handler {shlex.quote(self.handler)}"
+        handler = "" if self.handler is None else f" --handler {shlex.quote(self.handler)}{''.join(self._given())}"
         last = f"session: {place} ({how_long}); replay it: evi-harness replay {place}{handler}"
         return [*warning, f"ended: {self.ended}", *remarks, last]
+
+    def _given(self) -> Iterator[str]:
+        for name, value in self.arguments.items():
+            # A secret has to be put back.
+            yield f" --arg {name}={'VALUE' if is_secret_name(name) else shlex.quote(str(value))}"
 
 
 def record_live(options: LiveOptions, write: Callable[[str], object] = print) -> LiveResult:
@@ -350,6 +358,7 @@ class _Live:
             self._leave(),
             tuple(self._remarks()),
             self._options.handler if isinstance(self._options.handler, str) else None,
+            self._options.arguments,
             None if self._conversation is None else self._conversation.silenced,
         )
 

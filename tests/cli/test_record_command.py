@@ -695,3 +695,14 @@ def test_the_last_line_replays_the_session_to_its_handler(url, tmp_path, capsys)
     assert words[2:] == ["--handler", "my app/app.py:on_message"]
     main(words)
     assert "with my app/app.py:on_message on hume" in capsys.readouterr().out
+
+
+def test_the_last_line_gives_the_handler_its_arguments(url, tmp_path, capsys):
+    """But for a secret, which has to be put back."""
+    (tmp_path / "app.py").write_text("def on_message(message, place, api_key):\n    pass\n")
+    given = ["--handler", "app.py:on_message", "--arg", "place=New Bath", "--arg", "api_key=k3yOfAnotherService"]
+    assert main(["record", "--mic", MIC, "--base-url", url, "--duration", "0.3", *given]) == 0
+    out = capsys.readouterr().out
+    words = shlex.split(out.splitlines()[-1].partition("replay it: ")[2])
+    assert words[3:] == ["--handler", "app.py:on_message", "--arg", "place=New Bath", "--arg", "api_key=VALUE"]
+    assert "k3yOfAnotherService" not in out

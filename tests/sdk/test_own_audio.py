@@ -92,7 +92,9 @@ def test_audio_of_the_apps_own_is_found_before_it_is_sent(message):
     assert sent[1:] == [message, message]
 
 
-@pytest.mark.parametrize("message", ["", "{", "[]", "\ud800 audio_input", '{"type": "session_settings"}', '{"type": "audio_output", "data": "AAAA"}'])
+@pytest.mark.parametrize(
+    "message", ["", "{", "[]", "\ud800 audio_input", '{"type": "session_settings"}', '{"type": "audio_output", "data": "AAAA"}']
+)
 def test_a_message_without_audio_is_none(message):
     """Whatever it is."""
     assert watched(lambda connection: connection.send(message)) == ([], [message])
