@@ -224,7 +224,8 @@ def _is_installed(place: str) -> bool:
 @functools.cache
 def _environment_folders() -> Tuple[Path, ...]:
     paths = sysconfig.get_paths()
-    found = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    # With the scripts, of which a console script such as ours is the main module.
+    found = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")]
     # In some environments site has only a part of its functions.
     found += getattr(site, "getsitepackages", list)()
     return tuple(Path(one).resolve() for one in found)

@@ -105,9 +105,9 @@ def installed(made, how):
     write(info / "RECORD", record)
 
 
-def loaded(made, spec, *options, path=""):
+def loaded(made, spec, *options, path="", program=("-c", LOADS)):
     """What a command in the checkout says that it has loaded: a file of the project's, or why it is refused."""
-    words = [made.python, "-c", AB, str(made.checkout), str(made.checkout), str(made.worktree), *options, "-c", LOADS, spec]
+    words = [made.python, "-c", AB, str(made.checkout), str(made.checkout), str(made.worktree), *options, *program, spec]
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", REVISION)}
     environment = {**environment, **({"PYTHONPATH": path} if path else {})}
     done = subprocess.run(words, check=False, capture_output=True, text=True, env=environment)
@@ -137,6 +137,17 @@ def test_the_checkout_is_what_is_loaded(made, layout, how, spec):
     one = made(layout)
     installed(one, how)
     assert loaded(one, spec) == str(one.checkout / layout / "voiceapp" / "work.py")
+
+
+def test_a_console_script_of_an_environment_in_the_worktree_is_no_code_of_it(made):
+    """It is the main module of whatever the command is; a script of the worktree's own is code of it."""
+    one = made("src")
+    installed(one, "in place, by the path")
+    script = Path(one.python).parent / "tool"
+    write(script, LOADS)
+    assert loaded(one, MODULE, program=(str(script),)) == str(one.checkout / "src" / "voiceapp" / "work.py")
+    write(one.worktree / "tool.py", LOADS)
+    assert loaded(one, MODULE, program=(str(one.worktree / "tool.py"),)) == f"__main__ is {one.worktree}/tool.py"
 
 
 @pytest.mark.parametrize("path", ["python/lib", "{worktree}/python/lib"])
