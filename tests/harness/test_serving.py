@@ -742,7 +742,9 @@ def test_an_app_that_is_cut_off_by_the_server_did_not_leave():
                 await socket.recv()
 
     result, told = visited(WEATHER, [hello, interrupted])
-    assert [one.compared.passed for one in result.ended] == [False, True]
+    # How far the other went by then is the machine's affair, and what was due until then may be missing.
+    assert not result.ended[0].compared.passed
+    assert [one.compared.is_cut_off for one in result.ended] == [False, True]
     assert [one.compared.lines[-1].endswith("as far as it went") for one in result.ended] == [False, True]
     assert [any("closed_early" in line for line in one.compared.lines) for one in result.ended] == [True, False]
     assert told[1:] == [line for one in result.ended for line in one.lines()]
