@@ -117,7 +117,7 @@ def test_what_is_said_differently_is_drift_and_no_fault(simulator, tmp_path):
 
 
 def test_a_slower_service_shows_in_the_latency(simulator, tmp_path):
-    """Against a recording made without it, 150 ms more in each response come out as so many more, within the report's own lateness."""
+    """Against a recording made without it, 150 ms more in each response come out as so many more."""
     with served(simulator()) as server:
         before = replay_live(TYPED, LiveReplayOptions(base_url=server.url, out=tmp_path / "out"))
         usual = server.lateness
@@ -127,7 +127,8 @@ def test_a_slower_service_shows_in_the_latency(simulator, tmp_path):
     [(then, now)] = after.latencies
     # A call of a tool comes between the user's message and the reply, so both of its responses are later.
     late_ns = max(before.lateness_ns["max"], 0) + max(after.lateness_ns["max"], 0) + usual.max_ns + slower.max_ns
-    assert abs(now.response_ns - then.response_ns - 300 * MS) <= late_ns + 2 * MS
+    # How long this side takes to answer the call is in it too, and in no lateness.
+    assert abs(now.response_ns - then.response_ns - 300 * MS) <= late_ns + 100 * MS
     assert any("response +" in line for line in after.lines())
 
 

@@ -41,6 +41,7 @@ MOMENTS = [
     *(("lines", _RANDOM.randrange(1 + 75 * part, 76 + 75 * part)) for part in range(4)),
     *(("bytes", _RANDOM.randrange(1 + 50_000 * part, 50_001 + 50_000 * part)) for part in range(3)),
     *(("milliseconds", _RANDOM.randrange(60 * part, 60 * part + 60)) for part in range(3)),
+    ("bytes of the assistant's", _RANDOM.randrange(1, 20_000)),
     *(("lines and Ctrl+C", _RANDOM.randrange(5 + 60 * part, 65 + 60 * part)) for part in range(2)),
 ]
 
@@ -76,6 +77,12 @@ def session_in(out):
 def lines_in(folder):
     """Whole lines that are in a session."""
     return 0 if folder is None else (folder / "events.jsonl").read_bytes().count(b"\n")
+
+
+def heard_in(folder):
+    """Bytes of what the assistant said that are in a session."""
+    track = None if folder is None else folder / "assistant.wav"
+    return 0 if track is None or not track.exists() else track.stat().st_size
 
 
 def bytes_in(folder):
@@ -116,7 +123,7 @@ class Command:
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(n / 1000)
             return
-        measure = bytes_in if kind == "bytes" else lines_in
+        measure = {"bytes": bytes_in, "bytes of the assistant's": heard_in}.get(kind, lines_in)
         self.wait_until(lambda: measure(session_in(self.out)) >= n)
         if kind == "lines and Ctrl+C":
             self.process.send_signal(signal.SIGINT)

@@ -308,13 +308,16 @@ def test_a_handler_that_waits_for_ever_never_returns(weather):
 
 def test_an_interrupt_in_a_handler_ends_the_replay(weather, capfd):
     """Ctrl+C comes out as it went in, and asyncio logs nothing."""
+    # From outside, as a terminal sends it. Begun before: one that is interrupted while it is begun would be waited for by nobody.
+    words = ["sh", "-c", f"read word; kill -INT {os.getpid()}"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as outside:
 
-    def interrupted(message):
-        # From outside, as a terminal sends it.
-        subprocess.run(["kill", "-INT", str(os.getpid())], check=True)
+        def interrupted(message):
+            outside.stdin.close()
+            outside.wait()
 
-    with pytest.raises(KeyboardInterrupt):
-        replay_session(weather, handler=interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            replay_session(weather, handler=interrupted)
     assert capfd.readouterr().err == ""
 
 
