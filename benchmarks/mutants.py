@@ -6,8 +6,8 @@ A mutant is one handler with one change (``mutation.py`` has the operators). It 
 finding:
 
 - *not reached*: no changed line ran;
-- *equivalent*: it sent the same frames, the same samples were heard, its functions ended in the same ways, and it left the same threads and
-  sockets behind, all within 100 ms;
+- *equivalent*: it sent the same frames and the same samples were heard, within 100 ms, its functions ended in the same ways, and it left
+  the same threads and sockets behind;
 - *live*: anything else. Of these the table says what the replay said: it failed, warned, noted something, or missed the mutant.
 
 A mutant is judged over all sessions that its handler passes unchanged, as a project's tests would judge it; ``--max-late 500`` is judged
@@ -70,39 +70,32 @@ MAX_LATE_MS = 500.0
 NOT_REACHED, EQUIVALENT, MISSED, NOTED, WARNS, FAILS = "not reached", "equivalent", "missed", "noted", "warns", "fails"
 _RANKS = (NOT_REACHED, EQUIVALENT, MISSED, NOTED, WARNS, FAILS)
 
-# Stands in the mutated file, for the run that classifies it: how each of its functions ended, and when.
+# Stands in the mutated file, for the run that classifies it: how each of its functions ended.
 ORACLE = """
-import asyncio as _asyncio, functools as _functools, inspect as _inspect, sys as _sys
+import functools as _functools, inspect as _inspect, sys as _sys
 def _seen(function):
     log = _sys.modules["__main__"].__dict__.setdefault("ENDED", [])
-    def now():
-        try:
-            return _asyncio.get_running_loop().time()
-        except RuntimeError:
-            return 0.0
-    def ended(began, how):
-        log.append((function.__qualname__, how, began, now()))
+    def ended(how):
+        log.append((function.__qualname__, how))
     if _inspect.iscoroutinefunction(function):
         @_functools.wraps(function)
         async def seen(*args, **named):
-            began = now()
             try:
                 result = await function(*args, **named)
             except BaseException as error:
-                ended(began, type(error).__name__)
+                ended(type(error).__name__)
                 raise
-            ended(began, "returned")
+            ended("returned")
             return result
     else:
         @_functools.wraps(function)
         def seen(*args, **named):
-            began = now()
             try:
                 result = function(*args, **named)
             except BaseException as error:
-                ended(began, type(error).__name__)
+                ended(type(error).__name__)
                 raise
-            ended(began, "returned")
+            ended("returned")
             return result
     return seen
 """
@@ -130,19 +123,19 @@ class Seen:
     Attributes:
         sent: What was sent: a digest of each message, and when, in ns. The audio of the user is one entry, with how much of it there was.
         heard: What was heard: each stretch of samples, and when.
-        ended: How each of the handler's functions ended, and when.
+        ended: How each call of the handler's functions ended, in no order: one that was cancelled was left behind.
         left: Threads and sockets that were left.
     """
 
     sent: Tuple[Tuple[Any, int], ...]
     heard: Tuple[Tuple[bytes, int], ...]
-    ended: Tuple[Tuple[Any, int], ...]
+    ended: Tuple[Tuple[str, str], ...]
     left: Tuple[str, ...]
 
     def is_like(self, other: Seen) -> bool:
         """Whether two runs did the same, within 100 ms."""
-        rows = ((self.sent, other.sent), (self.heard, other.heard), (self.ended, other.ended))
-        return self.left == other.left and all(_alike(*row) for row in rows)
+        ends = (self.ended, self.left) == (other.ended, other.left)
+        return ends and _alike(self.sent, other.sent) and _alike(self.heard, other.heard)
 
 
 @dataclass
@@ -232,7 +225,7 @@ def replayed(session: Path, handler: str, arguments: Optional[Mapping[str, str]]
 
 def observed(session: Path, file: Path, name: str, arguments: Optional[Mapping[str, str]]) -> Tuple[Seen, Set[int]]:
     """Run a handler to see what it does, and which of its lines run."""
-    log: List[Tuple[str, str, float, float]] = sys.modules["__main__"].__dict__.setdefault("ENDED", [])
+    log: List[Tuple[str, str]] = sys.modules["__main__"].__dict__.setdefault("ENDED", [])
     log.clear()
     before = _left()
     with traced(str(file)) as lines:
@@ -252,9 +245,7 @@ def observed(session: Path, file: Path, name: str, arguments: Optional[Mapping[s
             samples = playback.piece(span.start, span.start + span.n_bytes)
             if not span.is_silence:
                 heard.append((samples, span.at_ns))
-    ended = sorted(log, key=lambda one: (one[2], one[3], one[0]))
-    began_s = min((one[2] for one in ended if one[2]), default=0.0)
-    ends = tuple(((name, how), round((until - began_s) * 1e9)) for name, how, _, until in ended)
+    ends = tuple(sorted((name, how) for name, how in log))
     return Seen(tuple(sent), tuple(_joined(heard)), ends, tuple(sorted(_left() - before))), lines
 
 
