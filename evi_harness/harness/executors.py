@@ -73,7 +73,7 @@ def _dask(address: str) -> Iterator[Executor]:
     try:
         from distributed import Client
     except ImportError:
-        raise EviHarnessError("Dask is not installed", hint="pip install 'evi-harness[dask]'") from None
+        raise EviHarnessError("Dask is not installed", hint="pip install distributed") from None
     try:
         client = Client(f"tcp://{urlsplit(address).netloc}", timeout=_DASK_WAIT_S, set_as_default=False)
     except (OSError, ValueError) as error:

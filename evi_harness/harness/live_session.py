@@ -184,7 +184,7 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
 def _require_handler(options: LiveOptions) -> None:
     """Refuse what is known to be no handler before anything is looked for."""
     if options.arguments and options.handler is None:
-        raise UsageError(f"there is no handler to give {', '.join(options.arguments)} to", hint="Name yours with --handler.")
+        raise UsageError(f"{', '.join(options.arguments)}: there is no handler that takes arguments", hint="Name yours with --handler.")
     if isinstance(options.handler, str) and options.handler.strip().lower() == RECORDED:
         raise UsageError(f"{options.handler!r} plays a recording, and here one is made", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
     if isinstance(options.handler, str):

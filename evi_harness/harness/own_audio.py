@@ -4,18 +4,20 @@ A run begins with the SDK's microphone, or with the recorded audio where that ca
 of its own before either was heard, nobody else speaks. When it does so later, a run in virtual time ends, as a conversation does that the
 app closes, and is run again with the microphone off; in real time the microphone is switched off.
 
-Rules of living here: of a run that is run again nothing is told but that.
+Rules of living here: of a run that is run again nothing is told but that, and what went wrong in it before it ended and then no more.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Iterator, Sequence, Tuple
 
 from evi_harness.harness.run import Run, RunOptions
 from evi_harness.harness.user_audio import is_to_be_run_again
+from evi_harness.replay.findings import FINDINGS
 from evi_harness.replay.recording import Recording
 from evi_harness.sdk.microphone import OFF
+from evi_harness.session.events import Event, Note
 
 __all__ = ["run_alone"]
 
@@ -38,4 +40,18 @@ def run_alone(
     if not is_to_be_run_again(run.events):
         return run, options
     alone = replace(options, microphone=OFF, is_again=True)
-    return run_once(recording, handler, alone), alone
+    again = run_once(recording, handler, alone)
+    return replace(again, events=[*again.events, *_only_before(run.events, again.events)]), alone
+
+
+def _only_before(first: Sequence[Event], second: Sequence[Event]) -> Iterator[Note]:
+    """What went wrong in the first run and not in the second, as notes of the second; what may come of the first's end is left out."""
+    ended = max(event.seq for event in first if isinstance(event, Note) and event.name == "microphone_off")
+    known = {(event.name, event.data.get("what")) for event in second if isinstance(event, Note)}
+    seq = max((event.seq for event in second), default=-1)
+    for event in first:
+        is_wrong = isinstance(event, Note) and event.name in FINDINGS and event.seq < ended
+        if isinstance(event, Note) and is_wrong and (event.name, event.data.get("what")) not in known:
+            seq += 1
+            what = f"{event.data.get('what')} (in a first run, which ended when the app sent audio of its own)"
+            yield Note(seq, event.at_ns, name=event.name, data={**event.data, "what": what})

@@ -350,7 +350,7 @@ def _loaded(session: Union[str, Path, Session], axis: Axis, update: bool, allow_
 
 def _arguments(handler: Any, arguments: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
     if arguments and (handler is None or (isinstance(handler, str) and handler == RECORDED)):
-        raise UsageError(f"there is no handler to give {', '.join(arguments)} to", hint="Name yours with --handler.")
+        raise UsageError(f"{', '.join(arguments)}: there is no handler that takes arguments", hint="Name yours with --handler.")
     return arguments or {}
 
 

@@ -19,6 +19,7 @@ from typing import Any, Optional, Tuple
 from evi_harness.errors import HandlerError, SpecError
 from evi_harness.harness.packages import Membership, membership_of
 from evi_harness.harness.unguarded import refused_run, unguarded_run
+from evi_harness.live.developers import DEVELOPER, HARNESS, owner
 from evi_harness.live.ending import UsersInterrupt
 from evi_harness.live.process_state import forget_modules_of
 from evi_harness.sdk.version import installed_version
@@ -166,7 +167,8 @@ def _put_first(folder: str, *, though_known: bool = False) -> None:
         sys.path.insert(0, folder)
 
 
-_NOT_THE_DEVELOPERS = ("<frozen", __file__, str(importlib.__file__))
+def _is_ours(file: str) -> bool:
+    return owner(file) == HARNESS or file.startswith(("<frozen", str(importlib.__file__)))
 
 
 def _failed(place: str, error: BaseException) -> HandlerError:
@@ -177,9 +179,10 @@ def _failed(place: str, error: BaseException) -> HandlerError:
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno}"
     else:
-        # Our own lines and Python's import machinery stand before the developer's.
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_NOT_THE_DEVELOPERS)]
-        where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
+        # Our own lines and Python's import machinery stand around the developer's, and what these call may raise.
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+        own = [frame for frame in frames if owner(frame.filename) == DEVELOPER] or frames
+        where = f"{own[-1].filename}:{own[-1].lineno}" if own else None
     what = (error.msg if isinstance(error, SyntaxError) else str(error)) or "no further word"
     # What stands in Hume's guide has moved from one version to the next.
     top = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""

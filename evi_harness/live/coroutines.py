@@ -13,6 +13,7 @@ import gc
 import inspect
 import sys
 import warnings
+from pathlib import PurePath
 from types import CoroutineType
 from typing import Any, Callable, List, Optional
 
@@ -24,8 +25,9 @@ from evi_harness.session.places import Place
 
 __all__ = ["NeverAwaited"]
 
-# The one place that matters: who made it.
-DEPTH = 1
+# The one place that matters is who made it; a decorator that calls what it decorates has made nothing, so whoever called that is kept too.
+DEPTH = 2
+_DECORATORS = frozenset({"typing_extensions.py", "warnings.py", "functools.py"})
 
 
 class NeverAwaited:
@@ -97,4 +99,5 @@ def _place(coroutine: Any) -> Optional[str]:
 
 
 def _made(coroutine: Any) -> Stack:
-    return tuple((getattr(coroutine, "cr_origin", None) or ())[:DEPTH])
+    origin = tuple((getattr(coroutine, "cr_origin", None) or ())[:DEPTH])
+    return origin[1:] if len(origin) > 1 and PurePath(origin[0][0]).name in _DECORATORS else origin[:1]

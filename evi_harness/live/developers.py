@@ -31,7 +31,7 @@ DEVELOPER, HARNESS, PYTHON, NO_FILE = "the developer", "the harness", "Python it
 _PACKAGE = f"{Path(__file__).resolve().parent.parent}{os.sep}"
 _STANDARD = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
 _INSTALLED = re.compile(r".*/(?:site|dist)-packages/([^/]+)".replace("/", re.escape(os.sep)))
-_SDK = frozenset({"hume", "websockets", "aiohttp", "anyio", "httpcore", "httpx", "pydantic"})
+_SDK = frozenset({"hume", "websockets", "aiohttp", "anyio", "httpcore", "httpx", "pydantic", "typing_extensions.py"})
 _NEVER = frozenset({HARNESS, PYTHON, *_SDK})
 
 

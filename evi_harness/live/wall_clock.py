@@ -67,7 +67,7 @@ class WallClock:
             self.__exit__(None, None, None)
             raise EviHarnessError(
                 "this version of time-machine stops the monotonic clock too, on which loops run",
-                hint="pip install 'evi-harness[wall-clock]'",
+                hint="pip install time-machine",
             )
         self.show(0)
         return self
@@ -100,6 +100,6 @@ def _time_machine() -> Any:
         import time_machine
     except ImportError:
         raise EviHarnessError(
-            "--wall-clock recorded needs the package time-machine, which is not installed", hint="pip install 'evi-harness[wall-clock]'"
+            "--wall-clock recorded needs the package time-machine, which is not installed", hint="pip install time-machine"
         ) from None
     return time_machine

@@ -1,5 +1,7 @@
 """What a function takes first: the connection, or a message. Its annotation tells, else its name, else how the function uses it.
 
+A use that only a connection has is stronger than the name of a message.
+
 Rules of living here: nothing of the developer's is called, and nothing is guessed: where none of the three tells, the answer is None.
 """
 
@@ -61,8 +63,9 @@ def taken_first(function: Any) -> Optional[str]:
     first = next(iter(parameters.values()))
     plain, bound = unwrapped(function)
     said = _said_by(first, plain)
-    if said is None and isinstance(plain, FunctionType):
-        return CONNECTION if _Looking(bound).is_used(plain, frozenset({first.name})) else None
+    is_open = said is None or (said == MESSAGE and first.annotation is first.empty)
+    if is_open and isinstance(plain, FunctionType) and _Looking(bound).is_used(plain, frozenset({first.name})):
+        return CONNECTION
     return said
 
 
@@ -162,10 +165,25 @@ class _Looking:
         if any(_said_by(parameter, plain, _SOCKETS) == CONNECTION for parameter in given):
             return True
         names = {parameter.name for parameter in given}
+        if isinstance(plain, type):
+            return bool(names) and self._is_kept(plain, frozenset(names), depth)
         if isinstance(call.func, ast.Attribute) and _text(call.func.value) == "self":
             # What the object keeps is at hand in its other methods.
             names |= {name for name in known if name.startswith("self.")}
         return bool(names) and isinstance(plain, FunctionType) and self.is_used(plain, frozenset(names), depth + 1)
+
+    def _is_kept(self, made: type, names: FrozenSet[str], depth: int) -> bool:
+        """Whether a class whose object gets a connection under these names uses it as one, in whichever of its methods."""
+        build = vars(made).get("__init__")
+        tree = _source_of(build.__code__) if isinstance(build, FunctionType) else None
+        # A dataclass keeps what it gets under the same names.
+        kept = (
+            {f"self.{name}" for name in names} if tree is None else {one for one in _with_aliases(tree, names) if one.startswith("self.")}
+        )
+        methods = [one for base in made.__mro__ for one in vars(base).values() if isinstance(one, FunctionType)]
+        in_building = isinstance(build, FunctionType) and self.is_used(build, names, depth + 1)
+        own = frozenset(name for name in kept if name.startswith("self."))
+        return in_building or any(self.is_used(one, own, depth + 1) for one in methods)
 
     def _called(self, node: ast.AST, function: FunctionType) -> Any:
         """What a name, or names with dots between them, stand for in a function; None where that is known only when it runs."""

@@ -253,8 +253,8 @@ def test_arguments_reach_the_handler(capsys):
         (["--handler", "app.py:make", "--arg", "=Ada"], "'=Ada' is not NAME=VALUE"),
         (["--handler", "app.py:make", "--arg", "name=a", "--arg", "name=b"], "'name=b' is given twice"),
         (["--handler", "app.py:make", "--arg", "nam=a"], "takes no argument nam"),
-        (["--arg", "name=a"], "there is no handler to give name to"),
-        (["--handler", "recorded", "--arg", "name=a"], "there is no handler to give name to"),
+        (["--arg", "name=a"], "there is no handler that takes arguments"),
+        (["--handler", "recorded", "--arg", "name=a"], "there is no handler that takes arguments"),
     ],
 )
 def test_an_argument_that_cannot_be_meant_is_a_usage_error(capsys, arguments, says):

@@ -206,7 +206,7 @@ def test_an_ending_that_was_recorded_is_no_fault(ending, n_faults, says, session
     assert report.json()["endings"]["live"] == {"by": "service", "code": 1000, "error": "E0715"}
 
 
-@pytest.mark.parametrize(("fault", "ending"), [("lose:1.5", ("network", None, "")), ("close:1.5:1011", ("service", 1011, ""))])
+@pytest.mark.parametrize(("fault", "ending"), [("lose:3", ("network", None, "")), ("close:3:1011", ("service", 1011, ""))])
 def test_a_loss_that_was_recorded_is_no_fault(fault, ending, session_of, simulator, tunnel, authority, tmp_path):
     """Nor a close by which the service failed."""
     recorded = session_of([*ENDED, ("closed", 4000, ending)])

@@ -475,7 +475,7 @@ def test_what_a_handler_that_reads_the_connection_raises_ends_it(mic):
     ("options", "says"),
     [
         ({"handler": "recorded"}, "plays a recording, and here one is made"),
-        ({"arguments": {"place": "Bath"}}, "there is no handler to give place to"),
+        ({"arguments": {"place": "Bath"}}, "there is no handler that takes arguments"),
         ({"handler": "app.py"}, "no handler SPEC"),
     ],
 )

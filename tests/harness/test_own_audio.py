@@ -172,6 +172,37 @@ def test_findings_of_the_first_run_are_not_told(session):
     assert result.deviations == ()
 
 
+def test_what_goes_wrong_in_the_first_run_alone_is_told(session):
+    """As what it was there; a second run does not make it undone."""
+
+    class RaisesOnce(Bridge):
+        async def on_message(self, message):
+            if len(self.runs) == 1:
+                raise ValueError("once")
+
+    result = replayed(session, bridge(RaisesOnce, after_ms=300))
+    (finding,) = result.findings
+    assert (finding.kind, "ValueError: once" in finding.what, "first run" in finding.what) == ("raised", True, True)
+    assert not result.passed
+
+
+def test_the_format_that_a_microphone_gave_before_is_not_the_apps(session_of):
+    """As ``record`` leaves it, and a replay in real time: the microphone had been opened before the app sent audio of its own."""
+    recorded = session_of([("received", 30, CHAT), ("sent", 39, SETTINGS), *microphone(40, 100), ("sent", 110, SETTINGS), *talk()[3:]])
+    for after_ms in (0, 300):
+        result = replayed(recorded, bridge(after_ms=after_ms))
+        assert result.passed, "\n".join(result.lines())
+    assert replayed(session_of(talk()), bridge(Replies, after_ms=300), clock="real").deviations == ()
+
+
+def test_a_format_that_is_another_is_still_told(session):
+    """And one that is missing where the app's audio says nothing of itself is a finding."""
+    other = {**SETTINGS, "audio": {**SETTINGS["audio"], "sample_rate": 8000}}
+    assert [one.kind for one in replayed(session, bridge(settings=other)).deviations] == ["different"]
+    silent = {"type": "user_input", "text": ""}
+    assert "rejected" in [one.kind for one in replayed(session, bridge(settings=silent)).findings]
+
+
 def test_a_first_run_whose_process_dies_is_run_again(session):
     """That it was to be is known by then; and of the second it is told that it dies."""
 

@@ -8,6 +8,7 @@ import sys
 import warnings
 
 import pytest
+import typing_extensions
 
 from evi_harness.live.behalf import on_behalf
 from evi_harness.live.coroutines import NeverAwaited
@@ -50,6 +51,17 @@ def test_a_forgotten_await():
 
     what = f"the coroutine answer, made at {place(handler, 1)}, was never awaited: it did nothing"
     assert notes(handler) == [("never_awaited", 7, what)]
+
+
+def test_a_call_through_a_decorator_is_where_it_is_called():
+    """As of the SDK's methods that are deprecated: their wrapper stands in a library, and has made nothing."""
+    old = typing_extensions.deprecated("there is a newer one", category=None)(answer)
+
+    async def handler():
+        old()
+
+    ((_, _, what),) = notes(handler)
+    assert place(handler, 1) in what
 
 
 def test_a_coroutine_that_something_holds():
@@ -96,7 +108,7 @@ def test_what_python_does_comes_back(depth):
     sys.set_coroutine_origin_tracking_depth(depth)
     try:
         with NeverAwaited(Journal(None)):
-            assert sys.get_coroutine_origin_tracking_depth() == max(1, depth)
+            assert sys.get_coroutine_origin_tracking_depth() == max(2, depth)
             assert warnings._warn_unawaited_coroutine is not real
         assert sys.get_coroutine_origin_tracking_depth() == depth
         assert warnings._warn_unawaited_coroutine is real

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 from typing import Any, Optional, Protocol, Union
 
@@ -279,3 +280,72 @@ def test_a_source_that_cannot_be_read_says_nothing(tmp_path):
     for changed in ("\n\n" + text, "def it(:", ""):
         file.write_text(changed, encoding="utf-8")
         assert taken_first(names["it"]) is None
+
+
+class Keeps:
+    """Keeps what it is built with, and reads it in a method."""
+
+    def __init__(self, it):
+        self.line = it
+
+    async def run(self):
+        async for _ in self.line:
+            pass
+
+
+@dataclasses.dataclass
+class KeepsAsData:
+    it: Any
+
+    async def run(self):
+        await self.it.recv()
+
+
+class OnlyKeeps:
+    def __init__(self, it):
+        self.line = it
+
+    def text(self):
+        return self.line.content
+
+
+async def gives_it_to_an_object(it):
+    """Its object reads."""
+    await Keeps(it).run()
+
+
+async def gives_it_to_a_dataclass(it):
+    """Likewise."""
+    await KeepsAsData(it=it).run()
+
+
+async def keeps_a_message(it):
+    """No use of it is one of a connection."""
+    return OnlyKeeps(it).text()
+
+
+async def called_a_message(event):
+    """It is none."""
+    async for _ in event:
+        pass
+
+
+async def annotated_as_a_message(event: SubscribeEvent):  # noqa: F821 - an annotation need not be one that can be evaluated
+    """The app's own word for it."""
+    async for _ in event:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (gives_it_to_an_object, CONNECTION),
+        (gives_it_to_a_dataclass, CONNECTION),
+        (keeps_a_message, None),
+        (called_a_message, CONNECTION),
+        (annotated_as_a_message, MESSAGE),
+    ],
+)
+def test_what_an_object_keeps_is_used_in_its_methods(function, said):
+    """Whoever is built with the connection; and a use is stronger than the name of a message, not than its annotation."""
+    assert taken_first(function) == said
