@@ -54,4 +54,4 @@ def _only_before(first: Sequence[Event], second: Sequence[Event]) -> Iterator[No
         if isinstance(event, Note) and is_wrong and (event.name, event.data.get("what")) not in known:
             seq += 1
             what = f"{event.data.get('what')} (in a first run, which ended when the app sent audio of its own)"
-            yield Note(seq, event.at_ns, name=event.name, data={**event.data, "what": what})
+            yield replace(event, seq=seq, of=None, data={**event.data, "what": what})

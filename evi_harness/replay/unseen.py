@@ -8,13 +8,15 @@ Rules of living here: nothing is judged, and nothing here fails a replay; what i
 
 from __future__ import annotations
 
+import base64
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Collection, Iterator, List, Mapping, Tuple
+from typing import Any, Collection, Iterator, List, Mapping, Optional, Tuple
 
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.recording import MAX
 from evi_harness.session.events import Event, Frame, Received, Sent
-from evi_harness.session.protocols import SENT, Dialect
+from evi_harness.session.protocols import SENT, AudioPlace, Dialect
 from evi_harness.session.session import Session
 
 __all__ = ["APP_RAN_ELSEWHERE", "APP_RAN_HERE", "NO_APP", "UNSEEN", "Unseen", "unseen"]
@@ -89,24 +91,41 @@ def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unsee
         yield Unseen("nobody_speaks", f"{why}: whether the app sends its microphone is not seen")
     if not heard:
         yield Unseen("nothing_to_play", "no audio is received in this recording: whether the app plays what it receives is not seen")
-    # By their hashes: the samples of an hour are not to be held in memory.
-    known = {hash(frame.payload) for frame in said}
-    n_strange = sum(1 for frame in sent if hash(frame.payload) not in known and frame.payload.strip(b"\0"))
+    known = {one for one, _ in said}
+    # A microphone also hears when nobody speaks; an app that speaks itself says nothing then.
+    is_own = any(note.name == "microphone_off" for note in live.notes)
+    n_strange = sum(1 for one, is_silence in sent if one not in known and (is_own or not is_silence))
     if said and n_strange:
         yield Unseen(
             "app_audio", f"{n_strange} of {len(sent)} frames of the user's audio are not as recorded: audio that is sent is not compared"
         )
 
 
-def _audio(events: Collection[Event], dialect: Dialect) -> Tuple[List[Frame], List[Frame]]:
-    """The frames with audio that were sent, and those that were received."""
+def _audio(events: Collection[Event], dialect: Dialect) -> Tuple[List[Tuple[int, bool]], int]:
+    """What was sent of the user's audio, a frame each, as a hash of it and whether it is silence; and how many frames with audio came.
+
+    The samples of an hour are not to be held in memory, so none is.
+    """
     places = dialect.audio_places()
-    sent: List[Frame] = []
-    received: List[Frame] = []
+    sent: List[Tuple[int, bool]] = []
+    n_received = 0
     for event in events:
-        if isinstance(event, (Sent, Received)) and places.is_audio(event.kind, event.frame):
-            (sent if isinstance(event, Sent) else received).append(event.frame)
-    return sent, received
+        if isinstance(event, Received) and places.is_audio(event.kind, event.frame):
+            n_received += 1
+        elif isinstance(event, Sent) and places.is_audio(event.kind, event.frame):
+            audio = _bytes_of(event.frame, places.find(event.kind, event.frame))
+            sent.append((hash(audio), not audio.strip(b"\0")))
+    return sent, n_received
+
+
+def _bytes_of(frame: Frame, place: Optional[AudioPlace]) -> bytes:
+    """The audio of a frame: one that came as text is the same as one that came in binary."""
+    if place is None:
+        return frame.payload
+    audio = frame.payload[place.start : place.stop]
+    with suppress(ValueError):
+        return base64.b64decode(audio) if place.base64 else audio
+    return audio
 
 
 def _other_messages(recorded: Session, live: Session, dialect: Dialect, told: Collection[int]) -> Iterator[Unseen]:
@@ -124,7 +143,7 @@ def _other_messages(recorded: Session, live: Session, dialect: Dialect, told: Co
             others.append(event.seq)
     if others:
         which = f"#{others[0]} was" if len(others) == 1 else f"#{others[0]} and {len(others) - 1} more were"
-        yield Unseen("other_message", f"{which} not sent as recorded: what came behind is what the service said to the recorded one")
+        yield Unseen("other_message", f"{which} not sent as recorded: what came after it is what the service said to the recorded one")
 
 
 def _messages(session: Session, dialect: Dialect) -> Iterator[Sent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from typing import Any, List
@@ -67,3 +68,13 @@ def test_audio_that_nobody_recorded(weather: Session) -> None:
     for payload, expected in ((frame.payload, []), (bytes(3200), []), (b"\x11" * 3200, ["app_audio"])):
         live = with_more(weather, Sent(seq=900, at_ns=4_000_000_000, frame=Frame(BINARY, payload)))
         assert kinds(weather, live) == expected
+
+
+def test_audio_as_text_is_the_same_as_in_binary(weather: Session) -> None:
+    """An app of its own may send it so; what it sends is not silence that a microphone hears."""
+    frame = next(event.frame for event in weather.sent if not event.frame.is_text)
+    off = Note(seq=901, at_ns=4_000_000_000, name="microphone_off", data={"what": "off", "ended": False})
+    for payload, expected in ((frame.payload, []), (b"\x11" * 3200, ["app_audio"]), (bytes(3200), ["app_audio"])):
+        text = json.dumps({"type": "audio_input", "data": base64.b64encode(payload).decode()}).encode()
+        sent = Sent(seq=900, at_ns=4_000_000_000, frame=Frame(TEXT, text))
+        assert kinds(weather, with_more(weather, sent, off)) == expected
