@@ -195,15 +195,17 @@ class _Own:
     @classmethod
     def of(cls, revision: Revision) -> _Own:
         names = _project_names(revision)
-        folders, files = list(revision.worktrees), []
+        folders: List[Path] = list(revision.worktrees)
+        files: List[Any] = []
         for one in distributions():
             source, is_editable = _source_of(one)
             is_own = _name_of(one) in names or (source is not None and _is_below(source, revision.worktrees))
             if is_own and is_editable and source is not None:
                 folders.append(source)
             if is_own:
-                files += [Path(str(one.locate_file(file))).resolve() for file in one.files or ()]
-        return cls(revision, tuple(folders), frozenset(files))
+                # A console script is made when a project is installed, and holds none of its code.
+                files += [file for file in map(one.locate_file, one.files or ()) if not _is_below(Path(str(file)).resolve(), [_scripts()])]
+        return cls(revision, tuple(folders), frozenset(Path(str(file)).resolve() for file in files))
 
     def has(self, file: Path) -> bool:
         if self.revision.folder in file.parents:
@@ -219,6 +221,11 @@ def _is_installed(place: str) -> bool:
     """Whether a place is in an environment, and not in somebody's sources."""
     path = Path(place)
     return not _INSTALLED.isdisjoint(path.parts) or _is_below(path, _environment_folders())
+
+
+@functools.cache
+def _scripts() -> Path:
+    return Path(sysconfig.get_path("scripts")).resolve()
 
 
 @functools.cache
