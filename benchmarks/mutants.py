@@ -30,6 +30,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -246,7 +247,7 @@ def observed(session: Path, file: Path, name: str, arguments: Optional[Mapping[s
             if not span.is_silence:
                 heard.append((samples, span.at_ns))
     ends = tuple(sorted((name, how) for name, how in log))
-    return Seen(tuple(sent), tuple(_joined(heard)), ends, tuple(sorted(_left() - before))), lines
+    return Seen(tuple(sent), tuple(_joined(heard)), ends, tuple(sorted((_left() - before).elements()))), lines
 
 
 def _joined(heard: Sequence[Tuple[bytes, int]]) -> Iterator[Tuple[bytes, int]]:
@@ -264,13 +265,14 @@ def _joined(heard: Sequence[Tuple[bytes, int]]) -> Iterator[Tuple[bytes, int]]:
         yield whole, began
 
 
-def _left() -> Set[str]:
+def _left() -> Counter[str]:
+    """Threads, by their names without the numbers in them, and sockets that are open in this process."""
     gc.collect()
-    found = {f"thread {thread.ident}" for thread in threading.enumerate() if not thread.name.startswith("evi-harness")}
+    threads = [thread.name for thread in threading.enumerate() if not thread.name.startswith("evi-harness")]
+    found = Counter(f"thread {re.sub('[0-9]+', '#', name)}" for name in threads)
     for descriptor in range(256):
         with contextlib.suppress(OSError):
-            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-                found.add(f"socket {descriptor}")
+            found["socket"] += stat.S_ISSOCK(os.fstat(descriptor).st_mode)
     return found
 
 
