@@ -316,7 +316,8 @@ class _Judging:
             elif not one.losses:
                 yield from self._own_sound(one)
             elif not one.parts:
-                if lost and self._is_silenced(one):
+                # Silence in its own time was played then; that somebody interrupted another reply later excuses nothing.
+                if self._is_silenced(one) and (lost or one.reply.interrupted_ns is None):
                     strange.append(self._silenced(one))
                 else:
                     yield from self._lost(one, lost)

@@ -428,6 +428,14 @@ def test_a_reply_that_is_played_as_zeros(n_replies):
     assert kinds(chunks, in_turn(*[0] * 6)) == [("wrong_audio", 1)]
 
 
+def test_an_interruption_of_another_reply_excuses_no_zeros():
+    """Of three replies the second is interrupted: the other two are told, together."""
+    chunks = [chunk(number, at_ms=at, reply=number) for number, at in ((1, 0), (2, 1000), (3, 2000))]
+    zeros = [piece(0, at, item=item) for item, at in enumerate((0, 1000, 2000))]
+    (fault,) = judged(chunks, zeros, interruptions=(1050,), interrupted={2: 1050 * MS})
+    assert (fault.kind, fault.seq, "2 of 3 replies" in fault.what) == ("wrong_audio", 1, True)
+
+
 def test_a_reply_that_is_played_as_a_little_silence_is_lost():
     """It is not as long as the reply."""
     assert kinds(THREE, in_turn(0)) == [("never_played", 1)]
