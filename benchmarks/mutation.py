@@ -319,7 +319,7 @@ _ROWS: Dict[str, Tuple[Callable[[ast.Module], Iterator[Site]], Tuple[str, ...]]]
     "nothing played": (around_call(PUTS, _remove), ()),
     "played 1.5 s late": (late_audio, ()),
     "sleeps on the loop": (put_in("import time\ntime.sleep(0.6)"), ()),
-    "computes on the loop": (put_in("sum(n * n for n in range(12_000_000))"), ()),
+    "computes on the loop": (put_in("import time\nend_s = time.thread_time() + 1.3\nwhile time.thread_time() < end_s:\n    pass"), ()),
     "raises": (put_in("raise ValueError('no such place')", only_async=False), ()),
     "swallows an exception": (swallows, ()),
     "never returns": (put_in("import asyncio\nawait asyncio.Event().wait()"), ()),
