@@ -328,7 +328,7 @@ _ROWS: Dict[str, Tuple[Callable[[ast.Module], Iterator[Site]], Tuple[str, ...]]]
         (),
     ),
     "leaves a thread": (
-        put_in("import threading\nthreading.Thread(target=threading.Event().wait, name='left', daemon=True).start()", only_async=False),
+        put_in("import threading\nthreading.Thread(target=threading.Event().wait, name='left').start()", only_async=False),
         (),
     ),
     "leaves a socket": (put_in("import socket\nLEFT.append(socket.create_server(('127.0.0.1', 0)))", only_async=False), ("LEFT",)),
