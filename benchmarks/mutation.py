@@ -332,7 +332,8 @@ _ROWS: Dict[str, Tuple[Callable[[ast.Module], Iterator[Site]], Tuple[str, ...]]]
         (),
     ),
     "leaves a socket": (put_in("import socket\nLEFT.append(socket.create_server(('127.0.0.1', 0)))", only_async=False), ("LEFT",)),
-    "exits": (put_in("import sys\nsys.exit()", only_async=False), ()),
+    # In a thread it would end that thread alone.
+    "exits": (put_in("import sys\nsys.exit()"), ()),
     "stops the loop": (put_in("import asyncio\nasyncio.get_running_loop().stop()"), ()),
 }
 
