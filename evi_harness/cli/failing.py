@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Callable, Optional
 
-__all__ = ["BROKEN_PIPE", "COULD_NOT_RUN", "INTERRUPTED", "TRACEBACK", "guarded", "have_streams", "tell"]
+__all__ = ["BROKEN_PIPE", "COULD_NOT_RUN", "ENDS", "INTERRUPTED", "TRACEBACK", "guarded", "have_streams", "tell"]
 
 COULD_NOT_RUN = 3
 INTERRUPTED = 130
@@ -23,6 +23,8 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 # Set to anything, it has the traceback of a fault of ours shown.
 TRACEBACK = "EVI_HARNESS_TRACEBACK"
+# Under which a command finds, in what click keeps for it, whether the process ends behind it.
+ENDS = "evi_harness.ends"
 
 # What a write to standard output fails with, and nothing else that is done with neither a file nor a name.
 _OF_OUTPUT = frozenset({errno.EBADF, errno.EIO, errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.ENXIO})

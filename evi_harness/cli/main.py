@@ -11,7 +11,7 @@ import os
 import sys
 from typing import List, Optional
 
-from evi_harness.cli.failing import guarded, tell
+from evi_harness.cli.failing import ENDS, guarded, tell
 
 __all__ = ["main"]
 
@@ -77,6 +77,7 @@ def _run(args: Optional[List[str]]) -> int:
         words = list(sys.argv[1:] if args is None else args)
         # A report says by which command it was made; click takes what it reads out of the list.
         with evi_harness.make_context("evi-harness", list(words), obj=tuple(words)) as context:
+            context.meta[ENDS] = args is None
             code = evi_harness.invoke(context)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as end:

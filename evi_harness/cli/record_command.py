@@ -7,6 +7,7 @@ from typing import Dict, Optional
 
 import click
 
+from evi_harness.cli.failing import ENDS
 from evi_harness.cli.handler_arguments import arguments_option
 from evi_harness.cli.seconds import Seconds
 
@@ -87,7 +88,7 @@ def command(
     )
     with Interrupts() as interrupts:
         # Who presses Ctrl+C once more behind the conversation is told all the same where the session is.
-        interrupts.over()
+        interrupts.over(for_good=click.get_current_context().meta.get(ENDS, False))
         result = record_live(options, click.echo)
         for line in result.lines():
             click.echo(line)

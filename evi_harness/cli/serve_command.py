@@ -7,6 +7,7 @@ from typing import Optional, Tuple
 
 import click
 
+from evi_harness.cli.failing import ENDS
 from evi_harness.cli.incomplete_option import allow_incomplete_option
 from evi_harness.cli.seconds import Seconds
 
@@ -110,7 +111,7 @@ def command(
     )
     with Interrupts() as interrupts:
         # Who presses Ctrl+C twice is told all the same what was served.
-        interrupts.over()
+        interrupts.over(for_good=click.get_current_context().meta.get(ENDS, False))
         # Who waits for the first line reads a pipe as often as a terminal; click.echo flushes both.
         result = serve(what, options, click.echo, lambda line: click.echo(line, err=True))
         click.echo(result)

@@ -37,6 +37,7 @@ class Interrupts:
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._tell: Callable[[], object] = lambda: None
         self._is_over = False
+        self._is_for_good = False
         self._may_block = True
         self._n_noticed = 0
         self._waking = ExitStack()
@@ -50,7 +51,9 @@ class Interrupts:
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
         for number, before in self._before.items():
-            signal.signal(number, before)
+            # Whoever goes on pressing has been heard; until the program is gone nothing else is to come of it.
+            is_heard = number == signal.SIGINT and self._is_for_good and self.n > 0
+            signal.signal(number, signal.SIG_IGN if is_heard else before)
         self._waking.close()
 
     def told_to(self, loop: asyncio.AbstractEventLoop, tell: Callable[[], object], *, may_block: bool = True) -> None:
@@ -68,9 +71,13 @@ class Interrupts:
         for _ in range(self.n - self._n_noticed):
             self._notice()
 
-    def over(self) -> None:
-        """From now on signals are only counted."""
-        self._is_over = True
+    def over(self, *, for_good: bool = False) -> None:
+        """From now on signals are only counted.
+
+        Args:
+            for_good: Whether the program ends behind the block: where one has come, Ctrl+C is then ignored from its end on.
+        """
+        self._is_over, self._is_for_good = True, for_good
 
     def _have_woken(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have each signal wake the loop: one that comes right before it waits would be heard only when something else does."""

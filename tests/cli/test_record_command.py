@@ -649,7 +649,7 @@ def test_whoever_goes_on_pressing_gets_the_last_line(url, tmp_path):
         stop = threading.Event()
 
         def press():
-            while not stop.wait(0.1) and process.poll() is None:
+            while not stop.wait(0.02) and process.poll() is None:
                 process.send_signal(signal.SIGINT)
 
         presser = threading.Thread(target=press)
