@@ -11,11 +11,11 @@ from __future__ import annotations
 import base64
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Collection, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Collection, Iterator, Mapping, Optional, Tuple
 
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.recording import MAX
-from evi_harness.session.events import Event, Frame, Received, Sent
+from evi_harness.session.events import Frame, Sent
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect
 from evi_harness.session.session import Session
 
@@ -84,39 +84,33 @@ def _elsewhere(app: str) -> Iterator[Unseen]:
 
 def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unseen]:
     """What cannot be seen of an app's sound since the recording has none, or since nobody compares it."""
-    said, heard = _audio(recorded.events, dialect)
-    sent, _ = _audio(live.events, dialect)
-    if not said and not sent:
-        why = "nobody speaks in this recording" if recorded.header.recorded.sent else "this recording does not have what its user said"
-        yield Unseen("nobody_speaks", f"{why}: whether the app sends its microphone is not seen")
-    if not heard:
-        yield Unseen("nothing_to_play", "no audio is received in this recording: whether the app plays what it receives is not seen")
-    known = {one for one, _ in said}
+    # By hashes: the samples of an hour are not to be held in memory.
+    known = {hash(audio) for audio in _said(recorded, dialect)}
     # A microphone also hears when nobody speaks; an app that speaks itself says nothing then.
     is_own = any(note.name == "microphone_off" for note in live.notes)
-    n_strange = sum(1 for one, is_silence in sent if one not in known and (is_own or not is_silence))
-    if said and n_strange:
+    n_sent = n_strange = 0
+    for audio in _said(live, dialect):
+        n_sent += 1
+        n_strange += hash(audio) not in known and (is_own or bool(audio.strip(b"\0")))
+    if not known and not n_sent:
+        why = "nobody speaks in this recording" if recorded.header.recorded.sent else "this recording does not have what its user said"
+        yield Unseen("nobody_speaks", f"{why}: whether the app sends its microphone is not seen")
+    places = dialect.audio_places()
+    if not any(places.is_audio(event.kind, event.frame) for event in recorded.received):
+        yield Unseen("nothing_to_play", "no audio is received in this recording: whether the app plays what it receives is not seen")
+    if known and n_strange:
         yield Unseen(
-            "app_audio", f"{n_strange} of {len(sent)} frames of the user's audio are not as recorded: audio that is sent is not compared"
+            "app_audio", f"{n_strange} of {n_sent} frames of the user's audio are not as recorded: audio that is sent is not compared"
         )
 
 
-def _audio(events: Collection[Event], dialect: Dialect) -> Tuple[List[Tuple[int, bool]], int]:
-    """What was sent of the user's audio, a frame each, as a hash of it and whether it is silence; and how many frames with audio came.
-
-    The samples of an hour are not to be held in memory, so none is.
-    """
+def _said(session: Session, dialect: Dialect) -> Iterator[bytes]:
+    """The user's audio as it was sent, a frame each."""
     places = dialect.audio_places()
-    sent: List[Tuple[int, bool]] = []
-    n_received = 0
-    for event in events:
-        if isinstance(event, Received) and places.is_audio(event.kind, event.frame):
-            n_received += 1
-        elif isinstance(event, Sent) and places.is_audio(event.kind, event.frame):
+    for event in session.sent:
+        if places.is_audio(event.kind, event.frame):
             # Nearly all frames are binary, and are the audio: looking for it in them would cost each replay.
-            audio = _bytes_in(event.frame, places.find(event.kind, event.frame)) if event.frame.is_text else event.frame.payload
-            sent.append((hash(audio), not audio.strip(b"\0")))
-    return sent, n_received
+            yield _bytes_in(event.frame, places.find(event.kind, event.frame)) if event.frame.is_text else event.frame.payload
 
 
 def _bytes_in(frame: Frame, place: Optional[AudioPlace]) -> bytes:

@@ -9,9 +9,11 @@ microphone is the microphone's, whoever opened it.
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import sys
 from dataclasses import dataclass
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Callable, Optional
 
 from evi_harness.evi.dialect import EVI
@@ -111,11 +113,22 @@ def _sender() -> str:
 
     What is neither the microphone's nor ours is the app's, also in a task in which nothing but the SDK is.
     """
+    # Outside of a loop, as on a thread of the app's, there is none.
+    task = None if asyncio._get_running_loop() is None else asyncio.current_task()
+    # The SDK runs its microphone in a task of its own, at the bottom of which it stands. Asked for each frame, and a look at the stack
+    # is an audit event, for which the guard of the network is called.
+    if task is not None and _is_microphones(getattr(task.get_coro(), "cr_code", None)):
+        return _MICROPHONE
     frame: Optional[FrameType] = sys._getframe(1)
     while frame is not None and frame.f_code is not STEP and frame.f_code is not TURN:
         if frame.f_code is send_frame.__code__:
             return _VOICE
-        if AUDIO_FOLDER in frame.f_code.co_filename:
+        if _is_microphones(frame.f_code):
             return _MICROPHONE
         frame = frame.f_back
     return _APP
+
+
+@functools.cache
+def _is_microphones(code: Optional[CodeType]) -> bool:
+    return code is not None and AUDIO_FOLDER in code.co_filename
