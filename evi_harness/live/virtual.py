@@ -265,10 +265,12 @@ class VirtualLoop(AppLoop):
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
         """Have a callback called; from any thread."""
-        # While a job is out, who wakes the loop is that, as a rule, or is said to be late already.
-        is_waited_for = self.on_woken is None or self.runs_here() or self._is_handing_out or self._jobs.any_out()
-        if self.on_woken is not None and not is_waited_for and _is_apps(callback, args, sys._getframe(1)):
-            self.on_woken(callers_now())
+        # On the loop's own thread each block of a microphone comes by here, so that is asked first.
+        if asyncio._get_running_loop() is not self and self.on_woken is not None:
+            # While a job is out, who wakes the loop is that, as a rule, or is said to be late already.
+            is_waited_for = self._is_handing_out or self._jobs.any_out()
+            if not is_waited_for and _is_apps(callback, args, sys._getframe(1)):
+                self.on_woken(callers_now())
         return super().call_soon_threadsafe(callback, *args, context=context)
 
     def hold(self, name: str) -> Callable[[], None]:
