@@ -72,6 +72,10 @@ class Evi:
         """Whether a sent message is the session_settings that carries ``audio``."""
         return causes.sets_audio(message)
 
+    def gives_format(self, message: Message) -> bool:
+        """Whether a sent message is a session_settings with ``audio`` and nothing else, as the SDK's microphone sends it."""
+        return causes.sets_audio(message) and message.fields.keys() == {"type", "audio"}
+
     def sets_up(self, message: Message) -> bool:
         """Whether a message is the chat's metadata, settings or their echo."""
         return message.type in _SETTING_UP

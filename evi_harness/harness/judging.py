@@ -6,8 +6,8 @@ Rules of living here: nothing is run; what is told holds no secrets.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field, replace
-from typing import Any, Dict, Mapping, Optional, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional, Tuple
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.axis import Axis
@@ -125,7 +125,7 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
 
     def verdict_by(played: Session) -> Verdict:
         found = judge(played, live, dialect, handshake_by_app=by_app, max_late_ns=late_ns, severities=severities)
-        return discreet_verdict(_without_microphones_format(found, played, live, dialect), redactor)
+        return discreet_verdict(found, redactor)
 
     def report_by(played: Session, verdict: Verdict, expectation: Optional[ExpectationReport]) -> ReplayReport:
         late = replayed.lateness
@@ -158,35 +158,6 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
         return Judgement(report)
     played = replayed.axis.recording(told.after).session
     return Judgement(report, report_by(played, verdict_by(played), accepted(told)))
-
-
-def _without_microphones_format(verdict: Verdict, recorded: Session, live: Session, dialect: Discreet) -> Verdict:
-    """A verdict without what the SDK's microphone said of its format, on either side, where the app speaks and the microphone is off.
-
-    ``record`` opens the microphone until the app sends audio of its own, as does a replay in real time, and a session does not tell who
-    sent what. Nothing is lost: audio in a format that nobody has given is ``rejected``.
-    """
-    places = EVI.audio_places()
-    speaks = any(places.is_audio(event.kind, event.frame) for event in live.sent)
-    if not speaks or not any(note.name == "microphone_off" for note in live.notes):
-        return verdict
-    then, now = _formats(recorded, dialect), _formats(live, dialect)
-    missing = [one for one in verdict.deviations if one.kind == "missing" and one.recorded_seq in then and not one.consequences]
-    besides = [one for one in verdict.deviations if one.kind == "unexpected" and now.get(one.live_seq or -1) in then.values()]
-    if not missing and not besides:
-        return verdict
-    remarks = [
-        f"the recorded #{one.recorded_seq} gave the format of a microphone, which is off here: it is not expected" for one in missing
-    ]
-    remarks += [f"#{one.live_seq} gave the format again, for the app's own audio: that is not unexpected" for one in besides]
-    deviations = tuple(one for one in verdict.deviations if one not in missing and one not in besides)
-    return replace(verdict, deviations=deviations, remarks=(*verdict.remarks, *remarks))
-
-
-def _formats(session: Session, dialect: Discreet) -> Dict[int, Mapping[str, Any]]:
-    """The messages that give the format of the user's audio and nothing else, by seq."""
-    sent = ((event.seq, dialect.read(event.kind, event.frame)) for event in session.sent)
-    return {seq: message.fields for seq, message in sent if dialect.sets_audio(message) and message.fields.keys() == {"type", "audio"}}
 
 
 def _unseen(replayed: Replayed, live: Session, verdict: Verdict) -> Tuple[Unseen, ...]:

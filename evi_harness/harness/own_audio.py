@@ -24,7 +24,7 @@ __all__ = ["run_alone"]
 
 def run_alone(
     run_once: Callable[[Recording, Any, RunOptions], Run], recording: Recording, handler: Any, options: RunOptions
-) -> Tuple[Run, RunOptions]:
+) -> Tuple[Run, RunOptions, Sequence[Note]]:
     """Run a handler, and once more with the microphone off where it sends audio of its own.
 
     Args:
@@ -34,18 +34,18 @@ def run_alone(
         options: Of the run.
 
     Returns:
-        The run that counts, and the options that it ran with.
+        The run that counts, the options that it ran with, and notes of what went wrong in a run before it and in it no more.
     """
     run = run_once(recording, handler, options)
     if not is_to_be_run_again(run.events):
-        return run, options
+        return run, options, ()
     alone = replace(options, microphone=OFF, is_again=True)
     again = run_once(recording, handler, alone)
-    return replace(again, events=[*again.events, *_only_before(run.events, again.events)]), alone
+    return again, alone, tuple(_only_before(run.events, again.events))
 
 
 def _only_before(first: Sequence[Event], second: Sequence[Event]) -> Iterator[Note]:
-    """What went wrong in the first run and not in the second, as notes of the second; what may come of the first's end is left out."""
+    """What went wrong in the first run and not in the second, to stand behind the second; what may come of the first's end is left out."""
     ended = max(event.seq for event in first if isinstance(event, Note) and event.name == "microphone_off")
     known = {(event.name, event.data.get("what")) for event in second if isinstance(event, Note)}
     seq = max((event.seq for event in second), default=-1)

@@ -26,7 +26,7 @@ from evi_harness.harness.judging import Judging, Replayed, judge_replay
 from evi_harness.harness.outside import MACHINE, OutsideOptions
 from evi_harness.harness.own_audio import run_alone
 from evi_harness.harness.real_run import run_in_real_time
-from evi_harness.harness.run import REAL, RECORDED, VIRTUAL, Run, RunOptions
+from evi_harness.harness.run import REAL, RECORDED, VIRTUAL, Run, RunOptions, has_app
 from evi_harness.harness.software import of_app
 from evi_harness.harness.virtual_run import run_in_virtual_time
 from evi_harness.harness.wholeness import refused_for_what_is_missing, way_out
@@ -306,13 +306,14 @@ def replay_session(
     with earlier_objects_set_aside(), refused_for_what_is_missing(expected.recorded, allow_incomplete=allow_incomplete):
         recording = axis.recording(whole)
         began_s = time.perf_counter()
-        run, options = run_alone(run_once, recording, handler, options)
+        run, options, earlier = run_alone(run_once, recording, handler, options)
         real_s = time.perf_counter() - began_s
         difference = _second(recording, handler, options, run, run_once, Discreet(redactor)) if twice else None
         replayed = Replayed(
             expected,
             recording.session,
-            run,
+            # Behind the comparison of two runs: neither of these had it.
+            replace(run, events=[*run.events, *earlier]),
             clock,
             lateness=None if clock == VIRTUAL else Lateness.of(lateness_ns(run.events)),
             axis=axis,
@@ -349,7 +350,7 @@ def _loaded(session: Union[str, Path, Session], axis: Axis, update: bool, allow_
 
 
 def _arguments(handler: Any, arguments: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
-    if arguments and (handler is None or (isinstance(handler, str) and handler == RECORDED)):
+    if arguments and not has_app(handler):
         raise UsageError(f"{', '.join(arguments)}: there is no handler that takes arguments", hint="Name yours with --handler.")
     return arguments or {}
 

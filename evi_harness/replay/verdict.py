@@ -9,6 +9,7 @@ from evi_harness.replay.code_places import handled, placed
 from evi_harness.replay.deviations import Deviation, Late, SentComparison, compare_sent, handshake_deviation, late_deviations
 from evi_harness.replay.falling_behind import falling_behind
 from evi_harness.replay.findings import Finding, findings, recorded_seqs, weighed
+from evi_harness.replay.given_formats import without_microphones
 from evi_harness.replay.keeping_up import keeping_up
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.recording import AS_RECORDED, Speed
@@ -95,12 +96,13 @@ def judge(
     if max_late_ns is not None:
         deviations += late_deviations(compared.late, max_late_ns)
     at_ns = _Times(recorded, live)
-    in_order = sorted([*deviations, *compared.deviations], key=at_ns.place)
+    counted, remarks = without_microphones([*deviations, *compared.deviations], recorded, live, dialect)
+    in_order = sorted(counted, key=at_ns.place)
     return Verdict(
         deviations=tuple(placed(in_order, recorded, live, dialect)),
         findings=tuple(found),
         late=compared.late,
-        remarks=(kept_up.remark,) if kept_up.remark else (),
+        remarks=(*filter(None, (kept_up.remark,)), *remarks),
     )
 
 

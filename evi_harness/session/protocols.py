@@ -191,6 +191,9 @@ class Dialect(Protocol):
     def sets_audio(self, message: Message) -> bool:
         """Whether a sent message says in which format the audio comes (the microphone's own message)."""
 
+    def gives_format(self, message: Message) -> bool:
+        """Whether a sent message says in which format the audio comes, and nothing else."""
+
     def sets_up(self, message: Message) -> bool:
         """Whether a message, sent or received, sets a session up, so that a part of the session begins with it too."""
 

@@ -184,6 +184,8 @@ def test_what_goes_wrong_in_the_first_run_alone_is_told(session):
     (finding,) = result.findings
     assert (finding.kind, "ValueError: once" in finding.what, "first run" in finding.what) == ("raised", True, True)
     assert not result.passed
+    # The two runs that are compared are both without the microphone.
+    assert replayed(session, bridge(RaisesOnce, after_ms=300), twice=True).report.twice == ()
 
 
 def test_the_format_that_a_microphone_gave_before_is_not_the_apps(session_of):
@@ -480,8 +482,8 @@ def test_a_run_is_run_again_once_and_where_it_says_so():
         return Run("h", [Note(1, 0, "microphone_off", data={"what": "", "ended": options.microphone == "auto"})])
 
     options = RunOptions()
-    run, alone = run_alone(run_once, None, None, options)
+    run, alone, earlier = run_alone(run_once, None, None, options)
     assert (asked, run.events[0].data["ended"]) == ([options, alone], False)
-    assert (alone.microphone, alone.is_again) == ("off", True)
+    assert (alone.microphone, alone.is_again, earlier) == ("off", True, ())
     assert run_alone(run_once, None, None, alone)[1] is alone
     assert run_alone(lambda *_: Run("h", ()), None, None, options)[1] is options
