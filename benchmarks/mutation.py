@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable, Dict, Iterator, List, Tuple, Union
 
 __all__ = ["OPERATORS", "Operator", "Site"]
@@ -102,54 +103,49 @@ def around_call(names: frozenset[str], change: Callable[[Body, int, ast.Expr], N
     return sites
 
 
+def puts(tree: ast.Module) -> Iterator[Tuple[Body, int, ast.Expr, ast.Call]]:
+    """Statements that hand on a piece of audio: the block, where in it, the statement, and the call, whose argument is the piece."""
+    for body, index, one in statements(tree, PUTS):
+        call = one.value.value if isinstance(one.value, ast.Await) else one.value
+        if isinstance(call, ast.Call) and len(call.args) == 1 and _is_audio(call.args[0]):
+            yield body, index, one, call
+
+
 def audio(text: str) -> Callable[[ast.Module], Iterator[Site]]:
     """An operator's sites: what is handed on, as ``wav``, replaced."""
 
+    def change(call: ast.Call) -> None:
+        expression = ast.parse(f"(lambda wav: {text})(0)", mode="eval").body
+        assert isinstance(expression, ast.Call)
+        expression.args, call.args = call.args, [expression]
+
     def sites(tree: ast.Module) -> Iterator[Site]:
-        for _, _, one in statements(tree, PUTS):
-            call = one.value.value if isinstance(one.value, ast.Await) else one.value
-            if isinstance(call, ast.Call) and len(call.args) == 1 and "wav" in _words(call.args[0]) | _decodes(call.args[0]):
-
-                def change(call: ast.Call = call) -> None:
-                    expression = ast.parse(f"(lambda wav: {text})(0)", mode="eval").body
-                    assert isinstance(expression, ast.Call)
-                    expression.args = [call.args[0]]
-                    call.args = [expression]
-
-                yield change
+        for _, _, _, call in puts(tree):
+            yield partial(change, call)
 
     return sites
 
 
 def pieces(text: str) -> Callable[[ast.Module], Iterator[Site]]:
-    """An operator's sites: the statement that hands on a piece, replaced by a loop over ``choose(wav)``, which says what is put instead."""
+    """An operator's sites: the statement that hands on a piece, replaced by a loop over ``CHOSEN(wav)``, which says what is put instead."""
+
+    def change(tree: ast.Module, body: Body, index: int, one: ast.Expr, call: ast.Call) -> None:
+        loop = parsed("for chosen in CHOSEN(0):\n    pass")[0]
+        assert isinstance(loop, ast.For)
+        assert isinstance(loop.iter, ast.Call)
+        loop.iter.args, call.args = call.args, [ast.Name("chosen", ast.Load())]
+        body[index], loop.body = loop, [one]
+        tree.body[_imports(tree) : _imports(tree)] = parsed(f"KEPT = []\ndef CHOSEN(wav):\n    KEPT.append(wav)\n    {text}")
 
     def sites(tree: ast.Module) -> Iterator[Site]:
-        for body, index, one in statements(tree, PUTS):
-            call = one.value.value if isinstance(one.value, ast.Await) else one.value
-            if isinstance(call, ast.Call) and len(call.args) == 1 and "wav" in _words(call.args[0]) | _decodes(call.args[0]):
-
-                def change(body: Body = body, index: int = index, one: ast.Expr = one, call: ast.Call = call) -> None:
-                    loop = parsed("for chosen in CHOSEN(0):\n    pass")[0]
-                    assert isinstance(loop, ast.For)
-                    assert isinstance(loop.iter, ast.Call)
-                    loop.iter.args = [call.args[0]]
-                    call.args = [ast.Name("chosen", ast.Load())]
-                    loop.body = [one]
-                    body[index] = loop
-                    tree.body[_imports(tree) : _imports(tree)] = parsed(f"KEPT = []\ndef CHOSEN(wav):\n    KEPT.append(wav)\n    {text}")
-
-                yield change
+        for found in puts(tree):
+            yield partial(change, tree, *found)
 
     return sites
 
 
-def _words(node: ast.AST) -> frozenset[str]:
-    return frozenset(one.id for one in ast.walk(node) if isinstance(one, ast.Name))
-
-
-def _decodes(node: ast.AST) -> frozenset[str]:
-    return frozenset({"wav"}) if called(node) == "b64decode" else frozenset()
+def _is_audio(node: ast.AST) -> bool:
+    return called(node) == "b64decode" or any(isinstance(one, ast.Name) and one.id == "wav" for one in ast.walk(node))
 
 
 def _imports(tree: ast.Module) -> int:
