@@ -43,6 +43,8 @@ class Evi:
     token_path: str = "/oauth2-cc/token"  # noqa: S105 - a path, no password
     secret_names: FrozenSet[str] = secrets.NAMES
     folded_names: FrozenSet[str] = secrets.FOLDED
+    # The SDK's from 0.13.0 on; its own before, and the service's as far as its documentation says.
+    message_limits: Tuple[int, ...] = (1024 * 1024, sending.MAX_BYTES)
 
     def read(self, kind: str, frame: Frame) -> Message:
         """What a frame says; a binary frame sent is ``audio``."""

@@ -256,7 +256,9 @@ class _Conversation:
             faults.append(f"it was not over after {self._longest_s:.0f} s and was closed; --max-duration sets another limit")
         faults += _errors(self._recorded, live, dialect)
         if closed is not None and closed.by != "app" and (is_early or not now.is_like(then)):
-            large = too_large(closed, live.events, lambda one: dialect.describe(one.kind, dialect.read(one.kind, one.frame)))
+            large = too_large(
+                closed, live.events, lambda one: dialect.describe(one.kind, dialect.read(one.kind, one.frame)), dialect.message_limits
+            )
             by = "the service closed the connection" if closed.by == "service" else "the connection was lost"
             code = "" if closed.code is None else f" with {closed.code}: {large or explain(closed.code)}"
             why = "The user had not done all by then." if is_early else f"How the recording ended: {then}."

@@ -402,7 +402,7 @@ class _Live:
     def _how_it_ended(self, closed: Optional[Closed]) -> str:
         # What the service did stands, though the app may have come to want an end before it noticed.
         # A message that the SDK refused was never one for the app, and is in no recording.
-        large = too_large(closed, (), str)
+        large = too_large(closed, (), str, EVI.message_limits)
         if closed is not None and closed.by == "app" and large is not None:
             return f"the app closed the connection with {closed.code}: {large}"
         if closed is None or closed.by != "service":

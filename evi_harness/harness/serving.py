@@ -478,7 +478,7 @@ class _Conversation:
             folder=folder,
             problem=problem,
             compared=await self._beside_the_session(closed),
-            too_large=too_large(closed, events, _type_of),
+            too_large=too_large(closed, events, _type_of, EVI.message_limits),
         )
 
     async def _beside_the_session(self, closed: Optional[Closed]) -> Optional[Compared]:

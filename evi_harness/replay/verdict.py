@@ -119,7 +119,7 @@ def _left(live: Session) -> Optional[Tuple[int, ...]]:
 
 def _closed_early(left: Tuple[int, ...], not_done: Tuple[int, ...], live: Session, dialect: Dialect) -> Deviation:
     closed = live.closed
-    why = too_large(closed, live.events, lambda one: dialect.describe(one.kind, dialect.read(one.kind, one.frame)))
+    why = too_large(closed, live.events, lambda one: dialect.describe(one.kind, dialect.read(one.kind, one.frame)), dialect.message_limits)
     at_ns = live.duration_ns if closed is None else closed.at_ns
     to_come = "1 recorded event was" if len(left) == 1 else f"{len(left)} recorded events were"
     rest = f"{to_come} still to come" if left else "the recorded app stayed longer"

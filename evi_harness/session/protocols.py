@@ -147,6 +147,7 @@ class Dialect(Protocol):
         secret_names: Names (lower case) whose values are secret, in a query, a header or a JSON object.
         folded_names: Names in a query (lower case) that hold other fields in a form of their own; in an unknown form they are
             secret as a whole.
+        message_limits: How large a message an app, or the service, may take, in bytes: what is known of any version, rising.
     """
 
     name: str
@@ -155,6 +156,7 @@ class Dialect(Protocol):
     token_path: str
     secret_names: FrozenSet[str]
     folded_names: FrozenSet[str]
+    message_limits: Tuple[int, ...]
 
     def read(self, kind: str, frame: Frame) -> Message:
         """What a frame says.

@@ -24,7 +24,7 @@ def closed(by="app", reason="", code=1009):
 
 def said(end, *events):
     """What is said, of messages that are called by their kind."""
-    return too_large(end, events, lambda one: f"a {one.kind} one")
+    return too_large(end, events, lambda one: f"a {one.kind} one", (MIB, 16 * MIB))
 
 
 @pytest.mark.parametrize(
