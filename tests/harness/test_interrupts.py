@@ -130,3 +130,17 @@ def test_another_thread_takes_none():
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+@pytest.mark.parametrize(("for_good", "presses", "is_ignored"), [(True, 1, True), (True, 0, False), (False, 1, False)])
+def test_who_has_been_heard_disturbs_a_program_no_more(for_good, presses, is_ignored):
+    """Where the program ends behind the block, and Ctrl+C has come; else it is as before."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with Interrupts() as interrupts:
+            interrupts.over(for_good=for_good)
+            for _ in range(presses):
+                signal.raise_signal(signal.SIGINT)
+        assert (interrupts.n, signal.getsignal(signal.SIGINT)) == (presses, signal.SIG_IGN if is_ignored else before)
+    finally:
+        signal.signal(signal.SIGINT, before)
