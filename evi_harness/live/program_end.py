@@ -28,7 +28,6 @@ _getsignal, _set_signal, _kill = signal.getsignal, signal.signal, os.kill
 really_exit = os._exit
 # How long Ctrl+C is put up with while duties are done at exit: whoever presses it twice does not mean to lose a recording.
 PATIENCE_S = 2.0
-_AGAIN_S = 0.05
 
 
 class _Duty(NamedTuple):
@@ -137,6 +136,8 @@ def _signalled(number: int, frame: Optional[FrameType]) -> None:  # noqa: ARG001
         _kill(os.getpid(), number)
         return
     _is_ending = True
+    # A second one is left to the system: Python handles signals on the main thread, which may wait by then without seeing this one.
+    _give_back_signals()
     # On another thread, since the signal may have interrupted the very code that a duty waits for. At exit no thread can be started from
     # Python 3.12 on; then all duties are being done.
     with suppress(RuntimeError):
@@ -147,10 +148,7 @@ def _do_all_and_end(number: int) -> None:
     try:
         do_duties()
     finally:
-        # Again and again: a signal that comes right before the main thread begins to wait does not end the waiting.
-        while True:
-            _kill(os.getpid(), number)
-            time.sleep(_AGAIN_S)
+        _kill(os.getpid(), number)
 
 
 def _in_child() -> None:

@@ -116,8 +116,16 @@ def test_a_process_of_multiprocessing_does_its_own(tmp_path, method, end, code):
 
 
 def test_a_second_signal_does_not_wait():
-    """Whoever cannot wait for a disk that hangs."""
-    with program("at_program_end(lambda: (say('begun'), wait())); kill(signal.SIGTERM); wait()") as process:
+    """Whoever cannot wait for a disk that hangs; also where the main thread waits and is not woken by the signal."""
+    script = """
+deaf = threading.Event()
+at_program_end(lambda: (deaf.wait(60), say("begun"), wait()))
+kill(signal.SIGTERM)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+deaf.set()
+wait()
+"""
+    with program(script) as process:
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == -signal.SIGTERM
