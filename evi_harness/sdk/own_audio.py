@@ -73,6 +73,8 @@ class OwnAudio:
         self._voice = voice
         self._found = found
         self._has_come = False
+        # The task in which the SDK's microphone runs, once it has sent.
+        self._microphones: Any = None
         self._audio = EVI.audio_places()
         self._hooks = Hooks()
 
@@ -97,36 +99,38 @@ class OwnAudio:
         """Look at what is about to be sent; whether it is not to be."""
         is_binary = not isinstance(message, str)
         if self._has_come:
-            return is_binary and self._voice.is_off and self._voice.has_begun and _sender() == _MICROPHONE
-        if (is_binary or self._audio.is_audio(SENT, Frame(TEXT, message.encode("utf-8", "surrogatepass")))) and _sender() == _APP:
+            return is_binary and self._voice.is_off and self._voice.has_begun and self._sender() == _MICROPHONE
+        if (is_binary or self._audio.is_audio(SENT, Frame(TEXT, message.encode("utf-8", "surrogatepass")))) and self._sender() == _APP:
             self._has_come = True
             self._found()
         return False
 
+    def _sender(self) -> str:
+        """Who makes the call of ``send`` that is served now: who began it, whatever stands between, such as a wrapper of the app's own.
+
+        What is neither the microphone's nor ours is the app's, also in a task in which nothing but the SDK is.
+        """
+        # Outside of a loop, as on a thread of the app's, there is none.
+        task = None if asyncio._get_running_loop() is None else asyncio.current_task()
+        # The SDK runs its microphone in a task of its own, at the bottom of which it stands. Asked for each frame, so the task is
+        # remembered: a look at a coroutine or at the stack is an audit event, for which the guard of the network is called.
+        if task is not None and task is self._microphones:
+            return _MICROPHONE
+        if task is not None and _is_microphones(getattr(task.get_coro(), "cr_code", None)):
+            self._microphones = task
+            return _MICROPHONE
+        frame: Optional[FrameType] = sys._getframe(1)
+        while frame is not None and frame.f_code is not STEP and frame.f_code is not TURN:
+            if frame.f_code is send_frame.__code__:
+                return _VOICE
+            if _is_microphones(frame.f_code):
+                return _MICROPHONE
+            frame = frame.f_back
+        return _APP
+
 
 async def _sent_nothing() -> None:
     """What stands in the place of a send that is left out."""
-
-
-def _sender() -> str:
-    """Who makes the call of ``send`` that is served now: who began it, whatever stands between, such as a wrapper of the app's own.
-
-    What is neither the microphone's nor ours is the app's, also in a task in which nothing but the SDK is.
-    """
-    # Outside of a loop, as on a thread of the app's, there is none.
-    task = None if asyncio._get_running_loop() is None else asyncio.current_task()
-    # The SDK runs its microphone in a task of its own, at the bottom of which it stands. Asked for each frame, and a look at the stack
-    # is an audit event, for which the guard of the network is called.
-    if task is not None and _is_microphones(getattr(task.get_coro(), "cr_code", None)):
-        return _MICROPHONE
-    frame: Optional[FrameType] = sys._getframe(1)
-    while frame is not None and frame.f_code is not STEP and frame.f_code is not TURN:
-        if frame.f_code is send_frame.__code__:
-            return _VOICE
-        if _is_microphones(frame.f_code):
-            return _MICROPHONE
-        frame = frame.f_back
-    return _APP
 
 
 @functools.cache
