@@ -417,3 +417,19 @@ def _reply_of_the_first_turn() -> Tuple[List[int], List[int]]:
     assert end is not None
     received: List[Event] = [event for event in read_session(WEATHER).events if isinstance(event, Received)]
     return [event.seq for event in received if call < event.seq <= end], [event.seq for event in received if event.seq > end]
+
+
+def test_what_everything_does_is_written_down_and_compared(tmp_path):
+    """Two runs of the same code are identical, whatever the machine; another verdict is a difference."""
+    behaviour = script("behaviour")
+    assert {spec.partition(":")[0] for spec, _ in behaviour.specs()} == {file.name for file in HANDLERS.glob("*.py")}
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        assert behaviour.run_all(folder, only="^weather-(raises|weather)") == 2
+    assert behaviour.differences(one, two) == []
+    kept = json.loads((one / "weather-weather.py-WeatherApp.json").read_text(encoding="utf-8"))
+    assert (kept["exit_code"], kept["report"]["passed"], kept["check"]["exit_code"]) == (0, True, 0)
+    (two / "weather-weather.py-WeatherApp.json").write_text(
+        json.dumps({**kept, "exit_code": 1}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    assert [line for line in behaviour.differences(one, two) if line.startswith("+ ")] == ['+ "exit_code": 1,']
