@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 import traceback
@@ -64,14 +65,19 @@ def load(spec: str) -> Any:
             found = getattr(found, part)
         except AttributeError:
             raise HandlerError(f"{spec}: no {part!r} in {place}", hint=f"It has: {_names(found)}.") from None
+        except Exception as error:
+            # A module's own __getattr__, or a descriptor.
+            raise _failed(spec, error) from error
     return found
 
 
 def _names(thing: Any) -> str:
     """What a module or class has, as far as it is meant to be seen: its own first, then what was imported from elsewhere."""
-    names = sorted(name for name in dir(thing) if not name.startswith("_") and not isinstance(getattr(thing, name, None), ModuleType))
+    # Only looked at: a module's own __getattr__ may do anything.
+    there = {name: inspect.getattr_static(thing, name, None) for name in dir(thing) if not name.startswith("_")}
+    names = sorted(name for name, value in there.items() if not isinstance(value, ModuleType))
     here = getattr(thing, "__name__", None)
-    own = [name for name in names if getattr(getattr(thing, name, None), "__module__", here) == here]
+    own = [name for name in names if getattr(there[name], "__module__", here) == here]
     return ", ".join([*own, *(name for name in names if name not in own)]) or "nothing public"
 
 

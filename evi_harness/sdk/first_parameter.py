@@ -1,6 +1,6 @@
 """What a function takes first: the connection, or a message. Its annotation tells, else its name, else how the function uses it.
 
-A use that only a connection has is stronger than the name of a message.
+A use that only a connection has is stronger than the name of a message; what is called ``on_message`` takes one, whatever it calls it.
 
 Rules of living here: nothing of the developer's is called, and nothing is guessed: where none of the three tells, the answer is None.
 """
@@ -46,6 +46,8 @@ _ITERATING = frozenset({"aiter", "anext"})
 # So many calls deep is looked for a use: a main hands its connection on to what reads it.
 _DEPTH = 4
 _CALL = "__call__"
+# What Hume's guide calls the function that takes a message.
+_TAKES_A_MESSAGE = "on_message"
 _MOST_DECORATORS = 20
 
 _AnyFunctionDef = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -63,6 +65,8 @@ def taken_first(function: Any) -> Optional[str]:
     first = next(iter(parameters.values()))
     plain, bound = unwrapped(function)
     said = _said_by(first, plain)
+    if said == CONNECTION and first.annotation is first.empty and getattr(plain, "__name__", None) == _TAKES_A_MESSAGE:
+        said = MESSAGE
     is_open = said is None or (said == MESSAGE and first.annotation is first.empty)
     if is_open and isinstance(plain, FunctionType) and _Looking(bound).is_used(plain, frozenset({first.name})):
         return CONNECTION

@@ -71,6 +71,19 @@ def test_a_name_in_a_module_of_the_current_folder_is_found():
     assert load("bundle.inner:value") == 7
 
 
+def test_a_modules_own_getattr_is_the_developers():
+    """What it fails with is told with its line, and it is not asked for the names to be suggested."""
+    put("lazy.py", "def here(message): ...\n\n\ndef __getattr__(name):\n    raise KeyError(name)\n")
+    with pytest.raises(HandlerError) as caught:
+        load("lazy.py:App")
+    assert caught.value.where == f"{Path('lazy.py').resolve()}:5"
+    assert "KeyError" in str(caught.value)
+    put("lazier.py", "def here(message): ...\n\n\ndef __dir__():\n    return ['here', 'gone']\n")
+    with pytest.raises(HandlerError) as caught:
+        load("lazier.py:App")
+    assert "here" in caught.value.hint
+
+
 def test_a_file_finds_its_siblings():
     """As under ``python FILE.py``."""
     put("folder/sibling_of_app.py", "value = 9\n")

@@ -91,6 +91,25 @@ def test_an_annotation_counts_before_the_name():
     assert taken_first(it) == MESSAGE
 
 
+def test_what_is_called_on_message_takes_a_message():
+    """Whatever it calls it; unless an annotation or a use says otherwise."""
+
+    def on_message(chat):
+        return chat.type
+
+    assert taken_first(on_message) == MESSAGE
+
+    async def on_message(chat):
+        async for _ in chat:
+            pass
+
+    assert taken_first(on_message) == CONNECTION
+
+    async def on_message(chat: ChatSocketClient): ...  # noqa: F821 - it need not be imported
+
+    assert taken_first(on_message) == CONNECTION
+
+
 class MicrophoneLike:
     @classmethod
     async def start(cls, socket, byte_stream): ...
