@@ -129,7 +129,7 @@ def test_the_app_in_a_browser(tmp_path: Path) -> None:
     """The page as it stands; the server's end is the page's. A browser that lacks a library here is no app that fails."""
     page = tmp_path / "chat.html"
     page.write_text(snippet("html", "chat.html"), encoding="utf-8")
-    with serving("--once") as (url, server), browsing(f"{page.as_uri()}?{url}", tmp_path) as browser:
+    with serving("--once", "--allow-origin", "null") as (url, server), browsing(f"{page.as_uri()}?{url}", tmp_path) as browser:
         threading.Thread(target=lambda: (browser.wait(), server.kill()), daemon=True).start()
         code, last = end_of(server)
         if code == -signal.SIGKILL:

@@ -52,6 +52,27 @@ __all__ = ["command"]
     help="How long an answer of the app's may be late before what hangs on it is given up.",
 )
 @click.option("--ignore", metavar="PATH", multiple=True, help="Leave this out of the comparison, as in replay. May be given again.")
+@click.option(
+    "--allow-origin",
+    "origins",
+    metavar="ORIGIN",
+    multiple=True,
+    help="Answer web pages of this origin too, such as https://example.com; those of this machine are. * for all. May be given again.",
+)
+@click.option(
+    "--known-as",
+    "hosts",
+    metavar="NAME",
+    multiple=True,
+    help="Answer requests for this host name too, as a container or a gateway makes them; loopback names are. May be given again.",
+)
+@click.option(
+    "--limit",
+    "limits",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Change what clients may take of the server, such as chats=500; docs/serve.md has all. May be given again.",
+)
 @click.option("--strict", is_flag=True, help="Compare also what is given anew in each run.")
 def command(
     session: Optional[Path],
@@ -66,6 +87,9 @@ def command(
     out: Optional[Path],
     patience: float,
     ignore: Tuple[str, ...],
+    origins: Tuple[str, ...],
+    hosts: Tuple[str, ...],
+    limits: Tuple[str, ...],
     strict: bool,
 ) -> int:
     """Serve SESSION, or a simulated EVI, in real time on a loopback port.
@@ -92,7 +116,7 @@ def command(
     if script is not None and parrot:
         raise click.UsageError("Give either --script or --parrot.")
     from evi_harness.harness.interrupts import Interrupts
-    from evi_harness.harness.serving import ServeOptions, serve
+    from evi_harness.harness.serving import ServeOptions, admission, limited, serve
     from evi_harness.harness.simulating import SIMULATOR, simulation
 
     what = simulation(script) if session is None else session
@@ -108,6 +132,8 @@ def command(
         allow_incomplete=allow_incomplete,
         ignore=ignore,
         strict=strict,
+        limits=limited(limits),
+        admission=admission(origins, hosts),
     )
     with Interrupts() as interrupts:
         # Who presses Ctrl+C twice is told all the same what was served.

@@ -30,13 +30,17 @@ from evi_harness.harness.folders import SessionsFolder
 from evi_harness.harness.interrupts import Interrupts
 from evi_harness.harness.keeping import Keeper, Keeping
 from evi_harness.harness.served_paths import chat_paths_of
+from evi_harness.live.admission import THIS_MACHINE, Admission
 from evi_harness.live.clock import RealClock
 from evi_harness.live.journal import Journal
 from evi_harness.live.lateness import Lateness, lateness_ns
+from evi_harness.live.limits import DEFAULT_LIMITS, MIB, ServerLimits
+from evi_harness.live.own_output import silence_libraries, told_by_us
 from evi_harness.live.pacing import collect_garbage, own_process, run_precisely
 from evi_harness.live.process import ServerProcess
 from evi_harness.live.real import LOOPBACK, RealCarrier
 from evi_harness.live.server import TOKEN_SECONDS, ChatServer, OpenService
+from evi_harness.live.thin_frames import ThinFrame
 from evi_harness.replay.plan import Plan
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience, Player
 from evi_harness.replay.recording import Recording
@@ -50,7 +54,7 @@ if TYPE_CHECKING:
 
     from evi_harness.harness.served_verdict import Compared
 
-__all__ = ["Ended", "Play", "ServeOptions", "ServeResult", "Served", "play", "require_key", "serve", "served"]
+__all__ = ["Ended", "Play", "ServeOptions", "ServeResult", "Served", "admission", "limited", "play", "require_key", "serve", "served"]
 
 Serveable = Union[str, Path, Session, OpenService]
 # Compares a conversation that is over; ``served_verdict.compare`` of one session.
@@ -168,6 +172,8 @@ class ServeOptions:
         allow_incomplete: Serve a session that is incomplete or damaged as it is.
         ignore: What is not compared, as ``replay_session`` has it; nor does the player look at it.
         strict: Compare also what is given anew in each run.
+        limits: What clients may take of the server; ``served``, whose client is known, has none but those of the machine.
+        admission: Which requests are answered, by where they come from.
     """
 
     host: str = LOOPBACK
@@ -180,6 +186,8 @@ class ServeOptions:
     allow_incomplete: bool = False
     ignore: Tuple[str, ...] = ()
     strict: bool = False
+    limits: ServerLimits = DEFAULT_LIMITS
+    admission: Admission = THIS_MACHINE
 
     @property
     def rules(self) -> Rules:
@@ -271,6 +279,28 @@ class ServeResult:
         return f"served {n} session{'' if n == 1 else 's'}, {lateness.n} messages; late: {lateness}{verdict}"
 
 
+def limited(values: Sequence[str]) -> ServerLimits:
+    """Read limits as people write them: ``chats=500``.
+
+    Raises:
+        UsageError: There is no such limit, or its value is no positive number.
+    """
+    return DEFAULT_LIMITS.with_values((name, value) for name, _, value in (one.partition("=") for one in values))
+
+
+def admission(origins: Sequence[str], hosts: Sequence[str]) -> Admission:
+    """Make the rule of who is answered.
+
+    Args:
+        origins: Origins of web pages besides those of this machine; ``*`` for all.
+        hosts: Names of this machine besides loopback names.
+
+    Raises:
+        UsageError: An origin is none, or a name is more than a name.
+    """
+    return Admission(frozenset(origins), frozenset(hosts))
+
+
 def _warn(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - what is printed by default
 
@@ -331,6 +361,13 @@ def _chat_paths(open_service: OpenService) -> Tuple[str, ...]:
     return chat_paths_of(open_service.session if isinstance(open_service, Play) else None)
 
 
+def _limits(open_service: OpenService, limits: ServerLimits) -> ServerLimits:
+    """The limits, with room for the largest message of the session that is served."""
+    sent = open_service.session.sent if isinstance(open_service, Play) else ()
+    largest = max((event.frame.size for event in sent), default=0)
+    return limits if largest <= limits.message_bytes else replace(limits, message_mib=largest / MIB)
+
+
 def _service_name(open_service: OpenService, options: ServeOptions) -> str:
     return "player" if isinstance(open_service, Play) else options.service
 
@@ -354,8 +391,13 @@ async def _serve(
         service_name=_service_name(open_service, options),
         on_idle=collect_garbage,
         on_unknown=on_unknown,
+        limits=_limits(open_service, options.limits),
+        admission=options.admission,
     )
-    interrupts.told_to(asyncio.get_running_loop(), conversations.stop, may_block=False)
+    loop = asyncio.get_running_loop()
+    silence_libraries()
+    told_by_us(loop, server.tell)
+    interrupts.told_to(loop, conversations.stop, may_block=False)
     try:
         async with RealCarrier(server, host=options.host, port=options.port) as carrier:
             own_process()
@@ -446,7 +488,7 @@ class _Conversation:
     """
 
     def __init__(self, clock: RealClock, keeping: Optional[Keeping], compare: Optional[_Compare], opened: Callable[[], int]) -> None:
-        self.journal = Journal(clock, self._put)
+        self.journal = Journal(clock, self._put, _Kept() if compare is None else _kept_to_compare)
         self.is_cut_off = False
         self._keeping = keeping
         self._compare = compare
@@ -471,8 +513,8 @@ class _Conversation:
         closed = next((event for event in events if isinstance(event, Closed)), None)
         return Ended(
             number=self._number,
-            duration_ns=events[-1].at_ns,
-            n_sent=sum(event.kind == "sent" for event in events),
+            duration_ns=self.journal.last_at_ns,
+            n_sent=self.journal.n_sent,
             lateness_ns=tuple(lateness_ns(events)),
             closed=closed,
             folder=folder,
@@ -489,6 +531,29 @@ class _Conversation:
         compare = partial(self._compare, self.journal.events, is_cut_off=is_cut_off)
         # The other conversations go on meanwhile.
         return await asyncio.get_running_loop().run_in_executor(None, compare)
+
+
+class _Kept:
+    """What a server keeps of a conversation that is compared with nothing: how late it was, how it ended, and on which message."""
+
+    def __init__(self) -> None:
+        self._has_large = False
+
+    def __call__(self, event: Event) -> Optional[Event]:
+        if isinstance(event, Sent):
+            return None
+        if not isinstance(event, Received):
+            return event
+        # The first that an app may not take is named when it does not; the others are as good as it.
+        if not self._has_large and event.frame.size > EVI.message_limits[0]:
+            self._has_large = True
+            return event
+        return replace(event, frame=ThinFrame(event.frame))
+
+
+def _kept_to_compare(event: Event) -> Event:
+    """What it keeps of one that is compared with a session, where the app's audio is not; what it sent itself, the session holds."""
+    return replace(event, frame=ThinFrame(event.frame)) if isinstance(event, Sent) and not event.frame.is_text else event
 
 
 def _type_of(event: Union[Sent, Received]) -> str:
@@ -576,5 +641,6 @@ def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
             port=options.port,
             service_name=_service_name(open_service, options),
             check=require_key()[0] if options.require_key else None,
+            admission=options.admission,
         )
     )

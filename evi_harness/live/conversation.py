@@ -11,13 +11,15 @@ import asyncio
 import struct
 from collections import deque
 from contextlib import contextmanager, suppress
-from typing import Any, Deque, Iterator, Optional
+from typing import Any, Deque, Iterable, Iterator, Optional
 
 from aiohttp import WebSocketError, WSMsgType, web
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.live.clock import Clock, Timer
+from evi_harness.live.door import Door
 from evi_harness.live.journal import Journal
+from evi_harness.live.limits import ServerLimits
 from evi_harness.session.events import BINARY, TEXT, ClosedBy, Event, Frame
 from evi_harness.session.protocols import MAX_REASON_BYTES, NO_STATUS, Abort, Action, Close, Refuse, Remark, Send, Service
 
@@ -25,6 +27,9 @@ __all__ = ["Conversation"]
 
 # How long a peer may take to answer a close frame, on the carrier's clock; aiohttp and websockets wait as long.
 CLOSE_WAIT_NS = 10_000_000_000
+
+# The close code of a socket on which nothing happens.
+GOING_AWAY = 1001
 
 _OPCODES = {TEXT: WSMsgType.TEXT, BINARY: WSMsgType.BINARY}
 
@@ -38,16 +43,31 @@ class Conversation:
         clock: The carrier's clock.
         socket: The server's side of the WebSocket, with ``autoclose`` off.
         transport: What the WebSocket runs on.
+        door: What stands before the transport, None where nothing does.
+        limits: What the app may take of the server, None for as much as it will.
     """
 
     def __init__(
-        self, service: Service, journal: Journal, clock: Clock, socket: web.WebSocketResponse, transport: asyncio.Transport
+        self,
+        service: Service,
+        journal: Journal,
+        clock: Clock,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        *,
+        door: Optional[Door] = None,
+        limits: Optional[ServerLimits] = None,
     ) -> None:
         self._service = service
         self._journal = journal
         self._clock = clock
         self._socket = socket
         self._transport = transport
+        self._door = door
+        self._limits = limits
+        # What waits to be sent, and what of it and of the journal the door has counted.
+        self._n_unsent = 0
+        self._n_counted = 0
         self._actions: Deque[Action] = deque()
         self._wake = asyncio.Event()
         self._timer: Optional[Timer] = None
@@ -66,6 +86,8 @@ class Conversation:
             Exception: What the service raised, after the connection was ended.
         """
         sender = asyncio.ensure_future(self._send_all())
+        if self._door is not None:
+            self._door.opened(self._idle)
         try:
             self._do(first)
             self._arm()
@@ -99,6 +121,7 @@ class Conversation:
             self._journal.note("sent_after_close", opcode=frame.opcode, n_bytes=frame.size)
         else:
             self._hand_over(self._journal.sent(frame))
+            self._count()
 
     async def _receive_end(self, message: Any) -> None:
         if message.type is WSMsgType.CLOSE:
@@ -109,7 +132,10 @@ class Conversation:
                 self._journal.note("close_not_answered")
         elif isinstance(message.data, WebSocketError):
             # The app broke the protocol (too large, not UTF-8); aiohttp has told it so in a close frame of its own.
-            self._over("service", int(message.data.code), str(message.data))
+            fault = None if self._door is None else self._door.fault
+            self._over("service", int(message.data.code), fault or str(message.data))
+        elif self._door is not None and self._door.why_cut_off is not None:
+            self._over("service", None, self._door.why_cut_off)
         else:
             self._over("network", None, "")
 
@@ -151,8 +177,26 @@ class Conversation:
         self._actions.extend(actions)
         if self._is_over:
             self._remark()
-        elif self._actions:
-            self._wake.set()
+            return
+        self._n_unsent += _size(actions)
+        self._count()
+        self._wake.set()
+
+    def _count(self) -> None:
+        """Count what is kept for the app, and end the connection where it is too much."""
+        if self._door is None or self._limits is None:
+            return
+        n_bytes = self._n_unsent + self._journal.n_kept_bytes
+        self._door.holding.change(n_bytes - self._n_counted)
+        self._n_counted = n_bytes
+        if self._n_unsent > self._limits.unsent_bytes:
+            self._door.cut_off(f"the app does not read: more than {self._limits.unsent_mib:g} MiB wait for it")
+        elif n_bytes > self._limits.chat_bytes:
+            self._door.cut_off(f"more than {self._limits.chat_mib:g} MiB were kept for the app")
+
+    def _idle(self) -> None:
+        if not self._is_over and self._limits is not None:
+            self._do([Close(GOING_AWAY, f"nothing has crossed the socket for {self._limits.idle_s:g} s")])
 
     def _remark(self) -> None:
         # After the close a service can only make remarks; the rest stays and is told as unsent.
@@ -237,6 +281,10 @@ class Conversation:
             await self._socket.send_frame(action.frame.payload, _OPCODES[action.frame.opcode])
         except ConnectionError:
             self._journal.note("undelivered", of=received.seq)
+        self._n_unsent -= action.frame.size
+        if self._door is not None:
+            self._door.active()
+            self._count()
 
     async def _close(self, action: Close) -> None:
         self._is_over = True
@@ -253,6 +301,10 @@ class Conversation:
         n_unsent = sum(isinstance(action, Send) for action in self._actions)
         if n_unsent:
             self._journal.note("unsent", n_frames=n_unsent)
+
+
+def _size(actions: Iterable[Action]) -> int:
+    return sum(action.frame.size for action in actions if isinstance(action, Send))
 
 
 def _close_payload(code: int, reason: str) -> bytes:

@@ -24,17 +24,27 @@ class Journal:
     Args:
         clock: What stamps the events.
         sink: Called with each event once it stands, such as ``Recorder.put``.
+        keep: Gives what is kept of an event that the sink has: the event, one that takes less memory, or None. By default the event.
 
     Attributes:
-        events: All events so far, by seq.
+        events: All events so far, by seq, as far as they are kept.
+        n_sent: How many frames the app sent.
+        n_kept_bytes: How much those hold that are kept.
+        last_at_ns: When the latest event was.
         opened_at_ns: The clock's reading at the opening, None before it.
     """
 
-    def __init__(self, clock: Clock, sink: Optional[Callable[[Event], object]] = None) -> None:
+    def __init__(
+        self, clock: Clock, sink: Optional[Callable[[Event], object]] = None, keep: Optional[Callable[[Event], Optional[Event]]] = None
+    ) -> None:
         self.events: List[Event] = []
+        self.n_sent = 0
+        self.n_kept_bytes = 0
+        self.last_at_ns = 0
         self.opened_at_ns: Optional[int] = None
         self._clock = clock
         self._sink = sink
+        self._keep = keep
         self._next_seq = 1
 
     @property
@@ -90,7 +100,13 @@ class Journal:
         return self._next_seq - 1
 
     def _write(self, event: E) -> E:
-        self.events.append(event)
+        kept = event if self._keep is None else self._keep(event)
+        if kept is not None:
+            self.events.append(kept)
+        if isinstance(event, Sent):
+            self.n_sent += 1
+            self.n_kept_bytes += event.frame.size if kept is event else 0
+        self.last_at_ns = event.at_ns
         if self.opened_at_ns is not None:
             self._hand_on(event)
         return event

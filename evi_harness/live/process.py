@@ -22,8 +22,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple, Type
 
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.live.admission import Admission
 from evi_harness.live.clock import RealClock
 from evi_harness.live.held_interrupts import ignore_interrupts, interrupts_held_back
+from evi_harness.live.limits import NO_LIMITS
 from evi_harness.live.pacing import collect_garbage, own_process, run_precisely
 from evi_harness.live.pickling import dumps
 from evi_harness.live.real import LOOPBACK, RealCarrier, loopback
@@ -56,6 +58,7 @@ class Setup:
         port: The port, 0 for any.
         service_name: See ``ChatServer``.
         check: See ``ChatServer``.
+        admission: See ``ChatServer``.
     """
 
     open_service: OpenService
@@ -65,6 +68,7 @@ class Setup:
     port: int
     service_name: Optional[str]
     check: Optional[Check]
+    admission: Admission
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class ServerProcess:
         port: The port; 0 picks one that is free.
         service_name: Who answers, as the handshake tells it; see ``ChatServer``.
         check: Who gets a token and who may open a chat; see ``ChatServer``. It is pickled, like ``open_service``.
+        admission: Which requests are answered, by where they come from; by default programs, and web pages of this machine.
 
     Attributes:
         url: Where it serves; empty before it does.
@@ -139,10 +144,13 @@ class ServerProcess:
         port: int = 0,
         service_name: Optional[str] = None,
         check: Optional[Check] = None,
+        admission: Optional[Admission] = None,
     ) -> None:
         self.url = ""
         self.served: List[Served] = []
-        self._setup = Setup(open_service, tuple(chat_paths), token_path, loopback(host), port, service_name, check)
+        self._setup = Setup(
+            open_service, tuple(chat_paths), token_path, loopback(host), port, service_name, check, admission or Admission()
+        )
         self._child: Optional[subprocess.Popen[bytes]] = None
         self._channel: Optional[socket.socket] = None
 
@@ -293,6 +301,8 @@ async def _serve(setup: Setup, channel: socket.socket, parent: int) -> None:
         service_name=setup.service_name,
         check=setup.check,
         on_idle=collect_garbage,
+        limits=NO_LIMITS,
+        admission=setup.admission,
     )
     carrier = RealCarrier(server, host=setup.host, port=setup.port)
     last = None

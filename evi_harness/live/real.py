@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import socket
 from typing import TYPE_CHECKING, Optional, Sequence, Type
 
 from evi_harness.errors import EviHarnessError, UsageError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["LOOPBACK", "RealCarrier", "loopback"]
 
 LOOPBACK = "127.0.0.1"
+# How many connections the system keeps that have not been taken yet; asyncio's 100 are less than come at once.
+BACKLOG = 1024
 
 
 def loopback(host: str) -> str:
@@ -81,7 +84,11 @@ class RealCarrier:
     async def __aenter__(self) -> RealCarrier:
         factory = await self._server.start()
         try:
-            self._listening = await asyncio.get_running_loop().create_server(factory, self._host, self._port)
+            listening = _bound(self._host, self._port)
+            # asyncio takes as many connections in a row as this says, and where there is no descriptor left, says so for each of them and
+            # tries each again. One at a time also lets others be served between two.
+            self._listening = await asyncio.get_running_loop().create_server(factory, sock=listening, backlog=1)
+            listening.listen(BACKLOG)
         except OSError as error:
             await self._server.stop()
             raise _not_listening(self._host, self._port, error) from error
@@ -94,6 +101,19 @@ class RealCarrier:
         await self._server.stop()
         if error is None and self._server.failures:
             raise self._server.failures[0]
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that is bound, as asyncio binds one."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.setblocking(False)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _not_listening(host: str, port: int, error: OSError) -> EviHarnessError:

@@ -13,10 +13,15 @@ from urllib.parse import unquote
 from aiohttp import web
 from typing_extensions import Protocol
 
+from evi_harness.live.admission import Admission
 from evi_harness.live.carrier import SERVICE_HEADER
 from evi_harness.live.clock import Clock
 from evi_harness.live.conversation import Conversation
+from evi_harness.live.door import Door, Hall
 from evi_harness.live.journal import Journal
+from evi_harness.live.limits import ServerLimits
+from evi_harness.live.own_output import SILENT
+from evi_harness.live.telling import OnceAMinute
 from evi_harness.session.events import Handshake, Opened
 from evi_harness.session.protocols import Action, Refuse, Service
 
@@ -35,6 +40,8 @@ MAX_SHOWN = 200
 TOKEN_SECONDS = 1800
 # Always the same, or two virtual runs would differ in it.
 MADE_UP = "evi-harness-access-token"
+# How long who is refused for want of room should wait.
+RETRY_S = 5
 
 
 class Check(Protocol):
@@ -84,7 +91,9 @@ class ChatServer:
         service_name: What answers here (``player``, ``simulator``), told in the header ``X-Evi-Harness``: nobody is to take it for EVI.
         on_idle: Called each time that the last conversation is over and none runs.
         on_unknown: Called with one line for each path and method that there is not, the first time that it is asked for: what was asked
-            for, without the query, and what there is.
+            for, without the query, and what there is. Likewise, at most once a minute each, for who was turned away, and why.
+        limits: What clients may take of it, where it is reached over a port of the machine. None for one that is not, in virtual time.
+        admission: Who is answered then; by default programs, and web pages of this machine.
 
     Attributes:
         journals: The journals of the conversations so far, in the order in which they were opened.
@@ -104,6 +113,8 @@ class ChatServer:
         service_name: Optional[str] = None,
         on_idle: Callable[[], object] = lambda: None,
         on_unknown: Callable[[str], object] = lambda _: None,
+        limits: Optional[ServerLimits] = None,
+        admission: Optional[Admission] = None,
     ) -> None:
         self.journals: List[Journal] = []
         self.failures: List[BaseException] = []
@@ -116,9 +127,14 @@ class ChatServer:
         self._headers = {} if service_name is None else {SERVICE_HEADER: service_name}
         self._on_idle = on_idle
         self._on_unknown = on_unknown
+        self._limits = limits
+        self._admission = admission or Admission()
+        self._tell = OnceAMinute(on_unknown, clock.now_ns)
         self._unknown: Set[str] = set()
         self._runner: Optional[web.AppRunner] = None
         self._running: Dict[Conversation, asyncio.Future[None]] = {}
+        # Those that run, and those whose handshake is being answered.
+        self._n_chats = 0
 
     async def start(self) -> Callable[[], Any]:
         """Get ready to serve on the running loop.
@@ -128,12 +144,21 @@ class ChatServer:
         """
         # aiohttp's access log would write the query, and with it the key.
         self._runner = web.AppRunner(
-            self._application(), access_log=None, handle_signals=False, shutdown_timeout=1.0, max_line_size=MAX_REQUEST_LINE_BYTES
+            self._application(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1.0,
+            # It would log requests that it cannot read, with all that stands in them.
+            logger=SILENT,
+            max_line_size=MAX_REQUEST_LINE_BYTES,
+            max_field_size=MAX_REQUEST_LINE_BYTES,
         )
         await self._runner.setup()
         server = self._runner.server
         assert server is not None
-        return server
+        if self._limits is None:
+            return server
+        return Hall(server, clock=self._clock, limits=self._limits, admission=self._admission, warn=self._tell)
 
     async def stop(self) -> None:
         """End the conversations that still run, with no close frame, and stop serving. Does nothing before ``start``."""
@@ -151,7 +176,19 @@ class ChatServer:
         application.router.add_route("*", r"/{path:[\s\S]*}", self._answer)
         return application
 
+    def tell(self, kind: str, line: str) -> None:
+        """Tell a line through ``on_unknown``, at most once a minute for each kind."""
+        self._tell(kind, line)
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        answer = await self._answer_to(request)
+        if isinstance(answer, web.Response) and self._limits is not None:
+            # A door takes one request, so that it knows where the frames begin.
+            answer.force_close()
+            answer.headers.update(self._admission.shared_with(request.headers.get("Origin")))
+        return answer
+
+    async def _answer_to(self, request: web.Request) -> web.StreamResponse:
         if request.method == "GET" and self._path(request).rstrip("/") in [path.rstrip("/") for path in self._chat_paths]:
             return await self._chat(request)
         if request.method == "POST" and request.path in self._token_paths:
@@ -184,13 +221,18 @@ class ChatServer:
         return web.Response(status=404, text=f"{line}\n")
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        socket = web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES, autoping=True, autoclose=False)
+        # aiohttp takes what is smaller, and this is the largest that is taken.
+        largest = MAX_MESSAGE_BYTES if self._limits is None else self._limits.message_bytes + 1
+        socket = web.WebSocketResponse(compress=False, max_msg_size=largest, autoping=True, autoclose=False)
         if not socket.can_prepare(request):
             return web.Response(status=426, text=f"{request.path} speaks WebSocket, and this request does not ask for it\n")
         handshake = _handshake(request, self._path(request))
         stranger = self._check.chat(handshake, self._clock.now_ns())
         if stranger is not None:
             return _refused(stranger)
+        if self._limits is not None and self._n_chats >= self._limits.chats:
+            return self._no_room(self._limits.chats)
+        self._n_chats += 1
         try:
             service = self._open_service(handshake)
             service.take(Opened(seq=0, at_ns=0, handshake=handshake), 0)
@@ -203,6 +245,8 @@ class ChatServer:
             self.failures.append(failure)
             if not socket.prepared:
                 return web.Response(status=500, text="the service failed before it was open\n")
+        finally:
+            self._n_chats -= 1
         return socket
 
     async def _converse(
@@ -221,7 +265,9 @@ class ChatServer:
             return
         journal.opened(handshake)
         self.journals.append(journal)
-        conversation = Conversation(service, journal, self._clock, socket, request.transport)
+        protocol = request.transport.get_protocol()
+        door = protocol if isinstance(protocol, Door) else None
+        conversation = Conversation(service, journal, self._clock, socket, request.transport, door=door, limits=self._limits)
         self._running[conversation] = end = asyncio.get_running_loop().create_future()
         try:
             await conversation.run(first)
@@ -230,6 +276,11 @@ class ChatServer:
             end.set_result(None)
             if not self._running:
                 self._on_idle()
+
+    def _no_room(self, n_chats: int) -> web.Response:
+        line = f"refused a chat: {n_chats} are open, as many as are allowed"
+        self._tell("chats", line)
+        return web.Response(status=503, text=f"evi-harness: {line}\n", headers={"Retry-After": str(RETRY_S)})
 
 
 def _prefixes(paths: Sequence[str]) -> Sequence[str]:

@@ -10,7 +10,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -337,3 +337,94 @@ def test_what_cannot_be_is_told(words, code, said, capsys):
     assert told.out == ""
     assert said in told.err
     assert "Traceback" not in told.err
+
+
+CLOSED_TO_OTHERS = b"POST /oauth2-cc/token HTTP/1.1\r\nHost: %s\r\nContent-Length: 0\r\n%s\r\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "host", "origin", "status"),
+    [
+        ([], b"localhost", b"", b"200"),
+        ([], b"localhost", b"Origin: https://page.example\r\n", b"403"),
+        (["--allow-origin", "https://page.example"], b"localhost", b"Origin: https://page.example\r\n", b"200"),
+        (["--allow-origin", "null"], b"localhost", b"Origin: null\r\n", b"200"),
+        ([], b"host.docker.internal", b"", b"403"),
+        (["--known-as", "host.docker.internal"], b"host.docker.internal", b"", b"200"),
+    ],
+)
+def test_who_is_answered_can_be_said(words, host, origin, status):
+    """By the options; a refusal is one line that names the option."""
+    with shell(*words) as (port, process):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(CLOSED_TO_OTHERS % (host, origin))
+            answer = connection.makefile("rb").read()
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read().splitlines()
+    assert answer.split()[1] == status
+    assert len(told) == (status == b"403")
+
+
+@contextmanager
+def shell(*words, limit=None):
+    """The server as a shell starts it; gives its port and process. It may have only so many descriptors."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "evi_harness", "serve", TYPED, *words]
+    if limit is not None:
+        command = ["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *command]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield int(process.stdout.readline().rpartition(":")[2]), process
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def test_no_descriptor_left_is_said_once():
+    """However many connections wait for one; and they are taken once there are some."""
+    with shell("--limit", "waiting=1000", limit=64) as (port, process):
+        crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+        assert "no connection can be taken now" in process.stderr.readline()
+        for one in crowd:
+            one.close()
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(CLOSED_TO_OTHERS % (b"localhost", b""))
+            assert connection.makefile("rb").read().split()[1] == b"200"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("words", [["--limit", "chats"], ["--limit", "x=1"], ["--allow-origin", "a/b"], ["--known-as", "a:1"]])
+def test_what_cannot_be_meant_is_a_usage_error(words, capsys):
+    """Before anything is served."""
+    assert main(["serve", TYPED, *words]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+LEAKS = [
+    b"GET /v0/evi/chat?api_key=SECRET\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"SECRET\r\n\r\n",
+    b"GET /v0/evi/chat?api_key=SECRET HTTP/9\r\n\r\n",
+    b"POST /oauth2-cc/token HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nSECRET\r\nSECRET",
+    (
+        b"GET /v0/evi/chat?api_key=SECRET HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: SECRET\r\nSec-WebSocket-Protocol: SECRET\r\n\r\n"
+    ),
+    (
+        b"GET /v0/evi/chat?api_key=SECRET HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: SECRET\r\n\r\n\x81\x02hi"
+    ),
+]
+
+
+def test_no_library_writes_what_clients_send():
+    """Malformed requests, broken bodies, offers of protocols, frames that are not masked: not a word of them, nor a traceback."""
+    with shell() as (port, process):
+        for data in LEAKS:
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(data)
+                assert b"SECRET" not in connection.makefile("rb").read()
+        process.send_signal(signal.SIGINT)
+        out, err = process.stdout.read(), process.stderr.read()
+    assert err == ""
+    assert "SECRET" not in out
+    assert "closed by the service with 1002" in out

@@ -206,7 +206,7 @@ def test_bytes_that_are_no_text_are_refused_like_any_other(header):
             upgrade = (
                 b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + b"A" * 22 + b"==\r\n"
             )
-            connection.sendall(request + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n" + upgrade + header + b"\r\n\r\n")
+            connection.sendall(request + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n" + upgrade + header + b"\r\n\r\n")
             return connection.makefile("rb").readline().split()[1]
 
     with guarded() as server:

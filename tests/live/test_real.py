@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.live import real
 from evi_harness.live.clock import RealClock
 from evi_harness.live.conformance import Script, check_carrier
 from evi_harness.live.probe import Ended, connect
@@ -91,16 +92,15 @@ def test_a_port_in_use_is_named():
 @pytest.mark.parametrize(
     ("number", "words"), [(errno.EACCES, "is not allowed to this user"), (errno.EADDRNOTAVAIL, "cannot be listened on")]
 )
-def test_a_port_that_cannot_be_had_is_named(number, words):
+def test_a_port_that_cannot_be_had_is_named(number, words, monkeypatch):
     """Whatever the reason is; for a port that only root may have, with one that anybody may."""
 
+    def refuse(*_):
+        raise OSError(number, "said by the system in more words")
+
+    monkeypatch.setattr(real, "_bound", refuse)
+
     async def main():
-        loop = asyncio.get_running_loop()
-
-        async def refuse(*_):
-            raise OSError(number, "said by asyncio in more words")
-
-        loop.create_server = refuse
         async with carrier_of(port=80):
             raise AssertionError("it listens")
 
