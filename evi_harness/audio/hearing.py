@@ -99,13 +99,15 @@ class Ear:
         yield self._mark(until_ns, 0.0)
 
     def _judge(self, samples: bytes) -> Iterator[Mark]:
-        self._pending += samples
         size = 2 * self._detector.block
-        while len(self._pending) >= size:
-            block, self._pending = self._pending[:size], self._pending[size:]
+        heard = self._pending + samples
+        whole = len(heard) - len(heard) % size
+        # Before anything is judged: whoever reads the marks may stop.
+        self._pending = heard[whole:]
+        for at in range(0, whole, size):
             self._n_judged += self._detector.block
             end_ns = self._start_ns + self._n_judged * SECOND // self._detector.rate
-            yield self._mark(end_ns, self._detector.probability(block))
+            yield self._mark(end_ns, self._detector.probability(heard[at : at + size]))
 
     def _mark(self, end_ns: int, probability: float) -> Mark:
         mark = Mark(self._judged_ns, end_ns, probability)

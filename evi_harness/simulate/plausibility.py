@@ -49,14 +49,17 @@ class Plausibility:
         """
         if self._is_settled or pcm.width != 2:
             return None
-        self._window += samples
+        heard, self._window = self._window + samples, b""
         size = max(1, pcm.rate * WINDOW_MS // 1000) * pcm.frame_bytes
-        while len(self._window) >= size and not self._is_settled:
-            window, self._window = self._window[:size], self._window[size:]
-            why = self._judge(window, pcm)
+        n_whole = len(heard) // size
+        number = 0
+        while number < n_whole and not self._is_settled:
+            why = self._judge(heard[number * size : (number + 1) * size], pcm)
+            number += 1
             if self._n_implausible >= N_WINDOWS:
                 self._is_settled = True
                 return why
+        self._window = heard[n_whole * size :]
         return None
 
     def _judge(self, window: bytes, pcm: Pcm) -> Optional[str]:

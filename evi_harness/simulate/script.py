@@ -18,7 +18,7 @@ from evi_harness.simulate.partners import FREE, SPEECH, TEXT, ScriptedPartner, S
 from evi_harness.simulate.replies import ERROR, RESPONSE, Answer, Reply, Sentence, ToolCall
 from evi_harness.simulate.simulator import Limits, Options
 from evi_harness.simulate.turn_detection import TurnDetection
-from evi_harness.simulate.uplink import Sound
+from evi_harness.simulate.uplink import Formats, Sound
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -111,7 +111,7 @@ class _Reader:
         self._sounds: Dict[str, Sound] = {}
 
     def script(self, table: Table, options: Options) -> Script:
-        known = ("seed", "at_end", "echo_settings", "audio", "turn_detection", "latency", "limits", "greeting", "turn")
+        known = ("seed", "at_end", "echo_settings", "audio", "turn_detection", "latency", "limits", "user_audio", "greeting", "turn")
         self._only(table, "", known)
         at_end = self._choice(table, "", "at_end", (_SILENT, _REPEAT, _CLOSE))
         turns = [self._turn(inner, f"turn {number}") for number, inner in enumerate(self._list(table, "", "turn"), 1)]
@@ -236,6 +236,7 @@ class _Reader:
             detection=self._filled(TurnDetection, table, "turn_detection", options.detection, self._number),
             latency=self._filled(Latency, table, "latency", options.latency, self._delay),
             limits=self._filled(Limits, table, "limits", options.limits, self._number),
+            formats=self._filled(Formats, table, "user_audio", options.formats, self._number),
             pcm=Pcm(rate, 1),
             chunk_ms=options.chunk_ms if chunk_ms is None else chunk_ms,
             echoes_settings=self._value(table, "", "echo_settings", bool, options.echoes_settings),

@@ -32,7 +32,7 @@ from evi_harness.simulate.partners import Heard, Partner
 from evi_harness.simulate.replies import ERROR, RESPONSE, Reply, Sentence
 from evi_harness.simulate.requests import Refused, request
 from evi_harness.simulate.turn_detection import Speaking, Spoken, TurnDetection
-from evi_harness.simulate.uplink import HeardThings, Unheard, Uplink
+from evi_harness.simulate.uplink import Formats, HeardThings, Unheard, Uplink
 
 __all__ = ["Limits", "Options", "Simulator"]
 
@@ -70,6 +70,7 @@ class Options:
         detection: When a turn is over.
         latency: How long it takes for what.
         limits: When it ends the chat.
+        formats: Which formats of the user's audio are heard; other audio is none.
         pcm: The format of what the assistant says.
         chunk_ms: How long a chunk of it is; 0 for a sentence in one chunk.
         echoes_settings: Whether it sends session_settings back. No capture shows EVI doing so, only the SDK's types do.
@@ -81,6 +82,7 @@ class Options:
     detection: TurnDetection = field(default_factory=TurnDetection)
     latency: Latency = field(default_factory=Latency)
     limits: Limits = Limits()
+    formats: Formats = field(default_factory=Formats)
     pcm: Pcm = EVI_PCM
     chunk_ms: int = 400
     echoes_settings: bool = False
@@ -134,7 +136,7 @@ class Simulator:
             options.seed,
             has_prosody=options.sdk is None or knows(options.sdk, wire.PROSODY),
         )
-        self._uplink = Uplink(hearing, options.detection, Handshake("/"))
+        self._uplink = Uplink(hearing, options.detection, Handshake("/"), options.formats)
         # What goes out by itself, as (due, number, cause, what); the number keeps the order of equals.
         self._outbox: List[Tuple[int, int, int, Any]] = []
         self._n_posted = 0
@@ -190,7 +192,7 @@ class Simulator:
         query = dict(handshake.query)
         self._is_verbose = query.get("verbose_transcription", "").lower() in ("true", "1")
         self._custom_session_id = query.get("session_settings[custom_session_id]")
-        self._uplink = Uplink(self._hearing, self._options.detection, handshake)
+        self._uplink = Uplink(self._hearing, self._options.detection, handshake, self._options.formats)
         told = {"seed": self._options.seed, "detector": self._hearing.name, "partner": self._partner.name}
         self._post(Remark("simulator", told), 0, 0)
         self._open_ns = self._options.latency.connect.draw_ns(self._random)

@@ -19,15 +19,39 @@ from evi_harness.session.wav import Pcm, split
 from evi_harness.simulate.plausibility import Plausibility
 from evi_harness.simulate.turn_detection import Listener, Speaking, Spoken, TurnDetection
 
-__all__ = ["HeardThings", "Sound", "Unheard", "Uplink"]
+__all__ = ["Formats", "HeardThings", "Sound", "Unheard", "Uplink"]
 
 MS = 1_000_000
 # What lies further behind the audio before it comes after a pause; what is nearer was only sent a little late.
 _PAUSE_NS = 60 * MS
 # The sound of an utterance goes on a little behind its last speech: a detector lets go before a word has died away.
 _TAIL_NS = 100 * MS
-# No utterance's sound is kept for longer.
+# No utterance's sound is kept for longer, nor is more of it: a minute and a half at 48 kHz.
 _MAX_KEPT_NS = 120_000 * MS
+_MAX_KEPT_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Formats:
+    """Which formats of audio are taken for meant: from a telephone's to a sound card's best. Others would be hard to hear, or impossible.
+
+    Attributes:
+        min_sample_rate: Frames a second.
+        max_sample_rate: Likewise.
+        max_channels: Channels.
+    """
+
+    min_sample_rate: int = 8_000
+    max_sample_rate: int = 192_000
+    max_channels: int = 32
+
+    def doubt(self, pcm: Pcm) -> Optional[str]:
+        """Why a format is not taken, None for one that is."""
+        if not self.min_sample_rate <= pcm.rate <= self.max_sample_rate:
+            return f"a sample rate of {pcm.rate} Hz is not between {self.min_sample_rate} and {self.max_sample_rate} Hz"
+        if pcm.channels > self.max_channels:
+            return f"{pcm.channels} channels are more than {self.max_channels}"
+        return None
 
 
 @dataclass(frozen=True)
@@ -74,16 +98,19 @@ class Uplink:
         hearing: Finds speech; this session's alone.
         detection: Tells utterances by it.
         handshake: The opening, whose query may give the format.
+        formats: Which formats are heard, None for all.
     """
 
-    def __init__(self, hearing: Hearing, detection: TurnDetection, handshake: Handshake) -> None:
+    def __init__(self, hearing: Hearing, detection: TurnDetection, handshake: Handshake, formats: Optional[Formats] = None) -> None:
         self._hearing = hearing
         self._listener = Listener(detection)
         self._padding_ns = detection.prefix_padding_ms * MS
         self._places = Places(handshake)
         self._positions = Positions()
+        self._formats = formats
         self._plausibility = Plausibility()
         self._kept: Deque[_Piece] = deque()
+        self._n_kept_bytes = 0
         self._broken = b""
         self._broken_pcm: Optional[Pcm] = None
         # Where the placed audio ends, and how far it was judged.
@@ -133,6 +160,9 @@ class Uplink:
         if sound is None:
             self._positions.add(at_ns, None)
             return [Unheard("no format was announced for it, or it is in a container that the simulator does not open")]
+        doubt = None if self._formats is None else self._formats.doubt(sound.pcm)
+        if doubt is not None:
+            return [Unheard(doubt)]
         return self._hear(sound, at_ns)
 
     def sound(self, spoken: Union[Speaking, Spoken]) -> Sound:
@@ -174,6 +204,7 @@ class Uplink:
         start_ns = self._end_ns
         self._end_ns += length_ns
         self._kept.append(_Piece(start_ns, sound))
+        self._n_kept_bytes += len(sound.samples)
         marks = self._hearing.hear(sound.samples, sound.pcm, start_ns)
         if marks:
             self._judged_ns = marks[-1].end_ns
@@ -183,8 +214,8 @@ class Uplink:
         """Let go of the audio that no utterance will need any more."""
         begin_ns = self._listener.begin_ns
         keep_ns = self._judged_ns if begin_ns is None else max(begin_ns, self._judged_ns - _MAX_KEPT_NS)
-        while self._kept and self._kept[0].end_ns <= keep_ns - self._padding_ns:
-            self._kept.popleft()
+        while self._kept and (self._kept[0].end_ns <= keep_ns - self._padding_ns or self._n_kept_bytes > _MAX_KEPT_BYTES):
+            self._n_kept_bytes -= len(self._kept.popleft().sound.samples)
 
     def _whole(self, sound: Sound) -> Sound:
         """Whole frames: one that is cut at the end of a piece goes to the next, if that is of the same format."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -366,12 +367,12 @@ def test_who_is_answered_can_be_said(words, host, origin, status):
 
 
 @contextmanager
-def shell(*words, limit=None):
-    """The server as a shell starts it; gives its port and process. It may have only so many descriptors."""
+def shell(*words, what=TYPED, limit=None):
+    """The server as a shell starts it, within a limit of the shell's; gives its port and process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "evi_harness", "serve", TYPED, *words]
+    command = [sys.executable, "-m", "evi_harness", "serve", what, *words]
     if limit is not None:
-        command = ["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *command]
+        command = ["sh", "-c", f'ulimit {limit} && exec "$@"', "sh", *command]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield int(process.stdout.readline().rpartition(":")[2]), process
@@ -381,7 +382,7 @@ def shell(*words, limit=None):
 
 def test_no_descriptor_left_is_said_once():
     """However many connections wait for one; and they are taken once there are some."""
-    with shell("--limit", "waiting=1000", limit=64) as (port, process):
+    with shell("--limit", "waiting=1000", limit="-n 64") as (port, process):
         crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
         assert "no connection can be taken now" in process.stderr.readline()
         for one in crowd:
@@ -428,3 +429,25 @@ def test_no_library_writes_what_clients_send():
     assert err == ""
     assert "SECRET" not in out
     assert "closed by the service with 1002" in out
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS limits no address space")
+def test_a_sample_rate_of_one_takes_no_memory():
+    """64 kB of it would be nine hours of sound, and gigabytes once they are resampled: the answer is EVI's error, and others are served."""
+
+    async def tell(url):
+        async with websockets.connect(url) as connection:
+            audio = {"encoding": "linear16", "sample_rate": 1, "channels": 1}
+            await connection.send(json.dumps({"type": "session_settings", "audio": audio}))
+            await connection.send(b"\1\0" * 32_000)
+            said = [json.loads(message) async for message in connection]
+            return said, connection.close_code
+
+    with shell(what="--simulate", limit="-v 3000000") as (port, process):
+        url = f"ws://127.0.0.1:{port}/v0/evi/chat"
+        said, code = asyncio.run(tell(url))
+        asyncio.run(hello(f"http://127.0.0.1:{port}"))
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+    assert [message.get("code") for message in said if message["type"] == "error"] == ["I0116"]
+    assert code == 1000

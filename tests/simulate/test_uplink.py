@@ -11,7 +11,7 @@ from evi_harness.session.events import BINARY, TEXT, Frame, Handshake
 from evi_harness.session.protocols import Mark
 from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.turn_detection import Spoken, TurnDetection
-from evi_harness.simulate.uplink import Unheard, Uplink
+from evi_harness.simulate.uplink import Formats, Unheard, Uplink
 
 MS = 1_000_000
 QUERY = tuple(
@@ -200,3 +200,39 @@ def test_noise_is_not_heard():
     line, _ = uplink()
     found = [one for number in range(12) for one in line.take(Frame(BINARY, b"text" * 50), number * 100 * MS)]
     assert any(isinstance(one, Unheard) and one.why == "it is text" for one in found)
+
+
+@pytest.mark.parametrize(
+    ("pcm", "why"),
+    [
+        (Pcm(1, 1), "a sample rate of 1 Hz is not between 8000 and 192000 Hz"),
+        (Pcm(7_999, 1), "a sample rate of 7999 Hz is not between 8000 and 192000 Hz"),
+        (Pcm(999_999_999, 1), "a sample rate of 999999999 Hz is not between 8000 and 192000 Hz"),
+        (Pcm(48_000, 33), "33 channels are more than 32"),
+        (Pcm(8_000, 1), None),
+        (Pcm(192_000, 32), None),
+    ],
+)
+@pytest.mark.parametrize("by", ["settings", "header"])
+def test_a_format_that_nobody_has_is_not_heard(pcm, why, by):
+    """However it is given; nothing of the audio is looked at, since at 1 Hz a kilobyte would be minutes of sound."""
+    hearing = Attentive()
+    line = Uplink(hearing, TurnDetection(), Handshake("/"), Formats())
+    samples = bytes(pcm.frame_bytes * 100)
+    if by == "settings":
+        audio = {"encoding": "linear16", "sample_rate": pcm.rate, "channels": pcm.channels}
+        line.heed(Frame(TEXT, json.dumps({"type": "session_settings", "audio": audio}).encode()))
+    else:
+        samples = header(pcm, len(samples)) + samples
+    assert line.take(Frame(BINARY, samples), 0) == ([] if why is None else [Unheard(why)])
+    assert len(hearing.heard) == (why is None)
+
+
+def test_no_utterance_fills_the_memory():
+    """Of one that goes on and on, the latest is kept."""
+    line, _ = uplink((*QUERY[:1], ("session_settings[audio][sample_rate]", "48000"), QUERY[2]))
+    piece = b"\1\0" * (1 << 20)
+    for place in range(12):
+        line.take(Frame(BINARY, piece), place * 22_000 * MS)
+        line.forget()
+    assert sum(len(one.sound.samples) for one in line._kept) <= 8 * 1024 * 1024
