@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import importlib.util
 import json
 import platform
@@ -115,11 +116,14 @@ def _constant(value: int, count: int) -> Any:
 
 
 def test_the_session_is_what_the_script_makes(tmp_path: Path) -> None:
-    """sessions/weather is byte for byte what make_weather.py writes, but for what the header has since the format is 1.2."""
+    """sessions/weather is byte for byte what make_weather.py writes, but for the digests of session.json and of the lines, which came later."""
     script("make_weather").make(tmp_path / "weather")
-    header = (tmp_path / "weather" / "session.json").read_text(encoding="utf-8")
-    as_of_1_0 = re.sub(r'"minor": 2,\n  "header_digest": "[0-9a-f]{64}"', '"minor": 0', header)
-    assert {**_contents(tmp_path / "weather"), "session.json": as_of_1_0.encode()} == _contents(WEATHER)
+    made = _contents(tmp_path / "weather")
+    events = re.sub(rb',"digest":"[0-9a-f]{16}"}\n', b"}\n", made["events.jsonl"])
+    assert len(made["events.jsonl"]) - len(events) == 28 * events.count(b"\n")
+    header = re.sub(rb'"minor": 3,\n  "header_digest": "[0-9a-f]{64}"', b'"minor": 0', made["session.json"])
+    header = header.replace(*(hashlib.sha256(text).hexdigest().encode() for text in (made["events.jsonl"], events)))
+    assert {**made, "session.json": header, "events.jsonl": events} == _contents(WEATHER)
 
 
 def _contents(folder: Path) -> Dict[str, bytes]:

@@ -16,6 +16,7 @@ __all__ = [
     "HEARD",
     "MINOR_OF_HEADER_DIGEST",
     "MINOR_OF_HEARD",
+    "MINOR_OF_LINE_DIGESTS",
     "Anchor",
     "Header",
     "Recorded",
@@ -26,12 +27,14 @@ __all__ = [
 #   1.0 (2026-11): the first.
 #   1.1 (2026-11): a track "heard", in heard.wav: both sides as they sounded, on the session's axis. No line refers to it.
 #   1.2 (2026-11): "header_digest", the digest of session.json itself, in every complete session.
+#   1.3 (2026-11): "digest" in each line, of it, its audio and all the lines before it; "header_digest" from the start; "repaired".
 # A folder says the lowest minor that has all that is in it: what an older evi-harness reads whole is of its own version.
 FORMAT_VERSION = 1
-FORMAT_MINOR = 2
+FORMAT_MINOR = 3
 # The minors that brought what not every folder has.
 MINOR_OF_HEARD = 1
 MINOR_OF_HEADER_DIGEST = 2
+MINOR_OF_LINE_DIGESTS = 3
 
 # The track that is not of the wire: what was heard. The others are named by the dialect's places of audio.
 HEARD = "heard"
@@ -118,6 +121,7 @@ class Header:
         abandoned: Why the writing ended before the session did, None where it did not or where nobody could say.
         source: Where an imported or replayed session comes from.
         related: Ids of other sessions of one conversation, by relation.
+        repaired: What was lost or changed in the folder that this session was recovered from, in sentences; None where it was not repaired.
         version: Of the folder's format.
         minor: Of the version: the lowest one that has all that is in the folder.
         extra: Fields of the stored header that this version does not know.
@@ -143,6 +147,7 @@ class Header:
     abandoned: Optional[str] = None
     source: Mapping[str, Any] = field(default=NOTHING)
     related: Mapping[str, str] = field(default=NOTHING)
+    repaired: Optional[Tuple[str, ...]] = None
     version: int = FORMAT_VERSION
     minor: int = FORMAT_MINOR
     extra: Mapping[str, Any] = field(default=NOTHING, compare=False)

@@ -6,6 +6,7 @@ can be done. Modes of files are not looked at: version control does not keep the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -15,13 +16,14 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tup
 
 from evi_harness.errors import SessionError
 from evi_harness.session.events import Closed, Unknown
-from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, HEARD, Header
+from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, HEARD, MINOR_OF_LINE_DIGESTS, Header
 from evi_harness.session.problem import FILE_CUT, Problem
 from evi_harness.session.protocols import Dialect
 from evi_harness.storage import codec, header_file
 from evi_harness.storage.expectation import ExpectedLine, expected_lines
 from evi_harness.storage.frames import StoredFrame
 from evi_harness.storage.layout import EVENTS_FILE, EXPECTED_FILE, HEADER_FILE, HEARD_FILE, MAX_HEADER_BYTES, PAYLOADS, is_inside
+from evi_harness.storage.line_digests import changed_lines, wav_lengths_problem
 from evi_harness.storage.lines import KINDS, AnyLine, OpenedLine, ReceivedLine, SentLine, UnknownLine, decode
 from evi_harness.storage.opening import Folder, sessions_below
 from evi_harness.storage.reader import (
@@ -32,11 +34,11 @@ from evi_harness.storage.reader import (
     dropped_told,
     dropped_until,
     end_told,
-    line_blocks,
+    line_texts,
     read_header,
 )
 from evi_harness.storage.redaction import GENERAL_NAMES, Redactor
-from evi_harness.storage.verifying import file_digest
+from evi_harness.storage.verifying import file_digest, has_line_digests
 
 __all__ = ["check_folder"]
 
@@ -177,13 +179,7 @@ class _Checking:
     def _lines(self) -> Iterator[Tuple[int, bytes, bool]]:
         """Number and text of each line, and whether it ends with a newline."""
         try:
-            for block, first in line_blocks(self._place):
-                texts = block.split(b"\n")
-                last = texts.pop()
-                for number, text in enumerate(texts, first):
-                    yield number, text, True
-                if last:
-                    yield first + len(texts), last, False
+            yield from line_texts(self._place)
         except SessionError as error:
             self._say("events_unreadable", EVENTS_FILE, None, f"{error.what}.")
 
@@ -352,6 +348,9 @@ class _Checking:
     def _check_against_header(self, header: Header) -> None:
         for track in header.tracks:
             self._check_track(track.file, track.n_bytes)
+        if has_line_digests(header):
+            self._check_line_digests()
+            self._check_wav_lengths()
         if not header.complete:
             return
         counted = {kind: n for kind, n in header.counts.items() if kind in (*KINDS, Unknown.kind)}
@@ -382,7 +381,29 @@ class _Checking:
             self._say("file_unreadable", name, None, f"the file cannot be read, and {HEADER_FILE} has its digest.", about="digest")
             return
         if actual != digest:
-            self._say("digest_differs", name, None, "it was changed after the recording: the digest differs.")
+            where = self._first_changed_line() if name == EVENTS_FILE else ""
+            self._say("digest_differs", name, None, f"it was changed after the recording: the digest differs{where}.")
+
+    def _first_changed_line(self) -> str:
+        if self._header is None or self._header.minor < MINOR_OF_LINE_DIGESTS:
+            return ""
+        with contextlib.suppress(SessionError):
+            for change in changed_lines(self._place, line_texts(self._place)):
+                return f"; line {change.number} is the first that is not as it was written"
+        return ""
+
+    def _check_line_digests(self) -> None:
+        # That the lines cannot be read is told already.
+        with contextlib.suppress(SessionError):
+            for change in changed_lines(self._place, line_texts(self._place)):
+                self._say("digest_differs", EVENTS_FILE, change.number, f"{change.what}.", about=EVENTS_FILE)
+
+    def _check_wav_lengths(self) -> None:
+        for name in sorted(name for name in self._spans if PAYLOADS not in name):
+            with contextlib.suppress(OSError, SessionError):
+                problem = wav_lengths_problem(self._place.head(name))
+                if problem is not None:
+                    self._say("wav_size", name, None, f"{problem}.", "Audio editors can mend that.")
 
 
 def _entries(path: Path) -> Iterator[Tuple[os.DirEntry[str], str]]:

@@ -17,6 +17,7 @@ from evi_harness.session.header import (
     FORMAT_MINOR,
     FORMAT_VERSION,
     MINOR_OF_HEADER_DIGEST,
+    MINOR_OF_LINE_DIGESTS,
     Anchor,
     Header,
     Recorded,
@@ -68,7 +69,9 @@ class HeaderFields(msgspec.Struct, kw_only=True):
     minor: Count = 0
     header_digest: Annotated[
         Optional[str],
-        msgspec.Meta(description="SHA-256 in hex of this file's bytes without these 64 digits; null or absent until complete"),
+        msgspec.Meta(
+            description="SHA-256 in hex of this file's bytes without these 64 digits; null or absent in what an older version wrote"
+        ),
     ] = None
     id: str
     made_by: str
@@ -90,10 +93,11 @@ class HeaderFields(msgspec.Struct, kw_only=True):
     counts: Dict[str, Count] = {}
     tracks: Tuple[TrackFields, ...] = ()
     digests: Dict[str, str] = {}
+    repaired: Optional[Tuple[str, ...]] = None
 
 
 # The members that hold what people and services wrote, and so could hold a secret.
-_FREE_MEMBERS = ("endpoint", "service", "software", "app", "ids", "source", "related", "abandoned", "extra")
+_FREE_MEMBERS = ("endpoint", "service", "software", "app", "ids", "source", "related", "abandoned", "repaired", "extra")
 # It is about the bytes of a file, and a header is not bound to one.
 _OF_THE_FILE = ("format", "header_digest")
 _MEMBERS = tuple(name for name in HeaderFields.__struct_fields__ if name not in _OF_THE_FILE)
@@ -101,13 +105,16 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def encode(header: Header) -> bytes:
-    """Write a header as the text of session.json; that of a complete session has its own digest, from the minor on that brought it.
+    """Write a header as the text of session.json; it has its own digest from the minor on that brought it.
 
     Raises:
         ValueError: It cannot be read again: a value is not of the type that its member has.
     """
-    has_digest = header.complete and header.minor >= MINOR_OF_HEADER_DIGEST
+    # Before there were digests of lines, a session that was not complete had no digest of anything.
+    has_digest = header.minor >= (MINOR_OF_HEADER_DIGEST if header.complete else MINOR_OF_LINE_DIGESTS)
     values = {name: _plain(getattr(header, name)) for name in _MEMBERS}
+    if values["repaired"] is None:
+        del values["repaired"]
     first = {"format": FORMAT_NAME, "version": values.pop("version"), "minor": values.pop("minor")}
     members: Dict[str, Any] = {**first, **({"header_digest": ""} if has_digest else {}), **values}
     try:
@@ -132,8 +139,8 @@ def digest_problem(text: bytes) -> Optional[str]:
         text: The text of session.json.
 
     Returns:
-        A few words; None where its digest is right, and where it has none: it is of an older minor, it is not complete, or somebody took
-        the digest away on purpose.
+        A few words; None where its digest is right, and where it has none: it is of an older minor, or somebody took the digest away on
+        purpose.
     """
     members = msgspec.json.decode(text, type=Dict[str, Any])
     digest = members.get("header_digest")

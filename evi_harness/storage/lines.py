@@ -133,6 +133,7 @@ class OpenedLine(_Record, tag_field="event", tag="opened"):
     at_ns: Count
     handshake: HandshakeFields
     redacted: Tuple[str, ...] = ()
+    digest: Optional[str] = None
 
 
 class SentLine(_Record, tag_field="event", tag="sent"):
@@ -149,6 +150,7 @@ class SentLine(_Record, tag_field="event", tag="sent"):
     payload: Optional[Slice] = None
     audio: Optional[Cut] = None
     redacted: Tuple[str, ...] = ()
+    digest: Optional[str] = None
 
 
 class ReceivedLine(_Record, tag_field="event", tag="received"):
@@ -164,6 +166,7 @@ class ReceivedLine(_Record, tag_field="event", tag="received"):
     payload: Optional[Slice] = None
     audio: Optional[Cut] = None
     redacted: Tuple[str, ...] = ()
+    digest: Optional[str] = None
 
 
 class ClosedLine(_Record, tag_field="event", tag="closed"):
@@ -175,6 +178,7 @@ class ClosedLine(_Record, tag_field="event", tag="closed"):
     code: Optional[int] = None
     reason: str = ""
     redacted: Tuple[str, ...] = ()
+    digest: Optional[str] = None
 
 
 class NoteLine(_Record, tag_field="event", tag="note"):
@@ -186,14 +190,16 @@ class NoteLine(_Record, tag_field="event", tag="note"):
     of: Optional[Count] = None
     data: Dict[str, Any] = {}
     redacted: Tuple[str, ...] = ()
+    digest: Optional[str] = None
 
 
-class UnknownLine(msgspec.Struct):
+class UnknownLine(msgspec.Struct, omit_defaults=True):
     """A line of a kind that this version does not know."""
 
     event: str
     seq: Count
     at_ns: Count
+    digest: Optional[str] = None
 
 
 FrameLine = Union[SentLine, ReceivedLine]
@@ -326,15 +332,18 @@ def _struct_in(annotation: Any) -> Optional[Type[msgspec.Struct]]:
 
 def _decode_with_extra(text: bytes) -> Tuple[AnyLine, Dict[str, Any]]:
     """Read a line that the strict decoder refuses."""
+    line: Any
     try:
         members = _RAW_MEMBERS.decode(text)
         body = members.pop("json", None)
         fields = {name: msgspec.json.decode(value) for name, value in members.items()}
         kind = KINDS.get(fields.get("event", ""))
         if kind is None:
-            return msgspec.convert(fields, UnknownLine), dict(fields, **({} if body is None else {"json": msgspec.json.decode(body)}))
+            line = msgspec.convert(fields, UnknownLine)
+            fields.pop("digest", None)
+            return line, dict(fields, **({} if body is None else {"json": msgspec.json.decode(body)}))
         known, extra = without_extra(fields, kind)
-        line: Any = msgspec.convert(known, kind)
+        line = msgspec.convert(known, kind)
         if body is not None and kind in (SentLine, ReceivedLine):
             line.json = body
         elif body is not None:

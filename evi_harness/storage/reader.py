@@ -1,14 +1,15 @@
 """Reads a session folder, also one whose writer was killed, and says what is missing in it.
 
-What a crash leaves is put up with: an incomplete header, a last line that was cut, audio that is shorter than the lines say. What no
-crash leaves is an error: a damaged line in the middle, a number that comes twice, a version that is not known. Nothing unreadable
-passes as read.
+What a crash leaves is put up with: an incomplete header, a last line that was cut, audio that is shorter than the lines say; in a session
+that is not complete also lines of which the disk had only parts when the power went. What no crash leaves is an error: a damaged line of
+a complete session, a number that comes twice, a version that is not known. Nothing unreadable passes as read.
 
 Rules of living here: lines are read, audio is not: a frame reads its own when asked, so memory grows with the events alone.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import replace
 from operator import attrgetter
@@ -37,6 +38,7 @@ __all__ = [
     "dropped_until",
     "end_told",
     "line_blocks",
+    "line_texts",
     "read_header",
     "read_session",
 ]
@@ -45,6 +47,8 @@ __all__ = [
 DROPPED = "dropped"
 # Why a header can be incomplete and say no reason.
 KILLED = "the writer was killed, is still at work, or had no room to say why"
+# So many damages of the lines are told one by one.
+_SHOWN = 10
 _HINT = "evi-harness check FOLDER lists all that is wrong with a session folder."
 
 
@@ -62,7 +66,7 @@ def read_session(folder: Union[str, os.PathLike[str]]) -> Session:
     """
     place = Folder(folder)
     header, version = read_header(place)
-    reading = _Reading(place, version)
+    reading = _Reading(place, version, is_complete=header.complete)
     events = reading.events()
     if not header.complete:
         header = replace(header, tracks=_tracks_found(reading))
@@ -126,6 +130,24 @@ def line_blocks(place: Folder) -> Iterator[Tuple[bytes, int]]:
         yield rest, number
 
 
+def line_texts(place: Folder) -> Iterator[Tuple[int, bytes, bool]]:
+    """The lines of a folder, one by one.
+
+    Yields:
+        Number, from 1; text without its newline; and whether it had one.
+
+    Raises:
+        SessionUnreadable: See ``line_blocks``.
+    """
+    for block, first in line_blocks(place):
+        texts = block.split(b"\n")
+        last = texts.pop()
+        for number, text in enumerate(texts, first):
+            yield number, text, True
+        if last:
+            yield first + len(texts), last, False
+
+
 def body_problem(line: AnyLine) -> Optional[str]:
     """What is wrong with where a frame's body stands; None where nothing is."""
     if not isinstance(line, (SentLine, ReceivedLine)):
@@ -181,8 +203,10 @@ def end_told(n_lines: int, at_ns: int, n_dropped: int) -> str:
 class _Reading:
     """One pass over the lines of a folder."""
 
-    def __init__(self, place: Folder, version: int) -> None:
+    def __init__(self, place: Folder, version: int, *, is_complete: bool) -> None:
         self.place = place
+        self._is_complete = is_complete
+        self._damaged: List[int] = []
         # By file: how far the lines reach into it, and whose track it is.
         self.extents: Dict[str, int] = {}
         self.tracks: Dict[str, Optional[str]] = {}
@@ -204,6 +228,7 @@ class _Reading:
                     number += 1
             else:
                 self._take_one_by_one(block, number)
+        self.missing += _damage_told(self._damaged)
         for name in self.extents:
             if not is_inside(name):
                 raise SessionUnreadable(f"{name!r} is no name of a file in a session folder", where=self.place.where(EVENTS_FILE))
@@ -213,7 +238,9 @@ class _Reading:
     def lines_beyond(self, name: str, size: int) -> List[int]:
         """The numbers of the lines that reach beyond so many bytes of a file."""
         numbers = []
-        for number, event in enumerate(sorted(self._events, key=attrgetter("seq")), 1):
+        damaged = set(self._damaged)
+        in_order = (number for number in itertools.count(1) if number not in damaged)
+        for number, event in zip(in_order, sorted(self._events, key=attrgetter("seq"))):
             frame = getattr(event, "frame", None)
             used = frame.used if isinstance(frame, StoredFrame) else None
             if used is not None and used.file == name and used.offset + used.length > size:
@@ -225,12 +252,19 @@ class _Reading:
             try:
                 line, extra = self._decoded(text)
             except ValueError as error:
-                raise SessionUnreadable(f"the line is damaged: {error}", where=self.place.where(EVENTS_FILE, number), hint=_HINT) from error
-            self._take(line, extra, number)
+                self._lose(error, number)
+            else:
+                self._take(line, extra, number)
             number += 1
         last = block[block.rfind(b"\n") + 1 :]
         if last:
             self._take_last(last, number)
+
+    def _lose(self, error: ValueError, number: int) -> None:
+        """Go on behind a line that cannot be read: the disk had not all of it when the power went."""
+        if self._is_complete:
+            raise SessionUnreadable(f"the line is damaged: {error}", where=self.place.where(EVENTS_FILE, number), hint=_HINT) from error
+        self._damaged.append(number)
 
     def _take_last(self, text: bytes, number: int) -> None:
         """Take what stands behind the last newline: the writer was killed within it, or between its end and the newline."""
@@ -302,11 +336,24 @@ def _is_too_deep(text: bytes) -> bool:
     return text.count(b"{") + text.count(b"[") > MAX_NESTING and nesting(text) > MAX_NESTING
 
 
+def _damage_told(numbers: List[int]) -> Iterator[str]:
+    """A sentence for each run of damaged lines, the last one for all that are too many to be told."""
+    # Of a run of numbers, what each is more than its place among them is the same.
+    runs = [[number for _, number in run] for _, run in itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+    for run in runs[:_SHOWN]:
+        is_one = len(run) == 1
+        which, lost = (f"line {run[0]}", "the event is") if is_one else (f"lines {run[0]} to {run[-1]}", "the events are")
+        yield f"{EVENTS_FILE}, {which}: {'the line is' if is_one else 'they are'} damaged; {lost} lost."
+    if len(runs) > _SHOWN:
+        yield f"{EVENTS_FILE}: {sum(map(len, runs[_SHOWN:]))} more lines are damaged; their events are lost."
+
+
 def _missing_in_header(header: Header) -> List[str]:
+    repaired = [f"{HEADER_FILE}: the session was repaired, and this was lost: {sentence}" for sentence in header.repaired or ()]
     if header.complete:
-        return []
+        return repaired
     why = f": {header.abandoned}" if header.abandoned else f"; {KILLED}"
-    return [f"{HEADER_FILE}: the session is not complete{why}."]
+    return [f"{HEADER_FILE}: the session is not complete{why}.", *repaired]
 
 
 def _missing_events(header: Header, n_events: int) -> List[str]:

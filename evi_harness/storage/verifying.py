@@ -1,4 +1,4 @@
-"""Whether a folder's files are as they were recorded, by the digests that its header has.
+"""Whether a folder's files are as they were recorded, by the digests that its header has, or, where it is not complete, its lines.
 
 Rules of living here: files are read block by block and whole, so this is for where a verdict depends on it, not for a look into a session;
 what has no digest is not judged.
@@ -12,17 +12,22 @@ import os
 from typing import Iterator, Tuple, Union
 
 from evi_harness.errors import SessionError
-from evi_harness.session.header import HEARD, Header
+from evi_harness.session.header import HEARD, MINOR_OF_LINE_DIGESTS, Header
 from evi_harness.session.session import Session
 from evi_harness.storage import header_file
-from evi_harness.storage.layout import HEADER_FILE, MAX_HEADER_BYTES
+from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, MAX_HEADER_BYTES, PAYLOADS
+from evi_harness.storage.line_digests import changed_lines, wav_lengths_problem
 from evi_harness.storage.opening import Folder
+from evi_harness.storage.reader import line_texts
 
-__all__ = ["changed_since", "file_digest"]
+__all__ = ["changed_in_lines", "changed_since", "file_digest", "has_line_digests"]
+
+# So many changed lines are told one by one; one change can be of all of them.
+_SHOWN = 10
 
 
 def changed_since(session: Session, folder: Union[str, os.PathLike[str]]) -> Tuple[str, ...]:
-    """What was changed or taken away in a session's folder since the session was complete.
+    """What was changed or taken away in a session's folder since the session was complete, or its lines were written.
 
     Args:
         session: The session, as it was read from the folder.
@@ -30,11 +35,50 @@ def changed_since(session: Session, folder: Union[str, os.PathLike[str]]) -> Tup
 
     Returns:
         A sentence for each file that is not as it was recorded, but for those that ``session.missing`` tells of already. None for heard.wav
-        where that is not there: the recording is whole without it.
+        where that is not there: the recording is whole without it. Of a session that is not complete, a sentence for each line that is not
+        as it was written, or whose audio is not; what a killed writer leaves is no change.
     """
     place = Folder(folder)
-    changes = (*_changed_header(place), *_changed_files(place, session.header))
-    return tuple(f"{name}: {what}." for name, what in changes if not _is_told(name, session.missing))
+    told = [f"{name}: {what}." for name, what in _changed_header(place)]
+    told += [f"{name}: {what}." for name, what in _changed_files(place, session.header) if not _is_told(name, session.missing)]
+    if has_line_digests(session.header):
+        told += [f"{where}: {what}." for where, what in _first(changed_in_lines(place, session.header))]
+    return tuple(told)
+
+
+def has_line_digests(header: Header) -> bool:
+    """Whether the digests of its lines are what a session is held against: it has them, and none of its files."""
+    return not header.complete and not header.digests and header.minor >= MINOR_OF_LINE_DIGESTS
+
+
+def changed_in_lines(place: Folder, header: Header) -> Iterator[Tuple[str, str]]:
+    """What is not as it was written in a session whose lines have digests: each with where it is, file or file and line.
+
+    Args:
+        place: The folder.
+        header: The session's header, with the tracks that were found.
+
+    Raises:
+        SessionUnreadable: There are no lines, or one is longer than may be.
+    """
+    for change in changed_lines(place, line_texts(place)):
+        yield f"{EVENTS_FILE}, line {change.number}", change.what
+    for name in sorted(track.file for track in header.tracks if PAYLOADS not in track.file):
+        try:
+            problem = wav_lengths_problem(place.head(name))
+        except (OSError, SessionError):
+            continue
+        if problem is not None:
+            yield name, f"it is not as it was recorded: {problem}"
+
+
+def _first(changes: Iterator[Tuple[str, str]]) -> Iterator[Tuple[str, str]]:
+    n_changes = 0
+    for n_changes, change in enumerate(changes, 1):
+        if n_changes <= _SHOWN:
+            yield change
+    if n_changes > _SHOWN:
+        yield EVENTS_FILE, f"{n_changes - _SHOWN} more lines or files are not as they were written"
 
 
 def file_digest(place: Folder, name: str) -> str:

@@ -30,9 +30,10 @@ import msgspec
 
 from evi_harness.errors import SessionUnwritable
 from evi_harness.session.events import Event, Opened, Received, Sent
-from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, MINOR_OF_HEADER_DIGEST, Header
+from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, MINOR_OF_LINE_DIGESTS, Header
 from evi_harness.session.protocols import AudioPlace, Dialect
 from evi_harness.session.session import Session
+from evi_harness.session.wav import header as wav_header
 from evi_harness.storage import codec, header_file, lines
 from evi_harness.storage.append import AppendFile, replace_file, sync_folder, write_new
 from evi_harness.storage.held_folder import HeldFolder
@@ -45,6 +46,7 @@ from evi_harness.storage.layout import (
     MAX_TRACK_BYTES,
     payload_name,
 )
+from evi_harness.storage.line_digests import SEAL_BYTES, LineDigests, format_bytes
 from evi_harness.storage.lines import Cut, Slice
 from evi_harness.storage.reader import body_problem, data_problem
 from evi_harness.storage.redaction import Redactor, apply, moved
@@ -102,6 +104,7 @@ class SessionWriter:
         self._counts: Dict[str, int] = Counter()
         self._next_seq = 0
         self._n_bodies = 0
+        self._line_digests = LineDigests()
         self._over: Optional[str] = None
         self._synced_ns = time.monotonic_ns()
         self._is_there = True
@@ -150,7 +153,7 @@ class SessionWriter:
                 self._audio.store(stored.slot, stored.data)
             elif stored.body is not None:
                 self._audio.store_body(stored.body, stored.data)
-            self._events.append(stored.line + b"\n")
+            self._events.append(self._line_digests.seal(stored.line, *_covered(stored)) + b"\n")
             self._next_seq = event.seq + 1
             self._counts[event.kind] += 1
             if time.monotonic_ns() - self._synced_ns >= _SYNC_EVERY_NS:
@@ -200,8 +203,7 @@ class SessionWriter:
             self.sync()
             self._end("it is complete")
             digests = _digests(self._held.fd, [EVENTS_FILE, *self._audio.names()])
-            minor = max(self._header.minor, MINOR_OF_HEADER_DIGEST)
-            self._replace_header(complete=True, digests=digests, minor=minor, **header_changes)
+            self._replace_header(complete=True, digests=digests, **header_changes)
         except OSError as error:
             raise self._failed(error) from error
         self._held.close()
@@ -404,12 +406,12 @@ def write_session(folder: PathLike, session: Session, dialect: Dialect, *, secre
 
 
 def _begun(header: Header) -> Header:
-    """A header as it is before the first event: nothing is counted, and nothing is there that a later minor brought.
+    """A header as it is before the first event: nothing is counted, and the minor is the lowest that has what this module writes.
 
     What a newer evi-harness wrote keeps its own minor, since what it brought is kept.
     """
     counts = {name: n for name, n in header.counts.items() if name not in lines.KINDS}
-    minor = header.minor if header.minor > FORMAT_MINOR else 0
+    minor = header.minor if header.minor > FORMAT_MINOR else MINOR_OF_LINE_DIGESTS
     return dataclasses.replace(
         header, complete=False, abandoned=None, counts=counts, tracks=(), digests={}, version=FORMAT_VERSION, minor=minor
     )
@@ -450,10 +452,18 @@ def _cut(slot: Slot, parts: codec.Pieces, at: int, form: Optional[lines.Form], d
     return Cut(track, slot.file, slot.offset, len(parts.samples), at=at, size=size, form=form, head=parts.head, tail=parts.tail)
 
 
+def _covered(stored: _Stored) -> Tuple[bytes, ...]:
+    """The bytes of other files that the digest of a line is of."""
+    slot = stored.slot
+    if slot is not None and slot.pcm is not None and slot.offset == 0:
+        return format_bytes(wav_header(slot.pcm, 0)), stored.data
+    return (stored.data,)
+
+
 def _problem(text: bytes, event: Event) -> Optional[str]:
     """Why a reader would refuse the line of an event, or take it for that of another; None where it does neither."""
-    if len(text) >= MAX_LINE_BYTES:
-        return f"its line has {len(text)} bytes, and at most {MAX_LINE_BYTES} are read"
+    if len(text) + SEAL_BYTES >= MAX_LINE_BYTES:
+        return f"its line has {len(text) + SEAL_BYTES} bytes, and at most {MAX_LINE_BYTES} are read"
     line, extra = lines.decode(text)
     if type(line) is not lines.KINDS.get(event.kind, lines.UnknownLine):
         return "it has the name of a kind that is known"

@@ -184,7 +184,7 @@ CASES = {
         [DIGEST, ("events.jsonl", 1, f"is no kind of event of version {VERSION}"), ("session.json", None, "it counts 1 opened")],
     ),
     "a newer minor may add": (
-        lambda folder: [header(minor=3)(folder), edit("events.jsonl", b'"seq":0', b'"seq":0,"new":1')(folder)],
+        lambda folder: [header(minor=FORMAT_MINOR + 1)(folder), edit("events.jsonl", b'"seq":0', b'"seq":0,"new":1')(folder)],
         [DIGEST],
     ),
     "two damaged lines": (

@@ -228,13 +228,13 @@ def test_every_header_that_is_written_is_read(new_folder):
         written = {name: getattr(session.header, name) for name in session.header.__dataclass_fields__ if name not in MADE_ANEW}
         if "[redacted]" not in str(written):
             assert written == {name: getattr(header, name) for name in written}
-        assert session.missing == ()
+        assert len(session.missing) == len(header.repaired or ())
 
     run()
 
 
 # What stands for a field of a frame, or for an object that is a record of its own.
-OF_A_LINE = {"handshake", "frame", "json", "text", "base64", "payload", "audio", "redacted"}
+OF_A_LINE = {"handshake", "frame", "json", "text", "base64", "payload", "audio", "redacted", "digest"}
 RECORDS = [
     (RecordedFields, Recorded, set()),
     (AnchorFields, Anchor, set()),

@@ -15,7 +15,7 @@ import pytest
 from evi_harness.errors import SessionUnwritable
 from evi_harness.evi.dialect import EVI
 from evi_harness.session.events import BINARY, TEXT, Frame
-from evi_harness.session.header import FORMAT_MINOR, HEARD, TrackFile
+from evi_harness.session.header import FORMAT_MINOR, HEARD, MINOR_OF_HEADER_DIGEST, TrackFile
 from evi_harness.session.wav import Pcm
 from evi_harness.storage import append, heard_track
 from evi_harness.storage.check import check_folder
@@ -98,7 +98,7 @@ def test_a_session_of_version_1_0_is_read_and_gets_one(tmp_path, session):
     assert check_folder(tmp_path / session, EVI) == []
     add_heard(tmp_path / session, PCM, BLOCKS)
     after = read_session(tmp_path / session)
-    assert (after.events, after.header.minor) == (before.events, FORMAT_MINOR)
+    assert (after.events, after.header.minor) == (before.events, MINOR_OF_HEADER_DIGEST)
     assert check_folder(tmp_path / session, EVI) == []
 
 
