@@ -1,4 +1,4 @@
-"""The examples of docs/check.md are run as they stand and print what the page shows; its table has every kind of problem."""
+"""The examples of docs/check.md are run as they stand and print what the page shows; its tables have every kind of problem and of loss."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import List, Tuple
 
 import pytest
 
+from evi_harness.session.loss import LOSSES
 from evi_harness.session.problem import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +45,7 @@ def test_commands_print_what_the_page_shows(sessions: Path) -> None:
     assert [command for command, _ in shown()] == [
         "evi-harness check sessions/cut",
         "evi-harness check sessions",
+        "evi-harness repair sessions/cut -o mended",
         "evi-harness show sessions",
     ]
     for command, output in shown():
@@ -51,6 +53,15 @@ def test_commands_print_what_the_page_shows(sessions: Path) -> None:
         done = subprocess.run(line, cwd=sessions.parent, env=environment, capture_output=True, text=True, check=False)
         assert done.stderr == ""
         assert done.stdout == output
+
+
+def test_every_loss_is_on_the_page_and_in_the_schema() -> None:
+    """The table of what a repair loses, the schema of its report and the code name the same kinds, once each."""
+    table = PAGE[PAGE.index("| kind | what was lost |") :].split("\n\n", 1)[0].splitlines()[2:]
+    listed = [name for row in table for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    schema = json.loads((ROOT / "docs" / "repair-report.schema.json").read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted(LOSSES) == sorted(schema["$defs"]["loss"]["properties"]["kind"]["enum"])
+    assert len(set(LOSSES)) == len(LOSSES)
 
 
 def test_every_kind_is_on_the_page_and_in_the_schema() -> None:

@@ -116,7 +116,7 @@ def _constant(value: int, count: int) -> Any:
 
 
 def test_the_session_is_what_the_script_makes(tmp_path: Path) -> None:
-    """sessions/weather is byte for byte what make_weather.py writes, but for the digests of session.json and of the lines, which came later."""
+    """sessions/weather is byte for byte what make_weather.py writes, but for the digests of header and lines, which came later."""
     script("make_weather").make(tmp_path / "weather")
     made = _contents(tmp_path / "weather")
     events = re.sub(rb',"digest":"[0-9a-f]{16}"}\n', b"}\n", made["events.jsonl"])

@@ -20,6 +20,7 @@ _COMMANDS: Dict[str, str] = {
     "latency": "Tell how long everything took in sessions: turn by turn, and together.",
     "ab": "Run two versions in turns and tell whether the new one is slower.",
     "check": "List everything that is wrong with session folders.",
+    "repair": "Write what can be recovered of a damaged session into a new folder.",
     "export": "Write both sides of a session into one stereo WAV file.",
     "import": "Make a session of a file from elsewhere.",
     "serve": "Serve a session, or a simulated EVI, in real time on a loopback port.",

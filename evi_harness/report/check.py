@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 from evi_harness.report.plain import printable
 from evi_harness.session.problem import Problem
 
-__all__ = ["SCHEMA", "CheckReport", "Checked"]
+__all__ = ["SCHEMA", "CheckReport", "Checked", "in_few_words"]
 
 # Version of the JSON, whose schema is docs/check-report.schema.json.
 SCHEMA = 1
@@ -35,13 +35,13 @@ class Checked:
 
     def lines(self) -> List[str]:
         """For people, where it is the only one: a line a problem, which begins with the folder."""
-        return [printable(f"{self.folder}: {told}") for told in _told(self.problems) or [_SOUND]]
+        return [printable(f"{self.folder}: {told}") for told in in_few_words(self.problems) or [_SOUND]]
 
     def section(self) -> List[str]:
         """For people, among others: the folder, and below it a line a problem."""
         n_problems = len(self.problems)
         verdict = f"{n_problems} problem{'' if n_problems == 1 else 's'}" if n_problems else _SOUND
-        return [printable(f"{self.folder}: {verdict}"), *(f"  {printable(told)}" for told in _told(self.problems))]
+        return [printable(f"{self.folder}: {verdict}"), *(f"  {printable(told)}" for told in in_few_words(self.problems))]
 
     def json(self) -> Dict[str, Any]:
         """For programs: each problem by itself."""
@@ -80,7 +80,8 @@ class CheckReport:
         }
 
 
-def _told(problems: Sequence[Problem]) -> List[str]:
+def in_few_words(problems: Sequence[Problem]) -> List[str]:
+    """Problems as sentences with their places: of more than ten of one cause the first, how many more there are, and the last."""
     return [told for alike in _alike(problems) for told in _of_one_cause(alike)]
 
 

@@ -151,3 +151,8 @@ class Header:
     version: int = FORMAT_VERSION
     minor: int = FORMAT_MINOR
     extra: Mapping[str, Any] = field(default=NOTHING, compare=False)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether its counts, tracks and digests are those of a folder that nothing is added to: it is complete, or was repaired."""
+        return self.complete or self.repaired is not None

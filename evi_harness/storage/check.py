@@ -130,6 +130,11 @@ class _Checking:
         """Whether the header lists a file as what was heard: no line refers to that."""
         return self._header is not None and any(track.track == HEARD and track.file == name for track in self._header.tracks)
 
+    @property
+    def _is_repaired(self) -> bool:
+        """Whether the header itself lists what a repair could not recover, so that nothing is wrong with the folder for lacking it."""
+        return self._header is not None and bool(self._header.repaired)
+
     def _say(self, kind: str, file: str, line: Optional[int], what: str, hint: str = "", *, about: str = "") -> None:
         self.problems.append(Problem(file, line, what, hint, kind, about))
 
@@ -160,7 +165,7 @@ class _Checking:
         if version < FORMAT_VERSION:
             what = f"the folder is of version {version}; its lines are judged as of version {FORMAT_VERSION}."
             self._say("old_version", HEADER_FILE, None, what)
-        if not header.complete:
+        if not header.is_sealed:
             why = header.abandoned or KILLED
             self._say("incomplete", HEADER_FILE, None, f"the session is not complete: {why}.")
         before = header_file.encode(header)
@@ -219,7 +224,7 @@ class _Checking:
     def _check_order(self, number: int, line: AnyLine) -> None:
         if line.seq <= self._last_seq:
             self._say("out_of_order", EVENTS_FILE, number, f"seq {line.seq} comes after seq {self._last_seq}.")
-        elif line.seq > self._last_seq + 1 and line.seq != self._dropped_until + 1:
+        elif line.seq > self._last_seq + 1 and line.seq != self._dropped_until + 1 and not self._is_repaired:
             what = f"{line.seq - self._last_seq - 1} events are missing before seq {line.seq}."
             self._say("events_missing", EVENTS_FILE, number, what)
         self._last_seq = max(self._last_seq, line.seq)
@@ -244,7 +249,7 @@ class _Checking:
     def _check_end(self) -> None:
         """Where a session that nobody completed ends."""
         header = self._header
-        if header is None or header.complete or self._counts.get(Closed.kind):
+        if header is None or header.is_sealed or self._counts.get(Closed.kind):
             return
         n_events = sum(self._counts.values())
         told = end_told(n_events, self._latest_ns, header.counts.get(DROPPED, 0) - self._n_dropped)
@@ -351,7 +356,7 @@ class _Checking:
         if has_line_digests(header):
             self._check_line_digests()
             self._check_wav_lengths()
-        if not header.complete:
+        if not header.is_sealed:
             return
         counted = {kind: n for kind, n in header.counts.items() if kind in (*KINDS, Unknown.kind)}
         if counted != self._counts and not self._n_damaged:
@@ -366,7 +371,7 @@ class _Checking:
         if size is None:
             self._say("file_unreadable", name, None, f"the file cannot be read, and {HEADER_FILE} lists it.", about=HEADER_FILE)
             return
-        if size != n_bytes and self._header is not None and self._header.complete:
+        if size != n_bytes and self._header is not None and self._header.is_sealed:
             self._say("track_size", name, None, f"it holds {size} bytes of audio, and {HEADER_FILE} says {n_bytes}.")
         if PAYLOADS not in name:
             stated = self._place.stated_size(name)

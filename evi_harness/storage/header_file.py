@@ -69,9 +69,7 @@ class HeaderFields(msgspec.Struct, kw_only=True):
     minor: Count = 0
     header_digest: Annotated[
         Optional[str],
-        msgspec.Meta(
-            description="SHA-256 in hex of this file's bytes without these 64 digits; null or absent in what an older version wrote"
-        ),
+        msgspec.Meta(description="SHA-256 in hex of this file's bytes without these 64 digits; null or absent in older versions"),
     ] = None
     id: str
     made_by: str

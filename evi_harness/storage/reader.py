@@ -66,9 +66,9 @@ def read_session(folder: Union[str, os.PathLike[str]]) -> Session:
     """
     place = Folder(folder)
     header, version = read_header(place)
-    reading = _Reading(place, version, is_complete=header.complete)
+    reading = _Reading(place, version, is_sealed=header.is_sealed)
     events = reading.events()
-    if not header.complete:
+    if not header.is_sealed:
         header = replace(header, tracks=_tracks_found(reading))
     missing = (
         *_missing_in_header(header),
@@ -203,9 +203,9 @@ def end_told(n_lines: int, at_ns: int, n_dropped: int) -> str:
 class _Reading:
     """One pass over the lines of a folder."""
 
-    def __init__(self, place: Folder, version: int, *, is_complete: bool) -> None:
+    def __init__(self, place: Folder, version: int, *, is_sealed: bool) -> None:
         self.place = place
-        self._is_complete = is_complete
+        self._is_sealed = is_sealed
         self._damaged: List[int] = []
         # By file: how far the lines reach into it, and whose track it is.
         self.extents: Dict[str, int] = {}
@@ -262,7 +262,7 @@ class _Reading:
 
     def _lose(self, error: ValueError, number: int) -> None:
         """Go on behind a line that cannot be read: the disk had not all of it when the power went."""
-        if self._is_complete:
+        if self._is_sealed:
             raise SessionUnreadable(f"the line is damaged: {error}", where=self.place.where(EVENTS_FILE, number), hint=_HINT) from error
         self._damaged.append(number)
 

@@ -190,7 +190,8 @@ class SessionWriter:
         """Complete the session: counts, digests and tracks go into the header, which is replaced at once. Once more does nothing.
 
         Args:
-            header_changes: Fields of the header to set; ``end``, where there is a clock, is the caller's to give.
+            header_changes: Fields of the header to set; ``end``, where there is a clock, is the caller's to give. What was ``repaired``
+                can be sealed without being ``complete``.
 
         Raises:
             SessionUnwritable: The header cannot be replaced, or the folder is no longer as it was written; what is there stays readable and
@@ -203,7 +204,7 @@ class SessionWriter:
             self.sync()
             self._end("it is complete")
             digests = _digests(self._held.fd, [EVENTS_FILE, *self._audio.names()])
-            self._replace_header(complete=True, digests=digests, **header_changes)
+            self._replace_header(**{"complete": True, "digests": digests, **header_changes})
         except OSError as error:
             raise self._failed(error) from error
         self._held.close()
@@ -217,7 +218,7 @@ class SessionWriter:
             reason: Why, in a few words.
             header_changes: Fields of the header to set.
         """
-        if self._header.complete or not self._is_there:
+        if self._header.is_sealed or not self._is_there:
             return
         reason = self._header.abandoned or reason
         if self._over is None:
@@ -413,7 +414,7 @@ def _begun(header: Header) -> Header:
     counts = {name: n for name, n in header.counts.items() if name not in lines.KINDS}
     minor = header.minor if header.minor > FORMAT_MINOR else MINOR_OF_LINE_DIGESTS
     return dataclasses.replace(
-        header, complete=False, abandoned=None, counts=counts, tracks=(), digests={}, version=FORMAT_VERSION, minor=minor
+        header, complete=False, abandoned=None, repaired=None, counts=counts, tracks=(), digests={}, version=FORMAT_VERSION, minor=minor
     )
 
 

@@ -21,6 +21,7 @@ COMMANDS = [
     ["latency"],
     ["ab"],
     ["check"],
+    ["repair"],
     ["export"],
     ["import"],
     ["import", "capture"],

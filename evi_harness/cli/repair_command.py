@@ -1,0 +1,30 @@
+"""``evi-harness repair SESSION -o OUT``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import click
+
+from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
+
+__all__ = ["command"]
+
+
+@click.command("repair")
+@click.argument("session", metavar="SESSION", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-o", "--out", metavar="OUT", required=True, type=click.Path(path_type=Path), help="Write this folder, which must be new.")
+@json_option("every single loss", "repair-report.schema.json")
+def command(session: Path, out: Path, json_file: Optional[str]) -> int:
+    """Write what can be recovered of a damaged SESSION into a new folder, and list what was lost.
+
+    SESSION is only read. Exits with 0 if nothing was lost, 1 if something was, 3 if nothing can be recovered.
+    """
+    from evi_harness.harness.repairing import repair_session
+
+    report = repair_session(session, out)
+    for line in report.lines():
+        click.echo(line, err=json_file == STANDARD_OUTPUT)
+    write_json(json_file, report.json)
+    return report.exit_code

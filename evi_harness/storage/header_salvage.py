@@ -1,0 +1,95 @@
+"""A header out of a session.json that cannot be read as it stands: member by member, what is not there being unknown.
+
+Rules of living here: no files. Nothing is guessed; whoever uses a header that was found here says what was lost of it.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any, Dict, List, Tuple
+
+import msgspec
+
+from evi_harness.session.header import FORMAT_VERSION, Header
+from evi_harness.storage import header_file
+from evi_harness.storage.codec import is_too_deep
+from evi_harness.storage.header_file import FORMAT_NAME, HeaderFields
+
+__all__ = ["is_newer", "salvaged_header", "was_changed"]
+
+UNKNOWN = "unknown"
+# A member of the outermost object, as it is written: indented by two, its value up to the next one or the end.
+_MEMBER = re.compile(rb'^  "([a-z_]+)": (.*?),?$(?=\n  "|\n}|\Z)', re.MULTILINE | re.DOTALL)
+# What is about the bytes of the file, or is known without it.
+_NOT_LOST = ("format", "version", "minor", "header_digest")
+
+
+def salvaged_header(text: bytes, dialect: str) -> Tuple[Header, Tuple[str, ...]]:
+    """Make a header of what can be read.
+
+    Args:
+        text: The text of session.json; nothing where there is none.
+        dialect: The name of its dialect.
+
+    Returns:
+        The header, never complete, and the names of the members that could not be recovered.
+    """
+    members, lost = _members(text)
+    known: Dict[str, Any] = {
+        "id": str(uuid.uuid4()),
+        "made_by": UNKNOWN,
+        "created": UNKNOWN,
+        "dialect": dialect,
+        "recorded": {"sent": True, "closed": False, "times": "measured"},
+    }
+    for field in msgspec.structs.fields(HeaderFields):
+        name = field.encode_name
+        if name not in members:
+            lost += [name] if field.required else []
+            continue
+        try:
+            known[name] = msgspec.to_builtins(msgspec.convert(members[name], field.type))
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            lost.append(name)
+    lost += ["dialect"] if known["dialect"] != dialect else []
+    known.update(format=FORMAT_NAME, version=FORMAT_VERSION, complete=False, dialect=dialect)
+    known.setdefault("minor", 0)
+    header, _ = header_file.decode(msgspec.json.encode(known))
+    return header, tuple(name for name in dict.fromkeys(lost) if name not in _NOT_LOST)
+
+
+def is_newer(text: bytes) -> bool:
+    """Whether a header says that it is of a version of the format that this one does not know."""
+    members, _ = _members(text)
+    version = members.get("version")
+    return members.get("format") == FORMAT_NAME and isinstance(version, int) and version > FORMAT_VERSION
+
+
+def was_changed(text: bytes) -> bool:
+    """Whether what a header says is not what was written, by its own digest; False where it has none."""
+    try:
+        return header_file.digest_problem(text) is not None
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
+        return True
+
+
+def _members(text: bytes) -> Tuple[Dict[str, Any], List[str]]:
+    """The members that can be read, and the names of those that are there and cannot."""
+    try:
+        members = msgspec.json.decode(text)
+        if isinstance(members, dict) and not is_too_deep(members):
+            return members, []
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass
+    found: Dict[str, Any] = {}
+    lost: List[str] = []
+    for name, value in _MEMBER.findall(text):
+        try:
+            inner = msgspec.json.decode(value)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            lost.append(name.decode())
+            continue
+        if not is_too_deep(inner):
+            found[name.decode()] = inner
+    return found, lost
