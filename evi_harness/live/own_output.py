@@ -10,13 +10,9 @@ import errno
 import logging
 from typing import Any, Callable, Dict
 
-__all__ = ["SILENT", "silence_libraries", "told_by_us"]
+__all__ = ["silence_libraries", "told_by_us"]
 
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-# For libraries that take a logger.
-SILENT = logging.getLogger("evi_harness.silent")
-SILENT.disabled = True
 
 
 def silence_libraries() -> None:

@@ -7,6 +7,7 @@ came, with its secrets: it is never logged, and no message of this module quotes
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 from urllib.parse import unquote
 
@@ -18,9 +19,9 @@ from evi_harness.live.carrier import SERVICE_HEADER
 from evi_harness.live.clock import Clock
 from evi_harness.live.conversation import Conversation
 from evi_harness.live.door import Door, Hall
+from evi_harness.live.http_connection import HttpConnection
 from evi_harness.live.journal import Journal
 from evi_harness.live.limits import ServerLimits
-from evi_harness.live.own_output import SILENT
 from evi_harness.live.telling import OnceAMinute
 from evi_harness.session.events import Handshake, Opened
 from evi_harness.session.protocols import Action, Refuse, Service
@@ -91,7 +92,8 @@ class ChatServer:
         service_name: What answers here (``player``, ``simulator``), told in the header ``X-Evi-Harness``: nobody is to take it for EVI.
         on_idle: Called each time that the last conversation is over and none runs.
         on_unknown: Called with one line for each path and method that there is not, the first time that it is asked for: what was asked
-            for, without the query, and what there is. Likewise, at most once a minute each, for who was turned away, and why.
+            for, without the query, and what there is. Likewise, at most once a minute each, for who was turned away, and why, and for each
+            kind of request that cannot be read, which is not quoted.
         limits: What clients may take of it, where it is reached over a port of the machine. None for one that is not, in virtual time.
         admission: Who is answered then; by default programs, and web pages of this machine.
 
@@ -142,23 +144,22 @@ class ChatServer:
         Returns:
             What makes the protocol of one connection: for ``loop.create_server`` or ``connect_accepted_socket``.
         """
-        # aiohttp's access log would write the query, and with it the key.
-        self._runner = web.AppRunner(
-            self._application(),
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=1.0,
-            # It would log requests that it cannot read, with all that stands in them.
-            logger=SILENT,
-            max_line_size=MAX_REQUEST_LINE_BYTES,
-            max_field_size=MAX_REQUEST_LINE_BYTES,
-        )
+        self._runner = web.AppRunner(self._application(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         server = self._runner.server
         assert server is not None
+        connection = partial(
+            HttpConnection,
+            server,
+            loop=asyncio.get_running_loop(),
+            on_error=lambda line: self._tell(line, line),
+            max_line_size=MAX_REQUEST_LINE_BYTES,
+        )
         if self._limits is None:
-            return server
-        return Hall(server, clock=self._clock, limits=self._limits, admission=self._admission, warn=self._tell)
+            return connection
+        # A door has measured the headers.
+        inside = partial(connection, max_field_size=MAX_REQUEST_LINE_BYTES)
+        return Hall(inside, clock=self._clock, limits=self._limits, admission=self._admission, warn=self._tell)
 
     async def stop(self) -> None:
         """End the conversations that still run, with no close frame, and stop serving. Does nothing before ``start``."""
@@ -213,12 +214,16 @@ class ChatServer:
     async def _nothing_here(self, request: web.Request) -> web.Response:
         there = [f"GET {path} (WebSocket)" for path in self._chat_paths]
         there += [f"POST {path}" for path in self._token_paths]
-        line = f"nothing here for {_shown(f'{request.method} {request.path}')}; there is {', '.join(map(_shown, there))}"
+        rest = f"there is {', '.join(map(_shown, there))}"
+        self._tell_once(f"nothing here for {_shown(f'{request.method} {request.path}')}; {rest}")
+        # Not what was asked for: a proxy may log an answer, and some write their key into the path.
+        return web.Response(status=404, text=f"nothing here; {rest}\n")
+
+    def _tell_once(self, line: str) -> None:
         # A client that is refused may try again for ever; one that tries anything is told of so often.
         if line not in self._unknown and len(self._unknown) < MAX_UNKNOWN:
             self._unknown.add(line)
             self._on_unknown(line)
-        return web.Response(status=404, text=f"{line}\n")
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         # aiohttp takes what is smaller, and this is the largest that is taken.

@@ -1,0 +1,77 @@
+"""One HTTP connection of the server's, which says nothing but what we say.
+
+aiohttp logs what it cannot read with a traceback, the request line in it, and sends the same back: a key stands in a request line's query
+more often than anywhere else.
+
+Rules of living here: of a request that cannot be read nothing is told but that it came and what kind of thing was wrong with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Callable, Optional
+
+from aiohttp import web
+
+__all__ = ["HttpConnection"]
+
+_UNREADABLE = "this is no HTTP request that can be read"
+_FAULT = "a fault of evi-harness, which its output tells of"
+# Hands on nothing, whoever configures logging: it is in no tree of loggers.
+_NOWHERE = logging.Logger("evi_harness.http")  # noqa: LOG001 - so that no handler of the root's gets it
+_NOWHERE.addHandler(logging.NullHandler())
+_ANSWER = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}"
+
+
+class HttpConnection(web.RequestHandler):
+    """aiohttp's protocol with a voice of ours.
+
+    Args:
+        server: aiohttp's server, whose connection it is.
+        loop: The running loop.
+        on_error: Called with a line for each request that could not be answered; it quotes nothing.
+        options: Others of aiohttp's.
+    """
+
+    def __init__(self, server: web.Server, *, loop: asyncio.AbstractEventLoop, on_error: Callable[[str], object], **options: Any) -> None:
+        # aiohttp's access log would write the query, and with it the key.
+        super().__init__(server, loop=loop, logger=_NOWHERE, **{"access_log": None, **options})
+        self._on_error = on_error
+        # Behind the first request another may be under way, or a chat, into which no answer to this one may be written.
+        self._has_read = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent. What aiohttp's own parser does not expect, as some errors of yarl's, is an unreadable request too."""
+        try:
+            super().data_received(data)
+            self._has_read = True
+        except Exception as error:  # noqa: BLE001 - asyncio would log whatever it is with a traceback, and leave the client without an answer
+            self._on_error(f"{_UNREADABLE}: {type(error).__name__} (answered with 400)")
+            if self.transport is not None and not self._has_read:
+                text = f"evi-harness: {_UNREADABLE}\n"
+                self.transport.write(_ANSWER.format(len(text), text).encode())
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: Optional[BaseException] = None,
+        message: Optional[str] = None,  # noqa: ARG002 - it quotes the request
+    ) -> web.StreamResponse:
+        """Answer a request that could not be read, or that something went wrong with, in a sentence of ours; the connection ends."""
+        what = _UNREADABLE if status < 500 else _FAULT
+        kind = "" if exc is None else f": {type(exc).__name__}"
+        self._on_error(f"{what}{kind} (answered with {status})")
+        if request.writer.output_size > 0:
+            # As in aiohttp: half an answer is out, and no other can follow.
+            raise ConnectionError("half an answer is sent")
+        answer = web.Response(status=status, text=f"evi-harness: {what}\n")
+        answer.force_close()
+        return answer
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Tell by its type of an exception that ends the connection."""
+        error = kw.get("exc_info")
+        self._on_error(f"{_FAULT}: {type(error).__name__ if isinstance(error, BaseException) else args[0]}")
