@@ -17,6 +17,7 @@
     ├── SdkError                the installed SDK's: absent, too old, or not as known
     ├── CarrierError            a carrier breaks a duty of carriers
     ├── NetworkRefused          the app's: it reaches for what a replay does not let it reach
+    ├── RedirectRefused         the service's: it leads what has a key with it to another origin
     └── StuckError              ours to report: nothing moves any more
 
 Rules: an error says what, where and what to do next; facts are attributes, the sentence is in ``str()``. No secret stands
@@ -38,6 +39,7 @@ __all__ = [
     "IncompleteRecording",
     "NetworkRefused",
     "NotAHandler",
+    "RedirectRefused",
     "ScriptError",
     "SdkError",
     "SessionError",
@@ -148,6 +150,25 @@ class NetworkRefused(EviHarnessError, ConnectionRefusedError):
         super().__init__(what, where=where, hint=hint)
         # What libraries quote.
         self.errno, self.strerror = errno.ECONNREFUSED, str(self)
+
+
+class RedirectRefused(EviHarnessError):
+    """A service answers with a redirect to another origin, to which no key is sent.
+
+    Args:
+        asked: The origin that was asked: scheme, host and port.
+        led_to: The origin that it leads to; None where it is no address.
+        what: What was to be opened.
+    """
+
+    def __init__(self, asked: str, led_to: Optional[str], *, what: str = "the connection") -> None:
+        where = "what is no address" if led_to is None else f"another origin, {led_to}"
+        super().__init__(
+            f"{asked} redirects {what} to {where}; a key is sent to no other origin than the one that was named",
+            hint=None if led_to is None else f"If that is where EVI is, name it: --base-url {led_to} (HUME_BASE_URL).",
+        )
+        self.asked = asked
+        self.led_to = led_to
 
 
 class StuckError(EviHarnessError):

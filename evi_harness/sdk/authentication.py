@@ -2,8 +2,8 @@
 
 SDKs up to 0.12.1 do it themselves where they are given a ``secret_key``; later ones take only the token, so it is got here.
 
-Rules of living here: neither key, token nor an answer's body stands in an error. Nothing is redirected: the keys go to the endpoint that
-was named and to no other.
+Rules of living here: neither key, token nor an answer's body stands in an error. The keys go to the origin that was named and to no other,
+wherever its answer leads.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from __future__ import annotations
 import ssl
 from typing import Any, Optional
 
-from evi_harness.errors import EviHarnessError
+from evi_harness.errors import EviHarnessError, RedirectRefused
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.reaching import refusal, shown, unreachable, way_on
+from evi_harness.sdk.redirects import require_same_origin
 
 __all__ = ["access_token"]
 
 _WHAT = "an access token"
+# A slash at the end and a new path are two; a ring has no end.
+_MAX_REDIRECTS = 5
 
 
 async def access_token(
@@ -33,6 +36,7 @@ async def access_token(
         tls: What the endpoint's certificate is judged by, None for what httpx judges it by.
 
     Raises:
+        RedirectRefused: The endpoint leads to another origin.
         EviHarnessError: The endpoint cannot be reached, refuses, or answers with no token.
     """
     import httpx
@@ -43,6 +47,14 @@ async def access_token(
         # A proxy that the environment names would be asked for loopback addresses too.
         async with httpx.AsyncClient(timeout=timeout_s, trust_env=not _is_local(url), verify=True if tls is None else tls) as client:
             answer = await client.post(url, auth=httpx.BasicAuth(api_key, secret_key), data={"grant_type": "client_credentials"})
+            for _ in range(_MAX_REDIRECTS):
+                if answer.next_request is None:
+                    break
+                require_same_origin(str(answer.request.url), str(answer.next_request.url), what=_WHAT)
+                # To the same origin httpx takes the credentials along.
+                answer = await client.send(answer.next_request)
+    except RedirectRefused as error:
+        failure = error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         failure = unreachable(base_url, error, what=_WHAT)
     else:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, AsyncIterator, Callable, Dict, FrozenSet, Mapping, Optional
 
 from evi_harness.errors import UsageError
 from evi_harness.sdk.authentication import access_token
 from evi_harness.sdk.handlers import call
 from evi_harness.sdk.reaching import status_of
+from evi_harness.sdk.redirects import same_origin_only
 from evi_harness.sdk.version import import_sdk, installed_version
 
 __all__ = ["connect_with_callbacks", "connected"]
@@ -67,6 +68,7 @@ async def connect_with_callbacks(
     Raises:
         UsageError: ``client`` is no asynchronous client, or the SDK takes no such option.
         EviHarnessError: No access token could be had.
+        RedirectRefused: The service leads to another origin.
         Exception: What the SDK raises when it cannot connect; its ApiError without the headers, in which the key stands.
     """
     # A client that cannot open a chat is told before there is one to close.
@@ -110,7 +112,9 @@ async def connected(client: Any, options: Optional[Mapping[str, Any]] = None) ->
     refused: Optional[Exception] = None
     is_open = False
     try:
-        async with await _connecting(client, _chat(client), options or {}) as socket:
+        async with AsyncExitStack() as stack:
+            with same_origin_only():
+                socket = await stack.enter_async_context(await _connecting(client, _chat(client), options or {}))
             is_open = True
             yield socket
     except Exception as error:

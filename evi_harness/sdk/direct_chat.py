@@ -18,6 +18,7 @@ from evi_harness.evi.secrets import is_secret
 from evi_harness.sdk.authentication import access_token
 from evi_harness.sdk.reaching import unreachable
 from evi_harness.sdk.recorded import client_connect
+from evi_harness.sdk.redirects import same_origin_only
 
 __all__ = ["direct_chat", "tls_for"]
 
@@ -71,6 +72,7 @@ async def direct_chat(
         The connection of the websockets library.
 
     Raises:
+        RedirectRefused: The endpoint leads to another origin.
         EviHarnessError: The endpoint cannot be reached, or refuses.
     """
     asked: List[Tuple[str, str]] = [(name, value) for name, value in query if not is_secret(name)]
@@ -96,7 +98,8 @@ async def direct_chat(
 async def _connect(url: str, headers: List[Tuple[str, str]], tls: Optional[ssl.SSLContext]) -> Any:
     connect = client_connect()
     given = {"extra_headers" if ".legacy." in connect.__module__ else "additional_headers": headers}
-    return await connect(url, max_size=None, ssl=tls, open_timeout=_CONNECT_S, **given)
+    with same_origin_only():
+        return await connect(url, max_size=None, ssl=tls, open_timeout=_CONNECT_S, **given)
 
 
 @asynccontextmanager

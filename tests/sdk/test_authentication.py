@@ -62,7 +62,10 @@ def test_a_proxy_of_the_environment_is_not_asked_for_loopback(monkeypatch):
         (lambda _: web.Response(status=429), "status 429: Too many"),
         (lambda _: web.Response(status=500, text=SECRET), "status 500: The service failed"),
         (lambda _: web.Response(status=503), "status 503"),
-        (lambda _: web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"}), "status 302"),
+        (
+            lambda _: web.Response(status=302, headers={"Location": f"http://127.0.0.1:1/?{SECRET}"}),
+            "to another origin, http://127.0.0.1:1;",
+        ),
         (lambda _: web.Response(text=f"<html>{SECRET}"), "/oauth2-cc/token answered with no JSON"),
         (lambda _: web.Response(body=b"\xff\xfe"), "answered with no JSON"),
         (lambda _: web.Response(text="[" * 100_000), "answered with no JSON"),
