@@ -36,6 +36,7 @@ class AppendFile:
         self._fd = os.open(path, _NEW, 0o600, dir_fd=folder)
         self._end = 0
         self._is_dirty = False
+        self._refusal: Optional[OSError] = None
 
     @property
     def size(self) -> int:
@@ -57,9 +58,20 @@ class AppendFile:
         self._is_dirty = True
 
     def sync(self) -> None:
-        """Have the disk hold all that was appended; costs nothing where nothing was."""
+        """Have the disk hold all that was appended; costs nothing where nothing was.
+
+        Raises:
+            OSError: The disk refuses, or has refused before: Linux reports what it could not write once and then takes it for written, so
+                that a second fsync that succeeds proves nothing (https://wiki.postgresql.org/wiki/Fsync_Errors).
+        """
+        if self._refusal is not None:
+            raise self._refusal
         if self._is_dirty:
-            os.fsync(self._fd)
+            try:
+                os.fsync(self._fd)
+            except OSError as error:
+                self._refusal = error
+                raise
             self._is_dirty = False
 
     def disturbed(self) -> Optional[str]:

@@ -107,6 +107,10 @@ class SessionWriter:
         self._line_digests = LineDigests()
         self._over: Optional[str] = None
         self._synced_ns = time.monotonic_ns()
+        # How many events a sync that succeeded was for, and whether one has failed.
+        self._n_synced = 0
+        self._has_sync_failed = False
+        self._has_failed = False
         self._is_there = True
         try:
             self._held, self._events = _make_folder(path, self._header_text(self._header))
@@ -157,15 +161,32 @@ class SessionWriter:
             self._next_seq = event.seq + 1
             self._counts[event.kind] += 1
             if time.monotonic_ns() - self._synced_ns >= _SYNC_EVERY_NS:
-                self.sync()
+                self._sync()
         except OSError as error:
             raise self._failed(error) from error
         return event.seq
 
     def sync(self) -> None:
-        """Have the disk hold all that was written; ``write`` calls it at most once a second, an idle recorder may call it."""
-        self._audio.sync()
-        self._events.sync()
+        """Have the disk hold all that was written; ``write`` does so at most once a second, an idle recorder may ask for it.
+
+        Raises:
+            SessionUnwritable: The disk refuses, or the session is over. What was written since the last sync that succeeded may be lost,
+                whatever the disk does from now on, so the session is over.
+        """
+        self._check_open()
+        try:
+            self._sync()
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _sync(self) -> None:
+        try:
+            self._audio.sync()
+            self._events.sync()
+        except OSError:
+            self._has_sync_failed = True
+            raise
+        self._n_synced = self.n_events
         self._synced_ns = time.monotonic_ns()
 
     def tend(self) -> Optional[str]:
@@ -181,13 +202,15 @@ class SessionWriter:
         try:
             notice = self._look()
             if time.monotonic_ns() - self._synced_ns >= _SYNC_EVERY_NS:
-                self.sync()
+                self._sync()
         except OSError as error:
             raise self._failed(error) from error
         return notice
 
     def close(self, **header_changes: Any) -> None:
-        """Complete the session: counts, digests and tracks go into the header, which is replaced at once. Once more does nothing.
+        """Complete the session: counts, digests and tracks go into the header, which is replaced at once.
+
+        Does nothing to one that is complete or was abandoned.
 
         Args:
             header_changes: Fields of the header to set; ``end``, where there is a clock, is the caller's to give. What was ``repaired``
@@ -195,13 +218,15 @@ class SessionWriter:
 
         Raises:
             SessionUnwritable: The header cannot be replaced, or the folder is no longer as it was written; what is there stays readable and
-                incomplete.
+                incomplete. Or writing has failed before.
         """
+        if self._has_failed:
+            self._check_open()
         if self._over is not None:
             return
         try:
             self._look()
-            self.sync()
+            self._sync()
             self._end("it is complete")
             digests = _digests(self._held.fd, [EVENTS_FILE, *self._audio.names()])
             self._replace_header(**{"complete": True, "digests": digests, **header_changes})
@@ -221,9 +246,9 @@ class SessionWriter:
         if self._header.is_sealed or not self._is_there:
             return
         reason = self._header.abandoned or reason
-        if self._over is None:
+        if self._over is None and not self._has_sync_failed:
             with contextlib.suppress(OSError):
-                self.sync()
+                self._sync()
         self._end(reason)
         self._header = dataclasses.replace(self._header, abandoned=reason, **header_changes)
         # What cannot be said in the header is still seen: it is incomplete.
@@ -268,6 +293,7 @@ class SessionWriter:
         self._events.close()
 
     def _failed(self, error: OSError) -> SessionUnwritable:
+        self._has_failed = True
         try:
             self._look()
         except OSError as found:
@@ -276,12 +302,18 @@ class SessionWriter:
         what = error.strerror or str(error)
         if not self._is_there:
             return self._gone(what)
-        self.abandon(f"writing failed: {what}")
-        kept = f"{self.n_events} events are kept" + (f", the last is seq {self._next_seq - 1}" if self._next_seq else "")
+        self.abandon(f"writing failed: {what}{self._unsure()}")
+        kept = f"{self.n_events} events are kept" + (f", the last is seq {self._next_seq - 1}" if self._next_seq else "") + self._unsure()
         way_out = _LEAVE_ALONE if isinstance(error, _Disturbed) else "Make room, or give a folder on another disk."
         return SessionUnwritable(
             f"the session cannot be written any further: {what}; {kept}", where=str(self.folder), hint=f"The folder is readable. {way_out}"
         )
+
+    def _unsure(self) -> str:
+        """What nobody knows behind a sync that failed, for the end of a sentence."""
+        if not self._has_sync_failed or self._n_synced == self.n_events:
+            return ""
+        return f"; of {self.n_events - self._n_synced} events nobody knows whether the disk has them"
 
     def _gone(self, what: str) -> SessionUnwritable:
         self._end(what)

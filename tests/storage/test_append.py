@@ -132,6 +132,25 @@ def test_what_another_program_does_to_a_file_is_seen(tmp_path, act, what):
     assert file.disturbed() is None
 
 
+def test_a_sync_that_failed_fails_for_ever(tmp_path, monkeypatch):
+    """The file is not asked again: that the second fsync succeeds proves nothing."""
+    file = AppendFile(tmp_path / "x")
+    file.append(b"a")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="full"):
+            file.sync()
+    for _ in range(2):
+        with pytest.raises(OSError, match="full"):
+            file.sync()
+    file.close()
+
+
+def full(*_):
+    """What a full disk does."""
+    raise OSError(28, "full")
+
+
 @pytest.mark.parametrize("is_left", [False, True])
 def test_a_file_is_replaced_at_once_or_not_at_all(tmp_path, monkeypatch, is_left):
     """Also beside what a writer left that was killed, and also below a descriptor; what cannot be written leaves the old one."""

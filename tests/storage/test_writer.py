@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import random
@@ -395,6 +396,69 @@ def test_the_disk_is_asked_at_most_once_a_second_and_for_audio_first(new_folder,
     once = ["user.wav", "events.jsonl"]
     assert asked == ["-", "-", "user.wav", writer.folder.name, "events.jsonl", "-", "-", *once, "-"]
     writer.abandon("enough")
+
+
+def refuses_once(monkeypatch):
+    """Have the next fsync fail and all later ones succeed, as Linux does; gives the inodes that were asked for."""
+    real, asked = os.fsync, []
+
+    def fsync(fd):
+        asked.append(os.fstat(fd).st_ino)
+        if len(asked) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+        real(fd)
+
+    monkeypatch.setattr(append.os, "fsync", fsync)
+    return asked
+
+
+@pytest.mark.parametrize("act", ["sync", "write", "tend", "close"])
+def test_a_sync_that_fails_ends_the_session_for_good(new_folder, header, monkeypatch, act):
+    """Whoever asked gets our error, which says what nobody knows; the file is not asked again, and no later call succeeds."""
+    now = [0]
+    monkeypatch.setattr(writer_module.time, "monotonic_ns", lambda: now[0])
+    writer = SessionWriter(new_folder(), header, EVI)
+    writer.write(Note(0, 0, "x"))
+    writer.sync()
+    writer.write(Note(1, 0, "y"))
+    asked = refuses_once(monkeypatch)
+    now[0] = 2_000_000_000
+    acts = {"sync": writer.sync, "write": lambda: writer.write(Note(2, 0, "z")), "tend": writer.tend, "close": writer.close}
+    n_written = 3 if act == "write" else 2
+    unsure = f"of {n_written - 1} events nobody knows whether the disk has them"
+    with pytest.raises(SessionUnwritable, match=f"Input/output error; {n_written} events are kept.*{unsure}"):
+        acts[act]()
+    lines = asked[0]
+    for again in acts.values():
+        with pytest.raises(SessionUnwritable, match="Input/output error"):
+            again()
+    assert lines not in asked[1:]
+    found = read_session(writer.folder)
+    assert not found.header.complete
+    assert unsure in found.header.abandoned
+    assert len(found.events) == n_written
+
+
+def test_a_failure_that_is_passed_over_in_a_block_is_raised_at_its_end(new_folder, header, monkeypatch):
+    """Nobody takes the session for complete."""
+
+    def recorded():
+        with SessionWriter(new_folder(), header, EVI) as writer:
+            writer.write(Note(0, 0, "x"))
+            refuses_once(monkeypatch)
+            with contextlib.suppress(SessionUnwritable):
+                writer.sync()
+
+    with pytest.raises(SessionUnwritable, match="no event can be written any more"):
+        recorded()
+
+
+def test_a_session_that_is_over_is_not_synced(new_folder, header):
+    """Complete, it is on the disk already."""
+    writer = SessionWriter(new_folder(), header, EVI)
+    writer.close()
+    with pytest.raises(SessionUnwritable, match="complete"):
+        writer.sync()
 
 
 def test_an_exception_leaves_the_session_incomplete_and_says_why(new_folder, header):
