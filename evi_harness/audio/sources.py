@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from evi_harness.errors import EviHarnessError, SessionUnreadable, UsageError
+from evi_harness.input_file import file_problem
 from evi_harness.session.events import Frame, Sent
 from evi_harness.session.position import JITTER_NS, Positions, captured
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect
@@ -189,8 +190,12 @@ def _open(path: Path, mended: Optional[_Mended]) -> Any:
         import soundfile
     except (ImportError, OSError) as error:
         raise EviHarnessError(f"audio files cannot be read: {error}", hint="pip install soundfile") from None
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}", hint="Give an audio file: WAV, FLAC, OGG or MP3.")
+    try:
+        problem = file_problem(path, "audio")
+    except (OSError, ValueError):
+        raise UsageError(f"there is no file {path}", hint="Give an audio file: WAV, FLAC, OGG or MP3.") from None
+    if problem is not None:
+        raise UsageError(f"{path} cannot be read as audio: {problem[0]}", hint=problem[1])
     try:
         file = soundfile.SoundFile(str(path) if mended is None else mended)
     except (soundfile.SoundFileError, TypeError) as error:

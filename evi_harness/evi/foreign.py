@@ -10,6 +10,7 @@ import json
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Tuple
 
 from evi_harness.evi.messages import MESSAGES
+from evi_harness.session.foreign_text import json_value
 
 __all__ = ["Form", "form_of_bytes", "form_of_row", "form_of_whole", "is_message"]
 
@@ -131,7 +132,7 @@ def _wrapped(row: Mapping[str, Any]) -> Optional[Form]:
 
 def _of_text(text: str) -> Any:
     try:
-        return json.loads(text) if text.lstrip().startswith("{") else None
+        return json_value(text) if text.lstrip().startswith("{") else None
     except (ValueError, RecursionError):
         return None
 

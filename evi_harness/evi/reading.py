@@ -7,11 +7,11 @@ shared by all who ask, and nobody changes it.
 from __future__ import annotations
 
 import functools
-import json
 from typing import Any, Callable, Mapping, Optional
 
 from evi_harness.evi.messages import AUDIO
 from evi_harness.session.events import Frame
+from evi_harness.session.foreign_text import json_value
 from evi_harness.session.protocols import SENT, Message
 
 __all__ = ["member", "milliseconds_ns", "parse", "read", "text_of"]
@@ -57,7 +57,7 @@ def _value(text: bytes, loads: Callable[[bytes], Any]) -> Any:
 
 
 def _loads(text: bytes) -> Any:
-    return json.loads(text.decode())
+    return json_value(text.decode())
 
 
 # A failure is not kept: how deep a text may be depends on where it is read.

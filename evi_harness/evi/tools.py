@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Mapping
 
 from evi_harness.session.events import TEXT, Frame
+from evi_harness.session.foreign_text import json_value
 from evi_harness.session.json_places import top_level_strings
 
 __all__ = ["readdressed", "text_of_call"]
@@ -40,5 +41,5 @@ def text_of_call(fields: Mapping[str, Any]) -> str:
     """
     parameters = fields.get("parameters")
     with suppress(ValueError, TypeError, RecursionError):
-        parameters = json.dumps(json.loads(parameters), sort_keys=True, ensure_ascii=False)  # type: ignore[arg-type] # what is no text is suppressed
+        parameters = json.dumps(json_value(parameters), sort_keys=True, ensure_ascii=False)  # type: ignore[arg-type] # what is no text is suppressed
     return f"{fields.get('name')} {parameters}"

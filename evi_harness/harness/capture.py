@@ -7,7 +7,6 @@ anything is written; what the source does not say is marked in the header, never
 from __future__ import annotations
 
 import hashlib
-import json
 import shlex
 import uuid
 from codecs import BOM_UTF8
@@ -22,14 +21,15 @@ from evi_harness.evi.messages import MESSAGES
 from evi_harness.harness.discretion import known_secrets
 from evi_harness.harness.folders import DEFAULT_OUT, new_folder, now_utc
 from evi_harness.harness.software import software
+from evi_harness.input_file import file_blocks
 from evi_harness.session.events import TEXT, Event, Frame, Handshake, Opened, Received
+from evi_harness.session.foreign_text import json_value
 from evi_harness.session.header import SYNTHESISED, Header, Recorded
 from evi_harness.session.session import Session
 from evi_harness.storage.writer import write_session
 
 __all__ = ["import_capture"]
 
-MAX_BYTES = 1 << 30
 _SHOWN_TYPES = 4
 _LARGEST_WHOLE = 1 << 26
 _KNOWN = ", ".join(row.name for row in MESSAGES.values() if row.received and not row.sent)
@@ -71,12 +71,16 @@ def import_capture(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OU
 
 
 def _content(path: Path) -> bytes:
+    pieces = []
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise CaptureError(f"it is larger than {MAX_BYTES >> 20} MiB", where=str(path), hint=_FORM)
-        return path.read_bytes()
+        for piece in file_blocks(path, "capture", CaptureError, hint=_FORM):
+            pieces.append(piece)
+            if b"\0" in piece:
+                # No line can hold one, and the one that does is refused: what is behind it, a hole of any size perhaps, is not read.
+                break
     except OSError as error:
         raise CaptureError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    return b"".join(pieces)
 
 
 def _frame(line: bytes, number: int, path: Path, data: bytes) -> Frame:
@@ -85,7 +89,7 @@ def _frame(line: bytes, number: int, path: Path, data: bytes) -> Frame:
     payload = line[:-1] if line.endswith(b"\r") else line
     try:
         # From bytes, json would take other encodings than the wire's.
-        value = json.loads(payload.decode("utf-8"))
+        value = json_value(payload.decode("utf-8"))
     except UnicodeDecodeError:
         raise _refused("this line is no text in UTF-8", where, path, form_of_bytes(data[:16])) from None
     except RecursionError:
@@ -106,7 +110,7 @@ def _frame(line: bytes, number: int, path: Path, data: bytes) -> Frame:
 def _whole(data: bytes) -> Any:
     """A file as one JSON value, None where it is none: who pretty-prints has no line that is one."""
     try:
-        return json.loads(data.decode("utf-8-sig")) if len(data) <= _LARGEST_WHOLE else None
+        return json_value(data.decode("utf-8-sig")) if len(data) <= _LARGEST_WHOLE else None
     except (ValueError, RecursionError):
         return None
 
@@ -117,9 +121,9 @@ def _require_messages(frames: Sequence[Frame], path: Path) -> None:
     Raises:
         CaptureError: It is one.
     """
-    if any(is_message(json.loads(frame.payload)) for frame in frames):
+    if any(is_message(json_value(frame.payload.decode())) for frame in frames):
         return
-    values = [json.loads(frame.payload) for frame in frames]
+    values = [json_value(frame.payload.decode()) for frame in frames]
     lines = "its only line is not" if len(frames) == 1 else f"not one of its {len(frames)} lines is"
     types = list(dict.fromkeys(value["type"] for value in values))
     told = ", ".join(map(repr, types[:_SHOWN_TYPES])) + (f" and {len(types) - _SHOWN_TYPES} more" if len(types) > _SHOWN_TYPES else "")

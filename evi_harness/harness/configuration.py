@@ -6,19 +6,15 @@ key is an error that lists those that are known, and so is a value of the wrong 
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.input_file import read_file
 from evi_harness.measure.effect import Effect, parse_effect
 from evi_harness.measure.metrics import METRICS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from evi_harness.session.foreign_text import toml_tables
 
 __all__ = ["Configuration", "load_configuration"]
 
@@ -69,7 +65,7 @@ def load_configuration(folder: Optional[Path] = None) -> Configuration:
         EviHarnessError: The file cannot be read, or is no TOML.
     """
     start = (folder or Path.cwd()).resolve()
-    file = next((place / _FILE for place in (start, *start.parents) if (place / _FILE).is_file()), None)
+    file = next((place / _FILE for place in (start, *start.parents) if (place / _FILE).exists()), None)
     if file is None:
         return Configuration()
     table = _table(file)
@@ -87,7 +83,9 @@ def load_configuration(folder: Optional[Path] = None) -> Configuration:
 
 def _table(file: Path) -> Mapping[str, Any]:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = toml_tables(read_file(file, "configuration").decode("utf-8"))
+    except RecursionError:
+        raise EviHarnessError("the configuration cannot be read: it is nested too deeply", where=str(file)) from None
     except (OSError, ValueError) as error:
         raise EviHarnessError(f"the configuration cannot be read: {error}", where=str(file)) from None
     tools = tables.get("tool", {})

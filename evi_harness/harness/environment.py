@@ -6,6 +6,7 @@ the environment, as the guide's own ``load_dotenv()`` does it: the developer's h
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import List, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.harness.endpoint import Endpoint, endpoint_of
+from evi_harness.input_file import read_file
 
 __all__ = ["Settings", "api_key_for", "endpoint_for", "faults", "load_environment"]
 
@@ -105,7 +107,9 @@ def _load_dotenv() -> Optional[Path]:
     try:
         found = find_dotenv(usecwd=True)
         if found:
-            load_dotenv(found, override=False)
+            load_dotenv(stream=io.StringIO(read_file(found, "dotenv").decode("utf-8")), override=False)
+    except EviHarnessError as error:
+        raise EviHarnessError(f".env cannot be read: {error.what}", where=found, hint=error.hint) from None
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "it is no text in UTF-8"
         raise EviHarnessError(f".env cannot be read: {reason}", where=found or None, hint="Mend it, or take it away.") from None

@@ -11,6 +11,7 @@ from typing import Callable, Mapping, Optional, Tuple
 
 from evi_harness.errors import ScriptError, UsageError
 from evi_harness.evi.dialect import EVI
+from evi_harness.input_file import read_file
 from evi_harness.session.events import Handshake
 from evi_harness.session.protocols import Service
 from evi_harness.session.wav import header
@@ -22,8 +23,6 @@ __all__ = ["SIMULATOR", "Simulation", "simulation"]
 
 # What headers call it.
 SIMULATOR = "simulator"
-# Far above what anybody writes, and below what would fill the memory.
-MAX_SCRIPT_BYTES = 4 * 1024 * 1024
 _FORMAT = "docs/simulator.md gives the format of a script."
 
 
@@ -87,12 +86,9 @@ def _ready(script: Optional[Script] = None, options: Options = DEFAULT_OPTIONS) 
 
 def _text(script: Path) -> str:
     try:
-        with script.open("rb") as file:
-            content = file.read(MAX_SCRIPT_BYTES + 1)
+        content = read_file(script, "script", ScriptError, hint=_FORMAT)
     except OSError as error:
         raise UsageError(f"the script cannot be read: {error.strerror}", where=str(script)) from None
-    if len(content) > MAX_SCRIPT_BYTES:
-        raise ScriptError(f"it is longer than {MAX_SCRIPT_BYTES} bytes", where=str(script), hint=_FORMAT)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

@@ -20,6 +20,7 @@ from typing import Any, Optional, Tuple
 from evi_harness.errors import HandlerError, SpecError
 from evi_harness.harness.packages import Membership, membership_of
 from evi_harness.harness.unguarded import refused_run, unguarded_run
+from evi_harness.input_file import file_problem
 from evi_harness.live.developers import DEVELOPER, HARNESS, owner
 from evi_harness.live.ending import UsersInterrupt
 from evi_harness.live.process_state import forget_modules_of
@@ -43,10 +44,10 @@ def split_spec(spec: str) -> Tuple[str, str]:
     if not colon or not place or not name or not all(part.isidentifier() for part in name.split(".")):
         hint = "Did you mean recorded, the null test?" if spec.strip().lower() == "recorded" else _FORM
         raise SpecError(f"{spec!r} is no handler SPEC", hint=hint)
-    if not place.endswith(".py") and Path(place).is_file():
+    if not place.endswith(".py") and os.path.isfile(place):  # noqa: PTH113 - where no file can have such a name, Path raises
         raise SpecError(f"{spec!r} is no handler SPEC: {place} does not end in .py", hint=_FORM)
     if not place.endswith(".py") and not all(part.isidentifier() for part in place.split(".")):
-        hint = f"Did you mean {place}.py:{name}?" if Path(f"{place}.py").is_file() else _FORM
+        hint = f"Did you mean {place}.py:{name}?" if os.path.isfile(f"{place}.py") else _FORM  # noqa: PTH113 - likewise
         raise SpecError(f"{spec!r} is no handler SPEC: {place!r} is neither a .py file nor a module", hint=hint)
     return place, name
 
@@ -82,8 +83,13 @@ def _names(thing: Any) -> str:
 
 
 def _file(place: str) -> ModuleType:
-    if not _is_file(Path(place)):
-        raise HandlerError(f"{place} is not there", hint=f"The current folder is {Path.cwd()}.")
+    try:
+        problem = file_problem(place, "handler")
+    except (OSError, ValueError):
+        # It is nowhere, or its name is one that no file can have.
+        raise HandlerError(f"{place} is not there", hint=f"The current folder is {Path.cwd()}.") from None
+    if problem is not None:
+        raise HandlerError(f"{place} cannot be imported: {problem[0]}", hint=problem[1])
     # As a whole name: Python 3.9 would keep a relative one, and its code then says nothing of where it stands.
     path = Path(os.path.normpath(Path.cwd() / place))
     refused = unguarded_run(path, place)
@@ -137,14 +143,6 @@ def _free_name(path: Path) -> str:
 def _is_of(module: ModuleType, path: Path) -> bool:
     file = getattr(module, "__file__", None)
     return file is not None and Path(file).resolve() == path.resolve()
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        # A name that no file can have.
-        return False
 
 
 def _module(place: str) -> ModuleType:

@@ -69,7 +69,7 @@ def _split(text: str) -> Tuple[str, Optional[str]]:
 
 
 def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
+    return text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536
 
 
 def name_of(host: object) -> str:

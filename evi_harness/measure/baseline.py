@@ -248,19 +248,28 @@ class _Reader:
     def _sample(self, metric: str, value: Any, place: str) -> Sample:
         session = self.member(value, "session", str, place)
         turn, of = (self._optional(value, name, (int,), place) for name in ("turn", "of"))
-        number = self._optional(value, "value", (int, float), place)
+        number = self._number(value, "value", place)
         why = "" if number is not None else self.member(value, "why", str, place)
-        if number is not None and not math.isfinite(number):
-            self.refuse(f"{place}.value", "is no number")
         if number is None and not why:
             self.refuse(f"{place}.why", "is empty, and there is no value")
-        return Sample(metric, None if number is None else float(number), session, turn, of, why)
+        return Sample(metric, number, session, turn, of, why)
 
     def _detector(self, value: Any, place: str) -> Optional[Detector]:
         if value is None:
             return None
         name = self.member(value, "name", str, place)
-        return Detector(name, self._optional(value, "version", (str,), place), self._optional(value, "threshold", (int, float), place))
+        return Detector(name, self._optional(value, "version", (str,), place), self._number(value, "threshold", place))
+
+    def _number(self, value: Mapping[str, Any], name: str, place: str) -> Optional[float]:
+        found = self._optional(value, name, (int, float), place)
+        try:
+            number = None if found is None else float(found)
+        except OverflowError:
+            # JSON has integers that are beyond any float.
+            number = math.inf
+        if number is not None and not math.isfinite(number):
+            self.refuse(f"{place}.{name}", "is no number")
+        return number
 
     def _optional(self, value: Mapping[str, Any], name: str, kinds: Tuple[type, ...], place: str) -> Any:
         return None if value.get(name) is None else self.member(value, name, kinds, place)

@@ -40,6 +40,8 @@ PASSED = "passed"
 FAILED = "failed"
 INCONCLUSIVE = "inconclusive"
 
+# Nobody writes a longer one, and what is much longer takes long to refuse.
+_LONGEST = 1000
 _EXAMPLE = "Write it as 'turn_gap: p(95)<1200'."
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -122,6 +124,8 @@ def parse_threshold(text: str) -> Threshold:
     """
     if not text.strip():
         raise UsageError("an empty threshold holds nothing to anything", hint=_EXAMPLE)
+    if len(text) > _LONGEST:
+        raise UsageError(f"a threshold cannot be read: it has {len(text)} characters", hint=_EXAMPLE)
     name, colon, condition = text.partition(":")
     name = name.strip()
     if not colon:
@@ -166,7 +170,11 @@ def _limit(text: str, at: int, limit: str, statistic: Statistic) -> float:
         raise _refused(text, at, f"{limit!r} is no number" if limit else "the limit is missing", possible)
     if found["unit"] not in units:
         raise _refused(text, at + found.start("unit"), f"{found['unit']!r} is no unit of {statistic.name}", possible)
-    return float(found["number"]) * units[found["unit"]]
+    value = float(found["number"]) * units[found["unit"]]
+    if not math.isfinite(value):
+        # It would hold whatever came.
+        raise _refused(text, at, "a number of so many digits is no limit", possible)
+    return value
 
 
 def _percentile_like(name: str) -> str:

@@ -12,7 +12,8 @@ from evi_harness.errors import UsageError
 
 __all__ = ["duration_ns"]
 
-_NUMBER = r"\d+(?:\.\d+)?"
+# Python reads no number of some thousand digits.
+_NUMBER = r"\d{1,18}(?:\.\d{1,18})?"
 _FORM = re.compile(
     rf"(?P<plain>{_NUMBER})|(?=[\d.])(?:(?P<h>{_NUMBER})h)?(?:(?P<m>{_NUMBER})m)?(?:(?P<s>{_NUMBER})s)?(?:(?P<ms>{_NUMBER})ms)?", re.ASCII
 )

@@ -92,7 +92,7 @@ def speed_of(text: str) -> Speed:
     said = text.strip().lower()
     if said == "max":
         return MAX
-    if re.fullmatch(r"\d+(\.\d+)?x?", said, re.ASCII) and Fraction(said.rstrip("x")) > 0:
+    if re.fullmatch(r"\d{1,18}(\.\d{1,18})?x?", said, re.ASCII) and Fraction(said.rstrip("x")) > 0:
         return Fraction(said.rstrip("x"))
     raise UsageError(f"--speed {text!r} is no speed", hint="Give a factor above 0, such as 2 or 0.5, or max.")
 

@@ -28,7 +28,8 @@ TURN = "turn"
 # A place among the events: a time, and a seq among those of that time.
 Bound = Tuple[float, float]
 
-_FORMS = ((EVENT, re.compile(r"#(\d+)", re.ASCII)), (TURN, re.compile(r"t(?:urn)?\s*(\d+)", re.ASCII)))
+# No session has more of either than 18 digits can say, and Python reads no number of some thousand.
+_FORMS = ((EVENT, re.compile(r"#(\d{1,18})", re.ASCII)), (TURN, re.compile(r"t(?:urn)?\s*(\d{1,18})", re.ASCII)))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from evi_harness.errors import UsageError
 from evi_harness.evi.secrets import is_secret
+from evi_harness.input_file import read_file
 from evi_harness.sdk.authentication import access_token
 from evi_harness.sdk.reaching import unreachable
 from evi_harness.sdk.recorded import client_connect
@@ -42,10 +43,17 @@ def tls_for(base_url: str, ca: Optional[Path] = None) -> Optional[ssl.SSLContext
             raise UsageError(f"--ca {ca} is given, and {base_url} is not reached over TLS", hint="Give an https or wss URL, or no --ca.")
         return None
     try:
-        return ssl.create_default_context(cafile=None if ca is None else str(ca))
-    except (OSError, ssl.SSLError) as error:
-        reason = (error.strerror if not isinstance(error, ssl.SSLError) else None) or "it holds no certificates in PEM"
+        return ssl.create_default_context(cadata=None if ca is None else _authorities(ca))
+    except (OSError, ValueError) as error:
+        # An SSLError is an OSError, and what it calls the reason is for those who know OpenSSL.
+        told = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
+        reason = told or "it holds no certificates in PEM"
         raise UsageError(f"--ca {ca} cannot be used: {reason}", hint="Give a PEM file with the certificate of the authority.") from None
+
+
+def _authorities(ca: Path) -> str:
+    """The text of a file of certificates, without what stands beside them in other letters. OpenSSL itself would read a device for ever."""
+    return read_file(ca, "authorities", UsageError, hint="Give a PEM file with the certificate of the authority.").decode("ascii", "ignore")
 
 
 @asynccontextmanager

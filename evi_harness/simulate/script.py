@@ -7,11 +7,11 @@ script and given by the caller, since nothing is opened here.
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, fields, replace
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple, Union
 
 from evi_harness.errors import ScriptError, UsageError
+from evi_harness.session.foreign_text import toml_tables
 from evi_harness.session.wav import Pcm, split
 from evi_harness.simulate.latency import Delay, Latency
 from evi_harness.simulate.partners import FREE, SPEECH, TEXT, ScriptedPartner, ScriptedTurn
@@ -19,11 +19,6 @@ from evi_harness.simulate.replies import ERROR, RESPONSE, Answer, Reply, Sentenc
 from evi_harness.simulate.simulator import Limits, Options
 from evi_harness.simulate.turn_detection import TurnDetection
 from evi_harness.simulate.uplink import Formats, Sound
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = ["Script", "parse", "voice_names"]
 
@@ -89,8 +84,8 @@ def _tables(source: Union[str, Table], name: str) -> Table:
     if not isinstance(source, str):
         return source
     try:
-        return tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
+        return toml_tables(source)
+    except ValueError as error:
         raise ScriptError(f"it is no TOML: {error}", where=name) from None
 
 

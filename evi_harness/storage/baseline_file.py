@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from evi_harness.errors import EviHarnessError
+from evi_harness.input_file import read_file
+from evi_harness.session.foreign_text import strict_json_value
 
-__all__ = ["MAX_BASELINE_BYTES", "load_json_file", "replace_json_file"]
+__all__ = ["load_json_file", "replace_json_file"]
 
-# A hundred runs of a hundred sessions of a hundred turns have about this.
-MAX_BASELINE_BYTES = 256 * 2**20
 _HINT = "Write it again with --save-baseline, or pytest's --evi-save-baseline."
 
 
@@ -30,21 +30,14 @@ def load_json_file(file: Path) -> Any:
         EviHarnessError: It is not there, cannot be read, is too large or is no JSON.
     """
     try:
-        with file.open("rb") as stream:
-            text = stream.read(MAX_BASELINE_BYTES + 1)
+        text = read_file(file, "baseline", hint=_HINT)
     except OSError as error:
         raise EviHarnessError(f"the baseline cannot be read: {error.strerror or error}", where=str(file), hint=_HINT) from None
-    if len(text) > MAX_BASELINE_BYTES:
-        raise EviHarnessError(f"the baseline is larger than {MAX_BASELINE_BYTES} bytes", where=str(file), hint=_HINT)
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return strict_json_value(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         what = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
         raise EviHarnessError(f"the baseline is no JSON: {what}", where=str(file), hint=_HINT) from None
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
 
 
 def replace_json_file(file: Path, value: Any) -> None:

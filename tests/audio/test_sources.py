@@ -215,7 +215,7 @@ def test_what_is_no_audio_is_told(tmp_path, name, content):
 def test_a_pipe_is_no_file(tmp_path):
     """It is refused, and nobody waits for what may never be written to it."""
     os.mkfifo(tmp_path / "pipe.wav")
-    with pytest.raises(UsageError, match="there is no file"):
+    with pytest.raises(UsageError, match="this is a pipe"):
         FileSource(tmp_path / "pipe.wav")
 
 

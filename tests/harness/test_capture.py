@@ -112,8 +112,8 @@ def test_one_known_message_makes_a_capture(tmp_path):
 
 def test_a_folder_and_a_missing_file_are_no_captures(tmp_path):
     """The system's own word is told."""
-    for path in (tmp_path, tmp_path / "gone"):
-        with pytest.raises(CaptureError, match="cannot be read: "):
+    for path, words in ((tmp_path, "this is a folder"), (tmp_path / "gone", "cannot be read: ")):
+        with pytest.raises(CaptureError, match=words):
             import_capture(path, out=tmp_path)
 
 

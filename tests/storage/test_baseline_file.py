@@ -8,7 +8,6 @@ import os
 import pytest
 
 from evi_harness.errors import EviHarnessError
-from evi_harness.storage import baseline_file
 from evi_harness.storage.baseline_file import load_json_file, replace_json_file
 
 
@@ -30,11 +29,11 @@ def test_what_is_no_json(tmp_path, text):
         load_json_file(file)
 
 
-def test_what_is_too_large_or_not_there(tmp_path, monkeypatch):
-    """Is not read whole first."""
-    monkeypatch.setattr(baseline_file, "MAX_BASELINE_BYTES", 3)
-    (tmp_path / "b.json").write_text("[1,2]", encoding="utf-8")
-    with pytest.raises(EviHarnessError, match="larger than 3 bytes"):
+def test_what_is_too_large_or_not_there(tmp_path):
+    """Is not read; a hole of a terabyte costs nothing."""
+    with (tmp_path / "b.json").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(EviHarnessError, match="larger than a baseline can be: 256 MiB"):
         load_json_file(tmp_path / "b.json")
     with pytest.raises(EviHarnessError, match="cannot be read: No such file"):
         load_json_file(tmp_path / "gone.json")

@@ -1,0 +1,85 @@
+"""JSON and TOML that a stranger wrote, read with bounds on the numbers in it.
+
+Python makes an integer of as many digits as there are, in a time that grows with their square, or refuses some thousand of them, as of what
+release it is; and where it has made one, printing it can fail. So numbers are bounded here, before anything is made of them.
+
+Rules of living here: what is refused is a ValueError, as for any text that cannot be read; nesting too deep for Python stays a
+RecursionError.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Dict, Iterator, List
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["MAX_DIGITS", "json_value", "strict_json_value", "toml_tables"]
+
+# As Python 3.11 has it by default. Nothing that is counted, timed or measured has twenty.
+MAX_DIGITS = 4300
+# TOML has integers of 64 bits.
+_MAX_INTEGER = 2**63
+
+
+def json_value(text: str) -> Any:
+    """Read a JSON text.
+
+    Raises:
+        ValueError: It is none, or has a number of more than ``MAX_DIGITS`` digits.
+        RecursionError: It is nested too deeply.
+    """
+    return _DECODER.decode(text)
+
+
+def strict_json_value(text: str) -> Any:
+    """Read a JSON text, and refuse besides what Python takes for JSON and nobody else does: NaN and infinities.
+
+    Raises:
+        ValueError, RecursionError: As for ``json_value``.
+    """
+    return _STRICT.decode(text)
+
+
+def toml_tables(text: str) -> Dict[str, Any]:
+    """Read a TOML text.
+
+    Raises:
+        ValueError: It is none, or has an integer of more than 64 bits.
+        RecursionError: It is nested too deeply.
+    """
+    tables = tomllib.loads(text)
+    for value in _values(tables):
+        if isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:
+            raise ValueError("an integer has more than 64 bits")
+    return tables
+
+
+def _values(tables: Dict[str, Any]) -> Iterator[Any]:
+    waiting: List[Any] = [tables]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+        else:
+            yield one
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits, and at most {MAX_DIGITS} are read")
+    return int(digits)
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_int=_whole)
+_STRICT = json.JSONDecoder(parse_int=_whole, parse_constant=_no_number)
