@@ -21,7 +21,7 @@ from evi_harness.evi.reading import member, read
 from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.json_places import top_level_strings
 from evi_harness.session.protocols import SENT, AudioPlace
-from evi_harness.session.wav import Pcm, is_wave, samples_in
+from evi_harness.session.wav import PLAUSIBLE_CHANNELS, PLAUSIBLE_RATES, Pcm, is_wave, samples_in
 
 __all__ = ["CONTAINERS", "Places", "base64_bytes"]
 
@@ -218,7 +218,7 @@ def _pcm(audio: Mapping[str, Any]) -> Optional[Pcm]:
     # One example in Hume's documentation writes "format" for "encoding".
     encoding = audio.get("encoding", audio.get("format", "linear16"))
     rate, channels = _whole(audio.get("sample_rate")), _whole(audio.get("channels"))
-    if encoding != "linear16" or not rate or not channels:
+    if encoding != "linear16" or rate not in PLAUSIBLE_RATES or channels not in PLAUSIBLE_CHANNELS:
         return None
     return Pcm(rate=rate, channels=channels, width=2)
 

@@ -20,6 +20,7 @@ from evi_harness.replay.expecting import expectation_of, expecting, misplaced, o
 from evi_harness.replay.verdict import Verdict
 from evi_harness.report.expectation import COMPARED, PROPOSED, REFUSED, REMOVED, UNCHANGED, WRITTEN, ExpectationReport, Proposal
 from evi_harness.session.expectation import Expectation
+from evi_harness.session.plausible_times import expected_problem
 from evi_harness.session.session import Session
 from evi_harness.storage.expectation import (
     expectation_in,
@@ -116,7 +117,10 @@ def _not_of(expectation: Expectation, recorded: Session) -> Optional[str]:
     if expectation.session != recorded.header.id:
         return f"it is for session {expectation.session}, and this is {recorded.header.id}"
     seqs = misplaced(recorded, expectation, EVI)
-    return f"#{seqs[0]} is another event of the session" if seqs else None
+    if seqs:
+        return f"#{seqs[0]} is another event of the session"
+    late = (expected_problem(event.at_ns, recorded.duration_ns) for event in expectation.sent)
+    return next(filter(None, late), None)
 
 
 def require_folder(expected: Expected) -> None:

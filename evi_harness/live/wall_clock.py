@@ -8,28 +8,17 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any, Optional, Type
 
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.session.header import Anchor
+from evi_harness.session.plausible_times import epoch_ns
 
-__all__ = ["WallClock", "epoch_ns"]
+__all__ = ["WallClock"]
 
 _SECOND_NS = 1_000_000_000
 _TAKEN = threading.Lock()
-
-
-def epoch_ns(wall: str) -> int:
-    """Nanoseconds since 1970 of a time in UTC, ISO 8601 with ``Z``.
-
-    Raises:
-        ValueError: It is none.
-    """
-    at = datetime.fromisoformat(wall.replace("Z", "+00:00"))
-    since = at - datetime(1970, 1, 1, tzinfo=timezone.utc)
-    return (since.days * 86_400 + since.seconds) * _SECOND_NS + since.microseconds * 1000
 
 
 class WallClock:

@@ -17,7 +17,7 @@ KINDS = (
     *("not_a_session", "folder_unreadable", "symbolic_link", "not_a_regular_file", "strange_name", "unused_file"),
     *("header_unreadable", "old_version", "incomplete", "ends_here", "counts_differ"),
     *("events_unreadable", "line_cut", "line_damaged", "unknown_event", "out_of_order", "events_missing", "events_dropped"),
-    *("time_goes_back", "body_damaged", "name_leaves_the_folder", "frame_size", "secret"),
+    *("time_goes_back", "implausible_time", "body_damaged", "name_leaves_the_folder", "frame_size", "secret"),
     *("file_unreadable", FILE_CUT, "beyond_the_end", "bytes_unused", "bytes_shared", "track_size", "wav_size"),
     *("no_digest", "digest_differs", "expectation_unreadable", "expectation_damaged", "expectation_of_another"),
 )

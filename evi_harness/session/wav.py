@@ -12,10 +12,13 @@ import struct
 from dataclasses import dataclass
 from typing import Callable, Iterator, NamedTuple, Optional, Tuple
 
-__all__ = ["DataChunk", "Pcm", "Wav", "data_chunk", "header", "is_wave", "samples_in", "split"]
+__all__ = ["PLAUSIBLE_CHANNELS", "PLAUSIBLE_RATES", "DataChunk", "Pcm", "Wav", "data_chunk", "header", "is_wave", "samples_in", "split"]
 
 _PCM = 1
 _EXTENSIBLE = 0xFFFE
+# What sound has, and then some: a frame a second would make days of a few kilobytes.
+PLAUSIBLE_RATES = range(400, 768_001)
+PLAUSIBLE_CHANNELS = range(1, 257)
 # What a streaming writer puts where it does not know the length yet.
 _UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0xFFFFFFFF)
 # Of these only RIFF is read: big-endian samples and lengths of 64 bits are rare on a wire.
@@ -167,7 +170,9 @@ def _format(chunk: bytes) -> Optional[Pcm]:
     tag, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", chunk)
     if tag == _EXTENSIBLE and len(chunk) >= 26:
         (tag,) = struct.unpack_from("<H", chunk, 24)
-    if tag != _PCM or bits not in (8, 16, 24, 32) or not rate or block != channels * bits // 8 or not block:
+    if tag != _PCM or bits not in (8, 16, 24, 32) or block != channels * bits // 8:
+        return None
+    if rate not in PLAUSIBLE_RATES or channels not in PLAUSIBLE_CHANNELS:
         return None
     return Pcm(rate=rate, channels=channels, width=bits // 8)
 

@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tup
 from evi_harness.errors import SessionError
 from evi_harness.session.events import Closed, Unknown
 from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, HEARD, MINOR_OF_LINE_DIGESTS, Header
+from evi_harness.session.plausible_times import PlausibleTimes, expected_problem
 from evi_harness.session.problem import FILE_CUT, Problem
 from evi_harness.session.protocols import Dialect
 from evi_harness.storage import codec, header_file
@@ -35,10 +36,11 @@ from evi_harness.storage.reader import (
     dropped_until,
     end_told,
     line_texts,
+    over_at_ns,
     read_header,
 )
 from evi_harness.storage.redaction import GENERAL_NAMES, Redactor
-from evi_harness.storage.verifying import file_digest, has_line_digests
+from evi_harness.storage.verifying import has_digest, has_line_digests
 
 __all__ = ["check_folder"]
 
@@ -86,6 +88,7 @@ class _Checking:
         names = dialect.secret_names if dialect is not None else GENERAL_NAMES
         self._redactor = Redactor(names, dialect.folded_names if dialect is not None else ())
         self._header: Optional[Header] = None
+        self._times = PlausibleTimes(None)
         self._files: List[str] = []
         self._spans: Dict[str, List[_Span]] = {}
         self._counts: Dict[str, int] = {}
@@ -114,6 +117,7 @@ class _Checking:
             return
         self._files = list(self._regular_files())
         self._check_header()
+        self._times = PlausibleTimes(self._header)
         for number, text, is_whole in self._lines():
             self._check_line(number, text, is_whole)
         self._check_end()
@@ -236,7 +240,11 @@ class _Checking:
 
     def _check_time(self, number: int, line: AnyLine) -> None:
         """Whether the line was over before the one before it began: it is written when the send returned, when the app took the frame."""
-        over_ns = max(line.at_ns + (getattr(line, "took_ns", None) or 0), getattr(line, "taken_ns", None) or 0)
+        over_ns = over_at_ns(line)
+        problem = self._times.problem(line.at_ns, over_ns)
+        if problem is not None:
+            self._say("implausible_time", EVENTS_FILE, number, f"{problem}.")
+            return
         before_ns, self._latest_ns = self._latest_ns, max(self._latest_ns, line.at_ns)
         is_untaken = isinstance(line, ReceivedLine) and line.taken_ns is None
         if not is_untaken:
@@ -304,6 +312,9 @@ class _Checking:
         elif isinstance(line.record, SentLine):
             for edit in self._redactor.edits(codec.body_of(line.record)):
                 self._say_secret(line.number, edit.what, EXPECTED_FILE)
+            problem = expected_problem(line.record.at_ns, self._latest_ns)
+            if problem is not None:
+                self._say("implausible_time", EXPECTED_FILE, line.number, f"{problem}.")
         elif isinstance(line.record, OpenedLine):
             self._check_secrets_beside_frames(line.number, line.record, {}, EXPECTED_FILE)
         elif self._header is not None and line.record != self._header.id:
@@ -381,11 +392,11 @@ class _Checking:
 
     def _check_digest(self, name: str, digest: str) -> None:
         try:
-            actual = file_digest(self._place, name)
+            is_same = has_digest(self._place, name, digest, self._header)
         except (OSError, SessionError):
             self._say("file_unreadable", name, None, f"the file cannot be read, and {HEADER_FILE} has its digest.", about="digest")
             return
-        if actual != digest:
+        if not is_same:
             where = self._first_changed_line() if name == EVENTS_FILE else ""
             self._say("digest_differs", name, None, f"it was changed after the recording: the digest differs{where}.")
 

@@ -24,6 +24,7 @@ from evi_harness.session.header import (
     Times,
     TrackFile,
 )
+from evi_harness.session.plausible_times import anchors_problem
 from evi_harness.storage import upgrades
 from evi_harness.storage.codec import is_too_deep, plain
 from evi_harness.storage.layout import MAX_NESTING
@@ -186,6 +187,9 @@ def decode(text: bytes) -> Tuple[Header, int]:
     values["recorded"] = Recorded(**msgspec.structs.asdict(found.recorded))
     values["tracks"] = tuple(TrackFile(**msgspec.structs.asdict(track)) for track in found.tracks)
     values.update(start=_anchor(found.start), end=_anchor(found.end), extra=extra)
+    problem = anchors_problem(values["start"], values["end"])
+    if problem is not None:
+        raise ValueError(problem)
     return Header(**values), version
 
 

@@ -16,6 +16,8 @@ __all__ = [
     "HEADER_FILE",
     "HEARD_FILE",
     "MAX_EXPECTED_BYTES",
+    "MAX_FILE_BYTES",
+    "MAX_FRAME_BYTES",
     "MAX_HEADER_BYTES",
     "MAX_INLINE_BYTES",
     "MAX_LINE_BYTES",
@@ -40,6 +42,10 @@ MAX_LINE_BYTES = 64 << 20
 # A body above this goes to a file of its own: base64 and escapes can make it several times longer, and a line must stay below its bound.
 MAX_INLINE_BYTES = 8 << 20
 MAX_NESTING = 64
+# Of one message, decoded: four times what services take. It is read whole, so one line must not ask for a whole file.
+MAX_FRAME_BYTES = 64 << 20
+# Of any file of a folder: what a WAV file can hold, and days of events.
+MAX_FILE_BYTES = 4 << 30
 # Many programs read the 32-bit lengths of a WAV header as signed.
 MAX_TRACK_BYTES = (2 << 30) - 1024
 

@@ -42,6 +42,10 @@ __all__ = [
 
 # What every language reads exactly as a 64-bit integer; as nanoseconds 292 years.
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+# What a close frame has room for; services send 1000 to 4999.
+CloseCode = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+# As JSON writes a break between lines, two of the longest at most: a form must not make much of little.
+LineBreak = Annotated[str, msgspec.Meta(max_length=24)]
 Pairs = Tuple[Tuple[str, str], ...]
 
 # A frame's body can be the JSON text ``null``, so "no body here" is an object of its own.
@@ -81,7 +85,7 @@ class Form(_Record):
     alphabet: Literal["std", "url"]
     padded: bool
     wrap: Count = 0
-    line_break: str = ""
+    line_break: LineBreak = ""
     last_break: bool = False
     escaped_slash: bool = False
 
@@ -175,7 +179,7 @@ class ClosedLine(_Record, tag_field="event", tag="closed"):
     seq: Count
     at_ns: Count
     by: ClosedBy
-    code: Optional[int] = None
+    code: Optional[CloseCode] = None
     reason: str = ""
     redacted: Tuple[str, ...] = ()
     digest: Optional[str] = None

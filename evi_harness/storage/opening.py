@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Dict, Iterator, Optional, Tuple, Union
 
 from evi_harness.errors import AudioMissing, SessionUnreadable
-from evi_harness.storage.layout import HEADER_FILE, is_inside
+from evi_harness.storage.layout import HEADER_FILE, MAX_FILE_BYTES, is_inside
 
 __all__ = ["Folder", "sessions_below"]
 
@@ -94,14 +94,22 @@ class Folder:
             OSError: It is not there, or may not be read.
         """
         with self.opened(name) as fd:
-            data = _read_at(fd, 0, max_bytes + 1)
+            # One that is larger is not read to find that out; it may grow meanwhile.
+            data = _read_at(fd, 0, max_bytes + 1) if os.fstat(fd).st_size <= max_bytes else bytes(max_bytes + 1)
         if len(data) > max_bytes:
             raise SessionUnreadable(f"it is larger than {max_bytes} bytes", where=self.where(name))
         return data
 
     def blocks(self, name: str) -> Iterator[bytes]:
-        """A file, block by block."""
+        """A file, block by block.
+
+        Raises:
+            SessionUnreadable: It is larger than any file of a session, or no regular file.
+            OSError: It is not there, or may not be read.
+        """
         with self.opened(name) as fd:
+            if os.fstat(fd).st_size > MAX_FILE_BYTES:
+                raise SessionUnreadable(f"it is larger than {MAX_FILE_BYTES} bytes", where=self.where(name))
             while True:
                 block = os.read(fd, _BLOCK_BYTES)
                 if not block:
@@ -129,11 +137,14 @@ class Folder:
         try:
             with self.opened(name) as fd:
                 # A session is read from front to end, twenty milliseconds of audio at a time: what follows is wanted next.
-                data = _read_at(fd, self._data_start(name, fd) + offset, max(length, _WINDOW_BYTES))
+                begins = self._data_start(name, fd)
+                # Beyond the end nothing is asked for: no offset is too large to be told.
+                ends = max(os.fstat(fd).st_size - begins, 0)
+                data = _read_at(fd, begins + offset, max(length, _WINDOW_BYTES)) if offset + length <= ends else b""
         except OSError as error:
             raise AudioMissing(f"it cannot be read: {error.strerror}", where=self.where(name), hint=_HINT) from error
         if len(data) < length:
-            what = f"bytes {offset} to {offset + length} are asked for, and it ends at {offset + len(data)}"
+            what = f"bytes {offset} to {offset + length} are asked for, and it ends at {ends if not data else offset + len(data)}"
             raise AudioMissing(what, where=self.where(name), hint=_HINT)
         self._windows[name] = (offset, data) if len(data) <= _WINDOW_BYTES else (0, b"")
         return data[:length]
@@ -142,7 +153,8 @@ class Folder:
         """Bytes of samples that the header of a track's WAV file says it has, None where it says nothing."""
         head = self.head(name)
         start = _samples_start(head)
-        if head[:4] != b"RIFF" or head[start - 8 : start - 4] != b"data":
+        # One that was cut within the header has no length, or but a part of one.
+        if head[:4] != b"RIFF" or head[start - 8 : start - 4] != b"data" or len(head) < start:
             return None
         (length,) = struct.unpack_from("<I", head, start - 4)
         return int(length)

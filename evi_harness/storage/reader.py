@@ -22,10 +22,20 @@ from evi_harness.session import wav
 from evi_harness.session.events import NOTHING, Closed, Event, Frame, Unknown
 from evi_harness.session.header import FORMAT_VERSION, Header, TrackFile
 from evi_harness.session.json_places import nesting
+from evi_harness.session.plausible_times import PlausibleTimes
 from evi_harness.session.session import Session
 from evi_harness.storage import codec, header_file, upgrades
 from evi_harness.storage.frames import StoredFrame
-from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, MAX_HEADER_BYTES, MAX_LINE_BYTES, MAX_NESTING, PAYLOADS, is_inside
+from evi_harness.storage.layout import (
+    EVENTS_FILE,
+    HEADER_FILE,
+    MAX_FRAME_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_LINE_BYTES,
+    MAX_NESTING,
+    PAYLOADS,
+    is_inside,
+)
 from evi_harness.storage.lines import KINDS, NO_JSON, AnyLine, NoteLine, ReceivedLine, SentLine, UnknownLine, decode, decode_block
 from evi_harness.storage.opening import Folder, sessions_below
 
@@ -39,6 +49,7 @@ __all__ = [
     "end_told",
     "line_blocks",
     "line_texts",
+    "over_at_ns",
     "read_header",
     "read_session",
 ]
@@ -49,6 +60,8 @@ DROPPED = "dropped"
 KILLED = "the writer was killed, is still at work, or had no room to say why"
 # So many damages of the lines are told one by one.
 _SHOWN = 10
+# Where a file can be read at all.
+_MAX_OFFSET = 2**63 - 1
 _HINT = "evi-harness check FOLDER lists all that is wrong with a session folder."
 
 
@@ -66,7 +79,7 @@ def read_session(folder: Union[str, os.PathLike[str]]) -> Session:
     """
     place = Folder(folder)
     header, version = read_header(place)
-    reading = _Reading(place, version, is_sealed=header.is_sealed)
+    reading = _Reading(place, version, PlausibleTimes(header), is_sealed=header.is_sealed)
     events = reading.events()
     if not header.is_sealed:
         header = replace(header, tracks=_tracks_found(reading))
@@ -155,7 +168,9 @@ def body_problem(line: AnyLine) -> Optional[str]:
     n_bodies = (line.json is not NO_JSON) + (line.text is not None) + (line.base64 is not None) + (line.payload is not None)
     if n_bodies > 1:
         return "it has more than one of json, text, base64 and payload"
-    cut = line.audio
+    cut, used = line.audio, line.audio or line.payload
+    if used is not None and (used.length > MAX_FRAME_BYTES or used.offset + used.length > _MAX_OFFSET):
+        return f"it refers to {used.length} bytes from {used.offset} on, and a message has at most {MAX_FRAME_BYTES}"
     if cut is None:
         if not n_bodies:
             return "it has no body: none of json, text, base64, payload and audio"
@@ -166,6 +181,13 @@ def body_problem(line: AnyLine) -> Optional[str]:
     if line.json is not NO_JSON and _is_too_deep(bytes(line.json)):
         return f"its JSON is nested more than {MAX_NESTING} deep"
     return None
+
+
+def over_at_ns(line: AnyLine) -> int:
+    """When what a line tells of was over: it is written when the send returned, when the app took the frame."""
+    if isinstance(line, SentLine):
+        return line.at_ns + (line.took_ns or 0)
+    return max(line.at_ns, line.taken_ns or 0) if isinstance(line, ReceivedLine) else line.at_ns
 
 
 def data_problem(line: AnyLine, extra: Mapping[str, Any]) -> Optional[str]:
@@ -203,8 +225,9 @@ def end_told(n_lines: int, at_ns: int, n_dropped: int) -> str:
 class _Reading:
     """One pass over the lines of a folder."""
 
-    def __init__(self, place: Folder, version: int, *, is_sealed: bool) -> None:
+    def __init__(self, place: Folder, version: int, times: PlausibleTimes, *, is_sealed: bool) -> None:
         self.place = place
+        self._times = times
         self._is_sealed = is_sealed
         self._damaged: List[int] = []
         # By file: how far the lines reach into it, and whose track it is.
@@ -288,6 +311,7 @@ class _Reading:
         self._last_seq = seq
         frame: Optional[Frame] = None
         kind = type(line)
+        self._refuse(self._times.problem(line.at_ns, over_at_ns(line)), number)
         if kind is NoteLine or extra:
             self._refuse(data_problem(line, extra), number)
         if kind is SentLine or kind is ReceivedLine:
@@ -323,6 +347,8 @@ class _Reading:
         used = cut if cut is not None else line.payload
         if used is not None:
             stop = used.offset + used.length
+            if is_plain and (used.length > MAX_FRAME_BYTES or stop > _MAX_OFFSET):
+                self._refuse(body_problem(line), number)
             if stop > self.extents.get(used.file, -1):
                 self.extents[used.file] = stop
                 self.tracks[used.file] = cut.track if cut is not None else None

@@ -26,7 +26,7 @@ from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE, MAX_HEADER_BYTE
 from evi_harness.storage.line_digests import changed_lines
 from evi_harness.storage.lines import KINDS, AnyLine, ReceivedLine, SentLine, UnknownLine, decode
 from evi_harness.storage.opening import Folder
-from evi_harness.storage.reader import body_problem, data_problem, dropped_until, line_texts, read_header
+from evi_harness.storage.reader import body_problem, data_problem, dropped_until, line_texts, over_at_ns, read_header
 from evi_harness.storage.verifying import file_digest
 
 __all__ = ["Salvage", "salvage"]
@@ -70,7 +70,7 @@ class _Found(NamedTuple):
     @property
     def over_ns(self) -> int:
         """When the event was over, which is when its line was written."""
-        return max(self.record.at_ns + (getattr(self.record, "took_ns", None) or 0), getattr(self.record, "taken_ns", None) or 0)
+        return over_at_ns(self.record)
 
 
 def salvage(place: Folder, dialect: str) -> Salvage:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from typing import Iterator, Tuple, Union
+from typing import Iterator, Optional, Tuple, Union
 
 from evi_harness.errors import SessionError
 from evi_harness.session.header import HEARD, MINOR_OF_LINE_DIGESTS, Header
@@ -20,7 +20,7 @@ from evi_harness.storage.line_digests import changed_lines, wav_lengths_problem
 from evi_harness.storage.opening import Folder
 from evi_harness.storage.reader import line_texts
 
-__all__ = ["changed_in_lines", "changed_since", "file_digest", "has_line_digests"]
+__all__ = ["changed_in_lines", "changed_since", "file_digest", "has_digest", "has_line_digests"]
 
 # So many changed lines are told one by one; one change can be of all of them.
 _SHOWN = 10
@@ -81,11 +81,31 @@ def _first(changes: Iterator[Tuple[str, str]]) -> Iterator[Tuple[str, str]]:
         yield EVENTS_FILE, f"{n_changes - _SHOWN} more lines or files are not as they were written"
 
 
+def has_digest(place: Folder, name: str, digest: str, header: Optional[Header]) -> bool:
+    """Whether a file of a folder has the digest that it was recorded with.
+
+    Args:
+        place: The folder.
+        name: Of the file.
+        digest: SHA-256 in hex.
+        header: Says how much audio a track's file has; one with more or less is not read to find out that it is another.
+
+    Raises:
+        SessionUnreadable: The name leaves the folder, or what is there is no regular file, or larger than any of a session.
+        OSError: It is not there, or may not be read.
+    """
+    sizes = {track.file: track.n_bytes for track in header.tracks} if header is not None else {}
+    size = place.size(name) if name in sizes else None
+    if size is not None and size != sizes[name]:
+        return False
+    return file_digest(place, name) == digest
+
+
 def file_digest(place: Folder, name: str) -> str:
     """SHA-256 in hex of a file of a folder.
 
     Raises:
-        SessionUnreadable: The name leaves the folder, or what is there is no regular file.
+        SessionUnreadable: The name leaves the folder, or what is there is no regular file, or larger than any of a session.
         OSError: It is not there, or may not be read.
     """
     digest = hashlib.sha256()
@@ -104,7 +124,7 @@ def _changed_files(place: Folder, header: Header) -> Iterator[Tuple[str, str]]:
     beside = {track.file for track in header.tracks if track.track == HEARD}
     for name, digest in sorted(header.digests.items()):
         try:
-            actual = file_digest(place, name)
+            is_same = has_digest(place, name, digest, header)
         except OSError as error:
             if error.errno != errno.ENOENT or name not in beside:
                 yield name, f"it cannot be read, and {HEADER_FILE} has its digest: {error.strerror or error}"
@@ -112,7 +132,7 @@ def _changed_files(place: Folder, header: Header) -> Iterator[Tuple[str, str]]:
         except SessionError as error:
             yield name, f"it cannot be read, and {HEADER_FILE} has its digest: {error.what}"
             continue
-        if actual != digest:
+        if not is_same:
             yield name, "it is not as it was recorded: its digest differs"
 
 

@@ -31,6 +31,7 @@ import msgspec
 from evi_harness.errors import SessionUnwritable
 from evi_harness.session.events import Event, Opened, Received, Sent
 from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, MINOR_OF_LINE_DIGESTS, Header
+from evi_harness.session.plausible_times import PlausibleTimes
 from evi_harness.session.protocols import AudioPlace, Dialect
 from evi_harness.session.session import Session
 from evi_harness.session.wav import header as wav_header
@@ -48,7 +49,7 @@ from evi_harness.storage.layout import (
 )
 from evi_harness.storage.line_digests import SEAL_BYTES, LineDigests, format_bytes
 from evi_harness.storage.lines import Cut, Slice
-from evi_harness.storage.reader import body_problem, data_problem
+from evi_harness.storage.reader import body_problem, data_problem, over_at_ns
 from evi_harness.storage.redaction import Redactor, apply, moved
 from evi_harness.storage.tracks import AudioFiles, Slot
 
@@ -101,6 +102,7 @@ class SessionWriter:
         self._dialect = dialect
         self._places = dialect.audio_places()
         self._header = _begun(header)
+        self._times = PlausibleTimes(self._header)
         self._counts: Dict[str, int] = Counter()
         self._next_seq = 0
         self._n_bodies = 0
@@ -340,7 +342,7 @@ class SessionWriter:
         """The line of an event, read as a reader reads it."""
         try:
             stored = self._stored(event)
-            problem = _problem(stored.line, event)
+            problem = _problem(stored.line, event, self._times)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             problem = str(error)
         if problem is not None:
@@ -493,14 +495,14 @@ def _covered(stored: _Stored) -> Tuple[bytes, ...]:
     return (stored.data,)
 
 
-def _problem(text: bytes, event: Event) -> Optional[str]:
+def _problem(text: bytes, event: Event, times: PlausibleTimes) -> Optional[str]:
     """Why a reader would refuse the line of an event, or take it for that of another; None where it does neither."""
     if len(text) + SEAL_BYTES >= MAX_LINE_BYTES:
         return f"its line has {len(text) + SEAL_BYTES} bytes, and at most {MAX_LINE_BYTES} are read"
     line, extra = lines.decode(text)
     if type(line) is not lines.KINDS.get(event.kind, lines.UnknownLine):
         return "it has the name of a kind that is known"
-    return body_problem(line) or data_problem(line, extra)
+    return body_problem(line) or data_problem(line, extra) or times.problem(line.at_ns, over_at_ns(line))
 
 
 def _comes_back(text: bytes, samples: bytes, expected: bytes) -> bool:

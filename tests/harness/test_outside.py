@@ -18,8 +18,8 @@ from evi_harness.live.guard import was_refused
 from evi_harness.live.journal import Journal
 from evi_harness.live.stepping import run_stepping
 from evi_harness.live.virtual import run_virtual
-from evi_harness.live.wall_clock import epoch_ns
 from evi_harness.session.events import Handshake
+from evi_harness.session.plausible_times import epoch_ns
 
 SECOND = 1_000_000_000
 NAME = "api.example"

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.live.wall_clock import WallClock, epoch_ns
+from evi_harness.live.wall_clock import WallClock
 from evi_harness.session.header import Anchor
+from evi_harness.session.plausible_times import epoch_ns
 
 pytest.importorskip("time_machine", reason="the extra wall-clock is not installed")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evi_harness.session.wav import Pcm, data_chunk, header, is_wave, samples_in, split
 
 MONO = Pcm(24_000, 1)
-FORMATS = st.builds(Pcm, st.integers(1, 192_000), st.integers(1, 8), st.sampled_from((1, 2, 3, 4)))
+FORMATS = st.builds(Pcm, st.integers(400, 192_000), st.integers(1, 8), st.sampled_from((1, 2, 3, 4)))
 
 
 def chunk(name, body, length=None):
@@ -190,6 +190,14 @@ def test_header_is_what_the_standard_library_writes():
         file.setframerate(44_100)
         file.writeframes(bytes(12))
     assert header(Pcm(44_100, 2), 12) + bytes(12) == stream.getvalue()
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(0, 1), (1, 1), (399, 1), (768_001, 1), (0xFFFFFFFF, 1), (8_000, 257), (8_000, 0xFFFF)])
+def test_a_format_that_no_sound_has(rate, channels):
+    """Is none that is known: a few bytes at a frame a second would be hours."""
+    for width in (1, 2):
+        head = struct.pack("<HHIIHH", 1, channels, rate, 0, min(channels * width, 0xFFFF), width * 8)
+        assert split(riff(chunk(b"fmt ", head), chunk(b"data", bytes(2000)))) is None
 
 
 def test_header_of_more_than_fits():

@@ -20,8 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.session.events import Event, Unknown
+from evi_harness.session.events import Closed, Event, Unknown
 from evi_harness.session.header import Anchor, Header, Recorded, TrackFile
+from evi_harness.session.plausible_times import PlausibleTimes
 from evi_harness.storage import append, header_file, lines
 from evi_harness.storage.check import check_folder
 from evi_harness.storage.header_file import AnchorFields, HeaderFields, RecordedFields, TrackFields
@@ -128,15 +129,20 @@ def extra_of(event: Event) -> Any:
     return {name: value for name, value in event.extra.items() if name not in own}
 
 
-def is_refused(event: Event) -> bool:
+def is_refused(event: Event, times: PlausibleTimes) -> bool:
     """Whether an event is none that a line can stand for: a number out of bounds, or a kind that is unknown and has a known one's name."""
+    if isinstance(event, Closed) and event.code is not None and not 0 <= event.code <= 0xFFFF:
+        return True
     bounded = [
         field.name for field in msgspec.structs.fields(struct_of(event)) if lines.Count in (field.type, *typing.get_args(field.type))
     ]
     numbers = [getattr(event, name) for name in bounded]
-    return any(number is not None and not 0 <= number < 2**63 for number in numbers) or (
-        isinstance(event, Unknown) and as_read(event.name) in KINDS
-    )
+    if any(number is not None and not 0 <= number < 2**63 for number in numbers):
+        return True
+    if isinstance(event, Unknown) and as_read(event.name) in KINDS:
+        return True
+    over_ns = max(event.at_ns + (getattr(event, "took_ns", None) or 0), getattr(event, "taken_ns", None) or 0)
+    return times.problem(event.at_ns, over_ns) is not None
 
 
 class Plain:
@@ -166,11 +172,11 @@ def test_every_event_that_is_written_is_read(new_folder, header, kind, dialect):
     @given(st.lists(made_of(kind), max_size=4))
     @settings(max_examples=settings.default.max_examples // 4)
     def run(events):
-        written = []
+        written, times = [], PlausibleTimes(header)
         with SessionWriter(new_folder(), header, dialect) as writer:
             for event in events:
                 numbered = dataclasses.replace(event, seq=len(written))
-                if is_refused(numbered):
+                if is_refused(numbered, times):
                     with pytest.raises(ValueError, match="could not be read again"):
                         writer.write(numbered)
                 else:
