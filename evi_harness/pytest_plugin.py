@@ -40,6 +40,8 @@ _GATE = "evi-harness-gate"
 _SAVE_BASELINE = "EVI_HARNESS_SAVE_BASELINE"
 # What a mark says of recordings that are not whole, and what says it where `evi-harness ab` runs this.
 _ALLOW = "allow_incomplete"
+# What it says of how long a run may take.
+_MAX_RUN = "max_run_s"
 _ALLOW_INCOMPLETE = "EVI_HARNESS_ALLOW_INCOMPLETE"
 # GitHub's runners set it.
 _CI = "GITHUB_ACTIONS"
@@ -49,9 +51,18 @@ _UNKEPT: Mapping[int, str] = {pytest.ExitCode.TESTS_FAILED: "tests failed", pyte
 _REPLAYS_FAILED = "replays failed"
 _CUT_SHORT = "the run did not come to its end"
 _MARKS = (
-    f"{_SESSION}(path, ..., allow_incomplete=…): the session folder that the evi_ fixtures are about; one test for each of several",
+    f"{_SESSION}(path, ..., allow_incomplete=…, max_run_s=…): the session folder that evi_ fixtures are about; of several, a test each",
     f"{_SCRIPT}(path): the script that evi_simulator follows",
 )
+
+
+def _seconds(text: str) -> float:
+    """A length of time on the command line."""
+    seconds = float(text)
+    # Python reads "nan" and "inf" as numbers.
+    if not 0 < seconds < float("inf"):
+        raise ValueError(text)
+    return seconds
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,6 +79,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--evi-update", action="store_true", help="Accept what apps send now as what their sessions expect.")
     group.addoption(
         "--evi-allow-incomplete", action="store_true", help="Take recordings that are incomplete or damaged as they are; else they fail."
+    )
+    group.addoption(
+        "--evi-max-run-time",
+        metavar="SECONDS",
+        type=_seconds,
+        help="End a replay after so long in real time; it fails. Default: 3600, with the real clock and twice the recording.",
     )
     group.addoption("--evi-report", metavar="DIR", help="Write a report of each replay here, and the session of each that failed.")
     group.addoption(
@@ -443,7 +460,16 @@ def _defaults(item: pytest.Item) -> Defaults:
         microphone=config.getoption("--evi-microphone"),
         child=config.getoption("--evi-child"),
         allow_incomplete=_allows_incomplete(item),
+        max_run_s=_max_run_s(item),
     )
+
+
+def _max_run_s(item: pytest.Item) -> Optional[float]:
+    """How long a run of a test's may take: as its mark says, else the command line."""
+    mark = item.get_closest_marker(_SESSION)
+    said: Optional[float] = None if mark is None else mark.kwargs.get(_MAX_RUN)
+    option: Optional[float] = item.config.getoption("--evi-max-run-time")
+    return option if said is None else said
 
 
 def _allows_incomplete(item: pytest.Item) -> bool:
@@ -481,12 +507,15 @@ def _session_paths(mark: pytest.Mark) -> Sequence[str]:
     allowed = mark.kwargs.get(_ALLOW, False)
     if not isinstance(allowed, bool):
         raise UsageError(f"{_ALLOW} is True or False, and this is {allowed!r}")
-    return _paths(mark, _ALLOW)
+    longest = mark.kwargs.get(_MAX_RUN)
+    if longest is not None and (isinstance(longest, bool) or not isinstance(longest, (int, float)) or not 0 < longest < float("inf")):
+        raise UsageError(f"{_MAX_RUN} is a number of seconds, and this is {longest!r}")
+    return _paths(mark, _ALLOW, _MAX_RUN)
 
 
 def _paths(mark: pytest.Mark, *names: str) -> Sequence[str]:
     if not mark.args or not mark.kwargs.keys() <= set(names) or not all(isinstance(one, (str, Path)) for one in mark.args):
-        known = " and ".join(["it takes paths, as text,", *(f"{name}," for name in names), "nothing else"])
+        known = " ".join(["it takes paths, as text,", *(f"{name}," for name in names), "and nothing else"])
         raise UsageError(known, hint='Such as evi_session("sessions/weather").')
     return [str(one) for one in mark.args]
 

@@ -257,7 +257,7 @@ def test_a_mark_that_finds_nothing_is_its_test_s_error(run: Run, pytester: pytes
     assert f"there is no session for 'sessions/nowhere'{': a session is a folder with session.json in it'}" in text
     assert f"Looked at: {pytester.path / 'sessions' / 'nowhere-*'}" in text
     assert "For the sessions in it: sessions/*" in text
-    assert text.count("it takes paths, as text, and allow_incomplete, and nothing else") == 2
+    assert text.count("it takes paths, as text, allow_incomplete, max_run_s, and nothing else") == 2
     assert 'mark the test with @pytest.mark.evi_session("sessions/…")' in text
     assert "evi_simulator: there is no file 'no.toml'" in text
     assert "Traceback" not in text
@@ -606,7 +606,10 @@ def test_a_recording_that_is_not_whole_fails(run: Run, pytester: pytest.Pytester
     [
         ('"sessions/typed", allow_incomplete="yes"', "allow_incomplete is True or False, and this is 'yes'"),
         ('"sessions/*", allow_incomplete=1', "allow_incomplete is True or False, and this is 1"),
-        ('"sessions/typed", allow=True', "it takes paths, as text, and allow_incomplete, and nothing else"),
+        ('"sessions/typed", max_run_s=0', "max_run_s is a number of seconds, and this is 0"),
+        ('"sessions/typed", max_run_s="1"', "max_run_s is a number of seconds, and this is '1'"),
+        ('"sessions/typed", max_run_s=float("inf")', "max_run_s is a number of seconds, and this is inf"),
+        ('"sessions/typed", allow=True', "it takes paths, as text, allow_incomplete, max_run_s, and nothing else"),
     ],
 )
 def test_a_mark_that_cannot_be_meant(run: Run, pytester: pytest.Pytester, mark: str, told: str) -> None:
@@ -628,6 +631,41 @@ def test_a_mark_that_cannot_be_meant(run: Run, pytester: pytest.Pytester, mark: 
     result = run()
     result.assert_outcomes(errors=1, passed=1)
     assert f"@pytest.mark.evi_session: {told}" in said(result)
+
+
+FOR_EVER = """
+    import asyncio
+    import itertools
+
+    import pytest
+
+
+    async def polls(message):
+        for _ in itertools.count():
+            await asyncio.sleep(1e-6)
+
+
+    @pytest.mark.evi_session("sessions/typed", max_run_s=0.5)
+    def test_by_the_mark(evi_replay):
+        (first, *_) = evi_replay(polls).deviations
+        assert (first.kind, first.what) == ("over_time", "the run was not over after 0.5 s of real time, and was ended")
+
+
+    @pytest.mark.evi_session("sessions/typed")
+    def test_by_the_option(evi_replay):
+        assert "after 0.75 s" in evi_replay(polls).deviations[0].what
+        assert "after 0.25 s" in evi_replay(polls, max_run_s=0.25).deviations[0].what
+"""
+
+
+def test_a_run_that_never_ends_is_ended(run: Run, pytester: pytest.Pytester) -> None:
+    """After what the test says, else its mark, else the command line; what is no time there ends the run before it begins."""
+    pytester.makepyfile(test_for_ever=FOR_EVER)
+    run("--evi-max-run-time", "0.75").assert_outcomes(passed=2)
+    for wrong in ("0", "nan", "soon"):
+        refused = run(f"--evi-max-run-time={wrong}")
+        assert refused.ret == pytest.ExitCode.USAGE_ERROR
+        assert "--evi-max-run-time" in said(refused) + str(refused.stderr)
 
 
 def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) -> None:

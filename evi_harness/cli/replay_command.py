@@ -73,6 +73,12 @@ __all__ = ["command"]
     help="After so long in real time without progress, a replay is stuck.",
 )
 @click.option(
+    "--max-run-time",
+    metavar="SECONDS",
+    type=Seconds(min=0.1),
+    help="End a run after so long in real time, whatever moves; it fails.  [default: 3600; with --clock real and twice the recording]",
+)
+@click.option(
     "--thread-wait",
     default=0.2,
     show_default=True,
@@ -260,7 +266,7 @@ def _accepted(result: Any, aside: bool) -> Any:
 
 def _session_options(options: Dict[str, Any]) -> Dict[str, Any]:
     """The options of each single replay, by the names that ``replay_session`` has for them."""
-    names = {"timeout": "timeout_s", "thread_wait": "thread_wait_s", "max_late": "max_late_ms"}
+    names = {"timeout": "timeout_s", "max_run_time": "max_run_s", "thread_wait": "thread_wait_s", "max_late": "max_late_ms"}
     return {names.get(name, name): value for name, value in options.items()}
 
 

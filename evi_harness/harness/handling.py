@@ -24,7 +24,7 @@ from evi_harness.session.events import Handshake
 from evi_harness.session.places import Place
 from evi_harness.storage.source_redaction import redacted_source
 
-__all__ = ["Standing", "callbacks_for", "chat_options", "developers_part", "note_sound_failures", "note_stuck"]
+__all__ = ["Standing", "callbacks_for", "chat_options", "developers_part", "note_over_time", "note_sound_failures", "note_stuck"]
 
 _NOTHING: Mapping[str, Any] = {}
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
@@ -159,6 +159,21 @@ def note_stuck(
     what = f"nothing moved for {timeout_s:g} s of real time; interrupted here"
     detail = [redact(line) for line in standing.detail()]
     journal.note("stuck", of=standing.of, what=what, detail=detail, ended=True, places=standing.places(redact))
+
+
+def note_over_time(journal: Journal, error: StuckError, standing: Optional[Standing], *, redact: Callable[[str], str]) -> None:
+    """Note that the run took longer than it may.
+
+    Args:
+        journal: Where to.
+        error: What ended the run.
+        standing: Where the watchdog had to interrupt it, None where it ended when it was told to.
+        redact: Takes secrets out of what is said.
+    """
+    detail = [] if standing is None else [redact(line) for line in standing.detail()]
+    places = [] if standing is None else standing.places(redact)
+    of = None if standing is None else standing.of
+    journal.note("over_time", of=of, what=redact(error.what), detail=detail, ended=True, places=places)
 
 
 def developers_part(stack: str) -> List[str]:

@@ -38,6 +38,7 @@ _VALUES: Mapping[str, str] = {
     "clock": "--clock",
     "max_late_ms": "--max-late",
     "timeout_s": "--timeout",
+    "max_run_s": "--max-run-time",
     "thread_wait_s": "--thread-wait",
     "wall_clock": "--wall-clock",
     "seed": "--seed",

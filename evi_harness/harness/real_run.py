@@ -17,7 +17,19 @@ from evi_harness.harness.heard_audio import Heard
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.merging import merged
 from evi_harness.harness.outside import Outside
-from evi_harness.harness.run import RECORDED, Run, RunOptions, Stage, has_app, name_of, recording_of, run_guarded, run_handler, run_null
+from evi_harness.harness.run import (
+    RECORDED,
+    Run,
+    RunOptions,
+    Stage,
+    has_app,
+    longest_s,
+    name_of,
+    recording_of,
+    run_guarded,
+    run_handler,
+    run_null,
+)
 from evi_harness.harness.serving import play, served
 from evi_harness.live.app_side import AppSide
 from evi_harness.live.clock import RealClock
@@ -96,6 +108,8 @@ class _RealRun:
             self._options,
             progress=self._progress,
             app=lambda: self._app,
+            loop=lambda: self._loop,
+            max_run_s=longest_s(self._recording, self._options, is_real=True),
             sampler=lambda: self._sampler,
             journal=lambda: None if self._journal.opened_at_ns is None else self._journal,
         )

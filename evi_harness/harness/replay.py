@@ -176,6 +176,7 @@ def replay_session(
     out: Optional[Union[str, Path]] = None,
     patience: Patience = DEFAULT_PATIENCE,
     timeout_s: float = 60.0,
+    max_run_s: Optional[float] = None,
     thread_wait_s: float = THREAD_WAIT_NS / 1e9,
     allow_hosts: Sequence[str] = (),
     wall_clock: str = MACHINE,
@@ -216,6 +217,8 @@ def replay_session(
         out: A folder of sessions that the replay's own session is written to.
         patience: How long the player waits for the app.
         timeout_s: After so many real seconds without progress the replay is stuck.
+        max_run_s: After so many real seconds a run is ended, whatever moves, and the replay fails; None for an hour, and with the real
+            clock twice as long as what is replayed besides.
         thread_wait_s: How long, in real seconds, the virtual clock stands still for a job on another thread.
         allow_hosts: What the app may reach on the network besides the service, as ``HOST`` or ``HOST:PORT``.
         wall_clock: The time of day that the app sees: ``machine``, or ``recorded`` for that of the session.
@@ -263,6 +266,7 @@ def replay_session(
         "dry_run": dry_run,
         "patience": patience,
         "timeout_s": timeout_s,
+        "max_run_s": max_run_s,
         "thread_wait_s": thread_wait_s,
         "allow_hosts": allow_hosts,
         "wall_clock": wall_clock,
@@ -292,6 +296,7 @@ def replay_session(
     options = RunOptions(
         patience=patience,
         timeout_s=timeout_s,
+        max_run_s=_positive(max_run_s),
         thread_wait_ns=round(thread_wait_s * 1e9),
         write=lambda line: write(printable(redactor.string(line))),
         redact=redactor.string,
@@ -378,6 +383,12 @@ def _nanoseconds(ms: Optional[float], what: str) -> Optional[int]:
     if not 0 <= ms < math.inf:
         raise UsageError(f"{ms!r} milliseconds is no time that {what}")
     return round(ms * 1e6)
+
+
+def _positive(max_run_s: Optional[float]) -> Optional[float]:
+    if max_run_s is not None and not 0 < max_run_s < math.inf:
+        raise UsageError(f"{max_run_s!r} seconds is no time that a run may take")
+    return max_run_s
 
 
 def _upgraded(session: Session, sdk: str) -> Tuple[Session, Upgraded]:

@@ -16,13 +16,13 @@ from typing import Any, Callable, Coroutine, List, Mapping, Optional, Sequence, 
 from evi_harness.audio.speaker import Playback
 from evi_harness.errors import StuckError
 from evi_harness.evi.dialect import EVI, Evi
-from evi_harness.harness.handling import Standing, callbacks_for, chat_options, note_sound_failures, note_stuck
+from evi_harness.harness.handling import Standing, callbacks_for, chat_options, note_over_time, note_sound_failures, note_stuck
 from evi_harness.harness.heard_audio import Heard
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.outside import Outside, OutsideOptions
 from evi_harness.harness.revision import require_revision
 from evi_harness.harness.user_audio import replay_sound, sent_by, user_audio
-from evi_harness.live.app_loop import host
+from evi_harness.live.app_loop import AppLoop, host
 from evi_harness.live.clock import Clock
 from evi_harness.live.exits import AppExits
 from evi_harness.live.garbage import callbacks_put_back
@@ -55,6 +55,7 @@ __all__ = [
     "RunOptions",
     "Stage",
     "has_app",
+    "longest_s",
     "name_of",
     "recording_of",
     "run_guarded",
@@ -67,6 +68,8 @@ VIRTUAL, REAL = "virtual", "real"
 # What stands in the place of a handler in the null test.
 RECORDED = "recorded"
 BUILT_IN = "quickstart (built in)"
+# How long a run may take, in real seconds, where nobody says. Virtual time is a hundred times as fast as the machine's, or faster.
+LONGEST_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class RunOptions:
     Attributes:
         patience: How long the player waits for the app.
         timeout_s: After so many real seconds without progress the run is stuck.
+        max_run_s: After so many real seconds the run is ended, whatever moves; None for what its clock has for it.
         blocked_ns: From how long on a step counts as blocking the loop, None for what the clock has for it.
         thread_wait_ns: How long, in real time, the clock stands still for a job that does not wake the loop.
         write: Takes the lines that the built-in handler prints.
@@ -92,6 +96,7 @@ class RunOptions:
 
     patience: Patience = DEFAULT_PATIENCE
     timeout_s: float = 60.0
+    max_run_s: Optional[float] = None
     blocked_ns: Optional[int] = None
     thread_wait_ns: int = THREAD_WAIT_NS
     write: Callable[[str], object] = print
@@ -163,10 +168,14 @@ def run_guarded(
     progress: Callable[[], int],
     app: Callable[[], Optional[App]],
     journal: Callable[[], Optional[Journal]],
+    loop: Callable[[], Optional[AppLoop]],
+    max_run_s: float,
     sampler: Callable[[], Optional[StepSampler]] = lambda: None,
     waits: Callable[[], Stack] = tuple,
 ) -> None:
     """Run a loop with what stands around it: the network is shut, an exit of the app's ends the app alone, a standstill ends the run.
+
+    So does the end of its time.
 
     Args:
         act: Runs the loop.
@@ -175,14 +184,17 @@ def run_guarded(
         options: Of the run.
         progress: A count that grows while the run moves.
         app: The app, None as long as there is none.
+        loop: The loop, None as long as there is none.
+        max_run_s: How long all of it may take, in real seconds.
         journal: Where a standstill is noted, None as long as nothing can be yielded; then it is raised.
         sampler: What samples the steps of the loop, None as long as nothing does.
         waits: Where the app waits when a loop has ended by itself, since nothing can happen any more.
 
     Raises:
-        StuckError: Nothing moved before there was anything to yield.
+        StuckError: Nothing moved before there was anything to yield, or the time was over by then.
     """
     stuck: List[Standing] = []
+    over = StuckError(f"the run was not over after {max_run_s:g} s of real time, and was ended", hint="Give --max-run-time more.")
     watched = threading.get_ident()
 
     def stand(stack: str) -> None:
@@ -191,6 +203,9 @@ def run_guarded(
     def in_vain() -> None:
         noted = journal()
         if options.give_up is not None and noted is not None and stuck:
+            if looking.is_over:
+                note_over_time(noted, over, stuck[-1], redact=options.redact)
+                options.give_up()
             note_stuck(noted, StuckError("it cannot be interrupted"), stuck[0], timeout_s=options.timeout_s, redact=options.redact)
             options.give_up()
 
@@ -199,14 +214,33 @@ def run_guarded(
         if samples is not None:
             samples.look()
 
-    looking = Watchdog(progress, stand, timeout_s=options.timeout_s, in_vain=in_vain, beside=look, every_s=EVERY_S)
+    def end() -> None:
+        running = loop()
+        if running is not None:
+            running.over = over
+
+    looking = Watchdog(
+        progress,
+        stand,
+        timeout_s=options.timeout_s,
+        in_vain=in_vain,
+        beside=look,
+        every_s=EVERY_S,
+        total_s=max_run_s,
+        on_over=end,
+    )
     try:
         with restored_process(), outside, exits, looking, callbacks_put_back():
             act()
     except StuckError as error:
         noted = journal()
+        if noted is None and looking.is_over:
+            raise over from error
         if noted is None:
             raise
+        if looking.is_over:
+            note_over_time(noted, over, stuck[-1] if stuck else None, redact=options.redact)
+            return
         standing = stuck[0] if stuck else None
         note_stuck(noted, error, standing, timeout_s=options.timeout_s, redact=options.redact, waits=waits())
 
@@ -276,6 +310,13 @@ async def run_null(recorded: Session, url: str, journal: Journal, clock: Clock, 
     """
     user = RecordedUser(recorded, EVI, only_microphone=False, closes=True)
     await run_recorded(url, recorded.handshake or Handshake(EVI.chat_paths[0]), user, journal, clock, opened)
+
+
+def longest_s(recording: Recording, options: RunOptions, *, is_real: bool) -> float:
+    """How long a run may take, in real seconds: as it is told, else an hour, and on the machine's clock twice what is replayed besides."""
+    if options.max_run_s is not None:
+        return options.max_run_s
+    return LONGEST_S + (2 * recording.session.duration_ns / 1e9 if is_real else 0)
 
 
 def recording_of(recorded: Union[Session, Recording]) -> Recording:

@@ -73,6 +73,7 @@ class Defaults:
         microphone: Who speaks for the user: ``auto``, ``sdk`` or ``off``.
         child: Run handlers in a child process.
         allow_incomplete: Take a session that is incomplete or damaged as it is.
+        max_run_s: After so many real seconds a run is ended; None for what its clock has for it.
     """
 
     clock: str = "virtual"
@@ -81,6 +82,7 @@ class Defaults:
     microphone: str = "auto"
     child: bool = False
     allow_incomplete: bool = False
+    max_run_s: Optional[float] = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,19 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.harness.heard_audio import Heard
 from evi_harness.harness.leaving import Leaving
 from evi_harness.harness.outside import Outside
-from evi_harness.harness.run import RECORDED, Run, RunOptions, Stage, has_app, name_of, recording_of, run_guarded, run_handler, run_null
+from evi_harness.harness.run import (
+    RECORDED,
+    Run,
+    RunOptions,
+    Stage,
+    has_app,
+    longest_s,
+    name_of,
+    recording_of,
+    run_guarded,
+    run_handler,
+    run_null,
+)
 from evi_harness.harness.served_paths import chat_paths_of
 from evi_harness.live.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.live.blocking import Charge
@@ -82,6 +94,8 @@ class _VirtualRun:
             progress=self._progress,
             app=lambda: self._app,
             journal=lambda: self._journal,
+            loop=lambda: self._loop,
+            max_run_s=longest_s(self._recording, self._options, is_real=False),
             sampler=lambda: self._sampler,
             waits=lambda: () if self._loop is None else self._loop.stuck_at,
         )

@@ -77,10 +77,12 @@ class AppLoop(AddsSignalHandlers, asyncio.SelectorEventLoop):  # type: ignore[mi
         on_birth: Called with each task that is not the harness's, and on whose behalf it runs; more than once for the same task.
         on_job: Called with the future of each job that is given to an executor, and with what the job calls.
         on_lost: Called with what asyncio can only log, whatever exception handler the app has set: loop and context.
+        over: What ends the loop the next time that it looks for what is ready, set by any thread; None as long as nothing does.
     """
 
     def __init__(self, selector: Any = None) -> None:
         self.ending: Optional[Ending] = None
+        self.over: Optional[Exception] = None
         self.on_birth: Optional[Callable[[Any, Optional[Behalf]], object]] = None
         self.on_lost: Optional[Callable[[asyncio.AbstractEventLoop, Mapping[str, Any]], object]] = None
         self.on_job: Optional[Callable[[Any, Any], object]] = None
@@ -103,6 +105,16 @@ class AppLoop(AddsSignalHandlers, asyncio.SelectorEventLoop):  # type: ignore[mi
         if self.on_birth is not None:
             self.on_birth(task, behalf())
         return task
+
+    def end_if_over(self) -> None:
+        """End where that is wanted: between two callbacks, where no code of the app's can take it for an error of its own.
+
+        Raises:
+            Exception: ``over``, once.
+        """
+        if self.over is not None:
+            error, self.over = self.over, None
+            raise error
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """Run a job in an executor."""

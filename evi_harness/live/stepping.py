@@ -30,6 +30,7 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type, misc, un
 
     def select(self, timeout: Optional[float] = None) -> List[Any]:
         self.loop.steps.end()
+        self.loop.end_if_over()
         self.loop.n_looks += 1
         look_up_s = self.loop.look_up_s
         return super().select(look_up_s if timeout is None else min(timeout, look_up_s))  # type: ignore[no-any-return, unused-ignore]

@@ -62,6 +62,7 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type, misc, un
 
     def select(self, timeout: Optional[float] = None) -> List[Any]:
         self.loop.steps.end()
+        self.loop.end_if_over()
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready  # type: ignore[no-any-return, unused-ignore]

@@ -24,6 +24,8 @@ SIGNAL = signal.SIGURG
 NEVER_NS = 1 << 62
 # What was interrupted gets this long to come out before it is interrupted again.
 AGAIN_NS = 1_000_000_000
+# What is told that its time is over gets this long to end by itself before it is interrupted.
+END_NS = 5_000_000_000
 # So often it may take an interrupt for an error of its own and go on.
 N_IN_VAIN = 5
 
@@ -40,7 +42,8 @@ class Watchdog:
 
     Without progress for the whole timeout it calls ``on_stuck`` and raises ``StuckError`` in the thread that entered the block, again
     and again until the count grows or the block ends. In the main thread that breaks waits for locks, queues and sockets too; in another
-    thread Python can only interrupt running Python code, so ``on_stuck`` is then all that is certain.
+    thread Python can only interrupt running Python code, so ``on_stuck`` is then all that is certain. So it does where the block takes
+    longer in all than it may, however the count grows, if it has not ended by itself when told so.
 
     Args:
         progress: The count, such as ``lambda: loop.steps.n_steps``. Called on the watchdog's thread.
@@ -49,6 +52,11 @@ class Watchdog:
         in_vain: Called, on the watchdog's thread, where what is interrupted goes on all the same, as behind a bare ``except``.
         beside: What else is to look at the watched thread, such as a sampler's ``look``: a second thread would cost each run as much again.
         every_s: How often that is called, in real seconds.
+        total_s: How long the block may take in all, in real seconds, whatever moves; None for as long as it likes.
+        on_over: Called once, on the watchdog's thread, when it has taken so long, to end it in good order. What goes on is interrupted.
+
+    Attributes:
+        is_over: Whether it has taken so long.
     """
 
     def __init__(
@@ -60,6 +68,8 @@ class Watchdog:
         in_vain: Callable[[], object] = lambda: None,
         beside: Optional[Callable[[], object]] = None,
         every_s: float = 1.0,
+        total_s: Optional[float] = None,
+        on_over: Callable[[], object] = lambda: None,
     ) -> None:
         self._progress = progress
         self._on_stuck = on_stuck
@@ -69,6 +79,10 @@ class Watchdog:
         self._n_interrupts = 0
         self._timeout_ns = round(timeout_s * 1e9)
         self._again_ns = AGAIN_NS
+        self.is_over = False
+        self._total_ns = None if total_s is None else round(total_s * 1e9)
+        self._on_over = on_over
+        self._ends_ns = NEVER_NS
         self._over = threading.Event()
         self._seen = -1
         self._due_ns = NEVER_NS
@@ -80,6 +94,8 @@ class Watchdog:
 
     def __enter__(self) -> Watchdog:
         self._watched = threading.get_ident()
+        if self._total_ns is not None:
+            self._ends_ns = time.monotonic_ns() + self._total_ns
         self._uses_signal = threading.current_thread() is threading.main_thread()
         if self._uses_signal:
             self._earlier = signal.signal(SIGNAL, self._on_signal)
@@ -96,13 +112,18 @@ class Watchdog:
             signal.signal(SIGNAL, self._earlier if self._earlier is not None else signal.SIG_DFL)
 
     def look(self, now_ns: int) -> None:
-        """Look once whether things move; report and interrupt if they have not for too long.
+        """Look once whether things move; report and interrupt if they have not for too long, or if it has taken too long in all.
 
         Args:
             now_ns: Real time.
         """
         seen = self._progress()
-        if seen != self._seen:
+        if now_ns >= self._ends_ns and not self.is_over:
+            self.is_over = True
+            self._is_stuck = False
+            self._due_ns = now_ns + END_NS
+            self._on_over()
+        elif seen != self._seen and not self.is_over:
             self._seen = seen
             self._is_stuck = False
             self._due_ns = now_ns + self._timeout_ns
@@ -126,7 +147,8 @@ class Watchdog:
             pass
 
     def _watch(self) -> None:
-        interval_s = min(self._timeout_ns / 1e9 / 4, self._every_s)
+        shortest_ns = min(self._timeout_ns, self._timeout_ns if self._total_ns is None else self._total_ns)
+        interval_s = min(shortest_ns / 1e9 / 4, self._every_s)
         while not self._over.wait(interval_s):
             self.look(time.monotonic_ns())
             if self._beside is not None:

@@ -36,6 +36,7 @@ DEVIATIONS: Mapping[str, str] = {
     "late": "an expected message was sent later than it may be",
     "closed_early": "the app closed the connection before the session was over",
     "stuck": "the app stopped moving",
+    "over_time": "the run took longer than it may",
 }
 
 

@@ -71,6 +71,8 @@ def obstacle(verdict: Verdict, live: Session) -> Optional[str]:
     noted = {note.name for note in live.notes}
     if "stuck" in noted:
         return "the app was stuck, so it did not send all that it would"
+    if "over_time" in noted:
+        return "the run was ended since it took too long, so the app did not send all that it would"
     if "left_early" in noted:
         return "the app closed the connection early, so it was not asked for all that it would send"
     given_up = next((note.data["awaited"] for note in live.notes if note.name == "unmet" and note.data["skipped"]), None)

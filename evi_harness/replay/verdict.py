@@ -78,7 +78,7 @@ def judge(
     rejected = rejections(recorded, live, dialect, handshake_by_app=handshake_by_app)
     every = [*findings(live), *falling_behind(live), *kept_up.findings, *rejected]
     found = weighed(handled(every, live), severities)
-    deviations = [_stuck(note, recorded_seqs(live)) for note in live.notes if note.name == "stuck"]
+    deviations = [_stuck(note, recorded_seqs(live)) for note in live.notes if note.name in ("stuck", "over_time")]
     left = _left(live)
     compared = compare_sent(recorded, live, dialect, left) if recorded.header.recorded.sent else _NOTHING_COMPARED
     if left is not None:
@@ -136,7 +136,7 @@ def _stuck(note: Note, repeats: Mapping[int, int]) -> Deviation:
     recorded_seq = None if note.of is None else repeats.get(note.of)
     detail = tuple(note.data.get("detail", ()))
     what, places = str(note.data["what"]), places_in(note.data)
-    return Deviation(kind="stuck", what=what, recorded_seq=recorded_seq, live_seq=note.of, detail=detail, places=places)
+    return Deviation(kind=note.name, what=what, recorded_seq=recorded_seq, live_seq=note.of, detail=detail, places=places)
 
 
 class _Times:

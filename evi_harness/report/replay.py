@@ -393,7 +393,7 @@ def _deviation(deviation: Deviation, report: ReplayReport, dialect: Dialect, sho
     more = [f"and in {_count(left, 'more place')}; --json has all"] if left else []
     # Of a message that nothing was expected for, what differs is from the nearest one, which is named first.
     # A stack is shown as the places that it is of, where these are known.
-    detail = tuple(map(str, deviation.places)) if deviation.kind == "stuck" and deviation.places else deviation.detail
+    detail = tuple(map(str, deviation.places)) if deviation.kind in ("stuck", "over_time") and deviation.places else deviation.detail
     parts = (*detail, *differences, *more) if deviation.nearest_seq is not None else (*differences, *more, *detail)
     yield from _explained(deviation.what, parts, deviation.places, _brought_about(deviation), shown)
     yield from _consequences(deviation.consequences, report, dialect)

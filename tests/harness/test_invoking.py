@@ -75,6 +75,7 @@ UNUSUAL = {
     "update": True,
     "dry_run": True,
     "timeout_s": 1.5,
+    "max_run_s": 90.0,
     "thread_wait_s": 0.75,
     "allow_hosts": ("localhost:80", "example.com"),
     "wall_clock": "recorded",
@@ -100,7 +101,11 @@ def test_every_option_that_a_verdict_depends_on_is_told():
 def parsed(words):
     """What the command line makes of words behind ``replay``."""
     with cli_command.make_context("replay", list(words)) as context:
-        given = {name: value for name, value in context.params.items() if name in {*DEFAULTS, "timeout", "thread_wait", "max_late"}}
+        given = {
+            name: value
+            for name, value in context.params.items()
+            if name in {*DEFAULTS, "timeout", "max_run_time", "thread_wait", "max_late"}
+        }
         return _session_options(given), context.params["sessions"]
 
 

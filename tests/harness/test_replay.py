@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import math
 import os
 import random
 import subprocess
@@ -25,6 +27,7 @@ from evi_harness.storage.writer import write_session
 
 SECOND = 1_000_000_000
 SUNNY = "sunny, 21 degrees"
+TYPED = Path(__file__).resolve().parents[2] / "sessions" / "typed"
 
 
 class Answers:
@@ -293,6 +296,45 @@ def test_a_handler_that_spins_is_stuck_at_its_line(weather):
     lines = [f'File "{__file__}", line {spins.__code__.co_firstlineno + offset}, in spins' for offset in (1, 2)]
     assert any(line in stuck.detail for line in lines), stuck.detail
     assert result.exit_code == 1
+
+
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+def test_a_run_that_moves_for_ever_is_ended(clock):
+    """It is no standstill: time goes on. The report says so, has what there was, and does not pass; what was sent cannot be accepted."""
+
+    async def polls(message):
+        for _ in itertools.count():
+            await asyncio.sleep(1e-6)
+
+    result = replay_session(TYPED, handler=polls, max_run_s=1.0, clock=clock)
+    (over,) = [one for one in result.verdict.deviations if one.kind == "over_time"]
+    assert over.what == "the run was not over after 1 s of real time, and was ended"
+    assert result.exit_code == 1
+    assert result.session.received
+    assert "over_time" in [deviation["kind"] for deviation in result.json()["deviations"]]
+    again = replay_session(TYPED, handler=polls, max_run_s=1.0, clock=clock, update=True, dry_run=True)
+    assert again.proposal is None
+    assert "took too long" in "".join(again.lines())
+
+
+def test_a_run_that_blocks_is_ended_too():
+    """By an interrupt, which the report says the place of."""
+
+    def spins(message):
+        while True:
+            pass
+
+    result = replay_session(TYPED, handler=spins, max_run_s=0.5)
+    (over,) = [one for one in result.verdict.deviations if one.kind == "over_time"]
+    assert any("in spins" in line for line in over.detail), over.detail
+
+
+def test_a_run_that_is_over_in_time_is_not_touched():
+    """However short it is, and without a limit of its own."""
+    assert replay_session(TYPED, max_run_s=600).passed
+    for wrong in (0, -1, math.inf, math.nan):
+        with pytest.raises(UsageError, match="no time that a run may take"):
+            replay_session(TYPED, max_run_s=wrong)
 
 
 def test_a_handler_that_waits_for_ever_never_returns(weather):

@@ -52,6 +52,40 @@ def test_what_takes_interrupts_for_its_own_errors_is_told(monkeypatch):
     assert vain == [True]
 
 
+def test_a_block_that_takes_too_long_in_all(monkeypatch):
+    """Is told so once, however it moves; what has not ended five seconds later is reported and interrupted every second."""
+    interrupts, stacks, told, progress = [], [], [], [0]
+    dog = Watchdog(lambda: progress[0], stacks.append, timeout_s=60, total_s=100, on_over=lambda: told.append(True))
+    monkeypatch.setattr(dog, "_interrupt", lambda: interrupts.append(True))
+    dog._watched = threading.get_ident()
+    dog._ends_ns = 100 * SECOND
+
+    def looks(second):
+        progress[0] += 1
+        dog.look(second * SECOND)
+        return len(told), len(stacks), len(interrupts)
+
+    assert looks(0) == looks(99) == (0, 0, 0)
+    assert not dog.is_over
+    assert looks(100) == looks(104) == (1, 0, 0)
+    assert dog.is_over
+    assert looks(105) == (1, 1, 1)
+    assert looks(106) == (1, 1, 2)
+
+
+def test_a_block_that_moves_for_ever_is_told_when_its_time_is_over():
+    """By the thread that watches it; it has then not been interrupted."""
+    over, count = threading.Event(), [0]
+
+    def progress():
+        count[0] += 1
+        return count[0]
+
+    with Watchdog(progress, lambda _: None, timeout_s=60, total_s=0.02, on_over=over.set) as dog:
+        over.wait()
+    assert dog.is_over
+
+
 def test_a_lock_that_nobody_frees_is_broken_in_the_main_thread():
     """The blocked thread gets StuckError, and the report says where it stood."""
     stacks, lock = [], threading.Lock()
