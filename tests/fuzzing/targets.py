@@ -1,0 +1,619 @@
+"""What is fuzzed: one target a parser of what somebody else wrote, and what makes hostile inputs of good ones.
+
+A target takes bytes, and returns whatever becomes of them. What comes out of it otherwise than as the parser documents it is a fault: the
+errors of ``refuses`` are the parser's own. Shared by test_targets.py, which tries a few inputs with hypothesis, and by guided.py, which
+tries many with a fuzzer that sees which code they reach.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import signal
+import struct
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Sequence, Tuple, Type
+
+from evi_harness.audio.sources import FileSource
+from evi_harness.errors import CaptureError, EviHarnessError, ScriptError, SessionError, UsageError
+from evi_harness.evi import compat
+from evi_harness.evi.dialect import EVI
+from evi_harness.harness.capture import import_capture
+from evi_harness.harness.comparing import Rules
+from evi_harness.harness.configuration import load_configuration
+from evi_harness.harness.endpoint import endpoint_of
+from evi_harness.harness.sessions import load_session
+from evi_harness.harness.spec import split_spec
+from evi_harness.live.allowed import Allowed
+from evi_harness.measure.baseline import baseline_json, read_baseline_json
+from evi_harness.measure.effect import parse_effect
+from evi_harness.measure.thresholds import parse_threshold
+from evi_harness.replay.durations import duration_ns
+from evi_harness.replay.json_paths import MessagePath
+from evi_harness.replay.pace import max_gap_of, speed_of
+from evi_harness.replay.places import place_of
+from evi_harness.replay.player import Player
+from evi_harness.replay.recording import Recording
+from evi_harness.sdk.parsing import problems as sdk_problems
+from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent
+from evi_harness.session.header import Header
+from evi_harness.session.json_places import members
+from evi_harness.session.protocols import RECEIVED, SENT, Mark
+from evi_harness.session.session import Session
+from evi_harness.session.wav import Pcm, header, split
+from evi_harness.simulate.partners import Parrot
+from evi_harness.simulate.script import parse
+from evi_harness.simulate.simulator import Options, Simulator
+from evi_harness.storage import codec, header_file, lines
+from evi_harness.storage.baseline_file import load_json_file
+from evi_harness.storage.check import check_folder
+from evi_harness.storage.expectation import read_expectation
+from evi_harness.storage.reader import body_problem, data_problem, read_session
+from evi_harness.storage.writer import write_session
+
+__all__ = ["NUMBERS", "PIECES", "TARGETS", "Target", "TooSlow", "mutated", "run"]
+
+ROOT = Path(__file__).resolve().parents[2]
+MS = 1_000_000
+_SCRATCH = tempfile.TemporaryDirectory(prefix="evi-harness-fuzzing-")
+_HERE = Path(_SCRATCH.name)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parser.
+
+    Attributes:
+        act: Gives it bytes.
+        refuses: Its own errors.
+        seeds: Good inputs, and those that were found to be more than it could take; each is tried as it is.
+        words: What an input is likely to be made of.
+    """
+
+    act: Callable[[bytes], object]
+    refuses: Tuple[Type[BaseException], ...]
+    seeds: Tuple[bytes, ...]
+    words: Tuple[bytes, ...] = ()
+
+
+class TooSlow(BaseException):
+    """An input took longer than it may. No parser takes it for an error of its own."""
+
+
+def run(target: Target, data: bytes, *, cpu_s: float = 2.0) -> bool:
+    """Try one input.
+
+    Args:
+        target: The target.
+        data: The input.
+        cpu_s: How much of the processor's time it may take, whatever else the machine does. Only the main thread can see to that.
+
+    Returns:
+        Whether it was taken; False where it was refused in the parser's own words.
+
+    Raises:
+        BaseException: A fault.
+    """
+    before = signal.signal(signal.SIGPROF, _too_slow)
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    try:
+        target.act(data)
+    except target.refuses as error:
+        # An error that cannot be told is none.
+        str(error)
+        return False
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+    return True
+
+
+def _too_slow(number: int, frame: object) -> None:
+    raise TooSlow
+
+
+# How a good input is made a hostile one.
+
+NUMBERS: Tuple[bytes, ...] = (
+    *(b"0", b"-1", b"1", b"255", b"65536", b"2147483648", b"9223372036854775807", b"9223372036854775808", b"18446744073709551616"),
+    *(b"1e400", b"-1e400", b"NaN", b"Infinity", b"0.1", b"1e-400", b"7" * 400, b"7" * 5000, b"0x" + b"f" * 5000, b"true", b"null", b'""'),
+)
+PIECES: Tuple[bytes, ...] = (
+    *(
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b'"',
+        b",",
+        b":",
+        b"\\",
+        b"\n",
+        b"\r\n",
+        b"\0",
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\\ud800",
+        b"\x1b[2J",
+        b"\xef\xbb\xbf",
+    ),
+    *(b"../", b"/dev/zero", b"[" * 200, b'{"a":' * 200, b"A" * 1000, b"=", b"#", b"$", b"..", b"*"),
+)
+
+
+def mutated(target: Target, chance: random.Random) -> bytes:
+    """A hostile input, made of the target's seeds by a few changes.
+
+    Args:
+        target: The target.
+        chance: What it is drawn by.
+    """
+    data = bytearray(chance.choice(target.seeds)) if chance.random() < 0.97 else bytearray(chance.randbytes(chance.randrange(200)))
+    for _ in range(chance.choice((0, 1, 1, 1, 2, 3, 8))):
+        _change(data, target, chance)
+    return bytes(data)
+
+
+def _change(data: bytearray, target: Target, chance: random.Random) -> None:
+    at = chance.randrange(len(data) + 1)
+    end = min(len(data), at + chance.choice((1, 1, 2, 8, 50, 1000)))
+    kind = chance.randrange(8)
+    if kind == 0 and at < len(data):
+        data[at] ^= 1 << chance.randrange(8)
+    elif kind == 1:
+        del data[at:end]
+    elif kind == 2:
+        data[at:at] = data[at:end] * chance.choice((1, 1, 2, 20))
+    elif kind == 3:
+        data[at:at] = chance.choice(PIECES)
+    elif kind == 4:
+        data[at:at] = chance.choice(target.words or PIECES)
+    elif kind == 5:
+        other = chance.choice(target.seeds)
+        start = chance.randrange(len(other) + 1)
+        data[at:end] = other[start : start + chance.randrange(1, 200)]
+    elif kind == 6:
+        del data[at:]
+    else:
+        _renumber(data, chance)
+
+
+def _renumber(data: bytearray, chance: random.Random) -> None:
+    """Put another number, or another value, in the place of a number."""
+    starts = [at for at in range(len(data)) if data[at : at + 1].isdigit() and not data[at - 1 : at].isdigit()]
+    if starts:
+        start = chance.choice(starts)
+        stop = next((at for at in range(start, len(data)) if not data[at : at + 1].isdigit()), len(data))
+        data[start:stop] = chance.choice(NUMBERS)
+
+
+# The parsers.
+
+
+def _lines(data: bytes) -> None:
+    lines.decode_block(data)
+    for text in data.split(b"\n"):
+        line, extra = lines.decode(text)
+        known = lines.encode(line, extra)
+        lines.decode(known)
+        body_problem(line)
+        data_problem(line, extra)
+        is_frame = isinstance(line, (lines.SentLine, lines.ReceivedLine))
+        codec.event_of(line, extra, Frame(line.frame, codec.body_of(line)) if is_frame else None)  # type: ignore[union-attr, arg-type]
+
+
+def _header(data: bytes) -> None:
+    found, _ = header_file.decode(data)
+    header_file.digest_problem(data)
+    again, _ = header_file.decode(header_file.encode(replace(found, complete=False)))
+    assert again.id == found.id
+
+
+def _folder(data: bytes) -> None:
+    """A whole folder: up to the first zero byte its header, from there on its lines; the audio is sound."""
+    first, _, second = data.partition(b"\0")
+    folder = _HERE / "folder"
+    (folder / "session.json").write_bytes(first or (folder / "sound.json").read_bytes())
+    (folder / "events.jsonl").write_bytes(second)
+    assert all(str(problem) for problem in check_folder(folder, EVI))
+    session = read_session(folder)
+    for event in session.events:
+        frame = getattr(event, "frame", None)
+        if frame is not None:
+            with suppress(SessionError):
+                assert isinstance(frame.payload, bytes)
+            assert frame.size >= 0
+
+
+def _capture(data: bytes) -> None:
+    file, out = _HERE / "x.jsonl", _HERE / "imported"
+    file.write_bytes(data)
+    folder = import_capture(file, out=out)
+    # What was imported is a session, and one that ends.
+    assert load_session(folder).duration_ns < 48 * 3600 * 1000 * MS
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    folder.rmdir()
+
+
+def _script(data: bytes) -> None:
+    parse(data.decode("utf-8"), {"a.wav": header(Pcm(8000, 1), 160) + bytes(160)})
+
+
+def _configuration(data: bytes) -> None:
+    folder = _HERE / "configuration"
+    folder.mkdir(exist_ok=True)
+    (folder / "pyproject.toml").write_bytes(data)
+    found = load_configuration(folder)
+    assert not found.gate or all(isinstance(one, str) for one in found.gate)
+
+
+def _threshold(data: bytes) -> None:
+    threshold = parse_threshold(data.decode())
+    assert math.isfinite(threshold.limit)
+
+
+def _effect(data: bytes) -> None:
+    effect = parse_effect(data.decode())
+    assert 0 <= effect.share < math.inf
+    assert 0 <= effect.least_ms < math.inf
+
+
+def _path(data: bytes) -> None:
+    text = data.decode()
+    path = MessagePath.parse(text)
+    for frame in _FRAMES:
+        message = EVI.read(RECEIVED, frame)
+        path.matches(message)
+        path.pruned(message)
+    Rules.of([text], strict=False)
+
+
+def _word(data: bytes) -> None:
+    """The words of a command line that are read by hand; each is read whatever another says of it."""
+    text = data.decode()
+    readers: Sequence[Callable[[str], object]] = (
+        split_spec,
+        lambda word: place_of(word, "--from"),
+        lambda word: duration_ns(word, "--max-gap"),
+        speed_of,
+        max_gap_of,
+        endpoint_of,
+        Allowed.parse,
+    )
+    n_taken = 0
+    for read in readers:
+        try:
+            read(text)
+            n_taken += 1
+        except UsageError as error:
+            str(error)
+    if not n_taken:
+        raise UsageError("no reader takes it")
+
+
+def _expected(data: bytes) -> None:
+    folder = _HERE / "expected"
+    (folder / "expected.jsonl").write_bytes(data)
+    assert all(str(problem) for problem in check_folder(folder, EVI))
+    read_expectation(folder)
+
+
+def _baseline(data: bytes) -> None:
+    file = _HERE / "baseline.json"
+    file.write_bytes(data)
+    found = read_baseline_json(load_json_file(file), "x")
+    assert read_baseline_json(json.loads(json.dumps(baseline_json(found), allow_nan=False)), "x").runs == found.runs
+    assert all(str(run.detector) for run in found.runs)
+
+
+def _frames_of(data: bytes) -> Iterator[Frame]:
+    """Frames: a text each line, binary what begins with a zero byte."""
+    for part in data.split(b"\n"):
+        yield Frame(BINARY, part[1:]) if part[:1] == b"\0" else Frame(TEXT, part)
+
+
+def _received(data: bytes) -> None:
+    """What a server sends, as the app's side and all that looks at a session reads it. Nothing of it may be an error."""
+    frames = list(_frames_of(data))
+    events: List[Event] = [Opened(0, 0)]
+    for number, frame in enumerate(frames, 1):
+        events.append(Received(number, number * MS, frame))
+        message = EVI.read(RECEIVED, frame)
+        EVI.describe(RECEIVED, message)
+        EVI.telling(RECEIVED, message)
+        EVI.family(message), EVI.identity(message), EVI.must_equal(message), EVI.ended_by(message), EVI.chunk(message)
+        EVI.is_awaited(message), EVI.sets_audio(message), EVI.is_error(message)
+        if EVI.is_call(message):
+            EVI.call_text(message)
+        place = EVI.audio_places().find(RECEIVED, frame)
+        if place is not None:
+            codec.cut(frame.payload, place)
+        compat.problems(frame, "0.14.1")
+        compat.upgrade(frame, "0.14.1")
+        sdk_problems(frame.payload)
+        codec.body_fields(frame.payload)
+        with suppress(ValueError):
+            list(members(frame.payload))
+    _whole_session(events)
+
+
+def _sent(data: bytes) -> None:
+    """What a client sends, as the services that are served take it. Nothing of it may be an error."""
+    frames = list(_frames_of(data))
+    events: List[Event] = [Opened(0, 0)]
+    simulator = Simulator(_Deaf(), Parrot(), Options(), None)
+    player = Player(Recording.of(_RECORDING, EVI), EVI)
+    services = (simulator, player)
+    for service in services:
+        service.take(Opened(0, 0, Handshake("/v0/evi/chat")), 0)
+    for number, frame in enumerate(frames, 1):
+        event = Sent(number, number * MS, frame)
+        events.append(event)
+        message = EVI.read(SENT, frame)
+        EVI.describe(SENT, message)
+        EVI.family(message), EVI.identity(message), EVI.must_equal(message)
+        places = EVI.audio_places()
+        places.length_ns(SENT, frame)
+        compat.problems_of_sent(message.fields)
+        for service in services:
+            service.take(event, event.at_ns)
+            service.due(event.at_ns)
+    for service in services:
+        for _ in range(20):
+            next_ns = service.next_at_ns()
+            if next_ns is None:
+                break
+            service.due(next_ns)
+    _whole_session(events)
+
+
+def _whole_session(events: List[Event]) -> None:
+    """What all commands ask of a session."""
+    events.append(Closed(len(events), len(events) * MS, "service", 1000))
+    EVI.causes(events)
+    EVI.prompts(events)
+    EVI.turns(events)
+    EVI.rejected(events)
+
+
+class _Deaf:
+    """Hears silence; what hears speech is another's code."""
+
+    name = "deaf"
+
+    def hear(self, samples: bytes, pcm: Pcm, start_ns: int) -> List[Mark]:
+        length_ns = pcm.length_ns(len(samples))
+        return [Mark(start_ns, start_ns + length_ns, 0.0)] if length_ns else []
+
+
+def _audio(data: bytes) -> None:
+    """A file for the microphone; and the same as a blob from the wire."""
+    split(data)
+    file = _HERE / "x.wav"
+    file.write_bytes(data)
+    source = FileSource(file)
+    try:
+        for _ in range(100):
+            if not source.read(4096):
+                break
+    finally:
+        source.close()
+
+
+# What they are given.
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+_TYPED = ROOT / "sessions" / "typed"
+_EVENTS = (_TYPED / "events.jsonl").read_bytes()
+_HEAD = (_TYPED / "session.json").read_bytes()
+_LINES = tuple((ROOT / "sessions" / "weather" / "events.jsonl").read_bytes().split(b"\n")[:-1])
+_AUDIO_LINES = tuple(line for line in _LINES if b'"form"' in line)[:2]
+_RECORDING = read_session(_TYPED)
+_FRAMES = tuple(event.frame for event in _RECORDING.received)
+
+
+def _texts(kind: type) -> Tuple[bytes, ...]:
+    """The messages of a session that can be written down in a line, one of each type."""
+    found: Dict[str, bytes] = {}
+    for event in read_session(ROOT / "sessions" / "weather").events:
+        if isinstance(event, kind):
+            message = EVI.read(event.kind, event.frame)
+            text = event.frame.payload
+            found.setdefault(str(message.type), text if len(text) < 4000 else event.frame.outline)
+    return tuple(text for text in found.values() if b"\n" not in text)
+
+
+def _wav() -> bytes:
+    return header(Pcm(8000, 1), 400) + bytes(range(200)) * 2
+
+
+_BASELINE = {
+    "format": "evi-harness baseline",
+    "version": 1,
+    "made": "2026-11-22T10:00:00Z",
+    "by": "0.1.0",
+    "runs": [
+        {
+            "detector": {"name": "silero", "version": "6", "threshold": 0.5},
+            "sessions": [{"session": "weather", "recording": None, "clock": "virtual", "axis": {"--speed": "2"}}],
+            "metrics": {
+                "handle": {
+                    "unit": "ms",
+                    "exact": True,
+                    "samples": [
+                        {"session": "weather", "turn": 1, "of": 7, "value": 0.25},
+                        {"session": "weather", "turn": None, "of": None, "why": "no"},
+                    ],
+                }
+            },
+        }
+    ],
+}
+_SCRIPT = b"""seed = 7
+at_end = "repeat"
+[audio]
+rate = 24000
+chunk_ms = 200
+[turn_detection]
+end_of_turn_silence_ms = 800
+[latency]
+first_audio = { median_ms = 300, sigma = 0.2 }
+[greeting]
+say = "Hello."
+[[turn]]
+expect = "text"
+said = "Hi."
+interim = ["H"]
+say = ["One.", { text = "Two.", voice = "a.wav", chunk_ms = 10, prosody = true, quick = true }]
+delay_ms = 20
+[turn.tool]
+name = "get_weather"
+parameters = { location = "Bath" }
+answer = [{ to = "response", contains = "x", say = "Yes." }]
+"""
+_CONFIGURATION = b"""[tool.evi-harness]
+gate = ["handle: p(95)<50"]
+baseline = "b.json"
+inconclusive = "pass"
+seed = 3
+false-alarm = 0.01
+"""
+_EXPECTATION = b'{"format":"evi-harness expectation","version":1,"session":"%s"}\n' % _RECORDING.header.id.encode() + (
+    b'{"event":"opened","seq":0,"at_ns":0,"handshake":{"path":"/v0/evi/chat","query":[["a","b"]]}}\n'
+    b'{"event":"sent","seq":2,"at_ns":931000000,"frame":"text","json":{"type":"user_input","text":"Hi"}}\n'
+)
+_KEYS = (
+    b'"at_ns":',
+    b'"seq":',
+    b'"audio":',
+    b'"offset":',
+    b'"length":',
+    b'"json":',
+    b'"event":"note"',
+    b'"event":"x"',
+    b'"data":{"last_seq":',
+    b'"text":',
+)
+
+
+def _prepare() -> None:
+    for name in ("folder", "expected"):
+        write_session(
+            _HERE / name, Session(Header(id=_RECORDING.header.id, made_by="script", created="", dialect="evi"), _RECORDING.events), EVI
+        )
+    (_HERE / "folder" / "sound.json").write_bytes((_HERE / "folder" / "session.json").read_bytes())
+
+
+_prepare()
+
+_OF_SERVER, _OF_APP = _texts(Received), _texts(Sent)
+
+# What was found, and what was tried by hand, stands behind the good inputs of each.
+TARGETS: Dict[str, Target] = {
+    "lines": Target(
+        _lines,
+        (ValueError,),
+        (*_LINES[:4], *_AUDIO_LINES, _EVENTS, *_LINES[-2:]),
+        _KEYS,
+    ),
+    "header": Target(_header, (ValueError,), (_HEAD, _HEAD.replace(b'"minor": 2', b'"minor": ' + b"7" * 400)), _KEYS),
+    "folder": Target(
+        _folder, (SessionError,), (b"\0" + _EVENTS, _HEAD + b"\0" + _EVENTS, b"\0" + _LINES[0] + b"\n" + _LINES[5] + b"\n"), _KEYS
+    ),
+    "capture": Target(
+        _capture,
+        (CaptureError,),
+        (
+            b"\n".join(_OF_SERVER),
+            *_OF_SERVER,
+            b'{"type":"user_message","message":{"role":"user","content":"x"},"time":{"begin":0,"end":9223372036854775807}}',
+        ),
+        (b'"time":{"begin":0,"end":', b'"type":"user_interruption","time":', *_OF_SERVER),
+    ),
+    "script": Target(
+        _script,
+        (ScriptError, UnicodeDecodeError, RecursionError),
+        (_SCRIPT, b"seed = 0x" + b"f" * 5000),
+        (b"[[turn]]\n", b"say = ", b"delay_ms = "),
+    ),
+    "configuration": Target(
+        _configuration,
+        (EviHarnessError,),
+        (_CONFIGURATION, b"[tool.evi-harness]\nseed = 0x" + b"f" * 5000),
+        (b"[tool]\n", b"seed = ", b"\ngate = "),
+    ),
+    "thresholds": Target(
+        _threshold,
+        (UsageError, UnicodeDecodeError),
+        (
+            b"turn_gap: p(95)<1200",
+            b"handle: max <= 1.5s",
+            b"underrun: count==0",
+            b"missed: rate<5%",
+            b"handle: max<" + b"9" * 400,
+            b"handle: p(" + b"9" * 400 + b")<1",
+        ),
+        (b"p(", b"rate", b"%", b"us", b"<", b"==="),
+    ),
+    "effects": Target(
+        _effect, (UsageError, UnicodeDecodeError), (b"5%", b"20ms", b"5%,1ms..50ms", b"9" * 400 + b"ms"), (b"..", b"%", b"ms", b",")
+    ),
+    "paths": Target(
+        _path,
+        (UsageError, UnicodeDecodeError),
+        (b"$.content", b"$..description", b"tool_response:$", b"$.a[0].b[*]", b"$['a b'].c", b"$[" + b"9" * 5000 + b"]"),
+        (b"[*]", b"..", b"['", b"']", b"$", b"[0]", b"\\'"),
+    ),
+    "words": Target(
+        _word,
+        (UsageError, UnicodeDecodeError),
+        (
+            *(b"app.py:App", b"package.module:Name", b"12.5s", b"1m3s", b"#123", b"t3", b"max", b"250ms", b"localhost:80", b"[::1]:6379"),
+            *(
+                b"https://api.hume.ai/v0/evi/chat",
+                b"http://127.0.0.1:8765/",
+                b"#" + b"9" * 5000,
+                b"t" + b"9" * 5000,
+                b"9" * 5000 + b"s",
+                b"h:" + b"9" * 5000,
+            ),
+        ),
+        (b":", b"//", b"@", b"]", b"%", b"ms", b"\xc2\xb2", b"xn--"),
+    ),
+    "expected": Target(_expected, (SessionError,), (_EXPECTATION,), (*_KEYS, b"\n")),
+    "baseline": Target(
+        _baseline,
+        (EviHarnessError,),
+        (_json(_BASELINE), _json(_BASELINE).replace(b"0.25", b"7" * 400), _json(_BASELINE).replace(b"0.5", b"7" * 400)),
+        (b'"value":', b'"turn":', b'"threshold":', b'"metrics":', b'"exact":true'),
+    ),
+    "server frames": Target(
+        _received,
+        (),
+        (b"\n".join(_OF_SERVER), *_OF_SERVER, b"\0" + bytes(20)),
+        (b'"type":', b'"time":{"begin":', b'"data":', b"\n", *_OF_SERVER),
+    ),
+    "client frames": Target(
+        _sent,
+        (),
+        (
+            b"\n".join(_OF_APP),
+            *(text for text in _OF_APP if text[:1] == b"{"),
+            b'{"type":"session_settings","audio":{"encoding":"linear16","sample_rate":1,"channels":1}}\n\0' + bytes(6400),
+            b'{"type":"user_input","text":"hi"}\n{"type":"pause_assistant_message"}\n{"type":"audio_input","data":"AAAA"}',
+        ),
+        (b'"type":"session_settings","audio":', b'"sample_rate":', b'"data":"', b"\n\0", b'"tool_call_id":'),
+    ),
+    "audio": Target(
+        _audio, (UsageError,), (_wav(), header(Pcm(8000, 1), 0), _wav()[:42]), (b"data", b"fmt ", b"RIFF", struct.pack("<I", 0xFFFFFFFF))
+    ),
+}
