@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import traceback
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -285,3 +287,148 @@ def test_a_command_that_is_told_holds_no_secret(weather, tmp_path, capfd):
     assert told["arguments"] == {"token": "[redacted]", "api_key": "[redacted]"}
     assert told["command"]["is_redacted"]
     assert "token=[redacted]" in told["command"]["argv"]
+
+
+# In no variable and in no session: in a .env that nobody loads, as the key of another service.
+DOTENV_KEY = "Dv5InADotenvFile9999999999"
+# Bytes that URLs and base64 write in other ways.
+ODD_KEY = "Od6+With/Odd=Bytes~In~It00000"
+PLANTED = (API_KEY, SECRET_KEY, QUERY_KEY, HEADER_KEY, MODEL_KEY, NOTE_KEY, DOTENV_KEY, ODD_KEY)
+
+
+def shapes(key):
+    """A key as it is, in URLs, doubly, byte by byte, and in base64 at every place in a group, in both alphabets."""
+    raw = key.encode()
+    percent = quote(key, safe="")
+    every_byte = "".join(f"%{byte:02X}" for byte in raw)
+    encoded = [encode(b"xy"[:shift] + raw).decode() for shift in range(3) for encode in (base64.b64encode, base64.urlsafe_b64encode)]
+    return [
+        key,
+        percent,
+        quote(percent, safe=""),
+        every_byte,
+        quote(every_byte, safe=""),
+        *encoded,
+        *(quote(one, safe="") for one in encoded),
+    ]
+
+
+# What is looked for: so much out of the middle of each shape that nobody else has it.
+TRACES = {shape[6:18] if not shape.startswith("%") else shape[18:42] for key in PLANTED for shape in shapes(key)}
+
+
+def traces_in(text):
+    """Which shapes of planted keys stand in a text."""
+    return sorted(trace for trace in TRACES if trace in text)
+
+
+def traces_in_files(place, *leaving_out):
+    """The files below a folder in which planted keys stand, each with what stands there."""
+    found = {}
+    for path in sorted(Path(place).rglob("*")):
+        if path.is_file() and not {*leaving_out, "__pycache__"} & {path.name, *path.parts}:
+            traces = traces_in(path.read_bytes().decode("latin-1"))
+            if traces:
+                found[path.name] = traces
+    return found
+
+
+# Puts all shapes of all keys wherever an app can: it prints, on both streams, in lines and in pieces, from a thread and from a child; it logs,
+# warns, raises, sends them and closes with them. Its own source names none: they come in a file.
+SPILLS = """
+import json, logging, os, sys, threading, warnings
+
+with open(os.environ["PLANTED_SHAPES"]) as file:
+    SHAPES = json.load(file)
+
+class App:
+    def set_socket(self, socket):
+        self.socket = socket
+
+    def on_open(self):
+        for one in SHAPES:
+            print(one)
+            print("on stderr:", one, file=sys.stderr)
+            sys.stdout.buffer.write(one.encode() + b"\\n")
+            print(one[:7], end=""); print(one[7:])
+        logging.getLogger("app").warning("all: %s", " ".join(SHAPES))
+        warnings.warn(" ".join(SHAPES))
+        thread = threading.Thread(target=lambda: print("thread", *SHAPES))
+        thread.start(); thread.join()
+        sys.stdout.flush(); sys.stderr.flush()
+        child = os.fork()
+        if not child:
+            print("child", *SHAPES); sys.stdout.flush(); os._exit(0)
+        os.waitpid(child, 0)
+
+    async def on_message(self, message):
+        if message.type == "tool_call":
+            content = json.dumps({"all": SHAPES})
+            await self.socket._send({"type": "tool_response", "tool_call_id": message.tool_call_id, "content": content})
+            await self.socket._send({"type": "session_settings", "system_prompt": " ".join(SHAPES)})
+            raise ValueError(" ".join(SHAPES), {"nested": SHAPES})
+        if message.type == "assistant_end":
+            raise KeyError(SHAPES[len(SHAPES) // 2]) from ValueError(*SHAPES)
+        if message.type == "user_message" and "AND_CLOSES" in os.environ:
+            socket = getattr(self.socket, "_websocket", None) or self.socket.websocket
+            await socket.close(4000, os.environ["AND_CLOSES"])
+"""
+
+
+@pytest.fixture
+def spilling(planted, folder, tmp_path, monkeypatch):
+    """A folder with sessions to replay, an app that spills, and the environment of a CI server."""
+    shape_file = tmp_path / "planted.shapes"
+    shape_file.write_text(json.dumps([shape for key in PLANTED for shape in shapes(key)]), encoding="utf-8")
+    (tmp_path / "spills.py").write_text(SPILLS, encoding="utf-8")
+    (tmp_path / ".env").write_text(f"OPENAI_API_KEY={DOTENV_KEY}\n", encoding="utf-8")
+    monkeypatch.setenv("THIRD_ACCESS_TOKEN", ODD_KEY)
+    monkeypatch.setenv("PLANTED_SHAPES", str(shape_file))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    (tmp_path / "many").mkdir()
+    for name in ("first", "second"):
+        shutil.copytree(folder, tmp_path / "many" / name)
+    return tmp_path
+
+
+# What was planted there.
+LEFT_OUT = ("planted.shapes", ".env", "planted", "many")
+
+REPORTS = "--json r.json --junit j.xml"
+SPILLED = {
+    "one session": (f"replay planted --handler spills.py:App --allow-incomplete --out out {REPORTS}", 1),
+    "in this process": (f"replay planted --handler spills.py:App --allow-incomplete --no-child --out out {REPORTS}", 1),
+    "report on standard output": ("replay planted --handler spills.py:App --allow-incomplete --json -", 1),
+    "twice": (f"replay planted --handler spills.py:App --allow-incomplete --twice {REPORTS}", 1),
+    "repeated": (f"replay planted --handler spills.py:App --allow-incomplete --repeat 2 {REPORTS}", 1),
+    "real time": (f"replay planted --handler spills.py:App --allow-incomplete --clock real --speed 8 {REPORTS}", 1),
+    "update": ("replay planted --handler spills.py:App --allow-incomplete --update --dry-run --json r.json", 1),
+    "several sessions": (f"replay many --handler spills.py:App --allow-incomplete -j 2 {REPORTS}", 1),
+    "several sessions, one at a time": (f"replay many --handler spills.py:App --allow-incomplete -j 1 {REPORTS}", 1),
+    "several sessions in this process": (f"replay many --handler spills.py:App --allow-incomplete -j 1 --no-child {REPORTS}", 1),
+    "gate": (f"replay many --handler spills.py:App --allow-incomplete -j 1 --gate queue:max<1 --save-baseline b.json {REPORTS}", 1),
+    "show": ("show planted many", 0),
+    "check": ("check planted many --json r.json", 1),
+    "latency": ("latency planted many --allow-incomplete --json r.json --csv r.csv --gate turn_gap:max<1 --junit j.xml", 4),
+    "export": ("export planted --wav out.wav", 0),
+    "doctor": ("doctor --offline --for replay", None),
+    "doctor for programs": ("doctor --offline --json", None),
+    "devices": ("devices", None),
+}
+
+
+@pytest.mark.parametrize(("line", "code"), SPILLED.values(), ids=SPILLED)
+def test_no_command_lets_a_key_out(spilling, capfd, line, code):
+    """Whatever the session holds and the app does with it: not on standard output or error, nor in any file that is written."""
+    found = main(line.split())
+    assert code is None or found == code
+    said = "".join(capfd.readouterr())
+    assert traces_in(said) == []
+    assert traces_in_files(spilling, *LEFT_OUT) == {}
+    if "spills.py" in line:
+        # What is looked for was there to be shown.
+        reported = "".join(
+            path.read_text(encoding="utf-8") for path in spilling.iterdir() if path.name in ("j.xml", "r.json", "summary.md")
+        )
+        assert (said + reported).count("[redacted]") > 40

@@ -27,10 +27,11 @@ def command(base_url: Optional[str], offline: bool, act: Optional[str], as_json:
     what one of them needs.
     """
     from evi_harness.harness.doctor import diagnose
+    from evi_harness.harness.sink import redacted_data
 
     diagnosis = diagnose(base_url=base_url, offline=offline, act=act)
     if as_json:
-        click.echo(json.dumps(diagnosis.json(), indent=2))
+        click.echo(json.dumps(redacted_data(diagnosis.json()), indent=2))
     else:
         for line in diagnosis.lines():
             click.echo(line)

@@ -11,7 +11,7 @@ import _signal  # type: ignore[import-not-found]
 import errno
 import os
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, Callable, Optional
 
@@ -39,8 +39,16 @@ def guarded(act: Callable[[], int], *, ends: bool = False) -> int:
     """
     before = sys.unraisablehook
     sys.unraisablehook = partial(_unraisable, before)
+    discreet = ExitStack()
     try:
         have_streams()
+        from evi_harness.harness.sink import keep_streams_discreet, streams_kept_discreet
+
+        if ends:
+            # Also what is printed behind the command, at the end of the process.
+            keep_streams_discreet()
+        else:
+            discreet.enter_context(streams_kept_discreet())
         code = act()
         # Here, and not where Python ends: that could tell of nothing any more.
         sys.stdout.flush()
@@ -59,6 +67,7 @@ def guarded(act: Callable[[], int], *, ends: bool = False) -> int:
         _nowhere("stdout")
         return COULD_NOT_RUN
     finally:
+        discreet.close()
         if not ends:
             sys.unraisablehook = before
 

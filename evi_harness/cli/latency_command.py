@@ -64,6 +64,7 @@ def command(
     from evi_harness.harness.gate import GateOptions, gate_for, with_gate
     from evi_harness.harness.latency import measure_sessions
     from evi_harness.harness.sessions import find_sessions
+    from evi_harness.harness.sink import redacted
 
     if json_file == csv_file == STANDARD_OUTPUT:
         raise click.UsageError("--json and --csv cannot both have standard output.")
@@ -82,6 +83,6 @@ def command(
         click.echo(line, err=aside)
     write_json(json_file, lambda: {**report.json(), "gate": gates[0].json() if gates else None})
     if csv_file is not None:
-        write_text(csv_file, report.csv())
+        write_text(csv_file, redacted(report.csv()))
     tell_ci(ci_for(**ci), gates=gates, write=lambda line: click.echo(line, err=aside))
     return gates[0].exit_code if gates else 0

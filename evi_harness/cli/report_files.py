@@ -12,8 +12,6 @@ from typing import Any, Callable, Mapping, Optional, TypeVar
 
 import click
 
-from evi_harness.errors import EviHarnessError
-
 __all__ = ["STANDARD_OUTPUT", "absolute", "in_a_folder", "json_option", "report_option", "write_json", "write_text"]
 
 # With a report there, people read standard error.
@@ -70,7 +68,9 @@ def write_json(name: Optional[str], told: Callable[[], Mapping[str, Any]]) -> No
         EviHarnessError: The file cannot be written.
     """
     if name is not None:
-        write_text(name, json.dumps(told(), indent=2, allow_nan=False) + "\n")
+        from evi_harness.harness.sink import redacted_data
+
+        write_text(name, json.dumps(redacted_data(told()), indent=2, allow_nan=False) + "\n")
 
 
 def write_text(name: str, text: str) -> None:
@@ -87,8 +87,6 @@ def write_text(name: str, text: str) -> None:
         click.echo(text, nl=False)
         return
     from evi_harness.harness.folders import near
+    from evi_harness.harness.sink import write_file
 
-    try:
-        Path(name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EviHarnessError(f"the report cannot be written: {error.strerror}", where=near(name)) from None
+    write_file(Path(name), text, where=near(name))

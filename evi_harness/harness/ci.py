@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from evi_harness.errors import EviHarnessError
-from evi_harness.harness.discretion import redactor_for
 from evi_harness.harness.replay import ReplayResult
+from evi_harness.harness.sink import redacted, write_file
 from evi_harness.measure.thresholds import FAILED, PASSED
 from evi_harness.report.ci import ERROR, Case, gate_cases, github_annotations, junit, summary
 from evi_harness.report.corpus import Outcome
@@ -148,11 +148,11 @@ def tell_ci(
     Raises:
         EviHarnessError: A file cannot be written.
     """
-    told = [*cases, *(case for report in gates for case in gate_cases(report))]
+    told = [_discreet(case) for case in (*cases, *(case for report in gates for case in gate_cases(report)))]
     if options.junit is not None:
-        _write(options.junit, junit(told), "w")
+        write_file(options.junit, junit(told))
     if options.summary is not None and told:
-        _write(options.summary, summary(told, gates), "a")
+        write_file(options.summary, summary(told, gates), "a")
     if options.annotate:
         for line in github_annotations(told):
             write(line)
@@ -168,15 +168,13 @@ def tell_failure(options: CiOptions, command: str, error: EviHarnessError, write
         error: Why.
         write: Takes the lines that GitHub reads.
     """
-    lines = redactor_for().string(str(error)).splitlines()
+    lines = redacted(str(error)).splitlines()
     with suppress(EviHarnessError):
         outcome = FAILED if error.exit_code == 1 else ERROR
         tell_ci(options, [Case(_PROGRAM, command, outcome, lines[0], tuple(lines))], write=write)
 
 
-def _write(file: Path, text: str, mode: str) -> None:
-    try:
-        with file.open(mode, encoding="utf-8") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise EviHarnessError(f"the report cannot be written: {error.strerror or error}", where=str(file)) from None
+def _discreet(case: Case) -> Case:
+    """A case without secrets, before what reads it has its own way of escaping."""
+    detail = tuple(map(redacted, case.detail))
+    return replace(case, suite=redacted(case.suite), name=redacted(case.name), what=redacted(case.what), detail=detail)

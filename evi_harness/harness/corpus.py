@@ -24,6 +24,7 @@ from evi_harness.harness.gate import runs_of_result
 from evi_harness.harness.repeating import RepeatedReplay, replay_repeatedly
 from evi_harness.harness.replay import ReplayResult
 from evi_harness.harness.revision import revision_here
+from evi_harness.harness.sink import redacted, streams_kept_discreet
 from evi_harness.measure.baseline import merged
 from evi_harness.report.corpus import CorpusReport, Outcome
 from evi_harness.report.replay import INCOMPLETE
@@ -112,16 +113,23 @@ def replay_one(folder: str, options: Mapping[str, Any], keep_json: bool, keep_ru
         keep_json: Keep its report for programs.
         keep_run: Keep what was measured, for a gate.
     """
+    # A worker of a cluster writes to a log of its own; and what is redacted here need not cross the network.
+    with streams_kept_discreet():
+        return _replayed(folder, options, keep_json, keep_run)
+
+
+def _replayed(folder: str, options: Mapping[str, Any], keep_json: bool, keep_run: bool) -> Outcome:
     began_s = time.perf_counter()
     printed = _LastLines(_KEPT_LINES)
     with _ONE_AT_A_TIME, redirect_stdout(printed):
         try:
             result = replay_repeatedly(folder, **options)
         except EviHarnessError as error:
-            told = INCOMPLETE if isinstance(error, IncompleteRecording) else f"could not run: {error.what}"
-            return Outcome(folder, error.exit_code, told, tuple(str(error).splitlines()))
+            told = INCOMPLETE if isinstance(error, IncompleteRecording) else redacted(f"could not run: {error.what}")
+            return Outcome(folder, error.exit_code, told, tuple(redacted(str(error)).splitlines()))
         except Exception as error:  # noqa: BLE001 - one session's error must not end the others
-            return Outcome(folder, _BROKE, f"could not run: {type(error).__name__}", tuple(traceback.format_exc().splitlines()))
+            told = f"could not run: {type(error).__name__}"
+            return Outcome(folder, _BROKE, told, tuple(redacted(traceback.format_exc()).splitlines()))
     outcome = _outcome(folder, result, printed, time.perf_counter() - began_s, keep_json, keep_run)
     if not isinstance(result, ReplayResult) or result.proposal is None:
         return outcome
@@ -239,7 +247,7 @@ def _alone(task: _Task, process: Executor) -> Outcome:
 def _unanswered(lost: _Lost) -> Outcome:
     """What an executor of somebody else's says of a session that did not come back."""
     told = f"{type(lost.error).__name__}: {lost.error}".rstrip(": ")
-    return Outcome(lost.task.folder, _BROKE, "could not run: the worker did not answer for it", (told,))
+    return Outcome(lost.task.folder, _BROKE, "could not run: the worker did not answer for it", (redacted(told),))
 
 
 def _submitted(executor: Executor, task: _Task) -> Future[Outcome]:
@@ -288,4 +296,5 @@ class _LastLines:
         return False
 
     def lines(self) -> Tuple[str, ...]:
-        return (*self._lines, self._open) if self._open else tuple(self._lines)
+        """The last lines, without secrets: by now all are known, also those of the session."""
+        return tuple(map(redacted, (*self._lines, self._open) if self._open else self._lines))

@@ -8,12 +8,13 @@ Rules of living here: what is shown is replaced before it is shortened, since ha
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any, Iterable, Iterator, List, Mapping, Tuple
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.comparing import AS_USUAL, Comparing, Rules
+from evi_harness.harness.keys_here import environment_secrets
+from evi_harness.harness.sink import learn
 from evi_harness.replay.deviations import Deviation
 from evi_harness.replay.differences import Difference
 from evi_harness.replay.findings import Finding
@@ -27,9 +28,6 @@ from evi_harness.storage.redaction import REDACTED, Redactor
 from evi_harness.storage.source_redaction import redacted_source
 
 __all__ = ["Discreet", "discreet_deviation", "discreet_session", "discreet_verdict", "known_secrets", "redactor_for"]
-
-# Keys of this run, by the names that Hume's guide gives them.
-_VARIABLES = ("HUME_API_KEY", "HUME_SECRET_KEY")
 
 
 class Discreet(Comparing):
@@ -62,17 +60,24 @@ def redactor_for(*sessions: Session, secrets: Iterable[str] = ()) -> Redactor:
         sessions: The sessions.
         secrets: The others.
     """
-    return Redactor(EVI.secret_names, EVI.folded_names, [*known_secrets(*sessions), *secrets])
+    known = [*known_secrets(*sessions), *secrets]
+    learn(known)
+    return Redactor(EVI.secret_names, EVI.folded_names, known)
 
 
 def known_secrets(*sessions: Session) -> List[str]:
-    """The values that are secret: this run's keys from the environment, and what stands under a secret name in the sessions."""
-    found = [value for value in map(os.environ.get, _VARIABLES) if value]
+    """The values that are secret: this run's keys from the environment and .env, and what stands under a secret name in the sessions.
+
+    Whatever is printed from now on shows none of them.
+    """
+    found = environment_secrets()
     for session in sessions:
         for event in session.events:
             if not isinstance(event, (Sent, Received)) or _may_name(event.frame):
                 found += [form for value in _values(event) for form in _forms(value)]
-    return [value for value in dict.fromkeys(found) if value != REDACTED]
+    known = [value for value in dict.fromkeys(found) if value != REDACTED]
+    learn(known)
+    return known
 
 
 def _may_name(frame: Frame) -> bool:

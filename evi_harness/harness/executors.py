@@ -17,6 +17,7 @@ from typing import Any, Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.harness.sink import keep_streams_discreet
 from evi_harness.live.held_interrupts import ignore_interrupts, interrupts_held_back
 from evi_harness.live.program_end import do_duties, really_exit
 
@@ -89,6 +90,7 @@ _LENDERS: Mapping[str, Callable[[str], Any]] = {"dask": _dask}
 def _depend_on_the_parent() -> None:
     """Leave Ctrl+C, which a terminal sends to every process, to the one that gave out the work; and end when that one does, however."""
     ignore_interrupts()
+    keep_streams_discreet()
     threading.Thread(target=_end_with_the_parent, name="evi-harness parent", daemon=True).start()
 
 

@@ -19,6 +19,7 @@ from evi_harness.harness.configuration import Configuration, load_configuration
 from evi_harness.harness.discretion import redactor_for
 from evi_harness.harness.folders import near, now_utc
 from evi_harness.harness.latency import measure_session
+from evi_harness.harness.sink import redacted
 from evi_harness.harness.speech import AUTO
 from evi_harness.measure.baseline import Baseline, Run, baseline_json, is_played, merged, read_baseline_json, run_of
 from evi_harness.measure.comparison import Comparison, Rules, compare_jobs
@@ -148,13 +149,13 @@ class Gate:
 
         Args:
             runs: At least one; of several of the same, a threshold is held to all samples together, and to those of an exact metric once.
-            redact: Takes secrets out of what is told; None for what knows those of this process's environment.
+            redact: Takes secrets out of what is told; None for what knows those that have come up so far.
             keep: Whether they may be kept at all; not where what was measured failed.
 
         Returns:
             The report. Nothing is kept either where a threshold does not hold or something regressed.
         """
-        redact = redact or redactor_for().string
+        redact = redact or redacted
         observed = observed_metrics(runs)
         thresholds = [one for one in self._thresholds if one.metric in observed or not self._sets_thresholds]
         comparisons = self._compared(runs)

@@ -337,10 +337,8 @@ def serve(
             stack.enter_context(SessionsFolder(options.out, str(options.out)))
         keeper = None if options.out is None else Keeper(options.out, recorded, options.service)
         compare = None if expected is None else _comparing(expected, rules)
-        redactor = redactor_for()
-        # Whoever has put a key into a path finds it nowhere.
-        unknown = lambda line: warn(redactor.string(line))  # noqa: E731 - it is handed on
-        return run_precisely(lambda: _serve(open_service, options, lambda: _Conversations(keeper, tell, compare), interrupts, unknown))
+        redact = redactor_for().string
+        return run_precisely(lambda: _serve(open_service, options, lambda: _Conversations(keeper, tell, compare), interrupts, warn, redact))
 
 
 def _comparing(expected: Expected, rules: Rules) -> _Compare:
@@ -378,6 +376,7 @@ async def _serve(
     converse: Callable[[], _Conversations],
     interrupts: Interrupts,
     on_unknown: Callable[[str], object],
+    redact: Callable[[str], str],
 ) -> ServeResult:
     conversations = converse()
     check, required = require_key() if options.require_key else (None, "")
@@ -393,6 +392,8 @@ async def _serve(
         on_unknown=on_unknown,
         limits=_limits(open_service, options.limits),
         admission=options.admission,
+        # Whoever has put a key into a path finds it nowhere.
+        redact=redact,
     )
     loop = asyncio.get_running_loop()
     silence_libraries()

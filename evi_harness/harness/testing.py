@@ -31,6 +31,7 @@ from evi_harness.harness.marked import spec_from
 from evi_harness.harness.replay import ReplayResult, keep_replay, replay_session
 from evi_harness.harness.run import REAL, RECORDED, Run
 from evi_harness.harness.serving import Served, ServeOptions, served
+from evi_harness.harness.sink import redacted, redacted_data, write_file
 from evi_harness.live.lateness import Lateness
 from evi_harness.measure.measuring import Measured, measure
 from evi_harness.measure.metrics import CONVERSATION, METRICS
@@ -447,10 +448,10 @@ def write_report(folder: Path, test: str, number: int, result: CheckedReplay) ->
             kept, file = keep_replay(folder, name, recorded, result.session, result.heard, result.redactor, result.secrets)
             lines += [*(f"note       {remark}" for remark in file.remarks), f"written    {kept}"]
             told = {**told, "folder": str(kept), "heard": None if file.file is None else str(file.file)}
-        (folder / f"{name}.txt").write_text("\n".join([test, *lines, ""]), encoding="utf-8")
-        (folder / f"{name}.json").write_text(json.dumps(told, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise EviHarnessError(f"the report cannot be written: {error.strerror}", where=str(folder)) from None
+    write_file(folder / f"{name}.txt", redacted("\n".join([test, *lines, ""])), where=str(folder))
+    write_file(folder / f"{name}.json", json.dumps(redacted_data(told), indent=2, allow_nan=False) + "\n", where=str(folder))
 
 
 def _file_name(test: str) -> str:

@@ -96,6 +96,7 @@ class ChatServer:
             kind of request that cannot be read, which is not quoted.
         limits: What clients may take of it, where it is reached over a port of the machine. None for one that is not, in virtual time.
         admission: Who is answered then; by default programs, and web pages of this machine.
+        redact: Takes secrets out of what was asked for, before that is shortened.
 
     Attributes:
         journals: The journals of the conversations so far, in the order in which they were opened.
@@ -117,6 +118,7 @@ class ChatServer:
         on_unknown: Callable[[str], object] = lambda _: None,
         limits: Optional[ServerLimits] = None,
         admission: Optional[Admission] = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self.journals: List[Journal] = []
         self.failures: List[BaseException] = []
@@ -132,6 +134,7 @@ class ChatServer:
         self._limits = limits
         self._admission = admission or Admission()
         self._tell = OnceAMinute(on_unknown, clock.now_ns)
+        self._redact = redact
         self._unknown: Set[str] = set()
         self._runner: Optional[web.AppRunner] = None
         self._running: Dict[Conversation, asyncio.Future[None]] = {}
@@ -215,7 +218,8 @@ class ChatServer:
         there = [f"GET {path} (WebSocket)" for path in self._chat_paths]
         there += [f"POST {path}" for path in self._token_paths]
         rest = f"there is {', '.join(map(_shown, there))}"
-        self._tell_once(f"nothing here for {_shown(f'{request.method} {request.path}')}; {rest}")
+        asked = _shown(self._redact(f"{request.method} {request.path}"))
+        self._tell_once(f"nothing here for {asked}; {rest}")
         # Not what was asked for: a proxy may log an answer, and some write their key into the path.
         return web.Response(status=404, text=f"nothing here; {rest}\n")
 

@@ -133,6 +133,6 @@ def _location(led_by: Any) -> Optional[str]:
 
 
 def _shown(url: str) -> str:
-    """The origin alone: a path, a query and a user may hold what nobody is to read."""
+    """The origin alone, as --base-url has it: a path, a query and a user may hold what nobody is to read."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return f"{_SCHEMES.get(parts.scheme.lower(), parts.scheme)}://{parts.netloc.rpartition('@')[2]}"

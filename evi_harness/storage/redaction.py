@@ -15,8 +15,6 @@ import re
 from typing import Any, FrozenSet, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 from urllib.parse import unquote_plus
 
-import msgspec
-
 from evi_harness.session.json_places import Member, members, string_value
 from evi_harness.storage.escapes import levels
 
@@ -38,7 +36,13 @@ _TO_URL = bytes.maketrans(b"+/", b"-_")
 _BRACKETED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
 _QUERY_IN_TEXT = re.compile(rb"[?&;]((?:[\w.\[\]-]|%5[bBdD])+)=([^&;\s\"'<>\\#]+)")
 _USERINFO = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]*://([^/\s\"'@?#]+)@")
+# What stands behind a name and is none of its values: nothing, the beginning of a structure, or what a sentence has in its place.
+_NO_VALUES = frozenset({b"null", b"None", b"true", b"false", b"True", b"False", "…".encode(), b"...", b"VALUE"})
+# Of what people and programs print, a word is no key.
+_LIKE_A_KEY = re.compile(rf"(?=.*\d)\S{{{MIN_VALUE_LENGTH},}}")
 _VALUE_IN_TEXT = rb"""["']?\s*[=:]\s*(?:b?"([^"]+)"|b?'([^']+)'|((?:(?:Basic|Bearer)\s+)?[^\s"'&,;)}\]]+))"""
+# The group of a value without quotation marks, behind that of the name and those of the two kinds of marks.
+_BARE = 4
 
 
 class Edit(NamedTuple):
@@ -92,9 +96,14 @@ class Redactor:
         secret_names: Names in lower case whose values are secret.
         folded_names: Names in lower case of query parameters that hold other fields in a form of their own.
         secrets: Values that are secret wherever they stand.
+        is_prose: Whether it looks at what people and programs print, for as long as they do. Then a word that stands bare behind a name is
+            let stand where it is too short for a key, and what has no digit is not looked for elsewhere.
     """
 
-    def __init__(self, secret_names: Iterable[str], folded_names: Iterable[str] = (), secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self, secret_names: Iterable[str], folded_names: Iterable[str] = (), secrets: Iterable[str] = (), *, is_prose: bool = False
+    ) -> None:
+        self._is_prose = is_prose
         self._names: FrozenSet[str] = frozenset(name.lower() for name in secret_names)
         self._folded: FrozenSet[str] = frozenset(name.lower() for name in folded_names)
         self._known: Set[str] = set()
@@ -125,7 +134,8 @@ class Redactor:
         """
         found: List[Edit] = []
         might_be_named = self._is_name_in(text)
-        if might_be_named or b"\\" in text or not text.isascii():
+        # A name may be written with escapes, and with letters that are others in lower case: by who made a session, not by who prints.
+        if might_be_named or b"\\" in text or not (self._is_prose or text.isascii()):
             found += self._named(text, is_frame)
         if might_be_named and b"=" in text:
             found += self._in_urls(text)
@@ -160,6 +170,12 @@ class Redactor:
         if found is not None:
             found.update(edit.what for edit in edits)
         return apply(text, edits).decode("utf-8", "backslashreplace")
+
+    def printed(self, text: bytes) -> bytes:
+        """What is printed with secrets replaced; a name and its value stand in one line."""
+        if self._is_name_in(text) and text.find(b"\n", 0, -1) >= 0:
+            return b"".join(map(self.printed, text.splitlines(keepends=True)))
+        return apply(text, self.edits(text, is_frame=False))
 
     def data(self, value: Any, found: Optional[Set[str]] = None) -> Any:
         """JSON values of our own records with secrets replaced, at every depth, by name as well."""
@@ -231,6 +247,8 @@ class Redactor:
 
     def _learn_credentials(self, value: str) -> None:
         """Learn a header's value: with its scheme, without, and the two halves of a Basic one."""
+        if self._is_prose and not _LIKE_A_KEY.search(value):
+            return
         self.learn(value)
         scheme, _, rest = value.partition(" ")
         if scheme.lower() not in _SCHEMES:
@@ -283,7 +301,9 @@ class Redactor:
         edits = []
         for match in self._pair_in_text.finditer(text):
             group = next(index for index in (2, 3, 4) if match[index] is not None)
-            if match[group].startswith(_REDACTED[:-1]):
+            if match[group].startswith(_REDACTED[:-1]) or match[group] in _NO_VALUES or match[group][:1] in (b"{", b"["):
+                continue
+            if self._is_prose and group == _BARE and len(match[group]) < MIN_VALUE_LENGTH:
                 continue
             self._learn_credentials(match[group].decode("utf-8", "replace"))
             edits.append(Edit(*match.span(group), _REDACTED, match[1].decode().lower()))
@@ -361,6 +381,8 @@ def _is_json_object(value: str) -> bool:
 
 
 def _decoded(value: bytes) -> Any:
+    import msgspec
+
     try:
         return msgspec.json.decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
