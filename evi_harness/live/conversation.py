@@ -11,7 +11,7 @@ import asyncio
 import struct
 from collections import deque
 from contextlib import contextmanager, suppress
-from typing import Any, Deque, Iterable, Iterator, Optional
+from typing import Any, Deque, Iterable, Iterator, Optional, cast
 
 from aiohttp import WebSocketError, WSMsgType, web
 
@@ -21,7 +21,7 @@ from evi_harness.live.door import Door
 from evi_harness.live.journal import Journal
 from evi_harness.live.limits import ServerLimits
 from evi_harness.session.events import BINARY, TEXT, ClosedBy, Event, Frame
-from evi_harness.session.protocols import MAX_REASON_BYTES, NO_STATUS, Abort, Action, Close, Refuse, Remark, Send, Service
+from evi_harness.session.protocols import MAX_REASON_BYTES, NO_STATUS, Abort, Action, Close, LateService, Refuse, Remark, Send, Service
 
 __all__ = ["Conversation"]
 
@@ -59,6 +59,7 @@ class Conversation:
         limits: Optional[ServerLimits] = None,
     ) -> None:
         self._service = service
+        self._late = cast(LateService, service) if hasattr(service, "wake_by") else None
         self._journal = journal
         self._clock = clock
         self._socket = socket
@@ -73,6 +74,8 @@ class Conversation:
         self._timer: Optional[Timer] = None
         self._armed_ns: Optional[int] = None
         self._close_timer: Optional[Timer] = None
+        # Set while nothing is read, since the service is behind.
+        self._is_free: Optional[asyncio.Event] = None
         self._is_over = False
         self._failure: Optional[BaseException] = None
 
@@ -86,6 +89,8 @@ class Conversation:
             Exception: What the service raised, after the connection was ended.
         """
         sender = asyncio.ensure_future(self._send_all())
+        if self._late is not None:
+            self._late.wake_by(self._woken)
         if self._door is not None:
             self._door.opened(self._idle)
         try:
@@ -103,9 +108,15 @@ class Conversation:
     def abort(self) -> None:
         """End the connection at once, with no close frame."""
         self._transport.abort()
+        if self._is_free is not None:
+            self._is_free.set()
 
     async def _receive_all(self) -> None:
         while True:
+            while self._late is not None and self._late.is_behind and not self._transport.is_closing():
+                # What is not read waits with the app.
+                self._is_free = asyncio.Event()
+                await self._is_free.wait()
             message = await self._socket.receive()
             if message.type is WSMsgType.TEXT:
                 # aiohttp decodes strictly, so encoding gives the very bytes back.
@@ -161,6 +172,14 @@ class Conversation:
                 self._turn()
         except Exception as failure:  # noqa: BLE001 - as in _failing
             self.fail(failure)
+
+    def _woken(self) -> None:
+        """The service has learned something, or takes more."""
+        if self._is_free is not None:
+            self._is_free.set()
+        if not self._is_over:
+            with self._failing():
+                self._turn()
 
     def _turn(self) -> None:
         """Ask the service what to do now, and when to ask again."""
@@ -243,6 +262,8 @@ class Conversation:
     def fail(self, failure: BaseException) -> None:
         """End the connection because the service failed; ``run`` raises the failure."""
         self._failure = self._failure or failure
+        if self._is_free is not None:
+            self._is_free.set()
         self._disarm()
         self._transport.abort()
 

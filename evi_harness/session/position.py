@@ -16,6 +16,9 @@ __all__ = ["JITTER_NS", "Positions", "captured"]
 # Late sends look like gaps. What the SDK drops while the assistant plays is longer than that; a busy event loop's lateness is shorter.
 JITTER_NS = 50_000_000
 
+# To forget each frame by itself would cost more than to keep some.
+_FORGOTTEN = 256
+
 
 class Positions:
     """The position at each sent audio frame, in the order of sending."""
@@ -25,13 +28,14 @@ class Positions:
         self._times: List[int] = []
         # Where each frame begins, None where its length cannot be known.
         self._begins: List[Optional[int]] = []
+        self._first_ns: Optional[int] = None
         self._sent_ns = 0
         self._all_known = True
 
     @property
     def first_at_ns(self) -> Optional[int]:
         """When the first audio frame was sent, None before it."""
-        return self._times[0] if self._times else None
+        return self._first_ns
 
     @property
     def now_ns(self) -> Optional[int]:
@@ -54,9 +58,11 @@ class Positions:
         n_ns = length_ns or 0
         self._sent_ns += n_ns
         position = n_ns
-        if self._positions:
+        if self._first_ns is None:
+            self._first_ns = at_ns
+        else:
             # Plain comparisons: this is done for each frame of audio, wherever it is looked at.
-            position = at_ns - self._times[0] + n_ns
+            position = at_ns - self._first_ns + n_ns
             if position < self._positions[-1]:
                 position = self._positions[-1]
         if self._all_known and position < self._sent_ns:
@@ -65,6 +71,12 @@ class Positions:
         self._times.append(at_ns)
         self._begins.append(None if length_ns is None else position - length_ns)
         return position
+
+    def forget(self, position_ns: int) -> None:
+        """Keep no frames from before a position, but the latest; nobody may ask about those any more. They go many at a time."""
+        count = min(bisect_left(self._positions, position_ns), len(self._positions) - 1)
+        if count >= _FORGOTTEN:
+            del self._positions[:count], self._times[:count], self._begins[:count]
 
     def at(self, at_ns: int) -> Optional[int]:
         """The position at a session time: that of the last frame sent at or before it, None before the first frame."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import (
     Any,
+    Callable,
     Dict,
     FrozenSet,
     List,
@@ -35,6 +36,8 @@ __all__ = [
     "Conversion",
     "Dialect",
     "Hearing",
+    "LateHearing",
+    "LateService",
     "Mark",
     "Message",
     "Refuse",
@@ -354,6 +357,21 @@ class Service(Protocol):
         """When something is due next if the app does nothing; None while only the app can bring it on, and when all is over."""
 
 
+class LateService(Service, Protocol):
+    """A ``Service`` that also learns something by itself, from what works for it elsewhere.
+
+    Attributes:
+        is_behind: Whether it should be given nothing more of the app's for now.
+    """
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it should be given nothing more of the app's for now."""
+
+    def wake_by(self, wake: Callable[[], object]) -> None:
+        """Say what it is to call, on the carrier's loop, when it has learned something or is no longer behind."""
+
+
 class SpeechDetector(Protocol):
     """Tells where there is speech in the user's audio.
 
@@ -406,6 +424,32 @@ class Hearing(Protocol):
         Returns:
             What could be judged by now, in order and without holes from 0 on; empty while that is nothing.
         """
+
+
+class LateHearing(Hearing, Protocol):
+    """A ``Hearing`` that needs a while: what was heard in a piece may be known when the next one comes, or be asked for in between.
+
+    Attributes:
+        has_heard: Whether something is known that was not given yet.
+        is_behind: Whether there is so much to be heard that no more should be given to it for now; it wakes when there is not.
+    """
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether something is known that was not given yet."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether no more should be given to it for now."""
+
+    def heard(self) -> Sequence[Mark]:
+        """What is known and was not given yet."""
+
+    def wake_by(self, wake: Callable[[], object]) -> None:
+        """Say what is to be called when something is known that nobody has asked for, or it is no longer behind."""
+
+    def close(self) -> None:
+        """It is needed no more."""
 
 
 class Conversion(Protocol):

@@ -17,12 +17,12 @@ import heapq
 from collections import deque
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Callable, Counter, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Counter, Deque, Dict, List, Mapping, Optional, Sequence, Tuple, Union, cast
 
 from evi_harness.evi.compat import knows
 from evi_harness.evi.failures import ERRORS
 from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Sent
-from evi_harness.session.protocols import Action, Close, Conversion, Hearing, Remark, Send
+from evi_harness.session.protocols import Action, Close, Conversion, Hearing, LateHearing, Remark, Send
 from evi_harness.session.wav import Pcm
 from evi_harness.simulate import wire
 from evi_harness.simulate.acting import Actor, Performance
@@ -113,16 +113,21 @@ class Simulator:
     """An EVI with no recording: a ``Service`` for one connection.
 
     Args:
-        hearing: Finds speech in the user's audio; this connection's alone.
+        hearing: Finds speech in the user's audio; this connection's alone. It may need a while.
         partner: Decides what is said; this connection's alone.
         options: How it behaves.
         conversion: Converts voices to the format of ``options``; without it they go out in the format they have.
     """
 
     def __init__(
-        self, hearing: Hearing, partner: Partner, options: Options = DEFAULT_OPTIONS, conversion: Optional[Conversion] = None
+        self,
+        hearing: Union[Hearing, LateHearing],
+        partner: Partner,
+        options: Options = DEFAULT_OPTIONS,
+        conversion: Optional[Conversion] = None,
     ) -> None:
         self._hearing = hearing
+        self._late: Optional[LateHearing] = cast(LateHearing, hearing) if hasattr(hearing, "heard") else None
         self._partner = partner
         self._options = options
         self._ids = Ids(options.seed)
@@ -154,20 +159,36 @@ class Simulator:
         self._free_ns = 0
         self._floor_ns = 0
         self._active_ns = 0
+        # When the latest event of the app's was: what was heard late was heard of audio from before it.
+        self._taken_ns = 0
         # Ending: only what ends the chat still goes out. Over: nothing does.
         self._is_ending = False
         self._is_over = True
 
     # The service's three methods.
 
-    def take(self, event: Event, at_ns: int) -> None:
+    def take(self, event: Event, at_ns: int) -> Optional[bool]:
         """Take an event of the app's; see ``Service.take``."""
+        self._taken_ns = at_ns
         if isinstance(event, Opened):
             self._open(event.handshake)
         elif isinstance(event, Closed):
             self._is_over = True
+            if self._late is not None:
+                self._late.close()
         elif isinstance(event, Sent) and not self._is_over and not self._is_ending:
-            self._take_sent(event.frame, at_ns)
+            return self._take_sent(event.frame, at_ns)
+        return None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more to be heard than is being heard; see ``LateService``."""
+        return self._late is not None and self._late.is_behind
+
+    def wake_by(self, wake: Callable[[], object]) -> None:
+        """Say what to call when something was heard; see ``LateService``."""
+        if self._late is not None:
+            self._late.wake_by(wake)
 
     def due(self, at_ns: int) -> Sequence[Action]:
         """What to do now; see ``Service.due``."""
@@ -201,23 +222,26 @@ class Simulator:
         if self._partner.greeting is not None:
             self._turns.append(_Turn(self._open_ns, 0, self._partner.greeting))
 
-    def _take_sent(self, frame: Frame, at_ns: int) -> None:
+    def _take_sent(self, frame: Frame, at_ns: int) -> Optional[bool]:
         if not frame.is_text:
-            self._take_audio(frame, at_ns)
-            return
+            return self._take_audio(frame, at_ns)
         fields = request(frame)
         if isinstance(fields, Refused):
             self._refuse(fields, at_ns)
-            return
+            return None
         self._custom_session_id = fields.get("custom_session_id") or self._custom_session_id
         if fields["type"] == "audio_input":
-            self._take_audio(frame, at_ns)
-        else:
-            self._uplink.heed(frame)
-            _TAKE[fields["type"]](self, fields, at_ns)
+            return self._take_audio(frame, at_ns)
+        self._uplink.heed(frame)
+        _TAKE[fields["type"]](self, fields, at_ns)
+        return None
 
-    def _take_audio(self, frame: Frame, at_ns: int) -> None:
-        self._take_heard(self._uplink.take(frame, at_ns), at_ns)
+    def _take_audio(self, frame: Frame, at_ns: int) -> Optional[bool]:
+        settles_ns = self._uplink.settles_at_ns
+        heard = self._uplink.take(frame, at_ns)
+        self._take_heard(heard, at_ns)
+        # What is said is some frames of very many.
+        return None if heard or settles_ns is not None or self._uplink.settles_at_ns is not None else False
 
     def _take_heard(self, heard: HeardThings, at_ns: int) -> None:
         for one in heard:
@@ -356,6 +380,8 @@ class Simulator:
         if self._performance is not None and self._performance.next_at_ns is not None:
             coming.append((self._performance.next_at_ns, self._act_step))
         if not self._is_ending:
+            if self._late is not None and self._late.has_heard:
+                coming.append((self._taken_ns, self._act_heard))
             if self._uplink.settles_at_ns is not None:
                 coming.append((self._uplink.settles_at_ns, self._act_settle))
             limits = self._options.limits
@@ -405,6 +431,11 @@ class Simulator:
 
     def _act_settle(self, when_ns: int) -> List[Action]:
         self._take_heard(self._uplink.settle(), when_ns)
+        return []
+
+    def _act_heard(self, when_ns: int) -> List[Action]:
+        assert self._late is not None
+        self._take_heard(self._uplink.heard(self._late.heard()), when_ns)
         return []
 
     def _act_inactivity(self, when_ns: int) -> List[Action]:

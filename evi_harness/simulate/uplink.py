@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Deque, List, Optional, Tuple, Union
+from typing import Deque, List, Optional, Sequence, Tuple, Union
 
 from evi_harness.evi.audio import Places, base64_bytes
 from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.position import Positions
-from evi_harness.session.protocols import SENT, Hearing
+from evi_harness.session.protocols import SENT, Hearing, Mark
 from evi_harness.session.wav import Pcm, split
 from evi_harness.simulate.plausibility import Plausibility
 from evi_harness.simulate.turn_detection import Listener, Speaking, Spoken, TurnDetection
@@ -205,7 +205,10 @@ class Uplink:
         self._end_ns += length_ns
         self._kept.append(_Piece(start_ns, sound))
         self._n_kept_bytes += len(sound.samples)
-        marks = self._hearing.hear(sound.samples, sound.pcm, start_ns)
+        return self.heard(self._hearing.hear(sound.samples, sound.pcm, start_ns))
+
+    def heard(self, marks: Sequence[Mark]) -> HeardThings:
+        """Take what a hearing that needs a while has come to know since."""
         if marks:
             self._judged_ns = marks[-1].end_ns
         return list(self._listener.hear(marks))
@@ -216,6 +219,7 @@ class Uplink:
         keep_ns = self._judged_ns if begin_ns is None else max(begin_ns, self._judged_ns - _MAX_KEPT_NS)
         while self._kept and (self._kept[0].end_ns <= keep_ns - self._padding_ns or self._n_kept_bytes > _MAX_KEPT_BYTES):
             self._n_kept_bytes -= len(self._kept.popleft().sound.samples)
+        self._positions.forget(keep_ns)
 
     def _whole(self, sound: Sound) -> Sound:
         """Whole frames: one that is cut at the end of a piece goes to the next, if that is of the same format."""

@@ -148,3 +148,23 @@ def test_what_was_heard_does_not_overlap(frames):
     begins = captured(found, lengths)
     assert all(begin + length <= position for begin, length, position in zip(begins, lengths, found))
     assert all(begin + length <= after for begin, length, after in zip(begins, lengths, begins[1:]))
+
+
+@given(lengths=st.lists(st.integers(0, 100), min_size=600, max_size=700), at=st.integers(0, 60_000))
+def test_what_is_forgotten_changes_nothing_that_may_be_asked(lengths, at):
+    """Neither what is added then, nor what was reached when from there on."""
+    whole, short = Positions(), Positions()
+    for place, length in enumerate(lengths):
+        assert short.add(place * 50, length) == whole.add(place * 50, length)
+        short.forget(min(at, whole.now_ns))
+    later = [at + more for more in range(0, 10_000, 500)]
+    assert [short.reached_at_ns(one) for one in later] == [whole.reached_at_ns(one) for one in later]
+    assert (short.first_at_ns, short.now_ns) == (whole.first_at_ns, whole.now_ns)
+
+
+def test_what_is_forgotten_is_not_kept():
+    """Of a conversation that goes on for hours there are some frames."""
+    positions = Positions()
+    for place in range(10_000):
+        positions.forget(positions.add(place * 20, 20))
+    assert len(positions._positions) <= 300

@@ -870,3 +870,84 @@ def test_what_was_said_with_it_replays(shared_data):
     result = replay_session(Session(made, events, name="simulated"), handler="recorded")
     assert result.passed, "\n".join(result.lines())
     assert [event.at_ns for event in result.session.received] == [event.at_ns for event in events if isinstance(event, Received)]
+
+
+# A hearing that needs a while.
+
+
+class Slow:
+    """Hears by another's marks; what a piece holds is known when it is told so."""
+
+    name = "slow 1"
+    is_behind = False
+
+    def __init__(self, hearing):
+        self._hearing = hearing
+        self.coming = []
+        self.known = []
+        self.is_closed = False
+        self.wake = None
+
+    @property
+    def has_heard(self):
+        return bool(self.known)
+
+    def hear(self, samples, pcm, start_ns):
+        self.coming.extend(self._hearing.hear(samples, pcm, start_ns))
+        return self.heard()
+
+    def heard(self):
+        known, self.known = self.known, []
+        return known
+
+    def know(self):
+        self.known, self.coming = self.known + self.coming, []
+
+    def wake_by(self, wake):
+        self.wake = wake
+
+    def close(self):
+        self.is_closed = True
+
+
+def sent_and_due(one):
+    """What went out, with when it was due and what it answers."""
+    actions = [action for _, action in one.actions if isinstance(action, Send)]
+    return [(json.loads(action.frame.payload), action.due_ns, action.cause_ns) for action in actions]
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["asked between frames", "with the next frame"])
+def test_what_is_heard_late_is_answered_on_time(talk, asks):
+    """The messages, when they are due and what they answer are the same as where everything is heard at once."""
+    found = []
+    for is_slow in (False, True):
+        one = talk(Parrot(), Options(detection=TurnDetection(end_of_turn_silence_ms=200)))
+        if is_slow:
+            slow = Slow(one.simulator._hearing)
+            one.simulator = Simulator(slow, Parrot(), Options(detection=TurnDetection(end_of_turn_silence_ms=200)))
+            one.actions.clear()
+            one._take(Opened(0, 0))
+        one.send(0, SETTINGS)
+        for place in range(60):
+            one.send(100 + 20 * place, (b"\x40\0" if 5 <= place < 20 else b"\0\0") * 160)
+            if is_slow:
+                slow.know()
+                if asks:
+                    one.run_to(101 + 20 * place)
+        one.run_to(3000)
+        one.close()
+        found.append(sent_and_due(one))
+    names = [fields["type"] for fields, _, _ in found[1]]
+    assert names[:2] == ["chat_metadata", "user_message"]
+    assert names[-1] == "assistant_end"
+    assert found[1] == found[0]
+    assert slow.is_closed
+
+
+def test_audio_that_changes_nothing_says_so(talk):
+    """So that a carrier need not ask after each of very many frames; what is said is a change."""
+    one = talk(Parrot())
+    one.send(0, SETTINGS)
+    silent, said = (Frame(BINARY, sample * 160) for sample in (b"\0\0", b"\x40\0"))
+    assert one.simulator.take(Sent(2, 100 * MS, frame=silent), 100 * MS) is False
+    assert [one.simulator.take(Sent(3, at * MS, frame=said), at * MS) for at in range(120, 260, 20)][-1] is None
