@@ -13,12 +13,12 @@ import re
 from array import array
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, List, Sequence, Tuple
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.session.protocols import SpeechDetector
 
-__all__ = ["PREFERRED", "PySilero", "SileroLite", "detector_maker", "make_detector"]
+__all__ = ["PREFERRED", "PySilero", "SileroLite", "detector_maker", "judge_together", "make_detector"]
 
 RATE = 16_000
 BLOCK = 512
@@ -103,6 +103,20 @@ def detector_maker() -> Callable[[], SpeechDetector]:
     except (ImportError, OSError):
         return make_detector
     return lambda: SharedSilero(model, name)
+
+
+def judge_together(heard: Sequence[Tuple[SpeechDetector, bytes]]) -> List[float]:
+    """How likely there is speech in one block of each of several streams.
+
+    Args:
+        heard: Detectors of one kind, each once, and their blocks.
+    """
+    from evi_harness.audio.silero import SharedSilero
+
+    shared = [(detector, block) for detector, block in heard if isinstance(detector, SharedSilero)]
+    if heard and len(shared) == len(heard):
+        return SharedSilero.together(shared)
+    return [detector.probability(block) for detector, block in heard]
 
 
 def _installed(package: str, oldest: Tuple[int, int]) -> str:

@@ -9,19 +9,24 @@ that differs by less than ``TOLERANCE_NS`` from where the audio before it ended 
 
 from __future__ import annotations
 
-from typing import Iterator, List, Optional
+from typing import Generator, List, Optional
 
 from evi_harness.audio.resampling import Resampler
 from evi_harness.session.protocols import Mark, SpeechDetector
 from evi_harness.session.wav import Pcm
 
-__all__ = ["TOLERANCE_NS", "Ear"]
+__all__ = ["TOLERANCE_NS", "Ear", "Judging"]
 
 SECOND = 1_000_000_000
 # Above the jitter of a microphone's cadence, below any pause that matters to turn-taking.
 TOLERANCE_NS = 60_000_000
 # How many blocks of silence a detector is given to forget what was before a gap.
 N_SETTLING = 8
+
+
+# Blocks out, probabilities in.
+Judging = Generator[bytes, float, List[Mark]]
+_Blocks = Generator[bytes, float, None]
 
 
 class Ear:
@@ -46,19 +51,39 @@ class Ear:
 
     def hear(self, samples: bytes, pcm: Pcm, start_ns: int) -> List[Mark]:
         """Hear the next piece of audio; see ``Hearing.hear``."""
+        judging = self.judging(samples, pcm, start_ns)
+        try:
+            block = next(judging)
+            while True:
+                block = judging.send(self._detector.probability(block))
+        except StopIteration as end:
+            marks: List[Mark] = end.value
+            return marks
+
+    def judging(self, samples: bytes, pcm: Pcm, start_ns: int) -> Judging:
+        """Hear the next piece of audio with the blocks judged by whoever asks, who may judge those of several ears together.
+
+        Yields:
+            Each block, in order, as the detector takes it; it is to be sent how likely there is speech in it. Returns what ``hear`` does.
+        """
         marks: List[Mark] = []
         if self._pcm is not None and start_ns - self._end_ns() > TOLERANCE_NS:
-            marks.extend(self._rest())
+            yield from self._rest(marks)
         if self._resampler is None:
-            marks.extend(self._silence(start_ns))
+            yield from self._silence(start_ns, marks)
             self._begin(pcm)
         elif pcm != self._pcm:
-            marks.extend(self._judge(self._resampler.finish()))
+            yield from self._judge(self._resampler.finish(), marks)
             self._go_on(pcm)
         assert self._resampler is not None
         self._n_bytes += len(samples)
-        marks.extend(self._judge(self._resampler.push(samples)))
+        yield from self._judge(self._resampler.push(samples), marks)
         return marks
+
+    @property
+    def detector(self) -> SpeechDetector:
+        """What judges the blocks."""
+        return self._detector
 
     def _begin(self, pcm: Pcm) -> None:
         self._pcm, self._resampler = pcm, Resampler(pcm, self._detector.rate)
@@ -79,35 +104,36 @@ class Ear:
         assert self._pcm is not None
         return self._format_ns + self._pcm.length_ns(self._n_bytes)
 
-    def _rest(self) -> Iterator[Mark]:
+    def _rest(self, marks: List[Mark]) -> _Blocks:
         """Judge what is left of the stream so far, and end it."""
         assert self._resampler is not None
         end_ns = self._end_ns()
-        yield from self._judge(self._resampler.finish())
+        yield from self._judge(self._resampler.finish(), marks)
         if self._pending and self._judged_ns < end_ns:
             block, self._pending = self._pending.ljust(2 * self._detector.block, b"\0"), b""
-            yield self._mark(end_ns, self._detector.probability(block))
+            probability = yield block
+            marks.append(self._mark(end_ns, probability))
         self._pending = b""
         self._resampler = None
 
-    def _silence(self, until_ns: int) -> Iterator[Mark]:
+    def _silence(self, until_ns: int, marks: List[Mark]) -> _Blocks:
         """Mark that nothing was sent, and let the detector forget what was."""
         if until_ns <= self._judged_ns:
             return
         for _ in range(N_SETTLING):
-            self._detector.probability(bytes(2 * self._detector.block))
-        yield self._mark(until_ns, 0.0)
+            yield bytes(2 * self._detector.block)
+        marks.append(self._mark(until_ns, 0.0))
 
-    def _judge(self, samples: bytes) -> Iterator[Mark]:
+    def _judge(self, samples: bytes, marks: List[Mark]) -> _Blocks:
         size = 2 * self._detector.block
         heard = self._pending + samples
         whole = len(heard) - len(heard) % size
-        # Before anything is judged: whoever reads the marks may stop.
         self._pending = heard[whole:]
         for at in range(0, whole, size):
             self._n_judged += self._detector.block
             end_ns = self._start_ns + self._n_judged * SECOND // self._detector.rate
-            yield self._mark(end_ns, self._detector.probability(heard[at : at + size]))
+            probability = yield heard[at : at + size]
+            marks.append(self._mark(end_ns, probability))
 
     def _mark(self, end_ns: int, probability: float) -> Mark:
         mark = Mark(self._judged_ns, end_ns, probability)

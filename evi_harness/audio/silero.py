@@ -10,11 +10,10 @@ Rules of living here: a model says what the package's own says, to a hair, or it
 
 from __future__ import annotations
 
-import math
 from array import array
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Iterator, List, Tuple, Union
+from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Tuple, Union
 
 from evi_harness.audio.detectors import BLOCK, RATE, SileroLite
 
@@ -67,7 +66,8 @@ class SileroModel:
         wrong = [name for name, shape in _SHAPES.items() if name not in weights or weights[name].shape != shape]
         if wrong:
             raise ImportError(f"the model has no {wrong[0]} of the form that is known")
-        self._basis = numpy.ascontiguousarray(weights["stft.forward_basis_buffer"][:, 0, :].T)
+        # The first row of the transform is that of frequency 0: the window alone.
+        self._window = numpy.ascontiguousarray(weights["stft.forward_basis_buffer"][0, 0])
         # Each convolution as one product: of what three places hold, a row, with the weights.
         self._convolutions = [
             (
@@ -82,38 +82,41 @@ class SileroModel:
         self._out = weights["decoder.decoder.2.weight"][0, :, 0]
         self._out_bias = float(weights["decoder.decoder.2.bias"][0])
 
-    def judge(self, samples: Array, state: Array) -> float:
-        """Judge one block.
+    def judge(self, samples: Array, memory: Array, cell: Array) -> Array:
+        """Judge one block of each of several streams.
 
         Args:
-            samples: The 64 samples before the block and its 512, as floats from -1 to 1.
-            state: Two rows of 128, what is remembered; changed in place. Zeros at the beginning of a stream.
+            samples: A row a stream: the 64 samples before the block and its 512, as floats from -1 to 1.
+            memory: A row of 128 a stream, what is remembered; changed in place. Zeros at the beginning.
+            cell: Likewise.
 
         Returns:
-            How likely there is speech.
+            How likely there is speech, for each stream.
         """
         import numpy
 
+        n = len(samples)
         # The end mirrored, then frames of 256 every 128.
-        padded = numpy.concatenate([samples, samples[-2:-66:-1]])
-        frames = numpy.lib.stride_tricks.as_strided(padded, (4, 256), (padded.strides[0] * 128, padded.strides[0]))
-        spectrum = frames @ self._basis
-        heard = numpy.zeros((6, 129), numpy.float32)
-        numpy.hypot(spectrum[:, :129], spectrum[:, 129:], out=heard[1:5])
+        padded = numpy.concatenate([samples, samples[:, -2:-66:-1]], axis=1)
+        row, one = padded.strides
+        frames = numpy.lib.stride_tricks.as_strided(padded, (n, 4, 256), (row, 128 * one, one))
+        heard = numpy.zeros((n, 6, 129), numpy.float32)
+        heard[:, 1:5] = numpy.abs(numpy.fft.rfft(frames * self._window))
         (first, first_bias), (second, second_bias), (third, third_bias), (fourth, fourth_bias) = self._convolutions
-        rows = numpy.lib.stride_tricks.as_strided(heard, (4, 387), heard.strides)
-        inner = numpy.zeros((6, 128), numpy.float32)
-        numpy.maximum(rows @ first + first_bias, 0, out=inner[1:5])
+        rows = numpy.lib.stride_tricks.as_strided(heard, (n, 4, 387), heard.strides).reshape(4 * n, 387)
+        inner = numpy.zeros((n, 6, 128), numpy.float32)
+        inner[:, 1:5] = numpy.maximum(rows @ first + first_bias, 0).reshape(n, 4, 128)
         # Strides of two: places 0 and 2, then place 0 alone; of the last convolution only the middle meets anything.
-        rows = numpy.lib.stride_tricks.as_strided(inner, (2, 384), (inner.strides[0] * 2, inner.strides[1]))
-        two = numpy.maximum(rows @ second + second_bias, 0).reshape(128)
-        one = numpy.maximum(two @ third[64:] + third_bias, 0)
-        last = numpy.maximum(one @ fourth[64:128] + fourth_bias, 0)
-        gates = numpy.concatenate([last, state[0]]) @ self._cell + self._cell_bias
+        row, place, one = inner.strides
+        rows = numpy.lib.stride_tricks.as_strided(inner, (n, 2, 384), (row, 2 * place, one)).reshape(2 * n, 384)
+        two = numpy.maximum(rows @ second + second_bias, 0).reshape(n, 128)
+        single = numpy.maximum(two @ third[64:] + third_bias, 0)
+        last = numpy.maximum(single @ fourth[64:128] + fourth_bias, 0)
+        gates = numpy.concatenate([last, memory], axis=1) @ self._cell + self._cell_bias
         opened = 0.5 * (1 + numpy.tanh(0.5 * gates))
-        state[1] = opened[128:256] * state[1] + opened[:128] * numpy.tanh(gates[256:384])
-        state[0] = opened[384:] * numpy.tanh(state[1])
-        return 0.5 + 0.5 * math.tanh(0.5 * (float(numpy.maximum(state[0], 0) @ self._out) + self._out_bias))
+        cell[:] = opened[:, 128:256] * cell + opened[:, :128] * numpy.tanh(gates[:, 256:384])
+        memory[:] = opened[:, 384:] * numpy.tanh(cell)
+        return numpy.asarray(0.5 + 0.5 * numpy.tanh(0.5 * (numpy.maximum(memory, 0) @ self._out + self._out_bias)))
 
 
 class SharedSilero:
@@ -132,20 +135,36 @@ class SharedSilero:
 
         self.name = name
         self._model = model
-        self._state = numpy.zeros((2, 128), numpy.float32)
-        self._heard = numpy.zeros(CONTEXT + BLOCK, numpy.float32)
+        # What was heard last, what is remembered, and the cell.
+        self._state = numpy.zeros(CONTEXT + 256, numpy.float32)
 
     def probability(self, samples: bytes) -> float:
         """How likely there is speech in one block of 512 frames."""
+        return self.together([(self, samples)])[0]
+
+    @staticmethod
+    def together(heard: Sequence[Tuple[SharedSilero, bytes]]) -> List[float]:
+        """Judge one block of each of several streams of one model, which takes a fraction of the time of judging each by itself.
+
+        Args:
+            heard: Detectors, each once, and their blocks.
+        """
         import numpy
 
-        if len(samples) != 2 * BLOCK:
-            raise ValueError(f"a block is {BLOCK} frames of 16-bit mono, {2 * BLOCK} bytes, not {len(samples)}")
-        heard = self._heard
-        heard[:CONTEXT] = heard[-CONTEXT:]
-        heard[CONTEXT:] = numpy.frombuffer(samples, "<i2")
-        heard[CONTEXT:] /= 32768
-        return self._model.judge(heard, self._state)
+        for _, samples in heard:
+            if len(samples) != 2 * BLOCK:
+                raise ValueError(f"a block is {BLOCK} frames of 16-bit mono, {2 * BLOCK} bytes, not {len(samples)}")
+        states = numpy.stack([detector._state for detector, _ in heard])
+        blocks = numpy.frombuffer(b"".join(samples for _, samples in heard), "<i2").reshape(len(heard), BLOCK)
+        samples_ = numpy.empty((len(heard), CONTEXT + BLOCK), numpy.float32)
+        samples_[:, :CONTEXT] = states[:, :CONTEXT]
+        samples_[:, CONTEXT:] = blocks
+        samples_[:, CONTEXT:] /= 32768
+        found = heard[0][0]._model.judge(samples_, states[:, CONTEXT : CONTEXT + 128], states[:, CONTEXT + 128 :])
+        states[:, :CONTEXT] = samples_[:, -CONTEXT:]
+        for (detector, _), state in zip(heard, states):
+            detector._state[:] = state
+        return [float(one) for one in found]
 
 
 def load() -> Tuple[SileroModel, str]:

@@ -11,11 +11,14 @@ import signal
 import socket
 import struct
 from collections import deque
-from typing import Callable, Deque, Dict, List, Tuple
+from typing import TYPE_CHECKING, Callable, Deque, Dict, List, Optional, Sequence, Tuple, cast
 
 from evi_harness.live.held_interrupts import ignore_interrupts
-from evi_harness.session.protocols import Hearing, Mark, SpeechDetector
+from evi_harness.session.protocols import Mark
 from evi_harness.session.wav import Pcm
+
+if TYPE_CHECKING:
+    from evi_harness.audio.hearing import Ear, Judging
 
 __all__ = ["HEARD", "MARK", "PIECE", "hear_channel"]
 
@@ -54,12 +57,12 @@ def hear_channel(descriptor: int) -> None:
             return
 
 
-def _ears() -> Tuple[Callable[[], Hearing], str]:
+def _ears() -> Tuple[Callable[[], Ear], str]:
     """What makes an ear, and the name of its detector; all that it needs is loaded."""
     from evi_harness.audio.detectors import detector_maker
     from evi_harness.audio.hearing import Ear
 
-    make: Callable[[], SpeechDetector] = detector_maker()
+    make = detector_maker()
     first = Ear(make())
     # The libraries that are imported where they are needed.
     first.hear(bytes(9600), Pcm(48_000, 1), 0)
@@ -69,10 +72,10 @@ def _ears() -> Tuple[Callable[[], Hearing], str]:
 class _Listeners:
     """The ears of all chats and what they have still to hear."""
 
-    def __init__(self, channel: socket.socket, make: Callable[[], Hearing]) -> None:
+    def __init__(self, channel: socket.socket, make: Callable[[], Ear]) -> None:
         self._channel = channel
         self._make = make
-        self._ears: Dict[int, Hearing] = {}
+        self._ears: Dict[int, Ear] = {}
         self._waiting: Dict[int, Deque[_Piece]] = {}
         self._read = bytearray()
 
@@ -106,33 +109,55 @@ class _Listeners:
         del self._read[:at]
 
     def _round(self) -> None:
-        """Let each chat be heard for a slice, and say what was heard."""
-        said: List[bytes] = []
+        """Let each chat be heard for a slice, all of them together, and say what was heard."""
+        begun: List[Tuple[int, int, Ear, Judging]] = []
         for number, pieces in list(self._waiting.items()):
             ear = self._ears.get(number)
             if ear is None:
                 ear = self._ears[number] = self._make()
-            n_bytes, marks = _hear(ear, pieces)
-            said.append(HEARD.pack(number, n_bytes, len(marks)))
-            said.extend(MARK.pack(mark.start_ns, mark.end_ns, mark.probability) for mark in marks)
+            start_ns, pcm, samples = _slice(pieces)
+            begun.append((number, len(samples), ear, ear.judging(samples, pcm, start_ns)))
             if not pieces:
                 del self._waiting[number]
+        marks = _judge([(ear, judging) for _, _, ear, judging in begun])
+        said: List[bytes] = []
+        for (number, n_bytes, _, _), heard in zip(begun, marks):
+            said.append(HEARD.pack(number, n_bytes, len(heard)))
+            said.extend(MARK.pack(mark.start_ns, mark.end_ns, mark.probability) for mark in heard)
         if said:
             self._channel.sendall(b"".join(said))
 
 
-def _hear(ear: Hearing, pieces: Deque[_Piece]) -> Tuple[int, List[Mark]]:
-    """Hear a slice: pieces that lie one behind the other as one, since each call costs as much as the sound of some milliseconds."""
+def _judge(begun: Sequence[Tuple[Ear, Judging]]) -> List[List[Mark]]:
+    """Go through what several ears have to hear, block by block, with the blocks of all of them judged together; gives each one's marks."""
+    from evi_harness.audio.detectors import judge_together
+
+    found: List[List[Mark]] = [[] for _ in begun]
+    answers: Dict[int, Optional[float]] = dict.fromkeys(range(len(begun)))
+    while answers:
+        blocks: Dict[int, bytes] = {}
+        for place, answer in answers.items():
+            try:
+                # A generator that has not begun takes None.
+                blocks[place] = begun[place][1].send(cast(float, answer))
+            except StopIteration as end:
+                found[place] = end.value
+        heard = judge_together([(begun[place][0].detector, block) for place, block in blocks.items()])
+        answers = dict(zip(blocks, heard))
+    return found
+
+
+def _slice(pieces: Deque[_Piece]) -> Tuple[int, Pcm, bytes]:
+    """Take what is to be heard next: pieces that lie one behind the other as one, since each call costs as much as their sound."""
     start_ns, pcm, view = pieces.popleft()
     size = max(SLICE_BYTES // pcm.frame_bytes, 1) * pcm.frame_bytes
     if len(view) > size:
         pieces.appendleft((start_ns + pcm.length_ns(size), pcm, view[size:]))
-        samples = bytes(view[:size])
-    else:
-        samples = bytes(view)
-        while pieces and len(samples) < size and pieces[0][1] == pcm:
-            # Lengths are rounded down, each of them.
-            if abs(pieces[0][0] - start_ns - pcm.length_ns(len(samples))) > ROUNDING_NS:
-                break
-            samples += pieces.popleft()[2]
-    return len(samples), list(ear.hear(samples, pcm, start_ns))
+        return start_ns, pcm, bytes(view[:size])
+    samples = bytes(view)
+    while pieces and len(samples) < size and pieces[0][1] == pcm:
+        # Lengths are rounded down, each of them.
+        if abs(pieces[0][0] - start_ns - pcm.length_ns(len(samples))) > ROUNDING_NS:
+            break
+        samples += pieces.popleft()[2]
+    return start_ns, pcm, samples

@@ -7,7 +7,7 @@ import numpy
 import pytest
 
 from evi_harness.audio import silero
-from evi_harness.audio.detectors import BLOCK, SileroLite, detector_maker, make_detector
+from evi_harness.audio.detectors import BLOCK, SileroLite, detector_maker, judge_together, make_detector
 from evi_harness.audio.resampling import convert
 from evi_harness.audio.silero import SharedSilero, SileroModel, load, tensors
 from evi_harness.audio.sources import FileSource
@@ -91,3 +91,21 @@ def test_detectors_are_made_whatever_is_installed():
     assert first is not second
     assert first.name == second.name == make_detector().name
     assert 0 <= first.probability(bytes(SIZE)) <= 1
+
+
+def test_streams_judged_together_are_judged_as_alone(model):
+    """However many, in whatever company."""
+    said, noise = blocks(SPEECH[-1])[:40], array("h", range(BLOCK)).tobytes()
+    alone, crowd = SharedSilero(*model), [SharedSilero(*model) for _ in range(9)]
+    found = []
+    for place, block in enumerate(said):
+        others = [(one, noise) for one in crowd[1 : 1 + place % 9]]
+        found.append(judge_together([*others, (crowd[0], block)])[-1])
+    assert found == pytest.approx([alone.probability(block) for block in said], abs=1e-5)
+
+
+def test_detectors_that_share_nothing_are_asked_one_by_one():
+    """As where the model cannot be shared."""
+    detectors = [make_detector() for _ in range(2)]
+    assert judge_together([(one, bytes(SIZE)) for one in detectors]) == [make_detector().probability(bytes(SIZE))] * 2
+    assert judge_together([]) == []
