@@ -20,20 +20,21 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class AppendFile:
-    """A new file that only its owner may read.
+    """A new file, which only its owner may read unless it is said otherwise.
 
     Args:
         path: Where; nothing may be there yet.
         folder: A descriptor of the folder that a relative path begins at; None for the current one.
+        mode: Who may read it, less what the process's umask takes.
 
     Raises:
         OSError: It cannot be made.
     """
 
-    def __init__(self, path: Path, folder: Optional[int] = None) -> None:
+    def __init__(self, path: Path, folder: Optional[int] = None, mode: int = 0o600) -> None:
         self._path = path
         self._folder = folder
-        self._fd = os.open(path, _NEW, 0o600, dir_fd=folder)
+        self._fd = os.open(path, _NEW, mode, dir_fd=folder)
         self._end = 0
         self._is_dirty = False
         self._refusal: Optional[OSError] = None
@@ -87,10 +88,11 @@ class AppendFile:
         return None if there.st_size == self._end else "changed"
 
     def close(self) -> None:
-        """Close the file; once more does nothing."""
+        """Close the file. Idempotent; raises nothing: what was synced is on the disk, and the descriptor is gone either way."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            os.close(fd)
+            with contextlib.suppress(OSError):
+                os.close(fd)
 
     def _take_back(self, end: int) -> None:
         """Cut the file to what it was."""
@@ -140,18 +142,19 @@ class WavFile(AppendFile):
             raise
 
 
-def write_new(path: Path, data: bytes, folder: Optional[int] = None) -> None:
+def write_new(path: Path, data: bytes, folder: Optional[int] = None, mode: int = 0o600) -> None:
     """Make a file and have the disk hold it.
 
     Args:
         path: Where.
         data: What is in it.
         folder: See ``AppendFile``.
+        mode: See ``AppendFile``.
 
     Raises:
         OSError: It is there already or cannot be written.
     """
-    file = AppendFile(path, folder)
+    file = AppendFile(path, folder, mode)
     try:
         file.append(data)
         file.sync()
@@ -159,13 +162,14 @@ def write_new(path: Path, data: bytes, folder: Optional[int] = None) -> None:
         file.close()
 
 
-def replace_file(path: Path, data: bytes, folder: Optional[int] = None) -> None:
+def replace_file(path: Path, data: bytes, folder: Optional[int] = None, mode: int = 0o600) -> None:
     """Put a file in the place of what is there, at once: whoever reads it finds the one or the other, whole.
 
     Args:
         path: Where.
         data: What is in it.
         folder: See ``AppendFile``.
+        mode: See ``AppendFile``.
 
     Raises:
         OSError: It cannot be written; what was there is still there.
@@ -175,7 +179,7 @@ def replace_file(path: Path, data: bytes, folder: Optional[int] = None) -> None:
         # A name that an earlier writer left when it was killed.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new, dir_fd=folder)
-        write_new(new, data, folder)
+        write_new(new, data, folder, mode)
         os.replace(new, path, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -14,6 +14,7 @@ from typing import Any
 from evi_harness.errors import EviHarnessError
 from evi_harness.input_file import read_file
 from evi_harness.session.foreign_text import strict_json_value
+from evi_harness.storage.append import replace_file, sync_folder
 
 __all__ = ["load_json_file", "replace_json_file"]
 
@@ -50,17 +51,16 @@ def replace_json_file(file: Path, value: Any) -> None:
     Raises:
         EviHarnessError: It cannot be written; what was there before is still there.
     """
-    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False)
-    new = file.with_name(f".{file.name}.new")
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     try:
         if file.exists() and not file.is_file():
             # A device or a pipe is written to: another file in its place would be the end of it.
-            file.write_text(text + "\n", encoding="utf-8")
+            file.write_text(text, encoding="utf-8")
             return
-        new.write_text(text + "\n", encoding="utf-8")
-        new.replace(file)
-    except OSError as error:
+        # On the disk before it takes the other's place: a power failure would leave an empty file else.
+        replace_file(file, text.encode(), mode=0o666)
         with suppress(OSError):
-            new.unlink()
+            sync_folder(file.parent)
+    except OSError as error:
         hint = "Give --save-baseline, or pytest's --evi-save-baseline, a file in a folder that can be written."
         raise EviHarnessError(f"the baseline cannot be written: {error.strerror or error}", where=str(file), hint=hint) from None

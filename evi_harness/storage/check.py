@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import stat
-from itertools import chain
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
@@ -102,13 +101,13 @@ class _Checking:
 
     def run(self) -> None:
         """Look at everything."""
-        if not self._place.path.is_dir():
-            what = "this is a file, and a session is a folder." if self._place.path.exists() else "there is no such folder."
-            self._say("not_a_session", "", None, what)
-            return
         refused = _refused(self._place.path)
+        if isinstance(refused, (FileNotFoundError, NotADirectoryError)):
+            is_file = os.path.lexists(self._place.path)
+            self._say("not_a_session", "", None, "this is a file, and a session is a folder." if is_file else "there is no such folder.")
+            return
         if refused is not None:
-            self._say("folder_unreadable", "", None, f"it cannot be read: {refused}.")
+            self._say("folder_unreadable", "", None, f"it cannot be read: {refused.strerror}.")
             return
         if not any(os.path.lexists(self._place.path / name) for name in (HEADER_FILE, EVENTS_FILE)):
             # Somebody's own folder: nothing else in it is this module's affair.
@@ -144,8 +143,12 @@ class _Checking:
 
     def _regular_files(self) -> Iterator[str]:
         """The names of the files in the folder; what is no file of a session folder is a problem."""
-        for entry, name in _entries(self._place.path):
-            mode = entry.stat(follow_symlinks=False).st_mode
+        for entry, name in self._entries():
+            try:
+                mode = entry.stat(follow_symlinks=False).st_mode
+            except OSError as error:
+                self._say("file_unreadable", name, None, f"it cannot be looked at: {error.strerror}.")
+                continue
             if stat.S_ISLNK(mode):
                 what = "this is a symbolic link, which no reader follows."
                 self._say("symbolic_link", name, None, what, "Put the file itself in its place.")
@@ -157,6 +160,22 @@ class _Checking:
                 self._say("strange_name", name, None, "this is no name of a file of a session folder.", "It is no part of the session.")
             else:
                 yield name
+
+    def _entries(self) -> Iterator[Tuple[os.DirEntry[str], str]]:
+        """What is in the folder and in its folder of payloads, with names as lines use them."""
+        yield from ((entry, entry.name) for entry in self._listed(self._place.path))
+        payloads = self._place.path / PAYLOADS
+        # Path's own methods raise where a disk is broken.
+        if os.path.isdir(payloads) and not os.path.islink(payloads):  # noqa: PTH112, PTH114
+            yield from ((entry, f"{PAYLOADS}/{entry.name}") for entry in self._listed(payloads))
+
+    def _listed(self, path: Path) -> List[os.DirEntry[str]]:
+        try:
+            with os.scandir(path) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            self._say("folder_unreadable", "", None, f"what is in it cannot be listed: {error.strerror}.")
+            return []
 
     def _check_header(self) -> None:
         try:
@@ -385,7 +404,11 @@ class _Checking:
         if size != n_bytes and self._header is not None and self._header.is_sealed:
             self._say("track_size", name, None, f"it holds {size} bytes of audio, and {HEADER_FILE} says {n_bytes}.")
         if PAYLOADS not in name:
-            stated = self._place.stated_size(name)
+            try:
+                stated = self._place.stated_size(name)
+            except OSError as error:
+                self._say("file_unreadable", name, None, f"its own header cannot be read: {error.strerror}.")
+                return
             if stated != size:
                 what = f"its own header says {stated} bytes of samples, and there are {size}."
                 self._say("wav_size", name, None, what, "Audio editors can mend that.")
@@ -422,28 +445,13 @@ class _Checking:
                     self._say("wav_size", name, None, f"{problem}.", "Audio editors can mend that.")
 
 
-def _entries(path: Path) -> Iterator[Tuple[os.DirEntry[str], str]]:
-    """What is in a session folder and in its folder of payloads, with names as lines use them."""
-    payloads = path / PAYLOADS
-    inner = _sorted_entries(payloads) if payloads.is_dir() and not payloads.is_symlink() else []
-    return chain(((entry, entry.name) for entry in _sorted_entries(path)), ((entry, f"{PAYLOADS}/{entry.name}") for entry in inner))
-
-
-def _refused(path: Path) -> Optional[str]:
+def _refused(path: Path) -> Optional[OSError]:
     """Why the system does not let the folder be read; None where it does."""
     try:
         os.scandir(path).close()
     except OSError as error:
-        return error.strerror
+        return error
     return None
-
-
-def _sorted_entries(path: Path) -> List[os.DirEntry[str]]:
-    try:
-        with os.scandir(path) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError:
-        return []
 
 
 def _told(counts: Mapping[str, int]) -> str:

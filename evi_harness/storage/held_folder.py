@@ -5,6 +5,7 @@ Rules of living here: what is written goes through the descriptor, never through
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -40,7 +41,7 @@ class HeldFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.fd = os.open(path, _FOLDER)
-        self._closing = weakref.finalize(self, os.close, self.fd)
+        self._closing = weakref.finalize(self, _close, self.fd)
         # At exit a recording may still have to be completed.
         self._closing.atexit = False
 
@@ -76,6 +77,12 @@ class HeldFolder:
         except OSError as error:
             return error.errno not in _LEADS_NOWHERE
         return os.path.samestat(there, os.fstat(self.fd))
+
+
+def _close(fd: int) -> None:
+    # Nothing was written through it, and it is gone either way.
+    with contextlib.suppress(OSError):
+        os.close(fd)
 
 
 def _path_of(fd: int) -> Optional[Path]:

@@ -84,7 +84,7 @@ class Folder:
                 raise SessionUnreadable("it is no regular file", where=self.where(name))
             yield fd
         finally:
-            os.close(fd)
+            _close(fd)
 
     def whole(self, name: str, max_bytes: int) -> bytes:
         """All of a small file.
@@ -174,9 +174,9 @@ class Folder:
             try:
                 return os.open(last, _READ, dir_fd=inner)
             finally:
-                os.close(inner)
+                _close(inner)
         finally:
-            os.close(root)
+            _close(root)
 
     def _data_start(self, name: str, fd: int) -> int:
         if "/" in name or not name.endswith(".wav"):
@@ -184,6 +184,12 @@ class Folder:
         if name not in self._data_starts:
             self._data_starts[name] = _samples_start(_read_at(fd, 0, _MAX_WAV_HEADER_BYTES))
         return self._data_starts[name]
+
+
+def _close(fd: int) -> None:
+    # Nothing was written through it, and it is gone either way.
+    with contextlib.suppress(OSError):
+        os.close(fd)
 
 
 def _read_at(fd: int, at: int, length: int) -> bytes:

@@ -115,7 +115,11 @@ def file_digest(place: Folder, name: str) -> str:
 
 
 def _changed_header(place: Folder) -> Iterator[Tuple[str, str]]:
-    problem = header_file.digest_problem(place.whole(HEADER_FILE, MAX_HEADER_BYTES))
+    try:
+        problem = header_file.digest_problem(place.whole(HEADER_FILE, MAX_HEADER_BYTES))
+    except OSError as error:
+        yield HEADER_FILE, f"it cannot be read: {error.strerror or error}"
+        return
     if problem is not None:
         yield HEADER_FILE, f"it is not as it was recorded: {problem}"
 

@@ -456,6 +456,8 @@ def _make_folder(folder: Path, header: bytes) -> Tuple[HeldFolder, AppendFile]:
     """Make a folder with a header and no events, at once; give it back, held, with its open file of events."""
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise FileExistsError(errno.EEXIST, "there is something already")
+    # What is new in them is on the disk only once they are synced themselves.
+    parents = [folder.parent, *(parent.parent for parent in folder.parents if not parent.exists())]
     folder.parent.mkdir(parents=True, exist_ok=True)
     hidden = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.new"
     hidden.mkdir(0o700)
@@ -464,6 +466,8 @@ def _make_folder(folder: Path, header: bytes) -> Tuple[HeldFolder, AppendFile]:
         write_new(Path(HEADER_FILE), header, held.fd)
         events = AppendFile(Path(EVENTS_FILE), held.fd)
         try:
+            # A sync of the files says nothing about their names.
+            held.sync()
             hidden.rename(folder)
         except OSError:
             events.close()
@@ -472,8 +476,9 @@ def _make_folder(folder: Path, header: bytes) -> Tuple[HeldFolder, AppendFile]:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
     held.path = folder
-    with contextlib.suppress(OSError):
-        sync_folder(folder.parent)
+    for parent in parents:
+        with contextlib.suppress(OSError):
+            sync_folder(parent)
     return held, events
 
 
