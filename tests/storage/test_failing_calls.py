@@ -18,6 +18,7 @@ import pytest
 
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable, SessionUnwritable
 from evi_harness.evi.dialect import EVI
+from evi_harness.harness.repairing import repair_session
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.expectation import Expectation
 from evi_harness.session.wav import Pcm
@@ -340,3 +341,22 @@ def test_a_copy_of_a_session_is_whole_or_an_error(folder, tmp_path):
         elif path.exists():
             assert isinstance(raised, SessionError), call
             read_session(path)
+
+
+def test_a_repair_recovers_all_or_says_what_is_lost(folder, tmp_path):
+    """What could not be read counts as lost; the damaged folder is as it was."""
+    recorded = read_session(folder).events
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    found = {}
+
+    def act(number):
+        found[number] = repair_session(folder, tmp_path / f"r{number}")
+
+    for number, call, raised in each_failing(act, errno.EIO, goes_on=False):
+        path = tmp_path / f"r{number}"
+        if raised is None:
+            assert check_folder(path, EVI) == [], call
+            assert found[number].exit_code == 1 or read_session(path).events == recorded, call
+        elif path.exists():
+            assert not read_session(path).header.complete or check_folder(path, EVI) == [], call
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
