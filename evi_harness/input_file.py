@@ -125,7 +125,7 @@ def file_blocks(
 def _problem(found: os.stat_result, row: InputKind) -> Optional[Tuple[str, str]]:
     for form, what, hint in _KINDS:
         if stat.S_IFMT(found.st_mode) == form:
-            return f"this is {what}, and {row.name} is a file", hint
+            return f"this is {what}, and only regular files are read", hint
     return _too_large(row) if found.st_size > row.max_bytes else None
 
 

@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.evi.reading import read
 from evi_harness.session.events import Frame
 from evi_harness.session.protocols import RECEIVED, Message
 from evi_harness.session.wav import split
 
-__all__ = ["ASSUMED", "given_ids", "synthesised_times"]
+__all__ = ["ASSUMED", "given_ids", "implausible", "synthesised_times"]
 
 _MS = 1_000_000
+# A chat ends after half an hour at the latest: timeouts.max_duration in EVI's configurations. Whoever resumes one begins anew.
+_LONGEST_CHAT_MS = 4 * 1800 * 1000
+# Of all that stands in one file, by the sound in it: one number, such as a rate, must not make days.
+_LONGEST_NS = 24 * 3600 * 1000 * _MS
 
 # EVI's default: turn_detection.end_of_turn_silence_ms in the SDK's types.
 ASSUMED: Mapping[str, int] = {"end_of_turn_silence_ms": 800}
@@ -49,6 +53,27 @@ def synthesised_times(frames: Sequence[Frame]) -> List[int]:
     return times
 
 
+def implausible(frames: Sequence[Frame], times: Sequence[int]) -> Optional[Tuple[int, str]]:
+    """The first frame whose time cannot be, and why; None where all can.
+
+    Args:
+        frames: As of ``synthesised_times``.
+        times: What that gave.
+
+    Returns:
+        The index of the frame, and a sentence.
+    """
+    for index, (frame, at_ns) in enumerate(zip(frames, times)):
+        # Nearly every time is early, and then nothing in the message is beyond.
+        end_ms = _end_ms(read(RECEIVED, frame)) if at_ns > _LONGEST_CHAT_MS * _MS else 0
+        if end_ms > _LONGEST_CHAT_MS:
+            hours = f"{end_ms / 3_600_000:.1f} hours" if end_ms < 2**63 else "ages"
+            return index, f"this message says that its speech ended {hours} after the chat began, and a chat lasts half an hour at most"
+        if at_ns > _LONGEST_NS:
+            return index, "this message comes more than a day after the first, by the length of the audio before it"
+    return None
+
+
 def given_ids(frames: Sequence[Frame]) -> Dict[str, str]:
     """The ids that the service gave the session, by name: those of the first chat_metadata; empty where there is none."""
     for frame in frames:
@@ -60,7 +85,7 @@ def given_ids(frames: Sequence[Frame]) -> Dict[str, str]:
 
 def _hint_ns(message: Message, played_ns: int) -> int:
     if message.type == "user_message":
-        end_ms = _whole(message.fields.get("time"), "end")
+        end_ms = _end_ms(message)
         silence_ms = 0 if message.fields.get("interim") is True else ASSUMED["end_of_turn_silence_ms"]
         return (end_ms + silence_ms) * _MS if end_ms else 0
     if message.type == "user_interruption":
@@ -68,6 +93,10 @@ def _hint_ns(message: Message, played_ns: int) -> int:
         time_ms = _whole(message.fields, "time")
         return time_ms * _MS if time_ms < _A_DAY_MS else 0
     return played_ns if message.type in ("assistant_message", "assistant_end") else 0
+
+
+def _end_ms(message: Message) -> int:
+    return _whole(message.fields.get("time"), "end") if message.type == "user_message" else 0
 
 
 _A_DAY_MS = 24 * 60 * 60 * 1000

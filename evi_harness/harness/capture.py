@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, List, Optional, Sequence, Union
 
 from evi_harness.errors import CaptureError
-from evi_harness.evi.capture import ASSUMED, given_ids, synthesised_times
+from evi_harness.evi.capture import ASSUMED, given_ids, implausible, synthesised_times
 from evi_harness.evi.dialect import EVI
 from evi_harness.evi.foreign import Form, form_of_bytes, form_of_row, form_of_whole, is_message
 from evi_harness.evi.messages import MESSAGES
@@ -60,12 +60,17 @@ def import_capture(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OU
     data = _content(path)
     # A byte order mark is the editor's: it did not cross the wire.
     lines = data[len(BOM_UTF8) :].split(b"\n") if data.startswith(BOM_UTF8) else data.split(b"\n")
-    frames = [_frame(line, number, path, data) for number, line in enumerate(lines, 1) if line.strip()]
+    numbers = [number for number, line in enumerate(lines, 1) if line.strip()]
+    frames = [_frame(lines[number - 1], number, path, data) for number in numbers]
     if not frames:
         raise CaptureError("it holds no message", where=str(path), hint=_FORM)
     _require_messages(frames, path)
+    times = synthesised_times(frames)
+    wrong = implausible(frames, times)
+    if wrong is not None:
+        raise CaptureError(wrong[1], where=f"{path}:{numbers[wrong[0]]}", hint="Mend the number, or take the line out.")
     folder = new_folder(out, path.stem)
-    session = _session(path, data, frames)
+    session = _session(path, data, frames, times)
     write_session(folder, session, EVI, secrets=known_secrets(session))
     return folder
 
@@ -139,8 +144,7 @@ def _refused(what: str, where: str, path: Path, form: Optional[Form] = None) -> 
     return CaptureError(what, where=where, hint="\n".join(filter(None, (f"It looks like {form.name}. {way}".strip(), _FORM))))
 
 
-def _session(path: Path, data: bytes, frames: List[Frame]) -> Session:
-    times = synthesised_times(frames)
+def _session(path: Path, data: bytes, frames: List[Frame], times: List[int]) -> Session:
     received: List[Event] = [Received(seq=seq, at_ns=at_ns, frame=frame) for seq, (frame, at_ns) in enumerate(zip(frames, times), 1)]
     header = Header(
         id=str(uuid.uuid4()),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from evi_harness.errors import CaptureError, SessionUnwritable
 from evi_harness.harness.capture import import_capture
 from evi_harness.harness.sessions import check_session, load_session
+from evi_harness.session import wav
 
 CHAT = b'{"type":"chat_metadata","chat_id":"c-1","chat_group_id":"g-1","request_id":"r"}'
 END = b'{ "type" : "assistant_end" }'
@@ -108,6 +110,47 @@ def test_one_known_message_makes_a_capture(tmp_path):
     """Types are an open set: what else is in it is kept."""
     strange = b'{"type": "of_next_year"}'
     assert payloads(imported(tmp_path, strange + b"\n" + END)) == [strange, END]
+
+
+def heard(end):
+    """A message of the server's that says when its speech ended."""
+    told = {"type": "user_message", "message": {"role": "user", "content": "Hi."}, "models": {}, "from_text": False, "interim": False}
+    return json.dumps({**told, "time": {"begin": 0, "end": 0}}).replace('"end": 0', f'"end": {end}').encode()
+
+
+def sound(rate, n_bytes):
+    """A message with audio at some frames a second."""
+    data = base64.b64encode(wav.header(wav.Pcm(rate, 1, 1), n_bytes) + bytes(n_bytes)).decode()
+    return json.dumps({"type": "audio_output", "id": "s", "index": 0, "data": data}).encode()
+
+
+@pytest.mark.parametrize("end", ["7200001", str(2**63 - 1), str(2**63), "7" * 400])
+def test_a_time_that_no_chat_has_is_refused(tmp_path, end):
+    """With the line; one number must not make a session of years. Nothing is written."""
+    file = tmp_path / "talk.jsonl"
+    file.write_bytes(CHAT + b"\n\n" + heard(end) + b"\n" + END)
+    with pytest.raises(CaptureError, match="a chat lasts half an hour at most") as raised:
+        import_capture(file, out=tmp_path / "out")
+    assert raised.value.where == f"{file}:3"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("end", ["7200000", "-5", "1e400", '"7"', "null", "1.5"])
+def test_a_time_that_is_odd_or_late_is_kept(tmp_path, end):
+    """What is no time is none, and a long chat is a chat."""
+    session = imported(tmp_path, CHAT + b"\n" + heard(end) + b"\n" + END)
+    assert session.duration_ns <= (7_200_000 + 800) * 1_000_000
+    assert check_session(tmp_path / "out" / session.name) == []
+
+
+def test_audio_that_would_last_for_days_is_refused(tmp_path):
+    """However it is made; at a rate that no sound has, it has no length."""
+    file = tmp_path / "talk.jsonl"
+    file.write_bytes(b"\n".join([CHAT, *[sound(400, 18_000_000)] * 2, END]))
+    with pytest.raises(CaptureError, match="more than a day after the first") as raised:
+        import_capture(file, out=tmp_path / "out")
+    assert raised.value.where == f"{file}:4"
+    assert imported(tmp_path, b"\n".join([CHAT, sound(1, 1_000_000), END])).duration_ns == 0
 
 
 def test_a_folder_and_a_missing_file_are_no_captures(tmp_path):
