@@ -21,7 +21,7 @@ from evi_harness.session.events import Frame, Sent
 from evi_harness.session.position import JITTER_NS, Positions, captured
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect
 from evi_harness.session.session import Session
-from evi_harness.session.wav import DataChunk, Pcm, data_chunk, split
+from evi_harness.session.wav import PLAUSIBLE_CHANNELS, PLAUSIBLE_RATES, DataChunk, Pcm, data_chunk, split
 
 __all__ = ["FileSource", "PcmSource", "SilenceSource", "UserSound", "UserTrack", "samples_of"]
 
@@ -30,6 +30,9 @@ _USER = "user"
 USUAL = Pcm(48000, 1)
 # Subtypes that libsndfile converts to 16 bits exactly or by shifting. It does not scale the others when asked for whole numbers.
 _WHOLE_NUMBERS = ("PCM_16", "PCM_24", "PCM_32", "PCM_S8", "PCM_U8", "ULAW", "ALAW")
+# A few kilobytes of a compressed file can be days of silence.
+_MOST_SAMPLES = 48_000 * 2 * 1800
+_PIECE_FRAMES = 1 << 18
 
 
 class PcmSource:
@@ -95,9 +98,7 @@ class FileSource:
         self._whole: Optional[PcmSource] = None
         if self._file.subtype not in _WHOLE_NUMBERS:
             # libsndfile seeks between two reads, and behind a seek MP3 comes out as zeros and Opus as something else.
-            self._whole = PcmSource(
-                _whole_numbers(self._file.read(self._file.frames, dtype="float32", always_2d=True), self._mixes), self.pcm
-            )
+            self._whole = PcmSource(self._read_whole(Path(path)), self.pcm)
             self._close_file()
 
     def read(self, n_frames: int) -> bytes:
@@ -115,6 +116,16 @@ class FileSource:
         """Close the file before its end; nothing comes behind that."""
         self._whole = None
         self._close_file()
+
+    def _read_whole(self, path: Path) -> bytes:
+        if self._file.frames * self._file.channels > _MOST_SAMPLES:
+            seconds = self._file.frames / self._file.samplerate
+            what = f"{path} is {seconds / 60:.0f} minutes long, and one that is read at once has at most 30, in stereo at 48 kHz"
+            self._close_file()
+            raise UsageError(what, hint="Convert it to WAV or FLAC of 16 bits, which are read as they are played.")
+        samples = self._file.read(self._file.frames, dtype="float32", always_2d=True)
+        # Piece by piece: what lies between the two forms is several times as large as either.
+        return b"".join(_whole_numbers(samples[at : at + _PIECE_FRAMES], self._mixes) for at in range(0, len(samples), _PIECE_FRAMES))
 
     def _close_file(self) -> None:
         self._file.close()
@@ -201,6 +212,10 @@ def _open(path: Path, mended: Optional[_Mended]) -> Any:
     except (soundfile.SoundFileError, TypeError) as error:
         # A TypeError is what soundfile raises for a .raw file, whose format nothing tells.
         raise UsageError(f"{path} cannot be read as audio: {error}", hint="Give an audio file: WAV, FLAC, OGG or MP3.") from None
+    if file.samplerate not in PLAUSIBLE_RATES or file.channels not in PLAUSIBLE_CHANNELS:
+        what = f"{path} cannot be played: it has {file.samplerate} frames a second, of {file.channels} channels"
+        file.close()
+        raise UsageError(what, hint="Convert it to 16 or 48 kHz, mono.")
     if not file.frames:
         form = f"{file.format}, {file.samplerate} Hz, {file.channels} channel{'' if file.channels == 1 else 's'}"
         file.close()
@@ -214,7 +229,10 @@ def _whole_numbers(samples: Any, mixes: bool) -> bytes:
 
     if samples.dtype == np.float32:
         # The scale of libsndfile's own conversion, so that a 16-bit file written as floats comes back as it was.
-        samples = np.clip(np.rint(samples.astype(np.float64) * 32768), -32768, 32767)
+        # What is no number is no sound, and numpy has a warning for it.
+        with np.errstate(all="ignore"):
+            wide = np.nan_to_num(samples.astype(np.float64), posinf=1, neginf=-1)
+        samples = np.clip(np.rint(wide * 32768), -32768, 32767)
     if mixes:
         samples = np.rint(samples.mean(axis=1, dtype=np.float64))
     return bytes(samples.astype("<i2").tobytes())

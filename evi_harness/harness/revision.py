@@ -28,6 +28,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequ
 from urllib.parse import unquote, urlsplit
 
 from evi_harness.errors import EviHarnessError
+from evi_harness.input_file import read_file
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -262,14 +263,14 @@ def _project_names(revision: Revision) -> FrozenSet[str]:
 
 
 def _names_in(folder: Path) -> Iterator[str]:
-    with suppress(OSError, ValueError, AttributeError):
-        table = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError, AttributeError, EviHarnessError):
+        table = tomllib.loads(read_file(folder / "pyproject.toml", "configuration").decode("utf-8"))
         for name in (table.get("project", {}).get("name"), table.get("tool", {}).get("poetry", {}).get("name")):
             if isinstance(name, str):
                 yield name
-    with suppress(OSError, ValueError, ConfigError):
+    with suppress(OSError, ValueError, ConfigError, EviHarnessError):
         parser = ConfigParser(interpolation=None)
-        parser.read_string((folder / "setup.cfg").read_text(encoding="utf-8"))
+        parser.read_string(read_file(folder / "setup.cfg", "configuration").decode("utf-8"))
         yield parser["metadata"]["name"] if parser.has_option("metadata", "name") else ""
 
 

@@ -23,6 +23,8 @@ __all__ = ["SIMULATOR", "Simulation", "simulation"]
 
 # What headers call it.
 SIMULATOR = "simulator"
+# Ten minutes at 48 kHz; a sentence has a hundredth of it.
+MAX_VOICE_BYTES = 64 << 20
 _FORMAT = "docs/simulator.md gives the format of a script."
 
 
@@ -118,5 +120,12 @@ def _wav(path: Path, name: str, script: Path) -> bytes:
         source = FileSource(path, mono=True)
     except UsageError as error:
         raise ScriptError(f"the voice {name!r}: {error.what}", where=str(script), hint=error.hint) from None
-    samples = b"".join(iter(lambda: source.read(source.pcm.rate), b""))
-    return header(source.pcm, len(samples)) + samples
+    pieces, n_bytes = [], 0
+    for piece in iter(lambda: source.read(source.pcm.rate), b""):
+        n_bytes += len(piece)
+        if n_bytes > MAX_VOICE_BYTES:
+            source.close()
+            what = f"the voice {name!r} is longer than {MAX_VOICE_BYTES >> 20} MiB of samples, and all voices are kept in memory"
+            raise ScriptError(what, where=str(script), hint=_FORMAT)
+        pieces.append(piece)
+    return header(source.pcm, n_bytes) + b"".join(pieces)

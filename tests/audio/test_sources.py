@@ -12,6 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evi_harness.audio import sources
 from evi_harness.audio.sources import FileSource, PcmSource, SilenceSource, UserSound, UserTrack
 from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
@@ -217,6 +218,39 @@ def test_a_pipe_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     with pytest.raises(UsageError, match="this is a pipe"):
         FileSource(tmp_path / "pipe.wav")
+
+
+def test_a_compressed_file_of_hours_is_refused(tmp_path, monkeypatch):
+    """Before it is read: a few bytes may be days of silence. What is to be done is said; a shorter one plays."""
+    soundfile.write(str(tmp_path / "long.ogg"), np.zeros(16_000), 8000, format="OGG", subtype="VORBIS")
+    assert len(all_of(FileSource(tmp_path / "long.ogg"))) == 32_000
+    monkeypatch.setattr(sources, "_MOST_SAMPLES", 15_999)
+    with pytest.raises(UsageError, match="0 minutes long") as raised:
+        FileSource(tmp_path / "long.ogg")
+    assert "FLAC" in raised.value.hint
+
+
+def test_what_comes_in_pieces_is_whole(tmp_path, monkeypatch):
+    """A file that is read at once is converted piece by piece, and nobody hears where."""
+    samples = np.sin(np.arange(1000) / 7).reshape(500, 2) * 1.2
+    soundfile.write(str(tmp_path / "x.wav"), samples, 8000, subtype="FLOAT")
+    whole = [all_of(FileSource(tmp_path / "x.wav", mono=mono)) for mono in (False, True)]
+    monkeypatch.setattr(sources, "_PIECE_FRAMES", 7)
+    assert [all_of(FileSource(tmp_path / "x.wav", mono=mono)) for mono in (False, True)] == whole
+
+
+@pytest.mark.parametrize("rate", [1, 399, 768_001])
+def test_a_rate_that_no_sound_has(tmp_path, rate):
+    """Is refused: a second of it would be hours of another."""
+    (tmp_path / "x.wav").write_bytes(wav.header(wav.Pcm(rate, 1), 200) + bytes(200))
+    with pytest.raises(UsageError, match=f"it has {rate} frames a second, of 1 channels"):
+        FileSource(tmp_path / "x.wav")
+
+
+def test_samples_that_are_no_numbers_are_silence(tmp_path):
+    """And infinite ones are as loud as can be."""
+    soundfile.write(str(tmp_path / "x.wav"), np.array([np.nan, np.inf, -np.inf, 0.5]), 8000, subtype="FLOAT")
+    assert np.frombuffer(all_of(FileSource(tmp_path / "x.wav")), "<i2").tolist() == [0, 32767, -32768, 16384]
 
 
 def test_a_human_voice(shared_data):

@@ -442,6 +442,15 @@ def _wav() -> bytes:
     return header(Pcm(8000, 1), 400) + bytes(range(200)) * 2
 
 
+def _float_wav() -> bytes:
+    """A WAV file of floats, of which some are no numbers, and some beyond what is loud."""
+    samples = struct.pack("<4f", math.nan, math.inf, -3e38, 0.5)
+    head = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(samples), b"WAVE", b"fmt ", 16, 3, 1, 8000, 32000, 4, 32, b"data", len(samples)
+    )
+    return head + samples
+
+
 _BASELINE = {
     "format": "evi-harness baseline",
     "version": 1,
@@ -620,6 +629,9 @@ TARGETS: Dict[str, Target] = {
         (b'"type":"session_settings","audio":', b'"sample_rate":', b'"data":"', b"\n\0", b'"tool_call_id":'),
     ),
     "audio": Target(
-        _audio, (UsageError,), (_wav(), header(Pcm(8000, 1), 0), _wav()[:42]), (b"data", b"fmt ", b"RIFF", struct.pack("<I", 0xFFFFFFFF))
+        _audio,
+        (UsageError,),
+        (_wav(), header(Pcm(8000, 1), 0), _wav()[:42], _float_wav()),
+        (b"data", b"fmt ", b"RIFF", struct.pack("<I", 0xFFFFFFFF)),
     ),
 }

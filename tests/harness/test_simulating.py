@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from evi_harness.errors import ScriptError, UsageError
+from evi_harness.harness import simulating
 from evi_harness.harness.demo import SCRIPT
 from evi_harness.harness.simulating import Simulation, simulation
 from evi_harness.session.events import Handshake, Opened
@@ -79,3 +80,13 @@ def test_what_is_wrong_with_a_script_is_told_when_it_is_read(tmp_path, content, 
         path.write_bytes(content)
     with pytest.raises(error, match=says):
         simulation(path)
+
+
+def test_a_voice_that_is_too_long(tmp_path, monkeypatch):
+    """All voices are kept in memory: it is refused when it is read, by its name."""
+    (tmp_path / "long.wav").write_bytes(header(Pcm(8000, 1), 32_000) + bytes(range(250)) * 128)
+    (tmp_path / "script.toml").write_text('[[turn]]\nsay = { text = "a", voice = "long.wav" }')
+    assert simulation(tmp_path / "script.toml").script is not None
+    monkeypatch.setattr(simulating, "MAX_VOICE_BYTES", 31_999)
+    with pytest.raises(ScriptError, match=r"the voice 'long\.wav' is longer than"):
+        simulation(tmp_path / "script.toml")
