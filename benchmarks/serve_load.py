@@ -1,17 +1,17 @@
-"""Many clients at a time, and hostile ones, before `evi-harness serve`: how long they wait for the handshake, how late it answers, and its memory.
+"""Many clients at a time, and hostile ones, before `evi-harness serve`: how long a handshake takes, how late it answers, and its memory.
 
     python benchmarks/serve_load.py [--chats 200] [--turns 5] [--only spoken,session,attacks] [--chunk-ms 20]
 
     spoken    spoken chats of some turns against `serve --simulate`, all at once: a second and a quarter of speech a turn, then silence, in
-              binary frames; each turn begins when the reply to the one before has ended. Bars on two quiet cores, for 200 chats of five turns:
-              all complete; handshake p99 250 ms; lateness p99 20 ms; 2 MB a chat.
+              binary frames; each turn begins when the reply to the one before has ended. Bars on two quiet cores, for 200 chats of five
+              turns: all complete; handshake p99 250 ms; lateness p99 20 ms; 2 MB a chat.
     session   clients that go through the whole of `serve SESSION` (sessions/typed), all at once. Bar: lateness p99 5 ms.
-    attacks   one spoken chat after another against `serve --simulate`, under each attack of many clients. Bars: the chat's lateness p99 30 ms;
-              300 MB in all.
+    attacks   a spoken chat against `serve --simulate`, under each attack of many clients. Bars: p99 30 ms; 300 MB in all. How late the
+              chat's own messages were is the server's record; how long a ping of the chat's took, one a frame of audio, is the client's.
 
-Lateness is the server's own record of what it sent, behind what was due (docs/serve.md). Memory is the resident memory of the server and of
-the process that hears for it, each with all that it shares with others; a chat's is the growth behind a first chat, divided. The clients run in a
-process of their own, on plain sockets; on two cores they take what the server does not get, so that their share is printed too.
+Lateness is the server's own record of what it sent, behind what was due (docs/serve.md). Memory is the resident memory of the server and
+of the process that hears for it, each with all that it shares with others; a chat's is the growth behind a first chat, divided. The clients
+run in a process of their own, on plain sockets; on two cores they take what the server does not get, so their share is printed too.
 """
 
 from __future__ import annotations
@@ -64,8 +64,12 @@ class Client:
         self.handshake_s: Optional[float] = None
         self.is_over = False
         self.types: List[str] = []
+        # How long each ping took to be answered.
+        self.pongs_s: List[float] = []
         self.socket = socket.socket()
         self.socket.setblocking(False)
+        # As every WebSocket client does.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.connect_ex(("127.0.0.1", port))
         self._request = UPGRADE.format(query=query).encode()
         self._in = bytearray()
@@ -130,6 +134,8 @@ class Client:
                 return
             if self._in[0] & 0x0F == 8:
                 self.is_over = True
+            elif self._in[0] & 0x0F == 10:
+                self.pongs_s.append(time.monotonic() - struct.unpack("!d", self._in[head : head + 8])[0])
             else:
                 found = re.match(rb'\{"type":\s*"(\w+)"', bytes(self._in[head : head + 60]))
                 self.types.append(found[1].decode() if found else "")
@@ -185,15 +191,15 @@ def speech(rate: int) -> bytes:
 QUERY = "session_settings[audio][encoding]=linear16&session_settings[audio][sample_rate]={rate}&session_settings[audio][channels]=1"
 
 
-def talk(port: int, n_chats: int, n_turns: int, rate: int, chunk_ms: int, spread_s: float = 0.0) -> Tuple[int, List[float]]:
-    """Hold spoken chats, all at once; gives how many came to their end, and how long each handshake took, in seconds."""
+def talk(port: int, n_chats: int, n_turns: int, rate: int, chunk_ms: int, pings: int = 0) -> Tuple[int, List[Client]]:
+    """Hold spoken chats, all at once, each with a ping a frame if asked; gives how many came to their end, and the clients."""
     said = speech(rate)
     step = rate * chunk_ms // 1000 * 2
     frames = [frame(2, said[at : at + step].ljust(step, b"\0")) for at in range(0, len(said), step)]
     silence = frame(2, bytes(step))
     crowd, random_ = Crowd(), random.Random(1)
     # Everybody's microphone has its own beat, and people do not speak at the same moment.
-    starts = [random_.random() * chunk_ms / 1000 + spread_s * random_.random() for _ in range(n_chats)]
+    starts = [random_.random() * chunk_ms / 1000 for _ in range(n_chats)]
     began_s = time.monotonic()
     for _ in range(n_chats):
         crowd.add(Client(port, QUERY.format(rate=rate)))
@@ -223,16 +229,18 @@ def talk(port: int, n_chats: int, n_turns: int, rate: int, chunk_ms: int, spread
                 place = one["place"]
                 client.send(frames[place] if 0 <= place < len(frames) else silence)
                 one["place"] += 1
+                if pings:
+                    client.send(frame(9, struct.pack("!d", time.monotonic())))
                 if client.has_more:
                     crowd.awaken(client)
         if all(client.is_over for client in crowd.clients):
             break
         crowd.turn(min((at_s for at_s, client in zip(next_s, crowd.clients) if not client.is_over), default=now_s) - time.monotonic())
-    return n_done, [client.handshake_s for client in crowd.clients if client.handshake_s is not None]
+    return n_done, crowd.clients
 
 
-def go_through(port: int, n_clients: int) -> Tuple[int, List[float]]:
-    """Be the recorded user of sessions/typed, so many times at once; gives how many came to the end, and the handshakes."""
+def go_through(port: int, n_clients: int) -> Tuple[int, List[Client]]:
+    """Be the recorded user of sessions/typed, so many times at once; gives how many came to the end, and the clients."""
     from evi_harness.harness.sessions import load_session
 
     recorded = load_session(TYPED)
@@ -259,7 +267,7 @@ def go_through(port: int, n_clients: int) -> Tuple[int, List[float]]:
                 done[number] = 3
             crowd.awaken(client)
         crowd.turn(0.05)
-    return done.count(3), [client.handshake_s for client in crowd.clients if client.handshake_s is not None]
+    return done.count(3), crowd.clients
 
 
 # Attacks: each is begun, and goes on until it is told to stop.
@@ -353,6 +361,7 @@ class Server:
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline().rpartition(":")[2])
         self.lines: List[str] = []
+        self.told: List[str] = []
 
     def __enter__(self) -> Server:
         return self
@@ -380,9 +389,9 @@ class Server:
         self._process.send_signal(signal.SIGINT)
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        out = self._process.stdout.read().splitlines()
-        self.lines = self._process.stderr.read().splitlines()
-        return out[-1]
+        self.lines = self._process.stdout.read().splitlines()
+        self.told = self._process.stderr.read().splitlines()
+        return self.lines[-1]
 
 
 def crowd_of(kind: str, *words: Any) -> subprocess.Popen[str]:
@@ -417,7 +426,7 @@ def report(title: str, found: Dict[str, Any], n: int, most_mb: float, before_mb:
         f"{server.summary()}",
         f"{before_mb:.0f} MB before, {most_mb:.0f} MB at most: {(most_mb - before_mb) / max(1, n):.2f} MB a chat",
         f"processor: server {cpu[0]:.1f} s, hearing {cpu[1]:.1f} s, clients {found['cpu_s']:.1f} s",
-        *server.lines,
+        *server.told,
     ]
     sys.stdout.write("\n    ".join(lines) + "\n")
     sys.stdout.flush()
@@ -445,23 +454,30 @@ def measure_attacks(options: argparse.Namespace) -> None:
     """One chat after another, under each attack."""
     for name in ATTACKS:
         with Server("--simulate", "--limit", "waiting=500") as server:
+            chat = crowd_of("spoken", server.port, 1, options.turns, options.rate, options.chunk_ms, 1)
             crowd = None if name == "nothing" else crowd_of("attack", server.port, name)
-            found, most = watched(server, crowd_of("spoken", server.port, 1, options.turns, options.rate, options.chunk_ms))
+            found, most = watched(server, chat)
             if crowd is not None:
                 crowd.kill()
                 crowd.wait()
-            # The chats of the attackers are in the server's own summary, so this chat's line is looked for.
             server.summary()
             report_attack(name, found, most, server)
 
 
 def report_attack(name: str, found: Dict[str, Any], most_mb: float, server: Server) -> None:
     """Print what another chat saw of an attack."""
-    late = [one * 1e3 for one in found["late"]]
-    told = f"; told: {server.lines[0]} ({len(server.lines)} lines)" if server.lines else ""
-    handshake = percent([one * 1e3 for one in found["handshakes"]], 0.5)
-    figures = f"{found['done']} of 1 complete, handshake {handshake:.1f} ms, pong p99 {percent(late, 0.99):.1f} ms, worst {max(late, default=0):.1f} ms"
-    sys.stdout.write(f"under {name}: {figures}; {most_mb:.0f} MB{told}\n")
+    pongs = [one * 1e3 for one in found["pongs"]]
+    # No attacker closes in due form.
+    own = [line.partition("late: ")[2] for line in server.lines if "closed by the app with 1000" in line]
+    figures = [
+        f"under {name}: {found['done']} of 1 complete",
+        f"handshake {percent([one * 1e3 for one in found['handshakes']], 0.5):.1f} ms",
+        f"late {own[0] if own else 'not known'}",
+        f"ping p50 {percent(pongs, 0.5):.1f}, p99 {percent(pongs, 0.99):.1f}, max {max(pongs, default=0):.1f} ms",
+        f"{most_mb:.0f} MB",
+        *([f"told: {server.told[0]} ({len(server.told)} lines)"] if server.told else []),
+    ]
+    sys.stdout.write("; ".join(figures) + "\n")
     sys.stdout.flush()
 
 
@@ -472,9 +488,15 @@ def be(kind: str, words: List[str]) -> None:
         for _ in attack(words[1], int(words[0])):
             pass
     began_s = time.monotonic()
-    done, handshakes = talk(*map(int, words)) if kind == "spoken" else go_through(*map(int, words))
+    done, clients = talk(*map(int, words)) if kind == "spoken" else go_through(*map(int, words))
     used = resource.getrusage(resource.RUSAGE_SELF)
-    found = {"done": done, "handshakes": handshakes, "took_s": time.monotonic() - began_s, "cpu_s": used.ru_utime + used.ru_stime}
+    found = {
+        "done": done,
+        "handshakes": [client.handshake_s for client in clients if client.handshake_s is not None],
+        "pongs": [one for client in clients for one in client.pongs_s],
+        "took_s": time.monotonic() - began_s,
+        "cpu_s": used.ru_utime + used.ru_stime,
+    }
     sys.stdout.write(json.dumps(found))
 
 

@@ -24,10 +24,12 @@ class ClientFrames:
 
     Attributes:
         n_unfinished: Bytes so far of the message that is not complete; 0 between messages.
+        n_announced: Bytes that it will have at least, by what its frames say.
     """
 
     def __init__(self) -> None:
         self.n_unfinished = 0
+        self.n_announced = 0
         self._head = b""
         self._left = 0
         self._ends_message = True
@@ -57,7 +59,7 @@ class ClientFrames:
             if not self._is_control:
                 self.n_unfinished += step
                 if self._ends_message and not self._left:
-                    self.n_unfinished = 0
+                    self.n_unfinished = self.n_announced = 0
         return data, True
 
     def _begin(self, data: bytes, at: int) -> int:
@@ -76,6 +78,7 @@ class ClientFrames:
         self._is_control = bool(first & _CONTROL)
         if not self._is_control:
             self._ends_message = bool(first & _FIN)
+            self.n_announced = self.n_unfinished + self._left
             if not self._left and self._ends_message:
-                self.n_unfinished = 0
+                self.n_unfinished = self.n_announced = 0
         return payload

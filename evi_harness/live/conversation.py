@@ -144,6 +144,8 @@ class Conversation:
         elif isinstance(message.data, WebSocketError):
             # The app broke the protocol (too large, not UTF-8); aiohttp has told it so in a close frame of its own.
             fault = None if self._door is None else self._door.fault
+            # The library's frames, and in them what was sent, would stay for as long as anybody knows this error.
+            message.data.__traceback__ = None
             self._over("service", int(message.data.code), fault or str(message.data))
         elif self._door is not None and self._door.why_cut_off is not None:
             self._over("service", None, self._door.why_cut_off)
@@ -206,6 +208,8 @@ class Conversation:
         if self._door is None or self._limits is None:
             return
         n_bytes = self._n_unsent + self._journal.n_kept_bytes
+        if n_bytes == self._n_counted:
+            return
         self._door.holding.change(n_bytes - self._n_counted)
         self._n_counted = n_bytes
         if self._n_unsent > self._limits.unsent_bytes:
@@ -322,6 +326,7 @@ class Conversation:
         n_unsent = sum(isinstance(action, Send) for action in self._actions)
         if n_unsent:
             self._journal.note("unsent", n_frames=n_unsent)
+        self._actions.clear()
 
 
 def _size(actions: Iterable[Action]) -> int:

@@ -59,7 +59,7 @@ class Hall:
         warn: Called with a kind and a line for each that is turned away.
 
     Attributes:
-        n_waiting: Connections whose request is not answered yet.
+        waiting: Connections whose request is not answered yet, the oldest first.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Hall:
         self.admission = admission
         self.warn = warn
         self.holdings = Holdings(limits.memory_bytes)
-        self.n_waiting = 0
+        self.waiting: Dict[Door, None] = {}
 
     def __call__(self) -> Door:
         """Make the door for one connection."""
@@ -110,7 +110,6 @@ class Door(asyncio.Protocol):
         self._n_body = 0
         self._frames: Optional[ClientFrames] = None
         self._n_unfinished = 0
-        self._is_waiting = False
         self._is_over = False
         self._active_ns = 0
         self._on_idle: Callable[[], object] = lambda: None
@@ -121,12 +120,12 @@ class Door(asyncio.Protocol):
         """Begin to wait for a request."""
         assert isinstance(transport, asyncio.Transport)
         hall, self._transport = self._hall, transport
-        hall.n_waiting += 1
-        self._is_waiting = True
-        if hall.n_waiting > hall.limits.waiting:
-            hall.warn("waiting", f"more than {hall.limits.waiting} connections without a request; a new one was closed")
-            self.cut_off("too many connections are waiting")
-            return
+        hall.waiting[self] = None
+        if len(hall.waiting) > hall.limits.waiting:
+            # Whoever means it has asked by now.
+            oldest = next(iter(hall.waiting))
+            hall.warn("waiting", f"more than {hall.limits.waiting} connections without a request; the oldest was closed")
+            oldest.cut_off("too many connections are waiting")
         self._timer = hall.clock.call_at_ns(hall.clock.now_ns() + round(hall.limits.handshake_s * 1e9), self._too_late)
 
     def data_received(self, data: bytes) -> None:
@@ -185,6 +184,7 @@ class Door(asyncio.Protocol):
         if self.why_cut_off is None:
             self.why_cut_off = why
         self._is_over = True
+        self._stop_waiting()
         if self._transport is not None:
             self._transport.abort()
 
@@ -303,6 +303,11 @@ class Door(asyncio.Protocol):
             self._is_over = True
             self._inside.data_received(_BAD_FRAME)
             return
+        if self._frames.n_announced > self._hall.limits.message_bytes:
+            # The library has seen how large the message will be and closes; what comes of it is of no use to anybody.
+            self._is_over = True
+            self.holding.change(-self._n_unfinished)
+            return
         n_unfinished = self._frames.n_unfinished
         if n_unfinished > _COUNTED_FROM or self._n_unfinished:
             before, self._n_unfinished = self._n_unfinished, n_unfinished
@@ -317,9 +322,8 @@ class Door(asyncio.Protocol):
             self._timer = self._hall.clock.call_at_ns(ends_ns, self._watch_idle)
 
     def _stop_waiting(self) -> None:
-        if self._is_waiting:
-            self._is_waiting = False
-            self._hall.n_waiting -= 1
+        if self in self._hall.waiting:
+            del self._hall.waiting[self]
             self._disarm()
 
     def _disarm(self) -> None:

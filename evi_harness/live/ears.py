@@ -9,7 +9,6 @@ import asyncio
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, Type
 
 from evi_harness.errors import EviHarnessError
@@ -26,8 +25,10 @@ __all__ = ["Ears", "RemoteEar"]
 # A cold start on a busy machine takes seconds; only a process that hangs takes this long.
 START_S = 60.0
 END_S = 10.0
+# Pieces of all chats are written together: a system call for each costs more than all else that is done for it.
+GATHER_S = 0.004
 # What was heard waits so long for the chat's next frame of audio, which asks for it anyway.
-WAIT_S = 0.025
+WAIT_S = 0.01
 NAME_BYTES = 256
 # From here on a chat's audio is more than its ear keeps up with, and no more of it is read.
 BEHIND_BYTES = 128 * 1024
@@ -50,6 +51,9 @@ class Ears(asyncio.Protocol):
         self._open: Dict[int, RemoteEar] = {}
         self._n_opened = 0
         self._read = bytearray()
+        # What is to be written, and when that will be done.
+        self._out: List[bytes] = []
+        self._flushing: Optional[asyncio.TimerHandle] = None
         self._is_ending = False
         self._named: Optional[asyncio.Future[None]] = None
 
@@ -88,6 +92,8 @@ class Ears(asyncio.Protocol):
 
     async def _end(self) -> None:
         self._is_ending = True
+        if self._flushing is not None:
+            self._flushing.cancel()
         if self._transport is not None:
             self._transport.abort()
         child = self._child
@@ -138,14 +144,22 @@ class Ears(asyncio.Protocol):
     def write(self, ear: RemoteEar, message: bytes) -> None:
         """Send a message for an ear, which is known from then on."""
         self._open[ear.number] = ear
-        assert self._transport is not None
-        self._transport.write(message)
+        self._out.append(message)
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(GATHER_S, self._flush)
 
     def forget(self, ear: RemoteEar) -> None:
         """Let an ear go; nothing where nothing was said to it."""
-        if self._open.pop(ear.number, None) is not None and self._transport is not None:
-            with suppress(OSError):
-                self._transport.write(PIECE.pack(ear.number, 0, 0, 0, 0, 0))
+        if self._open.pop(ear.number, None) is not None:
+            self._out.append(PIECE.pack(ear.number, 0, 0, 0, 0, 0))
+            if self._flushing is None:
+                self._flushing = asyncio.get_running_loop().call_later(GATHER_S, self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = None
+        out, self._out = self._out, []
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(out))
 
 
 class RemoteEar:

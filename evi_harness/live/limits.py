@@ -18,7 +18,7 @@ class ServerLimits:
 
     Attributes:
         chats: Conversations at a time. Whoever opens one more is answered with 503.
-        waiting: Connections at a time whose request is not complete or not answered. One more is closed at once.
+        waiting: Connections at a time whose request is not complete or not answered. One more closes the oldest of them.
         handshake_s: Seconds from the connection to a complete request; then 408.
         idle_s: Seconds in which nothing crosses an open socket, not even a ping; then it is closed with 1001. EVI ends any chat in 1800.
         message_mib: The largest message that a client may send. A larger one is answered with close code 1009.
@@ -34,8 +34,8 @@ class ServerLimits:
     idle_s: float = 1800
     message_mib: float = 16
     unsent_mib: float = 16
-    chat_mib: float = 64
-    memory_mib: float = 128
+    chat_mib: float = 32
+    memory_mib: float = 64
 
     def with_values(self, values: Iterable[Tuple[str, str]]) -> ServerLimits:
         """Replace limits by name.

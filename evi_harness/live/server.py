@@ -7,6 +7,7 @@ came, with its secrets: it is never logged, and no message of this module quotes
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 from urllib.parse import unquote
@@ -41,6 +42,9 @@ MAX_SHOWN = 200
 TOKEN_SECONDS = 1800
 # Always the same, or two virtual runs would differ in it.
 MADE_UP = "evi-harness-access-token"
+# What many conversations leave behind is not to wait for a server on which there is always one more.
+MANY_ENDED = 20
+LONG_BUSY_NS = 1_000_000_000
 # How long who is refused for want of room should wait.
 RETRY_S = 5
 
@@ -90,7 +94,7 @@ class ChatServer:
         token: The access token to give out where there is no check.
         check: Who gets a token and who may open a chat; everybody by default.
         service_name: What answers here (``player``, ``simulator``), told in the header ``X-Evi-Harness``: nobody is to take it for EVI.
-        on_idle: Called each time that the last conversation is over and none runs.
+        on_idle: Called each time that the last conversation is over and none runs; and now and then where many are over and others run on.
         on_unknown: Called with one line for each path and method that there is not, the first time that it is asked for: what was asked
             for, without the query, and what there is. Likewise, at most once a minute each, for who was turned away, and why, and for each
             kind of request that cannot be read, which is not quoted.
@@ -138,6 +142,9 @@ class ChatServer:
         self._unknown: Set[str] = set()
         self._runner: Optional[web.AppRunner] = None
         self._running: Dict[Conversation, asyncio.Future[None]] = {}
+        # How many are over since it was told that none runs, and when that was.
+        self._n_ended = 0
+        self._idle_ns = clock.now_ns()
         # Those that run, and those whose handshake is being answered.
         self._n_chats = 0
 
@@ -268,8 +275,9 @@ class ChatServer:
         handshake: Handshake,
     ) -> None:
         socket.headers.update(self._headers)
-        await socket.prepare(request)
-        if request.transport is None:
+        with suppress(ConnectionError):
+            await socket.prepare(request)
+        if request.transport is None or not socket.prepared:
             # The peer was gone before the handshake was over: there was no session.
             return
         journal.opened(handshake)
@@ -283,7 +291,10 @@ class ChatServer:
         finally:
             del self._running[conversation]
             end.set_result(None)
-            if not self._running:
+            self._n_ended += 1
+            now_ns = self._clock.now_ns()
+            if not self._running or (self._n_ended >= MANY_ENDED and now_ns - self._idle_ns > LONG_BUSY_NS):
+                self._n_ended, self._idle_ns = 0, now_ns
                 self._on_idle()
 
     def _no_room(self, n_chats: int) -> web.Response:

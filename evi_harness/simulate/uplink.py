@@ -84,11 +84,8 @@ HeardThings = List[Union[Speaking, Spoken, Unheard]]
 @dataclass(frozen=True)
 class _Piece:
     start_ns: int
+    end_ns: int
     sound: Sound
-
-    @property
-    def end_ns(self) -> int:
-        return self.start_ns + self.sound.length_ns
 
 
 class Uplink:
@@ -203,7 +200,7 @@ class Uplink:
         """Hear a piece right behind what was heard before."""
         start_ns = self._end_ns
         self._end_ns += length_ns
-        self._kept.append(_Piece(start_ns, sound))
+        self._kept.append(_Piece(start_ns, start_ns + sound.length_ns, sound))
         self._n_kept_bytes += len(sound.samples)
         return self.heard(self._hearing.hear(sound.samples, sound.pcm, start_ns))
 
@@ -215,11 +212,13 @@ class Uplink:
 
     def forget(self) -> None:
         """Let go of the audio that no utterance will need any more."""
-        begin_ns = self._listener.begin_ns
+        begin_ns, is_less = self._listener.begin_ns, False
         keep_ns = self._judged_ns if begin_ns is None else max(begin_ns, self._judged_ns - _MAX_KEPT_NS)
         while self._kept and (self._kept[0].end_ns <= keep_ns - self._padding_ns or self._n_kept_bytes > _MAX_KEPT_BYTES):
             self._n_kept_bytes -= len(self._kept.popleft().sound.samples)
-        self._positions.forget(keep_ns)
+            is_less = True
+        if is_less:
+            self._positions.forget(keep_ns)
 
     def _whole(self, sound: Sound) -> Sound:
         """Whole frames: one that is cut at the end of a piece goes to the next, if that is of the same format."""

@@ -57,3 +57,10 @@ def test_an_unfinished_message_is_counted():
         frames.feed(data)
         counted.append(frames.n_unfinished)
     assert counted == [1000, 1200, 1500, 1500, 0, 0]
+
+
+def test_what_a_message_will_have_is_known_from_its_heads():
+    """Before any of it has come; with what its frames before have brought."""
+    frames = ClientFrames()
+    frames.feed(frame(2, b"x" * 1000, fin=False) + frame(0, b"", size=50_000_000))
+    assert (frames.n_unfinished, frames.n_announced) == (1000, 50_001_000)
