@@ -1,14 +1,14 @@
-"""Where the frames of a WebSocket client begin, as far as a server must look before its library does.
+"""The heads of a WebSocket client's frames, looked at before the server's library does.
 
-aiohttp takes frames that are not masked; a server has to close then (RFC 6455, 5.1). And it tells nobody how much of a message it holds
-that is not complete.
+aiohttp takes frames that are not masked, though a server has to close then (RFC 6455, 5.1), and a message that begins within another one
+whose first frame is empty. And it tells nobody how much of a message it holds that is not complete.
 
 Rules of living here: bytes are passed on as they came; only the first bytes of a frame wait until there are all of them.
 """
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Optional, Tuple
 
 __all__ = ["ClientFrames"]
 
@@ -16,7 +16,10 @@ __all__ = ["ClientFrames"]
 _MASKED = 0x80
 _LONGER = {126: 2, 127: 8}
 _MASK_BYTES = 4
-_FIN, _CONTROL = 0x80, 0x08
+_FIN, _RESERVED, _OPCODE, _CONTROL = 0x80, 0x70, 0x0F, 0x08
+_CONTINUATION = 0
+_KNOWN = frozenset({0, 1, 2, 8, 9, 10})
+_MAX_CONTROL_BYTES = 125
 
 
 class ClientFrames:
@@ -32,14 +35,16 @@ class ClientFrames:
         self.n_announced = 0
         self._head = b""
         self._left = 0
+        self._is_within = False
         self._ends_message = True
         self._is_control = False
 
-    def feed(self, data: bytes) -> Tuple[bytes, bool]:
+    def feed(self, data: bytes) -> Tuple[bytes, Optional[str]]:
         """Take the next bytes.
 
         Returns:
-            What can be passed on, and whether all of it is masked. Where a frame is not, what stands before it; nothing may follow.
+            What can be passed on, and what is wrong with a frame, None while nothing is. Then what can be passed on is what stands before
+            that frame; nothing may follow.
         """
         if self._head:
             data, self._head = self._head + data, b""
@@ -47,12 +52,13 @@ class ClientFrames:
         while at < size:
             if not self._left:
                 begins = at
+                fault = self._fault(data, at) if size - at >= 2 else None
+                if fault is not None:
+                    return data[:begins], fault
                 at = self._begin(data, at)
-                if at < 0:
-                    return data[:begins], False
                 if at == begins:
                     self._head = data[begins:]
-                    return data[:begins], True
+                    return data[:begins], None
             step = min(self._left, size - at)
             at += step
             self._left -= step
@@ -60,15 +66,31 @@ class ClientFrames:
                 self.n_unfinished += step
                 if self._ends_message and not self._left:
                     self.n_unfinished = self.n_announced = 0
-        return data, True
+        return data, None
+
+    def _fault(self, data: bytes, at: int) -> Optional[str]:
+        """What is wrong with a frame, by its first two bytes; RFC 6455, 5.1, 5.2, 5.4 and 5.5."""
+        first, second = data[at], data[at + 1]
+        opcode = first & _OPCODE
+        if not second & _MASKED:
+            return "a frame of the client's is not masked"
+        if first & _RESERVED:
+            return "a frame has reserved bits set"
+        if opcode not in _KNOWN:
+            return f"a frame has the opcode {opcode}, which means nothing"
+        if opcode & _CONTROL:
+            if not first & _FIN:
+                return "a control frame is fragmented"
+            return "a control frame is too long" if second & ~_MASKED > _MAX_CONTROL_BYTES else None
+        if (opcode == _CONTINUATION) is not self._is_within:
+            return "a message begins within another" if self._is_within else "a frame continues no message"
+        return None
 
     def _begin(self, data: bytes, at: int) -> int:
-        """Read the head of a frame; gives where its payload begins, the same place where there is more to come, -1 if it is not masked."""
+        """Read the head of a frame; gives where its payload begins, the same place where there is more to come."""
         if len(data) - at < 2:
             return at
         first, second = data[at], data[at + 1]
-        if not second & _MASKED:
-            return -1
         length = second & ~_MASKED
         n_longer = _LONGER.get(length, 0)
         payload = at + 2 + n_longer + _MASK_BYTES
@@ -78,6 +100,7 @@ class ClientFrames:
         self._is_control = bool(first & _CONTROL)
         if not self._is_control:
             self._ends_message = bool(first & _FIN)
+            self._is_within = not self._ends_message
             self.n_announced = self.n_unfinished + self._left
             if not self._left and self._ends_message:
                 self.n_unfinished = self.n_announced = 0

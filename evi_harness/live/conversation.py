@@ -31,6 +31,10 @@ CLOSE_WAIT_NS = 10_000_000_000
 # The close code of a socket on which nothing happens.
 GOING_AWAY = 1001
 
+PROTOCOL_ERROR = 1002
+# RFC 6455, 7.4.1: what a library says of an end without a close frame. aiohttp takes the second.
+_NEVER_SENT = frozenset({NO_STATUS, 1006, 1015})
+
 _OPCODES = {TEXT: WSMsgType.TEXT, BINARY: WSMsgType.BINARY}
 
 
@@ -156,7 +160,12 @@ class Conversation:
         if self._is_over:
             self._transport.close()
             return
-        self._over("app", code, reason)
+        if code in _NEVER_SENT:
+            why = f"the app closed with {code}, which no close frame may hold"
+            self._over("service", PROTOCOL_ERROR, why)
+            code = PROTOCOL_ERROR
+        else:
+            self._over("app", code, reason)
         # A peer need not wait for its answer.
         with suppress(ConnectionError):
             await self._socket.send_frame(_close_payload(code or NO_STATUS, ""), WSMsgType.CLOSE)

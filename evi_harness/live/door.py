@@ -18,15 +18,13 @@ from evi_harness.live.clock import Clock, Timer
 from evi_harness.live.holdings import Holdings
 from evi_harness.live.limits import ServerLimits
 
-__all__ = ["UNMASKED", "Door", "Hall"]
+__all__ = ["Door", "Hall"]
 
 # A handshake's query can hold a whole prompt.
 MAX_HEAD_BYTES = 16 * 1024 * 1024
 MAX_HEADERS = 128
 # The form of a request for a token; nothing else has a body.
 MAX_BODY_BYTES = 1024 * 1024
-# Why a connection that is in the middle of a frame is closed with 1002.
-UNMASKED = "a frame of the client's is not masked"
 # Any server's library refuses a frame with reserved bits; this makes it end the connection where ours has found something.
 _BAD_FRAME = b"\xf0\x80\x00\x00\x00\x00"
 # A message that is smaller is not counted while it is unfinished: nearly all come whole.
@@ -295,11 +293,10 @@ class Door(asyncio.Protocol):
         if self._frames is None:
             return
         self.active()
-        passed, is_masked = self._frames.feed(data)
+        passed, self.fault = self._frames.feed(data)
         if passed:
             self._inside.data_received(passed)
-        if not is_masked:
-            self.fault = UNMASKED
+        if self.fault is not None:
             self._is_over = True
             self._inside.data_received(_BAD_FRAME)
             return

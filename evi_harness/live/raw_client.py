@@ -95,12 +95,30 @@ class RawClient:
     def frames(self, until: int = 8) -> List[Tuple[int, bytes]]:
         """Opcode and payload of the frames that come, to the first with an opcode or the connection's end."""
         found: List[Tuple[int, bytes]] = []
-        while not found or found[-1][0] != until:
-            one = self._frame()
-            if one is None:
-                break
-            found.append(one)
+        while (not found or found[-1][0] != until) and self.has_frame():
+            found.append(self.frame())
         return found
+
+    def has_frame(self) -> bool:
+        """Wait for a whole frame; False where the connection ends first."""
+        while self._first() is None:
+            if not self._more():
+                return False
+        return True
+
+    def frame(self) -> Tuple[int, bytes]:
+        """Opcode and payload of the next frame.
+
+        Raises:
+            EOFError: The connection has ended.
+        """
+        if not self.has_frame():
+            raise EOFError("the connection has ended")
+        found = self._first()
+        assert found is not None
+        opcode, payload, size = found
+        self._read = self._read[size:]
+        return opcode, payload
 
     def rest(self) -> bytes:
         """All that comes to the connection's end."""
@@ -108,19 +126,15 @@ class RawClient:
             pass
         return self._read
 
-    def _frame(self) -> Optional[Tuple[int, bytes]]:
-        while True:
-            data = self._read
-            if len(data) >= 2:
-                n_length = {126: 2, 127: 8}.get(data[1], 0)
-                start = 2 + n_length
-                if len(data) >= start:
-                    size = int.from_bytes(data[2:start], "big") if n_length else data[1]
-                    if len(data) >= start + size:
-                        self._read = data[start + size :]
-                        return data[0] & 0x0F, data[start : start + size]
-            if not self._more():
-                return None
+    def _first(self) -> Optional[Tuple[int, bytes, int]]:
+        """The first frame of what has come, and its size; None where it is not whole."""
+        data = self._read
+        n_length = {126: 2, 127: 8}.get(data[1], 0) if len(data) >= 2 else 0
+        start = 2 + n_length
+        if len(data) < start:
+            return None
+        size = int.from_bytes(data[2:start], "big") if n_length else data[1]
+        return (data[0] & 0x0F, data[start : start + size], start + size) if len(data) >= start + size else None
 
     def _more(self) -> bool:
         try:

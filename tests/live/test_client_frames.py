@@ -22,24 +22,39 @@ def test_what_is_masked_is_passed_on_as_it_came(step):
     """In whatever pieces it comes; nothing is left behind."""
     stream, frames = b"".join(GOOD), ClientFrames()
     found = [frames.feed(stream[at : at + step]) for at in range(0, len(stream), step)]
-    assert all(is_masked for _, is_masked in found)
+    assert {fault for _, fault in found} == {None}
     assert b"".join(passed for passed, _ in found) == stream
     assert frames.n_unfinished == 0
 
 
+FAULTS = [
+    (frame(1, b"", masked=False), "a frame of the client's is not masked"),
+    (frame(1, b"x" * 70_000, masked=False), "a frame of the client's is not masked"),
+    (frame(1, b"x", reserved=4), "a frame has reserved bits set"),
+    (frame(9, b"x", reserved=1), "a frame has reserved bits set"),
+    (frame(3, b"x"), "a frame has the opcode 3, which means nothing"),
+    (frame(11, b""), "a frame has the opcode 11, which means nothing"),
+    (frame(9, b"x", fin=False), "a control frame is fragmented"),
+    (frame(8, b"x" * 126), "a control frame is too long"),
+    (frame(0, b"x"), "a frame continues no message"),
+    (frame(1, b"", fin=False) + frame(1, b"x"), "a message begins within another"),
+]
+
+
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 7, 14, 1000, 1_000_000])
-@pytest.mark.parametrize("payload", [b"", b"x", b"x" * 126, b"x" * 70_000])
-def test_a_frame_that_is_not_masked_is_seen(payload, step):
+@pytest.mark.parametrize(("bad", "why"), FAULTS)
+def test_a_frame_that_no_client_may_send_is_seen(bad, why, step):
     """Whatever its length says; what came before it is passed on, and nothing of it."""
     before = GOOD[1] + GOOD[3]
-    stream, frames = before + frame(1, payload, masked=False), ClientFrames()
-    passed = b""
+    stream, frames = before + bad, ClientFrames()
+    passed, fault = b"", None
     for at in range(0, len(stream), step):
-        one, is_masked = frames.feed(stream[at : at + step])
+        one, fault = frames.feed(stream[at : at + step])
         passed += one
-        if not is_masked:
+        if fault is not None:
             break
-    assert (passed, is_masked) == (before, False)
+    assert fault == why
+    assert passed == before + (frame(1, b"", fin=False) if why == "a message begins within another" else b"")
 
 
 def test_an_unfinished_message_is_counted():
