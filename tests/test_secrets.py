@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
+import threading
 import traceback
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
+from aiohttp import web
 
 from evi_harness.cli.main import main
 from evi_harness.errors import EviHarnessError
@@ -18,6 +26,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.harness.capture import import_capture
 from evi_harness.harness.replay import replay_session
 from evi_harness.harness.sessions import check_session, show_session
+from evi_harness.sdk.recorded import client_connect
 from evi_harness.session.events import Closed, Note
 from evi_harness.storage import writer as writer_module
 from evi_harness.storage.redaction import Redactor
@@ -60,7 +69,7 @@ def planted(weather_rows, session_of):
     session = session_of(
         rows,
         query=(("api_key", QUERY_KEY), ("config_id", everywhere), ("session_settings[language_model_api_key]", MODEL_KEY)),
-        headers=(("Authorization", f"Bearer {HEADER_KEY}"), ("X-Hume-Api-Key", API_KEY), ("User-Agent", everywhere)),
+        headers=(("Proxy-Authorization", f"Bearer {HEADER_KEY}"), ("X-Hume-Api-Key", API_KEY), ("User-Agent", everywhere)),
         endpoint=f"https://api.example.com/v0/evi/chat?api_key={QUERY_KEY}&x={everywhere}",
         software={"app": everywhere},
     )
@@ -313,28 +322,36 @@ def shapes(key):
     ]
 
 
-# What is looked for: so much out of the middle of each shape that nobody else has it.
-TRACES = {shape[6:18] if not shape.startswith("%") else shape[18:42] for key in PLANTED for shape in shapes(key)}
+# Those of the run: known whatever is read.
+OF_THE_RUN = (API_KEY, SECRET_KEY, DOTENV_KEY, ODD_KEY)
 
 
-def traces_in(text):
+def traces_of(keys):
+    """What is looked for of some keys: so much out of the middle of each shape that nobody else has it."""
+    return frozenset(shape[6:18] if not shape.startswith("%") else shape[18:42] for key in keys for shape in shapes(key))
+
+
+ALL_TRACES, TRACES_OF_THE_RUN = traces_of(PLANTED), traces_of(OF_THE_RUN)
+
+
+def traces_in(text, traces=ALL_TRACES):
     """Which shapes of planted keys stand in a text."""
-    return sorted(trace for trace in TRACES if trace in text)
+    return sorted(trace for trace in traces if trace in text)
 
 
-def traces_in_files(place, *leaving_out):
+def traces_in_files(place, *leaving_out, traces=ALL_TRACES):
     """The files below a folder in which planted keys stand, each with what stands there."""
     found = {}
     for path in sorted(Path(place).rglob("*")):
         if path.is_file() and not {*leaving_out, "__pycache__"} & {path.name, *path.parts}:
-            traces = traces_in(path.read_bytes().decode("latin-1"))
-            if traces:
-                found[path.name] = traces
+            there = traces_in(path.read_bytes().decode("latin-1"), traces)
+            if there:
+                found[path.name] = there
     return found
 
 
-# Puts all shapes of all keys wherever an app can: it prints, on both streams, in lines and in pieces, from a thread and from a child; it logs,
-# warns, raises, sends them and closes with them. Its own source names none: they come in a file.
+# Puts all shapes of all keys wherever an app can: it prints, on both streams, in lines and in pieces, from a thread and from a child; it
+# logs, warns, raises, sends them and closes with them. Its own source names none: they come in a file.
 SPILLS = """
 import json, logging, os, sys, threading, warnings
 
@@ -432,3 +449,204 @@ def test_no_command_lets_a_key_out(spilling, capfd, line, code):
             path.read_text(encoding="utf-8") for path in spilling.iterdir() if path.name in ("j.xml", "r.json", "summary.md")
         )
         assert (said + reported).count("[redacted]") > 40
+
+
+MIC = str(Path(__file__).resolve().parents[1] / "fixtures" / "speech" / "user-1.flac")
+EVERYTHING = " ".join(shape for key in OF_THE_RUN for shape in shapes(key))
+# A close frame takes 123 bytes.
+REASONS = [" ".join(shapes(key)[index] for index in (0, 5)) for key in OF_THE_RUN]
+
+
+def started(*words, **environment):
+    """A command in a process of its own."""
+    everything = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1]), **environment}
+    return subprocess.Popen(
+        [sys.executable, "-m", "evi_harness", *words], env=everything, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def asked_of(port, request):
+    """What comes back for some bytes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while True:
+            part = connection.recv(65536)
+            if not part:
+                return answer.decode("latin-1")
+            answer += part
+
+
+REQUESTS = [
+    "GET /v0/evi/chat?api_key={key} HTP/1.1\r\n\r\n",
+    "GE T /v0/evi/chat?api_key={key} HTTP/1.1\r\n\r\n",
+    "GET /v0/evi/chat HTTP/1.1\r\nX-Hume-Api-Key {key}\r\n\r\n",
+    "GET /v0/evi/chat HTTP/1.1\r\nX-Hume-Api-Key: {key}\x00\r\n\r\n",
+    "{key}\r\n\r\n",
+    "GET http://[{key}/ HTTP/1.1\r\nHost: x\r\n\r\n",
+    "POST /oauth2-cc/token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{key}\r\n{key}",
+    "GET /{key} HTTP/1.1\r\nHost: {key}\r\nConnection: close\r\n\r\n",
+    "GET /{long}{key} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "{key} /v0/evi/chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "GET /v0/evi/chat?api_key={key} HTTP/1.1\r\nHost: x\r\nCookie: {key}\r\nConnection: close\r\n\r\n",
+]
+
+
+async def chat_with_keys(url, reason):
+    """A client that has keys in its query, headers, settings, messages and close reason."""
+    connect = client_connect()
+    headers = [("X-Hume-Api-Key", API_KEY), ("Proxy-Authorization", f"Bearer {HEADER_KEY}"), ("X-Other", ODD_KEY)]
+    name = "extra_headers" if ".legacy." in connect.__module__ else "additional_headers"
+    query = urlencode({"api_key": API_KEY, "config_id": SECRET_KEY, "session_settings[language_model_api_key]": MODEL_KEY})
+    async with connect(f"{url.replace('http', 'ws')}/v0/evi/chat?{query}", max_size=None, **{name: headers}) as websocket:
+        await websocket.send(json.dumps({"type": "session_settings", "language_model_api_key": MODEL_KEY, "system_prompt": EVERYTHING}))
+        await websocket.send(json.dumps({"type": "tool_response", "tool_call_id": "t", "content": EVERYTHING}))
+        await websocket.send(EVERYTHING)
+        await websocket.close(4000, reason)
+
+
+@pytest.mark.parametrize("words", [("planted", "--allow-incomplete"), ("--simulate",)], ids=["a session", "the simulator"])
+def test_serve_lets_no_key_out(spilling, words):
+    """Requests that cannot be read, paths that are not there, chats with keys in every place: in no answer, no line and no folder."""
+    with started("serve", *words, "--require-key", "--out", "served") as process, ExitStack() as stack:
+        # Popen waits for it, whatever goes wrong here.
+        stack.callback(process.kill)
+        url = process.stdout.readline().split()[-1]
+        answers = []
+        for key in (API_KEY, ODD_KEY, *shapes(SECRET_KEY)[3:6]):
+            for request in REQUESTS:
+                asked = request.replace("{key}", key).replace("{long}", "x" * 190)
+                answers.append(asked_of(int(url.rpartition(":")[2]), asked.encode("latin-1")))
+        for reason in REASONS:
+            asyncio.run(chat_with_keys(url, reason))
+        # Whatever is still said of the last one is said before the process ends.
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Traceback" not in err
+    assert "no HTTP request that can be read" in err
+    assert traces_in(out + err) == []
+    assert traces_in("".join(answers), TRACES_OF_THE_RUN) == []
+    assert len(list((spilling / "served").iterdir())) == len(REASONS)
+    assert traces_in_files(spilling, *LEFT_OUT, traces=TRACES_OF_THE_RUN) == {}
+
+
+@pytest.fixture
+def spilling_service(spilling):
+    """A service that has keys in its messages and in its close, or in what it refuses with; gives what starts it, with its URL."""
+    answering = []
+
+    async def chat(request):
+        if answering[-1] == "refuses":
+            return web.Response(status=403, reason=API_KEY, text=EVERYTHING, headers={"X-Said": API_KEY})
+        socket = web.WebSocketResponse(max_msg_size=0)
+        await socket.prepare(request)
+        metadata = {"type": "chat_metadata", "chat_id": EVERYTHING, "chat_group_id": API_KEY, "request_id": EVERYTHING}
+        await socket.send_str(json.dumps(metadata))
+        text = {"role": "assistant", "content": EVERYTHING}
+        await socket.send_str(json.dumps({"type": "assistant_message", "id": "a", "message": text, "models": {}, "from_text": False}))
+        await socket.send_str(json.dumps({"type": "error", "code": API_KEY, "slug": EVERYTHING, "message": EVERYTHING}))
+        await socket.send_str(EVERYTHING)
+        await socket.close(code=4000, message=answering[-1].encode())
+        return socket
+
+    async def token(request):
+        return web.Response(status=401, reason=SECRET_KEY, text=f"{await request.text()} {request.headers['Authorization']} {EVERYTHING}")
+
+    loop = asyncio.new_event_loop()
+
+    async def start():
+        app = web.Application()
+        app.router.add_get("/v0/evi/chat", chat)
+        app.router.add_post("/oauth2-cc/token", token)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return runner
+
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    runner = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}", answering
+    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+LIVE = {
+    "record": (f"record --mic {MIC} --duration 2 --out out", False),
+    "record with a handler": (f"record --mic {MIC} --duration 2 --out out --handler spills.py:App", False),
+    "record with a token": (f"record --mic {MIC} --duration 2 --out out", True),
+    "replay --live": ("replay planted --live --allow-incomplete --out out --max-duration 2 --json r.json --junit j.xml", False),
+    "replay --live with a token": ("replay planted --live --allow-incomplete --out out --json r.json --junit j.xml", True),
+}
+
+
+@pytest.mark.parametrize("says", ["refuses", REASONS[0]], ids=["refuses", "closes"])
+@pytest.mark.parametrize(("line", "has_secret_key"), LIVE.values(), ids=LIVE)
+def test_a_live_conversation_lets_no_key_out(spilling, spilling_service, capfd, monkeypatch, line, has_secret_key, says):
+    """With a service that sends back what it was given, or refuses with it."""
+    url, answering = spilling_service
+    answering.append(says)
+    if not has_secret_key:
+        # Still known, as another's.
+        monkeypatch.delenv("HUME_SECRET_KEY")
+        monkeypatch.setenv("OTHER_SECRET_KEY", SECRET_KEY)
+    code = main([*line.split(), "--base-url", url])
+    said = "".join(capfd.readouterr())
+    assert code in ((3,) if says == "refuses" or has_secret_key else (0, 1, 3))
+    assert "Traceback" not in said
+    assert traces_in(said, TRACES_OF_THE_RUN) == []
+    assert traces_in_files(spilling, *LEFT_OUT, traces=TRACES_OF_THE_RUN) == {}
+    # A chat that was held is on disk.
+    assert bool(list(spilling.glob("out/*/events.jsonl"))) is (says != "refuses" and not has_secret_key)
+
+
+def test_what_is_compared_and_imported_lets_no_key_out(spilling, capfd):
+    """``ab`` of commands that print keys and fail; a capture with keys in it; the demo, beside a .env."""
+    program = f"{sys.executable} -c 'import os; print(open(os.environ[chr(80) + \"LANTED_SHAPES\"]).read()); raise SystemExit(1)'"
+    assert main(["ab", "--a", program, "--b", program, "--runs", "1", "--json", "r.json", "--junit", "j.xml"]) == 3
+    capture = [{"type": "error", "code": "x", "slug": EVERYTHING, "message": EVERYTHING}, {"type": EVERYTHING}]
+    (spilling / "planted.jsonl").write_text("".join(json.dumps(one) + "\n" for one in capture), encoding="utf-8")
+    assert main(["import", "capture", "planted.jsonl", "--out", "imported"]) == 0
+    said = "".join(capfd.readouterr())
+    assert "ended with 1" in said
+    assert traces_in(said, TRACES_OF_THE_RUN) == []
+    assert traces_in_files(spilling, *LEFT_OUT, "planted.jsonl", traces=TRACES_OF_THE_RUN) == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "show {key}",
+        "replay {key}",
+        "replay planted --handler {key}",
+        "replay planted --handler {key}.py:App",
+        "replay planted --gate {key}",
+        "replay planted --severity {key}",
+        "replay planted --seed {key}",
+        "latency planted --gate {key}:max<1",
+        "check {key}",
+        "export planted --wav {key}/x.wav",
+        "import capture {key}",
+        "serve {key}",
+        "serve --simulate --host {key}",
+        "serve --simulate --port {key}",
+        "record --base-url http://{key}@x",
+        "record --device {key}",
+        "record --name {key}/x",
+        "doctor --base-url http://x/?{key}",
+        "ab --a {key} --b {key} --runs 1",
+        "{key}",
+        "--{key}",
+    ],
+)
+def test_a_key_in_the_wrong_place_of_a_command_is_not_quoted(spilling, capfd, line):
+    """Whoever pastes it there finds it in no error."""
+    for key in (API_KEY, ODD_KEY):
+        assert main(line.replace("{key}", key).split()) in (1, 2, 3)
+        said = "".join(capfd.readouterr())
+        assert said
+        assert traces_in(said, TRACES_OF_THE_RUN) == []
