@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from evi_harness.errors import EviHarnessError
     from evi_harness.harness.capture import import_capture
     from evi_harness.harness.recording import Recording, record
+    from evi_harness.harness.repairing import repair_session
     from evi_harness.harness.replay import ReplayResult, replay_session
     from evi_harness.harness.sessions import check_session, load_session
     from evi_harness.live.busy import busy
@@ -79,6 +80,7 @@ __all__ = [
     "import_capture",
     "load_session",
     "record",
+    "repair_session",
     "replay_session",
     "websocket_of",
 ]
@@ -101,6 +103,7 @@ EXPORTS: Dict[str, str] = {
     "import_capture": "evi_harness.harness.capture",
     "load_session": "evi_harness.harness.sessions",
     "record": "evi_harness.harness.recording",
+    "repair_session": "evi_harness.harness.repairing",
     "replay_session": "evi_harness.harness.replay",
     "websocket_of": "evi_harness.sdk.connection",
 }

@@ -32,6 +32,7 @@ PUBLIC = [
     "import_capture",
     "load_session",
     "record",
+    "repair_session",
     "replay_session",
     "websocket_of",
 ]

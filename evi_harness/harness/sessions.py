@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Sequence, Set, Union
 
-from evi_harness.errors import EviHarnessError, SessionUnreadable
+from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.discretion import Discreet, discreet_session, redactor_for
 from evi_harness.harness.folders import is_being_made
@@ -19,7 +19,8 @@ from evi_harness.session.problem import Problem
 from evi_harness.session.session import Session
 from evi_harness.storage.check import check_folder
 from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE
-from evi_harness.storage.reader import read_session
+from evi_harness.storage.opening import Folder
+from evi_harness.storage.reader import read_header, read_session
 from evi_harness.storage.verifying import changed_since
 
 __all__ = ["check_session", "check_sessions", "find_sessions", "load_session", "show_session", "show_sessions"]
@@ -122,7 +123,7 @@ def check_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str],
     is_one = _is_one(places, folders)
     checked = []
     for folder in folders:
-        one = Checked(str(folder), tuple(check_session(folder)))
+        one = Checked(str(folder), tuple(check_session(folder)), _n_lost(folder))
         for line in one.lines() if is_one else one.section():
             write(line)
         checked.append(one)
@@ -131,6 +132,14 @@ def check_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str],
         write("")
         write(report.sum())
     return report
+
+
+def _n_lost(folder: Path) -> int:
+    """How many things the header of a session lists as lost in a repair."""
+    try:
+        return len(read_header(Folder(folder))[0].repaired or ())
+    except SessionError:
+        return 0
 
 
 def show_session(folder: Union[str, Path]) -> List[str]:

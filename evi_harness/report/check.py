@@ -28,20 +28,28 @@ class Checked:
     Attributes:
         folder: The folder.
         problems: The problems, causes first; empty for a sound folder.
+        n_lost: How many things its header lists as lost in a repair, which is no problem of the folder.
     """
 
     folder: str
     problems: Tuple[Problem, ...] = ()
+    n_lost: int = 0
 
     def lines(self) -> List[str]:
         """For people, where it is the only one: a line a problem, which begins with the folder."""
-        return [printable(f"{self.folder}: {told}") for told in in_few_words(self.problems) or [_SOUND]]
+        return [printable(f"{self.folder}: {told}") for told in in_few_words(self.problems) or [self._sound()]]
 
     def section(self) -> List[str]:
         """For people, among others: the folder, and below it a line a problem."""
         n_problems = len(self.problems)
-        verdict = f"{n_problems} problem{'' if n_problems == 1 else 's'}" if n_problems else _SOUND
+        verdict = f"{n_problems} problem{'' if n_problems == 1 else 's'}" if n_problems else self._sound()
         return [printable(f"{self.folder}: {verdict}"), *(f"  {printable(told)}" for told in in_few_words(self.problems))]
+
+    def _sound(self) -> str:
+        if not self.n_lost:
+            return _SOUND
+        losses = "1 loss stands" if self.n_lost == 1 else f"{self.n_lost} losses stand"
+        return f"{_SOUND} with the folder; it was repaired, and {losses} in it (evi-harness show lists what was lost)"
 
     def json(self) -> Dict[str, Any]:
         """For programs: each problem by itself."""

@@ -316,6 +316,8 @@ class _Reading:
             self._refuse(data_problem(line, extra), number)
         if kind is SentLine or kind is ReceivedLine:
             self._judge(line, number)
+            # The line is kept for as long as its frame is, and nobody asks for this again.
+            line.digest = None
             frame = StoredFrame(line, self.place)  # type: ignore[arg-type]
         elif kind is UnknownLine:
             self.missing.append(f"{EVENTS_FILE}, line {number}: {line.event!r} is no kind of event that this version knows; it is kept.")  # type: ignore[union-attr]

@@ -231,6 +231,25 @@ def test_a_damaged_line_is_an_error_that_names_it(folder, name):
     assert any(problem.file == "events.jsonl" and problem.line == number for problem in check_folder(folder))
 
 
+def test_damaged_lines_of_an_incomplete_session_are_lost_and_told(folder):
+    """A power failure leaves holes in what was not synced: the others are read, and what is missing is told in few words."""
+    change_header(folder, complete=False, digests={}, counts={}, tracks=[])
+    whole = read_session(folder)
+    path = folder / "events.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    for number in (2, 3, 5):
+        lines[number - 1] = bytes(len(lines[number - 1]) - 1) + b"\n"
+    path.write_bytes(b"".join(lines))
+    session = read_session(folder)
+    lost = {number - 1 for number in (2, 3, 5)}
+    assert [event.seq for event in session.events] == [event.seq for event in whole.events if event.seq not in lost]
+    assert "events.jsonl, lines 2 to 3: they are damaged; the events are lost." in session.missing
+    assert "events.jsonl, line 5: the line is damaged; the event is lost." in session.missing
+    path.write_bytes(b"".join(b'{"event":"note","seq":%d,"at_ns":0,"name":"x"}\n\0\n' % seq for seq in range(30)))
+    told = [sentence for sentence in read_session(folder).missing if "damaged" in sentence]
+    assert (len(told), told[-1]) == (11, "events.jsonl: 20 more lines are damaged; their events are lost.")
+
+
 @pytest.mark.parametrize(("number", "field"), [(6, "data"), (1, "new"), (7, "new")])
 @pytest.mark.parametrize("depth", [65, 900])
 def test_a_line_that_is_nested_too_deep_is_refused(folder, number, field, depth):
