@@ -124,8 +124,8 @@ def _left_out(place: Folder, found: Salvage) -> List[Loss]:
 
 def _add_heard(place: Folder, target: Path, found: Salvage, losses: List[Loss]) -> None:
     heard = _heard(found)
-    if heard is None or losses or not heard.rate or not heard.channels or not heard.width or not place.size(heard.file):
+    size = place.size(heard.file) if heard is not None and not losses else None
+    if heard is None or not size or not heard.rate or not heard.channels or not heard.width:
         return
-    starts = range(0, heard.n_bytes, _BLOCK_BYTES)
-    blocks = (place.piece(heard.file, at, min(_BLOCK_BYTES, heard.n_bytes - at)) for at in starts)
+    blocks = (place.piece(heard.file, at, min(_BLOCK_BYTES, size - at)) for at in range(0, size, _BLOCK_BYTES))
     add_heard(target, Pcm(heard.rate, heard.channels, heard.width), blocks)

@@ -56,7 +56,8 @@ def salvaged_header(text: bytes, dialect: str) -> Tuple[Header, Tuple[str, ...]]
     known.update(format=FORMAT_NAME, version=FORMAT_VERSION, complete=False, dialect=dialect)
     known.setdefault("minor", 0)
     header, _ = header_file.decode(msgspec.json.encode(known))
-    return header, tuple(name for name in dict.fromkeys(lost) if name not in _NOT_LOST)
+    # A name that is none of ours is whatever somebody wrote there.
+    return header, tuple(name for name in dict.fromkeys(lost) if name in HeaderFields.__struct_fields__ and name not in _NOT_LOST)
 
 
 def is_newer(text: bytes) -> bool:
