@@ -60,7 +60,7 @@ def test_a_hostile_folder(name: str, tmp_path: Path, commands) -> None:
     for command, code in zip(make_hostile.COMMANDS, make_hostile.HOSTILE[name].codes):
         # Each its own: a command may have been had by the one before.
         folder = make_hostile.build(name, tmp_path / command / name)
-        done = commands.run([command, str(folder)])
+        done = commands.run([command, str(folder), *(make_hostile.HOSTILE[name].replay if command == "replay" else ())])
         assert done.is_told, (command, done.code, (done.out + done.err)[-3000:])
         assert done.code == code, (command, (done.out + done.err)[-3000:])
         assert done.n_bytes <= bounded.MAX_MEMORY, command

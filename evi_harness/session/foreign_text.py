@@ -10,6 +10,7 @@ RecursionError.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any, Dict, Iterator, List
 
@@ -18,10 +19,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["MAX_DIGITS", "json_value", "strict_json_value", "toml_tables"]
+__all__ = ["MAX_DIGITS", "MAX_VALUES", "has_more_values", "json_value", "strict_json_value", "toml_tables"]
 
 # As Python 3.11 has it by default. Nothing that is counted, timed or measured has twenty.
 MAX_DIGITS = 4300
+# Of one message; EVI's have some hundreds. A byte of JSON can be a value that takes a hundred in memory, and everything walks over them.
+MAX_VALUES = 200_000
 # TOML has integers of 64 bits.
 _MAX_INTEGER = 2**63
 
@@ -30,17 +33,36 @@ def json_value(text: str) -> Any:
     """Read a JSON text.
 
     Raises:
-        ValueError: It is none, or has a number of more than ``MAX_DIGITS`` digits.
+        ValueError: It is none, has more than ``MAX_VALUES`` values, or a number of more than ``MAX_DIGITS`` digits.
         RecursionError: It is nested too deeply.
     """
+    if has_more_values(text, MAX_VALUES):
+        raise ValueError(f"it has more than {MAX_VALUES} values")
     return _DECODER.decode(text)
+
+
+def has_more_values(text: str, most: int) -> bool:
+    """Whether a JSON text has more values than so many, about: each but the first follows a bracket or a comma.
+
+    Args:
+        text: The text; of what is no JSON the answer means nothing.
+        most: How many it may have.
+    """
+    if len(text) <= most or _n_values(text) <= most:
+        return False
+    # What stands in strings is no value.
+    return _n_values(_STRING.sub("", text)) > most
+
+
+def _n_values(text: str) -> int:
+    return text.count(",") + text.count("[") + text.count("{")
 
 
 def strict_json_value(text: str) -> Any:
     """Read a JSON text, and refuse besides what Python takes for JSON and nobody else does: NaN and infinities.
 
     Raises:
-        ValueError, RecursionError: As for ``json_value``.
+        ValueError, RecursionError: As for ``json_value``, but that it may have any number of values.
     """
     return _STRICT.decode(text)
 
@@ -81,5 +103,6 @@ def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _DECODER = json.JSONDecoder(parse_int=_whole)
 _STRICT = json.JSONDecoder(parse_int=_whole, parse_constant=_no_number)

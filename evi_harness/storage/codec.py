@@ -16,6 +16,7 @@ import msgspec
 
 from evi_harness.session import wav
 from evi_harness.session.events import NOTHING, Closed, Event, Frame, Handshake, Note, Opened, Received, Sent, Unknown
+from evi_harness.session.foreign_text import MAX_VALUES
 from evi_harness.session.json_places import members, nesting
 from evi_harness.session.protocols import AudioPlace
 from evi_harness.session.wav import Pcm
@@ -46,6 +47,7 @@ __all__ = [
     "event_extra",
     "event_of",
     "frame_line",
+    "has_too_much",
     "is_readable_json",
     "is_too_deep",
     "other_line",
@@ -263,6 +265,17 @@ def is_too_deep(value: Any) -> bool:
         if not level:
             return False
     return True
+
+
+def has_too_much(value: Any) -> bool:
+    """Whether a JSON value holds more values than a message may."""
+    n_values, waiting = 0, [value]
+    while waiting and n_values <= MAX_VALUES:
+        one = waiting.pop()
+        inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        n_values += len(inner)
+        waiting += inner if n_values <= MAX_VALUES else ()
+    return n_values > MAX_VALUES
 
 
 def _text(value: str) -> str:

@@ -20,6 +20,7 @@ import msgspec
 from evi_harness.errors import SessionUnreadable
 from evi_harness.session import wav
 from evi_harness.session.events import NOTHING, Closed, Event, Frame, Unknown
+from evi_harness.session.foreign_text import MAX_VALUES
 from evi_harness.session.header import FORMAT_VERSION, Header, TrackFile
 from evi_harness.session.json_places import nesting
 from evi_harness.session.plausible_times import PlausibleTimes
@@ -194,6 +195,8 @@ def data_problem(line: AnyLine, extra: Mapping[str, Any]) -> Optional[str]:
     """What is wrong with what a line holds beside a frame; None where nothing is."""
     if (isinstance(line, NoteLine) and codec.is_too_deep(line.data)) or (extra and codec.is_too_deep(dict(extra))):
         return f"its JSON is nested more than {MAX_NESTING} deep"
+    if (isinstance(line, NoteLine) and codec.has_too_much(line.data)) or (extra and codec.has_too_much(dict(extra))):
+        return f"its JSON has more than {MAX_VALUES} values"
     return None
 
 

@@ -631,7 +631,7 @@ TARGETS: Dict[str, Target] = {
     "audio": Target(
         _audio,
         (UsageError,),
-        (_wav(), header(Pcm(8000, 1), 0), _wav()[:42], _float_wav()),
+        (_wav(), header(Pcm(8000, 1), 0), _wav()[:42], _float_wav(), _float_wav().replace(struct.pack("<f", math.nan), b"\1\0\x80\x7f")),
         (b"data", b"fmt ", b"RIFF", struct.pack("<I", 0xFFFFFFFF)),
     ),
 }

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from evi_harness.session.foreign_text import MAX_DIGITS, json_value, strict_json_value, toml_tables
+from evi_harness.session.foreign_text import MAX_DIGITS, MAX_VALUES, has_more_values, json_value, strict_json_value, toml_tables
 
 
 @pytest.mark.parametrize("read", [json_value, strict_json_value])
@@ -50,3 +50,19 @@ def test_toml_has_integers_of_64_bits():
         for text in (f"a = {number}", f"[[t]]\na = [1, {{b = {number}}}]"):
             with pytest.raises(ValueError):
                 toml_tables(text)
+
+
+def test_how_many_values_there_are():
+    """Each but the first follows a bracket or a comma; what stands in strings is none, however it is escaped."""
+    for text, n_values in (("[1,2,3]", 3), ('{"a":1,"b":[2]}', 3), ('["a,b,[{", "\\",,\\\\"]', 2), ('"' + "," * 50 + '"', 0)):
+        assert not has_more_values(text + " " * 60, n_values)
+        assert has_more_values(text + " " * 60, n_values - 1)
+
+
+def test_a_text_of_too_many_values():
+    """Is refused before it fills the memory; one that may be is read, and so is a long text with many commas."""
+    assert len(json_value("[" + "0," * (MAX_VALUES - 2) + "0]")) == MAX_VALUES - 1
+    assert json_value('"' + "," * (MAX_VALUES * 2) + '"') == "," * (MAX_VALUES * 2)
+    with pytest.raises(ValueError, match="more than"):
+        json_value("[" + "[]," * MAX_VALUES + "0]")
+    assert len(strict_json_value("[" + "0," * MAX_VALUES + "0]")) == MAX_VALUES + 1
