@@ -147,10 +147,11 @@ class Conversation:
                 self._journal.note("close_not_answered")
         elif isinstance(message.data, WebSocketError):
             # The app broke the protocol (too large, not UTF-8); aiohttp has told it so in a close frame of its own.
-            fault = None if self._door is None else self._door.fault
             # The library's frames, and in them what was sent, would stay for as long as anybody knows this error.
             message.data.__traceback__ = None
-            self._over("service", int(message.data.code), fault or str(message.data))
+            self._over("service", int(message.data.code), str(message.data))
+        elif self._door is not None and self._door.fault is not None:
+            self._over("service", *self._door.fault)
         elif self._door is not None and self._door.why_cut_off is not None:
             self._over("service", None, self._door.why_cut_off)
         else:

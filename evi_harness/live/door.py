@@ -25,8 +25,8 @@ MAX_HEAD_BYTES = 16 * 1024 * 1024
 MAX_HEADERS = 128
 # The form of a request for a token; nothing else has a body.
 MAX_BODY_BYTES = 1024 * 1024
-# Any server's library refuses a frame with reserved bits; this makes it end the connection where ours has found something.
-_BAD_FRAME = b"\xf0\x80\x00\x00\x00\x00"
+# RFC 6455, 7.4.1.
+PROTOCOL_ERROR, MESSAGE_TOO_BIG = 1002, 1009
 # A message that is smaller is not counted while it is unfinished: nearly all come whole.
 _COUNTED_FROM = 64 * 1024
 
@@ -90,13 +90,13 @@ class Door(asyncio.Protocol):
 
     Attributes:
         holding: What is kept for it.
-        fault: Why the library is made to end it, None where it is not.
+        fault: The code and the reason with which it was closed for what the client sent, None where it was not.
         why_cut_off: Why it was ended with no close frame, None where it was not.
     """
 
     def __init__(self, hall: Hall) -> None:
         self.holding = hall.holdings.open(self._hold_too_much)
-        self.fault: Optional[str] = None
+        self.fault: Optional[Tuple[int, str]] = None
         self.why_cut_off: Optional[str] = None
         self._hall = hall
         self._transport: Optional[asyncio.Transport] = None
@@ -108,6 +108,7 @@ class Door(asyncio.Protocol):
         self._n_body = 0
         self._frames: Optional[ClientFrames] = None
         self._n_unfinished = 0
+        self._is_open = False
         self._is_over = False
         self._active_ns = 0
         self._on_idle: Callable[[], object] = lambda: None
@@ -172,6 +173,11 @@ class Door(asyncio.Protocol):
         self._on_idle = on_idle
         self._active_ns = self._hall.clock.now_ns()
         self._watch_idle()
+        early, self._head = bytes(self._head), bytearray()
+        self.holding.change(-len(early))
+        self._is_open = True
+        if early:
+            self._pass_on(early)
 
     def active(self) -> None:
         """Something crosses the socket."""
@@ -292,23 +298,37 @@ class Door(asyncio.Protocol):
         assert self._inside is not None
         if self._frames is None:
             return
+        if not self._is_open:
+            # Nothing may be said to the client before its handshake is answered.
+            self._head += data
+            self.holding.change(len(data))
+            return
         self.active()
-        passed, self.fault = self._frames.feed(data)
+        frames, limit = self._frames, self._hall.limits.message_bytes
+        passed, fault = frames.feed(data)
+        # Versions of aiohttp before 3.14 see how large a message is when it has come.
+        if frames.n_announced > limit:
+            self._close(MESSAGE_TOO_BIG, f"a message with {frames.n_announced} bytes exceeds the limit of {limit} bytes")
+            return
         if passed:
             self._inside.data_received(passed)
-        if self.fault is not None:
-            self._is_over = True
-            self._inside.data_received(_BAD_FRAME)
-            return
-        if self._frames.n_announced > self._hall.limits.message_bytes:
-            # The library has seen how large the message will be and closes; what comes of it is of no use to anybody.
-            self._is_over = True
-            self.holding.change(-self._n_unfinished)
+        if fault is not None:
+            self._close(PROTOCOL_ERROR, fault)
             return
         n_unfinished = self._frames.n_unfinished
         if n_unfinished > _COUNTED_FROM or self._n_unfinished:
             before, self._n_unfinished = self._n_unfinished, n_unfinished
             self.holding.change(n_unfinished - before)
+
+    def _close(self, code: int, reason: str) -> None:
+        """Close the socket in the library's place: what the client sends from now on is nothing."""
+        self.fault = code, reason
+        self._is_over = True
+        self.holding.change(-self._n_unfinished)
+        payload = code.to_bytes(2, "big") + reason.encode()
+        assert self._transport is not None
+        self._transport.write(bytes([0x88, len(payload)]) + payload)
+        self._transport.close()
 
     def _watch_idle(self) -> None:
         ends_ns = self._active_ns + round(self._hall.limits.idle_s * 1e9)
