@@ -142,7 +142,7 @@ __all__ = ["command"]
     show_default=True,
     help="Run the handler in a child process, so that a crash of it is reported. Not for a debugger or a profiler of this process.",
 )
-@click.option("--executor", metavar="URL", help="Replay several sessions on a cluster instead: dask://HOST:PORT.")
+@click.option("--executor", metavar="URL", help="Replay several sessions on a cluster instead: dask://HOST:PORT or tls://HOST:PORT.")
 @click.option("--live", is_flag=True, help="Hold the conversation again with a live service. No handler runs; docs/live.md.")
 @click.option("--base-url", metavar="URL", help="With --live: where the service is.  [default: HUME_BASE_URL, else Hume's own]")
 @click.option("--config-id", metavar="ID", help="With --live: EVI's configuration.  [default: HUME_CONFIG_ID, else the recorded one]")

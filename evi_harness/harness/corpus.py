@@ -114,14 +114,14 @@ def replay_one(folder: str, options: Mapping[str, Any], keep_json: bool, keep_ru
         keep_run: Keep what was measured, for a gate.
     """
     # A worker of a cluster writes to a log of its own; and what is redacted here need not cross the network.
-    with streams_kept_discreet():
+    with _ONE_AT_A_TIME, streams_kept_discreet():
         return _replayed(folder, options, keep_json, keep_run)
 
 
 def _replayed(folder: str, options: Mapping[str, Any], keep_json: bool, keep_run: bool) -> Outcome:
     began_s = time.perf_counter()
     printed = _LastLines(_KEPT_LINES)
-    with _ONE_AT_A_TIME, redirect_stdout(printed):
+    with redirect_stdout(printed):
         try:
             result = replay_repeatedly(folder, **options)
         except EviHarnessError as error:

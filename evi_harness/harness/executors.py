@@ -24,6 +24,14 @@ from evi_harness.live.program_end import do_duties, really_exit
 __all__ = ["default_jobs", "lent_executor", "local_processes"]
 
 _DASK_WAIT_S = 5
+_FORMS = "Give dask://HOST:PORT, the address of a Dask scheduler, or tls://HOST:PORT where it is reached over TLS."
+# What Dask's configuration has for a client: the field of ``Security``, and the end of the variable that people set.
+_TLS_FILES: Mapping[str, str] = {"tls_ca_file": "CA_FILE", "tls_client_cert": "CLIENT__CERT", "tls_client_key": "CLIENT__KEY"}
+_TLS_VARIABLE = "DASK_DISTRIBUTED__COMM__TLS__"
+_TLS_WAY = (
+    f"Set {_TLS_VARIABLE}CA_FILE, …CLIENT__CERT and …CLIENT__KEY, or distributed.comm.tls in a file of ~/.config/dask: PEM files of the "
+    "authority, and of a certificate that it has signed for this side."
+)
 
 
 def default_jobs() -> int:
@@ -56,15 +64,16 @@ def lent_executor(address: str) -> Iterator[Executor]:
     """The executor of a cluster.
 
     Args:
-        address: ``dask://HOST:PORT`` of a Dask scheduler, whose workers have evi-harness, the handler and the sessions at the same paths.
+        address: ``dask://HOST:PORT`` of a Dask scheduler, whose workers have evi-harness, the handler and the sessions at the same paths;
+            ``tls://HOST:PORT`` of one behind TLS, for which Dask's own configuration names the certificates.
 
     Raises:
         UsageError: It is no address of a kind that is known.
-        EviHarnessError: The package for it is not installed, or nobody answers there.
+        EviHarnessError: The package for it is not installed, nobody answers there, or there are no certificates that can be used.
     """
     scheme = urlsplit(address).scheme
     if scheme not in _LENDERS or not urlsplit(address).netloc:
-        raise UsageError(f"{address!r} is no executor", hint="Give dask://HOST:PORT, the address of a Dask scheduler.")
+        raise UsageError(f"{address!r} is no executor", hint=_FORMS)
     with _LENDERS[scheme](address) as executor:
         yield executor
 
@@ -75,16 +84,61 @@ def _dask(address: str) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         raise EviHarnessError("Dask is not installed", hint="pip install distributed") from None
+    is_tls = urlsplit(address).scheme == "tls"
+    security = _dask_security(address) if is_tls else None
     try:
-        client = Client(f"tcp://{urlsplit(address).netloc}", timeout=_DASK_WAIT_S, set_as_default=False)
+        client = Client(
+            f"{'tls' if is_tls else 'tcp'}://{urlsplit(address).netloc}", timeout=_DASK_WAIT_S, set_as_default=False, security=security
+        )
     except (OSError, ValueError) as error:
-        raise EviHarnessError(f"no Dask scheduler answers at {address}: {error}", hint="Start one with: dask scheduler") from None
+        hint = "Do both sides have certificates of one authority?" if is_tls else "One that is reached over TLS is tls://HOST:PORT."
+        raise EviHarnessError(f"no Dask scheduler answers at {address}: {error}", hint=f"Start one with: dask scheduler. {hint}") from None
     with client:
         # A result is a fact about one run and never taken from an earlier one.
         yield client.get_executor(pure=False, retries=0)
 
 
-_LENDERS: Mapping[str, Callable[[str], Any]] = {"dask": _dask}
+def _dask_security(address: str) -> Any:
+    """What Dask's own configuration says of TLS, for a client.
+
+    Raises:
+        EviHarnessError: Something is missing there, or cannot be used.
+    """
+    from distributed import Security
+
+    try:
+        security = Security(require_encryption=True)
+    except (ImportError, TypeError, ValueError) as error:
+        raise EviHarnessError(f"Dask's configuration of TLS cannot be used: {error}", hint=_TLS_WAY) from None
+    # A file may hold the key with the certificate.
+    missing = [named for field, named in _TLS_FILES.items() if not getattr(security, field) and field != "tls_client_key"]
+    if missing:
+        told = " and ".join(f"{_TLS_VARIABLE}{named}" for named in missing)
+        raise EviHarnessError(f"{address} is reached over TLS, and Dask's configuration has no {told}", hint=_TLS_WAY)
+    for field, named in _TLS_FILES.items():
+        _require_readable(getattr(security, field), f"{_TLS_VARIABLE}{named}")
+    try:
+        security.get_connection_args("client")
+    except OSError as error:
+        # An ssl.SSLError is one, and has no file's name.
+        reason = getattr(error, "reason", None) or error.strerror or "it is no PEM"
+        raise EviHarnessError(f"the certificates for {address} cannot be used: {reason}", hint=_TLS_WAY) from None
+    return security
+
+
+def _require_readable(value: Any, named: str) -> None:
+    # Dask takes the PEM itself, too.
+    if not value or "\n" in value:
+        return
+    try:
+        with open(value, "rb") as file:  # noqa: PTH123 - as Dask opens it
+            file.read(1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise EviHarnessError(f"{named} cannot be read: {reason}", where=str(value), hint=_TLS_WAY) from None
+
+
+_LENDERS: Mapping[str, Callable[[str], Any]] = {"dask": _dask, "tls": _dask}
 
 
 def _depend_on_the_parent() -> None:

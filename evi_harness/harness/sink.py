@@ -82,8 +82,9 @@ _CURRENT: List[Sink] = []
 
 def learn(values: Iterable[str]) -> None:
     """Have what is printed from now on hold none of some values. Does nothing where no command runs: then others print."""
-    if _CURRENT:
-        _CURRENT[-1].learn(values)
+    known = list(values)
+    for sink in _CURRENT:
+        sink.learn(known)
 
 
 def redacted(text: str) -> str:
