@@ -137,17 +137,19 @@ def require_revision(handler: Any) -> None:
     if revision is None or handler is None:
         return
     files = dict(_loaded())
+    # What such a file imports is found beside it, whatever the path says.
+    hint = _BY_FULL_PATH if _is_elsewhere(handler, revision) else _HINT
     own = _Own.of(revision)
     for name, file in sorted(files.items()):
         if own.has(file):
-            raise _refused(revision, f"{name} is {file}", _BY_FULL_PATH if file == _file_of(handler) else _HINT)
+            raise _refused(revision, f"{name} is {file}", hint)
     module = _module_of(handler)
     handlers = files.get(module or "")
     if handlers is not None and revision.folder not in handlers.parents:
         raise _refused(revision, f"{module} is {handlers}")
     if not any(revision.folder in file.parents for file in files.values()):
         told = _file_of(handler) or handlers or "defined elsewhere"
-        raise _refused(revision, f"the handler is {told}, and nothing that it imports is in the repository")
+        raise _refused(revision, f"the handler is {told}, and nothing that it imports is in the repository", hint)
 
 
 def _refused(revision: Revision, what: str, hint: str = _HINT) -> EviHarnessError:
@@ -171,6 +173,12 @@ def _module_of(handler: Any) -> Optional[str]:
     """The module that a SPEC names; None for a file, and for an object."""
     place = handler.rpartition(":")[0] if isinstance(handler, str) else ""
     return place if place and not place.endswith(".py") else None
+
+
+def _is_elsewhere(handler: Any, revision: Revision) -> bool:
+    """Whether a SPEC names a file by its full path, and not in the checkout."""
+    file = _file_of(handler)
+    return file is not None and Path(handler).is_absolute() and revision.folder not in file.parents
 
 
 def _file_of(handler: Any) -> Optional[Path]:

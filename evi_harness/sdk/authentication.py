@@ -14,13 +14,11 @@ from typing import Any, Optional
 from evi_harness.errors import EviHarnessError, RedirectRefused
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.reaching import refusal, shown, unreachable, way_on
-from evi_harness.sdk.redirects import require_same_origin
+from evi_harness.sdk.redirects import same_origin_hooks
 
 __all__ = ["access_token"]
 
 _WHAT = "an access token"
-# A slash at the end and a new path are two; a ring has no end.
-_MAX_REDIRECTS = 5
 
 
 async def access_token(
@@ -45,14 +43,14 @@ async def access_token(
     failure: Exception
     try:
         # A proxy that the environment names would be asked for loopback addresses too.
-        async with httpx.AsyncClient(timeout=timeout_s, trust_env=not _is_local(url), verify=True if tls is None else tls) as client:
+        async with httpx.AsyncClient(
+            timeout=timeout_s,
+            trust_env=not _is_local(url),
+            verify=True if tls is None else tls,
+            follow_redirects=True,
+            event_hooks=same_origin_hooks(_WHAT),
+        ) as client:
             answer = await client.post(url, auth=httpx.BasicAuth(api_key, secret_key), data={"grant_type": "client_credentials"})
-            for _ in range(_MAX_REDIRECTS):
-                if answer.next_request is None:
-                    break
-                require_same_origin(str(answer.request.url), str(answer.next_request.url), what=_WHAT)
-                # To the same origin httpx takes the credentials along.
-                answer = await client.send(answer.next_request)
     except RedirectRefused as error:
         failure = error
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

@@ -25,6 +25,7 @@ from evi_harness.sdk.microphone import AUTO, OFF, Voice, run_playback
 from evi_harness.sdk.own_audio import SDKS_MICROPHONE, OwnAudio
 from evi_harness.sdk.own_reading import OwnReading
 from evi_harness.sdk.reaching import unreachable
+from evi_harness.sdk.redirects import same_origin_hooks
 from evi_harness.sdk.replies import Replies
 from evi_harness.sdk.taking import leaves
 
@@ -412,4 +413,4 @@ def _http_client() -> Any:
     """What the SDK asks for a token with, as it makes its own; it keeps its connection open until somebody closes it."""
     import httpx
 
-    return httpx.AsyncClient(timeout=HTTP_S, follow_redirects=True)
+    return httpx.AsyncClient(timeout=HTTP_S, follow_redirects=True, event_hooks=same_origin_hooks("an access token"))

@@ -24,6 +24,7 @@ _HANDSHAKES: Mapping[str, str] = {
     "RemoteProtocolError": "it does not answer as HTTP does",
     "InvalidURI": "it redirects to what is no ws or wss address",
     "RedirectHandshake": "it redirects to another address",
+    "TooManyRedirects": "it redirects too often",
     "SecurityError": "it redirects too often, or from wss to ws",
     "InvalidUpgrade": "it does not speak WebSocket",
     "InvalidHeader": "it does not speak WebSocket",

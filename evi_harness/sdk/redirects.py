@@ -1,7 +1,7 @@
 """Redirects of what is opened with a key: followed to the origin that was named, and to no other.
 
 The websockets library follows a redirect of a handshake anywhere and takes its own idea of credentials out of the request before: three
-headers, among which X-Hume-Api-Key is not. httpx is asked not to follow, and is led from here.
+headers, among which X-Hume-Api-Key is not. httpx follows with less, and would let a user wonder; both are refused by one rule.
 
 Rules of living here: what is replaced in the websockets library stands there while a connection is being opened and no longer, and judges
 only connections that are opened from within the block: those of the app's own go where they went before.
@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from importlib import import_module
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import urljoin, urlsplit
 
 from evi_harness.errors import RedirectRefused
 
-__all__ = ["origin_of", "require_same_origin", "same_origin_only"]
+__all__ = ["origin_of", "require_same_origin", "same_origin_hooks", "same_origin_only"]
 
 _PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 _SCHEMES: Mapping[str, str] = {"ws": "http", "wss": "https"}
@@ -67,6 +67,20 @@ def require_same_origin(asked: str, location: str, *, what: str) -> None:
     if not is_same:
         # The library's own exception, in which it is raised, quotes the whole address.
         raise RedirectRefused(_shown(asked), _shown(led), what=what) from None
+
+
+def same_origin_hooks(what: str) -> Dict[str, List[Callable[[Any], Any]]]:
+    """What makes an asynchronous client of httpx follow to the same origin only: its ``event_hooks``.
+
+    Args:
+        what: What is to be got, for the error.
+    """
+
+    async def judge(answer: Any) -> None:
+        if answer.has_redirect_location:
+            require_same_origin(str(answer.request.url), answer.headers["Location"], what=what)
+
+    return {"response": [judge]}
 
 
 @contextmanager

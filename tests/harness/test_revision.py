@@ -180,6 +180,16 @@ def test_what_is_loaded_from_elsewhere_is_refused(made, layout, how, spec, optio
     assert loaded(one, spec.format_map(places), *options) == refused.format_map(places)
 
 
+@pytest.mark.parametrize("imports", ["", "import agent\n"], ids=["alone", "imports its neighbour"])
+def test_the_advice_for_a_full_path_is_another_path(made, imports):
+    """No PYTHONPATH would help: what the file imports is found beside it."""
+    one = made(".")
+    write(one.worktree / "agent.py", "")
+    write(one.worktree / "run.py", f"{imports}def on_message(message):\n    pass\n")
+    program = LOADS.replace('error.what.partition(": ")[2]', "error.hint")
+    assert loaded(one, f"{one.worktree}/run.py:on_message", program=("-c", program)).startswith("Name the handler's file relative")
+
+
 def test_a_copy_of_before_that_does_not_say_its_source(made):
     """As one from an index: it is the project by its name."""
     one = made("python/lib")
