@@ -7,6 +7,7 @@ anything is written; what the source does not say is marked in the header, never
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 import uuid
 from codecs import BOM_UTF8
@@ -99,8 +100,9 @@ def _frame(line: bytes, number: int, path: Path, data: bytes) -> Frame:
         raise _refused("this line is no text in UTF-8", where, path, form_of_bytes(data[:16])) from None
     except RecursionError:
         raise _refused("this line's JSON is nested too deep", where, path) from None
-    except ValueError:
-        raise _refused("this line is no JSON", where, path, form_of_whole(_whole(data))) from None
+    except ValueError as error:
+        what = "this line is no JSON" if isinstance(error, json.JSONDecodeError) else f"this line's JSON is not read: {error}"
+        raise _refused(what, where, path, form_of_whole(_whole(data))) from None
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
         form = form_of_row(value) or form_of_whole(_whole(data))
         raise _refused("this line is no message: it has no type", where, path, form)

@@ -53,9 +53,11 @@ def test_a_line_becomes_a_frame_with_its_bytes(tmp_path, data):
         (b'{"type": 5}', ":1", "it has no type"),
         (b"\x89PNG\r\n\x1a\n\x00", ":1", "this line is no text in UTF-8"),
         (CHAT.decode().encode("utf-16"), ":1", "this line is no text in UTF-8"),
-        (b'{"type":"x","a":' + b"[" * 200_000, ":1", "nested too deep"),
+        (b'{"type":"x","a":' + b"[" * 100_000, ":1", "nested too deep"),
+        (b'{"type":"x","a":[' + b"0," * 200_000 + b"0]}", ":1", "this line's JSON is not read: it has more than 200000 values"),
+        (b'{"type":"x","a":' + b"7" * 5000 + b"}", ":1", "this line's JSON is not read: a number has 5000 digits"),
     ],
-    ids=["empty", "blank", "no JSON", "array", "no type", "type of a number", "binary", "UTF-16", "deep"],
+    ids=["empty", "blank", "no JSON", "array", "no type", "type of a number", "binary", "UTF-16", "deep", "many values", "many digits"],
 )
 def test_what_is_no_capture_is_refused_with_the_line(tmp_path, data, where, says):
     """It says what a capture is, exits with 3, and nothing is written."""
