@@ -43,6 +43,7 @@ from evi_harness.live.process import ServerProcess
 from evi_harness.live.real import LOOPBACK, RealCarrier
 from evi_harness.live.server import TOKEN_SECONDS, ChatServer, OpenService
 from evi_harness.live.thin_frames import ThinFrame
+from evi_harness.live.voices import Voices
 from evi_harness.replay.plan import Plan
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience, Player
 from evi_harness.replay.recording import Recording
@@ -407,6 +408,7 @@ async def _serve(
                 # Hearing takes as much as all the rest.
                 ears = await stack.enter_async_context(Ears())
                 open_service.open_ear = ears.open
+                open_service.open_voice = stack.enter_context(Voices()).open
             carrier = await stack.enter_async_context(RealCarrier(server, host=options.host, port=options.port))
             own_process()
             conversations.tell(f"listening on {carrier.url}")

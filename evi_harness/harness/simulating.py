@@ -18,6 +18,7 @@ from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.partners import Parrot, Partner
 from evi_harness.simulate.script import Script, parse, voice_names
 from evi_harness.simulate.simulator import DEFAULT_OPTIONS, EVI_PCM, Options, Simulator
+from evi_harness.simulate.voice import Voice
 
 __all__ = ["SIMULATOR", "Simulation", "simulation"]
 
@@ -36,11 +37,13 @@ class Simulation:
         script: What it follows, None for the parrot.
         options: How the parrot behaves; a script has its own.
         open_ear: Makes the ear of one connection; by default one in this process, with a detector of its own.
+        open_voice: Makes what makes the voices of one connection; by default they are made at once.
     """
 
     script: Optional[Script] = None
     options: Options = DEFAULT_OPTIONS
     open_ear: Optional[Callable[[], Hearing]] = None
+    open_voice: Optional[Callable[[], Voice]] = None
     _n_opened: int = 0
 
     def __reduce__(self) -> Tuple[Callable[..., Simulation], Tuple[Optional[Script], Options]]:
@@ -55,7 +58,8 @@ class Simulation:
         options = replace(options, seed=options.seed + self._n_opened)
         self._n_opened += 1
         partner: Partner = Parrot() if self.script is None else self.script.partner()
-        return Simulator((self.open_ear or _own_ear)(), partner, options, convert)
+        voice = None if self.open_voice is None else self.open_voice()
+        return Simulator((self.open_ear or _own_ear)(), partner, options, convert, voice)
 
 
 def _own_ear() -> Hearing:

@@ -18,7 +18,7 @@ from evi_harness.simulate.ids import Ids
 from evi_harness.simulate.latency import Delay, Latency
 from evi_harness.simulate.replies import RESPONSE, Reply, Sentence, ToolCall
 from evi_harness.simulate.uplink import Sound
-from evi_harness.simulate.voice import spoken
+from evi_harness.simulate.voice import Made, Voice, length_ms, spoken
 
 __all__ = ["Actor", "Performance", "Step"]
 
@@ -31,11 +31,28 @@ class Step:
 
     Attributes:
         delay_ns: How long after the step before it.
-        fields: The message.
+        fields: The message; without its audio where that is still being made.
+        audio: What its audio is cut from, and where, in bytes; None where ``fields`` has all.
     """
 
     delay_ns: int
     fields: wire.Fields
+    audio: Optional[Tuple[Made, Pcm, int, int]] = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the message can go out."""
+        return self.audio is None or self.audio[0].samples is not None
+
+    @property
+    def message(self) -> wire.Fields:
+        """The message, with its audio."""
+        if self.audio is None:
+            return self.fields
+        made, pcm, start, stop = self.audio
+        assert made.samples is not None
+        piece = made.samples[start:stop]
+        return {**self.fields, "data": header(pcm, len(piece)) + piece}
 
 
 @dataclass
@@ -64,8 +81,8 @@ class Performance:
 
     @property
     def next_at_ns(self) -> Optional[int]:
-        """When the next step is due, None while a tool's answer is awaited."""
-        return self.at_ns + self.steps[0].delay_ns if self.steps else None
+        """When the next step is due, None while a tool's answer is awaited, or the voice."""
+        return self.at_ns + self.steps[0].delay_ns if self.steps and self.steps[0].is_ready else None
 
 
 class Actor:
@@ -79,6 +96,7 @@ class Actor:
         conversion: Converts voices to ``pcm``; without it they go out in the format they have.
         seed: Of the made voice, for sentences that have none.
         has_prosody: Whether scores may come in a message of their own.
+        voice: Makes the voice of a sentence that has none, and may need a while; by default it is made at once.
     """
 
     def __init__(
@@ -91,6 +109,7 @@ class Actor:
         seed: int = 0,
         *,
         has_prosody: bool = True,
+        voice: Optional[Voice] = None,
     ) -> None:
         self._latency = latency
         self._pcm = pcm
@@ -99,6 +118,7 @@ class Actor:
         self._conversion = conversion
         self._seed = seed
         self._has_prosody = has_prosody
+        self._make = voice
 
     def begin(self, reply: Reply, at_ns: int, random: Random) -> Performance:
         """Begin a reply.
@@ -151,20 +171,29 @@ class Actor:
         sentence_id = self._ids.sentence()
         sentence = replace(sentence, has_prosody=sentence.has_prosody and self._has_prosody)
         yield Step(self._latency.response_ns(random), wire.assistant_message(sentence, sentence_id, random))
-        chunks = self._chunks(sentence)
-        for index, wav in enumerate(chunks):
+        if sentence.sound is None and self._make is not None:
+            made, n_bytes = self._make(sentence.text, self._seed, self._pcm), _n_bytes(sentence.text, self._pcm)
+            cuts = self._cuts(sentence, self._pcm, n_bytes)
+            pieces: List[Tuple[bytes, Optional[Tuple[Made, Pcm, int, int]]]] = [(b"", (made, self._pcm, *cut)) for cut in cuts]
+        else:
+            pieces = [(wav, None) for wav in self._chunks(sentence)]
+        for index, (wav, audio) in enumerate(pieces):
             delay_ns = (chunk if index else self._latency.first_audio).draw_ns(random)
-            yield Step(delay_ns, wire.audio_output(sentence_id, index, wav, is_final=index == len(chunks) - 1))
+            yield Step(delay_ns, wire.audio_output(sentence_id, index, wav, is_final=index == len(pieces) - 1), audio)
         if sentence.has_prosody:
             yield Step(0, wire.assistant_prosody(sentence_id, random))
 
     def _chunks(self, sentence: Sentence) -> List[bytes]:
         """The sentence's audio as WAV files; one that is empty for an empty sound."""
         sound = self._voice(sentence)
-        length_ms = self._chunk_ms if sentence.chunk_ms is None else sentence.chunk_ms
-        size = sound.pcm.rate * length_ms // 1000 * sound.pcm.frame_bytes or len(sound.samples)
-        pieces = [sound.samples[start : start + size] for start in range(0, len(sound.samples), max(1, size))] or [b""]
+        pieces = [sound.samples[start:stop] for start, stop in self._cuts(sentence, sound.pcm, len(sound.samples))]
         return [header(sound.pcm, len(piece)) + piece for piece in pieces]
+
+    def _cuts(self, sentence: Sentence, pcm: Pcm, n_bytes: int) -> List[Tuple[int, int]]:
+        """Where so much audio of a sentence is cut into chunks; one that is empty for no audio."""
+        chunk_ms = self._chunk_ms if sentence.chunk_ms is None else sentence.chunk_ms
+        size = pcm.rate * chunk_ms // 1000 * pcm.frame_bytes or n_bytes
+        return [(start, min(start + size, n_bytes)) for start in range(0, n_bytes, max(1, size))] or [(0, 0)]
 
     def _voice(self, sentence: Sentence) -> Sound:
         sound = sentence.sound
@@ -173,3 +202,8 @@ class Actor:
         if self._conversion is None or sound.pcm == self._pcm:
             return sound
         return Sound(self._pcm, self._conversion(sound.samples, sound.pcm, self._pcm))
+
+
+def _n_bytes(text: str, pcm: Pcm) -> int:
+    """How much audio ``spoken`` makes of a text."""
+    return pcm.rate * length_ms(text) // 1000 * pcm.frame_bytes

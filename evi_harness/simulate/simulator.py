@@ -33,6 +33,7 @@ from evi_harness.simulate.replies import ERROR, RESPONSE, Reply, Sentence
 from evi_harness.simulate.requests import Refused, request
 from evi_harness.simulate.turn_detection import Speaking, Spoken, TurnDetection
 from evi_harness.simulate.uplink import Formats, HeardThings, Unheard, Uplink
+from evi_harness.simulate.voice import Voice
 
 __all__ = ["Limits", "Options", "Simulator"]
 
@@ -42,6 +43,10 @@ SECOND = 1_000_000_000
 _INTERIM_NS = 600 * MS
 # What the one real capture has; Hume's documentation says 48 kHz.
 EVI_PCM = Pcm(24_000, 1)
+# So many turns, and so many letters in them, may wait for the replies before them; then the chat is closed as one that breaks the rules.
+_MAX_TURNS = 64
+_MAX_SAID = 4 * 1024 * 1024
+_TOO_MUCH = 1008
 # EVI closes after so many errors that are the same.
 _MAX_SAME_ERRORS = 10
 
@@ -117,6 +122,7 @@ class Simulator:
         partner: Decides what is said; this connection's alone.
         options: How it behaves.
         conversion: Converts voices to the format of ``options``; without it they go out in the format they have.
+        voice: Makes the voices of sentences that have none, elsewhere; this connection's alone. By default they are made here, at once.
     """
 
     def __init__(
@@ -125,8 +131,10 @@ class Simulator:
         partner: Partner,
         options: Options = DEFAULT_OPTIONS,
         conversion: Optional[Conversion] = None,
+        voice: Optional[Voice] = None,
     ) -> None:
         self._hearing = hearing
+        self._voice = voice
         self._late: Optional[LateHearing] = cast(LateHearing, hearing) if hasattr(hearing, "heard") else None
         self._partner = partner
         self._options = options
@@ -140,6 +148,7 @@ class Simulator:
             conversion,
             options.seed,
             has_prosody=options.sdk is None or knows(options.sdk, wire.PROSODY),
+            voice=voice,
         )
         self._uplink = Uplink(hearing, options.detection, Handshake("/"), options.formats)
         # What goes out by itself, as (due, number, cause, what); the number keeps the order of equals.
@@ -174,8 +183,9 @@ class Simulator:
             self._open(event.handshake)
         elif isinstance(event, Closed):
             self._is_over = True
-            if self._late is not None:
-                self._late.close()
+            for helper in (self._late, self._voice):
+                if helper is not None:
+                    helper.close()
         elif isinstance(event, Sent) and not self._is_over and not self._is_ending:
             return self._take_sent(event.frame, at_ns)
         return None
@@ -187,8 +197,9 @@ class Simulator:
 
     def wake_by(self, wake: Callable[[], object]) -> None:
         """Say what to call when something was heard; see ``LateService``."""
-        if self._late is not None:
-            self._late.wake_by(wake)
+        for helper in (self._late, self._voice):
+            if helper is not None:
+                helper.wake_by(wake)
 
     def due(self, at_ns: int) -> Sequence[Action]:
         """What to do now; see ``Service.due``."""
@@ -323,6 +334,9 @@ class Simulator:
             self._drop(at_ns)
             self._post(wire.assistant_end(), at_ns, performance.cause_ns)
         self._turns.append(turn)
+        if len(self._turns) > _MAX_TURNS or sum(map(_n_said, self._turns)) > _MAX_SAID:
+            # No conversation is like that; it would be one for hours, and is kept in memory.
+            self._end(_TOO_MUCH, at_ns)
 
     def _drop(self, at_ns: int) -> None:
         self._performance = None
@@ -420,7 +434,7 @@ class Simulator:
         step = performance.steps.popleft()
         due_ns = performance.at_ns + step.delay_ns
         performance.at_ns, performance.has_begun = when_ns, True
-        sent = self._send(step.fields, due_ns, performance.cause_ns, when_ns)
+        sent = self._send(step.message, due_ns, performance.cause_ns, when_ns)
         if not performance.steps:
             performance.is_waiting = performance.call is not None
             if not performance.is_waiting:
@@ -450,6 +464,11 @@ class Simulator:
 
     def _send(self, fields: wire.Fields, due_ns: int, cause_ns: int, when_ns: int) -> Send:
         return Send(wire.frame(fields, self._custom_session_id), due_ns=due_ns, cause_ns=cause_ns, held_ns=max(0, when_ns - due_ns))
+
+
+def _n_said(turn: _Turn) -> int:
+    """How many letters there are in a turn's reply, which has the user's own in it where they are long."""
+    return sum(len(sentence.text) for sentence in turn.reply.sentences) if turn.reply is not None else 0
 
 
 def _is_said_for_the_app(turn: _Turn) -> bool:

@@ -13,11 +13,13 @@ import hashlib
 import struct
 from functools import lru_cache
 from itertools import accumulate, cycle, repeat
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from typing_extensions import Protocol
 
 from evi_harness.session.wav import Pcm
 
-__all__ = ["MAX_MS", "length_ms", "spoken"]
+__all__ = ["MAX_MS", "Made", "Voice", "length_ms", "spoken"]
 
 # About as long as it takes to say a letter.
 MS_A_LETTER = 60
@@ -46,6 +48,31 @@ _VOICED, _BREATHED = "bdgjlmnvwz", "cfhkpqstx"
 _SILENT = frozenset("\t\n\r !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 # How many random bytes are for the letters' pitches, and for how the voice wavers.
 _N_PITCHES, _N_WAVERS = 512, 4096
+
+
+class Made(Protocol):
+    """A voice that is being made.
+
+    Attributes:
+        samples: What ``spoken`` gives, None until it is there.
+    """
+
+    @property
+    def samples(self) -> Optional[bytes]:
+        """What ``spoken`` gives, None until it is there."""
+
+
+class Voice(Protocol):
+    """Makes voices elsewhere, for one conversation, while the conversation goes on."""
+
+    def __call__(self, text: str, seed: int, pcm: Pcm) -> Made:
+        """Begin to make what ``spoken`` gives."""
+
+    def wake_by(self, wake: Callable[[], object]) -> None:
+        """Say what is to be called when one is there."""
+
+    def close(self) -> None:
+        """No more is needed, nor what is being made."""
 
 
 class _Sound(NamedTuple):

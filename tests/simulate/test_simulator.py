@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -34,6 +35,7 @@ from evi_harness.simulate.partners import Parrot
 from evi_harness.simulate.script import parse
 from evi_harness.simulate.simulator import Limits, Options, Simulator
 from evi_harness.simulate.turn_detection import TurnDetection
+from evi_harness.simulate.voice import spoken
 from evi_harness.strategies import frames
 
 MS = 1_000_000
@@ -951,3 +953,63 @@ def test_audio_that_changes_nothing_says_so(talk):
     silent, said = (Frame(BINARY, sample * 160) for sample in (b"\0\0", b"\x40\0"))
     assert one.simulator.take(Sent(2, 100 * MS, frame=silent), 100 * MS) is False
     assert [one.simulator.take(Sent(3, at * MS, frame=said), at * MS) for at in range(120, 260, 20)][-1] is None
+
+
+class SlowVoice:
+    """Makes a voice when it is told to."""
+
+    def __init__(self):
+        self.orders = []
+        self.is_closed = False
+
+    def __call__(self, text, seed, pcm):
+        self.orders.append(SimpleNamespace(samples=None, make=lambda: spoken(text, seed, pcm)))
+        return self.orders[-1]
+
+    def make(self):
+        for one in self.orders:
+            one.samples = one.samples or one.make()
+
+    def wake_by(self, wake):
+        self.wake = wake
+
+    def close(self):
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("made_ms", [1, 5000], ids=["in time", "late"])
+def test_a_voice_that_needs_a_while_is_the_same_voice(talk, made_ms):
+    """What goes out is the same, and due at the same time after what went before it; nothing goes out before it is there."""
+    plain, late = talk(say("Once upon a time.", "There was a machine.")), talk(say("Once upon a time.", "There was a machine."))
+    slow = SlowVoice()
+    late.simulator = Simulator(late.simulator._hearing, say("Once upon a time.", "There was a machine."), Options(), voice=slow)
+    late.actions.clear()
+    late._take(Opened(0, 0))
+    for one in (plain, late):
+        one.send(100, typed("hello"))
+        one.run_to(100 + made_ms)
+        if one is late:
+            assert not late.of("audio_output")
+            slow.make()
+            one._keep(one.now_ns, one.simulator.due(one.now_ns))
+        one.run_to(10_000)
+        one.close()
+    assert [fields for fields, _, _ in sent_and_due(late)] == [fields for fields, _, _ in sent_and_due(plain)]
+    assert len(late.of("audio_output")) > 1
+    if made_ms == 1:
+        assert sent_and_due(late) == sent_and_due(plain)
+    assert slow.is_closed
+
+
+def test_no_turns_wait_without_end(talk):
+    """Who is far ahead of every reply is closed as one that breaks the rules."""
+    one = talk(say(*["A long, long story. " * 20] * 100))
+    for place in range(100):
+        one.send(100 + place, typed("Tell me more."))
+    one.run_to(300)
+    assert [code for _, code in one.ended] == [1008]
+    long = talk(Parrot())
+    for place in range(6):
+        long.send(100 + place, typed("x" * (1 << 20)))
+    long.run_to(300)
+    assert [code for _, code in long.ended] == [1008]
