@@ -302,18 +302,18 @@ def settings(rate: int) -> bytes:
 
 def attack(name: str, port: int) -> Iterator[None]:
     """One of the attacks."""
-    opened: Dict[int, int] = {}
+    opened: Dict[socket.socket, int] = {}
 
     def once(data: bytes, then: bytes = b"") -> Callable[[socket.socket, int], object]:
         def send(one: socket.socket, _: int) -> None:
-            left = opened.get(id(one), 0)
+            left = opened.get(one, 0)
             whole = data if left < len(data) else then
             start = left if left < len(data) else 0
             if whole:
                 n = one.send(whole[start : start + MIB])
-                opened[id(one)] = left + n if left < len(data) else left
+                opened[one] = left + n if left < len(data) else left
             elif one.recv(1 << 16) == b"":
-                opened.pop(id(one), None)
+                opened.pop(one, None)
                 raise ConnectionError
 
         return send
@@ -330,6 +330,7 @@ def attack(name: str, port: int) -> Iterator[None]:
         "clients that never read": (once(settings(16_000), talk_), 50, 0.05),
         "messages of 50 MB": (once(UPGRADE.format(query="").encode() + frame(2, bytes(50 * MIB))), 4, 0.02),
         "half of a 16 MB message": (once(UPGRADE.format(query="").encode() + frame(2, bytes(8 * MIB), 16 * MIB)), 50, 0.05),
+        "noise that is no request": (once(bytes(8 * MIB)), 50, 0.05),
         "half-sent requests": (once(b"GET /v0/evi/chat HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 1000), 200, 0.1),
         "more connections than descriptors": (once(b"GET /"), 1500, 0.2),
     }
@@ -344,6 +345,7 @@ ATTACKS = (
     "clients that never read",
     "messages of 50 MB",
     "half of a 16 MB message",
+    "noise that is no request",
     "half-sent requests",
     "more connections than descriptors",
 )

@@ -21,17 +21,21 @@ from evi_harness.live.limits import ServerLimits
 __all__ = ["Door", "Hall"]
 
 # A handshake's query can hold a whole prompt.
-MAX_HEAD_BYTES = 16 * 1024 * 1024
+MAX_HEAD_BYTES = 4 * 1024 * 1024
 MAX_HEADERS = 128
 # The form of a request for a token; nothing else has a body.
 MAX_BODY_BYTES = 1024 * 1024
 # RFC 6455, 7.4.1.
 PROTOCOL_ERROR, MESSAGE_TOO_BIG = 1002, 1009
+# So much is read of what a client sends before its handshake is answered; the rest waits with it.
+_EARLY_BYTES = 64 * 1024
 # A message that is smaller is not counted while it is unfinished: nearly all come whole.
 _COUNTED_FROM = 64 * 1024
 
 _END = b"\r\n\r\n"
-_REQUEST = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^\x00-\x20\x7f]+ HTTP/1\.[01]")
+# Empty lines, a method, and what it asks for, as far as they have come. TLS and noise are told from it by their first byte.
+_BEGINNING = re.compile(rb"[\r\n]{0,8}[A-Za-z]{0,20}(?:\Z|(?<=[A-Za-z]) )")
+_REQUEST = re.compile(rb"[A-Za-z]{1,20} [^\x00-\x20\x7f]+ HTTP/1\.[01]")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _REASONS = {
     204: "No Content",
@@ -176,6 +180,8 @@ class Door(asyncio.Protocol):
         early, self._head = bytes(self._head), bytearray()
         self.holding.change(-len(early))
         self._is_open = True
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
         if early:
             self._pass_on(early)
 
@@ -202,7 +208,9 @@ class Door(asyncio.Protocol):
             return
         ends = self._head.find(_END, searched)
         if ends < 0:
-            if len(self._head) > MAX_HEAD_BYTES:
+            if _BEGINNING.match(self._head) is None:
+                self._answer(400, "this is not a request of HTTP/1.1")
+            elif len(self._head) > MAX_HEAD_BYTES:
                 self._answer(431, "the request is too large")
             return
         head, rest = bytes(self._head[:ends]), bytes(self._head[ends + len(_END) :])
@@ -302,6 +310,8 @@ class Door(asyncio.Protocol):
             # Nothing may be said to the client before its handshake is answered.
             self._head += data
             self.holding.change(len(data))
+            if len(self._head) > _EARLY_BYTES and self._transport is not None:
+                self._transport.pause_reading()
             return
         self.active()
         frames, limit = self._frames, self._hall.limits.message_bytes

@@ -199,7 +199,7 @@ def test_a_request_may_have_so_many_headers_and_so_much_in_them():
     """More is refused, and what never ends is too, before it fills the memory."""
     many = b"".join(b"X-%d: x\r\n" % n for n in range(200))
     assert serve(asking(POST + many + b"\r\n"))[0][0].startswith(b"HTTP/1.1 431 ")
-    endless = (POST + b"X: ").ljust(16 * MIB + 1, b"x")
+    endless = (POST + b"X: ").ljust(4 * MIB + 1, b"x")
     assert serve(asking(endless))[0][0].startswith(b"HTTP/1.1 431 ")
 
 
@@ -413,6 +413,29 @@ def test_what_is_half_sent_is_counted():
     n_open, told = serve(main, memory_mib=8)
     assert n_open == 2
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("data", [b"\x16\x03\x01\x02\x00", b"\0", b"\x81\x85", b"{", b" GET", b"1", b"A" * 21, b"\r\n" * 5])
+def test_what_can_become_no_request_is_not_waited_for(data):
+    """TLS, frames without a handshake and noise are refused at once."""
+    (answer, at_ns), _ = serve(asking(data))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert at_ns == 0
+
+
+def test_what_comes_before_the_handshake_is_answered_waits_with_the_client():
+    """It is heard then, all of it and in order; meanwhile hardly any of it is kept."""
+
+    async def main(server, loop):
+        reader, writer = await asyncio.open_connection(HOST, 80)
+        sizes = [MIB, 1, 2 * MIB, 7]
+        writer.write(request(80, host=HOST) + b"".join(frame(2, bytes(size)) for size in sizes) + frame(8, b"\x03\xe8"))
+        answer = await reader.read()
+        writer.close()
+        heard = [event.frame.size for event in server.journals[0].events if event.kind == "sent"]
+        return answer[-4:], heard == sizes
+
+    assert serve(main)[0] == (b"\x88\x02\x03\xe8", True)
 
 
 def test_a_client_that_is_gone_is_no_failure():
