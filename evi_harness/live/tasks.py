@@ -16,9 +16,8 @@ from evi_harness.live.app_loop import AppLoop
 from evi_harness.live.behalf import Behalf, behalf_in
 from evi_harness.live.callers import callers_now, callers_of, is_called_by_library
 from evi_harness.live.developers import developers
-from evi_harness.live.ending import AppEnds
+from evi_harness.live.ending import AppEnds, Notes
 from evi_harness.live.guard import was_refused
-from evi_harness.live.journal import Journal
 from evi_harness.live.places import Stack, told, told_places, waiting_stack
 from evi_harness.session.places import Place
 
@@ -64,7 +63,7 @@ class AppTasks:
         is_over: Whether the connection is closed: who then sends is told so by an exception, and that is how a session ends.
     """
 
-    def __init__(self, journal: Journal, redact: Callable[[str], str] = str, is_over: Callable[[], bool] = bool) -> None:
+    def __init__(self, journal: Notes, redact: Callable[[str], str] = str, is_over: Callable[[], bool] = bool) -> None:
         self._journal = journal
         self._redact = redact
         self._is_over = is_over

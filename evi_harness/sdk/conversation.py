@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Callable, List, Mapping, Optional, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, SdkError
-from evi_harness.live.app_loop import HostTask
+from evi_harness.live.app_loop import AppLoop, HostTask
 from evi_harness.live.behalf import on_behalf
 from evi_harness.live.ending import Ending, UsersInterrupt
 from evi_harness.live.places import told
+from evi_harness.live.tap_connection import is_closed
+from evi_harness.live.tasks import AppTasks
 from evi_harness.sdk.callbacks import connect_with_callbacks, connected
 from evi_harness.sdk.connection import client_for, websocket_of
 from evi_harness.sdk.handlers import call, callbacks_of
@@ -153,8 +156,9 @@ class Conversation:
         self._ending.ends(self.end)
         failure: Exception
         try:
-            async with _http_client() as http, self._opened(self._chat(http)) as socket:
-                await self._converse(socket)
+            with self._watched():
+                async with _http_client() as http, self._opened(self._chat(http)) as socket:
+                    await self._converse(socket)
             return
         except Exception as error:
             if self.is_open:
@@ -170,8 +174,22 @@ class Conversation:
 
     def note(self, name: str, of: Optional[int] = None, **data: Any) -> None:  # noqa: ARG002 - the signature is that of Notes
         """Take how the app ended by itself; see ``Notes``."""
-        kept = self.leaves if name == "exits_at_end" else self.faults
+        # What went wrong in none of the app's code may be a library's way to end, and what is left over ends with the app.
+        is_warning = name in ("exits_at_end", "leaked_task") or (name == "swallowed" and not data["places"])
+        kept = self.leaves if is_warning else self.faults
         kept.append((data["what"], list(data["detail"])))
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Look at the tasks that the app starts: what one raises that nobody awaits is a fault, and asyncio would only log it."""
+        if not isinstance(asyncio.get_running_loop(), AppLoop):
+            yield
+            return
+        with AppTasks(self, self._redact, lambda: self._websocket is not None and is_closed(self._websocket)) as tasks:
+            try:
+                yield
+            finally:
+                tasks.finish(has_ended=True)
 
     def _chat(self, http: Any) -> Any:
         client = client_for(self._base_url, self._api_key, http)

@@ -704,3 +704,44 @@ def test_the_last_line_gives_the_handler_its_arguments(url, tmp_path, capsys):
     words = shlex.split(out.splitlines()[-1].partition("replay it: ")[2])
     assert words[3:] == ["--handler", "app.py:on_message", "--arg", "place=New Bath", "--arg", "api_key=VALUE"]
     assert "k3yOfAnotherService" not in out
+
+
+WORKS_BESIDE = """
+import asyncio
+
+class App:
+    def set_socket(self, socket):
+        self.socket = socket
+
+    async def on_open(self):
+        task = asyncio.ensure_future(self.work())
+        {keeps}
+
+    async def work(self):
+        await asyncio.sleep(0.1)
+        raise {error}
+
+    async def on_message(self, message):
+        pass
+"""
+
+
+@pytest.mark.parametrize("keeps", ["self.task = task", "del task"], ids=["kept", "forgotten"])
+def test_a_task_of_the_handlers_that_fails_is_told(url, capsys, tmp_path, keeps):
+    """asyncio only logs it, at the latest when the process ends: the session is complete, and the error says what and where."""
+    (tmp_path / "app.py").write_text(WORKS_BESIDE.format(keeps=keeps, error="ValueError('the work beside')"), encoding="utf-8")
+    assert main(["record", "--mic", MIC, "--base-url", url, "--duration", "1", "--handler", "app.py:App"]) == 3
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1].startswith("session: ")
+    assert "app.py:14 in work: a task that nobody awaits, started by on_open, raised ValueError: the work beside" in err
+    assert "The session is complete all the same." in err
+    assert "Traceback" not in err
+
+
+def test_a_task_that_sends_when_all_is_over_is_none(url, capsys, tmp_path):
+    """That is how a session ends for it."""
+    error = "__import__('websockets').exceptions.ConnectionClosedOK(None, None)"
+    source = WORKS_BESIDE.format(keeps="self.task = task", error=error)
+    (tmp_path / "app.py").write_text(source, encoding="utf-8")
+    assert main(["record", "--mic", MIC, "--base-url", url, "--duration", "1", "--handler", "app.py:App"]) == 0
+    assert capsys.readouterr().err == ""
