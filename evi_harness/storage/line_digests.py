@@ -71,7 +71,7 @@ def changed_lines(place: Folder, texts: Iterable[Tuple[int, bytes, bool]]) -> It
         end = _END.fullmatch(text, max(len(text) - SEAL_BYTES - 1, 0))
         if end is None:
             if is_whole:
-                yield LineChange(number, "it has no digest, and those of this version have one")
+                yield LineChange(number, "it has no digest, and every line of this version has one")
             # The line behind it cannot be judged.
             before = ()
             continue
@@ -80,7 +80,7 @@ def changed_lines(place: Folder, texts: Iterable[Tuple[int, bytes, bool]]) -> It
         # One of several: of a line whose digest alone was changed, the next line still has the one that is right.
         computed = [] if data is None else [_digest(one, body, data) for one in before]
         if data is not None and before and stated not in computed:
-            yield LineChange(number, "it, the audio that it refers to or a line before it is not as it was written: its digest differs")
+            yield LineChange(number, "its digest differs: the line, its audio or the line before it was changed")
         before = (stated,) if stated in computed else (stated, *computed[:1])
 
 
