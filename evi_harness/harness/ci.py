@@ -176,5 +176,12 @@ def tell_failure(options: CiOptions, command: str, error: EviHarnessError, write
 
 def _discreet(case: Case) -> Case:
     """A case without secrets, before what reads it has its own way of escaping."""
-    detail = tuple(map(redacted, case.detail))
-    return replace(case, suite=redacted(case.suite), name=redacted(case.name), what=redacted(case.what), detail=detail)
+    return replace(
+        case,
+        suite=redacted(case.suite),
+        name=redacted(case.name),
+        what=redacted(case.what),
+        detail=tuple(map(redacted, case.detail)),
+        file=None if case.file is None else redacted(case.file),
+        marked=None if case.marked is None else (redacted(case.marked[0]), case.marked[1]),
+    )
