@@ -17,9 +17,10 @@ import os
 import sys
 import threading
 import weakref
+from collections import deque
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Deque, Iterable, Iterator, List, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError
 
@@ -41,11 +42,12 @@ class Sink:
     def __init__(self) -> None:
         self._redactor: Optional[Redactor] = None
         self._environment: Tuple[Any, ...] = ()
-        self._untold: List[str] = []
+        # Any thread may learn, and any may print: no lock, which a forked child could find taken.
+        self._untold: Deque[str] = deque()
 
     def learn(self, values: Iterable[str]) -> None:
         """Take values as secret from now on."""
-        self._untold += values
+        self._untold.extend(values)
 
     def text(self, text: str) -> str:
         """A text without secrets."""
@@ -70,9 +72,10 @@ class Sink:
 
             self._environment = now
             self._redactor = self._redactor or Redactor(NAMES, FOLDED, is_prose=True)
-            self._untold += environment_secrets()
-        while self._untold:
-            self._redactor.learn(self._untold.pop())
+            self._untold.extend(environment_secrets())
+        with suppress(IndexError):
+            while self._untold:
+                self._redactor.learn(self._untold.popleft())
         return self._redactor
 
 
