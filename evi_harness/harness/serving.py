@@ -42,6 +42,7 @@ from evi_harness.live.pacing import collect_garbage, own_process, run_precisely
 from evi_harness.live.process import ServerProcess
 from evi_harness.live.real import LOOPBACK, RealCarrier
 from evi_harness.live.server import TOKEN_SECONDS, ChatServer, OpenService
+from evi_harness.live.telling import Aside
 from evi_harness.live.thin_frames import ThinFrame
 from evi_harness.live.voices import Voices
 from evi_harness.replay.plan import Plan
@@ -341,7 +342,10 @@ def serve(
         keeper = None if options.out is None else Keeper(options.out, recorded, options.service)
         compare = None if expected is None else _comparing(expected, rules)
         redact = redactor_for().string
-        return run_precisely(lambda: _serve(open_service, options, lambda: _Conversations(keeper, tell, compare), interrupts, warn, redact))
+        warned, told = stack.enter_context(Aside(warn)), stack.enter_context(Aside(tell))
+        return run_precisely(
+            lambda: _serve(open_service, options, lambda: _Conversations(keeper, told, compare), interrupts, warned, redact)
+        )
 
 
 def _comparing(expected: Expected, rules: Rules) -> _Compare:

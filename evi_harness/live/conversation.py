@@ -121,7 +121,12 @@ class Conversation:
                 # What is not read waits with the app.
                 self._is_free = asyncio.Event()
                 await self._is_free.wait()
-            message = await self._socket.receive()
+            try:
+                message = await self._socket.receive()
+            except ConnectionError:
+                # The answer to a ping, for which the app did not wait.
+                self._end_of_network()
+                return
             if message.type is WSMsgType.TEXT:
                 # aiohttp decodes strictly, so encoding gives the very bytes back.
                 self._receive(Frame(TEXT, message.data.encode()))
@@ -150,7 +155,14 @@ class Conversation:
             # The library's frames, and in them what was sent, would stay for as long as anybody knows this error.
             message.data.__traceback__ = None
             self._over("service", int(message.data.code), str(message.data))
-        elif self._door is not None and self._door.fault is not None:
+        else:
+            self._end_of_network()
+
+    def _end_of_network(self) -> None:
+        """The connection is gone: by what the door did, or by itself."""
+        if self._is_over:
+            return
+        if self._door is not None and self._door.fault is not None:
             self._over("service", *self._door.fault)
         elif self._door is not None and self._door.why_cut_off is not None:
             self._over("service", None, self._door.why_cut_off)

@@ -1,14 +1,76 @@
-"""Lines for the person who runs a server: what a client can make it say again and again is said once a minute."""
+"""Lines for the person who runs a server: they hold nobody up, and what a client can make it say again and again is said once a minute.
+
+A pipe that nobody reads takes 64 KiB; whoever writes one line more waits until somebody does, and with an event loop all that it serves.
+"""
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Tuple
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Callable, Dict, Optional, Tuple, Type
 
-__all__ = ["OnceAMinute"]
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Aside", "OnceAMinute"]
 
 MINUTE_NS = 60_000_000_000
 # So many kinds are kept apart; what clients make up must not grow without end.
 MAX_KINDS = 1000
+
+
+# So many lines wait for a reader; then some are lost, and it is said how many.
+MAX_WAITING = 10_000
+
+
+class Aside:
+    """Hands on lines on a thread of its own, in order. A context manager; at its end all are handed on.
+
+    Args:
+        tell: Takes a line; it may wait.
+
+    Raises:
+        Exception: What ``tell`` raised, at the next line or at the end.
+    """
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
+        self._lines: SimpleQueue[Optional[str]] = SimpleQueue()
+        self._n_lost = 0
+        self._failure: Optional[BaseException] = None
+        self._thread = threading.Thread(target=self._tell_all, name="evi-harness telling", daemon=True)
+
+    def __call__(self, line: str) -> None:
+        """Hand on a line; returns at once."""
+        if self._failure is not None:
+            raise self._failure
+        if self._lines.qsize() >= MAX_WAITING:
+            self._n_lost += 1
+            return
+        if self._n_lost:
+            line, self._n_lost = f"({self._n_lost} lines are left out here, since nobody read them)\n{line}", 0
+        self._lines.put(line)
+
+    def __enter__(self) -> Aside:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        self._lines.put(None)
+        self._thread.join()
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    def _tell_all(self) -> None:
+        while True:
+            line = self._lines.get()
+            if line is None:
+                return
+            if self._failure is None:
+                try:
+                    self._tell(line)
+                except BaseException as failure:  # noqa: BLE001 - raised again by whoever tells
+                    self._failure = failure
 
 
 class OnceAMinute:

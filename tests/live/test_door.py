@@ -438,6 +438,21 @@ def test_what_comes_before_the_handshake_is_answered_waits_with_the_client():
     assert serve(main)[0] == (b"\x88\x02\x03\xe8", True)
 
 
+def test_a_client_that_pings_and_is_gone_is_no_failure():
+    """The answer to its ping cannot be sent; the session ends by the network."""
+
+    async def main(server, loop):
+        probe = await connect(f"http://{HOST}", "/chat", loop.now_ns)
+        probe.ping(b"x")
+        probe.ping(b"y")
+        probe.abort()
+        await asyncio.sleep(1)
+        closed = [event for event in server.journals[0].events if isinstance(event, Closed)]
+        return server.failures, [(one.by, one.code) for one in closed]
+
+    assert serve(main)[0] == ([], [("network", None)])
+
+
 def test_a_client_that_is_gone_is_no_failure():
     """Whether before its handshake is answered or in the middle of that: the server goes on, and has no session of it."""
 

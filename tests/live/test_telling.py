@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from evi_harness.live.telling import MAX_KINDS, MINUTE_NS, OnceAMinute
+import threading
+
+import pytest
+
+from evi_harness.live.telling import MAX_KINDS, MAX_WAITING, MINUTE_NS, Aside, OnceAMinute
 
 
 def test_a_kind_is_told_once_a_minute():
@@ -25,3 +29,53 @@ def test_kinds_do_not_grow_without_end():
     for n in range(2 * MAX_KINDS):
         once(str(n), "x")
     assert len(told) == MAX_KINDS
+
+
+def test_nobody_waits_for_a_line_to_be_read():
+    """Lines wait, in order, for whoever reads them; of very many some are lost, and it is said how many."""
+    told, is_read = [], threading.Event()
+
+    def slow(line):
+        is_read.wait()
+        told.append(line)
+
+    with Aside(slow) as aside:
+        for number in range(MAX_WAITING + 500):
+            aside(str(number))
+        is_read.set()
+    n_told = len(told)
+    assert told == [str(number) for number in range(n_told)]
+    assert n_told in (MAX_WAITING, MAX_WAITING + 1)
+
+
+def test_what_was_lost_is_said_with_the_next_line():
+    """As soon as there is room."""
+    told, begun, is_read = [], threading.Event(), threading.Event()
+
+    def slow(line):
+        begun.set()
+        is_read.wait()
+        told.append(line)
+        if len(told) == MAX_WAITING:
+            has_room.set()
+
+    has_room = threading.Event()
+    with Aside(slow) as aside:
+        aside("first")
+        begun.wait()
+        for number in range(MAX_WAITING + 7):
+            aside(str(number))
+        is_read.set()
+        has_room.wait()
+        aside("last")
+    assert told[-1] == "(7 lines are left out here, since nobody read them)\nlast"
+
+
+def test_a_line_that_cannot_be_told_is_no_silence():
+    """A pipe that is closed, say: whoever tells is told."""
+
+    def broken(line):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError), Aside(broken) as aside:
+        aside("x")
