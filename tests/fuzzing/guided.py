@@ -12,6 +12,9 @@ from pathlib import Path
 
 import atheris
 
+# The fuzzer ends the process itself, and nothing is taken away behind it: what is in work stands where the input of a fault will.
+tempfile.tempdir = str(Path.cwd())
+
 with atheris.instrument_imports(include=["evi_harness"]):
     import targets
 
