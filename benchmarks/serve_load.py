@@ -1,11 +1,12 @@
 """Many clients at a time, and hostile ones, before `evi-harness serve`: how long a handshake takes, how late it answers, and its memory.
 
-    python benchmarks/serve_load.py [--chats 200] [--turns 5] [--only spoken,session,attacks] [--chunk-ms 20]
+    python benchmarks/serve_load.py [--chats 200] [--turns 5] [--only spoken,session,attacks] [--chunk-ms 20] [--spread-ms 0]
 
     spoken    spoken chats of some turns against `serve --simulate`, all at once: a second and a quarter of speech a turn, then silence, in
               binary frames; each turn begins when the reply to the one before has ended. Bars on two quiet cores, for 200 chats of five
               turns: all complete; handshake p99 250 ms; lateness p99 20 ms; 2 MB a chat.
-    session   clients that go through the whole of `serve SESSION` (sessions/typed), all at once. Bar: lateness p99 5 ms.
+    session   clients that go through the whole of `serve SESSION` (sessions/typed), all at once, or begun within --spread-ms. Bar:
+              lateness p99 5 ms.
     attacks   a spoken chat against `serve --simulate`, under each attack of many clients. Bars: p99 30 ms; 300 MB in all. How late the
               chat's own messages were is the server's record; how long a ping of the chat's took, one a frame of audio, is the client's.
 
@@ -239,8 +240,8 @@ def talk(port: int, n_chats: int, n_turns: int, rate: int, chunk_ms: int, pings:
     return n_done, crowd.clients
 
 
-def go_through(port: int, n_clients: int) -> Tuple[int, List[Client]]:
-    """Be the recorded user of sessions/typed, so many times at once; gives how many came to the end, and the clients."""
+def go_through(port: int, n_clients: int, spread_ms: int) -> Tuple[int, List[Client]]:
+    """Be the recorded user of sessions/typed, so many times, begun within a time; gives how many came to the end, and the clients."""
     from evi_harness.harness.sessions import load_session
 
     recorded = load_session(TYPED)
@@ -249,10 +250,10 @@ def go_through(port: int, n_clients: int) -> Tuple[int, List[Client]]:
     )
     query = "&".join(f"{name}={value}" for name, value in recorded.handshake.query)
     crowd = Crowd()
-    for _ in range(n_clients):
-        crowd.add(Client(port, query))
     began_s, done = time.monotonic(), [0] * n_clients
-    while time.monotonic() - began_s < HANGS_S and not all(client.is_over for client in crowd.clients):
+    while time.monotonic() - began_s < HANGS_S and not (len(crowd.clients) == n_clients and all(one.is_over for one in crowd.clients)):
+        if len(crowd.clients) < n_clients and (time.monotonic() - began_s) * 1000 * n_clients >= spread_ms * len(crowd.clients):
+            crowd.add(Client(port, query))
         for number, client in enumerate(crowd.clients):
             if client.is_over or client.handshake_s is None:
                 continue
@@ -266,7 +267,7 @@ def go_through(port: int, n_clients: int) -> Tuple[int, List[Client]]:
                 client.send(frame(8, b"\x03\xe8"))
                 done[number] = 3
             crowd.awaken(client)
-        crowd.turn(0.05)
+        crowd.turn(0.05 if len(crowd.clients) == n_clients else 0.001)
     return done.count(3), crowd.clients
 
 
@@ -446,9 +447,9 @@ def measure_spoken(options: argparse.Namespace) -> None:
 def measure_session(options: argparse.Namespace) -> None:
     """Whole conversations with a session."""
     with Server(str(TYPED)) as server:
-        watched(server, crowd_of("session", server.port, 1))
+        watched(server, crowd_of("session", server.port, 1, 0))
         before_mb = server.mb()
-        found, most = watched(server, crowd_of("session", server.port, options.chats))
+        found, most = watched(server, crowd_of("session", server.port, options.chats, options.spread_ms))
         report(f"{options.chats} clients of sessions/typed", found, options.chats, most, before_mb, server)
 
 
@@ -512,6 +513,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--rate", type=int, default=16_000)
     parser.add_argument("--chunk-ms", type=int, default=20)
+    parser.add_argument("--spread-ms", type=int, default=0, help="within which time the clients of session begin")
     parser.add_argument("--only", default="spoken,session,attacks")
     options = parser.parse_args()
     for name, measure in (("spoken", measure_spoken), ("session", measure_session), ("attacks", measure_attacks)):
