@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from typing import Any, List, Optional
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from evi_harness.errors import StuckError
 from evi_harness.evi.dialect import EVI
 from evi_harness.harness.outside import Outside, OutsideOptions
-from evi_harness.harness.run import BUILT_IN, RunOptions, name_of, recording_of, run_guarded
+from evi_harness.harness.run import BUILT_IN, RunOptions, longest_s, name_of, recording_of, run_guarded
 from evi_harness.live.clock import RealClock
 from evi_harness.live.ending import Ending
 from evi_harness.live.exits import AppExits
@@ -49,7 +50,7 @@ def test_a_session_is_acted_out_as_it_was(weather: Session) -> None:
     assert recording_of(recording) is recording
 
 
-def guarded(weather: Session, act: Any, journal: Optional[Journal]) -> None:
+def guarded(weather: Session, act: Any, journal: Optional[Journal], loop: Any = None, max_run_s: float = 600.0) -> None:
     """Run something guarded."""
     outside = Outside(weather, OutsideOptions())
     run_guarded(
@@ -60,6 +61,8 @@ def guarded(weather: Session, act: Any, journal: Optional[Journal]) -> None:
         progress=int,
         app=lambda: None,
         journal=lambda: journal,
+        loop=lambda: loop,
+        max_run_s=max_run_s,
     )
 
 
@@ -86,3 +89,33 @@ def test_what_goes_on_is_left_alone(weather: Session) -> None:
     with pytest.raises(ZeroDivisionError):
         guarded(weather, lambda: 1 / 0, journal)
     assert (done, journal.events) == ([1], [])
+
+
+def test_a_run_whose_time_is_over_is_told_to_end(weather: Session) -> None:
+    """By its loop, and it is noted as that and nothing else; before there is a session it is raised."""
+
+    class Loop:
+        over: Optional[Exception] = None
+
+    def goes_on(loop: Loop) -> None:
+        while loop.over is None:
+            time.sleep(0)
+        raise loop.over
+
+    journal = Journal(RealClock())
+    loop = Loop()
+    guarded(weather, lambda: goes_on(loop), journal, loop, max_run_s=0.05)
+    (note,) = journal.events
+    assert (note.name, note.data["ended"]) == ("over_time", True)
+    assert note.data["what"] == "the run was not over after 0.05 s of real time, and was ended"
+    again = Loop()
+    with pytest.raises(StuckError, match="not over after"):
+        guarded(weather, lambda: goes_on(again), None, again, max_run_s=0.05)
+
+
+@pytest.mark.parametrize(("said", "is_real", "longest"), [(None, False, 3600.0), (7.0, False, 7.0), (7.0, True, 7.0)])
+def test_how_long_a_run_may_take(weather: Session, said: Optional[float], is_real: bool, longest: float) -> None:
+    """As it is told; else an hour, and in real time twice what is replayed besides."""
+    recording = Recording.of(weather, EVI)
+    assert longest_s(recording, RunOptions(max_run_s=said), is_real=is_real) == longest
+    assert longest_s(recording, RunOptions(), is_real=True) == 3600 + 2 * weather.duration_ns / 1e9
