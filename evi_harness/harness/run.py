@@ -202,12 +202,13 @@ def run_guarded(
 
     def in_vain() -> None:
         noted = journal()
-        if options.give_up is not None and noted is not None and stuck:
-            if looking.is_over:
-                note_over_time(noted, over, stuck[-1], redact=options.redact)
-                options.give_up()
+        if options.give_up is None or noted is None or not stuck:
+            return
+        if looking.is_over:
+            note_over_time(noted, over, stuck[-1], redact=options.redact)
+        else:
             note_stuck(noted, StuckError("it cannot be interrupted"), stuck[0], timeout_s=options.timeout_s, redact=options.redact)
-            options.give_up()
+        options.give_up()
 
     def look() -> None:
         samples = sampler()

@@ -281,6 +281,13 @@ def test_a_daemon_of_multiprocessing_ends_with_the_child(outliving, tmp_path):
         os.close(os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK))
 
 
+def test_what_swallows_the_end_of_its_time_is_given_up(outliving):
+    """It has been told so, and interrupted; the process ends, and the report says what it was that was over."""
+    result = replay_session(TYPED, **outliving("swallows"), max_run_s=0.5)
+    assert "over_time" in [one.kind for one in result.deviations]
+    assert result.exit_code == 1
+
+
 @pytest.mark.parametrize("clock", ["virtual", "real"])
 def test_what_swallows_every_interrupt_is_given_up(outliving, clock):
     """Behind a bare except nothing comes out of it; the process is its own, and ends."""
