@@ -59,7 +59,8 @@ def _of_dotenv() -> Tuple[str, ...]:
 def _read(file: Path, changed_ns: int) -> Tuple[str, ...]:  # noqa: ARG001 - another time, another content
     # Not by python-dotenv, which takes a while to import: what is to be known is what could be a value, and no more.
     try:
-        text = file.read_bytes()[:_MAX_BYTES].decode("utf-8", "replace")
+        with file.open("rb") as stream:
+            text = stream.read(_MAX_BYTES).decode("utf-8", "replace")
     except OSError:
         return ()
     return tuple(_secret_among((match["name"], match["marked"] or match["bare"]) for match in _LINE.finditer(text)))

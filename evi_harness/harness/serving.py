@@ -502,7 +502,7 @@ class _Conversation:
     """
 
     def __init__(self, clock: RealClock, keeping: Optional[Keeping], compare: Optional[_Compare], opened: Callable[[], int]) -> None:
-        self.journal = Journal(clock, self._put, _Kept() if compare is None else _kept_to_compare)
+        self.journal = Journal(clock, self._put, _Kept() if compare is None else _KeptToCompare())
         self.is_cut_off = False
         self._keeping = keeping
         self._compare = compare
@@ -565,9 +565,22 @@ class _Kept:
         return replace(event, frame=ThinFrame(event.frame))
 
 
-def _kept_to_compare(event: Event) -> Event:
-    """What it keeps of one that is compared with a session, where the app's audio is not; what it sent itself, the session holds."""
-    return replace(event, frame=ThinFrame(event.frame)) if isinstance(event, Sent) and not event.frame.is_text else event
+class _KeptToCompare:
+    """What it keeps of one that is compared with a session, where the app's audio is not; what it sent itself, the session holds.
+
+    The first audio is kept: it may have to say what it is.
+    """
+
+    def __init__(self) -> None:
+        self._has_audio = False
+
+    def __call__(self, event: Event) -> Event:
+        if not isinstance(event, Sent) or event.frame.is_text:
+            return event
+        if not self._has_audio:
+            self._has_audio = event.frame.size > 0
+            return event
+        return replace(event, frame=ThinFrame(event.frame))
 
 
 def _type_of(event: Union[Sent, Received]) -> str:

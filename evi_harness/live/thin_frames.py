@@ -1,4 +1,4 @@
-"""Frames of which only the size is kept, and what their audio begins with."""
+"""Frames of which only the size is kept, what their audio begins with, and whether it is the same as another."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ class ThinFrame(Frame):
         frame: The frame as it crossed the wire.
     """
 
-    __slots__ = ("_size",)
+    __slots__ = ("_fingerprint", "_is_blank", "_size")
 
     def __init__(self, frame: Frame) -> None:
         # Samples that begin like a header are rare; the next larger thing that is kept is nothing at all.
         head = frame.payload[:HEAD_BYTES]
         super().__init__(frame.opcode, head if head[:1] in _FIRST else head[:0])
         self._size = frame.size
+        self._fingerprint = frame.fingerprint
+        self._is_blank = frame.is_blank
 
     @property
     def payload(self) -> bytes:
@@ -39,6 +41,16 @@ class ThinFrame(Frame):
     def size(self) -> int:
         """Length of the payload in bytes."""
         return self._size
+
+    @property
+    def fingerprint(self) -> int:
+        """That of the payload."""
+        return self._fingerprint
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the payload was nothing but zeros."""
+        return self._is_blank
 
     @property
     def head(self) -> bytes:

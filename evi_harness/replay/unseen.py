@@ -15,7 +15,7 @@ from typing import Any, Collection, Iterator, Mapping, Optional, Tuple
 
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.recording import MAX
-from evi_harness.session.events import Frame, Sent
+from evi_harness.session.events import BINARY, Frame, Sent
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect
 from evi_harness.session.session import Session
 
@@ -84,14 +84,13 @@ def _elsewhere(app: str) -> Iterator[Unseen]:
 
 def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unseen]:
     """What cannot be seen of an app's sound since the recording has none, or since nobody compares it."""
-    # By hashes: the samples of an hour are not to be held in memory.
-    known = {hash(audio) for audio in _said(recorded, dialect)}
+    known = {frame.fingerprint for frame in _said(recorded, dialect)}
     # A microphone also hears when nobody speaks; an app that speaks itself says nothing then.
     is_own = any(note.name == "microphone_off" for note in live.notes)
     n_sent = n_strange = 0
-    for audio in _said(live, dialect):
+    for frame in _said(live, dialect):
         n_sent += 1
-        n_strange += hash(audio) not in known and (is_own or bool(audio.strip(b"\0")))
+        n_strange += frame.fingerprint not in known and (is_own or not frame.is_blank)
     if not known and not n_sent:
         why = "nobody speaks in this recording" if recorded.header.recorded.sent else "this recording does not have what its user said"
         yield Unseen("nobody_speaks", f"{why}: whether the app sends its microphone is not seen")
@@ -104,13 +103,14 @@ def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unsee
         )
 
 
-def _said(session: Session, dialect: Dialect) -> Iterator[bytes]:
-    """The user's audio as it was sent, a frame each."""
+def _said(session: Session, dialect: Dialect) -> Iterator[Frame]:
+    """The user's audio as it was sent, a binary frame each; its samples may be kept nowhere."""
     places = dialect.audio_places()
     for event in session.sent:
-        if places.is_audio(event.kind, event.frame):
+        frame = event.frame
+        if places.is_audio(event.kind, frame):
             # Nearly all frames are binary, and are the audio: looking for it in them would cost each replay.
-            yield _bytes_in(event.frame, places.find(event.kind, event.frame)) if event.frame.is_text else event.frame.payload
+            yield Frame(BINARY, _bytes_in(frame, places.find(event.kind, frame))) if frame.is_text else frame
 
 
 def _bytes_in(frame: Frame, place: Optional[AudioPlace]) -> bytes:

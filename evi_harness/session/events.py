@@ -110,6 +110,16 @@ class Frame:
         return self._payload
 
     @property
+    def fingerprint(self) -> int:
+        """What equal payloads have in common, for as long as the process runs; known also where the payload is not kept."""
+        return hash(self.payload)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the payload is nothing but zeros; known likewise."""
+        return not self.payload.strip(b"\0")
+
+    @property
     def is_text(self) -> bool:
         """Whether this is a text frame."""
         return self.opcode == TEXT

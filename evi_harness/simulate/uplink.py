@@ -156,7 +156,7 @@ class Uplink:
         sound = Sound(wav.pcm, wav.samples) if wav is not None else Sound(place.pcm, data) if place.pcm is not None else None
         if sound is None:
             self._positions.add(at_ns, None)
-            return [Unheard("no format was announced for it, or it is in a container that the simulator does not open")]
+            return [Unheard("no format that sound can have was announced for it, or it is in a container that the simulator does not open")]
         doubt = None if self._formats is None else self._formats.doubt(sound.pcm)
         if doubt is not None:
             return [Unheard(doubt)]

@@ -696,6 +696,21 @@ def test_strict_compares_what_is_given_anew(typed):
     assert passed == [True, False]
 
 
+def test_audio_that_is_not_kept_is_judged(typed):
+    """The first of it has to say what it is, and whether it is the recorded one is told, though the samples are let go."""
+
+    async def speaks(url):
+        async with chat(url) as socket:
+            for number in range(20):
+                await socket.send(bytes([number, 1]) * 320)
+            await socket.recv()
+
+    (ended,) = visited(TYPED, [speaks], once=True)[0].ended
+    told = "\n".join(ended.compared.lines)
+    assert "the audio has no header" in told
+    assert ended.n_sent == 20
+
+
 def test_what_is_no_path_is_told_before_it_listens():
     """Here and where a process of its own is started."""
     for start in (serve, served):

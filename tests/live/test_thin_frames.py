@@ -31,6 +31,13 @@ def test_how_long_audio_plays_is_known_without_it(frames):
     assert [frame.size for frame in thinned] == [frame.size for frame in frames]
 
 
+def test_whether_audio_is_the_same_is_known_without_it():
+    """And whether it is silence."""
+    one, other, silence = Frame(BINARY, b"\1\0" * 320), Frame(BINARY, b"\2\0" * 320), Frame(BINARY, bytes(640))
+    assert ThinFrame(one).fingerprint == one.fingerprint != ThinFrame(other).fingerprint
+    assert [ThinFrame(frame).is_blank for frame in (one, silence)] == [one.is_blank, silence.is_blank] == [False, True]
+
+
 def test_what_is_not_kept_is_not_made_up():
     """Its payload is missing, as audio is that a folder does not hold."""
     with pytest.raises(AudioMissing):
