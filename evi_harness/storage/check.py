@@ -34,6 +34,7 @@ from evi_harness.storage.reader import (
     dropped_told,
     dropped_until,
     end_told,
+    gap_told,
     line_texts,
     over_at_ns,
     read_header,
@@ -250,8 +251,7 @@ class _Checking:
         if line.seq <= self._last_seq:
             self._say("out_of_order", EVENTS_FILE, number, f"seq {line.seq} comes after seq {self._last_seq}.")
         elif line.seq > self._last_seq + 1 and line.seq != self._dropped_until + 1 and not self._is_repaired:
-            what = f"{line.seq - self._last_seq - 1} events are missing before seq {line.seq}."
-            self._say("events_missing", EVENTS_FILE, number, what)
+            self._say("events_missing", EVENTS_FILE, number, gap_told(self._last_seq, line.seq))
         self._last_seq = max(self._last_seq, line.seq)
         last_seq = dropped_until(line)
         if last_seq is not None:

@@ -48,6 +48,7 @@ __all__ = [
     "dropped_told",
     "dropped_until",
     "end_told",
+    "gap_told",
     "line_blocks",
     "line_texts",
     "over_at_ns",
@@ -225,6 +226,12 @@ def end_told(n_lines: int, at_ns: int, n_dropped: int) -> str:
     return f"it ends here, at {at_ns / 1e9:.3f} s; what came later{how_much}, the connection's end included, is not in the session"
 
 
+def gap_told(before: int, seq: int) -> str:
+    """That numbers are missing between two that are there."""
+    n_missing = seq - before - 1
+    return f"{n_missing} event{'s are' if n_missing > 1 else ' is'} missing before seq {seq}."
+
+
 class _Reading:
     """One pass over the lines of a folder."""
 
@@ -340,7 +347,7 @@ class _Reading:
             what = f"seq {seq} comes after seq {self._last_seq}: it is there twice or out of order"
             raise SessionUnreadable(what, where=self.place.where(EVENTS_FILE, number), hint=_HINT)
         if seq != self._dropped_until + 1:
-            self.missing.append(f"{EVENTS_FILE}, line {number}: {seq - self._last_seq - 1} events are missing before seq {seq}.")
+            self.missing.append(f"{EVENTS_FILE}, line {number}: {gap_told(self._last_seq, seq)}")
 
     def _judge(self, line: Any, number: int) -> None:
         """Refuse a frame whose line contradicts itself; remember how far it reaches into its file."""

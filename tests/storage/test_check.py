@@ -192,9 +192,9 @@ CASES = {
         [
             DIGEST,
             ("events.jsonl", 2, "cannot be read"),
-            ("events.jsonl", 3, "1 events are missing"),
+            ("events.jsonl", 3, "1 event is missing"),
             ("events.jsonl", 4, "cannot be read"),
-            ("events.jsonl", 5, "1 events are missing"),
+            ("events.jsonl", 5, "1 event is missing"),
             ("user.wav", None, "no line refers to bytes 64 to 128"),
         ],
     ),

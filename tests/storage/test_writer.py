@@ -517,7 +517,7 @@ def test_a_seq_that_does_not_grow_is_refused(new_folder, header, seq):
         assert writer.write(Note(1, 0, "x")) == 1
         with pytest.raises(ValueError, match=f"seq {seq}"):
             writer.write(Note(seq, 0, "x"))
-    assert read_session(writer.folder).missing == ("events.jsonl, line 1: 1 events are missing before seq 1.",)
+    assert read_session(writer.folder).missing == ("events.jsonl, line 1: 1 event is missing before seq 1.",)
 
 
 def test_what_is_no_event_is_refused(new_folder, header):
