@@ -484,12 +484,14 @@ REQUESTS = [
     "GET /v0/evi/chat HTTP/1.1\r\nX-Hume-Api-Key {key}\r\n\r\n",
     "GET /v0/evi/chat HTTP/1.1\r\nX-Hume-Api-Key: {key}\x00\r\n\r\n",
     "{key}\r\n\r\n",
-    "GET http://[{key}/ HTTP/1.1\r\nHost: x\r\n\r\n",
-    "POST /oauth2-cc/token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{key}\r\n{key}",
+    "GET http://[{key}/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "POST /oauth2-cc/token HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{key}\r\n{key}",
+    "GET / HTTP/1.1\r\nHost: {long}{key}\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://{long}{key}\r\n\r\n",
     "GET /{key} HTTP/1.1\r\nHost: {key}\r\nConnection: close\r\n\r\n",
-    "GET /{long}{key} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "{key} /v0/evi/chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "GET /v0/evi/chat?api_key={key} HTTP/1.1\r\nHost: x\r\nCookie: {key}\r\nConnection: close\r\n\r\n",
+    "GET /{long}{key} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "{key} /v0/evi/chat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "GET /v0/evi/chat?api_key={key} HTTP/1.1\r\nHost: localhost\r\nCookie: {key}\r\nConnection: close\r\n\r\n",
 ]
 
 
@@ -525,7 +527,9 @@ def test_serve_lets_no_key_out(spilling, words):
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Traceback" not in err
-    assert "no HTTP request that can be read" in err
+    # Who has sent all that it will may be gone before the library answers.
+    assert {answer.split(" ", 2)[1] for answer in answers if answer} >= {"400", "403", "411"}
+    assert "went wrong" not in err
     assert traces_in(out + err) == []
     assert traces_in("".join(answers), TRACES_OF_THE_RUN) == []
     assert len(list((spilling / "served").iterdir())) == len(REASONS)

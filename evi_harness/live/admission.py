@@ -75,7 +75,10 @@ class Admission:
             # RFC 9112, 3.2: a server answers so.
             return Refuse(400, f"evi-harness: the request has {len(hosts) or 'no'} Host header{'s' if hosts else ''}; give one\n")
         # A target that is a whole URL names a host too, and goes before the header (RFC 9112, 3.2.2).
-        asked = [hosts[0], *([urlsplit(target).netloc] if "://" in target.partition("?")[0] else [])]
+        try:
+            asked = [hosts[0], *([urlsplit(target).netloc] if "://" in target.partition("?")[0] else [])]
+        except ValueError:
+            return Refuse(400, "evi-harness: the request asks for what is no address\n")
         if not all(self._is_host(host) for host in asked):
             return Refuse(403, "evi-harness: the Host header is no loopback name; see --known-as\n")
         if not all(self._is_origin(origin) for origin in headers.get("origin", [])):

@@ -29,6 +29,8 @@ MAX_BODY_BYTES = 1024 * 1024
 PROTOCOL_ERROR, MESSAGE_TOO_BIG = 1002, 1009
 # So much is read of what a client sends before its handshake is answered; the rest waits with it.
 _EARLY_BYTES = 64 * 1024
+# Of a host or an origin that is told; what is longer is no name.
+MAX_NAMED = 100
 # A message that is smaller is not counted while it is unfinished: nearly all come whole.
 _COUNTED_FROM = 64 * 1024
 
@@ -392,5 +394,6 @@ def _with_one_user_agent(lines: List[bytes]) -> List[bytes]:
 def _turned_away(headers: Headers, why: str) -> str:
     named: Tuple[str, str] = ("origin", "Origin") if "--allow-origin" in why else ("host", "Host")
     value = headers[named[0]][0]
-    shown = "".join(one if one.isprintable() else "?" for one in value[:100])
+    # Whole or not at all: of a key that somebody has put there, a part would not be known for one.
+    shown = value if len(value) <= MAX_NAMED and value.isprintable() else f"of {len(value)} characters"
     return f"refused a request with {named[1]} {shown}: give {'--allow-origin' if named[0] == 'origin' else '--known-as'} to answer such"
