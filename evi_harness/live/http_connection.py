@@ -53,6 +53,11 @@ class HttpConnection(web.RequestHandler):
                 self.transport.write(_ANSWER.format(len(text), text).encode())
             self.force_close()
 
+    @property
+    def _is_gone(self) -> bool:
+        """Whether the client has gone: what goes wrong then, for want of somebody to write to, is no fault."""
+        return self.transport is None or self.transport.is_closing()
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -63,7 +68,8 @@ class HttpConnection(web.RequestHandler):
         """Answer a request that could not be read, or that something went wrong with, in a sentence of ours; the connection ends."""
         what = _UNREADABLE if status < 500 else _FAULT
         kind = "" if exc is None else f": {type(exc).__name__}"
-        self._on_error(f"{what}{kind} (answered with {status})")
+        if not self._is_gone:
+            self._on_error(f"{what}{kind} (answered with {status})")
         if request.writer.output_size > 0:
             # As in aiohttp: half an answer is out, and no other can follow.
             raise ConnectionError("half an answer is sent")
@@ -74,4 +80,6 @@ class HttpConnection(web.RequestHandler):
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Tell by its type of an exception that ends the connection."""
         error = kw.get("exc_info")
+        if self._is_gone:
+            return
         self._on_error(f"{_FAULT}: {type(error).__name__ if isinstance(error, BaseException) else args[0]}")
