@@ -19,7 +19,7 @@ from evi_harness.session.protocols import Refuse
 
 __all__ = ["THIS_MACHINE", "Admission", "is_loopback_name"]
 
-# What a page that was opened as a file is called by Chromium; no page of the network is. Firefox says "null", as any page's frames can.
+# What a page that was opened as a file may be called; no page of the network is. Browsers say "null", as they do of frames of any page.
 FILE_ORIGIN = "file://"
 # How long a browser may keep the answer to a preflight.
 PREFLIGHT_S = 600
