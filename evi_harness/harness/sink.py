@@ -65,7 +65,7 @@ class Sink:
         # A handler may load a .env of its own, and print what it has found there.
         now = (len(os.environ), *map(os.environ.get, _CHANGES))
         if self._redactor is None or now != self._environment:
-            # Not before there is something to look at: --help loads little.
+            # Not before there is something to look at: a command that prints nothing loads none of it.
             from evi_harness.evi.secrets import FOLDED, NAMES
             from evi_harness.harness.keys_here import environment_secrets
             from evi_harness.storage.redaction import Redactor
