@@ -14,9 +14,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Counter as Counted
 
+from evi_harness.acts.sessions import load_session
 from evi_harness.errors import SessionError
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.sessions import load_session
 from evi_harness.storage.writer import SessionWriter, write_session
 
 SESSIONS = Path(__file__).resolve().parent.parent / "sessions"

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Dict, List
 
-from evi_harness.harness.replay import replay_session
+from evi_harness.acts.replay import replay_session
 
 TYPED = Path(__file__).resolve().parents[1] / "sessions" / "typed"
 

@@ -19,9 +19,9 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, Dict, List
 
+from evi_harness.acts.corpus import replay_corpus
+from evi_harness.acts.executors import local_processes
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.corpus import replay_corpus
-from evi_harness.harness.executors import local_processes
 from evi_harness.storage.writer import write_session
 
 

@@ -45,8 +45,8 @@ sys.path[:0] = [str(HERE), str(ROOT / "fixtures")]
 import make_failing  # noqa: E402
 from mutation import OPERATORS, Operator, mutated  # noqa: E402
 
+from evi_harness.acts.replay import ReplayResult, replay_session  # noqa: E402
 from evi_harness.evi.dialect import EVI  # noqa: E402
-from evi_harness.harness.replay import ReplayResult, replay_session  # noqa: E402
 from evi_harness.sdk.version import import_sdk  # noqa: E402
 from evi_harness.storage.writer import write_session  # noqa: E402
 

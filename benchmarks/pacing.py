@@ -21,14 +21,14 @@ from typing import Any, Callable, Dict, List
 import aiohttp
 from aiohttp import web
 
+from evi_harness.acts.serve.serving import play
+from evi_harness.carriers.journal import Journal
+from evi_harness.carriers.lateness import Lateness, lateness_ns
+from evi_harness.carriers.real import RealCarrier
+from evi_harness.carriers.server import ChatServer
+from evi_harness.clocks.clock import RealClock
+from evi_harness.clocks.pacing import own_process, run_precisely
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.serving import play
-from evi_harness.live.clock import RealClock
-from evi_harness.live.journal import Journal
-from evi_harness.live.lateness import Lateness, lateness_ns
-from evi_harness.live.pacing import own_process, run_precisely
-from evi_harness.live.real import RealCarrier
-from evi_harness.live.server import ChatServer
 from evi_harness.session.events import TEXT, Closed, Event, Frame, Opened, Received
 from evi_harness.session.header import Header
 from evi_harness.session.session import Session

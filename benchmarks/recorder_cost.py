@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
-from evi_harness.live.clock import RealClock
-from evi_harness.live.journal import Journal
-from evi_harness.live.recorder import Recorder
+from evi_harness.carriers.journal import Journal
+from evi_harness.clocks.clock import RealClock
 from evi_harness.session.events import BINARY, TEXT, Event, Frame, Handshake, Received, Sent
+from evi_harness.tap.recorder import Recorder
 
 MICROPHONE = Frame(BINARY, bytes(960))
 ASSISTANT = Frame(TEXT, json.dumps({"type": "audio_output", "id": "0", "data": "A" * 12_800}).encode())

@@ -23,14 +23,14 @@ from typing import Any, List, Tuple
 from aiohttp import WSMsgType, web
 from hume.empathic_voice.types import ToolResponseMessage
 
+from evi_harness.acts.replay import replay_session
+from evi_harness.acts.sessions import load_session
 from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.software import software_sounddevice
 from evi_harness.audio.sources import UserTrack
 from evi_harness.audio.speaker import SoftwareSpeaker
+from evi_harness.clocks.virtual import VirtualLoop, run_virtual
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.replay import replay_session
-from evi_harness.harness.sessions import load_session
-from evi_harness.live.virtual import VirtualLoop, run_virtual
 from evi_harness.sdk.connection import open_chat
 from evi_harness.sdk.microphone import run_microphone
 from evi_harness.sdk.playback_queue import virtual_playback_queue

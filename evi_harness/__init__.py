@@ -45,14 +45,14 @@ from typing import TYPE_CHECKING, Any, Dict, List  # noqa: E402 - likewise
 from evi_harness.version import __version__  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
+    from evi_harness.acts.capture import import_capture
+    from evi_harness.acts.recording import Recording, record
+    from evi_harness.acts.repairing import repair_session
+    from evi_harness.acts.replay import ReplayResult, replay_session
+    from evi_harness.acts.sessions import check_session, load_session
+    from evi_harness.carriers.conformance import check_carrier
+    from evi_harness.clocks.busy import busy
     from evi_harness.errors import EviHarnessError
-    from evi_harness.harness.capture import import_capture
-    from evi_harness.harness.recording import Recording, record
-    from evi_harness.harness.repairing import repair_session
-    from evi_harness.harness.replay import ReplayResult, replay_session
-    from evi_harness.harness.sessions import check_session, load_session
-    from evi_harness.live.busy import busy
-    from evi_harness.live.conformance import check_carrier
     from evi_harness.replay.player import Player
     from evi_harness.sdk.callbacks import connect_with_callbacks
     from evi_harness.sdk.connection import websocket_of
@@ -91,20 +91,20 @@ EXPORTS: Dict[str, str] = {
     "Frame": "evi_harness.session.events",
     "Header": "evi_harness.session.header",
     "Player": "evi_harness.replay.player",
-    "Recording": "evi_harness.harness.recording",
-    "ReplayResult": "evi_harness.harness.replay",
+    "Recording": "evi_harness.acts.recording",
+    "ReplayResult": "evi_harness.acts.replay",
     "Session": "evi_harness.session.session",
     "SessionWriter": "evi_harness.storage.writer",
     "WebSocketInterface": "evi_harness.sdk.interface",
-    "busy": "evi_harness.live.busy",
-    "check_carrier": "evi_harness.live.conformance",
-    "check_session": "evi_harness.harness.sessions",
+    "busy": "evi_harness.clocks.busy",
+    "check_carrier": "evi_harness.carriers.conformance",
+    "check_session": "evi_harness.acts.sessions",
     "connect_with_callbacks": "evi_harness.sdk.callbacks",
-    "import_capture": "evi_harness.harness.capture",
-    "load_session": "evi_harness.harness.sessions",
-    "record": "evi_harness.harness.recording",
-    "repair_session": "evi_harness.harness.repairing",
-    "replay_session": "evi_harness.harness.replay",
+    "import_capture": "evi_harness.acts.capture",
+    "load_session": "evi_harness.acts.sessions",
+    "record": "evi_harness.acts.recording",
+    "repair_session": "evi_harness.acts.repairing",
+    "replay_session": "evi_harness.acts.replay",
     "websocket_of": "evi_harness.sdk.connection",
 }
 

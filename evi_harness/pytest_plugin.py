@@ -16,8 +16,8 @@ import pytest
 from evi_harness.errors import EviHarnessError, UsageError
 
 if TYPE_CHECKING:
-    from evi_harness.harness.run_gate import RunGate
-    from evi_harness.harness.testing import CheckedReplay, CheckedServer, Defaults, Replayer
+    from evi_harness.pytesting.run_gate import RunGate
+    from evi_harness.pytesting.testing import CheckedReplay, CheckedServer, Defaults, Replayer
     from evi_harness.session.session import Session
 
 __all__ = [
@@ -110,7 +110,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
 
 
 def _stand_in_for_sounddevice(config: pytest.Config) -> None:
-    from evi_harness.harness.absent_portaudio import stand_in_where_absent
+    from evi_harness.pytesting.absent_portaudio import stand_in_where_absent
 
     config.add_cleanup(stand_in_where_absent())
 
@@ -141,7 +141,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker(_SESSION)
     if mark is None:
         return
-    from evi_harness.harness.marked import marked_sessions
+    from evi_harness.pytesting.marked import marked_sessions
 
     try:
         found, is_many = marked_sessions(_session_paths(mark), _places(metafunc.definition))
@@ -158,7 +158,7 @@ def evi_session_folder(request: pytest.FixtureRequest) -> Path:
     if hasattr(request, "param"):
         folder: Path = request.param
         return folder
-    from evi_harness.harness.marked import marked_sessions
+    from evi_harness.pytesting.marked import marked_sessions
 
     mark = request.node.get_closest_marker(_SESSION)
     if mark is None:
@@ -170,8 +170,8 @@ def evi_session_folder(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def evi_session(request: pytest.FixtureRequest, evi_session_folder: Path) -> Session:
     """The session that the test is marked with; one that is incomplete or damaged fails the test, unless that is allowed."""
-    from evi_harness.harness.sessions import load_session
-    from evi_harness.harness.wholeness import require_whole
+    from evi_harness.acts.sessions import load_session
+    from evi_harness.verdicts.wholeness import require_whole
 
     with _told_plainly():
         session = load_session(evi_session_folder, verify=True)
@@ -182,7 +182,7 @@ def evi_session(request: pytest.FixtureRequest, evi_session_folder: Path) -> Ses
 @pytest.fixture
 def evi_replay(request: pytest.FixtureRequest, evi_session_folder: Path) -> Replayer:
     """Replays the session: ``evi_replay(MyHandler).assert_passed()``, in a test of either kind."""
-    from evi_harness.harness.testing import Replayer
+    from evi_harness.pytesting.testing import Replayer
 
     node = request.node
     return Replayer(evi_session_folder, _defaults(node), _keeper(node), test=node.nodeid, places=_places(node))
@@ -191,7 +191,7 @@ def evi_replay(request: pytest.FixtureRequest, evi_session_folder: Path) -> Repl
 @pytest.fixture
 def evi_server(request: pytest.FixtureRequest, evi_session_folder: Path) -> Iterator[CheckedServer]:
     """The session as an EVI on a loopback port, in real time and in a process of its own; ``evi_server.url`` is where."""
-    from evi_harness.harness.testing import CheckedServer
+    from evi_harness.pytesting.testing import CheckedServer
 
     with _told_plainly():
         server = CheckedServer(evi_session_folder, _defaults(request.node), _keeper(request.node), test=request.node.nodeid)
@@ -202,9 +202,9 @@ def evi_server(request: pytest.FixtureRequest, evi_session_folder: Path) -> Iter
 @pytest.fixture
 def evi_simulator(request: pytest.FixtureRequest) -> Iterator[Any]:
     """An EVI that needs no recording, on a loopback port; ``evi_simulator.url`` is where, ``.events`` what crossed."""
-    from evi_harness.harness.marked import file_of
-    from evi_harness.harness.serving import ServeOptions, served
-    from evi_harness.harness.simulating import SIMULATOR, simulation
+    from evi_harness.acts.serve.serving import ServeOptions, served
+    from evi_harness.acts.serve.simulating import SIMULATOR, simulation
+    from evi_harness.pytesting.marked import file_of
 
     mark = request.node.get_closest_marker(_SCRIPT)
     with _told_plainly("evi_simulator: "):
@@ -230,17 +230,17 @@ class _Reports:
             reports = [result.lines() for result in kept if not result.passed]
             report.sections += [("EVI replay", "\n".join(lines)) for lines in reports if lines[0] not in told]
         elif call.when == "call" and item.config.stash[_MEASURES]:
-            from evi_harness.harness.run_gate import measured_run
+            from evi_harness.pytesting.run_gate import measured_run
 
             # Plain data: it may have to cross to another process.
             report.evi_measured = measured_run(item.nodeid, kept)
             report.evi_failed = any(not result.passed for result in kept)
         if call.when == "call" and item.config.getoption("--evi-update"):
-            from evi_harness.harness.tested import accepted
+            from evi_harness.pytesting.tested import accepted
 
             report.evi_accepted = accepted(kept)
         if call.when == "call" and _CI in os.environ:
-            from evi_harness.harness.tested import told_test
+            from evi_harness.pytesting.tested import told_test
 
             error = None if call.excinfo is None else str(call.excinfo.value)
             file, line = _line_of(report)
@@ -274,7 +274,7 @@ class _ShutNetwork:
     """
 
     def __init__(self, allow_hosts: Sequence[str]) -> None:
-        from evi_harness.harness.offline import Offline
+        from evi_harness.pytesting.offline import Offline
 
         self._offline = Offline(allow_hosts, self._tell)
         self._item: Optional[pytest.Item] = None
@@ -309,7 +309,7 @@ class _Ci:
         """Tell, on standard output and where else the server reads."""
         if not self._told:
             return
-        from evi_harness.harness.tested import tell_tests
+        from evi_harness.pytesting.tested import tell_tests
 
         gate: Any = config.pluginmanager.get_plugin(_GATE)
         try:
@@ -393,8 +393,8 @@ def _is_asked_for_now(config: pytest.Config) -> bool:
 
 
 def _gate_of(config: pytest.Config) -> RunGate:
-    from evi_harness.harness.gate import GateOptions
-    from evi_harness.harness.run_gate import RunGate
+    from evi_harness.acts.gate import GateOptions
+    from evi_harness.pytesting.run_gate import RunGate
 
     options = GateOptions(
         gate=tuple(config.getoption("--evi-gate")),
@@ -435,7 +435,7 @@ def _keeper(item: pytest.Item) -> Callable[[CheckedReplay], object]:
     def keep(result: CheckedReplay) -> None:
         kept.append(result)
         if folder is not None:
-            from evi_harness.harness.testing import write_report
+            from evi_harness.pytesting.testing import write_report
 
             write_report(folder, item.nodeid, len(kept), result)
 
@@ -449,7 +449,7 @@ def _place_of(config: pytest.Config, option: str) -> Optional[Path]:
 
 
 def _defaults(item: pytest.Item) -> Defaults:
-    from evi_harness.harness.testing import Defaults
+    from evi_harness.pytesting.testing import Defaults
 
     config = item.config
     allow_hosts = tuple(config.getoption("--evi-allow-host"))

@@ -91,9 +91,9 @@ def _serve() -> None:
     import numpy  # noqa: F401
     import soundfile  # noqa: F401
 
+    from evi_harness.acts import capture, latency, repeating, replay, sessions  # noqa: F401
     from evi_harness.audio.detectors import make_detector
     from evi_harness.cli import check_command, import_command, latency_command, replay_command, show_command  # noqa: F401
-    from evi_harness.harness import capture, latency, repeating, replay, sessions  # noqa: F401
 
     make_detector()
     for line in sys.stdin:

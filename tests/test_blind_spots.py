@@ -29,11 +29,11 @@ import jsonschema
 import pytest
 from websockets.sync.client import connect
 
+from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.errors import UsageError
 from evi_harness.evi import compat
-from evi_harness.harness.replay import ReplayResult, replay_session
-from evi_harness.harness.testing import CheckedServer, Defaults, Replayer
-from evi_harness.replay.unseen import UNSEEN
+from evi_harness.pytesting.testing import CheckedServer, Defaults, Replayer
+from evi_harness.replay.judging.unseen import UNSEEN
 from evi_harness.sdk.connection import websocket_of
 from evi_harness.sdk.version import installed_version
 from evi_harness.session import wav

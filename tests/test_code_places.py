@@ -17,11 +17,11 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
+from evi_harness.acts.corpus import replay_corpus
+from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.corpus import replay_corpus
-from evi_harness.harness.replay import ReplayResult, replay_session
-from evi_harness.replay.findings import findings
-from evi_harness.replay.verdict import judge
+from evi_harness.replay.judging.findings import findings
+from evi_harness.replay.judging.verdict import judge
 from evi_harness.report.replay import ReplayReport, as_json, as_text
 from evi_harness.sdk.connection import websocket_of
 from evi_harness.session.places import Place

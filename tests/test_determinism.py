@@ -21,12 +21,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import evi_harness
-from evi_harness.harness.outside import OutsideOptions
-from evi_harness.harness.run import RunOptions
-from evi_harness.harness.sessions import load_session
-from evi_harness.harness.virtual_run import run_in_virtual_time
-from evi_harness.live.virtual import run_virtual
+from evi_harness.acts.sessions import load_session
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.replay.trace import trace
+from evi_harness.runs.outside import OutsideOptions
+from evi_harness.runs.run import RunOptions
+from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.session.session import Session
 from evi_harness.strategies import sessions
 
@@ -149,10 +149,10 @@ class Light(Everything):
 
 ELSEWHERE = """
 import hashlib, sys
-from evi_harness.harness.outside import OutsideOptions
-from evi_harness.harness.run import RunOptions
-from evi_harness.harness.sessions import load_session
-from evi_harness.harness.virtual_run import run_in_virtual_time
+from evi_harness.runs.outside import OutsideOptions
+from evi_harness.runs.run import RunOptions
+from evi_harness.acts.sessions import load_session
+from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.replay.trace import trace
 
 options = RunOptions(write=lambda _: None, outside=OutsideOptions(wall_clock="recorded", seed=1))

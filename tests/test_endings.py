@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from evi_harness.harness.replay import ReplayResult, replay_session
+from evi_harness.acts.replay import ReplayResult, replay_session
 
 ROOT = Path(__file__).resolve().parents[1]
 HANDLERS = ROOT / "fixtures" / "handlers"

@@ -18,11 +18,11 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
 
 import pytest
 
+from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.replay import ReplayResult, replay_session
-from evi_harness.replay.deviations import DEVIATIONS
-from evi_harness.replay.findings import ERROR, FINDINGS
+from evi_harness.replay.judging.deviations import DEVIATIONS
+from evi_harness.replay.judging.findings import ERROR, FINDINGS
 from evi_harness.sdk.parsing import problems
 from evi_harness.session.events import Event, Received, Sent
 from evi_harness.session.session import Session

@@ -12,10 +12,10 @@ from typing import Iterator
 import pytest
 
 from evi_harness.cli.gate_options import _COMPARING, _GATE
-from evi_harness.harness.configuration import load_configuration
 from evi_harness.measure.comparison import IMPROVED, INCONCLUSIVE, REGRESSED, Rules
 from evi_harness.measure.effect import LEAST_EFFECT, parse_effect
 from evi_harness.measure.thresholds import parse_threshold
+from evi_harness.settings.configuration import load_configuration
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")

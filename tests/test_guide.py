@@ -17,11 +17,11 @@ from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.software import software_sounddevice
 from evi_harness.audio.sources import PcmSource
 from evi_harness.audio.speaker import SoftwareSpeaker
+from evi_harness.carriers.carrier import VirtualCarrier
+from evi_harness.carriers.server import ChatServer
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.evi.compat import parse_version
 from evi_harness.evi.dialect import EVI
-from evi_harness.live.carrier import VirtualCarrier
-from evi_harness.live.server import ChatServer
-from evi_harness.live.virtual import run_virtual
 from evi_harness.sdk.playback_queue import virtual_playback_queue
 from evi_harness.sdk.sound import software_sound
 from evi_harness.sdk.version import import_sdk, installed_version

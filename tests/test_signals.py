@@ -21,9 +21,9 @@ from typing import List, NamedTuple, Tuple
 
 import pytest
 
-from evi_harness.harness.serving import served
-from evi_harness.harness.sessions import check_session, load_session
-from evi_harness.harness.simulating import Simulation
+from evi_harness.acts.serve.serving import served
+from evi_harness.acts.serve.simulating import Simulation
+from evi_harness.acts.sessions import check_session, load_session
 from evi_harness.simulate.simulator import Options
 from evi_harness.simulate.turn_detection import TurnDetection
 

@@ -12,8 +12,8 @@ from typing import Any, Dict, List, Optional
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.replay import ReplayResult, replay_session
 from evi_harness.session.events import Closed, Received, Sent
 from evi_harness.session.protocols import Message
 from evi_harness.session.session import Session

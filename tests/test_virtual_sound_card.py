@@ -25,8 +25,8 @@ import pytest
 import soundfile
 import soxr
 
+from evi_harness.acts.sessions import check_session, load_session
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.sessions import check_session, load_session
 from evi_harness.session.events import Received
 
 ROOT = Path(__file__).resolve().parents[1]

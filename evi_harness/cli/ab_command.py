@@ -55,9 +55,9 @@ def command(
     Exits with 0 if nothing is slower, with 1 if something is, with 4 if more runs are needed to tell.
     """
     sides = _sides(in_revisions, (a, b), (a_rev, b_rev))
-    from evi_harness.harness.ab import compare_sides
-    from evi_harness.harness.ci import ci_for, tell_ci
-    from evi_harness.harness.gate import GateOptions, with_gate
+    from evi_harness.acts.ab import compare_sides
+    from evi_harness.acts.ci import ci_for, tell_ci
+    from evi_harness.acts.gate import GateOptions, with_gate
 
     aside = json_file == STANDARD_OUTPUT
     with sides as both:
@@ -80,11 +80,11 @@ def command(
 
 def _sides(in_revisions: Tuple[str, ...], commands: Tuple[Optional[str], ...], names: Tuple[Optional[str], ...]) -> ContextManager[Any]:
     if None not in commands and names == (None, None) and not in_revisions:
-        from evi_harness.harness.ab import commands as as_sides
+        from evi_harness.acts.ab import commands as as_sides
 
         return nullcontext(as_sides(str(commands[0]), str(commands[1])))
     if None not in names and commands == (None, None):
-        from evi_harness.harness.ab import revisions
+        from evi_harness.acts.ab import revisions
 
         return revisions(str(names[0]), str(names[1]), in_revisions)
     raise click.UsageError("Give either --a and --b, or --a-rev and --b-rev with a command behind --.")

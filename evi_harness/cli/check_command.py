@@ -21,7 +21,7 @@ def command(sessions: Tuple[Path, ...], json_file: Optional[str]) -> int:
     A SESSION is a session folder, or a folder of them; several are told in a section each. More than ten problems of one cause are one
     line, with how many there are. Exits with 1 if anything is wrong with any.
     """
-    from evi_harness.harness.sessions import check_sessions
+    from evi_harness.acts.sessions import check_sessions
 
     aside = json_file == STANDARD_OUTPUT
     report = check_sessions(sessions, write=lambda line: click.echo(line, err=aside))

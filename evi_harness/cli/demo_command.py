@@ -24,6 +24,6 @@ def command(out: Path) -> int:
     Needs no key, no sound card and no network: a bundled conversation is played through a software microphone and the SDK to a built-in
     simulator, on a port of this machine. Exits with 0 if the replay passes, with 1 if not.
     """
-    from evi_harness.harness.demo import demo
+    from evi_harness.acts.demo import demo
 
     return demo(out, click.echo).exit_code

@@ -13,7 +13,7 @@ def command() -> int:
 
     Give the index, or a part of the name, to record --device.
     """
-    from evi_harness.harness.devices import device_lines, list_devices
+    from evi_harness.acts.devices import device_lines, list_devices
 
     devices = list_devices()
     for line in device_lines(devices):

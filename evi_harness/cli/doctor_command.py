@@ -26,8 +26,8 @@ def command(base_url: Optional[str], offline: bool, act: Optional[str], as_json:
     Exits with 1 if anything is a problem. demo, replay and serve need none of the sound system, the keys and the endpoint; --for asks for
     what one of them needs.
     """
-    from evi_harness.harness.doctor import diagnose
-    from evi_harness.harness.sink import redacted_data
+    from evi_harness.acts.doctor import diagnose
+    from evi_harness.settings.sink import redacted_data
 
     diagnosis = diagnose(base_url=base_url, offline=offline, act=act)
     if as_json:

@@ -27,7 +27,7 @@ def command(session: Path, file: Path, force: bool) -> int:
     it, one chunk after another and silent from an interruption on. What a software speaker played is in the heard.wav of a replay
     written with --out, or of a recording made with --mic.
     """
-    from evi_harness.harness.exporting import export_wav
+    from evi_harness.acts.exporting import export_wav
 
     for line in export_wav(session, file, overwrite=force).lines():
         click.echo(line)

@@ -42,7 +42,7 @@ def guarded(act: Callable[[], int], *, ends: bool = False) -> int:
     discreet = ExitStack()
     try:
         have_streams()
-        from evi_harness.harness.sink import keep_streams_discreet, streams_kept_discreet
+        from evi_harness.settings.sink import keep_streams_discreet, streams_kept_discreet
 
         if ends:
             # Also what is printed behind the command, at the end of the process.

@@ -21,7 +21,7 @@ def command(session: Path, out: Path, json_file: Optional[str]) -> int:
 
     SESSION is only read. Exits with 0 if nothing was lost, 1 if something was, 3 if nothing can be recovered.
     """
-    from evi_harness.harness.repairing import repair_session
+    from evi_harness.acts.repairing import repair_session
 
     report = repair_session(session, out)
     for line in report.lines():

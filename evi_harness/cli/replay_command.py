@@ -189,10 +189,10 @@ def command(
     Exits with 0 if every recording is whole, every replay is as recorded, or as accepted with --update, nothing is wrong and every gate
     holds, with 1 if not or if an update is declined, and with 4 if a gate cannot be decided.
     """
-    from evi_harness.harness.ci import cases_of_result, ci_for, tell_ci
-    from evi_harness.harness.gate import GateOptions, gate_for, runs_of_result, with_gate
-    from evi_harness.harness.invoking import Command
-    from evi_harness.harness.sessions import find_sessions
+    from evi_harness.acts.ci import cases_of_result, ci_for, tell_ci
+    from evi_harness.acts.gate import GateOptions, gate_for, runs_of_result, with_gate
+    from evi_harness.acts.sessions import find_sessions
+    from evi_harness.verdicts.invoking import Command
 
     folders = find_sessions(sessions, damaged=True)
     is_many = len(folders) > 1 or folders[0] != sessions[0]
@@ -253,13 +253,13 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
 
 def _is_asked() -> bool:
     """Whether somebody is there to be asked."""
-    from evi_harness.harness.ci import is_unattended
+    from evi_harness.acts.ci import is_unattended
 
     return sys.stdin is not None and sys.stdin.isatty() and not is_unattended()
 
 
 def _accepted(result: Any, aside: bool) -> Any:
-    from evi_harness.harness.accepting import accept_if_agreed
+    from evi_harness.acts.accepting import accept_if_agreed
 
     return accept_if_agreed(result, agree=lambda what: click.confirm(what, err=True), write=lambda line: click.echo(line, err=aside))
 
@@ -271,7 +271,7 @@ def _session_options(options: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _one(folder: Path, options: Dict[str, Any], aside: bool) -> Any:
-    from evi_harness.harness.repeating import replay_repeatedly
+    from evi_harness.acts.repeating import replay_repeatedly
 
     def write(line: str) -> None:
         try:
@@ -286,7 +286,7 @@ def _one(folder: Path, options: Dict[str, Any], aside: bool) -> Any:
 
 
 def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], keep_json: bool, keep_run: bool) -> Any:
-    from evi_harness.harness.corpus import replay_corpus
+    from evi_harness.acts.corpus import replay_corpus
 
     # Where nobody watches, a bar is a line without meaning.
     shown = click.progressbar(length=len(folders), label="replaying", file=sys.stderr) if sys.stderr.isatty() else nullcontext()
@@ -304,8 +304,8 @@ def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], ke
 
 
 def _live(folder: Path, only: Dict[str, Any], out: Optional[Path], allow_incomplete: bool, asked: Any) -> Any:
-    from evi_harness.harness.folders import DEFAULT_OUT
-    from evi_harness.harness.live_replay import LiveReplayOptions, replay_live
+    from evi_harness.acts.live_replay import LiveReplayOptions, replay_live
+    from evi_harness.settings.folders import DEFAULT_OUT
 
     options = LiveReplayOptions(
         base_url=only["base_url"],

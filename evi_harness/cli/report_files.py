@@ -68,7 +68,7 @@ def write_json(name: Optional[str], told: Callable[[], Mapping[str, Any]]) -> No
         EviHarnessError: The file cannot be written.
     """
     if name is not None:
-        from evi_harness.harness.sink import redacted_data
+        from evi_harness.settings.sink import redacted_data
 
         write_text(name, json.dumps(redacted_data(told()), indent=2, allow_nan=False) + "\n")
 
@@ -86,7 +86,7 @@ def write_text(name: str, text: str) -> None:
     if name == STANDARD_OUTPUT:
         click.echo(text, nl=False)
         return
-    from evi_harness.harness.folders import near
-    from evi_harness.harness.sink import write_file
+    from evi_harness.settings.folders import near
+    from evi_harness.settings.sink import write_file
 
     write_file(Path(name), text, where=near(name))

@@ -115,9 +115,9 @@ def command(
         raise click.UsageError("--ignore and --strict need SESSION: with the simulator nothing is compared.")
     if script is not None and parrot:
         raise click.UsageError("Give either --script or --parrot.")
-    from evi_harness.harness.interrupts import Interrupts
-    from evi_harness.harness.serving import ServeOptions, admission, limited, serve
-    from evi_harness.harness.simulating import SIMULATOR, simulation
+    from evi_harness.acts.serve.serving import ServeOptions, admission, limited, serve
+    from evi_harness.acts.serve.simulating import SIMULATOR, simulation
+    from evi_harness.settings.interrupts import Interrupts
 
     what = simulation(script) if session is None else session
     service = SIMULATOR if session is None else "player"

@@ -19,6 +19,6 @@ def command(sessions: Tuple[Path, ...]) -> int:
     folder of them, are a line each: when it was made, how long it is, how many turns and events it has, what made it, whether it is
     complete and what is missing. Exits with 3 if one cannot be read.
     """
-    from evi_harness.harness.sessions import show_sessions
+    from evi_harness.acts.sessions import show_sessions
 
     return show_sessions(sessions, write=click.echo)

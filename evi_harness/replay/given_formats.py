@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from evi_harness.replay.deviations import Deviation
+from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 

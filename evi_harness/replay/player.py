@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Deque, Dict, List, Optional, Sequence, Set, Tuple, Union
 
-from evi_harness.replay.pairing import Pairing
+from evi_harness.replay.judging.pairing import Pairing
 from evi_harness.replay.plan import Plan, Step
 from evi_harness.replay.recording import Lengths, Recording
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.turn_latency import TurnLatency
-from evi_harness.replay.drift import Drift, TypeDrift
-from evi_harness.replay.endings import Ending
+from evi_harness.replay.judging.drift import Drift, TypeDrift
+from evi_harness.replay.judging.endings import Ending
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.plain import printable
 from evi_harness.session.figures import milliseconds

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
-from evi_harness.replay.deviations import Deviation
+from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.report.values import difference_json, sides
 from evi_harness.session.events import Sent
 from evi_harness.session.protocols import Dialect

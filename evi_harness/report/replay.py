@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.replay.deviations import DEVIATIONS, Deviation
-from evi_harness.replay.differences import Difference
-from evi_harness.replay.findings import FINDINGS, Finding
+from evi_harness.replay.judging.deviations import DEVIATIONS, Deviation
+from evi_harness.replay.judging.differences import Difference
+from evi_harness.replay.judging.findings import FINDINGS, Finding
+from evi_harness.replay.judging.unseen import Unseen
+from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.recording import MAX
-from evi_harness.replay.unseen import Unseen
-from evi_harness.replay.verdict import Verdict
 from evi_harness.report.expectation import ExpectationReport, expectation_json, expectation_lines
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.lost import lost, lost_text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import AbstractSet, List, Optional, Tuple
 
-from evi_harness.replay.deviations import Deviation
-from evi_harness.replay.findings import recorded_seqs
+from evi_harness.replay.judging.deviations import Deviation
+from evi_harness.replay.judging.findings import recorded_seqs
 from evi_harness.report.timeline import Row, around
 from evi_harness.session.events import Event, order
 from evi_harness.session.protocols import Dialect

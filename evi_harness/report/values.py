@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Dict, Mapping, Tuple
 
-from evi_harness.replay.differences import ABSENT, Difference
+from evi_harness.replay.judging.differences import ABSENT, Difference
 
 __all__ = ["SHOWN", "difference_json", "sides", "strict"]
 

@@ -13,22 +13,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
+from evi_harness.carriers.client import ClientPump, send_close, send_frame
+from evi_harness.carriers.journal import Journal
+from evi_harness.clocks.app_loop import HostTask
+from evi_harness.clocks.clock import Clock
+from evi_harness.clocks.steps import own_work
 from evi_harness.errors import NotAHandler, StuckError
 from evi_harness.evi.reading import read
-from evi_harness.live.app_loop import HostTask
-from evi_harness.live.behalf import on_behalf, on_behalf_from_now_on
-from evi_harness.live.callers import callers_now
-from evi_harness.live.client import ClientPump, send_close, send_frame
-from evi_harness.live.clock import Clock
-from evi_harness.live.cpu_time import CpuTime
-from evi_harness.live.ending import Ending, ends_app
-from evi_harness.live.guard import was_refused
-from evi_harness.live.handed import HandedOn
-from evi_harness.live.handler_waits import HandlerWaits
-from evi_harness.live.journal import Journal
-from evi_harness.live.places import Stack, defined_at, raised_stack, told, told_places, waiting_stack, waits_at
-from evi_harness.live.steps import own_work
-from evi_harness.live.tap_connection import is_closed
+from evi_harness.guard.behalf import on_behalf, on_behalf_from_now_on
+from evi_harness.guard.callers import callers_now
+from evi_harness.guard.ending import Ending, ends_app
+from evi_harness.guard.guard import was_refused
+from evi_harness.guard.places import Stack, defined_at, raised_stack, told, told_places, waiting_stack, waits_at
 from evi_harness.sdk.connection import open_chat, websocket_of
 from evi_harness.sdk.handing_on import HandingOn
 from evi_harness.sdk.handlers import Callbacks, call
@@ -39,6 +35,10 @@ from evi_harness.sdk.taking import Taking, leaves
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.protocols import RECEIVED, Service
+from evi_harness.tap.tap_connection import is_closed
+from evi_harness.watch.cpu_time import CpuTime
+from evi_harness.watch.handed import HandedOn
+from evi_harness.watch.handler_waits import HandlerWaits
 
 __all__ = ["App", "run_app"]
 

@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 from typing import Any, AsyncIterator, Callable, Dict, Mapping
 
 from evi_harness.errors import SdkError, UsageError
-from evi_harness.live.tap import is_tappable
 from evi_harness.sdk.version import import_sdk, installed_version
+from evi_harness.tap.tap import is_tappable
 
 __all__ = ["client_for", "open_chat", "websocket_of"]
 

@@ -13,13 +13,11 @@ import time
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
 
+from evi_harness.clocks.app_loop import AppLoop, HostTask
 from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, SdkError
-from evi_harness.live.app_loop import AppLoop, HostTask
-from evi_harness.live.behalf import on_behalf
-from evi_harness.live.ending import Ending, UsersInterrupt
-from evi_harness.live.places import told
-from evi_harness.live.tap_connection import is_closed
-from evi_harness.live.tasks import AppTasks
+from evi_harness.guard.behalf import on_behalf
+from evi_harness.guard.ending import Ending, UsersInterrupt
+from evi_harness.guard.places import told
 from evi_harness.sdk.callbacks import connect_with_callbacks, connected
 from evi_harness.sdk.connection import client_for, websocket_of
 from evi_harness.sdk.handlers import call, callbacks_of
@@ -31,6 +29,8 @@ from evi_harness.sdk.reaching import unreachable
 from evi_harness.sdk.redirects import same_origin_hooks
 from evi_harness.sdk.replies import Replies
 from evi_harness.sdk.taking import leaves
+from evi_harness.tap.tap_connection import is_closed
+from evi_harness.watch.tasks import AppTasks
 
 __all__ = ["Conversation"]
 

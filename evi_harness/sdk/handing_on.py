@@ -23,14 +23,14 @@ from importlib import import_module
 from types import FrameType
 from typing import Any, AsyncIterator, Callable, List, Optional, Tuple
 
-from evi_harness.live.developers import PYTHON, owner
-from evi_harness.live.handed import Handed, HandedOn, Taken
-from evi_harness.live.hooks import Hooks
-from evi_harness.live.journal import Journal
-from evi_harness.live.places import Stack
+from evi_harness.carriers.journal import Journal
+from evi_harness.guard.developers import PYTHON, owner
+from evi_harness.guard.hooks import Hooks
+from evi_harness.guard.places import Stack
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Event
 from evi_harness.session.wav import Pcm, split
+from evi_harness.watch.handed import Handed, HandedOn, Taken
 
 __all__ = ["HEADERLESS", "HandingOn", "is_players"]
 

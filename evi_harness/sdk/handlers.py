@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Mapping, Optional
 
 from evi_harness.errors import HandlerError, NotAHandler
-from evi_harness.live.ending import UsersInterrupt
+from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.sdk.first_parameter import CONNECTION, WEBSOCKET, is_a_use, parameters_of, taken_first, unwrapped
 from evi_harness.sdk.version import import_sdk
 

@@ -13,8 +13,8 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, Awaitable, Callable
 
-from evi_harness.live.behalf import behalf
-from evi_harness.live.hooks import Hooks
+from evi_harness.guard.behalf import behalf
+from evi_harness.guard.hooks import Hooks
 
 __all__ = ["OwnReading"]
 

@@ -21,9 +21,9 @@ from typing import Any, Callable, Iterator, Optional
 
 from typing_extensions import Protocol
 
+from evi_harness.clocks.blocking import BLOCKED, caller
+from evi_harness.clocks.steps import Step
 from evi_harness.errors import StuckError
-from evi_harness.live.blocking import BLOCKED, caller
-from evi_harness.live.steps import Step
 
 __all__ = ["PLAYBACK_STALL", "Drains", "VirtualTime", "kind_of_step", "virtual_playback_queue"]
 

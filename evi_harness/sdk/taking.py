@@ -14,7 +14,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any, Callable, Iterator, Optional
 
-from evi_harness.live.hooks import Hooks
+from evi_harness.guard.hooks import Hooks
 from evi_harness.session.events import Received
 
 __all__ = ["Taking", "leaves"]

@@ -39,7 +39,7 @@ from evi_harness.storage.reader import (
     over_at_ns,
     read_header,
 )
-from evi_harness.storage.redaction import GENERAL_NAMES, Redactor
+from evi_harness.storage.redacting.redaction import GENERAL_NAMES, Redactor
 from evi_harness.storage.verifying import has_digest, has_line_digests
 
 __all__ = ["check_folder"]

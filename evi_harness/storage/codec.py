@@ -20,7 +20,6 @@ from evi_harness.session.foreign_text import MAX_VALUES
 from evi_harness.session.json_places import members, nesting
 from evi_harness.session.protocols import AudioPlace
 from evi_harness.session.wav import Pcm
-from evi_harness.storage import base64_form
 from evi_harness.storage.layout import MAX_NESTING
 from evi_harness.storage.lines import (
     NO_JSON,
@@ -36,7 +35,8 @@ from evi_harness.storage.lines import (
     UnknownLine,
 )
 from evi_harness.storage.magic import Container, container
-from evi_harness.storage.redaction import Redactor
+from evi_harness.storage.redacting import base64_form
+from evi_harness.storage.redacting.redaction import Redactor
 
 __all__ = [
     "Audio",

@@ -25,7 +25,7 @@ from evi_harness.storage.layout import EXPECTED_FILE, MAX_EXPECTED_BYTES
 from evi_harness.storage.lines import AnyLine, OpenedLine, SentLine
 from evi_harness.storage.opening import Folder
 from evi_harness.storage.reader import body_problem
-from evi_harness.storage.redaction import Redactor, apply
+from evi_harness.storage.redacting.redaction import Redactor, apply
 
 __all__ = [
     "EXPECTATION_NAME",

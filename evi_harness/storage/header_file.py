@@ -30,7 +30,7 @@ from evi_harness.storage import upgrades
 from evi_harness.storage.codec import is_too_deep, plain
 from evi_harness.storage.layout import MAX_NESTING
 from evi_harness.storage.lines import Count, with_extra, without_extra
-from evi_harness.storage.redaction import Redactor
+from evi_harness.storage.redacting.redaction import Redactor
 
 __all__ = ["FORMAT_NAME", "AnchorFields", "HeaderFields", "RecordedFields", "TrackFields", "decode", "digest_problem", "encode", "redacted"]
 

@@ -50,7 +50,7 @@ from evi_harness.storage.layout import (
 from evi_harness.storage.line_digests import SEAL_BYTES, LineDigests, format_bytes
 from evi_harness.storage.lines import Cut, Slice
 from evi_harness.storage.reader import body_problem, data_problem, over_at_ns
-from evi_harness.storage.redaction import Redactor, apply, moved
+from evi_harness.storage.redacting.redaction import Redactor, apply, moved
 from evi_harness.storage.tracks import AudioFiles, Slot
 
 __all__ = ["SessionWriter", "write_session"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evi_harness.audio.cadence import Cadence
-from evi_harness.live.virtual import run_virtual
+from evi_harness.clocks.virtual import run_virtual
 
 SECOND = 1_000_000_000
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.sources import PcmSource, SilenceSource
-from evi_harness.live.virtual import run_virtual
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.session.wav import Pcm
 
 MS = 1_000_000

@@ -12,7 +12,7 @@ from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.software import CallbackFlags, software_sounddevice
 from evi_harness.audio.sources import PcmSource, SilenceSource
 from evi_harness.audio.speaker import SoftwareSpeaker
-from evi_harness.live.virtual import run_virtual
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.session.wav import Pcm
 
 MS = 1_000_000

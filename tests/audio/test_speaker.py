@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evi_harness.audio.speaker import Playback, SoftwareSpeaker, queues_of
-from evi_harness.live.virtual import run_virtual
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.session.wav import Pcm
 
 MS = 1_000_000

@@ -1,4 +1,4 @@
-"""Tests of evi_harness.audio.voices; what the two sides of a whole replay sound like is tested with harness.heard_audio."""
+"""Tests of evi_harness.audio.voices; what the two sides of a whole replay sound like is tested with verdicts.heard_audio."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from evi_harness.acts.sessions import check_session
 from evi_harness.cli.main import main
-from evi_harness.harness.sessions import check_session
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "check-report.schema.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Tests of the command ``export``; what is in the file is tested with harness.exporting."""
+"""Tests of the command ``export``; what is in the file is tested with acts.exporting."""
 
 from __future__ import annotations
 

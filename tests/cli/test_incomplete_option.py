@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
+from evi_harness.acts import ab
 from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE
 from evi_harness.cli.main import main
-from evi_harness.harness import ab
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "replay-report.schema.json").read_text(encoding="utf-8"))

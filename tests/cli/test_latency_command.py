@@ -12,7 +12,7 @@ import pytest
 
 from evi_harness.cli.latency_command import command
 from evi_harness.cli.main import main
-from evi_harness.harness.speech import DETECTORS
+from evi_harness.verdicts.speech import DETECTORS
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSIONS, DOCS = ROOT / "sessions", ROOT / "docs"

@@ -21,11 +21,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from evi_harness.acts.serve.serving import ServeOptions, served
+from evi_harness.acts.serve.simulating import Simulation
+from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.carriers.conformance import Script
 from evi_harness.cli.main import main
-from evi_harness.harness.serving import ServeOptions, served
-from evi_harness.harness.sessions import check_session, load_session
-from evi_harness.harness.simulating import Simulation
-from evi_harness.live.conformance import Script
 from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.simulator import Options
 from evi_harness.simulate.turn_detection import TurnDetection

@@ -12,8 +12,8 @@ import pytest
 
 from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.invoking import command_again
 from evi_harness.storage.writer import write_session
+from evi_harness.verdicts.invoking import command_again
 
 ROOT = Path(__file__).resolve().parents[2]
 

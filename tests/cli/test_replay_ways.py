@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from evi_harness.acts.serve.serving import ServeOptions, served
+from evi_harness.acts.serve.simulating import SIMULATOR, simulation
 from evi_harness.cli.main import main
 from evi_harness.cli.replay_command import command
-from evi_harness.harness.serving import ServeOptions, served
-from evi_harness.harness.simulating import SIMULATOR, simulation
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSIONS = ROOT / "sessions"

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 import websockets
 
+from evi_harness.acts.sessions import load_session
 from evi_harness.cli import commands
 from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.sessions import load_session
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.expectation import Expectation
 from evi_harness.storage.expectation import write_expectation

@@ -19,26 +19,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Sequence, Tuple, Type
 
+from evi_harness.acts.capture import import_capture
+from evi_harness.acts.sessions import load_session
 from evi_harness.audio.sources import FileSource
 from evi_harness.errors import CaptureError, EviHarnessError, ScriptError, SessionError, UsageError
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.capture import import_capture
-from evi_harness.harness.comparing import Rules
-from evi_harness.harness.configuration import load_configuration
-from evi_harness.harness.endpoint import endpoint_of
-from evi_harness.harness.sessions import load_session
-from evi_harness.harness.spec import split_spec
-from evi_harness.live.allowed import Allowed
+from evi_harness.guard.allowed import Allowed
 from evi_harness.measure.baseline import baseline_json, read_baseline_json
 from evi_harness.measure.effect import parse_effect
 from evi_harness.measure.thresholds import parse_threshold
 from evi_harness.replay.durations import duration_ns
-from evi_harness.replay.json_paths import MessagePath
+from evi_harness.replay.judging.json_paths import MessagePath
 from evi_harness.replay.pace import max_gap_of, speed_of
 from evi_harness.replay.places import place_of
 from evi_harness.replay.player import Player
 from evi_harness.replay.recording import Recording
+from evi_harness.runs.spec import split_spec
 from evi_harness.sdk.parsing import problems as sdk_problems
 from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.header import Header
@@ -46,6 +43,8 @@ from evi_harness.session.json_places import members
 from evi_harness.session.protocols import RECEIVED, SENT, Mark
 from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm, header, split
+from evi_harness.settings.configuration import load_configuration
+from evi_harness.settings.endpoint import endpoint_of
 from evi_harness.simulate.partners import Parrot
 from evi_harness.simulate.script import parse
 from evi_harness.simulate.simulator import Options, Simulator
@@ -55,6 +54,7 @@ from evi_harness.storage.check import check_folder
 from evi_harness.storage.expectation import read_expectation
 from evi_harness.storage.reader import body_problem, data_problem, read_session
 from evi_harness.storage.writer import write_session
+from evi_harness.verdicts.comparing import Rules
 
 __all__ = ["NUMBERS", "PIECES", "TARGETS", "Target", "TooSlow", "mutated", "run"]
 

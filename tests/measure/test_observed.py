@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from evi_harness.acts.replay import replay_session
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.replay import replay_session
 from evi_harness.measure.baseline import Run, run_of
 from evi_harness.measure.measuring import measure
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, TABLE

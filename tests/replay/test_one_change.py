@@ -13,9 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evi_harness.evi.dialect import EVI
+from evi_harness.replay.judging.verdict import judge
 from evi_harness.replay.player import Player
 from evi_harness.replay.user import RecordedUser
-from evi_harness.replay.verdict import judge
 from evi_harness.session.events import TEXT, Closed, Frame, Note
 from evi_harness.strategies import sessions
 

@@ -11,10 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evi_harness.evi.dialect import EVI
+from evi_harness.replay.judging.verdict import judge
 from evi_harness.replay.plan import Plan
 from evi_harness.replay.player import Patience, Player
 from evi_harness.replay.user import RecordedUser
-from evi_harness.replay.verdict import judge
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Opened, Received, Sent, order
 from evi_harness.session.header import Header, Recorded
 from evi_harness.session.protocols import NO_STATUS, POSITION, RECEIVED, SENT, Abort, Close, Remark, Send

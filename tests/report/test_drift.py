@@ -6,8 +6,8 @@ import pytest
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.measure.turn_latency import TurnLatency
-from evi_harness.replay.drift import drift_of
-from evi_harness.replay.endings import ending_of
+from evi_harness.replay.judging.drift import drift_of
+from evi_harness.replay.judging.endings import ending_of
 from evi_harness.report.drift import LiveReport
 
 MS = 1_000_000

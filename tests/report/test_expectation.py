@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.deviations import Deviation
-from evi_harness.replay.differences import Difference
+from evi_harness.replay.judging.deviations import Deviation
+from evi_harness.replay.judging.differences import Difference
 from evi_harness.report.expectation import ExpectationReport, Proposal, expectation_json, expectation_lines
 
 

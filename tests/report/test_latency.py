@@ -11,8 +11,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from evi_harness.acts.replay import replay_session
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.replay import replay_session
 from evi_harness.measure.assumed import DEFAULT
 from evi_harness.measure.hearing import HeardSpeech
 from evi_harness.measure.measuring import measure

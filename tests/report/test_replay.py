@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.deviations import DEVIATIONS, Deviation, Late
-from evi_harness.replay.differences import ABSENT, Difference
-from evi_harness.replay.findings import FINDINGS, WARNING, Finding
-from evi_harness.replay.verdict import Verdict
+from evi_harness.replay.judging.deviations import DEVIATIONS, Deviation, Late
+from evi_harness.replay.judging.differences import ABSENT, Difference
+from evi_harness.replay.judging.findings import FINDINGS, WARNING, Finding
+from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.report.expectation import ExpectationReport
 from evi_harness.report.invocation import Invocation
 from evi_harness.report.replay import SCHEMA as SCHEMA_VERSION

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.deviations import Deviation
+from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.report.surroundings import surroundings
 from evi_harness.session.events import Note, order
 

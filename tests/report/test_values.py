@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from evi_harness.replay.differences import ABSENT, Difference
+from evi_harness.replay.judging.differences import ABSENT, Difference
 from evi_harness.report.values import SHOWN, difference_json, sides, strict
 
 LONG = "x" * 500

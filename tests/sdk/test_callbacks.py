@@ -8,14 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from evi_harness.carriers.carrier import VirtualCarrier
+from evi_harness.carriers.real import RealCarrier
+from evi_harness.carriers.server import ChatServer
+from evi_harness.clocks.clock import RealClock
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.compat import parse_version
 from evi_harness.evi.dialect import EVI
-from evi_harness.live.carrier import VirtualCarrier
-from evi_harness.live.clock import RealClock
-from evi_harness.live.real import RealCarrier
-from evi_harness.live.server import ChatServer
-from evi_harness.live.virtual import run_virtual
 from evi_harness.sdk import connection
 from evi_harness.sdk.callbacks import connect_with_callbacks
 from evi_harness.sdk.version import installed_version

@@ -5,12 +5,12 @@ import json
 
 import pytest
 
+from evi_harness.carriers.carrier import VirtualCarrier
+from evi_harness.carriers.server import ChatServer
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import SdkError, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.evi.queries import audio_settings
-from evi_harness.live.carrier import VirtualCarrier
-from evi_harness.live.server import ChatServer
-from evi_harness.live.virtual import run_virtual
 from evi_harness.sdk import connection
 from evi_harness.sdk.connection import open_chat, websocket_of
 from evi_harness.sdk.version import installed_version

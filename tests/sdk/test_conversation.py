@@ -14,11 +14,11 @@ from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.software import software_sounddevice
 from evi_harness.audio.sources import SilenceSource
 from evi_harness.audio.speaker import SoftwareSpeaker
+from evi_harness.carriers.carrier import VirtualCarrier
+from evi_harness.carriers.server import ChatServer
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler
 from evi_harness.evi.dialect import EVI
-from evi_harness.live.carrier import VirtualCarrier
-from evi_harness.live.server import ChatServer
-from evi_harness.live.virtual import run_virtual
 from evi_harness.sdk.connection import websocket_of
 from evi_harness.sdk.conversation import Conversation
 from evi_harness.sdk.sound import software_sound

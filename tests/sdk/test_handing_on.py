@@ -12,8 +12,8 @@ from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.software import software_sounddevice
 from evi_harness.audio.sources import SilenceSource
 from evi_harness.audio.speaker import SoftwareSpeaker
-from evi_harness.live.journal import Journal
-from evi_harness.live.virtual import run_virtual
+from evi_harness.carriers.journal import Journal
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.sdk import handing_on
 from evi_harness.sdk.handing_on import HEADERLESS, HandingOn, is_players
 from evi_harness.sdk.sound import software_sound

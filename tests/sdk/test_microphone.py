@@ -11,9 +11,9 @@ from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.software import software_sounddevice
 from evi_harness.audio.sources import SilenceSource
 from evi_harness.audio.speaker import SoftwareSpeaker
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.live.virtual import run_virtual
 from evi_harness.sdk.microphone import microphone_settings, microphone_trouble, require_microphone, run_microphone, run_playback
 from evi_harness.sdk.playback_queue import virtual_playback_queue
 from evi_harness.sdk.sound import software_sound

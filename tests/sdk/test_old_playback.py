@@ -9,8 +9,8 @@ from evi_harness.audio.microphone import SoftwareMicrophone
 from evi_harness.audio.software import software_sounddevice
 from evi_harness.audio.sources import SilenceSource
 from evi_harness.audio.speaker import SoftwareSpeaker
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import SdkError
-from evi_harness.live.virtual import run_virtual
 from evi_harness.sdk import old_playback as old_playback_module
 from evi_harness.sdk.old_playback import CHAT_CLIENT, old_playback, playing
 from evi_harness.session import wav

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from evi_harness.carriers.carrier import VirtualCarrier
+from evi_harness.carriers.journal import Journal
+from evi_harness.carriers.server import ChatServer
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import EviHarnessError
 from evi_harness.evi.dialect import EVI
-from evi_harness.live.carrier import VirtualCarrier
-from evi_harness.live.journal import Journal
-from evi_harness.live.server import ChatServer
-from evi_harness.live.virtual import run_virtual
 from evi_harness.replay.player import Player
 from evi_harness.replay.user import RecordedUser
 from evi_harness.sdk.recorded import run_recorded

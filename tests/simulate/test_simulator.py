@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evi_harness.acts.replay import replay_session
 from evi_harness.audio.detectors import make_detector
 from evi_harness.audio.hearing import Ear
 from evi_harness.audio.resampling import convert
+from evi_harness.carriers.carrier import VirtualCarrier
+from evi_harness.carriers.journal import Journal
+from evi_harness.carriers.probe import Arrived, Ended, connect
+from evi_harness.carriers.server import ChatServer
+from evi_harness.clocks.virtual import run_virtual
 from evi_harness.evi.audio import base64_bytes
 from evi_harness.evi.causes import causes
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.replay import replay_session
-from evi_harness.live.carrier import VirtualCarrier
-from evi_harness.live.journal import Journal
-from evi_harness.live.probe import Arrived, Ended, connect
-from evi_harness.live.server import ChatServer
-from evi_harness.live.virtual import run_virtual
 from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.handlers import callbacks_of
 from evi_harness.session.events import BINARY, TEXT, Frame, Note, Opened, Received, Sent, order

@@ -12,7 +12,7 @@ from evi_harness.session.protocols import AudioPlace
 from evi_harness.session.wav import Pcm
 from evi_harness.storage import codec
 from evi_harness.storage.lines import NO_JSON, ReceivedLine, SentLine, UnknownLine
-from evi_harness.storage.redaction import Redactor
+from evi_harness.storage.redacting.redaction import Redactor
 
 PCM = Pcm(16_000, 1)
 

@@ -16,9 +16,9 @@ import threading
 
 import pytest
 
+from evi_harness.acts.repairing import repair_session
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable, SessionUnwritable
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.repairing import repair_session
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.expectation import Expectation
 from evi_harness.session.wav import Pcm

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from evi_harness.acts.repairing import repair_session
 from evi_harness.errors import AudioMissing, EviHarnessError, SessionError
 from evi_harness.evi.dialect import EVI
-from evi_harness.harness.repairing import repair_session
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Note, Opened, Received, Sent
 from evi_harness.session.expectation import Expectation
 from evi_harness.session.wav import Pcm

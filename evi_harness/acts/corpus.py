@@ -1,0 +1,300 @@
+"""Many sessions: find them, replay each as a whole somewhere, keep what is to be told.
+
+Rules of living here: a session is replayed whole by one worker; what crosses between processes is plain data; the number of sessions in
+flight is bounded, and of a session that passed nothing is kept but a line and what a program asked for. What one session does to its
+worker is that session's fault and no other's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+
+from evi_harness.acts.executors import default_jobs, lent_executor, local_processes
+from evi_harness.acts.gate import runs_of_result
+from evi_harness.acts.repeating import RepeatedReplay, replay_repeatedly
+from evi_harness.acts.replay import ReplayResult
+from evi_harness.errors import EviHarnessError, IncompleteRecording, UsageError
+from evi_harness.measure.baseline import merged
+from evi_harness.report.corpus import CorpusReport, Outcome
+from evi_harness.report.replay import INCOMPLETE
+from evi_harness.runs.revision import revision_here
+from evi_harness.settings.sink import redacted, streams_kept_discreet
+from evi_harness.verdicts.expecting import accept
+
+__all__ = ["accept_all", "replay_corpus", "replay_one"]
+
+# Of what a handler prints in a session, so many lines are kept, the last ones.
+_KEPT_LINES = 40
+# In flight for each worker: one that runs and one that waits, so that no worker stands idle.
+_AHEAD = 2
+# An error of ours, and not of the session's or the handler's.
+_BROKE = 3
+
+# A process replays one session at a time: a run stands in for the sound system and the clock of its whole process.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def replay_corpus(
+    folders: Sequence[Union[str, Path]],
+    *,
+    n_jobs: Optional[int] = None,
+    executor: Union[str, Executor, None] = None,
+    child: bool = False,
+    on_done: Callable[[Outcome], object] = id,
+    keep_json: bool = False,
+    keep_run: bool = False,
+    **options: Any,
+) -> CorpusReport:
+    """Replay many sessions, each as a whole, and sum up.
+
+    Args:
+        folders: Session folders, as ``find_sessions`` finds them.
+        n_jobs: How many at a time, on processes of this machine; None for as many as there are processors, 1 for this process.
+        executor: Who does the work instead: any ``concurrent.futures.Executor``, or the address of one, see ``lent_executor``.
+        child: Replay one at a time, too, in another process than this.
+        on_done: Called with each outcome as it comes in, in no certain order.
+        keep_json: Keep each session's report for programs, for ``CorpusReport.json``.
+        keep_run: Keep what was measured in each, for a gate.
+        options: Of ``replay_repeatedly``, all of them plain data: a handler is given as a SPEC.
+
+    Returns:
+        The report, with the outcomes in the order of ``folders``.
+
+    Raises:
+        UsageError: A handler is given as an object; ``n_jobs`` is below 1.
+        EviHarnessError: The executor cannot be had, or does not run the revision that this process is to run.
+    """
+    if not isinstance(options.get("handler"), (str, type(None))):
+        raise UsageError("a handler for many sessions is given as a SPEC", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
+    if executor is not None and revision_here() is not None:
+        hint = "Leave out --executor in what ab runs in a revision, or give ab two commands."
+        raise EviHarnessError("workers of an executor do not run the revision that is checked out here", hint=hint)
+    if n_jobs is not None and n_jobs < 1:
+        raise UsageError(f"{n_jobs} sessions at a time are none", hint="Give 1 or more.")
+    began_s = time.perf_counter()
+    tasks = [_Task(str(folder), {**options, "write": _nowhere}, keep_json, keep_run) for folder in folders]
+    outcomes: Dict[str, Outcome] = {}
+    with ExitStack() as stack:
+        if isinstance(executor, str):
+            executor = stack.enter_context(lent_executor(executor))
+        wanted = min(n_jobs or default_jobs(), len(tasks)) if executor is None else _workers_of(executor)
+        done = _here(tasks) if executor is None and wanted <= 1 and not child else _elsewhere(tasks, executor, wanted)
+        for outcome in done:
+            outcomes[outcome.folder] = outcome
+            on_done(outcome)
+    in_order = tuple(outcomes[task.folder] for task in tasks)
+    return CorpusReport(in_order, n_workers=wanted, real_s=time.perf_counter() - began_s)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One session to be replayed: plain data, for another process."""
+
+    folder: str
+    options: Mapping[str, Any]
+    keep_json: bool
+    keep_run: bool
+
+
+def replay_one(folder: str, options: Mapping[str, Any], keep_json: bool, keep_run: bool = False) -> Outcome:
+    """Replay one session as a worker does: whatever happens becomes its outcome.
+
+    Args:
+        folder: The session folder.
+        options: Of ``replay_repeatedly``.
+        keep_json: Keep its report for programs.
+        keep_run: Keep what was measured, for a gate.
+    """
+    # A worker of a cluster writes to a log of its own; and what is redacted here need not cross the network.
+    with _ONE_AT_A_TIME, streams_kept_discreet():
+        return _replayed(folder, options, keep_json, keep_run)
+
+
+def _replayed(folder: str, options: Mapping[str, Any], keep_json: bool, keep_run: bool) -> Outcome:
+    began_s = time.perf_counter()
+    printed = _LastLines(_KEPT_LINES)
+    with redirect_stdout(printed):
+        try:
+            result = replay_repeatedly(folder, **options)
+        except EviHarnessError as error:
+            told = INCOMPLETE if isinstance(error, IncompleteRecording) else redacted(f"could not run: {error.what}")
+            return Outcome(folder, error.exit_code, told, tuple(redacted(str(error)).splitlines()))
+        except Exception as error:  # noqa: BLE001 - one session's error must not end the others
+            told = f"could not run: {type(error).__name__}"
+            return Outcome(folder, _BROKE, told, tuple(redacted(traceback.format_exc()).splitlines()))
+    outcome = _outcome(folder, result, printed, time.perf_counter() - began_s, keep_json, keep_run)
+    if not isinstance(result, ReplayResult) or result.proposal is None:
+        return outcome
+    accepted = _outcome(folder, result.as_accepted(), printed, outcome.real_s, keep_json, keep_run)
+    return replace(outcome, proposal=result.proposal, accepted=accepted)
+
+
+def _outcome(
+    folder: str, result: Union[ReplayResult, RepeatedReplay], printed: _LastLines, real_s: float, keep_json: bool, keep_run: bool
+) -> Outcome:
+    lines = result.lines()
+    return Outcome(
+        folder,
+        result.exit_code,
+        lines[-1].partition(" ")[2].strip(),
+        () if result.passed else tuple(lines),
+        () if result.passed else printed.lines(),
+        real_s=real_s,
+        recorded_ns=result.report.recorded.duration_ns,
+        json=result.json() if keep_json else None,
+        run=merged(runs_of_result(result)) if keep_run else None,
+        first_line=result.report.first_line,
+        # Several runs update nothing.
+        changes=tuple(result.changes()) if isinstance(result, ReplayResult) else (),
+        cause=result.report.cause,
+    )
+
+
+def accept_all(report: CorpusReport) -> CorpusReport:
+    """Have each session expect what was sent, as an update proposes it.
+
+    Args:
+        report: Of replays with ``update`` and ``defer``.
+
+    Returns:
+        The report by what is expected then. A session whose folder cannot be written could not run; the others are written all the same.
+    """
+    return replace(report, outcomes=tuple(map(_accepted, report.outcomes)))
+
+
+def _accepted(outcome: Outcome) -> Outcome:
+    if outcome.proposal is None or outcome.accepted is None:
+        return outcome
+    try:
+        accept(outcome.proposal)
+    except EviHarnessError as error:
+        return Outcome(outcome.folder, error.exit_code, f"could not run: {error.what}", tuple(str(error).splitlines()))
+    return outcome.accepted
+
+
+def _nowhere(line: str) -> None:
+    """Take a line of the built-in handler's transcript: of many sessions nobody reads it."""
+
+
+def _here(tasks: Sequence[_Task]) -> Iterator[Outcome]:
+    for task in tasks:
+        yield replay_one(task.folder, task.options, task.keep_json, task.keep_run)
+
+
+def _elsewhere(tasks: Sequence[_Task], executor: Optional[Executor], n_workers: int) -> Iterator[Outcome]:
+    waiting = deque(tasks)
+    lost: List[_Lost] = []
+    if executor is not None:
+        yield from _handed_out(waiting, executor, n_workers, lost)
+        lost += [_Lost(task, BrokenExecutor("the executor broke before its turn")) for task in waiting]
+        yield from (_unanswered(one) for one in lost)
+        return
+    while waiting:
+        with _closed_at_once(local_processes(n_workers)) as processes:
+            yield from _handed_out(waiting, processes, n_workers, lost)
+        # A handler may end its process. Whose it was shows when each that was in flight has one for itself.
+        while lost:
+            with _closed_at_once(local_processes(1)) as process:
+                yield _alone(lost.pop(0).task, process)
+
+
+def _handed_out(waiting: Deque[_Task], executor: Executor, n_workers: int, lost: List[_Lost]) -> Iterator[Outcome]:
+    """Work off what waits; what did not come back is put to ``lost``, and where the executor broke the rest is left waiting."""
+    flying: Dict[Future[Outcome], _Task] = {}
+    is_broken = False
+    while flying or (waiting and not is_broken):
+        while waiting and not is_broken and len(flying) < _AHEAD * n_workers:
+            task = waiting.popleft()
+            try:
+                flying[_submitted(executor, task)] = task
+            except BrokenExecutor:
+                waiting.appendleft(task)
+                is_broken = True
+        for future in wait(flying, return_when=FIRST_COMPLETED).done:
+            task, error = flying.pop(future), future.exception()
+            if error is None:
+                yield future.result()
+            else:
+                is_broken = is_broken or isinstance(error, BrokenExecutor)
+                lost.append(_Lost(task, error))
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """A session that was handed out and did not come back."""
+
+    task: _Task
+    error: BaseException
+
+
+def _alone(task: _Task, process: Executor) -> Outcome:
+    try:
+        # In a child of that process, which is left to say what the session did to it.
+        return _submitted(process, replace(task, options={**task.options, "child": True})).result()
+    except BrokenExecutor:
+        what, hint = "the process that replayed it ended", "Does the handler call os._exit, or crash in a library?"
+        return Outcome(task.folder, _BROKE, f"could not run: {what}", (what, hint))
+
+
+def _unanswered(lost: _Lost) -> Outcome:
+    """What an executor of somebody else's says of a session that did not come back."""
+    told = f"{type(lost.error).__name__}: {lost.error}".rstrip(": ")
+    return Outcome(lost.task.folder, _BROKE, "could not run: the worker did not answer for it", (redacted(told),))
+
+
+def _submitted(executor: Executor, task: _Task) -> Future[Outcome]:
+    return executor.submit(replay_one, task.folder, task.options, task.keep_json, task.keep_run)
+
+
+def _workers_of(executor: Executor) -> int:
+    """How many workers an executor has, as far as it says."""
+    client = getattr(executor, "_client", None)
+    if client is not None:
+        # One at a time in each process of a cluster, however many threads it has.
+        return max(1, len(client.scheduler_info()["workers"]))
+    return getattr(executor, "_max_workers", None) or default_jobs()
+
+
+@contextmanager
+def _closed_at_once(processes: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
+    """End the processes with the block; where it ends by an exception, such as Ctrl+C, they are not waited for."""
+    try:
+        yield processes
+    except BaseException:
+        workers = list((getattr(processes, "_processes", None) or {}).values())
+        processes.shutdown(wait=False, cancel_futures=True)
+        for worker in workers:
+            worker.terminate()
+        raise
+    processes.shutdown(wait=True)
+
+
+class _LastLines:
+    """A text stream that keeps the last lines."""
+
+    def __init__(self, n_lines: int) -> None:
+        self._lines: Deque[str] = deque(maxlen=n_lines)
+        self._open = ""
+
+    def write(self, text: str) -> int:
+        *whole, self._open = (self._open + text).split("\n")
+        self._lines.extend(whole)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits to be written."""
+
+    def isatty(self) -> bool:
+        return False
+
+    def lines(self) -> Tuple[str, ...]:
+        """The last lines, without secrets: by now all are known, also those of the session."""
+        return tuple(map(redacted, (*self._lines, self._open) if self._open else self._lines))

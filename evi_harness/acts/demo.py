@@ -1,0 +1,148 @@
+"""The demo as an act: a bundled conversation is spoken to the simulator, recorded, and replayed to the same app.
+
+It goes the way that a developer's own conversation goes: the SDK, its microphone and playback, a real socket, ``record``, ``replay``.
+Only the person, the sound card and EVI are not there.
+
+Rules of living here: nothing leaves the machine, and no key is used; whoever types the commands that it stands for gets the same.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, Iterator, List, Union
+
+from evi_harness.acts.live_session import LiveOptions, LiveResult, record_live
+from evi_harness.acts.replay import ReplayResult, replay_session
+from evi_harness.acts.serve.serving import ServeOptions, served
+from evi_harness.acts.serve.simulating import SIMULATOR, Simulation, simulation
+from evi_harness.acts.sessions import load_session
+from evi_harness.evi.dialect import EVI
+from evi_harness.report.timeline import as_lines
+from evi_harness.sdk.demo_app import WeatherApp
+from evi_harness.sdk.version import installed_version
+from evi_harness.session.events import Received, Sent
+from evi_harness.session.session import Session
+from evi_harness.settings.environment import API_KEY, BASE_URL, CONFIG_ID, SECRET_KEY
+from evi_harness.settings.folders import DEFAULT_OUT
+
+__all__ = ["HANDLER", "SCRIPT", "USER", "DemoResult", "demo"]
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets" / "demo"
+SCRIPT = ASSETS / "conversation.toml"
+USER = ASSETS / "user.flac"
+HANDLER = f"{WeatherApp.__module__}:{WeatherApp.__qualname__}"
+
+_VARIABLES = (API_KEY, SECRET_KEY, CONFIG_ID, BASE_URL)
+_INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo did.
+
+    Attributes:
+        recorded: The conversation that was recorded.
+        replayed: Its replay.
+    """
+
+    recorded: LiveResult
+    replayed: ReplayResult
+
+    @property
+    def exit_code(self) -> int:
+        """0 if the replay passed, else 1."""
+        return self.replayed.exit_code
+
+
+def demo(out: Union[str, Path] = DEFAULT_OUT, tell: Callable[[str], object] = print) -> DemoResult:
+    """Record the bundled conversation and replay it; takes as long as the conversation, and a few seconds.
+
+    Args:
+        out: The folder of sessions that the new one is written to.
+        tell: Takes lines for people.
+
+    Returns:
+        The recording and its replay.
+
+    Raises:
+        SessionUnwritable: ``out`` cannot be written.
+        EviHarnessError: The conversation could not be held or recorded: the SDK or a speech detector is not there.
+        KeyboardInterrupt: Ctrl+C. What was recorded until then is kept.
+    """
+    tell("A spoken conversation with a simulated EVI, recorded and replayed: no key, no sound card, nothing leaves this machine.")
+    recorded = _record(Path(out), tell)
+    tell("\nWhat crossed the socket, but for the audio:\n")
+    for line in _timeline(load_session(recorded.folder)):
+        tell(line)
+    tell("\nThe same to the same app once more, from the recording and in virtual time:\n")
+    # The app prints the transcript again.
+    with redirect_stdout(io.StringIO()):
+        replayed = replay_session(recorded.folder, handler=HANDLER)
+    # Where it failed, the verdict is the last line.
+    for line in [*replayed.lines(), *(["", *_next_steps(recorded.folder)] if replayed.passed else [])]:
+        tell(line)
+    return DemoResult(recorded, replayed)
+
+
+def _record(out: Path, tell: Callable[[str], object]) -> LiveResult:
+    with _no_keys(), served(_conversation(), ServeOptions(service=SIMULATOR)) as server:
+        tell(f"The simulator listens on {server.url}; the emotions that it tells are made up.")
+        tell("The user's voice comes from a file: nobody has to say anything.\n")
+        options = LiveOptions(base_url=server.url, mic=USER, out=out, name="demo", allow_user_interrupt=True, handler=WeatherApp(tell))
+        recorded = record_live(options, tell)
+    for line in ["", *recorded.lines()]:
+        tell(line)
+    if recorded.problem is not None:
+        raise recorded.problem
+    if recorded.ended == _INTERRUPTED:
+        raise KeyboardInterrupt
+    return recorded
+
+
+def _conversation() -> Simulation:
+    """The bundled conversation, with no message that the installed SDK does not know."""
+    found = simulation(SCRIPT)
+    assert found.script is not None
+    return replace(found, script=replace(found.script, options=replace(found.script.options, sdk=installed_version())))
+
+
+@contextmanager
+def _no_keys() -> Iterator[None]:
+    """Leave out what the environment and .env say of the developer's own EVI: .env overrides nothing that is set, be it empty."""
+    before = {name: os.environ.get(name) for name in _VARIABLES}
+    os.environ.update(dict.fromkeys(_VARIABLES, ""))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _timeline(session: Session) -> List[str]:
+    """The session's timeline without the frames of audio, which are most of it."""
+    places = EVI.audio_places(session.handshake)
+    is_audio = [isinstance(event, (Sent, Received)) and places.is_audio(event.kind, event.frame) for event in session.events]
+    events = tuple(event for event, audio in zip(session.events, is_audio) if not audio)
+    lines = as_lines(replace(session, events=events), EVI)
+    return lines[lines.index("") + 1 :]
+
+
+def _next_steps(folder: Path) -> List[str]:
+    relative = os.path.relpath(folder)
+    place = shlex.quote(str(folder) if relative.startswith(os.pardir) else relative)
+    steps = (
+        (f"evi-harness show {place}", "the whole timeline, audio and all"),
+        (f"evi-harness check {place}", "whether anything is wrong with the folder"),
+        (f"evi-harness replay {place} --handler {HANDLER}", "the replay above"),
+        (f"evi-harness replay {place} --handler FILE.py:NAME", "to your own handler: has it an answer to the tool call?"),
+        ("evi-harness record", "a conversation of your own; --help says what it needs"),
+    )
+    return ["What to type next:", *(line for command, what in steps for line in (f"  {command}", f"      {what}"))]

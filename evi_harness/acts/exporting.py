@@ -1,0 +1,173 @@
+"""Export as an act: both sides of a session as one stereo file, computed from when their audio crossed the wire.
+
+Rules of living here: a session folder is never written to. What is not heard but computed is called so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Mapping, Tuple, Union
+
+from evi_harness.acts.sessions import load_session
+from evi_harness.audio.cadence import AT_ITS_RATE, Speed
+from evi_harness.audio.voices import Side, said, would_play
+from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.replay.pace import speed_of
+from evi_harness.report.plain import printable
+from evi_harness.session.header import HEARD
+from evi_harness.session.session import Session
+from evi_harness.session.wav import Pcm
+from evi_harness.storage.append import WavFile
+from evi_harness.storage.layout import HEADER_FILE, HEARD_FILE, PAYLOADS
+from evi_harness.verdicts.discretion import redactor_for
+from evi_harness.verdicts.heard_audio import Mix
+
+__all__ = ["Exported", "export_wav"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A stereo file of a session.
+
+    Attributes:
+        file: The file.
+        pcm: Its format.
+        n_bytes: Bytes of samples in it.
+        remarks: What there is to say of it, a sentence each.
+    """
+
+    file: Path
+    pcm: Pcm
+    n_bytes: int
+    remarks: Tuple[str, ...] = ()
+
+    def lines(self) -> List[str]:
+        """What to tell people: what was written, that it was computed, and what is missing in it."""
+        length = f"{self.pcm.length_ns(self.n_bytes) / 1e9:.3f} s, {self.pcm.rate} Hz, the user left, the assistant right"
+        return [f"{self.file}: {length}", "computed from when the audio came, not heard", *self.remarks]
+
+
+def export_wav(session: Union[str, Path, Session], file: Union[str, Path], *, overwrite: bool = False) -> Exported:
+    """Write both sides of a session into one WAV file: stereo, 16-bit, on the session's axis of time.
+
+    Left is the user, each frame where it was when it was sent. Right is the assistant as a speaker would have played it: each piece once
+    it is there and the one before it is over, and nothing of a reply behind its interruption. The file ends with the session, or with
+    the last sound where that is later. Its rate is the highest of the assistant's audio, or the user's where there is none.
+
+    Args:
+        session: A session, or its folder.
+        file: The file; its folder must be there. Only its owner may read it.
+        overwrite: Replace the file if it is there.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UsageError: The file is there already, or is in a session folder; its folder is not there.
+        SessionUnreadable: The session cannot be read.
+        EviHarnessError: There is no audio in the session, or none of the assistant's can be decoded; or the file cannot be written.
+    """
+    path = _place(Path(file), session, overwrite)
+    loaded = session if isinstance(session, Session) else load_session(session)
+    redactor = redactor_for(loaded)
+    speed = _speed_of(loaded)
+    user, assistant = said(loaded, EVI, speed), would_play(loaded, EVI, speed)
+    _require_audio(loaded, user, assistant)
+    mix = Mix(user, assistant, loaded.duration_ns)
+    mix.check_size()
+    n_bytes = _write(path, mix)
+    return Exported(path, mix.pcm, n_bytes, tuple(printable(redactor.string(remark)) for remark in _remarks(loaded, user, assistant)))
+
+
+def _place(path: Path, session: Union[str, Path, Session], overwrite: bool) -> Path:
+    """Refuse a file that may not be written."""
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder of {path} is not there", hint="Name a file in a folder that is there.")
+    folder = path.parent.resolve()
+    inside = [folder, *([folder.parent] if folder.name == PAYLOADS else []), *_own_folder(session, folder)]
+    for one in inside:
+        if (one / HEADER_FILE).is_file():
+            raise UsageError(f"{path} is in the session folder {one}", hint="Name a file outside it: export adds nothing to a session.")
+    if os.path.lexists(path):
+        if not overwrite:
+            raise UsageError(f"{path} is there already", hint="--force replaces it; in Python, overwrite=True.")
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise UsageError(f"{path} is not a regular file", hint="Name another one.")
+    return path
+
+
+def _own_folder(session: Union[str, Path, Session], folder: Path) -> List[Path]:
+    """The session's folder, where another folder is anywhere below it."""
+    if isinstance(session, Session):
+        return []
+    own = Path(session).resolve()
+    own = own.parent if own.is_file() else own
+    return [own] if own in folder.parents else []
+
+
+def _speed_of(session: Session) -> Speed:
+    """How many times as fast as its rate the audio of a session went by: a replay may have gone by faster than what it replayed."""
+    axis = session.header.source.get("axis")
+    said_speed = axis.get("speed") if session.header.made_by == "replay" and isinstance(axis, Mapping) else None
+    if not isinstance(said_speed, str):
+        return AT_ITS_RATE
+    try:
+        return speed_of(said_speed)
+    except UsageError:
+        # The header is a stranger's.
+        return AT_ITS_RATE
+
+
+def _require_audio(session: Session, user: Side, assistant: Side) -> None:
+    where = session.name or None
+    if assistant.n_left_out and assistant.rate is None:
+        files = ", ".join(track.file for track in session.header.tracks if track.track == "assistant" and track.rate is None)
+        raise EviHarnessError(
+            f"none of the assistant's audio can be decoded: it is not PCM, or not there; the first is #{assistant.first_left_out}",
+            where=where,
+            hint=f"It is in the session folder as it came: {files}." if files else "evi-harness check FOLDER lists all that is missing.",
+        )
+    if assistant.rate is None and user.rate is None:
+        what = "there is no audio in this session"
+        if user.n_left_out:
+            what = f"none of the user's audio can be decoded, and there is no other; the first is #{user.first_left_out}"
+        raise EviHarnessError(what, where=where, hint="evi-harness show prints what is in it.")
+
+
+def _remarks(session: Session, user: Side, assistant: Side) -> List[str]:
+    told = []
+    for side, whose in ((user, "user's"), (assistant, "assistant's")):
+        if side.n_left_out:
+            frames = "1 frame" if side.n_left_out == 1 else f"{side.n_left_out} frames"
+            told.append(f"{frames} of the {whose} audio cannot be decoded, the first is #{side.first_left_out}: the file is silent there")
+    told += [f"missing: {sentence}" for sentence in session.missing]
+    if any(track.track == HEARD for track in session.header.tracks):
+        told.append(f"what was heard is in the session folder: {HEARD_FILE}")
+    return told
+
+
+def _write(path: Path, mix: Mix) -> int:
+    """Write a file under another name, and give it its own when it is whole."""
+    new = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
+    try:
+        file = WavFile(new, mix.pcm)
+        try:
+            for block in mix.blocks():
+                file.append(block)
+            n_bytes = file.size
+        finally:
+            file.close()
+        new.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        if isinstance(error, OSError):
+            raise EviHarnessError(f"it cannot be written: {error.strerror or error}", where=str(path)) from None
+        raise
+    return n_bytes

@@ -1,0 +1,343 @@
+"""The gate as an act: thresholds and a baseline read before anything runs, sessions judged after it.
+
+Rules of living here: what the command line says comes before what pyproject.toml says. A threshold that nothing measured could meet or
+miss is refused, not passed: in a replay the service is the recording, so what it took is no news. What a project sets for all its runs
+is passed over, and told, where it is about what one of them does not measure. What failed is no measure for what comes after it, and is
+not kept.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from evi_harness.acts.latency import measure_session
+from evi_harness.errors import UsageError
+from evi_harness.measure.baseline import Baseline, Run, baseline_json, is_played, merged, read_baseline_json, run_of
+from evi_harness.measure.comparison import Comparison, Rules, compare_jobs
+from evi_harness.measure.effect import LEAST_EFFECT, parse_effect
+from evi_harness.measure.measuring import Measured
+from evi_harness.measure.metrics import CLIENT, CONVERSATION, METRICS
+from evi_harness.measure.observed import observed_in_both, observed_metrics
+from evi_harness.measure.thresholds import FAILED, Threshold, distinct_samples, judge_threshold, parse_threshold
+from evi_harness.report.gate import FAIL, GateReport, with_gate
+from evi_harness.session.session import Session
+from evi_harness.settings.configuration import Configuration, load_configuration
+from evi_harness.settings.folders import near, now_utc
+from evi_harness.settings.sink import redacted
+from evi_harness.storage.baseline_file import load_json_file, replace_json_file
+from evi_harness.verdicts.discretion import redactor_for
+from evi_harness.verdicts.speech import AUTO
+from evi_harness.version import __version__
+
+__all__ = [
+    "SAVE_BASELINE",
+    "Gate",
+    "GateOptions",
+    "gate_for",
+    "gate_from",
+    "load_baseline",
+    "rules_for",
+    "run_of_session",
+    "runs_of_result",
+    "save_baseline",
+    "with_gate",
+]
+
+# Names, to what is run, a folder that every run below it saves its baseline to: this is how `ab` gets at what its commands measure.
+SAVE_BASELINE = "EVI_HARNESS_SAVE_BASELINE"
+# Why a baseline is not written.
+_FAILED_RUN = "what was measured failed, and is no measure"
+_FAILED_THRESHOLD = "a threshold does not hold"
+_REGRESSED = "something became slower; to accept that, write it without comparing it"
+
+
+@dataclass(frozen=True)
+class GateOptions:
+    """What the command line, or a call, says of a gate; None for what the configuration, or else the default, has.
+
+    Attributes:
+        gate: Thresholds; none for those of the configuration.
+        baseline: The file to compare with.
+        save_baseline: The file to write what is measured to; a folder gets a new file in it.
+        inconclusive: ``fail`` or ``pass``.
+        seed: Of the resampling.
+        false_alarm: How likely all comparisons together may yield one false "regressed".
+        job_noise: How much one job's machine differs from another's, as a share.
+        least_effect: The least effect that matters, as ``5%,1ms..50ms``.
+    """
+
+    gate: Tuple[str, ...] = ()
+    baseline: Optional[Path] = None
+    save_baseline: Optional[Path] = None
+    inconclusive: Optional[str] = None
+    seed: Optional[int] = None
+    false_alarm: Optional[float] = None
+    job_noise: Optional[float] = None
+    least_effect: Optional[str] = None
+
+
+class Gate:
+    """A gate, ready to judge.
+
+    Args:
+        thresholds: What metrics are held to.
+        rules: How to compare.
+        baseline: What to compare with, None for nothing.
+        inconclusive: What is done about the inconclusive.
+        old: What the baseline is called.
+        save_to: Where to write what is measured, None for nowhere.
+        passed_over: Thresholds of the configuration that are about what will not be measured.
+        sets_thresholds: Whether the thresholds are the configuration's, so that some may be about what was not measured.
+        sets_baseline: Whether the baseline is, likewise.
+    """
+
+    def __init__(
+        self,
+        thresholds: Sequence[Threshold],
+        rules: Rules,
+        baseline: Optional[Baseline] = None,
+        *,
+        inconclusive: str = FAIL,
+        old: str = "",
+        save_to: Optional[Path] = None,
+        passed_over: Tuple[str, ...] = (),
+        sets_thresholds: bool = False,
+        sets_baseline: bool = False,
+    ) -> None:
+        self._thresholds = tuple(thresholds)
+        self._rules = rules
+        self._baseline = baseline
+        self._inconclusive = inconclusive
+        self._old = old
+        self._save_to = save_to
+        self._passed_over = passed_over
+        self._sets_thresholds = sets_thresholds
+        self._sets_baseline = sets_baseline
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything to judge, to keep or to tell."""
+        return bool(self._thresholds or self._passed_over or self._baseline is not None or self._save_to is not None)
+
+    def judge(self, measured: Sequence[Measured]) -> GateReport:
+        """Judge what was measured, and keep it where it is to be kept.
+
+        Args:
+            measured: Sessions, measured, with names of their own.
+
+        Returns:
+            The report. What the service took in a replay is neither judged nor kept.
+
+        Raises:
+            UsageError: A threshold that was asked for is about the service, and a session is a replay, whose service is the recording.
+            EviHarnessError: The baseline cannot be written.
+        """
+        played = [one.name for one in measured if is_played(one.session)]
+        about_service = [] if self._sets_thresholds else [one for one in self._thresholds if one.family == CONVERSATION]
+        if played and about_service:
+            raise _judges_the_recording(about_service[0], f"{played[0]} is a replay")
+        return self.judge_runs([run_of(measured)], redactor_for(*(one.session for one in measured)).string)
+
+    def judge_runs(self, runs: Sequence[Run], redact: Optional[Callable[[str], str]] = None, *, keep: bool = True) -> GateReport:
+        """Judge runs, and keep them where they are to be kept; see ``judge``.
+
+        What is inconclusive may be kept: it is too few values or too much noise, and no word against the code.
+
+        Args:
+            runs: At least one; of several of the same, a threshold is held to all samples together, and to those of an exact metric once.
+            redact: Takes secrets out of what is told; None for what knows those that have come up so far.
+            keep: Whether they may be kept at all; not where what was measured failed.
+
+        Returns:
+            The report. Nothing is kept either where a threshold does not hold or something regressed.
+        """
+        redact = redact or redacted
+        observed = observed_metrics(runs)
+        thresholds = [one for one in self._thresholds if one.metric in observed or not self._sets_thresholds]
+        comparisons = self._compared(runs)
+        passed_over = [one.text for one in self._thresholds if one not in thresholds]
+        if self._baseline is not None and self._sets_baseline and not comparisons:
+            passed_over.append(self._old)
+        report = GateReport(
+            thresholds=tuple(judge_threshold(one, distinct_samples(one.metric, runs)) for one in thresholds),
+            comparisons=comparisons,
+            seed=self._rules.seed,
+            false_alarm=self._rules.false_alarm,
+            inconclusive=self._inconclusive,
+            old=self._old,
+            new="this run",
+            passed_over=(*self._passed_over, *passed_over),
+            redact=redact,
+        )
+        if self._save_to is None:
+            return report
+        why = _unkept(report) if keep else _FAILED_RUN
+        if why:
+            return replace(report, not_saved=f"{near(self._save_to)}: {why}")
+        return replace(report, saved=near(save_baseline(self._save_to, runs, redact)))
+
+    def _compared(self, runs: Sequence[Run]) -> Tuple[Comparison, ...]:
+        """Runs beside the baseline; of the configuration's only what both are about: it may be one of the other family."""
+        if self._baseline is None:
+            return ()
+        old = self._baseline.runs
+        found = compare_jobs(old, runs, self._rules)
+        common = observed_in_both(old, runs) if self._sets_baseline else METRICS
+        return tuple(one for one in found if one.metric in common)
+
+
+def _unkept(report: GateReport) -> str:
+    """Why what was judged is not to be kept; empty where it may be."""
+    if report.verdict != FAILED:
+        return ""
+    return _FAILED_THRESHOLD if any(one.verdict == FAILED for one in report.thresholds) else _REGRESSED
+
+
+def run_of_session(session: Session) -> Run:
+    """Measure one session, as a run: what a replay yielded, or what was recorded now.
+
+    Nobody listens to the user of a replay: there, only the app's own code is news.
+    """
+    return run_of([measure_session(session, detector="none" if is_played(session) else AUTO)])
+
+
+def runs_of_result(result: Any) -> List[Run]:
+    """What was measured in what ``evi-harness replay`` did.
+
+    Args:
+        result: Of one replay, of one session several times, of many sessions or of a live one.
+
+    Returns:
+        A run for each time; many sessions replayed once are one.
+    """
+    if hasattr(result, "outcomes"):
+        return [merged([outcome.run for outcome in result.outcomes if outcome.run is not None])]
+    if hasattr(result, "results"):
+        return [run_of_session(one.session) for one in result.results]
+    return [run_of_session(result.live if hasattr(result, "live") else result.session)]
+
+
+def gate_for(options: GateOptions, *, is_replay: bool, folder: Optional[Path] = None) -> Gate:
+    """Make a gate ready, before anything runs.
+
+    Args:
+        options: What is asked for.
+        is_replay: Whether a replay without ``--live`` is to be judged, in which the service is the recording.
+        folder: Where the search for pyproject.toml begins; None for the current folder.
+
+    Raises:
+        UsageError: A threshold cannot be read, or is about the service in a replay; the configuration cannot be meant.
+        EviHarnessError: The baseline cannot be read.
+    """
+    return gate_from(options, load_configuration(folder), is_replay=is_replay)
+
+
+def gate_from(options: GateOptions, configured: Configuration, *, is_replay: bool) -> Gate:
+    """Make a gate ready of a configuration that was read already; see ``gate_for``."""
+    thresholds = [parse_threshold(text) for text in options.gate]
+    if is_replay:
+        for threshold in thresholds:
+            if threshold.family == CONVERSATION:
+                raise _judges_the_recording(threshold, "this is a replay without --live")
+    passed_over: Tuple[str, ...] = ()
+    if not options.gate:
+        ours = [_configured(text, configured) for text in configured.gate]
+        thresholds = [one for one in ours if not is_replay or one.family == CLIENT]
+        passed_over = tuple(one.text for one in ours if one not in thresholds)
+    file = options.baseline or _to_compare_with(options, configured)
+    return Gate(
+        thresholds,
+        rules_for(options, configured),
+        None if file is None else load_baseline(file),
+        inconclusive=options.inconclusive or configured.inconclusive or FAIL,
+        old=str(file or ""),
+        save_to=options.save_baseline,
+        passed_over=passed_over,
+        sets_thresholds=not options.gate,
+        sets_baseline=options.baseline is None,
+    )
+
+
+def _to_compare_with(options: GateOptions, configured: Configuration) -> Optional[Path]:
+    """The configured baseline, unless it is the one that is to be written: it may not be there yet, or be meant to be replaced."""
+    written, file = options.save_baseline, configured.baseline
+    is_written = written is not None and file is not None and written.resolve() == file.resolve()
+    return None if is_written else file
+
+
+def _configured(text: str, configured: Configuration) -> Threshold:
+    try:
+        return parse_threshold(text)
+    except UsageError as error:
+        raise UsageError(error.what, where=f"{configured.where}: gate", hint=error.hint) from None
+
+
+def _judges_the_recording(threshold: Threshold, what: str) -> UsageError:
+    hint = "Judge the recording with `evi-harness latency`, a service with `replay --live`; of a replay, metrics of the app's own code."
+    return UsageError(f"{threshold.text!r} is about the service, and {what}: the service is the recording", hint=hint)
+
+
+def rules_for(options: GateOptions, configured: Configuration) -> Rules:
+    """How to compare: what is asked for, else what is configured, else the default.
+
+    Raises:
+        UsageError: A value cannot be meant.
+    """
+    default = Rules()
+    false_alarm = _first(options.false_alarm, configured.false_alarm, default.false_alarm)
+    if not 0 < false_alarm < 0.5:
+        raise UsageError(f"{false_alarm!r} is no probability of a false alarm", hint="Give a number above 0 and below 0.5.")
+    asked = None if options.least_effect is None else parse_effect(options.least_effect)
+    return Rules(
+        false_alarm=false_alarm,
+        least=_first(asked, configured.least, LEAST_EFFECT),
+        least_by_metric={} if asked is not None else configured.least_by_metric,
+        job_noise=_first(options.job_noise, configured.job_noise, default.job_noise),
+        seed=_first(options.seed, configured.seed, default.seed),
+    )
+
+
+def _first(*values: Any) -> Any:
+    return next(value for value in values if value is not None)
+
+
+def load_baseline(file: Path) -> Baseline:
+    """Read a baseline.
+
+    Raises:
+        EviHarnessError: It is not there, cannot be read or is no baseline.
+    """
+    return read_baseline_json(load_json_file(file), str(file))
+
+
+def save_baseline(place: Path, runs: Sequence[Run], redact: Callable[[str], str] = str) -> Path:
+    """Keep runs as a baseline.
+
+    Args:
+        place: The file; in a folder, a new file is made.
+        runs: At least one.
+        redact: Takes secrets out of names and reasons.
+
+    Returns:
+        The file.
+
+    Raises:
+        EviHarnessError: It cannot be written.
+    """
+    file = place / f"{time.time_ns()}-{os.getpid()}.json" if place.is_dir() else place
+    told = baseline_json(Baseline(tuple(runs), now_utc(), __version__))
+    replace_json_file(file, _redacted(told, redact))
+    return file
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        found: Dict[str, Any] = {key: _redacted(one, redact) for key, one in value.items()}
+        return found
+    return [_redacted(one, redact) for one in value] if isinstance(value, list) else value

@@ -1,0 +1,96 @@
+"""A replay many times over: does it pass every time?
+
+Rules of living here: every run is a replay of its own, judged alone; none is left out of the sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from evi_harness.acts.replay import ReplayResult, replay_session
+from evi_harness.errors import UsageError
+from evi_harness.report.replay import ReplayReport
+from evi_harness.session.session import Session
+
+__all__ = ["RepeatedReplay", "replay_repeatedly"]
+
+
+@dataclass(frozen=True)
+class RepeatedReplay:
+    """What several replays of one session found.
+
+    Attributes:
+        results: One a run, in order.
+        seeds: What chance was seeded with in each, None where it was not.
+    """
+
+    results: Tuple[ReplayResult, ...]
+    seeds: Tuple[Optional[int], ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every run passed."""
+        return all(result.passed for result in self.results)
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every run passed, 1 if not."""
+        return 0 if self.passed else 1
+
+    @property
+    def report(self) -> ReplayReport:
+        """The report of the first run that failed, of the first one where none did."""
+        return self._shown.report
+
+    def lines(self) -> List[str]:
+        """The report for people: that of the first run that failed, and the sum."""
+        failed = [number for number, result in enumerate(self.results, 1) if not result.passed]
+        lines = self._shown.lines()[:-1]
+        if failed and self.seeds[failed[0] - 1] is not None:
+            lines.append(f"{'next':<11}--seed {self.seeds[failed[0] - 1]} runs the first that failed again")
+        if failed:
+            lines.append(f"{'runs':<11}failed: {', '.join(map(str, failed))}; what stands above is of run {failed[0]}")
+        return [*lines, f"{'verdict':<11}{self._verdict(len(failed))}"]
+
+    def json(self) -> Dict[str, Any]:
+        """The report for programs: that of each run."""
+        runs = [{"seed": seed, "report": result.json()} for seed, result in zip(self.seeds, self.results)]
+        return {"passed": self.passed, "n_failed": sum(not result.passed for result in self.results), "runs": runs}
+
+    @property
+    def _shown(self) -> ReplayResult:
+        return next((result for result in self.results if not result.passed), self.results[0])
+
+    def _verdict(self, n_failed: int) -> str:
+        n_runs = len(self.results)
+        if not n_failed:
+            return f"passed: {n_runs} of {n_runs} runs"
+        return f"failed: all {n_runs} runs" if n_failed == n_runs else f"flaky: {n_failed} of {n_runs} runs failed"
+
+
+def replay_repeatedly(
+    session: Union[str, Path, Session], n_runs: int = 1, *, seed: Optional[int] = None, **options: Any
+) -> Union[ReplayResult, RepeatedReplay]:
+    """Replay a session so many times.
+
+    Args:
+        session: A session, or its folder.
+        n_runs: How many times; for 1 the result is that of ``replay_session``.
+        seed: What the first run is seeded with; the next one with one more, and so on. None for nothing.
+        options: Of ``replay_session``.
+
+    Raises:
+        UsageError: ``n_runs`` is below 1, or what the replays are compared with is to be updated by several of them.
+        EviHarnessError: What ``replay_session`` raises; then nothing is told of the runs before.
+    """
+    if n_runs < 1:
+        raise UsageError(f"{n_runs} runs are none", hint="Give 1 or more.")
+    if n_runs == 1:
+        return replay_session(session, seed=seed, **options)
+    if options.get("update"):
+        raise UsageError("what is expected cannot be updated by several runs", hint="Leave out --repeat, or --update.")
+    seeds = tuple(None if seed is None else seed + number for number in range(n_runs))
+    # What was heard is on disk where it was asked for; in memory, that of all runs would be too much.
+    return RepeatedReplay(tuple(replace(replay_session(session, seed=one, **options), heard=None) for one in seeds), seeds)

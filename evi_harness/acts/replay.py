@@ -1,0 +1,497 @@
+"""Replay as an act: load a recording, run a handler before it, judge, report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from dataclasses import dataclass, field, replace
+from itertools import cycle
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+
+from evi_harness.carriers.lateness import Lateness, lateness_ns
+from evi_harness.clocks.virtual import THREAD_WAIT_NS
+from evi_harness.errors import SessionUnreadable, UsageError
+from evi_harness.evi import compat
+from evi_harness.evi.dialect import EVI
+from evi_harness.guard.garbage import earlier_objects_set_aside
+from evi_harness.replay.judging.deviations import Deviation
+from evi_harness.replay.judging.findings import Finding, severities_of
+from evi_harness.replay.judging.verdict import Verdict
+from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
+from evi_harness.replay.recording import Recording
+from evi_harness.replay.trace import first_difference
+from evi_harness.report.expectation import COMPARED, UNCHANGED, Proposal, expectation_lines
+from evi_harness.report.plain import printable
+from evi_harness.report.replay import ReplayReport, as_json, as_text, verdict_text
+from evi_harness.runs.child_run import in_a_child
+from evi_harness.runs.outside import MACHINE, OutsideOptions
+from evi_harness.runs.own_audio import run_alone
+from evi_harness.runs.real_run import run_in_real_time
+from evi_harness.runs.run import REAL, RECORDED, VIRTUAL, Run, RunOptions, has_app
+from evi_harness.runs.virtual_run import run_in_virtual_time
+from evi_harness.sdk.microphone import AUTO, OFF, require_microphone
+from evi_harness.sdk.version import installed_version
+from evi_harness.session.events import NOTHING, Event, Received, Sent
+from evi_harness.session.session import Session
+from evi_harness.settings.folders import WholeFolder, near
+from evi_harness.settings.software import of_app
+from evi_harness.storage.redacting.redaction import Redactor
+from evi_harness.storage.writer import write_session
+from evi_harness.verdicts.axis import Axis
+from evi_harness.verdicts.comparing import Comparing, Rules
+from evi_harness.verdicts.discretion import Discreet, known_secrets, redactor_for
+from evi_harness.verdicts.expecting import Expected, accept, expected_of, load_recorded, require_folder
+from evi_harness.verdicts.heard_audio import Heard, HeardFile, first_heard_difference, keep_heard
+from evi_harness.verdicts.invoking import Command, invocation_of, secret_arguments, with_digest
+from evi_harness.verdicts.judging import Judging, Replayed, judge_replay
+from evi_harness.verdicts.wholeness import refused_for_what_is_missing, way_out
+
+__all__ = ["CLOCKS", "ReplayResult", "keep_replay", "replay_session"]
+
+# Clock → what runs a handler on it.
+CLOCKS: Mapping[str, Callable[[Recording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
+
+# Recorded seq and what was added to it, of each message that was upgraded.
+Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """What a replay found.
+
+    Attributes:
+        report: All of it, as data.
+        redactor: Knows what ``lines`` and ``json`` must not tell.
+        heard: What the software speaker played, for ``keep_heard``; None where there was none, or where it was not kept.
+        secrets: What must not be told besides what the sessions themselves and the environment say to be secret.
+        accepted: What ``accept`` makes of the report; None where there is nothing to accept.
+    """
+
+    report: ReplayReport
+    redactor: Redactor = field(repr=False)
+    heard: Optional[Heard] = field(default=None, repr=False)
+    secrets: Tuple[str, ...] = field(default=(), repr=False)
+    accepted: Optional[ReplayReport] = field(default=None, repr=False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the recording is whole, there was no deviation and no finding, and two runs, where there were two, were identical."""
+        return self.report.passed
+
+    @property
+    def verdict(self) -> Verdict:
+        """Deviations and findings."""
+        return self.report.verdict
+
+    @property
+    def deviations(self) -> Tuple[Deviation, ...]:
+        """Where the replay differed from the recording, or from what is expected in its place; first divergence first."""
+        return self.verdict.deviations
+
+    @property
+    def findings(self) -> Tuple[Finding, ...]:
+        """What is wrong in itself, in time."""
+        return self.verdict.findings
+
+    @property
+    def session(self) -> Session:
+        """The session that the replay yielded, with what was observed as notes."""
+        return self.report.live
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 failed."""
+        return 0 if self.passed else 1
+
+    @property
+    def summary(self) -> str:
+        """The verdict and the first thing that is wrong, in one line."""
+        wrong = [(finding.kind, finding.what) for finding in self.findings if finding.fails]
+        wrong += [(deviation.kind, deviation.what) for deviation in self.deviations]
+        first = [*self.report.incomplete, *(f"{kind}: {line}" for kind, what in wrong for line in what.splitlines()[:1])]
+        return self.redactor.string("; ".join([self._verdict, *map(printable, first[:1])]))
+
+    @property
+    def _verdict(self) -> str:
+        return verdict_text(self.report)
+
+    @property
+    def proposal(self) -> Optional[Proposal]:
+        """What is to be accepted, None where nothing is."""
+        return None if self.report.expectation is None else self.report.expectation.proposal
+
+    def accept(self) -> ReplayResult:
+        """Have the session expect what was sent, as it is proposed.
+
+        Returns:
+            The result by what is expected then; this one where there is nothing to accept.
+
+        Raises:
+            SessionUnwritable: The session's folder cannot be written.
+            SessionUnreadable: What is there afterwards is not what was written.
+        """
+        if self.proposal is None:
+            return self
+        accept(self.proposal)
+        return self.as_accepted()
+
+    def as_accepted(self) -> ReplayResult:
+        """The result as it is once what is proposed has been accepted, by whomever."""
+        return self if self.accepted is None else replace(self, report=self.accepted, accepted=None)
+
+    def changes(self) -> List[str]:
+        """What an update changes of what is expected, for people: what becomes of the file, and each change."""
+        told = self.report.expectation
+        if told is None or told.outcome in (COMPARED, UNCHANGED):
+            return []
+        return [self.redactor.string(printable(line)) for line in expectation_lines(told, Discreet(self.redactor))]
+
+    def lines(self) -> List[str]:
+        """The report for people."""
+        return [self.redactor.string(line) for line in as_text(self.report, Discreet(self.redactor))]
+
+    def json(self) -> Dict[str, Any]:
+        """The report for programs."""
+        report = replace(self.report, invocation=with_digest(self.report.invocation))
+        told: Dict[str, Any] = self.redactor.data(as_json(report, Discreet(self.redactor)))
+        return told
+
+
+def replay_session(
+    session: Union[str, Path, Session],
+    *,
+    handler: Any = None,
+    arguments: Optional[Mapping[str, Any]] = None,
+    clock: str = VIRTUAL,
+    upgrade: bool = False,
+    twice: bool = False,
+    ignore: Iterable[str] = (),
+    strict: bool = False,
+    max_late_ms: Optional[float] = None,
+    update: bool = False,
+    dry_run: bool = False,
+    out: Optional[Union[str, Path]] = None,
+    patience: Patience = DEFAULT_PATIENCE,
+    timeout_s: float = 60.0,
+    max_run_s: Optional[float] = None,
+    thread_wait_s: float = THREAD_WAIT_NS / 1e9,
+    allow_hosts: Sequence[str] = (),
+    wall_clock: str = MACHINE,
+    seed: Optional[int] = None,
+    severities: Mapping[str, str] = NOTHING,
+    blocked_ms: Optional[float] = None,
+    speed: Union[str, float, None] = None,
+    max_gap: Union[str, float, None] = None,
+    first: Union[str, float, None] = None,
+    last: Union[str, float, None] = None,
+    microphone: str = AUTO,
+    child: bool = False,
+    allow_incomplete: bool = False,
+    defer: bool = False,
+    write: Callable[[str], object] = print,
+    command: Optional[Command] = None,
+) -> ReplayResult:
+    """Replay a session to a handler, through the installed SDK.
+
+    What the app sends is compared with what was recorded, or with what was accepted in its place (see ``update``).
+
+    Args:
+        session: A session, or its folder.
+        handler: None for the built-in handler, which prints a transcript and leaves what the app sent to the recording; ``"recorded"`` for
+            the null test, in which the recording meets itself; a SPEC (``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME``); or a function
+            ``on_message(message)`` or ``on_message(message, stream)``, a function ``main(socket)`` or ``main(socket, stream)`` that reads
+            the connection itself, an object of the quickstart's shape, a class of such objects, or a function that returns one of these.
+            docs/replay.md says who sends the user's audio. The connection is closed when the recorded app closed it.
+        arguments: What the handler's class or function takes besides, by name.
+        clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a process of its own.
+        upgrade: Add to old messages what the installed SDK requires; reported.
+        twice: Replay twice and compare the two runs byte for byte; in virtual time only.
+        ignore: What is not compared: JSON paths such as ``$.content`` or ``tool_response:$..time``. docs/replay.md has all of them.
+        strict: Compare also what is given anew in each run.
+        max_late_ms: How much later than due a message may be sent, in milliseconds; None for as late as it likes, with a note.
+        update: Accept what the app sends now as what is expected from now on, in a file beside events.jsonl.
+        dry_run: Only say what ``update`` would change, and write nothing; the replay fails where it would.
+        out: A folder of sessions that the replay's own session is written to.
+        patience: How long the player waits for the app.
+        timeout_s: After so many real seconds without progress the replay is stuck.
+        max_run_s: After so many real seconds a run is ended, whatever moves, and the replay fails; None for an hour, and with the real
+            clock twice as long as what is replayed besides.
+        thread_wait_s: How long, in real seconds, the virtual clock stands still for a job on another thread.
+        allow_hosts: What the app may reach on the network besides the service, as ``HOST`` or ``HOST:PORT``.
+        wall_clock: The time of day that the app sees: ``machine``, or ``recorded`` for that of the session.
+        seed: What ``random`` and ``numpy.random`` are seeded with before the handler is imported; None for nothing.
+        severities: What findings weigh, by kind, where that is not as docs/findings.md has it: ``error``, ``warning`` or ``off``.
+        blocked_ms: From how many milliseconds on a step of the event loop counts as blocking it; None for what the clock has for it.
+        speed: How many times as fast as it was recorded, or ``max``; None for as recorded. docs/pace.md says what that means.
+        max_gap: What spans in which nobody speaks and nothing is received are shortened to, in seconds or as ``250ms``; None to leave all.
+        first: Where to begin: a time in seconds or as ``1m3s``, an event as ``#123``, a turn as ``t3``; None for the beginning.
+        last: Where to end, likewise; it belongs to the part.
+        microphone: Who speaks for the user besides the app. ``auto``: the SDK's microphone, or the recorded audio where that cannot, until
+            the app sends audio of its own; where somebody else had spoken by then, a handler in virtual time is run again without.
+            ``sdk``: these, whatever the app sends. ``off``: nobody.
+        child: Run the handler in a child process: then even what ends the process without Python is a finding, ``crashed``. What the
+            handler changes in itself or in the process is then not seen by who calls this.
+        allow_incomplete: Take a recording that is incomplete or damaged as it is; else the replay of one fails.
+        defer: Leave it to ``ReplayResult.accept`` to write what ``update`` accepts.
+        write: Takes the lines that the built-in handler prints; they hold no secret and nothing that a terminal acts on.
+        command: What asked for the replay, for its report; None for this call, made in the current folder.
+
+    Returns:
+        The result.
+
+    Raises:
+        UsageError: There is no such clock; two runs in real time are to be compared; an event loop runs on this thread; a path in
+            ``ignore`` is none; a session in memory is to be updated; there is no such finding, severity, host, wall clock or microphone;
+            the null test's microphone is to be off.
+        SessionUnreadable: The session cannot be read, or holds no event.
+        IncompleteRecording: The session is incomplete or damaged, that is not allowed, and what is missing keeps it from being replayed.
+        HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
+        SdkError: The SDK is not installed.
+        SessionUnwritable: ``out`` cannot be written, or the folder of a session that is to be updated.
+    """
+    command = Command.here() if command is None else command
+    ignore, allow_hosts = tuple(ignore), tuple(allow_hosts)
+    # What a verdict depends on, besides what is replayed to what and how findings weigh.
+    told = {
+        "clock": clock,
+        "upgrade": upgrade,
+        "twice": twice,
+        "ignore": ignore,
+        "strict": strict,
+        "max_late_ms": max_late_ms,
+        "update": update,
+        "dry_run": dry_run,
+        "patience": patience,
+        "timeout_s": timeout_s,
+        "max_run_s": max_run_s,
+        "thread_wait_s": thread_wait_s,
+        "allow_hosts": allow_hosts,
+        "wall_clock": wall_clock,
+        "seed": seed,
+        "blocked_ms": blocked_ms,
+        "speed": speed,
+        "max_gap": max_gap,
+        "first": first,
+        "last": last,
+        "microphone": microphone,
+        "child": child,
+        "allow_incomplete": allow_incomplete,
+    }
+    if dry_run and not update:
+        raise UsageError("there is nothing to try without writing it", hint="--dry-run goes with --update.")
+    run_once = in_a_child(_on(clock, twice)) if child else _on(clock, twice)
+    outside = OutsideOptions(allow_hosts, wall_clock, seed)
+    outside.check()
+    severities_of(severities)
+    _require_microphone(microphone, handler)
+    axis = Axis.of(speed, max_gap, first, last)
+    judging = Judging(Rules.of(ignore, strict), _nanoseconds(max_late_ms, "a message may be late"), severities, update)
+    expected = _loaded(session, axis, update, allow_incomplete)
+    secrets = secret_arguments(arguments)
+    sdk, redactor = installed_version(), redactor_for(expected.recorded, secrets=secrets)
+    invocation = invocation_of(command, session, handler, arguments, severities, told, replay_session, redactor)
+    options = RunOptions(
+        patience=patience,
+        timeout_s=timeout_s,
+        max_run_s=_positive(max_run_s),
+        thread_wait_ns=round(thread_wait_s * 1e9),
+        write=lambda line: write(printable(redactor.string(line))),
+        redact=redactor.string,
+        arguments=_arguments(handler, arguments),
+        blocked_ns=_nanoseconds(blocked_ms, "a step may take"),
+        dialect=Comparing(judging.rules),
+        outside=outside,
+        microphone=microphone,
+    )
+    whole, upgraded = _upgraded(expected.played, sdk) if upgrade else (expected.played, ())
+    # To the verdict and not only for the run: else the first full collection is of the whole process, and due right behind the run.
+    with earlier_objects_set_aside(), refused_for_what_is_missing(expected.recorded, allow_incomplete=allow_incomplete):
+        recording = axis.recording(whole)
+        began_s = time.perf_counter()
+        run, options, earlier = run_alone(run_once, recording, handler, options)
+        real_s = time.perf_counter() - began_s
+        difference = _second(recording, handler, options, run, run_once, Discreet(redactor)) if twice else None
+        replayed = Replayed(
+            expected,
+            recording.session,
+            # Behind the comparison of two runs: neither of these had it.
+            replace(run, events=[*run.events, *earlier]),
+            clock,
+            lateness=None if clock == VIRTUAL else Lateness.of(lateness_ns(run.events)),
+            axis=axis,
+            source={"axis": axis.told(), **outside.told(), "upgraded": _told(upgraded)},
+            differs=bool(difference),
+            is_incomplete=bool(expected.recorded.missing) and not allow_incomplete,
+        )
+        judgement = judge_replay(replayed, judging, redactor)
+    folder, file = _written(expected.recorded, judgement.report.live, out, run.heard, redactor, secrets)
+    heard = None if file.file is None else near(file.file)
+
+    def whole_report(report: ReplayReport) -> ReplayReport:
+        hints = _hints(report, invocation.path)
+        report = replace(report, upgraded=upgraded, hints=hints, twice=difference, real_s=real_s, invocation=invocation)
+        return replace(report, folder=folder, heard=heard, remarks=file.remarks)
+
+    accepted = None if judgement.accepted is None else whole_report(judgement.accepted)
+    result = ReplayResult(whole_report(judgement.report), redactor, run.heard, secrets, accepted)
+    return result if dry_run or defer else result.accept()
+
+
+def _loaded(session: Union[str, Path, Session], axis: Axis, update: bool, allow_incomplete: bool) -> Expected:
+    """Load a session that there is something in to replay, and that can be updated where it is to be."""
+    if update and axis.is_part:
+        raise UsageError("what is expected cannot be updated by a part of the session", hint="Leave out --from and --until, or --update.")
+    recorded = load_recorded(session)
+    with refused_for_what_is_missing(recorded, allow_incomplete=allow_incomplete):
+        expected = expected_of(session, recorded)
+        if update:
+            require_folder(expected)
+        if not recorded.events:
+            raise SessionUnreadable("there is no event in this session, and so nothing to replay", where=recorded.name)
+        return expected
+
+
+def _arguments(handler: Any, arguments: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
+    if arguments and not has_app(handler):
+        raise UsageError(f"{', '.join(arguments)}: there is no handler that takes arguments", hint="Name yours with --handler.")
+    return arguments or {}
+
+
+def _require_microphone(microphone: str, handler: Any) -> None:
+    require_microphone(microphone)
+    if microphone == OFF and isinstance(handler, str) and handler == RECORDED:
+        raise UsageError("the null test sends what was recorded, so its microphone cannot be off", hint="Name a handler, or none.")
+
+
+def _on(clock: str, twice: bool) -> Callable[[Recording, Any, RunOptions], Run]:
+    if clock not in CLOCKS:
+        raise UsageError(f"there is no clock {clock!r}", hint=f"There are: {', '.join(CLOCKS)}.")
+    if twice and clock != VIRTUAL:
+        raise UsageError(
+            "two runs in real time are never the same to the nanosecond, so they are not compared",
+            hint="Leave out --clock real, or --twice.",
+        )
+    return CLOCKS[clock]
+
+
+def _nanoseconds(ms: Optional[float], what: str) -> Optional[int]:
+    if ms is None:
+        return None
+    if not 0 <= ms < math.inf:
+        raise UsageError(f"{ms!r} milliseconds is no time that {what}")
+    return round(ms * 1e6)
+
+
+def _positive(max_run_s: Optional[float]) -> Optional[float]:
+    if max_run_s is not None and not 0 < max_run_s < math.inf:
+        raise UsageError(f"{max_run_s!r} seconds is no time that a run may take")
+    return max_run_s
+
+
+def _upgraded(session: Session, sdk: str) -> Tuple[Session, Upgraded]:
+    events: List[Event] = []
+    changes = []
+    for event in session.events:
+        found = compat.upgrade(event.frame, sdk) if isinstance(event, Received) else None
+        if found is None or not isinstance(event, Received):
+            events.append(event)
+        else:
+            frame, added = found
+            changes.append((event.seq, tuple(added)))
+            events.append(replace(event, frame=frame))
+    return replace(session, events=tuple(events)), tuple(changes)
+
+
+def _told(upgraded: Upgraded) -> List[Mapping[str, Any]]:
+    return [{"recorded_seq": seq, "added": list(added)} for seq, added in upgraded]
+
+
+def _second(
+    recording: Recording, handler: Any, options: RunOptions, first: Run, run_once: Callable[..., Run], dialect: Discreet
+) -> Tuple[str, ...]:
+    # The second run is to be compared, not watched.
+    second = run_once(recording, handler, replace(options, write=lambda _: None))
+    lines = first_difference(first.events, second.events)
+    told = [] if lines is None else [_said(line, run.events, dialect) for line, run in zip(lines, (first, second))]
+    told += first_heard_difference(first.heard, second.heard) or ()
+    return tuple(f"{which}: {line}" for which, line in zip(cycle(("first", "second")), told))
+
+
+def _said(line: str, events: Sequence[Event], dialect: Discreet) -> str:
+    """A line of a trace, and what the frame says where it is about one: a digest alone tells nobody anything."""
+    seq = json.loads(line)["seq"] if line.startswith("{") else None
+    event = next((event for event in events if event.seq == seq), None)
+    if not isinstance(event, (Sent, Received)):
+        return dialect.redact(line)
+    said = dialect.describe(event.kind, dialect.read(event.kind, event.frame))
+    digest = hashlib.sha256(event.frame.payload).hexdigest()[:12]
+    return f"#{event.seq} at {event.at_ns / 1e9:.9f} s, {event.kind} {said} (sha256 {digest}…)"
+
+
+def _written(
+    recorded: Session,
+    live: Session,
+    out: Optional[Union[str, Path]],
+    heard: Optional[Heard],
+    redactor: Redactor,
+    secrets: Sequence[str],
+) -> Tuple[Optional[str], HeardFile]:
+    """Write the session that a replay yielded, and what was heard, to a folder of sessions, where there is one; say where they are."""
+    if out is None:
+        return None, HeardFile()
+    folder, file = keep_replay(out, f"{recorded.name or 'session'}-replay", recorded, live, heard, redactor, secrets)
+    return near(folder), file
+
+
+def keep_replay(
+    out: Union[str, Path],
+    name: str,
+    recorded: Session,
+    live: Session,
+    heard: Optional[Heard],
+    redactor: Redactor,
+    secrets: Sequence[str] = (),
+) -> Tuple[Path, HeardFile]:
+    """Write the session that a replay yielded, with what was heard, whole or not at all.
+
+    Args:
+        out: The folder of sessions.
+        name: What to call the session.
+        recorded: The recording.
+        live: The session.
+        heard: What was heard, None where no speaker was there or it was lost.
+        redactor: Knows what may not be written.
+        secrets: Values that must not be written, besides those of both sessions.
+
+    Returns:
+        The folder, and heard.wav in it.
+
+    Raises:
+        SessionUnwritable: It cannot be written.
+    """
+    with WholeFolder(out, name) as place:
+        write_session(place.folder, of_app(live), EVI, secrets=[*known_secrets(recorded, live), *secrets])
+        if any(note.name == "crashed" for note in live.notes):
+            file = HeardFile(None, ("what was heard was lost with the process; the session is complete without it",))
+        else:
+            file = keep_heard(place.folder, heard, redactor)
+    return place.folder, file if file.file is None else replace(file, file=place.folder / file.file.name)
+
+
+def _hints(report: ReplayReport, path: Optional[str]) -> Tuple[str, ...]:
+    return (*([way_out(path)] if report.is_incomplete else []), *_hints_to_upgrade(report))
+
+
+def _hints_to_upgrade(report: ReplayReport) -> Tuple[str, ...]:
+    if not any(finding.kind == "unparseable" for finding in report.verdict.findings):
+        return ()
+    upgraded = [compat.upgrade(event.frame, report.sdk) for event in report.recorded.received]
+    found = [one for one in upgraded if one is not None]
+    # A hint that mends something else than what stopped the replay would lead nowhere.
+    if not found or any(compat.problems(frame, report.sdk) for frame, _ in found):
+        return ()
+    added = sorted({name for _, names in found for name in names})
+    return (f"--upgrade adds {', '.join(added)} to {len(found)} message{'' if len(found) == 1 else 's'} of this session",)

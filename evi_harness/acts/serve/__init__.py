@@ -1,0 +1,1 @@
+"""The acts that serve a session or the simulator to apps that come by themselves."""

@@ -1,0 +1,61 @@
+"""The verdict on a conversation that was served: what the app sent, beside the recording.
+
+Rules of living here: the conversation is over, and nobody waits for this; what is told holds no secrets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Sequence, Tuple
+
+from evi_harness.report.replay import ReplayReport, verdict_lines
+from evi_harness.runs.run import REAL, Run
+from evi_harness.session.events import Event
+from evi_harness.session.session import Session
+from evi_harness.verdicts.comparing import AS_USUAL, Rules
+from evi_harness.verdicts.discretion import Discreet, redactor_for
+from evi_harness.verdicts.expecting import Expected
+from evi_harness.verdicts.judging import Judging, Replayed, judged
+
+__all__ = ["Compared", "compare"]
+
+# What a report calls an app of which nothing is known but what it sent.
+_APP = "the app that connected"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A conversation beside the recording.
+
+    Attributes:
+        passed: Whether nothing was found but warnings.
+        lines: What was found and the verdict, for people.
+        is_cut_off: Whether the server ended it, so that it was not judged to its end.
+    """
+
+    passed: bool
+    lines: Tuple[str, ...]
+    is_cut_off: bool = False
+
+
+def compare(expected: Expected, events: Sequence[Event], *, rules: Rules = AS_USUAL, is_cut_off: bool = False) -> Compared:
+    """Compare a conversation with the recording: all that the app sent, its handshake, and when it left.
+
+    Args:
+        expected: The session that was served, and what is expected of the app.
+        events: The events of the conversation, in the order of writing.
+        rules: How what was sent is compared.
+        is_cut_off: Whether the server ended it: then it is no fault of the app's that it went no further.
+    """
+    redactor = redactor_for(expected.recorded, Session(expected.recorded.header, tuple(events)))
+    run = Run(_APP, events, handshake_by_app=True)
+    report = judged(Replayed(expected, expected.played, run, REAL), Judging(rules), redactor)
+    if is_cut_off:
+        report = _as_far_as_it_went(report)
+    *found, verdict = [redactor.string(line) for line in verdict_lines(report, Discreet(redactor, rules))]
+    return Compared(report.passed, (*found, f"{verdict}, as far as it went" if is_cut_off else verdict), is_cut_off)
+
+
+def _as_far_as_it_went(report: ReplayReport) -> ReplayReport:
+    deviations = tuple(one for one in report.verdict.deviations if one.kind != "closed_early")
+    return replace(report, verdict=replace(report.verdict, deviations=deviations))

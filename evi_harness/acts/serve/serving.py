@@ -1,0 +1,673 @@
+"""Serving in real time as an act: a session, or any service, on a loopback port.
+
+``serve`` is for a process of which it is the whole purpose: it keeps time in this one and ends on a signal. ``served`` starts a process
+for a block of code and has what happened in it afterwards.
+
+Rules of living here: how late the server itself was is told with what it served; how the app did beside the recording is told, and is the
+result where there was to be one conversation alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Type, Union
+
+from evi_harness.acts.serve.ears import Ears
+from evi_harness.acts.serve.keeping import Keeper, Keeping
+from evi_harness.acts.serve.served_paths import chat_paths_of
+from evi_harness.acts.serve.simulating import Simulation
+from evi_harness.acts.serve.voices import Voices
+from evi_harness.carriers.admission import THIS_MACHINE, Admission
+from evi_harness.carriers.journal import Journal
+from evi_harness.carriers.lateness import Lateness, lateness_ns
+from evi_harness.carriers.limits import DEFAULT_LIMITS, MIB, ServerLimits
+from evi_harness.carriers.process import ServerProcess
+from evi_harness.carriers.real import LOOPBACK, RealCarrier
+from evi_harness.carriers.server import TOKEN_SECONDS, ChatServer, OpenService
+from evi_harness.carriers.telling import Aside
+from evi_harness.carriers.thin_frames import ThinFrame
+from evi_harness.clocks.clock import RealClock
+from evi_harness.clocks.pacing import collect_garbage, own_process, run_precisely
+from evi_harness.errors import EviHarnessError
+from evi_harness.evi.credentials import KeyCheck
+from evi_harness.evi.dialect import EVI, Evi
+from evi_harness.evi.messages import MESSAGES
+from evi_harness.guard.own_output import silence_libraries, told_by_us
+from evi_harness.replay.plan import Plan
+from evi_harness.replay.player import DEFAULT_PATIENCE, Patience, Player
+from evi_harness.replay.recording import Recording
+from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Received, Sent
+from evi_harness.session.protocols import Service
+from evi_harness.session.session import Session
+from evi_harness.session.too_large import too_large
+from evi_harness.settings.environment import API_KEY, SECRET_KEY, load_environment
+from evi_harness.settings.folders import SessionsFolder
+from evi_harness.settings.interrupts import Interrupts
+from evi_harness.verdicts.comparing import Comparing, Rules
+from evi_harness.verdicts.discretion import redactor_for
+from evi_harness.verdicts.expecting import Expected, load_expected
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from evi_harness.acts.serve.served_verdict import Compared
+
+__all__ = ["Ended", "Play", "ServeOptions", "ServeResult", "Served", "admission", "limited", "play", "require_key", "serve", "served"]
+
+Serveable = Union[str, Path, Session, OpenService]
+# Compares a conversation that is over; ``served_verdict.compare`` of one session.
+_Compare = Callable[..., "Compared"]
+
+
+@dataclass(frozen=True)
+class Play:
+    """Makes a player of one recording for each connection.
+
+    Attributes:
+        recording: The recording, on the axis on which it is acted out.
+        patience: How long a player waits for the app.
+        dialect: How sent messages are compared.
+    """
+
+    recording: Recording
+    patience: Patience = DEFAULT_PATIENCE
+    dialect: Evi = EVI
+
+    def __reduce__(self) -> Tuple[Callable[..., Play], Tuple[Recording, Patience, Evi]]:
+        """In another process, be ready before anybody connects: a chat must not wait for another one's plan."""
+        return _ready, (self.recording, self.patience, self.dialect)
+
+    @property
+    def session(self) -> Session:
+        """The session that is played."""
+        return self.recording.session
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan of the recording, which all players share."""
+        return Plan.of(self.recording, self.dialect)
+
+    def __call__(self, _: Handshake) -> Service:
+        """Make the player for one connection."""
+        return Player(self.plan, self.dialect, self.patience)
+
+
+def _ready(recording: Recording, patience: Patience, dialect: Evi) -> Play:
+    made = Play(recording, patience, dialect)
+    # Asked for, it is worked out.
+    _ = made.plan
+    return made
+
+
+def play(
+    session: Union[str, Path, Session, Recording],
+    patience: Patience = DEFAULT_PATIENCE,
+    dialect: Evi = EVI,
+    *,
+    allow_incomplete: bool = False,
+) -> Play:
+    """Make what plays a recording in real time: all that is to be sent is in memory before it is due.
+
+    Args:
+        session: A session, or its folder; or a recording on the axis on which it is to be acted out.
+        patience: How long a player waits for the app.
+        dialect: How sent messages are compared.
+        allow_incomplete: Play a session that is incomplete or damaged as it is. A recording on an axis is not asked.
+
+    Raises:
+        SessionUnreadable: The session cannot be read.
+        IncompleteRecording: It is incomplete or damaged, and that is not allowed.
+        AudioMissing: Audio that is to be sent is not in the folder.
+    """
+    recording = session if isinstance(session, Recording) else _recording(session, allow_incomplete)
+    in_memory = replace(recording.session, events=tuple(map(_in_memory, recording.session.events)))
+    # What a microphone would play is nothing to a server.
+    return Play(replace(recording, session=in_memory, unhurried=in_memory), patience, dialect)
+
+
+def _recording(session: Union[str, Path, Session], allow_incomplete: bool) -> Recording:
+    return Recording.of(load_expected(session, allow_incomplete=allow_incomplete).played, EVI)
+
+
+def _in_memory(event: Event) -> Event:
+    return replace(event, frame=Frame(event.frame.opcode, event.frame.payload)) if isinstance(event, Received) else event
+
+
+def require_key() -> Tuple[KeyCheck, str]:
+    """Make the check that lets in only who gives a right API key or access token.
+
+    Right are HUME_API_KEY and HUME_SECRET_KEY as the environment or .env has them, and the tokens that the server itself gives for them.
+    Where a variable is not set any value will do. A secret key without a key of its own is that of another endpoint, and does not count.
+
+    Returns:
+        The check, and what is right, in words that quote no key.
+
+    Raises:
+        EviHarnessError: .env cannot be read.
+    """
+    settings = load_environment()
+    secret_key = settings.secret_key if settings.api_key is not None else None
+    known = f"the one of {API_KEY}" if settings.api_key is not None else f"any will do, as {API_KEY} is not set"
+    paired = f"that of {SECRET_KEY}" if secret_key is not None else "any"
+    # Another run's tokens are not this one's.
+    name = f"evi-harness-{secrets.token_hex(8)}"
+    check = KeyCheck(settings.api_key, secret_key, token_seconds=TOKEN_SECONDS, token_name=name)
+    return check, f"an API key is required: {known}; the secret key for an access token: {paired}"
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How to serve.
+
+    Attributes:
+        host: A loopback address.
+        port: The port; 0 picks one that is free.
+        once: End after the first conversation.
+        require_key: Refuse with 401 who gives no API key or access token, or a wrong one; see ``require_key``.
+        out: A folder of sessions that each conversation is written to, None to keep none.
+        patience_s: How long the player of a session waits for an answer of the app's that is late, in seconds. ``play`` has the rest.
+        service: Who plays the service's part where no session is served, as a header says it.
+        allow_incomplete: Serve a session that is incomplete or damaged as it is.
+        ignore: What is not compared, as ``replay_session`` has it; nor does the player look at it.
+        strict: Compare also what is given anew in each run.
+        limits: What clients may take of the server; ``served``, whose client is known, has none but those of the machine.
+        admission: Which requests are answered, by where they come from.
+    """
+
+    host: str = LOOPBACK
+    port: int = 0
+    once: bool = False
+    require_key: bool = False
+    out: Optional[Path] = None
+    patience_s: float = DEFAULT_PATIENCE.message_ns / 1e9
+    service: str = "unknown"
+    allow_incomplete: bool = False
+    ignore: Tuple[str, ...] = ()
+    strict: bool = False
+    limits: ServerLimits = DEFAULT_LIMITS
+    admission: Admission = THIS_MACHINE
+
+    @property
+    def rules(self) -> Rules:
+        """How what the app sends is compared.
+
+        Raises:
+            UsageError: What is to be ignored is no path.
+        """
+        return Rules.of(self.ignore, self.strict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One conversation that is over.
+
+    Attributes:
+        number: Its place in the order of opening, from 1.
+        duration_ns: From its opening to its last event.
+        n_sent: Messages that the app sent.
+        lateness_ns: How late each message that the app received was sent.
+        closed: How it ended, None where nobody saw.
+        folder: Where it was recorded, None where it was not.
+        problem: Why the recording is not complete, None where it is or none was wanted.
+        compared: How it was beside the session that was served, None where none was.
+        too_large: Which message was too large, where that ended it.
+    """
+
+    number: int
+    duration_ns: int
+    n_sent: int
+    lateness_ns: Tuple[int, ...]
+    closed: Optional[Closed]
+    folder: Optional[Path] = None
+    compared: Optional[Compared] = None
+    problem: Optional[str] = None
+    too_large: Optional[str] = None
+
+    def __str__(self) -> str:
+        by = "end not seen" if self.closed is None else f"closed by the {self.closed.by}"
+        code = "" if self.closed is None or self.closed.code is None else f" with {self.closed.code}"
+        code += "" if self.too_large is None else f" ({self.too_large})"
+        where = "" if self.folder is None else f"; recorded in {self.folder}"
+        if self.problem is not None:
+            where = f"{where}, incomplete: {self.problem}" if where else f"; not recorded: {self.problem}"
+        figures = f"{self.n_sent} messages from the app, {len(self.lateness_ns)} to it"
+        return f"session {self.number}: {self.duration_ns / 1e9:.1f} s, {figures}, {by}{code}; late: {Lateness.of(self.lateness_ns)}{where}"
+
+    def lines(self) -> List[str]:
+        """What to tell people: what crossed, in one line; then how the app did, where that can be said."""
+        return [str(self), *(() if self.compared is None else self.compared.lines)]
+
+
+@dataclass(frozen=True)
+class ServeResult:
+    """What was served.
+
+    Attributes:
+        ended: The conversations, in the order in which they ended.
+        once: Whether one conversation was to be served, so that its verdict is the result.
+    """
+
+    ended: Tuple[Ended, ...]
+    once: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 for a server that ended well. If ``once``: 1 where a conversation failed, 4 where none was had, or none to its end."""
+        if not self.once:
+            return 0
+        compared = [one.compared for one in self.ended if one.compared is not None]
+        if not all(one.passed for one in compared):
+            return 1
+        return 4 if not self.ended or (compared and compared[0].is_cut_off) else 0
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late messages were sent, of all conversations together."""
+        return Lateness.of(late_ns for one in self.ended for late_ns in one.lateness_ns)
+
+    def __str__(self) -> str:
+        n, lateness = len(self.ended), self.lateness
+        compared = [one.compared for one in self.ended if one.compared is not None]
+        n_passed, n_cut_off = (sum(one.passed and one.is_cut_off is is_cut_off for one in compared) for is_cut_off in (False, True))
+        verdict = f"; {n_passed} of {len(compared)} passed" if compared else ""
+        if n_cut_off:
+            verdict += f", {n_cut_off} inconclusive: cut off"
+        if self.once and not self.ended:
+            verdict = "; inconclusive: nobody has connected"
+        return f"served {n} session{'' if n == 1 else 's'}, {lateness.n} messages; late: {lateness}{verdict}"
+
+
+def limited(values: Sequence[str]) -> ServerLimits:
+    """Read limits as people write them: ``chats=500``.
+
+    Raises:
+        UsageError: There is no such limit, or its value is no positive number.
+    """
+    return DEFAULT_LIMITS.with_values((name, value) for name, _, value in (one.partition("=") for one in values))
+
+
+def admission(origins: Sequence[str], hosts: Sequence[str]) -> Admission:
+    """Make the rule of who is answered.
+
+    Args:
+        origins: Origins of web pages besides those of this machine; ``*`` for all.
+        hosts: Names of this machine besides loopback names.
+
+    Raises:
+        UsageError: An origin is none, or a name is more than a name.
+    """
+    return Admission(frozenset(origins), frozenset(hosts))
+
+
+def _warn(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - what is printed by default
+
+
+def serve(
+    what: Serveable, options: ServeOptions, tell: Callable[[str], object] = print, warn: Callable[[str], object] = _warn
+) -> ServeResult:
+    """Serve until Ctrl+C, SIGTERM or SIGHUP, or until the first conversation is over. Takes the process: its timers, and these signals.
+
+    Args:
+        what: A session, its folder, or what makes the service for one connection.
+        options: See there.
+        tell: Called with ``listening on URL`` once it listens, with which key is required if one is, and with lines for each
+            conversation that is over: what crossed, and, where a session is served, how what the app sent differs from it.
+        warn: Called with one line for each path that is asked for and is not there.
+
+    Returns:
+        What was served.
+
+    Raises:
+        UsageError: The host is no loopback address, or what is to be ignored is no path.
+        IncompleteRecording: The session is incomplete or damaged, and that is not allowed.
+        SessionUnreadable, AudioMissing: The session cannot be read.
+        SessionUnwritable: ``out`` cannot be written.
+        EviHarnessError: The port cannot be had, or a service failed.
+        KeyboardInterrupt: A signal came before it listened.
+    """
+    with Interrupts() as interrupts, ExitStack() as stack:
+        rules = options.rules
+        expected = None if callable(what) else load_expected(what, allow_incomplete=options.allow_incomplete)
+        open_service = _service(what if expected is None else expected.played, options)
+        recorded = open_service.session if isinstance(open_service, Play) else None
+        if options.out is not None:
+            stack.enter_context(SessionsFolder(options.out, str(options.out)))
+        keeper = None if options.out is None else Keeper(options.out, recorded, options.service)
+        compare = None if expected is None else _comparing(expected, rules)
+        redact = redactor_for().string
+        warned, told = stack.enter_context(Aside(warn)), stack.enter_context(Aside(tell))
+        return run_precisely(
+            lambda: _serve(open_service, options, lambda: _Conversations(keeper, told, compare), interrupts, warned, redact)
+        )
+
+
+def _comparing(expected: Expected, rules: Rules) -> _Compare:
+    # It takes a while to import, and nobody is connected yet.
+    from evi_harness.acts.serve.served_verdict import compare
+
+    return partial(compare, expected, rules=rules)
+
+
+def _service(what: Serveable, options: ServeOptions) -> OpenService:
+    if callable(what):
+        return what
+    patience, dialect = Patience(message_ns=round(options.patience_s * 1e9)), Comparing(options.rules)
+    return play(what, patience, dialect, allow_incomplete=options.allow_incomplete)
+
+
+def _chat_paths(open_service: OpenService) -> Tuple[str, ...]:
+    return chat_paths_of(open_service.session if isinstance(open_service, Play) else None)
+
+
+def _limits(open_service: OpenService, limits: ServerLimits) -> ServerLimits:
+    """The limits, with room for the largest message of the session that is served."""
+    sent = open_service.session.sent if isinstance(open_service, Play) else ()
+    largest = max((event.frame.size for event in sent), default=0)
+    return limits if largest <= limits.message_bytes else replace(limits, message_mib=largest / MIB)
+
+
+def _service_name(open_service: OpenService, options: ServeOptions) -> str:
+    return "player" if isinstance(open_service, Play) else options.service
+
+
+async def _serve(
+    open_service: OpenService,
+    options: ServeOptions,
+    converse: Callable[[], _Conversations],
+    interrupts: Interrupts,
+    on_unknown: Callable[[str], object],
+    redact: Callable[[str], str],
+) -> ServeResult:
+    conversations = converse()
+    check, required = require_key() if options.require_key else (None, "")
+    server = ChatServer(
+        open_service,
+        clock=conversations.clock,
+        chat_paths=_chat_paths(open_service),
+        token_path=EVI.token_path,
+        journal_for=conversations.journal_for,
+        check=check,
+        service_name=_service_name(open_service, options),
+        on_idle=collect_garbage,
+        on_unknown=on_unknown,
+        limits=_limits(open_service, options.limits),
+        admission=options.admission,
+        # Whoever has put a key into a path finds it nowhere.
+        redact=redact,
+    )
+    loop = asyncio.get_running_loop()
+    silence_libraries()
+    told_by_us(loop, server.tell)
+    interrupts.told_to(loop, conversations.stop, may_block=False)
+    try:
+        async with AsyncExitStack() as stack:
+            if isinstance(open_service, Simulation):
+                # Hearing takes as much as all the rest.
+                ears = await stack.enter_async_context(Ears())
+                open_service.open_ear = ears.open
+                open_service.open_voice = stack.enter_context(Voices()).open
+            carrier = await stack.enter_async_context(RealCarrier(server, host=options.host, port=options.port))
+            own_process()
+            conversations.tell(f"listening on {carrier.url}")
+            if required:
+                conversations.tell(required)
+            while await conversations.next_ended(server) and not options.once:
+                pass
+            conversations.are_cut_off = True
+    except Exception as failure:
+        if isinstance(failure, EviHarnessError) or failure not in server.failures:
+            raise
+        raise EviHarnessError(f"the service failed: {type(failure).__name__}: {failure}") from failure
+    finally:
+        await conversations.rest(server)
+        interrupts.over()
+    return ServeResult(tuple(conversations.ended), options.once)
+
+
+class _Conversations:
+    """The conversations of one server: they are numbered, kept where they are to be, and told when they are over.
+
+    Attributes:
+        clock: What stamps them.
+        ended: Those that are over.
+        are_cut_off: Whether the server is ending, and with it those that still run.
+        tell: Takes the lines.
+    """
+
+    def __init__(self, keeper: Optional[Keeper], tell: Callable[[str], object], compare: Optional[_Compare]) -> None:
+        self.clock = RealClock()
+        self.ended: List[Ended] = []
+        self.are_cut_off = False
+        self.tell = tell
+        self._keeper = keeper
+        self._compare = compare
+        self._n_opened = 0
+        # What comes next: a conversation that is over, or None for a signal.
+        self._next: asyncio.Queue[Optional[_Conversation]] = asyncio.Queue()
+
+    def stop(self) -> None:
+        self._next.put_nowait(None)
+
+    def journal_for(self, handshake: Handshake) -> Journal:
+        keeping = None if self._keeper is None else self._keeper.keep(handshake)
+        conversation = _Conversation(self.clock, keeping, self._compare, self._opened)
+        # A server asks for the journal in the task that carries the connection, so the end of the one is that of the other.
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda _: self._over(conversation))
+        return conversation.journal
+
+    def _over(self, conversation: _Conversation) -> None:
+        conversation.is_cut_off = self.are_cut_off
+        self._next.put_nowait(conversation)
+
+    async def next_ended(self, server: ChatServer) -> bool:
+        """Wait for the end of a conversation, and tell it; False where a signal came first."""
+        while True:
+            conversation = await self._next.get()
+            if conversation is None:
+                return False
+            ended = await conversation.end()
+            if ended is not None:
+                # A server that runs for days keeps figures, not conversations.
+                server.journals.remove(conversation.journal)
+                self.ended.append(ended)
+                for line in ended.lines():
+                    self.tell(line)
+                return True
+
+    async def rest(self, server: ChatServer) -> None:
+        """Take those that were still running when the carrier ended them."""
+        while len(self.ended) < self._n_opened:
+            await self.next_ended(server)
+
+    def _opened(self) -> int:
+        self._n_opened += 1
+        return self._n_opened
+
+
+class _Conversation:
+    """One of them.
+
+    Attributes:
+        journal: Its events.
+        is_cut_off: Whether it was over when the server was ending.
+    """
+
+    def __init__(self, clock: RealClock, keeping: Optional[Keeping], compare: Optional[_Compare], opened: Callable[[], int]) -> None:
+        self.journal = Journal(clock, self._put, _Kept() if compare is None else _KeptToCompare())
+        self.is_cut_off = False
+        self._keeping = keeping
+        self._compare = compare
+        self._opened = opened
+        self._number = 0
+
+    def _put(self, event: Event) -> None:
+        if isinstance(event, Opened):
+            self._number = self._opened()
+        if self._keeping is not None:
+            self._keeping.put(event)
+
+    async def end(self) -> Optional[Ended]:
+        """Sum it up; None where the peer was gone before the handshake was over, and there was none."""
+        folder, problem = None, None
+        if self._keeping is not None:
+            folder = await asyncio.get_running_loop().run_in_executor(None, self._keeping.close)
+            problem = self._keeping.problem
+        if not self._number:
+            return None
+        events = self.journal.events
+        closed = next((event for event in events if isinstance(event, Closed)), None)
+        return Ended(
+            number=self._number,
+            duration_ns=self.journal.last_at_ns,
+            n_sent=self.journal.n_sent,
+            lateness_ns=tuple(lateness_ns(events)),
+            closed=closed,
+            folder=folder,
+            problem=problem,
+            compared=await self._beside_the_session(closed),
+            too_large=too_large(closed, events, _type_of, EVI.message_limits),
+        )
+
+    async def _beside_the_session(self, closed: Optional[Closed]) -> Optional[Compared]:
+        if self._compare is None:
+            return None
+        # An app that is gone without a word, as the server goes, was left by it.
+        is_cut_off = self.is_cut_off and (closed is None or closed.by == "network")
+        compare = partial(self._compare, self.journal.events, is_cut_off=is_cut_off)
+        # The other conversations go on meanwhile.
+        return await asyncio.get_running_loop().run_in_executor(None, compare)
+
+
+class _Kept:
+    """What a server keeps of a conversation that is compared with nothing: how late it was, how it ended, and on which message."""
+
+    def __init__(self) -> None:
+        self._has_large = False
+
+    def __call__(self, event: Event) -> Optional[Event]:
+        if isinstance(event, Sent):
+            return None
+        if not isinstance(event, Received):
+            return event
+        # The first that an app may not take is named when it does not; the others are as good as it.
+        if not self._has_large and event.frame.size > EVI.message_limits[0]:
+            self._has_large = True
+            return event
+        return replace(event, frame=ThinFrame(event.frame))
+
+
+class _KeptToCompare:
+    """What it keeps of one that is compared with a session, where the app's audio is not; what it sent itself, the session holds.
+
+    The first audio is kept: it may have to say what it is.
+    """
+
+    def __init__(self) -> None:
+        self._has_audio = False
+
+    def __call__(self, event: Event) -> Event:
+        if not isinstance(event, Sent) or event.frame.is_text:
+            return event
+        if not self._has_audio:
+            self._has_audio = event.frame.size > 0
+            return event
+        return replace(event, frame=ThinFrame(event.frame))
+
+
+def _type_of(event: Union[Sent, Received]) -> str:
+    """What may be told of a message of anybody's: what it calls itself, if that is known."""
+    name = EVI.read(event.kind, event.frame).type
+    return name if name is not None and name in MESSAGES else "a message"
+
+
+class Served:
+    """A server in a process of its own, for a block of code. A context manager, of both kinds.
+
+    Args:
+        process: The server.
+    """
+
+    def __init__(self, process: ServerProcess) -> None:
+        self._process = process
+
+    @property
+    def url(self) -> str:
+        """Where it serves: an http URL with no slash at the end; empty before the block."""
+        return self._process.url
+
+    @property
+    def sessions(self) -> Sequence[Sequence[Event]]:
+        """The events of all conversations so far, in the order in which they were opened."""
+        return [one.events for one in self._process.look()]
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """The events of the first conversation so far; none where nobody has connected."""
+        sessions = self.sessions
+        return sessions[0] if sessions else ()
+
+    @property
+    def opened_at_ns(self) -> Optional[int]:
+        """When the first conversation opened, by ``time.monotonic_ns``, which is one clock for all processes; None where none has."""
+        served = self._process.look()
+        return served[0].opened_at_ns if served else None
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the server sent what was due, by its own record, in all conversations so far."""
+        return Lateness.of(late_ns for events in self.sessions for late_ns in lateness_ns(events))
+
+    def __enter__(self) -> Served:
+        self._process.__enter__()
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        self._process.__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> Served:
+        await asyncio.get_running_loop().run_in_executor(None, self.__enter__)
+        return self
+
+    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self.__exit__, kind, error, trace)
+
+
+def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
+    """Serve in a process of its own for a block of code, whose stalls then do not bend the server's clock.
+
+    ``with served("sessions/weather") as server:`` or ``async with``; the app connects to ``server.url``.
+
+    Args:
+        what: A session, its folder, or what makes the service for one connection: that is pickled.
+        options: Host, port, patience, what is compared and whether a key is required; the others are for ``serve`` alone.
+
+    Returns:
+        The server, not started yet. Entering it raises what ``serve`` raises; leaving it raises what a service raised.
+
+    Raises:
+        IncompleteRecording: The session is incomplete or damaged, and that is not allowed.
+        SessionUnreadable, AudioMissing: The session cannot be read.
+    """
+    options = options or ServeOptions()
+    open_service = _service(what, options)
+    return Served(
+        ServerProcess(
+            open_service,
+            chat_paths=_chat_paths(open_service),
+            token_path=EVI.token_path,
+            host=options.host,
+            port=options.port,
+            service_name=_service_name(open_service, options),
+            check=require_key()[0] if options.require_key else None,
+            admission=options.admission,
+        )
+    )

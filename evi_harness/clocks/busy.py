@@ -1,0 +1,65 @@
+"""``busy``: an app says that it works where no event loop sees it, and virtual time waits.
+
+Rules of living here: outside a replay in virtual time it does nothing, so that it can stay in an app; nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Callable, Iterator, List
+
+from typing_extensions import Protocol
+
+from evi_harness.guard.callers import callers
+
+__all__ = ["Held", "busy", "can_be_held"]
+
+
+class Held(Protocol):
+    """A loop whose clock can stand still."""
+
+    def hold(self, name: str) -> Callable[[], None]:
+        """Let the clock stand still until what this gives back is called."""
+
+    def runs_here(self) -> bool:
+        """Whether the loop runs on the calling thread."""
+
+
+_RUNNING: List[Held] = []
+
+
+@contextlib.contextmanager
+def busy() -> Iterator[None]:
+    """Let virtual time stand still for as long as the block runs, as it does for jobs in executors.
+
+    For work that the event loop does not know of, such as a thread of the app's own. Hold it on the loop from before the work begins
+    until its result is there::
+
+        with evi_harness.busy():
+            threading.Thread(target=work, args=(result,)).start()
+            await result.wait()
+
+    or on the working thread around what it does, where nothing else can happen before it has begun. A wait for time to pass inside
+    the block never ends by itself: after ``--thread-wait`` the clock goes on, and the run is marked as not deterministic.
+
+    On the thread of a loop it holds that loop's clock, on any other thread those of all replays in the process. Outside a replay in
+    virtual time it does nothing.
+    """
+    called = callers()
+    name = f"busy ({called[0]})" if called else "busy"
+    releases = [clock.hold(name) for clock in [each for each in tuple(_RUNNING) if each.runs_here()] or tuple(_RUNNING)]
+    try:
+        yield
+    finally:
+        for release in releases:
+            release()
+
+
+@contextlib.contextmanager
+def can_be_held(clock: Held) -> Iterator[None]:
+    """Have ``busy`` hold a clock for as long as the block runs."""
+    _RUNNING.append(clock)
+    try:
+        yield
+    finally:
+        _RUNNING.remove(clock)

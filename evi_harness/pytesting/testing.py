@@ -1,0 +1,461 @@
+"""Replays and servers as a test wants them: asserts that say what went wrong, and reports that stay.
+
+Rules of living here: nothing of the test runner is known here. What a test gets wrong is an error of ours; what the app gets wrong is an
+``AssertionError``, whose first line tells the most important, and whose frames here are left out of tracebacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import json
+import re
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from evi_harness.acts.replay import ReplayResult, keep_replay, replay_session
+from evi_harness.acts.serve.serving import Served, ServeOptions, served
+from evi_harness.carriers.lateness import Lateness
+from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.measure.measuring import Measured, measure
+from evi_harness.measure.metrics import CONVERSATION, METRICS
+from evi_harness.measure.samples import Sample
+from evi_harness.measure.thresholds import PASSED, Judged, Threshold, judge_threshold, metrics_like, parse_threshold
+from evi_harness.pytesting.marked import spec_from
+from evi_harness.replay.judging.unseen import Unseen
+from evi_harness.report.plain import printable
+from evi_harness.runs.run import REAL, RECORDED, Run
+from evi_harness.session.events import Closed, Event, Received, Sent
+from evi_harness.session.figures import figure, milliseconds
+from evi_harness.settings.sink import redacted, redacted_data, write_file
+from evi_harness.verdicts.comparing import Rules
+from evi_harness.verdicts.discretion import Discreet, redactor_for
+from evi_harness.verdicts.expecting import load_expected
+from evi_harness.verdicts.invoking import Command, handlerless_invocation
+from evi_harness.verdicts.judging import Judging, Replayed, judged
+
+__all__ = ["CheckedReplay", "CheckedServer", "Defaults", "Replayer", "client_threshold", "write_report"]
+
+# What a report calls an app that a test runs by itself.
+OWN_APP = "the test's own app"
+# How long a conversation that the app has left may take to be seen closed; the service itself closes what is left open after five.
+END_WAIT_S = 10.0
+_LOOK_S = 0.01
+# So many samples are shown of a threshold that does not hold.
+_SHOWN_SAMPLES = 10
+# What is said of the samples that count against a threshold, and of the others.
+_OF_VALUES = ("beyond the limit", "within the limit")
+_OF_COUNTS = ("counted", "0")
+# What a replay may be told besides the session and the handler.
+_OPTIONS = tuple(name for name in inspect.signature(replay_session).parameters if name not in ("session", "handler", "command"))
+_MAX_NAME = 120
+_NOT_IN_A_NAME = re.compile(r"[^\w.\[\]-]")
+
+# A replay stands in for the clock and the sound system of its whole process.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What holds for the replays of a test run, unless a test says otherwise.
+
+    Attributes:
+        clock: ``virtual`` or ``real``.
+        update: Accept what is sent as what is expected from now on.
+        allow_hosts: What an app may reach on the network besides the service.
+        microphone: Who speaks for the user: ``auto``, ``sdk`` or ``off``.
+        child: Run handlers in a child process.
+        allow_incomplete: Take a session that is incomplete or damaged as it is.
+        max_run_s: After so many real seconds a run is ended; None for what its clock has for it.
+    """
+
+    clock: str = "virtual"
+    update: bool = False
+    allow_hosts: Tuple[str, ...] = ()
+    microphone: str = "auto"
+    child: bool = False
+    allow_incomplete: bool = False
+    max_run_s: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class CheckedReplay(ReplayResult):
+    """What a replay found, with asserts."""
+
+    def __repr__(self) -> str:
+        return f"<replay of {self._name} {self._verdict}>"
+
+    @property
+    def _name(self) -> str:
+        return printable(self.redactor.string(self.report.recorded.name))
+
+    @property
+    def headline(self) -> str:
+        """What was replayed, the verdict, and the first thing that is wrong, in one line."""
+        return f"replay of {self._name} {self.summary}"
+
+    def assert_passed(self) -> None:
+        """Assert that the replay was as recorded, or as accepted, and that nothing else is wrong.
+
+        Raises:
+            AssertionError: With the report; the first divergence stands with what was around it.
+        """
+        __tracebackhide__ = True
+        if not self.passed:
+            raise AssertionError("\n".join([self.headline, *self.lines()]))
+
+    def assert_latency(self, *thresholds: str) -> None:
+        """Assert that the app's own code was fast enough.
+
+        Args:
+            thresholds: In k6's words, such as ``queue: max<50`` or ``handle: p(95)<20ms``, on metrics of the ``client`` family. Times are
+                in milliseconds unless a unit stands behind them.
+
+        Raises:
+            AssertionError: A threshold does not hold, or cannot be judged; with the samples, the worst first. Or the replay failed: an app
+                that crashes is quick.
+            UsageError: It is none, or no text; or its metric is of the ``conversation`` family, which is the service's, and here a
+                recording's.
+        """
+        __tracebackhide__ = True
+        if not thresholds:
+            raise UsageError("no threshold is given, so nothing would be asserted", hint="Give one or more, such as 'queue: max<50'.")
+        try:
+            parsed = [client_threshold(text) for text in thresholds]
+        except UsageError as error:
+            raise error.with_traceback(None)  # noqa: B904 - it is the same exception
+        judged = [judge_threshold(one, self.measured.samples) for one in parsed]
+        lines = [line for one in judged if one.verdict != PASSED for line in self._told(one)]
+        lines += [] if self.passed else [self.headline, *self.lines()]
+        if lines:
+            raise AssertionError("\n".join(lines))
+
+    def samples(self, metric: str) -> Tuple[Sample, ...]:
+        """Every value of one metric of the ``client`` family, in time; or why there is none.
+
+        Args:
+            metric: Its id, such as ``queue``. docs/latency.md has all of them.
+
+        Raises:
+            UsageError: There is no such metric, or it is of the ``conversation`` family.
+        """
+        __tracebackhide__ = True
+        try:
+            _require_client(metric)
+        except UsageError as error:
+            raise error.with_traceback(None)  # noqa: B904 - it is the same exception
+        return tuple(sample for sample in self.measured.samples if sample.metric == metric)
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What was measured of the replay."""
+        return measure(self.session, EVI)
+
+    def _told(self, judged: Judged) -> List[str]:
+        threshold, name = judged.threshold, self._name
+        if judged.value is None:
+            return [f"replay of {name}: {threshold.text}: {judged.verdict}, {judged.why}"]
+        value = f"{judged.value:g}" if threshold.statistic.is_counting else milliseconds(judged.value)
+        against, others = self._parted(threshold)
+        shown = against[:_SHOWN_SAMPLES]
+        rest = _rest(threshold, len(against) - len(shown), len(others), is_more=bool(shown))
+        found = f"{threshold.statistic.name} is {value} of {judged.n} value{'' if judged.n == 1 else 's'}"
+        return [f"replay of {name}: {threshold.text}: {judged.verdict}, {found}", *(f"  {self._place(sample)}" for sample in shown), *rest]
+
+    def _parted(self, threshold: Threshold) -> Tuple[List[Sample], List[Sample]]:
+        """The samples that are beyond the limit, or that are counted, the worst first; and the others."""
+        there = [(sample.value, sample) for sample in self.samples(threshold.metric) if sample.value is not None]
+        there.sort(key=lambda one: one[0], reverse=not threshold.comparison.startswith(">"))
+        parts: Tuple[List[Sample], List[Sample]] = ([], [])
+        for value, sample in there:
+            is_against = value != 0 if threshold.statistic.is_counting else not threshold.holds(value)
+            parts[0 if is_against else 1].append(sample)
+        return parts
+
+    def _place(self, sample: Sample) -> str:
+        """A sample with the message that it is about, and where that stands in the replay."""
+        assert sample.value is not None
+        told = f"{figure(sample.value):>10} {METRICS[sample.metric].unit}"
+        event = next((one for one in self.session.events if one.seq == sample.of), None)
+        if not isinstance(event, (Sent, Received)):
+            return told
+        dialect = Discreet(self.redactor)
+        said = dialect.describe(event.kind, dialect.read(event.kind, event.frame))
+        return f"{told}  #{event.seq} at {event.at_ns / 1e9:.3f} s, {event.kind} {printable(said)}"
+
+
+class Replayer:
+    """Replays one session to handlers: what a test calls.
+
+    Args:
+        folder: The session's folder.
+        defaults: What holds unless the test says otherwise.
+        keep: Called with each result.
+        test: The test's id, for reports.
+        places: What the file of a handler's SPEC is relative to: the first of these where it is; none for the current folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        defaults: Defaults,
+        keep: Callable[[CheckedReplay], object],
+        test: Optional[str] = None,
+        places: Sequence[Path] = (),
+    ) -> None:
+        self.folder = folder
+        self._defaults = defaults
+        self._keep = keep
+        self._test = test
+        self._places = places
+
+    def __call__(self, handler: Any = None, **options: Any) -> CheckedReplay:
+        """Replay the session to a handler.
+
+        Where an event loop runs on this thread, the replay runs on another one, and the loop stands still for as long.
+
+        Args:
+            handler: As ``replay_session`` takes it: a class, an object, a function, a SPEC; None for the built-in one. The file of a SPEC
+                is found from the test's own folder, then from pytest's rootdir, as the session of the mark is.
+            options: The others of ``replay_session``: ``clock``, ``ignore``, ``arguments``, ``max_late_ms`` …
+
+        Returns:
+            The result, which is yet to be asserted.
+
+        Raises:
+            UsageError: There is no such option, or no such file of a SPEC.
+            EviHarnessError: See ``replay_session``.
+        """
+        __tracebackhide__ = True
+        options = {**vars(self._defaults), **options}
+        try:
+            _require_known(options)
+            told = {**options, "command": Command.here(test=self._test)}
+            if isinstance(handler, str) and handler != RECORDED and self._places:
+                handler = spec_from(handler, self._places)
+            found = _off_the_loop(partial(_replay, self.folder, handler, told))
+        except EviHarnessError as error:
+            # Where in the harness it was noticed helps nobody; what it came from stays.
+            raise error.with_traceback(None)  # noqa: B904 - it is the same exception
+        result = CheckedReplay(found.report, found.redactor, found.heard, found.secrets)
+        self._keep(result)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<replays {self.folder}>"
+
+
+def _require_known(options: Mapping[str, Any]) -> None:
+    for name in options:
+        if name not in _OPTIONS:
+            meant = get_close_matches(name, _OPTIONS)
+            first = f"Did you mean {' or '.join(meant)}? " if meant else ""
+            raise UsageError(f"a replay has no option {name!r}", hint=f"{first}There are: {', '.join(_OPTIONS)}.")
+
+
+def _replay(folder: Path, handler: Any, options: Any) -> ReplayResult:
+    with _ONE_AT_A_TIME:
+        return replay_session(folder, handler=handler, **options)
+
+
+def _off_the_loop(act: Callable[[], ReplayResult]) -> ReplayResult:
+    """Do something that has an event loop of its own: here, or on another thread where one runs here already."""
+    if asyncio._get_running_loop() is None:
+        return act()
+    done: Future[ReplayResult] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(act())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
+            done.set_exception(error)
+
+    # Who is interrupted while waiting, by a time limit of the test's, say, is not held up by it.
+    threading.Thread(target=run, name="evi-harness replay", daemon=True).start()
+    return done.result()
+
+
+class CheckedServer:
+    """The fake EVI of one session, in a process of its own, with the verdict on what the test's own app did to it.
+
+    Args:
+        folder: The session's folder.
+        defaults: What holds unless the test says otherwise; ``update`` and ``allow_incomplete`` of it.
+        keep: Called with each result.
+        test: The test's id, for reports.
+    """
+
+    def __init__(self, folder: Path, defaults: Defaults, keep: Callable[[CheckedReplay], object], test: Optional[str] = None) -> None:
+        self.folder = folder
+        self._test = test
+        self._defaults = defaults
+        self._keep = keep
+        allow_incomplete = defaults.allow_incomplete
+        self._expected = load_expected(folder, allow_incomplete=allow_incomplete)
+        self._server: Served = served(self._expected.played, ServeOptions(allow_incomplete=allow_incomplete))
+
+    @property
+    def url(self) -> str:
+        """Where it serves: the app's ``base_url``."""
+        return self._server.url
+
+    @property
+    def sessions(self) -> Sequence[Sequence[Event]]:
+        """The events of all conversations so far, in the order in which they were opened."""
+        return self._server.sessions
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """The events of the first conversation so far."""
+        return self._server.events
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the server itself sent what was due."""
+        return self._server.lateness
+
+    def __enter__(self) -> CheckedServer:
+        self._server.__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._server.__exit__(*raised)
+
+    def __repr__(self) -> str:
+        return f"<serves {self.folder} on {self.url or 'no port yet'}>"
+
+    def result(self, conversation: int = 1, *, ignore: Iterable[str] = (), strict: bool = False) -> CheckedReplay:
+        """Compare a conversation that is over with the recording: all that the app sent, its handshake, and when it left.
+
+        What happened inside the app is not seen, so there is no finding, and of the measures those that cross the wire alone.
+
+        Args:
+            conversation: Which one, from 1 in the order of opening.
+            ignore: What is not compared, as ``replay_session`` has it.
+            strict: Compare also what is given anew in each run.
+
+        Raises:
+            UsageError: There is no such conversation, or it does not end.
+        """
+        __tracebackhide__ = True
+        events = self._ended(conversation)
+        expected, redactor = self._expected, redactor_for(self._expected.recorded)
+        run = Run(OWN_APP, events, handshake_by_app=True)
+        judging = Judging(Rules.of(ignore, strict), update=self._defaults.update)
+        report = judged(Replayed(expected, expected.played, run, REAL, self.lateness), judging, redactor)
+        options = {"ignore": [path.text for path in judging.rules.ignored], "strict": strict, **self._told()}
+        asked = handlerless_invocation(Command.here(test=self._test), self.folder, options, redactor)
+        others = _other_conversations(conversation, len(self.sessions))
+        report = replace(report, unseen=(*report.unseen, *others))
+        result = CheckedReplay(replace(report, real_s=report.live.duration_ns / 1e9, invocation=asked), redactor)
+        self._keep(result)
+        return result
+
+    def _told(self) -> Mapping[str, Any]:
+        return {"update": self._defaults.update, "allow_incomplete": self._defaults.allow_incomplete}
+
+    def _ended(self, conversation: int) -> Sequence[Event]:
+        __tracebackhide__ = True
+        until_s = time.monotonic() + END_WAIT_S
+        while True:
+            sessions = self.sessions
+            events = sessions[conversation - 1] if 0 < conversation <= len(sessions) else ()
+            if any(isinstance(event, Closed) for event in events):
+                return events
+            if not events or time.monotonic() > until_s:
+                raise _no_conversation(conversation, len(sessions), bool(events), self.url)
+            time.sleep(_LOOK_S)
+
+
+def _other_conversations(conversation: int, n: int) -> Tuple[Unseen, ...]:
+    if n < 2:
+        return ()
+    what = f"the app connected {n} times, and this is conversation {conversation} alone: result(conversation=…) judges each of the others"
+    return (Unseen("other_conversation", what),)
+
+
+def _rest(threshold: Threshold, n_against: int, n_others: int, *, is_more: bool) -> List[str]:
+    """What is said of samples that are not shown, in a line; nothing where all are."""
+    words = _OF_COUNTS if threshold.statistic.is_counting else _OF_VALUES
+    left = [(n, word) for n, word in zip((n_against, n_others), words) if n]
+    told = [f"{n}{' more' if is_more and not index else ''} {'is' if n == 1 else 'are'} {word}" for index, (n, word) in enumerate(left)]
+    return [f"  {', '.join(told)}"] if told else []
+
+
+def _no_conversation(conversation: int, n_opened: int, is_open: bool, url: str) -> UsageError:
+    if is_open:
+        what = f"conversation {conversation} with the fake EVI is not over: the app has not closed it"
+        return UsageError(what, hint="Let the app come to its end first; in an async test, await it.")
+    said = "nobody has connected to the fake EVI" if not n_opened else f"there is no conversation {conversation}: {n_opened} was opened"
+    return UsageError(said, hint=f"Point the app at it: as base_url, or with HUME_BASE_URL={url} if the app reads that; no SDK does.")
+
+
+def client_threshold(text: object) -> Threshold:
+    """Read a threshold that a test, or a test run, holds its replays to.
+
+    Args:
+        text: As ``parse_threshold`` takes it.
+
+    Raises:
+        UsageError: It is no text or no threshold; or its metric is the service's, and here a recording's.
+    """
+    if not isinstance(text, str):
+        hint = "Give each by itself, as in assert_latency('queue: max<50', 'handle: med<10ms')."
+        raise UsageError(f"a threshold is text, and this is of type {type(text).__name__}: {text!r}", hint=hint)
+    threshold = parse_threshold(text)
+    _require_client(threshold.metric)
+    return threshold
+
+
+def _require_client(metric: object) -> None:
+    row = METRICS.get(metric) if isinstance(metric, str) else None
+    if row is None:
+        raise UsageError(f"there is no metric {metric!r}", hint=metrics_like(str(metric)))
+    if row.family == CONVERSATION:
+        named = ", ".join(one.id for one in METRICS.values() if one.family != CONVERSATION)
+        raise UsageError(
+            f"{metric} is the service's, and here a recording plays the service: it would judge the recording",
+            hint=f"Of an app's own code there are: {named}.",
+        )
+
+
+def write_report(folder: Path, test: str, number: int, result: CheckedReplay) -> None:
+    """Write what a replay found, for people and for programs; of one that failed, also the session that it yielded.
+
+    Args:
+        folder: Where to; it is made.
+        test: The test's name; the files are named after it.
+        number: Which replay of the test it is, from 1.
+        result: The result.
+
+    Raises:
+        EviHarnessError: The folder cannot be written.
+    """
+    name = _file_name(test) + (f".{number}" if number > 1 else "")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lines, told = result.lines(), result.json()
+        if not result.passed:
+            recorded = result.report.recorded
+            kept, file = keep_replay(folder, name, recorded, result.session, result.heard, result.redactor, result.secrets)
+            lines += [*(f"note       {remark}" for remark in file.remarks), f"written    {kept}"]
+            told = {**told, "folder": str(kept), "heard": None if file.file is None else str(file.file)}
+    except OSError as error:
+        raise EviHarnessError(f"the report cannot be written: {error.strerror}", where=str(folder)) from None
+    write_file(folder / f"{name}.txt", redacted("\n".join([test, *lines, ""])), where=str(folder))
+    write_file(folder / f"{name}.json", json.dumps(redacted_data(told), indent=2, allow_nan=False) + "\n", where=str(folder))
+
+
+def _file_name(test: str) -> str:
+    """A test's name as a file's; what a file name cannot say becomes a dash, and a digest keeps two of them apart."""
+    name = re.sub(r"::|/", ".", test)
+    plain = _NOT_IN_A_NAME.sub("-", name)[:_MAX_NAME]
+    return plain if plain == name else f"{plain}-{hashlib.sha256(test.encode()).hexdigest()[:8]}"

@@ -1,0 +1,99 @@
+"""Where in the developer's code what a replay's verdict names was done: who sent a message, who handled one, who closed the connection.
+
+Rules of living here: only notes are read; nothing is looked up. A session without such notes, one that a test's own app held, say, has no
+places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Dict, Iterable, List, Optional, Tuple
+
+from evi_harness.replay.judging.deviations import Deviation
+from evi_harness.replay.judging.findings import Finding, recorded_seqs
+from evi_harness.session.events import Note
+from evi_harness.session.places import Place, Sources
+from evi_harness.session.protocols import RECEIVED, Dialect
+from evi_harness.session.session import Session
+
+__all__ = ["handled", "placed", "senders"]
+
+
+def senders(live: Session) -> Dict[int, Note]:
+    """The note of who sent each message, by the seq of what was sent; what nobody noted is not there.
+
+    Args:
+        live: The session that a replay yielded.
+    """
+    sent = [event.seq for event in live.sent]
+    noted = ((note.data.get("number"), note) for note in live.notes if note.name == "sent_from")
+    return {sent[number]: note for number, note in noted if isinstance(number, int) and 0 <= number < len(sent)}
+
+
+def placed(deviations: List[Deviation], recorded: Session, live: Session, dialect: Dialect) -> List[Deviation]:
+    """Deviations with where in the code each was brought about.
+
+    Args:
+        deviations: The deviations.
+        recorded: The recording.
+        live: The session that the replay yielded, with its notes.
+        dialect: What both are in.
+    """
+    if not deviations:
+        return []
+    code = _Code(recorded, live, dialect)
+    return [replace(one, places=code.of(one)) for one in deviations]
+
+
+def handled(found: Iterable[Finding], live: Session) -> List[Finding]:
+    """Findings with where in the code each was brought about: those of which no note says so, with the callback that had their message.
+
+    Args:
+        found: The findings.
+        live: The session that the replay yielded, with its notes.
+    """
+    found = list(found)
+    if all(one.places for one in found):
+        return found
+    handlers, sources = _handlers(live), Sources(live.notes)
+    notes = [None if one.places or one.live_seq is None else handlers.get(one.live_seq) for one in found]
+    return [one if note is None else replace(one, places=sources.of(note.data)) for one, note in zip(found, notes)]
+
+
+class _Code:
+    def __init__(self, recorded: Session, live: Session, dialect: Dialect) -> None:
+        self._sources = Sources(live.notes)
+        self._senders = senders(live)
+        self._closed = next((note for note in live.notes if note.name == "closed_from"), None)
+        self._handlers = _handlers(live)
+        self._prompts = dialect.prompts(recorded.events)
+        self._came = {recorded_seq: live_seq for live_seq, recorded_seq in recorded_seqs(live).items()}
+
+    def of(self, deviation: Deviation) -> Tuple[Place, ...]:
+        """The places of one, as far as notes tell."""
+        if deviation.places:
+            return deviation.places
+        note = self._note(deviation)
+        return () if note is None else self._sources.of(note.data)
+
+    def _note(self, deviation: Deviation) -> Optional[Note]:
+        if deviation.kind == "closed_early":
+            return self._closed
+        if deviation.live_seq is None:
+            # What was not sent, somebody did not send: who had the message that it should have answered.
+            return self._handlers.get(self._prompt(deviation.recorded_seq))
+        return self._senders.get(deviation.live_seq)
+
+    def _prompt(self, recorded_seq: Optional[int]) -> Optional[int]:
+        """The message of the replay that a recorded one was to answer, None where that answered none, or it did not come."""
+        prompt = None if recorded_seq is None else self._prompts.get(recorded_seq)
+        return self._came.get(prompt.seq) if prompt is not None and prompt.kind == RECEIVED and prompt.seq is not None else None
+
+
+def _handlers(live: Session) -> Dict[Optional[int], Note]:
+    """The note of the callback that had each received message, by seq; of several the first."""
+    found: Dict[Optional[int], Note] = {}
+    for note in live.notes:
+        if note.name == "handler_entered" and note.of is not None:
+            found.setdefault(note.of, note)
+    return found

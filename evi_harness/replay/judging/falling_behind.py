@@ -1,0 +1,177 @@
+"""Whether a handler falls behind: its messages wait longer and longer, since each takes it longer than the next takes to come.
+
+Rules of living here: read off a replay's session alone, so it is exact where its clock is. How long one message waits is no fault by
+itself: one slow callback delays what comes meanwhile, and is told by nothing but its own length. Counted is what several add up to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from evi_harness.replay.judging.findings import Finding, recorded_seqs
+from evi_harness.session.events import Note
+from evi_harness.session.session import Session
+
+__all__ = ["THRESHOLD_NS", "falling_behind"]
+
+# A reply that is a second late is noticed by everybody.
+THRESHOLD_NS = 1_000_000_000
+
+Span = Tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Callback:
+    """A callback of the handler's.
+
+    Attributes:
+        span: From when to when it ran.
+        name: What it is called.
+        of: The message that it had, by seq, None where it had none.
+    """
+
+    span: Span
+    name: str
+    of: Optional[int]
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """One message's wait.
+
+    Attributes:
+        seq: The message.
+        span: From when it came until a callback began with it.
+        added_ns: How much of it several callbacks add up to: without what the loop was blocked, and without the longest callback.
+        n_callbacks: How many callbacks it waited for.
+        n_waiting: How many messages had come by then and were waiting, itself included.
+        longest: The callback that kept it waiting for the longest, None where none did.
+    """
+
+    seq: int
+    span: Span
+    added_ns: int
+    n_callbacks: int
+    n_waiting: int
+    longest: Optional[_Callback] = None
+
+
+def falling_behind(live: Session, threshold_ns: int = THRESHOLD_NS) -> List[Finding]:
+    """Find where a handler fell behind.
+
+    A message waits from when it came until a callback of the handler's begins with it. From that is taken what the loop was blocked,
+    which is a finding of its own, and the longest single callback that it waited for. What is left is what callbacks add up to.
+
+    Args:
+        live: The session that a replay yielded.
+        threshold_ns: From how long on, in nanoseconds.
+
+    Returns:
+        One finding for each stretch in which messages wait without a pause, about the message that fell behind furthest, with the
+        callback that kept it waiting for the longest.
+    """
+    repeats = recorded_seqs(live)
+    return [
+        _finding(worst, repeats, live)
+        for stretch in _stretches(_waits(live))
+        for worst in [max(stretch, key=lambda wait: wait.added_ns)]
+        if worst.added_ns >= threshold_ns
+    ]
+
+
+def _finding(worst: _Wait, repeats: Mapping[int, int], live: Session) -> Finding:
+    came_ns, begun_ns = worst.span
+    what = (
+        f"a message was begun {(begun_ns - came_ns) / 1e9:.3f} s after it had come: it waited for {worst.n_callbacks} callbacks, "
+        f"and {worst.n_waiting} {'message was' if worst.n_waiting == 1 else 'messages were'} waiting by then"
+    )
+    detail = () if worst.longest is None else _told(worst.longest, repeats, live)
+    return Finding("falls_behind", what, at_ns=begun_ns, live_seq=worst.seq, recorded_seq=repeats.get(worst.seq), detail=detail)
+
+
+def _told(longest: _Callback, repeats: Mapping[int, int], live: Session) -> Tuple[str, ...]:
+    """What took the longest, and where it waited, as far as a note tells."""
+    begin_ns, end_ns = longest.span
+    recorded_seq = None if longest.of is None else repeats.get(longest.of)
+    message = "" if recorded_seq is None else f" with #{recorded_seq}"
+    looks = (note for note in live.notes if note.name == "handler_waits" and note.of == longest.of)
+    places = next((look.data["detail"] for look in looks if begin_ns <= look.data["at_ns"] <= end_ns), ())
+    took = f"the longest was {longest.name}{message}: {(end_ns - begin_ns) / 1e9:.3f} s"
+    return (took, *(f"it waited at {place}" for place in places[:1]), *places[1:])
+
+
+def _stretches(waits: Sequence[_Wait]) -> Iterator[List[_Wait]]:
+    """Messages in a row of which each had to wait."""
+    stretch: List[_Wait] = []
+    for wait in waits:
+        if wait.span[0] < wait.span[1]:
+            stretch.append(wait)
+        elif stretch:
+            yield stretch
+            stretch = []
+    if stretch:
+        yield stretch
+
+
+def _waits(live: Session) -> List[_Wait]:
+    """The wait of each message that a callback began with, in the order of their coming."""
+    begun = _begun(live)
+    callbacks, blocked = _callbacks(live), _blocked(live)
+    taken = [(event.seq, (event.at_ns, begun[event.seq])) for event in live.received if event.seq in begun]
+    waits = []
+    # Only callbacks that ended after a message came can have kept it waiting, and both are in time.
+    first, n_come = 0, 0
+    for index, (seq, span) in enumerate(taken):
+        while first < len(callbacks) and callbacks[first].span[1] <= span[0]:
+            first += 1
+        while n_come < len(taken) and taken[n_come][1][0] <= span[1]:
+            n_come += 1
+        overlaps = {one: _shared(one.span, span) for one in _until(callbacks, first, span[1])}
+        kept = [one for one, shared_ns in overlaps.items() if shared_ns > 0]
+        longest = max(kept, key=overlaps.__getitem__, default=None)
+        longest_ns = 0 if longest is None else overlaps[longest]
+        added_ns = span[1] - span[0] - sum(_shared(one, span) for one in blocked) - longest_ns
+        waits.append(_Wait(seq, span, added_ns, len(kept), n_come - index, longest))
+    return waits
+
+
+def _until(callbacks: Sequence[_Callback], first: int, end_ns: int) -> Iterator[_Callback]:
+    for at in range(first, len(callbacks)):
+        if callbacks[at].span[0] >= end_ns:
+            return
+        yield callbacks[at]
+
+
+def _begun(live: Session) -> Dict[int, int]:
+    """When a callback first began with each message, by seq."""
+    begun: Dict[int, int] = {}
+    for note in live.notes:
+        if note.name == "handler_entered" and note.of is not None:
+            begun.setdefault(note.of, note.at_ns)
+    return begun
+
+
+def _callbacks(live: Session) -> List[_Callback]:
+    """The outermost callbacks: what one calls within itself is part of it."""
+    callbacks: List[_Callback] = []
+    running: List[Note] = []
+    for note in live.notes:
+        if note.name == "handler_entered":
+            running.append(note)
+        elif note.name == "handler_returned" and running:
+            entered = running.pop()
+            if not running:
+                callbacks.append(_Callback((entered.at_ns, note.at_ns), str(entered.data["callback"]), entered.of))
+    return callbacks
+
+
+def _blocked(live: Session) -> List[Span]:
+    """When the loop was blocked, by the handler or by the SDK: each of the notes that tell of it stands at the end."""
+    lengths = ((note, note.data.get("blocked_ns")) for note in live.notes)
+    return [(note.at_ns - length_ns, note.at_ns) for note, length_ns in lengths if isinstance(length_ns, int)]
+
+
+def _shared(one: Span, other: Span) -> int:
+    """How long two spans overlap."""
+    return max(0, min(one[1], other[1]) - max(one[0], other[0]))

@@ -1,0 +1,341 @@
+"""One run of a handler, whatever its clock: what it is told, what it yields, and the one order in which it is set up and watched.
+
+A clock brings a ``Stage``: where the service is, and what is its own. All else is here.
+
+Rules of living here: the handler is imported and built inside the running loop. What a run observed is in its events; nothing is judged.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Callable, Coroutine, List, Mapping, Optional, Sequence, Tuple, Union
+
+from evi_harness.audio.speaker import Playback
+from evi_harness.carriers.journal import Journal
+from evi_harness.clocks.app_loop import AppLoop, host
+from evi_harness.clocks.clock import Clock
+from evi_harness.clocks.exits import AppExits
+from evi_harness.clocks.steps import own_work
+from evi_harness.clocks.virtual import THREAD_WAIT_NS, VirtualLoop
+from evi_harness.clocks.watchdog import Watchdog
+from evi_harness.errors import StuckError
+from evi_harness.evi.dialect import EVI, Evi
+from evi_harness.guard.garbage import callbacks_put_back
+from evi_harness.guard.places import Stack, frame_stack
+from evi_harness.guard.process_state import restored_process
+from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
+from evi_harness.replay.recording import Recording
+from evi_harness.replay.user import RecordedUser
+from evi_harness.runs.handling import Standing, callbacks_for, chat_options, note_over_time, note_sound_failures, note_stuck
+from evi_harness.runs.heard import note_heard
+from evi_harness.runs.leaving import Leaving
+from evi_harness.runs.outside import Outside, OutsideOptions
+from evi_harness.runs.revision import require_revision
+from evi_harness.runs.user_audio import replay_sound, sent_by, user_audio
+from evi_harness.sdk.app import App
+from evi_harness.sdk.handing_on import HEADERLESS, is_players
+from evi_harness.sdk.microphone import AUTO, OFF, Voice
+from evi_harness.sdk.recorded import run_recorded
+from evi_harness.session.events import Event, Handshake
+from evi_harness.session.protocols import Service
+from evi_harness.session.session import Session
+from evi_harness.verdicts.heard_audio import Heard
+from evi_harness.watch.left_behind import LeftBehind
+from evi_harness.watch.step_sampler import EVERY_S, StepSampler
+
+__all__ = [
+    "BUILT_IN",
+    "REAL",
+    "RECORDED",
+    "VIRTUAL",
+    "Run",
+    "RunOptions",
+    "Stage",
+    "has_app",
+    "longest_s",
+    "name_of",
+    "recording_of",
+    "run_guarded",
+    "run_handler",
+    "run_null",
+]
+
+# The clocks.
+VIRTUAL, REAL = "virtual", "real"
+# What stands in the place of a handler in the null test.
+RECORDED = "recorded"
+BUILT_IN = "quickstart (built in)"
+# How long a run may take, in real seconds, where nobody says. Virtual time is a hundred times as fast as the machine's, or faster.
+LONGEST_S = 3600.0
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run may be told.
+
+    Attributes:
+        patience: How long the player waits for the app.
+        timeout_s: After so many real seconds without progress the run is stuck.
+        max_run_s: After so many real seconds the run is ended, whatever moves; None for what its clock has for it.
+        blocked_ns: From how long on a step counts as blocking the loop, None for what the clock has for it.
+        thread_wait_ns: How long, in real time, the clock stands still for a job that does not wake the loop.
+        write: Takes the lines that the built-in handler prints.
+        redact: Takes secrets out of what notes quote.
+        arguments: What the handler's class or function takes besides, by name.
+        dialect: How sent messages are compared, so that the player pairs them as the verdict does.
+        outside: What the app meets besides the service.
+        watch: Called with each event once it stands in the journal of the app's process.
+        microphone: Who speaks for the user besides the app: one of ``MICROPHONES``.
+        is_again: Whether the microphone is off since the app has sent audio of its own in a run before this.
+        give_up: Ends the process of the app, once what there is to tell is noted, where it cannot be interrupted; None where that
+            process is not only the app's.
+    """
+
+    patience: Patience = DEFAULT_PATIENCE
+    timeout_s: float = 60.0
+    max_run_s: Optional[float] = None
+    blocked_ns: Optional[int] = None
+    thread_wait_ns: int = THREAD_WAIT_NS
+    write: Callable[[str], object] = print
+    redact: Callable[[str], str] = str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    dialect: Evi = EVI
+    outside: OutsideOptions = field(default_factory=OutsideOptions)
+    watch: Callable[[Event], object] = id
+    microphone: str = AUTO
+    is_again: bool = False
+    give_up: Optional[Callable[[], object]] = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run yielded.
+
+    Attributes:
+        handler: What the handler is called.
+        events: The events of its session, in the order of writing.
+        overdue_jobs: Jobs that the clock did not wait for; with one, two runs may differ.
+        handshake_by_app: Whether the app opened the connection itself, so that what it asked for is its own.
+        heard: What the software speaker played; None where there was none, in the null test and for an app that runs elsewhere, and where
+            it was lost with the process of the app.
+        has_app: Whether an app of the developer's ran, and not the built-in handler or the recording itself.
+    """
+
+    handler: str
+    events: Sequence[Event]
+    overdue_jobs: Tuple[str, ...] = ()
+    handshake_by_app: bool = False
+    heard: Optional[Heard] = None
+    has_app: bool = True
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a clock brings to a run.
+
+    Attributes:
+        url: Where the service is.
+        clock: What keeps the time: the virtual loop itself, or the machine's clock.
+        journal: Where events stand and notes go.
+        closing: Given what speaks for the user, who else closes when the recorded app would close now.
+        run: Runs the app, with what watches it on this clock.
+        exits: Knows whether the app has ended the run.
+        opened: Called with the connection of the websockets library as soon as it is open.
+        plays: Called with the streams of the speaker, to which each is added when it begins, before the handler is built.
+        end: Ends the run, to be run again; None where that cannot be.
+    """
+
+    url: str
+    clock: Clock
+    journal: Journal
+    closing: Callable[[Service], Leaving]
+    run: Callable[[App], Coroutine[Any, Any, None]]
+    exits: AppExits
+    opened: Callable[[Any], object] = id
+    plays: Callable[[Sequence[Playback]], object] = id
+    end: Optional[Callable[[], object]] = None
+
+
+def run_guarded(
+    act: Callable[[], object],
+    outside: Outside,
+    exits: AppExits,
+    options: RunOptions,
+    *,
+    progress: Callable[[], int],
+    app: Callable[[], Optional[App]],
+    journal: Callable[[], Optional[Journal]],
+    loop: Callable[[], Optional[AppLoop]],
+    max_run_s: float,
+    sampler: Callable[[], Optional[StepSampler]] = lambda: None,
+    waits: Callable[[], Stack] = tuple,
+) -> None:
+    """Run a loop with what stands around it: the network is shut, an exit of the app's ends the app alone, a standstill ends the run.
+
+    So does the end of its time.
+
+    Args:
+        act: Runs the loop.
+        outside: What the app meets besides the service.
+        exits: What takes an exit of the app's.
+        options: Of the run.
+        progress: A count that grows while the run moves.
+        app: The app, None as long as there is none.
+        loop: The loop, None as long as there is none.
+        max_run_s: How long all of it may take, in real seconds.
+        journal: Where a standstill is noted, None as long as nothing can be yielded; then it is raised.
+        sampler: What samples the steps of the loop, None as long as nothing does.
+        waits: Where the app waits when a loop has ended by itself, since nothing can happen any more.
+
+    Raises:
+        StuckError: Nothing moved before there was anything to yield, or the time was over by then.
+    """
+    stuck: List[Standing] = []
+    over = StuckError(f"the run was not over after {max_run_s:g} s of real time, and was ended", hint="Give --max-run-time more.")
+    watched = threading.get_ident()
+
+    def stand(stack: str) -> None:
+        stuck.append(Standing.seen(stack, app(), frame_stack(sys._current_frames().get(watched))))
+
+    def in_vain() -> None:
+        noted = journal()
+        if options.give_up is None or noted is None or not stuck:
+            return
+        if looking.is_over:
+            note_over_time(noted, over, stuck[-1], redact=options.redact)
+        else:
+            note_stuck(noted, StuckError("it cannot be interrupted"), stuck[0], timeout_s=options.timeout_s, redact=options.redact)
+        options.give_up()
+
+    def look() -> None:
+        samples = sampler()
+        if samples is not None:
+            samples.look()
+
+    def end() -> None:
+        running = loop()
+        if running is not None:
+            running.over = over
+
+    looking = Watchdog(
+        progress,
+        stand,
+        timeout_s=options.timeout_s,
+        in_vain=in_vain,
+        beside=look,
+        every_s=EVERY_S,
+        total_s=max_run_s,
+        on_over=end,
+    )
+    try:
+        with restored_process(), outside, exits, looking, callbacks_put_back():
+            act()
+    except StuckError as error:
+        noted = journal()
+        if noted is None and looking.is_over:
+            raise over from error
+        if noted is None:
+            raise
+        if looking.is_over:
+            note_over_time(noted, over, stuck[-1] if stuck else None, redact=options.redact)
+            return
+        standing = stuck[0] if stuck else None
+        note_stuck(noted, error, standing, timeout_s=options.timeout_s, redact=options.redact, waits=waits())
+
+
+async def run_handler(recording: Recording, handler: Any, options: RunOptions, stage: Stage) -> None:
+    """Build a handler, run it from open to close, and note what it leaves behind.
+
+    The sound stands before the handler is imported, since that may look for devices; what is left behind is watched from before the
+    handler is built, and seen to while the sound still plays.
+
+    Args:
+        recording: The recording, on the axis on which it is acted out.
+        handler: None for the built-in one, a SPEC, or the handler itself.
+        options: Of the run.
+        stage: See there.
+
+    Raises:
+        EviHarnessError: The handler cannot be had, or is not of the revision that this process is to run.
+    """
+    journal, redact, audio = stage.journal, options.redact, user_audio(recording)
+    with replay_sound(audio, journal, stage.clock if isinstance(stage.clock, VirtualLoop) else None) as sound:
+        stage.plays(sound.speaker.playbacks)
+        with LeftBehind(journal, EVI, redact) as left_behind:
+            callbacks = callbacks_for(handler, name_of(handler), write=options.write, redact=redact, arguments=options.arguments)
+            require_revision(handler)
+            voice = Voice(is_off=options.microphone == OFF)
+            speaking = sent_by(recording.session, audio, callbacks, sound, journal, voice, built_in=handler is None)
+            if voice.is_off:
+                speaking.note_off(journal, is_again=options.is_again)
+
+            def opened(websocket: Any) -> None:
+                stage.opened(websocket)
+                left_behind.opened(websocket)
+
+            app = App(
+                base_url=stage.url,
+                callbacks=callbacks,
+                user=stage.closing(speaking.service),
+                journal=journal,
+                clock=stage.clock,
+                options=chat_options(recording.session.handshake),
+                redact=redact,
+                opened=opened,
+                microphone=speaking.microphone,
+                own_audio=speaking.own_audio(sound, journal, stage.end) if options.microphone == AUTO else None,
+                heard_ns=lambda: sound.speaker.heard_ns,
+                ending=stage.exits.ending,
+            )
+            await host(stage.run(app), app.ending)
+            await left_behind.finish(has_ended=app.ending.has_ended)
+        with own_work():
+            # What it has imported since.
+            require_revision(handler)
+            note_sound_failures(journal, sound.speaker.failures, redact)
+            note_heard(journal, sound.speaker.playbacks, EVI, app.handed, is_players=is_players, headerless=HEADERLESS, redact=redact)
+
+
+async def run_null(recorded: Session, url: str, journal: Journal, clock: Clock, opened: Callable[[Any], object] = id) -> None:
+    """Run the null test, in which the recording meets itself: no handler, and nothing that watches one.
+
+    Args:
+        recorded: The recording.
+        url: Where the service is.
+        journal: Where events stand.
+        clock: What the journal is stamped by.
+        opened: See ``Stage``.
+    """
+    user = RecordedUser(recorded, EVI, only_microphone=False, closes=True)
+    await run_recorded(url, recorded.handshake or Handshake(EVI.chat_paths[0]), user, journal, clock, opened)
+
+
+def longest_s(recording: Recording, options: RunOptions, *, is_real: bool) -> float:
+    """How long a run may take, in real seconds: as it is told, else an hour, and on the machine's clock twice what is replayed besides."""
+    if options.max_run_s is not None:
+        return options.max_run_s
+    return LONGEST_S + (2 * recording.session.duration_ns / 1e9 if is_real else 0)
+
+
+def recording_of(recorded: Union[Session, Recording]) -> Recording:
+    """A recording on the axis on which it is to be acted out: a session is acted out as it was."""
+    return recorded if isinstance(recorded, Recording) else Recording.of(recorded, EVI)
+
+
+def has_app(handler: Any) -> bool:
+    """Whether a handler is an app of the developer's."""
+    return not (handler is None or (isinstance(handler, str) and handler == RECORDED))
+
+
+def name_of(handler: Any) -> str:
+    """What to call a handler."""
+    if handler is None:
+        return BUILT_IN
+    if isinstance(handler, str):
+        return handler
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return getattr(handler, "__qualname__", None) or type(handler).__qualname__

@@ -1,0 +1,331 @@
+"""Who sends the user's audio in a replay, and the sound that the handler finds.
+
+The SDK's own microphone sends it where it can stand for the recorded app's: for the built-in handler, and for each that has a connection or
+something to be played. Else the recorded frames are sent as they were: for a function of messages; for audio that no microphone delivers;
+and where the recorded app told the service of its audio in another way than the SDK's microphone does. A handler that opens the microphone
+itself gets the user's track, and nobody else sends. One that sends audio of its own is the only one that sends, from that time on, or in a
+run of its own where somebody else has spoken already.
+
+Rules of living here: what is decided is read off the recording; only whether the handler has opened the microphone, and whether it sends
+audio of its own, is asked while it runs.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Callable, FrozenSet, Iterator, Mapping, Optional, Sequence
+
+from evi_harness.audio.microphone import SoftwareMicrophone
+from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.sources import SilenceSource, UserTrack
+from evi_harness.audio.speaker import SoftwareSpeaker
+from evi_harness.carriers.journal import Journal
+from evi_harness.clocks.virtual import VirtualLoop
+from evi_harness.errors import SessionUnreadable
+from evi_harness.evi.dialect import EVI
+from evi_harness.replay.pace import at_speed_ns
+from evi_harness.replay.recording import AS_RECORDED, Recording, Speed
+from evi_harness.replay.talking_over import talked_over
+from evi_harness.replay.user import RecordedUser
+from evi_harness.sdk.handlers import Callbacks
+from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, Voice, microphone_settings, microphone_trouble
+from evi_harness.sdk.own_audio import RECORDED_AUDIO, SDKS_MICROPHONE, OwnAudio, Silenced
+from evi_harness.sdk.playback_queue import virtual_playback_queue
+from evi_harness.sdk.sound import software_sound
+from evi_harness.session.events import Event, Note
+from evi_harness.session.protocols import SENT, Action, AudioSource, Service
+from evi_harness.session.session import Session
+
+__all__ = ["Sound", "Speaking", "UserAudio", "is_to_be_run_again", "replay_sound", "sent_by", "user_audio"]
+
+# What ran ahead of the clock by so much was not heard by a microphone as it was sent; a position may be late by as much.
+AHEAD_NS = 2_000_000_000
+# Opened so little later than in the recording, the microphone counts as opened on time.
+ON_TIME_NS = 20_000_000
+
+_ALLOWED: Mapping[str, bool] = {"allowed": True, "dropped": False}
+# What is taken for the app's own setting where the recording does not say, and why.
+_UNKNOWN = "this recording does not say whether the app sends its microphone while the assistant plays"
+_GUESSED: Mapping[Optional[bool], str] = {
+    True: f"{_UNKNOWN}: it was taken to, since audio was sent while the assistant spoke",
+    False: f"{_UNKNOWN}: it was taken not to, since none was sent while the assistant spoke",
+    None: f"{_UNKNOWN}, nor does its audio: it was left to the SDK",
+}
+
+
+@dataclass(frozen=True)
+class UserAudio:
+    """What is known of the user's audio before a replay begins.
+
+    Attributes:
+        source: What the microphone plays.
+        speed: How many times as fast as its rate it plays, and the speaker with it.
+        block_frames: Frames a block of the microphone's; None for its own choice.
+        begins_ns: When the recorded app opened its microphone, in session time; None where nobody spoke.
+        seqs: The recorded events that the SDK's microphone sends by itself: the message that tells of the format, and the audio.
+        why_not: Why the SDK's microphone cannot stand for the recorded app's; None where it can, and where nobody spoke.
+        allow_user_interrupt: Whether the microphone was sent while the assistant played; None where that is not known.
+    """
+
+    source: AudioSource
+    speed: Speed = AS_RECORDED
+    block_frames: Optional[int] = None
+    begins_ns: Optional[int] = None
+    seqs: FrozenSet[int] = frozenset()
+    why_not: Optional[str] = None
+    allow_user_interrupt: Optional[bool] = None
+
+
+def user_audio(recording: Recording) -> UserAudio:
+    """Find out what a microphone would have to play.
+
+    Args:
+        recording: The recording. One in which nobody spoke, or whose sent side is not known, gives silence.
+    """
+    # A microphone plays what was said as it was said, only faster.
+    recorded, speed = recording.unhurried, recording.speed
+    try:
+        track = UserTrack(recorded, EVI)
+    except SessionUnreadable as error:
+        return UserAudio(SilenceSource(), speed, begins_ns=0, why_not=error.what)
+    if track.began_at_ns is None:
+        return UserAudio(SilenceSource(), speed)
+    settings = _settings(recorded, track)
+    said = recorded.header.user_interrupt
+    why_not = None
+    if track.has_headers:
+        why_not = "the user's audio was sent with WAV headers, which the SDK's microphone does not send"
+    elif settings is None:
+        why_not = "the recorded app did not tell the service of its audio as the SDK's microphone does"
+    elif track.ahead_ns > AHEAD_NS:
+        why_not = "the user's audio was sent faster than a microphone hears it"
+    return UserAudio(
+        track,
+        speed,
+        block_frames=track.block_frames,
+        begins_ns=at_speed_ns(track.began_at_ns, speed),
+        seqs=track.seqs if settings is None else track.seqs | {settings},
+        why_not=why_not,
+        allow_user_interrupt=_ALLOWED[said] if said in _ALLOWED else talked_over(recorded, EVI),
+    )
+
+
+def _settings(recorded: Session, track: UserTrack) -> Optional[int]:
+    """The first recorded message that says nothing but the format of the track, as the SDK's microphone says it; its seq."""
+    said = microphone_settings(track.pcm)
+    for event in recorded.sent:
+        if event.outcome == "sent" and event.frame.is_text and event.seq not in track.seqs:
+            message = EVI.read(SENT, event.frame)
+            if EVI.sets_audio(message) and EVI.must_equal(message) == said:
+                return event.seq
+    return None
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The sound devices of one replay."""
+
+    microphone: SoftwareMicrophone
+    speaker: SoftwareSpeaker
+
+
+@contextmanager
+def replay_sound(audio: UserAudio, journal: Journal, loop: Optional[VirtualLoop] = None) -> Iterator[Sound]:
+    """Put software sound in the place of the machine's for as long as the block runs.
+
+    The microphone plays what the user said. It begins when the recorded one began, or when it is opened if that is later.
+
+    Args:
+        audio: What there is to play.
+        journal: The session that the replay yields; it says when the connection was opened.
+        loop: The virtual loop that keeps the time, None for real time.
+    """
+
+    def began_ns(now_ns: int) -> int:
+        recorded_ns = (journal.opened_at_ns or 0) + (audio.begins_ns or 0)
+        return recorded_ns if now_ns <= recorded_ns + ON_TIME_NS else now_ns
+
+    microphone = SoftwareMicrophone(audio.source, clock=loop, block_frames=audio.block_frames, began_ns=began_ns, speed=audio.speed)
+    speaker = SoftwareSpeaker(clock=loop, speed=audio.speed)
+    with software_sound(software_sounddevice(microphone, speaker)):
+        if loop is None:
+            yield Sound(microphone, speaker)
+        else:
+            with virtual_playback_queue(loop, speaker):
+                yield Sound(microphone, speaker)
+
+
+@dataclass(frozen=True)
+class Speaking:
+    """What speaks for the user in one run, besides the handler.
+
+    Attributes:
+        service: What sends the recorded messages, and the audio where no microphone does.
+        microphone: The microphone that is to be opened, None where there is none.
+        voice: Whether the audio of these is off, and whether it has been heard.
+        silenced: What is told when the handler sends its own audio; None where it cannot send, or nobody spoke.
+    """
+
+    service: Service
+    microphone: Optional[Microphone]
+    voice: Voice
+    silenced: Optional[Silenced] = None
+
+    def own_audio(self, sound: Sound, journal: Journal, end: Optional[Callable[[], object]]) -> Optional[OwnAudio]:
+        """What looks for audio of the handler's own, and silences all else; None where there is nothing to be silenced.
+
+        Args:
+            sound: The devices.
+            journal: Where it is noted.
+            end: Ends the run where somebody else has spoken already, so that it can be run again; None where they are only silenced.
+        """
+        silenced, voice = self.silenced, self.voice
+        if silenced is None or voice.is_off:
+            return None
+
+        def found() -> None:
+            if sound.microphone.is_open and not voice.has_begun:
+                # The handler listens by itself, and nobody else will speak.
+                return
+            voice.is_off = True
+            if not voice.has_begun:
+                _note_off(journal, silenced.unheard)
+            elif end is None:
+                _note_off(journal, silenced.cut(journal.now_ns / 1e9))
+            else:
+                _note_off(journal, silenced.again, ended=True)
+                end()
+
+        return OwnAudio(voice, found)
+
+    def note_off(self, journal: Journal, *, is_again: bool) -> None:
+        """Note why the voice is off from the start.
+
+        Args:
+            journal: Where to.
+            is_again: Whether it spoke in a run before, and the app did too; else it was asked for.
+        """
+        _note_off(journal, self.silenced.again if is_again and self.silenced is not None else "the microphone was off, as asked")
+
+
+def _note_off(journal: Journal, what: str, *, ended: bool = False) -> None:
+    """Note that nothing is sent for the user but by the app, and whether the run ends for that, to be run again."""
+    journal.note("microphone_off", what=what, ended=ended)
+
+
+def is_to_be_run_again(events: Sequence[Event]) -> bool:
+    """Whether a run has ended because its app sends audio of its own and somebody else had spoken already."""
+    return any(isinstance(event, Note) and event.name == "microphone_off" and event.data["ended"] for event in events)
+
+
+def sent_by(
+    recorded: Session, audio: UserAudio, callbacks: Callbacks, sound: Sound, journal: Journal, voice: Voice, *, built_in: bool
+) -> Speaking:
+    """Decide who sends what the recorded app sent.
+
+    Args:
+        recorded: The recording.
+        audio: What is known of its audio.
+        callbacks: The handler.
+        sound: The devices.
+        journal: Where it is noted when an object's audio is sent as it was recorded.
+        voice: Whether all that speaks for the user is off from the start.
+        built_in: Whether there is nobody but the recording to send what the app sent.
+
+    Returns:
+        What speaks on the client's side besides the handler.
+    """
+
+    def frames() -> Service:
+        if voice.is_off and not built_in:
+            return _Nobody()
+        left_out = _audio_of(recorded) if voice.is_off else frozenset()
+        return RecordedUser(recorded, EVI, only_microphone=not built_in, closes=False, left_out=left_out)
+
+    if (callbacks.only_hears and not built_in) or audio.begins_ns is None:
+        return Speaking(frames(), None, voice)
+    why_not = audio.why_not or microphone_trouble()
+    if why_not is None:
+        if recorded.header.user_interrupt not in _ALLOWED:
+            journal.note("unseen", kind="user_interrupt", what=_GUESSED[audio.allow_user_interrupt])
+        microphone = Microphone(audio.begins_ns, lambda: sound.microphone.is_open, voice, audio.allow_user_interrupt)
+        if not built_in:
+            return Speaking(_Nobody(), microphone, voice, SDKS_MICROPHONE)
+        spoken = RecordedUser(recorded, EVI, only_microphone=False, closes=False, left_out=audio.seqs)
+        return Speaking(frames() if voice.is_off else spoken, microphone, voice)
+
+    def tell() -> None:
+        what = f"the recorded audio was sent as it was, and not by the SDK's microphone: {why_not}"
+        journal.note("sent_as_recorded", what=what)
+
+    if built_in:
+        if not voice.is_off:
+            tell()
+        return Speaking(frames(), None, voice)
+    unopened = _Unopened(frames(), max(audio.begins_ns, HANDLERS_TURN_NS), lambda: sound.microphone.is_open, voice, tell)
+    return Speaking(unopened, None, voice, RECORDED_AUDIO)
+
+
+def _audio_of(recorded: Session) -> FrozenSet[int]:
+    """The recorded events that hold the user's audio, by seq."""
+    places = EVI.audio_places(recorded.handshake)
+    return frozenset(event.seq for event in recorded.sent if places.is_audio(SENT, event.frame))
+
+
+class _Nobody:
+    """Says nothing: the handler sends all there is to send."""
+
+    def take(self, event: Event, at_ns: int) -> None:
+        """Take an event; see ``Service.take``."""
+
+    def due(self, at_ns: int) -> Sequence[Action]:  # noqa: ARG002 - the signature is Service's
+        """Nothing."""
+        return ()
+
+    def next_at_ns(self) -> Optional[int]:
+        """Never."""
+        return None
+
+
+class _Unopened:
+    """What speaks for the user unless the handler opens the microphone itself: a ``Service``.
+
+    Args:
+        user: What speaks.
+        decided_ns: When that is decided, in session time.
+        is_open: Whether the handler has opened it.
+        voice: Whether it is off, which it may become at any time.
+        tell: Called when it begins to speak.
+    """
+
+    def __init__(self, user: Service, decided_ns: int, is_open: Callable[[], bool], voice: Voice, tell: Callable[[], object]) -> None:
+        self._user = user
+        self._decided_ns = decided_ns
+        self._is_open = is_open
+        self._voice = voice
+        self._tell = tell
+        self._is_decided = False
+
+    def take(self, event: Event, at_ns: int) -> None:
+        """Take an event; see ``Service.take``."""
+        self._user.take(event, at_ns)
+
+    def due(self, at_ns: int) -> Sequence[Action]:
+        """What to send now; see ``Service.due``."""
+        if not self._is_decided and at_ns >= self._decided_ns:
+            self._is_decided = True
+            self._voice.has_begun = not self._voice.is_off and not self._is_open()
+            if self._voice.has_begun:
+                self._tell()
+        return self._user.due(at_ns) if self._speaks else ()
+
+    def next_at_ns(self) -> Optional[int]:
+        """When something is due next; see ``Service.next_at_ns``."""
+        if not self._is_decided:
+            return self._decided_ns
+        return self._user.next_at_ns() if self._speaks else None
+
+    @property
+    def _speaks(self) -> bool:
+        return self._voice.has_begun and not self._voice.is_off

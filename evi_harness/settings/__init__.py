@@ -1,0 +1,1 @@
+"""The settings room: what is set outside a run, and where its output goes."""

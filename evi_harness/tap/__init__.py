@@ -1,0 +1,1 @@
+"""The tap room: what records around a connection that somebody else has opened."""

@@ -1,0 +1,84 @@
+"""The axis of time on which a session is acted out: which part of it, and how fast, as a user says it.
+
+Rules of living here: words in, a recording out; what they mean is decided in the replay room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Optional, Union
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.replay.cutting import Window, cut
+from evi_harness.replay.pace import Pace, max_gap_of, paced, speed_of
+from evi_harness.replay.places import place_of
+from evi_harness.replay.recording import AS_RECORDED, Recording
+from evi_harness.session.session import Session
+from evi_harness.verdicts.speech import heard_speech
+
+__all__ = ["Axis"]
+
+Said = Union[str, float, None]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Which part of a session, and at which pace.
+
+    Attributes:
+        pace: How fast.
+        window: Which part.
+        said: What the user said, by option, for headers.
+    """
+
+    pace: Pace
+    window: Window
+    said: Dict[str, Optional[str]]
+
+    @staticmethod
+    def of(speed: Said = None, max_gap: Said = None, first: Said = None, last: Said = None) -> Axis:
+        """Read what a user said; None where nothing was.
+
+        Args:
+            speed: A factor, or ``max``.
+            max_gap: A length of time.
+            first: The place to begin at.
+            last: The place to end at.
+
+        Raises:
+            UsageError: One of them cannot be meant.
+        """
+        texts = {"speed": speed, "max_gap": max_gap, "from": first, "until": last}
+        said = {name: None if value is None else str(value) for name, value in texts.items()}
+        pace = Pace(
+            AS_RECORDED if said["speed"] is None else speed_of(said["speed"]),
+            None if said["max_gap"] is None else max_gap_of(said["max_gap"]),
+        )
+        window = Window(
+            None if said["from"] is None else place_of(said["from"], "--from"),
+            None if said["until"] is None else place_of(said["until"], "--until"),
+        )
+        return Axis(pace, window, said)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether something of the session may be left out."""
+        return self.window != Window(None, None)
+
+    def recording(self, session: Session) -> Recording:
+        """The session on this axis.
+
+        Args:
+            session: The session as it was recorded.
+
+        Raises:
+            UsageError: A place is not in the session, or nothing lies between the two.
+        """
+        part = cut(Recording.of(session, EVI), EVI, self.window)
+        # Whether somebody speaks matters only where silence is shortened.
+        speech = heard_speech(part.session) if self.pace.max_gap_ns is not None else ()
+        return paced(part, EVI, self.pace, speech)
+
+    def told(self) -> Dict[str, Any]:
+        """What a header tells of it; empty for a session as it was recorded."""
+        return {name: text for name, text in self.said.items() if text is not None}

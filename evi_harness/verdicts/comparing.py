@@ -1,0 +1,108 @@
+"""How sent messages are compared: the dialect, told what to leave out and whether to be strict.
+
+The player pairs by the same rules as the verdict, so that a message that differs only in what is left out releases what waits for it. Holds
+no secrets, so that it can be given to another process.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Iterable, Iterator, Mapping, Optional, Tuple
+
+from evi_harness.evi.dialect import Evi
+from evi_harness.replay.judging.json_paths import MessagePath
+from evi_harness.session.events import Handshake
+from evi_harness.session.protocols import Message
+from evi_harness.session.session import Session
+
+__all__ = ["AS_USUAL", "HANDSHAKE", "Comparing", "Rules", "matched"]
+
+# The type by which a path is about the handshake.
+HANDSHAKE = "handshake"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How to compare.
+
+    Attributes:
+        ignored: What is left out.
+        strict: Whether what is given anew in each run must be equal too.
+    """
+
+    ignored: Tuple[MessagePath, ...] = ()
+    strict: bool = False
+
+    @staticmethod
+    def of(ignore: Iterable[str], strict: bool) -> Rules:
+        """Read the rules off what a user said.
+
+        Args:
+            ignore: Paths, such as ``$.content`` or ``tool_response:$.content``.
+            strict: See the attribute.
+
+        Raises:
+            UsageError: One of them is no path.
+        """
+        return Rules(tuple(MessagePath.parse(path) for path in ignore), strict)
+
+
+AS_USUAL = Rules()
+
+
+def matched(rules: Rules, *sessions: Session) -> Tuple[Tuple[str, bool], ...]:
+    """Each path that is left out, and whether anything that is compared stands there.
+
+    Args:
+        rules: The rules.
+        sessions: The sessions that are compared.
+    """
+    plain = Comparing(Rules(strict=rules.strict))
+    messages = [message for session in sessions for message in _compared(session, plain)] if rules.ignored else []
+    return tuple((path.text, any(path.matches(message) for message in messages)) for path in rules.ignored)
+
+
+def _compared(session: Session, dialect: Evi) -> Iterator[Message]:
+    if session.handshake is not None:
+        yield Message(HANDSHAKE, dialect.comparable_handshakes(session.handshake, session.handshake)[0])
+    places = dialect.audio_places(session.handshake)
+    for event in session.sent:
+        if not places.is_audio(event.kind, event.frame):
+            message = dialect.read(event.kind, event.frame)
+            # What is nested too deep to be walked is compared without its fields.
+            with suppress(RecursionError):
+                yield Message(message.type, dialect.must_equal(message))
+
+
+class Comparing(Evi):
+    """The dialect, which compares by rules.
+
+    Args:
+        rules: The rules.
+    """
+
+    def __init__(self, rules: Rules = AS_USUAL) -> None:
+        self.strict = rules.strict
+        self._ignored = rules.ignored
+
+    def identity(self, message: Message) -> Optional[str]:
+        """What a message is about, None also where that is left out."""
+        # What is nested too deep to be walked is compared by this alone.
+        with suppress(RecursionError):
+            message = self._left_of(message)
+        return super().identity(message)
+
+    def must_equal(self, message: Message) -> Mapping[str, Any]:
+        """The fields of a message that are compared."""
+        return self._left_of(Message(message.type, super().must_equal(message))).fields
+
+    def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """The fields of two handshakes that are compared."""
+        then, now = super().comparable_handshakes(recorded, live)
+        return self._left_of(Message(HANDSHAKE, then)).fields, self._left_of(Message(HANDSHAKE, now)).fields
+
+    def _left_of(self, message: Message) -> Message:
+        for path in self._ignored:
+            message = Message(message.type, path.pruned(message))
+        return message

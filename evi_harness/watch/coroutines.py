@@ -1,0 +1,103 @@
+"""Coroutines that were made and never awaited: an ``await`` that was forgotten, whose call does nothing at all.
+
+Python warns of one when it is freed, with no place. While this watches, it knows where each was made, and finds those that something
+still holds at the end.
+
+Rules of living here: what Python does is put back; only coroutines that the developer's code made are told, all others are Python's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import sys
+import warnings
+from pathlib import PurePath
+from types import CoroutineType
+from typing import Any, Callable, List, Optional
+
+from evi_harness.carriers.journal import Journal
+from evi_harness.guard.behalf import behalf
+from evi_harness.guard.developers import developers
+from evi_harness.guard.places import Stack, told_places
+from evi_harness.session.places import Place
+
+__all__ = ["NeverAwaited"]
+
+# The one place that matters is who made it; a decorator that calls what it decorates has made nothing, so whoever called that is kept too.
+DEPTH = 2
+_DECORATORS = frozenset({"typing_extensions.py", "warnings.py", "functools.py"})
+
+
+class NeverAwaited:
+    """Watches the coroutines that are made on the thread of a run. A context manager, entered on the running loop.
+
+    Args:
+        journal: Where ``never_awaited`` notes go.
+        redact: Takes secrets out of what they quote.
+    """
+
+    def __init__(self, journal: Journal, redact: Callable[[str], str] = str) -> None:
+        self._journal = journal
+        self._redact = redact
+        self._earlier = 0
+        self._real: Callable[[Any], None] = _python_warns()
+
+    def __enter__(self) -> NeverAwaited:
+        self._earlier = sys.get_coroutine_origin_tracking_depth()
+        sys.set_coroutine_origin_tracking_depth(max(DEPTH, self._earlier))
+        self._real = _python_warns()
+        warnings._warn_unawaited_coroutine = self._freed  # type: ignore[attr-defined]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.set_coroutine_origin_tracking_depth(self._earlier)
+        if _python_warns() == self._freed:
+            warnings._warn_unawaited_coroutine = self._real  # type: ignore[attr-defined]
+
+    def finish(self) -> None:
+        """Note the coroutines that something still holds and nobody has awaited by now. They are closed: nobody will."""
+        held = [one for one in _held() if _place(one) is not None]
+        # All tasks of the process are looked through for these, so they are asked for only where there is a coroutine.
+        of_tasks = {id(task.get_coro()) for task in asyncio.all_tasks()} if held else set()
+        for coroutine in held:
+            if id(coroutine) not in of_tasks:
+                self._note(coroutine)
+                coroutine.close()
+
+    def _freed(self, coroutine: Any) -> None:
+        """What Python calls when a coroutine is freed that was never awaited."""
+        if _place(coroutine) is None:
+            self._real(coroutine)
+        else:
+            self._note(coroutine)
+
+    def _note(self, coroutine: Any) -> None:
+        of = behalf()
+        name = getattr(coroutine, "__qualname__", "?")
+        what = f"the coroutine {name}, made at {_place(coroutine)}, was never awaited: it did nothing"
+        places = told_places(_made(coroutine), self._redact, or_library=False)
+        self._journal.note("never_awaited", of=None if of is None else of.of, what=what, detail=[], places=places)
+
+
+def _python_warns() -> Callable[[Any], None]:
+    found: Callable[[Any], None] = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
+    return found
+
+
+def _held() -> List[Any]:
+    """Coroutines of this run that exist and were not started."""
+    # The type alone is looked at first: there are many objects, and few coroutines.
+    found = [one for one in gc.get_objects() if type(one) is CoroutineType]
+    return [one for one in found if one.cr_origin and inspect.getcoroutinestate(one) == inspect.CORO_CREATED]
+
+
+def _place(coroutine: Any) -> Optional[str]:
+    """Where the developer's code made a coroutine; None where somebody else did, or before the run."""
+    return next(iter(developers(Place(*made) for made in _made(coroutine))), None)
+
+
+def _made(coroutine: Any) -> Stack:
+    origin = tuple((getattr(coroutine, "cr_origin", None) or ())[:DEPTH])
+    return origin[1:] if len(origin) > 1 and PurePath(origin[0][0]).name in _DECORATORS else origin[:1]

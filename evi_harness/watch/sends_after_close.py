@@ -1,0 +1,91 @@
+"""Messages that a handler sends when the connection is closed: nobody gets them.
+
+The library tells whoever sends by an exception, and an app that sends until it is told so is in order: what it sends within ``GRACE_NS``
+of the close it could not know better, unless its own ``on_close`` sends it, and the frames of a microphone are not counted at all.
+
+Rules of living here: what is sent is sent as ever; only the one connection's own attribute is replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Callable, Optional
+
+from evi_harness.carriers.journal import Journal
+from evi_harness.guard.behalf import behalf
+from evi_harness.guard.callers import callers_now, callers_of
+from evi_harness.guard.hooks import Hooks
+from evi_harness.guard.places import told_places
+from evi_harness.session.events import BINARY, TEXT, Frame
+
+__all__ = ["GRACE_NS", "SendsAfterClose"]
+
+# A callback that was busy when the connection closed is done by then, most often.
+GRACE_NS = 1_000_000_000
+
+
+class SendsAfterClose:
+    """Watches one connection.
+
+    Args:
+        journal: Where ``sends_after_close`` notes go.
+        describe: Says in a line what a frame is, without secrets; None for one that is not told, such as a microphone's.
+        redact: Takes secrets out of what the notes quote.
+    """
+
+    def __init__(self, journal: Journal, describe: Callable[[Frame], Optional[str]], redact: Callable[[str], str] = str) -> None:
+        self._journal = journal
+        self._describe = describe
+        self._redact = redact
+        self._hooks = Hooks()
+        self._closed_ns: Optional[int] = None
+        self._waiting: Optional[asyncio.Future[None]] = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the connection is closed."""
+        return self._closed_ns is not None
+
+    def watch(self, websocket: Any) -> None:
+        """Watch a connection of the websockets library that has just been opened."""
+        self._hooks.set(websocket, "send", self._sending(websocket.send))
+        self._waiting = asyncio.ensure_future(self._wait_closed(websocket))
+
+    def finish(self) -> None:
+        """Watch no longer."""
+        self._hooks.restore()
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def _wait_closed(self, websocket: Any) -> None:
+        await websocket.wait_closed()
+        self._closed_ns = self._journal.now_ns
+
+    def _sending(self, real: Any) -> Any:
+        async def look_and_send(message: Any, *args: Any, **kwargs: Any) -> Any:
+            self._look(message)
+            return await real(message, *args, **kwargs)
+
+        def send(message: Any, *args: Any, **kwargs: Any) -> Any:
+            # Nearly all frames are audio on an open connection: they cost no coroutine more.
+            return (real if self._closed_ns is None else look_and_send)(message, *args, **kwargs)
+
+        return send
+
+    def _look(self, message: Any) -> None:
+        of = behalf()
+        # A message in fragments is none that the service knows.
+        if of is None or self._closed_ns is None or not isinstance(message, (str, bytes, bytearray, memoryview)):
+            return
+        late_ns = self._journal.now_ns - self._closed_ns
+        if late_ns <= GRACE_NS and of.callback != "on_close":
+            return
+        frame = Frame(TEXT, message.encode()) if isinstance(message, str) else Frame(BINARY, bytes(message))
+        said = self._describe(frame)
+        if said is None:
+            return
+        stack = callers_now()
+        called = callers_of(stack)
+        what = f"{said} was sent {late_ns / 1e6:.0f} ms after the connection was closed, at {called[0] if called else '?'}"
+        places = told_places(stack, self._redact)
+        self._journal.note("sends_after_close", of=of.of, what=what, detail=list(called[1:]), places=places)

@@ -1,0 +1,117 @@
+"""Where in the developer's code each message was sent, and the connection closed.
+
+Every message counts but the audio of a microphone, of which a replay has thousands. Who sends is captured at the sending and told at the
+end, when the journal knows which of the messages crossed the wire.
+
+Rules of living here: what is sent is sent as ever; only the one connection's own attributes are replaced.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from typing import Any, Callable, DefaultDict, Deque, Dict, List, Optional
+
+from evi_harness.carriers.journal import Journal
+from evi_harness.guard.behalf import Behalf, behalf
+from evi_harness.guard.callers import callers_now, callers_of, has_developers
+from evi_harness.guard.hooks import Hooks
+from evi_harness.guard.places import Stack, told_places
+from evi_harness.session.events import TEXT, Frame, Sent
+from evi_harness.session.protocols import SENT, Dialect
+
+__all__ = ["SentFrom"]
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """On whose behalf something was sent, None where no callback is known, and where in the code."""
+
+    of: Optional[Behalf]
+    stack: Stack
+
+
+class SentFrom:
+    """Watches one connection.
+
+    Args:
+        journal: Knows what was sent; where ``sent_from`` and ``closed_from`` notes go.
+        dialect: Says what is audio.
+        redact: Takes secrets out of what the notes quote.
+    """
+
+    def __init__(self, journal: Journal, dialect: Dialect, redact: Callable[[str], str] = str) -> None:
+        self._journal = journal
+        self._audio = dialect.audio_places()
+        self._redact = redact
+        self._hooks = Hooks()
+        # By what was sent, in the order of sending; None for what was not sent by the app.
+        self._sendings: DefaultDict[bytes, Deque[Optional[_Sending]]] = defaultdict(deque)
+        self._is_closed = False
+
+    def watch(self, websocket: Any) -> None:
+        """Watch a connection of the websockets library that has just been opened."""
+        self._hooks.set(websocket, "send", self._sending(websocket.send))
+        self._hooks.set(websocket, "close", self._closing(websocket.close))
+
+    def restore(self) -> None:
+        """Watch no longer."""
+        self._hooks.restore()
+
+    def finish(self) -> None:
+        """Note where each message was sent, once the conversation is over."""
+        told: Dict[Stack, List[Dict[str, Any]]] = {}
+        sent = [event for event in self._journal.events if isinstance(event, Sent)] if any(map(any, self._sendings.values())) else []
+        sizes = {len(payload) for payload in self._sendings}
+        for number, event in enumerate(sent):
+            # Most of what is sent is audio, and of another size.
+            if not event.frame.is_text or len(event.frame.payload) not in sizes:
+                continue
+            # What crossed the wire is what was sent, in the same order; of equal ones each is told by its turn.
+            waiting = self._sendings.get(event.frame.payload)
+            sending = waiting.popleft() if waiting else None
+            if sending is not None:
+                self._sent(number, sending, told)
+
+    def _sent(self, number: int, sending: _Sending, told: Dict[Stack, List[Dict[str, Any]]]) -> None:
+        stack, of = sending.stack, sending.of
+        # The source stands in the first note of a place: an app sends a thousand messages at one line.
+        places = [{**place, "source": []} for place in told[stack]] if stack in told else told_places(stack, self._redact)
+        told.setdefault(stack, places)
+        detail = [self._redact(place) for place in callers_of(stack)]
+        self._journal.note("sent_from", of=None if of is None else of.of, number=number, detail=detail, places=places)
+
+    def _sending(self, real: Any) -> Any:
+        async def look_and_send(message: str, *args: Any, **kwargs: Any) -> Any:
+            self._look(message.encode())
+            return await real(message, *args, **kwargs)
+
+        def send(message: Any, *args: Any, **kwargs: Any) -> Any:
+            # Bytes are audio, and nearly all there is: they cost no coroutine more.
+            return (look_and_send if isinstance(message, str) else real)(message, *args, **kwargs)
+
+        return send
+
+    def _look(self, payload: bytes) -> None:
+        if not self._audio.is_audio(SENT, Frame(TEXT, payload)):
+            self._sendings[payload].append(_of_app())
+
+    def _closing(self, real: Any) -> Any:
+        async def close(*args: Any, **kwargs: Any) -> Any:
+            closing = _of_app()
+            if closing is not None and not self._is_closed:
+                self._is_closed = True
+                of = None if closing.of is None else closing.of.of
+                self._journal.note("closed_from", of=of, places=told_places(closing.stack, self._redact))
+            return await real(*args, **kwargs)
+
+        return close
+
+
+def _of_app() -> Optional[_Sending]:
+    """Who makes the call that is served now; None where it is not the app.
+
+    What is done on a callback's behalf is the app's, and so is what the app's own code does on nobody's, such as a thread of its own.
+    """
+    of, stack = behalf(), callers_now()
+    return _Sending(of, stack) if of is not None or has_developers(stack) else None

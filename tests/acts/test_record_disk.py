@@ -1,0 +1,347 @@
+"""Tests of ``record`` on a disk that fills or stalls: the recording suffers and says so, the conversation does not.
+
+Disks that fill are real, a limit of the system's or a small file system of its own; a disk that stalls is ``os.pwrite``, through which all
+that is recorded goes, made to wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from evi_harness.acts.live_session import LiveOptions, record_live
+from evi_harness.acts.serve.serving import served
+from evi_harness.acts.serve.simulating import Simulation
+from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.cli.main import main
+from evi_harness.errors import SessionUnwritable
+from evi_harness.session import wav
+from evi_harness.session.events import Note, Received, Sent
+from evi_harness.tap import recorder
+
+ROOT = Path(__file__).resolve().parents[2]
+MIC = str(ROOT / "fixtures" / "speech" / "user-1.flac")
+RECORD = [sys.executable, "-m", "evi_harness", "record"]
+# No byte of a file beyond so many: what a write beyond gives is an error, not a signal.
+LIMITED = """
+import os, resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch, tmp_path):
+    """No .env, no keys, no files beside the test's."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HUME_API_KEY", "HUME_SECRET_KEY", "HUME_CONFIG_ID", "HUME_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    """A simulator in another process."""
+    with served(Simulation()) as server:
+        yield server
+
+
+def ran(words):
+    """A program that has ended."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def conversation_of(server, config_id):
+    """What the server says was said in one conversation."""
+    return next(events for events in server.sessions if dict(events[0].handshake.query).get("config_id") == config_id)
+
+
+def frames(events, kind):
+    """What crossed in one direction."""
+    return [event.frame.payload for event in sorted(events, key=lambda event: event.seq) if isinstance(event, kind)]
+
+
+def has_gone_on(server, config_id):
+    """Whether a conversation of more than a second was ended by the app in good order; gives it."""
+    crossed = conversation_of(server, config_id)
+    assert (crossed[-1].kind, crossed[-1].by, crossed[-1].code) == ("closed", "app", 1000)
+    assert crossed[-1].at_ns > 1_000_000_000
+    return crossed
+
+
+def is_its_beginning(folder, crossed):
+    """What a folder holds is the beginning of what crossed, and not all of it; gives the session."""
+    session = load_session(folder)
+    for kind in (Sent, Received):
+        ours, theirs = frames(session.events, kind), frames(crossed, kind)
+        assert ours == theirs[: len(ours)]
+    assert 0 < len(session.events) < len(crossed)
+    assert not session.header.complete
+    return session
+
+
+@pytest.mark.parametrize("limit", [1_300, 30_000])
+def test_a_file_that_may_not_grow_ends_the_recording(simulator, tmp_path, limit, capsys):
+    """One warning when it happens, the whole conversation at the server, exit 3; the folder says what is missing, and how much."""
+    words = [*RECORD, "--mic", MIC, "--base-url", simulator.url, "--config-id", f"limit-{limit}", "--duration", "1.3"]
+    done = ran([sys.executable, "-c", LIMITED, str(limit), *words])
+    crossed = has_gone_on(simulator, f"limit-{limit}")
+    (folder,) = (tmp_path / "sessions").iterdir()
+    session = is_its_beginning(folder, crossed)
+    n_lost = session.header.counts["dropped"]
+    assert done.returncode == 3
+    assert "\nclosed\nended: --duration is over\n" in done.stdout
+    assert f"{len(session.events)} events; {n_lost} more were lost); replay it:" in done.stdout.splitlines()[-1]
+    assert done.stderr.count("the recording has ended early, the conversation goes on: ") == 1
+    assert done.stderr.count("error: ") == 1
+    assert f"error: sessions/{folder.name}: the session is incomplete: " in done.stderr
+    assert "Traceback" not in done.stderr
+    # Whatever the tap heard is in the folder or counted; the server did not hear what was sent while it closed.
+    assert len(session.events) + n_lost >= len(frames(crossed, Sent))
+    assert main(["check", str(folder)]) == 1
+    assert main(["show", str(folder)]) == 0
+    told = capsys.readouterr().out
+    assert told.count("the session is not complete: writing failed: File too large.") == 2
+    assert told.count(f"what came later ({n_lost} events), the connection's end included, is not in the session.") == 2
+
+
+def test_no_room_for_a_folder_at_all(simulator, tmp_path):
+    """There is no session to name: it says that nothing was recorded, behind a conversation like any other."""
+    words = [*RECORD, "--mic", MIC, "--base-url", simulator.url, "--config-id", "none", "--duration", "1.3"]
+    done = ran([sys.executable, "-c", LIMITED, "300", *words])
+    has_gone_on(simulator, "none")
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[-1] == "closed"
+    assert "error: sessions: nothing was recorded: a session folder cannot be made here: File too large" in done.stderr
+    assert not (tmp_path / "sessions").exists()
+
+
+def test_a_file_system_that_is_full(simulator, tmp_path):
+    """The same on a real one of 80 kB, where there is no room for a new header either."""
+    if shutil.which("unshare") is None or ran(["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(tmp_path)]).returncode != 0:
+        pytest.skip("no file system can be mounted here: unshare -rm mount fails")
+    words = [*RECORD, "--mic", MIC, "--base-url", simulator.url, "--config-id", "tmpfs", "--duration", "2", "--out", "small"]
+    script = f"mkdir small && mount -t tmpfs -o size=80k none small || exit 9; {shlex.join(words)}; code=$?; cp -R small kept && exit $code"
+    done = ran(["unshare", "-rm", "sh", "-c", script])
+    crossed = has_gone_on(simulator, "tmpfs")
+    assert (done.returncode, "No space left on device" in done.stderr) == (3, True), done.stderr
+    (folder,) = (tmp_path / "kept").iterdir()
+    session = is_its_beginning(folder, crossed)
+    assert f"{len(session.events)} events; " in done.stdout.splitlines()[-1]
+    assert session.missing[0].endswith("the writer was killed, is still at work, or had no room to say why.")
+    assert "it ends here, at" in session.missing[1]
+    assert main(["check", str(folder)]) == 1
+
+
+class Disk:
+    """What stands in for ``os.pwrite``.
+
+    Attributes:
+        is_waited_for: Set once a write was made to wait.
+    """
+
+    def __init__(self):
+        self.is_waited_for = threading.Event()
+        self._goes_on = threading.Event()
+        self._goes_on.set()
+        self._is_full = False
+        self._write = os.pwrite
+
+    def stall(self):
+        """From now on every write waits."""
+        self._goes_on.clear()
+
+    def go_on(self):
+        """Let all writes go on that wait, and those to come."""
+        self._goes_on.set()
+
+    def fill(self):
+        """From now on no write succeeds."""
+        self._is_full = True
+
+    def pwrite(self, fd, data, at):
+        """As ``os.pwrite``."""
+        if not self._goes_on.is_set():
+            self.is_waited_for.set()
+            assert self._goes_on.wait(30)
+        if self._is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self._write(fd, data, at)
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """The disk; at the end of the test nothing waits for it."""
+    disk = Disk()
+    monkeypatch.setattr(os, "pwrite", disk.pwrite)
+    yield disk
+    disk.go_on()
+    for thread in threading.enumerate():
+        if thread.name == "evi-harness recorder":
+            thread.join(30)
+
+
+@pytest.fixture
+def mic(tmp_path):
+    """A microphone file of 50 ms."""
+    file = tmp_path / "mic.wav"
+    file.write_bytes(wav.header(wav.Pcm(16000, 1), 1600) + bytes(range(160)) * 10)
+    return file
+
+
+def said(text):
+    """What the assistant says."""
+    return {
+        "type": "assistant_message",
+        "id": "s",
+        "message": {"role": "assistant", "content": text},
+        "models": {},
+        "from_text": False,
+        "is_quick_response": False,
+    }
+
+
+@pytest.fixture(scope="module")
+def to_play(session_of):
+    """Makes a session of a second in which the service says so much and closes."""
+    chat = {"type": "chat_metadata", "chat_id": "chat-1", "chat_group_id": "group-1", "request_id": "request-1"}
+
+    def of(texts):
+        rows = [("received", 20, chat), *(("received", 60 + number, said(text)) for number, text in enumerate(texts))]
+        return session_of([*rows, ("closed", 1000, ("service", 1000, ""))])
+
+    return of
+
+
+class Handler:
+    """A handler that has something done to the disk: once the first lines are on it, and when the connection is closed."""
+
+    def __init__(self, once_begun=None, at_close=lambda: None):
+        self.texts = []
+        self._once_begun = once_begun
+        self._at_close = at_close
+
+    async def on_message(self, message):
+        if message.type == "chat_metadata":
+            return
+        self.texts.append(message.message.content)
+        if self._once_begun is not None:
+            while not written():  # noqa: ASYNC110 - another thread writes, and tells nobody
+                await asyncio.sleep(0.002)
+            once_begun, self._once_begun = self._once_begun, None
+            once_begun()
+
+    def on_close(self):
+        self._at_close()
+
+
+def written():
+    """Lines that are in the only session."""
+    return sum(events.read_bytes().count(b"\n") for events in Path("sessions").glob("[!.]*/events.jsonl"))
+
+
+def test_a_disk_that_stalls_holds_up_nothing(disk, mic, to_play):
+    """From the first message to the close not one byte is taken; then all of it is, and the session is complete."""
+    texts, n_lines = ["one", "two", "three"], []
+
+    def at_close():
+        assert disk.is_waited_for.wait(10)
+        n_lines.append(written())
+        disk.go_on()
+
+    handler = Handler(disk.stall, at_close)
+    with served(to_play(texts)) as server:
+        result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
+        crossed = server.events
+    assert handler.texts == texts
+    assert (result.problem, result.n_dropped) == (None, 0)
+    assert check_session(result.folder) == []
+    session = load_session(result.folder)
+    assert n_lines[0] < len(session.events)
+    assert frames(session.events, Received) == frames(crossed, Received)
+    assert (session.closed.by, session.closed.code) == ("service", 1000)
+
+
+def test_what_memory_does_not_hold_is_dropped_and_told(disk, mic, to_play, monkeypatch, caplog):
+    """More comes than may wait while the disk stalls: the conversation has it all, the recording a part, and says where the rest was."""
+    monkeypatch.setattr(recorder, "LIMIT_BYTES", 2_000_000)
+    texts = [f"{number}: {'la' * 20_000}" for number in range(90)]
+
+    def at_close():
+        assert disk.is_waited_for.wait(10)
+        disk.go_on()
+
+    handler = Handler(disk.stall, at_close)
+    with served(to_play(texts)) as server, caplog.at_level(logging.WARNING, logger="evi_harness"):
+        result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
+        crossed = server.events
+    assert handler.texts == texts
+    session = load_session(result.folder)
+    kept = [event for event in session.events if not isinstance(event, Note) or event.name != "dropped"]
+    assert sum(event.frame.size for event in session.received) <= recorder.LIMIT_BYTES + len(texts[0])
+    assert len(kept) + result.n_dropped == session.events[-1].seq + 1
+    assert result.n_dropped == session.header.counts["dropped"] > 10
+    assert set(frames(session.events, Received)) < set(frames(crossed, Received))
+    assert f"; {result.n_dropped} more were lost); replay it" in result.lines()[-1]
+    assert result.problem.exit_code == 3
+    assert f"the session is incomplete: the disk did not keep up, and {result.n_dropped} events were dropped" in str(result.problem)
+    told = [one.getMessage() for one in caplog.records if "keep up" in one.getMessage()]
+    assert len(told) == 1
+    problems = [problem.what for problem in check_session(result.folder)]
+    assert [problem for problem in problems if "events were dropped here" not in problem] == []
+    assert problems
+
+
+def test_a_disk_that_never_goes_on_is_given_up(disk, mic, to_play, monkeypatch, caplog):
+    """The command ends all the same, with what it knows; when the disk goes on after all, the folder says why there is no more in it."""
+    monkeypatch.setattr(recorder, "NOTICE_S", 0.05)
+    monkeypatch.setattr(recorder, "PATIENCE_S", 0.25)
+    handler = Handler(disk.stall)
+    with served(to_play(["one"])) as server, caplog.at_level(logging.WARNING, logger="evi_harness"):
+        result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
+    assert handler.texts == ["one"]
+    assert "the disk has taken nothing for 0.25 s, and is waited for no longer" in str(result.problem)
+    assert (result.problem.exit_code, result.n_dropped > 0) == (3, True)
+    assert [one.getMessage().split(":")[0] for one in caplog.records if one.name == "evi_harness"] == [
+        "the conversation is over, and the disk has not taken all of it yet; it is waited for",
+        "the session cannot be completed",
+    ]
+    disk.go_on()
+    (thread,) = (one for one in threading.enumerate() if one.name == "evi-harness recorder")
+    thread.join(30)
+    session = load_session(result.folder)
+    assert "taken nothing for 0.25 s" in session.header.abandoned
+    assert check_session(result.folder)
+
+
+def test_how_the_conversation_ended_is_told_though_nobody_could_record_it(disk, mic, to_play):
+    """The service's close is not the app's, whatever the disk does."""
+    handler = Handler(disk.fill)
+    with served(to_play(["one"])) as server:
+        result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
+    assert handler.texts == ["one"]
+    assert result.ended.startswith("the service closed the connection with 1000")
+    assert "No space left on device" in str(result.problem)
+    assert load_session(result.folder).closed is None
+
+
+def test_a_disk_that_is_full_from_the_beginning(disk, mic, to_play, tmp_path):
+    """Nothing is recorded, which is told as what it is; the handler hears all the same."""
+    disk.fill()
+    handler = Handler()
+    with served(to_play(["one"])) as server, pytest.raises(SessionUnwritable, match=r"nothing was recorded: .*No space left") as raised:
+        record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
+    assert (raised.value.exit_code, raised.value.where) == (3, "sessions")
+    assert handler.texts == ["one"]
+    assert not (tmp_path / "sessions").exists()

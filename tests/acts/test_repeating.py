@@ -1,0 +1,90 @@
+"""Tests of evi_harness.acts.repeating: does a replay pass every time?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evi_harness.acts.repeating import RepeatedReplay, replay_repeatedly
+from evi_harness.acts.replay import ReplayResult
+from evi_harness.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+TYPED = ROOT / "sessions" / "typed"
+GUIDE = f"{ROOT}/fixtures/handlers/guide.py:App"
+
+# Sends what was recorded, but for one seed.
+BY_CHANCE = """
+import random
+import sys
+
+sys.path.insert(0, {folder!r})
+from guide import App as Guide
+
+class App(Guide):
+    def __init__(self, typed):
+        super().__init__(typed=typed if random.random() > {luck} else "something else")
+"""
+
+
+@pytest.fixture
+def by_chance(tmp_path):
+    """Makes a handler that fails for the first of so many numbers below ``luck`` that chance gives it."""
+
+    def make(luck):
+        (tmp_path / "chance.py").write_text(BY_CHANCE.format(folder=str(ROOT / "fixtures" / "handlers"), luck=luck))
+        return {"handler": f"{tmp_path}/chance.py:App", "arguments": {"typed": "What's the weather in Bath?"}, "write": lambda line: None}
+
+    return make
+
+
+def test_once_is_a_replay_like_any_other():
+    """Nothing is summed up."""
+    assert isinstance(replay_repeatedly(TYPED, 1, handler="recorded"), ReplayResult)
+
+
+def test_all_runs_pass():
+    """The verdict says how many."""
+    repeated = replay_repeatedly(TYPED, 3, handler="recorded")
+    assert isinstance(repeated, RepeatedReplay)
+    assert repeated.exit_code == 0
+    assert repeated.lines()[-1] == "verdict    passed: 3 of 3 runs"
+    assert repeated.json()["n_failed"] == 0
+
+
+def test_what_was_heard_in_each_run_is_not_held_in_memory(by_chance, tmp_path):
+    """A hundred runs of half an hour would be gigabytes; where a folder is named, it is on disk."""
+    assert replay_repeatedly(TYPED, 1, seed=1, **by_chance(0)).heard is not None
+    repeated = replay_repeatedly(TYPED, 2, seed=1, out=tmp_path / "out", **by_chance(0))
+    assert [result.heard for result in repeated.results] == [None, None]
+    assert len({result.report.heard for result in repeated.results}) == 2
+    assert all(Path(result.report.heard).is_file() for result in repeated.results)
+
+
+def test_a_handler_that_fails_by_chance_is_flaky(by_chance):
+    """Each run has a seed of its own; what is shown is the first that failed, with the seed that brings it again."""
+    options = by_chance(0.5)
+    repeated = replay_repeatedly(TYPED, 4, seed=1, **options)
+    outcomes = [result.passed for result in repeated.results]
+    assert set(outcomes) == {True, False}
+    assert repeated.exit_code == 1
+    assert repeated.seeds == (1, 2, 3, 4)
+    failed = outcomes.index(False)
+    lines = repeated.lines()
+    assert lines[-1] == f"verdict    flaky: {outcomes.count(False)} of 4 runs failed"
+    assert f"next       --seed {failed + 1} runs the first that failed again" in lines
+    assert not replay_repeatedly(TYPED, 1, seed=failed + 1, **options).passed
+
+
+def test_a_handler_that_always_fails_is_not_flaky(by_chance):
+    """All runs failed."""
+    assert replay_repeatedly(TYPED, 2, **by_chance(1.0)).lines()[-1] == "verdict    failed: all 2 runs"
+
+
+def test_what_cannot_be_meant_is_told():
+    """No runs; several that would each update what is expected."""
+    with pytest.raises(UsageError, match="0 runs"):
+        replay_repeatedly(TYPED, 0)
+    with pytest.raises(UsageError, match="--update"):
+        replay_repeatedly(TYPED, 2, update=True)

@@ -1,0 +1,162 @@
+"""Tests of evi_harness.guard.process_state."""
+
+from __future__ import annotations
+
+import asyncio
+import locale
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import warnings
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from evi_harness.guard.process_state import forget_modules_of, restored_process
+
+
+class Policy(asyncio.DefaultEventLoopPolicy):
+    """An event loop policy of an app's."""
+
+
+def state():
+    """All that is put back."""
+    umask = os.umask(0o022)
+    os.umask(umask)
+    wakes = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(wakes)
+    return {
+        "folder": str(Path.cwd()),
+        "umask": umask,
+        "environment": dict(os.environ),
+        "handlers": {number: signal.getsignal(number) for number in signal.valid_signals()},
+        "wakes": wakes,
+        "policy": asyncio.events._event_loop_policy,
+        "filters": list(warnings.filters),
+        "showwarning": warnings.showwarning,
+        "locale": locale.setlocale(locale.LC_ALL),
+        "path": (sys.path, list(sys.path)),
+        "streams": (sys.stdin, sys.stdout, sys.stderr),
+        "hooks": (sys.excepthook, sys.unraisablehook, threading.excepthook),
+        "recursion": sys.getrecursionlimit(),
+        "timeout": socket.getdefaulttimeout(),
+        "zone": time.tzname,
+    }
+
+
+def changes(folder):
+    """Change all of it, as an app may."""
+    os.chdir(folder)
+    os.umask(0o077)
+    os.environ["EVI_HARNESS_NEW"] = "1"
+    os.environ["TZ"] = "Asia/Tokyo"
+    time.tzset()
+    del os.environ["PATH"]
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    asyncio.set_event_loop_policy(Policy())
+    warnings.simplefilter("ignore")
+    warnings.showwarning = lambda *_: None
+    locale.setlocale(locale.LC_ALL, "C")
+    sys.path = [str(folder), *sys.path]
+    sys.stdout = None
+    sys.excepthook = threading.excepthook = lambda *_: None
+    sys.setrecursionlimit(5000)
+    socket.setdefaulttimeout(1)
+
+
+def fails_behind(folder):
+    """Change all of it, and fail."""
+    changes(folder)
+    raise ZeroDivisionError
+
+
+def test_what_an_app_changes_is_put_back(tmp_path):
+    """All of it, also where the app fails."""
+    before = state()
+    with pytest.raises(ZeroDivisionError), restored_process():
+        fails_behind(tmp_path)
+    assert state() == before
+
+
+def test_a_folder_that_is_gone_is_no_reason_to_fail(tmp_path, monkeypatch):
+    """The way back is the folder, and not its name."""
+    inside = tmp_path / "old"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    with restored_process():
+        os.chdir("/")
+        inside.rename(tmp_path / "new")
+    assert Path.cwd() == tmp_path / "new"
+    (tmp_path / "new").rmdir()
+    with restored_process():
+        os.chdir("/")
+
+
+def test_the_event_loop_of_the_thread():
+    """The one that an app sets is gone, and there is none again where there was none."""
+    own = asyncio.new_event_loop()
+    with restored_process():
+        asyncio.set_event_loop(own)
+    own.close()
+    local = getattr(asyncio.events._event_loop_policy, "_local", None)
+    assert getattr(local, "_loop", None) is not own
+
+
+def test_modules_of_the_handlers_folder_are_forgotten(tmp_path):
+    """Those that were loaded from a folder which came to ``sys.path`` meanwhile, so that another folder's module of that name is found."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sibling_of_a_handler.py").write_text(f"NAME = {name!r}\n", encoding="utf-8")
+    found = []
+    for name in ("one", "two"):
+        with restored_process():
+            sys.path.insert(0, str(tmp_path / name))
+            found.append(import_module("sibling_of_a_handler").NAME)
+    assert found == ["one", "two"]
+    assert "sibling_of_a_handler" not in sys.modules
+
+
+def test_beside_the_main_thread():
+    """Signal handlers cannot be had there and are left alone; the rest is put back."""
+    folders = []
+
+    def act():
+        with restored_process():
+            os.chdir("/")
+        folders.append(Path.cwd())
+
+    before = Path.cwd()
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()
+    assert folders == [before]
+
+
+def test_modules_of_a_folder_that_was_named_are_forgotten_too(tmp_path, monkeypatch):
+    """Though it was on ``sys.path`` before; what was loaded from it before comes back, also as an attribute of its package."""
+    package = tmp_path / "package_of_a_handler"
+    package.mkdir()
+    for name in ("__init__", "old", "new"):
+        (package / f"{name}.py").write_text("", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    holder, old = import_module(package.name), import_module(f"{package.name}.old")
+    with restored_process():
+        forget_modules_of(str(tmp_path))
+        del sys.modules[f"{package.name}.old"]
+        assert import_module(f"{package.name}.old") is not old
+        import_module(f"{package.name}.new")
+    assert sys.modules[f"{package.name}.old"] is old
+    assert holder.old is old
+    assert not hasattr(holder, "new")
+    assert f"{package.name}.new" not in sys.modules
+    # What was named for one run holds for that alone.
+    with restored_process():
+        import_module(f"{package.name}.new")
+    assert f"{package.name}.new" in sys.modules
+    for name in (package.name, f"{package.name}.old", f"{package.name}.new"):
+        del sys.modules[name]

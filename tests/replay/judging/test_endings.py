@@ -1,0 +1,87 @@
+"""Tests of evi_harness.replay.judging.endings."""
+
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.replay.judging.endings import Ending, ending_of
+
+UNKNOWN = Ending()
+APP = Ending("app", 1000)
+NORMAL = Ending("service", 1000)
+INACTIVE = Ending("service", 1000, "E0714")
+LOST = Ending("network", 1006)
+
+
+def error(code):
+    """An error message of the service's."""
+    return ("received", 50, {"type": "error", "code": code, "slug": "s", "message": "m"})
+
+
+@pytest.mark.parametrize(
+    ("rows", "ending"),
+    [
+        ([], UNKNOWN),
+        ([("closed", 90, ("app", 1000, ""))], APP),
+        ([("closed", 90, ("service", 1000, "bye"))], NORMAL),
+        ([("closed", 90, ("service", None, ""))], Ending("service", 1005)),
+        ([("closed", 90, ("network", None, ""))], LOST),
+        ([("closed", 90, ("network", 1006, ""))], LOST),
+        ([error("E0714"), ("closed", 90, ("service", 1000, ""))], INACTIVE),
+        # An error that ends nothing is no part of the ending, and one that nobody knows is not known to end anything.
+        ([error("E0712"), ("closed", 90, ("service", 1000, ""))], NORMAL),
+        ([error("E9999"), ("closed", 90, ("service", 1000, ""))], NORMAL),
+        ([error(714), ("closed", 90, ("service", 1000, ""))], NORMAL),
+        ([error("E0714"), error("E0101"), ("closed", 90, ("service", 1000, ""))], INACTIVE),
+    ],
+)
+def test_how_a_session_ended(session_of, rows, ending):
+    """By whom, with which code, behind which error."""
+    assert ending_of(session_of(rows), EVI) == ending
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live", "is_like"),
+    [
+        *((one, one, True) for one in (APP, NORMAL, INACTIVE, LOST, Ending("service", 1011), Ending("service", 4000))),
+        (NORMAL, Ending("service", 1005), True),
+        (Ending("service", 1005), NORMAL, True),
+        (NORMAL, Ending("service", 1001), False),
+        (NORMAL, Ending("service", 1011), False),
+        (Ending("service", 1011), NORMAL, False),
+        (Ending("service", 1011), Ending("service", 1012), False),
+        # A limit that ended the one is no normal end of the other, though the close looks the same.
+        (INACTIVE, NORMAL, False),
+        (NORMAL, INACTIVE, False),
+        (INACTIVE, Ending("service", 1000, "E0715"), False),
+        (LOST, NORMAL, False),
+        (NORMAL, LOST, False),
+        (APP, NORMAL, False),
+        (NORMAL, APP, False),
+        # Of a recording that does not say, nothing but an ordinary end is taken for one.
+        (UNKNOWN, NORMAL, True),
+        (UNKNOWN, APP, True),
+        (UNKNOWN, INACTIVE, False),
+        (UNKNOWN, Ending("service", 1011), False),
+        (UNKNOWN, LOST, False),
+    ],
+    ids=str,
+)
+def test_what_is_the_same_ending(recorded, live, is_like):
+    """Side, code and error count; reasons do not."""
+    assert live.is_like(recorded) is is_like
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (UNKNOWN, "it does not say how"),
+        (INACTIVE, "the service closed the connection with 1000 after E0714"),
+        (Ending("service", 1005), "the service closed the connection without a code"),
+        (LOST, "the connection was lost"),
+    ],
+)
+def test_an_ending_in_words(ending, words):
+    """As reports have it."""
+    assert str(ending) == words
