@@ -15,9 +15,9 @@ import time
 from array import array
 from typing import Callable, Dict, Iterator, List, Sequence
 
-from evi_harness.replay.hearing.audio import Chunk, Piece, ReceivedAudio, Reply, played_streams
 from evi_harness.replay.hearing.faults import faults
 from evi_harness.replay.hearing.match import matched
+from evi_harness.replay.hearing.streams import Chunk, Piece, ReceivedAudio, Reply, played_streams
 from evi_harness.session.wav import Pcm
 from evi_harness.simulate.voice import spoken
 

@@ -24,7 +24,7 @@ from aiohttp import web
 from evi_harness.acts.serve.serving import play
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.lateness import Lateness, lateness_ns
-from evi_harness.carriers.real import RealCarrier
+from evi_harness.carriers.real_carrier import RealCarrier
 from evi_harness.carriers.server import ChatServer
 from evi_harness.clocks.clock import RealClock
 from evi_harness.clocks.pacing import own_process, run_precisely

@@ -25,7 +25,7 @@ from evi_harness.errors import EviHarnessError
 from evi_harness.session.events import BINARY, TEXT, Event, Frame, Handshake, Opened, Sent
 from evi_harness.session.header import Header
 from evi_harness.session.session import Session
-from evi_harness.session.turns import Speech
+from evi_harness.session.turn import Speech
 from evi_harness.verdicts.speech import AUTO, DETECTORS, NOBODY, hear
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "speech"

@@ -30,7 +30,7 @@ from importlib import import_module
 from itertools import chain
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from evi_harness.acts.recording import record
+from evi_harness.acts.record_connection import record
 
 MICROPHONE = bytes(960)
 SENTENCE = json.dumps({"type": "audio_output", "id": "0", "index": 0, "data": "A" * 12_800})

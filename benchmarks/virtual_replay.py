@@ -25,10 +25,10 @@ from hume.empathic_voice.types import ToolResponseMessage
 
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.sessions import load_session
-from evi_harness.audio.microphone import SoftwareMicrophone
-from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import UserTrack
-from evi_harness.audio.speaker import SoftwareSpeaker
 from evi_harness.clocks.virtual import VirtualLoop, run_virtual
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.connection import open_chat

@@ -45,8 +45,8 @@ from typing import TYPE_CHECKING, Any, Dict, List  # noqa: E402 - likewise
 from evi_harness.version import __version__  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
-    from evi_harness.acts.capture import import_capture
-    from evi_harness.acts.recording import Recording, record
+    from evi_harness.acts.import_capture import import_capture
+    from evi_harness.acts.record_connection import Recording, record
     from evi_harness.acts.repairing import repair_session
     from evi_harness.acts.replay import ReplayResult, replay_session
     from evi_harness.acts.sessions import check_session, load_session
@@ -91,7 +91,7 @@ EXPORTS: Dict[str, str] = {
     "Frame": "evi_harness.session.events",
     "Header": "evi_harness.session.header",
     "Player": "evi_harness.replay.player",
-    "Recording": "evi_harness.acts.recording",
+    "Recording": "evi_harness.acts.record_connection",
     "ReplayResult": "evi_harness.acts.replay",
     "Session": "evi_harness.session.session",
     "SessionWriter": "evi_harness.storage.writer",
@@ -100,9 +100,9 @@ EXPORTS: Dict[str, str] = {
     "check_carrier": "evi_harness.carriers.conformance",
     "check_session": "evi_harness.acts.sessions",
     "connect_with_callbacks": "evi_harness.sdk.callbacks",
-    "import_capture": "evi_harness.acts.capture",
+    "import_capture": "evi_harness.acts.import_capture",
     "load_session": "evi_harness.acts.sessions",
-    "record": "evi_harness.acts.recording",
+    "record": "evi_harness.acts.record_connection",
     "repair_session": "evi_harness.acts.repairing",
     "replay_session": "evi_harness.acts.replay",
     "websocket_of": "evi_harness.sdk.connection",

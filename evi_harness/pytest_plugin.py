@@ -236,11 +236,11 @@ class _Reports:
             report.evi_measured = measured_run(item.nodeid, kept)
             report.evi_failed = any(not result.passed for result in kept)
         if call.when == "call" and item.config.getoption("--evi-update"):
-            from evi_harness.pytesting.tested import accepted
+            from evi_harness.pytesting.ci_report import accepted
 
             report.evi_accepted = accepted(kept)
         if call.when == "call" and _CI in os.environ:
-            from evi_harness.pytesting.tested import told_test
+            from evi_harness.pytesting.ci_report import told_test
 
             error = None if call.excinfo is None else str(call.excinfo.value)
             file, line = _line_of(report)
@@ -309,7 +309,7 @@ class _Ci:
         """Tell, on standard output and where else the server reads."""
         if not self._told:
             return
-        from evi_harness.pytesting.tested import tell_tests
+        from evi_harness.pytesting.ci_report import tell_tests
 
         gate: Any = config.pluginmanager.get_plugin(_GATE)
         try:

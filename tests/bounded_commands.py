@@ -91,7 +91,7 @@ def _serve() -> None:
     import numpy  # noqa: F401
     import soundfile  # noqa: F401
 
-    from evi_harness.acts import capture, latency, repeating, replay, sessions  # noqa: F401
+    from evi_harness.acts import import_capture as capture  # noqa: F401
     from evi_harness.audio.detectors import make_detector
     from evi_harness.cli import check_command, import_command, latency_command, replay_command, show_command  # noqa: F401
 

@@ -24,8 +24,8 @@ import evi_harness
 from evi_harness.acts.sessions import load_session
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.replay.trace import trace
-from evi_harness.runs.outside import OutsideOptions
 from evi_harness.runs.run import RunOptions
+from evi_harness.runs.sandbox import OutsideOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.session.session import Session
 from evi_harness.strategies import sessions
@@ -149,7 +149,7 @@ class Light(Everything):
 
 ELSEWHERE = """
 import hashlib, sys
-from evi_harness.runs.outside import OutsideOptions
+from evi_harness.runs.sandbox import OutsideOptions
 from evi_harness.runs.run import RunOptions
 from evi_harness.acts.sessions import load_session
 from evi_harness.runs.virtual_run import run_in_virtual_time

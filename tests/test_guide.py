@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.audio.microphone import SoftwareMicrophone
-from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import PcmSource
-from evi_harness.audio.speaker import SoftwareSpeaker
-from evi_harness.carriers.carrier import VirtualCarrier
 from evi_harness.carriers.server import ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.evi.compat import parse_version
 from evi_harness.evi.dialect import EVI

@@ -31,18 +31,19 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "replay": set(),
     "measure": set(),
     "simulate": {"evi"},
-    "storage": {"input_file"},
+    "redacting": set(),
+    "storage": {"redacting", "input_file"},
     "audio": {"input_file"},
-    "guard": {"storage"},
+    "guard": {"redacting"},
     "clocks": {"guard"},
     "carriers": {"guard", "clocks"},
     "watch": {"guard", "clocks", "carriers"},
     "tap": {"guard", "clocks", "carriers"},
     "sdk": {"guard", "clocks", "carriers", "watch", "tap", "evi", "input_file"},
-    "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "evi", "storage", "verdicts", "acts", "input_file"},
+    "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "evi", "redacting", "verdicts", "acts", "input_file"},
     "report": {"replay", "measure"},
-    "settings": {"guard", "sdk", "measure", "storage", "evi", "input_file", "version"},
-    "verdicts": {"carriers", "sdk", "runs", "settings", "report", "replay", "measure", "storage", "audio", "evi", "acts"},
+    "settings": {"guard", "sdk", "measure", "redacting", "evi", "input_file", "version"},
+    "verdicts": {"carriers", "sdk", "runs", "settings", "report", "replay", "measure", "storage", "redacting", "audio", "evi", "acts"},
     "acts": set(),
     "pytesting": set(),
     "cli": {"acts", "verdicts", "settings", "version"},
@@ -57,7 +58,7 @@ DOORS = {"cli", "pytest_plugin", "strategies", "__init__", "__main__"}
 for _room in ("acts", "pytesting"):
     MAY_IMPORT[_room] = set(MAY_IMPORT) - DOORS - {"pytesting"}
 
-PURE = {"errors", "version", "session", "evi", "replay", "measure", "simulate"}
+PURE = {"errors", "version", "session", "evi", "replay", "measure", "simulate", "redacting"}
 
 # What a pure room never imports: clocks, threads, loops, files, processes, the network.
 IMPURE_MODULES = {

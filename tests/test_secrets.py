@@ -20,16 +20,16 @@ from urllib.parse import quote, urlencode
 import pytest
 from aiohttp import web
 
-from evi_harness.acts.capture import import_capture
+from evi_harness.acts.import_capture import import_capture
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.sessions import check_session, show_session
 from evi_harness.cli.main import main
 from evi_harness.errors import EviHarnessError
 from evi_harness.evi.dialect import EVI
+from evi_harness.redacting.redaction import Redactor
 from evi_harness.sdk.recorded import client_connect
 from evi_harness.session.events import Closed, Note
 from evi_harness.storage import writer as writer_module
-from evi_harness.storage.redacting.redaction import Redactor
 
 # Of the run: in the environment, and known by value.
 API_KEY = "Kq7ApiKeyOfThisRun0123456789"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from evi_harness.evi.audio import Places, base64_bytes
+from evi_harness.evi.audio_frames import Places, base64_bytes
 from evi_harness.evi.compat import problems
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.evi.reading import read

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.acts.checkouts import checkouts, git, passing_folder, run_here, worktrees
-from evi_harness.acts.ci import without_ci
+from evi_harness.acts.ci_outputs import without_ci
 from evi_harness.acts.gate import SAVE_BASELINE, GateOptions, load_baseline, rules_for
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.measure.baseline import Run, merged
 from evi_harness.measure.comparison import compare_side_by_side
 from evi_harness.measure.metrics import METRICS
 from evi_harness.measure.thresholds import metrics_like
-from evi_harness.report.gate import FAIL, GateReport
+from evi_harness.report.gate_report import FAIL, GateReport
 from evi_harness.runs.revision import Revision, environment_of
 from evi_harness.settings.configuration import load_configuration
 

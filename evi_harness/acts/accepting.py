@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, List, Tuple
 
 from evi_harness.acts.corpus import accept_all
 from evi_harness.acts.replay import ReplayResult
-from evi_harness.report.corpus import CorpusReport
+from evi_harness.report.corpus_report import CorpusReport
 from evi_harness.report.plain import printable
 
 __all__ = ["accept_if_agreed"]

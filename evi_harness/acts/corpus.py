@@ -23,11 +23,11 @@ from evi_harness.acts.repeating import RepeatedReplay, replay_repeatedly
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.errors import EviHarnessError, IncompleteRecording, UsageError
 from evi_harness.measure.baseline import merged
-from evi_harness.report.corpus import CorpusReport, Outcome
-from evi_harness.report.replay import INCOMPLETE
+from evi_harness.report.corpus_report import CorpusReport, Outcome
+from evi_harness.report.replay_report import INCOMPLETE
 from evi_harness.runs.revision import revision_here
 from evi_harness.settings.sink import redacted, streams_kept_discreet
-from evi_harness.verdicts.expecting import accept
+from evi_harness.verdicts.expected import accept
 
 __all__ = ["accept_all", "replay_corpus", "replay_one"]
 

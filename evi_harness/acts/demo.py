@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator, List, Union
 
-from evi_harness.acts.live_session import LiveOptions, LiveResult, record_live
+from evi_harness.acts.record_live import LiveOptions, LiveResult, record_live
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.acts.serve.simulating import SIMULATOR, Simulation, simulation
@@ -28,7 +28,7 @@ from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.settings.environment import API_KEY, BASE_URL, CONFIG_ID, SECRET_KEY
-from evi_harness.settings.folders import DEFAULT_OUT
+from evi_harness.settings.new_folder import DEFAULT_OUT
 
 __all__ = ["HANDLER", "SCRIPT", "USER", "DemoResult", "demo"]
 

@@ -15,7 +15,7 @@ from typing import List, Mapping, Tuple, Union
 
 from evi_harness.acts.sessions import load_session
 from evi_harness.audio.cadence import AT_ITS_RATE, Speed
-from evi_harness.audio.voices import Side, said, would_play
+from evi_harness.audio.sounding_sides import Side, said, would_play
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.pace import speed_of
@@ -25,8 +25,8 @@ from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm
 from evi_harness.storage.append import WavFile
 from evi_harness.storage.layout import HEADER_FILE, HEARD_FILE, PAYLOADS
-from evi_harness.verdicts.discretion import redactor_for
 from evi_harness.verdicts.heard_audio import Mix
+from evi_harness.verdicts.redacted_views import redactor_for
 
 __all__ = ["Exported", "export_wav"]
 

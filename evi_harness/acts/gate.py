@@ -23,13 +23,13 @@ from evi_harness.measure.measuring import Measured
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, METRICS
 from evi_harness.measure.observed import observed_in_both, observed_metrics
 from evi_harness.measure.thresholds import FAILED, Threshold, distinct_samples, judge_threshold, parse_threshold
-from evi_harness.report.gate import FAIL, GateReport, with_gate
+from evi_harness.report.gate_report import FAIL, GateReport, with_gate
 from evi_harness.session.session import Session
 from evi_harness.settings.configuration import Configuration, load_configuration
-from evi_harness.settings.folders import near, now_utc
+from evi_harness.settings.new_folder import near, now_utc
 from evi_harness.settings.sink import redacted
 from evi_harness.storage.baseline_file import load_json_file, replace_json_file
-from evi_harness.verdicts.discretion import redactor_for
+from evi_harness.verdicts.redacted_views import redactor_for
 from evi_harness.verdicts.speech import AUTO
 from evi_harness.version import __version__
 

@@ -10,12 +10,12 @@ from evi_harness.acts.sessions import load_session
 from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.measure.assumed import DEFAULT, Assumed
-from evi_harness.measure.conversation import untimed
-from evi_harness.measure.hearing import UNHEARD_SPEECH
+from evi_harness.measure.conversation_family import untimed
 from evi_harness.measure.measuring import Measured, measure
-from evi_harness.report.latency import LatencyReport
+from evi_harness.measure.speech_marks import UNHEARD_SPEECH
+from evi_harness.report.latency_report import LatencyReport
 from evi_harness.session.session import Session
-from evi_harness.verdicts.discretion import redactor_for
+from evi_harness.verdicts.redacted_views import redactor_for
 from evi_harness.verdicts.speech import AUTO, DETECTORS, hear
 from evi_harness.verdicts.wholeness import require_whole
 

@@ -13,19 +13,19 @@ from typing import List, Optional, Tuple, Union
 from evi_harness.errors import SessionError, SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.report.plain import printable
-from evi_harness.report.repair import RepairReport
+from evi_harness.report.repair_report import RepairReport
 from evi_harness.session.expectation import Expectation
 from evi_harness.session.header import HEARD, TrackFile
 from evi_harness.session.loss import Loss
 from evi_harness.session.wav import Pcm
-from evi_harness.storage.expectation import read_expectation, write_expectation
+from evi_harness.storage.expected_file import read_expectation, write_expectation
 from evi_harness.storage.heard_track import add_heard
 from evi_harness.storage.layout import EVENTS_FILE, EXPECTED_FILE, HEADER_FILE
 from evi_harness.storage.opening import Folder, sessions_below
 from evi_harness.storage.reader import read_session
 from evi_harness.storage.salvage import Salvage, salvage
 from evi_harness.storage.writer import SessionWriter
-from evi_harness.verdicts.discretion import known_secrets
+from evi_harness.verdicts.redacted_views import known_secrets
 
 __all__ = ["repair_session"]
 

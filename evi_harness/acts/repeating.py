@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.errors import UsageError
-from evi_harness.report.replay import ReplayReport
+from evi_harness.report.replay_report import ReplayReport
 from evi_harness.session.session import Session
 
 __all__ = ["RepeatedReplay", "replay_repeatedly"]

@@ -17,36 +17,36 @@ from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
 from evi_harness.guard.garbage import earlier_objects_set_aside
+from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.findings import Finding, severities_of
 from evi_harness.replay.judging.verdict import Verdict
+from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
-from evi_harness.replay.recording import Recording
 from evi_harness.replay.trace import first_difference
-from evi_harness.report.expectation import COMPARED, UNCHANGED, Proposal, expectation_lines
+from evi_harness.report.expected_changes import COMPARED, UNCHANGED, Proposal, expectation_lines
 from evi_harness.report.plain import printable
-from evi_harness.report.replay import ReplayReport, as_json, as_text, verdict_text
+from evi_harness.report.replay_report import ReplayReport, as_json, as_text, verdict_text
 from evi_harness.runs.child_run import in_a_child
-from evi_harness.runs.outside import MACHINE, OutsideOptions
-from evi_harness.runs.own_audio import run_alone
+from evi_harness.runs.microphone_off import run_alone
 from evi_harness.runs.real_run import run_in_real_time
 from evi_harness.runs.run import REAL, RECORDED, VIRTUAL, Run, RunOptions, has_app
+from evi_harness.runs.sandbox import MACHINE, OutsideOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.sdk.microphone import AUTO, OFF, require_microphone
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import NOTHING, Event, Received, Sent
 from evi_harness.session.session import Session
-from evi_harness.settings.folders import WholeFolder, near
-from evi_harness.settings.software import of_app
-from evi_harness.storage.redacting.redaction import Redactor
+from evi_harness.settings.new_folder import WholeFolder, near
+from evi_harness.settings.versions import of_app
 from evi_harness.storage.writer import write_session
 from evi_harness.verdicts.axis import Axis
 from evi_harness.verdicts.comparing import Comparing, Rules
-from evi_harness.verdicts.discretion import Discreet, known_secrets, redactor_for
-from evi_harness.verdicts.expecting import Expected, accept, expected_of, load_recorded, require_folder
+from evi_harness.verdicts.expected import Expected, accept, expected_of, load_recorded, require_folder
 from evi_harness.verdicts.heard_audio import Heard, HeardFile, first_heard_difference, keep_heard
 from evi_harness.verdicts.invoking import Command, invocation_of, secret_arguments, with_digest
 from evi_harness.verdicts.judging import Judging, Replayed, judge_replay
+from evi_harness.verdicts.redacted_views import Discreet, known_secrets, redactor_for
 from evi_harness.verdicts.wholeness import refused_for_what_is_missing, way_out
 
 __all__ = ["CLOCKS", "ReplayResult", "keep_replay", "replay_session"]

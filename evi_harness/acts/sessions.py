@@ -10,18 +10,18 @@ from typing import Callable, Dict, Iterable, List, Sequence, Set, Union
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable
 from evi_harness.evi.dialect import EVI
 from evi_harness.report import listing
-from evi_harness.report.check import Checked, CheckReport
+from evi_harness.report.check_report import Checked, CheckReport
 from evi_harness.report.plain import printable
 from evi_harness.report.timeline import as_lines
 from evi_harness.session.problem import Problem
 from evi_harness.session.session import Session
-from evi_harness.settings.folders import is_being_made
+from evi_harness.settings.new_folder import is_being_made
 from evi_harness.storage.check import check_folder
 from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE
 from evi_harness.storage.opening import Folder
 from evi_harness.storage.reader import read_header, read_session
 from evi_harness.storage.verifying import changed_since
-from evi_harness.verdicts.discretion import Discreet, discreet_session, redactor_for
+from evi_harness.verdicts.redacted_views import Discreet, discreet_session, redactor_for
 
 __all__ = ["check_session", "check_sessions", "find_sessions", "load_session", "show_session", "show_sessions"]
 

@@ -13,11 +13,11 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Callable, Mapping, NoReturn, Optional, Tuple
 
-from evi_harness.audio.devices import DeviceList, PortAudioError
-from evi_harness.audio.microphone import SoftwareMicrophone
-from evi_harness.audio.software import is_stream, software_sounddevice
+from evi_harness.audio.software_devices import DeviceList, PortAudioError
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import is_stream, software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import SilenceSource
-from evi_harness.audio.speaker import SoftwareSpeaker
 
 __all__ = ["AbsentSound"]
 

@@ -12,8 +12,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
-from evi_harness.carriers.carrier import Carrier
 from evi_harness.carriers.probe import Arrived, Ended, Item, Pong, Probe, Refused, connect, request
+from evi_harness.carriers.virtual_carrier import Carrier
 from evi_harness.errors import CarrierError
 from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Note, Opened, Received, Sent
 from evi_harness.session.protocols import Abort, Action, Close, Refuse, Remark, Send, Service

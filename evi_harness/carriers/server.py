@@ -16,13 +16,13 @@ from aiohttp import web
 from typing_extensions import Protocol
 
 from evi_harness.carriers.admission import Admission
-from evi_harness.carriers.carrier import SERVICE_HEADER
 from evi_harness.carriers.conversation import Conversation
 from evi_harness.carriers.door import Door, Hall
 from evi_harness.carriers.http_connection import HttpConnection
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.limits import ServerLimits
 from evi_harness.carriers.telling import OnceAMinute
+from evi_harness.carriers.virtual_carrier import SERVICE_HEADER
 from evi_harness.clocks.clock import Clock
 from evi_harness.session.events import Handshake, Opened
 from evi_harness.session.protocols import Action, Refuse, Service

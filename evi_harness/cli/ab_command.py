@@ -56,7 +56,7 @@ def command(
     """
     sides = _sides(in_revisions, (a, b), (a_rev, b_rev))
     from evi_harness.acts.ab import compare_sides
-    from evi_harness.acts.ci import ci_for, tell_ci
+    from evi_harness.acts.ci_outputs import ci_for, tell_ci
     from evi_harness.acts.gate import GateOptions, with_gate
 
     aside = json_file == STANDARD_OUTPUT

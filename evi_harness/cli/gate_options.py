@@ -102,7 +102,7 @@ def ci_options(function: _Function) -> _Function:
         try:
             return function(*args, ci=ci, **values)
         except EviHarnessError as error:
-            from evi_harness.acts.ci import ci_for, tell_failure
+            from evi_harness.acts.ci_outputs import ci_for, tell_failure
 
             name = click.get_current_context().info_name or ""
             tell_failure(ci_for(**ci), name, error, write=lambda line: click.echo(line, err=True))

@@ -30,7 +30,7 @@ def capture(file: Path, out: Path) -> int:
     The capture holds no times and nothing that was sent. Times are made up from what the messages say; the session says so. A file in
     which no line is such a message is refused.
     """
-    from evi_harness.acts.capture import import_capture
+    from evi_harness.acts.import_capture import import_capture
 
     folder = import_capture(file, out=out)
     click.echo(f"{folder}")

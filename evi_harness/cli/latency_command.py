@@ -60,7 +60,7 @@ def command(
     A SESSION is a session folder, or a folder of them. A recording tells of the service and the network, a replay (replay --out DIR) of
     your own code. What cannot be known is a dash with its reason. docs/latency.md has every metric.
     """
-    from evi_harness.acts.ci import ci_for, tell_ci
+    from evi_harness.acts.ci_outputs import ci_for, tell_ci
     from evi_harness.acts.gate import GateOptions, gate_for, with_gate
     from evi_harness.acts.latency import measure_sessions
     from evi_harness.acts.sessions import find_sessions

@@ -70,7 +70,7 @@ def command(
     Keys come from the environment or .env: HUME_API_KEY, HUME_SECRET_KEY for a token, HUME_CONFIG_ID, HUME_BASE_URL. An endpoint on this
     machine needs none. Ctrl+C ends the conversation, with 0; with --mic it ends 3 s after the file and the last reply are over.
     """
-    from evi_harness.acts.live_session import LiveOptions, record_live
+    from evi_harness.acts.record_live import LiveOptions, record_live
     from evi_harness.settings.interrupts import Interrupts
 
     options = LiveOptions(

@@ -189,7 +189,7 @@ def command(
     Exits with 0 if every recording is whole, every replay is as recorded, or as accepted with --update, nothing is wrong and every gate
     holds, with 1 if not or if an update is declined, and with 4 if a gate cannot be decided.
     """
-    from evi_harness.acts.ci import cases_of_result, ci_for, tell_ci
+    from evi_harness.acts.ci_outputs import cases_of_result, ci_for, tell_ci
     from evi_harness.acts.gate import GateOptions, gate_for, runs_of_result, with_gate
     from evi_harness.acts.sessions import find_sessions
     from evi_harness.verdicts.invoking import Command
@@ -253,7 +253,7 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
 
 def _is_asked() -> bool:
     """Whether somebody is there to be asked."""
-    from evi_harness.acts.ci import is_unattended
+    from evi_harness.acts.ci_outputs import is_unattended
 
     return sys.stdin is not None and sys.stdin.isatty() and not is_unattended()
 
@@ -304,8 +304,8 @@ def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], ke
 
 
 def _live(folder: Path, only: Dict[str, Any], out: Optional[Path], allow_incomplete: bool, asked: Any) -> Any:
-    from evi_harness.acts.live_replay import LiveReplayOptions, replay_live
-    from evi_harness.settings.folders import DEFAULT_OUT
+    from evi_harness.acts.replay_live import LiveReplayOptions, replay_live
+    from evi_harness.settings.new_folder import DEFAULT_OUT
 
     options = LiveReplayOptions(
         base_url=only["base_url"],

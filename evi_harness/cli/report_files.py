@@ -86,7 +86,7 @@ def write_text(name: str, text: str) -> None:
     if name == STANDARD_OUTPUT:
         click.echo(text, nl=False)
         return
-    from evi_harness.settings.folders import near
+    from evi_harness.settings.new_folder import near
     from evi_harness.settings.sink import write_file
 
     write_file(Path(name), text, where=near(name))

@@ -17,13 +17,13 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from evi_harness.clocks.steps import ReadySteps
 from evi_harness.errors import EviHarnessError
-from evi_harness.guard.behalf import Behalf, behalf, behalf_in
 from evi_harness.guard.callers import callers_now, callers_of
 from evi_harness.guard.developers import HARNESS, NO_FILE, PYTHON, owner
 from evi_harness.guard.ending import Ending, UsersInterrupt, ends_app
 from evi_harness.guard.forks import end_if_forked
+from evi_harness.guard.on_behalf_of import Behalf, behalf, behalf_in
 from evi_harness.guard.own_signals import AddsSignalHandlers
-from evi_harness.guard.places import Stack, stack_of
+from evi_harness.guard.place_lookup import Stack, stack_of
 
 __all__ = ["AppLoop", "HostTask", "host", "run_app_loop", "run_to_end", "tasks_of", "wind_up"]
 

@@ -17,7 +17,7 @@ from typing import Any, Callable, Iterator, Optional
 
 from typing_extensions import Protocol
 
-from evi_harness.guard.places import Stack
+from evi_harness.guard.place_lookup import Stack
 
 __all__ = ["BLOCKED", "MAYBE_BLOCKED", "Charge", "Charged", "caller", "virtual_sleep"]
 

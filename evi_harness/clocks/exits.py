@@ -19,8 +19,8 @@ from evi_harness.clocks.app_loop import AppLoop
 from evi_harness.guard.callers import callers_now
 from evi_harness.guard.ending import AppEnds, Ending, Notes
 from evi_harness.guard.forks import ForkedChildren
-from evi_harness.guard.hooks import Hooks, SharedHooks
 from evi_harness.guard.own_signals import OwnSignals, is_own
+from evi_harness.guard.patches import Hooks, SharedHooks
 from evi_harness.guard.run_threads import RunThreads
 
 __all__ = ["AppExits"]

@@ -23,7 +23,7 @@ import time
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from evi_harness.clocks.steps import ReadySteps
-from evi_harness.guard.hooks import Hooks
+from evi_harness.guard.patches import Hooks
 
 __all__ = ["KnownWaits"]
 

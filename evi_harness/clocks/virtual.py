@@ -30,8 +30,8 @@ from evi_harness.errors import StuckError, UsageError
 from evi_harness.guard.allowed import address_of
 from evi_harness.guard.callers import callers_now, has_developers
 from evi_harness.guard.developers import HARNESS, owner
-from evi_harness.guard.guard import refuse
-from evi_harness.guard.places import Stack, waiting_stack
+from evi_harness.guard.network import refuse
+from evi_harness.guard.place_lookup import Stack, waiting_stack
 
 __all__ = ["VirtualLoop", "run_virtual"]
 

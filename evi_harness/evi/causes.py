@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Mapping, Optional, Sequence
 
-from evi_harness.evi.audio import Places
+from evi_harness.evi.audio_frames import Places
 from evi_harness.evi.messages import AUDIO
 from evi_harness.evi.reading import member, milliseconds_ns, read, text_of
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent

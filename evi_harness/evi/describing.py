@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Mapping, Union
 
-from evi_harness.evi.audio import base64_bytes
+from evi_harness.evi.audio_frames import base64_bytes
 from evi_harness.evi.messages import AUDIO, MESSAGES
 from evi_harness.evi.reading import member, text_of
 from evi_harness.evi.secrets import is_secret

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.evi import causes, queries, secrets, sending, tools, turns
-from evi_harness.evi.audio import Places
+from evi_harness.evi import causes, queries, secrets, tools, turns
+from evi_harness.evi import refused_messages as sending
+from evi_harness.evi.audio_frames import Places
 from evi_harness.evi.describing import describe, telling
 from evi_harness.evi.failures import ERRORS
 from evi_harness.evi.messages import ALWAYS_VOLATILE, MESSAGES
 from evi_harness.evi.reading import read
 from evi_harness.session.events import Event, Frame, Handshake
 from evi_harness.session.protocols import Cause, Message
-from evi_harness.session.turns import Turn
+from evi_harness.session.turn import Turn
 
 __all__ = ["EVI", "NO_OBJECT", "Evi"]
 

@@ -16,7 +16,7 @@ from evi_harness.evi.causes import is_final
 from evi_harness.evi.reading import member, milliseconds_ns, read, text_of
 from evi_harness.session.events import Event, Received, Sent
 from evi_harness.session.protocols import RECEIVED, SENT, Message
-from evi_harness.session.turns import Speech, Turn
+from evi_harness.session.turn import Speech, Turn
 
 __all__ = ["REPLY", "turns"]
 

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import List, Optional, Tuple
 
 from evi_harness.guard.developers import DEVELOPER, HARNESS, PYTHON, is_library, of_developers, owner
-from evi_harness.guard.places import STEP, TURN, Stack, stack_of
+from evi_harness.guard.place_lookup import STEP, TURN, Stack, stack_of
 from evi_harness.session.places import Place
 
 __all__ = ["callers", "callers_now", "callers_of", "has_developers", "is_called_by_library"]

@@ -16,7 +16,7 @@ from typing_extensions import Protocol
 
 from evi_harness.guard.callers import callers_of
 from evi_harness.guard.developers import DEVELOPER, NO_FILE, owner
-from evi_harness.guard.places import Stack, raised_at, raised_stack, told_places
+from evi_harness.guard.place_lookup import Stack, raised_at, raised_stack, told_places
 
 __all__ = ["AppEnds", "Ending", "Notes", "UsersInterrupt", "ends_app"]
 

@@ -19,7 +19,7 @@ from typing import Callable, List, Optional, Sequence, Set, Tuple, Type
 
 from evi_harness.guard.callers import callers_now
 from evi_harness.guard.developers import of_developers
-from evi_harness.guard.places import N_PLACES, Stack
+from evi_harness.guard.place_lookup import N_PLACES, Stack
 from evi_harness.guard.program_end import really_exit
 from evi_harness.guard.run_threads import RunThreads
 from evi_harness.session.places import Place

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any, Callable, Optional, Set, Tuple, Type
 
 from evi_harness.guard.callers import callers_now, callers_of
-from evi_harness.guard.hooks import Hooks, SharedHooks
-from evi_harness.guard.places import Stack
+from evi_harness.guard.patches import Hooks, SharedHooks
+from evi_harness.guard.place_lookup import Stack
 from evi_harness.guard.run_threads import RunThreads
 
 __all__ = ["OwnLoops"]

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Callable, Optional, Type
 from weakref import WeakSet
 
-from evi_harness.guard.hooks import SharedHooks
+from evi_harness.guard.patches import SharedHooks
 
 __all__ = ["RunThreads"]
 

@@ -12,8 +12,8 @@ import stat
 from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
+from evi_harness.redacting.source_redaction import redacted_source
 from evi_harness.session.places import SourceLine
-from evi_harness.storage.redacting.source_redaction import redacted_source
 
 __all__ = ["AROUND", "source_around"]
 

@@ -31,8 +31,8 @@ from evi_harness.measure.baseline import Run, merged
 from evi_harness.measure.effect import LEAST_EFFECT, Effect
 from evi_harness.measure.metrics import FLAG, METRICS
 from evi_harness.measure.origin import apart, partners_of
-from evi_harness.measure.pairing import Pair, Pairs, pairs_of
-from evi_harness.measure.resampling import least_n, spread, student, typical_interval
+from evi_harness.measure.paired_samples import Pair, Pairs, pairs_of
+from evi_harness.measure.resampled_interval import least_n, spread, student, typical_interval
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.statistic import MEDIAN, P95, RATE, Statistic
 

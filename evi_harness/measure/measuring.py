@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import Mapping, Optional, Tuple
 
 from evi_harness.measure.assumed import DEFAULT, Assumed
-from evi_harness.measure.client import due_ns, measure_client, unobserved
+from evi_harness.measure.client_family import due_ns, measure_client, unobserved
 from evi_harness.measure.collecting import Samples
-from evi_harness.measure.conversation import measure_conversation, untimed
-from evi_harness.measure.hearing import UNHEARD_SPEECH, HeardSpeech
+from evi_harness.measure.conversation_family import measure_conversation, untimed
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, EXACT, METRICS, SAMPLED, TABLE
-from evi_harness.measure.reading import Reading
 from evi_harness.measure.samples import Sample
+from evi_harness.measure.session_times import Reading
+from evi_harness.measure.speech_marks import UNHEARD_SPEECH, HeardSpeech
 from evi_harness.measure.turn_taking import measure_turn_taking
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
-from evi_harness.session.turns import Turn
+from evi_harness.session.turn import Turn
 
 __all__ = ["Measured", "measure"]
 

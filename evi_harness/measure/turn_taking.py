@@ -13,13 +13,13 @@ from typing import List, Optional, Set, Tuple
 from evi_harness.measure import reasons
 from evi_harness.measure.assumed import DEFAULT, Assumed
 from evi_harness.measure.collecting import Samples
-from evi_harness.measure.conversation import speech_of_turns, unheard, unspoken
-from evi_harness.measure.hearing import HeardSpeech
-from evi_harness.measure.reading import Reading
+from evi_harness.measure.conversation_family import speech_of_turns, unheard, unspoken
+from evi_harness.measure.session_times import Reading
 from evi_harness.measure.spans import covered_ns, shared, without
+from evi_harness.measure.speech_marks import HeardSpeech
 from evi_harness.session.protocols import Cause
 from evi_harness.session.sounding import Span
-from evi_harness.session.turns import Turn
+from evi_harness.session.turn import Turn
 
 __all__ = ["DEAD_AIR_NS", "measure_turn_taking"]
 

@@ -12,7 +12,7 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 from evi_harness.errors import UsageError
 from evi_harness.runs.spec import split_spec
-from evi_harness.settings.folders import near
+from evi_harness.settings.new_folder import near
 from evi_harness.storage.layout import HEADER_FILE
 
 __all__ = ["Marked", "file_of", "marked_sessions", "spec_from"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Callable, Iterable, NoReturn, Optional
 
 from evi_harness.guard.allowed import LOOPBACK_NAME, Allowed
-from evi_harness.guard.guard import NetworkGuard
+from evi_harness.guard.network import NetworkGuard
 
 __all__ = ["Offline"]
 

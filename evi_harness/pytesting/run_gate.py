@@ -17,7 +17,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.measure.baseline import Baseline, Run, baseline_json, merged, read_baseline_json, renamed, run_of
 from evi_harness.measure.measuring import measure
 from evi_harness.pytesting.testing import client_threshold
-from evi_harness.report.gate import GateReport
+from evi_harness.report.gate_report import GateReport
 from evi_harness.settings.configuration import load_configuration
 
 __all__ = ["RunGate", "measured_run"]

@@ -37,10 +37,10 @@ from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.session.figures import figure, milliseconds
 from evi_harness.settings.sink import redacted, redacted_data, write_file
 from evi_harness.verdicts.comparing import Rules
-from evi_harness.verdicts.discretion import Discreet, redactor_for
-from evi_harness.verdicts.expecting import load_expected
+from evi_harness.verdicts.expected import load_expected
 from evi_harness.verdicts.invoking import Command, handlerless_invocation
 from evi_harness.verdicts.judging import Judging, Replayed, judged
+from evi_harness.verdicts.redacted_views import Discreet, redactor_for
 
 __all__ = ["CheckedReplay", "CheckedServer", "Defaults", "Replayer", "client_threshold", "write_report"]
 

@@ -14,12 +14,12 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from evi_harness.replay.recording import AS_RECORDED, blocks, is_out
+from evi_harness.replay.played_recording import AS_RECORDED, blocks, is_out
 from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
 from evi_harness.session.sounding import sounding
-from evi_harness.session.turns import Speech, Turn
+from evi_harness.session.turn import Speech, Turn
 
 __all__ = [
     "AT_OPEN",

@@ -15,8 +15,8 @@ from math import inf
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from evi_harness.errors import UsageError
-from evi_harness.replay.places import Bound, Place, beginning_of, end_of
-from evi_harness.replay.recording import Recording, blocks, moved
+from evi_harness.replay.moments import Bound, Place, beginning_of, end_of
+from evi_harness.replay.played_recording import Recording, blocks, moved
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order
 from evi_harness.session.protocols import POSITION, RECEIVED, Dialect
 from evi_harness.session.session import Session

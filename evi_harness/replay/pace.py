@@ -16,10 +16,10 @@ from typing import Iterable, Optional
 
 from evi_harness.errors import UsageError
 from evi_harness.replay.durations import duration_ns
-from evi_harness.replay.recording import AS_RECORDED, MAX, Recording, Speed, moved
+from evi_harness.replay.played_recording import AS_RECORDED, MAX, Recording, Speed, moved
 from evi_harness.replay.silences import with_short_silences
 from evi_harness.session.protocols import Dialect
-from evi_harness.session.turns import Speech
+from evi_harness.session.turn import Speech
 
 __all__ = ["Pace", "at_speed_ns", "max_gap_of", "paced", "speed_of"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Dict, Mapping, Optional, Tuple, Union
 
 from evi_harness.replay.pace import at_speed_ns
-from evi_harness.replay.recording import AS_RECORDED, Lengths, Recording, Speed, is_out
+from evi_harness.replay.played_recording import AS_RECORDED, Lengths, Recording, Speed, is_out
 from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.position import JITTER_NS, Positions
 from evi_harness.session.protocols import OPENED, POSITION, Cause, Dialect, Message

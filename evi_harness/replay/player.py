@@ -18,7 +18,7 @@ from typing import Deque, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from evi_harness.replay.judging.pairing import Pairing
 from evi_harness.replay.plan import Plan, Step
-from evi_harness.replay.recording import Lengths, Recording
+from evi_harness.replay.played_recording import Lengths, Recording
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order
 from evi_harness.session.position import Positions
 from evi_harness.session.protocols import NO_STATUS, POSITION, SENT, Abort, Action, Cause, Close, Dialect, Remark, Send

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Iterable, Iterator, List, Optional, Sequence, Set
 
-from evi_harness.replay.recording import Block, Recording, blocks, moved
-from evi_harness.replay.spoken import Span, Spoken, seqs_of
+from evi_harness.replay.played_recording import Block, Recording, blocks, moved
+from evi_harness.replay.speech_positions import Span, Spoken, seqs_of
 from evi_harness.session.events import Closed, Opened, Received, Sent
 from evi_harness.session.protocols import POSITION, SENT, Dialect
-from evi_harness.session.turns import Speech, Turn
+from evi_harness.session.turn import Speech, Turn
 
 __all__ = ["silences", "with_short_silences"]
 

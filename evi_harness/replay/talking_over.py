@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Iterator, List, Optional, Tuple
 
-from evi_harness.replay.recording import is_out
+from evi_harness.replay.played_recording import is_out
 from evi_harness.session.protocols import RECEIVED, SENT, Dialect
 from evi_harness.session.session import Session
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from evi_harness.measure.comparison import IMPROVED, REGRESSED, Comparison
 from evi_harness.measure.thresholds import FAILED, INCONCLUSIVE, PASSED
-from evi_harness.report.gate import PASS, GateReport, amount, change, comparison_line, threshold_line
+from evi_harness.report.gate_report import PASS, GateReport, amount, change, comparison_line, threshold_line
 
 __all__ = ["ERROR", "Case", "gate_cases", "github_annotations", "junit", "summary"]
 

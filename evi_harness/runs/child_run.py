@@ -36,9 +36,9 @@ from evi_harness.errors import EviHarnessError
 from evi_harness.guard.developers import developers
 from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.guard.pickling import dumps
-from evi_harness.guard.places import Stack, told_places
+from evi_harness.guard.place_lookup import Stack, told_places
 from evi_harness.guard.program_end import really_exit
-from evi_harness.replay.recording import Recording
+from evi_harness.replay.played_recording import Recording
 from evi_harness.runs.run import Run, RunOptions, name_of
 from evi_harness.sdk.version import import_sdk
 from evi_harness.session.events import Event, Note

@@ -13,18 +13,17 @@ from dataclasses import replace
 from typing import Any, Optional, Sequence, Union
 
 from evi_harness.acts.serve.serving import play, served
-from evi_harness.audio.speaker import Playback
+from evi_harness.audio.software_speaker import Playback
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.clock import RealClock
 from evi_harness.clocks.exits import AppExits
 from evi_harness.clocks.known_waits import KnownWaits
 from evi_harness.clocks.stepping import LOOK_UP_S, SteppingLoop, run_stepping
 from evi_harness.guard.ending import Ending
+from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import Player
-from evi_harness.replay.recording import Recording
-from evi_harness.runs.leaving import Leaving
+from evi_harness.runs.closing_user import Leaving
 from evi_harness.runs.merging import merged
-from evi_harness.runs.outside import Outside
 from evi_harness.runs.run import (
     RECORDED,
     Run,
@@ -38,6 +37,7 @@ from evi_harness.runs.run import (
     run_handler,
     run_null,
 )
+from evi_harness.runs.sandbox import Outside
 from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.playback_queue import kind_of_step
 from evi_harness.session.events import Event, Opened

@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, Callable, Coroutine, List, Mapping, Optional, Sequence, Tuple, Union
 
-from evi_harness.audio.speaker import Playback
+from evi_harness.audio.software_speaker import Playback
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.app_loop import AppLoop, host
 from evi_harness.clocks.clock import Clock
@@ -24,16 +24,16 @@ from evi_harness.clocks.watchdog import Watchdog
 from evi_harness.errors import StuckError
 from evi_harness.evi.dialect import EVI, Evi
 from evi_harness.guard.garbage import callbacks_put_back
-from evi_harness.guard.places import Stack, frame_stack
+from evi_harness.guard.place_lookup import Stack, frame_stack
 from evi_harness.guard.process_state import restored_process
+from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
-from evi_harness.replay.recording import Recording
 from evi_harness.replay.user import RecordedUser
-from evi_harness.runs.handling import Standing, callbacks_for, chat_options, note_over_time, note_sound_failures, note_stuck
-from evi_harness.runs.heard import note_heard
-from evi_harness.runs.leaving import Leaving
-from evi_harness.runs.outside import Outside, OutsideOptions
+from evi_harness.runs.closing_user import Leaving
+from evi_harness.runs.handler_setup import Standing, callbacks_for, chat_options, note_over_time, note_sound_failures, note_stuck
+from evi_harness.runs.heard_notes import note_heard
 from evi_harness.runs.revision import require_revision
+from evi_harness.runs.sandbox import Outside, OutsideOptions
 from evi_harness.runs.user_audio import replay_sound, sent_by, user_audio
 from evi_harness.sdk.app import App
 from evi_harness.sdk.handing_on import HEADERLESS, is_players

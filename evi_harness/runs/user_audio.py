@@ -16,16 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Callable, FrozenSet, Iterator, Mapping, Optional, Sequence
 
-from evi_harness.audio.microphone import SoftwareMicrophone
-from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import SilenceSource, UserTrack
-from evi_harness.audio.speaker import SoftwareSpeaker
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.virtual import VirtualLoop
 from evi_harness.errors import SessionUnreadable
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.pace import at_speed_ns
-from evi_harness.replay.recording import AS_RECORDED, Recording, Speed
+from evi_harness.replay.played_recording import AS_RECORDED, Recording, Speed
 from evi_harness.replay.talking_over import talked_over
 from evi_harness.replay.user import RecordedUser
 from evi_harness.sdk.handlers import Callbacks

@@ -9,19 +9,18 @@ import asyncio
 from typing import Any, Callable, Optional, Sequence, Union
 
 from evi_harness.acts.serve.served_paths import chat_paths_of
-from evi_harness.audio.speaker import Playback
-from evi_harness.carriers.carrier import VirtualCarrier
+from evi_harness.audio.software_speaker import Playback
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server import ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.blocking import Charge
 from evi_harness.clocks.exits import AppExits
 from evi_harness.clocks.virtual import VirtualLoop, run_virtual
 from evi_harness.evi.dialect import EVI
 from evi_harness.guard.ending import Ending
+from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import Player
-from evi_harness.replay.recording import Recording
-from evi_harness.runs.leaving import Leaving
-from evi_harness.runs.outside import Outside
+from evi_harness.runs.closing_user import Leaving
 from evi_harness.runs.run import (
     RECORDED,
     Run,
@@ -35,6 +34,7 @@ from evi_harness.runs.run import (
     run_handler,
     run_null,
 )
+from evi_harness.runs.sandbox import Outside
 from evi_harness.sdk.app import App, run_app
 from evi_harness.session.events import Closed, Event
 from evi_harness.session.protocols import Action, Service

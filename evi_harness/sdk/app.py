@@ -13,29 +13,29 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
-from evi_harness.carriers.client import ClientPump, send_close, send_frame
+from evi_harness.carriers.acted_client import ClientPump, send_close, send_frame
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.app_loop import HostTask
 from evi_harness.clocks.clock import Clock
 from evi_harness.clocks.steps import own_work
 from evi_harness.errors import NotAHandler, StuckError
 from evi_harness.evi.reading import read
-from evi_harness.guard.behalf import on_behalf, on_behalf_from_now_on
 from evi_harness.guard.callers import callers_now
 from evi_harness.guard.ending import Ending, ends_app
-from evi_harness.guard.guard import was_refused
-from evi_harness.guard.places import Stack, defined_at, raised_stack, told, told_places, waiting_stack, waits_at
+from evi_harness.guard.network import was_refused
+from evi_harness.guard.on_behalf_of import on_behalf, on_behalf_from_now_on
+from evi_harness.guard.place_lookup import Stack, defined_at, raised_stack, told, told_places, waiting_stack, waits_at
 from evi_harness.sdk.connection import open_chat, websocket_of
 from evi_harness.sdk.handing_on import HandingOn
+from evi_harness.sdk.handler_reads import Taking, leaves
 from evi_harness.sdk.handlers import Callbacks, call
 from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, run_microphone, run_playback
 from evi_harness.sdk.own_audio import OwnAudio
 from evi_harness.sdk.parsing import problems
-from evi_harness.sdk.taking import Taking, leaves
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.protocols import RECEIVED, Service
-from evi_harness.tap.tap_connection import is_closed
+from evi_harness.tap.connection_facts import is_closed
 from evi_harness.watch.cpu_time import CpuTime
 from evi_harness.watch.handed import HandedOn
 from evi_harness.watch.handler_waits import HandlerWaits

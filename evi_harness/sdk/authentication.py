@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from evi_harness.errors import EviHarnessError, RedirectRefused
 from evi_harness.evi.dialect import EVI
-from evi_harness.sdk.reaching import refusal, shown, unreachable, way_on
+from evi_harness.sdk.connect_errors import refusal, shown, unreachable, way_on
 from evi_harness.sdk.redirects import same_origin_hooks
 
 __all__ = ["access_token"]

@@ -16,8 +16,8 @@ from typing import Any, AsyncIterator, Callable, Dict, FrozenSet, Mapping, Optio
 
 from evi_harness.errors import UsageError
 from evi_harness.sdk.authentication import access_token
+from evi_harness.sdk.connect_errors import status_of
 from evi_harness.sdk.handlers import call
-from evi_harness.sdk.reaching import status_of
 from evi_harness.sdk.redirects import same_origin_only
 from evi_harness.sdk.version import import_sdk, installed_version
 

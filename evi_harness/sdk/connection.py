@@ -16,7 +16,7 @@ from typing import Any, AsyncIterator, Callable, Dict, Mapping
 
 from evi_harness.errors import SdkError, UsageError
 from evi_harness.sdk.version import import_sdk, installed_version
-from evi_harness.tap.tap import is_tappable
+from evi_harness.tap.websocket import is_tappable
 
 __all__ = ["client_for", "open_chat", "websocket_of"]
 

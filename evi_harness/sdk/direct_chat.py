@@ -17,7 +17,7 @@ from evi_harness.errors import UsageError
 from evi_harness.evi.secrets import is_secret
 from evi_harness.input_file import read_file
 from evi_harness.sdk.authentication import access_token
-from evi_harness.sdk.reaching import unreachable
+from evi_harness.sdk.connect_errors import unreachable
 from evi_harness.sdk.recorded import client_connect
 from evi_harness.sdk.redirects import same_origin_only
 

@@ -25,8 +25,8 @@ from typing import Any, AsyncIterator, Callable, List, Optional, Tuple
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.guard.developers import PYTHON, owner
-from evi_harness.guard.hooks import Hooks
-from evi_harness.guard.places import Stack
+from evi_harness.guard.patches import Hooks
+from evi_harness.guard.place_lookup import Stack
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Event
 from evi_harness.session.wav import Pcm, split

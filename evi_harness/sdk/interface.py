@@ -10,8 +10,8 @@ import base64
 from typing import Any, Callable, Optional
 
 from evi_harness.evi.failures import explain
+from evi_harness.sdk.connect_errors import status_of
 from evi_harness.sdk.quickstart import Quickstart
-from evi_harness.sdk.reaching import status_of
 from evi_harness.sdk.version import import_sdk
 
 __all__ = ["WebSocketInterface"]

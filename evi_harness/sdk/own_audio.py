@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Callable, Optional
 
-from evi_harness.carriers.client import send_frame
+from evi_harness.carriers.acted_client import send_frame
 from evi_harness.evi.dialect import EVI
-from evi_harness.guard.hooks import Hooks
-from evi_harness.guard.places import STEP, TURN
+from evi_harness.guard.patches import Hooks
+from evi_harness.guard.place_lookup import STEP, TURN
 from evi_harness.sdk.microphone import AUDIO_FOLDER, Voice
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.protocols import SENT

@@ -13,8 +13,8 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, Awaitable, Callable
 
-from evi_harness.guard.behalf import behalf
-from evi_harness.guard.hooks import Hooks
+from evi_harness.guard.on_behalf_of import behalf
+from evi_harness.guard.patches import Hooks
 
 __all__ = ["OwnReading"]
 

@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any, Callable
 from urllib.parse import quote, urlencode
 
-from evi_harness.carriers.client import ClientPump, send_close, send_frame
+from evi_harness.carriers.acted_client import ClientPump, send_close, send_frame
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.clock import Clock
 from evi_harness.errors import EviHarnessError
 from evi_harness.session.events import Handshake, Received
 from evi_harness.session.protocols import Service
-from evi_harness.tap.tap_log import frame_of
+from evi_harness.tap.event_log import frame_of
 
 __all__ = ["client_connect", "run_recorded"]
 

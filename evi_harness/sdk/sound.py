@@ -55,7 +55,7 @@ def software_sound(stand_in: ModuleType) -> Iterator[ModuleType]:
     Blocks may be nested; the innermost counts. Streams that were opened before go on as they are. It holds for the whole process.
 
     Args:
-        stand_in: What stands in, as ``evi_harness.audio.software`` makes it.
+        stand_in: What stands in, as ``evi_harness.audio.software_sound`` makes it.
 
     Yields:
         The stand-in.

@@ -22,7 +22,7 @@ from typing import (
 from typing_extensions import Protocol
 
 from evi_harness.session.events import NOTHING, Event, Frame, Handshake
-from evi_harness.session.turns import Turn
+from evi_harness.session.turn import Turn
 from evi_harness.session.wav import Pcm
 
 __all__ = [

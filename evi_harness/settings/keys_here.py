@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Iterable, List, Optional, Tuple
 
-from evi_harness.storage.redacting.redaction import MIN_VALUE_LENGTH
-from evi_harness.storage.redacting.source_redaction import is_secret_name
+from evi_harness.redacting.redaction import MIN_VALUE_LENGTH
+from evi_harness.redacting.source_redaction import is_secret_name
 
 __all__ = ["environment_secrets"]
 

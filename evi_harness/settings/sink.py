@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Iterable, Iterator, List
 from evi_harness.errors import EviHarnessError
 
 if TYPE_CHECKING:
-    from evi_harness.storage.redacting.redaction import Redactor
+    from evi_harness.redacting.redaction import Redactor
 
 __all__ = ["Sink", "keep_streams_discreet", "learn", "redacted", "redacted_data", "streams_kept_discreet", "write_file"]
 
@@ -67,8 +67,8 @@ class Sink:
         if self._redactor is None or now != self._environment:
             # Not before there is something to look at: a command that prints nothing loads none of it.
             from evi_harness.evi.secrets import FOLDED, NAMES
+            from evi_harness.redacting.redaction import Redactor
             from evi_harness.settings.keys_here import environment_secrets
-            from evi_harness.storage.redacting.redaction import Redactor
 
             self._environment = now
             self._redactor = self._redactor or Redactor(NAMES, FOLDED, is_prose=True)

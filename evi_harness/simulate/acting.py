@@ -14,8 +14,8 @@ from typing import Deque, Iterator, List, Optional, Sequence, Tuple
 from evi_harness.session.protocols import Conversion
 from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate import wire
+from evi_harness.simulate.delays import Delay, Latency
 from evi_harness.simulate.ids import Ids
-from evi_harness.simulate.latency import Delay, Latency
 from evi_harness.simulate.replies import RESPONSE, Reply, Sentence, ToolCall
 from evi_harness.simulate.uplink import Sound
 from evi_harness.simulate.voice import Made, Voice, length_ms, spoken

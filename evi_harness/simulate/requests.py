@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Union
 
-from evi_harness.evi.audio import base64_bytes
+from evi_harness.evi.audio_frames import base64_bytes
 from evi_harness.evi.compat import problems_of_sent
 from evi_harness.evi.reading import parse
 from evi_harness.session.events import Frame

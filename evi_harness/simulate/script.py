@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, Opti
 from evi_harness.errors import ScriptError, UsageError
 from evi_harness.session.foreign_text import toml_tables
 from evi_harness.session.wav import Pcm, split
-from evi_harness.simulate.latency import Delay, Latency
+from evi_harness.simulate.delays import Delay, Latency
 from evi_harness.simulate.partners import FREE, SPEECH, TEXT, ScriptedPartner, ScriptedTurn
 from evi_harness.simulate.replies import ERROR, RESPONSE, Answer, Reply, Sentence, ToolCall
 from evi_harness.simulate.simulator import Limits, Options

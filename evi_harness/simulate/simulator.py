@@ -26,8 +26,8 @@ from evi_harness.session.protocols import Action, Close, Conversion, Hearing, La
 from evi_harness.session.wav import Pcm
 from evi_harness.simulate import wire
 from evi_harness.simulate.acting import Actor, Performance
+from evi_harness.simulate.delays import Latency
 from evi_harness.simulate.ids import Ids
-from evi_harness.simulate.latency import Latency
 from evi_harness.simulate.partners import Heard, Partner
 from evi_harness.simulate.replies import ERROR, RESPONSE, Reply, Sentence
 from evi_harness.simulate.requests import Refused, request

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from evi_harness.errors import SessionError
+from evi_harness.redacting.redaction import GENERAL_NAMES, Redactor
 from evi_harness.session.events import Closed, Unknown
 from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, HEARD, MINOR_OF_LINE_DIGESTS, Header
 from evi_harness.session.plausible_times import PlausibleTimes, expected_problem
 from evi_harness.session.problem import FILE_CUT, Problem
 from evi_harness.session.protocols import Dialect
 from evi_harness.storage import codec, header_file
-from evi_harness.storage.expectation import ExpectedLine, expected_lines
+from evi_harness.storage.expected_file import ExpectedLine, expected_lines
 from evi_harness.storage.frames import StoredFrame
 from evi_harness.storage.layout import EVENTS_FILE, EXPECTED_FILE, HEADER_FILE, HEARD_FILE, MAX_HEADER_BYTES, PAYLOADS, is_inside
 from evi_harness.storage.line_digests import changed_lines, wav_lengths_problem
@@ -39,7 +40,6 @@ from evi_harness.storage.reader import (
     over_at_ns,
     read_header,
 )
-from evi_harness.storage.redacting.redaction import GENERAL_NAMES, Redactor
 from evi_harness.storage.verifying import has_digest, has_line_digests
 
 __all__ = ["check_folder"]

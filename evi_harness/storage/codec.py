@@ -14,12 +14,14 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Set, Tupl
 
 import msgspec
 
+from evi_harness.redacting.redaction import Redactor
 from evi_harness.session import wav
 from evi_harness.session.events import NOTHING, Closed, Event, Frame, Handshake, Note, Opened, Received, Sent, Unknown
 from evi_harness.session.foreign_text import MAX_VALUES
 from evi_harness.session.json_places import members, nesting
 from evi_harness.session.protocols import AudioPlace
 from evi_harness.session.wav import Pcm
+from evi_harness.storage import base64_form
 from evi_harness.storage.layout import MAX_NESTING
 from evi_harness.storage.lines import (
     NO_JSON,
@@ -35,8 +37,6 @@ from evi_harness.storage.lines import (
     UnknownLine,
 )
 from evi_harness.storage.magic import Container, container
-from evi_harness.storage.redacting import base64_form
-from evi_harness.storage.redacting.redaction import Redactor
 
 __all__ = [
     "Audio",

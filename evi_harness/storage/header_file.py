@@ -13,6 +13,7 @@ from typing import Annotated, Any, Dict, Optional, Tuple
 
 import msgspec
 
+from evi_harness.redacting.redaction import Redactor
 from evi_harness.session.foreign_text import has_more_values
 from evi_harness.session.header import (
     FORMAT_MINOR,
@@ -30,7 +31,6 @@ from evi_harness.storage import upgrades
 from evi_harness.storage.codec import is_too_deep, plain
 from evi_harness.storage.layout import MAX_NESTING
 from evi_harness.storage.lines import Count, with_extra, without_extra
-from evi_harness.storage.redacting.redaction import Redactor
 
 __all__ = ["FORMAT_NAME", "AnchorFields", "HeaderFields", "RecordedFields", "TrackFields", "decode", "digest_problem", "encode", "redacted"]
 

@@ -29,6 +29,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, 
 import msgspec
 
 from evi_harness.errors import SessionUnwritable
+from evi_harness.redacting.redaction import Redactor, apply, moved
 from evi_harness.session.events import Event, Opened, Received, Sent
 from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION, MINOR_OF_LINE_DIGESTS, Header
 from evi_harness.session.plausible_times import PlausibleTimes
@@ -50,7 +51,6 @@ from evi_harness.storage.layout import (
 from evi_harness.storage.line_digests import SEAL_BYTES, LineDigests, format_bytes
 from evi_harness.storage.lines import Cut, Slice
 from evi_harness.storage.reader import body_problem, data_problem, over_at_ns
-from evi_harness.storage.redacting.redaction import Redactor, apply, moved
 from evi_harness.storage.tracks import AudioFiles, Slot
 
 __all__ = ["SessionWriter", "write_session"]

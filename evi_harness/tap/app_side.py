@@ -12,9 +12,9 @@ from typing import Any, Callable
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.steps import own_work
-from evi_harness.guard.hooks import Hooks
+from evi_harness.guard.patches import Hooks
 from evi_harness.session.events import BINARY, TEXT, Event, Frame
-from evi_harness.tap.tap_connection import handshake_of
+from evi_harness.tap.connection_facts import handshake_of
 
 __all__ = ["AppSide"]
 

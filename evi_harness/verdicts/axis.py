@@ -10,9 +10,9 @@ from typing import Any, Dict, Optional, Union
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.cutting import Window, cut
+from evi_harness.replay.moments import place_of
 from evi_harness.replay.pace import Pace, max_gap_of, paced, speed_of
-from evi_harness.replay.places import place_of
-from evi_harness.replay.recording import AS_RECORDED, Recording
+from evi_harness.replay.played_recording import AS_RECORDED, Recording
 from evi_harness.session.session import Session
 from evi_harness.verdicts.speech import heard_speech
 

@@ -13,15 +13,15 @@ from typing import Iterator, Optional, Sequence, Tuple, Union
 
 from evi_harness.audio.cadence import Speed
 from evi_harness.audio.mixing import Voice, n_frames, stereo
-from evi_harness.audio.speaker import Playback
-from evi_harness.audio.voices import Side, mix_rate, played, said
+from evi_harness.audio.software_speaker import Playback
+from evi_harness.audio.sounding_sides import Side, mix_rate, played, said
 from evi_harness.errors import EviHarnessError, SessionUnwritable
 from evi_harness.evi.dialect import EVI
+from evi_harness.redacting.redaction import Redactor
 from evi_harness.session.wav import Pcm
 from evi_harness.storage.heard_track import add_heard
 from evi_harness.storage.layout import HEARD_FILE, MAX_TRACK_BYTES
 from evi_harness.storage.reader import read_session
-from evi_harness.storage.redacting.redaction import Redactor
 
 __all__ = ["Heard", "HeardFile", "Mix", "first_heard_difference", "keep_heard"]
 

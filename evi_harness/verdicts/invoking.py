@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
+from evi_harness.redacting.redaction import REDACTED, Redactor
+from evi_harness.redacting.source_redaction import is_secret_name
 from evi_harness.report.invocation import Invocation
 from evi_harness.session.session import Session
 from evi_harness.storage.digest import recording_digest
-from evi_harness.storage.redacting.redaction import REDACTED, Redactor
-from evi_harness.storage.redacting.source_redaction import is_secret_name
 
 __all__ = ["PROGRAM", "Command", "command_again", "handlerless_invocation", "invocation_of", "secret_arguments", "with_digest"]
 

@@ -11,22 +11,22 @@ from typing import Any, Mapping, Optional, Tuple
 
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.evi.dialect import EVI
+from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.unseen import APP_RAN_ELSEWHERE, APP_RAN_HERE, NO_APP, Unseen, unseen
 from evi_harness.replay.judging.verdict import Verdict, judge
-from evi_harness.report.expectation import ExpectationReport
-from evi_harness.report.replay import ReplayReport
+from evi_harness.report.expected_changes import ExpectationReport
+from evi_harness.report.replay_report import ReplayReport
 from evi_harness.runs.run import VIRTUAL, Run
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import NOTHING, order
 from evi_harness.session.header import Anchor, Header, Recorded
 from evi_harness.session.session import Session
-from evi_harness.settings.folders import now_utc
-from evi_harness.settings.software import software
-from evi_harness.storage.redacting.redaction import Redactor
+from evi_harness.settings.new_folder import now_utc
+from evi_harness.settings.versions import software
 from evi_harness.verdicts.axis import Axis
 from evi_harness.verdicts.comparing import AS_USUAL, Rules, matched
-from evi_harness.verdicts.discretion import Discreet, discreet_verdict
-from evi_harness.verdicts.expecting import Expected, Update, accept, accepted
+from evi_harness.verdicts.expected import Expected, Update, accept, accepted
+from evi_harness.verdicts.redacted_views import Discreet, discreet_verdict
 
 __all__ = ["Judgement", "Judging", "Replayed", "judge_replay", "judged"]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Callable, Dict, Iterable, Iterator, List
 
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.measure.hearing import HeardSpeech
+from evi_harness.measure.speech_marks import HeardSpeech
 from evi_harness.session.protocols import Mark, SpeechDetector
 from evi_harness.session.session import Session
-from evi_harness.session.turns import Speech
+from evi_harness.session.turn import Speech
 
 if TYPE_CHECKING:
     from evi_harness.audio.sources import UserSound
@@ -113,7 +113,7 @@ def _made(detector: str) -> SpeechDetector:
 
 def _marks(sound: UserSound, detector: SpeechDetector) -> Iterator[Mark]:
     """How likely there is speech in each stretch of what the user said."""
-    from evi_harness.audio.hearing import Ear
+    from evi_harness.audio.ear import Ear
 
     ear, at_ns, pcm = Ear(detector), 0, None
     for samples, pcm in sound.stretches():

@@ -13,7 +13,7 @@ from typing import Iterator, Optional, Union
 from evi_harness.errors import IncompleteRecording, SessionError, SessionUnwritable
 from evi_harness.report.plain import printable
 from evi_harness.session.session import Session
-from evi_harness.verdicts.discretion import redactor_for
+from evi_harness.verdicts.redacted_views import redactor_for
 
 __all__ = ["refused_for_what_is_missing", "require_whole", "way_out"]
 

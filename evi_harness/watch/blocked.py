@@ -11,7 +11,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.blocking import BLOCKED, Charge
 from evi_harness.clocks.virtual import VirtualLoop
-from evi_harness.guard.places import Stack, told_places
+from evi_harness.guard.place_lookup import Stack, told_places
 
 __all__ = ["BlockedNotes"]
 

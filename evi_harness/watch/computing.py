@@ -12,7 +12,7 @@ from typing import Callable, List
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.blocking import BLOCKED
 from evi_harness.clocks.steps import ReadySteps, Step
-from evi_harness.guard.places import told_places
+from evi_harness.guard.place_lookup import told_places
 from evi_harness.watch.step_sampler import Sample, StepSampler
 
 __all__ = ["THRESHOLD_NS", "Computing"]

@@ -18,9 +18,9 @@ from types import CoroutineType
 from typing import Any, Callable, List, Optional
 
 from evi_harness.carriers.journal import Journal
-from evi_harness.guard.behalf import behalf
 from evi_harness.guard.developers import developers
-from evi_harness.guard.places import Stack, told_places
+from evi_harness.guard.on_behalf_of import behalf
+from evi_harness.guard.place_lookup import Stack, told_places
 from evi_harness.session.places import Place
 
 __all__ = ["NeverAwaited"]

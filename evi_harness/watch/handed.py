@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import List, Optional
 
-from evi_harness.guard.places import Stack
+from evi_harness.guard.place_lookup import Stack
 from evi_harness.session.wav import Pcm
 
 __all__ = ["Handed", "HandedOn", "Taken"]

@@ -11,7 +11,7 @@ from typing import Any, Callable, List, Optional, Tuple
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.guard.developers import developers
-from evi_harness.guard.places import Stack, told_places, waiting_stack
+from evi_harness.guard.place_lookup import Stack, told_places, waiting_stack
 from evi_harness.session.places import Place
 
 __all__ = ["AFTER_S", "HandlerWaits"]

@@ -14,7 +14,7 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.blocking import BLOCKED, MAYBE_BLOCKED
 from evi_harness.clocks.steps import ReadySteps, Step
 from evi_harness.guard.developers import HARNESS, owner
-from evi_harness.guard.places import told_places
+from evi_harness.guard.place_lookup import told_places
 from evi_harness.session.events import Event, Note
 from evi_harness.watch.step_sampler import Sample
 

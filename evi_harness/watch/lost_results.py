@@ -15,13 +15,13 @@ from weakref import WeakKeyDictionary
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.app_loop import AppLoop
 from evi_harness.clocks.jobs import name_of
-from evi_harness.guard.behalf import Behalf, behalf
 from evi_harness.guard.callers import callers_now, callers_of
 from evi_harness.guard.ending import AppEnds
 from evi_harness.guard.forks import end_if_forked
-from evi_harness.guard.guard import was_refused
-from evi_harness.guard.hooks import Hooks, SharedHooks
-from evi_harness.guard.places import Stack, told, told_places
+from evi_harness.guard.network import was_refused
+from evi_harness.guard.on_behalf_of import Behalf, behalf
+from evi_harness.guard.patches import Hooks, SharedHooks
+from evi_harness.guard.place_lookup import Stack, told, told_places
 
 __all__ = ["LostResults"]
 

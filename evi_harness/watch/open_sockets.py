@@ -15,10 +15,10 @@ from typing import Any, Callable, List, Tuple
 from weakref import WeakKeyDictionary
 
 from evi_harness.carriers.journal import Journal
-from evi_harness.guard.behalf import Behalf, behalf, on_our_own
 from evi_harness.guard.callers import callers_now, callers_of
-from evi_harness.guard.hooks import Hooks
-from evi_harness.guard.places import Stack, told_places
+from evi_harness.guard.on_behalf_of import Behalf, behalf, on_our_own
+from evi_harness.guard.patches import Hooks
+from evi_harness.guard.place_lookup import Stack, told_places
 
 __all__ = ["OpenSockets"]
 

@@ -12,10 +12,10 @@ import asyncio
 from typing import Any, Callable, Optional
 
 from evi_harness.carriers.journal import Journal
-from evi_harness.guard.behalf import behalf
 from evi_harness.guard.callers import callers_now, callers_of
-from evi_harness.guard.hooks import Hooks
-from evi_harness.guard.places import told_places
+from evi_harness.guard.on_behalf_of import behalf
+from evi_harness.guard.patches import Hooks
+from evi_harness.guard.place_lookup import told_places
 from evi_harness.session.events import BINARY, TEXT, Frame
 
 __all__ = ["GRACE_NS", "SendsAfterClose"]

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Callable, DefaultDict, Deque, Dict, List, Optional
 
 from evi_harness.carriers.journal import Journal
-from evi_harness.guard.behalf import Behalf, behalf
 from evi_harness.guard.callers import callers_now, callers_of, has_developers
-from evi_harness.guard.hooks import Hooks
-from evi_harness.guard.places import Stack, told_places
+from evi_harness.guard.on_behalf_of import Behalf, behalf
+from evi_harness.guard.patches import Hooks
+from evi_harness.guard.place_lookup import Stack, told_places
 from evi_harness.session.events import TEXT, Frame, Sent
 from evi_harness.session.protocols import SENT, Dialect
 

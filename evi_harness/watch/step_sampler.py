@@ -13,7 +13,7 @@ from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from evi_harness.clocks.steps import ReadySteps
 from evi_harness.guard.developers import developers
-from evi_harness.guard.places import Stack, frame_stack
+from evi_harness.guard.place_lookup import Stack, frame_stack
 from evi_harness.session.places import Place
 
 __all__ = ["EVERY_S", "Sample", "StepSampler"]

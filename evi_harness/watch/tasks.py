@@ -13,12 +13,12 @@ from weakref import WeakKeyDictionary
 
 from evi_harness.clocks.app_loop import AppLoop
 from evi_harness.errors import StuckError
-from evi_harness.guard.behalf import Behalf, behalf_in
 from evi_harness.guard.callers import callers_now, callers_of, is_called_by_library
 from evi_harness.guard.developers import developers
 from evi_harness.guard.ending import AppEnds, Notes
-from evi_harness.guard.guard import was_refused
-from evi_harness.guard.places import Stack, told, told_places, waiting_stack
+from evi_harness.guard.network import was_refused
+from evi_harness.guard.on_behalf_of import Behalf, behalf_in
+from evi_harness.guard.place_lookup import Stack, told, told_places, waiting_stack
 from evi_harness.session.places import Place
 
 __all__ = ["AppTasks"]

@@ -22,11 +22,11 @@ from weakref import WeakKeyDictionary
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.steps import own_work
-from evi_harness.guard.behalf import Behalf, behalf
 from evi_harness.guard.callers import callers_now, callers_of
-from evi_harness.guard.guard import was_refused
-from evi_harness.guard.hooks import SharedHooks
-from evi_harness.guard.places import Stack, frame_stack, places_of, told, told_places
+from evi_harness.guard.network import was_refused
+from evi_harness.guard.on_behalf_of import Behalf, behalf
+from evi_harness.guard.patches import SharedHooks
+from evi_harness.guard.place_lookup import Stack, frame_stack, places_of, told, told_places
 from evi_harness.guard.run_threads import RunThreads
 
 __all__ = ["ENDING_S", "AppThreads"]

@@ -15,13 +15,13 @@ from evi_harness.acts.demo import ASSETS, HANDLER, SCRIPT, USER, demo
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.serve.simulating import Simulation
 from evi_harness.acts.sessions import check_session, load_session
-from evi_harness.audio.microphone import SoftwareMicrophone
-from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import FileSource
-from evi_harness.audio.speaker import SoftwareSpeaker
-from evi_harness.carriers.carrier import VirtualCarrier
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server import ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import SessionUnwritable
 from evi_harness.evi.compat import knows, problems

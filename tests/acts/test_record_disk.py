@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.acts.live_session import LiveOptions, record_live
+from evi_harness.acts.record_live import LiveOptions, record_live
 from evi_harness.acts.serve.serving import served
 from evi_harness.acts.serve.simulating import Simulation
 from evi_harness.acts.sessions import check_session, load_session

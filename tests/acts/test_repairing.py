@@ -16,7 +16,7 @@ from evi_harness.errors import EviHarnessError, SessionUnreadable, SessionUnwrit
 from evi_harness.evi.dialect import EVI
 from evi_harness.session.expectation import Expectation
 from evi_harness.session.wav import Pcm
-from evi_harness.storage.expectation import read_expectation, write_expectation
+from evi_harness.storage.expected_file import read_expectation, write_expectation
 from evi_harness.storage.heard_track import add_heard
 from evi_harness.storage.reader import read_session
 from evi_harness.storage.writer import SessionWriter, write_session

@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from evi_harness.acts.capture import import_capture
+from evi_harness.acts.import_capture import import_capture
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.sessions import check_session, load_session
 from evi_harness.clocks.watchdog import Watchdog

@@ -9,12 +9,13 @@ from typing import Any, List, Optional
 
 import pytest
 
-from evi_harness.audio import devices, software
+from evi_harness.audio import software_devices as devices
+from evi_harness.audio import software_sound as software
 from evi_harness.audio.absent import AbsentSound
-from evi_harness.audio.microphone import SoftwareMicrophone
-from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import SilenceSource
-from evi_harness.audio.speaker import SoftwareSpeaker
 
 STANDING: List[ModuleType] = []
 

@@ -6,9 +6,9 @@ import struct
 import pytest
 
 from evi_harness.carriers import server as server_module
-from evi_harness.carriers.carrier import VirtualCarrier
 from evi_harness.carriers.probe import Ended, connect
 from evi_harness.carriers.server import ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import EviHarnessError
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Note, Received, Sent

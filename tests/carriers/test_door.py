@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from evi_harness.carriers.admission import Admission
-from evi_harness.carriers.carrier import VirtualCarrier
 from evi_harness.carriers.conformance import Script
 from evi_harness.carriers.limits import DEFAULT_LIMITS, ServerLimits
 from evi_harness.carriers.probe import Arrived, Ended, Refused, connect
 from evi_harness.carriers.raw_client import frame, request
 from evi_harness.carriers.server import ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Note
 from evi_harness.session.protocols import Send

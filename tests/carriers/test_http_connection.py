@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from evi_harness.carriers.conformance import Script
-from evi_harness.carriers.real import RealCarrier
+from evi_harness.carriers.real_carrier import RealCarrier
 from evi_harness.carriers.server import ChatServer
 from evi_harness.clocks.clock import RealClock
 

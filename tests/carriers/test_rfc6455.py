@@ -15,7 +15,7 @@ import pytest
 
 from evi_harness.carriers.limits import DEFAULT_LIMITS
 from evi_harness.carriers.raw_client import RawClient, frame, request
-from evi_harness.carriers.real import RealCarrier
+from evi_harness.carriers.real_carrier import RealCarrier
 from evi_harness.carriers.server import ChatServer
 from evi_harness.clocks.clock import RealClock
 from evi_harness.session.protocols import Send

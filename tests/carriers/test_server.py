@@ -7,10 +7,10 @@ from importlib.metadata import version
 
 import pytest
 
-from evi_harness.carriers.carrier import VirtualCarrier
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.probe import Arrived, Ended, Refused, connect, request
 from evi_harness.carriers.server import TOKEN_SECONDS, ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Note, Opened, Received, Sent

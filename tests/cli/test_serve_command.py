@@ -24,7 +24,7 @@ from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.expectation import Expectation
-from evi_harness.storage.expectation import write_expectation
+from evi_harness.storage.expected_file import write_expectation
 
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER = str(ROOT / "sessions" / "weather")

@@ -14,8 +14,8 @@ from evi_harness.clocks.app_loop import AppLoop, HostTask, host, run_app_loop, t
 from evi_harness.clocks.exits import AppExits
 from evi_harness.clocks.stepping import run_stepping
 from evi_harness.clocks.virtual import run_virtual
-from evi_harness.guard.behalf import on_behalf
 from evi_harness.guard.ending import Ending, UsersInterrupt
+from evi_harness.guard.on_behalf_of import on_behalf
 from evi_harness.session.events import Handshake
 from evi_harness.watch.tasks import AppTasks
 

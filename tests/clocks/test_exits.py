@@ -15,8 +15,8 @@ import pytest
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.exits import AppExits
 from evi_harness.clocks.virtual import run_virtual
-from evi_harness.guard.behalf import on_behalf
 from evi_harness.guard.ending import AppEnds, Ending
+from evi_harness.guard.on_behalf_of import on_behalf
 from evi_harness.session.events import Handshake
 
 # Called by lambdas, so that what is called is what stands there then.

@@ -18,7 +18,7 @@ from evi_harness.clocks.virtual import VirtualLoop, run_virtual
 from evi_harness.errors import NetworkRefused, StuckError, UsageError
 from evi_harness.guard.allowed import Allowed
 from evi_harness.guard.callers import callers_of
-from evi_harness.guard.guard import NetworkGuard
+from evi_harness.guard.network import NetworkGuard
 
 SECOND = 1_000_000_000
 YEAR_NS = 365 * 24 * 3600 * SECOND

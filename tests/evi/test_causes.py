@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 
-from evi_harness.evi.audio import Places
+from evi_harness.evi.audio_frames import Places
 from evi_harness.evi.causes import VERSION, causes, prompts
 from evi_harness.evi.reading import read
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Note, Opened, Received, Sent, order

@@ -9,7 +9,7 @@ from hypothesis import given
 from evi_harness.evi.reading import read
 from evi_harness.evi.turns import REPLY, turns
 from evi_harness.session.events import TEXT, Frame, Opened, Received, Sent
-from evi_harness.session.turns import Speech, Turn
+from evi_harness.session.turn import Speech, Turn
 from evi_harness.strategies import sessions
 
 MS = 1_000_000

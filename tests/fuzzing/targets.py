@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Sequence, Tuple, Type
 
-from evi_harness.acts.capture import import_capture
+from evi_harness.acts.import_capture import import_capture
 from evi_harness.acts.sessions import load_session
 from evi_harness.audio.sources import FileSource
 from evi_harness.errors import CaptureError, EviHarnessError, ScriptError, SessionError, UsageError
@@ -31,10 +31,10 @@ from evi_harness.measure.effect import parse_effect
 from evi_harness.measure.thresholds import parse_threshold
 from evi_harness.replay.durations import duration_ns
 from evi_harness.replay.judging.json_paths import MessagePath
+from evi_harness.replay.moments import place_of
 from evi_harness.replay.pace import max_gap_of, speed_of
-from evi_harness.replay.places import place_of
+from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import Player
-from evi_harness.replay.recording import Recording
 from evi_harness.runs.spec import split_spec
 from evi_harness.sdk.parsing import problems as sdk_problems
 from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent
@@ -51,7 +51,7 @@ from evi_harness.simulate.simulator import Options, Simulator
 from evi_harness.storage import codec, header_file, lines
 from evi_harness.storage.baseline_file import load_json_file
 from evi_harness.storage.check import check_folder
-from evi_harness.storage.expectation import read_expectation
+from evi_harness.storage.expected_file import read_expectation
 from evi_harness.storage.reader import body_problem, data_problem, read_session
 from evi_harness.storage.writer import write_session
 from evi_harness.verdicts.comparing import Rules

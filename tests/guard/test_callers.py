@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from evi_harness.guard.callers import callers, callers_now, callers_of, has_developers, is_called_by_library
-from evi_harness.guard.places import told_places
+from evi_harness.guard.place_lookup import told_places
 
 
 def here(depth):

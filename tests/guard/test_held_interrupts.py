@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from evi_harness.carriers.process import ServerProcess
+from evi_harness.carriers.server_process import ServerProcess
 from evi_harness.guard.held_interrupts import interrupts_held_back
 
 TELLS = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"

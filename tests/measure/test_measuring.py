@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from evi_harness.evi.dialect import EVI
 from evi_harness.measure import reasons
 from evi_harness.measure.assumed import DEFAULT, Assumed
-from evi_harness.measure.hearing import HeardSpeech
 from evi_harness.measure.measuring import measure
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, EXACT, METRICS, SAMPLED
+from evi_harness.measure.speech_marks import HeardSpeech
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Note, Opened, Received, Sent, order
 from evi_harness.session.header import Header, Recorded
 from evi_harness.session.session import Session
-from evi_harness.session.turns import Speech
+from evi_harness.session.turn import Speech
 from evi_harness.session.wav import Pcm
 from evi_harness.strategies import sessions
 

@@ -9,9 +9,9 @@ import pytest
 from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.cutting import Window, cut
-from evi_harness.replay.places import place_of
+from evi_harness.replay.moments import place_of
 from evi_harness.replay.plan import Plan
-from evi_harness.replay.recording import AS_RECORDED, Recording, blocks
+from evi_harness.replay.played_recording import AS_RECORDED, Recording, blocks
 from evi_harness.session import wav
 from evi_harness.session.events import Closed, order
 from evi_harness.session.protocols import OPENED, SENT, Cause

@@ -11,14 +11,14 @@ import pytest
 from evi_harness.acts.serve.simulating import simulation
 from evi_harness.acts.sessions import load_session
 from evi_harness.audio.detectors import make_detector
-from evi_harness.audio.hearing import Ear
+from evi_harness.audio.ear import Ear
 from evi_harness.audio.resampling import convert
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.cues import AT_OPEN, CALLED, CLOCK, PREVIOUS, REPLY_BEGAN, REPLY_ENDED, TURN, Cues, Utterance, heard_replies
 from evi_harness.replay.judging.drift import drift_of
 from evi_harness.replay.live_user import LiveUser
 from evi_harness.session.protocols import NO_STATUS, Close, Send
-from evi_harness.session.turns import Speech
+from evi_harness.session.turn import Speech
 from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.simulator import Simulator
 

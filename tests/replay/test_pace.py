@@ -12,15 +12,15 @@ from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.cutting import Window, cut
 from evi_harness.replay.judging.verdict import judge
+from evi_harness.replay.moments import EVENT, TIME, TURN, Place
 from evi_harness.replay.pace import Pace, max_gap_of, paced, speed_of
-from evi_harness.replay.places import EVENT, TIME, TURN, Place
 from evi_harness.replay.plan import Plan
+from evi_harness.replay.played_recording import AS_RECORDED, MAX, Recording, blocks
 from evi_harness.replay.player import Player
-from evi_harness.replay.recording import AS_RECORDED, MAX, Recording, blocks
 from evi_harness.replay.user import RecordedUser
 from evi_harness.session.events import Frame, Sent, order
 from evi_harness.session.protocols import POSITION, RECEIVED, SENT, Send
-from evi_harness.session.turns import Speech
+from evi_harness.session.turn import Speech
 from evi_harness.strategies import sessions
 
 MS = 1_000_000

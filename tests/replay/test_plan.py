@@ -12,7 +12,7 @@ from hypothesis import given
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.pace import Pace, paced
 from evi_harness.replay.plan import Plan
-from evi_harness.replay.recording import Recording
+from evi_harness.replay.played_recording import Recording
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Opened, Received, Sent
 from evi_harness.session.header import Header
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, SENT, Cause

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.recording import AS_RECORDED, Recording, blocks
+from evi_harness.replay.played_recording import AS_RECORDED, Recording, blocks
 from evi_harness.replay.silences import silences, with_short_silences
-from evi_harness.replay.spoken import Spoken
+from evi_harness.replay.speech_positions import Spoken
 from evi_harness.session import wav
 from evi_harness.session.events import Sent
 from evi_harness.session.protocols import POSITION
-from evi_harness.session.turns import Speech
+from evi_harness.session.turn import Speech
 from evi_harness.strategies import sessions
 
 MS = 1_000_000

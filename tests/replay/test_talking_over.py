@@ -10,7 +10,7 @@ import pytest
 
 from evi_harness.acts.sessions import load_session
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.recording import Recording
+from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.talking_over import talked_over
 from evi_harness.runs.user_audio import user_audio
 

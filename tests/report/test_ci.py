@@ -9,7 +9,7 @@ from evi_harness.measure.comparison import Comparison
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.thresholds import judge_threshold, parse_threshold
 from evi_harness.report.ci import Case, gate_cases, github_annotations, junit, summary
-from evi_harness.report.gate import GateReport
+from evi_harness.report.gate_report import GateReport
 
 GOOD = Case("replay", "weather", "passed", "passed", seconds=0.5)
 BAD = Case("replay", "demo", "failed", "failed: 1 finding", ("FINDING    crash", "  <b>\x00\x1b 100%"), 0.25, "tests/test_app.py", 12)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from evi_harness.acts.recording import record
+from evi_harness.acts.record_connection import record
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.serve.serving import served
 from evi_harness.acts.sessions import load_session

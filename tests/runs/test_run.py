@@ -14,9 +14,9 @@ from evi_harness.clocks.exits import AppExits
 from evi_harness.errors import StuckError
 from evi_harness.evi.dialect import EVI
 from evi_harness.guard.ending import Ending
-from evi_harness.replay.recording import Recording
-from evi_harness.runs.outside import Outside, OutsideOptions
+from evi_harness.replay.played_recording import Recording
 from evi_harness.runs.run import BUILT_IN, RunOptions, longest_s, name_of, recording_of, run_guarded
+from evi_harness.runs.sandbox import Outside, OutsideOptions
 from evi_harness.session.session import Session
 
 

@@ -11,7 +11,7 @@ import pytest
 from evi_harness.acts.replay import replay_session
 from evi_harness.audio.sources import SilenceSource, UserTrack
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.recording import Recording
+from evi_harness.replay.played_recording import Recording
 from evi_harness.runs.user_audio import user_audio
 from evi_harness.sdk.version import installed_version
 from evi_harness.session import wav

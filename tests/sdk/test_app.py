@@ -6,13 +6,13 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from evi_harness.carriers.carrier import VirtualCarrier
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server import ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import NotAHandler
 from evi_harness.evi.dialect import EVI
-from evi_harness.guard.places import told
+from evi_harness.guard.place_lookup import told
 from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.handlers import callbacks_of
 from evi_harness.session.events import TEXT, Frame, Note, Received

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from evi_harness.carriers.carrier import VirtualCarrier
-from evi_harness.carriers.real import RealCarrier
+from evi_harness.carriers.real_carrier import RealCarrier
 from evi_harness.carriers.server import ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.clock import RealClock
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import EviHarnessError, UsageError

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from evi_harness.carriers.carrier import VirtualCarrier
 from evi_harness.carriers.server import ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import SdkError, UsageError
 from evi_harness.evi.dialect import EVI

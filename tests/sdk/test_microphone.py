@@ -7,10 +7,10 @@ import sys
 import pytest
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
-from evi_harness.audio.microphone import SoftwareMicrophone
-from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import SilenceSource
-from evi_harness.audio.speaker import SoftwareSpeaker
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI

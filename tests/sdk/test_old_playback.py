@@ -5,10 +5,10 @@ from types import ModuleType
 
 import pytest
 
-from evi_harness.audio.microphone import SoftwareMicrophone
-from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import SilenceSource
-from evi_harness.audio.speaker import SoftwareSpeaker
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import SdkError
 from evi_harness.sdk import old_playback as old_playback_module

@@ -8,11 +8,11 @@ import json
 
 import pytest
 
-from evi_harness.audio.microphone import SoftwareMicrophone
-from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import SilenceSource
-from evi_harness.audio.speaker import SoftwareSpeaker
-from evi_harness.carriers.client import send_frame
+from evi_harness.carriers.acted_client import send_frame
 from evi_harness.sdk.microphone import Voice
 from evi_harness.sdk.own_audio import OwnAudio
 from evi_harness.sdk.sound import software_sound

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from evi_harness.carriers.carrier import VirtualCarrier
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server import ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import EviHarnessError
 from evi_harness.evi.dialect import EVI

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from evi_harness.audio.microphone import SoftwareMicrophone
-from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import FileSource, PcmSource, SilenceSource
-from evi_harness.audio.speaker import SoftwareSpeaker
-from evi_harness.carriers.carrier import VirtualCarrier
 from evi_harness.carriers.server import ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import StuckError
 from evi_harness.sdk.connection import open_chat
@@ -320,10 +320,10 @@ FRESH = """
 import asyncio, importlib, sys
 sys.path.insert(0, {folder!r})
 {before}
-from evi_harness.audio.microphone import SoftwareMicrophone
-from evi_harness.audio.software import software_sounddevice
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.sources import PcmSource
-from evi_harness.audio.speaker import SoftwareSpeaker
+from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.sdk.sound import software_sound
 from evi_harness.session.wav import Pcm

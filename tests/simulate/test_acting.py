@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from evi_harness.session.wav import Pcm, split
 from evi_harness.simulate.acting import Actor
+from evi_harness.simulate.delays import Delay, Latency
 from evi_harness.simulate.ids import Ids
-from evi_harness.simulate.latency import Delay, Latency
 from evi_harness.simulate.replies import RESPONSE, Answer, Reply, Sentence, ToolCall
 from evi_harness.simulate.uplink import Sound
 from evi_harness.simulate.voice import spoken

@@ -7,7 +7,7 @@ import pytest
 
 from evi_harness.errors import ScriptError
 from evi_harness.session.wav import Pcm, header
-from evi_harness.simulate.latency import Delay
+from evi_harness.simulate.delays import Delay
 from evi_harness.simulate.replies import Answer, Reply, Sentence, ToolCall
 from evi_harness.simulate.script import parse, voice_names
 from evi_harness.simulate.simulator import Options

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from evi_harness.acts.replay import replay_session
 from evi_harness.audio.detectors import make_detector
-from evi_harness.audio.hearing import Ear
+from evi_harness.audio.ear import Ear
 from evi_harness.audio.resampling import convert
-from evi_harness.carriers.carrier import VirtualCarrier
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.probe import Arrived, Ended, connect
 from evi_harness.carriers.server import ChatServer
+from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
-from evi_harness.evi.audio import base64_bytes
+from evi_harness.evi.audio_frames import base64_bytes
 from evi_harness.evi.causes import causes
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.app import App, run_app
@@ -29,8 +29,8 @@ from evi_harness.session.header import Anchor, Header
 from evi_harness.session.protocols import POSITION, Close, Send
 from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm, header, split
+from evi_harness.simulate.delays import Delay, Latency
 from evi_harness.simulate.ids import is_simulated
-from evi_harness.simulate.latency import Delay, Latency
 from evi_harness.simulate.partners import Parrot
 from evi_harness.simulate.script import parse
 from evi_harness.simulate.simulator import Limits, Options, Simulator

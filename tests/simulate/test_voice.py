@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evi_harness.audio.detectors import make_detector
-from evi_harness.audio.hearing import Ear
+from evi_harness.audio.ear import Ear
 from evi_harness.session.wav import Pcm
 from evi_harness.simulate import voice
 from evi_harness.simulate.voice import length_ms, spoken

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evi_harness.redacting.redaction import Redactor
 from evi_harness.session import wav
 from evi_harness.session.events import TEXT, Frame, Note, Received, Sent
 from evi_harness.session.protocols import AudioPlace
 from evi_harness.session.wav import Pcm
 from evi_harness.storage import codec
 from evi_harness.storage.lines import NO_JSON, ReceivedLine, SentLine, UnknownLine
-from evi_harness.storage.redacting.redaction import Redactor
 
 PCM = Pcm(16_000, 1)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.audio.voices import MAX_RATE, SILENT_RATE
+from evi_harness.audio.sounding_sides import MAX_RATE, SILENT_RATE
+from evi_harness.redacting.redaction import MIN_VALUE_LENGTH
 from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION
 from evi_harness.storage import header_file, layout
 from evi_harness.storage.header_file import HeaderFields
 from evi_harness.storage.lines import KINDS, Cut, Form, HandshakeFields, Slice, known_fields
-from evi_harness.storage.redacting.redaction import MIN_VALUE_LENGTH
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "session-format.md").read_text()
 # What stands in backquotes in the first or second cell of a table's row.

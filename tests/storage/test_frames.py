@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evi_harness.evi.audio import Places
+from evi_harness.evi.audio_frames import Places
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Frame
 from evi_harness.session.wav import Pcm

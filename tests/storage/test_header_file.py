@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 
+from evi_harness.redacting.redaction import Redactor
 from evi_harness.session.header import FORMAT_MINOR, Anchor, Header, Recorded, TrackFile
 from evi_harness.storage import header_file
 from evi_harness.storage.header_file import HeaderFields
-from evi_harness.storage.redacting.redaction import Redactor
 
 FULL = Header(
     id="1",

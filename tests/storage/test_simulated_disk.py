@@ -26,7 +26,7 @@ from evi_harness.session.expectation import Expectation
 from evi_harness.session.wav import Pcm
 from evi_harness.storage.baseline_file import load_json_file, replace_json_file
 from evi_harness.storage.check import check_folder
-from evi_harness.storage.expectation import read_expectation, write_expectation
+from evi_harness.storage.expected_file import read_expectation, write_expectation
 from evi_harness.storage.heard_track import add_heard
 from evi_harness.storage.reader import read_session
 from evi_harness.storage.verifying import changed_since

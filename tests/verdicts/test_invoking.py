@@ -13,9 +13,9 @@ from evi_harness.acts.replay import replay_session
 from evi_harness.cli.replay_command import _session_options
 from evi_harness.cli.replay_command import command as cli_command
 from evi_harness.evi.dialect import EVI
+from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.report.invocation import Invocation
-from evi_harness.storage.redacting.redaction import Redactor
 from evi_harness.verdicts import invoking
 from evi_harness.verdicts.invoking import Command, command_again, handlerless_invocation, invocation_of, secret_arguments, with_digest
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from evi_harness.carriers.lateness import Lateness
-from evi_harness.report.replay import ReplayReport
+from evi_harness.report.replay_report import ReplayReport
 from evi_harness.runs.run import REAL, VIRTUAL, Run
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.session import Session
 from evi_harness.verdicts.comparing import Rules
-from evi_harness.verdicts.discretion import redactor_for
-from evi_harness.verdicts.expecting import Expected
+from evi_harness.verdicts.expected import Expected
 from evi_harness.verdicts.judging import Judging, Replayed, judged
+from evi_harness.verdicts.redacted_views import redactor_for
 
 KEY = "k9Jq2vXw7LmZ"
 AS_USUAL = Judging()

@@ -18,7 +18,7 @@ from evi_harness.session.events import BINARY, TEXT, Frame, Handshake, Opened, S
 from evi_harness.session.header import Header
 from evi_harness.session.protocols import Mark
 from evi_harness.session.session import Session
-from evi_harness.session.turns import Speech
+from evi_harness.session.turn import Speech
 from evi_harness.session.wav import Pcm, header
 from evi_harness.verdicts.speech import NOBODY, hear, heard_speech, speech_in
 

@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from evi_harness.carriers.client import send_close, send_frame
+from evi_harness.carriers.acted_client import send_close, send_frame
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.evi.dialect import EVI
-from evi_harness.guard.behalf import on_behalf
+from evi_harness.guard.on_behalf_of import on_behalf
 from evi_harness.session.events import BINARY, TEXT, Frame, Handshake
 from evi_harness.watch.sent_from import SentFrom
 

@@ -11,7 +11,7 @@ import pytest
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.stepping import run_stepping
 from evi_harness.clocks.virtual import run_virtual
-from evi_harness.guard.behalf import on_behalf
+from evi_harness.guard.on_behalf_of import on_behalf
 from evi_harness.session.events import Handshake
 from evi_harness.watch.threads import AppThreads
 

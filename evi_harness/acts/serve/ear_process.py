@@ -18,7 +18,7 @@ from evi_harness.session.protocols import Mark
 from evi_harness.session.wav import Pcm
 
 if TYPE_CHECKING:
-    from evi_harness.audio.hearing import Ear, Judging
+    from evi_harness.audio.ear import Ear, Judging
 
 __all__ = ["HEARD", "MARK", "PIECE", "hear_channel"]
 
@@ -60,7 +60,7 @@ def hear_channel(descriptor: int) -> None:
 def _ears() -> Tuple[Callable[[], Ear], str]:
     """What makes an ear, and the name of its detector; all that it needs is loaded."""
     from evi_harness.audio.detectors import detector_maker
-    from evi_harness.audio.hearing import Ear
+    from evi_harness.audio.ear import Ear
 
     make = detector_maker()
     first = Ear(make())

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Sequence, Tuple
 
-from evi_harness.report.replay import ReplayReport, verdict_lines
+from evi_harness.report.replay_report import ReplayReport, verdict_lines
 from evi_harness.runs.run import REAL, Run
 from evi_harness.session.events import Event
 from evi_harness.session.session import Session
 from evi_harness.verdicts.comparing import AS_USUAL, Rules
-from evi_harness.verdicts.discretion import Discreet, redactor_for
-from evi_harness.verdicts.expecting import Expected
+from evi_harness.verdicts.expected import Expected
 from evi_harness.verdicts.judging import Judging, Replayed, judged
+from evi_harness.verdicts.redacted_views import Discreet, redactor_for
 
 __all__ = ["Compared", "compare"]
 

@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Type, Union
 
 from evi_harness.acts.serve.ears import Ears
-from evi_harness.acts.serve.keeping import Keeper, Keeping
+from evi_harness.acts.serve.made_voices import Voices
+from evi_harness.acts.serve.record_served import Keeper, Keeping
 from evi_harness.acts.serve.served_paths import chat_paths_of
 from evi_harness.acts.serve.simulating import Simulation
-from evi_harness.acts.serve.voices import Voices
 from evi_harness.carriers.admission import THIS_MACHINE, Admission
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.lateness import Lateness, lateness_ns
 from evi_harness.carriers.limits import DEFAULT_LIMITS, MIB, ServerLimits
-from evi_harness.carriers.process import ServerProcess
-from evi_harness.carriers.real import LOOPBACK, RealCarrier
+from evi_harness.carriers.real_carrier import LOOPBACK, RealCarrier
 from evi_harness.carriers.server import TOKEN_SECONDS, ChatServer, OpenService
+from evi_harness.carriers.server_process import ServerProcess
 from evi_harness.carriers.telling import Aside
 from evi_harness.carriers.thin_frames import ThinFrame
 from evi_harness.clocks.clock import RealClock
@@ -40,18 +40,18 @@ from evi_harness.evi.dialect import EVI, Evi
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.guard.own_output import silence_libraries, told_by_us
 from evi_harness.replay.plan import Plan
+from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience, Player
-from evi_harness.replay.recording import Recording
 from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.protocols import Service
 from evi_harness.session.session import Session
 from evi_harness.session.too_large import too_large
 from evi_harness.settings.environment import API_KEY, SECRET_KEY, load_environment
-from evi_harness.settings.folders import SessionsFolder
 from evi_harness.settings.interrupts import Interrupts
+from evi_harness.settings.new_folder import SessionsFolder
 from evi_harness.verdicts.comparing import Comparing, Rules
-from evi_harness.verdicts.discretion import redactor_for
-from evi_harness.verdicts.expecting import Expected, load_expected
+from evi_harness.verdicts.expected import Expected, load_expected
+from evi_harness.verdicts.redacted_views import redactor_for
 
 if TYPE_CHECKING:
     from types import TracebackType

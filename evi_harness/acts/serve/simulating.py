@@ -64,7 +64,7 @@ class Simulation:
 
 def _own_ear() -> Hearing:
     from evi_harness.audio.detectors import make_detector
-    from evi_harness.audio.hearing import Ear
+    from evi_harness.audio.ear import Ear
 
     return Ear(make_detector())
 

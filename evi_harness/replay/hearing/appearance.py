@@ -11,8 +11,8 @@ import string
 from array import array
 from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence
 
-from evi_harness.replay.hearing.audio import KEY_BYTES, QUIET, PlayedAudio, ReceivedAudio, folded, peak
 from evi_harness.replay.hearing.likeness import Sound, likeness
+from evi_harness.replay.hearing.streams import KEY_BYTES, QUIET, PlayedAudio, ReceivedAudio, folded, peak
 
 __all__ = ["HEADER", "Suspect", "appearance", "has_header", "rate_as"]
 

@@ -16,9 +16,9 @@ from statistics import median
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from evi_harness.replay.hearing.appearance import HEADER, Suspect, appearance, has_header, rate_as
-from evi_harness.replay.hearing.audio import QUIET, PlayedAudio, Reply, peak
 from evi_harness.replay.hearing.likeness import N_WINDOWS, Sound, likeness, similarity
 from evi_harness.replay.hearing.match import Match, Matched, Unmatched
+from evi_harness.replay.hearing.streams import QUIET, PlayedAudio, Reply, peak
 
 __all__ = ["IDLE_NS", "LOST_NS", "UNJUDGED_NS", "Fault", "Interruption", "faults"]
 

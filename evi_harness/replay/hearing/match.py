@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from evi_harness.replay.hearing.audio import KEY_BYTES, PlayedAudio, ReceivedAudio
+from evi_harness.replay.hearing.streams import KEY_BYTES, PlayedAudio, ReceivedAudio
 
 __all__ = ["Match", "Matched", "Unmatched", "matched"]
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from evi_harness.replay.hearing.audio import ReceivedAudio, Reply
 from evi_harness.replay.hearing.faults import Fault, Interruption
 from evi_harness.replay.hearing.match import Match, Matched
+from evi_harness.replay.hearing.streams import ReceivedAudio, Reply
 
 __all__ = ["UNDERRUN_NS", "Heard", "heard_chunks", "plays_on", "underruns"]
 

@@ -14,7 +14,7 @@ from typing import AbstractSet, Any, Dict, FrozenSet, Iterator, Mapping, Optiona
 from evi_harness.session.events import Received
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
-from evi_harness.session.turns import Turn
+from evi_harness.session.turn import Turn
 
 __all__ = ["Drift", "TextDrift", "TypeDrift", "drift_of"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Collection, Iterator, Mapping, Optional, Tuple
 
 from evi_harness.replay.pace import speed_of
-from evi_harness.replay.recording import MAX
+from evi_harness.replay.played_recording import MAX
 from evi_harness.session.events import BINARY, Frame, Sent
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect
 from evi_harness.session.session import Session

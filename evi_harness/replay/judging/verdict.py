@@ -13,7 +13,7 @@ from evi_harness.replay.judging.findings import Finding, findings, recorded_seqs
 from evi_harness.replay.judging.keeping_up import keeping_up
 from evi_harness.replay.judging.rejections import rejections
 from evi_harness.replay.pace import speed_of
-from evi_harness.replay.recording import AS_RECORDED, Speed
+from evi_harness.replay.played_recording import AS_RECORDED, Speed
 from evi_harness.session.events import NOTHING, Note
 from evi_harness.session.places import places_in
 from evi_harness.session.protocols import Dialect

@@ -22,7 +22,7 @@ from evi_harness.carriers.conformance import Script
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.errors import EviHarnessError, SessionUnreadable, SessionUnwritable, UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.sdk.reaching import status_of
+from evi_harness.sdk.connect_errors import status_of
 from evi_harness.session.events import TEXT, Closed, Frame, Handshake, Note, Received, Sent
 from evi_harness.session.protocols import Close, Send
 

@@ -10,7 +10,7 @@ import pytest
 
 from evi_harness.audio.resampling import convert
 from evi_harness.replay.hearing.appearance import _LOOKS, HEADER, Suspect, appearance, has_header, rate_as
-from evi_harness.replay.hearing.audio import Chunk, Piece, PlayedAudio, ReceivedAudio
+from evi_harness.replay.hearing.streams import Chunk, Piece, PlayedAudio, ReceivedAudio
 from evi_harness.session import wav
 from evi_harness.session.wav import Pcm
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evi_harness.audio.resampling import convert
-from evi_harness.replay.hearing.audio import Chunk, Piece, ReceivedAudio, Reply, played_streams
 from evi_harness.replay.hearing.faults import (
     CHECKS_OFF,
     IDLE_NS,
@@ -24,6 +23,7 @@ from evi_harness.replay.hearing.faults import (
     faults,
 )
 from evi_harness.replay.hearing.match import matched
+from evi_harness.replay.hearing.streams import Chunk, Piece, ReceivedAudio, Reply, played_streams
 from evi_harness.session import wav
 from evi_harness.session.wav import Pcm
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evi_harness.replay.hearing.audio import Chunk, Piece, ReceivedAudio, played_streams
 from evi_harness.replay.hearing.match import Match, Unmatched, _Coverage, _equal, _equal_back, _zeros, matched
+from evi_harness.replay.hearing.streams import Chunk, Piece, ReceivedAudio, played_streams
 from evi_harness.session.wav import Pcm
 
 MS = 1_000_000

@@ -6,9 +6,9 @@ from array import array
 
 import pytest
 
-from evi_harness.replay.hearing.audio import Chunk, Piece, ReceivedAudio, Reply, played_streams
 from evi_harness.replay.hearing.faults import Interruption
 from evi_harness.replay.hearing.match import matched
+from evi_harness.replay.hearing.streams import Chunk, Piece, ReceivedAudio, Reply, played_streams
 from evi_harness.replay.hearing.timing import TAIL_NS, UNDERRUN_NS, heard_chunks, plays_on, underruns
 from evi_harness.session.wav import Pcm
 

@@ -1,0 +1,449 @@
+"""Recording a live connection from inside the app: ``record``, one line.
+
+Rules of living here: nothing that goes wrong with the recording reaches the app; it ends the recording and is told once. The app's thread
+does what costs microseconds; folder, header, files and git are on the recorder's thread or, at the end, on one more. Until the folder is
+complete the end of the program waits for it. A forked child has no part in its parent's recording.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+import uuid
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Set, Tuple, Type, Union
+from urllib.parse import urlsplit
+
+from evi_harness.carriers.virtual_carrier import SERVICE_HEADER
+from evi_harness.clocks.clock import Clock
+from evi_harness.errors import SdkError, SessionUnwritable, UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.evi.made_up_times import given_ids
+from evi_harness.guard.program_end import at_program_end
+from evi_harness.sdk.connection import websocket_of
+from evi_harness.session.events import Closed, Event, Received
+from evi_harness.session.header import Anchor, Header, Recorded
+from evi_harness.session.session import Session
+from evi_harness.settings.new_folder import DEFAULT_OUT, new_folder, require_name
+from evi_harness.settings.versions import app, software
+from evi_harness.storage.writer import SessionWriter
+from evi_harness.tap.recorder import Recorder
+from evi_harness.tap.websocket import Tap, is_tappable
+from evi_harness.verdicts.redacted_views import known_secrets
+
+__all__ = ["Recording", "record"]
+
+_OURS = ("simulator", "player")
+_HUME = ("hume.ai", ".hume.ai")
+_USER_INTERRUPT = ("allowed", "dropped", "unknown")
+# Ids come with one of the first messages; a service that gives none is not asked for ever.
+_LOOK_FOR_IDS = 16
+
+_reserving = threading.Lock()
+_reserved: Set[Path] = set()
+_logger = logging.getLogger("evi_harness")
+
+
+def record(
+    socket: Any,
+    *,
+    out: Union[str, Path] = DEFAULT_OUT,
+    name: str = "session",
+    secrets: Iterable[str] = (),
+    user_interrupt: str = "unknown",
+    service: Optional[str] = None,
+    clock: Optional[Clock] = None,
+    connect_ns: Optional[int] = None,
+    watch: Optional[Callable[[Event], object]] = None,
+) -> Recording:
+    """Record what crosses a connection, both ways, into a session folder.
+
+    ``with record(socket):`` or ``async with record(socket):`` records inside the block; the connection is left as it was, and open.
+    ``record(socket).start()`` records until the connection is closed by whomever, or the program ends.
+
+    Args:
+        socket: The SDK's connection object, or the connection of the websockets library below it.
+        out: The folder of sessions; the new one is ``out/<UTC time>-<name>``.
+        name: What to call the session: at most 100 characters; what is not a letter, digit, dot, dash or underscore becomes a dash.
+        secrets: Values that must not be written wherever they stand. Keys in the handshake and those of the environment
+            (HUME_API_KEY, HUME_SECRET_KEY) are known without being named.
+        user_interrupt: ``allowed`` or ``dropped``, where the app knows which.
+        service: Who plays the service's part, for the header; by default told from the endpoint.
+        clock: What stamps the events; by default the machine's.
+        connect_ns: When the app called connect, by that clock (``time.monotonic_ns()``): how long it took is then in the session.
+        watch: Called with each event once it is written, on the recorder's thread; what it raises is ignored.
+
+    Returns:
+        The recording, which has not begun.
+
+    Raises:
+        UsageError: ``socket`` is no connection that can be recorded, no session can have that ``name``, ``user_interrupt`` is none of its
+            words, ``service`` is not text, or ``connect_ns`` is yet to come.
+    """
+    require_name(name)
+    if service is not None and not isinstance(service, str):
+        raise UsageError(f"service is {service!r}", hint="Say who plays the service's part, as text.")
+    if user_interrupt not in _USER_INTERRUPT:
+        raise UsageError(f"user_interrupt is {user_interrupt!r}", hint=f"Say one of {', '.join(_USER_INTERRUPT)}.")
+    connection = _connection(socket)
+    # The machine's clock itself costs the app less than a method around it.
+    now_ns = time.monotonic_ns if clock is None else clock.now_ns
+    if connect_ns is not None and connect_ns > now_ns():
+        hint = "Take time.monotonic_ns() right before connect is called."
+        raise UsageError(f"connect_ns is {connect_ns}, which is yet to come", hint=hint)
+    header = {"user_interrupt": user_interrupt, "service": service}
+    return Recording(connection, out, name, tuple(secrets), header, now_ns, watch or (lambda _: None), connect_ns)
+
+
+class Recording:
+    """A recording of one connection; ``record`` makes it.
+
+    Attributes:
+        folder: The session folder, None before the start, where none could be made, and where it was deleted while it was being written.
+            It is there, with a header, moments after the start; when it is moved, this follows within a second.
+        closed: How the connection was closed, None until that was seen.
+    """
+
+    def __init__(
+        self,
+        connection: Any,
+        out: Union[str, Path],
+        name: str,
+        secrets: Iterable[str],
+        header: Mapping[str, Any],
+        now_ns: Callable[[], int],
+        watch: Callable[[Event], object],
+        connect_ns: Optional[int] = None,
+    ) -> None:
+        self.folder: Optional[Path] = None
+        self.closed: Optional[Closed] = None
+        self._connection = connection
+        self._place = (Path(out).absolute(), name)
+        self._reserved: Optional[Path] = None
+        self._secrets = tuple(secrets)
+        self._header = dict(header)
+        self._now_ns = now_ns
+        self._watch = watch
+        self._connect_ns = connect_ns
+        self._ends_with_connection = False
+        self._is_started = False
+        self._failure: Optional[Exception] = None
+        self._tap: Optional[Tap] = None
+        self._recorder: Optional[Recorder] = None
+        self._writer: Optional[_FolderWriter] = None
+        self._leaving = threading.Lock()
+        self._finishing = threading.Lock()
+        self._is_over = False
+        # In a child that was forked while this recorded.
+        self._is_the_parents = False
+        self._no_longer_at_end: Callable[[], None] = lambda: None
+        # When the connection was let go of, on both clocks.
+        self._left: Optional[Tuple[datetime, int]] = None
+
+    @property
+    def n_events(self) -> int:
+        """How many events have been written."""
+        return 0 if self._writer is None else self._writer.n_events
+
+    @property
+    def n_dropped(self) -> int:
+        """How many events were heard and not written, since the disk was full, failed or did not keep up."""
+        return 0 if self._recorder is None else self._recorder.n_dropped
+
+    @property
+    def failure(self) -> Optional[Exception]:
+        """What ended the recording early, None while nothing did."""
+        return self._failure or (None if self._recorder is None else self._recorder.failure)
+
+    @property
+    def opened_at_ns(self) -> Optional[int]:
+        """Session time 0 by the recording's clock, None before the start."""
+        return None if self._tap is None else self._tap.log.opened_ns
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was heard is on disk and the recording is over; False while it runs."""
+        return self._is_over and self.failure is None and not self.n_dropped
+
+    def start(self) -> Recording:
+        """Record until ``stop``, the end of the connection or that of the program, whichever comes first.
+
+        Raises:
+            UsageError: It was started before, or the connection is being recorded already.
+        """
+        return self._begin(ends_with_connection=True)
+
+    def stop(self) -> None:
+        """End the recording and complete the session; waits for what is to be written. Never raises, once more does nothing.
+
+        In a forked child it does nothing at all: the recording is the parent's.
+        """
+        self._leave()
+        self._finish()
+
+    def __enter__(self) -> Recording:
+        return self._begin()
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Recording:
+        return self._begin()
+
+    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        self._leave()
+        if self._is_the_parents:
+            return
+        try:
+            finishing = asyncio.get_running_loop().run_in_executor(None, self._finish)
+        except RuntimeError:
+            # The loop's executor takes nothing any more.
+            self._finish()
+        else:
+            await finishing
+
+    def _begin(self, *, ends_with_connection: bool = False) -> Recording:
+        if self._is_started:
+            raise UsageError("a recording begins once", hint="Call record() again for another session.")
+        self._is_started = True
+        self._ends_with_connection = ends_with_connection
+        try:
+            self._set_up()
+        except UsageError:
+            self.stop()
+            raise
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the app goes on
+            self._fail(failure)
+            self.stop()
+        return self
+
+    def _set_up(self) -> None:
+        wall = datetime.now(timezone.utc)
+        self.folder = self._reserved = _reserve(*self._place)
+        writer = self._writer = _FolderWriter(self._open_folder, self._watch, self._is_now)
+        # The tap puts nothing before it is attached, so the recorder that it puts into can be made behind it.
+        tap = Tap(
+            self._connection,
+            self._put,
+            now_ns=self._now_ns,
+            connect_ns=self._connect_ns,
+            on_over=self._connection_is_over,
+            on_failure=self._fail,
+        )
+        self._header.update(
+            created=_text(wall), start=Anchor(0, _text(wall)), endpoint=tap.endpoint, service=self._header["service"] or _service(tap)
+        )
+        self._header["recorded"] = Recorded(closed=False, times=tap.times)
+        self._recorder = Recorder(writer, warn=self._warn)
+        self._tap = tap
+        self._no_longer_at_end = at_program_end(self.stop, in_child=self._forked)
+        tap.attach()
+
+    def _put(self, event: Event) -> None:
+        if isinstance(event, Closed):
+            self.closed = event
+        if self._recorder is not None:
+            self._recorder.put(event)
+
+    def _open_folder(self, opened: Event) -> SessionWriter:
+        """Make the folder; on the recorder's thread."""
+        header = Header(id=str(uuid.uuid4()), made_by="record", dialect=EVI.name, software=software(), **self._header)
+        secrets = [*self._secrets, *known_secrets(Session(header, (opened,)))]
+        folder = self._reserved or _reserve(*self._place)
+        try:
+            return SessionWriter(folder, header, EVI, secrets=secrets)
+        except SessionUnwritable:
+            _release(folder)
+            self.folder = self._reserved = None
+            if not folder.exists():
+                raise
+        # Another process has made it since it was chosen.
+        self.folder = self._reserved = _reserve(*self._place)
+        return SessionWriter(self.folder, header, EVI, secrets=secrets)
+
+    def _is_now(self, folder: Optional[Path]) -> None:
+        self.folder = folder
+
+    def _connection_is_over(self) -> None:
+        if self._ends_with_connection:
+            self._leave()
+            # The end of the program waits for the recording, whoever completes it. One that is ending already starts no thread, and
+            # does it itself.
+            with suppress(RuntimeError):
+                threading.Thread(target=self._finish, name="evi-harness finish", daemon=True).start()
+
+    def _leave(self) -> None:
+        """Let go of the connection."""
+        if self._is_the_parents:
+            return
+        with self._leaving:
+            if self._tap is None or self._left is not None:
+                return
+            now_ns = 0
+            try:
+                self._tap.detach()
+                now_ns = self._now_ns()
+            except Exception as failure:  # noqa: BLE001 - whatever it is, the app goes on
+                self._fail(failure)
+            self._left = (datetime.now(timezone.utc), now_ns)
+
+    def _finish(self) -> None:
+        """Write what waits and complete the folder; takes as long as the disk takes. Interrupted, it can be gone on with."""
+        if self._is_the_parents:
+            return
+        with self._finishing:
+            if not self._is_over and self._recorder is not None:
+                changes: Dict[str, Any] = {} if self._tap is None else self._seen(self._tap)
+                self._recorder.close(**changes)
+                if self._reserved is not None:
+                    _release(self._reserved)
+                self._is_over = True
+        # Once more, too: only the main thread can give signals back, and another one may have finished.
+        self._no_longer_at_end()
+
+    def _forked(self) -> None:
+        """Be a child's copy of a recording that is the parent's; its threads are not in the child, and its locks may be held there."""
+        self._is_the_parents = True
+        if self._tap is not None:
+            self._tap.release()
+
+    def _seen(self, tap: Tap) -> Dict[str, Any]:
+        """What the header can say at the end."""
+        tap.finish()
+        wall, now_ns = self._left or (datetime.now(timezone.utc), 0)
+        since = timedelta(microseconds=max(0, now_ns - tap.log.opened_ns - tap.log.last_ns) / 1000)
+        return {
+            "end": Anchor(tap.log.last_ns, _text(wall - since)),
+            "recorded": Recorded(closed=tap.log.saw_close, times=tap.times),
+        }
+
+    def _fail(self, failure: Exception) -> None:
+        if self._failure is None:
+            self._failure = failure
+            if self._writer is not None:
+                self._writer.failure = failure
+            # Its text may quote what crossed, and with it a key.
+            self._warn(f"the recording has ended early, the conversation goes on: {type(failure).__name__} in the tap")
+
+    def _warn(self, sentence: str) -> None:
+        with suppress(Exception):
+            _logger.warning("%s", sentence)
+
+
+class _FolderWriter:
+    """Makes the folder at the first event and writes into it; all on the recorder's thread.
+
+    Args:
+        open_folder: Makes the folder.
+        watch: Called with each event once it is written.
+        is_now: Called with where the folder is, None where it is no more, after each look and at the end.
+
+    Attributes:
+        failure: Set from outside when events are missing: then the session is left incomplete.
+    """
+
+    def __init__(
+        self,
+        open_folder: Callable[[Event], SessionWriter],
+        watch: Callable[[Event], object],
+        is_now: Callable[[Optional[Path]], object],
+    ) -> None:
+        self.failure: Optional[Exception] = None
+        self._open_folder = open_folder
+        self._watch = watch
+        self._is_now = is_now
+        self._writer: Optional[SessionWriter] = None
+        self._ids: Dict[str, str] = {}
+        self._n_received = 0
+
+    @property
+    def n_events(self) -> int:
+        return 0 if self._writer is None else self._writer.n_events
+
+    def write(self, event: Event) -> None:
+        if self._writer is None:
+            self._writer = self._open_folder(event)
+        self._writer.write(event)
+        if isinstance(event, Received):
+            self._look_for_ids(event)
+        with suppress(Exception):
+            self._watch(event)
+
+    def tend(self) -> Optional[str]:
+        if self._writer is None:
+            return None
+        with self._looking(self._writer):
+            return self._writer.tend()
+
+    def close(self, **changes: Any) -> None:
+        if self._writer is None:
+            return
+        with self._looking(self._writer):
+            if self.failure is not None:
+                self._writer.abandon(f"the tap failed: {self.failure}", counts=changes.get("counts", {}))
+            else:
+                self._writer.close(ids=self._ids, app=app(), **changes)
+
+    def abandon(self, reason: str, **changes: Any) -> None:
+        if self._writer is not None:
+            with self._looking(self._writer):
+                self._writer.abandon(reason, **changes)
+
+    @contextmanager
+    def _looking(self, writer: SessionWriter) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._is_now(writer.folder if writer.is_there else None)
+
+    def _look_for_ids(self, event: Received) -> None:
+        self._n_received += 1
+        if not self._ids and self._n_received <= _LOOK_FOR_IDS:
+            self._ids = given_ids([event.frame])
+
+
+def _connection(socket: Any) -> Any:
+    found = None
+    with suppress(SdkError, UsageError):
+        found = websocket_of(socket)
+    if found is None or not is_tappable(found):
+        kind = f"{type(socket).__module__}.{type(socket).__qualname__}"
+        raise UsageError(
+            f"{kind} is neither a connection of the SDK nor one of the websockets library (versions 12 to 17)",
+            hint="Give record() what the SDK's connect() gives: async with client.empathic_voice.chat.connect(...) as socket.",
+        )
+    return found
+
+
+def _service(tap: Tap) -> str:
+    host = urlsplit(tap.endpoint).hostname or ""
+    if host == _HUME[0] or host.endswith(_HUME[1]):
+        return "hume"
+    told = (tap.reply_header(SERVICE_HEADER) or "").lower()
+    return told if told in _OURS else "unknown"
+
+
+def _reserve(out: Path, name: str) -> Path:
+    """A folder that is neither there nor meant by another recording of this process, which makes its own in a moment."""
+    with _reserving:
+        first = folder = new_folder(out, name)
+        number = 1
+        while folder in _reserved or folder.exists():
+            number += 1
+            folder = first.with_name(f"{first.name}.{number}")
+        _reserved.add(folder)
+    return folder
+
+
+def _release(folder: Path) -> None:
+    with _reserving:
+        _reserved.discard(folder)
+
+
+def _text(wall: datetime) -> str:
+    return wall.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,342 @@
+"""Live replay as an act: the recorded user holds the conversation again, with a real endpoint, and the new session is compared.
+
+Rules of living here: nothing is spent before it was agreed to; all that can be known to be wrong is told before anything is connected.
+Whatever ends the conversation, what was recorded of it is completed and told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+
+from evi_harness.acts.record_connection import Recording, record
+from evi_harness.acts.sessions import load_session
+from evi_harness.carriers.acted_client import ClientPump, send_close, send_frame
+from evi_harness.carriers.journal import Journal
+from evi_harness.carriers.lateness import Lateness
+from evi_harness.clocks.clock import RealClock
+from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.evi.failures import explain
+from evi_harness.measure.turn_latency import turn_latencies
+from evi_harness.replay.cues import CADENCES, CLOCK, TURN, Cues
+from evi_harness.replay.judging.drift import drift_of
+from evi_harness.replay.judging.endings import ending_of
+from evi_harness.replay.live_user import PATIENCE_NS, Lapse, LiveUser
+from evi_harness.report.drift_report import LiveReport
+from evi_harness.sdk.direct_chat import direct_chat, tls_for
+from evi_harness.session.events import Event, Handshake, Received, Sent
+from evi_harness.session.protocols import RECEIVED, Action, Send
+from evi_harness.session.session import Session
+from evi_harness.session.too_large import too_large
+from evi_harness.settings.endpoint import Endpoint
+from evi_harness.settings.environment import Settings, api_key_for, endpoint_for, load_environment
+from evi_harness.settings.interrupts import Interrupts
+from evi_harness.settings.new_folder import DEFAULT_OUT, possible_name
+from evi_harness.tap.event_log import frame_of
+from evi_harness.verdicts.invoking import Command, handlerless_invocation, with_digest
+from evi_harness.verdicts.redacted_views import Discreet, discreet_session, redactor_for
+from evi_harness.verdicts.speech import heard_speech
+from evi_harness.verdicts.wholeness import require_whole
+
+__all__ = ["LiveReplayOptions", "replay_live"]
+
+# Beyond the recording's own length: a slow service may take twice as long for everything, and a minute.
+_TIMES_AS_LONG, _AND_S = 2.0, 60.0
+_CLOSE_S = 10.0
+_CONFIG = "config_id"
+
+
+@dataclass(frozen=True)
+class LiveReplayOptions:
+    """Where to, and how.
+
+    Attributes:
+        base_url: Where EVI is; None for HUME_BASE_URL, else Hume's own.
+        config_id: EVI's configuration; None for HUME_CONFIG_ID, else the recorded one.
+        cadence: ``turn``: each utterance as long after the reply before it as it was then; ``clock``: at its recorded time.
+        out: The folder of sessions for the new one.
+        max_duration_s: After how many seconds the conversation ends; None for twice the recording and a minute.
+        patience_s: How long a reply is waited for behind the time at which it should come.
+        ca: A PEM file with the authorities that the endpoint's certificate is judged by; None for the system's.
+        allow_incomplete: Say again what there is of a recording that is incomplete or damaged.
+    """
+
+    base_url: Optional[str] = None
+    config_id: Optional[str] = None
+    cadence: str = TURN
+    out: Path = Path(DEFAULT_OUT)
+    max_duration_s: Optional[float] = None
+    patience_s: float = PATIENCE_NS / 1e9
+    ca: Optional[Path] = None
+    allow_incomplete: bool = False
+
+
+def replay_live(
+    session: Union[str, Path, Session],
+    options: LiveReplayOptions,
+    agree: Callable[[str], bool] = lambda _: False,
+    write: Callable[[str], object] = print,
+    command: Optional[Command] = None,
+) -> LiveReport:
+    """Hold a recorded conversation again with a live service, and record it.
+
+    Args:
+        session: A session, or its folder.
+        options: See there.
+        write: Takes the line that says where the session is, where Ctrl+C ends it early.
+        agree: Asked once, with a sentence that says what will be done and where, unless the service is on this machine. Only True goes on.
+        command: What asked for the replay, for its report; None for this call, made in the current folder.
+
+    Returns:
+        The report; its folder holds the new session.
+
+    Raises:
+        UsageError: An option that cannot be meant; a recording of which nobody knows what was sent; it was not agreed to.
+        SessionUnreadable: The session cannot be read.
+        IncompleteRecording: It is incomplete or damaged, and that is not allowed.
+        EviHarnessError: No key; no connection; nowhere to write.
+        KeyboardInterrupt: A signal came. What was recorded until then is complete.
+    """
+    command = Command.here() if command is None else command
+    if options.cadence not in CADENCES:
+        raise UsageError(f"there is no cadence {options.cadence!r}", hint=f"There are: {', '.join(CADENCES)}.")
+    recorded = session if isinstance(session, Session) else load_session(session, verify=True)
+    require_whole(recorded, allow_incomplete=options.allow_incomplete)
+    if not recorded.header.recorded.sent or not recorded.sent:
+        what = "the recording does not say what the app sent, so nobody can say it again"
+        raise UsageError(what, where=recorded.name or None, hint="Record a conversation with its sent side: evi-harness record --help.")
+    settings = load_environment()
+    endpoint = endpoint_for(settings, options.base_url)
+    tls = tls_for(endpoint.base_url, options.ca)
+    key = api_key_for(settings, endpoint)
+    cues = _cues(recorded, options.cadence)
+    longest_s = options.max_duration_s or recorded.duration_ns / 1e9 * _TIMES_AS_LONG + _AND_S
+    if not endpoint.is_loopback and not agree(_what_it_costs(recorded, endpoint, longest_s)):
+        raise UsageError("not agreed to, nothing was sent", hint="--yes agrees without being asked.")
+    run = _Conversation(recorded, cues, options, endpoint, longest_s)
+    with Interrupts() as interrupts:
+        asyncio.run(run.hold(interrupts, key, settings, tls))
+    if interrupts.n:
+        if run.folder is not None:
+            write(f"session: {run.folder}")
+        raise KeyboardInterrupt
+    report = run.report()
+    told = {name: value for name, value in vars(options).items() if name != "out"}
+    asked = handlerless_invocation(command, session, {**told, "base_url": endpoint.base_url}, redactor_for(recorded, report.live))
+    return replace(report, invocation=with_digest(asked))
+
+
+def _what_it_costs(recorded: Session, endpoint: Endpoint, longest_s: float) -> str:
+    what = f"{recorded.name or 'the session'} ({recorded.duration_ns / 1e9:.0f} s)"
+    return f"Hold {what} again with {endpoint.base_url}, for {longest_s:.0f} s at most?"
+
+
+def _cues(recorded: Session, cadence: str) -> Cues:
+    """The cues, with the places of speech from a detector where the service did not give them for every spoken turn."""
+    turns = [turn for turn in EVI.turns(recorded.events) if turn.user is not None]
+    places = EVI.audio_places(recorded.handshake)
+    has_audio = any(places.is_audio(event.kind, event.frame) for event in recorded.sent)
+    if cadence == CLOCK or not has_audio or all(turn.speech is not None for turn in turns):
+        return Cues.of(recorded, EVI, cadence)
+    return Cues.of(recorded, EVI, cadence, heard_speech(recorded))
+
+
+class _Conversation:
+    """One conversation with a live service."""
+
+    def __init__(self, recorded: Session, cues: Cues, options: LiveReplayOptions, endpoint: Endpoint, longest_s: float) -> None:
+        self._recorded = recorded
+        self._options = options
+        self._endpoint = endpoint
+        self._longest_s = longest_s
+        self._user = _Kept(LiveUser(recorded, EVI, cues, round(options.patience_s * 1e9)))
+        self._recording: Optional[Recording] = None
+        self._is_too_long = False
+
+    async def hold(self, interrupts: Interrupts, api_key: str, settings: Settings, tls: Optional[ssl.SSLContext]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        interrupts.told_to(asyncio.get_running_loop(), task.cancel)
+        secret_key = settings.secret_key if settings.api_key is not None else None
+        handshake = self._recorded.handshake or Handshake(EVI.chat_paths[0])
+        query = self._query(handshake, settings)
+        connect_ns = time.monotonic_ns()
+        try:
+            async with direct_chat(
+                self._endpoint.base_url, handshake.path, query, api_key=api_key, secret_key=secret_key, tls=tls
+            ) as websocket:
+                self._recording = record(
+                    websocket,
+                    out=self._options.out,
+                    name=possible_name(f"{self._recorded.name or 'session'}-live"),
+                    secrets=[value for value in (settings.api_key, settings.secret_key) if value],
+                    user_interrupt=self._recorded.header.user_interrupt,
+                    connect_ns=connect_ns,
+                ).start()
+                await self._converse(websocket, handshake)
+        except asyncio.CancelledError:
+            if not interrupts.n:
+                raise
+        finally:
+            interrupts.over()
+            if self._recording is not None:
+                self._recording.stop()
+
+    def _query(self, handshake: Handshake, settings: Settings) -> List[Tuple[str, str]]:
+        query: Dict[str, str] = dict(handshake.query)
+        config_id = self._options.config_id or settings.config_id
+        if config_id is not None:
+            query[_CONFIG] = config_id
+        return list(query.items())
+
+    async def _converse(self, websocket: Any, handshake: Handshake) -> None:
+        clock = RealClock()
+        journal = Journal(clock)
+        journal.opened(handshake)
+        pump = ClientPump(self._user, journal, clock, partial(send_frame, websocket), partial(send_close, websocket))
+        acting = asyncio.ensure_future(_until_closed(pump.run()))
+        hearing = asyncio.ensure_future(_until_closed(_hear(websocket, pump, journal)))
+        try:
+            done, _ = await asyncio.wait({acting, hearing}, timeout=self._longest_s, return_when=asyncio.FIRST_COMPLETED)
+            self._is_too_long = not done
+            # Who has closed hears what the other side still says.
+            await asyncio.wait({hearing}, timeout=_CLOSE_S if done else 0)
+        finally:
+            acting.cancel()
+            hearing.cancel()
+            results = await asyncio.gather(acting, hearing, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    @property
+    def folder(self) -> Optional[Path]:
+        """Where the new session is, None where there is none."""
+        return None if self._recording is None else self._recording.folder
+
+    def report(self) -> LiveReport:
+        assert self._recording is not None
+        folder = self._recording.folder
+        if folder is None:
+            raise self._recording.failure or EviHarnessError("no session could be made", where=str(self._options.out))
+        live = load_session(folder)
+        redactor = redactor_for(self._recorded, live)
+        then, now = discreet_session(self._recorded, redactor), discreet_session(live, redactor)
+        dialect = Discreet(redactor)
+        late = Lateness.of(self._user.lateness_ns(live))
+        return LiveReport(
+            recorded=then,
+            live=now,
+            endpoint=self._endpoint.base_url,
+            cadence=self._options.cadence,
+            faults=tuple(redactor.string(fault) for fault in self._faults(live, dialect)),
+            drift=drift_of(then, now, dialect),
+            latencies=tuple(zip(turn_latencies(self._recorded, EVI), turn_latencies(live, EVI))),
+            lateness_ns={"n": late.n, "p50": late.p50_ns, "p99": late.p99_ns, "max": late.max_ns},
+            folder=str(folder),
+            endings=(ending_of(self._recorded, dialect), ending_of(live, dialect)),
+        )
+
+    def _faults(self, live: Session, dialect: Discreet) -> List[str]:
+        """What broke the conversation, in time."""
+        then, now = ending_of(self._recorded, dialect), ending_of(live, dialect)
+        closed = live.closed
+        is_early = closed is not None and closed.by != "app" and not self._user.has_done_all(closed.at_ns)
+        if closed is not None and closed.by != "app" and not is_early:
+            self._user.end()
+        faults = [_LAPSES[lapse.name].format_map(_Told(lapse)) for lapse in self._user.lapses]
+        if self._is_too_long:
+            faults.append(f"it was not over after {self._longest_s:.0f} s and was closed; --max-duration sets another limit")
+        faults += _errors(self._recorded, live, dialect)
+        if closed is not None and closed.by != "app" and (is_early or not now.is_like(then)):
+            large = too_large(
+                closed, live.events, lambda one: dialect.describe(one.kind, dialect.read(one.kind, one.frame)), dialect.message_limits
+            )
+            by = "the service closed the connection" if closed.by == "service" else "the connection was lost"
+            code = "" if closed.code is None else f" with {closed.code}: {large or explain(closed.code)}"
+            why = "The user had not done all by then." if is_early else f"How the recording ended: {then}."
+            faults.append(f"{by} at {closed.at_ns / 1e9:.1f} s{code or '.'} {why}")
+        return faults
+
+
+class _Told(Dict[str, str]):
+    """A lapse's data, as sentences need it."""
+
+    def __init__(self, lapse: Lapse) -> None:
+        super().__init__({name: str(value) for name, value in lapse.data.items()})
+        self._lapse = lapse
+
+    def __missing__(self, name: str) -> str:
+        return f"{self._lapse.data[name[:-2] + '_ns'] / 1e9:.1f} s"
+
+
+_LAPSES = {
+    "no_reply": "no reply came until {waited_until_s}; the user went on with what was said at {recorded_s} of the recording",
+    "no_answer": "the service called a tool more often than the recording has answers: {call}",
+    "not_called": "the service never called the tool that recorded #{recorded_seq} answers",
+}
+
+
+def _errors(recorded: Session, live: Session, dialect: Discreet) -> List[str]:
+    """The errors that the recording does not have. One that ends the chat is told by its code: it quotes a limit, which may be another."""
+
+    def said(session: Session) -> List[Tuple[int, str, str]]:
+        messages = [(event.at_ns, dialect.read(RECEIVED, event.frame)) for event in session.received]
+        texts = [(at_ns, dialect.describe(RECEIVED, one), dialect.ended_by(one)) for at_ns, one in messages if dialect.is_error(one)]
+        return [(at_ns, text, code or text) for at_ns, text, code in texts]
+
+    known = {what for _, _, what in said(recorded)}
+    return [f"{text}, at {at_ns / 1e9:.1f} s" for at_ns, text, what in said(live) if what not in known]
+
+
+@dataclass
+class _Kept:
+    """The user, with when each thing that it sent was due."""
+
+    user: LiveUser
+    _due_ns: List[int] = field(default_factory=list)
+
+    @property
+    def lapses(self) -> Sequence[Lapse]:
+        return self.user.lapses
+
+    def has_done_all(self, at_ns: int) -> bool:
+        return self.user.has_done_all(at_ns)
+
+    def end(self) -> None:
+        self.user.end()
+
+    def take(self, event: Event, at_ns: int) -> None:
+        self.user.take(event, at_ns)
+
+    def due(self, at_ns: int) -> Sequence[Action]:
+        actions = self.user.due(at_ns)
+        self._due_ns += [action.due_ns for action in actions if isinstance(action, Send)]
+        return actions
+
+    def next_at_ns(self) -> Optional[int]:
+        return self.user.next_at_ns()
+
+    def lateness_ns(self, live: Session) -> List[int]:
+        """How late each frame was sent, by the session that recorded it."""
+        sent = [event for event in live.events if isinstance(event, Sent)]
+        return [max(0, event.at_ns - due_ns) for event, due_ns in zip(sent, self._due_ns)]
+
+
+async def _hear(websocket: Any, pump: ClientPump, journal: Journal) -> None:
+    async for payload in websocket:
+        pump.take(Received(seq=0, at_ns=journal.now_ns, frame=frame_of(payload)))
+
+
+async def _until_closed(acting: Any) -> None:
+    from websockets.exceptions import ConnectionClosed
+
+    with suppress(ConnectionClosed):
+        await acting

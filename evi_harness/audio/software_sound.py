@@ -1,0 +1,365 @@
+"""What stands in for the sounddevice module where there is no sound card: its streams on a software microphone and a software speaker.
+
+The surface is that of sounddevice 0.4.7, as far as the SDK and Hume's guide use it; what is left out raises a PortAudioError that says so.
+
+Rules of living here: names, arguments, states and errors are sounddevice's, so that an app cannot tell; what an app's callback raises
+ends its stream and is printed, as there.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Callable, ClassVar, Dict, NoReturn, Optional, Tuple, Type
+
+from evi_harness.audio.cadence import Cadence
+from evi_harness.audio.software_devices import INPUT, OUTPUT, DeviceList, PortAudioError, Sound, portaudio_error
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_speaker import OpenSpeaker, SoftwareSpeaker
+from evi_harness.session.wav import Pcm
+
+__all__ = ["CallbackAbort", "CallbackFlags", "CallbackStop", "is_stream", "software_sounddevice"]
+
+# The version of sounddevice whose surface this has.
+VERSION = "0.4.7+evi.harness"
+# Those of PortAudio for the same mistakes.
+_DEVICE_UNAVAILABLE = -9985
+_STREAM_IS_STOPPED = -9983
+_NOT_THERE = (
+    *("InputStream", "OutputStream", "Stream", "RawStream"),
+    *("play", "rec", "playrec", "wait", "stop", "get_status", "get_stream"),
+    *("AsioSettings", "CoreAudioSettings", "WasapiSettings"),
+)
+
+
+class CallbackStop(Exception):
+    """Raised by a callback: what it has given is played, then the stream ends."""
+
+
+class CallbackAbort(Exception):
+    """Raised by a callback: the stream ends at once."""
+
+
+class CallbackFlags:
+    """What went wrong with a block. Nothing ever does here, but an app may ask, and may set what it likes.
+
+    Args:
+        flags: As PortAudio has them.
+    """
+
+    _BITS: ClassVar[Dict[str, int]] = {
+        "input_underflow": 0x1,
+        "input_overflow": 0x2,
+        "output_underflow": 0x4,
+        "output_overflow": 0x8,
+        "priming_output": 0x10,
+    }
+
+    def __init__(self, flags: int = 0) -> None:
+        self._flags = flags
+
+    def __getattr__(self, name: str) -> bool:
+        if name not in self._BITS:
+            raise AttributeError(name)
+        return bool(self._flags & self._BITS[name])
+
+    def __bool__(self) -> bool:
+        return bool(self._flags)
+
+    def __ior__(self, other: CallbackFlags) -> CallbackFlags:
+        self._flags |= other._flags
+        return self
+
+    def __str__(self) -> str:
+        return ", ".join(name.replace("_", " ") for name, bit in self._BITS.items() if self._flags & bit)
+
+    def __repr__(self) -> str:
+        return f"<sounddevice.CallbackFlags: {self or 'no flags set'}>"
+
+
+@dataclass(frozen=True)
+class CallbackTime:
+    """The times that a callback is given, in seconds on the device's clock. Their names are PortAudio's."""
+
+    inputBufferAdcTime: float = 0.0  # noqa: N815 - PortAudio's name
+    currentTime: float = 0.0  # noqa: N815 - PortAudio's name
+    outputBufferDacTime: float = 0.0  # noqa: N815 - PortAudio's name
+
+
+class _Stream:
+    """What both kinds of stream have. The arguments are those of sounddevice; what only concerns a sound card is taken and not used."""
+
+    _sound: ClassVar[Sound]
+    _kind: ClassVar[str]
+
+    def __init__(
+        self,
+        samplerate: Any = None,
+        blocksize: Any = None,
+        device: Any = None,
+        channels: Any = None,
+        dtype: Any = None,
+        latency: Any = None,
+        extra_settings: Any = None,
+        callback: Any = None,
+        finished_callback: Optional[Callable[[], object]] = None,
+        **for_a_sound_card: Any,
+    ) -> None:
+        del extra_settings, for_a_sound_card
+        if callback is None:
+            raise PortAudioError("software sound has no blocking read and write: open the stream with a callback")
+        self._settings = self._sound.settings(self._kind, device, channels, dtype, samplerate)
+        self._blocksize = int(self._sound.default.blocksize if blocksize is None else blocksize)
+        self._latency = latency
+        self._callback = callback
+        self._finished_callback = finished_callback
+        self._is_closed = False
+        # Whether the callback ended the stream in good order, so that its last block still counts.
+        self._is_completed = False
+
+    @property
+    def samplerate(self) -> float:
+        """Frames a second."""
+        return float(self._settings.rate)
+
+    @property
+    def blocksize(self) -> int:
+        """Frames a block as asked for; 0 where the device was to choose."""
+        return self._blocksize
+
+    @property
+    def device(self) -> Any:
+        """Index or name."""
+        return self._settings.device
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return self._settings.channels
+
+    @property
+    def dtype(self) -> str:
+        """Type of a sample."""
+        return self._settings.dtype
+
+    @property
+    def samplesize(self) -> int:
+        """Bytes a sample."""
+        return 2
+
+    @property
+    def latency(self) -> float:
+        """Seconds between the app and the air; a block."""
+        return self._n_frames() / self._settings.rate
+
+    @property
+    def cpu_load(self) -> float:
+        """Nothing that would be worth counting."""
+        return 0.0
+
+    @property
+    def time(self) -> float:
+        """Seconds on the device's clock."""
+        return self._cadence().now_ns() / 1e9
+
+    @property
+    def active(self) -> bool:
+        """Whether blocks are to come."""
+        return not self._is_closed and self._cadence().is_active
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is not active."""
+        return not self.active
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._is_closed
+
+    def __enter__(self) -> Any:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.close()
+
+    def start(self) -> None:
+        """Start."""
+        if self._is_closed:
+            raise portaudio_error("Error starting stream: it is closed", _STREAM_IS_STOPPED)
+        if not self.active:
+            self._is_completed = False
+            self._begin()
+
+    def stop(self, ignore_errors: bool = True) -> None:
+        """Stop; does nothing where it has stopped."""
+        del ignore_errors
+        if not self._is_closed and self._halt():
+            self._finish()
+
+    def abort(self, ignore_errors: bool = True) -> None:
+        """Stop at once. A software device holds nothing back, so this is ``stop``."""
+        self.stop(ignore_errors)
+
+    def close(self, ignore_errors: bool = True) -> None:
+        """Stop and close."""
+        self.stop(ignore_errors)
+        self._is_closed = True
+
+    def _n_frames(self) -> int:
+        raise NotImplementedError
+
+    def _cadence(self) -> Cadence:
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        self._cadence().start()
+
+    def _halt(self) -> bool:
+        return self._cadence().stop()
+
+    def _call(self, block: Any, times: CallbackTime) -> bool:
+        """Call the app; whether the stream goes on."""
+        try:
+            self._callback(block, self._n_frames(), times, CallbackFlags())
+        except CallbackStop:
+            self._is_completed = True
+            return False
+        except CallbackAbort:
+            return False
+        except Exception as error:  # noqa: BLE001 - an app's callback may raise anything; PortAudio's binding prints it and ends the stream
+            traceback.print_exc(file=sys.stderr)
+            self._sound.speaker.failures.append(error)
+            return False
+        return True
+
+    def _finish(self) -> None:
+        if self._finished_callback is None:
+            return
+        try:
+            self._finished_callback()
+        except Exception:  # noqa: BLE001 - as above
+            traceback.print_exc(file=sys.stderr)
+
+
+class RawInputStream(_Stream):
+    """Listens to the software microphone."""
+
+    _kind = INPUT
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        microphone = self._sound.microphone
+        self._all_channels = microphone.pcm
+        self._open = microphone.open(self._take, self._finish, self._blocksize)
+
+    def _n_frames(self) -> int:
+        return self._blocksize or self._sound.microphone.block_frames
+
+    def _cadence(self) -> Cadence:
+        return self._open
+
+    def _begin(self) -> None:
+        other = self._sound.listening
+        if other is not None and other is not self._open and other.is_active:
+            # One source cannot be played to two listeners from where each began.
+            raise portaudio_error("Error opening RawInputStream: Device unavailable, it is open already", _DEVICE_UNAVAILABLE)
+        self._sound.listening = self._open
+        self._sound.microphone.start(self._open)
+
+    def _take(self, block: bytes, at_ns: int) -> bool:
+        length_ns = self._all_channels.length_ns(len(block))
+        times = CallbackTime(inputBufferAdcTime=(at_ns - length_ns) / 1e9, currentTime=at_ns / 1e9)
+        return self._call(self._first_channels(block), times)
+
+    def _first_channels(self, block: bytes) -> bytes:
+        frame, wanted = self._all_channels.frame_bytes, self._settings.channels * self._all_channels.width
+        if frame == wanted:
+            return block
+        return b"".join(block[at : at + wanted] for at in range(0, len(block), frame))
+
+
+class RawOutputStream(_Stream):
+    """Plays to the software speaker."""
+
+    _kind = OUTPUT
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        pcm = Pcm(self._settings.rate, self._settings.channels)
+        self._open: OpenSpeaker = self._sound.speaker.open(pcm, self._blocksize, self._fill, self._finish, self._callback)
+
+    def _n_frames(self) -> int:
+        return self._blocksize or self._sound.speaker.block_frames(self._settings.rate)
+
+    def _cadence(self) -> Cadence:
+        return self._open.cadence
+
+    def _begin(self) -> None:
+        self._open.start()
+
+    def _halt(self) -> bool:
+        return self._open.stop()
+
+    def _fill(self, block: memoryview, at_ns: int) -> bool:
+        goes_on = self._call(block, CallbackTime(currentTime=at_ns / 1e9, outputBufferDacTime=at_ns / 1e9))
+        if not goes_on and not self._is_completed:
+            block[:] = bytes(len(block))
+        return goes_on
+
+
+def is_stream(value: Any) -> bool:
+    """Whether a name of software sound is a class of streams.
+
+    Args:
+        value: What the name stands for.
+    """
+    return isinstance(value, type) and issubclass(value, _Stream)
+
+
+def _left_out(name: str) -> Callable[..., NoReturn]:
+    def left_out(*_: Any, **__: Any) -> NoReturn:
+        raise PortAudioError(f"sounddevice.{name} is not there in software sound, which has RawInputStream and RawOutputStream")
+
+    left_out.__name__ = name
+    return left_out
+
+
+def software_sounddevice(microphone: SoftwareMicrophone, speaker: SoftwareSpeaker) -> ModuleType:
+    """Make a module that can stand where ``sounddevice`` does.
+
+    Args:
+        microphone: What an app hears.
+        speaker: What an app plays to.
+
+    Returns:
+        A new module; it is not put anywhere.
+    """
+    sound = Sound(microphone, speaker)
+    streams: Tuple[Type[_Stream], ...] = (RawInputStream, RawOutputStream)
+    module: Any = ModuleType("sounddevice", "evi-harness software sound, in place of sounddevice.")
+    vars(module).update({name: _left_out(name) for name in _NOT_THERE})
+    vars(module).update({stream.__name__: type(stream.__name__, (stream,), {"_sound": sound}) for stream in streams})
+    vars(module).update(
+        __version__=VERSION,
+        PortAudioError=PortAudioError,
+        CallbackStop=CallbackStop,
+        CallbackAbort=CallbackAbort,
+        CallbackFlags=CallbackFlags,
+        DeviceList=DeviceList,
+        default=sound.default,
+        query_devices=sound.query_devices,
+        query_hostapis=sound.query_hostapis,
+        check_input_settings=sound.check_input_settings,
+        check_output_settings=sound.check_output_settings,
+        get_portaudio_version=lambda: (0, "evi-harness software sound"),
+        sleep=lambda msec: time.sleep(msec / 1000),
+        _initialize=lambda: None,
+        _terminate=lambda: None,
+    )
+    return module  # type: ignore[no-any-return]

@@ -1,0 +1,196 @@
+"""What the app's own code took: the ``client`` family, read off the notes of a replay.
+
+A message is due when the service would have sent it, whatever the app was doing then. Everything here is measured from there on: where
+a slow callback blocks the loop, the messages that it keeps waiting are as late as it made them, though none of them was slow by itself.
+
+Rules of living here: the session that a replay yielded, and nothing else. What was not noted is unavailable.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+
+from evi_harness.measure import reasons
+from evi_harness.measure.collecting import Samples
+from evi_harness.measure.conversation_family import UNTIMED
+from evi_harness.measure.metrics import CLIENT, TABLE
+from evi_harness.measure.session_times import Reading
+from evi_harness.session.events import Note, Received
+from evi_harness.session.session import Session
+
+__all__ = ["due_ns", "measure_client", "unobserved"]
+
+_REPLAY = "replay"
+# What a replay may be told instead of a handler: then there is none.
+_RECORDED = "recorded"
+_BLOCKING = ("blocked", "playback_stall")
+# Both ends of it cross the wire.
+_IN_ANY_SESSION = "tool.app"
+_PER_MESSAGE = ("queue", "handle", "handle.own")
+# Notes of audio that was played, and not as it came.
+_PLAYED_OTHERWISE = ("changed_audio", "wrong_audio", "wrong_length", "unjudged_audio")
+
+
+def unobserved(session: Session) -> Optional[str]:
+    """Why nothing of an app's own code was observed in a session, None where it was."""
+    if session.header.made_by != _REPLAY:
+        return reasons.NO_REPLAY
+    return reasons.NO_HANDLER if session.header.source.get("handler") == _RECORDED else None
+
+
+def due_ns(session: Session) -> Dict[int, int]:
+    """When each received message of a replay was due: by its own cause, and what the messages before it held it back. By seq."""
+    return {note.of: note.data["due_ns"] + note.data["held_ns"] for note in session.notes if note.name == "due" and note.of is not None}
+
+
+def measure_client(reading: Reading, found: Samples) -> None:
+    """Measure how long the app took, message by message.
+
+    Args:
+        reading: A session; what is no replay has calls of tools, and nothing else to measure here.
+        found: Takes the samples.
+    """
+    _tools(reading, found)
+    why = unobserved(reading.session)
+    if why is not None:
+        for row in TABLE:
+            if row.family == CLIENT and row.id != _IN_ANY_SESSION:
+                found.unavailable(row.id, why)
+        return
+    observed = _Observed(reading)
+    for event in reading.session.received:
+        observed.message(event, found)
+    for turn in reading.turns:
+        if turn.interrupted_by is not None:
+            observed.interruption(turn.number, turn.interrupted_by, turn.reply, found)
+    _stall(reading.session, found)
+    _cpu(reading, found)
+
+
+class _Observed:
+    """What the notes of a replay say of single messages."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._due_ns = due_ns(reading.session)
+        notes = reading.session.notes
+        self._entered = _first(notes, "handler_entered")
+        self._returned = _first(reversed(notes), "handler_returned")
+        self._heard = {note.of: note for note in notes if note.name == "heard" and note.of is not None}
+        self._free_ns = _free_ns(self._heard.values())
+        self._played_on = {note.of for note in notes if note.name == "plays_on"}
+        self._is_played = bool(self._heard) or any(note.name in _PLAYED_OTHERWISE for note in notes)
+        self._tails = {note.of: note for note in notes if note.name == "player_tail"}
+
+    def message(self, event: Received, found: Samples) -> None:
+        """Measure what happened with one message."""
+        seq, turn = event.seq, self._reading.turn_of.get(event.seq)
+        due = self._due(seq)
+        entered, returned = self._entered.get(seq), self._returned.get(seq)
+        if entered is None:
+            for metric in _PER_MESSAGE:
+                found.unavailable(metric, reasons.NOT_BEGUN, turn, seq)
+        else:
+            found.took("queue", entered - due, turn, seq)
+            for metric, from_ns in (("handle", due), ("handle.own", entered)):
+                if returned is None:
+                    found.unavailable(metric, reasons.NOT_RETURNED, turn, seq)
+                else:
+                    found.took(metric, returned - from_ns, turn, seq)
+        if self._reading.has_audio(seq):
+            self._to_speaker(seq, turn, due, found)
+
+    def interruption(self, turn: int, seq: int, reply: Sequence[int], found: Samples) -> None:
+        """Measure how long the app took to fall silent."""
+        due, returned = self._due(seq), self._returned.get(seq)
+        if seq in self._played_on:
+            found.unavailable("interruption.taken", reasons.PLAYED_ON, turn, seq)
+        elif seq not in self._entered:
+            found.unavailable("interruption.taken", reasons.NOT_BEGUN, turn, seq)
+        elif returned is None:
+            found.unavailable("interruption.taken", reasons.NOT_RETURNED, turn, seq)
+        else:
+            found.took("interruption.taken", returned - due, turn, seq)
+        silent_ns = self._silent_ns(seq, reply)
+        if silent_ns is None:
+            found.unavailable("interruption.silent", self._why_unheard(), turn, seq)
+        else:
+            found.took("interruption.silent", max(0, silent_ns - due), turn, seq)
+
+    def _due(self, seq: int) -> int:
+        """When a message was due; when it came, where no carrier says."""
+        return self._due_ns.get(seq, self._reading.at_ns[seq])
+
+    def _silent_ns(self, seq: int, reply: Sequence[int]) -> Optional[int]:
+        """When the last of an interrupted reply was heard, None where nobody noted that."""
+        heard = [self._heard[one].data["until_ns"] for one in reply if one in self._heard]
+        if heard:
+            return int(max(heard))
+        tail = self._tails.get(seq)
+        return None if tail is None or seq in self._played_on else tail.at_ns + int(tail.data["tail_ns"])
+
+    def _to_speaker(self, seq: int, turn: Optional[int], due: int, found: Samples) -> None:
+        heard = self._heard.get(seq)
+        if heard is not None:
+            found.took("to_speaker", heard.data["at_ns"] - max(due, self._free_ns[seq]), turn, seq)
+        else:
+            found.unavailable("to_speaker", self._why_unheard(), turn, seq)
+
+    def _why_unheard(self) -> str:
+        return reasons.NOT_HEARD if self._is_played else reasons.NOT_NOTED_SOUND
+
+
+def _free_ns(heard: Iterable[Note]) -> Dict[int, int]:
+    """From when on the speaker had nothing else to play, for each piece of audio that was heard, by its seq."""
+    found: Dict[int, int] = {}
+    over_ns = 0
+    for note in sorted(heard, key=lambda note: int(note.data["at_ns"])):
+        assert note.of is not None
+        # A piece that sounded over another one had not to wait for it.
+        found[note.of] = min(over_ns, note.data["at_ns"])
+        over_ns = max(over_ns, note.data["until_ns"])
+    return found
+
+
+def _first(notes: Iterable[Note], name: str) -> Dict[int, int]:
+    """When each message had its first note of a name, by the message's seq."""
+    found: Dict[int, int] = {}
+    for note in notes:
+        if note.name == name and note.of is not None:
+            found.setdefault(note.of, note.at_ns)
+    return found
+
+
+def _tools(reading: Reading, found: Samples) -> None:
+    """How long the app took to answer calls."""
+    due = due_ns(reading.session)
+    unknown = UNTIMED.get(reading.session.header.recorded.times)
+    for call in reading.calls:
+        if unknown is not None:
+            found.unavailable("tool.app", unknown, call.turn, call.seq)
+        elif call.answer is None:
+            found.unavailable("tool.app", reasons.NEVER_ANSWERED, call.turn, call.seq)
+        else:
+            found.took("tool.app", reading.at_ns[call.answer] - due.get(call.seq, reading.at_ns[call.seq]), call.turn, call.seq)
+
+
+def _stall(session: Session, found: Samples) -> None:
+    """The longest time for which the loop was blocked; what is too short to be noted is not known."""
+    noted: List[Tuple[int, Optional[int]]] = [
+        (note.data["blocked_ns"], note.of)
+        for note in session.notes
+        if (note.name in _BLOCKING or note.name == "longest_block") and "blocked_ns" in note.data
+    ]
+    if noted:
+        longest_ns, of = max(noted, key=lambda one: one[0])
+        found.took("stall", longest_ns, of=of)
+    else:
+        found.unavailable("stall", reasons.NOT_NOTED_BLOCK)
+
+
+def _cpu(reading: Reading, found: Samples) -> None:
+    noted = [note for note in reading.session.notes if note.name == "handler_cpu"]
+    if not noted:
+        found.unavailable("cpu", reasons.NOT_NOTED_CPU)
+    for note in noted:
+        found.took("cpu", note.data["cpu_ns"], None if note.of is None else reading.turn_of.get(note.of), note.of)

@@ -1,0 +1,140 @@
+"""The report of many replays: a line for each session, the failing ones last with all that is said of them, their causes, and a sum.
+
+Rules of living here: sessions stand in the order in which they were given, so that two reports can be compared line by line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from evi_harness.measure.baseline import Run
+from evi_harness.report.expected_changes import Proposal
+from evi_harness.report.plain import printable
+
+__all__ = ["CorpusReport", "Outcome"]
+
+PASSED, FAILED = 0, 1
+# So many sessions are named for each cause; all of them stand above.
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one session.
+
+    Attributes:
+        folder: The session folder.
+        exit_code: What ``evi-harness replay`` of it alone would exit with.
+        verdict: The verdict in a few words.
+        lines: Its report, where it did not pass.
+        printed: The last lines that the handler printed, where it did not pass.
+        real_s: Real time that the replay took, in seconds.
+        recorded_ns: How long the recording is.
+        json: Its report for programs, where that was asked for.
+        run: What was measured, where that was asked for.
+        first_line: See ``ReplayReport.first_line``.
+        changes: What an update changes of what the session expects, where that is not in its report.
+        proposal: What is to be accepted of it, None where nothing is.
+        accepted: What becomes of the session once that is accepted.
+        cause: Why it did not pass, in words that are the same for another session of that cause; empty for the verdict's.
+    """
+
+    folder: str
+    exit_code: int
+    verdict: str
+    lines: Tuple[str, ...] = ()
+    printed: Tuple[str, ...] = ()
+    real_s: float = 0.0
+    recorded_ns: int = 0
+    json: Optional[Mapping[str, Any]] = None
+    run: Optional[Run] = None
+    first_line: Optional[Tuple[str, Optional[int]]] = None
+    changes: Tuple[str, ...] = ()
+    proposal: Optional[Proposal] = None
+    accepted: Optional[Outcome] = None
+    cause: str = ""
+
+
+@dataclass(frozen=True)
+class CorpusReport:
+    """What became of many sessions.
+
+    Attributes:
+        outcomes: One a session, in the order in which they were given.
+        n_workers: How many were replayed at a time.
+        real_s: Real time that all of it took, in seconds.
+    """
+
+    outcomes: Tuple[Outcome, ...]
+    n_workers: int = 1
+    real_s: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether every session passed."""
+        return all(outcome.exit_code == PASSED for outcome in self.outcomes)
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all passed; 1 if all ran and one failed; else the code of what could not run."""
+        return max((outcome.exit_code for outcome in self.outcomes), default=PASSED)
+
+    def lines(self) -> List[str]:
+        """The report for people."""
+        return list(self._lines())
+
+    def json(self) -> Dict[str, Any]:
+        """The report for programs."""
+        return {
+            "passed": self.passed,
+            "exit_code": self.exit_code,
+            "n_workers": self.n_workers,
+            "sessions": [
+                {"folder": one.folder, "exit_code": one.exit_code, "verdict": one.verdict, "real_s": one.real_s, "report": one.json}
+                for one in self.outcomes
+            ],
+        }
+
+    def _lines(self) -> Iterator[str]:
+        width = max((len(one.folder) for one in self.outcomes), default=0)
+        well, badly = (tuple(one for one in self.outcomes if (one.exit_code == PASSED) is is_well) for is_well in (True, False))
+        for one in (*well, *badly):
+            yield printable(f"{one.folder:<{width}}  {_times(one)}  {one.verdict}")
+        for one in well:
+            if one.changes:
+                yield from ("", printable(one.folder), *(f"  {printable(line)}" for line in one.changes))
+        for one in badly:
+            yield from ("", printable(one.folder), *(f"  {printable(line)}" for line in one.lines))
+            if one.printed:
+                yield from ("  printed, at the end", *(f"    {printable(line)}" for line in one.printed))
+        if badly:
+            yield from ("", "not passed, by cause")
+            yield from _by_cause(badly)
+        elif any(one.changes for one in well):
+            yield ""
+        yield self._sum()
+
+    def _sum(self) -> str:
+        n_passed = sum(one.exit_code == PASSED for one in self.outcomes)
+        n_failed = sum(one.exit_code == FAILED for one in self.outcomes)
+        n_rest = len(self.outcomes) - n_passed - n_failed
+        parts = [f"{n_passed} passed", *([f"{n_failed} failed"] if n_failed else []), *([f"{n_rest} could not run"] if n_rest else [])]
+        n_sessions = len(self.outcomes)
+        return f"{n_sessions} session{'' if n_sessions == 1 else 's'}: {', '.join(parts)} ({self.real_s:.1f} s, {self.n_workers} at a time)"
+
+
+def _by_cause(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Causes, the commonest first, each with the sessions that it was in; one that is the same everywhere is one line."""
+    causes: Dict[str, List[str]] = {}
+    for one in outcomes:
+        causes.setdefault(one.cause or one.verdict, []).append(one.folder)
+    for cause, folders in sorted(causes.items(), key=lambda item: -len(item[1])):
+        yield printable(f"  {len(folders)} session{'' if len(folders) == 1 else 's'}: {cause}")
+        yield from (printable(f"      {folder}") for folder in folders[:_SHOWN])
+        if len(folders) > _SHOWN:
+            yield f"      and {len(folders) - _SHOWN} more"
+
+
+def _times(one: Outcome) -> str:
+    return f"{one.recorded_ns / 1e9:8.1f} s in {one.real_s:6.2f} s"

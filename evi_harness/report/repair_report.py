@@ -1,0 +1,96 @@
+"""What a repair recovered and what was lost: for people, where many losses of one kind are one line, and for programs, all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Tuple
+
+from evi_harness.report.check_report import in_few_words
+from evi_harness.report.plain import printable
+from evi_harness.session.loss import Loss
+from evi_harness.session.problem import Problem
+from evi_harness.session.session import Session
+
+__all__ = ["SCHEMA", "RepairReport"]
+
+# Version of the JSON, whose schema is docs/repair-report.schema.json.
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What became of a damaged session.
+
+    Attributes:
+        folder: The damaged folder.
+        out: The new one.
+        repaired: The session in it.
+        losses: What was lost or changed, by file and line.
+        has_ended: Whether the session was recorded to its end.
+    """
+
+    folder: str
+    out: str
+    repaired: Session
+    losses: Tuple[Loss, ...]
+    has_ended: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0 if nothing was lost; else 1."""
+        return int(bool(self.losses))
+
+    @property
+    def n_lost(self) -> int:
+        """How many events were lost, as far as that is known."""
+        return sum(loss.n_events for loss in self.losses)
+
+    @property
+    def audio_lost_ns(self) -> int:
+        """How long the audio is that was lost, as far as that is known."""
+        return sum(loss.audio_ns for loss in self.losses)
+
+    def lines(self) -> List[str]:
+        """For people: a sum, and what was lost."""
+        return [printable(line) for line in self._lines()]
+
+    def _lines(self) -> Iterator[str]:
+        n_events = len(self.repaired.events)
+        yield f"{self.folder}: {n_events} event{'s' * (n_events != 1)} recovered, in {self.out}"
+        # As problems of one kind, they are told in the same few words.
+        problems = [Problem(loss.file, loss.line, loss.what, kind=loss.kind, about=loss.file) for loss in self.losses]
+        yield from (f"  {told}" for told in in_few_words(problems))
+        if not self.has_ended:
+            yield "  The recording was not completed: what came after the last event was never there to be recovered."
+        if not self.losses:
+            yield "nothing was lost"
+            return
+        audio = f" and {self.audio_lost_ns / 1e9:.3f} s of audio" if self.audio_lost_ns else ""
+        n_changed = sum(not loss.n_events for loss in self.losses)
+        changed = f"; {n_changed} thing{'s' * (n_changed != 1)} changed or left out" if n_changed else ""
+        yield f"lost: {self.n_lost} event{'s' * (self.n_lost != 1)}{audio}{changed}"
+
+    def json(self) -> Dict[str, Any]:
+        """For programs; docs/repair-report.schema.json is its schema."""
+        return {
+            "schema": SCHEMA,
+            "folder": self.folder,
+            "out": self.out,
+            "exit_code": self.exit_code,
+            "complete": self.repaired.header.complete,
+            "n_events": len(self.repaired.events),
+            "n_lost": self.n_lost,
+            "audio_lost_s": self.audio_lost_ns / 1e9,
+            "losses": [
+                {
+                    "kind": loss.kind,
+                    "file": printable(loss.file),
+                    "line": loss.line,
+                    "what": printable(loss.what),
+                    "n_events": loss.n_events,
+                    "n_bytes": loss.n_bytes,
+                    "audio_s": loss.audio_ns / 1e9,
+                }
+                for loss in self.losses
+            ],
+        }

@@ -1,0 +1,355 @@
+"""What an app received beside what was played of it: the notes of audio that is missing, repeated, out of order, changed, or wrong.
+
+The app is judged by what it handed on, and by what streams of its own played. What the SDK's player made of the audio that it was handed is
+a note: nobody's app is at fault for it. When each chunk was heard, and where the speaker ran dry, is read off what the speaker played.
+
+Rules of living here: what is wrong is decided by ``replay.hearing``; this brings all sides to one clock and one form.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from evi_harness.audio.software_speaker import Playback
+from evi_harness.carriers.journal import Journal
+from evi_harness.evi.audio_frames import CONTAINERS, base64_bytes
+from evi_harness.guard.place_lookup import told_places
+from evi_harness.replay.hearing.faults import IDLE_NS, LOST_NS, Fault, Interruption, faults
+from evi_harness.replay.hearing.match import Unmatched, matched
+from evi_harness.replay.hearing.streams import QUIET, Chunk, Piece, ReceivedAudio, Reply, peak, played_streams
+from evi_harness.replay.hearing.timing import heard_chunks, plays_on, underruns
+from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received
+from evi_harness.session.protocols import RECEIVED, AudioPlaces, Dialect
+from evi_harness.session.turn import Turn
+from evi_harness.session.wav import Pcm, split
+from evi_harness.watch.handed import HandedOn
+
+__all__ = ["Incoming", "chunks_of", "incoming", "note_heard", "pieces_of"]
+
+# Notes that tell that the app took itself out of a conversation that may go on without it; where ``ended`` is true, for certain.
+_ENDINGS = frozenset({"cancels_tasks", "exits", "stops_loop"})
+# What is not more than this between two matched samples is the SDK's player's doing, and its note.
+_PLAYERS_NS = 20_000_000
+
+
+class Incoming(NamedTuple):
+    """The assistant's audio as it came.
+
+    Attributes:
+        chunks: What could be decoded, in the order in which it came.
+        unknown: Messages with audio that could not, by seq, and why.
+    """
+
+    chunks: List[Chunk]
+    unknown: List[Tuple[int, int, str]]
+
+
+def note_heard(
+    journal: Journal,
+    playbacks: Sequence[Playback],
+    dialect: Dialect,
+    handed: Optional[HandedOn] = None,
+    *,
+    is_players: Callable[[Any], bool] = lambda _: False,
+    headerless: Optional[Pcm] = None,
+    redact: Callable[[str], str] = str,
+) -> None:
+    """Note what is wrong with what was played, once the run is over.
+
+    Args:
+        journal: The run, to its close. Its clock is the speaker's.
+        playbacks: What the speaker played.
+        dialect: What the messages are in.
+        handed: What the app handed on to the SDK's player, None where that was not observed.
+        is_players: Whether a callback that fills a speaker's blocks is the SDK's player.
+        headerless: What audio without a header is played as where nothing says what it is; None where that is not known.
+        redact: Takes secrets out of the source that places show.
+    """
+    if journal.opened_at_ns is None:
+        return
+    _Listening(journal, playbacks, dialect, handed or HandedOn(), is_players, headerless).note(journal, redact)
+
+
+class _Listening:
+    def __init__(
+        self,
+        journal: Journal,
+        playbacks: Sequence[Playback],
+        dialect: Dialect,
+        handed: HandedOn,
+        is_players: Callable[[Any], bool],
+        headerless: Optional[Pcm],
+    ) -> None:
+        events = journal.events
+        self._handed = handed
+        self._end_ns = next((event.at_ns for event in events if isinstance(event, Closed)), journal.now_ns)
+        turns = dialect.turns(events)
+        self._incoming = incoming(events, dialect, turns, headerless)
+        at_ns = {event.seq: event.at_ns for event in events}
+        self._interruptions = list(_interruptions(turns, at_ns, events, handed))
+        self._replies = [
+            Reply(turn.number, turn.reply_text, None if turn.interrupted_by is None else at_ns[turn.interrupted_by]) for turn in turns
+        ]
+        gone_ns = _gone_ns(events, lambda end: bool(end.data.get("ended")))
+        # An app may have cancelled what brings it its messages, and so have got none of what came later.
+        self._deaf_ns = _gone_ns(events, lambda _: True)
+        # What came behind its own end was not the app's to play.
+        self._received = ReceivedAudio([chunk for chunk in self._incoming.chunks if gone_ns is None or chunk.at_ns < gone_ns])
+        opened_at_ns = journal.opened_at_ns or 0
+        players = [playback for playback in playbacks if handed.is_watched and is_players(playback.callback)]
+        own = [playback for playback in playbacks if not any(playback is one for one in players)]
+        # Stream 0 is what was handed on.
+        self._by_player = _streams(players, opened_at_ns, 1)
+        self._own = _streams(own, opened_at_ns, 1 + len(players))
+        self._heard = matched(self._received, played_streams([*self._by_player, *self._own]))
+        # What the app is judged by, once it was.
+        self._by_app = self._heard
+
+    def note(self, journal: Journal, redact: Callable[[str], str]) -> None:
+        """Write the notes."""
+        for heard in heard_chunks(self._heard):
+            journal.note("heard", of=heard.seq, at_ns=heard.at_ns, until_ns=heard.until_ns)
+        for fault in self._faults():
+            told = {"detail": list(fault.detail), "places": self._places(fault, redact)}
+            facts = {**fault.facts, **{name: value for name, value in told.items() if value}}
+            journal.note(fault.kind, of=fault.seq, at_ns=fault.at_ns, what=fault.what, **facts)
+        what = self._players_doing()
+        if what:
+            journal.note("player_changes", what=what)
+        for kind, sentence in self._not_seen():
+            journal.note("unseen", kind=kind, what=sentence)
+
+    def _places(self, fault: Fault, redact: Callable[[str], str]) -> List[Dict[str, Any]]:
+        """Where the first piece was handed on of which it is known."""
+        numbers = (number for number in fault.pieces if number < len(self._handed.items))
+        stacks = (self._handed.items[number].standing for number in numbers)
+        return next(filter(None, (told_places(stack, redact, or_library=False) for stack in stacks)), [])
+
+    def _faults(self) -> Iterator[Fault]:
+        yield from self._undecoded()
+        if not self._received.n_samples:
+            return
+        pieces = self._handed_on()
+        if not pieces and not self._own:
+            yield from self._plays_nothing()
+            return
+        match = self._by_app = matched(self._received, played_streams([*pieces, *self._own])) if pieces else self._heard
+        yield from faults(match, self._replies, self._interruptions, self._end_ns, is_handed_on=bool(pieces))
+        yield from plays_on(match, self._replies, self._interruptions, is_handed_on=bool(pieces))
+        yield from underruns(self._heard, self._interruptions)
+
+    def _handed_on(self) -> List[Piece]:
+        """What was handed on, as pieces; each number is the item's."""
+        items = enumerate(self._handed.items)
+        return [Piece(item.at_ns, item.at_ns, item.pcm, item.samples, 0, number) for number, item in items if item.pcm is not None]
+
+    def _undecoded(self) -> Iterator[Fault]:
+        """Audio of which nobody can say whether it was played."""
+        off = "never_played, played_twice, out_of_order_audio, wrong_audio, wrong_length, plays_on, underrun, to_speaker"
+        if self._incoming.unknown:
+            seq, at_ns, why = self._incoming.unknown[0]
+            n = len(self._incoming.unknown)
+            what = f"the audio of {n} message{'' if n == 1 else 's'} cannot be judged: {why}"
+            yield Fault("unjudged_audio", seq, at_ns, what, (f"not checked there: {off}",))
+        unknown = [(number, item) for number, item in enumerate(self._handed.items) if item.pcm is None]
+        if unknown:
+            number, item = unknown[0]
+            n = len(unknown)
+            what = f"{n} piece{'' if n == 1 else 's'} of what was handed on cannot be judged: {item.why}"
+            yield Fault("unjudged_audio", None, item.at_ns, what, (f"not checked there: {off}",), (number,))
+
+    def _plays_nothing(self) -> Iterator[Fault]:
+        """Of an app that plays nothing at all it is told where it has a stream to play, and there was time enough."""
+        chunks = (chunk for chunk in self._received.chunks if self._deaf_ns is None or chunk.at_ns < self._deaf_ns)
+        sounding = [chunk for chunk in chunks if any(chunk.samples)]
+        if not sounding or not self._handed.has_stream or self._handed.items or self._end_ns - sounding[0].at_ns < IDLE_NS:
+            return
+        n, came_ns = len(sounding), sum(chunk.length_ns for chunk in sounding)
+        came = f"{came_ns / 1e9:.2f} s of audio came in {n} message{'' if n == 1 else 's'}"
+        hint = "an app that plays elsewhere, or is mute on purpose, says so with --severity plays_nothing=warning"
+        what = f"{came}, and the handler put nothing into its byte_strs"
+        yield Fault("plays_nothing", sounding[0].seq, sounding[0].at_ns + IDLE_NS, what, (hint,))
+
+    def _not_seen(self) -> Iterator[Tuple[str, str]]:
+        """What cannot be judged of what was played: the kind, and a sentence."""
+        if not self._received.n_samples:
+            return
+        if not self._own and not self._handed.has_stream and not self._handed.items:
+            yield (
+                "playback",
+                "the handler has no byte_strs or stream, and opens no stream of sounddevice: what it plays elsewhere is not heard",
+            )
+            return
+        lost_ns = sum(self._received.length_ns(*span) for span in self._too_late_to_play())
+        if lost_ns >= LOST_NS:
+            what = f"{lost_ns / 1e9:.2f} s of audio came in the last second and was not played: whether it would have been is not known"
+            yield "last_audio", what
+
+    def _too_late_to_play(self) -> Iterator[Tuple[int, int]]:
+        """What came right before the end and was not played, in samples; not what an interruption may have dropped."""
+        since = self._received.arrived(self._end_ns - IDLE_NS)
+        for first, stop in self._by_app.unplayed:
+            start = max(first, since)
+            if start < stop and peak(self._received.samples(start, stop)) > QUIET:
+                came_ns = self._received.chunk_at(start).at_ns
+                if not any(came_ns <= one.at_ns for one in self._interruptions):
+                    yield start, stop
+
+    def _players_doing(self) -> str:
+        """What the SDK's player lost of what it was handed, or added to it, in places too short for a fault; empty for nothing."""
+        if not self._by_player or not self._handed.items:
+            return ""
+        # Something was heard before and behind what the player left out, and the app had handed it on.
+        heard_until = max((one.until for one in self._heard.matched), default=0)
+        inside = (span for span in self._heard.unplayed if span[0] > 0 and span[1] < heard_until)
+        short = (span for span in inside if self._is_short(self._received.length_ns(*span)))
+        losses = [span for span in short if not self._by_app.unplayed_within(*span)]
+        lost_ns = sum(self._received.length_ns(*span) for span in losses)
+        # What the app itself had handed on besides is not the player's.
+        is_apps = any(not part.is_silent for part in self._by_app.unmatched)
+        strange = [] if is_apps else [part for part in self._heard.unmatched if not part.is_silent]
+        added = list(filter(self._is_short, map(self._part_ns, strange)))
+        told = []
+        if losses:
+            told.append(f"left out {lost_ns / 1e6:.1f} ms of audio in {_places(len(losses))}")
+        if added:
+            told.append(f"played {sum(added) / 1e6:.1f} ms of what is no sound (parts of WAV headers) in {_places(len(added))}")
+        told += self._at_another_rate()
+        return f"the SDK's player {', and '.join(told)}: that is not the app's doing" if told else ""
+
+    def _part_ns(self, part: Unmatched) -> int:
+        pcm = self._heard.played[part.stream].pcm
+        return pcm.length_ns((part.stop - part.start) * pcm.frame_bytes)
+
+    @staticmethod
+    def _is_short(length_ns: int) -> bool:
+        return 0 < length_ns < _PLAYERS_NS
+
+    def _at_another_rate(self) -> Iterator[str]:
+        """The player takes the rate of the first item for all."""
+        handed = {item.pcm.rate for item in self._handed.items if item.pcm is not None}
+        played = {stream.pcm.rate for stream in self._by_player}
+        if len(handed) > 1 and len(played) == 1:
+            yield f"played all of it at {played.pop() / 1000:g} kHz although it was handed audio of {_rates(handed)}"
+
+
+def incoming(
+    events: Sequence[Event], dialect: Dialect, turns: Optional[Sequence[Turn]] = None, headerless: Optional[Pcm] = None
+) -> Incoming:
+    """The assistant's audio, in the order in which it came.
+
+    What has no header is in the format of the audio before it, as in a stream whose first chunk alone has one.
+
+    Args:
+        events: All events of a session, in time.
+        dialect: What its messages are in.
+        turns: Its turns, where they are known.
+        headerless: The format of audio without a header before which none had one; None where that is not known.
+    """
+    turns = dialect.turns(events) if turns is None else turns
+    replies = {seq: turn.number for turn in turns for seq in turn.reply}
+    places = dialect.audio_places(_handshake(events))
+    found = Incoming([], [])
+    before = headerless
+    for event in events:
+        if not isinstance(event, Received) or not places.is_audio(RECEIVED, event.frame):
+            continue
+        data = _audio(event, places)
+        if data is None:
+            found.unknown.append((event.seq, event.at_ns, "it is not base64"))
+            continue
+        wav = split(data)
+        if wav is None and (before is None or data.startswith((b"RIFF", *CONTAINERS))):
+            found.unknown.append((event.seq, event.at_ns, "it is not WAV of linear PCM, and what format it is in is not known"))
+            continue
+        pcm = before if wav is None else wav.pcm
+        assert pcm is not None
+        before = pcm
+        samples = data[: len(data) // pcm.frame_bytes * pcm.frame_bytes] if wav is None else wav.samples
+        place = dialect.chunk(dialect.read(RECEIVED, event.frame))
+        number = replies.get(event.seq, 0)
+        found.chunks.append(Chunk(event.seq, event.at_ns, Pcm(pcm.rate, pcm.channels), _in_16_bits(samples, pcm.width), number, place))
+    return found
+
+
+def chunks_of(events: Sequence[Event], dialect: Dialect) -> List[Chunk]:
+    """The assistant's audio that can be decoded, in the order in which it came."""
+    return incoming(events, dialect).chunks
+
+
+def pieces_of(playback: Playback, opened_at_ns: int, stream: int = 0) -> Iterator[Piece]:
+    """What one stream played, as it was handed to it piece by piece; where that is not known, from silence to silence.
+
+    Args:
+        playback: The stream's.
+        opened_at_ns: When the session was opened, on the speaker's clock.
+        stream: A number for it.
+    """
+    # Slices that are no copies: what is heard in an hour is a third of a gigabyte.
+    samples = memoryview(playback.samples)
+    begins = {span.start for span in playback.spans if not span.is_silence}
+    starts = sorted(start for start in {*playback.chunks, *begins} if start < len(samples))
+    for start, end in zip(starts, [*starts[1:], len(samples)]):
+        at_ns, last_ns = playback.heard_ns(start), playback.heard_ns(end - 1)
+        if at_ns is not None and last_ns is not None:
+            yield Piece(at_ns - opened_at_ns, last_ns - opened_at_ns, playback.pcm, samples[start:end], stream, _NO_ITEM)
+
+
+# The number of a piece that no item was handed on as.
+_NO_ITEM = 1 << 62
+
+
+def _streams(playbacks: Sequence[Playback], opened_at_ns: int, first: int) -> List[Piece]:
+    numbered = enumerate(playbacks, first)
+    return [piece for number, playback in numbered for piece in pieces_of(playback, opened_at_ns, number)]
+
+
+def _gone_ns(events: Sequence[Event], counts: Callable[[Note], bool]) -> Optional[int]:
+    """When the app first did what ends its own run, None where it did not; of those notes that count."""
+    ends = (event for event in events if isinstance(event, Note) and event.name in _ENDINGS and counts(event))
+    return min((end.data.get("at_ns", end.at_ns) for end in ends), default=None)
+
+
+def _interruptions(turns: Sequence[Turn], at_ns: Dict[int, int], events: Sequence[Event], handed: HandedOn) -> Iterator[Interruption]:
+    """When the user interrupted, and when the app had dealt with it."""
+    taken = {one.seq: one for one in handed.taken}
+    returned = {event.of: event.at_ns for event in events if isinstance(event, Note) and event.name == "handler_returned"}
+    for seq in sorted((turn.interrupted_by for turn in turns if turn.interrupted_by is not None), key=lambda seq: at_ns[seq]):
+        one = taken.get(seq)
+        taken_ns = returned.get(seq) if one is None else one.at_ns
+        yield Interruption(seq, at_ns[seq], taken_ns, 0 if one is None else one.n_handed)
+
+
+def _audio(event: Received, places: AudioPlaces) -> Optional[bytes]:
+    stored = event.frame.audio
+    if stored is not None:
+        return stored
+    place = places.find(RECEIVED, event.frame)
+    if place is None:
+        return None
+    raw = event.frame.payload[place.start : place.stop]
+    return base64_bytes(raw) if place.base64 else raw
+
+
+def _in_16_bits(samples: bytes, width: int) -> bytes:
+    """Samples of any width as those of 16 bits: their upper ones."""
+    if width == 2:
+        return samples
+    if width == 1:
+        return array("h", [(value - 128) * 256 for value in samples]).tobytes()
+    upper = bytearray(len(samples) // width * 2)
+    upper[0::2], upper[1::2] = samples[width - 2 :: width], samples[width - 1 :: width]
+    return bytes(upper)
+
+
+def _handshake(events: Sequence[Event]) -> Optional[Handshake]:
+    return next((event.handshake for event in events if isinstance(event, Opened)), None)
+
+
+def _places(n: int) -> str:
+    return f"{n} place{'' if n == 1 else 's'}"
+
+
+def _rates(rates: Iterable[int]) -> str:
+    return " and ".join(f"{rate / 1000:g} kHz" for rate in sorted(rates))

@@ -1,0 +1,57 @@
+"""What becomes of a run whose app sends audio of its own: such an app is the only one that sends.
+
+A run begins with the SDK's microphone, or with the recorded audio where that cannot stand for the recorded app's. When the app sends audio
+of its own before either was heard, nobody else speaks. When it does so later, a run in virtual time ends, as a conversation does that the
+app closes, and is run again with the microphone off; in real time the microphone is switched off.
+
+Rules of living here: of a run that is run again nothing is told but that, and what went wrong in it before it ended and then no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Callable, Iterator, Sequence, Tuple
+
+from evi_harness.replay.judging.findings import FINDINGS
+from evi_harness.replay.played_recording import Recording
+from evi_harness.runs.run import Run, RunOptions
+from evi_harness.runs.user_audio import is_to_be_run_again
+from evi_harness.sdk.microphone import OFF
+from evi_harness.session.events import Event, Note
+
+__all__ = ["run_alone"]
+
+
+def run_alone(
+    run_once: Callable[[Recording, Any, RunOptions], Run], recording: Recording, handler: Any, options: RunOptions
+) -> Tuple[Run, RunOptions, Sequence[Note]]:
+    """Run a handler, and once more with the microphone off where it sends audio of its own.
+
+    Args:
+        run_once: Runs a handler once.
+        recording: The recording.
+        handler: The handler.
+        options: Of the run.
+
+    Returns:
+        The run that counts, the options that it ran with, and notes of what went wrong in a run before it and in it no more.
+    """
+    run = run_once(recording, handler, options)
+    if not is_to_be_run_again(run.events):
+        return run, options, ()
+    alone = replace(options, microphone=OFF, is_again=True)
+    again = run_once(recording, handler, alone)
+    return again, alone, tuple(_only_before(run.events, again.events))
+
+
+def _only_before(first: Sequence[Event], second: Sequence[Event]) -> Iterator[Note]:
+    """What went wrong in the first run and not in the second, to stand behind the second; what may come of the first's end is left out."""
+    ended = max(event.seq for event in first if isinstance(event, Note) and event.name == "microphone_off")
+    known = {(event.name, event.data.get("what")) for event in second if isinstance(event, Note)}
+    seq = max((event.seq for event in second), default=-1)
+    for event in first:
+        is_wrong = isinstance(event, Note) and event.name in FINDINGS and event.seq < ended
+        if isinstance(event, Note) and is_wrong and (event.name, event.data.get("what")) not in known:
+            seq += 1
+            what = f"{event.data.get('what')} (in a first run, which ended when the app sent audio of its own)"
+            yield replace(event, seq=seq, of=None, data={**event.data, "what": what})

@@ -1,0 +1,92 @@
+"""What a handler that reads the connection by itself takes of it: by iterating, by ``recv``, or by ``start_listening``.
+
+All three come down to the ``recv`` of the websockets library and to the SDK's parser, whatever its version, so these two are watched. A
+handler is busy with a message from when it got it to when it asks for the next.
+
+Rules of living here: what is taken is not changed; what is replaced is put back; a message that the SDK cannot parse is told once it is
+known whether the handler survived it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import SimpleNamespace
+from typing import Any, Callable, Iterator, Optional
+
+from evi_harness.guard.patches import Hooks
+from evi_harness.session.events import Received
+
+__all__ = ["Taking", "leaves"]
+
+
+class Taking:
+    """Watches one connection, from now on.
+
+    Args:
+        socket: The SDK's connection.
+        websocket: The connection of the websockets library below it.
+        taken: Called when the handler gets a message; gives its event.
+        let_go: Called with the event when the handler asks for the next message, and with what the SDK's parser raised of it, if it did.
+
+    Attributes:
+        event: The message that the handler is busy with, None while it is not.
+        failure: What the SDK's parser raised of it; None where it could be parsed.
+    """
+
+    def __init__(
+        self,
+        socket: Any,
+        websocket: Any,
+        taken: Callable[[], Received],
+        let_go: Callable[[Received, Optional[Exception]], object],
+    ) -> None:
+        self.event: Optional[Received] = None
+        self.failure: Optional[Exception] = None
+        self._taken = taken
+        self._let_go = let_go
+        self._hooks = Hooks()
+        # Iterating over it calls its ``recv``, in all versions of the library.
+        self._hooks.set(websocket, "recv", self._receiving(websocket.recv))
+        module: Any = sys.modules[type(socket).__module__]
+        self._hooks.set(module, "json", SimpleNamespace(**{**vars(json), "loads": self._parsing(json.loads)}))
+        self._hooks.set(module, "parse_obj_as", self._parsing(module.parse_obj_as))
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._hooks.restore()
+
+    def _receiving(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        async def recv(*args: Any, **kwargs: Any) -> Any:
+            self._end()
+            payload = await real(*args, **kwargs)
+            self.event = self._taken()
+            return payload
+
+        return recv
+
+    def _parsing(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def parse(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return real(*args, **kwargs)
+            except Exception as error:
+                self.failure = error
+                raise
+
+        return parse
+
+    def _end(self) -> None:
+        event, failure = self.event, self.failure
+        self.event = self.failure = None
+        if event is not None:
+            self._let_go(event, failure)
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions in a group of them, at any depth; an exception that is no group is its own."""
+    inner = getattr(error, "exceptions", None)
+    if not isinstance(inner, (tuple, list)):
+        yield error
+        return
+    for one in inner:
+        yield from leaves(one)

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import ast
+import importlib.util
+import threading
+from pathlib import Path
+
+import pytest
+
+from evi_harness.audio.software_devices import PortAudioError
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import CallbackFlags, software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
+from evi_harness.audio.sources import PcmSource, SilenceSource
+from evi_harness.clocks.virtual import run_virtual
+from evi_harness.session.wav import Pcm
+
+MS = 1_000_000
+NARROW = Pcm(16000, 1)
+
+
+def sound(source=None, clock=None):
+    """A stand-in with a microphone and a speaker."""
+    return software_sounddevice(SoftwareMicrophone(source or SilenceSource(NARROW), clock=clock), SoftwareSpeaker(clock=clock))
+
+
+def in_virtual_time(act, until_ms=100, source=None):
+    """Let ``act`` use a stand-in; gives what it returned, at the end of the time given."""
+
+    async def main(loop):
+        over = loop.create_future()
+        result = act(sound(source, loop), loop)
+        loop.call_at_ns(until_ms * MS, lambda: over.set_result(None))
+        await over
+        return result
+
+    return run_virtual(main)
+
+
+def test_defaults_count_where_a_stream_does_not_say():
+    """Type, rate, device and block of ``sounddevice.default``; float32 is its own default and is refused."""
+
+    def act(sd, loop):
+        with pytest.raises(PortAudioError, match="float32"):
+            sd.RawOutputStream(callback=print)
+        sd.default.dtype, sd.default.samplerate, sd.default.blocksize, sd.default.channels = "int16", 16000, 64, 1
+        return sd.RawOutputStream(callback=print), sd.RawInputStream(callback=print)
+
+    for stream in in_virtual_time(act):
+        assert (stream.samplerate, stream.blocksize, stream.channels, stream.dtype, stream.samplesize) == (16000.0, 64, 1, "int16", 2)
+        assert stream.latency == 64 / 16000
+        assert stream.cpu_load == 0.0
+
+
+def test_what_a_microphones_callback_gets():
+    """Bytes that last, how many frames, the times of PortAudio, and no flags."""
+    samples = b"".join(number.to_bytes(2, "little") for number in range(1, 481))
+
+    def act(sd, loop):
+        calls = []
+        sd.RawInputStream(dtype="int16", callback=lambda *args: calls.append(args)).start()
+        return calls
+
+    calls = in_virtual_time(act, 35, PcmSource(samples, NARROW))
+    assert b"".join(indata[:] for indata, *_ in calls) == samples
+    assert [(frames, bool(status)) for _, frames, _, status in calls] == [(160, False)] * 3
+    assert [(times.inputBufferAdcTime, times.currentTime) for _, _, times, _ in calls] == [(0.0, 0.01), (0.01, 0.02), (0.02, 0.03)]
+
+
+def test_a_stream_with_fewer_channels_gets_the_first_ones():
+    """As PortAudio does."""
+
+    def act(sd, loop):
+        heard = []
+        sd.RawInputStream(dtype="int16", channels=1, callback=lambda indata, *_: heard.append(indata[:])).start()
+        return heard
+
+    assert in_virtual_time(act, 15, PcmSource(b"\1\0\2\0" * 80, Pcm(8000, 2))) == [b"\1\0" * 80]
+
+
+def test_a_block_has_the_size_it_has():
+    """A callback that fills it with more or less than it holds is told so, and its stream ends."""
+
+    def act(sd, loop):
+        seen = []
+
+        def callback(outdata, frames, *_):
+            assert (frames, len(outdata), bytes(outdata)) == (100, 200, bytes(200))
+            with pytest.raises(ValueError):
+                outdata[:] = bytes(199)
+            outdata[:] = bytes(200)
+            seen.append(1)
+
+        sd.RawOutputStream(10000, 100, None, 1, "int16", callback=callback).start()
+        return seen
+
+    assert len(in_virtual_time(act, 95)) == 10
+
+
+@pytest.mark.parametrize("kind", ["RawInputStream", "RawOutputStream"])
+def test_the_life_of_a_stream(kind):
+    """Stopped, active, stopped, closed; the end is told once for each time it was active, and a closed one does not start."""
+
+    def act(sd, loop):
+        ends = []
+        stream = getattr(sd, kind)(dtype="int16", callback=lambda *_: None, finished_callback=lambda: ends.append(1))
+        states = [(stream.active, stream.stopped, stream.closed)]
+        stream.stop()
+        with stream as entered:
+            assert entered is stream
+            stream.start()
+            states.append((stream.active, stream.stopped, stream.closed, stream.time))
+        states.append((stream.active, stream.stopped, stream.closed, len(ends)))
+        stream.close()
+        with pytest.raises(PortAudioError, match="closed"):
+            stream.start()
+        again = getattr(sd, kind)(dtype="int16", callback=lambda *_: None, finished_callback=lambda: ends.append(1))
+        again.start()
+        again.abort()
+        again.start()
+        again.stop()
+        return [*states, len(ends)]
+
+    assert in_virtual_time(act) == [(False, True, False), (True, False, False, 0.0), (False, True, True, 1), 3]
+
+
+@pytest.mark.parametrize(("raises", "is_told"), [("CallbackStop", False), ("CallbackAbort", False), (None, True)])
+@pytest.mark.parametrize("kind", ["RawInputStream", "RawOutputStream"])
+def test_a_callback_that_raises_ends_its_stream(capsys, kind, raises, is_told):
+    """The end is told; a real error is printed besides, as PortAudio's binding does."""
+
+    def act(sd, loop):
+        calls = []
+
+        def callback(*_):
+            calls.append(loop.now_ns() // MS)
+            if len(calls) == 3:
+                raise getattr(sd, raises) if raises else KeyError("broken")
+
+        stream = getattr(sd, kind)(dtype="int16", samplerate=16000, callback=callback, finished_callback=lambda: calls.append("ended"))
+        stream.start()
+        return calls, stream
+
+    calls, stream = in_virtual_time(act)
+    first = 10 if kind == "RawInputStream" else 0
+    assert calls == [first, first + 10, first + 20, "ended"]
+    assert stream.active is False
+    assert ("broken" in capsys.readouterr().err) is is_told
+
+
+@pytest.mark.parametrize(("raises", "heard"), [("CallbackStop", b"\1\0" * 25), ("CallbackAbort", b"\1\0" * 20), (None, b"\1\0" * 20)])
+def test_the_last_block_is_heard_where_the_callback_stops_in_good_order(raises, heard):
+    """As sounddevice's own example plays a file: what is left, then zeros, then CallbackStop. After an abort or an error it is lost."""
+    rest = b"\1\0" * 25
+
+    async def main(loop):
+        speaker, over = SoftwareSpeaker(clock=loop), loop.create_future()
+        sd = software_sounddevice(SoftwareMicrophone(SilenceSource(), clock=loop), speaker)
+
+        def callback(outdata, *_):
+            nonlocal rest
+            part, rest = rest[: len(outdata)], rest[len(outdata) :]
+            outdata[: len(part)] = part
+            if len(part) < len(outdata):
+                raise getattr(sd, raises) if raises else KeyError
+
+        sd.RawOutputStream(1000, 10, None, 1, "int16", callback=callback, finished_callback=lambda: over.set_result(None)).start()
+        await over
+        return speaker.playbacks[0].samples.rstrip(b"\0") + b"\0"
+
+    assert run_virtual(main) == heard
+
+
+def test_an_end_that_raises_does_no_harm(capsys):
+    """It is printed."""
+
+    def act(sd, loop):
+        stream = sd.RawOutputStream(dtype="int16", callback=lambda *_: None, finished_callback=lambda: {}["gone"])
+        with stream:
+            pass
+        return stream.closed
+
+    assert in_virtual_time(act) is True
+    assert "gone" in capsys.readouterr().err
+
+
+def test_one_microphone_has_one_listener():
+    """A second stream is refused while the first is open, and not behind that."""
+
+    def act(sd, loop):
+        first, second = (sd.RawInputStream(dtype="int16", callback=lambda *_: None) for _ in range(2))
+        with first, pytest.raises(PortAudioError, match="unavailable"):
+            second.start()
+        with second:
+            return second.active
+
+    assert in_virtual_time(act) is True
+
+
+def test_in_real_time_a_stream_stops_from_within():
+    """A callback may end its stream; what it played until then is kept."""
+    sd, ended, blocks = sound(), threading.Event(), [b"\1\0" * 50, b"\2\0" * 50]
+
+    def callback(outdata, *_):
+        if not blocks:
+            raise sd.CallbackStop
+        outdata[:] = blocks.pop(0)
+
+    with sd.RawOutputStream(10000, 50, None, 1, "int16", callback=callback, finished_callback=ended.set) as stream:
+        assert ended.wait(20)
+        assert stream.active is False
+    assert stream.closed is True
+
+
+def test_flags():
+    """They are sounddevice's: settable together, readable one by one, false where there are none."""
+    flags = CallbackFlags()
+    assert (bool(flags), flags.output_underflow, str(flags)) == (False, False, "")
+    flags |= CallbackFlags(0x6)
+    assert (bool(flags), flags.output_underflow, flags.input_overflow, flags.priming_output) == (True, True, True, False)
+    assert repr(flags) == "<sounddevice.CallbackFlags: input overflow, output underflow>"
+    with pytest.raises(AttributeError):
+        flags.underwater  # noqa: B018 - reading it is what is tried
+
+
+@pytest.mark.parametrize("name", ["InputStream", "OutputStream", "Stream", "RawStream", "play", "rec", "playrec"])
+def test_what_is_left_out_says_so(name):
+    """An app that needs more than the SDK does learns what is there instead."""
+    with pytest.raises(PortAudioError, match=rf"{name} is not there.*RawInputStream"):
+        getattr(sound(), name)(samplerate=48000)
+
+
+def test_blocking_read_and_write_are_left_out():
+    """A stream without a callback is refused when it is made."""
+    with pytest.raises(PortAudioError, match="callback"):
+        sound().RawInputStream(dtype="int16")
+
+
+def test_every_public_name_of_sounddevice_is_there():
+    """Nothing that an app may look up is missing; the arguments of the streams are those of the installed version."""
+    found = importlib.util.find_spec("sounddevice")
+    if found is None or found.origin is None:
+        pytest.skip("sounddevice is not installed: nothing to compare with")
+    tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    public = {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")}
+    sd = sound()
+    assert [name for name in public if not hasattr(sd, name)] == []
+    for kind in ("RawInputStream", "RawOutputStream"):
+        init = next(node for node in public[kind].body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
+        options = {argument.arg: None for argument in init.args.args[1:]}
+        assert getattr(sd, kind)(**{**options, "callback": print, "dtype": "int16"}).closed is False
+    assert (sd.get_portaudio_version()[0], sd._initialize(), sd._terminate()) == (0, None, None)

@@ -1,0 +1,54 @@
+"""Tests of evi_harness.report.corpus_report."""
+
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.report.corpus_report import CorpusReport, Outcome
+
+WELL = Outcome("s/well", 0, "passed")
+CAUSE = "missing: an expected message was not sent; app.py:7"
+
+
+def failed(folder, cause=CAUSE, code=1, verdict="failed: 1 deviation"):
+    """A session that did not pass."""
+    return Outcome(folder, code, verdict, ("what was found", f"verdict    {verdict}"), ("printed",), cause=cause)
+
+
+def test_what_failed_is_listed_at_the_end_by_cause():
+    """The commonest cause first, each with its sessions in the order given; a verdict is the cause where none is known."""
+    unread = failed("s/c", cause="", code=3, verdict="could not run: no such file")
+    report = CorpusReport((failed("s/a", cause="exits: the app ended"), failed("s/b"), WELL, unread, failed("s/d")), n_workers=2)
+    lines = report.lines()
+    assert lines[lines.index("not passed, by cause") :] == [
+        "not passed, by cause",
+        f"  2 sessions: {CAUSE}",
+        "      s/b",
+        "      s/d",
+        "  1 session: exits: the app ended",
+        "      s/a",
+        "  1 session: could not run: no such file",
+        "      s/c",
+        "5 sessions: 1 passed, 3 failed, 1 could not run (0.0 s, 2 at a time)",
+    ]
+    assert report.exit_code == 3
+    assert [line.split()[0] for line in lines[:5]] == ["s/well", "s/a", "s/b", "s/c", "s/d"]
+
+
+def test_where_all_passed_there_is_no_cause():
+    """A line each, and the sum."""
+    assert CorpusReport((WELL,)).lines()[1:] == ["1 session: 1 passed (0.0 s, 1 at a time)"]
+
+
+@pytest.mark.parametrize(("n", "more"), [(20, []), (23, ["      and 3 more"])])
+def test_a_cause_of_many_sessions_names_some(n, more):
+    """All of them stand above."""
+    lines = CorpusReport(tuple(failed(f"s/{number}") for number in range(n))).lines()
+    (start,) = [index for index, line in enumerate(lines) if line == f"  {n} sessions: {CAUSE}"]
+    assert lines[start + 1 : -1] == [*(f"      s/{number}" for number in range(20)), *more]
+
+
+def test_what_a_terminal_must_not_get():
+    """A folder, and what an error quotes, may be anybody's."""
+    lines = CorpusReport((failed("s/\x1b[2J", cause="\x1b[2J"),)).lines()
+    assert not any("\x1b" in line for line in lines)

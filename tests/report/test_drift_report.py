@@ -1,0 +1,49 @@
+"""Tests of evi_harness.report.drift_report: what is told of the latency of a conversation held again."""
+
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.measure.turn_latency import TurnLatency
+from evi_harness.replay.judging.drift import drift_of
+from evi_harness.replay.judging.endings import ending_of
+from evi_harness.report.drift_report import LiveReport
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def latency_lines(weather):
+    """What is told of pairs of latencies: (then, now), in milliseconds."""
+
+    def told(*pairs):
+        latencies = tuple(
+            tuple(TurnLatency(turn, None if ms is None else ms * MS, None) for ms in pair) for turn, pair in enumerate(pairs, 1)
+        )
+        report = LiveReport(
+            recorded=weather,
+            live=weather,
+            endpoint="http://127.0.0.1:1",
+            cadence="turn",
+            faults=(),
+            drift=drift_of(weather, weather, EVI),
+            latencies=latencies,
+            lateness_ns={},
+            folder="live",
+            endings=(ending_of(weather, EVI), ending_of(weather, EVI)),
+        )
+        return [line.split(None, 1)[1] for line in report.lines() if line.startswith("latency")]
+
+    return told
+
+
+def test_turns_are_held_side_by_side(latency_lines):
+    """Each, and the median of the changes."""
+    assert latency_lines((100, 150), (200, 210)) == ["response +30 ms (median): turn 1 100 → 150 ms, turn 2 200 → 210 ms"]
+
+
+def test_a_recording_without_times_is_not_compared_with(latency_lines):
+    """What the service took now is told alone; nothing where nothing is known."""
+    assert latency_lines((None, 150), (None, None)) == ["response, which the recording does not have: turn 1 150 ms"]
+    assert latency_lines((100, None)) == []

@@ -1,0 +1,162 @@
+"""Tests of evi_harness.report.gate_report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from evi_harness.measure.comparison import Comparison
+from evi_harness.measure.samples import Sample
+from evi_harness.measure.thresholds import judge_threshold, parse_threshold
+from evi_harness.report.gate_report import GateReport, comparison_line, with_gate
+
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "gate-report.schema.json").read_text(encoding="utf-8"))
+
+HANDLED = [Sample("handle", float(value), "weather", turn, 7) for turn, value in enumerate((1, 9, 3), 1)]
+PASSED = judge_threshold(parse_threshold("handle: max<10"), HANDLED)
+FAILED = judge_threshold(parse_threshold("handle: max<5"), HANDLED)
+OPEN = judge_threshold(parse_threshold("handle: p(95)<5"), HANDLED)
+SLOWER = Comparison("response", "med", "regressed", 800.0, 890.0, 82.0, 97.5, 40.0, 0.005, 20, 200)
+FASTER = Comparison("response", "p(95)", "improved", 1200.0, 1000.0, -210.0, -190.0, 50.0, 0.005, 20, 200)
+UNSURE = Comparison("response", "med", "inconclusive", 800.0, 830.0, 10.0, 50.0, 40.0, 0.005, 9, 90, 7, "7 more runs of each would decide")
+EXACT = Comparison("handle", "each", "passed", 3.0, 3.0, 0.0, 0.0, n_runs=1, n_pairs=3, where="weather turn 1")
+RARER = Comparison("missed", "rate", "passed", 0.1, 0.1, -0.02, 0.02, 0.05, 0.005, 20, 200)
+NOTHING = Comparison("cpu", "", "inconclusive", why="there is no pair to compare")
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "comparisons", "policy", "verdict", "code"),
+    [
+        ((), (), "fail", "passed", 0),
+        ((PASSED,), (EXACT, FASTER), "fail", "passed", 0),
+        ((PASSED, FAILED), (), "fail", "failed", 1),
+        ((), (EXACT, SLOWER), "fail", "failed", 1),
+        ((OPEN,), (), "fail", "inconclusive", 4),
+        ((PASSED,), (UNSURE,), "fail", "inconclusive", 4),
+        ((PASSED,), (UNSURE,), "pass", "inconclusive", 0),
+        ((OPEN,), (SLOWER,), "fail", "failed", 1),
+        ((FAILED,), (UNSURE,), "pass", "failed", 1),
+    ],
+)
+def test_the_sum(thresholds, comparisons, policy, verdict, code):
+    """One that failed fails all, whatever is open; the open leave it open, and pass only where they are to."""
+    report = GateReport(thresholds, comparisons, inconclusive=policy)
+    assert (report.verdict, report.exit_code) == (verdict, code)
+    jsonschema.validate(report.json(), SCHEMA)
+
+
+def test_what_people_read():
+    """Every number with its unit; the seed; what failed in capitals, with the worst of it."""
+    report = GateReport((PASSED, FAILED, OPEN), (SLOWER, FASTER, UNSURE, EXACT, RARER, NOTHING), 5, old="main", new="HEAD", saved="b.json")
+    assert report.lines() == [
+        "gate       FAILED        handle: max<5: 9 ms of 3 values; worst: weather turn 2 #7 9 ms",
+        "gate       inconclusive  handle: p(95)<5: p(95) needs 20 values, and there are 3; 17 more would do, or max and med, which need 1",
+        "gate       passed        handle: max<10: 9 ms of 3 values",
+        "compared   HEAD",
+        "with       main",
+        "seed       5; false alarm 0.01",
+        (
+            "           REGRESSED     response med: 800 ms → 890 ms (+90 ms, +11.2%); "
+            "the difference is between +82 ms and +97.5 ms; the tolerance is 40 ms"
+        ),
+        (
+            "           inconclusive  response med: 800 ms → 830 ms (+30 ms, +3.8%); "
+            "the difference is between +10 ms and +50 ms; the tolerance is 40 ms; 7 more runs of each would decide"
+        ),
+        "           inconclusive  cpu: there is no pair to compare",
+        (
+            "           improved      response p(95): 1200 ms → 1000 ms (-200 ms, -16.7%); "
+            "the difference is between -210 ms and -190 ms; the tolerance is 50 ms"
+        ),
+        "           passed        handle each: 3 ms → 3 ms (+0 ms, +0.0%); at weather turn 1",
+        "           passed        missed rate: 10.0% → 10.0% (+0.0%); the difference is between -2.0% and +2.0%; the tolerance is 5.0%",
+        "baseline   written to b.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("comparison", "told"),
+    [
+        (
+            replace(SLOWER, verdict="passed", new=810.0),
+            "(+10 ms, +1.2%); the difference is between +82 ms and +97.5 ms; within the tolerance of 40 ms",
+        ),
+        (
+            Comparison("to_speaker", "each", "passed", 40.0, 44.0, 4.0, 4.0, where="w turn 1"),
+            "(+4 ms, +10.0%); at w turn 1; within the tolerance of 10 ms",
+        ),
+        (
+            Comparison("to_speaker", "each", "regressed", 40.0, 60.0, 20.0, 20.0, where="w turn 1"),
+            "(+20 ms, +50.0%); at w turn 1; the tolerance is 10 ms",
+        ),
+        (
+            Comparison("handle", "each", "regressed", 40.0, 40.000001, 1e-6, 1e-6, where="w turn 1"),
+            "40 ms → 40.000001 ms (+0.000001 ms, +0.0%); at w turn 1",
+        ),
+    ],
+)
+def test_a_change_within_the_tolerance_names_it(comparison, told):
+    """That of a sampled metric and that of an exact one, where it has one; what has none is told to the nanosecond."""
+    assert comparison_line(comparison).endswith(told)
+
+
+REPORT = ["what was found", "verdict    passed"]
+BAD = ["what was found", "verdict    failed: 1 deviation"]
+
+
+@pytest.mark.parametrize(
+    ("gate", "lines", "exit_code", "is_sum", "kept", "last"),
+    [
+        (GateReport((PASSED,)), REPORT, 0, False, 1, "verdict    passed"),
+        (GateReport((PASSED,)), BAD, 1, False, 1, "verdict    failed: 1 deviation"),
+        (GateReport((PASSED, FAILED)), REPORT, 0, False, 1, "verdict    failed: 1 threshold does not hold"),
+        (
+            GateReport((FAILED, FAILED), (SLOWER, UNSURE)),
+            REPORT,
+            0,
+            False,
+            1,
+            "verdict    failed: 2 thresholds do not hold, 1 regressed, 1 cannot be decided",
+        ),
+        (GateReport((FAILED,)), BAD, 1, False, 1, "verdict    failed: 1 deviation, 1 threshold does not hold"),
+        (GateReport((OPEN,)), REPORT, 0, False, 1, "verdict    inconclusive: 1 cannot be decided"),
+        (GateReport((OPEN,), inconclusive="pass"), REPORT, 0, False, 1, "verdict    passed"),
+        (GateReport((FAILED,)), ["a", "3 sessions: 3 passed"], 0, True, 2, "verdict    failed: 1 threshold does not hold"),
+        (GateReport((PASSED,)), ["a", "3 sessions: 3 passed"], 0, True, 1, "3 sessions: 3 passed"),
+        (GateReport((OPEN,), inconclusive="pass"), ["table"], None, False, 1, "verdict    passed: 1 cannot be decided, and may pass"),
+        (GateReport((FAILED,)), ["table"], None, False, 1, "verdict    failed: 1 threshold does not hold"),
+        (GateReport(saved="b.json"), ["table"], None, False, 1, "baseline   written to b.json"),
+    ],
+)
+def test_the_last_line_is_the_verdict_on_both(gate, lines, exit_code, is_sum, kept, last):
+    """It agrees with the exit code, and no line before it says otherwise: of a sum its figures stand where they stood."""
+    told = with_gate(lines, gate, exit_code=exit_code, is_sum=is_sum)
+    assert told[: len(lines[:kept])] == lines[:kept]
+    assert told[kept:-1] == [line for line in gate.lines() if line != last]
+    assert told[-1] == last
+
+
+def test_what_was_not_done_is_said():
+    """A baseline that was not written, with the reason; what the configuration has and this did not measure. In the JSON, too."""
+    report = GateReport((FAILED,), not_saved="b.json: a threshold does not hold", passed_over=("turn_gap: max<9", "perf/key.json"))
+    assert report.lines()[1:] == [
+        "note       'turn_gap: max<9' of the configuration is about what this does not measure",
+        "note       'perf/key.json' of the configuration is about what this does not measure",
+        "baseline   not written to b.json: a threshold does not hold",
+    ]
+    told = replace(report, redact=lambda text: text.replace("key", "***")).json()
+    jsonschema.validate(told, SCHEMA)
+    assert (told["saved"], told["not_saved"]) == (None, "b.json: a threshold does not hold")
+    assert told["passed_over"] == ["turn_gap: max<9", "perf/***.json"]
+
+
+def test_what_a_terminal_must_not_get():
+    """A session's name may be anybody's, and may hold a secret."""
+    sample = Sample("handle", 9.0, "\x1b[2J key", 1)
+    report = GateReport((judge_threshold(parse_threshold("handle: max<5"), [sample]),), redact=lambda text: text.replace("key", "***"))
+    assert "\\x1b[2J ***" in report.lines()[0]
+    assert "key" not in json.dumps(report.json())

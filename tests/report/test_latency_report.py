@@ -1,0 +1,149 @@
+"""Tests of evi_harness.report.latency_report: what people, programs and spreadsheets are told of a measurement."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from evi_harness.acts.replay import replay_session
+from evi_harness.evi.dialect import EVI
+from evi_harness.measure.assumed import DEFAULT
+from evi_harness.measure.measuring import measure
+from evi_harness.measure.metrics import METRICS
+from evi_harness.measure.speech_marks import HeardSpeech
+from evi_harness.report.latency_report import LatencyReport
+from evi_harness.session.header import Recorded
+from evi_harness.session.turn import Speech
+
+ROOT = Path(__file__).resolve().parents[2]
+MS = 1_000_000
+SCHEMA = json.loads((ROOT / "docs" / "latency.schema.json").read_text(encoding="utf-8"))
+HEARD = HeardSpeech((Speech(0, 450 * MS),), "made", "1.0", 0.5)
+
+
+@pytest.fixture
+def report(weather):
+    """Of one session of two turns: the first was heard, the second not."""
+    return LatencyReport((measure(weather, EVI, HEARD),), DEFAULT)
+
+
+def line_with(report, words):
+    """The first line that has these words in it."""
+    return next(line for line in report.lines() if words in line)
+
+
+def test_a_turn_is_a_line(report):
+    """Its gap, the parts of it, and what was said; the assumed part has a star, what is not there a dash with a letter."""
+    head, first, *_ = report.lines()[3:]
+    assert head.split() == ["turn", "turn_gap", ".silence", ".transcription", ".response", ".app", ".audio", ".told", "response"]
+    # Said until 450, answered at 1200, called a tool from 1400 to 1600, heard at 2100; EVI waited for 750 ms only.
+    assert first.split()[:9] == ["1", "1650", "-a", "-a", "200", "200", "500", "1200", "900"]
+    assert first.endswith('"What\'s the weather like?"')
+    second = line_with(report, "Thank you.")
+    assert second.split()[:6] == ["2", "-b", "-b", "-b", "-b", "-b"]
+    assert any(line.startswith("  -b  the detector heard no speech") for line in report.lines())
+
+
+def test_what_is_assumed_is_marked(weather):
+    """With a star where it stands, and a sentence that says how to set it."""
+    heard = replace(HEARD, speech=(Speech(0, 300 * MS),))
+    report = LatencyReport((measure(weather, EVI, heard),), DEFAULT)
+    assert "800*" in report.lines()[4]
+    assert report.lines()[-1].startswith("* assumed, not measured: EVI waits for 800 ms of silence (--end-of-turn-ms)")
+
+
+def test_what_happened_in_a_turn_stands_below_it(report):
+    """The tool's halves, by family; nothing that is zero."""
+    assert report.lines()[5].strip() == "tool.service 400, tool.app 200"
+
+
+def test_families_have_tables_of_their_own(report):
+    """And what is not there is told with its reason, once."""
+    lines = report.lines()
+    conversation = next(index for index, line in enumerate(lines) if line.startswith("conversation, in ms"))
+    client = next(index for index, line in enumerate(lines) if line.startswith("client, in ms"))
+    named = {
+        line.split()[0].rstrip("*"): index
+        for index, line in enumerate(lines)
+        if line.startswith("  ") and line.split()[0].rstrip("*") in METRICS
+    }
+    assert conversation < named["turn_gap"] < client < named["tool.app"]
+    assert sum("this is no replay" in line for line in lines) == 1
+
+
+def test_percentiles_need_their_number(report):
+    """Two values have a median, and a line says what the rest needs."""
+    assert line_with(report, "  response ").split() == ["response", "2", "400", "650", "-", "-", "900"]
+    assert "  p95 needs 20 values and p99 100; max and med work with any number" in report.lines()
+
+
+def test_times_that_nobody_measured_make_no_table(weather):
+    """One line in the place of all figures."""
+    session = replace(weather, header=replace(weather.header, recorded=Recorded(times="synthesised")))
+    lines = LatencyReport((measure(session, EVI, HEARD),), DEFAULT).lines()
+    assert sum("synthesised: the source had none" in line for line in lines) == 1
+    assert not any(line.startswith("conversation, in ms") or "assumed" in line for line in lines)
+
+
+def test_the_json_is_as_its_schema_says(report):
+    """Strict, and every sample has a value or a reason."""
+    told = report.json()
+    jsonschema.validate(told, SCHEMA)
+    json.dumps(told, allow_nan=False)
+    assert told["sessions"][0]["speech"] == {"detector": "made", "version": "1.0", "threshold": 0.5, "why": None, "n_stretches": 1}
+    broken = {**told, "samples": [{**told["samples"][0], "value": None, "why": None}]}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, SCHEMA)
+
+
+def test_the_csv_has_every_sample(report):
+    """A line each; what is not there is empty and never 0."""
+    rows = list(csv.DictReader(io.StringIO(report.csv())))
+    assert len(rows) == len(report.samples)
+    assert {row["family"] for row in rows} == {"conversation", "client"}
+    for row, sample in zip(rows, report.samples):
+        assert row["value"] == ("" if sample.value is None else repr(sample.value))
+        assert row["why"] == sample.why
+
+
+def test_secrets_and_control_characters_reach_nobody(session_of, weather_rows):
+    """Neither a terminal nor a file."""
+    rows = [row for row in weather_rows if row[1] != 1200]
+    said = {**next(row[2] for row in weather_rows if row[1] == 1200), "message": {"role": "user", "content": "key\x1b[2J sesame"}}
+    session = session_of([*rows[:2], *sorted([*rows[2:], ("received", 1200, said)], key=lambda row: row[1])])
+    report = LatencyReport((measure(session, EVI, HEARD),), DEFAULT, lambda text: text.replace("sesame", "[redacted]"))
+    for text in ("\n".join(report.lines()), json.dumps(report.json()), report.csv()):
+        assert "sesame" not in text
+    assert "\x1b" not in "\n".join(report.lines())
+
+
+def test_sessions_are_pooled(weather):
+    """Twice the same is twice as many."""
+    both = LatencyReport(tuple(measure(weather, EVI, HEARD, name=name) for name in "ab"), DEFAULT)
+    assert [one.n for one in both.summaries() if one.metric == "response"] == [4]
+    assert "2 sessions together" in line_with(both, "conversation, in ms")
+
+
+def test_exact_and_sampled_values_have_rows_of_their_own(weather):
+    """A replay in virtual time and one whose times are no clock's: no median lies between the two."""
+    exact = replay_session(weather, write=lambda _: None).session
+    sampled = replace(exact, header=replace(exact.header, source={**exact.header.source, "clock": "real"}))
+    report = LatencyReport(tuple(measure(session, EVI, name=name) for name, session in (("a", exact), ("b", sampled))), DEFAULT)
+    rows = [line.split() for line in report.lines() if line.startswith("  queue ")]
+    assert [(row[1], row[-1]) for row in rows] == [("10", "exact"), ("10", "sampled")]
+    summary = [one for one in report.json()["summary"] if one["metric"] == "queue"]
+    assert [(one["n"], one["certainty"]) for one in summary] == [(10, "exact"), (10, "sampled")]
+    jsonschema.validate(report.json(), SCHEMA)
+
+
+def test_a_session_in_which_nobody_spoke(session_of):
+    """Has no turns, and no table of them."""
+    session = session_of([("closed", 100, ("app", 1000, ""))])
+    lines = LatencyReport((measure(session, EVI, HEARD),), DEFAULT).lines()
+    assert any("0 turns" in line for line in lines)

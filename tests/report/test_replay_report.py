@@ -1,0 +1,641 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from evi_harness.evi.dialect import EVI
+from evi_harness.replay.judging.deviations import DEVIATIONS, Deviation, Late
+from evi_harness.replay.judging.differences import ABSENT, Difference
+from evi_harness.replay.judging.findings import FINDINGS, WARNING, Finding
+from evi_harness.replay.judging.verdict import Verdict
+from evi_harness.report.expected_changes import ExpectationReport
+from evi_harness.report.invocation import Invocation
+from evi_harness.report.replay_report import SCHEMA as SCHEMA_VERSION
+from evi_harness.report.replay_report import ReplayReport, as_json, as_text, remarks, verdict_lines
+from evi_harness.session.events import Note
+from evi_harness.session.header import Anchor, Recorded
+from evi_harness.session.places import Place, SourceLine
+
+SECOND = 1_000_000_000
+
+
+def report(session, *found, live=None, **changes):
+    """A report with these deviations and findings, of a session that was replayed to itself."""
+    deviations = tuple(one for one in found if isinstance(one, Deviation))
+    findings = tuple(one for one in found if isinstance(one, Finding))
+    verdict = Verdict(deviations, findings)
+    return ReplayReport(session, live or session, handler="app.py:App", sdk="0.14.1", verdict=verdict, real_s=0.25, **changes)
+
+
+def text(told):
+    """The report's lines."""
+    return as_text(told, EVI)
+
+
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "replay-report.schema.json").read_text())
+
+
+def closed(schema):
+    """A schema that forbids members it does not name."""
+    if isinstance(schema, dict):
+        schema = {name: closed(inner) for name, inner in schema.items()}
+        return {**schema, "additionalProperties": False} if "properties" in schema and "title" in schema else schema
+    return [closed(inner) for inner in schema] if isinstance(schema, list) else schema
+
+
+VALIDATOR = jsonschema.Draft202012Validator(closed(SCHEMA))
+
+
+def data(told, dialect=EVI):
+    """The report's JSON, through a strict encoder and back; as its schema says, with no member more."""
+    found = json.loads(json.dumps(as_json(told, dialect), allow_nan=False))
+    VALIDATOR.validate(found)
+    return found
+
+
+def test_a_replay_that_passed_is_three_lines(weather):
+    """What was replayed, with what, and the verdict."""
+    assert text(report(weather)) == [
+        "session    made: 2 turns, 30 events, 4.500 s",
+        "replayed   with app.py:App on hume 0.14.1, in virtual time (0.25 s of real time)",
+        "verdict    passed",
+    ]
+    told = data(report(weather))
+    assert (told["passed"], told["deviations"], told["findings"], told["twice"]) == (True, [], [], None)
+    assert (told["n_sent"], told["n_received"], told["duration_ns"]) == (18, 10, weather.duration_ns)
+    assert (told["clock"], told["times"], told["sent_compared"]) == ("virtual", "measured", True)
+
+
+@pytest.mark.parametrize("kind", sorted(DEVIATIONS))
+def test_a_deviation_is_told_with_both_places(weather, kind):
+    """Its kind, its places in both sessions with their times, the sentence, and what only follows from it."""
+    deviation = Deviation(kind, "it happened", recorded_seq=15, live_seq=16, detail=("more",), consequences=(17, 18))
+    lines = text(report(weather, deviation))
+    assert lines[2:6] == [
+        f"DEVIATION  {kind}: recorded #15 at 1.600 s, in the replay #16 at 2.000 s",
+        "           it happened",
+        "             more",
+        "             2 recorded events did not happen because of it: 0.10 s of audio in 1 message; end of the reply (#17 to #18)",
+    ]
+    assert lines[-1] == "verdict    failed: 1 deviation"
+    (told,) = data(report(weather, deviation))["deviations"]
+    assert told == {
+        "kind": kind,
+        "what": "it happened",
+        "recorded_seq": 15,
+        "recorded_at_ns": 1_600_000_000,
+        "live_seq": 16,
+        "live_at_ns": 2_000_000_000,
+        "nearest_seq": None,
+        "differences": [],
+        "late_ns": None,
+        "detail": ["more"],
+        "places": [],
+        "consequences": [17, 18],
+        "lost": [
+            {"seq": 17, "last_seq": 17, "at_ns": 2_100_000_000, "kind": "received", "what": "0.10 s of audio in 1 message"},
+            {"seq": 18, "last_seq": 18, "at_ns": 2_300_000_000, "kind": "received", "what": "end of the reply"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("recorded_seq", "live_seq", "place"),
+    [
+        (15, None, ": recorded #15 at 1.600 s"),
+        (None, 16, ": in the replay #16 at 2.000 s"),
+        (None, None, ""),
+        (999, 999, ""),
+    ],
+)
+def test_a_place_that_is_not_there_is_not_told(weather, recorded_seq, live_seq, place):
+    """One side, the other, or none."""
+    told = report(weather, Deviation("missing", "it happened", recorded_seq, live_seq))
+    assert text(told)[2] == f"DEVIATION  missing{place}"
+    (deviation,) = data(told)["deviations"]
+    assert [deviation["recorded_at_ns"] is None, deviation["live_at_ns"] is None] == ["recorded" not in place, "replay" not in place]
+
+
+@pytest.mark.parametrize("kind", sorted(FINDINGS))
+def test_a_finding_is_told_with_the_message_it_is_about(weather, kind):
+    """Its time, and what the recorded message says."""
+    finding = Finding(
+        kind, "it happened", at_ns=3 * SECOND // 2, live_seq=5, recorded_seq=13, ended=True, detail=("app.py:3",), consequences=(14,)
+    )
+    lines = text(report(weather, finding))
+    assert lines[2:] == [
+        f'FINDING    {kind} at 1.500 s, on recorded #13 user: "What\'s the weather like?"',
+        "           it happened",
+        "             app.py:3",
+        '             1 recorded event did not happen because of it: tool call call-1: get_weather "{"place": "Oslo"}" (#14)',
+        "verdict    failed: 1 finding",
+    ]
+    (told,) = data(report(weather, finding))["findings"]
+    assert told == {
+        "kind": kind,
+        "severity": "error",
+        "what": "it happened",
+        "at_ns": 3 * SECOND // 2,
+        "recorded_seq": 13,
+        "recorded_what": 'user: "What\'s the weather like?"',
+        "live_seq": 5,
+        "ended": True,
+        "detail": ["app.py:3"],
+        "places": [],
+        "consequences": [14],
+        "lost": [
+            {
+                "seq": 14,
+                "last_seq": 14,
+                "at_ns": 1_400_000_000,
+                "kind": "received",
+                "what": 'tool call call-1: get_weather "{"place": "Oslo"}"',
+            }
+        ],
+    }
+
+
+def test_a_warning_is_told_and_fails_nothing(weather):
+    """It stands there under its own label; the verdict counts it apart."""
+    warning, finding = Finding("underrun", "it was dry", at_ns=0, severity=WARNING), Finding("raised", "it broke", at_ns=0)
+    lines = text(report(weather, warning, warning))
+    assert (lines[2], lines[-1]) == ("WARNING    underrun at 0.000 s", "verdict    passed, with 2 warnings")
+    assert data(report(weather, warning))["findings"][0]["severity"] == "warning"
+    assert text(report(weather, warning, finding))[-1] == "verdict    failed: 1 finding, 1 warning"
+
+
+def test_what_fails_comes_first(weather):
+    """Findings and deviations, and then what is only a warning, whenever it was."""
+    warning, finding = Finding("underrun", "it was dry", at_ns=0, severity=WARNING), Finding("raised", "it broke", at_ns=5)
+    lines = text(report(weather, warning, finding, Deviation("missing", "it was not sent")))
+    labels = [line.split()[0] for line in lines if line.startswith(("FINDING", "DEVIATION", "WARNING"))]
+    assert labels == ["FINDING", "DEVIATION", "WARNING"]
+
+
+def test_only_what_differs_is_shown(weather):
+    """With both values; long ones are cut in the text and whole in the JSON; absent is no null."""
+    found = (
+        Difference("$.content", "sunny", "rain"),
+        Difference("$.a", None, ABSENT),
+        Difference("$.b", ABSENT, True),
+        Difference("$.c", "x" * 500, 1),
+    )
+    told = report(weather, Deviation("different", "it differs", 15, 16, differences=found))
+    lines = text(told)
+    assert "             $.content: recorded 'sunny', now 'rain'" in lines
+    assert "             $.a: recorded null, now absent" in lines
+    assert "             $.b: recorded absent, now true" in lines
+    assert max(map(len, lines)) < 220
+    (deviation,) = data(told)["deviations"]
+    assert deviation["differences"] == [
+        {"path": "$.content", "recorded": "sunny", "live": "rain"},
+        {"path": "$.a", "recorded": None},
+        {"path": "$.b", "live": True},
+        {"path": "$.c", "recorded": "x" * 500, "live": 1},
+    ]
+
+
+def test_what_json_has_no_number_for_is_a_string(weather):
+    """NaN and Infinity at any depth; the output is strict."""
+    difference = Difference("$.a", math.nan, {"b": [math.inf, 1.5, -math.inf]})
+    (deviation,) = data(report(weather, Deviation("different", "it differs", 15, 16, differences=(difference,))))["deviations"]
+    assert deviation["differences"] == [{"path": "$.a", "recorded": "nan", "live": {"b": ["inf", 1.5, "-inf"]}}]
+
+
+def test_several_lines_of_an_exception_stay_several(weather):
+    """As many as a screen takes."""
+    lines = text(report(weather, Finding("raised", "on_message raised X: one\ntwo\n" + "more\n" * 50, at_ns=0)))
+    assert lines[3:5] == ["           on_message raised X: one", "           two"]
+    assert len(lines) < 20
+
+
+def test_counts_are_in_the_verdict(weather):
+    """Findings, deviations, and two runs that differ."""
+    found = (Finding("raised", "a", 0), Finding("raised", "b", 0), Deviation("missing", "c"))
+    lines = text(report(weather, *found, twice=("one", "other")))
+    assert lines[-1] == "verdict    failed: 2 findings, 1 deviation, two runs differ"
+    assert lines[-4:-1] == ["twice      two runs differ; first in", "             one", "             other"]
+
+
+def test_two_identical_runs_are_told(weather):
+    """They pass."""
+    told = report(weather, twice=())
+    assert text(told)[-2:] == ["twice      two runs were identical", "verdict    passed"]
+    assert data(told)["twice"] == {"identical": True, "first_difference": []}
+
+
+def test_what_was_added_hinted_written_and_not_waited_for_is_told(weather):
+    """Each in a line of its own, and in the JSON."""
+    told = report(
+        weather,
+        upgraded=((16, ("a: 1",)), (26, ("a: 1", "b: 2"))),
+        hints=("do this",),
+        overdue_jobs=("app.work",),
+        folder="sessions/x",
+    )
+    lines = text(told)
+    assert "upgraded   2 messages: added a: 1, b: 2" in lines
+    assert "next       do this" in lines
+    assert "note       not deterministic: the clock did not wait for app.work" in lines
+    assert "written    sessions/x" in lines
+    assert data(told)["upgraded"] == [{"recorded_seq": 16, "added": ["a: 1"]}, {"recorded_seq": 26, "added": ["a: 1", "b: 2"]}]
+    assert (data(told)["overdue_jobs"], data(told)["folder"]) == (["app.work"], "sessions/x")
+
+
+def test_made_up_times_and_unknown_sends_are_told_first(session_of):
+    """Nobody takes them for measured."""
+    told = report(session_of([], recorded=Recorded(sent=False, closed=False, times="synthesised")))
+    assert text(told)[0].endswith("(times are made up, not measured; what was sent is not known and not compared)")
+    assert (data(told)["times"], data(told)["sent_compared"]) == ("synthesised", False)
+
+
+def test_remarks_are_told_and_are_no_fault(weather):
+    """What the player put up with, in sentences with units."""
+    notes = (
+        Note(90, 1, "audio_patience", data={"position_ns": 900_000_000, "waited_until_ns": 2_900_000_000}),
+        Note(91, 2, "closed_by_grace"),
+        Note(92, 3, "end_unknown"),
+        Note(93, 4, "due", of=1, data={"held_ns": 0, "recorded_seq": 1}),
+        Note(94, 5, "due", of=1, data={"held_ns": 1_500_000, "recorded_seq": 13}),
+        Note(95, 6, "due", of=1, data={"held_ns": 500_000, "recorded_seq": 14}),
+        Note(96, 7, "handler_entered", data={"callback": "x"}),
+    )
+    live = replace(weather, events=(*weather.events, *notes))
+    told = remarks(live)
+    assert told[0] == "the user's audio had not got to 900 ms in time; at 2900 ms that counted as reached"
+    assert told[1] == "the app did not close the connection; the service closed it"
+    assert told[3] == "2 events came later than due, by at most 1.5 ms (recorded #13): what was before them had not come"
+    assert len(told) == 4
+    assert report(weather, live=live).passed
+
+
+def test_consequences_are_told_by_what_they_say_and_then_by_number(weather):
+    """The three that tell most, and how many more; numbers alone or from to."""
+    lines = text(report(weather, Deviation("missing", "x", 2, consequences=(18, 13, 14, 25, 26, 27))))
+    assert lines[4].strip() == (
+        '6 recorded events did not happen because of it: assistant: "You are welcome."; tool call call-1: get_weather '
+        '"{"place": "Oslo"}"; user: "What\'s the weather like?"; 3 more (#13 to #14, #18, #25 to #27)'
+    )
+
+
+SOURCE = (SourceLine(1, "def f(x):"), SourceLine(2, "\treturn g(x)"), SourceLine(3, ""))
+PLACE = Place(str(Path(os.sep, "project", "app.py")), 2, "f", SOURCE)
+OUTER = replace(PLACE, line=9, function="main", source=())
+HERE = Invocation(cwd=str(Path(os.sep, "project")))
+BLOCK = ["                 1  def f(x):", "               > 2          return g(x)"]
+
+
+@pytest.mark.parametrize(
+    ("what", "detail", "lines"),
+    [
+        ("it broke", (), ["           it broke", "             app.py:2 in f", *BLOCK]),
+        (
+            "it broke",
+            (str(PLACE), str(OUTER)),
+            ["           it broke", "             app.py:2 in f", *BLOCK, "             app.py:9 in main"],
+        ),
+        (f"it broke at {PLACE}", ("more",), ["           it broke at app.py:2 in f", *BLOCK, "             more"]),
+        ("it broke", (f"started at {PLACE}",), ["           it broke", "             started at app.py:2 in f", *BLOCK]),
+        (
+            "it broke",
+            (f"{PLACE.file}:21 in g",),
+            ["           it broke", "             app.py:21 in g", "             app.py:2 in f", *BLOCK],
+        ),
+    ],
+    ids=["nobody names it", "the detail is it", "the sentence names it", "the detail names it", "another line is named"],
+)
+def test_the_innermost_place_is_shown_with_its_source(weather, what, detail, lines):
+    """Once, below where it is named; its file as seen from the working directory. The JSON has all places as they are."""
+    told = report(weather, Finding("swallowed", what, 0, detail=detail, places=(PLACE, OUTER)), invocation=HERE)
+    assert text(told)[3:-1] == lines
+    (finding,) = data(told)["findings"]
+    source = [{"line": 1, "text": "def f(x):"}, {"line": 2, "text": "\treturn g(x)"}, {"line": 3, "text": ""}]
+    assert finding["places"][0] == {"file": PLACE.file, "line": 2, "function": "f", "source": source}
+    assert (len(finding["places"]), finding["detail"]) == (2, list(detail))
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (Deviation("missing", "x", 15, places=(PLACE,)), "handled at app.py:2 in f"),
+        (Deviation("missing", "x", 15, 16, places=(PLACE,)), "sent at app.py:2 in f"),
+        (Deviation("unexpected", "x", None, 16, places=(PLACE,)), "sent at app.py:2 in f"),
+        (Deviation("late", "x", 15, 16, places=(PLACE,)), "sent at app.py:2 in f"),
+        (Deviation("closed_early", "x", 16, 29, places=(PLACE,)), "closed at app.py:2 in f"),
+        (Deviation("stuck", "x", 16, 29, detail=('File "app.py", line 2',), places=(PLACE,)), "app.py:2 in f"),
+        (Finding("rejected", "x", 0, places=(PLACE,)), "sent at app.py:2 in f"),
+        (Finding("unparseable", "x", 0, places=(PLACE,)), "to be handled at app.py:2 in f"),
+    ],
+    ids=["missing", "too late", "unexpected", "late", "closed", "stuck", "rejected", "unparseable"],
+)
+def test_a_place_says_what_was_done_there(weather, found, line):
+    """Who had the message, who sent it, who closed."""
+    lines = text(report(weather, found, invocation=HERE))
+    assert lines[4:7] == [f"             {line}", *BLOCK]
+
+
+def test_the_same_source_is_shown_once(weather):
+    """A second finding names its place alone."""
+    found = (Finding("raised", "a", 0, places=(PLACE,)), Finding("raised", "b", 1, places=(PLACE,)))
+    lines = text(report(weather, *found, invocation=HERE))
+    assert [line in lines for line in BLOCK] == [True, True]
+    assert (lines.count(BLOCK[0]), lines.count("             app.py:2 in f")) == (1, 2)
+
+
+def test_a_file_elsewhere_is_named_in_full(weather):
+    """So is every file where nobody knows the working directory."""
+    elsewhere = replace(PLACE, file=str(Path(os.sep, "projects", "app.py")))
+    found = Finding("raised", "a", 0, places=(elsewhere,))
+    assert f"             {elsewhere}" in text(report(weather, found, invocation=HERE))
+    assert f"             {PLACE}" in text(report(weather, replace(found, places=(PLACE,))))
+
+
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        ((), None),
+        ((Finding("raised", "a", 0),), None),
+        ((Finding("raised", "a", 0, places=(PLACE,)),), ("app.py", 2)),
+        ((Finding("raised", "a", 0, severity=WARNING, places=(PLACE,)),), None),
+        ((Deviation("missing", "a", places=(replace(PLACE, file="/other/x.py"), OUTER)),), ("app.py", 9)),
+        ((Finding("raised", "a", 0, severity=WARNING, places=(OUTER,)), Deviation("late", "b", places=(PLACE,))), ("app.py", 2)),
+    ],
+    ids=["nothing", "no place", "a finding", "a warning", "the first below the folder", "a deviation"],
+)
+def test_the_line_that_is_to_be_marked(weather, found, line):
+    """That of the first thing that fails, in a file below the working directory."""
+    assert report(weather, *found, invocation=HERE).first_line == line
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "cause"),
+    [
+        ((), {}, ""),
+        ((Finding("underrun", "a", 0, severity=WARNING),), {}, ""),
+        ((Finding("underrun", "a", 0, severity=WARNING), Deviation("late", "b")), {}, f"late: {DEVIATIONS['late']}"),
+        ((Finding("raised", "a", 0, places=(PLACE,)), Deviation("late", "b")), {}, f"raised: {FINDINGS['raised'].says}; app.py:2"),
+        ((Deviation("late", "b"),), {"is_incomplete": True}, "incomplete recording"),
+        ((), {"twice": ("one line", "another")}, "two runs differ"),
+    ],
+)
+def test_a_cause_is_the_same_in_every_session(weather, found, options, cause):
+    """The kind of what failed first, and the developer's line; nothing that one session alone says."""
+    assert report(weather, *found, invocation=HERE, **options).cause == cause
+
+
+def test_how_it_was_asked_for_is_in_the_json(weather):
+    """The command, the recording, the handler, and what was set; null where nobody knows."""
+    asked = Invocation(
+        cwd="folder",
+        argv=("evi-harness", "replay", "s"),
+        again=("evi-harness", "replay", "s"),
+        path="s",
+        sha256="0" * 64,
+        spec="app.py:App",
+        arguments={"place": "Bath"},
+        severities={"raised": "off"},
+        options={"strict": True},
+    )
+    live = replace(weather, header=replace(weather.header, software={"hume": "0.14.1"}))
+    told = data(report(weather, live=live, invocation=asked))
+    words = ["evi-harness", "replay", "s"]
+    assert told["command"] == {"argv": words, "cwd": "folder", "call": None, "test": None, "again": words, "is_redacted": False}
+    assert (told["recording"], told["handler_spec"]) == ({"path": "s", "sha256": "0" * 64}, "app.py:App")
+    assert (told["arguments"], told["severities"], told["options"]) == ({"place": "Bath"}, {"raised": "off"}, {"strict": True})
+    assert told["versions"] == {"hume": "0.14.1"}
+    nobody = data(report(weather))
+    assert (set(nobody["command"].values()), nobody["recording"]) == ({None, False}, {"path": None, "sha256": None})
+
+
+def test_a_strangers_words_never_reach_the_terminal(session_of):
+    """Whatever the session, the exception or the file is called."""
+    evil = "\x1b[2J\x9b\u202e\x07"
+    session = session_of([("received", 1, {"type": "error", "code": evil, "slug": evil, "message": evil})], name=evil)
+    found = (
+        Finding("raised", evil, 0, recorded_seq=1, detail=(evil,)),
+        Deviation("different", evil, 1, 1, differences=(Difference(evil, evil, {evil: evil}),), detail=(evil,)),
+    )
+    told = report(session, *found, hints=(evil,), twice=(evil, evil), overdue_jobs=(evil,), folder=evil)
+    assert [line for line in text(replace(told, handler=evil, upgraded=((1, (evil,)),))) if not line.isprintable()] == []
+
+
+def test_what_is_around_the_first_divergence(weather):
+    """A few rows of both sides, the place itself marked, once; the JSON has them as rows."""
+    found = (Deviation("different", "a", 15, 15), Deviation("different", "b", 16, 16))
+    lines = text(report(weather, *found))
+    start = lines.index("           around it, recorded:")
+    assert lines[start + 1 : start + 7] == [
+        '                   1.200 s  #13    ← received  user: "What\'s the weather like?"',
+        '                   1.400 s  #14    ← received  tool call call-1: get_weather "{"place": "Oslo"}"',
+        '             >     1.600 s  #15    → sent      tool response call-1: "sunny, 21 degrees"',
+        '                   2.000 s  #16    ← received  assistant: "It is sunny."',
+        "                   2.100 s  #17    ← received  audio 0.10 s, chunk 0",
+        "                   2.300 s  #18    ← received  end of the reply",
+    ]
+    assert lines[start + 7] == "           around it, in the replay:"
+    assert sum("around it" in line for line in lines) == 2
+    around = data(report(weather, *found))["first_divergence"]
+    assert [row["seq"] for row in around["recorded"]] == [row["seq"] for row in around["live"]] == [13, 14, 15, 16, 17, 18]
+    assert around["live"][2] == {
+        "seq": 15,
+        "last_seq": 15,
+        "at_ns": 1_600_000_000,
+        "kind": "sent",
+        "what": 'tool response call-1: "sunny, 21 degrees"',
+    }
+    assert data(report(weather))["first_divergence"] is None
+
+
+def test_what_differs_from_the_nearest_message_stands_under_it(weather):
+    """Behind its name."""
+    deviation = Deviation("unexpected", "x", None, 15, (Difference("$.a", 1, 2),), ("nearest expected message: #15",), nearest_seq=15)
+    lines = text(report(weather, deviation))
+    assert [line.strip() for line in lines[4:6]] == ["nearest expected message: #15", "$.a: recorded 1, now 2"]
+    assert data(report(weather, deviation))["deviations"][0]["nearest_seq"] == 15
+
+
+def test_many_differences_are_not_all_shown(weather):
+    """The JSON has them."""
+    deviation = Deviation("different", "x", 15, 15, tuple(Difference(f"$.a[{n}]", n, 0) for n in range(1, 100)))
+    lines = text(report(weather, deviation))
+    assert [line.strip() for line in lines if "more" in line] == ["and in 87 more places; --json has all"]
+    assert len(data(report(weather, deviation))["deviations"][0]["differences"]) == 99
+
+
+def late(*late_ns):
+    """Messages that were sent so much later than due."""
+    return tuple(Late(f"message {seq}", seq, seq + 100, ns) for seq, ns in enumerate(late_ns, 1))
+
+
+@pytest.mark.parametrize(
+    ("late_ns", "told"),
+    [
+        ((), None),
+        ((999_999,), None),
+        ((2_500_000,), "1 message was sent later than due: recorded #1 by 2.5 ms"),
+        ((1_000_000, 3_000_000), "2 messages were sent later than due: recorded #2 by 3 ms, recorded #1 by 1 ms"),
+        (
+            (5_000_000, 1_000_000, 9_000_000, 7_000_000, 8_000_000),
+            "5 messages were sent later than due, most of all recorded #3 by 9 ms, recorded #5 by 8 ms, recorded #4 by 7 ms",
+        ),
+    ],
+)
+def test_what_was_sent_late_is_a_note(weather, late_ns, told):
+    """From 1 ms on, the worst by name; the JSON has all, and the replay passes."""
+    found = replace(report(weather), verdict=Verdict((), (), late(*late_ns)))
+    assert [line[11:] for line in text(found) if line.startswith("note")] == ([] if told is None else [told])
+    assert [one["late_ns"] for one in data(found)["late"]] == [*late_ns]
+    assert data(found)["passed"]
+
+
+def test_what_is_too_late_is_not_noted_too(weather):
+    """It is a deviation, with how late it was."""
+    deviation = Deviation("late", "x", 1, 101, late_ns=5_000_000)
+    found = replace(report(weather), verdict=Verdict((deviation,), (), late(5_000_000)), max_late_ns=1)
+    assert not any(line.startswith("note") for line in text(found))
+    assert data(found)["deviations"][0]["late_ns"] == 5_000_000
+    assert data(found)["max_late_ns"] == 1
+
+
+def test_how_it_was_compared_is_told(weather):
+    """A path that matched nothing in a note; all of it in the JSON."""
+    found = report(weather, ignored=(("$.a", True), ("$.b", False)), strict=True, handshake_by="app")
+    assert [line[11:] for line in text(found) if line.startswith("note")] == [
+        "--ignore $.b matched nothing that is compared, in the recording or now"
+    ]
+    told = data(found)
+    assert told["ignored"] == [{"path": "$.a", "matched": True}, {"path": "$.b", "matched": False}]
+    assert (told["strict"], told["handshake_by"], told["schema"]) == (True, "app", 1)
+
+
+def test_what_is_expected_stands_before_the_verdict(weather):
+    """With its changes; null where nothing is."""
+    expectation = ExpectationReport("expected.jsonl", "written", 2, weather, weather, (Deviation("missing", "x", 15),))
+    lines = text(report(weather, expectation=expectation))
+    assert lines[2] == "expected   expected.jsonl is written: 2 messages. Take it away to compare with what was recorded"
+    assert lines[3].startswith("             - #15 at 1.600 s tool response call-1")
+    assert data(report(weather, expectation=expectation))["expectation"]["n_messages"] == 2
+    assert data(report(weather))["expectation"] is None
+
+
+EXPECTED = ExpectationReport("expected.jsonl", "compared", 2, None, None)
+ANOTHER = Difference("$.content", "rain", "sunny")
+
+
+@pytest.mark.parametrize(
+    ("deviation", "told"),
+    [
+        (Deviation("missing", "x", 15), "missing: expected #15 at 1.600 s"),
+        (Deviation("different", "x", 15, 15), "different: expected #15 at 1.600 s, in the replay #15 at 1.600 s"),
+        # Who opens the connection asks for something, too.
+        (Deviation("different", "x", 0, 0), "different: expected #0 at 0.000 s, in the replay #0 at 0.000 s"),
+        (Deviation("closed_early", "x", 16, 29), "closed_early: recorded #16 at 2.000 s, in the replay #29 at 4.500 s"),
+        (Deviation("closed_early", "x", 29, None), "closed_early: recorded #29 at 4.500 s"),
+    ],
+)
+def test_what_was_to_be_sent_is_expected_where_an_expectation_is(weather, deviation, told):
+    """Its place says so, and what was received stays recorded; without an expectation all of it is recorded."""
+    assert text(report(weather, deviation, expectation=EXPECTED))[2] == f"DEVIATION  {told}"
+    assert text(report(weather, deviation))[2] == f"DEVIATION  {told.replace('expected', 'recorded')}"
+
+
+def test_with_an_expectation_nothing_that_was_to_be_sent_is_called_recorded(weather):
+    """Neither what differs, nor what was around it, what hung on it, what was late or what is left out."""
+    deviation = Deviation("different", "x", 15, 15, (ANOTHER,), consequences=(16, 17))
+    late_ones = Verdict((deviation,), (), late(2_500_000))
+    told = replace(report(weather, expectation=EXPECTED, ignored=(("$.b", False),)), verdict=late_ones)
+    lines = [line.strip() for line in text(told)]
+    assert {
+        "$.content: expected 'rain', now 'sunny'",
+        "around it, expected:",
+        '2 events did not happen because of it: assistant: "It is sunny."; 0.10 s of audio in 1 message (#16 to #17)',
+        "note       1 message was sent later than due: expected #1 by 2.5 ms",
+        "note       --ignore $.b matched nothing that is compared, in what is expected or now",
+    } < {*lines}
+    assert [line for line in lines if "recorded" in line] == [
+        "expected   compared with expected.jsonl, 2 messages, in the place of what was recorded"
+    ]
+
+
+def test_a_finding_is_on_what_was_recorded(weather):
+    """Also where other messages are expected: what reached the app is the recording's."""
+    lines = text(report(weather, Finding("raised", "x", 0, recorded_seq=13), expectation=EXPECTED))
+    assert "on recorded #13" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("axis", "told"),
+    [
+        ({}, "4.500 s"),
+        ({"speed": "2"}, "4.500 s with --speed 2; 9.000 s as recorded"),
+        ({"speed": "max"}, "as fast as it goes with --speed max; 9.000 s as recorded"),
+        ({"speed": " MAX"}, "as fast as it goes with --speed  MAX; 9.000 s as recorded"),
+        ({"max_gap": "250ms"}, "4.500 s with --max-gap 250ms; 9.000 s as recorded"),
+        ({"until": "t2", "from": "#3"}, "4.500 s with --from #3 --until t2; 9.000 s as recorded"),
+    ],
+)
+def test_the_recorded_length_stands_beside_that_on_the_axis(weather, axis, told):
+    """Where there is another axis than the recorded one, with what made it; the JSON has both."""
+    recorded = replace(weather, header=replace(weather.header, end=Anchor(9 * SECOND, "")))
+    live = replace(weather, header=replace(weather.header, source={"axis": axis}))
+    found = report(recorded, live=live)
+    assert text(found)[0] == f"session    made: 2 turns, 30 events, {told}"
+    told_ns = data(found)["recorded"]
+    assert told_ns == {
+        "n_turns": 2,
+        "n_events": 30,
+        "duration_ns": 4_500_000_000,
+        "whole_duration_ns": 9 * SECOND if axis else 4_500_000_000,
+        "axis": axis,
+        "missing": [],
+    }
+
+
+def test_a_recorded_length_that_nobody_knows_is_not_told(weather):
+    """A recording that was cut off has no end in its header."""
+    recorded = replace(weather, header=replace(weather.header, end=None))
+    found = report(recorded, live=replace(weather, header=replace(weather.header, source={"axis": {"speed": "2"}})))
+    assert text(found)[0] == "session    made: 2 turns, 30 events, 4.500 s with --speed 2"
+    assert data(found)["recorded"]["whole_duration_ns"] is None
+    known = replace(found, recorded_ns=9 * SECOND)
+    assert text(known)[0].endswith(" 4.500 s with --speed 2; 9.000 s as recorded")
+    assert data(known)["recorded"]["whole_duration_ns"] == 9 * SECOND
+
+
+def test_all_that_people_are_told_is_there_for_programs(weather):
+    """What is missing in the folder, what may be done next, how long it took."""
+    found = data(report(replace(weather, missing=("the end",)), hints=("do this",)))
+    assert (found["recorded"]["missing"], found["hints"], found["real_s"]) == (["the end"], ["do this"], 0.25)
+
+
+def test_the_verdict_alone(weather):
+    """What was found and the verdict, without what was around it; the rest of the report is left out."""
+    found = report(weather, Deviation("missing", "x", 15), Finding("rejected", "y", 0), expectation=EXPECTED, hints=("do this",))
+    assert verdict_lines(found, EVI) == [
+        "FINDING    rejected at 0.000 s",
+        "           y",
+        "DEVIATION  missing: expected #15 at 1.600 s",
+        "           x",
+        "verdict    failed: 1 finding, 1 deviation",
+    ]
+    assert verdict_lines(report(weather), EVI) == ["verdict    passed"]
+
+
+def test_the_verdict_alone_says_where_nothing_was_compared(session_of):
+    """Nobody takes it for one on what was sent."""
+    told = verdict_lines(report(session_of([], recorded=Recorded(sent=False))), EVI)
+    assert told == ["note       what was sent is not known and not compared", "verdict    passed"]
+
+
+def test_the_schema_is_of_this_version():
+    """And allows members that it does not name, so that one more breaks nobody."""
+    assert SCHEMA["properties"]["schema"] == {"const": SCHEMA_VERSION}
+    assert "additionalProperties" not in json.dumps(SCHEMA)
+    kinds = SCHEMA["$defs"]["deviation"]["properties"]["kind"]["enum"]
+    assert sorted(kinds) == sorted(DEVIATIONS)
