@@ -14,10 +14,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Counter as Counted
 
-from evi_harness.acts.sessions import load_session
 from evi_harness.errors import SessionError
 from evi_harness.evi.dialect import EVI
 from evi_harness.storage.writer import SessionWriter, write_session
+from evi_harness.verdicts.loading import load_session
 
 SESSIONS = Path(__file__).resolve().parent.parent / "sessions"
 

@@ -242,7 +242,7 @@ def talk(port: int, n_chats: int, n_turns: int, rate: int, chunk_ms: int, pings:
 
 def go_through(port: int, n_clients: int, spread_ms: int) -> Tuple[int, List[Client]]:
     """Be the recorded user of sessions/typed, so many times, begun within a time; gives how many came to the end, and the clients."""
-    from evi_harness.acts.sessions import load_session
+    from evi_harness.verdicts.loading import load_session
 
     recorded = load_session(TYPED)
     user, answer = (

@@ -24,7 +24,7 @@ from typing import Any, Callable, Dict, List, Tuple
 import hume.empathic_voice.chat.socket_client as sdk
 
 from evi_harness.acts.replay import replay_session
-from evi_harness.acts.sessions import load_session
+from evi_harness.verdicts.loading import load_session
 
 TYPED = Path(__file__).resolve().parent.parent / "sessions" / "typed"
 N_OBJECTS = 2_000_000

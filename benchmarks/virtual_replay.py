@@ -24,7 +24,6 @@ from aiohttp import WSMsgType, web
 from hume.empathic_voice.types import ToolResponseMessage
 
 from evi_harness.acts.replay import replay_session
-from evi_harness.acts.sessions import load_session
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
@@ -38,6 +37,7 @@ from evi_harness.sdk.sound import software_sound
 from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.storage.writer import write_session
+from evi_harness.verdicts.loading import load_session
 
 # Seconds since the opening, and what to send then.
 Frames = List[Tuple[float, Any]]

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from evi_harness.acts.record_connection import Recording, record
     from evi_harness.acts.repairing import repair_session
     from evi_harness.acts.replay import ReplayResult, replay_session
-    from evi_harness.acts.sessions import check_session, load_session
+    from evi_harness.acts.sessions import check_session
     from evi_harness.carriers.conformance import check_carrier
     from evi_harness.clocks.busy import busy
     from evi_harness.errors import EviHarnessError
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from evi_harness.session.header import Header
     from evi_harness.session.session import Session
     from evi_harness.storage.writer import SessionWriter
+    from evi_harness.verdicts.loading import load_session
 
 __all__ = [
     "EviHarnessError",
@@ -101,7 +102,7 @@ EXPORTS: Dict[str, str] = {
     "check_session": "evi_harness.acts.sessions",
     "connect_with_callbacks": "evi_harness.sdk.callbacks",
     "import_capture": "evi_harness.acts.import_capture",
-    "load_session": "evi_harness.acts.sessions",
+    "load_session": "evi_harness.verdicts.loading",
     "record": "evi_harness.acts.record_connection",
     "repair_session": "evi_harness.acts.repairing",
     "replay_session": "evi_harness.acts.replay",

@@ -170,7 +170,7 @@ def evi_session_folder(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def evi_session(request: pytest.FixtureRequest, evi_session_folder: Path) -> Session:
     """The session that the test is marked with; one that is incomplete or damaged fails the test, unless that is allowed."""
-    from evi_harness.acts.sessions import load_session
+    from evi_harness.verdicts.loading import load_session
     from evi_harness.verdicts.wholeness import require_whole
 
     with _told_plainly():

@@ -21,7 +21,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import evi_harness
-from evi_harness.acts.sessions import load_session
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.replay.trace import trace
 from evi_harness.runs.run import RunOptions
@@ -29,6 +28,7 @@ from evi_harness.runs.sandbox import OutsideOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.session.session import Session
 from evi_harness.strategies import sessions
+from evi_harness.verdicts.loading import load_session
 
 pytest.importorskip("time_machine", reason="the extra wall-clock is not installed")
 
@@ -151,7 +151,7 @@ ELSEWHERE = """
 import hashlib, sys
 from evi_harness.runs.sandbox import OutsideOptions
 from evi_harness.runs.run import RunOptions
-from evi_harness.acts.sessions import load_session
+from evi_harness.verdicts.loading import load_session
 from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.replay.trace import trace
 

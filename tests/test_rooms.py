@@ -40,17 +40,17 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "watch": {"guard", "clocks", "carriers"},
     "tap": {"guard", "clocks", "carriers"},
     "sdk": {"guard", "clocks", "carriers", "watch", "tap", "evi", "input_file"},
-    "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "evi", "redacting", "verdicts", "acts", "input_file"},
+    "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "evi", "redacting", "input_file"},
     "report": {"replay", "measure"},
     "settings": {"guard", "sdk", "measure", "redacting", "evi", "input_file", "version"},
-    "verdicts": {"carriers", "sdk", "runs", "settings", "report", "replay", "measure", "storage", "redacting", "audio", "evi", "acts"},
+    "verdicts": {"carriers", "sdk", "runs", "settings", "report", "replay", "measure", "storage", "redacting", "audio", "evi"},
     "acts": set(),
     "pytesting": set(),
     "cli": {"acts", "verdicts", "settings", "version"},
     "pytest_plugin": {"pytesting", "acts", "verdicts"},
     "strategies": {"evi"},
     # The two ways in: the public names, and ``python -m``.
-    "__init__": {"acts", "clocks", "carriers", "sdk", "storage", "replay", "version"},
+    "__init__": {"acts", "verdicts", "clocks", "carriers", "sdk", "storage", "replay", "version"},
     "__main__": {"cli"},
 }
 DOORS = {"cli", "pytest_plugin", "strategies", "__init__", "__main__"}

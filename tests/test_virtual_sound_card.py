@@ -25,9 +25,10 @@ import pytest
 import soundfile
 import soxr
 
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.evi.dialect import EVI
 from evi_harness.session.events import Received
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT.parent / "shared" / "tools" / "virtual-mic.sh"

@@ -20,7 +20,6 @@ from evi_harness.acts.record_live import LiveOptions, LiveResult, record_live
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.acts.serve.simulating import SIMULATOR, Simulation, simulation
-from evi_harness.acts.sessions import load_session
 from evi_harness.evi.dialect import EVI
 from evi_harness.report.timeline import as_lines
 from evi_harness.sdk.demo_app import WeatherApp
@@ -29,6 +28,7 @@ from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.settings.environment import API_KEY, BASE_URL, CONFIG_ID, SECRET_KEY
 from evi_harness.settings.new_folder import DEFAULT_OUT
+from evi_harness.verdicts.loading import load_session
 
 __all__ = ["HANDLER", "SCRIPT", "USER", "DemoResult", "demo"]
 

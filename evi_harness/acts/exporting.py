@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Mapping, Tuple, Union
 
-from evi_harness.acts.sessions import load_session
 from evi_harness.audio.cadence import AT_ITS_RATE, Speed
 from evi_harness.audio.sounding_sides import Side, said, would_play
 from evi_harness.errors import EviHarnessError, UsageError
@@ -26,6 +25,7 @@ from evi_harness.session.wav import Pcm
 from evi_harness.storage.append import WavFile
 from evi_harness.storage.layout import HEADER_FILE, HEARD_FILE, PAYLOADS
 from evi_harness.verdicts.heard_audio import Mix
+from evi_harness.verdicts.loading import load_session
 from evi_harness.verdicts.redacted_views import redactor_for
 
 __all__ = ["Exported", "export_wav"]

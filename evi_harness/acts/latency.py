@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import List, Sequence, Union
 
-from evi_harness.acts.sessions import load_session
 from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.measure.assumed import DEFAULT, Assumed
@@ -15,6 +14,7 @@ from evi_harness.measure.measuring import Measured, measure
 from evi_harness.measure.speech_marks import UNHEARD_SPEECH
 from evi_harness.report.latency_report import LatencyReport
 from evi_harness.session.session import Session
+from evi_harness.verdicts.loading import load_session
 from evi_harness.verdicts.redacted_views import redactor_for
 from evi_harness.verdicts.speech import AUTO, DETECTORS, hear
 from evi_harness.verdicts.wholeness import require_whole

@@ -19,7 +19,7 @@ from evi_harness.acts.record_connection import Recording, record
 from evi_harness.audio.cadence import AT_ITS_RATE
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
-from evi_harness.audio.software_speaker import SoftwareSpeaker
+from evi_harness.audio.software_speaker import Heard, SoftwareSpeaker
 from evi_harness.audio.sources import FileSource
 from evi_harness.clocks.app_loop import AppLoop, run_app_loop
 from evi_harness.clocks.exits import AppExits
@@ -43,7 +43,7 @@ from evi_harness.settings.environment import Settings, api_key_for, endpoint_for
 from evi_harness.settings.indicator import Indicator, Level
 from evi_harness.settings.interrupts import Interrupts
 from evi_harness.settings.new_folder import DEFAULT_OUT, SessionsFolder, near, require_name
-from evi_harness.verdicts.heard_audio import Heard, HeardFile, keep_heard
+from evi_harness.verdicts.heard_audio import HeardFile, keep_heard
 from evi_harness.verdicts.redacted_views import redactor_for
 
 __all__ = ["LiveOptions", "LiveResult", "record_live"]

@@ -11,6 +11,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
+from evi_harness.audio.software_speaker import Heard
 from evi_harness.carriers.lateness import Lateness, lateness_ns
 from evi_harness.clocks.virtual import THREAD_WAIT_NS
 from evi_harness.errors import SessionUnreadable, UsageError
@@ -43,7 +44,7 @@ from evi_harness.storage.writer import write_session
 from evi_harness.verdicts.axis import Axis
 from evi_harness.verdicts.comparing import Comparing, Rules
 from evi_harness.verdicts.expected import Expected, accept, expected_of, load_recorded, require_folder
-from evi_harness.verdicts.heard_audio import Heard, HeardFile, first_heard_difference, keep_heard
+from evi_harness.verdicts.heard_audio import HeardFile, first_heard_difference, keep_heard
 from evi_harness.verdicts.invoking import Command, invocation_of, secret_arguments, with_digest
 from evi_harness.verdicts.judging import Judging, Replayed, judge_replay
 from evi_harness.verdicts.redacted_views import Discreet, known_secrets, redactor_for

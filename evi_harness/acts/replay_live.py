@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from evi_harness.acts.record_connection import Recording, record
-from evi_harness.acts.sessions import load_session
 from evi_harness.carriers.acted_client import ClientPump, send_close, send_frame
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.lateness import Lateness
@@ -41,6 +40,7 @@ from evi_harness.settings.interrupts import Interrupts
 from evi_harness.settings.new_folder import DEFAULT_OUT, possible_name
 from evi_harness.tap.event_log import frame_of
 from evi_harness.verdicts.invoking import Command, handlerless_invocation, with_digest
+from evi_harness.verdicts.loading import load_session
 from evi_harness.verdicts.redacted_views import Discreet, discreet_session, redactor_for
 from evi_harness.verdicts.speech import heard_speech
 from evi_harness.verdicts.wholeness import require_whole

@@ -14,12 +14,12 @@ import functools
 import queue
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from evi_harness.audio.cadence import AT_ITS_RATE, Cadence, Clock, Speed
 from evi_harness.session.wav import Pcm
 
-__all__ = ["NAME", "Playback", "SoftwareSpeaker", "Span", "queues_of"]
+__all__ = ["NAME", "Heard", "Playback", "SoftwareSpeaker", "Span", "queues_of"]
 
 NAME = "evi-harness software speaker"
 BLOCKS_PER_S = 100
@@ -160,6 +160,26 @@ class Playback:
             return block_at_ns
         ns = offset * 1_000_000_000 * self.speed.denominator
         return self.began_ns + ns // (self.pcm.frame_bytes * self.pcm.rate * self.speed.numerator)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the software speaker played in a run.
+
+    Attributes:
+        playbacks: The streams.
+        opened_at_ns: Session time 0 on the speaker's clock.
+        speed: How many times as fast as its rate audio went by in the run; None for the greatest speed.
+    """
+
+    playbacks: Sequence[Playback]
+    opened_at_ns: int
+    speed: Speed
+
+    @staticmethod
+    def of(playbacks: Optional[Sequence[Playback]], opened_at_ns: Optional[int], speed: Speed) -> Optional[Heard]:
+        """What a run played; None where there was no software speaker, or no connection."""
+        return None if playbacks is None or opened_at_ns is None else Heard(playbacks, opened_at_ns, speed)
 
 
 class SoftwareSpeaker:

@@ -93,12 +93,12 @@ class News:
         failures: What services raised so far, each with its traceback.
     """
 
-    served: List[Served]
+    served: List[ServedEvents]
     failures: List[Tuple[BaseException, str]]
 
 
 @dataclass
-class Served:
+class ServedEvents:
     """One conversation as the child has kept it.
 
     Attributes:
@@ -147,7 +147,7 @@ class ServerProcess:
         admission: Optional[Admission] = None,
     ) -> None:
         self.url = ""
-        self.served: List[Served] = []
+        self.served: List[ServedEvents] = []
         self._setup = Setup(
             open_service, tuple(chat_paths), token_path, loopback(host), port, service_name, check, admission or Admission()
         )
@@ -187,7 +187,7 @@ class ServerProcess:
             failure, text = failures[0]
             raise failure from EviHarnessError(f"in the server's process:\n{text}")
 
-    def look(self) -> Sequence[Served]:
+    def look(self) -> Sequence[ServedEvents]:
         """Ask the child for what has happened since the last time.
 
         Returns:
@@ -352,7 +352,9 @@ async def _orphaned(parent: int) -> None:
 
 def _news(server: ChatServer, look: Look) -> News:
     n_known = dict(enumerate(look.n_known))
-    served = [Served(journal.opened_at_ns or 0, journal.events[n_known.get(number, 0) :]) for number, journal in enumerate(server.journals)]
+    served = [
+        ServedEvents(journal.opened_at_ns or 0, journal.events[n_known.get(number, 0) :]) for number, journal in enumerate(server.journals)
+    ]
     return News(served, [(_portable(failure), _trace(failure)) for failure in server.failures])
 
 

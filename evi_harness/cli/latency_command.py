@@ -63,8 +63,8 @@ def command(
     from evi_harness.acts.ci_outputs import ci_for, tell_ci
     from evi_harness.acts.gate import GateOptions, gate_for, with_gate
     from evi_harness.acts.latency import measure_sessions
-    from evi_harness.acts.sessions import find_sessions
     from evi_harness.settings.sink import redacted
+    from evi_harness.verdicts.loading import find_sessions
 
     if json_file == csv_file == STANDARD_OUTPUT:
         raise click.UsageError("--json and --csv cannot both have standard output.")

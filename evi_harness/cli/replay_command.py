@@ -191,8 +191,8 @@ def command(
     """
     from evi_harness.acts.ci_outputs import cases_of_result, ci_for, tell_ci
     from evi_harness.acts.gate import GateOptions, gate_for, runs_of_result, with_gate
-    from evi_harness.acts.sessions import find_sessions
     from evi_harness.verdicts.invoking import Command
+    from evi_harness.verdicts.loading import find_sessions
 
     folders = find_sessions(sessions, damaged=True)
     is_many = len(folders) > 1 or folders[0] != sessions[0]

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.acts.replay import ReplayResult, keep_replay, replay_session
-from evi_harness.acts.serve.serving import Served, ServeOptions, served
+from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.dialect import EVI
@@ -32,6 +32,7 @@ from evi_harness.measure.thresholds import PASSED, Judged, Threshold, judge_thre
 from evi_harness.pytesting.marked import spec_from
 from evi_harness.replay.judging.unseen import Unseen
 from evi_harness.report.plain import printable
+from evi_harness.runs.own_server import Served
 from evi_harness.runs.run import REAL, RECORDED, Run
 from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.session.figures import figure, milliseconds

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Optional, Sequence, Union
 
-from evi_harness.acts.serve.serving import play, served
-from evi_harness.audio.software_speaker import Playback
+from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.carriers.journal import Journal
+from evi_harness.carriers.server_process import ServerProcess
 from evi_harness.clocks.clock import RealClock
 from evi_harness.clocks.exits import AppExits
 from evi_harness.clocks.known_waits import KnownWaits
@@ -24,6 +24,8 @@ from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import Player
 from evi_harness.runs.closing_user import Leaving
 from evi_harness.runs.merging import merged
+from evi_harness.runs.own_server import Served
+from evi_harness.runs.playing import chat_paths_of, play_recording
 from evi_harness.runs.run import (
     RECORDED,
     Run,
@@ -44,7 +46,6 @@ from evi_harness.session.events import Event, Opened
 from evi_harness.session.protocols import Action, Send, Service
 from evi_harness.session.session import Session
 from evi_harness.tap.app_side import AppSide
-from evi_harness.verdicts.heard_audio import Heard
 from evi_harness.watch.long_steps import THRESHOLD_NS, LongSteps
 from evi_harness.watch.step_sampler import StepSampler
 
@@ -89,7 +90,10 @@ class _RealRun:
         self._playbacks: Optional[Sequence[Playback]] = None
 
     def go(self) -> Run:
-        server = served(play(self._recording, self._options.patience, self._options.dialect))
+        dialect = self._options.dialect
+        play = play_recording(self._recording, self._options.patience, dialect)
+        paths = chat_paths_of(play.session)
+        server = Served(ServerProcess(play, chat_paths=paths, token_path=dialect.token_path, service_name="player"))
         with server:
             self._run_beside(server.url)
         opened_at_ns, here_ns = server.opened_at_ns, self._journal.opened_at_ns

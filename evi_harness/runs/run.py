@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, Callable, Coroutine, List, Mapping, Optional, Sequence, Tuple, Union
 
-from evi_harness.audio.software_speaker import Playback
+from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.app_loop import AppLoop, host
 from evi_harness.clocks.clock import Clock
@@ -42,7 +42,6 @@ from evi_harness.sdk.recorded import run_recorded
 from evi_harness.session.events import Event, Handshake
 from evi_harness.session.protocols import Service
 from evi_harness.session.session import Session
-from evi_harness.verdicts.heard_audio import Heard
 from evi_harness.watch.left_behind import LeftBehind
 from evi_harness.watch.step_sampler import EVERY_S, StepSampler
 

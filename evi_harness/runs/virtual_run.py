@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Callable, Optional, Sequence, Union
 
-from evi_harness.acts.serve.served_paths import chat_paths_of
-from evi_harness.audio.software_speaker import Playback
+from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
@@ -21,6 +20,7 @@ from evi_harness.guard.ending import Ending
 from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import Player
 from evi_harness.runs.closing_user import Leaving
+from evi_harness.runs.playing import chat_paths_of
 from evi_harness.runs.run import (
     RECORDED,
     Run,
@@ -39,7 +39,6 @@ from evi_harness.sdk.app import App, run_app
 from evi_harness.session.events import Closed, Event
 from evi_harness.session.protocols import Action, Service
 from evi_harness.session.session import Session
-from evi_harness.verdicts.heard_audio import Heard
 from evi_harness.watch.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.watch.computing import THRESHOLD_NS as COMPUTING_NS
 from evi_harness.watch.computing import Computing

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional, Tuple, Union
 
-from evi_harness.acts.sessions import load_session
 from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.redacting.redaction import Redactor
@@ -29,6 +28,7 @@ from evi_harness.storage.expected_file import (
     remove_expectation,
 )
 from evi_harness.storage.layout import EXPECTED_FILE
+from evi_harness.verdicts.loading import load_session
 from evi_harness.verdicts.redacted_views import Discreet, discreet_deviation, known_secrets
 from evi_harness.verdicts.wholeness import require_whole
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Optional, Sequence, Tuple, Union
+from typing import Iterator, Optional, Tuple, Union
 
-from evi_harness.audio.cadence import Speed
 from evi_harness.audio.mixing import Voice, n_frames, stereo
-from evi_harness.audio.software_speaker import Playback
+from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.audio.sounding_sides import Side, mix_rate, played, said
 from evi_harness.errors import EviHarnessError, SessionUnwritable
 from evi_harness.evi.dialect import EVI
@@ -23,31 +22,11 @@ from evi_harness.storage.heard_track import add_heard
 from evi_harness.storage.layout import HEARD_FILE, MAX_TRACK_BYTES
 from evi_harness.storage.reader import read_session
 
-__all__ = ["Heard", "HeardFile", "Mix", "first_heard_difference", "keep_heard"]
+__all__ = ["HeardFile", "Mix", "first_heard_difference", "keep_heard"]
 
 _CHANNELS = 2
 _FRAME_BYTES = 2 * _CHANNELS
 _COMPARED_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What the software speaker played in a run.
-
-    Attributes:
-        playbacks: The streams.
-        opened_at_ns: Session time 0 on the speaker's clock.
-        speed: How many times as fast as its rate audio went by in the run; None for the greatest speed.
-    """
-
-    playbacks: Sequence[Playback]
-    opened_at_ns: int
-    speed: Speed
-
-    @staticmethod
-    def of(playbacks: Optional[Sequence[Playback]], opened_at_ns: Optional[int], speed: Speed) -> Optional[Heard]:
-        """What a run played; None where there was no software speaker, or no connection."""
-        return None if playbacks is None or opened_at_ns is None else Heard(playbacks, opened_at_ns, speed)
 
 
 @dataclass(frozen=True)

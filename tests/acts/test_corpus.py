@@ -13,8 +13,9 @@ import pytest
 
 from evi_harness.acts.corpus import replay_corpus, replay_one
 from evi_harness.acts.executors import lent_executor
-from evi_harness.acts.sessions import check_session, find_sessions, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.verdicts.loading import find_sessions, load_session
 
 REPOSITORY = Path(__file__).parents[2]
 WEATHER, TYPED, DEMO = (REPOSITORY / "sessions" / name for name in ("weather", "typed", "demo"))

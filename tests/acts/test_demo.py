@@ -14,7 +14,7 @@ from evi_harness.acts import demo as demo_module
 from evi_harness.acts.demo import ASSETS, HANDLER, SCRIPT, USER, demo
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.serve.simulating import Simulation
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
@@ -32,6 +32,7 @@ from evi_harness.sdk.playback_queue import virtual_playback_queue
 from evi_harness.sdk.sound import software_sound
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Note, Received
+from evi_harness.verdicts.loading import load_session
 
 KEY = "k9Jq2vXw7LmZ4tRb8NcY"
 SAID = ["What's the weather in Bath?", "Tell me about the Roman baths.", "That's enough, thank you. Goodbye."]

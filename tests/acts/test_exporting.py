@@ -18,7 +18,6 @@ import soxr
 from evi_harness.acts import exporting
 from evi_harness.acts.exporting import export_wav
 from evi_harness.acts.replay import replay_session
-from evi_harness.acts.sessions import load_session
 from evi_harness.errors import EviHarnessError, SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.session import wav
@@ -26,6 +25,7 @@ from evi_harness.session.events import NOTHING
 from evi_harness.session.wav import Pcm, split
 from evi_harness.storage.writer import write_session
 from evi_harness.verdicts import heard_audio
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER = ROOT / "sessions" / "weather"

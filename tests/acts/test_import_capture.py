@@ -6,9 +6,10 @@ import json
 import pytest
 
 from evi_harness.acts.import_capture import import_capture
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.errors import CaptureError, SessionUnwritable
 from evi_harness.session import wav
+from evi_harness.verdicts.loading import load_session
 
 CHAT = b'{"type":"chat_metadata","chat_id":"c-1","chat_group_id":"g-1","request_id":"r"}'
 END = b'{ "type" : "assistant_end" }'

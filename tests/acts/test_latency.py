@@ -11,7 +11,6 @@ import pytest
 
 from evi_harness.acts.latency import measure_session, measure_sessions
 from evi_harness.acts.replay import replay_session
-from evi_harness.acts.sessions import load_session
 from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.measure import reasons
@@ -19,6 +18,7 @@ from evi_harness.measure.metrics import EXACT
 from evi_harness.session.events import BINARY, Frame
 from evi_harness.session.wav import Pcm, header
 from evi_harness.storage.writer import write_session
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 MS = 1_000_000

@@ -19,7 +19,7 @@ import pytest
 
 from evi_harness.acts.record_connection import record
 from evi_harness.acts.replay import replay_session
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.clock import RealClock
@@ -31,6 +31,7 @@ from evi_harness.replay.player import Player
 from evi_harness.sdk.connection import open_chat, websocket_of
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Received, Sent
 from evi_harness.session.protocols import Close, Send
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "made-up-key-0123456789"

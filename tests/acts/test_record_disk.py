@@ -22,12 +22,13 @@ import pytest
 from evi_harness.acts.record_live import LiveOptions, record_live
 from evi_harness.acts.serve.serving import served
 from evi_harness.acts.serve.simulating import Simulation
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.cli.main import main
 from evi_harness.errors import SessionUnwritable
 from evi_harness.session import wav
 from evi_harness.session.events import Note, Received, Sent
 from evi_harness.tap import recorder
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 MIC = str(ROOT / "fixtures" / "speech" / "user-1.flac")

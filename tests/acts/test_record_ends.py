@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from evi_harness.acts.serve.serving import served
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "fixtures" / "apps" / "ending.py"

@@ -23,11 +23,12 @@ import pytest
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.serve.serving import served
 from evi_harness.acts.serve.simulating import Simulation
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.cli.main import main
 from evi_harness.session.events import Received, Sent
 from evi_harness.simulate.simulator import Options
 from evi_harness.simulate.turn_detection import TurnDetection
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 MIC = str(ROOT / "fixtures" / "speech" / "user-1.flac")

@@ -21,7 +21,7 @@ from evi_harness.acts.record_live import LiveOptions, record_live
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.serve.serving import served
 from evi_harness.acts.serve.simulating import Simulation
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
@@ -39,6 +39,7 @@ from evi_harness.session.events import BINARY, TEXT, Frame
 from evi_harness.session.protocols import Close, Send
 from evi_harness.storage.writer import SessionWriter
 from evi_harness.verdicts import heard_audio
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "Kq7ApiKeyOfThisRun0123456789"

@@ -11,7 +11,7 @@ import pytest
 
 from evi_harness.acts.repairing import repair_session
 from evi_harness.acts.replay import replay_session
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.errors import EviHarnessError, SessionUnreadable, SessionUnwritable, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.session.expectation import Expectation
@@ -20,6 +20,7 @@ from evi_harness.storage.expected_file import read_expectation, write_expectatio
 from evi_harness.storage.heard_track import add_heard
 from evi_harness.storage.reader import read_session
 from evi_harness.storage.writer import SessionWriter, write_session
+from evi_harness.verdicts.loading import load_session
 
 SESSIONS = Path(__file__).resolve().parents[2] / "sessions"
 FAKE_KEY = "this-is-no-key-but-stands-where-one-would"

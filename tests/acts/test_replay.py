@@ -15,7 +15,7 @@ import pytest
 
 from evi_harness.acts.import_capture import import_capture
 from evi_harness.acts.replay import replay_session
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.clocks.watchdog import Watchdog
 from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, SessionUnwritable, SpecError, UsageError
 from evi_harness.evi import compat
@@ -26,6 +26,7 @@ from evi_harness.sdk.connection import websocket_of
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Sent
 from evi_harness.storage.writer import write_session
+from evi_harness.verdicts.loading import load_session
 
 SECOND = 1_000_000_000
 SUNNY = "sunny, 21 degrees"

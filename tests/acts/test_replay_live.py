@@ -12,10 +12,11 @@ import pytest
 from evi_harness.acts.replay_live import LiveReplayOptions, replay_live
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.acts.serve.simulating import SIMULATOR, simulation
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.session.events import Received
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPED = ROOT / "sessions" / "typed"

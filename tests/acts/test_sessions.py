@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from evi_harness.acts.sessions import check_session, check_sessions, find_sessions, load_session, show_session, show_sessions
+from evi_harness.acts.sessions import check_session, check_sessions, show_session, show_sessions
 from evi_harness.errors import SessionUnreadable
 from evi_harness.evi.dialect import EVI
 from evi_harness.storage.writer import write_session
+from evi_harness.verdicts.loading import find_sessions, load_session
 
 
 @pytest.fixture

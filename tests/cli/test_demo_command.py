@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -23,12 +23,13 @@ import pytest
 
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.acts.serve.simulating import Simulation
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.carriers.conformance import Script
 from evi_harness.cli.main import main
 from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.simulator import Options
 from evi_harness.simulate.turn_detection import TurnDetection
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "Kq7ApiKeyOfThisRun0123456789"

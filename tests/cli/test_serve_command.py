@@ -18,13 +18,13 @@ from pathlib import Path
 import pytest
 import websockets
 
-from evi_harness.acts.sessions import load_session
 from evi_harness.cli import commands
 from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.expectation import Expectation
 from evi_harness.storage.expected_file import write_expectation
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER = str(ROOT / "sessions" / "weather")

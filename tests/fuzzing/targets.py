@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Sequence, Tuple, Type
 
 from evi_harness.acts.import_capture import import_capture
-from evi_harness.acts.sessions import load_session
 from evi_harness.audio.sources import FileSource
 from evi_harness.errors import CaptureError, EviHarnessError, ScriptError, SessionError, UsageError
 from evi_harness.evi import compat
@@ -55,6 +54,7 @@ from evi_harness.storage.expected_file import read_expectation
 from evi_harness.storage.reader import body_problem, data_problem, read_session
 from evi_harness.storage.writer import write_session
 from evi_harness.verdicts.comparing import Rules
+from evi_harness.verdicts.loading import load_session
 
 __all__ = ["NUMBERS", "PIECES", "TARGETS", "Target", "TooSlow", "mutated", "run"]
 

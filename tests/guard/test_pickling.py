@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.acts.sessions import load_session
 from evi_harness.guard.pickling import dumps
 from evi_harness.session.events import TEXT, Frame
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from evi_harness.acts.serve.simulating import simulation
-from evi_harness.acts.sessions import load_session
 from evi_harness.audio.detectors import make_detector
 from evi_harness.audio.ear import Ear
 from evi_harness.audio.resampling import convert
@@ -21,6 +20,7 @@ from evi_harness.session.protocols import NO_STATUS, Close, Send
 from evi_harness.session.turn import Speech
 from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.simulator import Simulator
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 MS = 1_000_000

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.acts.sessions import load_session
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.talking_over import talked_over
 from evi_harness.runs.user_audio import user_audio
+from evi_harness.verdicts.loading import load_session
 
 SESSIONS = Path(__file__).resolve().parents[2] / "sessions"
 AUDIO = {"type": "session_settings", "audio": {"encoding": "linear16", "sample_rate": 1000, "channels": 1}}

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from evi_harness.acts.record_connection import record
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.serve.serving import served
-from evi_harness.acts.sessions import load_session
 from evi_harness.sdk.connection import open_chat
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.header import Header, Recorded
 from evi_harness.session.session import Session
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 MS = 1_000_000

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from evi_harness.acts.replay import replay_session
-from evi_harness.acts.sessions import check_session, load_session
+from evi_harness.acts.sessions import check_session
 from evi_harness.clocks import steps
 from evi_harness.errors import HandlerError, UsageError
 from evi_harness.evi.dialect import EVI
@@ -18,6 +18,7 @@ from evi_harness.replay.player import Patience
 from evi_harness.runs.real_run import run_in_real_time
 from evi_harness.runs.run import BUILT_IN, RunOptions
 from evi_harness.session.events import Closed, Note, Received
+from evi_harness.verdicts.loading import load_session
 
 MS = 1_000_000
 SUNNY = "sunny, 21 degrees"

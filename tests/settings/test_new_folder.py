@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.acts.sessions import find_sessions
 from evi_harness.errors import SessionUnwritable, UsageError
 from evi_harness.settings import new_folder as folders
 from evi_harness.settings.new_folder import (
@@ -18,6 +17,7 @@ from evi_harness.settings.new_folder import (
     possible_name,
     require_name,
 )
+from evi_harness.verdicts.loading import find_sessions
 
 
 def test_now_is_utc_with_microseconds():

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from evi_harness.acts.replay import replay_session
-from evi_harness.acts.sessions import load_session
 from evi_harness.settings.versions import app, software
+from evi_harness.verdicts.loading import load_session
 from evi_harness.version import __version__
 
 TYPED = Path(__file__).resolve().parents[2] / "sessions" / "typed"

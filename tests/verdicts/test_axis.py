@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from evi_harness.acts.replay import replay_session
-from evi_harness.acts.sessions import load_session
 from evi_harness.errors import UsageError
 from evi_harness.session.events import Received
 from evi_harness.verdicts.axis import Axis
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER, DEMO = ROOT / "sessions" / "weather", ROOT / "sessions" / "demo"

@@ -18,15 +18,16 @@ import soundfile
 import soxr
 
 from evi_harness.acts.replay import replay_session
-from evi_harness.acts.sessions import check_session, load_session
-from evi_harness.audio.software_speaker import Playback
+from evi_harness.acts.sessions import check_session
+from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.evi.dialect import EVI
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.session.events import BINARY
 from evi_harness.session.wav import Pcm, split
 from evi_harness.storage.writer import write_session
 from evi_harness.verdicts import heard_audio
-from evi_harness.verdicts.heard_audio import Heard, first_heard_difference, keep_heard
+from evi_harness.verdicts.heard_audio import first_heard_difference, keep_heard
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
 WEATHER = ROOT / "sessions" / "weather"

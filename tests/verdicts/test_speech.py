@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.acts.sessions import load_session
 from evi_harness.audio.resampling import convert
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.dialect import EVI
@@ -20,6 +19,7 @@ from evi_harness.session.protocols import Mark
 from evi_harness.session.session import Session
 from evi_harness.session.turn import Speech
 from evi_harness.session.wav import Pcm, header
+from evi_harness.verdicts.loading import load_session
 from evi_harness.verdicts.speech import NOBODY, hear, heard_speech, speech_in
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,12 +14,12 @@ from evi_harness.acts.latency import measure_sessions
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.replay_live import LiveReplayOptions, replay_live
 from evi_harness.acts.serve.serving import ServeOptions, play, serve, served
-from evi_harness.acts.sessions import load_session
 from evi_harness.errors import AudioMissing, IncompleteRecording, SessionUnreadable, SessionUnwritable
 from evi_harness.evi.dialect import EVI
 from evi_harness.pytesting.testing import CheckedServer, Defaults
 from evi_harness.storage.expected_file import read_expectation
 from evi_harness.storage.writer import SessionWriter, write_session
+from evi_harness.verdicts.loading import load_session
 from evi_harness.verdicts.wholeness import refused_for_what_is_missing, require_whole
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,14 +14,13 @@ import secrets
 import sys
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Type, Union
+from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Union
 
 from evi_harness.acts.serve.ears import Ears
 from evi_harness.acts.serve.made_voices import Voices
 from evi_harness.acts.serve.record_served import Keeper, Keeping
-from evi_harness.acts.serve.served_paths import chat_paths_of
 from evi_harness.acts.serve.simulating import Simulation
 from evi_harness.carriers.admission import THIS_MACHINE, Admission
 from evi_harness.carriers.journal import Journal
@@ -39,11 +38,11 @@ from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.dialect import EVI, Evi
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.guard.own_output import silence_libraries, told_by_us
-from evi_harness.replay.plan import Plan
 from evi_harness.replay.played_recording import Recording
-from evi_harness.replay.player import DEFAULT_PATIENCE, Patience, Player
-from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Received, Sent
-from evi_harness.session.protocols import Service
+from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
+from evi_harness.runs.own_server import Served
+from evi_harness.runs.playing import Play, chat_paths_of, play_recording
+from evi_harness.session.events import Closed, Event, Handshake, Opened, Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.session.too_large import too_large
 from evi_harness.settings.environment import API_KEY, SECRET_KEY, load_environment
@@ -54,55 +53,13 @@ from evi_harness.verdicts.expected import Expected, load_expected
 from evi_harness.verdicts.redacted_views import redactor_for
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from evi_harness.acts.serve.served_verdict import Compared
 
-__all__ = ["Ended", "Play", "ServeOptions", "ServeResult", "Served", "admission", "limited", "play", "require_key", "serve", "served"]
+__all__ = ["Ended", "ServeOptions", "ServeResult", "admission", "limited", "play", "require_key", "serve", "served"]
 
 Serveable = Union[str, Path, Session, OpenService]
 # Compares a conversation that is over; ``served_verdict.compare`` of one session.
 _Compare = Callable[..., "Compared"]
-
-
-@dataclass(frozen=True)
-class Play:
-    """Makes a player of one recording for each connection.
-
-    Attributes:
-        recording: The recording, on the axis on which it is acted out.
-        patience: How long a player waits for the app.
-        dialect: How sent messages are compared.
-    """
-
-    recording: Recording
-    patience: Patience = DEFAULT_PATIENCE
-    dialect: Evi = EVI
-
-    def __reduce__(self) -> Tuple[Callable[..., Play], Tuple[Recording, Patience, Evi]]:
-        """In another process, be ready before anybody connects: a chat must not wait for another one's plan."""
-        return _ready, (self.recording, self.patience, self.dialect)
-
-    @property
-    def session(self) -> Session:
-        """The session that is played."""
-        return self.recording.session
-
-    @cached_property
-    def plan(self) -> Plan:
-        """The plan of the recording, which all players share."""
-        return Plan.of(self.recording, self.dialect)
-
-    def __call__(self, _: Handshake) -> Service:
-        """Make the player for one connection."""
-        return Player(self.plan, self.dialect, self.patience)
-
-
-def _ready(recording: Recording, patience: Patience, dialect: Evi) -> Play:
-    made = Play(recording, patience, dialect)
-    # Asked for, it is worked out.
-    _ = made.plan
-    return made
 
 
 def play(
@@ -126,17 +83,11 @@ def play(
         AudioMissing: Audio that is to be sent is not in the folder.
     """
     recording = session if isinstance(session, Recording) else _recording(session, allow_incomplete)
-    in_memory = replace(recording.session, events=tuple(map(_in_memory, recording.session.events)))
-    # What a microphone would play is nothing to a server.
-    return Play(replace(recording, session=in_memory, unhurried=in_memory), patience, dialect)
+    return play_recording(recording, patience, dialect)
 
 
 def _recording(session: Union[str, Path, Session], allow_incomplete: bool) -> Recording:
     return Recording.of(load_expected(session, allow_incomplete=allow_incomplete).played, EVI)
-
-
-def _in_memory(event: Event) -> Event:
-    return replace(event, frame=Frame(event.frame.opcode, event.frame.payload)) if isinstance(event, Received) else event
 
 
 def require_key() -> Tuple[KeyCheck, str]:
@@ -587,58 +538,6 @@ def _type_of(event: Union[Sent, Received]) -> str:
     """What may be told of a message of anybody's: what it calls itself, if that is known."""
     name = EVI.read(event.kind, event.frame).type
     return name if name is not None and name in MESSAGES else "a message"
-
-
-class Served:
-    """A server in a process of its own, for a block of code. A context manager, of both kinds.
-
-    Args:
-        process: The server.
-    """
-
-    def __init__(self, process: ServerProcess) -> None:
-        self._process = process
-
-    @property
-    def url(self) -> str:
-        """Where it serves: an http URL with no slash at the end; empty before the block."""
-        return self._process.url
-
-    @property
-    def sessions(self) -> Sequence[Sequence[Event]]:
-        """The events of all conversations so far, in the order in which they were opened."""
-        return [one.events for one in self._process.look()]
-
-    @property
-    def events(self) -> Sequence[Event]:
-        """The events of the first conversation so far; none where nobody has connected."""
-        sessions = self.sessions
-        return sessions[0] if sessions else ()
-
-    @property
-    def opened_at_ns(self) -> Optional[int]:
-        """When the first conversation opened, by ``time.monotonic_ns``, which is one clock for all processes; None where none has."""
-        served = self._process.look()
-        return served[0].opened_at_ns if served else None
-
-    @property
-    def lateness(self) -> Lateness:
-        """How late the server sent what was due, by its own record, in all conversations so far."""
-        return Lateness.of(late_ns for events in self.sessions for late_ns in lateness_ns(events))
-
-    def __enter__(self) -> Served:
-        self._process.__enter__()
-        return self
-
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        self._process.__exit__(kind, error, trace)
-
-    async def __aenter__(self) -> Served:
-        await asyncio.get_running_loop().run_in_executor(None, self.__enter__)
-        return self
-
-    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self.__exit__, kind, error, trace)
 
 
 def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:

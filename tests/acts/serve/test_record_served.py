@@ -3,8 +3,8 @@ from __future__ import annotations
 import shutil
 
 from evi_harness.acts.serve.record_served import Keeper
-from evi_harness.acts.sessions import load_session
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Opened, Received, Sent
+from evi_harness.verdicts.loading import load_session
 
 TOKEN = "t" * 40
 ASKED = Handshake("/v0/evi/chat", (("access_token", TOKEN),))

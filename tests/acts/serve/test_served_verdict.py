@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from evi_harness.acts.serve.served_verdict import compare
-from evi_harness.acts.sessions import load_session
 from evi_harness.session.events import TEXT, Closed, Frame, Note, Sent
 from evi_harness.session.expectation import Expectation
 from evi_harness.verdicts.expected import Expected, load_expected
+from evi_harness.verdicts.loading import load_session
 
 TYPED = Path(__file__).resolve().parents[3] / "sessions" / "typed"
 SECRET = "Zw3SecretKeyOfThisRun987654"

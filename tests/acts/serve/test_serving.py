@@ -17,7 +17,6 @@ import websockets
 
 from evi_harness.acts.serve.served_verdict import Compared
 from evi_harness.acts.serve.serving import Ended, ServeOptions, ServeResult, play, require_key, serve, served
-from evi_harness.acts.sessions import load_session
 from evi_harness.carriers.conformance import Script
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.errors import EviHarnessError, SessionUnreadable, SessionUnwritable, UsageError
@@ -25,6 +24,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.connect_errors import status_of
 from evi_harness.session.events import TEXT, Closed, Frame, Handshake, Note, Received, Sent
 from evi_harness.session.protocols import Close, Send
+from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[3]
 WEATHER = ROOT / "sessions" / "weather"

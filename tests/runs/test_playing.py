@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from evi_harness.acts.serve.served_paths import chat_paths_of
 from evi_harness.evi.dialect import EVI
+from evi_harness.runs.playing import chat_paths_of
 from evi_harness.session.events import Handshake
 
 HUME = "/hume/v0/evi/chat"
