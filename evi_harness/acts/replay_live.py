@@ -10,10 +10,10 @@ import asyncio
 import ssl
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from evi_harness.acts.record_connection import Recording, record
 from evi_harness.carriers.acted_client import ClientPump, send_close, send_frame
@@ -28,10 +28,11 @@ from evi_harness.replay.cues import CADENCES, CLOCK, TURN, Cues
 from evi_harness.replay.judging.drift import drift_of
 from evi_harness.replay.judging.endings import ending_of
 from evi_harness.replay.live_user import PATIENCE_NS, Lapse, LiveUser
+from evi_harness.replay.wrapping import TimedUser
 from evi_harness.report.drift_report import LiveReport
 from evi_harness.sdk.direct_chat import direct_chat, tls_for
-from evi_harness.session.events import Event, Handshake, Received, Sent
-from evi_harness.session.protocols import RECEIVED, Action, Send
+from evi_harness.session.events import Handshake, Received
+from evi_harness.session.protocols import RECEIVED
 from evi_harness.session.session import Session
 from evi_harness.session.too_large import too_large
 from evi_harness.settings.endpoint import Endpoint
@@ -156,7 +157,8 @@ class _Conversation:
         self._options = options
         self._endpoint = endpoint
         self._longest_s = longest_s
-        self._user = _Kept(LiveUser(recorded, EVI, cues, round(options.patience_s * 1e9)))
+        self._user = LiveUser(recorded, EVI, cues, round(options.patience_s * 1e9))
+        self._timed = TimedUser(self._user)
         self._recording: Optional[Recording] = None
         self._is_too_long = False
 
@@ -200,7 +202,7 @@ class _Conversation:
         clock = RealClock()
         journal = Journal(clock)
         journal.opened(handshake)
-        pump = ClientPump(self._user, journal, clock, partial(send_frame, websocket), partial(send_close, websocket))
+        pump = ClientPump(self._timed, journal, clock, partial(send_frame, websocket), partial(send_close, websocket))
         acting = asyncio.ensure_future(_until_closed(pump.run()))
         hearing = asyncio.ensure_future(_until_closed(_hear(websocket, pump, journal)))
         try:
@@ -230,7 +232,7 @@ class _Conversation:
         redactor = redactor_for(self._recorded, live)
         then, now = discreet_session(self._recorded, redactor), discreet_session(live, redactor)
         dialect = Discreet(redactor)
-        late = Lateness.of(self._user.lateness_ns(live))
+        late = Lateness.of(self._timed.lateness_ns(live))
         return LiveReport(
             recorded=then,
             live=now,
@@ -294,40 +296,6 @@ def _errors(recorded: Session, live: Session, dialect: Discreet) -> List[str]:
 
     known = {what for _, _, what in said(recorded)}
     return [f"{text}, at {at_ns / 1e9:.1f} s" for at_ns, text, what in said(live) if what not in known]
-
-
-@dataclass
-class _Kept:
-    """The user, with when each thing that it sent was due."""
-
-    user: LiveUser
-    _due_ns: List[int] = field(default_factory=list)
-
-    @property
-    def lapses(self) -> Sequence[Lapse]:
-        return self.user.lapses
-
-    def has_done_all(self, at_ns: int) -> bool:
-        return self.user.has_done_all(at_ns)
-
-    def end(self) -> None:
-        self.user.end()
-
-    def take(self, event: Event, at_ns: int) -> None:
-        self.user.take(event, at_ns)
-
-    def due(self, at_ns: int) -> Sequence[Action]:
-        actions = self.user.due(at_ns)
-        self._due_ns += [action.due_ns for action in actions if isinstance(action, Send)]
-        return actions
-
-    def next_at_ns(self) -> Optional[int]:
-        return self.user.next_at_ns()
-
-    def lateness_ns(self, live: Session) -> List[int]:
-        """How late each frame was sent, by the session that recorded it."""
-        sent = [event for event in live.events if isinstance(event, Sent)]
-        return [max(0, event.at_ns - due_ns) for event, due_ns in zip(sent, self._due_ns)]
 
 
 async def _hear(websocket: Any, pump: ClientPump, journal: Journal) -> None:

@@ -22,7 +22,7 @@ from evi_harness.clocks.stepping import LOOK_UP_S, SteppingLoop, run_stepping
 from evi_harness.guard.ending import Ending
 from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import Player
-from evi_harness.runs.closing_user import Leaving
+from evi_harness.replay.wrapping import ClosingUser, FollowingUser
 from evi_harness.runs.merging import merged
 from evi_harness.runs.own_server import Served
 from evi_harness.runs.playing import chat_paths_of, play_recording
@@ -43,7 +43,7 @@ from evi_harness.runs.sandbox import Outside
 from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.playback_queue import kind_of_step
 from evi_harness.session.events import Event, Opened
-from evi_harness.session.protocols import Action, Send, Service
+from evi_harness.session.protocols import Service
 from evi_harness.session.session import Session
 from evi_harness.tap.app_side import AppSide
 from evi_harness.watch.long_steps import THRESHOLD_NS, LongSteps
@@ -84,7 +84,7 @@ class _RealRun:
         self._journal = Journal(self._clock, options.watch)
         self._exits = AppExits(Ending(options.redact))
         self._loop: Optional[SteppingLoop] = None
-        self._following: Optional[_Following] = None
+        self._following: Optional[FollowingUser] = None
         self._app: Optional[App] = None
         self._sampler: Optional[StepSampler] = None
         self._playbacks: Optional[Sequence[Playback]] = None
@@ -149,11 +149,11 @@ class _RealRun:
             await run_handler(self._recording, self._handler, self._options, stage)
         long_steps.finish()
 
-    def _closing(self, user: Service) -> Leaving:
+    def _closing(self, user: Service) -> ClosingUser:
         # The server gives up first: an app that closed in the same instant would hide what it waited for.
         patience = replace(self._options.patience, message_ns=self._options.patience.message_ns + BEHIND_NS)
-        following = self._following = _Following(user, Player(self._recording, self._options.dialect, patience))
-        return Leaving(following, following.player, following.has_all)
+        following = self._following = FollowingUser(user, Player(self._recording, self._options.dialect, patience))
+        return ClosingUser(following, following.player, following.has_all)
 
     async def _run_app(self, app: App) -> None:
         self._app = app
@@ -180,48 +180,3 @@ class _RealRun:
 
     def _handling(self) -> Optional[int]:
         return None if self._app is None else self._app.handling
-
-
-class _Following:
-    """The user, and beside it a player of our own that follows the server's: what it would do now tells when the app should close.
-
-    Both players decide by the same rules over the same messages, a fraction of a millisecond apart; so the app closes only when it has
-    taken as many messages as this one has seen due.
-
-    Args:
-        user: What speaks for the user.
-        player: A player of the recording; nothing that it sends is sent.
-    """
-
-    def __init__(self, user: Service, player: Player) -> None:
-        self.player = player
-        self._user = user
-        self._n_due = 0
-        self._n_taken = 0
-
-    def has_all(self) -> bool:
-        """Whether the app has taken all that was due so far."""
-        return self._n_taken >= self._n_due
-
-    def follow(self, event: Event) -> None:
-        """Take the opening, or what the app sends."""
-        self.player.take(event, event.at_ns)
-        self._advance(event.at_ns)
-
-    def take(self, event: Event, at_ns: int) -> None:
-        """Take a message that the app has taken."""
-        self._n_taken += 1
-        self._user.take(event, at_ns)
-
-    def due(self, at_ns: int) -> Sequence[Action]:
-        """What to send now."""
-        self._advance(at_ns)
-        return self._user.due(at_ns)
-
-    def next_at_ns(self) -> Optional[int]:
-        """When something is due next, on either side."""
-        known = [at_ns for at_ns in (self._user.next_at_ns(), self.player.next_at_ns()) if at_ns is not None]
-        return min(known, default=None)
-
-    def _advance(self, at_ns: int) -> None:
-        self._n_due += sum(isinstance(action, Send) for action in self.player.due(at_ns))

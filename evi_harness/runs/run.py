@@ -29,7 +29,7 @@ from evi_harness.guard.process_state import restored_process
 from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.replay.user import RecordedUser
-from evi_harness.runs.closing_user import Leaving
+from evi_harness.replay.wrapping import ClosingUser
 from evi_harness.runs.handler_setup import Standing, callbacks_for, chat_options, note_over_time, note_sound_failures, note_stuck
 from evi_harness.runs.heard_notes import note_heard
 from evi_harness.runs.revision import require_revision
@@ -150,7 +150,7 @@ class Stage:
     url: str
     clock: Clock
     journal: Journal
-    closing: Callable[[Service], Leaving]
+    closing: Callable[[Service], ClosingUser]
     run: Callable[[App], Coroutine[Any, Any, None]]
     exits: AppExits
     opened: Callable[[Any], object] = id

@@ -28,13 +28,14 @@ from evi_harness.replay.pace import at_speed_ns
 from evi_harness.replay.played_recording import AS_RECORDED, Recording, Speed
 from evi_harness.replay.talking_over import talked_over
 from evi_harness.replay.user import RecordedUser
+from evi_harness.replay.wrapping import SilentUser, UndecidedUser
 from evi_harness.sdk.handlers import Callbacks
 from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, Voice, microphone_settings, microphone_trouble
 from evi_harness.sdk.own_audio import RECORDED_AUDIO, SDKS_MICROPHONE, OwnAudio, Silenced
 from evi_harness.sdk.playback_queue import virtual_playback_queue
 from evi_harness.sdk.sound import software_sound
 from evi_harness.session.events import Event, Note
-from evi_harness.session.protocols import SENT, Action, AudioSource, Service
+from evi_harness.session.protocols import SENT, AudioSource, Service
 from evi_harness.session.session import Session
 
 __all__ = ["Sound", "Speaking", "UserAudio", "is_to_be_run_again", "replay_sound", "sent_by", "user_audio"]
@@ -239,7 +240,7 @@ def sent_by(
 
     def frames() -> Service:
         if voice.is_off and not built_in:
-            return _Nobody()
+            return SilentUser()
         left_out = _audio_of(recorded) if voice.is_off else frozenset()
         return RecordedUser(recorded, EVI, only_microphone=not built_in, closes=False, left_out=left_out)
 
@@ -251,7 +252,7 @@ def sent_by(
             journal.note("unseen", kind="user_interrupt", what=_GUESSED[audio.allow_user_interrupt])
         microphone = Microphone(audio.begins_ns, lambda: sound.microphone.is_open, voice, audio.allow_user_interrupt)
         if not built_in:
-            return Speaking(_Nobody(), microphone, voice, SDKS_MICROPHONE)
+            return Speaking(SilentUser(), microphone, voice, SDKS_MICROPHONE)
         spoken = RecordedUser(recorded, EVI, only_microphone=False, closes=False, left_out=audio.seqs)
         return Speaking(frames() if voice.is_off else spoken, microphone, voice)
 
@@ -263,69 +264,19 @@ def sent_by(
         if not voice.is_off:
             tell()
         return Speaking(frames(), None, voice)
-    unopened = _Unopened(frames(), max(audio.begins_ns, HANDLERS_TURN_NS), lambda: sound.microphone.is_open, voice, tell)
-    return Speaking(unopened, None, voice, RECORDED_AUDIO)
+
+    def decide() -> bool:
+        # Unless the handler opens the microphone itself.
+        voice.has_begun = not voice.is_off and not sound.microphone.is_open
+        if voice.has_begun:
+            tell()
+        return voice.has_begun
+
+    undecided = UndecidedUser(frames(), max(audio.begins_ns, HANDLERS_TURN_NS), decide, lambda: voice.is_off)
+    return Speaking(undecided, None, voice, RECORDED_AUDIO)
 
 
 def _audio_of(recorded: Session) -> FrozenSet[int]:
     """The recorded events that hold the user's audio, by seq."""
     places = EVI.audio_places(recorded.handshake)
     return frozenset(event.seq for event in recorded.sent if places.is_audio(SENT, event.frame))
-
-
-class _Nobody:
-    """Says nothing: the handler sends all there is to send."""
-
-    def take(self, event: Event, at_ns: int) -> None:
-        """Take an event; see ``Service.take``."""
-
-    def due(self, at_ns: int) -> Sequence[Action]:  # noqa: ARG002 - the signature is Service's
-        """Nothing."""
-        return ()
-
-    def next_at_ns(self) -> Optional[int]:
-        """Never."""
-        return None
-
-
-class _Unopened:
-    """What speaks for the user unless the handler opens the microphone itself: a ``Service``.
-
-    Args:
-        user: What speaks.
-        decided_ns: When that is decided, in session time.
-        is_open: Whether the handler has opened it.
-        voice: Whether it is off, which it may become at any time.
-        tell: Called when it begins to speak.
-    """
-
-    def __init__(self, user: Service, decided_ns: int, is_open: Callable[[], bool], voice: Voice, tell: Callable[[], object]) -> None:
-        self._user = user
-        self._decided_ns = decided_ns
-        self._is_open = is_open
-        self._voice = voice
-        self._tell = tell
-        self._is_decided = False
-
-    def take(self, event: Event, at_ns: int) -> None:
-        """Take an event; see ``Service.take``."""
-        self._user.take(event, at_ns)
-
-    def due(self, at_ns: int) -> Sequence[Action]:
-        """What to send now; see ``Service.due``."""
-        if not self._is_decided and at_ns >= self._decided_ns:
-            self._is_decided = True
-            self._voice.has_begun = not self._voice.is_off and not self._is_open()
-            if self._voice.has_begun:
-                self._tell()
-        return self._user.due(at_ns) if self._speaks else ()
-
-    def next_at_ns(self) -> Optional[int]:
-        """When something is due next; see ``Service.next_at_ns``."""
-        if not self._is_decided:
-            return self._decided_ns
-        return self._user.next_at_ns() if self._speaks else None
-
-    @property
-    def _speaks(self) -> bool:
-        return self._voice.has_begun and not self._voice.is_off

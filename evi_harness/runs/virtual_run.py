@@ -6,7 +6,7 @@ Rules of living here: nothing is judged here. A run that gets stuck or is interr
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Callable, Optional, Sequence, Union
+from typing import Any, Optional, Sequence, Union
 
 from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.carriers.journal import Journal
@@ -19,7 +19,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.guard.ending import Ending
 from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import Player
-from evi_harness.runs.closing_user import Leaving
+from evi_harness.replay.wrapping import AnnouncedService, ClosingUser
 from evi_harness.runs.playing import chat_paths_of
 from evi_harness.runs.run import (
     RECORDED,
@@ -37,7 +37,6 @@ from evi_harness.runs.run import (
 from evi_harness.runs.sandbox import Outside
 from evi_harness.sdk.app import App, run_app
 from evi_harness.session.events import Closed, Event
-from evi_harness.session.protocols import Action, Service
 from evi_harness.session.session import Session
 from evi_harness.watch.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.watch.computing import THRESHOLD_NS as COMPUTING_NS
@@ -121,7 +120,7 @@ class _VirtualRun:
         self._outside.follow(loop, journal, self._handling)
         self._exits.follow(loop, journal, self._handling)
         player = Player(self._recording, self._options.dialect, self._options.patience)
-        service = _Announced(player, lambda: self._player_moved(player))
+        service = AnnouncedService(player, lambda: self._player_moved(player))
         server = ChatServer(
             lambda _: service,
             clock=loop,
@@ -138,7 +137,7 @@ class _VirtualRun:
                     carrier.url,
                     loop,
                     journal,
-                    closing=lambda user: Leaving(user, player, must_close=lambda: self._is_to_end),
+                    closing=lambda user: ClosingUser(user, player, must_close=lambda: self._is_to_end),
                     run=lambda app: self._run_app(app, loop, journal),
                     exits=self._exits,
                     plays=self._plays,
@@ -188,23 +187,3 @@ class _VirtualRun:
     def _charged(self, charge: Charge) -> None:
         if self._blocked is not None and self._loop is not None:
             self._blocked.charged(self._loop, charge)
-
-
-class _Announced:
-    """A service that says when it may have moved: the client's side watches when the player wants it to close."""
-
-    def __init__(self, service: Service, moved: Callable[[], None]) -> None:
-        self._service = service
-        self._moved = moved
-
-    def take(self, event: Event, at_ns: int) -> Optional[bool]:
-        # A carrier asks what is due after each that changes it.
-        return self._service.take(event, at_ns)
-
-    def due(self, at_ns: int) -> Sequence[Action]:
-        actions = self._service.due(at_ns)
-        self._moved()
-        return actions
-
-    def next_at_ns(self) -> Optional[int]:
-        return self._service.next_at_ns()
