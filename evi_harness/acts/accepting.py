@@ -6,9 +6,10 @@ Rules of living here: what is written is what was shown; without agreement nothi
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Iterator, List, Tuple
+from typing import Callable, Iterator, List, Tuple
 
 from evi_harness.acts.corpus import accept_all
+from evi_harness.acts.measured_runs import Replayed
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.report.corpus_report import CorpusReport
 from evi_harness.report.plain import printable
@@ -16,11 +17,11 @@ from evi_harness.report.plain import printable
 __all__ = ["accept_if_agreed"]
 
 
-def accept_if_agreed(result: Any, agree: Callable[[str], bool], write: Callable[[str], object]) -> Any:
+def accept_if_agreed(result: Replayed, agree: Callable[[str], bool], write: Callable[[str], object]) -> Replayed:
     """Show what an update would change, ask, and accept it or leave it.
 
     Args:
-        result: Of a replay with ``update`` and ``defer``, or of many: a ``ReplayResult`` or a ``CorpusReport``.
+        result: Of a replay with ``update`` and ``defer``, or of many.
         agree: Asked once, with a sentence, where there is something to accept. Only True accepts.
         write: Takes the lines that say what would change.
 
@@ -44,10 +45,11 @@ def accept_if_agreed(result: Any, agree: Callable[[str], bool], write: Callable[
         shown = {name for name, _ in proposals}
         outcomes = (replace(one, changes=one.changes[:1]) if one.folder in shown else one for one in done.outcomes)
         return replace(done, outcomes=tuple(outcomes))
+    assert isinstance(result, ReplayResult)
     return _shown(result.accept())
 
 
-def _proposals(result: Any) -> Iterator[Tuple[str, List[str]]]:
+def _proposals(result: Replayed) -> Iterator[Tuple[str, List[str]]]:
     """Each session of which something is to be accepted, and what."""
     if isinstance(result, CorpusReport):
         yield from ((one.folder, list(one.changes)) for one in result.outcomes if one.proposal is not None)

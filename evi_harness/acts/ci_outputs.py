@@ -10,13 +10,16 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Callable, Dict, List, Mapping, Optional, Sequence
 
+from evi_harness.acts.measured_runs import Replayed
+from evi_harness.acts.repeating import RepeatedReplay
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.errors import EviHarnessError
 from evi_harness.measure.thresholds import FAILED, PASSED
 from evi_harness.report.ci import ERROR, Case, gate_cases, github_annotations, junit, summary
-from evi_harness.report.corpus_report import Outcome
+from evi_harness.report.corpus_report import CorpusReport, Outcome
+from evi_harness.report.drift_report import LiveReport
 from evi_harness.report.gate_report import GateReport
 from evi_harness.settings.sink import redacted, write_file
 
@@ -97,7 +100,7 @@ def replay_case(result: ReplayResult, *, file: Optional[str] = None, line: Optio
     return replace(case, marked=result.report.first_line)
 
 
-def cases_of_result(result: Any, handler: object) -> List[Case]:
+def cases_of_result(result: Replayed, handler: object) -> List[Case]:
     """The cases of what ``evi-harness replay`` did, each with the handler's file.
 
     Args:
@@ -105,13 +108,13 @@ def cases_of_result(result: Any, handler: object) -> List[Case]:
         handler: The handler, as it was given.
     """
     file = handler_file(handler)
-    if hasattr(result, "outcomes"):
+    if isinstance(result, CorpusReport):
         return [_outcome_case(one, file) for one in result.outcomes]
-    if hasattr(result, "results"):
+    if isinstance(result, RepeatedReplay):
         return [replace(replay_case(one, file=file), name=f"{_name(one)} run {number}") for number, one in enumerate(result.results, 1)]
-    if hasattr(result, "live"):
-        lines = result.lines()
-        return [Case("live", result.recorded.name, PASSED if result.passed else FAILED, lines[-1].split(None, 1)[-1], tuple(lines))]
+    if isinstance(result, LiveReport):
+        outcome = PASSED if result.passed else FAILED
+        return [Case("live", result.recorded.name, outcome, result.verdict_text, tuple(result.lines()))]
     return [replay_case(result, file=file)]
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.acts.executors import default_jobs, lent_executor, local_processes
-from evi_harness.acts.gate import runs_of_result
+from evi_harness.acts.measured_runs import runs_of_result
 from evi_harness.acts.repeating import RepeatedReplay, replay_repeatedly
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.errors import EviHarnessError, IncompleteRecording, UsageError
@@ -140,12 +140,11 @@ def _replayed(folder: str, options: Mapping[str, Any], keep_json: bool, keep_run
 def _outcome(
     folder: str, result: Union[ReplayResult, RepeatedReplay], printed: _LastLines, real_s: float, keep_json: bool, keep_run: bool
 ) -> Outcome:
-    lines = result.lines()
     return Outcome(
         folder,
         result.exit_code,
-        lines[-1].partition(" ")[2].strip(),
-        () if result.passed else tuple(lines),
+        result.verdict_text,
+        () if result.passed else tuple(result.lines()),
         () if result.passed else printed.lines(),
         real_s=real_s,
         recorded_ns=result.report.recorded.duration_ns,

@@ -102,22 +102,30 @@ class Diagnosis:
     act: Optional[str] = None
 
     @property
+    def passed(self) -> bool:
+        """Whether nothing is a problem."""
+        return not any(check.verdict == PROBLEM for check in self.checks)
+
+    @property
     def exit_code(self) -> int:
         """1 if anything is a problem, else 0."""
-        return 1 if any(check.verdict == PROBLEM for check in self.checks) else 0
+        return 0 if self.passed else 1
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> List[str]:
         """The checks for people, problems first: one line each, and how to mend it below; last, what the problems stand in the way of."""
+        return list(self._lines())
+
+    def _lines(self) -> Iterator[str]:
         width = max((len(check.name) for check in self.checks), default=0)
         for check in sorted(self.checks, key=lambda check: check.verdict != PROBLEM):
             yield f"{check.verdict:7}  {check.name:{width}}  {check.what}"
             for system, command in check.mend.items():
                 yield " " * (width + 11) + (f"{system}: {command}" if system else command)
         yield ""
-        yield self.summary
+        yield self.verdict_text
 
     @property
-    def summary(self) -> str:
+    def verdict_text(self) -> str:
         """What the problems stand in the way of, in a sentence."""
         names = {check.name for check in self.checks if check.verdict == PROBLEM}
         if not names:

@@ -12,25 +12,22 @@ import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.acts.latency import measure_session
 from evi_harness.errors import UsageError
-from evi_harness.measure.baseline import Baseline, Run, baseline_json, is_played, merged, read_baseline_json, run_of
+from evi_harness.measure.baseline import Baseline, Run, baseline_json, is_played, read_baseline_json, run_of
 from evi_harness.measure.comparison import Comparison, Rules, compare_jobs
 from evi_harness.measure.effect import LEAST_EFFECT, parse_effect
 from evi_harness.measure.measuring import Measured
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, METRICS
 from evi_harness.measure.observed import observed_in_both, observed_metrics
 from evi_harness.measure.thresholds import FAILED, Threshold, distinct_samples, judge_threshold, parse_threshold
-from evi_harness.report.gate_report import FAIL, GateReport, with_gate
-from evi_harness.session.session import Session
+from evi_harness.report.gate_report import FAIL, GateReport, replayed_with_gate, with_gate
 from evi_harness.settings.configuration import Configuration, load_configuration
 from evi_harness.settings.new_folder import near, now_utc
 from evi_harness.settings.sink import redacted
 from evi_harness.storage.baseline_file import load_json_file, replace_json_file
 from evi_harness.verdicts.redacted_views import redactor_for
-from evi_harness.verdicts.speech import AUTO
 from evi_harness.version import __version__
 
 __all__ = [
@@ -40,9 +37,8 @@ __all__ = [
     "gate_for",
     "gate_from",
     "load_baseline",
+    "replayed_with_gate",
     "rules_for",
-    "run_of_session",
-    "runs_of_result",
     "save_baseline",
     "with_gate",
 ]
@@ -195,30 +191,6 @@ def _unkept(report: GateReport) -> str:
     if report.verdict != FAILED:
         return ""
     return _FAILED_THRESHOLD if any(one.verdict == FAILED for one in report.thresholds) else _REGRESSED
-
-
-def run_of_session(session: Session) -> Run:
-    """Measure one session, as a run: what a replay yielded, or what was recorded now.
-
-    Nobody listens to the user of a replay: there, only the app's own code is news.
-    """
-    return run_of([measure_session(session, detector="none" if is_played(session) else AUTO)])
-
-
-def runs_of_result(result: Any) -> List[Run]:
-    """What was measured in what ``evi-harness replay`` did.
-
-    Args:
-        result: Of one replay, of one session several times, of many sessions or of a live one.
-
-    Returns:
-        A run for each time; many sessions replayed once are one.
-    """
-    if hasattr(result, "outcomes"):
-        return [merged([outcome.run for outcome in result.outcomes if outcome.run is not None])]
-    if hasattr(result, "results"):
-        return [run_of_session(one.session) for one in result.results]
-    return [run_of_session(result.live if hasattr(result, "live") else result.session)]
 
 
 def gate_for(options: GateOptions, *, is_replay: bool, folder: Optional[Path] = None) -> Gate:

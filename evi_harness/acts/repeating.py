@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.errors import UsageError
 from evi_harness.report.replay_report import ReplayReport
+from evi_harness.report.result import verdict_line
 from evi_harness.session.session import Session
 
 __all__ = ["RepeatedReplay", "replay_repeatedly"]
@@ -44,15 +45,32 @@ class RepeatedReplay:
         """The report of the first run that failed, of the first one where none did."""
         return self._shown.report
 
+    @property
+    def verdict_text(self) -> str:
+        """How many runs passed or failed."""
+        n_runs, n_failed = len(self.results), sum(not result.passed for result in self.results)
+        if not n_failed:
+            return f"passed: {n_runs} of {n_runs} runs"
+        return f"failed: all {n_runs} runs" if n_failed == n_runs else f"flaky: {n_failed} of {n_runs} runs failed"
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether the verdict sums up what has verdicts of its own: of the runs, one report is shown, and not its verdict."""
+        return False
+
     def lines(self) -> List[str]:
         """The report for people: that of the first run that failed, and the sum."""
+        return [*self.body(), verdict_line(self.verdict_text)]
+
+    def body(self) -> List[str]:
+        """The report for people without its last line, the sum."""
         failed = [number for number, result in enumerate(self.results, 1) if not result.passed]
-        lines = self._shown.lines()[:-1]
+        lines = self._shown.body()
         if failed and self.seeds[failed[0] - 1] is not None:
             lines.append(f"{'next':<11}--seed {self.seeds[failed[0] - 1]} runs the first that failed again")
         if failed:
             lines.append(f"{'runs':<11}failed: {', '.join(map(str, failed))}; what stands above is of run {failed[0]}")
-        return [*lines, f"{'verdict':<11}{self._verdict(len(failed))}"]
+        return lines
 
     def json(self) -> Dict[str, Any]:
         """The report for programs: that of each run."""
@@ -62,12 +80,6 @@ class RepeatedReplay:
     @property
     def _shown(self) -> ReplayResult:
         return next((result for result in self.results if not result.passed), self.results[0])
-
-    def _verdict(self, n_failed: int) -> str:
-        n_runs = len(self.results)
-        if not n_failed:
-            return f"passed: {n_runs} of {n_runs} runs"
-        return f"failed: all {n_runs} runs" if n_failed == n_runs else f"flaky: {n_failed} of {n_runs} runs failed"
 
 
 def replay_repeatedly(

@@ -27,7 +27,8 @@ from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.replay.trace import first_difference
 from evi_harness.report.expected_changes import COMPARED, UNCHANGED, Proposal, expectation_lines
 from evi_harness.report.plain import printable
-from evi_harness.report.replay_report import ReplayReport, as_json, as_text, verdict_text
+from evi_harness.report.replay_report import ReplayReport, as_json, body_text, verdict_text
+from evi_harness.report.result import verdict_line
 from evi_harness.runs.child_run import in_a_child
 from evi_harness.runs.microphone_off import run_alone
 from evi_harness.runs.real_run import run_in_real_time
@@ -113,11 +114,17 @@ class ReplayResult:
         wrong = [(finding.kind, finding.what) for finding in self.findings if finding.fails]
         wrong += [(deviation.kind, deviation.what) for deviation in self.deviations]
         first = [*self.report.incomplete, *(f"{kind}: {line}" for kind, what in wrong for line in what.splitlines()[:1])]
-        return self.redactor.string("; ".join([self._verdict, *map(printable, first[:1])]))
+        return self.redactor.string("; ".join([self.verdict_text, *map(printable, first[:1])]))
 
     @property
-    def _verdict(self) -> str:
+    def verdict_text(self) -> str:
+        """The verdict, and how much was found, in a few words."""
         return verdict_text(self.report)
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether the verdict sums up what has verdicts of its own."""
+        return False
 
     @property
     def proposal(self) -> Optional[Proposal]:
@@ -152,7 +159,11 @@ class ReplayResult:
 
     def lines(self) -> List[str]:
         """The report for people."""
-        return [self.redactor.string(line) for line in as_text(self.report, Discreet(self.redactor))]
+        return [*self.body(), verdict_line(self.verdict_text)]
+
+    def body(self) -> List[str]:
+        """The report for people without its last line, the verdict."""
+        return [self.redactor.string(line) for line in body_text(self.report, Discreet(self.redactor))]
 
     def json(self) -> Dict[str, Any]:
         """The report for programs."""

@@ -190,7 +190,8 @@ def command(
     holds, with 1 if not or if an update is declined, and with 4 if a gate cannot be decided.
     """
     from evi_harness.acts.ci_outputs import cases_of_result, ci_for, tell_ci
-    from evi_harness.acts.gate import GateOptions, gate_for, runs_of_result, with_gate
+    from evi_harness.acts.gate import GateOptions, gate_for, replayed_with_gate
+    from evi_harness.acts.measured_runs import Replayed, runs_of_result
     from evi_harness.verdicts.invoking import Command
     from evi_harness.verdicts.loading import find_sessions
 
@@ -205,7 +206,7 @@ def command(
     aside = json_file == STANDARD_OUTPUT
     with redirect_stdout(sys.stderr) if aside else nullcontext():
         if only["live"]:
-            result: Any = _live(folders[0], only, options["out"], options["allow_incomplete"], asked)
+            result: Replayed = _live(folders[0], only, options["out"], options["allow_incomplete"], asked)
         elif is_many:
             told = {**_session_options(options), "command": asked, "defer": asks}
             result = _many(folders, only, told, keep_json=json_file is not None, keep_run=judge.is_needed)
@@ -216,14 +217,13 @@ def command(
             result = _accepted(result, aside)
         gates = [judge.judge_runs(runs_of_result(result), keep=not result.exit_code)] if judge.is_needed else []
     try:
-        lines = result.lines()
-        for line in with_gate(lines, gates[0], exit_code=result.exit_code, is_sum=is_many) if gates else lines:
+        for line in replayed_with_gate(result, gates[0]) if gates else result.lines():
             click.echo(line, err=aside)
     finally:
         # Also where nobody can be told: what was asked for is written.
         write_json(json_file, lambda: {**result.json(), "gate": gates[0].json() if gates else None})
         tell_ci(ci_for(**ci), cases_of_result(result, options["handler"]), gates, write=lambda line: click.echo(line, err=aside))
-    return int(result.exit_code) or (gates[0].exit_code if gates else 0)
+    return result.exit_code or (gates[0].exit_code if gates else 0)
 
 
 # Options for one way of replaying alone, by the names of their parameters.

@@ -92,7 +92,7 @@ class CheckedReplay(ReplayResult):
     """What a replay found, with asserts."""
 
     def __repr__(self) -> str:
-        return f"<replay of {self._name} {self._verdict}>"
+        return f"<replay of {self._name} {self.verdict_text}>"
 
     @property
     def _name(self) -> str:

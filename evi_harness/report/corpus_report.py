@@ -80,8 +80,27 @@ class CorpusReport:
         """0 if all passed; 1 if all ran and one failed; else the code of what could not run."""
         return max((outcome.exit_code for outcome in self.outcomes), default=PASSED)
 
+    @property
+    def verdict_text(self) -> str:
+        """How many passed, failed and could not run, in a line."""
+        n_passed = sum(one.exit_code == PASSED for one in self.outcomes)
+        n_failed = sum(one.exit_code == FAILED for one in self.outcomes)
+        n_rest = len(self.outcomes) - n_passed - n_failed
+        parts = [f"{n_passed} passed", *([f"{n_failed} failed"] if n_failed else []), *([f"{n_rest} could not run"] if n_rest else [])]
+        n_sessions = len(self.outcomes)
+        return f"{n_sessions} session{'' if n_sessions == 1 else 's'}: {', '.join(parts)} ({self.real_s:.1f} s, {self.n_workers} at a time)"
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether the verdict sums up what has verdicts of its own."""
+        return True
+
     def lines(self) -> List[str]:
         """The report for people."""
+        return [*self.body(), self.verdict_text]
+
+    def body(self) -> List[str]:
+        """The report for people without its last line, the sum."""
         return list(self._lines())
 
     def json(self) -> Dict[str, Any]:
@@ -113,15 +132,6 @@ class CorpusReport:
             yield from _by_cause(badly)
         elif any(one.changes for one in well):
             yield ""
-        yield self._sum()
-
-    def _sum(self) -> str:
-        n_passed = sum(one.exit_code == PASSED for one in self.outcomes)
-        n_failed = sum(one.exit_code == FAILED for one in self.outcomes)
-        n_rest = len(self.outcomes) - n_passed - n_failed
-        parts = [f"{n_passed} passed", *([f"{n_failed} failed"] if n_failed else []), *([f"{n_rest} could not run"] if n_rest else [])]
-        n_sessions = len(self.outcomes)
-        return f"{n_sessions} session{'' if n_sessions == 1 else 's'}: {', '.join(parts)} ({self.real_s:.1f} s, {self.n_workers} at a time)"
 
 
 def _by_cause(outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from evi_harness.replay.judging.drift import Drift, TypeDrift
 from evi_harness.replay.judging.endings import Ending
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.plain import printable
+from evi_harness.report.result import verdict_line
 from evi_harness.session.figures import milliseconds
 from evi_harness.session.session import Session
 
@@ -65,8 +66,22 @@ class LiveReport:
         """0 passed, 1 failed."""
         return 0 if self.passed else 1
 
+    @property
+    def verdict_text(self) -> str:
+        """The verdict in a few words."""
+        return "passed" if self.passed else f"failed: {len(self.faults)} fault{'' if len(self.faults) == 1 else 's'}"
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether the verdict sums up what has verdicts of its own."""
+        return False
+
     def lines(self) -> List[str]:
         """The report for people."""
+        return [*self.body(), verdict_line(self.verdict_text)]
+
+    def body(self) -> List[str]:
+        """The report for people without its last line, the verdict."""
         return list(self._lines())
 
     def json(self) -> Dict[str, Any]:
@@ -99,7 +114,6 @@ class LiveReport:
         yield from self._drift()
         yield from self._latency()
         yield _row("written", self.folder)
-        yield _row("verdict", "passed" if self.passed else f"failed: {len(self.faults)} fault{'' if len(self.faults) == 1 else 's'}")
 
     def _drift(self) -> Iterator[str]:
         then, now = self.drift.n_turns

@@ -14,9 +14,21 @@ from evi_harness.measure.metrics import FLAG, METRICS
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.thresholds import FAILED, INCONCLUSIVE, PASSED, Judged
 from evi_harness.report.plain import printable
+from evi_harness.report.result import ReplayedResult, verdict_line
 from evi_harness.session.figures import SIGNIFICANT, milliseconds, milliseconds_apart
 
-__all__ = ["FAIL", "PASS", "SCHEMA", "GateReport", "amount", "change", "comparison_line", "threshold_line", "with_gate"]
+__all__ = [
+    "FAIL",
+    "PASS",
+    "SCHEMA",
+    "GateReport",
+    "amount",
+    "change",
+    "comparison_line",
+    "replayed_with_gate",
+    "threshold_line",
+    "with_gate",
+]
 
 # Version of the JSON, whose schema is docs/gate-report.schema.json.
 SCHEMA = 1
@@ -68,6 +80,11 @@ class GateReport:
         if verdicts & {FAILED, REGRESSED}:
             return FAILED
         return INCONCLUSIVE if INCONCLUSIVE in verdicts else PASSED
+
+    @property
+    def passed(self) -> bool:
+        """Whether all holds, or what cannot be decided may pass."""
+        return not self.exit_code
 
     @property
     def exit_code(self) -> int:
@@ -170,28 +187,26 @@ class GateReport:
         }
 
 
-def with_gate(lines: Sequence[str], gate: GateReport, *, exit_code: Optional[int] = None, is_sum: bool = False) -> List[str]:
-    """A report with what a gate found, and last the verdict on both, which agrees with the exit code.
+def with_gate(lines: Sequence[str], gate: GateReport) -> List[str]:
+    """A report that has no verdict of its own, with what a gate found, and last the gate's verdict where it judged anything.
 
     Args:
         lines: The report.
         gate: The gate.
-        exit_code: That of what the report is about, whose last line is its verdict; None where it has none.
-        is_sum: Whether that line sums up what has verdicts of its own, so that it stands where it stood, too.
     """
-    found, is_judged = gate.lines(), bool(gate.thresholds or gate.comparisons)
-    if exit_code is None:
-        return [*lines, *found, *([_verdict(gate.verdict_text)] if is_judged else [])]
-    *before, verdict = lines
-    if not gate.exit_code:
-        return [*before, *found, verdict]
-    if exit_code:
-        return [*before, *found, f"{verdict}, {gate.not_held}"]
-    return [*before, *([verdict] if is_sum else []), *found, _verdict(gate.verdict_text)]
+    is_judged = bool(gate.thresholds or gate.comparisons)
+    return [*lines, *gate.lines(), *([verdict_line(gate.verdict_text)] if is_judged else [])]
 
 
-def _verdict(text: str) -> str:
-    return f"{'verdict':<{_WIDE}}{text}"
+def replayed_with_gate(result: ReplayedResult, gate: GateReport) -> List[str]:
+    """The report of what was replayed, with what a gate found, and last the verdict on both, which agrees with the exit code."""
+    body, found, text = result.body(), gate.lines(), result.verdict_text
+    last = text if result.is_sum else verdict_line(text)
+    if gate.passed:
+        return [*body, *found, last]
+    if result.exit_code:
+        return [*body, *found, f"{last}, {gate.not_held}"]
+    return [*body, *([last] if result.is_sum else []), *found, verdict_line(gate.verdict_text)]
 
 
 def _row(label: str, verdict: str, text: str) -> str:

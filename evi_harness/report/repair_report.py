@@ -36,6 +36,11 @@ class RepairReport:
     has_ended: bool
 
     @property
+    def passed(self) -> bool:
+        """Whether nothing was lost."""
+        return not self.losses
+
+    @property
     def exit_code(self) -> int:
         """0 if nothing was lost; else 1."""
         return int(bool(self.losses))
@@ -50,6 +55,16 @@ class RepairReport:
         """How long the audio is that was lost, as far as that is known."""
         return sum(loss.audio_ns for loss in self.losses)
 
+    @property
+    def verdict_text(self) -> str:
+        """What was lost, summed up."""
+        if not self.losses:
+            return "nothing was lost"
+        audio = f" and {self.audio_lost_ns / 1e9:.3f} s of audio" if self.audio_lost_ns else ""
+        n_changed = sum(not loss.n_events for loss in self.losses)
+        changed = f"; {n_changed} thing{'s' * (n_changed != 1)} changed or left out" if n_changed else ""
+        return f"lost: {self.n_lost} event{'s' * (self.n_lost != 1)}{audio}{changed}"
+
     def lines(self) -> List[str]:
         """For people: a sum, and what was lost."""
         return [printable(line) for line in self._lines()]
@@ -62,13 +77,7 @@ class RepairReport:
         yield from (f"  {told}" for told in in_few_words(problems))
         if not self.has_ended:
             yield "  The recording was not completed: what came after the last event was never there to be recovered."
-        if not self.losses:
-            yield "nothing was lost"
-            return
-        audio = f" and {self.audio_lost_ns / 1e9:.3f} s of audio" if self.audio_lost_ns else ""
-        n_changed = sum(not loss.n_events for loss in self.losses)
-        changed = f"; {n_changed} thing{'s' * (n_changed != 1)} changed or left out" if n_changed else ""
-        yield f"lost: {self.n_lost} event{'s' * (self.n_lost != 1)}{audio}{changed}"
+        yield self.verdict_text
 
     def json(self) -> Dict[str, Any]:
         """For programs; docs/repair-report.schema.json is its schema."""

@@ -21,6 +21,7 @@ from evi_harness.report.expected_changes import ExpectationReport, expectation_j
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.lost import lost, lost_text
 from evi_harness.report.plain import printable
+from evi_harness.report.result import verdict_line
 from evi_harness.report.source import Shown, is_named_in, line_in
 from evi_harness.report.surroundings import surroundings
 from evi_harness.report.timeline import Row
@@ -31,7 +32,7 @@ from evi_harness.session.places import Place, place_json
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["INCOMPLETE", "SCHEMA", "ReplayReport", "as_json", "as_text", "remarks", "verdict_lines", "verdict_text"]
+__all__ = ["INCOMPLETE", "SCHEMA", "ReplayReport", "as_json", "as_text", "body_text", "found_lines", "remarks", "verdict_text"]
 
 # Version of the JSON, whose schema is docs/replay-report.schema.json. A member that is added changes nothing for who reads it; one that
 # goes, or means something else, is a new version.
@@ -227,17 +228,21 @@ _REMARKS: Mapping[str, str] = {
 
 
 def as_text(report: ReplayReport, dialect: Dialect) -> List[str]:
-    """The report as lines for a terminal."""
+    """The report as lines for a terminal; the last one is the verdict."""
+    return [*body_text(report, dialect), verdict_line(verdict_text(report))]
+
+
+def body_text(report: ReplayReport, dialect: Dialect) -> List[str]:
+    """The report as lines for a terminal, without the verdict."""
     return list(_lines(report, dialect))
 
 
-def verdict_lines(report: ReplayReport, dialect: Dialect) -> List[str]:
-    """What was found and the verdict, in the words of the whole report; for where the rest of it is known or too much."""
+def found_lines(report: ReplayReport, dialect: Dialect) -> List[str]:
+    """What was found, in the words of the whole report; for where the rest of it is known or too much."""
     lines = [*(_row("missing", sentence) for sentence in report.incomplete), *_found(report, dialect)]
     if not report.recorded.header.recorded.sent:
         lines.append(_row("note", _NOTHING_COMPARED))
-    lines += [_row("note", line) for line in _ignored(report)]
-    return [*lines, _row("verdict", verdict_text(report))]
+    return [*lines, *(_row("note", line) for line in _ignored(report))]
 
 
 def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
@@ -265,7 +270,6 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
         yield _row("next", hint)
     if report.folder:
         yield _row("written", report.folder)
-    yield _row("verdict", verdict_text(report))
 
 
 def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = False) -> Iterator[str]:

@@ -191,7 +191,7 @@ def test_a_diagnosis_is_lines_and_json_and_a_code():
 def test_the_last_line_says_what_works_all_the_same(problems, summary):
     """Most machines lack something that most commands do not need."""
     checks = [Check("ffmpeg", NOTE, "not found"), *(Check(name, PROBLEM, "no") for name in problems)]
-    assert Diagnosis(tuple(checks)).summary == summary
+    assert Diagnosis(tuple(checks)).verdict_text == summary
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ def test_what_an_act_does_not_need_is_no_problem_of_it(machine, monkeypatch, act
         monkeypatch.setattr(doctor, name, None)
     diagnosis = diagnose(act=act)
     assert list(verdicts(diagnosis)) == names
-    assert (diagnosis.exit_code, diagnosis.summary, diagnosis.json()["for"]) == (0, f"No problem: {act} works.", act)
+    assert (diagnosis.exit_code, diagnosis.verdict_text, diagnosis.json()["for"]) == (0, f"No problem: {act} works.", act)
     with pytest.raises(UsageError, match="needs no endpoint"):
         diagnose(act=act, base_url="127.0.0.1:1")
 
@@ -245,13 +245,13 @@ def test_what_an_act_needs_is_a_problem_of_it(machine, monkeypatch):
     machine(Settings())
     diagnosis = diagnose(act="record")
     assert list(verdicts(diagnosis)) == list(verdicts(diagnose()))
-    assert (diagnosis.exit_code, diagnosis.summary) == (1, "2 problems for record.")
+    assert (diagnosis.exit_code, diagnosis.verdict_text) == (1, "2 problems for record.")
 
     def fails():
         raise SdkError("the package hume is not installed", hint="pip")
 
     monkeypatch.setattr(doctor, "installed_version", fails)
-    assert (diagnose(act="replay").exit_code, diagnose(act="replay").summary) == (1, "1 problem for replay.")
+    assert (diagnose(act="replay").exit_code, diagnose(act="replay").verdict_text) == (1, "1 problem for replay.")
 
 
 def test_a_bad_url_of_the_environment_is_a_problem_and_one_of_the_command_line_a_usage_error(machine):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jsonschema
@@ -12,7 +12,8 @@ import pytest
 from evi_harness.measure.comparison import Comparison
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.thresholds import judge_threshold, parse_threshold
-from evi_harness.report.gate_report import GateReport, comparison_line, with_gate
+from evi_harness.report.gate_report import GateReport, comparison_line, replayed_with_gate, with_gate
+from evi_harness.report.result import verdict_line
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "gate-report.schema.json").read_text(encoding="utf-8"))
 
@@ -104,40 +105,71 @@ def test_a_change_within_the_tolerance_names_it(comparison, told):
     assert comparison_line(comparison).endswith(told)
 
 
-REPORT = ["what was found", "verdict    passed"]
-BAD = ["what was found", "verdict    failed: 1 deviation"]
+@dataclass(frozen=True)
+class Found:
+    """What was replayed."""
+
+    verdict_text: str
+    is_sum: bool = False
+
+    @property
+    def passed(self):
+        return "failed" not in self.verdict_text
+
+    @property
+    def exit_code(self):
+        return 0 if self.passed else 1
+
+    def body(self):
+        return ["what was found"]
+
+    def lines(self):
+        return [*self.body(), self.verdict_text if self.is_sum else verdict_line(self.verdict_text)]
+
+
+REPORT = Found("passed")
+BAD = Found("failed: 1 deviation")
+MANY = Found("3 sessions: 3 passed", is_sum=True)
 
 
 @pytest.mark.parametrize(
-    ("gate", "lines", "exit_code", "is_sum", "kept", "last"),
+    ("gate", "result", "last"),
     [
-        (GateReport((PASSED,)), REPORT, 0, False, 1, "verdict    passed"),
-        (GateReport((PASSED,)), BAD, 1, False, 1, "verdict    failed: 1 deviation"),
-        (GateReport((PASSED, FAILED)), REPORT, 0, False, 1, "verdict    failed: 1 threshold does not hold"),
+        (GateReport((PASSED,)), REPORT, "verdict    passed"),
+        (GateReport((PASSED,)), BAD, "verdict    failed: 1 deviation"),
+        (GateReport((PASSED, FAILED)), REPORT, "verdict    failed: 1 threshold does not hold"),
         (
             GateReport((FAILED, FAILED), (SLOWER, UNSURE)),
             REPORT,
-            0,
-            False,
-            1,
             "verdict    failed: 2 thresholds do not hold, 1 regressed, 1 cannot be decided",
         ),
-        (GateReport((FAILED,)), BAD, 1, False, 1, "verdict    failed: 1 deviation, 1 threshold does not hold"),
-        (GateReport((OPEN,)), REPORT, 0, False, 1, "verdict    inconclusive: 1 cannot be decided"),
-        (GateReport((OPEN,), inconclusive="pass"), REPORT, 0, False, 1, "verdict    passed"),
-        (GateReport((FAILED,)), ["a", "3 sessions: 3 passed"], 0, True, 2, "verdict    failed: 1 threshold does not hold"),
-        (GateReport((PASSED,)), ["a", "3 sessions: 3 passed"], 0, True, 1, "3 sessions: 3 passed"),
-        (GateReport((OPEN,), inconclusive="pass"), ["table"], None, False, 1, "verdict    passed: 1 cannot be decided, and may pass"),
-        (GateReport((FAILED,)), ["table"], None, False, 1, "verdict    failed: 1 threshold does not hold"),
-        (GateReport(saved="b.json"), ["table"], None, False, 1, "baseline   written to b.json"),
+        (GateReport((FAILED,)), BAD, "verdict    failed: 1 deviation, 1 threshold does not hold"),
+        (GateReport((OPEN,)), REPORT, "verdict    inconclusive: 1 cannot be decided"),
+        (GateReport((OPEN,), inconclusive="pass"), REPORT, "verdict    passed"),
+        (GateReport((FAILED,)), MANY, "verdict    failed: 1 threshold does not hold"),
+        (GateReport((PASSED,)), MANY, "3 sessions: 3 passed"),
     ],
 )
-def test_the_last_line_is_the_verdict_on_both(gate, lines, exit_code, is_sum, kept, last):
+def test_the_last_line_is_the_verdict_on_both(gate, result, last):
     """It agrees with the exit code, and no line before it says otherwise: of a sum its figures stand where they stood."""
-    told = with_gate(lines, gate, exit_code=exit_code, is_sum=is_sum)
-    assert told[: len(lines[:kept])] == lines[:kept]
-    assert told[kept:-1] == [line for line in gate.lines() if line != last]
-    assert told[-1] == last
+    told = replayed_with_gate(result, gate)
+    kept = result.lines() if result.is_sum and not gate.passed else result.body()
+    assert told == [*kept, *gate.lines(), last]
+
+
+@pytest.mark.parametrize(
+    ("gate", "last"),
+    [
+        (GateReport((OPEN,), inconclusive="pass"), "verdict    passed: 1 cannot be decided, and may pass"),
+        (GateReport((FAILED,)), "verdict    failed: 1 threshold does not hold"),
+        (GateReport(saved="b.json"), "baseline   written to b.json"),
+    ],
+)
+def test_of_a_report_without_a_verdict_the_last_line_is_the_gate_s(gate, last):
+    """Where it judged anything."""
+    told = with_gate(["table"], gate)
+    assert (told[0], told[-1]) == ("table", last)
+    assert told[1:] in (gate.lines(), [*gate.lines(), last])
 
 
 def test_what_was_not_done_is_said():

@@ -17,7 +17,7 @@ from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.report.expected_changes import ExpectationReport
 from evi_harness.report.invocation import Invocation
 from evi_harness.report.replay_report import SCHEMA as SCHEMA_VERSION
-from evi_harness.report.replay_report import ReplayReport, as_json, as_text, remarks, verdict_lines
+from evi_harness.report.replay_report import ReplayReport, as_json, as_text, found_lines, remarks
 from evi_harness.session.events import Note
 from evi_harness.session.header import Anchor, Recorded
 from evi_harness.session.places import Place, SourceLine
@@ -614,23 +614,22 @@ def test_all_that_people_are_told_is_there_for_programs(weather):
     assert (found["recorded"]["missing"], found["hints"], found["real_s"]) == (["the end"], ["do this"], 0.25)
 
 
-def test_the_verdict_alone(weather):
-    """What was found and the verdict, without what was around it; the rest of the report is left out."""
+def test_what_was_found_alone(weather):
+    """Without what was around it; the rest of the report is left out."""
     found = report(weather, Deviation("missing", "x", 15), Finding("rejected", "y", 0), expectation=EXPECTED, hints=("do this",))
-    assert verdict_lines(found, EVI) == [
+    assert found_lines(found, EVI) == [
         "FINDING    rejected at 0.000 s",
         "           y",
         "DEVIATION  missing: expected #15 at 1.600 s",
         "           x",
-        "verdict    failed: 1 finding, 1 deviation",
     ]
-    assert verdict_lines(report(weather), EVI) == ["verdict    passed"]
+    assert found_lines(report(weather), EVI) == []
 
 
-def test_the_verdict_alone_says_where_nothing_was_compared(session_of):
+def test_what_was_found_says_where_nothing_was_compared(session_of):
     """Nobody takes it for one on what was sent."""
-    told = verdict_lines(report(session_of([], recorded=Recorded(sent=False))), EVI)
-    assert told == ["note       what was sent is not known and not compared", "verdict    passed"]
+    told = found_lines(report(session_of([], recorded=Recorded(sent=False))), EVI)
+    assert told == ["note       what was sent is not known and not compared"]
 
 
 def test_the_schema_is_of_this_version():

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Sequence, Tuple
 
-from evi_harness.report.replay_report import ReplayReport, verdict_lines
+from evi_harness.report.replay_report import ReplayReport, found_lines, verdict_text
+from evi_harness.report.result import verdict_line
 from evi_harness.runs.run import REAL, Run
 from evi_harness.session.events import Event
 from evi_harness.session.session import Session
@@ -52,8 +53,9 @@ def compare(expected: Expected, events: Sequence[Event], *, rules: Rules = AS_US
     report = judged(Replayed(expected, expected.played, run, REAL), Judging(rules), redactor)
     if is_cut_off:
         report = _as_far_as_it_went(report)
-    *found, verdict = [redactor.string(line) for line in verdict_lines(report, Discreet(redactor, rules))]
-    return Compared(report.passed, (*found, f"{verdict}, as far as it went" if is_cut_off else verdict), is_cut_off)
+    verdict = verdict_line(f"{verdict_text(report)}, as far as it went" if is_cut_off else verdict_text(report))
+    lines = [redactor.string(line) for line in (*found_lines(report, Discreet(redactor, rules)), verdict)]
+    return Compared(report.passed, tuple(lines), is_cut_off)
 
 
 def _as_far_as_it_went(report: ReplayReport) -> ReplayReport:
