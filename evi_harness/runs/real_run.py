@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, Optional, Sequence, Union
 
 from evi_harness.audio.software_speaker import Heard, Playback
+from evi_harness.carriers.arrivals import Arrivals
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server_process import ServerProcess
 from evi_harness.clocks.clock import RealClock
@@ -81,7 +82,8 @@ class _RealRun:
         self._handler = handler
         self._options = options
         self._clock = RealClock()
-        self._journal = Journal(self._clock, options.watch)
+        self._arrivals = Arrivals()
+        self._journal = Journal(self._clock, self._arrivals.tell if options.watch is id else self._watched)
         self._exits = AppExits(Ending(options.redact))
         self._loop: Optional[SteppingLoop] = None
         self._following: Optional[FollowingUser] = None
@@ -140,6 +142,7 @@ class _RealRun:
                 url,
                 self._clock,
                 self._journal,
+                self._arrivals,
                 closing=self._closing,
                 run=self._run_app,
                 exits=self._exits,
@@ -173,6 +176,10 @@ class _RealRun:
         self._following.follow(event)
         if self._app is not None and self._app.pump is not None:
             self._app.pump.wake()
+
+    def _watched(self, event: Event) -> None:
+        self._arrivals.tell(event)
+        self._options.watch(event)
 
     def _progress(self) -> int:
         # In real time nothing need happen for minutes; a loop that still looks for it is alive.

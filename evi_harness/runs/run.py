@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Coroutine, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.audio.software_speaker import Heard, Playback
+from evi_harness.carriers.arrivals import Arrivals
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.app_loop import AppLoop, host
 from evi_harness.clocks.clock import Clock
@@ -139,6 +140,7 @@ class Stage:
         url: Where the service is.
         clock: What keeps the time: the virtual loop itself, or the machine's clock.
         journal: Where events stand and notes go.
+        arrivals: Told of them.
         closing: Given what speaks for the user, who else closes when the recorded app would close now.
         run: Runs the app, with what watches it on this clock.
         exits: Knows whether the app has ended the run.
@@ -150,6 +152,7 @@ class Stage:
     url: str
     clock: Clock
     journal: Journal
+    arrivals: Arrivals
     closing: Callable[[Service], ClosingUser]
     run: Callable[[App], Coroutine[Any, Any, None]]
     exits: AppExits
@@ -281,6 +284,7 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
                 user=stage.closing(speaking.service),
                 journal=journal,
                 clock=stage.clock,
+                arrivals=stage.arrivals,
                 options=chat_options(recording.session.handshake),
                 redact=redact,
                 opened=opened,

@@ -9,6 +9,7 @@ import asyncio
 from typing import Any, Optional, Sequence, Union
 
 from evi_harness.audio.software_speaker import Heard, Playback
+from evi_harness.carriers.arrivals import Arrivals
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
@@ -36,7 +37,7 @@ from evi_harness.runs.run import (
 )
 from evi_harness.runs.sandbox import Outside
 from evi_harness.sdk.app import App, run_app
-from evi_harness.session.events import Closed, Event
+from evi_harness.session.events import Event
 from evi_harness.session.session import Session
 from evi_harness.watch.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.watch.computing import THRESHOLD_NS as COMPUTING_NS
@@ -106,17 +107,14 @@ class _VirtualRun:
         self._loop = loop
         loop.limit_ns = loop.now_ns() + 2 * self._recording.session.duration_ns + LIMIT_NS
         over = asyncio.Event()
-
-        def closed(event: Event) -> None:
-            if isinstance(event, Closed):
-                over.set()
+        arrivals = Arrivals(over.set)
 
         def watched(event: Event) -> None:
+            arrivals.tell(event)
             self._options.watch(event)
-            closed(event)
 
         # Most events are frames of audio, and most runs are watched by nobody.
-        journal = self._journal = Journal(loop, closed if self._options.watch is id else watched)
+        journal = self._journal = Journal(loop, arrivals.tell if self._options.watch is id else watched)
         self._outside.follow(loop, journal, self._handling)
         self._exits.follow(loop, journal, self._handling)
         player = Player(self._recording, self._options.dialect, self._options.patience)
@@ -137,6 +135,7 @@ class _VirtualRun:
                     carrier.url,
                     loop,
                     journal,
+                    arrivals,
                     closing=lambda user: ClosingUser(user, player, must_close=lambda: self._is_to_end),
                     run=lambda app: self._run_app(app, loop, journal),
                     exits=self._exits,

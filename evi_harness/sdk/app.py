@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from evi_harness.carriers.acted_client import ClientPump, send_close, send_frame
+from evi_harness.carriers.arrivals import Arrivals
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.app_loop import HostTask
 from evi_harness.clocks.clock import Clock
@@ -33,7 +34,7 @@ from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, run_microph
 from evi_harness.sdk.own_audio import OwnAudio
 from evi_harness.sdk.parsing import problems
 from evi_harness.sdk.version import installed_version
-from evi_harness.session.events import Closed, Event, Received
+from evi_harness.session.events import Event, Received
 from evi_harness.session.protocols import RECEIVED, Service
 from evi_harness.tap.connection_facts import is_closed
 from evi_harness.watch.cpu_time import CpuTime
@@ -55,8 +56,9 @@ class App:
         base_url: Where the service is.
         callbacks: The handler.
         user: What speaks for the user on the client's side.
-        journal: Where events stand and notes go.
+        journal: Where notes go.
         clock: What the journal is stamped by.
+        arrivals: Which message it is that the handler takes.
         options: What the connection is opened with.
         redact: Takes secrets out of what a note quotes.
         opened: Called with the connection of the websockets library once it is open, before anything else: for a journal that the
@@ -76,6 +78,7 @@ class App:
     user: Service
     journal: Journal
     clock: Clock
+    arrivals: Arrivals
     options: Mapping[str, Any] = field(default_factory=dict)
     redact: Callable[[str], str] = str
     opened: Callable[[Any], object] = id
@@ -192,7 +195,6 @@ class _Run:
     def __init__(self, app: App, websocket: Any, handing_on: HandingOn) -> None:
         self._app = app
         self._websocket = websocket
-        self._looked_at = 0
         self.cpu = CpuTime(app.journal)
         self.waits = HandlerWaits(app.journal, app.redact)
         # Where callbacks are defined, as their further notes say it: their source stands in the first.
@@ -214,7 +216,7 @@ class _Run:
                 if not _is_closed(error):
                     await self._unparseable(error)
                 return
-            event = self._next_received()
+            event = self._app.arrivals.next()
             with own_work():
                 if self._app.pump is not None:
                     self._app.pump.take(event)
@@ -268,7 +270,7 @@ class _Run:
             self._let_go(event, None, name, main)
 
     def _taken(self, name: str, main: Any) -> Received:
-        event = self._next_received()
+        event = self._app.arrivals.next()
         if self._app.pump is not None:
             self._app.pump.take(event)
         self._note_entered(event.seq, name, main)
@@ -365,7 +367,7 @@ class _Run:
             await self.observed(None, on_error, error)
 
     async def _unparseable(self, error: Exception) -> None:
-        self._note_unparseable(self._next_received(), error, self._app.callbacks.on_message, ended=True)
+        self._note_unparseable(self._app.arrivals.next(), error, self._app.callbacks.on_message, ended=True)
         await self._on_error(error, "the SDK")
 
     def _note_entered(self, of: Optional[int], name: str, callback: Any) -> None:
@@ -400,16 +402,7 @@ class _Run:
         )
 
     def _is_over(self) -> bool:
-        return is_closed(self._websocket) or any(isinstance(one, Closed) for one in self._app.journal.events)
-
-    def _next_received(self) -> Received:
-        """The event of the message that the app takes now: they come in the order in which they were sent."""
-        events = self._app.journal.events
-        while True:
-            event = events[self._looked_at]
-            self._looked_at += 1
-            if isinstance(event, Received):
-                return event
+        return is_closed(self._websocket) or self._app.arrivals.is_over
 
 
 def _is_closed(error: BaseException) -> bool:

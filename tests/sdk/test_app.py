@@ -6,6 +6,7 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from evi_harness.carriers.arrivals import Arrivals
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
@@ -51,11 +52,12 @@ def run(handler, *rows, user=None, redact=str):
     """Run a handler against a scripted service in virtual time; gives the events of the session."""
 
     async def main(loop):
-        journal = Journal(loop)
+        arrivals = Arrivals()
+        journal = Journal(loop, arrivals.tell)
         server = ChatServer(lambda _: Script(*rows), clock=loop, chat_paths=EVI.chat_paths, journal_for=lambda _: journal)
         async with VirtualCarrier(loop, server) as carrier:
             callbacks = callbacks_of(handler, "handler")
-            await run_app(App(carrier.url, callbacks, user or Script(), journal, loop, redact=redact))
+            await run_app(App(carrier.url, callbacks, user or Script(), journal, loop, arrivals, redact=redact))
         return journal.events
 
     return run_virtual(main)
@@ -368,11 +370,12 @@ def test_a_main_that_takes_a_stream_is_given_it():
     handed = []
 
     async def main(loop):
-        journal = Journal(loop)
+        arrivals = Arrivals()
+        journal = Journal(loop, arrivals.tell)
         script = Script((0, CHAT), (10, END), (20, Close(1000)))
         server = ChatServer(lambda _: script, clock=loop, chat_paths=EVI.chat_paths, journal_for=lambda _: journal)
         async with VirtualCarrier(loop, server) as carrier:
-            app = App(carrier.url, callbacks_of(listen, "listen"), Script(), journal, loop)
+            app = App(carrier.url, callbacks_of(listen, "listen"), Script(), journal, loop, arrivals)
             await run_app(app)
             handed.extend(one.samples for one in app.handed.items)
 

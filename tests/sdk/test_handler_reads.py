@@ -9,6 +9,7 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from evi_harness.carriers.arrivals import Arrivals
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
@@ -55,10 +56,11 @@ def run(main, *rows):
     """Run a coroutine against a scripted service; gives the notes, each with the type of the message that it is about, and the session."""
 
     async def run_it(loop):
-        journal = Journal(loop)
+        arrivals = Arrivals()
+        journal = Journal(loop, arrivals.tell)
         server = ChatServer(lambda _: Script(*rows), clock=loop, chat_paths=EVI.chat_paths, journal_for=lambda _: journal)
         async with VirtualCarrier(loop, server) as carrier:
-            await run_app(App(carrier.url, callbacks_of(main, "handler"), Script(), journal, loop))
+            await run_app(App(carrier.url, callbacks_of(main, "handler"), Script(), journal, loop, arrivals))
         return journal.events
 
     events = run_virtual(run_it)

@@ -14,6 +14,7 @@ from evi_harness.acts.replay import replay_session
 from evi_harness.audio.detectors import make_detector
 from evi_harness.audio.ear import Ear
 from evi_harness.audio.resampling import convert
+from evi_harness.carriers.arrivals import Arrivals
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.probe import Arrived, Ended, connect
 from evi_harness.carriers.server import ChatServer
@@ -838,11 +839,12 @@ def test_the_real_sdk_talks_to_it(shared_data):
         taken = []
 
         async def main(loop):
-            journal = Journal(loop)
+            arrivals = Arrivals()
+            journal = Journal(loop, arrivals.tell)
             async with VirtualCarrier(loop, served(parrot, loop, journal)) as carrier:
                 callbacks = callbacks_of(lambda message: taken.append(message), "handler")
                 user = Microphone(pieces(voice(shared_data), 16_000), 8000)
-                await run_app(App(carrier.url, callbacks, user, journal, loop, redact=str))
+                await run_app(App(carrier.url, callbacks, user, journal, loop, arrivals, redact=str))
             return journal.events
 
         events = run_virtual(main)
@@ -859,10 +861,12 @@ def test_what_was_said_with_it_replays(shared_data):
     """A session with the simulator, recorded, is met by itself: every message again, at its time."""
 
     async def main(loop):
-        journal = Journal(loop)
+        arrivals = Arrivals()
+        journal = Journal(loop, arrivals.tell)
         async with VirtualCarrier(loop, served(parrot, loop, journal)) as carrier:
+            user = Microphone(pieces(voice(shared_data), 16_000), 8000)
             callbacks = callbacks_of(lambda message: None, "handler")
-            await run_app(App(carrier.url, callbacks, Microphone(pieces(voice(shared_data), 16_000), 8000), journal, loop, redact=str))
+            await run_app(App(carrier.url, callbacks, user, journal, loop, arrivals, redact=str))
         return journal.events
 
     crossed = sorted((event for event in run_virtual(main) if not isinstance(event, Note)), key=order)

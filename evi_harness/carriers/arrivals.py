@@ -1,0 +1,45 @@
+"""Which message it is that the app takes: messages reach it in the order in which they were sent, and none is lost before its end.
+
+Rules of living here: whoever keeps a connection's journal tells of every event; whoever takes messages for the app asks once a message.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Callable, Deque
+
+from evi_harness.session.events import Closed, Event, Received
+
+__all__ = ["Arrivals"]
+
+
+class Arrivals:
+    """The messages that are on their way to the app.
+
+    Args:
+        on_over: Called when the connection is closed.
+
+    Attributes:
+        is_over: Whether the connection was closed, by what was told.
+    """
+
+    def __init__(self, on_over: Callable[[], object] = int) -> None:
+        self.is_over = False
+        self._on_over = on_over
+        self._under_way: Deque[Received] = deque()
+
+    def tell(self, event: Event) -> None:
+        """Take an event of the connection: a sink for ``Journal``."""
+        if isinstance(event, Received):
+            self._under_way.append(event)
+        elif isinstance(event, Closed):
+            self.is_over = True
+            self._on_over()
+
+    def next(self) -> Received:
+        """The event of the message that the app takes now.
+
+        Raises:
+            IndexError: None is on its way.
+        """
+        return self._under_way.popleft()
