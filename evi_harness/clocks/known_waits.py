@@ -20,10 +20,11 @@ import ssl
 import subprocess
 import threading
 import time
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, Mapping, Optional, Tuple
 
 from evi_harness.clocks.steps import ReadySteps
 from evi_harness.guard.patches import Hooks
+from evi_harness.guard.thread_starts import THREAD_STARTS
 
 __all__ = ["KnownWaits"]
 
@@ -49,10 +50,6 @@ def _unlimited(_: Args, __: Mapping[str, Any]) -> Optional[float]:
     return None
 
 
-def _not_at_all(_: Args, __: Mapping[str, Any]) -> Optional[float]:
-    return 0.0
-
-
 def _of_socket(args: Args, _: Mapping[str, Any]) -> Optional[float]:
     """A socket that does not block waits for nothing: what its calls take beyond that, the machine did something else."""
     return 0.0 if args[0].gettimeout() == 0 else None
@@ -71,8 +68,6 @@ _WAITS: Tuple[Tuple[Any, str, Limit], ...] = (
     # Events, queues, semaphores, barriers and the results of concurrent.futures wait by one of these.
     (threading.Condition, "wait", _at(1, "timeout")),
     (threading.Thread, "join", _at(1, "timeout")),
-    # It waits, by an event, until the thread runs: on a busy machine that takes long, and it is no fault of whoever starts one.
-    (threading.Thread, "start", _not_at_all),
     (subprocess.Popen, "wait", _at(1, "timeout")),
     (subprocess.Popen, "communicate", _at(2, "timeout")),
     (os, "system", _unlimited),
@@ -106,6 +101,8 @@ class KnownWaits:
     def __enter__(self) -> KnownWaits:
         for owner, name, limit in self._waits:
             self._hooks.set(owner, name, _timed(getattr(owner, name), limit))
+        THREAD_STARTS.join(_starting)
+        self._hooks.on_restore(lambda: THREAD_STARTS.leave(_starting))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -125,6 +122,12 @@ class KnownWaits:
 def _forget(thread: int, steps: ReadySteps) -> None:
     if _WATCHED.get(thread) is steps:
         del _WATCHED[thread]
+
+
+def _starting(_: threading.Thread) -> Optional[ContextManager[None]]:
+    # A start waits, by an event, until the thread runs: on a busy machine that takes long, and it is no fault of whoever starts one.
+    steps = _WATCHED.get(threading.get_ident())
+    return None if steps is None or not steps.counts_waits else steps.waiting(0.0)
 
 
 def _timed(real: Callable[..., Any], limit: Limit) -> Callable[..., Any]:

@@ -17,8 +17,8 @@ from types import CodeType, FrameType
 from typing import Any, Callable, Optional
 
 from evi_harness.carriers.acted_client import send_frame
+from evi_harness.carriers.sends import Sends, sends_of
 from evi_harness.evi.dialect import EVI
-from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import STEP, TURN
 from evi_harness.sdk.microphone import AUDIO_FOLDER, Voice
 from evi_harness.session.events import TEXT, Frame
@@ -76,28 +76,24 @@ class OwnAudio:
         # The task in which the SDK's microphone runs, once it has sent.
         self._microphones: Any = None
         self._audio = EVI.audio_places()
-        self._hooks = Hooks()
+        self._sends: Optional[Sends] = None
 
     def watch(self, websocket: Any) -> None:
         """Watch a connection of the websockets library; what watches or records it besides is to be there already."""
-        self._hooks.set(websocket, "send", self._sending(websocket.send))
+        self._sends = sends_of(websocket)
+        self._sends.refuse(self._is_silenced)
 
     def restore(self) -> None:
         """Watch no longer."""
-        self._hooks.restore()
-
-    def _sending(self, real: Any) -> Any:
-        def send(message: Any, *args: Any, **kwargs: Any) -> Any:
-            # A message in fragments is none that EVI knows.
-            if isinstance(message, (str, bytes, bytearray, memoryview)) and self._is_silenced(message):
-                return _sent_nothing()
-            return real(message, *args, **kwargs)
-
-        return send
+        if self._sends is not None:
+            self._sends.leave(self._is_silenced)
 
     def _is_silenced(self, message: Any) -> bool:
         """Look at what is about to be sent; whether it is not to be."""
-        is_binary = not isinstance(message, str)
+        is_binary = isinstance(message, (bytes, bytearray, memoryview))
+        if not is_binary and not isinstance(message, str):
+            # A message in fragments is none that EVI knows.
+            return False
         if self._has_come:
             return is_binary and self._voice.is_off and self._voice.has_begun and self._sender() == _MICROPHONE
         if (is_binary or self._audio.is_audio(SENT, Frame(TEXT, message.encode("utf-8", "surrogatepass")))) and self._sender() == _APP:
@@ -127,10 +123,6 @@ class OwnAudio:
                 return _MICROPHONE
             frame = frame.f_back
         return _APP
-
-
-async def _sent_nothing() -> None:
-    """What stands in the place of a send that is left out."""
 
 
 @functools.cache

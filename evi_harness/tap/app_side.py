@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from evi_harness.carriers.journal import Journal
+from evi_harness.carriers.sends import sends_of
 from evi_harness.clocks.steps import own_work
 from evi_harness.guard.patches import Hooks
 from evi_harness.session.events import BINARY, TEXT, Event, Frame
@@ -41,7 +42,7 @@ class AppSide:
         with own_work():
             self._on_event(self._journal.opened(handshake_of(websocket)))
         self._hooks.set(websocket, "recv", self._receiving(websocket.recv))
-        self._hooks.set(websocket, "send", self._sending(websocket.send))
+        sends_of(websocket).look(self._sent)
 
     def _receiving(self, real: Any) -> Any:
         async def recv(*args: Any, **kwargs: Any) -> Any:
@@ -52,15 +53,11 @@ class AppSide:
 
         return recv
 
-    def _sending(self, real: Any) -> Any:
-        async def send(message: Any, *args: Any, **kwargs: Any) -> Any:
-            # A message in fragments is none that EVI knows.
-            if isinstance(message, (str, bytes, bytearray, memoryview)):
-                with own_work():
-                    self._on_event(self._journal.sent(_frame(message)))
-            return await real(message, *args, **kwargs)
-
-        return send
+    def _sent(self, message: Any) -> None:
+        # A message in fragments is none that EVI knows.
+        if isinstance(message, (str, bytes, bytearray, memoryview)):
+            with own_work():
+                self._on_event(self._journal.sent(_frame(message)))
 
 
 def _frame(payload: Any) -> Frame:

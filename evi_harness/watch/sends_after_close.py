@@ -12,9 +12,9 @@ import asyncio
 from typing import Any, Callable, Optional
 
 from evi_harness.carriers.journal import Journal
+from evi_harness.carriers.sends import Sends, sends_of
 from evi_harness.guard.callers import callers_now, callers_of
 from evi_harness.guard.on_behalf_of import behalf
-from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import told_places
 from evi_harness.session.events import BINARY, TEXT, Frame
 
@@ -37,7 +37,7 @@ class SendsAfterClose:
         self._journal = journal
         self._describe = describe
         self._redact = redact
-        self._hooks = Hooks()
+        self._sends: Optional[Sends] = None
         self._closed_ns: Optional[int] = None
         self._waiting: Optional[asyncio.Future[None]] = None
 
@@ -48,29 +48,22 @@ class SendsAfterClose:
 
     def watch(self, websocket: Any) -> None:
         """Watch a connection of the websockets library that has just been opened."""
-        self._hooks.set(websocket, "send", self._sending(websocket.send))
-        self._waiting = asyncio.ensure_future(self._wait_closed(websocket))
+        sends = self._sends = sends_of(websocket)
+        # Until it is closed nothing need be looked at, and nearly all frames are audio.
+        sends.look(self._look, text_only=True)
+        self._waiting = asyncio.ensure_future(self._wait_closed(websocket, sends))
 
     def finish(self) -> None:
         """Watch no longer."""
-        self._hooks.restore()
+        if self._sends is not None:
+            self._sends.leave(self._look)
         if self._waiting is not None:
             self._waiting.cancel()
 
-    async def _wait_closed(self, websocket: Any) -> None:
+    async def _wait_closed(self, websocket: Any, sends: Sends) -> None:
         await websocket.wait_closed()
         self._closed_ns = self._journal.now_ns
-
-    def _sending(self, real: Any) -> Any:
-        async def look_and_send(message: Any, *args: Any, **kwargs: Any) -> Any:
-            self._look(message)
-            return await real(message, *args, **kwargs)
-
-        def send(message: Any, *args: Any, **kwargs: Any) -> Any:
-            # Nearly all frames are audio on an open connection: they cost no coroutine more.
-            return (real if self._closed_ns is None else look_and_send)(message, *args, **kwargs)
-
-        return send
+        sends.look(self._look)
 
     def _look(self, message: Any) -> None:
         of = behalf()

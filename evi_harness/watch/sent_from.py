@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, DefaultDict, Deque, Dict, List, Optional
 
 from evi_harness.carriers.journal import Journal
+from evi_harness.carriers.sends import Sends, sends_of
 from evi_harness.guard.callers import callers_now, callers_of, has_developers
 from evi_harness.guard.on_behalf_of import Behalf, behalf
 from evi_harness.guard.patches import Hooks
@@ -45,18 +46,23 @@ class SentFrom:
         self._audio = dialect.audio_places()
         self._redact = redact
         self._hooks = Hooks()
+        self._sends: Optional[Sends] = None
         # By what was sent, in the order of sending; None for what was not sent by the app.
         self._sendings: DefaultDict[bytes, Deque[Optional[_Sending]]] = defaultdict(deque)
         self._is_closed = False
 
     def watch(self, websocket: Any) -> None:
         """Watch a connection of the websockets library that has just been opened."""
-        self._hooks.set(websocket, "send", self._sending(websocket.send))
+        self._sends = sends_of(websocket)
+        # Bytes are audio.
+        self._sends.look(self._look, text_only=True)
         self._hooks.set(websocket, "close", self._closing(websocket.close))
 
     def restore(self) -> None:
         """Watch no longer."""
         self._hooks.restore()
+        if self._sends is not None:
+            self._sends.leave(self._look)
 
     def finish(self) -> None:
         """Note where each message was sent, once the conversation is over."""
@@ -81,18 +87,8 @@ class SentFrom:
         detail = [self._redact(place) for place in callers_of(stack)]
         self._journal.note("sent_from", of=None if of is None else of.of, number=number, detail=detail, places=places)
 
-    def _sending(self, real: Any) -> Any:
-        async def look_and_send(message: str, *args: Any, **kwargs: Any) -> Any:
-            self._look(message.encode())
-            return await real(message, *args, **kwargs)
-
-        def send(message: Any, *args: Any, **kwargs: Any) -> Any:
-            # Bytes are audio, and nearly all there is: they cost no coroutine more.
-            return (look_and_send if isinstance(message, str) else real)(message, *args, **kwargs)
-
-        return send
-
-    def _look(self, payload: bytes) -> None:
+    def _look(self, message: str) -> None:
+        payload = message.encode()
         if not self._audio.is_audio(SENT, Frame(TEXT, payload)):
             self._sendings[payload].append(_of_app())
 

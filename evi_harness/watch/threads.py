@@ -15,7 +15,6 @@ import threading
 from collections import deque
 from concurrent.futures import thread as pools
 from dataclasses import dataclass
-from functools import wraps
 from types import FrameType
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
 from weakref import WeakKeyDictionary
@@ -25,9 +24,9 @@ from evi_harness.clocks.steps import own_work
 from evi_harness.guard.callers import callers_now, callers_of
 from evi_harness.guard.network import was_refused
 from evi_harness.guard.on_behalf_of import Behalf, behalf
-from evi_harness.guard.patches import SharedHooks
 from evi_harness.guard.place_lookup import Stack, frame_stack, places_of, told, told_places
 from evi_harness.guard.run_threads import RunThreads
+from evi_harness.guard.thread_starts import THREAD_STARTS
 
 __all__ = ["ENDING_S", "AppThreads"]
 
@@ -37,7 +36,6 @@ ENDING_S = 2.0
 EVERY_S = 0.01
 
 _LOCK = threading.Lock()
-_WATCHING: SharedHooks[AppThreads] = SharedHooks(lambda hooks: hooks.set(threading.Thread, "start", _telling(threading.Thread.start)))
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,11 @@ class AppThreads:
     def __enter__(self) -> AppThreads:
         self._loop = asyncio._get_running_loop()
         self._run.__enter__()
-        _WATCHING.join(self)
+        THREAD_STARTS.join(self.take)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _WATCHING.leave(self)
+        THREAD_STARTS.leave(self.take)
         self._run.__exit__(None, None, None)
 
     def take(self, thread: threading.Thread) -> None:
@@ -165,16 +163,6 @@ class AppThreads:
         detail = [*(f"is at {place}" for place in places_of(frame, 1)), *birth.places[1:]]
         places = [*told_places(birth.stack, self._redact), *told_places(frame_stack(frame), self._redact, or_library=False)]
         self._journal.note("leaked_thread", of=birth.of.of, sample=True, what=what, detail=detail, places=places)
-
-
-def _telling(real: Callable[..., None]) -> Callable[..., None]:
-    @wraps(real)
-    def start(thread: threading.Thread, *args: Any, **kwargs: Any) -> None:
-        for watching in _WATCHING:
-            watching.take(thread)
-        real(thread, *args, **kwargs)
-
-    return start
 
 
 def _is_idle_worker(thread: threading.Thread) -> bool:
