@@ -240,7 +240,7 @@ def test_what_a_handler_raises_is_kept_and_the_next_message_follows():
     assert [what for what, _ in talk.conversation.faults] == [
         f"on_message raised ValueError: {name}, [redacted]" for name in ("chat_metadata", "assistant_end")
     ]
-    assert "test_conversation.py" in talk.conversation.faults[0][1][0]
+    assert "test_live_conversation.py" in talk.conversation.faults[0][1][0]
     assert talk.error is None
 
 
@@ -394,7 +394,7 @@ def test_the_end_of_a_handler_that_reads_the_connection_is_that_of_the_conversat
     talk = Talk((0, CHAT), end_ms=None, handler=main)
     assert (talk.error, talk.closed) == (None, ("app", 1000))
     assert [what for what, _ in talk.conversation.faults] == faults
-    assert all("test_conversation.py" in places[0] for _, places in talk.conversation.faults)
+    assert all("test_live_conversation.py" in places[0] for _, places in talk.conversation.faults)
 
 
 def test_a_handler_below_the_sdk_holds_a_conversation():
