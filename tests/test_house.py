@@ -203,19 +203,3 @@ def test_the_check_of_everything_can_be_run() -> None:
 def test_shared_data_is_readable_where_it_is(shared_data: Path) -> None:
     """The real capture stands where tests look for it; without it they skip, and say why."""
     assert list(shared_data.glob("evi-capture-*.jsonl"))
-
-
-def test_every_note_is_in_the_format_page() -> None:
-    """Each name under which a room writes a note stands in the table of docs/session-format.md, and the table has no other."""
-    page = (ROOT / "docs" / "session-format.md").read_text(encoding="utf-8")
-    table = page[page.index("| name | of | data | said by |") :].split("\n\n", 1)[0]
-    listed = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    calls = re.compile(
-        r"(?:\.note|\.tell|\._observed|Remark|Fault)\(\s*\"(\w+)\"|\bNote\([^\"\n]*\"(\w+)\"|name = \"(\w+)\" if [^\n]*else \"(\w+)\""
-    )
-    # The recorder makes its note itself, since no journal is at hand; what blocks the loop brings the name of its note along.
-    written = {"dropped", "blocked", "maybe_blocked", "playback_stall"}
-    for path in (ROOT / "evi_harness").rglob("*.py"):
-        if path.name != "conformance.py" and "probe" not in path.name:
-            written.update(name for found in calls.findall(path.read_text(encoding="utf-8")) for name in found if name)
-    assert listed == written

@@ -15,12 +15,18 @@ from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional, Sequ
 from evi_harness.carriers.probe import Arrived, Ended, Item, Pong, Probe, Refused, connect, request
 from evi_harness.carriers.virtual_carrier import Carrier
 from evi_harness.errors import CarrierError
-from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Note, Opened, Received, Sent
+from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import DUE, SENT_AFTER_CLOSE, NoFacts
 from evi_harness.session.protocols import Abort, Action, Close, Refuse, Remark, Send, Service
 
 __all__ = ["DUTIES", "MakeCarrier", "check_carrier"]
 
 T = TypeVar("T")
+
+# What the service of the check remarks: what it was given, and a remark for its own sake.
+_TOOK = NoteKind("took", NoFacts)
+_SEEN = NoteKind("seen", NoFacts)
 
 MakeCarrier = Callable[[Callable[[Handshake], Service]], Carrier]
 
@@ -58,7 +64,7 @@ class _Scripted:
 
     def take(self, event: Event, at_ns: int) -> None:
         self._n_openings += isinstance(event, Opened)
-        self._plan.append((at_ns, Remark("took", {"kind": event.kind, "seq": event.seq, "n_openings": self._n_openings})))
+        self._plan.append((at_ns, Remark(_TOOK, {"kind": event.kind, "seq": event.seq, "n_openings": self._n_openings})))
         steps: Sequence[Tuple[int, Action]] = ()
         if isinstance(event, Opened):
             steps = self._script.opening
@@ -196,14 +202,14 @@ async def _opened_first(trial: Trial) -> None:
 
 
 async def _remarks(trial: Trial) -> None:
-    _, events = await trial.hold(Script(opening=[(0, Remark("seen", {"n": 1})), (0, _say("x"))]), 1)
-    notes = [dict(event.data) for event in _notes(events, "seen")]
+    _, events = await trial.hold(Script(opening=[(0, Remark(_SEEN, {"n": 1})), (0, _say("x"))]), 1)
+    notes = [dict(event.data) for event in _SEEN.notes_in(events)]
     trial.demand(notes == [{"n": 1}], f"a remark of the service became {notes}")
 
 
 async def _service_is_told(trial: Trial) -> None:
     _, events = await trial.hold(Script(replies={b"b": [(0, _say("x"))]}), 1, [Frame(TEXT, b"a"), Frame(TEXT, b"b")])
-    told = [(event.data["kind"], event.data["seq"]) for event in _notes(events, "took")]
+    told = [(event.data["kind"], event.data["seq"]) for event in _TOOK.notes_in(events)]
     there = [(event.kind, event.seq) for event in events if isinstance(event, (Opened, Sent, Closed))]
     trial.demand(told == there, f"the service was told {told}, the session has {there}")
 
@@ -299,7 +305,7 @@ async def _due_notes(trial: Trial) -> None:
     (sent,) = [event for event in events if isinstance(event, Sent)]
     (received,) = [event for event in events if isinstance(event, Received)]
     expected = {"due_ns": sent.at_ns + 5 * MS, "cause_ns": sent.at_ns, "held_ns": 3, "recorded_seq": 7}
-    notes = [dict(event.data) for event in _notes(events, "due") if event.of == received.seq]
+    notes = [dict(event.data) for event in DUE.notes_in(events) if event.of == received.seq]
     trial.demand(notes == [expected], f"the note about what was due is {json.dumps(notes)}, not {json.dumps(expected)}")
 
 
@@ -371,7 +377,7 @@ async def _vanished(trial: Trial) -> None:
         probe.abort()
         events = await trial.session(carrier)
         _is_closed(trial, events, "network", None, "")
-        trial.demand(_notes(events, "took")[-1].data["kind"] == "closed", "the service was not told that the app has vanished")
+        trial.demand(_TOOK.notes_in(events)[-1].data["kind"] == "closed", "the service was not told that the app has vanished")
 
 
 def _is_closed(trial: Trial, events: Sequence[Event], by: str, code: Optional[int], reason: str) -> None:
@@ -390,7 +396,7 @@ async def _late_frames(trial: Trial) -> None:
         probe.resume()
         await trial.next(probe, Ended)
         events = await trial.session(carrier)
-    notes = _notes(events, "sent_after_close")
+    notes = SENT_AFTER_CLOSE.notes_in(events)
     trial.demand(len(notes) == 1, "a frame that the app sent after the service's close left no note")
 
 
@@ -419,7 +425,7 @@ async def _connections(trial: Trial) -> None:
         sessions = [await trial.session(carrier, number) for number in range(3)]
     n_sent = [sum(isinstance(event, Sent) for event in events) for events in sessions]
     trial.demand(n_sent == [1, 1, 0], f"three sessions should hold 1, 1 and 0 sent frames, and hold {n_sent}")
-    shared = any(note.data["n_openings"] != 1 for events in sessions for note in _notes(events, "took"))
+    shared = any(note.data["n_openings"] != 1 for events in sessions for note in _TOOK.notes_in(events))
     trial.demand(not shared, "one service was given to several connections")
 
 
@@ -481,7 +487,3 @@ async def check_carrier(
     """
     for duty, attempt in DUTIES:
         await attempt(Trial(duty, make_carrier, chat_path, token_path, slack_ns))
-
-
-def _notes(events: Sequence[Event], name: str) -> List[Note]:
-    return [event for event in events if isinstance(event, Note) and event.name == name]

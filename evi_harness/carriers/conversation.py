@@ -21,6 +21,7 @@ from evi_harness.carriers.limits import ServerLimits
 from evi_harness.clocks.clock import Clock, Timer
 from evi_harness.errors import EviHarnessError
 from evi_harness.session.events import BINARY, TEXT, ClosedBy, Event, Frame
+from evi_harness.session.notes import CLOSE_NOT_ANSWERED, DUE, SENT_AFTER_CLOSE, UNDELIVERED, UNSENT
 from evi_harness.session.protocols import MAX_REASON_BYTES, NO_STATUS, Abort, Action, Close, LateService, Refuse, Remark, Send, Service
 
 __all__ = ["Conversation"]
@@ -138,7 +139,7 @@ class Conversation:
 
     def _receive(self, frame: Frame) -> None:
         if self._is_over:
-            self._journal.note("sent_after_close", opcode=frame.opcode, n_bytes=frame.size)
+            self._journal.note(SENT_AFTER_CLOSE, opcode=frame.opcode, n_bytes=frame.size)
         else:
             self._hand_over(self._journal.sent(frame))
             self._count()
@@ -149,7 +150,7 @@ class Conversation:
             await self._closed_by_app(message.data or None, message.extra or "")
         elif self._is_over:
             if self._close_timer is not None:
-                self._journal.note("close_not_answered")
+                self._journal.note(CLOSE_NOT_ANSWERED)
         elif isinstance(message.data, WebSocketError):
             # The app broke the protocol (too large, not UTF-8); aiohttp has told it so in a close frame of its own.
             # The library's frames, and in them what was sent, would stay for as long as anybody knows this error.
@@ -247,7 +248,7 @@ class Conversation:
         # After the close a service can only make remarks; the rest stays and is told as unsent.
         for action in [action for action in self._actions if isinstance(action, Remark)]:
             self._actions.remove(action)
-            self._journal.note(action.name, **action.data)
+            self._journal.note(action.kind, **action.data)
 
     def _arm(self) -> Optional[int]:
         next_ns = self._service.next_at_ns()
@@ -305,7 +306,7 @@ class Conversation:
         if isinstance(action, Send):
             await self._send(action)
         elif isinstance(action, Remark):
-            self._journal.note(action.name, **action.data)
+            self._journal.note(action.kind, **action.data)
         elif isinstance(action, Close):
             await self._close(action)
         elif isinstance(action, Abort):
@@ -317,7 +318,7 @@ class Conversation:
     async def _send(self, action: Send) -> None:
         received = self._journal.received(action.frame)
         self._journal.note(
-            "due",
+            DUE,
             of=received.seq,
             due_ns=action.due_ns,
             cause_ns=action.cause_ns,
@@ -327,7 +328,7 @@ class Conversation:
         try:
             await self._socket.send_frame(action.frame.payload, _OPCODES[action.frame.opcode])
         except ConnectionError:
-            self._journal.note("undelivered", of=received.seq)
+            self._journal.note(UNDELIVERED, of=received.seq)
         self._n_unsent -= action.frame.size
         if self._door is not None:
             self._door.active()
@@ -347,7 +348,7 @@ class Conversation:
             self._close_timer.cancel()
         n_unsent = sum(isinstance(action, Send) for action in self._actions)
         if n_unsent:
-            self._journal.note("unsent", n_frames=n_unsent)
+            self._journal.note(UNSENT, n_frames=n_unsent)
         self._actions.clear()
 
 

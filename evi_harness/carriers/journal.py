@@ -6,13 +6,17 @@ crosses the wire, the app's side writes notes. One thread writes: the loop's.
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Optional, TypeVar
+from typing import Callable, List, Optional, TypeVar
+
+from typing_extensions import ParamSpec
 
 from evi_harness.clocks.clock import Clock
 from evi_harness.session.events import Closed, ClosedBy, Event, Frame, Handshake, Note, Opened, Outcome, Received, Sent
+from evi_harness.session.note_kind import NoteKind
 
 __all__ = ["Journal"]
 
+P = ParamSpec("P")
 E = TypeVar("E", bound=Event)
 
 
@@ -85,15 +89,15 @@ class Journal:
         """
         return self._write(Closed(seq=self._seq(), at_ns=self.now_ns, by=by, code=code, reason=reason))
 
-    def note(self, name: str, of: Optional[int] = None, **data: Any) -> Note:
+    def note(self, kind: NoteKind[P, object], /, of: Optional[int] = None, *_: P.args, **data: P.kwargs) -> Note:
         """Write something observed.
 
         Args:
-            name: What was observed; docs/session-format.md lists the names.
+            kind: What was observed; ``session.notes`` has the kinds.
             of: The seq of the event it is about.
-            data: Facts: JSON values.
+            data: The facts of the kind, by name: JSON values.
         """
-        return self._write(Note(seq=self._seq(), at_ns=self.now_ns, name=name, of=of, data=data))
+        return self._write(Note(seq=self._seq(), at_ns=self.now_ns, name=kind.name, of=of, data=data))
 
     def _seq(self) -> int:
         self._next_seq += 1

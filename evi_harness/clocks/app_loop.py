@@ -24,6 +24,7 @@ from evi_harness.guard.forks import end_if_forked
 from evi_harness.guard.on_behalf_of import Behalf, behalf, behalf_in
 from evi_harness.guard.own_signals import AddsSignalHandlers
 from evi_harness.guard.place_lookup import Stack, stack_of
+from evi_harness.session.notes import STOPS_LOOP
 
 __all__ = ["AppLoop", "HostTask", "host", "run_app_loop", "run_to_end", "tasks_of", "wind_up"]
 
@@ -179,7 +180,7 @@ class AppLoop(AddsSignalHandlers, asyncio.SelectorEventLoop):  # type: ignore[mi
             return
         stack = callers_now()
         stack = stack if callers_of(stack) else self.set_at(self.running_handle)
-        self.ending.tell("stops_loop", "the app stopped the event loop that it runs on: loop.stop()", stack)
+        self.ending.tell(STOPS_LOOP, "the app stopped the event loop that it runs on: loop.stop()", stack)
 
     @property
     def running_handle(self) -> Any:
@@ -221,7 +222,7 @@ def run_to_end(loop: AppLoop, main: Coroutine[Any, Any, T]) -> T:
             # asyncio's word for a loop that was stopped below ``stop``.
             if loop.ending is None or task.done():
                 raise
-            loop.ending.tell("stops_loop", "the app stopped the event loop that it runs on", ())
+            loop.ending.tell(STOPS_LOOP, "the app stopped the event loop that it runs on", ())
         except BaseException as error:
             if loop.ending is None or not ends_app(error):
                 raise

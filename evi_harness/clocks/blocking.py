@@ -18,13 +18,10 @@ from typing import Any, Callable, Iterator, Optional
 from typing_extensions import Protocol
 
 from evi_harness.guard.place_lookup import Stack
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import BLOCKED, BlockedFacts
 
-__all__ = ["BLOCKED", "MAYBE_BLOCKED", "Charge", "Charged", "caller", "virtual_sleep"]
-
-# What a charge is noted as, unless it is something of its own.
-BLOCKED = "blocked"
-# What a step in real time is noted as that only the wall clock says was long.
-MAYBE_BLOCKED = "maybe_blocked"
+__all__ = ["Charge", "Charged", "caller", "virtual_sleep"]
 
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 
@@ -38,7 +35,7 @@ class Charge:
         took_ns: How long it blocked, on the virtual clock. Exact.
         where: ``file:line`` of the call, outside this package.
         step: In which step of the loop: charges of one step block it together.
-        kind: The name of the note that tells of it.
+        kind: The note that tells of it.
         stack: Who blocked it, for what the app itself did.
     """
 
@@ -46,7 +43,7 @@ class Charge:
     took_ns: int
     where: str
     step: int
-    kind: str = BLOCKED
+    kind: NoteKind[..., BlockedFacts] = BLOCKED
     stack: Stack = ()
 
 

@@ -22,6 +22,7 @@ from evi_harness.guard.forks import ForkedChildren
 from evi_harness.guard.own_signals import OwnSignals, is_own
 from evi_harness.guard.patches import Hooks, SharedHooks
 from evi_harness.guard.run_threads import RunThreads
+from evi_harness.session.notes import EXITS
 
 __all__ = ["AppExits"]
 
@@ -89,7 +90,7 @@ class AppExits:
         Raises:
             AppEnds: Always.
         """
-        self.ending.tell("exits", f"the app ended its process: {how}", callers_now())
+        self.ending.tell(EXITS, f"the app ended its process: {how}", callers_now())
         raise AppEnds(status)
 
 

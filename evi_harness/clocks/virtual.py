@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any, Callable, Coroutine, Dict, List, NoReturn, Optional, Sequence, Tuple, TypeVar
 
 from evi_harness.clocks.app_loop import AppLoop, run_to_end, tasks_of, wind_up
-from evi_harness.clocks.blocking import BLOCKED, Charge, virtual_sleep
+from evi_harness.clocks.blocking import Charge, virtual_sleep
 from evi_harness.clocks.busy import can_be_held
 from evi_harness.clocks.clock import Timer
 from evi_harness.clocks.jobs import Jobs, name_of
@@ -32,6 +32,8 @@ from evi_harness.guard.callers import callers_now, has_developers
 from evi_harness.guard.developers import HARNESS, owner
 from evi_harness.guard.network import refuse
 from evi_harness.guard.place_lookup import Stack, waiting_stack
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import BLOCKED, BlockedFacts
 
 __all__ = ["VirtualLoop", "run_virtual"]
 
@@ -135,13 +137,13 @@ class VirtualLoop(AppLoop):
         """Whether the loop runs on the calling thread."""
         return self.is_running() and asyncio._get_running_loop() is self
 
-    def charge(self, took_ns: int, where: str, kind: str = BLOCKED) -> None:
+    def charge(self, took_ns: int, where: str, kind: NoteKind[..., BlockedFacts] = BLOCKED) -> None:
         """Move the clock on because the app blocked the loop.
 
         Args:
             took_ns: For how long. 0 is recorded too.
             where: ``file:line`` of what blocked it.
-            kind: The name of the note that is to tell of it.
+            kind: The note that is to tell of it.
 
         Raises:
             ValueError: The time is negative.

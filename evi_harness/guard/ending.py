@@ -12,13 +12,18 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
-from typing_extensions import Protocol
+from typing_extensions import ParamSpec, Protocol
 
 from evi_harness.guard.callers import callers_of
 from evi_harness.guard.developers import DEVELOPER, NO_FILE, owner
 from evi_harness.guard.place_lookup import Stack, raised_at, raised_stack, told_places
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import CANCELS_TASKS, EXITS, EXITS_AT_END, FORKED_CHILD, STOPS_LOOP, FindingFacts
 
 __all__ = ["AppEnds", "Ending", "Notes", "UsersInterrupt", "ends_app"]
+
+
+P = ParamSpec("P")
 
 
 class AppEnds(SystemExit):
@@ -36,7 +41,7 @@ class Notes(Protocol):
     def now_ns(self) -> int:
         """Session time."""
 
-    def note(self, name: str, of: Optional[int] = None, **data: Any) -> object:
+    def note(self, kind: NoteKind[P, object], /, of: Optional[int] = None, *_: P.args, **data: P.kwargs) -> object:
         """Take a finding: ``what``, ``detail``, ``places``, ``ended``."""
 
 
@@ -133,10 +138,10 @@ class Ending:
         self._taken.append(error)
         said = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
         what = f"{who or 'the app'} raised {said}, which ends the app"
-        name = "exits_at_end" if self.is_over and isinstance(error, SystemExit) else "exits"
+        kind = EXITS_AT_END if self.is_over and isinstance(error, SystemExit) else EXITS
         own = raised_at(error)
         # Folded, since a function that calls itself may have been in a thousand frames.
-        self._tell(name, what, own or list(callers_of(stack)), self._told(raised_stack(error) if own else stack), of)
+        self._tell(kind, what, own or list(callers_of(stack)), self._told(raised_stack(error) if own else stack), of)
 
     def cancels(self, stack: Stack, *, ended: bool = False) -> None:
         """Take that the app has cancelled a task that is not its own; from any thread. Once for each place, and noted by ``over``.
@@ -164,20 +169,20 @@ class Ending:
             places, first = self._cancelled.popitem()
             what = "the app cancelled tasks that it did not start: what its connection runs on"
             detail, told = [self._redact(place) for place in places], self._told(first.stack)
-            self._journal.note("cancels_tasks", of=first.of, what=what, detail=detail, places=told, ended=first.ended, at_ns=first.at_ns)
+            self._journal.note(CANCELS_TASKS, of=first.of, what=what, detail=detail, places=told, ended=first.ended, at_ns=first.at_ns)
 
     def forked(self, stack: Stack) -> None:
         """Note that a child which the app forked came back into the run, and where it was forked."""
         what = "a child that the app forked came back into the conversation, and was ended there"
         if self._journal is not None:
             detail = [self._redact(place) for place in callers_of(stack)]
-            self._journal.note("forked_child", what=what, detail=detail, places=self._told(stack))
+            self._journal.note(FORKED_CHILD, what=what, detail=detail, places=self._told(stack))
 
-    def tell(self, kind: str, what: str, stack: Stack, of: Optional[int] = None) -> None:
+    def tell(self, kind: NoteKind[..., FindingFacts], what: str, stack: Stack, of: Optional[int] = None) -> None:
         """Tell of an ending; from any thread.
 
         Args:
-            kind: The finding: ``exits`` and ``stops_loop`` end the run, ``exits_at_end`` does not.
+            kind: The finding: ``EXITS`` and ``STOPS_LOOP`` end the run, ``EXITS_AT_END`` does not.
             what: One sentence.
             stack: Where, as ``callers_now`` captures it.
             of: The seq of the event that it is about, None for the one that the handler is busy with.
@@ -187,8 +192,10 @@ class Ending:
     def _told(self, stack: Stack) -> List[Dict[str, Any]]:
         return told_places(stack, self._redact)
 
-    def _tell(self, kind: str, what: str, where: List[str], places: List[Dict[str, Any]], of: Optional[int]) -> None:
-        is_end = kind in ("exits", "stops_loop")
+    def _tell(
+        self, kind: NoteKind[..., FindingFacts], what: str, where: List[str], places: List[Dict[str, Any]], of: Optional[int]
+    ) -> None:
+        is_end = kind in (EXITS, STOPS_LOOP)
         if self.has_ended:
             return
         self.has_ended = is_end
@@ -199,7 +206,7 @@ class Ending:
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.write)
 
-    def _note(self, journal: Notes, kind: str, of: Optional[int], data: Dict[str, Any]) -> None:
+    def _note(self, journal: Notes, kind: NoteKind[..., FindingFacts], of: Optional[int], data: Dict[str, Any]) -> None:
         journal.note(kind, of=self._handling() if of is None else of, **data)
         if self.has_ended:
             self._end()

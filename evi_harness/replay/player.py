@@ -20,8 +20,9 @@ from evi_harness.replay.judging.pairing import Pairing
 from evi_harness.replay.plan import Plan, Step
 from evi_harness.replay.played_recording import Lengths, Recording
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order
+from evi_harness.session.notes import AUDIO_PATIENCE, CLOSED_BY_GRACE, END_UNKNOWN, LEFT_EARLY, UNMET
 from evi_harness.session.position import Positions
-from evi_harness.session.protocols import NO_STATUS, POSITION, SENT, Abort, Action, Cause, Close, Dialect, Remark, Send
+from evi_harness.session.protocols import NO_STATUS, POSITION, SENT, Abort, Action, Cause, Close, Dialect, Send, remark
 from evi_harness.session.session import Session
 
 __all__ = ["Patience", "Player"]
@@ -169,9 +170,9 @@ class Player:
         self._over = True
         left = [step.event.seq for step in self._plan.steps[self._next :] if step.event.seq not in self._skipped]
         if left:
-            self._pending.append(Remark("left_early", {"left": left}))
+            self._pending.append(remark(LEFT_EARLY, left=left))
         elif should_ns is not None and at_ns < should_ns - self._patience.close_ns:
-            self._pending.append(Remark("left_early", {"left": left, "early_ns": should_ns - at_ns}))
+            self._pending.append(remark(LEFT_EARLY, left=left, early_ns=should_ns - at_ns))
 
     # What goes out.
 
@@ -338,7 +339,7 @@ class Player:
     def _assume(self, position_ns: Optional[int]) -> Action:
         assert position_ns is not None
         self._assumed_ns[position_ns] = self._position_expected_ns(position_ns)
-        return Remark("audio_patience", {"position_ns": position_ns, "waited_until_ns": self._floor_ns})
+        return remark(AUDIO_PATIENCE, position_ns=position_ns, waited_until_ns=self._floor_ns)
 
     def _miss(self, seq: Optional[int]) -> Action:
         assert seq is not None
@@ -352,7 +353,7 @@ class Player:
         self._skipped |= lost
         # What they prompt, the app has no reason to send.
         self._unsent = [one for one in self._unsent if self._plan.prompts[one].seq not in lost]
-        return Remark("unmet", {"awaited": seq, "skipped": sorted(lost)})
+        return remark(UNMET, awaited=seq, skipped=sorted(lost))
 
     # The end.
 
@@ -373,5 +374,4 @@ class Player:
             self._floor_ns = max(self._floor_ns, at_ns)
             return [self._miss(awaited)]
         self._over = True
-        name = "end_unknown" if self._plan.close is None else "closed_by_grace"
-        return [Remark(name), Close(1000, "")]
+        return [remark(END_UNKNOWN if self._plan.close is None else CLOSED_BY_GRACE), Close(1000, "")]

@@ -42,7 +42,8 @@ from evi_harness.replay.played_recording import Recording
 from evi_harness.runs.run import Run, RunOptions, name_of
 from evi_harness.sdk.version import import_sdk
 from evi_harness.session.events import Event, Note
-from evi_harness.session.places import PLACES, Place, places_in
+from evi_harness.session.notes import CRASHED
+from evi_harness.session.places import Place, places_in
 
 __all__ = ["in_a_child"]
 
@@ -310,9 +311,9 @@ class _Parent:
         seq = max((event.seq for event in seen), default=0) + 1
         at_ns = max((event.at_ns for event in seen), default=0)
         what = f"the process of the app ended {_how(status)}"
-        told = {"what": what, "detail": [self.options.redact(one) for one in detail], PLACES: places, "ended": True}
-        note = Note(seq, at_ns, "crashed", None if running is None else running.of, told)
-        return Run(handler, [*seen, note])
+        detail = [self.options.redact(one) for one in detail]
+        of = None if running is None else running.of
+        return Run(handler, [*seen, CRASHED.make(seq, at_ns, of, what=what, detail=detail, places=places, ended=True)])
 
     def _defined(self, running: Optional[Note]) -> List[Dict[str, Any]]:
         """Where the callback that was running is defined: its note says it, and only the first of its notes with the source."""

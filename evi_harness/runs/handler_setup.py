@@ -22,6 +22,7 @@ from evi_harness.sdk.handlers import Callbacks, callbacks_of
 from evi_harness.sdk.quickstart import Quickstart
 from evi_harness.sdk.version import import_sdk
 from evi_harness.session.events import Handshake
+from evi_harness.session.notes import OVER_TIME, RAISED, STUCK
 from evi_harness.session.places import Place
 
 __all__ = ["Standing", "callbacks_for", "chat_options", "developers_part", "note_over_time", "note_sound_failures", "note_stuck"]
@@ -131,7 +132,7 @@ def note_sound_failures(journal: Journal, failures: Iterable[Exception], redact:
     """
     for error in failures:
         facts = told(error, "the callback of a sound device, which then was silent,", redact)
-        journal.note("raised", what=facts["what"], detail=facts["detail"] or [_BYTE_STRS], places=facts["places"])
+        journal.note(RAISED, what=facts["what"], detail=facts["detail"] or [_BYTE_STRS], places=facts["places"])
 
 
 def note_stuck(
@@ -154,11 +155,11 @@ def note_stuck(
         waits: Where the app waited when the run ended by itself.
     """
     if standing is None:
-        journal.note("stuck", what=redact(error.what), detail=[], ended=True, places=told_places(waits, redact, or_library=False))
+        journal.note(STUCK, what=redact(error.what), detail=[], ended=True, places=told_places(waits, redact, or_library=False))
         return
     what = f"nothing moved for {timeout_s:g} s of real time; interrupted here"
     detail = [redact(line) for line in standing.detail()]
-    journal.note("stuck", of=standing.of, what=what, detail=detail, ended=True, places=standing.places(redact))
+    journal.note(STUCK, of=standing.of, what=what, detail=detail, ended=True, places=standing.places(redact))
 
 
 def note_over_time(journal: Journal, error: StuckError, standing: Optional[Standing], *, redact: Callable[[str], str]) -> None:
@@ -173,7 +174,7 @@ def note_over_time(journal: Journal, error: StuckError, standing: Optional[Stand
     detail = [] if standing is None else [redact(line) for line in standing.detail()]
     places = [] if standing is None else standing.places(redact)
     of = None if standing is None else standing.of
-    journal.note("over_time", of=of, what=redact(error.what), detail=detail, ended=True, places=places)
+    journal.note(OVER_TIME, of=of, what=redact(error.what), detail=detail, ended=True, places=places)
 
 
 def developers_part(stack: str) -> List[str]:

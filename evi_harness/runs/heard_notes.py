@@ -20,6 +20,7 @@ from evi_harness.replay.hearing.match import Unmatched, matched
 from evi_harness.replay.hearing.streams import QUIET, Chunk, Piece, ReceivedAudio, Reply, peak, played_streams
 from evi_harness.replay.hearing.timing import heard_chunks, plays_on, underruns
 from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received
+from evi_harness.session.notes import HEARD, PLAYER_CHANGES, PLAYS_NOTHING, UNJUDGED_AUDIO, UNSEEN
 from evi_harness.session.protocols import RECEIVED, AudioPlaces, Dialect
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import Pcm, split
@@ -109,16 +110,16 @@ class _Listening:
     def note(self, journal: Journal, redact: Callable[[str], str]) -> None:
         """Write the notes."""
         for heard in heard_chunks(self._heard):
-            journal.note("heard", of=heard.seq, at_ns=heard.at_ns, until_ns=heard.until_ns)
+            journal.note(HEARD, of=heard.seq, at_ns=heard.at_ns, until_ns=heard.until_ns)
         for fault in self._faults():
             told = {"detail": list(fault.detail), "places": self._places(fault, redact)}
             facts = {**fault.facts, **{name: value for name, value in told.items() if value}}
             journal.note(fault.kind, of=fault.seq, at_ns=fault.at_ns, what=fault.what, **facts)
         what = self._players_doing()
         if what:
-            journal.note("player_changes", what=what)
+            journal.note(PLAYER_CHANGES, what=what)
         for kind, sentence in self._not_seen():
-            journal.note("unseen", kind=kind, what=sentence)
+            journal.note(UNSEEN, kind=kind, what=sentence)
 
     def _places(self, fault: Fault, redact: Callable[[str], str]) -> List[Dict[str, Any]]:
         """Where the first piece was handed on of which it is known."""
@@ -151,13 +152,13 @@ class _Listening:
             seq, at_ns, why = self._incoming.unknown[0]
             n = len(self._incoming.unknown)
             what = f"the audio of {n} message{'' if n == 1 else 's'} cannot be judged: {why}"
-            yield Fault("unjudged_audio", seq, at_ns, what, (f"not checked there: {off}",))
+            yield Fault(UNJUDGED_AUDIO, seq, at_ns, what, (f"not checked there: {off}",))
         unknown = [(number, item) for number, item in enumerate(self._handed.items) if item.pcm is None]
         if unknown:
             number, item = unknown[0]
             n = len(unknown)
             what = f"{n} piece{'' if n == 1 else 's'} of what was handed on cannot be judged: {item.why}"
-            yield Fault("unjudged_audio", None, item.at_ns, what, (f"not checked there: {off}",), (number,))
+            yield Fault(UNJUDGED_AUDIO, None, item.at_ns, what, (f"not checked there: {off}",), (number,))
 
     def _plays_nothing(self) -> Iterator[Fault]:
         """Of an app that plays nothing at all it is told where it has a stream to play, and there was time enough."""
@@ -169,7 +170,7 @@ class _Listening:
         came = f"{came_ns / 1e9:.2f} s of audio came in {n} message{'' if n == 1 else 's'}"
         hint = "an app that plays elsewhere, or is mute on purpose, says so with --severity plays_nothing=warning"
         what = f"{came}, and the handler put nothing into its byte_strs"
-        yield Fault("plays_nothing", sounding[0].seq, sounding[0].at_ns + IDLE_NS, what, (hint,))
+        yield Fault(PLAYS_NOTHING, sounding[0].seq, sounding[0].at_ns + IDLE_NS, what, (hint,))
 
     def _not_seen(self) -> Iterator[Tuple[str, str]]:
         """What cannot be judged of what was played: the kind, and a sentence."""

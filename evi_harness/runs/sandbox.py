@@ -27,6 +27,7 @@ from evi_harness.guard.own_loops import OwnLoops
 from evi_harness.guard.place_lookup import Stack, told_places
 from evi_harness.guard.seeds import check_seed, seeded
 from evi_harness.guard.wall_clock import WallClock
+from evi_harness.session.notes import NETWORK, OWN_LOOP, UNSEEN
 from evi_harness.session.session import Session
 from evi_harness.watch.blocked import THRESHOLD_NS
 
@@ -162,12 +163,16 @@ class Outside:
             self._waiting.popleft()(self._journal, self._handling())
 
     def _refused(self, refusal: Refusal) -> None:
-        what, facts = self._redact(refusal.what), {"host": self._redact(refusal.host), "port": refusal.port, "call": refusal.call}
-        self._observed(lambda journal, of: journal.note("network", of=of, what=what, **self._told(refusal.stack), **facts))
+        what, host, port, name = self._redact(refusal.what), self._redact(refusal.host), refusal.port, refusal.call
+
+        def note(journal: Journal, of: Optional[int]) -> None:
+            journal.note(NETWORK, of=of, what=what, **self._told(refusal.stack), host=host, port=port, call=name)
+
+        self._observed(note)
 
     def _own_loop(self, stack: Stack) -> None:
         what = "the app runs an event loop of its own, which keeps real time beside the virtual clock; run with --clock real"
-        self._observed(lambda journal, of: journal.note("own_loop", of=of, what=what, **self._told(stack)))
+        self._observed(lambda journal, of: journal.note(OWN_LOOP, of=of, what=what, **self._told(stack)))
 
     def _reached(self, host: str, port: int) -> None:
         if self._service is None or not self._service.covers(host, port):
@@ -207,7 +212,7 @@ class Outside:
         """Write what was not seen, at the end: what depends on the machine must not stand among what does not."""
         for (kind, what), facts in self._unseen.items() if self._journal is not None else ():
             assert self._journal is not None
-            self._journal.note("unseen", of=facts["of"], sample=True, kind=kind, what=what, at_ns=facts["at_ns"])
+            self._journal.note(UNSEEN, of=facts["of"], sample=True, kind=kind, what=what, at_ns=facts["at_ns"])
         self._unseen.clear()
 
     def _told(self, stack: Stack) -> Mapping[str, Any]:

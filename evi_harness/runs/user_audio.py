@@ -35,6 +35,7 @@ from evi_harness.sdk.own_audio import RECORDED_AUDIO, SDKS_MICROPHONE, OwnAudio,
 from evi_harness.sdk.playback_queue import virtual_playback_queue
 from evi_harness.sdk.sound import software_sound
 from evi_harness.session.events import Event, Note
+from evi_harness.session.notes import MICROPHONE_OFF, SENT_AS_RECORDED, UNSEEN
 from evi_harness.session.protocols import SENT, AudioSource, Service
 from evi_harness.session.session import Session
 
@@ -212,7 +213,7 @@ class Speaking:
 
 def _note_off(journal: Journal, what: str, *, ended: bool = False) -> None:
     """Note that nothing is sent for the user but by the app, and whether the run ends for that, to be run again."""
-    journal.note("microphone_off", what=what, ended=ended)
+    journal.note(MICROPHONE_OFF, what=what, ended=ended)
 
 
 def is_to_be_run_again(events: Sequence[Event]) -> bool:
@@ -249,7 +250,7 @@ def sent_by(
     why_not = audio.why_not or microphone_trouble()
     if why_not is None:
         if recorded.header.user_interrupt not in _ALLOWED:
-            journal.note("unseen", kind="user_interrupt", what=_GUESSED[audio.allow_user_interrupt])
+            journal.note(UNSEEN, kind="user_interrupt", what=_GUESSED[audio.allow_user_interrupt])
         microphone = Microphone(audio.begins_ns, lambda: sound.microphone.is_open, voice, audio.allow_user_interrupt)
         if not built_in:
             return Speaking(SilentUser(), microphone, voice, SDKS_MICROPHONE)
@@ -258,7 +259,7 @@ def sent_by(
 
     def tell() -> None:
         what = f"the recorded audio was sent as it was, and not by the SDK's microphone: {why_not}"
-        journal.note("sent_as_recorded", what=what)
+        journal.note(SENT_AS_RECORDED, what=what)
 
     if built_in:
         if not voice.is_off:

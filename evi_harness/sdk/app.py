@@ -35,6 +35,7 @@ from evi_harness.sdk.own_audio import OwnAudio
 from evi_harness.sdk.parsing import problems
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Event, Received
+from evi_harness.session.notes import CLOSED_FROM, HANDLER_ENTERED, HANDLER_RETURNED, NEVER_RETURNS, RAISED, UNPARSEABLE
 from evi_harness.session.protocols import RECEIVED, Service
 from evi_harness.tap.connection_facts import is_closed
 from evi_harness.watch.cpu_time import CpuTime
@@ -152,7 +153,7 @@ async def _finish(app: App, reading: HostTask, closed: asyncio.Future[None], bes
                 places = told_places(waiting_stack(reading), app.redact, or_library=False)
                 # What waits in a library's code alone was called by a callback.
                 places = places or told_places(defined_at(app.callbacks.main or app.callbacks.on_message), app.redact, or_library=False)
-                app.journal.note("never_returns", of=app.handling, what=what, detail=waits_at(reading), places=places)
+                app.journal.note(NEVER_RETURNS, of=app.handling, what=what, detail=waits_at(reading), places=places)
     finally:
         for task in tasks:
             task.cancel()
@@ -262,10 +263,10 @@ class _Run:
             self._app.ending.is_over = event is None and self._is_over()
             self._app.ending.take(error, name, of)
         elif error is not None and not (self._is_over() and all(map(_is_closed, leaves(error)))) and not was_refused(error):
-            self._app.journal.note("raised", of=of, ended=True, **self._told(error, name, main))
+            self._app.journal.note(RAISED, of=of, ended=True, **self._told(error, name, main))
         elif error is None and not self._is_over():
             # As in an app whose main ends, the connection is closed then.
-            self._app.journal.note("closed_from", of=of, places=self._places(defined_at(main)))
+            self._app.journal.note(CLOSED_FROM, of=of, places=self._places(defined_at(main)))
         if event is not None:
             self._let_go(event, None, name, main)
 
@@ -287,7 +288,7 @@ class _Run:
         self._look_away()
         self._counted()
         self._app.handling = None
-        self._app.journal.note("handler_returned", of=event.seq, callback=name)
+        self._app.journal.note(HANDLER_RETURNED, of=event.seq, callback=name)
         if _INTERRUPTION.encode() in event.frame.outline and read(RECEIVED, event.frame).type == _INTERRUPTION:
             self._handing_on.interrupted(event)
 
@@ -313,7 +314,7 @@ class _Run:
             if _is_closed(error):
                 return
             ended = told(error, "the SDK's microphone or playback", app.redact)
-        app.journal.note("raised", ended=True, **ended)
+        app.journal.note(RAISED, ended=True, **ended)
         await self._websocket.close()
 
     async def _sound(self, socket: Any, microphone: Microphone) -> bool:
@@ -347,19 +348,19 @@ class _Run:
             if getattr(asyncio.current_task(), "was_told", True):
                 raise
             # The handler awaited something that was cancelled: in an app, too, the reading ends with it, and without a word.
-            journal.note("raised", of=of, ended=True, **self._told(error, name, callback))
+            journal.note(RAISED, of=of, ended=True, **self._told(error, name, callback))
             raise
         except (SystemExit, KeyboardInterrupt) as error:
             self._app.ending.take(error, name, of)
         except Exception as error:  # noqa: BLE001 - whatever the handler raises is a finding
             # Who sends when the connection is closed already is told so; that is how a session ends. What the guard refused it has noted.
             if not (_is_closed(error) and self._is_over()) and not was_refused(error):
-                journal.note("raised", of=of, **self._told(error, name, callback))
+                journal.note(RAISED, of=of, **self._told(error, name, callback))
             await self._on_error(error, name)
         finally:
             look.cancel()
             self._app.handling = None
-            journal.note("handler_returned", of=of, callback=name)
+            journal.note(HANDLER_RETURNED, of=of, callback=name)
 
     async def _on_error(self, error: BaseException, name: str) -> None:
         on_error = self._app.callbacks.on_error
@@ -377,7 +378,7 @@ class _Run:
         if places is None:
             places = self._places(own)
             self._defined[own] = [{**place, "source": []} for place in places]
-        self._app.journal.note("handler_entered", of=of, callback=name, places=places)
+        self._app.journal.note(HANDLER_ENTERED, of=of, callback=name, places=places)
 
     def _places(self, stack: Stack) -> List[Dict[str, Any]]:
         return told_places(stack, self._app.redact, or_library=False)
@@ -392,7 +393,7 @@ class _Run:
         version = installed_version()
         fields = "; ".join(str(problem) for problem in found) or f"{type(error).__name__}"
         self._app.journal.note(
-            "unparseable",
+            UNPARSEABLE,
             of=event.seq,
             what=self._app.redact(f"hume {version} cannot parse this message: {fields}"),
             fields=[problem.field for problem in found],

@@ -29,6 +29,7 @@ from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import Event
+from evi_harness.session.notes import PLAYER_TAIL
 from evi_harness.session.wav import Pcm, split
 from evi_harness.watch.handed import Handed, HandedOn, Taken
 
@@ -134,7 +135,7 @@ class HandingOn:
         tail_ns = 0 if self._heard_ns is None else self._taken_ns - self._heard_ns()
         if tail_ns > 0:
             what = f"the SDK's player had taken {tail_ns / 1e9:.2f} s of audio that was still to be heard when the user interrupted"
-            self._journal.note("player_tail", of=event.seq, what=what, tail_ns=tail_ns)
+            self._journal.note(PLAYER_TAIL, of=event.seq, what=what, tail_ns=tail_ns)
 
     def finish(self) -> HandedOn:
         """Watch no longer.

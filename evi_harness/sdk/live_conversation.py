@@ -13,6 +13,8 @@ import time
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
 
+from typing_extensions import ParamSpec
+
 from evi_harness.clocks.app_loop import AppLoop, HostTask
 from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, SdkError
 from evi_harness.guard.ending import Ending, UsersInterrupt
@@ -29,10 +31,14 @@ from evi_harness.sdk.owed_replies import Replies
 from evi_harness.sdk.own_audio import SDKS_MICROPHONE, OwnAudio
 from evi_harness.sdk.own_reading import OwnReading
 from evi_harness.sdk.redirects import same_origin_hooks
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import EXITS_AT_END, LEAKED_TASK, SWALLOWED
 from evi_harness.tap.connection_facts import is_closed
 from evi_harness.watch.tasks import AppTasks
 
 __all__ = ["Conversation"]
+
+P = ParamSpec("P")
 
 # How long the service may take to answer the app's close.
 CLOSE_S = 5.0
@@ -172,12 +178,13 @@ class Conversation:
         """No session time is kept here: see ``Notes``."""
         return 0
 
-    def note(self, name: str, of: Optional[int] = None, **data: Any) -> None:  # noqa: ARG002 - the signature is that of Notes
+    def note(self, kind: NoteKind[P, object], /, of: Optional[int] = None, *_: P.args, **data: P.kwargs) -> None:  # noqa: ARG002 - see it
         """Take how the app ended by itself; see ``Notes``."""
+        said: Mapping[str, Any] = data
         # What went wrong in none of the app's code may be a library's way to end, and what is left over ends with the app.
-        is_warning = name in ("exits_at_end", "leaked_task") or (name == "swallowed" and not data["places"])
+        is_warning = kind in (EXITS_AT_END, LEAKED_TASK) or (kind is SWALLOWED and not said["places"])
         kept = self.leaves if is_warning else self.faults
-        kept.append((data["what"], list(data["detail"])))
+        kept.append((said["what"], list(said["detail"])))
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

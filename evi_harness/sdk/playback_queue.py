@@ -21,14 +21,13 @@ from typing import Any, Callable, Iterator, Optional
 
 from typing_extensions import Protocol
 
-from evi_harness.clocks.blocking import BLOCKED, caller
+from evi_harness.clocks.blocking import caller
 from evi_harness.clocks.steps import Step
 from evi_harness.errors import StuckError
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import BLOCKED, PLAYBACK_STALL, BlockedFacts
 
-__all__ = ["PLAYBACK_STALL", "Drains", "VirtualTime", "kind_of_step", "virtual_playback_queue"]
-
-# The note of a loop that the SDK's own queue blocked: not the handler's doing.
-PLAYBACK_STALL = "playback_stall"
+__all__ = ["Drains", "VirtualTime", "kind_of_step", "virtual_playback_queue"]
 
 _SDKS_PLAYBACK = "hume.empathic_voice.chat.audio.audio_utilities"
 _PLAYBACK_FILE = str(Path(*_SDKS_PLAYBACK.split("."))) + ".py"
@@ -40,7 +39,7 @@ class VirtualTime(Protocol):
     def now_ns(self) -> int:
         """The time."""
 
-    def charge(self, took_ns: int, where: str, kind: str = ...) -> None:
+    def charge(self, took_ns: int, where: str, kind: NoteKind[..., BlockedFacts] = ...) -> None:
         """Move the clock on because the app blocked the loop."""
 
     def runs_here(self) -> bool:
@@ -76,7 +75,7 @@ def virtual_playback_queue(loop: VirtualTime, speaker: Drains) -> Iterator[None]
         queue.Queue.put = real  # type: ignore[method-assign]
 
 
-def kind_of_step(step: Step) -> str:
+def kind_of_step(step: Step) -> NoteKind[..., BlockedFacts]:
     """What a step of the loop that took long in real time is noted as: the SDK's playback is told from everything else.
 
     Args:

@@ -19,9 +19,10 @@ from typing import (
     Union,
 )
 
-from typing_extensions import Protocol
+from typing_extensions import ParamSpec, Protocol
 
 from evi_harness.session.events import NOTHING, Event, Frame, Handshake
+from evi_harness.session.note_kind import NoteKind
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import Pcm
 
@@ -45,7 +46,10 @@ __all__ = [
     "Send",
     "Service",
     "SpeechDetector",
+    "remark",
 ]
+
+P = ParamSpec("P")
 
 # Kinds of cause.
 OPENED = "opened"
@@ -317,12 +321,17 @@ class Remark:
     """Write a note into the session.
 
     Attributes:
-        name: Name of the note.
-        data: Its facts.
+        kind: The kind of the note.
+        data: Its facts, by name; ``remark`` makes one whose facts a type checker has looked at.
     """
 
-    name: str
+    kind: NoteKind[..., object]
     data: Mapping[str, Any] = field(default=NOTHING)
+
+
+def remark(kind: NoteKind[P, object], /, *_: P.args, **data: P.kwargs) -> Remark:
+    """Make a remark of the facts of a kind of note, given by name."""
+    return Remark(kind, data)
 
 
 Action = Union[Send, Close, Abort, Refuse, Remark]

@@ -22,7 +22,8 @@ from typing import Any, Callable, Counter, Deque, Dict, List, Mapping, Optional,
 from evi_harness.evi.compat import knows
 from evi_harness.evi.failures import ERRORS
 from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Sent
-from evi_harness.session.protocols import Action, Close, Conversion, Hearing, LateHearing, Remark, Send
+from evi_harness.session.notes import SIMULATOR, TOOL_ANSWER_IGNORED, UNHEARD
+from evi_harness.session.protocols import Action, Close, Conversion, Hearing, LateHearing, Remark, Send, remark
 from evi_harness.session.wav import Pcm
 from evi_harness.simulate import wire
 from evi_harness.simulate.acting import Actor, Performance
@@ -225,8 +226,8 @@ class Simulator:
         self._is_verbose = query.get("verbose_transcription", "").lower() in ("true", "1")
         self._custom_session_id = query.get("session_settings[custom_session_id]")
         self._uplink = Uplink(self._hearing, self._options.detection, handshake, self._options.formats)
-        told = {"seed": self._options.seed, "detector": self._hearing.name, "partner": self._partner.name}
-        self._post(Remark("simulator", told), 0, 0)
+        who = remark(SIMULATOR, seed=self._options.seed, detector=self._hearing.name, partner=self._partner.name)
+        self._post(who, 0, 0)
         self._open_ns = self._options.latency.connect.draw_ns(self._random)
         group = query.get("resumed_chat_group_id") or self._ids.chat_group_id
         self._post(wire.chat_metadata(self._ids, group), self._open_ns, 0)
@@ -266,7 +267,7 @@ class Simulator:
         self._uplink.forget()
 
     def _take_unheard(self, heard: Unheard, at_ns: int) -> None:
-        self._post(Remark("unheard", {"why": heard.why}), at_ns, at_ns)
+        self._post(remark(UNHEARD, why=heard.why), at_ns, at_ns)
         words = "Unable to transcribe audio. Please ensure that your audio is appropriately encoded."
         self._fail("I0116", words, at_ns)
 
@@ -306,7 +307,7 @@ class Simulator:
         performance = self._performance
         is_error = fields["type"] == "tool_error"
         if performance is None or not performance.is_waiting or performance.call is None or performance.call[0] != fields["tool_call_id"]:
-            self._post(Remark("tool_answer_ignored", {"tool_call_id": fields["tool_call_id"]}), at_ns, at_ns)
+            self._post(remark(TOOL_ANSWER_IGNORED, tool_call_id=fields["tool_call_id"]), at_ns, at_ns)
             return
         content = fields.get("content") or (fields["error"] if is_error else "")
         self._actor.go_on(performance, ERROR if is_error else RESPONSE, content, at_ns)

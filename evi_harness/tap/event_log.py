@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Callable, Deque, List, Optional, Sequence, Tuple, Union
 
-from evi_harness.session.events import BINARY, TEXT, Closed, ClosedBy, Event, Frame, Handshake, Note, Opened, Outcome, Received, Sent
+from evi_harness.session.events import BINARY, TEXT, Closed, ClosedBy, Event, Frame, Handshake, Opened, Outcome, Received, Sent
+from evi_harness.session.notes import CONNECTED, RECEIVED_BEFORE
 
 __all__ = ["Data", "TapLog", "frame_of"]
 
@@ -56,7 +57,7 @@ class TapLog:
         Args:
             since_ns: When connect was called.
         """
-        self._put(Note(self.n_events, 0, "connected", data={"took_ns": self.opened_ns - since_ns}))
+        self._put(CONNECTED.make(self.n_events, 0, took_ns=self.opened_ns - since_ns))
 
     def found(self, waiting: Sequence[Frame], in_doubt: bool = False, is_awaited: bool = False) -> None:
         """Take in what was received before the opening was written and was not taken yet; its time is zero.
@@ -69,7 +70,7 @@ class TapLog:
         self._in_doubt = in_doubt or is_awaited
         self._is_awaited = is_awaited
         if waiting:
-            self._put(Note(self.n_events, 0, "received_before", data={"n_frames": len(waiting)}))
+            self._put(RECEIVED_BEFORE.make(self.n_events, 0, n_frames=len(waiting)))
         self._held.extend((0, frame) for frame in waiting)
 
     def arrived(self, frame: Frame, now_ns: int) -> None:

@@ -17,6 +17,7 @@ from typing_extensions import Protocol
 
 from evi_harness.errors import SessionUnwritable
 from evi_harness.session.events import Closed, Event, Note, Opened
+from evi_harness.session.notes import DROPPED
 
 __all__ = ["EventWriter", "Recorder"]
 
@@ -223,7 +224,7 @@ class Recorder:
 
     def _lose(self, event: Event) -> None:
         # A note of ours in the place of dropped events is none of them.
-        if not (isinstance(event, Note) and event.name == _Gap.NAME):
+        if not DROPPED.matches(event):
             with self._putting:
                 self._n_dropped += 1
 
@@ -241,8 +242,6 @@ class Recorder:
 class _Gap:
     """Events that were dropped one after another; in the session one note stands in their place, under the seq of the first."""
 
-    NAME = "dropped"
-
     def __init__(self, first: Event) -> None:
         self._first = first
         self._last = first
@@ -255,8 +254,8 @@ class _Gap:
         self._n_bytes += n_bytes - EVENT_BYTES
 
     def note(self) -> Note:
-        data = {"n_events": self._n_events, "n_bytes": self._n_bytes, "last_seq": self._last.seq}
-        return Note(seq=self._first.seq, at_ns=_over_ns(self._first), name=self.NAME, data=data)
+        at_ns = _over_ns(self._first)
+        return DROPPED.make(self._first.seq, at_ns, n_events=self._n_events, n_bytes=self._n_bytes, last_seq=self._last.seq)
 
 
 def _over_ns(event: Event) -> int:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from evi_harness.carriers.journal import Journal
-from evi_harness.clocks.blocking import BLOCKED, Charge
+from evi_harness.clocks.blocking import Charge
 from evi_harness.clocks.virtual import VirtualLoop
 from evi_harness.guard.place_lookup import Stack, told_places
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import BLOCKED, LONGEST_BLOCK, LONGEST_STEP, BlockedFacts
 
 __all__ = ["BlockedNotes"]
 
@@ -54,12 +56,12 @@ class BlockedNotes:
     def finish(self, loop: VirtualLoop) -> None:
         """Write what is left when the run is over: the longest block, however short, and the longest step in real time."""
         self._end_step()
-        self._journal.note("longest_block", blocked_ns=self._longest_ns)
+        self._journal.note(LONGEST_BLOCK, blocked_ns=self._longest_ns)
         worst = loop.steps.worst
         if worst is None:
             return
         ms, cpu_ms = worst.took_ns // 1_000_000, worst.cpu_ns // 1_000_000
-        self._journal.note("longest_step", sample=True, what=worst.what, real_ms=ms, cpu_ms=cpu_ms)
+        self._journal.note(LONGEST_STEP, sample=True, what=worst.what, real_ms=ms, cpu_ms=cpu_ms)
 
     def _end_step(self) -> None:
         charges, self._charges = self._charges, []
@@ -67,7 +69,7 @@ class BlockedNotes:
         for kind in dict.fromkeys(charge.kind for charge in charges):
             self._tell(kind, [charge for charge in charges if charge.kind == kind])
 
-    def _tell(self, kind: str, charges: Sequence[Charge]) -> None:
+    def _tell(self, kind: NoteKind[..., BlockedFacts], charges: Sequence[Charge]) -> None:
         took_ns = sum(charge.took_ns for charge in charges)
         if took_ns < self._threshold_ns:
             return

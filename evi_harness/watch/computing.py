@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Callable, List
 
 from evi_harness.carriers.journal import Journal
-from evi_harness.clocks.blocking import BLOCKED
 from evi_harness.clocks.steps import ReadySteps, Step
 from evi_harness.guard.place_lookup import told_places
+from evi_harness.session.notes import BLOCKED
 from evi_harness.watch.step_sampler import Sample, StepSampler
 
 __all__ = ["THRESHOLD_NS", "Computing"]
@@ -69,5 +69,5 @@ class Computing:
             what = f"the event loop was blocked: one step computed for {took} at {place} (a sample)"
             detail = [f"called at {other}" for other in others]
             places = told_places(one.sample.stack, self._redact, or_library=False)
-            facts = {"what": what, "cpu_ns": one.step.cpu_ns, "detail": detail, "places": places}
-            self._journal.note(BLOCKED, of=one.sample.of, sample=True, at_ns=one.at_ns, **facts)
+            of, cpu_ns = one.sample.of, one.step.cpu_ns
+            self._journal.note(BLOCKED, of=of, sample=True, at_ns=one.at_ns, what=what, cpu_ns=cpu_ns, detail=detail, places=places)

@@ -21,6 +21,7 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.guard.developers import developers
 from evi_harness.guard.on_behalf_of import behalf
 from evi_harness.guard.place_lookup import Stack, told_places
+from evi_harness.session.notes import NEVER_AWAITED
 from evi_harness.session.places import Place
 
 __all__ = ["NeverAwaited"]
@@ -78,7 +79,7 @@ class NeverAwaited:
         name = getattr(coroutine, "__qualname__", "?")
         what = f"the coroutine {name}, made at {_place(coroutine)}, was never awaited: it did nothing"
         places = told_places(_made(coroutine), self._redact, or_library=False)
-        self._journal.note("never_awaited", of=None if of is None else of.of, what=what, detail=[], places=places)
+        self._journal.note(NEVER_AWAITED, of=None if of is None else of.of, what=what, detail=[], places=places)
 
 
 def _python_warns() -> Callable[[Any], None]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Callable, Iterator, List, Optional, Tuple
 
 from evi_harness.carriers.journal import Journal
+from evi_harness.session.notes import HANDLER_CPU
 
 __all__ = ["CpuTime"]
 
@@ -61,4 +62,4 @@ class CpuTime:
     def finish(self) -> None:
         """Write the notes, one for each message that a callback had."""
         for of, cpu_ns in self._spent:
-            self._journal.note("handler_cpu", of=of, sample=True, cpu_ns=cpu_ns)
+            self._journal.note(HANDLER_CPU, of=of, sample=True, cpu_ns=cpu_ns)

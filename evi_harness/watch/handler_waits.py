@@ -12,6 +12,7 @@ from typing import Any, Callable, List, Optional, Tuple
 from evi_harness.carriers.journal import Journal
 from evi_harness.guard.developers import developers
 from evi_harness.guard.place_lookup import Stack, told_places, waiting_stack
+from evi_harness.session.notes import HANDLER_WAITS
 from evi_harness.session.places import Place
 
 __all__ = ["AFTER_S", "HandlerWaits"]
@@ -51,7 +52,7 @@ class HandlerWaits:
         for at_ns, of, callback, stack in self._found:
             detail = developers(Place(*one) for one in stack)[:N_PLACES]
             places = told_places(stack, self._redact, or_library=False)
-            self._journal.note("handler_waits", of=of, at_ns=at_ns, callback=callback, detail=detail, places=places)
+            self._journal.note(HANDLER_WAITS, of=of, at_ns=at_ns, callback=callback, detail=detail, places=places)
 
     def _look(self, task: Any, of: Optional[int], callback: str) -> None:
         self._found.append((self._journal.now_ns, of, callback, waiting_stack(task)))

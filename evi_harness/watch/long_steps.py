@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from evi_harness.carriers.journal import Journal
-from evi_harness.clocks.blocking import BLOCKED, MAYBE_BLOCKED
 from evi_harness.clocks.steps import ReadySteps, Step
 from evi_harness.guard.developers import HARNESS, owner
 from evi_harness.guard.place_lookup import told_places
 from evi_harness.session.events import Event, Note
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import BLOCKED, LONGEST_BLOCK, LONGEST_STEP, MAYBE_BLOCKED, BlockedFacts
 from evi_harness.watch.step_sampler import Sample
 
 __all__ = ["LongSteps"]
@@ -31,7 +32,7 @@ class LongSteps:
         journal: Where the notes go, and where the notes of the handler's callbacks stand. What runs before its opening is not the app's.
         steps: The steps of the loop.
         threshold_ns: From how long on a step counts as blocked.
-        kind_of: The name of the note that tells of a step that the app blocked.
+        kind_of: The note that tells of a step that the app blocked.
         sample: What was seen of a step, by its number.
         redact: Takes secrets out of what the notes quote.
     """
@@ -41,7 +42,7 @@ class LongSteps:
         journal: Journal,
         steps: ReadySteps,
         threshold_ns: int = THRESHOLD_NS,
-        kind_of: Callable[[Step], str] = lambda _: BLOCKED,
+        kind_of: Callable[[Step], NoteKind[..., BlockedFacts]] = lambda _: BLOCKED,
         sample: Callable[[int], Sample] = lambda _: Sample(),
         redact: Callable[[str], str] = str,
     ) -> None:
@@ -89,11 +90,11 @@ class LongSteps:
         """Write what is left when the run is over: the longest block, however short, and the step that computed longest."""
         if self._journal.opened_at_ns is None:
             return
-        self._journal.note("longest_block", sample=True, blocked_ns=self._steps.longest_ns)
+        self._journal.note(LONGEST_BLOCK, sample=True, blocked_ns=self._steps.longest_ns)
         worst = self._steps.worst
         if worst is not None:
             ms, cpu_ms = worst.took_ns // 1_000_000, worst.cpu_ns // 1_000_000
-            self._journal.note("longest_step", sample=True, what=worst.what, real_ms=ms, cpu_ms=cpu_ms)
+            self._journal.note(LONGEST_STEP, sample=True, what=worst.what, real_ms=ms, cpu_ms=cpu_ms)
 
 
 def _made_up_of(step: Step) -> str:

@@ -22,6 +22,7 @@ from evi_harness.guard.network import was_refused
 from evi_harness.guard.on_behalf_of import Behalf, behalf
 from evi_harness.guard.patches import Hooks, SharedHooks
 from evi_harness.guard.place_lookup import Stack, told, told_places
+from evi_harness.session.notes import SWALLOWED
 
 __all__ = ["LostResults"]
 
@@ -123,7 +124,7 @@ class LostResults:
         note = told(error, f"a job that nobody awaits, {job.name}, given to {job.to} by {job.of.callback},", self._redact)
         detail = [*note["detail"], *(f"given out at {place}" for place in callers_of(job.stack)[:1])]
         places = [*note["places"], *told_places(job.stack, self._redact)]
-        self._journal.note("swallowed", of=job.of.of, what=note["what"], detail=detail, places=places)
+        self._journal.note(SWALLOWED, of=job.of.of, what=note["what"], detail=detail, places=places)
 
 
 def _failure_of(future: Any) -> Optional[BaseException]:

@@ -19,6 +19,7 @@ from evi_harness.guard.callers import callers_now, callers_of
 from evi_harness.guard.on_behalf_of import Behalf, behalf, on_our_own
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack, told_places
+from evi_harness.session.notes import OPEN_SOCKET
 
 __all__ = ["OpenSockets"]
 
@@ -106,7 +107,7 @@ class OpenSockets:
         to = f" to {peer}" if peer else ""
         what = f"{thing}{to}, opened by {opening.of.callback} at {place}, was still open at the end"
         places = told_places(opening.stack, self._redact)
-        self._journal.note("open_socket", of=opening.of.of, what=what, detail=list(called[1:]), places=places)
+        self._journal.note(OPEN_SOCKET, of=opening.of.of, what=what, detail=list(called[1:]), places=places)
 
 
 def _put_back(made: Callable[..., None], real: Callable[..., None]) -> None:

@@ -17,6 +17,7 @@ from evi_harness.guard.callers import callers_now, callers_of
 from evi_harness.guard.on_behalf_of import behalf
 from evi_harness.guard.place_lookup import told_places
 from evi_harness.session.events import BINARY, TEXT, Frame
+from evi_harness.session.notes import SENDS_AFTER_CLOSE
 
 __all__ = ["GRACE_NS", "SendsAfterClose"]
 
@@ -81,4 +82,4 @@ class SendsAfterClose:
         called = callers_of(stack)
         what = f"{said} was sent {late_ns / 1e6:.0f} ms after the connection was closed, at {called[0] if called else '?'}"
         places = told_places(stack, self._redact)
-        self._journal.note("sends_after_close", of=of.of, what=what, detail=list(called[1:]), places=places)
+        self._journal.note(SENDS_AFTER_CLOSE, of=of.of, what=what, detail=list(called[1:]), places=places)

@@ -19,6 +19,7 @@ from evi_harness.guard.on_behalf_of import Behalf, behalf
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack, told_places
 from evi_harness.session.events import TEXT, Frame, Sent
+from evi_harness.session.notes import CLOSED_FROM, SENT_FROM
 from evi_harness.session.protocols import SENT, Dialect
 
 __all__ = ["SentFrom"]
@@ -85,7 +86,7 @@ class SentFrom:
         places = [{**place, "source": []} for place in told[stack]] if stack in told else told_places(stack, self._redact)
         told.setdefault(stack, places)
         detail = [self._redact(place) for place in callers_of(stack)]
-        self._journal.note("sent_from", of=None if of is None else of.of, number=number, detail=detail, places=places)
+        self._journal.note(SENT_FROM, of=None if of is None else of.of, number=number, detail=detail, places=places)
 
     def _look(self, message: str) -> None:
         payload = message.encode()
@@ -98,7 +99,7 @@ class SentFrom:
             if closing is not None and not self._is_closed:
                 self._is_closed = True
                 of = None if closing.of is None else closing.of.of
-                self._journal.note("closed_from", of=of, places=told_places(closing.stack, self._redact))
+                self._journal.note(CLOSED_FROM, of=of, places=told_places(closing.stack, self._redact))
             return await real(*args, **kwargs)
 
         return close

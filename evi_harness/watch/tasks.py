@@ -19,6 +19,7 @@ from evi_harness.guard.ending import AppEnds, Notes
 from evi_harness.guard.network import was_refused
 from evi_harness.guard.on_behalf_of import Behalf, behalf_in
 from evi_harness.guard.place_lookup import Stack, told, told_places, waiting_stack
+from evi_harness.session.notes import LEAKED_TASK, SWALLOWED
 from evi_harness.session.places import Place
 
 __all__ = ["AppTasks"]
@@ -167,7 +168,7 @@ class AppTasks:
         what = f"{who}, started by {left.birth.of.callback} at {left.birth.place}, {how}"
         # What is to be mended is where it was started; where it waits says what for.
         places = [*self._told(left.birth.stack), *told_places(left.waits, self._redact, or_library=False)]
-        self._journal.note("leaked_task", of=left.birth.of.of, what=what, detail=[*waits, *left.birth.places[1:]], places=places)
+        self._journal.note(LEAKED_TASK, of=left.birth.of.of, what=what, detail=[*waits, *left.birth.places[1:]], places=places)
 
     def _told(self, stack: Stack) -> List[Dict[str, Any]]:
         return told_places(stack, self._redact)
@@ -180,7 +181,7 @@ class AppTasks:
         started = [] if birth is None else [f"started at {place}" for place in birth.places[:1]]
         detail = [*note["detail"], *started]
         places = [*note["places"], *([] if birth is None else self._told(birth.stack))]
-        self._journal.note("swallowed", of=None if birth is None else birth.of.of, what=note["what"], detail=detail, places=places)
+        self._journal.note(SWALLOWED, of=None if birth is None else birth.of.of, what=note["what"], detail=detail, places=places)
 
 
 def _who(birth: Optional[_Birth], context: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ from evi_harness.guard.on_behalf_of import Behalf, behalf
 from evi_harness.guard.place_lookup import Stack, frame_stack, places_of, told, told_places
 from evi_harness.guard.run_threads import RunThreads
 from evi_harness.guard.thread_starts import THREAD_STARTS
+from evi_harness.session.notes import LEAKED_THREAD, SWALLOWED
 
 __all__ = ["ENDING_S", "AppThreads"]
 
@@ -125,7 +126,7 @@ class AppThreads:
                 continue
             note = told(error, f"a thread, {birth.told},", self._redact)
             places = [*note["places"], *told_places(birth.stack, self._redact)]
-            self._journal.note("swallowed", of=birth.of.of, sample=True, what=note["what"], detail=note["detail"], places=places)
+            self._journal.note(SWALLOWED, of=birth.of.of, sample=True, what=note["what"], detail=note["detail"], places=places)
 
     async def wait(self, timeout_s: float = ENDING_S) -> None:
         """Give the threads that are left some time to end. The loop goes on meanwhile, and virtual time stands still.
@@ -162,7 +163,7 @@ class AppThreads:
         frame = _frame(thread)
         detail = [*(f"is at {place}" for place in places_of(frame, 1)), *birth.places[1:]]
         places = [*told_places(birth.stack, self._redact), *told_places(frame_stack(frame), self._redact, or_library=False)]
-        self._journal.note("leaked_thread", of=birth.of.of, sample=True, what=what, detail=detail, places=places)
+        self._journal.note(LEAKED_THREAD, of=birth.of.of, sample=True, what=what, detail=detail, places=places)
 
 
 def _is_idle_worker(thread: threading.Thread) -> bool:

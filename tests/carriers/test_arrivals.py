@@ -6,16 +6,17 @@ from evi_harness.carriers.arrivals import Arrivals
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.clock import RealClock
 from evi_harness.session.events import TEXT, Frame, Handshake
+from evi_harness.session.notes import DUE, HANDLER_ENTERED
 
 
 def test_messages_are_taken_in_the_order_of_sending():
     """Whatever else a connection's journal gets between them; equal ones too are told apart."""
     arrivals = Arrivals()
     journal = Journal(RealClock(), arrivals.tell)
-    journal.note("handler_entered")
+    journal.note(HANDLER_ENTERED, callback="on_open")
     journal.opened(Handshake("/v0/evi/chat"))
     first = journal.received(Frame(TEXT, b"{}"))
-    journal.note("due", of=first.seq)
+    journal.note(DUE, of=first.seq, due_ns=0)
     journal.sent(Frame(TEXT, b"{}"))
     second = journal.received(Frame(TEXT, b"{}"))
     assert [arrivals.next().seq, arrivals.next().seq] == [first.seq, second.seq]

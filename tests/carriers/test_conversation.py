@@ -12,6 +12,8 @@ from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import EviHarnessError
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Note, Received, Sent
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import NoFacts
 from evi_harness.session.protocols import Abort, Close, Refuse, Remark, Send
 
 MS = 1_000_000
@@ -62,6 +64,11 @@ def converse(service, client, **options):
     return run_virtual(run)
 
 
+def kind(name):
+    """A kind of note of a test's own."""
+    return NoteKind(name, NoFacts)
+
+
 def notes(events, name):
     """The notes of one name."""
     return [event for event in events if isinstance(event, Note) and event.name == name]
@@ -69,7 +76,7 @@ def notes(events, name):
 
 def test_the_service_is_asked_exactly_when_it_wants_to_be():
     """At each take and at each next_at_ns, never early, and not between."""
-    service = Service({b"a": [(5 * MS, Remark("one")), (5 * MS + 1, Remark("two"))]})
+    service = Service({b"a": [(5 * MS, Remark(kind("one"))), (5 * MS + 1, Remark(kind("two")))]})
 
     async def client(probe, loop):
         await asyncio.sleep(1)
@@ -92,7 +99,7 @@ def test_a_service_is_not_asked_behind_what_changes_nothing():
             super().take(event, at_ns)
             return False if isinstance(event, Sent) and event.frame.payload == b"audio" else None
 
-    service = Unmoved({b"a": [(5 * MS, Remark("one"))]})
+    service = Unmoved({b"a": [(5 * MS, Remark(kind("one")))]})
 
     async def client(probe, loop):
         await asyncio.sleep(1)
@@ -111,7 +118,7 @@ def test_a_service_is_not_asked_behind_what_changes_nothing():
 def test_receiving_goes_on_while_a_send_waits():
     """A client that does not read is still heard; what it did not read arrives later, stamped when it was handed to the socket."""
     big = Frame(BINARY, bytes(2_000_000))
-    service = Service({b"go": [(0, Send(big, 0))] * 3, b"still here": [(0, Remark("heard"))]})
+    service = Service({b"go": [(0, Send(big, 0))] * 3, b"still here": [(0, Remark(kind("heard")))]})
 
     async def client(probe, loop):
         probe.pause()
@@ -189,7 +196,7 @@ def test_what_the_app_did_not_wait_for_is_told():
 
 def test_a_service_may_remark_on_the_close():
     """After the app's close only remarks are performed."""
-    service = Service(at_close=[Remark("over", {"n": 1}), Send(text("too late"), 0)])
+    service = Service(at_close=[Remark(kind("over"), {"n": 1}), Send(text("too late"), 0)])
 
     async def client(probe, loop):
         probe.close(1000)

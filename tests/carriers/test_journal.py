@@ -4,6 +4,7 @@ import pytest
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.session.events import TEXT, Closed, Frame, Handshake, Note, Opened, Received, Sent
+from evi_harness.session.notes import CLOSED_BY_GRACE, DUE, END_UNKNOWN
 
 
 class Clock:
@@ -30,7 +31,7 @@ def test_events_are_numbered_and_stamped_from_the_opening_on():
     journal.sent(FRAME, took_ns=3, outcome="failed")
     clock.time_ns += 10
     journal.received(FRAME)
-    journal.note("due", of=2, due_ns=20)
+    journal.note(DUE, of=2, due_ns=20)
     clock.time_ns += 1
     journal.closed("service", 1000, "bye")
     assert journal.events == [
@@ -48,11 +49,11 @@ def test_notes_from_before_the_opening_stand_behind_it():
     clock = Clock()
     written = []
     journal = Journal(clock, written.append)
-    journal.note("early")
+    journal.note(CLOSED_BY_GRACE)
     clock.time_ns += 10
     assert (journal.now_ns, written) == (0, [])
     journal.opened(HANDSHAKE)
-    journal.note("late")
+    journal.note(END_UNKNOWN)
     assert [(event.kind, event.seq, event.at_ns) for event in written] == [("opened", 0, 0), ("note", 1, 0), ("note", 2, 0)]
     assert written == journal.events
 

@@ -14,6 +14,8 @@ from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Note, Opened, Received, Sent
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import NoFacts
 from evi_harness.session.protocols import Close, Refuse, Remark, Send
 
 MS = 1_000_000
@@ -275,7 +277,7 @@ def test_the_journal_may_be_given():
 
     async def run(loop):
         journal = Journal(loop)
-        journal.note("started")
+        journal.note(NoteKind("started", NoFacts))
         server = ChatServer(lambda handshake: Service(), clock=loop, chat_paths=["/chat"], journal_for=lambda handshake: journal)
         async with VirtualCarrier(loop, server) as carrier:
             probe = await connect(carrier.url, "/chat", loop.now_ns)
@@ -292,7 +294,7 @@ def test_a_service_that_raises_ends_the_connection_and_the_carrier_says_so(where
 
     class Broken(Service):
         def __init__(self):
-            super().__init__((SECOND, Remark("never")))
+            super().__init__((SECOND, Remark(NoteKind("never", NoFacts))))
             if where == "making":
                 raise ZeroDivisionError
 

@@ -11,6 +11,7 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.guard.ending import AppEnds, Ending, UsersInterrupt, ends_app
 from evi_harness.session.events import Handshake
+from evi_harness.session.notes import EXITS, STOPS_LOOP
 
 # A place in an app, as it is captured, and as a note holds it.
 F = ("app.py", 1, "f")
@@ -76,7 +77,7 @@ def test_only_the_first_end_counts():
     def act(ending):
         for each in (error, error, SystemExit(2), AppEnds(3)):
             ending.take(each)
-        ending.tell("stops_loop", "again", ())
+        ending.tell(STOPS_LOOP, "again", ())
         ending.cancels((("app.py", 2, "g"),))
 
     notes, ends = noted(act)
@@ -107,13 +108,13 @@ def test_from_another_thread_and_before_there_is_a_journal():
 
     async def main(loop):
         ending, ends = Ending(), []
-        ending.tell("exits", "early", (F,))
+        ending.tell(EXITS, "early", (F,))
         journal = Journal(loop)
         ending.follow(loop, journal)
         ending.ends(lambda: ends.append(True))
         other = Ending()
         other.follow(loop, journal)
-        thread = threading.Thread(target=other.tell, args=("exits", "late", ()))
+        thread = threading.Thread(target=other.tell, args=(EXITS, "late", ()))
         thread.start()
         thread.join()
         n_before = len(journal.events)

@@ -86,7 +86,7 @@ class _Driver:
 
     def _do(self, action: Any) -> None:
         if isinstance(action, Remark):
-            self._write(Note, name=action.name, data=action.data)
+            self._write(Note, name=action.kind.name, data=action.data)
         elif isinstance(action, Send):
             assert not self._is_over, "nothing is sent after the close"
             received = self._write(Received, frame=action.frame)

@@ -17,6 +17,7 @@ from evi_harness.replay.player import Patience, Player
 from evi_harness.replay.user import RecordedUser
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Opened, Received, Sent, order
 from evi_harness.session.header import Header, Recorded
+from evi_harness.session.notes import CLOSED_BY_GRACE
 from evi_harness.session.protocols import NO_STATUS, POSITION, RECEIVED, SENT, Abort, Close, Remark, Send
 from evi_harness.session.session import Session
 from evi_harness.strategies import sessions
@@ -662,7 +663,7 @@ def test_actions_that_are_due_together_come_together_and_once():
     assert player.next_at_ns() == 100 * MS
     assert [action.due_ns for action in player.due(250 * MS)] == [100 * MS, 100 * MS, 200 * MS]
     assert player.due(250 * MS) == []
-    assert player.due(5300 * MS) == [Remark("closed_by_grace"), Close(1000, "")]
+    assert player.due(5300 * MS) == [Remark(CLOSED_BY_GRACE), Close(1000, "")]
 
 
 def test_a_cause_is_told_with_what_it_caused(converse, clockwork):

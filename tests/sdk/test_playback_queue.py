@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from evi_harness.clocks.blocking import BLOCKED
 from evi_harness.clocks.steps import Step
 from evi_harness.errors import StuckError
 from evi_harness.sdk import playback_queue
-from evi_harness.sdk.playback_queue import PLAYBACK_STALL, kind_of_step, virtual_playback_queue
+from evi_harness.sdk.playback_queue import kind_of_step, virtual_playback_queue
+from evi_harness.session.notes import BLOCKED, PLAYBACK_STALL
 
 MS = 1_000_000
 

@@ -132,7 +132,7 @@ class Talk:
 
     def remarks(self, name: str) -> List[Dict[str, Any]]:
         """The data of the remarks of one name."""
-        return [dict(action.data) for _, action in self.actions if isinstance(action, Remark) and action.name == name]
+        return [dict(action.data) for _, action in self.actions if isinstance(action, Remark) and action.kind.name == name]
 
 
 def broken_rules(messages: Any, is_verbose: bool) -> List[str]:

@@ -6,6 +6,7 @@ import time
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.session.events import Handshake
+from evi_harness.session.notes import PLAYBACK_STALL
 from evi_harness.watch.blocked import BlockedNotes
 
 MS = 1_000_000
@@ -51,7 +52,7 @@ def test_what_one_step_was_charged_counts_together():
 
 def test_each_kind_of_charge_counts_by_itself():
     """What the SDK's playback blocked is noted as that, and is not the doing of the handler that has an event just now."""
-    step = [(150, "line", "playback_stall"), (120, "sleep"), (50, "line", "playback_stall")]
+    step = [(150, "line", PLAYBACK_STALL), (120, "sleep"), (50, "line", PLAYBACK_STALL)]
     assert noted(step) == [("playback_stall", None, 200, []), ("blocked", 7, 120, [])]
 
 

@@ -7,6 +7,7 @@ from evi_harness.clocks.steps import ReadySteps, Step
 from evi_harness.replay.judging.findings import findings, weighed
 from evi_harness.session.events import Handshake, Note
 from evi_harness.session.header import Header
+from evi_harness.session.notes import HANDLER_ENTERED, HANDLER_RETURNED
 from evi_harness.session.session import Session
 from evi_harness.watch import long_steps
 from evi_harness.watch.long_steps import LongSteps, busiest
@@ -53,7 +54,7 @@ def test_a_long_step_of_the_handlers_names_its_callback():
     journal = Journal(clock)
     observer = LongSteps(journal, steps)
     journal.opened(Handshake("/"))
-    journal.note("handler_entered", of=5, callback="on_message")
+    journal.note(HANDLER_ENTERED, of=5, callback="on_message")
     clock.at_ns = 400 * MS
     observer.take(Step(1, "_Run.read", 300 * MS, 260 * MS, file=long_steps.__file__, hosts_app=True))
     observer.take(Step(2, "App.poll", 300 * MS, 260 * MS, file="app.py"))
@@ -109,8 +110,8 @@ def test_a_step_of_the_harness_is_nobodys():
     observer = LongSteps(journal, ReadySteps())
     journal.opened(Handshake("/"))
     clock.at_ns = 100 * MS
-    journal.note("handler_entered", callback="on_close")
-    journal.note("handler_returned", callback="on_close")
+    journal.note(HANDLER_ENTERED, callback="on_close")
+    journal.note(HANDLER_RETURNED, callback="on_close")
     clock.at_ns = 400 * MS
     observer.take(Step(1, "_RealRun._main", 300 * MS, 300 * MS, file=long_steps.__file__))
     assert [event.name for event in journal.events[1:]] == ["handler_entered", "handler_returned"]

@@ -13,12 +13,25 @@ from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from statistics import median
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from evi_harness.replay.hearing.appearance import HEADER, Suspect, appearance, has_header, rate_as
 from evi_harness.replay.hearing.likeness import N_WINDOWS, Sound, likeness, similarity
 from evi_harness.replay.hearing.match import Match, Matched, Unmatched
 from evi_harness.replay.hearing.streams import QUIET, PlayedAudio, Reply, peak
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import (
+    CHANGED_AUDIO,
+    NEVER_PLAYED,
+    OUT_OF_ORDER_AUDIO,
+    OWN_SOUND,
+    PLAYED_TWICE,
+    UNJUDGED_AUDIO,
+    WRONG_AUDIO,
+    WRONG_LENGTH,
+    FindingFacts,
+    PlaysOnFacts,
+)
 
 __all__ = ["IDLE_NS", "LOST_NS", "UNJUDGED_NS", "Fault", "Interruption", "faults"]
 
@@ -57,7 +70,7 @@ class Fault:
     """Something wrong with what was played.
 
     Attributes:
-        kind: The finding, or ``own_sound`` for what is none.
+        kind: The note that tells of it: a finding, or ``OWN_SOUND``, which is none.
         seq: The message that it is about, None where it is about none.
         at_ns: When it showed.
         what: One sentence.
@@ -66,7 +79,7 @@ class Fault:
         facts: Figures for programs, by name.
     """
 
-    kind: str
+    kind: NoteKind[..., Union[FindingFacts, PlaysOnFacts]]
     seq: Optional[int]
     at_ns: int
     what: str
@@ -108,8 +121,8 @@ def faults(
         What is wrong, in time; nothing where nothing was received.
     """
     judging = _Judging(match, {reply.number: reply for reply in replies}, interruptions, end_ns, "handed on" if is_handed_on else "played")
-    found = sorted(judging.faults(), key=lambda fault: (fault.at_ns, fault.seq or 0, fault.kind))
-    lengths = [fault for fault in found if fault.kind == "wrong_length"]
+    found = sorted(judging.faults(), key=lambda fault: (fault.at_ns, fault.seq or 0, fault.kind.name))
+    lengths = [fault for fault in found if fault.kind is WRONG_LENGTH]
     if len(lengths) > 1:
         # One cause, told once.
         others = "one more reply" if len(lengths) == 2 else f"{len(lengths) - 1} more replies"
@@ -467,7 +480,7 @@ class _Judging:
         replies = self._replies_told([each for each, _ in self._crumbs])
         what = f"{_s(lost_ns)} are missing from {replies}: about {_ms(lost_ns // n_chunks)} of each of {n_chunks} chunks of {of_chunks}"
         times_ns = [at_ns for at_ns in map(self._missed_ns, lost) if at_ns is not None]
-        yield Fault("wrong_length", self._received.chunks[lost[0].chunk].seq, min(times_ns), what)
+        yield Fault(WRONG_LENGTH, self._received.chunks[lost[0].chunk].seq, min(times_ns), what)
 
     def _whole_ns(self, one: _Heard) -> int:
         """How long a reply plays."""
@@ -481,12 +494,12 @@ class _Judging:
         came = f"came from {first.at_ns / 1e9:.3f} s on" if len(chunks) > 1 else f"came at {first.at_ns / 1e9:.3f} s"
         if self._unchanged_share(one) <= LENGTH_SHARE:
             what = f"{_whole(one)} was never played: {_s(lost_ns)} of audio in {_count(one.n_chunks, 'chunk')} that {came}"
-            return Fault("never_played", first.seq, missed_ns, what)
+            return Fault(NEVER_PLAYED, first.seq, missed_ns, what)
         what = f"{_of(one)}{_s(lost_ns)} of audio that {came} was never played{self._equal(chunks)}"
         if len(chunks) > 1:
             what += f"; it is missing from {len(chunks)} chunks"
         detail = [self._told(loss) for loss in lost[1:6]] if len(chunks) > 1 else []
-        return Fault("never_played", first.seq, missed_ns, what, tuple(detail))
+        return Fault(NEVER_PLAYED, first.seq, missed_ns, what, tuple(detail))
 
     def _told(self, loss: _Loss) -> str:
         return f"{_s(self._loss_ns(loss))} of the chunk that came at {self._received.chunks[loss.chunk].at_ns / 1e9:.3f} s"
@@ -532,7 +545,7 @@ class _Judging:
             what = f"what was played is not what was received: {length} in the place of {whole} of {replies}"
             pieces = tuple(number for one in ones for number in one.pieces)
             chunk = self._received.chunk_at(first.heard.first)
-            yield Fault("wrong_audio", chunk.seq, first.at_ns, f"{what}; {looks}" if looks else what, pieces=pieces)
+            yield Fault(WRONG_AUDIO, chunk.seq, first.at_ns, f"{what}; {looks}" if looks else what, pieces=pieces)
 
     def _wrong_rate(self) -> Iterator[Fault]:
         """Samples that are the received ones, and play at another rate."""
@@ -547,7 +560,7 @@ class _Judging:
             seq = self._received.chunk_at(first.at).seq
             piece = self._match.played[first.stream].piece_at(first.start)
             what = f"what was played is not what was received: {rate_as(rate, played)}, {length} of it"
-            yield Fault("wrong_audio", seq, self._time_ns(first), what, pieces=(piece.number,))
+            yield Fault(WRONG_AUDIO, seq, self._time_ns(first), what, pieces=(piece.number,))
 
     def _length(self, one: _Heard) -> Iterator[Fault]:
         """Whether a reply that the app changed plays as long as it should."""
@@ -568,7 +581,7 @@ class _Judging:
         chunk, strange = self._received.chunk_at(one.first), self._strange(one, one.parts)
         how = "shorter" if too_short else "longer"
         what = f"{_of(one)}what the app made of it plays {_s(abs(off_ns))} {how} than the {_s(whole_ns)} that were received"
-        yield Fault("wrong_length", chunk.seq, strange.at_ns, what, pieces=strange.pieces)
+        yield Fault(WRONG_LENGTH, chunk.seq, strange.at_ns, what, pieces=strange.pieces)
 
     def _audible_ns(self, part: _Part) -> int:
         stream = self._match.played[part.stream]
@@ -591,7 +604,7 @@ class _Judging:
         )
         strange = self._strange(first, first.parts)
         detail = (f"not checked there: {', '.join(CHECKS_OFF)}",)
-        yield Fault("changed_audio", self._received.chunk_at(first.first).seq, strange.at_ns, what, detail, strange.pieces)
+        yield Fault(CHANGED_AUDIO, self._received.chunk_at(first.first).seq, strange.at_ns, what, detail, strange.pieces)
 
     def _unjudged(self, unjudged: Sequence[_Heard]) -> Iterator[Fault]:
         if not unjudged:
@@ -603,7 +616,7 @@ class _Judging:
             "and too short, or holds too little voice, to be compared"
         )
         detail = (f"not checked there: wrong_audio, wrong_length, {', '.join(CHECKS_OFF)}",)
-        yield Fault("unjudged_audio", self._received.chunk_at(first.first).seq, strange.at_ns, what, detail, strange.pieces)
+        yield Fault(UNJUDGED_AUDIO, self._received.chunk_at(first.first).seq, strange.at_ns, what, detail, strange.pieces)
 
     def _own_sound(self, one: _Heard) -> Iterator[Fault]:
         """Sound of the app's own: no fault, and not passed over in silence either."""
@@ -613,7 +626,7 @@ class _Judging:
             beside = "before anything was received" if one is self._before else f"beside {_whole(one)}"
             what = f"the app played {_s(strange.length_ns)} of sound that was not received, {beside}"
             seq = None if one is self._before else self._received.chunk_at(one.first).seq
-            yield Fault("own_sound", seq, strange.at_ns, what, pieces=strange.pieces)
+            yield Fault(OWN_SOUND, seq, strange.at_ns, what, pieces=strange.pieces)
 
     # What was played again, and in another order.
 
@@ -639,7 +652,7 @@ class _Judging:
                 f"{self._time_ns(first) / 1e9:.3f} s{self._equal(chunks)}"
             )
             pieces = tuple(dict.fromkeys(self._match.played[one.stream].piece_at(one.start).number for one in ones))
-            yield Fault("played_twice", self._received.chunks[chunks[0]].seq, self._time_ns(first), what, pieces=pieces)
+            yield Fault(PLAYED_TWICE, self._received.chunks[chunks[0]].seq, self._time_ns(first), what, pieces=pieces)
 
     def _stutters(self, heard: _Heard, ones: Sequence[Matched]) -> Iterator[Fault]:
         """Stretches that are each too short to be told as repeated, and add up to a reply that plays longer."""
@@ -650,7 +663,7 @@ class _Judging:
             what = f"{_of(heard)}{_s(length_ns)} of audio was played again, in {len(heard_twice)} stretches shorter than {_ms(PART_NS)}"
             piece = self._match.played[first.stream].piece_at(first.start)
             seq = self._received.chunk_at(first.at).seq
-            yield Fault("wrong_length", seq, self._time_ns(first), what, pieces=(piece.number,))
+            yield Fault(WRONG_LENGTH, seq, self._time_ns(first), what, pieces=(piece.number,))
 
     def _first_time_ns(self, again: Matched) -> int:
         times = [self._time_ns(one, max(0, again.at - one.at)) for one in self._match.matched if one.at <= again.at < one.until]
@@ -672,7 +685,7 @@ class _Judging:
             behind = f"at {other.at_ns / 1e9:.3f} s" if chunk is not other else "in the same chunk"
             what = f"{_of(heard)}audio that came at {chunk.at_ns / 1e9:.3f} s was {self._played} after what comes behind it, {behind}{more}"
             piece = self._match.played[one.stream].piece_at(one.start)
-            yield Fault("out_of_order_audio", chunk.seq, self._time_ns(one), what, pieces=(piece.number,))
+            yield Fault(OUT_OF_ORDER_AUDIO, chunk.seq, self._time_ns(one), what, pieces=(piece.number,))
 
     def _comes_late(self, before: Matched, one: Matched, placed: Mapping[int, Tuple[int, int]]) -> bool:
         """Whether something was played behind what comes after it: by neither its coming nor its place in the reply."""

@@ -10,6 +10,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from evi_harness.replay.hearing.faults import Fault, Interruption
 from evi_harness.replay.hearing.match import Match, Matched
 from evi_harness.replay.hearing.streams import ReceivedAudio, Reply
+from evi_harness.session.notes import PLAYS_ON, UNDERRUN
 
 __all__ = ["UNDERRUN_NS", "Heard", "heard_chunks", "plays_on", "underruns"]
 
@@ -69,7 +70,7 @@ def underruns(match: Match, interruptions: Sequence[Interruption]) -> Iterator[F
         dry_ns = min(one[1] - from_ns, one[2])
         if dry_ns >= UNDERRUN_NS and not any(before[1] <= each.at_ns <= one[1] for each in interruptions):
             what = f"the speaker was dry for {dry_ns / 1e6:.0f} ms although the next audio had come at {chunk.at_ns / 1e9:.3f} s"
-            yield Fault("underrun", chunk.seq, from_ns, what)
+            yield Fault(UNDERRUN, chunk.seq, from_ns, what)
 
 
 # A place in what was received, when it sounded, and for how long nothing was there to play before it.
@@ -118,7 +119,7 @@ def plays_on(match: Match, replies: Sequence[Reply], interruptions: Sequence[Int
         late_ns = at_ns - interruption.taken_ns
         what = f"audio of the interrupted reply {where} {late_ns / 1e6:.0f} ms after the interruption, {held_ns / 1e9:.2f} s of it"
         pieces = tuple(dict.fromkeys(number for _, _, _, number in late))
-        yield Fault("plays_on", interruption.seq, at_ns, what, pieces=pieces, facts={"late_ns": late_ns, "held_ns": held_ns})
+        yield Fault(PLAYS_ON, interruption.seq, at_ns, what, pieces=pieces, facts={"late_ns": late_ns, "held_ns": held_ns})
 
 
 def _late(match: Match, interruption: Interruption, is_handed_on: bool) -> Iterator[Tuple[int, int, int, int]]:

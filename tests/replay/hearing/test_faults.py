@@ -89,12 +89,12 @@ def judged(chunks, pieces, interruptions=(), end_ns=END_NS, interrupted=None):
 
 def told(chunks, pieces, interruptions=(), end_ns=END_NS):
     """Kind, chunk and time in milliseconds of each fault."""
-    return [(fault.kind, fault.seq, round(fault.at_ns / MS)) for fault in judged(chunks, pieces, interruptions, end_ns)]
+    return [(fault.kind.name, fault.seq, round(fault.at_ns / MS)) for fault in judged(chunks, pieces, interruptions, end_ns)]
 
 
 def kinds(chunks, pieces, **more):
     """Kind and chunk of each fault."""
-    return [(fault.kind, fault.seq) for fault in judged(chunks, pieces, **more)]
+    return [(fault.kind.name, fault.seq) for fault in judged(chunks, pieces, **more)]
 
 
 THREE = [chunk(1), chunk(2), chunk(3)]
@@ -242,7 +242,7 @@ def test_a_lost_chunk_is_told_with_where_else_something_is_missing():
     """One fault, and the others of its reply as details."""
     chunks = [chunk(number) for number in range(1, 8)]
     (fault,) = judged(chunks, in_turn(1, 3, 5, 7))
-    assert (fault.kind, fault.seq, len(fault.detail)) == ("never_played", 2, 2)
+    assert (fault.kind.name, fault.seq, len(fault.detail)) == ("never_played", 2, 2)
 
 
 @pytest.mark.parametrize(("n_equal", "lost"), [(1, False), (5, True)])
@@ -251,7 +251,7 @@ def test_of_equal_chunks_it_is_said_how_many_there_are(n_equal, lost):
     chunks = [chunk(number, samples=sound(9 if number <= n_equal else number)) for number in range(1, 7)]
     played = b"".join(one.samples for index, one in enumerate(chunks) if index != (2 if lost else 5))
     (fault,) = judged(chunks, [piece(1, 0, played)])
-    assert fault.kind == "never_played"
+    assert fault.kind.name == "never_played"
     assert ("5 equal" in fault.what) is lost
 
 
@@ -307,7 +307,7 @@ def test_a_habit_is_told_once_for_all_replies():
 def test_what_is_played_more_than_once(chunks, played, expected):
     """One fault a reply, about its first chunk that is, when it was played again, and as which pieces."""
     found = judged(chunks, in_turn(*played))
-    assert [(one.kind, one.seq, round(one.at_ns / MS), one.pieces) for one in found] == expected
+    assert [(one.kind.name, one.seq, round(one.at_ns / MS), one.pieces) for one in found] == expected
 
 
 @pytest.mark.parametrize("ms", [10, 19])
@@ -416,7 +416,7 @@ def test_samples_that_play_at_another_rate(rate):
     """The very samples, too fast or too slow: one fault, about the first chunk."""
     pieces = [Piece(5 * MS, 5 * MS, Pcm(rate, 1), sound(number), 0, number) for number in (1, 2, 3)]
     (fault,) = judged(THREE, pieces)
-    assert (fault.kind, fault.seq, fault.at_ns, fault.pieces) == ("wrong_audio", 1, 5 * MS, (1,))
+    assert (fault.kind.name, fault.seq, fault.at_ns, fault.pieces) == ("wrong_audio", 1, 5 * MS, (1,))
     assert "24 kHz" in fault.what
     assert f"{rate // 1000} kHz" in fault.what
 
@@ -433,7 +433,7 @@ def test_an_interruption_of_another_reply_excuses_no_zeros():
     chunks = [chunk(number, at_ms=at, reply=number) for number, at in ((1, 0), (2, 1000), (3, 2000))]
     zeros = [piece(0, at, item=item) for item, at in enumerate((0, 1000, 2000))]
     (fault,) = judged(chunks, zeros, interruptions=(1050,), interrupted={2: 1050 * MS})
-    assert (fault.kind, fault.seq, "2 of 3 replies" in fault.what) == ("wrong_audio", 1, True)
+    assert (fault.kind.name, fault.seq, "2 of 3 replies" in fault.what) == ("wrong_audio", 1, True)
 
 
 def test_a_reply_that_is_played_as_a_little_silence_is_lost():
@@ -485,7 +485,7 @@ def test_a_chunk_is_lost_though_something_else_is_played():
 def test_noise_for_noise_cannot_be_judged(played):
     """It holds no voice that could be compared: a warning that says what is not checked."""
     (fault,) = judged(THREE, [piece(9, 0, played)])
-    assert (fault.kind, fault.seq, fault.at_ns) == ("unjudged_audio", 1, 0)
+    assert (fault.kind.name, fault.seq, fault.at_ns) == ("unjudged_audio", 1, 0)
     assert all(check in " ".join(fault.detail) for check in CHECKS_OFF)
 
 
@@ -539,7 +539,7 @@ CHANGES = {
 def test_what_the_app_changed_is_a_warning(speech, name, change, pcm):
     """Alike, and as long: what can no longer be checked is named."""
     (fault,) = judged(spoken(speech(name)), [piece(1, 5, change(speech(name)), pcm=pcm)])
-    assert (fault.kind, fault.seq) == ("changed_audio", 1)
+    assert (fault.kind.name, fault.seq) == ("changed_audio", 1)
     assert all(check in " ".join(fault.detail) for check in CHECKS_OFF)
 
 
@@ -582,7 +582,7 @@ WRONG = {
 def test_what_is_not_what_was_received_is_an_error(speech, name, slip, pcm):
     """One for all of it, about the first chunk."""
     found = judged(spoken(speech(name)), [piece(1, 5, slip(speech(name)), item=7, pcm=pcm)])
-    assert [(fault.kind, fault.seq, round(fault.at_ns / MS), fault.pieces) for fault in found] == [("wrong_audio", 1, 5, (7,))]
+    assert [(fault.kind.name, fault.seq, round(fault.at_ns / MS), fault.pieces) for fault in found] == [("wrong_audio", 1, 5, (7,))]
 
 
 @pytest.mark.parametrize(
@@ -603,7 +603,7 @@ def test_replies_that_are_wrong_in_the_same_way_are_one_error(speech):
         pieces.append(piece(1, at_ms, base64.b64encode(speech(name)), item=number))
     assert len(names) > N_APPEARANCES
     found = judged(chunks, pieces)
-    assert [(fault.kind, fault.seq, fault.pieces) for fault in found] == [("wrong_audio", 100, (1, 2, 3, 4, 5))]
+    assert [(fault.kind.name, fault.seq, fault.pieces) for fault in found] == [("wrong_audio", 100, (1, 2, 3, 4, 5))]
 
 
 def test_two_kinds_of_wrong_are_two_errors(speech):
@@ -658,7 +658,7 @@ def test_wrong_lengths_are_told_once(speech):
     pieces = [
         piece(1, 6000 * number, LENGTHS["the end is played twice"](speech(name)), item=number) for number, name in enumerate(names, 1)
     ]
-    found = [fault for fault in judged(chunks, pieces) if fault.kind == "wrong_length"]
+    found = [fault for fault in judged(chunks, pieces) if fault.kind.name == "wrong_length"]
     assert [(fault.seq, fault.pieces) for fault in found] == [(100, (1, 2, 3))]
 
 

@@ -103,7 +103,7 @@ def test_when_each_chunk_was_heard(chunks, pieces, expected):
 def dry(chunks, pieces, interruptions=()):
     """Chunk and time of each place where the speaker ran dry."""
     found = underruns(match_of(chunks, pieces), [Interruption(90, at_ms * MS) for at_ms in interruptions])
-    return [(fault.kind, fault.seq, round(fault.at_ns / MS)) for fault in found]
+    return [(fault.kind.name, fault.seq, round(fault.at_ns / MS)) for fault in found]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def played_on(chunks, pieces, interruption, *, is_handed_on, interrupted=(1,)):
     replies = [Reply(number, "", interruption.at_ns if number in interrupted else None) for number in (1, 2)]
     found = plays_on(match_of(chunks, pieces), replies, [interruption], is_handed_on=is_handed_on)
     assert TAIL_NS == 500 * MS
-    return [(fault.kind, fault.seq, round(fault.at_ns / MS), fault.pieces) for fault in found]
+    return [(fault.kind.name, fault.seq, round(fault.at_ns / MS), fault.pieces) for fault in found]
 
 
 TAKEN = Interruption(50, 150 * MS, 155 * MS, 1)

@@ -1,0 +1,914 @@
+"""Every kind of note that the harness writes: its name, what it is about, its facts, who writes it and who reads it.
+
+docs/session-format.md has the same table for readers of sessions. A kind is a constant here, and its facts are a class: who writes a note
+names both, and who reads one gets the facts with their types. In the facts ``…_ns`` is nanoseconds, ``…_ms`` milliseconds, ``n_…`` a
+number of what follows; ``at_ns`` and ``until_ns`` are session time.
+
+Rules of living here: names, and the names of facts, stand in folders that people keep; they never change. A new fact has a default.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
+
+from typing_extensions import ParamSpec
+
+from evi_harness.session.events import Event, Note
+from evi_harness.session.note_kind import FactsReader, NoteKind
+
+__all__ = [
+    "AUDIO_PATIENCE",
+    "BLOCKED",
+    "CANCELS_TASKS",
+    "CHANGED_AUDIO",
+    "CLOSED_BY_GRACE",
+    "CLOSED_FROM",
+    "CLOSE_NOT_ANSWERED",
+    "CONNECTED",
+    "CRASHED",
+    "DROPPED",
+    "DUE",
+    "END_UNKNOWN",
+    "EXITS",
+    "EXITS_AT_END",
+    "FORKED_CHILD",
+    "HANDLER_CPU",
+    "HANDLER_ENTERED",
+    "HANDLER_RETURNED",
+    "HANDLER_WAITS",
+    "HEARD",
+    "KINDS",
+    "LEAKED_TASK",
+    "LEAKED_THREAD",
+    "LEFT_EARLY",
+    "LONGEST_BLOCK",
+    "LONGEST_STEP",
+    "MAYBE_BLOCKED",
+    "MICROPHONE_OFF",
+    "NETWORK",
+    "NEVER_AWAITED",
+    "NEVER_PLAYED",
+    "NEVER_RETURNS",
+    "OPEN_SOCKET",
+    "OUT_OF_ORDER_AUDIO",
+    "OVER_TIME",
+    "OWN_LOOP",
+    "OWN_SOUND",
+    "PLAYBACK_STALL",
+    "PLAYED_TWICE",
+    "PLAYER_CHANGES",
+    "PLAYER_TAIL",
+    "PLAYS_NOTHING",
+    "PLAYS_ON",
+    "RAISED",
+    "RECEIVED_BEFORE",
+    "SENDS_AFTER_CLOSE",
+    "SENT_AFTER_CLOSE",
+    "SENT_AS_RECORDED",
+    "SENT_FROM",
+    "SESSION_TIMES",
+    "SIMULATOR",
+    "STOPS_LOOP",
+    "STUCK",
+    "SWALLOWED",
+    "TOOL_ANSWER_IGNORED",
+    "UNDELIVERED",
+    "UNDERRUN",
+    "UNHEARD",
+    "UNJUDGED_AUDIO",
+    "UNMET",
+    "UNPARSEABLE",
+    "UNSEEN",
+    "UNSENT",
+    "WRONG_AUDIO",
+    "WRONG_LENGTH",
+    "AudioPatienceFacts",
+    "BlockedFacts",
+    "ClosedFromFacts",
+    "ConnectedFacts",
+    "DroppedFacts",
+    "DueFacts",
+    "FindingFacts",
+    "HandlerCpuFacts",
+    "HandlerEnteredFacts",
+    "HandlerReturnedFacts",
+    "HandlerWaitsFacts",
+    "HeardFacts",
+    "LeftEarlyFacts",
+    "LongestBlockFacts",
+    "LongestStepFacts",
+    "MicrophoneOffFacts",
+    "NetworkFacts",
+    "NoFacts",
+    "PlayerTailFacts",
+    "PlaysOnFacts",
+    "ReceivedBeforeFacts",
+    "SentAfterCloseFacts",
+    "SentFromFacts",
+    "SentenceFacts",
+    "SimulatorFacts",
+    "ToolAnswerIgnoredFacts",
+    "UnheardFacts",
+    "UnmetFacts",
+    "UnparseableFacts",
+    "UnseenFacts",
+    "UnsentFacts",
+    "finding_facts",
+    "is_sample",
+    "of_kinds",
+]
+
+P = ParamSpec("P")
+D = TypeVar("D")
+
+# Facts of any note that are session time.
+SESSION_TIMES = ("at_ns", "until_ns")
+
+# Lines of code as JSON holds them: see ``places``.
+Places = Sequence[Mapping[str, Any]]
+
+
+class NoFacts(NamedTuple):
+    """That it happened is all."""
+
+
+class SentenceFacts(NamedTuple):
+    """What can be said in a sentence.
+
+    Attributes:
+        what: The sentence.
+    """
+
+    what: str
+
+
+class FindingFacts(NamedTuple):
+    """What every note that is a finding may say, and most say no more.
+
+    Attributes:
+        what: One sentence.
+        detail: More for people, in lines.
+        places: Where in the developer's code, the innermost place first.
+        ended: Whether it ended the connection.
+        sample: Whether it depends on the machine.
+        at_ns: When it was, where that was before the note was written.
+    """
+
+    what: str
+    detail: Sequence[str] = ()
+    places: Places = ()
+    ended: bool = False
+    sample: bool = False
+    at_ns: Optional[int] = None
+
+
+class DueFacts(NamedTuple):
+    """When a message should have gone out.
+
+    Attributes:
+        due_ns: By its own cause, in session time.
+        cause_ns: When its cause came, in session time.
+        held_ns: For how long the events before it held it back.
+        recorded_seq: The event of the recording that it repeats.
+    """
+
+    due_ns: int
+    cause_ns: Optional[int] = None
+    held_ns: int = 0
+    recorded_seq: Optional[int] = None
+
+
+class HandlerEnteredFacts(NamedTuple):
+    """A callback of the handler's began.
+
+    Attributes:
+        callback: Its name.
+        places: Where it is defined; only the first note of it has the source.
+    """
+
+    callback: str
+    places: Places = ()
+
+
+class HandlerReturnedFacts(NamedTuple):
+    """A callback of the handler's ended.
+
+    Attributes:
+        callback: Its name.
+    """
+
+    callback: str
+
+
+class UnparseableFacts(NamedTuple):
+    """The installed SDK cannot parse a message.
+
+    Attributes:
+        what: One sentence.
+        fields: The fields that it cannot parse.
+        sdk: The version of the SDK.
+        ended: Whether it ended the connection.
+        places: Where the app met it.
+    """
+
+    what: str
+    fields: Sequence[str] = ()
+    sdk: str = ""
+    ended: bool = False
+    places: Places = ()
+
+
+class BlockedFacts(NamedTuple):
+    """The event loop was blocked.
+
+    Attributes:
+        what: One sentence.
+        blocked_ns: For how long; the note stands at the end. None where it computed in virtual time, which charges nothing for that.
+        cpu_ns: How much of the processor's time it took, None where that was not counted.
+        waited_ns: How much of it was spent in calls that are known to wait, None where that was not counted.
+        at_ns: When what computed had ended.
+        detail: Further places.
+        places: Where in the developer's code, the innermost place first.
+        sample: Whether it depends on the machine.
+    """
+
+    what: str
+    blocked_ns: Optional[int] = None
+    cpu_ns: Optional[int] = None
+    waited_ns: Optional[int] = None
+    at_ns: Optional[int] = None
+    detail: Sequence[str] = ()
+    places: Places = ()
+    sample: bool = False
+
+
+class NetworkFacts(NamedTuple):
+    """The app reached for what it may not reach.
+
+    Attributes:
+        what: One sentence.
+        host: What it was to reach.
+        port: Its port, None where the call names none.
+        call: What was called.
+        detail: Who called, the innermost place first.
+        places: The same, as places.
+    """
+
+    what: str
+    host: str = ""
+    port: Optional[int] = None
+    call: str = ""
+    detail: Sequence[str] = ()
+    places: Places = ()
+
+
+class PlaysOnFacts(NamedTuple):
+    """Audio of an interrupted reply was played on.
+
+    Attributes:
+        what: One sentence.
+        at_ns: When it was.
+        late_ns: How long after the handler had dealt with the interruption.
+        held_ns: How much audio it was.
+        detail: More for people, in lines.
+        places: Where it was handed on.
+    """
+
+    what: str
+    at_ns: Optional[int] = None
+    late_ns: int = 0
+    held_ns: int = 0
+    detail: Sequence[str] = ()
+    places: Places = ()
+
+
+class SentFromFacts(NamedTuple):
+    """Where the app sent a message.
+
+    Attributes:
+        number: Which of the sent events it is, from 0.
+        detail: Where it was sent, and who called.
+        places: The same, as places.
+    """
+
+    number: int
+    detail: Sequence[str] = ()
+    places: Places = ()
+
+
+class ClosedFromFacts(NamedTuple):
+    """Where the app closed the connection.
+
+    Attributes:
+        places: Where; where its coroutine is defined, if it ended before the session did.
+    """
+
+    places: Places = ()
+
+
+class HandlerWaitsFacts(NamedTuple):
+    """Where a callback waits that takes long.
+
+    Attributes:
+        at_ns: When it was looked up.
+        callback: Its name.
+        detail: Where it waited then, the innermost place first.
+        places: The same, as places.
+    """
+
+    at_ns: int
+    callback: str = ""
+    detail: Sequence[str] = ()
+    places: Places = ()
+
+
+class UnseenFacts(NamedTuple):
+    """What a replay could not see.
+
+    Attributes:
+        kind: What it is, as docs/blind-spots.md has it.
+        what: One sentence.
+        at_ns: When it was, of what is observed on the way.
+        sample: Whether it depends on the machine.
+    """
+
+    kind: str
+    what: str
+    at_ns: Optional[int] = None
+    sample: bool = False
+
+
+class PlayerTailFacts(NamedTuple):
+    """What the SDK's player held when the user interrupted.
+
+    Attributes:
+        what: One sentence.
+        tail_ns: How much audio was still to be heard.
+    """
+
+    what: str
+    tail_ns: int
+
+
+class MicrophoneOffFacts(NamedTuple):
+    """Nobody but the app speaks for the user.
+
+    Attributes:
+        what: One sentence, with the reason.
+        ended: Whether the run ended for it, to be run again.
+    """
+
+    what: str
+    ended: bool = False
+
+
+class LeftEarlyFacts(NamedTuple):
+    """The app closed before the session was over.
+
+    Attributes:
+        left: Recorded events that were still to come, by seq.
+        early_ns: How much too early it was, where nothing was still to come.
+    """
+
+    left: Sequence[int]
+    early_ns: Optional[int] = None
+
+
+class UnmetFacts(NamedTuple):
+    """A recorded message that the service waits for did not come.
+
+    Attributes:
+        awaited: The message, by its recorded seq.
+        skipped: The recorded events that hung on it, by seq.
+    """
+
+    awaited: int
+    skipped: Sequence[int] = ()
+
+
+class AudioPatienceFacts(NamedTuple):
+    """The user's audio did not get to a position in time.
+
+    Attributes:
+        position_ns: The position.
+        waited_until_ns: Until when it was waited for, in session time.
+    """
+
+    position_ns: int
+    waited_until_ns: int
+
+
+class SimulatorFacts(NamedTuple):
+    """Who answers, where nothing was recorded.
+
+    Attributes:
+        seed: Of ids, delays, scores and the made voice.
+        detector: What hears the user's speech.
+        partner: Who decides what is answered.
+    """
+
+    seed: int
+    detector: str
+    partner: str
+
+
+class UnheardFacts(NamedTuple):
+    """What came as audio is none.
+
+    Attributes:
+        why: The reason.
+    """
+
+    why: str
+
+
+class ToolAnswerIgnoredFacts(NamedTuple):
+    """An answer for which no call waits.
+
+    Attributes:
+        tool_call_id: The call that it names.
+    """
+
+    tool_call_id: Any
+
+
+class LongestBlockFacts(NamedTuple):
+    """The longest time for which one step blocked the loop.
+
+    Attributes:
+        blocked_ns: How long, however short; in virtual time 0 where none did.
+        sample: Whether it depends on the machine.
+    """
+
+    blocked_ns: Optional[int] = None
+    sample: bool = False
+
+
+class HeardFacts(NamedTuple):
+    """When audio was heard at the software speaker, the first time.
+
+    Attributes:
+        at_ns: From when on.
+        until_ns: Until when.
+    """
+
+    at_ns: int
+    until_ns: int
+
+
+class HandlerCpuFacts(NamedTuple):
+    """What a callback computed.
+
+    Attributes:
+        cpu_ns: The time of the processor that the loop's thread used while the callback had the message.
+        sample: Always: it depends on the machine.
+    """
+
+    cpu_ns: int
+    sample: bool = False
+
+
+class LongestStepFacts(NamedTuple):
+    """The step of the event loop that computed for the longest.
+
+    Attributes:
+        what: What ran in it.
+        real_ms: How long it took.
+        cpu_ms: How much of the processor's time.
+        sample: Always: it depends on the machine.
+    """
+
+    what: str
+    real_ms: int
+    cpu_ms: int
+    sample: bool = False
+
+
+class SentAfterCloseFacts(NamedTuple):
+    """The app sent a frame after the close.
+
+    Attributes:
+        opcode: ``text`` or ``binary``.
+        n_bytes: The length of its payload.
+    """
+
+    opcode: str
+    n_bytes: int = 0
+
+
+class UnsentFacts(NamedTuple):
+    """What was due and not sent.
+
+    Attributes:
+        n_frames: How many frames.
+    """
+
+    n_frames: int
+
+
+class ConnectedFacts(NamedTuple):
+    """How long connecting took.
+
+    Attributes:
+        took_ns: From the call of connect until the socket was open.
+    """
+
+    took_ns: int
+
+
+class ReceivedBeforeFacts(NamedTuple):
+    """What the app's library already held when the recording began.
+
+    Attributes:
+        n_frames: How many frames.
+    """
+
+    n_frames: int
+
+
+class DroppedFacts(NamedTuple):
+    """Events that are not in the session, in the place of the first.
+
+    Attributes:
+        n_events: How many.
+        n_bytes: How large they were.
+        last_seq: The seq of the last.
+    """
+
+    n_events: int
+    n_bytes: int
+    last_seq: int
+
+
+_ROWS: List[NoteKind[..., object]] = []
+
+
+def _kind(
+    name: str, form: Callable[P, D], of: str = "", *, by: str, written_in: Tuple[str, ...], read_in: Tuple[str, ...] = ()
+) -> NoteKind[P, D]:
+    kind = NoteKind(name, form, of, said_by=by, written_in=written_in, read_in=read_in)
+    _ROWS.append(kind)
+    return kind
+
+
+DUE = _kind("due", DueFacts, of="the received event", by="a carrier, of each event it sends", written_in=("carriers",), read_in=())
+HANDLER_ENTERED = _kind(
+    "handler_entered",
+    HandlerEnteredFacts,
+    of="the received event, none for on_open and the like",
+    by="a replay: when a callback of the handler began and ended",
+    written_in=("sdk",),
+    read_in=(),
+)
+HANDLER_RETURNED = _kind(
+    "handler_returned",
+    HandlerReturnedFacts,
+    of="the received event, none for on_open and the like",
+    by="a replay: when a callback of the handler began and ended",
+    written_in=("sdk",),
+    read_in=(),
+)
+RAISED = _kind(
+    "raised", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("runs", "sdk"), read_in=("replay",)
+)
+UNPARSEABLE = _kind(
+    "unparseable", UnparseableFacts, of="the received event", by="a replay: a finding", written_in=("sdk",), read_in=("replay",)
+)
+BLOCKED = _kind(
+    "blocked",
+    BlockedFacts,
+    of="the event that was handled",
+    by="a replay: a finding",
+    written_in=("clocks", "sdk", "watch"),
+    read_in=("replay",),
+)
+MAYBE_BLOCKED = _kind(
+    "maybe_blocked",
+    BlockedFacts,
+    of="the event that was handled",
+    by="a replay in real time: a finding",
+    written_in=("watch",),
+    read_in=("replay",),
+)
+SWALLOWED = _kind(
+    "swallowed",
+    FindingFacts,
+    of="the event in whose callback the task, the thread or the job was started",
+    by="a replay: a finding",
+    written_in=("watch",),
+    read_in=("replay",),
+)
+NEVER_RETURNS = _kind(
+    "never_returns", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("sdk",), read_in=("replay",)
+)
+LEAKED_TASK = _kind(
+    "leaked_task",
+    FindingFacts,
+    of="the event in whose callback the task was started",
+    by="a replay: a finding",
+    written_in=("watch",),
+    read_in=("replay",),
+)
+EXITS = _kind(
+    "exits", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("clocks", "guard"), read_in=("replay",)
+)
+EXITS_AT_END = _kind(
+    "exits_at_end", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("guard",), read_in=("replay",)
+)
+STOPS_LOOP = _kind(
+    "stops_loop", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("clocks",), read_in=("replay",)
+)
+CANCELS_TASKS = _kind(
+    "cancels_tasks", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("guard",), read_in=("replay",)
+)
+CRASHED = _kind(
+    "crashed",
+    FindingFacts,
+    of="the event that was handled",
+    by="a replay in a child process: a finding",
+    written_in=("runs",),
+    read_in=("replay",),
+)
+FORKED_CHILD = _kind("forked_child", FindingFacts, by="a replay: a finding", written_in=("guard",), read_in=("replay",))
+LEAKED_THREAD = _kind(
+    "leaked_thread",
+    FindingFacts,
+    of="the event in whose callback the thread was started",
+    by="a replay: a finding",
+    written_in=("watch",),
+    read_in=("replay",),
+)
+NEVER_AWAITED = _kind(
+    "never_awaited",
+    FindingFacts,
+    of="the event that was handled when the coroutine was freed",
+    by="a replay: a finding",
+    written_in=("watch",),
+    read_in=("replay",),
+)
+OPEN_SOCKET = _kind(
+    "open_socket",
+    FindingFacts,
+    of="the event in whose callback it was opened",
+    by="a replay: a finding",
+    written_in=("watch",),
+    read_in=("replay",),
+)
+SENDS_AFTER_CLOSE = _kind(
+    "sends_after_close",
+    FindingFacts,
+    of="the event in whose callback it was sent",
+    by="a replay: a finding",
+    written_in=("watch",),
+    read_in=("replay",),
+)
+SENT_FROM = _kind(
+    "sent_from", SentFromFacts, of="the event in whose callback it was sent", by="a replay, at its end", written_in=("watch",), read_in=()
+)
+CLOSED_FROM = _kind(
+    "closed_from", ClosedFromFacts, of="the event in whose callback it was done", by="a replay", written_in=("sdk", "watch"), read_in=()
+)
+HANDLER_WAITS = _kind(
+    "handler_waits", HandlerWaitsFacts, of="the event that was handled", by="a replay, at its end", written_in=("watch",), read_in=()
+)
+NETWORK = _kind(
+    "network", NetworkFacts, of="the event that was handled", by="a replay: a finding", written_in=("runs",), read_in=("replay",)
+)
+OWN_LOOP = _kind(
+    "own_loop", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("runs",), read_in=("replay",)
+)
+NEVER_PLAYED = _kind(
+    "never_played",
+    FindingFacts,
+    of="the first message with the audio",
+    by="a replay, at its end: a finding",
+    written_in=("replay",),
+    read_in=("replay",),
+)
+PLAYED_TWICE = _kind(
+    "played_twice",
+    FindingFacts,
+    of="the first message with the audio",
+    by="a replay, at its end: a finding",
+    written_in=("replay",),
+    read_in=("replay",),
+)
+OUT_OF_ORDER_AUDIO = _kind(
+    "out_of_order_audio",
+    FindingFacts,
+    of="the first message with the audio",
+    by="a replay, at its end: a finding",
+    written_in=("replay",),
+    read_in=("replay",),
+)
+UNDERRUN = _kind(
+    "underrun",
+    FindingFacts,
+    of="the first message with the audio",
+    by="a replay, at its end: a finding",
+    written_in=("replay",),
+    read_in=("replay",),
+)
+WRONG_AUDIO = _kind(
+    "wrong_audio",
+    FindingFacts,
+    of="the first message with the audio",
+    by="a replay, at its end: a finding",
+    written_in=("replay",),
+    read_in=("replay",),
+)
+WRONG_LENGTH = _kind(
+    "wrong_length",
+    FindingFacts,
+    of="the first message with the audio",
+    by="a replay, at its end: a finding",
+    written_in=("replay",),
+    read_in=("replay",),
+)
+CHANGED_AUDIO = _kind(
+    "changed_audio",
+    FindingFacts,
+    of="the first message with the audio",
+    by="a replay, at its end: a finding",
+    written_in=("replay",),
+    read_in=("replay",),
+)
+UNJUDGED_AUDIO = _kind(
+    "unjudged_audio",
+    FindingFacts,
+    of="the first message with the audio",
+    by="a replay, at its end: a finding",
+    written_in=("replay", "runs"),
+    read_in=("replay",),
+)
+PLAYS_NOTHING = _kind(
+    "plays_nothing",
+    FindingFacts,
+    of="the first message with audio",
+    by="a replay, at its end: a finding",
+    written_in=("runs",),
+    read_in=("replay",),
+)
+PLAYS_ON = _kind(
+    "plays_on", PlaysOnFacts, of="the interruption", by="a replay, at its end: a finding", written_in=("replay",), read_in=("replay",)
+)
+OWN_SOUND = _kind(
+    "own_sound",
+    FindingFacts,
+    of="a message of the reply beside which it was played, none before the first",
+    by="a replay, at its end",
+    written_in=("replay",),
+    read_in=(),
+)
+PLAYER_CHANGES = _kind("player_changes", SentenceFacts, by="a replay, at its end", written_in=("runs",), read_in=())
+PLAYBACK_STALL = _kind(
+    "playback_stall",
+    BlockedFacts,
+    by="a replay: the SDK's own playback queue was full and blocked the event loop; not the handler's doing",
+    written_in=("sdk",),
+    read_in=(),
+)
+UNSEEN = _kind(
+    "unseen", UnseenFacts, of="the event that was handled, where that is known", by="a replay", written_in=("replay", "runs"), read_in=()
+)
+PLAYER_TAIL = _kind("player_tail", PlayerTailFacts, of="the interruption", by="a replay", written_in=("sdk",), read_in=())
+SENT_AS_RECORDED = _kind(
+    "sent_as_recorded",
+    SentenceFacts,
+    by="a replay: the recorded audio was sent as it was, where the SDK's microphone was to send it",
+    written_in=("runs",),
+    read_in=(),
+)
+MICROPHONE_OFF = _kind(
+    "microphone_off",
+    MicrophoneOffFacts,
+    by="a replay: nobody but the app speaks for the user, from then on or from the start",
+    written_in=("runs",),
+    read_in=(),
+)
+STUCK = _kind("stuck", FindingFacts, of="the event that was handled", by="a replay: a deviation", written_in=("runs",), read_in=())
+OVER_TIME = _kind(
+    "over_time",
+    FindingFacts,
+    of="the event that was handled, where it had to be interrupted",
+    by="a replay: a deviation",
+    written_in=("runs",),
+    read_in=(),
+)
+LEFT_EARLY = _kind(
+    "left_early", LeftEarlyFacts, by="a player: the app closed before the session was over", written_in=("replay",), read_in=()
+)
+UNMET = _kind("unmet", UnmetFacts, by="a player", written_in=("replay",), read_in=())
+AUDIO_PATIENCE = _kind(
+    "audio_patience",
+    AudioPatienceFacts,
+    by="a player: the user's audio did not get to a position in time",
+    written_in=("replay",),
+    read_in=(),
+)
+CLOSED_BY_GRACE = _kind(
+    "closed_by_grace", NoFacts, by="a player: the app did not close, so the service did", written_in=("replay",), read_in=()
+)
+END_UNKNOWN = _kind("end_unknown", NoFacts, by="a player: the recording does not say how it ended", written_in=("replay",), read_in=())
+SIMULATOR = _kind(
+    "simulator",
+    SimulatorFacts,
+    by="a simulator, at the opening: no EVI is here",
+    written_in=("acts", "cli", "pytest_plugin.py", "simulate"),
+    read_in=(),
+)
+UNHEARD = _kind(
+    "unheard", UnheardFacts, by="a simulator: what came as audio is none, so the chat ends", written_in=("measure", "simulate"), read_in=()
+)
+TOOL_ANSWER_IGNORED = _kind(
+    "tool_answer_ignored", ToolAnswerIgnoredFacts, by="a simulator: no call waits for this answer", written_in=("simulate",), read_in=()
+)
+LONGEST_BLOCK = _kind(
+    "longest_block",
+    LongestBlockFacts,
+    by="a replay: the longest time for which one step blocked the loop, however short; in virtual time 0 where none did, "
+    "in real time a `sample`",
+    written_in=("watch",),
+    read_in=(),
+)
+HEARD = _kind("heard", HeardFacts, of="the received audio", by="a replay", written_in=("acts", "runs", "session", "storage"), read_in=())
+HANDLER_CPU = _kind("handler_cpu", HandlerCpuFacts, of="the received event", by="a replay", written_in=("watch",), read_in=())
+LONGEST_STEP = _kind(
+    "longest_step",
+    LongestStepFacts,
+    by="a replay: the step of the event loop that computed for the longest",
+    written_in=("watch",),
+    read_in=(),
+)
+SENT_AFTER_CLOSE = _kind(
+    "sent_after_close",
+    SentAfterCloseFacts,
+    by="a carrier: the app sent a frame after the close",
+    written_in=("carriers",),
+    read_in=(),
+)
+CLOSE_NOT_ANSWERED = _kind(
+    "close_not_answered", NoFacts, by="a carrier: the app did not answer the close frame", written_in=("carriers",), read_in=()
+)
+UNDELIVERED = _kind(
+    "undelivered",
+    NoFacts,
+    of="the received event",
+    by="a carrier: the connection was gone before the frame was out",
+    written_in=("carriers",),
+    read_in=(),
+)
+UNSENT = _kind(
+    "unsent",
+    UnsentFacts,
+    by="a carrier: frames that were due and not sent, since the connection was closed",
+    written_in=("carriers",),
+    read_in=(),
+)
+CONNECTED = _kind(
+    "connected",
+    ConnectedFacts,
+    by="`record`, where it was told when connect was called; it stands at time 0",
+    written_in=("simulate", "tap"),
+    read_in=(),
+)
+RECEIVED_BEFORE = _kind(
+    "received_before",
+    ReceivedBeforeFacts,
+    by="a tap: frames that the app's library already held when the recording began; they stand at time 0",
+    written_in=("tap",),
+    read_in=(),
+)
+DROPPED = _kind(
+    "dropped",
+    DroppedFacts,
+    by="a recorder: events that are not in the session, since memory or the disk did not keep up; in the place of the first",
+    written_in=("storage", "tap"),
+    read_in=("tap",),
+)
+
+# Every kind, by name.
+KINDS: Mapping[str, NoteKind[..., object]] = MappingProxyType({kind.name: kind for kind in _ROWS})
+
+_FINDING = FactsReader(FindingFacts)
+
+
+def finding_facts(note: Note) -> Optional[FindingFacts]:
+    """What a note of a finding says that every finding may say, whatever its kind; None where it has not even a sentence."""
+    return _FINDING.read(note.data)
+
+
+def is_sample(event: Event) -> bool:
+    """Whether an event is a note that depends on the machine, so that two runs may differ in it."""
+    return isinstance(event, Note) and bool(event.data.get("sample"))
+
+
+def of_kinds(events: Iterable[Event], kinds: Iterable[NoteKind[..., D]]) -> Iterator[Tuple[Note, D]]:
+    """The notes of several kinds, each with what it says, in the order given; without those that lack a fact."""
+    readers = {kind.name: kind.facts for kind in kinds}
+    for event in events:
+        if isinstance(event, Note) and event.name in readers:
+            facts = readers[event.name].read(event.data)
+            if facts is not None:
+                yield event, facts
