@@ -25,6 +25,8 @@ EVERYWHERE = {"errors", "session"}
 MAY_IMPORT: Dict[str, Set[str]] = {
     "errors": set(),
     "version": set(),
+    # Names dialects, and loads one only when it is asked for.
+    "dialects": set(),
     "input_file": set(),
     "session": set(),
     "evi": set(),
@@ -43,7 +45,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "evi", "redacting", "input_file"},
     "report": {"replay", "measure"},
     "settings": {"guard", "sdk", "measure", "redacting", "evi", "input_file", "version"},
-    "verdicts": {"carriers", "sdk", "runs", "settings", "report", "replay", "measure", "storage", "redacting", "audio", "evi"},
+    "verdicts": {"carriers", "sdk", "runs", "settings", "report", "replay", "measure", "storage", "redacting", "audio", "dialects"},
     "acts": set(),
     "pytesting": set(),
     "cli": {"acts", "verdicts", "settings", "version"},

@@ -15,8 +15,8 @@ from typing import List, Mapping, Tuple, Union
 
 from evi_harness.audio.cadence import AT_ITS_RATE, Speed
 from evi_harness.audio.sounding_sides import Side, said, would_play
+from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.evi.dialect import EVI
 from evi_harness.replay.pace import speed_of
 from evi_harness.report.plain import printable
 from evi_harness.session.header import HEARD
@@ -77,7 +77,8 @@ def export_wav(session: Union[str, Path, Session], file: Union[str, Path], *, ov
     loaded = session if isinstance(session, Session) else load_session(session)
     redactor = redactor_for(loaded)
     speed = _speed_of(loaded)
-    user, assistant = said(loaded, EVI, speed), would_play(loaded, EVI, speed)
+    dialect = dialect_of(loaded)
+    user, assistant = said(loaded, dialect, speed), would_play(loaded, dialect, speed)
     _require_audio(loaded, user, assistant)
     mix = Mix(user, assistant, loaded.duration_ns)
     mix.check_size()

@@ -17,10 +17,10 @@ from typing import Any, List, Optional, Sequence, Union
 from evi_harness.errors import CaptureError
 from evi_harness.evi.dialect import EVI
 from evi_harness.evi.foreign import Form, form_of_bytes, form_of_row, form_of_whole, is_message
-from evi_harness.evi.made_up_times import ASSUMED, given_ids, implausible, synthesised_times
+from evi_harness.evi.made_up_times import ASSUMED, implausible, synthesised_times
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.input_file import file_blocks
-from evi_harness.session.events import TEXT, Event, Frame, Handshake, Opened, Received
+from evi_harness.session.events import TEXT, Frame, Handshake, Opened, Received
 from evi_harness.session.foreign_text import json_value
 from evi_harness.session.header import SYNTHESISED, Header, Recorded
 from evi_harness.session.session import Session
@@ -147,14 +147,14 @@ def _refused(what: str, where: str, path: Path, form: Optional[Form] = None) -> 
 
 
 def _session(path: Path, data: bytes, frames: List[Frame], times: List[int]) -> Session:
-    received: List[Event] = [Received(seq=seq, at_ns=at_ns, frame=frame) for seq, (frame, at_ns) in enumerate(zip(frames, times), 1)]
+    received = [Received(seq=seq, at_ns=at_ns, frame=frame) for seq, (frame, at_ns) in enumerate(zip(frames, times), 1)]
     header = Header(
         id=str(uuid.uuid4()),
         made_by="import",
         created=now_utc(),
         dialect=EVI.name,
         software=software(),
-        ids=given_ids(frames),
+        ids=next(filter(None, (EVI.ids(EVI.read(event.kind, event.frame)) for event in received)), {}),
         recorded=Recorded(sent=False, closed=False, times=SYNTHESISED),
         complete=True,
         source={

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import List, Sequence, Union
 
+from evi_harness.dialects import dialect_of
 from evi_harness.errors import UsageError
-from evi_harness.evi.dialect import EVI
 from evi_harness.measure.assumed import DEFAULT, Assumed
 from evi_harness.measure.conversation_family import untimed
 from evi_harness.measure.measuring import Measured, measure
@@ -75,7 +75,7 @@ def measure_session(session: Session, *, assumed: Assumed = DEFAULT, detector: s
     """
     # Who is not measured need not be listened to.
     heard = UNHEARD_SPEECH if untimed(session) is not None else hear(session, detector, assumed.end_of_turn_ns)
-    return measure(session, EVI, heard, assumed, name or session.name)
+    return measure(session, dialect_of(session), heard, assumed, name or session.name)
 
 
 def _nanoseconds(ms: float) -> int:

@@ -21,13 +21,13 @@ from urllib.parse import urlsplit
 
 from evi_harness.carriers.virtual_carrier import SERVICE_HEADER
 from evi_harness.clocks.clock import Clock
+from evi_harness.dialects import DEFAULT, dialect_named
 from evi_harness.errors import SdkError, SessionUnwritable, UsageError
-from evi_harness.evi.dialect import EVI
-from evi_harness.evi.made_up_times import given_ids
 from evi_harness.guard.program_end import at_program_end
 from evi_harness.sdk.connection import websocket_of
 from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.header import Anchor, Header, Recorded
+from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import DEFAULT_OUT, new_folder, require_name
 from evi_harness.settings.versions import app, software
@@ -60,6 +60,7 @@ def record(
     clock: Optional[Clock] = None,
     connect_ns: Optional[int] = None,
     watch: Optional[Callable[[Event], object]] = None,
+    dialect: str = DEFAULT,
 ) -> Recording:
     """Record what crosses a connection, both ways, into a session folder.
 
@@ -77,27 +78,29 @@ def record(
         clock: What stamps the events; by default the machine's.
         connect_ns: When the app called connect, by that clock (``time.monotonic_ns()``): how long it took is then in the session.
         watch: Called with each event once it is written, on the recorder's thread; what it raises is ignored.
+        dialect: The name of what is spoken: what is built in, or what an installed package brings.
 
     Returns:
         The recording, which has not begun.
 
     Raises:
         UsageError: ``socket`` is no connection that can be recorded, no session can have that ``name``, ``user_interrupt`` is none of its
-            words, ``service`` is not text, or ``connect_ns`` is yet to come.
+            words, ``service`` is not text, ``connect_ns`` is yet to come, or there is no such ``dialect``.
+        EviHarnessError: The package that brings the dialect cannot be imported.
     """
     require_name(name)
     if service is not None and not isinstance(service, str):
         raise UsageError(f"service is {service!r}", hint="Say who plays the service's part, as text.")
     if user_interrupt not in _USER_INTERRUPT:
         raise UsageError(f"user_interrupt is {user_interrupt!r}", hint=f"Say one of {', '.join(_USER_INTERRUPT)}.")
-    connection = _connection(socket)
+    spoken, connection = dialect_named(dialect), _connection(socket)
     # The machine's clock itself costs the app less than a method around it.
     now_ns = time.monotonic_ns if clock is None else clock.now_ns
     if connect_ns is not None and connect_ns > now_ns():
         hint = "Take time.monotonic_ns() right before connect is called."
         raise UsageError(f"connect_ns is {connect_ns}, which is yet to come", hint=hint)
     header = {"user_interrupt": user_interrupt, "service": service}
-    return Recording(connection, out, name, tuple(secrets), header, now_ns, watch or (lambda _: None), connect_ns)
+    return Recording(connection, spoken, out, name, tuple(secrets), header, now_ns, watch or (lambda _: None), connect_ns)
 
 
 class Recording:
@@ -112,6 +115,7 @@ class Recording:
     def __init__(
         self,
         connection: Any,
+        dialect: Dialect,
         out: Union[str, Path],
         name: str,
         secrets: Iterable[str],
@@ -123,6 +127,7 @@ class Recording:
         self.folder: Optional[Path] = None
         self.closed: Optional[Closed] = None
         self._connection = connection
+        self._dialect = dialect
         self._place = (Path(out).absolute(), name)
         self._reserved: Optional[Path] = None
         self._secrets = tuple(secrets)
@@ -225,7 +230,7 @@ class Recording:
     def _set_up(self) -> None:
         wall = datetime.now(timezone.utc)
         self.folder = self._reserved = _reserve(*self._place)
-        writer = self._writer = _FolderWriter(self._open_folder, self._watch, self._is_now)
+        writer = self._writer = _FolderWriter(self._open_folder, self._watch, self._is_now, self._dialect)
         # The tap puts nothing before it is attached, so the recorder that it puts into can be made behind it.
         tap = Tap(
             self._connection,
@@ -252,11 +257,11 @@ class Recording:
 
     def _open_folder(self, opened: Event) -> SessionWriter:
         """Make the folder; on the recorder's thread."""
-        header = Header(id=str(uuid.uuid4()), made_by="record", dialect=EVI.name, software=software(), **self._header)
+        header = Header(id=str(uuid.uuid4()), made_by="record", dialect=self._dialect.name, software=software(), **self._header)
         secrets = [*self._secrets, *known_secrets(Session(header, (opened,)))]
         folder = self._reserved or _reserve(*self._place)
         try:
-            return SessionWriter(folder, header, EVI, secrets=secrets)
+            return SessionWriter(folder, header, self._dialect, secrets=secrets)
         except SessionUnwritable:
             _release(folder)
             self.folder = self._reserved = None
@@ -264,7 +269,7 @@ class Recording:
                 raise
         # Another process has made it since it was chosen.
         self.folder = self._reserved = _reserve(*self._place)
-        return SessionWriter(self.folder, header, EVI, secrets=secrets)
+        return SessionWriter(self.folder, header, self._dialect, secrets=secrets)
 
     def _is_now(self, folder: Optional[Path]) -> None:
         self.folder = folder
@@ -352,13 +357,15 @@ class _FolderWriter:
         open_folder: Callable[[Event], SessionWriter],
         watch: Callable[[Event], object],
         is_now: Callable[[Optional[Path]], object],
+        dialect: Dialect,
     ) -> None:
         self.failure: Optional[Exception] = None
         self._open_folder = open_folder
         self._watch = watch
         self._is_now = is_now
+        self._dialect = dialect
         self._writer: Optional[SessionWriter] = None
-        self._ids: Dict[str, str] = {}
+        self._ids: Mapping[str, str] = {}
         self._n_received = 0
 
     @property
@@ -404,7 +411,7 @@ class _FolderWriter:
     def _look_for_ids(self, event: Received) -> None:
         self._n_received += 1
         if not self._ids and self._n_received <= _LOOK_FOR_IDS:
-            self._ids = given_ids([event.frame])
+            self._ids = self._dialect.ids(self._dialect.read(RECEIVED, event.frame))
 
 
 def _connection(socket: Any) -> Any:

@@ -23,9 +23,8 @@ from evi_harness.audio.software_speaker import Heard, SoftwareSpeaker
 from evi_harness.audio.sources import FileSource
 from evi_harness.clocks.app_loop import AppLoop, run_app_loop
 from evi_harness.clocks.exits import AppExits
+from evi_harness.dialects import default_dialect
 from evi_harness.errors import EviHarnessError, HandlerError, SessionUnwritable, UsageError
-from evi_harness.evi.dialect import EVI
-from evi_harness.evi.failures import explain
 from evi_harness.guard.ending import Ending
 from evi_harness.guard.process_state import restored_process
 from evi_harness.redacting.source_redaction import is_secret_name
@@ -209,6 +208,7 @@ class _Live:
         self._endpoint = endpoint
         self._api_key = api_key
         self._write = write
+        self._dialect = default_dialect()
         self._redactor = redactor_for()
         # Ctrl+C is heard by ``Interrupts``.
         self._exits = AppExits(Ending(self._redactor.string), takes_interrupts=False)
@@ -299,7 +299,7 @@ class _Live:
 
     def _watch(self, event: Event) -> None:
         self._last_ns = max(self._last_ns, event.at_ns)
-        if self._is_silenced and isinstance(event, Sent) and EVI.audio_places().is_audio(event.kind, event.frame):
+        if self._is_silenced and isinstance(event, Sent) and self._dialect.audio_places().is_audio(event.kind, event.frame):
             self._own_audio_s = time.monotonic()
         if self._indicator.is_shown:
             self._level.hear(event)
@@ -402,13 +402,13 @@ class _Live:
     def _how_it_ended(self, closed: Optional[Closed]) -> str:
         # What the service did stands, though the app may have come to want an end before it noticed.
         # A message that the SDK refused was never one for the app, and is in no recording.
-        large = too_large(closed, (), str, EVI.message_limits)
+        large = too_large(closed, (), str, self._dialect.message_limits)
         if closed is not None and closed.by == "app" and large is not None:
             return f"the app closed the connection with {closed.code}: {large}"
         if closed is None or closed.by != "service":
             lost = closed is not None and closed.by == "network"
             return self._ended or ("the connection was lost" if lost else "by the app")
-        code = "no code" if closed.code is None else f"{closed.code}: {explain(closed.code)}"
+        code = "no code" if closed.code is None else f"{closed.code}: {self._dialect.explain(closed.code)}"
         reason = f" ({printable(self._redactor.string(closed.reason))})" if closed.reason else ""
         return f"the service closed the connection with {code}{reason}"
 

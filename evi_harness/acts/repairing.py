@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import List, Optional, Tuple, Union
 
+from evi_harness.dialects import DEFAULT, dialect_of, known_dialects
 from evi_harness.errors import SessionError, SessionUnreadable, UsageError
-from evi_harness.evi.dialect import EVI
 from evi_harness.report.plain import printable
 from evi_harness.report.repair_report import RepairReport
 from evi_harness.session.expectation import Expectation
@@ -55,7 +55,7 @@ def repair_session(folder: Union[str, Path], out: Union[str, Path]) -> RepairRep
     if not any(os.path.lexists(source / name) for name in (HEADER_FILE, EVENTS_FILE)):
         what = f"this is not a session folder: it holds neither {HEADER_FILE} nor {EVENTS_FILE}"
         raise SessionUnreadable(what, where=str(source), hint=sessions_below(source) or None)
-    found = salvage(place, EVI.name)
+    found = salvage(place, DEFAULT, known_dialects())
     if not found.session.events:
         told = "; ".join(str(loss).rstrip(".") for loss in found.losses[:3])
         raise SessionUnreadable(f"nothing can be recovered: {told or 'there is no event in it'}", where=str(source))
@@ -65,7 +65,7 @@ def repair_session(folder: Union[str, Path], out: Union[str, Path]) -> RepairRep
     losses += lost
     _write(target, found, losses, secrets)
     if expected is not None:
-        write_expectation(target, expected, EVI, secrets=secrets)
+        write_expectation(target, expected, dialect_of(found.session), secrets=secrets)
     _add_heard(place, target, found, losses)
     return RepairReport(printable(str(source)), printable(str(target)), read_session(target), tuple(losses), has_ended=found.has_ended)
 
@@ -86,7 +86,7 @@ def _write(target: Path, found: Salvage, losses: List[Loss], secrets: List[str])
         listed.append(f"{len(losses) - _LISTED} more.")
     is_complete = header.complete and not losses
     why = None if is_complete else f"it was repaired; {_why(found, losses)}"
-    with SessionWriter(target, header, EVI, secrets=secrets) as writer:
+    with SessionWriter(target, header, dialect_of(found.session), secrets=secrets) as writer:
         for event in found.session.events:
             writer.write(event)
         writer.close(complete=is_complete, abandoned=why, repaired=tuple(listed))

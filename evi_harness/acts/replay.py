@@ -14,9 +14,9 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.carriers.lateness import Lateness, lateness_ns
 from evi_harness.clocks.virtual import THREAD_WAIT_NS
+from evi_harness.dialects import dialect_of
 from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.evi import compat
-from evi_harness.evi.dialect import EVI
 from evi_harness.guard.garbage import earlier_objects_set_aside
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.deviations import Deviation
@@ -155,7 +155,10 @@ class ReplayResult:
         told = self.report.expectation
         if told is None or told.outcome in (COMPARED, UNCHANGED):
             return []
-        return [self.redactor.string(printable(line)) for line in expectation_lines(told, Discreet(self.redactor))]
+        return [self.redactor.string(printable(line)) for line in expectation_lines(told, self._discreet())]
+
+    def _discreet(self) -> Discreet:
+        return Discreet(dialect_of(self.report.recorded), self.redactor)
 
     def lines(self) -> List[str]:
         """The report for people."""
@@ -163,12 +166,12 @@ class ReplayResult:
 
     def body(self) -> List[str]:
         """The report for people without its last line, the verdict."""
-        return [self.redactor.string(line) for line in body_text(self.report, Discreet(self.redactor))]
+        return [self.redactor.string(line) for line in body_text(self.report, self._discreet())]
 
     def json(self) -> Dict[str, Any]:
         """The report for programs."""
         report = replace(self.report, invocation=with_digest(self.report.invocation))
-        told: Dict[str, Any] = self.redactor.data(as_json(report, Discreet(self.redactor)))
+        told: Dict[str, Any] = self.redactor.data(as_json(report, self._discreet()))
         return told
 
 
@@ -302,7 +305,7 @@ def replay_session(
     axis = Axis.of(speed, max_gap, first, last)
     judging = Judging(Rules.of(ignore, strict), _nanoseconds(max_late_ms, "a message may be late"), severities, update)
     expected = _loaded(session, axis, update, allow_incomplete)
-    secrets = secret_arguments(arguments)
+    secrets, dialect = secret_arguments(arguments), dialect_of(expected.recorded)
     sdk, redactor = installed_version(), redactor_for(expected.recorded, secrets=secrets)
     invocation = invocation_of(command, session, handler, arguments, severities, told, replay_session, redactor)
     options = RunOptions(
@@ -314,7 +317,8 @@ def replay_session(
         redact=redactor.string,
         arguments=_arguments(handler, arguments),
         blocked_ns=_nanoseconds(blocked_ms, "a step may take"),
-        dialect=Comparing(judging.rules),
+        dialect=dialect,
+        comparing=Comparing(dialect, judging.rules),
         outside=outside,
         microphone=microphone,
     )
@@ -325,7 +329,7 @@ def replay_session(
         began_s = time.perf_counter()
         run, options, earlier = run_alone(run_once, recording, handler, options)
         real_s = time.perf_counter() - began_s
-        difference = _second(recording, handler, options, run, run_once, Discreet(redactor)) if twice else None
+        difference = _second(recording, handler, options, run, run_once, Discreet(dialect, redactor)) if twice else None
         replayed = Replayed(
             expected,
             recording.session,
@@ -485,7 +489,7 @@ def keep_replay(
         SessionUnwritable: It cannot be written.
     """
     with WholeFolder(out, name) as place:
-        write_session(place.folder, of_app(live), EVI, secrets=[*known_secrets(recorded, live), *secrets])
+        write_session(place.folder, of_app(live), dialect_of(live), secrets=[*known_secrets(recorded, live), *secrets])
         if any(note.name == "crashed" for note in live.notes):
             file = HeardFile(None, ("what was heard was lost with the process; the session is complete without it",))
         else:

@@ -20,9 +20,8 @@ from evi_harness.carriers.acted_client import ClientPump, send_close, send_frame
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.clocks.clock import RealClock
+from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.evi.dialect import EVI
-from evi_harness.evi.failures import explain
 from evi_harness.measure.turn_latency import turn_latencies
 from evi_harness.replay.cues import CADENCES, CLOCK, TURN, Cues
 from evi_harness.replay.judging.drift import drift_of
@@ -141,12 +140,13 @@ def _what_it_costs(recorded: Session, endpoint: Endpoint, longest_s: float) -> s
 
 def _cues(recorded: Session, cadence: str) -> Cues:
     """The cues, with the places of speech from a detector where the service did not give them for every spoken turn."""
-    turns = [turn for turn in EVI.turns(recorded.events) if turn.user is not None]
-    places = EVI.audio_places(recorded.handshake)
+    dialect = dialect_of(recorded)
+    turns = [turn for turn in dialect.turns(recorded.events) if turn.user is not None]
+    places = dialect.audio_places(recorded.handshake)
     has_audio = any(places.is_audio(event.kind, event.frame) for event in recorded.sent)
     if cadence == CLOCK or not has_audio or all(turn.speech is not None for turn in turns):
-        return Cues.of(recorded, EVI, cadence)
-    return Cues.of(recorded, EVI, cadence, heard_speech(recorded))
+        return Cues.of(recorded, dialect, cadence)
+    return Cues.of(recorded, dialect, cadence, heard_speech(recorded))
 
 
 class _Conversation:
@@ -154,10 +154,11 @@ class _Conversation:
 
     def __init__(self, recorded: Session, cues: Cues, options: LiveReplayOptions, endpoint: Endpoint, longest_s: float) -> None:
         self._recorded = recorded
+        self._dialect = dialect_of(recorded)
         self._options = options
         self._endpoint = endpoint
         self._longest_s = longest_s
-        self._user = LiveUser(recorded, EVI, cues, round(options.patience_s * 1e9))
+        self._user = LiveUser(recorded, self._dialect, cues, round(options.patience_s * 1e9))
         self._timed = TimedUser(self._user)
         self._recording: Optional[Recording] = None
         self._is_too_long = False
@@ -167,7 +168,7 @@ class _Conversation:
         assert task is not None
         interrupts.told_to(asyncio.get_running_loop(), task.cancel)
         secret_key = settings.secret_key if settings.api_key is not None else None
-        handshake = self._recorded.handshake or Handshake(EVI.chat_paths[0])
+        handshake = self._recorded.handshake or Handshake(self._dialect.chat_paths[0])
         query = self._query(handshake, settings)
         connect_ns = time.monotonic_ns()
         try:
@@ -181,6 +182,7 @@ class _Conversation:
                     secrets=[value for value in (settings.api_key, settings.secret_key) if value],
                     user_interrupt=self._recorded.header.user_interrupt,
                     connect_ns=connect_ns,
+                    dialect=self._dialect.name,
                 ).start()
                 await self._converse(websocket, handshake)
         except asyncio.CancelledError:
@@ -231,7 +233,7 @@ class _Conversation:
         live = load_session(folder)
         redactor = redactor_for(self._recorded, live)
         then, now = discreet_session(self._recorded, redactor), discreet_session(live, redactor)
-        dialect = Discreet(redactor)
+        dialect = Discreet(self._dialect, redactor)
         late = Lateness.of(self._timed.lateness_ns(live))
         return LiveReport(
             recorded=then,
@@ -240,7 +242,7 @@ class _Conversation:
             cadence=self._options.cadence,
             faults=tuple(redactor.string(fault) for fault in self._faults(live, dialect)),
             drift=drift_of(then, now, dialect),
-            latencies=tuple(zip(turn_latencies(self._recorded, EVI), turn_latencies(live, EVI))),
+            latencies=tuple(zip(turn_latencies(self._recorded, dialect), turn_latencies(live, dialect))),
             lateness_ns={"n": late.n, "p50": late.p50_ns, "p99": late.p99_ns, "max": late.max_ns},
             folder=str(folder),
             endings=(ending_of(self._recorded, dialect), ending_of(live, dialect)),
@@ -262,7 +264,7 @@ class _Conversation:
                 closed, live.events, lambda one: dialect.describe(one.kind, dialect.read(one.kind, one.frame)), dialect.message_limits
             )
             by = "the service closed the connection" if closed.by == "service" else "the connection was lost"
-            code = "" if closed.code is None else f" with {closed.code}: {large or explain(closed.code)}"
+            code = "" if closed.code is None else f" with {closed.code}: {large or dialect.explain(closed.code)}"
             why = "The user had not done all by then." if is_early else f"How the recording ended: {then}."
             faults.append(f"{by} at {closed.at_ns / 1e9:.1f} s{code or '.'} {why}")
         return faults

@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable, List, Sequence, Union
 
+from evi_harness.dialects import default_dialect, dialect_named, dialect_of
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable
-from evi_harness.evi.dialect import EVI
 from evi_harness.report import listing
 from evi_harness.report.check_report import Checked, CheckReport
 from evi_harness.report.plain import printable
 from evi_harness.report.timeline import as_lines
 from evi_harness.session.problem import Problem
+from evi_harness.session.protocols import Dialect
 from evi_harness.storage.check import check_folder
 from evi_harness.storage.opening import Folder
 from evi_harness.storage.reader import read_header
@@ -33,7 +34,15 @@ def check_session(folder: Union[str, Path]) -> List[Problem]:
         damaged folder.
     """
     redactor = redactor_for()
-    return [replace(one, what=printable(redactor.string(one.what))) for one in check_folder(Path(folder), EVI)]
+    return [replace(one, what=printable(redactor.string(one.what))) for one in check_folder(Path(folder), _dialect_in(Path(folder)))]
+
+
+def _dialect_in(folder: Path) -> Dialect:
+    """The dialect that a folder's header names; the default one where that cannot be read, or is not known."""
+    try:
+        return dialect_named(read_header(Folder(folder))[0].dialect)
+    except EviHarnessError:
+        return default_dialect()
 
 
 def check_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str], object]) -> CheckReport:
@@ -77,7 +86,7 @@ def show_session(folder: Union[str, Path]) -> List[str]:
     """
     session = load_session(folder)
     redactor = redactor_for(session)
-    return [redactor.string(line) for line in as_lines(discreet_session(session, redactor), Discreet(redactor))]
+    return [redactor.string(line) for line in as_lines(discreet_session(session, redactor), Discreet(dialect_of(session), redactor))]
 
 
 def show_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str], object]) -> int:
@@ -119,7 +128,7 @@ def _listed(folder: Path) -> listing.Listed:
     try:
         session = load_session(folder)
         redactor = redactor_for(session)
-        one = listing.listed(str(folder), discreet_session(session, redactor), EVI)
+        one = listing.listed(str(folder), discreet_session(session, redactor), dialect_of(session))
     except EviHarnessError as error:
         return listing.Listed(str(folder), refused=redactor_for().string(error.what))
     return replace(one, missing=tuple(map(redactor.string, one.missing)))

@@ -5,13 +5,14 @@ Rules of living here: no rule of its own beyond a line or two; each member asks 
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.evi import causes, queries, secrets, tools, turns
 from evi_harness.evi import refused_messages as sending
 from evi_harness.evi.audio_frames import Places
 from evi_harness.evi.describing import describe, telling
-from evi_harness.evi.failures import ERRORS
+from evi_harness.evi.failures import ERRORS, explain
+from evi_harness.evi.made_up_times import given_ids
 from evi_harness.evi.messages import ALWAYS_VOLATILE, MESSAGES
 from evi_harness.evi.reading import read
 from evi_harness.session.events import Event, Frame, Handshake
@@ -30,13 +31,11 @@ NO_OBJECT = "no JSON object"
 class Evi:
     """The dialect of Hume's Empathic Voice Interface. ``EVI`` is the one that is needed.
 
-    The members are those of ``session.protocols.Dialect``, where they are documented, and one more.
+    The members are those of ``session.protocols.Dialect``, where they are documented.
 
-    Attributes:
+    Args:
         strict: Whether what is given anew in each run must be equal too.
     """
-
-    strict: bool = False
 
     name: str = "evi"
     version: int = causes.VERSION
@@ -46,6 +45,13 @@ class Evi:
     folded_names: FrozenSet[str] = secrets.FOLDED
     # The SDK's from 0.13.0 on; its own before, and the service's as far as its documentation says.
     message_limits: Tuple[int, ...] = (1024 * 1024, sending.MAX_BYTES)
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
+
+    def strictly(self) -> Evi:
+        """EVI, in which what is given anew in each run must be equal too."""
+        return Evi(strict=True)
 
     def read(self, kind: str, frame: Frame) -> Message:
         """What a frame says; a binary frame sent is ``audio``."""
@@ -100,6 +106,18 @@ class Evi:
         row = ERRORS.get(str(message.fields.get("code"))) if self.is_error(message) else None
         return row.code if row is not None and row.ends_chat else None
 
+    def explain(self, code: Union[str, int]) -> str:
+        """What an error's code, a status or a close code means."""
+        return explain(code)
+
+    def ids(self, message: Message) -> Mapping[str, str]:
+        """The ids of the chat and of its group, from chat_metadata."""
+        return given_ids(message)
+
+    def is_known(self, message: Message) -> bool:
+        """Whether a message is of a type that stands in the table."""
+        return message.type in MESSAGES
+
     def call_text(self, call: Message) -> str:
         """The name of the tool that a tool_call calls, and with what."""
         return tools.text_of_call(call.fields)
@@ -120,9 +138,9 @@ class Evi:
         if message.text is not None:
             return {NO_OBJECT: message.text}
         row = MESSAGES.get(message.type or "")
-        left_out = {*(() if self.strict else ALWAYS_VOLATILE)}
+        left_out = {*(() if self._strict else ALWAYS_VOLATILE)}
         if row is not None:
-            left_out |= {row.audio or "", *(() if self.strict or not row.sent else row.volatile)}
+            left_out |= {row.audio or "", *(() if self._strict or not row.sent else row.volatile)}
         kept = {name: value for name, value in message.fields.items() if name not in left_out}
         return {name: _without_secrets(value) for name, value in kept.items() if not secrets.is_secret(name)}
 
@@ -142,8 +160,8 @@ class Evi:
 
         If ``strict``, what is given anew counts, and so do the paths.
         """
-        then, now = queries.comparable(recorded.query, live.query, () if self.strict else ALWAYS_VOLATILE)
-        paths = ({"path": recorded.path}, {"path": live.path}) if self.strict else ({}, {})
+        then, now = queries.comparable(recorded.query, live.query, () if self._strict else ALWAYS_VOLATILE)
+        paths = ({"path": recorded.path}, {"path": live.path}) if self._strict else ({}, {})
         return {**paths[0], "query": then}, {**paths[1], "query": now}
 
     def turns(self, events: Sequence[Event]) -> List[Turn]:

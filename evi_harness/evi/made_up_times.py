@@ -74,13 +74,11 @@ def implausible(frames: Sequence[Frame], times: Sequence[int]) -> Optional[Tuple
     return None
 
 
-def given_ids(frames: Sequence[Frame]) -> Dict[str, str]:
-    """The ids that the service gave the session, by name: those of the first chat_metadata; empty where there is none."""
-    for frame in frames:
-        message = read(RECEIVED, frame)
-        if message.type == "chat_metadata":
-            return {name: message.fields[name] for name in ("chat_id", "chat_group_id") if isinstance(message.fields.get(name), str)}
-    return {}
+def given_ids(message: Message) -> Dict[str, str]:
+    """The ids that the service gives the session in a received message, by name: in chat_metadata."""
+    if message.type != "chat_metadata":
+        return {}
+    return {name: message.fields[name] for name in ("chat_id", "chat_group_id") if isinstance(message.fields.get(name), str)}
 
 
 def _hint_ns(message: Message, played_ns: int) -> int:

@@ -12,8 +12,8 @@ from typing import Any, Dict, Iterable, List, Mapping
 
 from evi_harness.acts.gate import GateOptions, gate_from
 from evi_harness.acts.replay import ReplayResult
+from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError
-from evi_harness.evi.dialect import EVI
 from evi_harness.measure.baseline import Baseline, Run, baseline_json, merged, read_baseline_json, renamed, run_of
 from evi_harness.measure.measuring import measure
 from evi_harness.pytesting.testing import client_threshold
@@ -32,7 +32,7 @@ def measured_run(test: str, results: Iterable[ReplayResult]) -> Dict[str, Any]:
     """
     numbered = [(test if number == 1 else f"{test} ({number})", result) for number, result in enumerate(results, 1)]
     named = [(name, result) for name, result in numbered if result.passed]
-    run = run_of([measure(result.session, EVI, name=name) for name, result in named])
+    run = run_of([measure(result.session, dialect_of(result.session), name=name) for name, result in named])
     redact = {name: result.redactor.string for name, result in named}
     samples = tuple(replace(one, why=redact[one.session](one.why)) for one in run.samples)
     return baseline_json(Baseline((renamed(replace(run, samples=samples), lambda name: redact[name](name)),)))

@@ -23,8 +23,8 @@ from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, T
 from evi_harness.acts.replay import ReplayResult, keep_replay, replay_session
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.carriers.lateness import Lateness
+from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.evi.dialect import EVI
 from evi_harness.measure.measuring import Measured, measure
 from evi_harness.measure.metrics import CONVERSATION, METRICS
 from evi_harness.measure.samples import Sample
@@ -158,7 +158,7 @@ class CheckedReplay(ReplayResult):
     @cached_property
     def measured(self) -> Measured:
         """What was measured of the replay."""
-        return measure(self.session, EVI)
+        return measure(self.session, dialect_of(self.session))
 
     def _told(self, judged: Judged) -> List[str]:
         threshold, name = judged.threshold, self._name
@@ -188,7 +188,7 @@ class CheckedReplay(ReplayResult):
         event = next((one for one in self.session.events if one.seq == sample.of), None)
         if not isinstance(event, (Sent, Received)):
             return told
-        dialect = Discreet(self.redactor)
+        dialect = Discreet(dialect_of(self.session), self.redactor)
         said = dialect.describe(event.kind, dialect.read(event.kind, event.frame))
         return f"{told}  #{event.seq} at {event.at_ns / 1e9:.3f} s, {event.kind} {printable(said)}"
 

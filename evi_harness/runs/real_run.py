@@ -73,7 +73,7 @@ def run_in_real_time(recorded: Union[Session, Recording], handler: Any, options:
         EviHarnessError: The server's process does not start, or has gone.
         StuckError: Nothing moved before the handler was connected.
     """
-    return _RealRun(recording_of(recorded), handler, options).go()
+    return _RealRun(recording_of(recorded, options.dialect), handler, options).go()
 
 
 class _RealRun:
@@ -92,9 +92,9 @@ class _RealRun:
         self._playbacks: Optional[Sequence[Playback]] = None
 
     def go(self) -> Run:
-        dialect = self._options.dialect
+        dialect = self._options.pairing
         play = play_recording(self._recording, self._options.patience, dialect)
-        paths = chat_paths_of(play.session)
+        paths = chat_paths_of(play.session, dialect)
         server = Served(ServerProcess(play, chat_paths=paths, token_path=dialect.token_path, service_name="player"))
         with server:
             self._run_beside(server.url)
@@ -136,7 +136,7 @@ class _RealRun:
         sampler = self._sampler = StepSampler(loop.steps, self._handling)
         long_steps = LongSteps(self._journal, loop.steps, threshold_ns, kind_of_step, sampler.sample, self._options.redact)
         if self._handler == RECORDED:
-            await run_null(self._recording.session, url, self._journal, self._clock, side.opened)
+            await run_null(self._recording.session, self._options.dialect, url, self._journal, self._clock, side.opened)
         else:
             stage = Stage(
                 url,
@@ -155,7 +155,7 @@ class _RealRun:
     def _closing(self, user: Service) -> ClosingUser:
         # The server gives up first: an app that closed in the same instant would hide what it waited for.
         patience = replace(self._options.patience, message_ns=self._options.patience.message_ns + BEHIND_NS)
-        following = self._following = FollowingUser(user, Player(self._recording, self._options.dialect, patience))
+        following = self._following = FollowingUser(user, Player(self._recording, self._options.pairing, patience))
         return ClosingUser(following, following.player, following.has_all)
 
     async def _run_app(self, app: App) -> None:

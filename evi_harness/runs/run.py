@@ -23,7 +23,6 @@ from evi_harness.clocks.steps import own_work
 from evi_harness.clocks.virtual import THREAD_WAIT_NS, VirtualLoop
 from evi_harness.clocks.watchdog import Watchdog
 from evi_harness.errors import StuckError
-from evi_harness.evi.dialect import EVI, Evi
 from evi_harness.guard.garbage import callbacks_put_back
 from evi_harness.guard.place_lookup import Stack, frame_stack
 from evi_harness.guard.process_state import restored_process
@@ -41,7 +40,7 @@ from evi_harness.sdk.handing_on import HEADERLESS, is_players
 from evi_harness.sdk.microphone import AUTO, OFF, Voice
 from evi_harness.sdk.recorded import run_recorded
 from evi_harness.session.events import Event, Handshake
-from evi_harness.session.protocols import Service
+from evi_harness.session.protocols import Dialect, Service
 from evi_harness.session.session import Session
 from evi_harness.watch.left_behind import LeftBehind
 from evi_harness.watch.step_sampler import EVERY_S, StepSampler
@@ -77,6 +76,8 @@ class RunOptions:
     """What a run may be told.
 
     Attributes:
+        dialect: What the recording speaks.
+        comparing: The same, as sent messages are compared, so that the player pairs them as the verdict does; None where it is the same.
         patience: How long the player waits for the app.
         timeout_s: After so many real seconds without progress the run is stuck.
         max_run_s: After so many real seconds the run is ended, whatever moves; None for what its clock has for it.
@@ -85,7 +86,6 @@ class RunOptions:
         write: Takes the lines that the built-in handler prints.
         redact: Takes secrets out of what notes quote.
         arguments: What the handler's class or function takes besides, by name.
-        dialect: How sent messages are compared, so that the player pairs them as the verdict does.
         outside: What the app meets besides the service.
         watch: Called with each event once it stands in the journal of the app's process.
         microphone: Who speaks for the user besides the app: one of ``MICROPHONES``.
@@ -94,6 +94,8 @@ class RunOptions:
             process is not only the app's.
     """
 
+    dialect: Dialect
+    comparing: Optional[Dialect] = None
     patience: Patience = DEFAULT_PATIENCE
     timeout_s: float = 60.0
     max_run_s: Optional[float] = None
@@ -102,12 +104,16 @@ class RunOptions:
     write: Callable[[str], object] = print
     redact: Callable[[str], str] = str
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    dialect: Evi = EVI
     outside: OutsideOptions = field(default_factory=OutsideOptions)
     watch: Callable[[Event], object] = id
     microphone: str = AUTO
     is_again: bool = False
     give_up: Optional[Callable[[], object]] = None
+
+    @property
+    def pairing(self) -> Dialect:
+        """What pairs sent messages."""
+        return self.dialect if self.comparing is None else self.comparing
 
 
 @dataclass(frozen=True)
@@ -263,14 +269,15 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
     Raises:
         EviHarnessError: The handler cannot be had, or is not of the revision that this process is to run.
     """
-    journal, redact, audio = stage.journal, options.redact, user_audio(recording)
+    journal, redact, dialect = stage.journal, options.redact, options.dialect
+    audio = user_audio(recording, dialect)
     with replay_sound(audio, journal, stage.clock if isinstance(stage.clock, VirtualLoop) else None) as sound:
         stage.plays(sound.speaker.playbacks)
-        with LeftBehind(journal, EVI, redact) as left_behind:
+        with LeftBehind(journal, dialect, redact) as left_behind:
             callbacks = callbacks_for(handler, name_of(handler), write=options.write, redact=redact, arguments=options.arguments)
             require_revision(handler)
             voice = Voice(is_off=options.microphone == OFF)
-            speaking = sent_by(recording.session, audio, callbacks, sound, journal, voice, built_in=handler is None)
+            speaking = sent_by(recording.session, dialect, audio, callbacks, sound, journal, voice, built_in=handler is None)
             if voice.is_off:
                 speaking.note_off(journal, is_again=options.is_again)
 
@@ -299,21 +306,24 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
             # What it has imported since.
             require_revision(handler)
             note_sound_failures(journal, sound.speaker.failures, redact)
-            note_heard(journal, sound.speaker.playbacks, EVI, app.handed, is_players=is_players, headerless=HEADERLESS, redact=redact)
+            note_heard(journal, sound.speaker.playbacks, dialect, app.handed, is_players=is_players, headerless=HEADERLESS, redact=redact)
 
 
-async def run_null(recorded: Session, url: str, journal: Journal, clock: Clock, opened: Callable[[Any], object] = id) -> None:
+async def run_null(
+    recorded: Session, dialect: Dialect, url: str, journal: Journal, clock: Clock, opened: Callable[[Any], object] = id
+) -> None:
     """Run the null test, in which the recording meets itself: no handler, and nothing that watches one.
 
     Args:
         recorded: The recording.
+        dialect: What it speaks.
         url: Where the service is.
         journal: Where events stand.
         clock: What the journal is stamped by.
         opened: See ``Stage``.
     """
-    user = RecordedUser(recorded, EVI, only_microphone=False, closes=True)
-    await run_recorded(url, recorded.handshake or Handshake(EVI.chat_paths[0]), user, journal, clock, opened)
+    user = RecordedUser(recorded, dialect, only_microphone=False, closes=True)
+    await run_recorded(url, recorded.handshake or Handshake(dialect.chat_paths[0]), user, journal, clock, opened)
 
 
 def longest_s(recording: Recording, options: RunOptions, *, is_real: bool) -> float:
@@ -323,9 +333,9 @@ def longest_s(recording: Recording, options: RunOptions, *, is_real: bool) -> fl
     return LONGEST_S + (2 * recording.session.duration_ns / 1e9 if is_real else 0)
 
 
-def recording_of(recorded: Union[Session, Recording]) -> Recording:
+def recording_of(recorded: Union[Session, Recording], dialect: Dialect) -> Recording:
     """A recording on the axis on which it is to be acted out: a session is acted out as it was."""
-    return recorded if isinstance(recorded, Recording) else Recording.of(recorded, EVI)
+    return recorded if isinstance(recorded, Recording) else Recording.of(recorded, dialect)
 
 
 def has_app(handler: Any) -> bool:

@@ -23,7 +23,6 @@ from evi_harness.audio.sources import SilenceSource, UserTrack
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.virtual import VirtualLoop
 from evi_harness.errors import SessionUnreadable
-from evi_harness.evi.dialect import EVI
 from evi_harness.replay.pace import at_speed_ns
 from evi_harness.replay.played_recording import AS_RECORDED, Recording, Speed
 from evi_harness.replay.talking_over import talked_over
@@ -36,7 +35,7 @@ from evi_harness.sdk.playback_queue import virtual_playback_queue
 from evi_harness.sdk.sound import software_sound
 from evi_harness.session.events import Event, Note
 from evi_harness.session.notes import MICROPHONE_OFF, SENT_AS_RECORDED, UNSEEN
-from evi_harness.session.protocols import SENT, AudioSource, Service
+from evi_harness.session.protocols import SENT, AudioSource, Dialect, Service
 from evi_harness.session.session import Session
 
 __all__ = ["Sound", "Speaking", "UserAudio", "is_to_be_run_again", "replay_sound", "sent_by", "user_audio"]
@@ -79,21 +78,22 @@ class UserAudio:
     allow_user_interrupt: Optional[bool] = None
 
 
-def user_audio(recording: Recording) -> UserAudio:
+def user_audio(recording: Recording, dialect: Dialect) -> UserAudio:
     """Find out what a microphone would have to play.
 
     Args:
         recording: The recording. One in which nobody spoke, or whose sent side is not known, gives silence.
+        dialect: What it speaks.
     """
     # A microphone plays what was said as it was said, only faster.
     recorded, speed = recording.unhurried, recording.speed
     try:
-        track = UserTrack(recorded, EVI)
+        track = UserTrack(recorded, dialect)
     except SessionUnreadable as error:
         return UserAudio(SilenceSource(), speed, begins_ns=0, why_not=error.what)
     if track.began_at_ns is None:
         return UserAudio(SilenceSource(), speed)
-    settings = _settings(recorded, track)
+    settings = _settings(recorded, dialect, track)
     said = recorded.header.user_interrupt
     why_not = None
     if track.has_headers:
@@ -109,17 +109,17 @@ def user_audio(recording: Recording) -> UserAudio:
         begins_ns=at_speed_ns(track.began_at_ns, speed),
         seqs=track.seqs if settings is None else track.seqs | {settings},
         why_not=why_not,
-        allow_user_interrupt=_ALLOWED[said] if said in _ALLOWED else talked_over(recorded, EVI),
+        allow_user_interrupt=_ALLOWED[said] if said in _ALLOWED else talked_over(recorded, dialect),
     )
 
 
-def _settings(recorded: Session, track: UserTrack) -> Optional[int]:
+def _settings(recorded: Session, dialect: Dialect, track: UserTrack) -> Optional[int]:
     """The first recorded message that says nothing but the format of the track, as the SDK's microphone says it; its seq."""
     said = microphone_settings(track.pcm)
     for event in recorded.sent:
         if event.outcome == "sent" and event.frame.is_text and event.seq not in track.seqs:
-            message = EVI.read(SENT, event.frame)
-            if EVI.sets_audio(message) and EVI.must_equal(message) == said:
+            message = dialect.read(SENT, event.frame)
+            if dialect.sets_audio(message) and dialect.must_equal(message) == said:
                 return event.seq
     return None
 
@@ -222,12 +222,21 @@ def is_to_be_run_again(events: Sequence[Event]) -> bool:
 
 
 def sent_by(
-    recorded: Session, audio: UserAudio, callbacks: Callbacks, sound: Sound, journal: Journal, voice: Voice, *, built_in: bool
+    recorded: Session,
+    dialect: Dialect,
+    audio: UserAudio,
+    callbacks: Callbacks,
+    sound: Sound,
+    journal: Journal,
+    voice: Voice,
+    *,
+    built_in: bool,
 ) -> Speaking:
     """Decide who sends what the recorded app sent.
 
     Args:
         recorded: The recording.
+        dialect: What it speaks.
         audio: What is known of its audio.
         callbacks: The handler.
         sound: The devices.
@@ -242,8 +251,8 @@ def sent_by(
     def frames() -> Service:
         if voice.is_off and not built_in:
             return SilentUser()
-        left_out = _audio_of(recorded) if voice.is_off else frozenset()
-        return RecordedUser(recorded, EVI, only_microphone=not built_in, closes=False, left_out=left_out)
+        left_out = _audio_of(recorded, dialect) if voice.is_off else frozenset()
+        return RecordedUser(recorded, dialect, only_microphone=not built_in, closes=False, left_out=left_out)
 
     if (callbacks.only_hears and not built_in) or audio.begins_ns is None:
         return Speaking(frames(), None, voice)
@@ -254,7 +263,7 @@ def sent_by(
         microphone = Microphone(audio.begins_ns, lambda: sound.microphone.is_open, voice, audio.allow_user_interrupt)
         if not built_in:
             return Speaking(SilentUser(), microphone, voice, SDKS_MICROPHONE)
-        spoken = RecordedUser(recorded, EVI, only_microphone=False, closes=False, left_out=audio.seqs)
+        spoken = RecordedUser(recorded, dialect, only_microphone=False, closes=False, left_out=audio.seqs)
         return Speaking(frames() if voice.is_off else spoken, microphone, voice)
 
     def tell() -> None:
@@ -277,7 +286,7 @@ def sent_by(
     return Speaking(undecided, None, voice, RECORDED_AUDIO)
 
 
-def _audio_of(recorded: Session) -> FrozenSet[int]:
+def _audio_of(recorded: Session, dialect: Dialect) -> FrozenSet[int]:
     """The recorded events that hold the user's audio, by seq."""
-    places = EVI.audio_places(recorded.handshake)
+    places = dialect.audio_places(recorded.handshake)
     return frozenset(event.seq for event in recorded.sent if places.is_audio(SENT, event.frame))

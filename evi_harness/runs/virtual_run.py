@@ -16,7 +16,6 @@ from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.blocking import Charge
 from evi_harness.clocks.exits import AppExits
 from evi_harness.clocks.virtual import VirtualLoop, run_virtual
-from evi_harness.evi.dialect import EVI
 from evi_harness.guard.ending import Ending
 from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import Player
@@ -66,7 +65,7 @@ def run_in_virtual_time(recorded: Union[Session, Recording], handler: Any, optio
     Raises:
         HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
     """
-    return _VirtualRun(recording_of(recorded), handler, options).go()
+    return _VirtualRun(recording_of(recorded, options.dialect), handler, options).go()
 
 
 class _VirtualRun:
@@ -117,19 +116,19 @@ class _VirtualRun:
         journal = self._journal = Journal(loop, arrivals.tell if self._options.watch is id else watched)
         self._outside.follow(loop, journal, self._handling)
         self._exits.follow(loop, journal, self._handling)
-        player = Player(self._recording, self._options.dialect, self._options.patience)
+        player = Player(self._recording, self._options.pairing, self._options.patience)
         service = AnnouncedService(player, lambda: self._player_moved(player))
         server = ChatServer(
             lambda _: service,
             clock=loop,
-            chat_paths=chat_paths_of(self._recording.session),
-            token_path=EVI.token_path,
+            chat_paths=chat_paths_of(self._recording.session, self._options.dialect),
+            token_path=self._options.dialect.token_path,
             journal_for=lambda _: journal,
             service_name="player",
         )
         async with VirtualCarrier(loop, server) as carrier:
             if self._handler == RECORDED:
-                await run_null(self._recording.session, carrier.url, journal, loop)
+                await run_null(self._recording.session, self._options.dialect, carrier.url, journal, loop)
             else:
                 stage = Stage(
                     carrier.url,

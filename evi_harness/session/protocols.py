@@ -144,7 +144,9 @@ class AudioPlaces(Protocol):
 
 
 class Dialect(Protocol):
-    """What is specific to one voice API. The first and only one is ``evi_harness.evi``.
+    """What is specific to one voice API. Which there are ``evi_harness.dialects`` knows; everyone else is given one.
+
+    One that is given to another process is pickled.
 
     Attributes:
         name: Its name, as in a session's header.
@@ -164,6 +166,9 @@ class Dialect(Protocol):
     secret_names: FrozenSet[str]
     folded_names: FrozenSet[str]
     message_limits: Tuple[int, ...]
+
+    def strictly(self) -> Dialect:
+        """The same dialect, which compares also what is given anew in each run."""
 
     def read(self, kind: str, frame: Frame) -> Message:
         """What a frame says.
@@ -222,6 +227,15 @@ class Dialect(Protocol):
 
     def ended_by(self, message: Message) -> Optional[str]:
         """The code of a received error that ends the conversation; None for every other message."""
+
+    def explain(self, code: Union[str, int]) -> str:
+        """What the code of an error, a refused handshake's status (100 to 599) or a close code (from 1000 on) means: a sentence."""
+
+    def ids(self, message: Message) -> Mapping[str, str]:
+        """The ids that the service gives the session in a received message, by name; nothing in every other message."""
+
+    def is_known(self, message: Message) -> bool:
+        """Whether a message is of a type that the dialect knows."""
 
     def call_text(self, call: Message) -> str:
         """What a call of a tool asks for, without what differs from run to run."""

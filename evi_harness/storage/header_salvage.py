@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import msgspec
 
@@ -25,12 +25,13 @@ _MEMBER = re.compile(rb'^  "([a-z_]+)": (.*?),?$(?=\n  "|\n}|\Z)', re.MULTILINE 
 _NOT_LOST = ("format", "version", "minor", "header_digest")
 
 
-def salvaged_header(text: bytes, dialect: str) -> Tuple[Header, Tuple[str, ...]]:
+def salvaged_header(text: bytes, dialect: str, known_dialects: Sequence[str] = ()) -> Tuple[Header, Tuple[str, ...]]:
     """Make a header of what can be read.
 
     Args:
         text: The text of session.json; nothing where there is none.
-        dialect: The name of its dialect.
+        dialect: The name of its dialect, where it does not say one that is known.
+        known_dialects: The names of all that are, besides this one.
 
     Returns:
         The header, never complete, and the names of the members that could not be recovered.
@@ -52,8 +53,10 @@ def salvaged_header(text: bytes, dialect: str) -> Tuple[Header, Tuple[str, ...]]
             known[name] = msgspec.to_builtins(msgspec.convert(members[name], field.type))
         except (msgspec.MsgspecError, ValueError, RecursionError):
             lost.append(name)
-    lost += ["dialect"] if known["dialect"] != dialect else []
-    known.update(format=FORMAT_NAME, version=FORMAT_VERSION, complete=False, dialect=dialect)
+    if known["dialect"] not in (dialect, *known_dialects):
+        lost.append("dialect")
+        known["dialect"] = dialect
+    known.update(format=FORMAT_NAME, version=FORMAT_VERSION, complete=False)
     known.setdefault("minor", 0)
     header, _ = header_file.decode(msgspec.json.encode(known))
     # A name that is none of ours is whatever somebody wrote there.

@@ -73,12 +73,13 @@ class _Found(NamedTuple):
         return over_at_ns(self.record)
 
 
-def salvage(place: Folder, dialect: str) -> Salvage:
+def salvage(place: Folder, dialect: str, known: Sequence[str] = ()) -> Salvage:
     """Recover what can be recovered.
 
     Args:
         place: The folder.
         dialect: The name of the dialect of a session that does not say its own any more.
+        known: The names of all dialects that there are, besides this one.
 
     Returns:
         What was recovered; a session without events where nothing was.
@@ -86,7 +87,7 @@ def salvage(place: Folder, dialect: str) -> Salvage:
     Raises:
         SessionUnreadable: It is of a newer version of the format, or of another dialect, and not because it was damaged.
     """
-    work = _Salvaging(place, dialect)
+    work = _Salvaging(place, dialect, known)
     events = work.events()
     work.compare()
     losses = sorted(work.losses, key=lambda one: (one.file != HEADER_FILE, one.file, one.line or 0))
@@ -97,7 +98,7 @@ def salvage(place: Folder, dialect: str) -> Salvage:
 class _Salvaging:
     """One pass over one folder."""
 
-    def __init__(self, place: Folder, dialect: str) -> None:
+    def __init__(self, place: Folder, dialect: str, known: Sequence[str]) -> None:
         self.losses: List[Loss] = []
         self._place = place
         # Numbers of the lines that were given up, so that each is told of once.
@@ -106,25 +107,25 @@ class _Salvaging:
         self._places: List[Tuple[int, int, int, int]] = []
         self._n_lines = 0
         self._is_header_whole = True
-        self.header, self._version = self._header(dialect)
+        self.header, self._version = self._header(dialect, known)
 
-    def _header(self, dialect: str) -> Tuple[Header, int]:
+    def _header(self, dialect: str, known: Sequence[str]) -> Tuple[Header, int]:
         try:
             text = self._place.whole(HEADER_FILE, MAX_HEADER_BYTES)
         except (OSError, SessionError):
             text = b""
         try:
             header, version = read_header(self._place)
-            is_other = header.dialect != dialect
+            is_other = header.dialect not in (dialect, *known)
             if not is_other:
                 return header, version
-            what = f"its dialect is {header.dialect!r}, and this version knows {dialect!r}"
+            what = f"its dialect is {header.dialect!r}, and this version knows {', '.join(map(repr, known or (dialect,)))}"
         except SessionError as error:
             is_other, what = is_newer(text), error.what
         if is_other and not was_changed(text):
             raise SessionUnreadable(what, where=self._place.where(HEADER_FILE), hint="Was it written by a newer evi-harness?")
         self._is_header_whole = False
-        header, lost = salvaged_header(text, dialect)
+        header, lost = salvaged_header(text, dialect, known)
         what = f"lost: {', '.join(lost)}" if lost else "all that it says was recovered"
         self.losses.append(Loss("header", HEADER_FILE, None, f"it cannot be read as it stands; {what}."))
         return header, FORMAT_VERSION

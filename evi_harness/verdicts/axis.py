@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Optional, Union
 
-from evi_harness.evi.dialect import EVI
+from evi_harness.dialects import dialect_of
 from evi_harness.replay.cutting import Window, cut
 from evi_harness.replay.moments import place_of
 from evi_harness.replay.pace import Pace, max_gap_of, paced, speed_of
@@ -74,10 +74,11 @@ class Axis:
         Raises:
             UsageError: A place is not in the session, or nothing lies between the two.
         """
-        part = cut(Recording.of(session, EVI), EVI, self.window)
+        dialect = dialect_of(session)
+        part = cut(Recording.of(session, dialect), dialect, self.window)
         # Whether somebody speaks matters only where silence is shortened.
         speech = heard_speech(part.session) if self.pace.max_gap_ns is not None else ()
-        return paced(part, EVI, self.pace, speech)
+        return paced(part, dialect, self.pace, speech)
 
     def told(self) -> Dict[str, Any]:
         """What a header tells of it; empty for a session as it was recorded."""

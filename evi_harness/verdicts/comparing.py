@@ -1,4 +1,4 @@
-"""How sent messages are compared: the dialect, told what to leave out and whether to be strict.
+"""How sent messages are compared: a dialect, told what to leave out and whether to be strict.
 
 The player pairs by the same rules as the verdict, so that a message that differs only in what is left out releases what waits for it. Holds
 no secrets, so that it can be given to another process.
@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, Mapping, Optional, Tuple
 
-from evi_harness.evi.dialect import Evi
 from evi_harness.replay.judging.json_paths import MessagePath
 from evi_harness.session.events import Handshake
-from evi_harness.session.protocols import Message
+from evi_harness.session.protocols import Dialect, Message
 from evi_harness.session.session import Session
+from evi_harness.session.wrapped_dialect import WrappedDialect
 
 __all__ = ["AS_USUAL", "HANDSHAKE", "Comparing", "Rules", "matched"]
 
@@ -51,19 +51,20 @@ class Rules:
 AS_USUAL = Rules()
 
 
-def matched(rules: Rules, *sessions: Session) -> Tuple[Tuple[str, bool], ...]:
+def matched(dialect: Dialect, rules: Rules, *sessions: Session) -> Tuple[Tuple[str, bool], ...]:
     """Each path that is left out, and whether anything that is compared stands there.
 
     Args:
+        dialect: That of the sessions.
         rules: The rules.
         sessions: The sessions that are compared.
     """
-    plain = Comparing(Rules(strict=rules.strict))
+    plain = Comparing(dialect, Rules(strict=rules.strict))
     messages = [message for session in sessions for message in _compared(session, plain)] if rules.ignored else []
     return tuple((path.text, any(path.matches(message) for message in messages)) for path in rules.ignored)
 
 
-def _compared(session: Session, dialect: Evi) -> Iterator[Message]:
+def _compared(session: Session, dialect: Dialect) -> Iterator[Message]:
     if session.handshake is not None:
         yield Message(HANDSHAKE, dialect.comparable_handshakes(session.handshake, session.handshake)[0])
     places = dialect.audio_places(session.handshake)
@@ -75,16 +76,21 @@ def _compared(session: Session, dialect: Evi) -> Iterator[Message]:
                 yield Message(message.type, dialect.must_equal(message))
 
 
-class Comparing(Evi):
-    """The dialect, which compares by rules.
+class Comparing(WrappedDialect):
+    """A dialect that compares by rules.
 
     Args:
+        dialect: The dialect.
         rules: The rules.
     """
 
-    def __init__(self, rules: Rules = AS_USUAL) -> None:
-        self.strict = rules.strict
+    def __init__(self, dialect: Dialect, rules: Rules = AS_USUAL) -> None:
+        super().__init__(dialect.strictly() if rules.strict else dialect)
         self._ignored = rules.ignored
+
+    def strictly(self) -> Comparing:
+        """The same, which leaves out the same."""
+        return Comparing(self.within, Rules(self._ignored, strict=True))
 
     def identity(self, message: Message) -> Optional[str]:
         """What a message is about, None also where that is left out."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional, Tuple, Union
 
+from evi_harness.dialects import dialect_of
 from evi_harness.errors import SessionUnreadable, UsageError
-from evi_harness.evi.dialect import EVI
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.deviations import Deviation, compare_sent, handshake_deviation
 from evi_harness.replay.judging.expectations import expectation_of, expecting, misplaced, obstacle
@@ -109,14 +109,14 @@ def _expected(recorded: Session, folder: Path) -> Expected:
         if wrong is not None:
             hint = f"Take {EXPECTED_FILE} away, and replays compare with what was recorded."
             raise SessionUnreadable(wrong, where=str(folder / EXPECTED_FILE), hint=hint)
-    return Expected(recorded, folder, expectation, expecting(recorded, expectation, EVI))
+    return Expected(recorded, folder, expectation, expecting(recorded, expectation, dialect_of(recorded)))
 
 
 def _not_of(expectation: Expectation, recorded: Session) -> Optional[str]:
     """Why an expectation is not this session's, None where it is."""
     if expectation.session != recorded.header.id:
         return f"it is for session {expectation.session}, and this is {recorded.header.id}"
-    seqs = misplaced(recorded, expectation, EVI)
+    seqs = misplaced(recorded, expectation, dialect_of(recorded))
     if seqs:
         return f"#{seqs[0]} is another event of the session"
     late = (expected_problem(event.at_ns, recorded.duration_ns) for event in expectation.sent)
@@ -180,8 +180,9 @@ class Update:
         found = expectation_of(expected.recorded, live, self.dialect, handshake_by_app=self.handshake_by_app)
         if found is None:
             return self._told(PROPOSED, expected.recorded, proposal=Proposal(str(folder), None))
-        text = expectation_text(folder, found, EVI, secrets=known_secrets(expected.recorded, live))
-        after = expecting(expected.recorded, expectation_in(text, folder), EVI)
+        spoken = dialect_of(expected.recorded)
+        text = expectation_text(folder, found, spoken, secrets=known_secrets(expected.recorded, live))
+        after = expecting(expected.recorded, expectation_in(text, folder), spoken)
         return self._told(PROPOSED, after, proposal=Proposal(str(folder), text))
 
     def _obstacle(self) -> Optional[str]:

@@ -14,8 +14,8 @@ from typing import Iterator, Optional, Tuple, Union
 from evi_harness.audio.mixing import Voice, n_frames, stereo
 from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.audio.sounding_sides import Side, mix_rate, played, said
+from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError, SessionUnwritable
-from evi_harness.evi.dialect import EVI
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.session.wav import Pcm
 from evi_harness.storage.heard_track import add_heard
@@ -93,7 +93,7 @@ def keep_heard(folder: Union[str, os.PathLike[str]], heard: Optional[Heard], red
         return HeardFile()
     try:
         session = read_session(folder)
-        user = said(session, EVI, heard.speed)
+        user = said(session, dialect_of(session), heard.speed)
         mix = Mix(user, played(heard.playbacks, heard.opened_at_ns, redactor.samples), session.duration_ns)
         mix.check_size()
         add_heard(folder, mix.pcm, mix.blocks())

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Tuple
 
 from evi_harness.carriers.lateness import Lateness
-from evi_harness.evi.dialect import EVI
+from evi_harness.dialects import dialect_of
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.unseen import APP_RAN_ELSEWHERE, APP_RAN_HERE, NO_APP, Unseen, unseen
 from evi_harness.replay.judging.verdict import Verdict, judge
@@ -20,6 +20,7 @@ from evi_harness.runs.run import VIRTUAL, Run
 from evi_harness.sdk.version import installed_version
 from evi_harness.session.events import NOTHING, order
 from evi_harness.session.header import Anchor, Header, Recorded
+from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import now_utc
 from evi_harness.settings.versions import software
@@ -120,7 +121,8 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
         SdkError: The SDK is not installed.
         SessionUnwritable: What was sent is to be accepted, and is more than an expectation may hold.
     """
-    run, live, dialect = replayed.run, _session(replayed), Discreet(redactor, judging.rules)
+    spoken = dialect_of(replayed.expected.recorded)
+    run, live, dialect = replayed.run, _session(replayed, spoken), Discreet(spoken, redactor, judging.rules)
     by_app, late_ns, severities = run.handshake_by_app, judging.max_late_ns, judging.severities
 
     def verdict_by(played: Session) -> Verdict:
@@ -141,11 +143,11 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
             handshake_by="app" if by_app else "harness",
             max_late_ns=late_ns,
             strict=judging.rules.strict,
-            ignored=matched(judging.rules, played, live),
+            ignored=matched(spoken, judging.rules, played, live),
             expectation=expectation,
             recorded_ns=replayed.expected.recorded.duration_ns,
             is_incomplete=replayed.is_incomplete,
-            unseen=_unseen(replayed, live, verdict),
+            unseen=_unseen(replayed, live, verdict, spoken),
         )
 
     verdict = verdict_by(replayed.played)
@@ -160,24 +162,24 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
     return Judgement(report, report_by(played, verdict_by(played), accepted(told)))
 
 
-def _unseen(replayed: Replayed, live: Session, verdict: Verdict) -> Tuple[Unseen, ...]:
+def _unseen(replayed: Replayed, live: Session, verdict: Verdict, dialect: Dialect) -> Tuple[Unseen, ...]:
     recorded = replayed.played
     if replayed.expected.expectation is not None:
         # What the service answered it answered to what was recorded.
         recorded = replayed.axis.recording(replayed.expected.recorded).session
     app = APP_RAN_ELSEWHERE if replayed.run.handshake_by_app else APP_RAN_HERE if replayed.run.has_app else NO_APP
     told = {one.live_seq for one in verdict.deviations if one.live_seq is not None}
-    return unseen(recorded, live, EVI, app=app, told=told)
+    return unseen(recorded, live, dialect, app=app, told=told)
 
 
-def _session(replayed: Replayed) -> Session:
+def _session(replayed: Replayed, dialect: Dialect) -> Session:
     """What crossed the wire, and was noted, as a session of its own."""
     recorded, run, clock, now = replayed.expected.recorded, replayed.run, replayed.clock, now_utc()
     header = Header(
         id=str(uuid.uuid4()),
         made_by="replay",
         created=now,
-        dialect=EVI.name,
+        dialect=dialect.name,
         service="player",
         software=software(),
         recorded=Recorded(),
@@ -187,7 +189,7 @@ def _session(replayed: Replayed) -> Session:
             "session": recorded.header.id,
             "handler": run.handler,
             "clock": clock,
-            "causes": EVI.version,
+            "causes": dialect.version,
             "deterministic": clock == VIRTUAL and not run.overdue_jobs,
             **replayed.source,
         },

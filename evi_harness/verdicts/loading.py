@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Iterable, List, Set, Union
 
-from evi_harness.errors import SessionUnreadable
-from evi_harness.evi.dialect import EVI
+from evi_harness.dialects import dialect_of, known_dialects
+from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import is_being_made
 from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE
@@ -62,18 +62,21 @@ def load_session(folder: Union[str, Path], *, verify: bool = False) -> Session:
         The session; ``missing`` says what an incomplete one lacks.
 
     Raises:
-        SessionUnreadable: It is no session folder, or it cannot be understood.
+        SessionUnreadable: It is no session folder, it cannot be understood, or nobody here knows its dialect.
+        EviHarnessError: The package that brings its dialect cannot be imported.
     """
     path = Path(folder)
     if path.is_file():
         path = _folder_of(path)
     session = read_session(path)
-    if session.header.dialect != EVI.name:
+    try:
+        dialect_of(session)
+    except UsageError:
         raise SessionUnreadable(
-            f"its dialect is {session.header.dialect!r}, and this version knows {EVI.name!r}",
+            f"its dialect is {session.header.dialect!r}, and this version knows {', '.join(map(repr, known_dialects()))}",
             where=str(path / HEADER_FILE),
-            hint="Was it written by a newer evi-harness?",
-        )
+            hint="Was it written by a newer evi-harness, or with a package that brings this dialect?",
+        ) from None
     return replace(session, missing=(*session.missing, *changed_since(session, path))) if verify else session
 
 

@@ -9,9 +9,9 @@ Rules of living here: what is shown is replaced before it is shortened, since ha
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Iterable, Iterator, List, Mapping, Tuple
+from typing import Any, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 
-from evi_harness.evi.dialect import EVI
+from evi_harness.dialects import dialect_of, dialects_of
 from evi_harness.redacting.redaction import REDACTED, Redactor
 from evi_harness.redacting.source_redaction import redacted_source
 from evi_harness.replay.judging.deviations import Deviation
@@ -20,7 +20,7 @@ from evi_harness.replay.judging.findings import Finding
 from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.session.events import Closed, Event, Frame, Handshake, Note, Opened, Received, Sent
 from evi_harness.session.places import Place, SourceLine
-from evi_harness.session.protocols import Message
+from evi_harness.session.protocols import Dialect, Message
 from evi_harness.session.session import Session
 from evi_harness.settings.keys_here import environment_secrets
 from evi_harness.settings.sink import learn
@@ -31,15 +31,16 @@ __all__ = ["Discreet", "discreet_deviation", "discreet_session", "discreet_verdi
 
 
 class Discreet(Comparing):
-    """The dialect, which tells no secrets when it describes a message.
+    """A dialect that tells no secrets when it describes a message.
 
     Args:
+        dialect: The dialect.
         redactor: Knows the secrets.
         rules: How messages are compared.
     """
 
-    def __init__(self, redactor: Redactor, rules: Rules = AS_USUAL) -> None:
-        super().__init__(rules)
+    def __init__(self, dialect: Dialect, redactor: Redactor, rules: Rules = AS_USUAL) -> None:
+        super().__init__(dialect, rules)
         self._redactor = redactor
 
     def redact(self, text: str) -> str:
@@ -62,7 +63,8 @@ def redactor_for(*sessions: Session, secrets: Iterable[str] = ()) -> Redactor:
     """
     known = [*known_secrets(*sessions), *secrets]
     learn(known)
-    return Redactor(EVI.secret_names, EVI.folded_names, known)
+    dialects = dialects_of(sessions)
+    return Redactor(_secret_names(dialects), frozenset().union(*(one.folded_names for one in dialects)), known)
 
 
 def known_secrets(*sessions: Session) -> List[str]:
@@ -72,43 +74,48 @@ def known_secrets(*sessions: Session) -> List[str]:
     """
     found = environment_secrets()
     for session in sessions:
+        dialect, names = dialect_of(session), _secret_names(dialects_of((session,)))
         for event in session.events:
-            if not isinstance(event, (Sent, Received)) or _may_name(event.frame):
-                found += [form for value in _values(event) for form in _forms(value)]
+            if not isinstance(event, (Sent, Received)) or _may_name(event.frame, names):
+                found += [form for value in _values(event, dialect, names) for form in _forms(value)]
     known = [value for value in dict.fromkeys(found) if value != REDACTED]
     learn(known)
     return known
 
 
-def _may_name(frame: Frame) -> bool:
+def _secret_names(dialects: Iterable[Dialect]) -> FrozenSet[str]:
+    return frozenset().union(*(one.secret_names for one in dialects))
+
+
+def _may_name(frame: Frame, names: FrozenSet[str]) -> bool:
     """Whether a frame may have a secret's name: most have none, and to search a message costs less than to read it."""
     if not frame.is_text:
         return False
     # As a string: a letter beyond ASCII may be a plain one in lower case, as the kelvin sign is. A name may be written with escapes.
     text = frame.outline.decode("utf-8", "replace").lower()
-    return "\\u" in text or any(name in text for name in EVI.secret_names)
+    return "\\u" in text or any(name in text for name in names)
 
 
-def _values(event: Event) -> Iterator[str]:
+def _values(event: Event, dialect: Dialect, names: FrozenSet[str]) -> Iterator[str]:
     if isinstance(event, Opened):
         pairs = (*event.handshake.query, *event.handshake.headers)
-        yield from (value for name, value in pairs if name.lower() in EVI.secret_names)
+        yield from (value for name, value in pairs if name.lower() in names)
     elif isinstance(event, (Sent, Received)):
-        yield from _named(EVI.read(event.kind, event.frame).fields)
+        yield from _named(dialect.read(event.kind, event.frame).fields, names)
     elif isinstance(event, Note):
-        yield from _named(event.data)
+        yield from _named(event.data, names)
 
 
-def _named(value: Any) -> Iterator[str]:
+def _named(value: Any, names: FrozenSet[str]) -> Iterator[str]:
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            if str(name).lower() in EVI.secret_names and isinstance(inner, str):
+            if str(name).lower() in names and isinstance(inner, str):
                 yield inner
             else:
-                yield from _named(inner)
+                yield from _named(inner, names)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            yield from _named(inner)
+            yield from _named(inner, names)
 
 
 def _forms(value: str) -> Tuple[str, ...]:

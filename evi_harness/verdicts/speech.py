@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable, Dict, Iterable, Iterator, List
 
+from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable, UsageError
-from evi_harness.evi.dialect import EVI
 from evi_harness.measure.speech_marks import HeardSpeech
 from evi_harness.session.protocols import Mark, SpeechDetector
 from evi_harness.session.session import Session
@@ -57,7 +57,7 @@ def hear(session: Session, detector: str = AUTO, pause_ns: int = PAUSE_NS) -> He
     if detector == NOBODY:
         return HeardSpeech(why="no detector was asked for")
     try:
-        sound = UserSound(session, EVI)
+        sound = UserSound(session, dialect_of(session))
         if sound.began_at_ns is None:
             return HeardSpeech(())
         listener = _made(detector)
@@ -84,7 +84,7 @@ def heard_speech(session: Session) -> List[Speech]:
     from evi_harness.audio.sources import UserSound
 
     try:
-        sound = UserSound(session, EVI)
+        sound = UserSound(session, dialect_of(session))
     except SessionUnreadable:
         return []
     return speech_in(_marks(sound, _made(AUTO)))

@@ -121,8 +121,7 @@ def test_must_equal_of_what_is_no_object():
 
 def test_strict():
     """What is given anew in each run must be equal too, and the path of the handshake; secrets and audio never."""
-    strict = Evi()
-    strict.strict = True
+    strict = EVI.strictly()
     settings = message("session_settings", custom_session_id="s", language_model_api_key="k")
     assert strict.must_equal(settings) == {"type": "session_settings", "custom_session_id": "s"}
     assert strict.must_equal(message("audio_input", data="AAAA")) == {"type": "audio_input"}

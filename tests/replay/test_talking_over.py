@@ -66,6 +66,6 @@ def test_a_recording_that_does_not_say_is_read(name, told):
     """As its header would say it; what the header says counts."""
     session = load_session(SESSIONS / name)
     unknown = replace(session, header=replace(session.header, user_interrupt="unknown"))
-    assert user_audio(Recording.of(unknown, EVI)).allow_user_interrupt is told
+    assert user_audio(Recording.of(unknown, EVI), EVI).allow_user_interrupt is told
     allowed = replace(session, header=replace(session.header, user_interrupt="allowed"))
-    assert user_audio(Recording.of(allowed, EVI)).allow_user_interrupt is (None if name == "typed" else True)
+    assert user_audio(Recording.of(allowed, EVI), EVI).allow_user_interrupt is (None if name == "typed" else True)

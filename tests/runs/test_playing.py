@@ -15,9 +15,9 @@ HUME = "/hume/v0/evi/chat"
 def test_the_recorded_path_is_served_beside_the_usual_ones(weather, path):
     """Once, and behind them."""
     session = replace(weather, events=(replace(weather.events[0], handshake=Handshake(path)), *weather.events[1:]))
-    assert chat_paths_of(session) == (*EVI.chat_paths, *([path] if path == HUME else []))
+    assert chat_paths_of(session, EVI) == (*EVI.chat_paths, *([path] if path == HUME else []))
 
 
 def test_where_nobody_asked_the_usual_ones_are_served(weather):
     """A service that is no session, and a session that was cut before its opening."""
-    assert chat_paths_of(None) == chat_paths_of(replace(weather, events=weather.events[1:])) == EVI.chat_paths
+    assert chat_paths_of(None, EVI) == chat_paths_of(replace(weather, events=weather.events[1:]), EVI) == EVI.chat_paths

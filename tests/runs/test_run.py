@@ -45,9 +45,9 @@ def test_what_a_handler_is_called(handler: Any, name: str) -> None:
 
 def test_a_session_is_acted_out_as_it_was(weather: Session) -> None:
     """What is on an axis already stays there."""
-    assert recording_of(weather) == Recording.of(weather, EVI)
+    assert recording_of(weather, EVI) == Recording.of(weather, EVI)
     recording = Recording.of(weather, EVI)
-    assert recording_of(recording) is recording
+    assert recording_of(recording, EVI) is recording
 
 
 def guarded(weather: Session, act: Any, journal: Optional[Journal], loop: Any = None, max_run_s: float = 600.0) -> None:
@@ -57,7 +57,7 @@ def guarded(weather: Session, act: Any, journal: Optional[Journal], loop: Any = 
         act,
         outside,
         AppExits(Ending()),
-        RunOptions(redact=lambda text: text.replace("k9Jq", "[redacted]")),
+        RunOptions(EVI, redact=lambda text: text.replace("k9Jq", "[redacted]")),
         progress=int,
         app=lambda: None,
         journal=lambda: journal,
@@ -117,5 +117,5 @@ def test_a_run_whose_time_is_over_is_told_to_end(weather: Session) -> None:
 def test_how_long_a_run_may_take(weather: Session, said: Optional[float], is_real: bool, longest: float) -> None:
     """As it is told; else an hour, and in real time twice what is replayed besides."""
     recording = Recording.of(weather, EVI)
-    assert longest_s(recording, RunOptions(max_run_s=said), is_real=is_real) == longest
-    assert longest_s(recording, RunOptions(), is_real=True) == 3600 + 2 * weather.duration_ns / 1e9
+    assert longest_s(recording, RunOptions(EVI, max_run_s=said), is_real=is_real) == longest
+    assert longest_s(recording, RunOptions(EVI), is_real=True) == 3600 + 2 * weather.duration_ns / 1e9

@@ -21,14 +21,14 @@ def message(kind="user_input", **fields):
 
 def ignoring(*paths):
     """The dialect that leaves these out."""
-    return Comparing(Rules.of(paths, strict=False))
+    return Comparing(EVI, Rules.of(paths, strict=False))
 
 
 def test_without_rules_it_is_the_dialect():
     """In all that is compared."""
     one = message("tool_response", tool_call_id="c", content="x", custom_session_id="s")
-    assert Comparing().must_equal(one) == EVI.must_equal(one)
-    assert Comparing().identity(one) == EVI.identity(one) == "c"
+    assert Comparing(EVI).must_equal(one) == EVI.must_equal(one)
+    assert Comparing(EVI).identity(one) == EVI.identity(one) == "c"
 
 
 def test_what_is_left_out():
@@ -43,8 +43,8 @@ def test_what_is_left_out():
 def test_strict():
     """What is given anew in each run must be equal too."""
     one = message(custom_session_id="s")
-    assert "custom_session_id" not in Comparing(AS_USUAL).must_equal(one)
-    assert Comparing(Rules(strict=True)).must_equal(one)["custom_session_id"] == "s"
+    assert "custom_session_id" not in Comparing(EVI, AS_USUAL).must_equal(one)
+    assert Comparing(EVI, Rules(strict=True)).must_equal(one)["custom_session_id"] == "s"
 
 
 def test_a_handshake_has_a_type_of_its_own():
@@ -79,7 +79,8 @@ def test_it_can_be_given_to_another_process():
 def test_which_paths_matched(weather):
     """In messages of either session, and in the handshake; nothing in audio, in what was received, or in what is not compared."""
     paths = ("$.content", "tool_response:$..content", "user_input:$.text", "$.chat_id", "handshake:$.query.config_id", "$.audio", "$.data")
-    assert matched(Rules.of(paths, strict=False), weather, weather) == tuple(zip(paths, (True, True, False, False, False, True, False)))
+    is_there = (True, True, False, False, False, True, False)
+    assert matched(EVI, Rules.of(paths, strict=False), weather, weather) == tuple(zip(paths, is_there))
 
 
 def test_what_is_no_path_is_a_usage_error():

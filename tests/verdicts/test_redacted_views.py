@@ -64,7 +64,7 @@ def test_what_is_redacted_already_is_no_secret(session_of):
 
 def test_a_message_is_redacted_before_it_is_shortened(session_of):
     """Half a key is a key found: the line is cut behind the mark."""
-    discreet = Discreet(redactor_for(session_of([], query=[("api_key", KEY)])))
+    discreet = Discreet(EVI, redactor_for(session_of([], query=[("api_key", KEY)])))
     told = discreet.describe("sent", Message("user_input", {"text": "x" * 60 + KEY}))
     assert KEY[:6] not in told
     assert KEY[:6] not in discreet.describe("received", Message("x" * 60 + KEY))

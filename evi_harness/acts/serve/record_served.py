@@ -11,9 +11,9 @@ import uuid
 from pathlib import Path
 from typing import Any, Callable, Optional
 
-from evi_harness.evi.dialect import EVI
 from evi_harness.session.events import Event, Handshake, Opened
 from evi_harness.session.header import Anchor, Header
+from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import new_folder, now_utc
 from evi_harness.settings.versions import software
@@ -31,13 +31,15 @@ class Keeper:
         out: The folder of sessions.
         recorded: The session that is served, None where it is another service.
         service: Who plays the service's part, where no session is served.
+        dialect: What is spoken.
     """
 
-    def __init__(self, out: Path, recorded: Optional[Session], service: str) -> None:
+    def __init__(self, out: Path, recorded: Optional[Session], service: str, dialect: Dialect) -> None:
         self._out = out
+        self._dialect = dialect
         self._service = service if recorded is None else "player"
         self._name = f"{self._service if recorded is None else recorded.name or 'session'}-served"
-        self._source = {} if recorded is None else {"session": recorded.header.id, "clock": "real", "causes": EVI.version}
+        self._source = {} if recorded is None else {"session": recorded.header.id, "clock": "real", "causes": dialect.version}
         self._secrets = [] if recorded is None else known_secrets(recorded)
         self._software = software()
         # Two conversations that open within a second must not find the same name free.
@@ -50,7 +52,7 @@ class Keeper:
             id=str(uuid.uuid4()),
             made_by="replay" if self._source else "record",
             created=now,
-            dialect=EVI.name,
+            dialect=self._dialect.name,
             service=self._service,
             software=self._software,
             start=Anchor(0, now),
@@ -61,7 +63,7 @@ class Keeper:
 
     def _new(self, header: Header, secrets: Any) -> SessionWriter:
         with self._naming:
-            return SessionWriter(new_folder(self._out, self._name), header, EVI, secrets=secrets)
+            return SessionWriter(new_folder(self._out, self._name), header, self._dialect, secrets=secrets)
 
 
 class Keeping:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Sequence, Tuple
 
+from evi_harness.dialects import dialect_of
 from evi_harness.report.replay_report import ReplayReport, found_lines, verdict_text
 from evi_harness.report.result import verdict_line
 from evi_harness.runs.run import REAL, Run
@@ -54,7 +55,7 @@ def compare(expected: Expected, events: Sequence[Event], *, rules: Rules = AS_US
     if is_cut_off:
         report = _as_far_as_it_went(report)
     verdict = verdict_line(f"{verdict_text(report)}, as far as it went" if is_cut_off else verdict_text(report))
-    lines = [redactor.string(line) for line in (*found_lines(report, Discreet(redactor, rules)), verdict)]
+    lines = [redactor.string(line) for line in (*found_lines(report, Discreet(dialect_of(expected.recorded), redactor, rules)), verdict)]
     return Compared(report.passed, tuple(lines), is_cut_off)
 
 

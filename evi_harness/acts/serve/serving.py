@@ -33,22 +33,22 @@ from evi_harness.carriers.telling import Aside
 from evi_harness.carriers.thin_frames import ThinFrame
 from evi_harness.clocks.clock import RealClock
 from evi_harness.clocks.pacing import collect_garbage, own_process, run_precisely
+from evi_harness.dialects import DEFAULT, dialect_named, dialect_of
 from evi_harness.errors import EviHarnessError
 from evi_harness.evi.credentials import KeyCheck
-from evi_harness.evi.dialect import EVI, Evi
-from evi_harness.evi.messages import MESSAGES
 from evi_harness.guard.own_output import silence_libraries, told_by_us
 from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.runs.own_server import Served
 from evi_harness.runs.playing import Play, chat_paths_of, play_recording
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received, Sent
+from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 from evi_harness.session.too_large import too_large
 from evi_harness.settings.environment import API_KEY, SECRET_KEY, load_environment
 from evi_harness.settings.interrupts import Interrupts
 from evi_harness.settings.new_folder import SessionsFolder
-from evi_harness.verdicts.comparing import Comparing, Rules
+from evi_harness.verdicts.comparing import AS_USUAL, Comparing, Rules
 from evi_harness.verdicts.expected import Expected, load_expected
 from evi_harness.verdicts.redacted_views import redactor_for
 
@@ -65,7 +65,7 @@ _Compare = Callable[..., "Compared"]
 def play(
     session: Union[str, Path, Session, Recording],
     patience: Patience = DEFAULT_PATIENCE,
-    dialect: Evi = EVI,
+    rules: Rules = AS_USUAL,
     *,
     allow_incomplete: bool = False,
 ) -> Play:
@@ -74,7 +74,7 @@ def play(
     Args:
         session: A session, or its folder; or a recording on the axis on which it is to be acted out.
         patience: How long a player waits for the app.
-        dialect: How sent messages are compared.
+        rules: How sent messages are compared.
         allow_incomplete: Play a session that is incomplete or damaged as it is. A recording on an axis is not asked.
 
     Raises:
@@ -83,11 +83,12 @@ def play(
         AudioMissing: Audio that is to be sent is not in the folder.
     """
     recording = session if isinstance(session, Recording) else _recording(session, allow_incomplete)
-    return play_recording(recording, patience, dialect)
+    return play_recording(recording, patience, Comparing(dialect_of(recording.session), rules))
 
 
 def _recording(session: Union[str, Path, Session], allow_incomplete: bool) -> Recording:
-    return Recording.of(load_expected(session, allow_incomplete=allow_incomplete).played, EVI)
+    played = load_expected(session, allow_incomplete=allow_incomplete).played
+    return Recording.of(played, dialect_of(played))
 
 
 def require_key() -> Tuple[KeyCheck, str]:
@@ -127,6 +128,7 @@ class ServeOptions:
         allow_incomplete: Serve a session that is incomplete or damaged as it is.
         ignore: What is not compared, as ``replay_session`` has it; nor does the player look at it.
         strict: Compare also what is given anew in each run.
+        dialect: The name of what is spoken where no session is served.
         limits: What clients may take of the server; ``served``, whose client is known, has none but those of the machine.
         admission: Which requests are answered, by where they come from.
     """
@@ -141,6 +143,7 @@ class ServeOptions:
     allow_incomplete: bool = False
     ignore: Tuple[str, ...] = ()
     strict: bool = False
+    dialect: str = DEFAULT
     limits: ServerLimits = DEFAULT_LIMITS
     admission: Admission = THIS_MACHINE
 
@@ -287,15 +290,15 @@ def serve(
         rules = options.rules
         expected = None if callable(what) else load_expected(what, allow_incomplete=options.allow_incomplete)
         open_service = _service(what if expected is None else expected.played, options)
-        recorded = open_service.session if isinstance(open_service, Play) else None
+        recorded, dialect = (open_service.session if isinstance(open_service, Play) else None), _dialect(open_service, options)
         if options.out is not None:
             stack.enter_context(SessionsFolder(options.out, str(options.out)))
-        keeper = None if options.out is None else Keeper(options.out, recorded, options.service)
+        keeper = None if options.out is None else Keeper(options.out, recorded, options.service, dialect)
         compare = None if expected is None else _comparing(expected, rules)
         redact = redactor_for().string
         warned, told = stack.enter_context(Aside(warn)), stack.enter_context(Aside(tell))
         return run_precisely(
-            lambda: _serve(open_service, options, lambda: _Conversations(keeper, told, compare), interrupts, warned, redact)
+            lambda: _serve(open_service, options, lambda: _Conversations(keeper, told, compare, dialect), interrupts, warned, redact)
         )
 
 
@@ -309,12 +312,16 @@ def _comparing(expected: Expected, rules: Rules) -> _Compare:
 def _service(what: Serveable, options: ServeOptions) -> OpenService:
     if callable(what):
         return what
-    patience, dialect = Patience(message_ns=round(options.patience_s * 1e9)), Comparing(options.rules)
-    return play(what, patience, dialect, allow_incomplete=options.allow_incomplete)
+    patience = Patience(message_ns=round(options.patience_s * 1e9))
+    return play(what, patience, options.rules, allow_incomplete=options.allow_incomplete)
 
 
-def _chat_paths(open_service: OpenService) -> Tuple[str, ...]:
-    return chat_paths_of(open_service.session if isinstance(open_service, Play) else None)
+def _dialect(open_service: OpenService, options: ServeOptions) -> Dialect:
+    return open_service.dialect if isinstance(open_service, Play) else dialect_named(options.dialect)
+
+
+def _chat_paths(open_service: OpenService, dialect: Dialect) -> Tuple[str, ...]:
+    return chat_paths_of(open_service.session if isinstance(open_service, Play) else None, dialect)
 
 
 def _limits(open_service: OpenService, limits: ServerLimits) -> ServerLimits:
@@ -336,13 +343,13 @@ async def _serve(
     on_unknown: Callable[[str], object],
     redact: Callable[[str], str],
 ) -> ServeResult:
-    conversations = converse()
+    conversations, dialect = converse(), _dialect(open_service, options)
     check, required = require_key() if options.require_key else (None, "")
     server = ChatServer(
         open_service,
         clock=conversations.clock,
-        chat_paths=_chat_paths(open_service),
-        token_path=EVI.token_path,
+        chat_paths=_chat_paths(open_service, dialect),
+        token_path=dialect.token_path,
         journal_for=conversations.journal_for,
         check=check,
         service_name=_service_name(open_service, options),
@@ -392,13 +399,14 @@ class _Conversations:
         tell: Takes the lines.
     """
 
-    def __init__(self, keeper: Optional[Keeper], tell: Callable[[str], object], compare: Optional[_Compare]) -> None:
+    def __init__(self, keeper: Optional[Keeper], tell: Callable[[str], object], compare: Optional[_Compare], dialect: Dialect) -> None:
         self.clock = RealClock()
         self.ended: List[Ended] = []
         self.are_cut_off = False
         self.tell = tell
         self._keeper = keeper
         self._compare = compare
+        self._dialect = dialect
         self._n_opened = 0
         # What comes next: a conversation that is over, or None for a signal.
         self._next: asyncio.Queue[Optional[_Conversation]] = asyncio.Queue()
@@ -408,7 +416,7 @@ class _Conversations:
 
     def journal_for(self, handshake: Handshake) -> Journal:
         keeping = None if self._keeper is None else self._keeper.keep(handshake)
-        conversation = _Conversation(self.clock, keeping, self._compare, self._opened)
+        conversation = _Conversation(self.clock, keeping, self._compare, self._opened, self._dialect)
         # A server asks for the journal in the task that carries the connection, so the end of the one is that of the other.
         task = asyncio.current_task()
         assert task is not None
@@ -452,12 +460,20 @@ class _Conversation:
         is_cut_off: Whether it was over when the server was ending.
     """
 
-    def __init__(self, clock: RealClock, keeping: Optional[Keeping], compare: Optional[_Compare], opened: Callable[[], int]) -> None:
-        self.journal = Journal(clock, self._put, _Kept() if compare is None else _KeptToCompare())
+    def __init__(
+        self,
+        clock: RealClock,
+        keeping: Optional[Keeping],
+        compare: Optional[_Compare],
+        opened: Callable[[], int],
+        dialect: Dialect,
+    ) -> None:
+        self.journal = Journal(clock, self._put, _Kept(dialect.message_limits[0]) if compare is None else _KeptToCompare())
         self.is_cut_off = False
         self._keeping = keeping
         self._compare = compare
         self._opened = opened
+        self._dialect = dialect
         self._number = 0
 
     def _put(self, event: Event) -> None:
@@ -485,8 +501,13 @@ class _Conversation:
             folder=folder,
             problem=problem,
             compared=await self._beside_the_session(closed),
-            too_large=too_large(closed, events, _type_of, EVI.message_limits),
+            too_large=too_large(closed, events, self._type_of, self._dialect.message_limits),
         )
+
+    def _type_of(self, event: Union[Sent, Received]) -> str:
+        """What may be told of a message of anybody's: what it calls itself, if that is known."""
+        message = self._dialect.read(event.kind, event.frame)
+        return message.type if message.type is not None and self._dialect.is_known(message) else "a message"
 
     async def _beside_the_session(self, closed: Optional[Closed]) -> Optional[Compared]:
         if self._compare is None:
@@ -501,7 +522,8 @@ class _Conversation:
 class _Kept:
     """What a server keeps of a conversation that is compared with nothing: how late it was, how it ended, and on which message."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
         self._has_large = False
 
     def __call__(self, event: Event) -> Optional[Event]:
@@ -510,7 +532,7 @@ class _Kept:
         if not isinstance(event, Received):
             return event
         # The first that an app may not take is named when it does not; the others are as good as it.
-        if not self._has_large and event.frame.size > EVI.message_limits[0]:
+        if not self._has_large and event.frame.size > self._limit_bytes:
             self._has_large = True
             return event
         return replace(event, frame=ThinFrame(event.frame))
@@ -534,12 +556,6 @@ class _KeptToCompare:
         return replace(event, frame=ThinFrame(event.frame))
 
 
-def _type_of(event: Union[Sent, Received]) -> str:
-    """What may be told of a message of anybody's: what it calls itself, if that is known."""
-    name = EVI.read(event.kind, event.frame).type
-    return name if name is not None and name in MESSAGES else "a message"
-
-
 def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
     """Serve in a process of its own for a block of code, whose stalls then do not bend the server's clock.
 
@@ -558,11 +574,12 @@ def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
     """
     options = options or ServeOptions()
     open_service = _service(what, options)
+    dialect = _dialect(open_service, options)
     return Served(
         ServerProcess(
             open_service,
-            chat_paths=_chat_paths(open_service),
-            token_path=EVI.token_path,
+            chat_paths=_chat_paths(open_service, dialect),
+            token_path=dialect.token_path,
             host=options.host,
             port=options.port,
             service_name=_service_name(open_service, options),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Callable, Mapping, Optional, Tuple
 
 from evi_harness.errors import ScriptError, UsageError
-from evi_harness.evi.dialect import EVI
 from evi_harness.input_file import read_file
 from evi_harness.session.events import Handshake
 from evi_harness.session.protocols import Hearing, Service
@@ -95,7 +94,7 @@ def _ready(script: Optional[Script] = None, options: Options = DEFAULT_OPTIONS) 
     from evi_harness.audio.resampling import convert
 
     ready = Simulation(script, options)
-    ready(Handshake(EVI.chat_paths[0]))
+    ready(Handshake("/"))
     # The libraries that it imports where they are needed.
     convert(bytes(2), Pcm(8_000, 1), EVI_PCM)
     return Simulation(script, options)

@@ -1,0 +1,136 @@
+"""A dialect around another one: each member asks the one within. Who changes a member says so by overriding it.
+
+Rules of living here: what ``Dialect`` has stands here once more, and nothing else; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
+
+from evi_harness.session.events import Event, Frame, Handshake
+from evi_harness.session.protocols import AudioPlaces, Cause, Dialect, Message
+from evi_harness.session.turn import Turn
+
+__all__ = ["WrappedDialect"]
+
+
+class WrappedDialect:
+    """As the dialect within. The members are those of ``session.protocols.Dialect``, where they are documented.
+
+    Args:
+        within: The dialect that is asked.
+    """
+
+    def __init__(self, within: Dialect) -> None:
+        self.within = within
+        self.name: str = within.name
+        self.version: int = within.version
+        self.chat_paths: Tuple[str, ...] = within.chat_paths
+        self.token_path: str = within.token_path
+        self.secret_names: FrozenSet[str] = within.secret_names
+        self.folded_names: FrozenSet[str] = within.folded_names
+        self.message_limits: Tuple[int, ...] = within.message_limits
+
+    def strictly(self) -> Dialect:
+        """The one within, strictly."""
+        return self.within.strictly()
+
+    def read(self, kind: str, frame: Frame) -> Message:
+        """What a frame says."""
+        return self.within.read(kind, frame)
+
+    def audio_places(self, handshake: Optional[Handshake] = None) -> AudioPlaces:
+        """A finder of audio for one session."""
+        return self.within.audio_places(handshake)
+
+    def causes(self, events: Sequence[Event]) -> Dict[int, Cause]:
+        """The cause of each received event, by seq."""
+        return self.within.causes(events)
+
+    def prompts(self, events: Sequence[Event]) -> Dict[int, Cause]:
+        """What each sent event answered, by seq."""
+        return self.within.prompts(events)
+
+    def is_awaited(self, message: Message) -> bool:
+        """Whether the service answers a sent message."""
+        return self.within.is_awaited(message)
+
+    def sets_audio(self, message: Message) -> bool:
+        """Whether a sent message gives the format of the audio."""
+        return self.within.sets_audio(message)
+
+    def gives_format(self, message: Message) -> bool:
+        """Whether a sent message gives the format of the audio, and nothing else."""
+        return self.within.gives_format(message)
+
+    def sets_up(self, message: Message) -> bool:
+        """Whether a message sets a session up."""
+        return self.within.sets_up(message)
+
+    def is_call(self, message: Message) -> bool:
+        """Whether a received message calls a tool."""
+        return self.within.is_call(message)
+
+    def answer_to(self, call: Message, answer: Frame) -> Frame:
+        """A tool's answer to an earlier call, made the answer to this one."""
+        return self.within.answer_to(call, answer)
+
+    def is_error(self, message: Message) -> bool:
+        """Whether a received message says that something went wrong."""
+        return self.within.is_error(message)
+
+    def ended_by(self, message: Message) -> Optional[str]:
+        """The code of a received error that ends the conversation."""
+        return self.within.ended_by(message)
+
+    def explain(self, code: Union[str, int]) -> str:
+        """What a code means."""
+        return self.within.explain(code)
+
+    def ids(self, message: Message) -> Mapping[str, str]:
+        """The ids that the service gives the session in a received message."""
+        return self.within.ids(message)
+
+    def is_known(self, message: Message) -> bool:
+        """Whether a message is of a type that the dialect knows."""
+        return self.within.is_known(message)
+
+    def call_text(self, call: Message) -> str:
+        """What a call of a tool asks for."""
+        return self.within.call_text(call)
+
+    def family(self, message: Message) -> str:
+        """Which sent messages may stand for one another."""
+        return self.within.family(message)
+
+    def identity(self, message: Message) -> Optional[str]:
+        """What a sent message is about."""
+        return self.within.identity(message)
+
+    def must_equal(self, message: Message) -> Mapping[str, Any]:
+        """The fields of a sent message that a replay compares."""
+        return self.within.must_equal(message)
+
+    def rejected(self, events: Sequence[Event]) -> Dict[int, Tuple[str, ...]]:
+        """Why the service does not take some sent messages, by seq."""
+        return self.within.rejected(events)
+
+    def chunk(self, message: Message) -> Optional[Tuple[str, int]]:
+        """Of which sentence a received message holds the audio, and its place in it."""
+        return self.within.chunk(message)
+
+    def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """What a replay compares of two handshakes."""
+        return self.within.comparable_handshakes(recorded, live)
+
+    def turns(self, events: Sequence[Event]) -> List[Turn]:
+        """The turns of a session."""
+        return self.within.turns(events)
+
+    def describe(self, kind: str, message: Message) -> str:
+        """One short line for people."""
+        return self.within.describe(kind, message)
+
+    def telling(self, kind: str, message: Message) -> int:
+        """How much a message tells people of a conversation."""
+        return self.within.telling(kind, message)

@@ -1,0 +1,40 @@
+"""Tests of evi_harness.session.wrapped_dialect."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from evi_harness.session.protocols import Dialect
+from evi_harness.session.wrapped_dialect import WrappedDialect
+
+METHODS = sorted(name for name, _ in inspect.getmembers(Dialect, inspect.isfunction) if not name.startswith("_"))
+FACTS = sorted(Dialect.__annotations__)
+
+
+class Within:
+    """Answers each call with the call itself."""
+
+    def __init__(self) -> None:
+        for name in FACTS:
+            setattr(self, name, f"the {name}")
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in METHODS:
+            raise AttributeError(name)
+        return lambda *args: (name, args)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_each_method_asks_the_one_within(name: str) -> None:
+    """By its own name, with all that it was given; so a member that is added to the protocol has to be added here."""
+    wrapped, given = WrappedDialect(Within()), tuple(list(inspect.signature(getattr(Dialect, name)).parameters)[1:])  # type: ignore[arg-type]
+    assert vars(WrappedDialect)[name].__get__(wrapped)(*given) == (name, given)
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_each_fact_is_that_of_the_one_within(name: str) -> None:
+    """Names and numbers are taken as they are."""
+    assert getattr(WrappedDialect(Within()), name) == f"the {name}"  # type: ignore[arg-type]
