@@ -61,12 +61,12 @@ def test_what_is_written_besides_is_written_without_standard_output(tmp_path):
 
 FAULT = """
 import sys
-from evi_harness.harness import sessions
+from evi_harness.verdicts import loading
 
 def fails(*args, **kwargs):
     raise RuntimeError("first line\\nsecond line \\x1b[31m")
 
-sessions.find_sessions = fails
+loading.find_sessions = fails
 from evi_harness.cli.main import main
 sys.exit(main(["replay", "sessions/typed"]))
 """

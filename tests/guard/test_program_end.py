@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BEGIN = """
 import atexit, multiprocessing, os, signal, sys, threading
 sys.path.insert(0, sys.argv[1])
-from evi_harness.live import program_end
+from evi_harness.guard import program_end
 from evi_harness.guard.program_end import at_program_end
 
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL)):
