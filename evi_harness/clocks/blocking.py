@@ -17,12 +17,15 @@ from typing import Any, Callable, Iterator, Optional
 
 from typing_extensions import Protocol
 
+from evi_harness.guard.patches import SharedHooks
 from evi_harness.guard.place_lookup import Stack
 from evi_harness.session.note_kind import NoteKind
 from evi_harness.session.notes import BLOCKED, BlockedFacts
 
 __all__ = ["Charge", "Charged", "caller", "virtual_sleep"]
 
+# Those in virtual time; the innermost on a thread is charged.
+_LOOPS: SharedHooks[Charged] = SharedHooks(lambda hooks: hooks.wrap(time, "sleep", _charging))
 _PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 
 
@@ -74,18 +77,18 @@ def virtual_sleep(loop: Charged) -> Iterator[None]:
     Args:
         loop: The loop to charge.
     """
-    real = time.sleep
-    time.sleep = _charging(loop, real)
+    _LOOPS.join(loop)
     try:
         yield
     finally:
-        time.sleep = real
+        _LOOPS.leave(loop)
 
 
-def _charging(loop: Charged, real: Callable[[Any], None]) -> Callable[[Any], None]:
+def _charging(real: Callable[[Any], None]) -> Callable[[Any], None]:
     def sleep(seconds: Any) -> None:
         """Sleep; on the loop's thread in virtual time."""
-        if not loop.runs_here():
+        loop = next((one for one in reversed(_LOOPS) if one.runs_here()), None)
+        if loop is None:
             real(seconds)
             return
         if seconds < 0:

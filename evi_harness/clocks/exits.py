@@ -128,10 +128,12 @@ def _end_by(hooks: Hooks, owner: Any, name: str, told: Callable[..., Any]) -> No
 
 
 def _replace(hooks: Hooks, owner: Any, name: str, made: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    real = getattr(owner, name)
-    replaced = made(real)
-    replaced.__name__, replaced.__doc__ = name, real.__doc__
-    hooks.set(owner, name, replaced)
+    def named(real: Callable[..., Any]) -> Callable[..., Any]:
+        replaced = made(real)
+        replaced.__name__, replaced.__doc__ = name, real.__doc__
+        return replaced
+
+    hooks.wrap(owner, name, named)
 
 
 def _killing(real: Callable[..., Any]) -> Callable[..., Any]:

@@ -20,10 +20,10 @@ import ssl
 import subprocess
 import threading
 import time
-from typing import Any, Callable, ContextManager, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.clocks.steps import ReadySteps
-from evi_harness.guard.patches import Hooks
+from evi_harness.guard.patches import Hooks, SharedHooks
 from evi_harness.guard.thread_starts import THREAD_STARTS
 
 __all__ = ["KnownWaits"]
@@ -95,18 +95,22 @@ class KnownWaits:
     """
 
     def __init__(self, *, in_virtual_time: bool = False) -> None:
-        self._hooks = Hooks()
-        self._waits = _WAITS if in_virtual_time else (*_WAITS, *_WAITS_IN_REAL_TIME)
+        self._timing = (_TIMED,) if in_virtual_time else (_TIMED, _TIMED_IN_REAL_TIME)
+        self._watched: List[Tuple[int, ReadySteps]] = []
 
     def __enter__(self) -> KnownWaits:
-        for owner, name, limit in self._waits:
-            self._hooks.set(owner, name, _timed(getattr(owner, name), limit))
+        for timing in self._timing:
+            timing.join(self)
         THREAD_STARTS.join(_starting)
-        self._hooks.on_restore(lambda: THREAD_STARTS.leave(_starting))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._hooks.restore()
+        for thread, steps in self._watched:
+            if _WATCHED.get(thread) is steps:
+                del _WATCHED[thread]
+        THREAD_STARTS.leave(_starting)
+        for timing in self._timing:
+            timing.leave(self)
 
     def watch(self, steps: ReadySteps) -> None:
         """Have the waits of a loop counted in its steps.
@@ -116,12 +120,16 @@ class KnownWaits:
         """
         thread = threading.get_ident()
         _WATCHED[thread] = steps
-        self._hooks.on_restore(lambda: _forget(thread, steps))
+        self._watched.append((thread, steps))
 
 
-def _forget(thread: int, steps: ReadySteps) -> None:
-    if _WATCHED.get(thread) is steps:
-        del _WATCHED[thread]
+def _time(waits: Sequence[Tuple[Any, str, Limit]], hooks: Hooks) -> None:
+    for owner, name, limit in waits:
+        hooks.wrap(owner, name, functools.partial(_timed, limit=limit))
+
+
+_TIMED: SharedHooks[KnownWaits] = SharedHooks(functools.partial(_time, _WAITS))
+_TIMED_IN_REAL_TIME: SharedHooks[KnownWaits] = SharedHooks(functools.partial(_time, _WAITS_IN_REAL_TIME))
 
 
 def _starting(_: threading.Thread) -> Optional[ContextManager[None]]:

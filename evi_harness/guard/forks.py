@@ -19,6 +19,7 @@ from typing import Callable, List, Optional, Sequence, Set, Tuple, Type
 
 from evi_harness.guard.callers import callers_now
 from evi_harness.guard.developers import of_developers
+from evi_harness.guard.patches import SharedHooks
 from evi_harness.guard.place_lookup import N_PLACES, Stack
 from evi_harness.guard.program_end import really_exit
 from evi_harness.guard.run_threads import RunThreads
@@ -31,8 +32,7 @@ ENDING_S = 2.0
 # What a child that came back ends with.
 STATUS = 70
 
-_RUNS: List[ForkedChildren] = []
-_HOOKED: List[bool] = []
+_RUNS: SharedHooks[ForkedChildren] = SharedHooks(set_for_good=lambda: os.register_at_fork(before=_before, after_in_child=_in_child))
 # In a child of a run: what tells the parent where it was forked.
 _CHILD: List[Callable[[], None]] = []
 
@@ -45,15 +45,12 @@ class ForkedChildren:
         self._pipe: Optional[Tuple[int, int]] = None
 
     def __enter__(self) -> ForkedChildren:
-        if not _HOOKED:
-            os.register_at_fork(before=_before, after_in_child=_in_child)
-            _HOOKED.append(True)
         self._threads.__enter__()
-        _RUNS.append(self)
+        _RUNS.join(self)
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        _RUNS.remove(self)
+        _RUNS.leave(self)
         self._threads.__exit__(kind, error, trace)
         if self._pipe is not None:
             for descriptor in self._pipe:

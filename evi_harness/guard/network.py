@@ -20,6 +20,7 @@ import socket
 import sys
 import threading
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NoReturn, Optional, Set, Tuple, Type
 
@@ -27,7 +28,7 @@ from evi_harness.errors import EviHarnessError, NetworkRefused
 from evi_harness.guard.allowed import LOOPBACK_NAME, Allowed, address_of, as_text, is_address, name_of
 from evi_harness.guard.callers import callers_now, callers_of, has_developers
 from evi_harness.guard.own_ports import listens_on
-from evi_harness.guard.patches import Hooks
+from evi_harness.guard.patches import Hooks, SharedHooks
 from evi_harness.guard.place_lookup import Stack
 from evi_harness.guard.run_threads import RunThreads
 
@@ -38,9 +39,7 @@ PROBE = "evi_harness.guard"
 _OWN_NAMES = frozenset({LOOPBACK_NAME, "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 _INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 
-_LOCK = threading.Lock()
-_HOOKS = Hooks()
-_GUARDS: List[NetworkGuard] = []
+_GUARDS: SharedHooks[NetworkGuard] = SharedHooks(lambda hooks: _listen(hooks), lambda: _add_audit_hook())
 _PROBED: List[bool] = []
 # Threads on which the guard itself looks something up.
 _looking_up = threading.local()
@@ -120,20 +119,13 @@ class NetworkGuard:
         self._own_names = _OWN_NAMES | {name_of(socket.gethostname())}
 
     def __enter__(self) -> NetworkGuard:
-        with _LOCK:
-            _add_audit_hook()
-            if not _GUARDS:
-                _listen()
-            self._threads.__enter__()
-            _GUARDS.append(self)
+        _GUARDS.join(self)
+        self._threads.__enter__()
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        with _LOCK:
-            _GUARDS.remove(self)
-            self._threads.__exit__(kind, error, trace)
-            if not _GUARDS:
-                _HOOKS.restore()
+        _GUARDS.leave(self)
+        self._threads.__exit__(kind, error, trace)
 
     def allow(self, allowed: Allowed) -> None:
         """Allow something more, such as a port that is known only now."""
@@ -259,7 +251,7 @@ def was_refused(error: Optional[BaseException]) -> bool:
 def _mine() -> Iterator[NetworkGuard]:
     if getattr(_looking_up, "now", False):
         return
-    for guard in tuple(_GUARDS):
+    for guard in _GUARDS:
         if guard.concerns_me():
             yield guard
 
@@ -278,10 +270,9 @@ def _addresses(found: Iterable[Any]) -> List[object]:
 
 
 def _add_audit_hook() -> None:
-    if not _PROBED:
-        sys.addaudithook(_audit)
-        # A hook that another one keeps out is left out without a word.
-        sys.audit(PROBE)
+    sys.addaudithook(_audit)
+    # A hook that another one keeps out is left out without a word.
+    sys.audit(PROBE)
     if not _PROBED:
         raise EviHarnessError(
             "the network cannot be guarded: another audit hook of this process keeps new ones out", hint="Run the replay without that hook."
@@ -289,7 +280,7 @@ def _add_audit_hook() -> None:
 
 
 def _audit(event: str, args: Tuple[Any, ...]) -> None:
-    if _GUARDS and event in _JUDGED:
+    if event in _JUDGED and _GUARDS:
         for guard in _mine():
             _JUDGED[event](guard, event, *args)
     elif event == PROBE:
@@ -320,12 +311,12 @@ _JUDGED: Mapping[str, Callable[..., None]] = {
 }
 
 
-def _listen() -> None:
+def _listen(hooks: Hooks) -> None:
     """Hear what no audit event tells in time."""
-    _HOOKS.set(socket, "getaddrinfo", _learning(socket.getaddrinfo))
-    _HOOKS.set(asyncio.BaseEventLoop, "getaddrinfo", _judging_lookup(asyncio.BaseEventLoop.getaddrinfo))
+    hooks.wrap(socket, "getaddrinfo", _learning)
+    hooks.wrap(asyncio.BaseEventLoop, "getaddrinfo", _judging_lookup)
     for name in ("connect", "connect_ex", "sendto"):
-        _HOOKS.set(socket.socket, name, _judging_address(getattr(socket.socket, name), f"socket.{name}"))
+        hooks.wrap(socket.socket, name, partial(_judging_address, call=f"socket.{name}"))
 
 
 def _learning(real: Callable[..., Any]) -> Callable[..., Any]:

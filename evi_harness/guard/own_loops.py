@@ -50,8 +50,8 @@ class OwnLoops:
 
 
 def _listen(hooks: Hooks) -> None:
-    hooks.set(asyncio.BaseEventLoop, "__init__", _telling(asyncio.BaseEventLoop.__init__))
-    hooks.set(asyncio, "run", _telling(asyncio.run))
+    hooks.wrap(asyncio.BaseEventLoop, "__init__", _telling)
+    hooks.wrap(asyncio, "run", _telling)
 
 
 def _telling(real: Callable[..., Any]) -> Callable[..., Any]:

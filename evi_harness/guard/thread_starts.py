@@ -16,7 +16,7 @@ __all__ = ["THREAD_STARTS"]
 
 # Each is called with a thread that the calling one is about to start; what it returns, if anything, is a context that the start stands in.
 THREAD_STARTS: SharedHooks[Callable[[threading.Thread], Optional[ContextManager[object]]]] = SharedHooks(
-    lambda hooks: hooks.set(threading.Thread, "start", _telling(threading.Thread.start))
+    lambda hooks: hooks.wrap(threading.Thread, "start", _telling)
 )
 
 

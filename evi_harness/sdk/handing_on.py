@@ -103,8 +103,9 @@ class HandingOn:
         except (ImportError, OSError):
             # Without the SDK's microphone, or PortAudio for it, there is no player.
             return
-        new = chat_client.new
+        self._hooks.wrap(chat_client, "new", self._opening)
 
+    def _opening(self, new: Callable[..., Any]) -> Any:
         def new_watched(*args: Any, **kwargs: Any) -> Any:
             client = new(*args, **kwargs)
             if self._is_over:
@@ -118,7 +119,7 @@ class HandingOn:
                 client.byte_strs = self._passed_on(client.byte_strs)
             return client
 
-        self._hooks.set(chat_client, "new", staticmethod(new_watched))
+        return staticmethod(new_watched)
 
     def before(self) -> None:
         """The handler gets a message: it may have made another stream meanwhile."""

@@ -9,7 +9,6 @@ known whether the handler survived it.
 
 from __future__ import annotations
 
-import json
 import sys
 from types import SimpleNamespace
 from typing import Any, Callable, Iterator, Optional
@@ -47,10 +46,10 @@ class Taking:
         self._let_go = let_go
         self._hooks = Hooks()
         # Iterating over it calls its ``recv``, in all versions of the library.
-        self._hooks.set(websocket, "recv", self._receiving(websocket.recv))
+        self._hooks.wrap(websocket, "recv", self._receiving)
         module: Any = sys.modules[type(socket).__module__]
-        self._hooks.set(module, "json", SimpleNamespace(**{**vars(json), "loads": self._parsing(json.loads)}))
-        self._hooks.set(module, "parse_obj_as", self._parsing(module.parse_obj_as))
+        self._hooks.wrap(module, "json", lambda json: SimpleNamespace(**{**vars(json), "loads": self._parsing(json.loads)}))
+        self._hooks.wrap(module, "parse_obj_as", self._parsing)
 
     def stop(self) -> None:
         """Watch no longer."""

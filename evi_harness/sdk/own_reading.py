@@ -40,13 +40,13 @@ class OwnReading:
         self._n_asked = 0
         self._hooks = Hooks()
         # Iterating over it calls its ``recv``, in all versions of the library.
-        self._hooks.set(websocket, "recv", self._receiving(websocket.recv))
+        self._hooks.wrap(websocket, "recv", self._receiving)
         try:
             chat_client = import_module(_CHAT_CLIENT).ChatClient
         except (ImportError, OSError):
             # Without the SDK's microphone, or PortAudio for it, nobody opens it.
             return
-        self._hooks.set(chat_client, "new", staticmethod(self._opening(chat_client.new)))
+        self._hooks.wrap(chat_client, "new", lambda new: staticmethod(self._opening(new)))
 
     def stop(self) -> None:
         """Watch no longer."""

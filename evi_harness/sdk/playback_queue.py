@@ -17,13 +17,14 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional, Tuple
 
 from typing_extensions import Protocol
 
 from evi_harness.clocks.blocking import caller
 from evi_harness.clocks.steps import Step
 from evi_harness.errors import StuckError
+from evi_harness.guard.patches import SharedHooks
 from evi_harness.session.note_kind import NoteKind
 from evi_harness.session.notes import BLOCKED, PLAYBACK_STALL, BlockedFacts
 
@@ -56,6 +57,9 @@ class Drains(Protocol):
         """Play the blocks that are due at a time."""
 
 
+_PLAYING: SharedHooks[Tuple[VirtualTime, Drains]] = SharedHooks(lambda hooks: hooks.wrap(queue.Queue, "put", _playing))
+
+
 @contextmanager
 def virtual_playback_queue(loop: VirtualTime, speaker: Drains) -> Iterator[None]:
     """Let a full playback queue block the virtual clock instead of the process, for as long as the block runs.
@@ -67,12 +71,12 @@ def virtual_playback_queue(loop: VirtualTime, speaker: Drains) -> Iterator[None]
     Raises:
         StuckError: Within the block, out of the SDK's own ``put``: the queue is full and no speaker plays that could ever drain it.
     """
-    real = queue.Queue.put
-    queue.Queue.put = _playing(loop, speaker, real)  # type: ignore[method-assign]
+    one = (loop, speaker)
+    _PLAYING.join(one)
     try:
         yield
     finally:
-        queue.Queue.put = real  # type: ignore[method-assign]
+        _PLAYING.leave(one)
 
 
 def kind_of_step(step: Step) -> NoteKind[..., BlockedFacts]:
@@ -84,10 +88,12 @@ def kind_of_step(step: Step) -> NoteKind[..., BlockedFacts]:
     return PLAYBACK_STALL if step.file.endswith(_PLAYBACK_FILE) else BLOCKED
 
 
-def _playing(loop: VirtualTime, speaker: Drains, real: Callable[..., None]) -> Callable[..., None]:
+def _playing(real: Callable[..., None]) -> Callable[..., None]:
     def put(self: Any, item: Any, block: bool = True, timeout: Optional[float] = None) -> None:
         """Put an item into the queue; in virtual time a full one is drained by the speaker meanwhile."""
-        if block and _is_full(self) and loop.runs_here() and (timeout is None or timeout >= 0):
+        playing = _here() if block and _is_full(self) and (timeout is None or timeout >= 0) else None
+        if playing is not None:
+            loop, speaker = playing
             is_sdks = sys._getframe(1).f_globals.get("__name__") == _SDKS_PLAYBACK
             whose, kind = ("the SDK's playback queue", PLAYBACK_STALL) if is_sdks else ("a queue of the speaker's", BLOCKED)
             charge = functools.partial(loop.charge, where=f"{whose}, which was full ({caller()})", kind=kind)
@@ -99,6 +105,11 @@ def _playing(loop: VirtualTime, speaker: Drains, real: Callable[..., None]) -> C
         real(self, item, block, timeout)
 
     return put
+
+
+def _here() -> Optional[Tuple[VirtualTime, Drains]]:
+    """The innermost loop that runs on the calling thread, and its speaker."""
+    return next((one for one in reversed(_PLAYING) if one[0].runs_here()), None)
 
 
 def _is_full(waiting: Any) -> bool:

@@ -9,7 +9,6 @@ only connections that are opened from within the block: those of the app's own g
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -18,6 +17,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import urljoin, urlsplit
 
 from evi_harness.errors import RedirectRefused
+from evi_harness.guard.patches import Hooks, SharedHooks
 
 __all__ = ["origin_of", "require_same_origin", "same_origin_hooks", "same_origin_only"]
 
@@ -32,9 +32,8 @@ _PLACES = (
 )
 
 _judges: ContextVar[bool] = ContextVar("evi_harness_judges_redirects", default=False)
-_lock = threading.Lock()
-_entered: List[None] = []
-_replaced: List[Tuple[Any, str, Any]] = []
+# Who opens connections now.
+_OPENING: SharedHooks[object] = SharedHooks(lambda hooks: _replace(hooks))
 
 
 def origin_of(url: str) -> Tuple[str, str, Optional[int]]:
@@ -90,37 +89,24 @@ def same_origin_only() -> Iterator[None]:
     Raises:
         RedirectRefused: Out of what opens the connection.
     """
-    with _lock:
-        if not _entered:
-            _replace()
-        _entered.append(None)
+    one = object()
+    _OPENING.join(one)
     token = _judges.set(True)
     try:
         yield
     finally:
         _judges.reset(token)
-        with _lock:
-            _entered.pop()
-            if not _entered:
-                _restore()
+        _OPENING.leave(one)
 
 
-def _replace() -> None:
+def _replace(hooks: Hooks) -> None:
     for module, name, method in _PLACES:
         try:
             owner = getattr(import_module(module), name)
         except (ImportError, AttributeError):
             continue
-        original = owner.__dict__.get(method)
-        if original is not None:
-            _replaced.append((owner, method, original))
-            setattr(owner, method, _judging(original))
-
-
-def _restore() -> None:
-    while _replaced:
-        owner, method, original = _replaced.pop()
-        setattr(owner, method, original)
+        if method in vars(owner):
+            hooks.wrap(owner, method, _judging)
 
 
 def _judging(original: Callable[..., Any]) -> Callable[..., Any]:

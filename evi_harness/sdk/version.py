@@ -9,6 +9,7 @@ from importlib import import_module, metadata
 from typing import Dict, Optional, Tuple
 
 from evi_harness.errors import SdkError
+from evi_harness.guard.patches import Hooks
 
 __all__ = ["import_sdk", "installed_version", "silence_pydub", "version_of"]
 
@@ -73,11 +74,12 @@ def import_sdk() -> None:
         try:
             _import()
         except OSError:
-            sys.modules["sounddevice"] = None  # type: ignore[assignment]
+            hooks = Hooks()
+            hooks.set_item(sys.modules, "sounddevice", None)
             try:
                 _import()
             finally:
-                del sys.modules["sounddevice"]
+                hooks.restore()
     except (ImportError, OSError) as error:
         raise SdkError(f"the installed hume package cannot be imported: {error}", hint="pip install 'hume[microphone]>=0.8.6'") from error
 

@@ -41,7 +41,7 @@ class AppSide:
         """
         with own_work():
             self._on_event(self._journal.opened(handshake_of(websocket)))
-        self._hooks.set(websocket, "recv", self._receiving(websocket.recv))
+        self._hooks.wrap(websocket, "recv", self._receiving)
         sends_of(websocket).look(self._sent)
 
     def _receiving(self, real: Any) -> Any:

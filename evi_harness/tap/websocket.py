@@ -101,7 +101,7 @@ class Tap:
         hear = hear_legacy if is_legacy(self._connection) else hear_assembler
         wrap: Callable[..., Any] = sync_send if is_threaded(self._connection) else async_send
         hear(self._connection, queue, self.log, self._hooks)
-        self._hooks.set(self._connection, "send", wrap(self._connection.send, queue, self.log))
+        self._hooks.wrap(self._connection, "send", lambda send: wrap(send, queue, self.log))
         self._see_whether_closed(queue)
 
     def detach(self) -> None:

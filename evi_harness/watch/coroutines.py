@@ -12,6 +12,7 @@ import asyncio
 import gc
 import inspect
 import sys
+import threading
 import warnings
 from pathlib import PurePath
 from types import CoroutineType
@@ -20,6 +21,7 @@ from typing import Any, Callable, List, Optional
 from evi_harness.carriers.journal import Journal
 from evi_harness.guard.developers import developers
 from evi_harness.guard.on_behalf_of import behalf
+from evi_harness.guard.patches import SharedHooks
 from evi_harness.guard.place_lookup import Stack, told_places
 from evi_harness.session.notes import NEVER_AWAITED
 from evi_harness.session.places import Place
@@ -28,6 +30,7 @@ __all__ = ["NeverAwaited"]
 
 # The one place that matters is who made it; a decorator that calls what it decorates has made nothing, so whoever called that is kept too.
 DEPTH = 2
+_WATCHING: SharedHooks[NeverAwaited] = SharedHooks(lambda hooks: hooks.wrap(warnings, "_warn_unawaited_coroutine", _telling))
 _DECORATORS = frozenset({"typing_extensions.py", "warnings.py", "functools.py"})
 
 
@@ -37,25 +40,27 @@ class NeverAwaited:
     Args:
         journal: Where ``never_awaited`` notes go.
         redact: Takes secrets out of what they quote.
+
+    Attributes:
+        thread: Number of the run's thread, 0 before it is entered.
     """
 
     def __init__(self, journal: Journal, redact: Callable[[str], str] = str) -> None:
         self._journal = journal
         self._redact = redact
         self._earlier = 0
-        self._real: Callable[[Any], None] = _python_warns()
+        self.thread = 0
 
     def __enter__(self) -> NeverAwaited:
         self._earlier = sys.get_coroutine_origin_tracking_depth()
         sys.set_coroutine_origin_tracking_depth(max(DEPTH, self._earlier))
-        self._real = _python_warns()
-        warnings._warn_unawaited_coroutine = self._freed  # type: ignore[attr-defined]
+        self.thread = threading.get_ident()
+        _WATCHING.join(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.set_coroutine_origin_tracking_depth(self._earlier)
-        if _python_warns() == self._freed:
-            warnings._warn_unawaited_coroutine = self._real  # type: ignore[attr-defined]
+        _WATCHING.leave(self)
 
     def finish(self) -> None:
         """Note the coroutines that something still holds and nobody has awaited by now. They are closed: nobody will."""
@@ -64,17 +69,11 @@ class NeverAwaited:
         of_tasks = {id(task.get_coro()) for task in asyncio.all_tasks()} if held else set()
         for coroutine in held:
             if id(coroutine) not in of_tasks:
-                self._note(coroutine)
+                self.note(coroutine)
                 coroutine.close()
 
-    def _freed(self, coroutine: Any) -> None:
-        """What Python calls when a coroutine is freed that was never awaited."""
-        if _place(coroutine) is None:
-            self._real(coroutine)
-        else:
-            self._note(coroutine)
-
-    def _note(self, coroutine: Any) -> None:
+    def note(self, coroutine: Any) -> None:
+        """Note a coroutine that was never awaited."""
         of = behalf()
         name = getattr(coroutine, "__qualname__", "?")
         what = f"the coroutine {name}, made at {_place(coroutine)}, was never awaited: it did nothing"
@@ -82,9 +81,17 @@ class NeverAwaited:
         self._journal.note(NEVER_AWAITED, of=None if of is None else of.of, what=what, detail=[], places=places)
 
 
-def _python_warns() -> Callable[[Any], None]:
-    found: Callable[[Any], None] = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
-    return found
+def _telling(real: Callable[[Any], None]) -> Callable[[Any], None]:
+    def freed(coroutine: Any) -> None:
+        """What Python calls when a coroutine is freed that was never awaited."""
+        # On another thread, whoever has come last is told.
+        watching = sorted(_WATCHING, key=lambda one: one.thread == threading.get_ident())
+        if not watching or _place(coroutine) is None:
+            real(coroutine)
+        else:
+            watching[-1].note(coroutine)
+
+    return freed
 
 
 def _held() -> List[Any]:

@@ -146,8 +146,8 @@ def _ending_forks(call: Callable[..., Any]) -> Callable[..., Any]:
 
 def _listen(hooks: Hooks) -> None:
     for executor in _EXECUTORS:
-        hooks.set(executor, "submit", _watched(executor.submit))
-    hooks.set(asyncio, "run_coroutine_threadsafe", _handing_over(asyncio.run_coroutine_threadsafe))
+        hooks.wrap(executor, "submit", _watched)
+    hooks.wrap(asyncio, "run_coroutine_threadsafe", _handing_over)
 
 
 def _watched(real: Callable[..., Any]) -> Callable[..., Any]:

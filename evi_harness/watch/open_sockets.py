@@ -54,11 +54,8 @@ class OpenSockets:
     def __enter__(self) -> OpenSockets:
         loop = asyncio.get_running_loop()
         for name in _OPENERS:
-            self._hooks.set(loop, name, self._opening(getattr(loop, name)))
-        real = socket.socket.__init__
-        made = self._making(real)
-        socket.socket.__init__ = made  # type: ignore[method-assign]
-        self._hooks.on_restore(lambda: _put_back(made, real))
+            self._hooks.wrap(loop, name, self._opening)
+        self._hooks.wrap(socket.socket, "__init__", self._making)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -108,11 +105,6 @@ class OpenSockets:
         what = f"{thing}{to}, opened by {opening.of.callback} at {place}, was still open at the end"
         places = told_places(opening.stack, self._redact)
         self._journal.note(OPEN_SOCKET, of=opening.of.of, what=what, detail=list(called[1:]), places=places)
-
-
-def _put_back(made: Callable[..., None], real: Callable[..., None]) -> None:
-    if socket.socket.__init__ is made:
-        socket.socket.__init__ = real  # type: ignore[method-assign]
 
 
 def _address(args: Tuple[Any, ...], kwargs: Any) -> str:

@@ -57,7 +57,7 @@ class SentFrom:
         self._sends = sends_of(websocket)
         # Bytes are audio.
         self._sends.look(self._look, text_only=True)
-        self._hooks.set(websocket, "close", self._closing(websocket.close))
+        self._hooks.wrap(websocket, "close", self._closing)
 
     def restore(self) -> None:
         """Watch no longer."""
