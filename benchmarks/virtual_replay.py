@@ -30,10 +30,10 @@ from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import UserTrack
 from evi_harness.clocks.virtual import VirtualLoop, run_virtual
 from evi_harness.evi.dialect import EVI
-from evi_harness.sdk.connection import open_chat
-from evi_harness.sdk.microphone import run_microphone
-from evi_harness.sdk.playback_queue import virtual_playback_queue
-from evi_harness.sdk.sound import software_sound
+from evi_harness.sdk.hume.connection import open_chat
+from evi_harness.sdk.hume.microphone import run_microphone
+from evi_harness.sdk.hume.playback_queue import virtual_playback_queue
+from evi_harness.sdk.hume.sound import software_sound
 from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.storage.writer import write_session

@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from evi_harness.clocks.busy import busy
     from evi_harness.errors import EviHarnessError
     from evi_harness.replay.player import Player
-    from evi_harness.sdk.callbacks import connect_with_callbacks
-    from evi_harness.sdk.connection import websocket_of
-    from evi_harness.sdk.interface import WebSocketInterface
+    from evi_harness.sdk.hume.callbacks import connect_with_callbacks
+    from evi_harness.sdk.hume.connection import websocket_of
+    from evi_harness.sdk.hume.interface import WebSocketInterface
     from evi_harness.session.events import Frame
     from evi_harness.session.header import Header
     from evi_harness.session.session import Session
@@ -96,17 +96,17 @@ EXPORTS: Dict[str, str] = {
     "ReplayResult": "evi_harness.acts.replay",
     "Session": "evi_harness.session.session",
     "SessionWriter": "evi_harness.storage.writer",
-    "WebSocketInterface": "evi_harness.sdk.interface",
+    "WebSocketInterface": "evi_harness.sdk.hume.interface",
     "busy": "evi_harness.clocks.busy",
     "check_carrier": "evi_harness.carriers.conformance",
     "check_session": "evi_harness.acts.sessions",
-    "connect_with_callbacks": "evi_harness.sdk.callbacks",
+    "connect_with_callbacks": "evi_harness.sdk.hume.callbacks",
     "import_capture": "evi_harness.acts.import_capture",
     "load_session": "evi_harness.verdicts.loading",
     "record": "evi_harness.acts.record_connection",
     "repair_session": "evi_harness.acts.repairing",
     "replay_session": "evi_harness.acts.replay",
-    "websocket_of": "evi_harness.sdk.connection",
+    "websocket_of": "evi_harness.sdk.hume.connection",
 }
 
 

@@ -34,8 +34,8 @@ from evi_harness.errors import UsageError
 from evi_harness.evi import compat
 from evi_harness.pytesting.testing import CheckedServer, Defaults, Replayer
 from evi_harness.replay.judging.unseen import UNSEEN
-from evi_harness.sdk.connection import websocket_of
-from evi_harness.sdk.version import installed_version
+from evi_harness.sdk.hume.connection import websocket_of
+from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session import wav
 from evi_harness.session.header import Recorded
 from evi_harness.session.session import Session

@@ -23,7 +23,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.replay.judging.findings import findings
 from evi_harness.replay.judging.verdict import judge
 from evi_harness.report.replay_report import ReplayReport, as_json, as_text
-from evi_harness.sdk.connection import websocket_of
+from evi_harness.sdk.hume.connection import websocket_of
 from evi_harness.session.places import Place
 from evi_harness.session.session import Session
 from evi_harness.storage.reader import read_session

@@ -23,7 +23,7 @@ from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, Usa
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.judging.deviations import DEVIATIONS
 from evi_harness.replay.judging.findings import ERROR, FINDINGS
-from evi_harness.sdk.parsing import problems
+from evi_harness.sdk.hume.parsing import problems
 from evi_harness.session.events import Event, Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.storage.check import check_folder
@@ -321,7 +321,7 @@ def test_replay_refuses_what_is_no_handler(handler: str) -> None:
     assert f"{handler}.py" in str(caught.value)
 
 
-@pytest.mark.parametrize("handler", [None, "recorded", f"{HANDLERS / 'weather'}.py:WeatherApp", "evi_harness.sdk.demo_app:WeatherApp"])
+@pytest.mark.parametrize("handler", [None, "recorded", f"{HANDLERS / 'weather'}.py:WeatherApp", "evi_harness.sdk.hume.demo_app:WeatherApp"])
 def test_the_demo_replays(handler: Optional[str]) -> None:
     """What the demo recorded passes with the demo's own app, with the good handler, without one, and in the null test."""
     result = replay_session(DEMO, handler=handler, write=lambda _: None)

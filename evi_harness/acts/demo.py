@@ -22,8 +22,8 @@ from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.acts.serve.simulating import SIMULATOR, Simulation, simulation
 from evi_harness.evi.dialect import EVI
 from evi_harness.report.timeline import as_lines
-from evi_harness.sdk.demo_app import WeatherApp
-from evi_harness.sdk.version import installed_version
+from evi_harness.sdk.hume.demo_app import WeatherApp
+from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.settings.environment import API_KEY, BASE_URL, CONFIG_ID, SECRET_KEY

@@ -21,8 +21,8 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 from evi_harness.acts.devices import INPUT, INSTALL_PORTAUDIO, OUTPUT, Device, list_devices, portaudio_version, refused_rates
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.compat import parse_version
-from evi_harness.sdk.connect_errors import unreachable, way_on
-from evi_harness.sdk.version import import_sdk, installed_version, version_of
+from evi_harness.sdk.hume.connect_errors import unreachable, way_on
+from evi_harness.sdk.hume.version import import_sdk, installed_version, version_of
 from evi_harness.settings.endpoint import Endpoint
 from evi_harness.settings.environment import API_KEY, CONFIG_ID, SECRET_KEY, Settings, endpoint_for, faults, load_environment
 

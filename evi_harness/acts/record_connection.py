@@ -24,7 +24,7 @@ from evi_harness.clocks.clock import Clock
 from evi_harness.dialects import DEFAULT, dialect_named
 from evi_harness.errors import SdkError, SessionUnwritable, UsageError
 from evi_harness.guard.program_end import at_program_end
-from evi_harness.sdk.connection import websocket_of
+from evi_harness.sdk.hume.connection import websocket_of
 from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.header import Anchor, Header, Recorded
 from evi_harness.session.protocols import RECEIVED, Dialect

@@ -31,10 +31,10 @@ from evi_harness.redacting.source_redaction import is_secret_name
 from evi_harness.report.plain import printable
 from evi_harness.runs import spec
 from evi_harness.runs.run import RECORDED, name_of
-from evi_harness.sdk.live_conversation import Conversation
-from evi_harness.sdk.microphone import AUTO, OFF, require_microphone
-from evi_harness.sdk.sound import software_sound
-from evi_harness.sdk.version import import_sdk, installed_version
+from evi_harness.sdk.hume.live_conversation import Conversation
+from evi_harness.sdk.hume.microphone import AUTO, OFF, require_microphone
+from evi_harness.sdk.hume.sound import software_sound
+from evi_harness.sdk.hume.version import import_sdk, installed_version
 from evi_harness.session.events import Closed, Event, Sent
 from evi_harness.session.too_large import too_large
 from evi_harness.settings.endpoint import Endpoint

@@ -35,8 +35,8 @@ from evi_harness.runs.real_run import run_in_real_time
 from evi_harness.runs.run import REAL, RECORDED, VIRTUAL, Run, RunOptions, has_app
 from evi_harness.runs.sandbox import MACHINE, OutsideOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
-from evi_harness.sdk.microphone import AUTO, OFF, require_microphone
-from evi_harness.sdk.version import installed_version
+from evi_harness.sdk.hume.microphone import AUTO, OFF, require_microphone
+from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session.events import NOTHING, Event, Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import WholeFolder, near

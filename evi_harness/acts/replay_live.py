@@ -29,7 +29,7 @@ from evi_harness.replay.judging.endings import ending_of
 from evi_harness.replay.live_user import PATIENCE_NS, Lapse, LiveUser
 from evi_harness.replay.wrapping import TimedUser
 from evi_harness.report.drift_report import LiveReport
-from evi_harness.sdk.direct_chat import direct_chat, tls_for
+from evi_harness.sdk.hume.direct_chat import direct_chat, tls_for
 from evi_harness.session.events import Handshake, Received
 from evi_harness.session.protocols import RECEIVED
 from evi_harness.session.session import Session

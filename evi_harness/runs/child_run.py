@@ -40,7 +40,7 @@ from evi_harness.guard.place_lookup import Stack, told_places
 from evi_harness.guard.program_end import really_exit
 from evi_harness.replay.played_recording import Recording
 from evi_harness.runs.run import Run, RunOptions, name_of
-from evi_harness.sdk.version import import_sdk
+from evi_harness.sdk.hume.version import import_sdk
 from evi_harness.session.events import Event, Note
 from evi_harness.session.notes import CRASHED
 from evi_harness.session.places import Place, places_in

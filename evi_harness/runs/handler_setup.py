@@ -18,9 +18,9 @@ from evi_harness.guard.place_lookup import Stack, told, told_places, waiting_sta
 from evi_harness.redacting.source_redaction import redacted_source
 from evi_harness.runs import spec
 from evi_harness.sdk.app import App
-from evi_harness.sdk.handlers import Callbacks, callbacks_of
-from evi_harness.sdk.quickstart import Quickstart
-from evi_harness.sdk.version import import_sdk
+from evi_harness.sdk.hume.handlers import Callbacks, callbacks_of
+from evi_harness.sdk.hume.quickstart import Quickstart
+from evi_harness.sdk.hume.version import import_sdk
 from evi_harness.session.events import Handshake
 from evi_harness.session.notes import OVER_TIME, RAISED, STUCK
 from evi_harness.session.places import Place

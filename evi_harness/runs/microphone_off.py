@@ -16,7 +16,7 @@ from evi_harness.replay.judging.findings import FINDINGS
 from evi_harness.replay.played_recording import Recording
 from evi_harness.runs.run import Run, RunOptions
 from evi_harness.runs.user_audio import is_to_be_run_again
-from evi_harness.sdk.microphone import OFF
+from evi_harness.sdk.hume.microphone import OFF
 from evi_harness.session.events import Event, Note
 
 __all__ = ["run_alone"]

@@ -42,7 +42,7 @@ from evi_harness.runs.run import (
 )
 from evi_harness.runs.sandbox import Outside
 from evi_harness.sdk.app import App, run_app
-from evi_harness.sdk.playback_queue import kind_of_step
+from evi_harness.sdk.hume.playback_queue import kind_of_step
 from evi_harness.session.events import Event, Opened
 from evi_harness.session.protocols import Service
 from evi_harness.session.session import Session

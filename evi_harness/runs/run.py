@@ -36,8 +36,8 @@ from evi_harness.runs.revision import require_revision
 from evi_harness.runs.sandbox import Outside, OutsideOptions
 from evi_harness.runs.user_audio import replay_sound, sent_by, user_audio
 from evi_harness.sdk.app import App
-from evi_harness.sdk.handing_on import HEADERLESS, is_players
-from evi_harness.sdk.microphone import AUTO, OFF, Voice
+from evi_harness.sdk.hume.handing_on import HEADERLESS, is_players
+from evi_harness.sdk.hume.microphone import AUTO, OFF, Voice
 from evi_harness.sdk.recorded import run_recorded
 from evi_harness.session.events import Event, Handshake
 from evi_harness.session.protocols import Dialect, Service

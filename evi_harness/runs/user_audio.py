@@ -28,11 +28,11 @@ from evi_harness.replay.played_recording import AS_RECORDED, Recording, Speed
 from evi_harness.replay.talking_over import talked_over
 from evi_harness.replay.user import RecordedUser
 from evi_harness.replay.wrapping import SilentUser, UndecidedUser
-from evi_harness.sdk.handlers import Callbacks
-from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, Voice, microphone_settings, microphone_trouble
-from evi_harness.sdk.own_audio import RECORDED_AUDIO, SDKS_MICROPHONE, OwnAudio, Silenced
-from evi_harness.sdk.playback_queue import virtual_playback_queue
-from evi_harness.sdk.sound import software_sound
+from evi_harness.sdk.hume.handlers import Callbacks
+from evi_harness.sdk.hume.microphone import HANDLERS_TURN_NS, Microphone, Voice, microphone_settings, microphone_trouble
+from evi_harness.sdk.hume.own_audio import RECORDED_AUDIO, SDKS_MICROPHONE, OwnAudio, Silenced
+from evi_harness.sdk.hume.playback_queue import virtual_playback_queue
+from evi_harness.sdk.hume.sound import software_sound
 from evi_harness.session.events import Event, Note
 from evi_harness.session.notes import MICROPHONE_OFF, SENT_AS_RECORDED, UNSEEN
 from evi_harness.session.protocols import SENT, AudioSource, Dialect, Service

@@ -26,14 +26,14 @@ from evi_harness.guard.ending import Ending, ends_app
 from evi_harness.guard.network import was_refused
 from evi_harness.guard.on_behalf_of import on_behalf, on_behalf_from_now_on
 from evi_harness.guard.place_lookup import Stack, defined_at, raised_stack, told, told_places, waiting_stack, waits_at
-from evi_harness.sdk.connection import open_chat, websocket_of
-from evi_harness.sdk.handing_on import HandingOn
 from evi_harness.sdk.handler_reads import Taking, leaves
-from evi_harness.sdk.handlers import Callbacks, call
-from evi_harness.sdk.microphone import HANDLERS_TURN_NS, Microphone, run_microphone, run_playback
-from evi_harness.sdk.own_audio import OwnAudio
-from evi_harness.sdk.parsing import problems
-from evi_harness.sdk.version import installed_version
+from evi_harness.sdk.hume.connection import open_chat, websocket_of
+from evi_harness.sdk.hume.handing_on import HandingOn
+from evi_harness.sdk.hume.handlers import Callbacks, call
+from evi_harness.sdk.hume.microphone import HANDLERS_TURN_NS, Microphone, run_microphone, run_playback
+from evi_harness.sdk.hume.own_audio import OwnAudio
+from evi_harness.sdk.hume.parsing import problems
+from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session.events import Event, Received
 from evi_harness.session.notes import CLOSED_FROM, HANDLER_ENTERED, HANDLER_RETURNED, NEVER_RETURNS, RAISED, UNPARSEABLE
 from evi_harness.session.protocols import RECEIVED, Service

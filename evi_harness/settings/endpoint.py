@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.sdk.connect_errors import is_hume
+from evi_harness.sdk.hume.connect_errors import is_hume
 
 __all__ = ["DEFAULT_BASE_URL", "Endpoint", "endpoint_of"]
 

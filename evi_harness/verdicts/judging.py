@@ -17,7 +17,7 @@ from evi_harness.replay.judging.verdict import Verdict, judge
 from evi_harness.report.expected_changes import ExpectationReport
 from evi_harness.report.replay_report import ReplayReport
 from evi_harness.runs.run import VIRTUAL, Run
-from evi_harness.sdk.version import installed_version
+from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session.events import NOTHING, order
 from evi_harness.session.header import Anchor, Header, Recorded
 from evi_harness.session.protocols import Dialect

@@ -28,7 +28,7 @@ from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.measure.measuring import measure
 from evi_harness.replay.player import Player
-from evi_harness.sdk.connection import open_chat, websocket_of
+from evi_harness.sdk.hume.connection import open_chat, websocket_of
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Received, Sent
 from evi_harness.session.protocols import Close, Send
 from evi_harness.verdicts.loading import load_session
@@ -482,7 +482,7 @@ def test_a_program_that_just_ends_leaves_a_complete_session(tmp_path):
     script = """
 import asyncio, sys
 from evi_harness.acts.record_connection import record
-from evi_harness.sdk.connection import open_chat
+from evi_harness.sdk.hume.connection import open_chat
 
 async def main():
     chat = open_chat(sys.argv[1], api_key="made-up-key-0123456789", options={})

@@ -32,8 +32,8 @@ from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.dialect import EVI
 from evi_harness.evi.messages import EMOTIONS
-from evi_harness.sdk.connection import websocket_of
-from evi_harness.sdk.sound import software_sound
+from evi_harness.sdk.hume.connection import websocket_of
+from evi_harness.sdk.hume.sound import software_sound
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Frame
 from evi_harness.session.protocols import Close, Send

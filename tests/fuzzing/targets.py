@@ -35,7 +35,7 @@ from evi_harness.replay.pace import max_gap_of, speed_of
 from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import Player
 from evi_harness.runs.spec import split_spec
-from evi_harness.sdk.parsing import problems as sdk_problems
+from evi_harness.sdk.hume.parsing import problems as sdk_problems
 from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.header import Header
 from evi_harness.session.json_places import members

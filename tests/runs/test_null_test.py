@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from evi_harness.acts.record_connection import record
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.serve.serving import served
-from evi_harness.sdk.connection import open_chat
+from evi_harness.sdk.hume.connection import open_chat
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.header import Header, Recorded
 from evi_harness.session.session import Session

@@ -13,7 +13,7 @@ from evi_harness.audio.sources import SilenceSource, UserTrack
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.played_recording import Recording
 from evi_harness.runs.user_audio import user_audio
-from evi_harness.sdk.version import installed_version
+from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session import wav
 from evi_harness.session.wav import Pcm
 

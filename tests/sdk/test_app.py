@@ -15,7 +15,7 @@ from evi_harness.errors import NotAHandler
 from evi_harness.evi.dialect import EVI
 from evi_harness.guard.place_lookup import told
 from evi_harness.sdk.app import App, run_app
-from evi_harness.sdk.handlers import callbacks_of
+from evi_harness.sdk.hume.handlers import callbacks_of
 from evi_harness.session.events import TEXT, Frame, Note, Received
 from evi_harness.session.protocols import Close, Send
 

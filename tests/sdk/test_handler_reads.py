@@ -17,7 +17,7 @@ from evi_harness.clocks.virtual import run_virtual
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.handler_reads import leaves
-from evi_harness.sdk.handlers import callbacks_of
+from evi_harness.sdk.hume.handlers import callbacks_of
 from evi_harness.session.events import TEXT, Closed, Frame, Note, Received
 from evi_harness.session.protocols import Close, Send
 

@@ -24,7 +24,7 @@ from evi_harness.evi.audio_frames import base64_bytes
 from evi_harness.evi.causes import causes
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.app import App, run_app
-from evi_harness.sdk.handlers import callbacks_of
+from evi_harness.sdk.hume.handlers import callbacks_of
 from evi_harness.session.events import BINARY, TEXT, Frame, Note, Opened, Received, Sent, order
 from evi_harness.session.header import Anchor, Header
 from evi_harness.session.protocols import POSITION, Close, Send

@@ -36,7 +36,7 @@ EVERY = [
 @pytest.mark.parametrize("session_id", [None, "my session"])
 def test_every_message_is_parsed(fields, session_id):
     """By the newest SDK's table and by the installed SDK, with the app's name for its session and without."""
-    from evi_harness.sdk.parsing import problems as sdk_problems
+    from evi_harness.sdk.hume.parsing import problems as sdk_problems
 
     frame = wire.frame(fields, session_id)
     assert problems(frame, "0.14.1") == []

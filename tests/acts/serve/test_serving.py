@@ -21,7 +21,7 @@ from evi_harness.carriers.conformance import Script
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.errors import EviHarnessError, SessionUnreadable, SessionUnwritable, UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.sdk.connect_errors import status_of
+from evi_harness.sdk.hume.connect_errors import status_of
 from evi_harness.session.events import TEXT, Closed, Frame, Handshake, Note, Received, Sent
 from evi_harness.session.protocols import Close, Send
 from evi_harness.verdicts.loading import load_session
@@ -380,8 +380,8 @@ def test_the_sdk_has_its_word_for_the_refusal():
 @pytest.mark.usefixtures("keys")
 def test_every_sdk_gets_its_token_here():
     """With the secret key, by the SDK itself up to 0.12.1 and by ours since; another secret key is refused."""
-    from evi_harness.sdk.callbacks import connect_with_callbacks
-    from evi_harness.sdk.connection import client_for
+    from evi_harness.sdk.hume.callbacks import connect_with_callbacks
+    from evi_harness.sdk.hume.connection import client_for
 
     async def first(url, secret_key):
         heard = asyncio.get_running_loop().create_future()

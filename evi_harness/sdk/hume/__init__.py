@@ -1,0 +1,1 @@
+"""The adapter of Hume's SDK, the package hume."""
