@@ -38,6 +38,7 @@ from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.sdk.hume.microphone import AUTO, OFF, require_microphone
 from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session.events import NOTHING, Event, Received, Sent
+from evi_harness.session.notes import CRASHED
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import WholeFolder, near
 from evi_harness.settings.versions import of_app
@@ -490,7 +491,7 @@ def keep_replay(
     """
     with WholeFolder(out, name) as place:
         write_session(place.folder, of_app(live), dialect_of(live), secrets=[*known_secrets(recorded, live), *secrets])
-        if any(note.name == "crashed" for note in live.notes):
+        if live.notes_of(CRASHED):
             file = HeardFile(None, ("what was heard was lost with the process; the session is complete without it",))
         else:
             file = keep_heard(place.folder, heard, redactor)

@@ -12,8 +12,9 @@ import math
 from dataclasses import dataclass
 from typing import Iterable, List, Optional, Sequence
 
-from evi_harness.session.events import Event, Note, Received
+from evi_harness.session.events import Event, Received
 from evi_harness.session.figures import milliseconds
+from evi_harness.session.notes import DUE
 
 __all__ = ["Lateness", "lateness_ns"]
 
@@ -60,8 +61,8 @@ def lateness_ns(events: Sequence[Event]) -> List[int]:
         events: The events of a session that a carrier kept. Messages without a ``due`` note are left out.
     """
     sent_ns = {event.seq: event.at_ns for event in events if isinstance(event, Received)}
-    notes = [event for event in events if isinstance(event, Note) and event.name == "due" and event.of in sent_ns]
-    return [sent_ns[note.of] - note.data["due_ns"] - note.data["held_ns"] for note in notes if note.of is not None]
+    noted = [(note.of, due) for note, due in DUE.all_in(events) if note.of is not None]
+    return [sent_ns[seq] - due.due_ns - due.held_ns for seq, due in noted if seq in sent_ns]
 
 
 def _rank(ranked: Sequence[int], percent: int) -> int:

@@ -8,7 +8,7 @@ Rules of living here: the session that a replay yielded, and nothing else. What 
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.measure import reasons
 from evi_harness.measure.collecting import Samples
@@ -16,6 +16,27 @@ from evi_harness.measure.conversation_family import UNTIMED
 from evi_harness.measure.metrics import CLIENT, TABLE
 from evi_harness.measure.session_times import Reading
 from evi_harness.session.events import Note, Received
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import (
+    BLOCKED,
+    CHANGED_AUDIO,
+    DUE,
+    HANDLER_CPU,
+    HANDLER_ENTERED,
+    HANDLER_RETURNED,
+    HEARD,
+    LONGEST_BLOCK,
+    PLAYBACK_STALL,
+    PLAYER_TAIL,
+    PLAYS_ON,
+    UNJUDGED_AUDIO,
+    WRONG_AUDIO,
+    WRONG_LENGTH,
+    BlockedFacts,
+    HeardFacts,
+    LongestBlockFacts,
+    of_kinds,
+)
 from evi_harness.session.session import Session
 
 __all__ = ["due_ns", "measure_client", "unobserved"]
@@ -23,12 +44,12 @@ __all__ = ["due_ns", "measure_client", "unobserved"]
 _REPLAY = "replay"
 # What a replay may be told instead of a handler: then there is none.
 _RECORDED = "recorded"
-_BLOCKING = ("blocked", "playback_stall")
+_BLOCKING: Tuple[NoteKind[..., Union[BlockedFacts, LongestBlockFacts]], ...] = (BLOCKED, PLAYBACK_STALL, LONGEST_BLOCK)
 # Both ends of it cross the wire.
 _IN_ANY_SESSION = "tool.app"
 _PER_MESSAGE = ("queue", "handle", "handle.own")
 # Notes of audio that was played, and not as it came.
-_PLAYED_OTHERWISE = ("changed_audio", "wrong_audio", "wrong_length", "unjudged_audio")
+_PLAYED_OTHERWISE = (CHANGED_AUDIO, WRONG_AUDIO, WRONG_LENGTH, UNJUDGED_AUDIO)
 
 
 def unobserved(session: Session) -> Optional[str]:
@@ -40,7 +61,7 @@ def unobserved(session: Session) -> Optional[str]:
 
 def due_ns(session: Session) -> Dict[int, int]:
     """When each received message of a replay was due: by its own cause, and what the messages before it held it back. By seq."""
-    return {note.of: note.data["due_ns"] + note.data["held_ns"] for note in session.notes if note.name == "due" and note.of is not None}
+    return {note.of: due.due_ns + due.held_ns for note, due in session.noted(DUE) if note.of is not None}
 
 
 def measure_client(reading: Reading, found: Samples) -> None:
@@ -73,14 +94,14 @@ class _Observed:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._due_ns = due_ns(reading.session)
-        notes = reading.session.notes
-        self._entered = _first(notes, "handler_entered")
-        self._returned = _first(reversed(notes), "handler_returned")
-        self._heard = {note.of: note for note in notes if note.name == "heard" and note.of is not None}
-        self._free_ns = _free_ns(self._heard.values())
-        self._played_on = {note.of for note in notes if note.name == "plays_on"}
-        self._is_played = bool(self._heard) or any(note.name in _PLAYED_OTHERWISE for note in notes)
-        self._tails = {note.of: note for note in notes if note.name == "player_tail"}
+        session = reading.session
+        self._entered = _first(session.notes_of(HANDLER_ENTERED))
+        self._returned = _first(reversed(session.notes_of(HANDLER_RETURNED)))
+        self._heard = {note.of: heard for note, heard in session.noted(HEARD) if note.of is not None}
+        self._free_ns = _free_ns(self._heard)
+        self._played_on = {note.of for note in session.notes_of(PLAYS_ON)}
+        self._is_played = bool(self._heard) or any(map(session.notes_of, _PLAYED_OTHERWISE))
+        self._silent_by_ns = {note.of: note.at_ns + tail.tail_ns for note, tail in session.noted(PLAYER_TAIL)}
 
     def message(self, event: Received, found: Samples) -> None:
         """Measure what happened with one message."""
@@ -123,16 +144,15 @@ class _Observed:
 
     def _silent_ns(self, seq: int, reply: Sequence[int]) -> Optional[int]:
         """When the last of an interrupted reply was heard, None where nobody noted that."""
-        heard = [self._heard[one].data["until_ns"] for one in reply if one in self._heard]
+        heard = [self._heard[one].until_ns for one in reply if one in self._heard]
         if heard:
-            return int(max(heard))
-        tail = self._tails.get(seq)
-        return None if tail is None or seq in self._played_on else tail.at_ns + int(tail.data["tail_ns"])
+            return max(heard)
+        return None if seq in self._played_on else self._silent_by_ns.get(seq)
 
     def _to_speaker(self, seq: int, turn: Optional[int], due: int, found: Samples) -> None:
         heard = self._heard.get(seq)
         if heard is not None:
-            found.took("to_speaker", heard.data["at_ns"] - max(due, self._free_ns[seq]), turn, seq)
+            found.took("to_speaker", heard.at_ns - max(due, self._free_ns[seq]), turn, seq)
         else:
             found.unavailable("to_speaker", self._why_unheard(), turn, seq)
 
@@ -140,23 +160,22 @@ class _Observed:
         return reasons.NOT_HEARD if self._is_played else reasons.NOT_NOTED_SOUND
 
 
-def _free_ns(heard: Iterable[Note]) -> Dict[int, int]:
+def _free_ns(heard: Mapping[int, HeardFacts]) -> Dict[int, int]:
     """From when on the speaker had nothing else to play, for each piece of audio that was heard, by its seq."""
     found: Dict[int, int] = {}
     over_ns = 0
-    for note in sorted(heard, key=lambda note: int(note.data["at_ns"])):
-        assert note.of is not None
+    for seq, facts in sorted(heard.items(), key=lambda one: one[1].at_ns):
         # A piece that sounded over another one had not to wait for it.
-        found[note.of] = min(over_ns, note.data["at_ns"])
-        over_ns = max(over_ns, note.data["until_ns"])
+        found[seq] = min(over_ns, facts.at_ns)
+        over_ns = max(over_ns, facts.until_ns)
     return found
 
 
-def _first(notes: Iterable[Note], name: str) -> Dict[int, int]:
-    """When each message had its first note of a name, by the message's seq."""
+def _first(notes: Iterable[Note]) -> Dict[int, int]:
+    """When each message had the first of some notes, by the message's seq."""
     found: Dict[int, int] = {}
     for note in notes:
-        if note.name == name and note.of is not None:
+        if note.of is not None:
             found.setdefault(note.of, note.at_ns)
     return found
 
@@ -176,11 +195,8 @@ def _tools(reading: Reading, found: Samples) -> None:
 
 def _stall(session: Session, found: Samples) -> None:
     """The longest time for which the loop was blocked; what is too short to be noted is not known."""
-    noted: List[Tuple[int, Optional[int]]] = [
-        (note.data["blocked_ns"], note.of)
-        for note in session.notes
-        if (note.name in _BLOCKING or note.name == "longest_block") and "blocked_ns" in note.data
-    ]
+    blocks = of_kinds(session.notes, _BLOCKING)
+    noted = [(block.blocked_ns, note.of) for note, block in blocks if block.blocked_ns is not None]
     if noted:
         longest_ns, of = max(noted, key=lambda one: one[0])
         found.took("stall", longest_ns, of=of)
@@ -189,8 +205,8 @@ def _stall(session: Session, found: Samples) -> None:
 
 
 def _cpu(reading: Reading, found: Samples) -> None:
-    noted = [note for note in reading.session.notes if note.name == "handler_cpu"]
+    noted = list(reading.session.noted(HANDLER_CPU))
     if not noted:
         found.unavailable("cpu", reasons.NOT_NOTED_CPU)
-    for note in noted:
-        found.took("cpu", note.data["cpu_ns"], None if note.of is None else reading.turn_of.get(note.of), note.of)
+    for note, facts in noted:
+        found.took("cpu", facts.cpu_ns, None if note.of is None else reading.turn_of.get(note.of), note.of)

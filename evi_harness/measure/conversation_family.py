@@ -15,6 +15,7 @@ from evi_harness.measure.session_times import Reading
 from evi_harness.measure.spans import covered_ns, shared
 from evi_harness.measure.speech_marks import HeardSpeech
 from evi_harness.session.header import SYNTHESISED, TAKEN
+from evi_harness.session.notes import CONNECTED
 from evi_harness.session.protocols import SENT
 from evi_harness.session.session import Session
 from evi_harness.session.sounding import Span
@@ -95,11 +96,11 @@ def _is_typed(reading: Reading, user: int) -> bool:
 
 
 def _connect(reading: Reading, found: Samples) -> None:
-    connected = next((note for note in reading.session.notes if note.name == "connected" and "took_ns" in note.data), None)
+    connected = next(iter(reading.session.noted(CONNECTED)), None)
     if connected is None:
         found.unavailable("connect.open", reasons.NOT_NOTED_CONNECT)
     else:
-        found.took("connect.open", connected.data["took_ns"])
+        found.took("connect.open", connected[1].took_ns)
     first = next(iter(reading.session.received), None)
     if first is None:
         found.unavailable("connect.first", reasons.NOTHING_RECEIVED)

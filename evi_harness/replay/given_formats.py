@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from evi_harness.replay.judging.deviations import Deviation
+from evi_harness.session.notes import MICROPHONE_OFF
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
@@ -48,7 +49,7 @@ def without_microphones(
 
 def _speaks_itself(live: Session, dialect: Dialect) -> bool:
     """Whether the microphone was off and audio was sent."""
-    if not any(note.name == "microphone_off" for note in live.notes):
+    if not live.notes_of(MICROPHONE_OFF):
         return False
     places = dialect.audio_places()
     return any(places.is_audio(event.kind, event.frame) for event in live.sent)

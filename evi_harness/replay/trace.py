@@ -10,13 +10,14 @@ import json
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from evi_harness.session.events import Closed, Event, Note, Opened, Received, Sent
+from evi_harness.session.notes import is_sample
 
 __all__ = ["first_difference", "trace"]
 
 
 def trace(events: Iterable[Event]) -> List[str]:
     """One line an event, in the order given; frames by digest."""
-    return [_line(event) for event in events if not (isinstance(event, Note) and event.data.get("sample"))]
+    return [_line(event) for event in events if not is_sample(event)]
 
 
 def first_difference(one: Iterable[Event], other: Iterable[Event]) -> Optional[Tuple[str, str]]:

@@ -28,6 +28,21 @@ from evi_harness.report.timeline import Row
 from evi_harness.report.values import SHOWN, difference_json, sides
 from evi_harness.session.events import Closed, Event, Note, Received, Sent
 from evi_harness.session.figures import milliseconds
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import (
+    AUDIO_PATIENCE,
+    CLOSED_BY_GRACE,
+    DUE,
+    END_UNKNOWN,
+    MICROPHONE_OFF,
+    OWN_SOUND,
+    PLAYBACK_STALL,
+    PLAYER_CHANGES,
+    PLAYER_TAIL,
+    SENT_AS_RECORDED,
+    of_kinds,
+    sentence_of,
+)
 from evi_harness.session.places import Place, place_json
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
@@ -175,11 +190,11 @@ class ReplayReport:
 
 def remarks(live: Session) -> List[str]:
     """What a replay noted that is no fault, one sentence each."""
-    told = [_REMARKS[note.name].format_map(_Milliseconds(note.data)) for note in live.notes if note.name in _REMARKS]
-    held = [note for note in live.notes if note.name == "due" and note.data.get("held_ns")]
+    told = [_remark(note) for note, _ in of_kinds(live.notes, _REMARKED)]
+    held = [due for _, due in live.noted(DUE) if due.held_ns]
     if held:
-        most = max(held, key=lambda note: int(note.data["held_ns"]))
-        by = f"by at most {_ms(most.data['held_ns'])} (recorded #{most.data['recorded_seq']})"
+        most = max(held, key=lambda due: due.held_ns)
+        by = f"by at most {_ms(most.held_ns)} (recorded #{most.recorded_seq})"
         told.append(f"{_count(len(held), 'event')} came later than due, {by}: what was before them had not come")
     return told
 
@@ -206,25 +221,24 @@ def _ignored(report: ReplayReport) -> Iterator[str]:
             yield f"--ignore {path} matched nothing that is compared, {then} or now"
 
 
-class _Milliseconds(Dict[str, Any]):
-    """A note's data, whose nanoseconds are also there as ``…_ms``."""
-
-    def __missing__(self, name: str) -> str:
-        return _ms(self[name[:-3] + "_ns"])
-
-
 # Notes that are told as they are; what stands elsewhere in the report is not told twice.
-_REMARKS: Mapping[str, str] = {
-    "audio_patience": "the user's audio had not got to {position_ms} in time; at {waited_until_ms} that counted as reached",
-    "closed_by_grace": "the app did not close the connection; the service closed it",
-    "sent_as_recorded": "{what}",
-    "microphone_off": "{what}",
-    "playback_stall": "{what}",
-    "player_tail": "{what}",
-    "player_changes": "{what}",
-    "own_sound": "{what}",
-    "end_unknown": "the recording does not say how it ended; the service closed after the last event",
+_REMARKED: Tuple[NoteKind[..., object], ...] = (
+    *(AUDIO_PATIENCE, CLOSED_BY_GRACE, END_UNKNOWN, MICROPHONE_OFF, OWN_SOUND),
+    *(PLAYBACK_STALL, PLAYER_CHANGES, PLAYER_TAIL, SENT_AS_RECORDED),
+)
+# What is told of those that have no sentence of their own.
+_SAID: Mapping[str, str] = {
+    CLOSED_BY_GRACE.name: "the app did not close the connection; the service closed it",
+    END_UNKNOWN.name: "the recording does not say how it ended; the service closed after the last event",
 }
+
+
+def _remark(note: Note) -> str:
+    patience = AUDIO_PATIENCE.read(note)
+    if patience is None:
+        return _SAID.get(note.name) or sentence_of(note) or note.name
+    position, until = _ms(patience.position_ns), _ms(patience.waited_until_ns)
+    return f"the user's audio had not got to {position} in time; at {until} that counted as reached"
 
 
 def as_text(report: ReplayReport, dialect: Dialect) -> List[str]:

@@ -42,7 +42,7 @@ from evi_harness.replay.played_recording import Recording
 from evi_harness.runs.run import Run, RunOptions, name_of
 from evi_harness.sdk.hume.version import import_sdk
 from evi_harness.session.events import Event, Note
-from evi_harness.session.notes import CRASHED
+from evi_harness.session.notes import CRASHED, HANDLER_ENTERED, HANDLER_RETURNED
 from evi_harness.session.places import Place, places_in
 
 __all__ = ["in_a_child"]
@@ -301,12 +301,13 @@ class _Parent:
         stack: Stack = tuple((place.file, place.line, place.function) for place in frames)
         entered: Dict[Optional[int], Note] = {}
         for event in seen:
-            if isinstance(event, Note) and event.name == "handler_entered":
+            if HANDLER_ENTERED.matches(event):
                 entered[event.of] = event
-            elif isinstance(event, Note) and event.name == "handler_returned":
+            elif HANDLER_RETURNED.matches(event):
                 entered.pop(event.of, None)
         running = next(reversed(list(entered.values())), None)
-        detail = developers(frames) or ([] if running is None else [f"{running.data['callback']} was running"])
+        facts = None if running is None else HANDLER_ENTERED.read(running)
+        detail = developers(frames) or ([] if facts is None else [f"{facts.callback} was running"])
         places = told_places(stack, self.options.redact, or_library=False) or self._defined(running)
         seq = max((event.seq for event in seen), default=0) + 1
         at_ns = max((event.at_ns for event in seen), default=0)

@@ -19,8 +19,20 @@ from evi_harness.replay.hearing.faults import IDLE_NS, LOST_NS, Fault, Interrupt
 from evi_harness.replay.hearing.match import Unmatched, matched
 from evi_harness.replay.hearing.streams import QUIET, Chunk, Piece, ReceivedAudio, Reply, peak, played_streams
 from evi_harness.replay.hearing.timing import heard_chunks, plays_on, underruns
-from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received
-from evi_harness.session.notes import HEARD, PLAYER_CHANGES, PLAYS_NOTHING, UNJUDGED_AUDIO, UNSEEN
+from evi_harness.session.events import Closed, Event, Handshake, Opened, Received
+from evi_harness.session.notes import (
+    CANCELS_TASKS,
+    EXITS,
+    HANDLER_RETURNED,
+    HEARD,
+    PLAYER_CHANGES,
+    PLAYS_NOTHING,
+    STOPS_LOOP,
+    UNJUDGED_AUDIO,
+    UNSEEN,
+    FindingFacts,
+    of_kinds,
+)
 from evi_harness.session.protocols import RECEIVED, AudioPlaces, Dialect
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import Pcm, split
@@ -29,7 +41,7 @@ from evi_harness.watch.handed import HandedOn
 __all__ = ["Incoming", "chunks_of", "incoming", "note_heard", "pieces_of"]
 
 # Notes that tell that the app took itself out of a conversation that may go on without it; where ``ended`` is true, for certain.
-_ENDINGS = frozenset({"cancels_tasks", "exits", "stops_loop"})
+_ENDINGS = (CANCELS_TASKS, EXITS, STOPS_LOOP)
 # What is not more than this between two matched samples is the SDK's player's doing, and its note.
 _PLAYERS_NS = 20_000_000
 
@@ -92,7 +104,7 @@ class _Listening:
         self._replies = [
             Reply(turn.number, turn.reply_text, None if turn.interrupted_by is None else at_ns[turn.interrupted_by]) for turn in turns
         ]
-        gone_ns = _gone_ns(events, lambda end: bool(end.data.get("ended")))
+        gone_ns = _gone_ns(events, lambda end: end.ended)
         # An app may have cancelled what brings it its messages, and so have got none of what came later.
         self._deaf_ns = _gone_ns(events, lambda _: True)
         # What came behind its own end was not the app's to play.
@@ -306,16 +318,16 @@ def _streams(playbacks: Sequence[Playback], opened_at_ns: int, first: int) -> Li
     return [piece for number, playback in numbered for piece in pieces_of(playback, opened_at_ns, number)]
 
 
-def _gone_ns(events: Sequence[Event], counts: Callable[[Note], bool]) -> Optional[int]:
+def _gone_ns(events: Sequence[Event], counts: Callable[[FindingFacts], bool]) -> Optional[int]:
     """When the app first did what ends its own run, None where it did not; of those notes that count."""
-    ends = (event for event in events if isinstance(event, Note) and event.name in _ENDINGS and counts(event))
-    return min((end.data.get("at_ns", end.at_ns) for end in ends), default=None)
+    ends = ((note, end) for note, end in of_kinds(events, _ENDINGS) if counts(end))
+    return min((note.at_ns if end.at_ns is None else end.at_ns for note, end in ends), default=None)
 
 
 def _interruptions(turns: Sequence[Turn], at_ns: Dict[int, int], events: Sequence[Event], handed: HandedOn) -> Iterator[Interruption]:
     """When the user interrupted, and when the app had dealt with it."""
     taken = {one.seq: one for one in handed.taken}
-    returned = {event.of: event.at_ns for event in events if isinstance(event, Note) and event.name == "handler_returned"}
+    returned = {note.of: note.at_ns for note in HANDLER_RETURNED.notes_in(events)}
     for seq in sorted((turn.interrupted_by for turn in turns if turn.interrupted_by is not None), key=lambda seq: at_ns[seq]):
         one = taken.get(seq)
         taken_ns = returned.get(seq) if one is None else one.at_ns

@@ -10,11 +10,9 @@ from dataclasses import dataclass, replace
 from typing import List, Mapping, Sequence
 
 from evi_harness.session.events import Event, Note, Received
+from evi_harness.session.notes import SESSION_TIMES
 
 __all__ = ["merged"]
-
-# The session times that a note of the app's side may hold besides its own.
-_TIMES = ("at_ns", "until_ns")
 
 
 def merged(kept: Sequence[Event], observed: Sequence[Event], ahead_ns: int) -> List[Event]:
@@ -53,5 +51,5 @@ def _placed(row: _Row, seq: int, new: Mapping[int, int], ahead_ns: int) -> Event
     if not isinstance(event, Note):
         return event
     event = event if event.of is None else replace(event, of=new.get(event.of))
-    times = {name: max(0, event.data[name] + ahead_ns) for name in _TIMES if row.is_observed and name in event.data}
+    times = {name: max(0, event.data[name] + ahead_ns) for name in SESSION_TIMES if row.is_observed and name in event.data}
     return replace(event, data={**event.data, **times}) if times else event

@@ -18,6 +18,7 @@ from evi_harness.runs.run import Run, RunOptions
 from evi_harness.runs.user_audio import is_to_be_run_again
 from evi_harness.sdk.hume.microphone import OFF
 from evi_harness.session.events import Event, Note
+from evi_harness.session.notes import MICROPHONE_OFF, sentence_of, with_sentence
 
 __all__ = ["run_alone"]
 
@@ -46,12 +47,12 @@ def run_alone(
 
 def _only_before(first: Sequence[Event], second: Sequence[Event]) -> Iterator[Note]:
     """What went wrong in the first run and not in the second, to stand behind the second; what may come of the first's end is left out."""
-    ended = max(event.seq for event in first if isinstance(event, Note) and event.name == "microphone_off")
-    known = {(event.name, event.data.get("what")) for event in second if isinstance(event, Note)}
+    ended = max(note.seq for note in MICROPHONE_OFF.notes_in(first))
+    known = {(event.name, sentence_of(event)) for event in second if isinstance(event, Note)}
     seq = max((event.seq for event in second), default=-1)
     for event in first:
         is_wrong = isinstance(event, Note) and event.name in FINDINGS and event.seq < ended
-        if isinstance(event, Note) and is_wrong and (event.name, event.data.get("what")) not in known:
+        if isinstance(event, Note) and is_wrong and (event.name, sentence_of(event)) not in known:
             seq += 1
-            what = f"{event.data.get('what')} (in a first run, which ended when the app sent audio of its own)"
-            yield replace(event, seq=seq, of=None, data={**event.data, "what": what})
+            what = f"{sentence_of(event)} (in a first run, which ended when the app sent audio of its own)"
+            yield with_sentence(replace(event, seq=seq, of=None), what)

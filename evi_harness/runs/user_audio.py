@@ -33,7 +33,7 @@ from evi_harness.sdk.hume.microphone import HANDLERS_TURN_NS, Microphone, Voice,
 from evi_harness.sdk.hume.own_audio import RECORDED_AUDIO, SDKS_MICROPHONE, OwnAudio, Silenced
 from evi_harness.sdk.hume.playback_queue import virtual_playback_queue
 from evi_harness.sdk.hume.sound import software_sound
-from evi_harness.session.events import Event, Note
+from evi_harness.session.events import Event
 from evi_harness.session.notes import MICROPHONE_OFF, SENT_AS_RECORDED, UNSEEN
 from evi_harness.session.protocols import SENT, AudioSource, Dialect, Service
 from evi_harness.session.session import Session
@@ -218,7 +218,7 @@ def _note_off(journal: Journal, what: str, *, ended: bool = False) -> None:
 
 def is_to_be_run_again(events: Sequence[Event]) -> bool:
     """Whether a run has ended because its app sends audio of its own and somebody else had spoken already."""
-    return any(isinstance(event, Note) and event.name == "microphone_off" and event.data["ended"] for event in events)
+    return any(facts.ended for _, facts in MICROPHONE_OFF.all_in(events))
 
 
 def sent_by(

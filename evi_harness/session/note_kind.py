@@ -44,21 +44,28 @@ class FactsReader(Generic[D]):
             data: The data. A fact that is not of its field's type counts as absent; lists and objects are not looked into.
 
         Returns:
-            The facts, None where one is absent that has no default.
+            The facts; a text that is absent is empty. None where something else is absent that has no default.
         """
         names, defaults, kinds = self._fields
         values = list(map(data.get, names, defaults))
         if not all(map(isinstance, values, kinds)):
             values = [value if isinstance(value, kind) else default for value, kind, default in zip(values, kinds, defaults)]
-            if _ABSENT in values:
+            if any(value is _ABSENT for value in values):
                 return None
-        return self.form(*values)
+        facts: D = self._make(values)
+        return facts
+
+    @cached_property
+    def _make(self) -> Callable[[Iterable[object]], D]:
+        make: Callable[[Iterable[object]], D] = getattr(self.form, "_make")  # noqa: B009 - the class is known as what it makes alone
+        return make
 
     @cached_property
     def _fields(self) -> Tuple[List[str], List[Any], List[Tuple[type, ...]]]:
         defaults: Mapping[str, Any] = getattr(self.form, "_field_defaults", {})
         names = list(self.types)
-        return names, [defaults.get(name, _ABSENT) for name in names], [_classes(self.types[name]) for name in names]
+        empty = {name: "" if self.types[name] is str else _ABSENT for name in names}
+        return names, [defaults.get(name, empty[name]) for name in names], [_classes(self.types[name]) for name in names]
 
 
 class NoteKind(Generic[P, D]):
@@ -117,20 +124,12 @@ class NoteKind(Generic[P, D]):
         name = self.name
         return [event for event in events if isinstance(event, Note) and event.name == name]
 
-    def is_in(self, events: Iterable[Event]) -> bool:
-        """Whether there is a note of this kind."""
-        return any(map(self.matches, events))
-
     def all_in(self, events: Iterable[Event]) -> Iterator[Tuple[Note, D]]:
         """The notes of this kind, each with what it says, in the order given; without those that lack a fact."""
         for note in self.notes_in(events):
             facts = self.facts.read(note.data)
             if facts is not None:
                 yield note, facts
-
-    def first_in(self, events: Iterable[Event]) -> Optional[Tuple[Note, D]]:
-        """The first note of this kind with what it says, None where there is none."""
-        return next(self.all_in(events), None)
 
 
 def _classes(hint: Any) -> Tuple[type, ...]:

@@ -9,6 +9,7 @@ Rules of living here: names, and the names of facts, stand in folders that peopl
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
@@ -117,6 +118,8 @@ __all__ = [
     "finding_facts",
     "is_sample",
     "of_kinds",
+    "sentence_of",
+    "with_sentence",
 ]
 
 P = ParamSpec("P")
@@ -531,14 +534,14 @@ class DroppedFacts(NamedTuple):
     """Events that are not in the session, in the place of the first.
 
     Attributes:
+        last_seq: The seq of the last.
         n_events: How many.
         n_bytes: How large they were.
-        last_seq: The seq of the last.
     """
 
-    n_events: int
-    n_bytes: int
     last_seq: int
+    n_events: int = 0
+    n_bytes: int = 0
 
 
 _ROWS: List[NoteKind[..., object]] = []
@@ -552,14 +555,21 @@ def _kind(
     return kind
 
 
-DUE = _kind("due", DueFacts, of="the received event", by="a carrier, of each event it sends", written_in=("carriers",), read_in=())
+DUE = _kind(
+    "due",
+    DueFacts,
+    of="the received event",
+    by="a carrier, of each event it sends",
+    written_in=("carriers",),
+    read_in=("carriers", "measure", "replay", "report"),
+)
 HANDLER_ENTERED = _kind(
     "handler_entered",
     HandlerEnteredFacts,
     of="the received event, none for on_open and the like",
     by="a replay: when a callback of the handler began and ended",
     written_in=("sdk",),
-    read_in=(),
+    read_in=("measure", "replay", "runs", "watch"),
 )
 HANDLER_RETURNED = _kind(
     "handler_returned",
@@ -567,7 +577,7 @@ HANDLER_RETURNED = _kind(
     of="the received event, none for on_open and the like",
     by="a replay: when a callback of the handler began and ended",
     written_in=("sdk",),
-    read_in=(),
+    read_in=("measure", "replay", "runs", "watch"),
 )
 RAISED = _kind(
     "raised", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("runs", "sdk"), read_in=("replay",)
@@ -581,7 +591,7 @@ BLOCKED = _kind(
     of="the event that was handled",
     by="a replay: a finding",
     written_in=("clocks", "sdk", "watch"),
-    read_in=("replay",),
+    read_in=("measure", "replay"),
 )
 MAYBE_BLOCKED = _kind(
     "maybe_blocked",
@@ -611,16 +621,31 @@ LEAKED_TASK = _kind(
     read_in=("replay",),
 )
 EXITS = _kind(
-    "exits", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("clocks", "guard"), read_in=("replay",)
+    "exits",
+    FindingFacts,
+    of="the event that was handled",
+    by="a replay: a finding",
+    written_in=("clocks", "guard"),
+    read_in=("replay", "runs"),
 )
 EXITS_AT_END = _kind(
     "exits_at_end", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("guard",), read_in=("replay",)
 )
 STOPS_LOOP = _kind(
-    "stops_loop", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("clocks",), read_in=("replay",)
+    "stops_loop",
+    FindingFacts,
+    of="the event that was handled",
+    by="a replay: a finding",
+    written_in=("clocks",),
+    read_in=("replay", "runs"),
 )
 CANCELS_TASKS = _kind(
-    "cancels_tasks", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("guard",), read_in=("replay",)
+    "cancels_tasks",
+    FindingFacts,
+    of="the event that was handled",
+    by="a replay: a finding",
+    written_in=("guard",),
+    read_in=("replay", "runs"),
 )
 CRASHED = _kind(
     "crashed",
@@ -628,7 +653,7 @@ CRASHED = _kind(
     of="the event that was handled",
     by="a replay in a child process: a finding",
     written_in=("runs",),
-    read_in=("replay",),
+    read_in=("acts", "replay"),
 )
 FORKED_CHILD = _kind("forked_child", FindingFacts, by="a replay: a finding", written_in=("guard",), read_in=("replay",))
 LEAKED_THREAD = _kind(
@@ -664,13 +689,28 @@ SENDS_AFTER_CLOSE = _kind(
     read_in=("replay",),
 )
 SENT_FROM = _kind(
-    "sent_from", SentFromFacts, of="the event in whose callback it was sent", by="a replay, at its end", written_in=("watch",), read_in=()
+    "sent_from",
+    SentFromFacts,
+    of="the event in whose callback it was sent",
+    by="a replay, at its end",
+    written_in=("watch",),
+    read_in=("replay",),
 )
 CLOSED_FROM = _kind(
-    "closed_from", ClosedFromFacts, of="the event in whose callback it was done", by="a replay", written_in=("sdk", "watch"), read_in=()
+    "closed_from",
+    ClosedFromFacts,
+    of="the event in whose callback it was done",
+    by="a replay",
+    written_in=("sdk", "watch"),
+    read_in=("replay",),
 )
 HANDLER_WAITS = _kind(
-    "handler_waits", HandlerWaitsFacts, of="the event that was handled", by="a replay, at its end", written_in=("watch",), read_in=()
+    "handler_waits",
+    HandlerWaitsFacts,
+    of="the event that was handled",
+    by="a replay, at its end",
+    written_in=("watch",),
+    read_in=("replay",),
 )
 NETWORK = _kind(
     "network", NetworkFacts, of="the event that was handled", by="a replay: a finding", written_in=("runs",), read_in=("replay",)
@@ -716,7 +756,7 @@ WRONG_AUDIO = _kind(
     of="the first message with the audio",
     by="a replay, at its end: a finding",
     written_in=("replay",),
-    read_in=("replay",),
+    read_in=("measure", "replay"),
 )
 WRONG_LENGTH = _kind(
     "wrong_length",
@@ -724,7 +764,7 @@ WRONG_LENGTH = _kind(
     of="the first message with the audio",
     by="a replay, at its end: a finding",
     written_in=("replay",),
-    read_in=("replay",),
+    read_in=("measure", "replay"),
 )
 CHANGED_AUDIO = _kind(
     "changed_audio",
@@ -732,7 +772,7 @@ CHANGED_AUDIO = _kind(
     of="the first message with the audio",
     by="a replay, at its end: a finding",
     written_in=("replay",),
-    read_in=("replay",),
+    read_in=("measure", "replay"),
 )
 UNJUDGED_AUDIO = _kind(
     "unjudged_audio",
@@ -740,7 +780,7 @@ UNJUDGED_AUDIO = _kind(
     of="the first message with the audio",
     by="a replay, at its end: a finding",
     written_in=("replay", "runs"),
-    read_in=("replay",),
+    read_in=("measure", "replay"),
 )
 PLAYS_NOTHING = _kind(
     "plays_nothing",
@@ -751,7 +791,12 @@ PLAYS_NOTHING = _kind(
     read_in=("replay",),
 )
 PLAYS_ON = _kind(
-    "plays_on", PlaysOnFacts, of="the interruption", by="a replay, at its end: a finding", written_in=("replay",), read_in=("replay",)
+    "plays_on",
+    PlaysOnFacts,
+    of="the interruption",
+    by="a replay, at its end: a finding",
+    written_in=("replay",),
+    read_in=("measure", "replay"),
 )
 OWN_SOUND = _kind(
     "own_sound",
@@ -759,67 +804,71 @@ OWN_SOUND = _kind(
     of="a message of the reply beside which it was played, none before the first",
     by="a replay, at its end",
     written_in=("replay",),
-    read_in=(),
+    read_in=("report",),
 )
-PLAYER_CHANGES = _kind("player_changes", SentenceFacts, by="a replay, at its end", written_in=("runs",), read_in=())
+PLAYER_CHANGES = _kind("player_changes", SentenceFacts, by="a replay, at its end", written_in=("runs",), read_in=("report",))
 PLAYBACK_STALL = _kind(
     "playback_stall",
     BlockedFacts,
     by="a replay: the SDK's own playback queue was full and blocked the event loop; not the handler's doing",
     written_in=("sdk",),
-    read_in=(),
+    read_in=("measure", "replay", "report"),
 )
 UNSEEN = _kind(
-    "unseen", UnseenFacts, of="the event that was handled, where that is known", by="a replay", written_in=("replay", "runs"), read_in=()
+    "unseen", UnseenFacts, of="the event that was handled, where that is known", by="a replay", written_in=("runs",), read_in=("replay",)
 )
-PLAYER_TAIL = _kind("player_tail", PlayerTailFacts, of="the interruption", by="a replay", written_in=("sdk",), read_in=())
+PLAYER_TAIL = _kind(
+    "player_tail", PlayerTailFacts, of="the interruption", by="a replay", written_in=("sdk",), read_in=("measure", "report")
+)
 SENT_AS_RECORDED = _kind(
     "sent_as_recorded",
     SentenceFacts,
     by="a replay: the recorded audio was sent as it was, where the SDK's microphone was to send it",
     written_in=("runs",),
-    read_in=(),
+    read_in=("report",),
 )
 MICROPHONE_OFF = _kind(
     "microphone_off",
     MicrophoneOffFacts,
     by="a replay: nobody but the app speaks for the user, from then on or from the start",
     written_in=("runs",),
-    read_in=(),
+    read_in=("replay", "report", "runs"),
 )
-STUCK = _kind("stuck", FindingFacts, of="the event that was handled", by="a replay: a deviation", written_in=("runs",), read_in=())
+STUCK = _kind("stuck", FindingFacts, of="the event that was handled", by="a replay: a deviation", written_in=("runs",), read_in=("replay",))
 OVER_TIME = _kind(
     "over_time",
     FindingFacts,
     of="the event that was handled, where it had to be interrupted",
     by="a replay: a deviation",
     written_in=("runs",),
-    read_in=(),
+    read_in=("replay",),
 )
 LEFT_EARLY = _kind(
-    "left_early", LeftEarlyFacts, by="a player: the app closed before the session was over", written_in=("replay",), read_in=()
+    "left_early", LeftEarlyFacts, by="a player: the app closed before the session was over", written_in=("replay",), read_in=("replay",)
 )
-UNMET = _kind("unmet", UnmetFacts, by="a player", written_in=("replay",), read_in=())
+UNMET = _kind("unmet", UnmetFacts, by="a player", written_in=("replay",), read_in=("replay",))
 AUDIO_PATIENCE = _kind(
     "audio_patience",
     AudioPatienceFacts,
     by="a player: the user's audio did not get to a position in time",
     written_in=("replay",),
-    read_in=(),
+    read_in=("report",),
 )
 CLOSED_BY_GRACE = _kind(
-    "closed_by_grace", NoFacts, by="a player: the app did not close, so the service did", written_in=("replay",), read_in=()
+    "closed_by_grace", NoFacts, by="a player: the app did not close, so the service did", written_in=("replay",), read_in=("report",)
 )
-END_UNKNOWN = _kind("end_unknown", NoFacts, by="a player: the recording does not say how it ended", written_in=("replay",), read_in=())
+END_UNKNOWN = _kind(
+    "end_unknown", NoFacts, by="a player: the recording does not say how it ended", written_in=("replay",), read_in=("report",)
+)
 SIMULATOR = _kind(
     "simulator",
     SimulatorFacts,
     by="a simulator, at the opening: no EVI is here",
-    written_in=("acts", "cli", "pytest_plugin.py", "simulate"),
+    written_in=("simulate",),
     read_in=(),
 )
 UNHEARD = _kind(
-    "unheard", UnheardFacts, by="a simulator: what came as audio is none, so the chat ends", written_in=("measure", "simulate"), read_in=()
+    "unheard", UnheardFacts, by="a simulator: what came as audio is none, so the chat ends", written_in=("simulate",), read_in=()
 )
 TOOL_ANSWER_IGNORED = _kind(
     "tool_answer_ignored", ToolAnswerIgnoredFacts, by="a simulator: no call waits for this answer", written_in=("simulate",), read_in=()
@@ -830,10 +879,12 @@ LONGEST_BLOCK = _kind(
     by="a replay: the longest time for which one step blocked the loop, however short; in virtual time 0 where none did, "
     "in real time a `sample`",
     written_in=("watch",),
-    read_in=(),
+    read_in=("measure", "replay"),
 )
-HEARD = _kind("heard", HeardFacts, of="the received audio", by="a replay", written_in=("acts", "runs", "session", "storage"), read_in=())
-HANDLER_CPU = _kind("handler_cpu", HandlerCpuFacts, of="the received event", by="a replay", written_in=("watch",), read_in=())
+HEARD = _kind("heard", HeardFacts, of="the received audio", by="a replay", written_in=("runs",), read_in=("measure",))
+HANDLER_CPU = _kind(
+    "handler_cpu", HandlerCpuFacts, of="the received event", by="a replay", written_in=("watch",), read_in=("measure", "replay")
+)
 LONGEST_STEP = _kind(
     "longest_step",
     LongestStepFacts,
@@ -846,7 +897,7 @@ SENT_AFTER_CLOSE = _kind(
     SentAfterCloseFacts,
     by="a carrier: the app sent a frame after the close",
     written_in=("carriers",),
-    read_in=(),
+    read_in=("replay",),
 )
 CLOSE_NOT_ANSWERED = _kind(
     "close_not_answered", NoFacts, by="a carrier: the app did not answer the close frame", written_in=("carriers",), read_in=()
@@ -870,8 +921,8 @@ CONNECTED = _kind(
     "connected",
     ConnectedFacts,
     by="`record`, where it was told when connect was called; it stands at time 0",
-    written_in=("simulate", "tap"),
-    read_in=(),
+    written_in=("tap",),
+    read_in=("measure",),
 )
 RECEIVED_BEFORE = _kind(
     "received_before",
@@ -884,8 +935,8 @@ DROPPED = _kind(
     "dropped",
     DroppedFacts,
     by="a recorder: events that are not in the session, since memory or the disk did not keep up; in the place of the first",
-    written_in=("storage", "tap"),
-    read_in=("tap",),
+    written_in=("tap",),
+    read_in=("storage", "tap"),
 )
 
 # Every kind, by name.
@@ -894,9 +945,19 @@ KINDS: Mapping[str, NoteKind[..., object]] = MappingProxyType({kind.name: kind f
 _FINDING = FactsReader(FindingFacts)
 
 
-def finding_facts(note: Note) -> Optional[FindingFacts]:
-    """What a note of a finding says that every finding may say, whatever its kind; None where it has not even a sentence."""
-    return _FINDING.read(note.data)
+def finding_facts(note: Note) -> FindingFacts:
+    """What a note of a finding says that every finding may say, whatever its kind."""
+    return _FINDING.read(note.data) or FindingFacts("")
+
+
+def sentence_of(note: Note) -> Optional[str]:
+    """What a note says in a sentence, whatever its kind; None where it has none."""
+    return finding_facts(note).what or None
+
+
+def with_sentence(note: Note, what: str) -> Note:
+    """The same note with another sentence."""
+    return replace(note, data={**note.data, "what": what})
 
 
 def is_sample(event: Event) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received, Sent
 from evi_harness.session.header import Header
+from evi_harness.session.note_kind import NoteKind
 
 __all__ = ["Session"]
+
+D = TypeVar("D")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,28 @@ class Session:
     def notes(self) -> Tuple[Note, ...]:
         """What was observed besides, in time."""
         return tuple(event for event in self.events if isinstance(event, Note))
+
+    def notes_of(self, kind: NoteKind[..., object]) -> Sequence[Note]:
+        """The notes of a kind, whatever they hold, in time."""
+        return self._by_name.get(kind.name, ())
+
+    def noted(self, kind: NoteKind[..., D]) -> Sequence[Tuple[Note, D]]:
+        """The notes of a kind, each with what it says, in time; without those that lack a fact. They are read once."""
+        found: Optional[Sequence[Tuple[Note, D]]] = self._read.get(kind.name)
+        if found is None:
+            found = self._read[kind.name] = tuple(kind.all_in(self.notes_of(kind)))
+        return found
+
+    @cached_property
+    def _by_name(self) -> Dict[str, List[Note]]:
+        found: Dict[str, List[Note]] = {}
+        for note in self.notes:
+            found.setdefault(note.name, []).append(note)
+        return found
+
+    @cached_property
+    def _read(self) -> Dict[str, Any]:
+        return {}
 
     @property
     def duration_ns(self) -> int:

@@ -18,7 +18,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 import msgspec
 
 from evi_harness.errors import SessionUnreadable
-from evi_harness.session import wav
+from evi_harness.session import notes, wav
 from evi_harness.session.events import NOTHING, Closed, Event, Frame, Unknown
 from evi_harness.session.foreign_text import MAX_VALUES
 from evi_harness.session.header import FORMAT_VERSION, Header, TrackFile
@@ -203,8 +203,8 @@ def data_problem(line: AnyLine, extra: Mapping[str, Any]) -> Optional[str]:
 
 def dropped_until(line: AnyLine) -> Optional[int]:
     """The seq of the last event that was dropped in the place of a line; None where none was."""
-    last_seq = line.data.get("last_seq") if isinstance(line, NoteLine) and line.name == DROPPED else None
-    return last_seq if isinstance(last_seq, int) and last_seq >= line.seq else None
+    facts = notes.DROPPED.facts.read(line.data) if isinstance(line, NoteLine) and line.name == notes.DROPPED.name else None
+    return facts.last_seq if facts is not None and facts.last_seq >= line.seq else None
 
 
 def dropped_told(line: AnyLine, last_seq: int) -> str:

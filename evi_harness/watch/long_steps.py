@@ -16,7 +16,7 @@ from evi_harness.guard.developers import HARNESS, owner
 from evi_harness.guard.place_lookup import told_places
 from evi_harness.session.events import Event, Note
 from evi_harness.session.note_kind import NoteKind
-from evi_harness.session.notes import BLOCKED, LONGEST_BLOCK, LONGEST_STEP, MAYBE_BLOCKED, BlockedFacts
+from evi_harness.session.notes import BLOCKED, HANDLER_ENTERED, HANDLER_RETURNED, LONGEST_BLOCK, LONGEST_STEP, MAYBE_BLOCKED, BlockedFacts
 from evi_harness.watch.step_sampler import Sample
 
 __all__ = ["LongSteps"]
@@ -64,7 +64,8 @@ class LongSteps:
         began_ns = max(0, ended_ns - step.took_ns)
         # Callbacks of the handler run in a task of ours; whatever else runs is known by its own name.
         entered = busiest(self._journal.events, began_ns, ended_ns) if is_ours else None
-        by = step.what if entered is None else entered.data["callback"]
+        facts = None if entered is None else HANDLER_ENTERED.read(entered)
+        by = step.what if facts is None else facts.callback
         seen = self._sample(step.number)
         took = f"{step.took_ns / 1e6:.0f} ms from {began_ns / 1e9:.3f} s on"
         kind = self._kind_of(step)
@@ -83,7 +84,7 @@ class LongSteps:
             waited_ns=step.waited_ns,
             detail=[*(f"seen at {place}" for place in seen.places), _made_up_of(step)],
             # A step that nobody saw is told by the callback that ran in it.
-            places=told_places(seen.stack, self._redact, or_library=False) or ([] if entered is None else entered.data.get("places", [])),
+            places=told_places(seen.stack, self._redact, or_library=False) or ([] if facts is None else facts.places),
         )
 
     def finish(self) -> None:
@@ -123,12 +124,10 @@ def _spans(events: Sequence[Event], now_ns: int) -> List[Tuple[Note, int]]:
     running: List[Note] = []
     spans = {}
     for event in events:
-        if not isinstance(event, Note):
-            continue
-        if event.name == "handler_entered":
+        if HANDLER_ENTERED.matches(event):
             running.append(event)
             spans[event.seq] = (event, now_ns)
-        elif event.name == "handler_returned" and running:
+        elif HANDLER_RETURNED.matches(event) and running:
             entered = running.pop()
             spans[entered.seq] = (entered, event.at_ns)
     return list(spans.values())

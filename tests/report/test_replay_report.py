@@ -261,9 +261,9 @@ def test_remarks_are_told_and_are_no_fault(weather):
         Note(90, 1, "audio_patience", data={"position_ns": 900_000_000, "waited_until_ns": 2_900_000_000}),
         Note(91, 2, "closed_by_grace"),
         Note(92, 3, "end_unknown"),
-        Note(93, 4, "due", of=1, data={"held_ns": 0, "recorded_seq": 1}),
-        Note(94, 5, "due", of=1, data={"held_ns": 1_500_000, "recorded_seq": 13}),
-        Note(95, 6, "due", of=1, data={"held_ns": 500_000, "recorded_seq": 14}),
+        Note(93, 4, "due", of=1, data={"due_ns": 0, "held_ns": 0, "recorded_seq": 1}),
+        Note(94, 5, "due", of=1, data={"due_ns": 0, "held_ns": 1_500_000, "recorded_seq": 13}),
+        Note(95, 6, "due", of=1, data={"due_ns": 0, "held_ns": 500_000, "recorded_seq": 14}),
         Note(96, 7, "handler_entered", data={"callback": "x"}),
     )
     live = replace(weather, events=(*weather.events, *notes))

@@ -16,7 +16,8 @@ def replayed(session, d_ns=0):
     """A session as a replay yields it: later, with other seqs, and with a due note for each received event."""
     events = [replace(event, seq=2 * event.seq, at_ns=event.at_ns + d_ns) for event in session.events]
     notes = [
-        Note(2 * event.seq + 1, event.at_ns + d_ns, "due", of=2 * event.seq, data={"recorded_seq": event.seq}) for event in session.received
+        Note(2 * event.seq + 1, event.at_ns + d_ns, "due", of=2 * event.seq, data={"due_ns": 0, "recorded_seq": event.seq})
+        for event in session.received
     ]
     return replace(session, events=tuple(sorted([*events, *notes], key=order)))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from evi_harness.session.events import Closed, Handshake, Note, Opened, Received, Sent
+from evi_harness.session.events import Closed, Handshake, Note, Opened, Received, Sent, order
 from evi_harness.session.header import Header
+from evi_harness.session.notes import DUE, UNMET, DueFacts
 from evi_harness.session.session import Session
 
 HEADER = Header("id", "script", "now", "evi")
@@ -27,3 +28,13 @@ def test_an_empty_session_has_nothing():
     session = Session(HEADER, ())
     assert (session.opened, session.handshake, session.closed, session.duration_ns) == (None, None, None, 0)
     assert session.sent == session.received == session.notes == ()
+
+
+def test_notes_are_found_by_their_kind():
+    """In time, and read once; a note that lacks a fact is there and says nothing."""
+    damaged, late, early = Note(1, 5, "due", 3, {}), DUE.make(2, 9, 4, due_ns=8), DUE.make(3, 7, 5, due_ns=6)
+    session = Session(HEADER, tuple(sorted([damaged, late, early, Note(4, 1, "heard")], key=order)))
+    assert session.notes_of(DUE) == [damaged, early, late]
+    assert session.noted(DUE) == ((early, DueFacts(6)), (late, DueFacts(8)))
+    assert session.noted(DUE) is session.noted(DUE)
+    assert (list(session.notes_of(UNMET)), session.noted(UNMET)) == ([], ())

@@ -12,6 +12,7 @@ from typing import Dict, Iterable, List, Optional, Tuple
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.findings import Finding, recorded_seqs
 from evi_harness.session.events import Note
+from evi_harness.session.notes import CLOSED_FROM, HANDLER_ENTERED, SENT_FROM
 from evi_harness.session.places import Place, Sources
 from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
@@ -26,8 +27,7 @@ def senders(live: Session) -> Dict[int, Note]:
         live: The session that a replay yielded.
     """
     sent = [event.seq for event in live.sent]
-    noted = ((note.data.get("number"), note) for note in live.notes if note.name == "sent_from")
-    return {sent[number]: note for number, note in noted if isinstance(number, int) and 0 <= number < len(sent)}
+    return {sent[facts.number]: note for note, facts in live.noted(SENT_FROM) if 0 <= facts.number < len(sent)}
 
 
 def placed(deviations: List[Deviation], recorded: Session, live: Session, dialect: Dialect) -> List[Deviation]:
@@ -64,7 +64,7 @@ class _Code:
     def __init__(self, recorded: Session, live: Session, dialect: Dialect) -> None:
         self._sources = Sources(live.notes)
         self._senders = senders(live)
-        self._closed = next((note for note in live.notes if note.name == "closed_from"), None)
+        self._closed = next(iter(live.notes_of(CLOSED_FROM)), None)
         self._handlers = _handlers(live)
         self._prompts = dialect.prompts(recorded.events)
         self._came = {recorded_seq: live_seq for live_seq, recorded_seq in recorded_seqs(live).items()}
@@ -93,7 +93,7 @@ class _Code:
 def _handlers(live: Session) -> Dict[Optional[int], Note]:
     """The note of the callback that had each received message, by seq; of several the first."""
     found: Dict[Optional[int], Note] = {}
-    for note in live.notes:
-        if note.name == "handler_entered" and note.of is not None:
+    for note in live.notes_of(HANDLER_ENTERED):
+        if note.of is not None:
             found.setdefault(note.of, note)
     return found

@@ -16,6 +16,7 @@ from evi_harness.replay.judging.differences import Difference, differences
 from evi_harness.replay.judging.findings import recorded_seqs
 from evi_harness.replay.judging.pairing import Comparable, comparable
 from evi_harness.session.events import TEXT, Event, Received, Sent
+from evi_harness.session.notes import SENT_AFTER_CLOSE, UNMET
 from evi_harness.session.places import Place
 from evi_harness.session.protocols import RECEIVED, Dialect, Message
 from evi_harness.session.session import Session
@@ -193,10 +194,11 @@ class _Comparison:
         self._live = _messages(live, dialect)
         self._prompts = dialect.prompts(recorded.events)
         # Awaited messages that were given up, with the received events that hung on each; and these, each with its message.
-        self._skipped = {note.data["awaited"]: tuple(note.data["skipped"]) for note in live.notes if note.name == "unmet"}
+        unmet = list(live.noted(UNMET))
+        self._skipped = {facts.awaited: tuple(facts.skipped) for _, facts in unmet}
         self._awaited = {seq: awaited for awaited, skipped in self._skipped.items() for seq in skipped}
-        self._given_up_ns = {note.data["awaited"]: note.at_ns for note in live.notes if note.name == "unmet"}
-        self._n_after_close = sum(note.name == "sent_after_close" and note.data.get("opcode") == TEXT for note in live.notes)
+        self._given_up_ns = {facts.awaited: note.at_ns for note, facts in unmet}
+        self._n_after_close = sum(facts.opcode == TEXT for _, facts in live.noted(SENT_AFTER_CLOSE))
         self._left = frozenset(left or ())
         # What would have been sent later than this could not be, and when the received events came.
         self._left_at_ns = None if left is None else (live.closed.at_ns if live.closed is not None else live.duration_ns)

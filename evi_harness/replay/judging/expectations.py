@@ -19,6 +19,7 @@ from evi_harness.replay.judging.findings import recorded_seqs
 from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.session.events import Event, Handshake, Opened, Received, Sent, order
 from evi_harness.session.expectation import Expectation
+from evi_harness.session.notes import LEFT_EARLY, OVER_TIME, STUCK, UNMET
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
@@ -68,14 +69,13 @@ def obstacle(verdict: Verdict, live: Session) -> Optional[str]:
     finding = next((finding for finding in verdict.findings if finding.fails), None)
     if finding is not None:
         return f"the replay has a finding ({finding.kind}), and what was sent may be its consequence"
-    noted = {note.name for note in live.notes}
-    if "stuck" in noted:
+    if live.notes_of(STUCK):
         return "the app was stuck, so it did not send all that it would"
-    if "over_time" in noted:
+    if live.notes_of(OVER_TIME):
         return "the run was ended since it took too long, so the app did not send all that it would"
-    if "left_early" in noted:
+    if live.notes_of(LEFT_EARLY):
         return "the app closed the connection early, so it was not asked for all that it would send"
-    given_up = next((note.data["awaited"] for note in live.notes if note.name == "unmet" and note.data["skipped"]), None)
+    given_up = next((facts.awaited for _, facts in live.noted(UNMET) if facts.skipped), None)
     if given_up is not None:
         return f"#{given_up} was awaited and did not come, so what hung on it was not played, and nobody knows what the app sends then"
     return None

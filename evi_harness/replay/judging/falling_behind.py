@@ -7,16 +7,31 @@ itself: one slow callback delays what comes meanwhile, and is told by nothing bu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.replay.judging.findings import Finding, recorded_seqs
 from evi_harness.session.events import Note
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import (
+    BLOCKED,
+    HANDLER_ENTERED,
+    HANDLER_RETURNED,
+    HANDLER_WAITS,
+    LONGEST_BLOCK,
+    MAYBE_BLOCKED,
+    PLAYBACK_STALL,
+    BlockedFacts,
+    LongestBlockFacts,
+    of_kinds,
+)
 from evi_harness.session.session import Session
 
 __all__ = ["THRESHOLD_NS", "falling_behind"]
 
 # A reply that is a second late is noticed by everybody.
 THRESHOLD_NS = 1_000_000_000
+
+_BLOCKED: Tuple[NoteKind[..., Union[BlockedFacts, LongestBlockFacts]], ...] = (BLOCKED, MAYBE_BLOCKED, PLAYBACK_STALL, LONGEST_BLOCK)
 
 Span = Tuple[int, int]
 
@@ -95,8 +110,8 @@ def _told(longest: _Callback, repeats: Mapping[int, int], live: Session) -> Tupl
     begin_ns, end_ns = longest.span
     recorded_seq = None if longest.of is None else repeats.get(longest.of)
     message = "" if recorded_seq is None else f" with #{recorded_seq}"
-    looks = (note for note in live.notes if note.name == "handler_waits" and note.of == longest.of)
-    places = next((look.data["detail"] for look in looks if begin_ns <= look.data["at_ns"] <= end_ns), ())
+    looks = (look for note, look in live.noted(HANDLER_WAITS) if note.of == longest.of)
+    places = next((look.detail for look in looks if begin_ns <= look.at_ns <= end_ns), ())
     took = f"the longest was {longest.name}{message}: {(end_ns - begin_ns) / 1e9:.3f} s"
     return (took, *(f"it waited at {place}" for place in places[:1]), *places[1:])
 
@@ -146,8 +161,8 @@ def _until(callbacks: Sequence[_Callback], first: int, end_ns: int) -> Iterator[
 def _begun(live: Session) -> Dict[int, int]:
     """When a callback first began with each message, by seq."""
     begun: Dict[int, int] = {}
-    for note in live.notes:
-        if note.name == "handler_entered" and note.of is not None:
+    for note in live.notes_of(HANDLER_ENTERED):
+        if note.of is not None:
             begun.setdefault(note.of, note.at_ns)
     return begun
 
@@ -157,19 +172,20 @@ def _callbacks(live: Session) -> List[_Callback]:
     callbacks: List[_Callback] = []
     running: List[Note] = []
     for note in live.notes:
-        if note.name == "handler_entered":
+        if HANDLER_ENTERED.matches(note):
             running.append(note)
-        elif note.name == "handler_returned" and running:
+        elif HANDLER_RETURNED.matches(note) and running:
             entered = running.pop()
             if not running:
-                callbacks.append(_Callback((entered.at_ns, note.at_ns), str(entered.data["callback"]), entered.of))
+                facts = HANDLER_ENTERED.read(entered)
+                callbacks.append(_Callback((entered.at_ns, note.at_ns), "?" if facts is None else facts.callback, entered.of))
     return callbacks
 
 
 def _blocked(live: Session) -> List[Span]:
     """When the loop was blocked, by the handler or by the SDK: each of the notes that tell of it stands at the end."""
-    lengths = ((note, note.data.get("blocked_ns")) for note in live.notes)
-    return [(note.at_ns - length_ns, note.at_ns) for note, length_ns in lengths if isinstance(length_ns, int)]
+    noted = of_kinds(live.notes, _BLOCKED)
+    return [(note.at_ns - facts.blocked_ns, note.at_ns) for note, facts in noted if facts.blocked_ns is not None]
 
 
 def _shared(one: Span, other: Span) -> int:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from evi_harness.errors import UsageError
-from evi_harness.session.events import NOTHING
+from evi_harness.session.events import NOTHING, Note
+from evi_harness.session.notes import DUE, finding_facts
 from evi_harness.session.places import Place, Sources
 from evi_harness.session.session import Session
 
@@ -129,7 +130,7 @@ class Finding:
 
 def recorded_seqs(live: Session) -> Dict[int, int]:
     """Which event of the recording each received event of a replay repeats, by seq."""
-    found = ((note.of, note.data.get("recorded_seq")) for note in live.notes if note.name == "due")
+    found = ((note.of, due.recorded_seq) for note, due in live.noted(DUE))
     return {live_seq: seq for live_seq, seq in found if live_seq is not None and seq is not None}
 
 
@@ -142,21 +143,24 @@ def findings(live: Session) -> List[Finding]:
     """
     repeats, notes = recorded_seqs(live), live.notes
     sources = Sources(notes)
-    return [
-        Finding(
-            kind=note.name,
-            what=str(note.data["what"]),
-            at_ns=int(note.data.get("at_ns", note.at_ns)),
-            live_seq=note.of,
-            recorded_seq=None if note.of is None else repeats.get(note.of),
-            ended=bool(note.data.get("ended", False)),
-            detail=tuple(note.data.get("detail", ())),
-            severity=FINDINGS[note.name].severity,
-            places=sources.of(note.data),
-        )
-        for note in notes
-        if note.name in FINDINGS
-    ]
+    return [_finding(note, repeats, sources) for note in notes if note.name in FINDINGS]
+
+
+def _finding(note: Note, repeats: Mapping[int, int], sources: Sources) -> Finding:
+    row = FINDINGS[note.name]
+    facts = finding_facts(note)
+    return Finding(
+        kind=note.name,
+        # What has not even a sentence is wrong all the same.
+        what=facts.what or row.says,
+        at_ns=note.at_ns if facts.at_ns is None else facts.at_ns,
+        live_seq=note.of,
+        recorded_seq=None if note.of is None else repeats.get(note.of),
+        ended=facts.ended,
+        detail=tuple(facts.detail),
+        severity=row.severity,
+        places=sources.of(note.data),
+    )
 
 
 def severities_of(given: Mapping[str, str]) -> Dict[str, str]:

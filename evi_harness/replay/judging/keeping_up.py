@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from evi_harness.replay.judging.findings import WARNING, Finding, recorded_seqs
+from evi_harness.session.notes import BLOCKED, HANDLER_CPU
 from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
 
@@ -89,12 +90,11 @@ def keeping_up(live: Session, dialect: Dialect, speed: Optional[Fraction]) -> Ke
 def _messages(live: Session, dialect: Dialect, speed: Fraction) -> Iterator[_Message]:
     """The messages in the order of their coming, without those of which it is told elsewhere that they blocked the loop."""
     # In virtual time one has ``cpu_ns`` where it computed, and in real time every one is a sample; what only slept costs no processor time.
-    blocked = (note for note in live.notes if note.name == "blocked")
-    told = {note.of for note in blocked if "cpu_ns" in note.data or note.data.get("sample")}
+    told = {note.of for note, facts in live.noted(BLOCKED) if facts.cpu_ns is not None or facts.sample}
     cpu_ns: Dict[int, int] = {}
-    for note in live.notes:
-        if note.name == "handler_cpu" and note.of is not None and note.of not in told:
-            cpu_ns[note.of] = cpu_ns.get(note.of, 0) + int(note.data["cpu_ns"])
+    for note, facts in live.noted(HANDLER_CPU):
+        if note.of is not None and note.of not in told:
+            cpu_ns[note.of] = cpu_ns.get(note.of, 0) + facts.cpu_ns
     places = dialect.audio_places(live.handshake)
     for event in live.received:
         if event.seq in cpu_ns:

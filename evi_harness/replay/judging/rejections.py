@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any, List, Mapping, Sequence, Tuple
 from typing import Counter as Counts
+from typing import List, Sequence, Tuple
 
 from evi_harness.replay.judging.code_places import senders
 from evi_harness.replay.judging.findings import Finding
 from evi_harness.session.events import NOTHING, Event, Opened
+from evi_harness.session.notes import SENT_FROM
 from evi_harness.session.places import Sources
 from evi_harness.session.protocols import SENT, Dialect
 from evi_harness.session.session import Session
@@ -48,9 +49,10 @@ def rejections(recorded: Session, live: Session, dialect: Dialect, *, handshake_
         if new:
             event = sent[seq]
             said = dialect.describe(SENT, dialect.read(SENT, event.frame))
-            data = notes[seq].data if seq in notes else NOTHING
-            detail = (*new[1:], *_sent_at(data))
-            what, places = f"{said}: {new[0]}", sources.of(data)
+            note = notes.get(seq)
+            facts = None if note is None else SENT_FROM.read(note)
+            detail = (*new[1:], *_sent_at(() if facts is None else facts.detail))
+            what, places = f"{said}: {new[0]}", sources.of(NOTHING if note is None else note.data)
             found.append(Finding("rejected", what, at_ns=event.at_ns, live_seq=seq, detail=detail, places=places))
     return found
 
@@ -62,7 +64,7 @@ def _opened_as_recorded(recorded: Session, live: Session) -> Sequence[Event]:
     return [replace(event, handshake=handshake) if isinstance(event, Opened) else event for event in live.events]
 
 
-def _sent_at(data: Mapping[str, Any]) -> Tuple[str, ...]:
+def _sent_at(detail: Sequence[str]) -> Tuple[str, ...]:
     """Where in the developer's code a message was sent, as text: the innermost place, and who called."""
-    first, *others = tuple(data.get("detail", ())) or (None,)
+    first, *others = tuple(detail) or (None,)
     return () if first is None else (f"sent at {first}", *others)

@@ -15,6 +15,7 @@ from typing import Any, Collection, Iterator, Mapping, Optional, Tuple
 
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.played_recording import MAX
+from evi_harness.session import notes
 from evi_harness.session.events import BINARY, Frame, Sent
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect
 from evi_harness.session.session import Session
@@ -70,7 +71,7 @@ def unseen(recorded: Session, live: Session, dialect: Dialect, *, app: str, told
     """
     if app == NO_APP:
         return ()
-    noted = [Unseen(str(note.data["kind"]), str(note.data["what"])) for note in live.notes if note.name == "unseen"]
+    noted = [Unseen(facts.kind, facts.what) for _, facts in live.noted(notes.UNSEEN)]
     found = [*noted, *_elsewhere(app), *_sound(recorded, live, dialect), *_other_messages(recorded, live, dialect, told), *_pace(live)]
     order = {kind: number for number, kind in enumerate(UNSEEN)}
     return tuple(sorted(dict.fromkeys(found), key=lambda one: order.get(one.kind, len(order))))
@@ -86,7 +87,7 @@ def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unsee
     """What cannot be seen of an app's sound since the recording has none, or since nobody compares it."""
     known = {frame.fingerprint for frame in _said(recorded, dialect)}
     # A microphone also hears when nobody speaks; an app that speaks itself says nothing then.
-    is_own = any(note.name == "microphone_off" for note in live.notes)
+    is_own = bool(live.notes_of(notes.MICROPHONE_OFF))
     n_sent = n_strange = 0
     for frame in _said(live, dialect):
         n_sent += 1

@@ -15,6 +15,7 @@ from evi_harness.replay.judging.rejections import rejections
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.played_recording import AS_RECORDED, Speed
 from evi_harness.session.events import NOTHING, Note
+from evi_harness.session.notes import LEFT_EARLY, OVER_TIME, STUCK, FindingFacts, of_kinds
 from evi_harness.session.places import places_in
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
@@ -78,7 +79,7 @@ def judge(
     rejected = rejections(recorded, live, dialect, handshake_by_app=handshake_by_app)
     every = [*findings(live), *falling_behind(live), *kept_up.findings, *rejected]
     found = weighed(handled(every, live), severities)
-    deviations = [_stuck(note, recorded_seqs(live)) for note in live.notes if note.name in ("stuck", "over_time")]
+    deviations = [_stuck(note, facts, recorded_seqs(live)) for note, facts in of_kinds(live.notes, (STUCK, OVER_TIME))]
     left = _left(live)
     compared = compare_sent(recorded, live, dialect, left) if recorded.header.recorded.sent else _NOTHING_COMPARED
     if left is not None:
@@ -113,8 +114,8 @@ def _speed(live: Session) -> Speed:
 
 
 def _left(live: Session) -> Optional[Tuple[int, ...]]:
-    note = next((note for note in live.notes if note.name == "left_early"), None)
-    return None if note is None else tuple(note.data["left"])
+    noted = next(iter(live.noted(LEFT_EARLY)), None)
+    return None if noted is None else tuple(noted[1].left)
 
 
 def _closed_early(left: Tuple[int, ...], not_done: Tuple[int, ...], live: Session, dialect: Dialect) -> Deviation:
@@ -132,11 +133,10 @@ def _closed_early(left: Tuple[int, ...], not_done: Tuple[int, ...], live: Sessio
     )
 
 
-def _stuck(note: Note, repeats: Mapping[int, int]) -> Deviation:
+def _stuck(note: Note, facts: FindingFacts, repeats: Mapping[int, int]) -> Deviation:
     recorded_seq = None if note.of is None else repeats.get(note.of)
-    detail = tuple(note.data.get("detail", ()))
-    what, places = str(note.data["what"]), places_in(note.data)
-    return Deviation(kind=note.name, what=what, recorded_seq=recorded_seq, live_seq=note.of, detail=detail, places=places)
+    detail, places = tuple(facts.detail), places_in(note.data)
+    return Deviation(kind=note.name, what=facts.what, recorded_seq=recorded_seq, live_seq=note.of, detail=detail, places=places)
 
 
 class _Times:

@@ -35,7 +35,9 @@ def conversation(session, *, without=(), instead=None):
             event = replace(event, frame=Frame(TEXT, instead[event.seq]))
         events.append(event)
         if event.kind == "received":
-            events.append(Note(1000 + event.seq, event.at_ns, "due", of=event.seq, data={"recorded_seq": event.seq, "held_ns": 0}))
+            events.append(
+                Note(1000 + event.seq, event.at_ns, "due", of=event.seq, data={"due_ns": 0, "recorded_seq": event.seq, "held_ns": 0})
+            )
     return events
 
 

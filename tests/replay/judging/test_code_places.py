@@ -30,7 +30,7 @@ def sessions(session_of):
     recorded = session_of([("received", 1, CALL), ("sent", 2, ANSWER)])
     live = session_of([("sent", 1, b"audio"), ("received", 2, CALL), ("sent", 3, ANSWER)])
     notes = (
-        Note(10, 2, "due", of=2, data={"recorded_seq": 1}),
+        Note(10, 2, "due", of=2, data={"due_ns": 0, "recorded_seq": 1}),
         note(11, "handler_entered", "on_open"),
         note(12, "handler_entered", "on_message", of=2),
         note(13, "handler_entered", "on_error", of=2, source=SOURCE),

@@ -42,7 +42,7 @@ def received(at_ms, kind, **fields):
 
 def due(at_ms, of, recorded_seq):
     """The note on a received event that repeats a recorded one."""
-    return Note(0, at_ms * MS, name="due", of=of, data={"recorded_seq": recorded_seq})
+    return Note(0, at_ms * MS, name="due", of=of, data={"due_ns": 0, "recorded_seq": recorded_seq})
 
 
 def unmet(at_ms, awaited, *skipped):

@@ -49,7 +49,7 @@ def come(at_ms, kind="assistant_end"):
 
 def due(at_ms, of, recorded_seq):
     """The note on a received event that repeats a recorded one."""
-    return Note(0, at_ms * MS, name="due", of=of, data={"recorded_seq": recorded_seq})
+    return Note(0, at_ms * MS, name="due", of=of, data={"due_ns": 0, "recorded_seq": recorded_seq})
 
 
 def session_of(*events, **header):

@@ -18,7 +18,7 @@ def handled(come_ms, callbacks, *more):
     events = [Opened(0, 0)]
     for seq, at_ms in enumerate(come_ms, 1):
         events.append(Received(seq, at_ms * MS))
-        events.append(Note(500 + seq, at_ms * MS, name="due", of=seq, data={"recorded_seq": 40 + seq}))
+        events.append(Note(500 + seq, at_ms * MS, name="due", of=seq, data={"due_ns": 0, "recorded_seq": 40 + seq}))
     for seq, (from_ms, to_ms) in enumerate(callbacks, 1):
         events.append(Note(1000 + 2 * seq, from_ms * MS, name="handler_entered", of=seq, data={"callback": "on_message"}))
         events.append(Note(1001 + 2 * seq, to_ms * MS, name="handler_returned", of=seq, data={"callback": "on_message"}))

@@ -26,7 +26,7 @@ def test_a_finding_is_a_note_made_comparable():
     """It has the note's words, its event in both sessions, and whether it ended the run."""
     session = live(
         Received(1, 10),
-        Note(2, 10, name="due", of=1, data={"recorded_seq": 41}),
+        Note(2, 10, name="due", of=1, data={"due_ns": 0, "recorded_seq": 41}),
         Note(3, 12, name="raised", of=1, data={"what": "ValueError: no", "detail": ["line 1", "line 2"], "ended": True}),
         Note(4, 15, name="blocked", data={"what": "blocked for 3 s"}),
     )
@@ -51,9 +51,9 @@ def test_other_notes_are_no_findings():
 def test_recorded_seqs_of_what_repeats_something():
     """A received event with no recorded one, and a note about nothing, repeat nothing."""
     session = live(
-        Note(1, 0, name="due", of=5, data={"recorded_seq": 8}),
-        Note(2, 0, name="due", of=6, data={"recorded_seq": None}),
-        Note(3, 0, name="due", data={"recorded_seq": 9}),
+        Note(1, 0, name="due", of=5, data={"due_ns": 0, "recorded_seq": 8}),
+        Note(2, 0, name="due", of=6, data={"due_ns": 0, "recorded_seq": None}),
+        Note(3, 0, name="due", data={"due_ns": 0, "recorded_seq": 9}),
         Note(4, 0, name="other", of=7, data={"recorded_seq": 9}),
     )
     assert recorded_seqs(session) == {5: 8}

@@ -42,7 +42,7 @@ def computed(*rows, blocked=(), spread=1):
     events = [Opened(0, 0, handshake=Handshake("/v0/evi/chat"))]
     for seq, (at_ms, message, cpu_ms) in enumerate(rows, 1):
         events.append(Received(seq, at_ms * MS, frame=Frame(TEXT, json.dumps(message).encode())))
-        events.append(Note(500 + seq, at_ms * MS, name="due", of=seq, data={"recorded_seq": 40 + seq}))
+        events.append(Note(500 + seq, at_ms * MS, name="due", of=seq, data={"due_ns": 0, "recorded_seq": 40 + seq}))
         parts = [] if cpu_ms is None else [{"cpu_ns": cpu_ms * MS // spread}] * spread
         events += [Note(1000 + 10 * seq + at, 10**12, name="handler_cpu", of=seq, data=data) for at, data in enumerate(parts)]
     for number, (of, data) in enumerate(blocked):

@@ -41,7 +41,7 @@ RECORDED = session_of(
     received(30, "assistant_end"),
     Closed(0, 40 * MS),
 )
-CALL = (received(10, "tool_call", tool_call_id="c"), note(10, "due", 1, recorded_seq=1))
+CALL = (received(10, "tool_call", tool_call_id="c"), note(10, "due", 1, due_ns=0, recorded_seq=1))
 LEFT = note(15, "left_early", left=[3])
 
 
