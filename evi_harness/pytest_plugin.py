@@ -17,7 +17,8 @@ from evi_harness.errors import EviHarnessError, UsageError
 
 if TYPE_CHECKING:
     from evi_harness.pytesting.run_gate import RunGate
-    from evi_harness.pytesting.testing import CheckedReplay, CheckedServer, Defaults, Replayer
+    from evi_harness.pytesting.testing import CheckedReplay, CheckedServer, Replayer
+    from evi_harness.runs.replay_options import ReplayOptions
     from evi_harness.session.session import Session
 
 __all__ = [
@@ -448,12 +449,12 @@ def _place_of(config: pytest.Config, option: str) -> Optional[Path]:
     return None if name is None else config.invocation_params.dir / name
 
 
-def _defaults(item: pytest.Item) -> Defaults:
-    from evi_harness.pytesting.testing import Defaults
+def _defaults(item: pytest.Item) -> ReplayOptions:
+    from evi_harness.runs.replay_options import ReplayOptions
 
     config = item.config
     allow_hosts = tuple(config.getoption("--evi-allow-host"))
-    return Defaults(
+    return ReplayOptions(
         clock=config.getoption("--evi-clock"),
         update=config.getoption("--evi-update"),
         allow_hosts=allow_hosts,

@@ -32,8 +32,9 @@ from websockets.sync.client import connect
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.errors import UsageError
 from evi_harness.evi import compat
-from evi_harness.pytesting.testing import CheckedServer, Defaults, Replayer
+from evi_harness.pytesting.testing import CheckedServer, Replayer
 from evi_harness.replay.judging.unseen import UNSEEN
+from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.sdk.hume.connection import websocket_of
 from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session import wav
@@ -248,7 +249,7 @@ def sent_as_recorded(world: World) -> None:
 
 def served(world: World, n: int) -> ReplayResult:
     """What a server says of the first conversation with an app that connects so many times."""
-    with CheckedServer(ROOT / "sessions" / "typed", Defaults(), lambda _: None) as server:
+    with CheckedServer(ROOT / "sessions" / "typed", ReplayOptions(), lambda _: None) as server:
         url = server.url.replace("http", "ws", 1)
         for _ in range(n):
             with connect(f"{url}/v0/evi/chat?api_key=any", proxy=None) if TAKES_PROXY else connect(f"{url}/v0/evi/chat?api_key=any"):
@@ -440,7 +441,7 @@ def no_child(world: World) -> None:
 @condition("a threshold is about the service or the network")
 def conversation_metric(world: World) -> None:
     """It would judge the recording."""
-    result = Replayer(ROOT / "sessions" / "weather", Defaults(), lambda _: None)("recorded")
+    result = Replayer(ROOT / "sessions" / "weather", ReplayOptions(), lambda _: None)("recorded")
     with pytest.raises(UsageError, match="turn_gap is the service's, and here a recording plays the service"):
         result.assert_latency("turn_gap: max<1")
 

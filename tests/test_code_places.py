@@ -23,6 +23,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.replay.judging.findings import findings
 from evi_harness.replay.judging.verdict import judge
 from evi_harness.report.replay_report import ReplayReport, as_json, as_text
+from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.sdk.hume.connection import websocket_of
 from evi_harness.session.places import Place
 from evi_harness.session.session import Session
@@ -277,7 +278,7 @@ def test_many_sessions_have_them_too(tmp_path: Path) -> None:
     """Replayed in other processes: in the JSON of each, in its lines, and on the line that is to be marked."""
     folders = [write_session(tmp_path / name, read_session(WEATHER), EVI) for name in ("a", "b")]
     handler = f"{HANDLERS / 'raises'}.py:App"
-    report = replay_corpus(folders, n_jobs=2, keep_json=True, handler=handler)
+    report = replay_corpus(folders, ReplayOptions(handler=handler), n_jobs=2, keep_json=True)
     for one in report.outcomes:
         assert one.json is not None
         (finding,) = one.json["findings"]

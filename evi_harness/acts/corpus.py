@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Callable, Deque, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from evi_harness.acts.executors import default_jobs, lent_executor, local_processes
 from evi_harness.acts.measured_runs import runs_of_result
@@ -25,11 +25,13 @@ from evi_harness.errors import EviHarnessError, IncompleteRecording, UsageError
 from evi_harness.measure.baseline import merged
 from evi_harness.report.corpus_report import CorpusReport, Outcome
 from evi_harness.report.replay_report import INCOMPLETE
+from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
 from evi_harness.runs.revision import revision_here
 from evi_harness.settings.sink import redacted, streams_kept_discreet
 from evi_harness.verdicts.expected import accept
+from evi_harness.verdicts.invoking import Command
 
-__all__ = ["accept_all", "replay_corpus", "replay_one"]
+__all__ = ["Task", "accept_all", "replay_corpus", "replay_one"]
 
 # Of what a handler prints in a session, so many lines are kept, the last ones.
 _KEPT_LINES = 40
@@ -44,26 +46,29 @@ _ONE_AT_A_TIME = threading.Lock()
 
 def replay_corpus(
     folders: Sequence[Union[str, Path]],
+    asked: ReplayOptions = AS_ASKED,
     *,
+    n_runs: int = 1,
     n_jobs: Optional[int] = None,
     executor: Union[str, Executor, None] = None,
-    child: bool = False,
     on_done: Callable[[Outcome], object] = id,
     keep_json: bool = False,
     keep_run: bool = False,
-    **options: Any,
+    command: Optional[Command] = None,
 ) -> CorpusReport:
     """Replay many sessions, each as a whole, and sum up.
 
     Args:
         folders: Session folders, as ``find_sessions`` finds them.
+        asked: The options of each, all of them plain data: a handler is given as a SPEC. With ``child``, one at a time is replayed in
+            another process than this, too.
+        n_runs: How many times each is replayed, see ``replay_repeatedly``.
         n_jobs: How many at a time, on processes of this machine; None for as many as there are processors, 1 for this process.
         executor: Who does the work instead: any ``concurrent.futures.Executor``, or the address of one, see ``lent_executor``.
-        child: Replay one at a time, too, in another process than this.
         on_done: Called with each outcome as it comes in, in no certain order.
         keep_json: Keep each session's report for programs, for ``CorpusReport.json``.
         keep_run: Keep what was measured in each, for a gate.
-        options: Of ``replay_repeatedly``, all of them plain data: a handler is given as a SPEC.
+        command: What asked for the replays; None for this call.
 
     Returns:
         The report, with the outcomes in the order of ``folders``.
@@ -72,7 +77,7 @@ def replay_corpus(
         UsageError: A handler is given as an object; ``n_jobs`` is below 1.
         EviHarnessError: The executor cannot be had, or does not run the revision that this process is to run.
     """
-    if not isinstance(options.get("handler"), (str, type(None))):
+    if not isinstance(asked.handler, (str, type(None))):
         raise UsageError("a handler for many sessions is given as a SPEC", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
     if executor is not None and revision_here() is not None:
         hint = "Leave out --executor in what ab runs in a revision, or give ab two commands."
@@ -80,13 +85,13 @@ def replay_corpus(
     if n_jobs is not None and n_jobs < 1:
         raise UsageError(f"{n_jobs} sessions at a time are none", hint="Give 1 or more.")
     began_s = time.perf_counter()
-    tasks = [_Task(str(folder), {**options, "write": _nowhere}, keep_json, keep_run) for folder in folders]
+    tasks = [Task(str(folder), replace(asked, child=False), n_runs, command, keep_json, keep_run) for folder in folders]
     outcomes: Dict[str, Outcome] = {}
     with ExitStack() as stack:
         if isinstance(executor, str):
             executor = stack.enter_context(lent_executor(executor))
         wanted = min(n_jobs or default_jobs(), len(tasks)) if executor is None else _workers_of(executor)
-        done = _here(tasks) if executor is None and wanted <= 1 and not child else _elsewhere(tasks, executor, wanted)
+        done = _here(tasks) if executor is None and wanted <= 1 and not asked.child else _elsewhere(tasks, executor, wanted)
         for outcome in done:
             outcomes[outcome.folder] = outcome
             on_done(outcome)
@@ -95,61 +100,67 @@ def replay_corpus(
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One session to be replayed: plain data, for another process."""
+class Task:
+    """One session to be replayed: plain data, for another process.
 
-    folder: str
-    options: Mapping[str, Any]
-    keep_json: bool
-    keep_run: bool
-
-
-def replay_one(folder: str, options: Mapping[str, Any], keep_json: bool, keep_run: bool = False) -> Outcome:
-    """Replay one session as a worker does: whatever happens becomes its outcome.
-
-    Args:
+    Attributes:
         folder: The session folder.
-        options: Of ``replay_repeatedly``.
+        asked: The options.
+        n_runs: How many times.
+        command: What asked for it, None for a call in the process that replays it.
         keep_json: Keep its report for programs.
         keep_run: Keep what was measured, for a gate.
     """
+
+    folder: str
+    asked: ReplayOptions
+    n_runs: int = 1
+    command: Optional[Command] = None
+    keep_json: bool = False
+    keep_run: bool = False
+
+
+def replay_one(task: Task) -> Outcome:
+    """Replay one session as a worker does: whatever happens becomes its outcome.
+
+    Args:
+        task: The session, and how it is replayed.
+    """
     # A worker of a cluster writes to a log of its own; and what is redacted here need not cross the network.
     with _ONE_AT_A_TIME, streams_kept_discreet():
-        return _replayed(folder, options, keep_json, keep_run)
+        return _replayed(task)
 
 
-def _replayed(folder: str, options: Mapping[str, Any], keep_json: bool, keep_run: bool) -> Outcome:
-    began_s = time.perf_counter()
+def _replayed(task: Task) -> Outcome:
+    began_s, folder = time.perf_counter(), task.folder
     printed = _LastLines(_KEPT_LINES)
     with redirect_stdout(printed):
         try:
-            result = replay_repeatedly(folder, **options)
+            result = replay_repeatedly(folder, task.n_runs, task.asked, write=_nowhere, command=task.command)
         except EviHarnessError as error:
             told = INCOMPLETE if isinstance(error, IncompleteRecording) else redacted(f"could not run: {error.what}")
             return Outcome(folder, error.exit_code, told, tuple(redacted(str(error)).splitlines()))
         except Exception as error:  # noqa: BLE001 - one session's error must not end the others
             told = f"could not run: {type(error).__name__}"
             return Outcome(folder, _BROKE, told, tuple(redacted(traceback.format_exc()).splitlines()))
-    outcome = _outcome(folder, result, printed, time.perf_counter() - began_s, keep_json, keep_run)
+    outcome = _outcome(task, result, printed, time.perf_counter() - began_s)
     if not isinstance(result, ReplayResult) or result.proposal is None:
         return outcome
-    accepted = _outcome(folder, result.as_accepted(), printed, outcome.real_s, keep_json, keep_run)
+    accepted = _outcome(task, result.as_accepted(), printed, outcome.real_s)
     return replace(outcome, proposal=result.proposal, accepted=accepted)
 
 
-def _outcome(
-    folder: str, result: Union[ReplayResult, RepeatedReplay], printed: _LastLines, real_s: float, keep_json: bool, keep_run: bool
-) -> Outcome:
+def _outcome(task: Task, result: Union[ReplayResult, RepeatedReplay], printed: _LastLines, real_s: float) -> Outcome:
     return Outcome(
-        folder,
+        task.folder,
         result.exit_code,
         result.verdict_text,
         () if result.passed else tuple(result.lines()),
         () if result.passed else printed.lines(),
         real_s=real_s,
         recorded_ns=result.report.recorded.duration_ns,
-        json=result.json() if keep_json else None,
-        run=merged(runs_of_result(result)) if keep_run else None,
+        json=result.json() if task.keep_json else None,
+        run=merged(runs_of_result(result)) if task.keep_run else None,
         first_line=result.report.first_line,
         # Several runs update nothing.
         changes=tuple(result.changes()) if isinstance(result, ReplayResult) else (),
@@ -183,12 +194,12 @@ def _nowhere(line: str) -> None:
     """Take a line of the built-in handler's transcript: of many sessions nobody reads it."""
 
 
-def _here(tasks: Sequence[_Task]) -> Iterator[Outcome]:
+def _here(tasks: Sequence[Task]) -> Iterator[Outcome]:
     for task in tasks:
-        yield replay_one(task.folder, task.options, task.keep_json, task.keep_run)
+        yield replay_one(task)
 
 
-def _elsewhere(tasks: Sequence[_Task], executor: Optional[Executor], n_workers: int) -> Iterator[Outcome]:
+def _elsewhere(tasks: Sequence[Task], executor: Optional[Executor], n_workers: int) -> Iterator[Outcome]:
     waiting = deque(tasks)
     lost: List[_Lost] = []
     if executor is not None:
@@ -205,9 +216,9 @@ def _elsewhere(tasks: Sequence[_Task], executor: Optional[Executor], n_workers: 
                 yield _alone(lost.pop(0).task, process)
 
 
-def _handed_out(waiting: Deque[_Task], executor: Executor, n_workers: int, lost: List[_Lost]) -> Iterator[Outcome]:
+def _handed_out(waiting: Deque[Task], executor: Executor, n_workers: int, lost: List[_Lost]) -> Iterator[Outcome]:
     """Work off what waits; what did not come back is put to ``lost``, and where the executor broke the rest is left waiting."""
-    flying: Dict[Future[Outcome], _Task] = {}
+    flying: Dict[Future[Outcome], Task] = {}
     is_broken = False
     while flying or (waiting and not is_broken):
         while waiting and not is_broken and len(flying) < _AHEAD * n_workers:
@@ -230,14 +241,14 @@ def _handed_out(waiting: Deque[_Task], executor: Executor, n_workers: int, lost:
 class _Lost:
     """A session that was handed out and did not come back."""
 
-    task: _Task
+    task: Task
     error: BaseException
 
 
-def _alone(task: _Task, process: Executor) -> Outcome:
+def _alone(task: Task, process: Executor) -> Outcome:
     try:
         # In a child of that process, which is left to say what the session did to it.
-        return _submitted(process, replace(task, options={**task.options, "child": True})).result()
+        return _submitted(process, replace(task, asked=replace(task.asked, child=True))).result()
     except BrokenExecutor:
         what, hint = "the process that replayed it ended", "Does the handler call os._exit, or crash in a library?"
         return Outcome(task.folder, _BROKE, f"could not run: {what}", (what, hint))
@@ -249,8 +260,8 @@ def _unanswered(lost: _Lost) -> Outcome:
     return Outcome(lost.task.folder, _BROKE, "could not run: the worker did not answer for it", (redacted(told),))
 
 
-def _submitted(executor: Executor, task: _Task) -> Future[Outcome]:
-    return executor.submit(replay_one, task.folder, task.options, task.keep_json, task.keep_run)
+def _submitted(executor: Executor, task: Task) -> Future[Outcome]:
+    return executor.submit(replay_one, task)
 
 
 def _workers_of(executor: Executor) -> int:

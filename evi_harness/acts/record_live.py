@@ -30,7 +30,8 @@ from evi_harness.guard.process_state import restored_process
 from evi_harness.redacting.source_redaction import is_secret_name
 from evi_harness.report.plain import printable
 from evi_harness.runs import spec
-from evi_harness.runs.run import RECORDED, name_of
+from evi_harness.runs.replay_options import RECORDED
+from evi_harness.runs.run import name_of
 from evi_harness.sdk.hume.live_conversation import Conversation
 from evi_harness.sdk.hume.microphone import AUTO, OFF, require_microphone
 from evi_harness.sdk.hume.sound import software_sound

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
-from evi_harness.acts.replay import ReplayResult, replay_session
+from evi_harness.acts.replay import ReplayResult, replay_asked
 from evi_harness.errors import UsageError
 from evi_harness.report.replay_report import ReplayReport
 from evi_harness.report.result import verdict_line
+from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
 from evi_harness.session.session import Session
+from evi_harness.verdicts.invoking import Command
 
 __all__ = ["RepeatedReplay", "replay_repeatedly"]
 
@@ -83,15 +85,21 @@ class RepeatedReplay:
 
 
 def replay_repeatedly(
-    session: Union[str, Path, Session], n_runs: int = 1, *, seed: Optional[int] = None, **options: Any
+    session: Union[str, Path, Session],
+    n_runs: int = 1,
+    asked: ReplayOptions = AS_ASKED,
+    *,
+    write: Callable[[str], object] = print,
+    command: Optional[Command] = None,
 ) -> Union[ReplayResult, RepeatedReplay]:
     """Replay a session so many times.
 
     Args:
         session: A session, or its folder.
-        n_runs: How many times; for 1 the result is that of ``replay_session``.
-        seed: What the first run is seeded with; the next one with one more, and so on. None for nothing.
-        options: Of ``replay_session``.
+        n_runs: How many times; for 1 the result is that of ``replay_asked``.
+        asked: The options. Where they have a seed, it is that of the first run; the next one has one more, and so on.
+        write: See ``replay_asked``.
+        command: Likewise.
 
     Raises:
         UsageError: ``n_runs`` is below 1, or what the replays are compared with is to be updated by several of them.
@@ -100,9 +108,10 @@ def replay_repeatedly(
     if n_runs < 1:
         raise UsageError(f"{n_runs} runs are none", hint="Give 1 or more.")
     if n_runs == 1:
-        return replay_session(session, seed=seed, **options)
-    if options.get("update"):
+        return replay_asked(session, asked, write=write, command=command)
+    if asked.update:
         raise UsageError("what is expected cannot be updated by several runs", hint="Leave out --repeat, or --update.")
-    seeds = tuple(None if seed is None else seed + number for number in range(n_runs))
+    seeds = tuple(None if asked.seed is None else asked.seed + number for number in range(n_runs))
+    runs = (replay_asked(session, replace(asked, seed=seed), write=write, command=command) for seed in seeds)
     # What was heard is on disk where it was asked for; in memory, that of all runs would be too much.
-    return RepeatedReplay(tuple(replace(replay_session(session, seed=one, **options), heard=None) for one in seeds), seeds)
+    return RepeatedReplay(tuple(replace(one, heard=None) for one in runs), seeds)

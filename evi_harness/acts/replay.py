@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
 from dataclasses import dataclass, field, replace
 from itertools import cycle
@@ -20,7 +19,7 @@ from evi_harness.evi import compat
 from evi_harness.guard.garbage import earlier_objects_set_aside
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.deviations import Deviation
-from evi_harness.replay.judging.findings import Finding, severities_of
+from evi_harness.replay.judging.findings import Finding
 from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
@@ -32,10 +31,10 @@ from evi_harness.report.result import verdict_line
 from evi_harness.runs.child_run import in_a_child
 from evi_harness.runs.microphone_off import run_alone
 from evi_harness.runs.real_run import run_in_real_time
-from evi_harness.runs.run import REAL, RECORDED, VIRTUAL, Run, RunOptions, has_app
-from evi_harness.runs.sandbox import MACHINE, OutsideOptions
+from evi_harness.runs.replay_options import MACHINE, REAL, VIRTUAL, ReplayOptions
+from evi_harness.runs.run import Run, RunOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
-from evi_harness.sdk.hume.microphone import AUTO, OFF, require_microphone
+from evi_harness.sdk.hume.microphone import AUTO
 from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session.events import NOTHING, Event, Received, Sent
 from evi_harness.session.notes import CRASHED
@@ -52,10 +51,10 @@ from evi_harness.verdicts.judging import Judging, Replayed, judge_replay
 from evi_harness.verdicts.redacted_views import Discreet, known_secrets, redactor_for
 from evi_harness.verdicts.wholeness import refused_for_what_is_missing, way_out
 
-__all__ = ["CLOCKS", "ReplayResult", "keep_replay", "replay_session"]
+__all__ = ["ReplayResult", "keep_replay", "replay_asked", "replay_session"]
 
 # Clock → what runs a handler on it.
-CLOCKS: Mapping[str, Callable[[Recording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
+_RUNS: Mapping[str, Callable[[Recording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
 
 # Recorded seq and what was added to it, of each message that was upgraded.
 Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
@@ -268,83 +267,96 @@ def replay_session(
         SdkError: The SDK is not installed.
         SessionUnwritable: ``out`` cannot be written, or the folder of a session that is to be updated.
     """
-    command = Command.here() if command is None else command
-    ignore, allow_hosts = tuple(ignore), tuple(allow_hosts)
-    # What a verdict depends on, besides what is replayed to what and how findings weigh.
-    told = {
-        "clock": clock,
-        "upgrade": upgrade,
-        "twice": twice,
-        "ignore": ignore,
-        "strict": strict,
-        "max_late_ms": max_late_ms,
-        "update": update,
-        "dry_run": dry_run,
-        "patience": patience,
-        "timeout_s": timeout_s,
-        "max_run_s": max_run_s,
-        "thread_wait_s": thread_wait_s,
-        "allow_hosts": allow_hosts,
-        "wall_clock": wall_clock,
-        "seed": seed,
-        "blocked_ms": blocked_ms,
-        "speed": speed,
-        "max_gap": max_gap,
-        "first": first,
-        "last": last,
-        "microphone": microphone,
-        "child": child,
-        "allow_incomplete": allow_incomplete,
-    }
-    if dry_run and not update:
-        raise UsageError("there is nothing to try without writing it", hint="--dry-run goes with --update.")
-    run_once = in_a_child(_on(clock, twice)) if child else _on(clock, twice)
-    outside = OutsideOptions(allow_hosts, wall_clock, seed)
-    outside.check()
-    severities_of(severities)
-    _require_microphone(microphone, handler)
-    axis = Axis.of(speed, max_gap, first, last)
-    judging = Judging(Rules.of(ignore, strict), _nanoseconds(max_late_ms, "a message may be late"), severities, update)
-    expected = _loaded(session, axis, update, allow_incomplete)
-    secrets, dialect = secret_arguments(arguments), dialect_of(expected.recorded)
-    sdk, redactor = installed_version(), redactor_for(expected.recorded, secrets=secrets)
-    invocation = invocation_of(command, session, handler, arguments, severities, told, replay_session, redactor)
-    options = RunOptions(
+    options = ReplayOptions(
+        handler=handler,
+        arguments=arguments,
+        clock=clock,
+        upgrade=upgrade,
+        twice=twice,
+        ignore=tuple(ignore),
+        strict=strict,
+        max_late_ms=max_late_ms,
+        update=update,
+        dry_run=dry_run,
+        out=out,
         patience=patience,
         timeout_s=timeout_s,
-        max_run_s=_positive(max_run_s),
-        thread_wait_ns=round(thread_wait_s * 1e9),
+        max_run_s=max_run_s,
+        thread_wait_s=thread_wait_s,
+        allow_hosts=tuple(allow_hosts),
+        wall_clock=wall_clock,
+        seed=seed,
+        severities=severities,
+        blocked_ms=blocked_ms,
+        speed=speed,
+        max_gap=max_gap,
+        first=first,
+        last=last,
+        microphone=microphone,
+        child=child,
+        allow_incomplete=allow_incomplete,
+        defer=defer,
+    )
+    return replay_asked(session, options, write=write, command=command)
+
+
+def replay_asked(
+    session: Union[str, Path, Session],
+    asked: ReplayOptions,
+    *,
+    write: Callable[[str], object] = print,
+    command: Optional[Command] = None,
+) -> ReplayResult:
+    """Replay a session as ``replay_session`` does, with its options in one object.
+
+    Args:
+        session: A session, or its folder.
+        asked: The options.
+        write: Takes the lines that the built-in handler prints.
+        command: What asked for the replay; None for this call.
+
+    Raises:
+        EviHarnessError: What ``replay_session`` raises.
+    """
+    command = Command.here() if command is None else command
+    asked.check()
+    run_once = in_a_child(_RUNS[asked.clock]) if asked.child else _RUNS[asked.clock]
+    axis = Axis.of(asked.speed, asked.max_gap, asked.first, asked.last)
+    judging = Judging(Rules.of(asked.ignore, asked.strict), asked.max_late_ns, asked.severities, asked.update)
+    expected = _loaded(session, axis, asked)
+    secrets, dialect = secret_arguments(asked.arguments), dialect_of(expected.recorded)
+    sdk, redactor = installed_version(), redactor_for(expected.recorded, secrets=secrets)
+    invocation = invocation_of(command, session, asked, redactor)
+    options = RunOptions(
+        dialect,
+        asked,
         write=lambda line: write(printable(redactor.string(line))),
         redact=redactor.string,
-        arguments=_arguments(handler, arguments),
-        blocked_ns=_nanoseconds(blocked_ms, "a step may take"),
-        dialect=dialect,
         comparing=Comparing(dialect, judging.rules),
-        outside=outside,
-        microphone=microphone,
     )
-    whole, upgraded = _upgraded(expected.played, sdk) if upgrade else (expected.played, ())
+    handler, allow_incomplete = asked.handler, asked.allow_incomplete
+    whole, upgraded = _upgraded(expected.played, sdk) if asked.upgrade else (expected.played, ())
     # To the verdict and not only for the run: else the first full collection is of the whole process, and due right behind the run.
     with earlier_objects_set_aside(), refused_for_what_is_missing(expected.recorded, allow_incomplete=allow_incomplete):
         recording = axis.recording(whole)
         began_s = time.perf_counter()
         run, options, earlier = run_alone(run_once, recording, handler, options)
         real_s = time.perf_counter() - began_s
-        difference = _second(recording, handler, options, run, run_once, Discreet(dialect, redactor)) if twice else None
+        difference = _second(recording, handler, options, run, run_once, Discreet(dialect, redactor)) if asked.twice else None
         replayed = Replayed(
             expected,
             recording.session,
             # Behind the comparison of two runs: neither of these had it.
             replace(run, events=[*run.events, *earlier]),
-            clock,
-            lateness=None if clock == VIRTUAL else Lateness.of(lateness_ns(run.events)),
+            asked.clock,
+            lateness=None if asked.clock == VIRTUAL else Lateness.of(lateness_ns(run.events)),
             axis=axis,
-            source={"axis": axis.told(), **outside.told(), "upgraded": _told(upgraded)},
+            source={"axis": axis.told(), **asked.told_outside(), "upgraded": _told(upgraded)},
             differs=bool(difference),
             is_incomplete=bool(expected.recorded.missing) and not allow_incomplete,
         )
         judgement = judge_replay(replayed, judging, redactor)
-    folder, file = _written(expected.recorded, judgement.report.live, out, run.heard, redactor, secrets)
+    folder, file = _written(expected.recorded, judgement.report.live, asked.out, run.heard, redactor, secrets)
     heard = None if file.file is None else near(file.file)
 
     def whole_report(report: ReplayReport) -> ReplayReport:
@@ -354,58 +366,21 @@ def replay_session(
 
     accepted = None if judgement.accepted is None else whole_report(judgement.accepted)
     result = ReplayResult(whole_report(judgement.report), redactor, run.heard, secrets, accepted)
-    return result if dry_run or defer else result.accept()
+    return result if asked.dry_run or asked.defer else result.accept()
 
 
-def _loaded(session: Union[str, Path, Session], axis: Axis, update: bool, allow_incomplete: bool) -> Expected:
+def _loaded(session: Union[str, Path, Session], axis: Axis, asked: ReplayOptions) -> Expected:
     """Load a session that there is something in to replay, and that can be updated where it is to be."""
-    if update and axis.is_part:
+    if asked.update and axis.is_part:
         raise UsageError("what is expected cannot be updated by a part of the session", hint="Leave out --from and --until, or --update.")
     recorded = load_recorded(session)
-    with refused_for_what_is_missing(recorded, allow_incomplete=allow_incomplete):
+    with refused_for_what_is_missing(recorded, allow_incomplete=asked.allow_incomplete):
         expected = expected_of(session, recorded)
-        if update:
+        if asked.update:
             require_folder(expected)
         if not recorded.events:
             raise SessionUnreadable("there is no event in this session, and so nothing to replay", where=recorded.name)
         return expected
-
-
-def _arguments(handler: Any, arguments: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
-    if arguments and not has_app(handler):
-        raise UsageError(f"{', '.join(arguments)}: there is no handler that takes arguments", hint="Name yours with --handler.")
-    return arguments or {}
-
-
-def _require_microphone(microphone: str, handler: Any) -> None:
-    require_microphone(microphone)
-    if microphone == OFF and isinstance(handler, str) and handler == RECORDED:
-        raise UsageError("the null test sends what was recorded, so its microphone cannot be off", hint="Name a handler, or none.")
-
-
-def _on(clock: str, twice: bool) -> Callable[[Recording, Any, RunOptions], Run]:
-    if clock not in CLOCKS:
-        raise UsageError(f"there is no clock {clock!r}", hint=f"There are: {', '.join(CLOCKS)}.")
-    if twice and clock != VIRTUAL:
-        raise UsageError(
-            "two runs in real time are never the same to the nanosecond, so they are not compared",
-            hint="Leave out --clock real, or --twice.",
-        )
-    return CLOCKS[clock]
-
-
-def _nanoseconds(ms: Optional[float], what: str) -> Optional[int]:
-    if ms is None:
-        return None
-    if not 0 <= ms < math.inf:
-        raise UsageError(f"{ms!r} milliseconds is no time that {what}")
-    return round(ms * 1e6)
-
-
-def _positive(max_run_s: Optional[float]) -> Optional[float]:
-    if max_run_s is not None and not 0 < max_run_s < math.inf:
-        raise UsageError(f"{max_run_s!r} seconds is no time that a run may take")
-    return max_run_s
 
 
 def _upgraded(session: Session, sdk: str) -> Tuple[Session, Upgraded]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, redirect_stdout
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 
 import click
 from click.core import ParameterSource
@@ -15,6 +16,11 @@ from evi_harness.cli.handler_arguments import arguments_option, by_key
 from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
 from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
 from evi_harness.cli.seconds import Seconds
+
+if TYPE_CHECKING:
+    from evi_harness.acts.measured_runs import Replayed
+    from evi_harness.runs.replay_options import ReplayOptions
+    from evi_harness.verdicts.invoking import Command
 
 __all__ = ["command"]
 
@@ -45,6 +51,7 @@ __all__ = ["command"]
 @click.option("--strict", is_flag=True, help="Compare also what is given anew in each run.")
 @click.option(
     "--max-late",
+    "max_late_ms",
     metavar="MS",
     type=click.FloatRange(min=0),
     help="Fail for a message that is sent more than so many milliseconds later than due.  [default: tell, and pass]",
@@ -66,6 +73,7 @@ __all__ = ["command"]
 @json_option("the report", "replay-report.schema.json")
 @click.option(
     "--timeout",
+    "timeout_s",
     default=60.0,
     show_default=True,
     metavar="SECONDS",
@@ -74,12 +82,14 @@ __all__ = ["command"]
 )
 @click.option(
     "--max-run-time",
+    "max_run_s",
     metavar="SECONDS",
     type=Seconds(min=0.1),
     help="End a run after so long in real time, whatever moves; it fails.  [default: 3600; with --clock real and twice the recording]",
 )
 @click.option(
     "--thread-wait",
+    "thread_wait_s",
     default=0.2,
     show_default=True,
     metavar="SECONDS",
@@ -154,10 +164,15 @@ __all__ = ["command"]
     help="With --live: say each thing as long after the reply before it as it was then, or at its recorded time.",
 )
 @click.option(
-    "--max-duration", metavar="SECONDS", type=Seconds(min=0.1), help="With --live: end it then.  [default: twice the recording and 60]"
+    "--max-duration",
+    "max_duration_s",
+    metavar="SECONDS",
+    type=Seconds(min=0.1),
+    help="With --live: end it then.  [default: twice the recording and 60]",
 )
 @click.option(
     "--patience",
+    "patience_s",
     metavar="SECONDS",
     default=30.0,
     show_default=True,
@@ -177,7 +192,7 @@ __all__ = ["command"]
 @ci_options
 @click.pass_context
 def command(
-    ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Optional[str], gate: Dict[str, Any], ci: Dict[str, Any], **options: Any
+    ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Optional[str], gate: Dict[str, Any], ci: Dict[str, Any], **values: Any
 ) -> int:
     """Replay SESSIONs to a handler, through the installed SDK.
 
@@ -191,28 +206,25 @@ def command(
     """
     from evi_harness.acts.ci_outputs import cases_of_result, ci_for, tell_ci
     from evi_harness.acts.gate import GateOptions, gate_for, replayed_with_gate
-    from evi_harness.acts.measured_runs import Replayed, runs_of_result
+    from evi_harness.acts.measured_runs import runs_of_result
     from evi_harness.verdicts.invoking import Command
     from evi_harness.verdicts.loading import find_sessions
 
     folders = find_sessions(sessions, damaged=True)
     is_many = len(folders) > 1 or folders[0] != sessions[0]
-    only = {name: options.pop(name) for name in (*_OF_LIVE, *_OF_MANY, "child", "yes")}
-    _refuse_the_others(ctx, only["live"], is_many)
-    asks = options["update"] and not options["dry_run"] and not only["yes"] and _is_asked()
-    judge = gate_for(GateOptions(**gate), is_replay=not only["live"])
-    asked = Command.here(ctx.obj)
+    _refuse_the_others(ctx, values["live"], is_many)
+    asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
+    judge = gate_for(GateOptions(**gate), is_replay=not values["live"])
+    asked, by = _asked(values, defer=asks), Command.here(ctx.obj)
     # With the report on standard output, people read standard error; so does what the handler itself prints.
     aside = json_file == STANDARD_OUTPUT
     with redirect_stdout(sys.stderr) if aside else nullcontext():
-        if only["live"]:
-            result: Replayed = _live(folders[0], only, options["out"], options["allow_incomplete"], asked)
+        if values["live"]:
+            result: Replayed = _live(folders[0], values, by)
         elif is_many:
-            told = {**_session_options(options), "command": asked, "defer": asks}
-            result = _many(folders, only, told, keep_json=json_file is not None, keep_run=judge.is_needed)
+            result = _many(folders, asked, by, values, keep_json=json_file is not None, keep_run=judge.is_needed)
         else:
-            told = {**_session_options(options), "command": asked, "defer": asks}
-            result = _one(folders[0], {**told, "child": only["child"]}, aside)
+            result = _one(folders[0], asked, by, values["n_runs"], aside)
         if asks:
             result = _accepted(result, aside)
         gates = [judge.judge_runs(runs_of_result(result), keep=not result.exit_code)] if judge.is_needed else []
@@ -222,12 +234,12 @@ def command(
     finally:
         # Also where nobody can be told: what was asked for is written.
         write_json(json_file, lambda: {**result.json(), "gate": gates[0].json() if gates else None})
-        tell_ci(ci_for(**ci), cases_of_result(result, options["handler"]), gates, write=lambda line: click.echo(line, err=aside))
+        tell_ci(ci_for(**ci), cases_of_result(result, asked.handler), gates, write=lambda line: click.echo(line, err=aside))
     return result.exit_code or (gates[0].exit_code if gates else 0)
 
 
 # Options for one way of replaying alone, by the names of their parameters.
-_OF_LIVE = ("live", "base_url", "config_id", "cadence", "max_duration", "patience", "ca")
+_OF_LIVE = ("live", "base_url", "config_id", "cadence", "max_duration_s", "patience_s", "ca")
 _OF_MANY = ("jobs", "executor")
 # What a live replay has use for besides its own.
 _ALSO_LIVE = ("sessions", "out", "json_file", "allow_incomplete", "yes", *NAMES)
@@ -258,19 +270,20 @@ def _is_asked() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and not is_unattended()
 
 
-def _accepted(result: Any, aside: bool) -> Any:
+def _accepted(result: Replayed, aside: bool) -> Replayed:
     from evi_harness.acts.accepting import accept_if_agreed
 
     return accept_if_agreed(result, agree=lambda what: click.confirm(what, err=True), write=lambda line: click.echo(line, err=aside))
 
 
-def _session_options(options: Dict[str, Any]) -> Dict[str, Any]:
-    """The options of each single replay, by the names that ``replay_session`` has for them."""
-    names = {"timeout": "timeout_s", "max_run_time": "max_run_s", "thread_wait": "thread_wait_s", "max_late": "max_late_ms"}
-    return {names.get(name, name): value for name, value in options.items()}
+def _asked(values: Mapping[str, Any], *, defer: bool) -> ReplayOptions:
+    """The options of each single replay: a parameter of the command that is one bears its name."""
+    from evi_harness.runs.replay_options import ReplayOptions
+
+    return ReplayOptions(**{one.name: values[one.name] for one in fields(ReplayOptions) if one.name in values}, defer=defer)
 
 
-def _one(folder: Path, options: Dict[str, Any], aside: bool) -> Any:
+def _one(folder: Path, asked: ReplayOptions, by: Command, n_runs: int, aside: bool) -> Replayed:
     from evi_harness.acts.repeating import replay_repeatedly
 
     def write(line: str) -> None:
@@ -282,10 +295,12 @@ def _one(folder: Path, options: Dict[str, Any], aside: bool) -> Any:
             # The report says so when it is printed; until then there is more to do than to print.
             return
 
-    return replay_repeatedly(folder, write=write, **options)
+    return replay_repeatedly(folder, n_runs, asked, write=write, command=by)
 
 
-def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], keep_json: bool, keep_run: bool) -> Any:
+def _many(
+    folders: List[Path], asked: ReplayOptions, by: Command, values: Mapping[str, Any], *, keep_json: bool, keep_run: bool
+) -> Replayed:
     from evi_harness.acts.corpus import replay_corpus
 
     # Where nobody watches, a bar is a line without meaning.
@@ -293,29 +308,30 @@ def _many(folders: List[Path], only: Dict[str, Any], options: Dict[str, Any], ke
     with shown as bar:
         return replay_corpus(
             folders,
-            n_jobs=only["jobs"],
-            executor=only["executor"],
-            child=only["child"],
+            asked,
+            n_runs=values["n_runs"],
+            n_jobs=values["jobs"],
+            executor=values["executor"],
             on_done=lambda _: None if bar is None else bar.update(1),
             keep_json=keep_json,
             keep_run=keep_run,
-            **options,
+            command=by,
         )
 
 
-def _live(folder: Path, only: Dict[str, Any], out: Optional[Path], allow_incomplete: bool, asked: Any) -> Any:
+def _live(folder: Path, values: Mapping[str, Any], by: Command) -> Replayed:
     from evi_harness.acts.replay_live import LiveReplayOptions, replay_live
     from evi_harness.settings.new_folder import DEFAULT_OUT
 
     options = LiveReplayOptions(
-        base_url=only["base_url"],
-        config_id=only["config_id"],
-        cadence=only["cadence"],
-        out=out or Path(DEFAULT_OUT),
-        max_duration_s=only["max_duration"],
-        patience_s=only["patience"],
-        ca=only["ca"],
-        allow_incomplete=allow_incomplete,
+        base_url=values["base_url"],
+        config_id=values["config_id"],
+        cadence=values["cadence"],
+        out=values["out"] or Path(DEFAULT_OUT),
+        max_duration_s=values["max_duration_s"],
+        patience_s=values["patience_s"],
+        ca=values["ca"],
+        allow_incomplete=values["allow_incomplete"],
     )
-    agree = lambda what: only["yes"] or (sys.stdin.isatty() and click.confirm(what, err=True))  # noqa: E731 - it is handed on
-    return replay_live(folder, options, agree=agree, command=asked)
+    agree = lambda what: values["yes"] or (sys.stdin.isatty() and click.confirm(what, err=True))  # noqa: E731 - it is handed on
+    return replay_live(folder, options, agree=agree, command=by)

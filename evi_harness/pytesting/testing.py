@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import inspect
 import json
 import re
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.acts.replay import ReplayResult, keep_replay, replay_session
+from evi_harness.acts.replay import ReplayResult, keep_replay, replay_asked
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.dialects import dialect_of
@@ -33,7 +32,8 @@ from evi_harness.pytesting.marked import spec_from
 from evi_harness.replay.judging.unseen import Unseen
 from evi_harness.report.plain import printable
 from evi_harness.runs.own_server import Served
-from evi_harness.runs.run import REAL, RECORDED, Run
+from evi_harness.runs.replay_options import REAL, RECORDED, ReplayOptions
+from evi_harness.runs.run import Run
 from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.session.figures import figure, milliseconds
 from evi_harness.settings.sink import redacted, redacted_data, write_file
@@ -43,7 +43,7 @@ from evi_harness.verdicts.invoking import Command, handlerless_invocation
 from evi_harness.verdicts.judging import Judging, Replayed, judged
 from evi_harness.verdicts.redacted_views import Discreet, redactor_for
 
-__all__ = ["CheckedReplay", "CheckedServer", "Defaults", "Replayer", "client_threshold", "write_report"]
+__all__ = ["CheckedReplay", "CheckedServer", "Replayer", "client_threshold", "write_report"]
 
 # What a report calls an app that a test runs by itself.
 OWN_APP = "the test's own app"
@@ -56,35 +56,12 @@ _SHOWN_SAMPLES = 10
 _OF_VALUES = ("beyond the limit", "within the limit")
 _OF_COUNTS = ("counted", "0")
 # What a replay may be told besides the session and the handler.
-_OPTIONS = tuple(name for name in inspect.signature(replay_session).parameters if name not in ("session", "handler", "command"))
+_OPTIONS = tuple(one.name for one in fields(ReplayOptions) if one.name != "handler")
 _MAX_NAME = 120
 _NOT_IN_A_NAME = re.compile(r"[^\w.\[\]-]")
 
 # A replay stands in for the clock and the sound system of its whole process.
 _ONE_AT_A_TIME = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What holds for the replays of a test run, unless a test says otherwise.
-
-    Attributes:
-        clock: ``virtual`` or ``real``.
-        update: Accept what is sent as what is expected from now on.
-        allow_hosts: What an app may reach on the network besides the service.
-        microphone: Who speaks for the user: ``auto``, ``sdk`` or ``off``.
-        child: Run handlers in a child process.
-        allow_incomplete: Take a session that is incomplete or damaged as it is.
-        max_run_s: After so many real seconds a run is ended; None for what its clock has for it.
-    """
-
-    clock: str = "virtual"
-    update: bool = False
-    allow_hosts: Tuple[str, ...] = ()
-    microphone: str = "auto"
-    child: bool = False
-    allow_incomplete: bool = False
-    max_run_s: Optional[float] = None
 
 
 @dataclass(frozen=True)
@@ -207,7 +184,7 @@ class Replayer:
     def __init__(
         self,
         folder: Path,
-        defaults: Defaults,
+        defaults: ReplayOptions,
         keep: Callable[[CheckedReplay], object],
         test: Optional[str] = None,
         places: Sequence[Path] = (),
@@ -218,7 +195,7 @@ class Replayer:
         self._test = test
         self._places = places
 
-    def __call__(self, handler: Any = None, **options: Any) -> CheckedReplay:
+    def __call__(self, handler: Any = None, *, write: Callable[[str], object] = print, **options: Any) -> CheckedReplay:
         """Replay the session to a handler.
 
         Where an event loop runs on this thread, the replay runs on another one, and the loop stands still for as long.
@@ -226,6 +203,7 @@ class Replayer:
         Args:
             handler: As ``replay_session`` takes it: a class, an object, a function, a SPEC; None for the built-in one. The file of a SPEC
                 is found from the test's own folder, then from pytest's rootdir, as the session of the mark is.
+            write: As ``replay_session`` has it.
             options: The others of ``replay_session``: ``clock``, ``ignore``, ``arguments``, ``max_late_ms`` …
 
         Returns:
@@ -236,13 +214,12 @@ class Replayer:
             EviHarnessError: See ``replay_session``.
         """
         __tracebackhide__ = True
-        options = {**vars(self._defaults), **options}
         try:
             _require_known(options)
-            told = {**options, "command": Command.here(test=self._test)}
             if isinstance(handler, str) and handler != RECORDED and self._places:
                 handler = spec_from(handler, self._places)
-            found = _off_the_loop(partial(_replay, self.folder, handler, told))
+            asked = _asked(self._defaults, {**options, "handler": handler})
+            found = _off_the_loop(partial(_replay, self.folder, asked, write, Command.here(test=self._test)))
         except EviHarnessError as error:
             # Where in the harness it was noticed helps nobody; what it came from stays.
             raise error.with_traceback(None)  # noqa: B904 - it is the same exception
@@ -259,12 +236,18 @@ def _require_known(options: Mapping[str, Any]) -> None:
         if name not in _OPTIONS:
             meant = get_close_matches(name, _OPTIONS)
             first = f"Did you mean {' or '.join(meant)}? " if meant else ""
-            raise UsageError(f"a replay has no option {name!r}", hint=f"{first}There are: {', '.join(_OPTIONS)}.")
+            raise UsageError(f"a replay has no option {name!r}", hint=f"{first}There are: {', '.join((*_OPTIONS, 'write'))}.")
 
 
-def _replay(folder: Path, handler: Any, options: Any) -> ReplayResult:
+def _asked(defaults: ReplayOptions, said: Mapping[str, Any]) -> ReplayOptions:
+    """The options of one replay: as the test says, else as the test run has them."""
+    several = {name: tuple(said[name]) for name in ("ignore", "allow_hosts") if name in said}
+    return replace(defaults, **{**said, **several})
+
+
+def _replay(folder: Path, asked: ReplayOptions, write: Callable[[str], object], command: Command) -> ReplayResult:
     with _ONE_AT_A_TIME:
-        return replay_session(folder, handler=handler, **options)
+        return replay_asked(folder, asked, write=write, command=command)
 
 
 def _off_the_loop(act: Callable[[], ReplayResult]) -> ReplayResult:
@@ -294,7 +277,7 @@ class CheckedServer:
         test: The test's id, for reports.
     """
 
-    def __init__(self, folder: Path, defaults: Defaults, keep: Callable[[CheckedReplay], object], test: Optional[str] = None) -> None:
+    def __init__(self, folder: Path, defaults: ReplayOptions, keep: Callable[[CheckedReplay], object], test: Optional[str] = None) -> None:
         self.folder = folder
         self._test = test
         self._defaults = defaults

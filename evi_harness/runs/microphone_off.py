@@ -40,7 +40,7 @@ def run_alone(
     run = run_once(recording, handler, options)
     if not is_to_be_run_again(run.events):
         return run, options, ()
-    alone = replace(options, microphone=OFF, is_again=True)
+    alone = replace(options, asked=replace(options.asked, microphone=OFF), is_again=True)
     again = run_once(recording, handler, alone)
     return again, alone, tuple(_only_before(run.events, again.events))
 

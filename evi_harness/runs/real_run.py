@@ -27,12 +27,11 @@ from evi_harness.replay.wrapping import ClosingUser, FollowingUser
 from evi_harness.runs.merging import merged
 from evi_harness.runs.own_server import Served
 from evi_harness.runs.playing import chat_paths_of, play_recording
+from evi_harness.runs.replay_options import RECORDED, has_app
 from evi_harness.runs.run import (
-    RECORDED,
     Run,
     RunOptions,
     Stage,
-    has_app,
     longest_s,
     name_of,
     recording_of,
@@ -93,7 +92,7 @@ class _RealRun:
 
     def go(self) -> Run:
         dialect = self._options.pairing
-        play = play_recording(self._recording, self._options.patience, dialect)
+        play = play_recording(self._recording, self._options.asked.patience, dialect)
         paths = chat_paths_of(play.session, dialect)
         server = Served(ServerProcess(play, chat_paths=paths, token_path=dialect.token_path, service_name="player"))
         with server:
@@ -106,7 +105,7 @@ class _RealRun:
         return Run(name_of(self._handler), events, heard=heard, has_app=has_app(self._handler))
 
     def _run_beside(self, url: str) -> None:
-        outside = Outside(self._recording.session, self._options.outside, url=url, redact=self._options.redact)
+        outside = Outside(self._recording.session, self._options.asked, url=url, redact=self._options.redact)
         run_guarded(
             lambda: self._run_loop(outside, url),
             outside,
@@ -124,7 +123,7 @@ class _RealRun:
         # What it replaces is put back here, also where a coroutine does not come to its end.
         with KnownWaits() as waits:
             # A watchdog takes a loop that looks up for one that moves.
-            run_stepping(lambda loop: self._main(loop, outside, url, waits), look_up_s=min(LOOK_UP_S, self._options.timeout_s / 4))
+            run_stepping(lambda loop: self._main(loop, outside, url, waits), look_up_s=min(LOOK_UP_S, self._options.asked.timeout_s / 4))
 
     async def _main(self, loop: SteppingLoop, outside: Outside, url: str, waits: KnownWaits) -> None:
         self._loop = loop
@@ -132,7 +131,7 @@ class _RealRun:
         outside.follow(loop, self._journal, self._handling)
         self._exits.follow(loop, self._journal, self._handling)
         side = AppSide(self._journal, lambda event: self._happened(event, loop, outside))
-        threshold_ns = THRESHOLD_NS if self._options.blocked_ns is None else self._options.blocked_ns
+        threshold_ns = THRESHOLD_NS if self._options.asked.blocked_ns is None else self._options.asked.blocked_ns
         sampler = self._sampler = StepSampler(loop.steps, self._handling)
         long_steps = LongSteps(self._journal, loop.steps, threshold_ns, kind_of_step, sampler.sample, self._options.redact)
         if self._handler == RECORDED:
@@ -154,7 +153,7 @@ class _RealRun:
 
     def _closing(self, user: Service) -> ClosingUser:
         # The server gives up first: an app that closed in the same instant would hide what it waited for.
-        patience = replace(self._options.patience, message_ns=self._options.patience.message_ns + BEHIND_NS)
+        patience = replace(self._options.asked.patience, message_ns=self._options.asked.patience.message_ns + BEHIND_NS)
         following = self._following = FollowingUser(user, Player(self._recording, self._options.pairing, patience))
         return ClosingUser(following, following.player, following.has_all)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from dataclasses import dataclass, field
-from typing import Any, Callable, Coroutine, List, Mapping, Optional, Sequence, Tuple, Union
+from dataclasses import dataclass
+from typing import Any, Callable, Coroutine, List, Optional, Sequence, Tuple, Union
 
 from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.carriers.arrivals import Arrivals
@@ -20,20 +20,20 @@ from evi_harness.clocks.app_loop import AppLoop, host
 from evi_harness.clocks.clock import Clock
 from evi_harness.clocks.exits import AppExits
 from evi_harness.clocks.steps import own_work
-from evi_harness.clocks.virtual import THREAD_WAIT_NS, VirtualLoop
+from evi_harness.clocks.virtual import VirtualLoop
 from evi_harness.clocks.watchdog import Watchdog
 from evi_harness.errors import StuckError
 from evi_harness.guard.garbage import callbacks_put_back
 from evi_harness.guard.place_lookup import Stack, frame_stack
 from evi_harness.guard.process_state import restored_process
 from evi_harness.replay.played_recording import Recording
-from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.replay.user import RecordedUser
 from evi_harness.replay.wrapping import ClosingUser
 from evi_harness.runs.handler_setup import Standing, callbacks_for, chat_options, note_over_time, note_sound_failures, note_stuck
 from evi_harness.runs.heard_notes import note_heard
+from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
 from evi_harness.runs.revision import require_revision
-from evi_harness.runs.sandbox import Outside, OutsideOptions
+from evi_harness.runs.sandbox import Outside
 from evi_harness.runs.user_audio import replay_sound, sent_by, user_audio
 from evi_harness.sdk.app import App
 from evi_harness.sdk.hume.handing_on import HEADERLESS, is_players
@@ -47,13 +47,9 @@ from evi_harness.watch.step_sampler import EVERY_S, StepSampler
 
 __all__ = [
     "BUILT_IN",
-    "REAL",
-    "RECORDED",
-    "VIRTUAL",
     "Run",
     "RunOptions",
     "Stage",
-    "has_app",
     "longest_s",
     "name_of",
     "recording_of",
@@ -62,10 +58,6 @@ __all__ = [
     "run_null",
 ]
 
-# The clocks.
-VIRTUAL, REAL = "virtual", "real"
-# What stands in the place of a handler in the null test.
-RECORDED = "recorded"
 BUILT_IN = "quickstart (built in)"
 # How long a run may take, in real seconds, where nobody says. Virtual time is a hundred times as fast as the machine's, or faster.
 LONGEST_S = 3600.0
@@ -73,40 +65,26 @@ LONGEST_S = 3600.0
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run may be told.
+    """What a run may be told: what was asked for, and what whoever runs it adds.
 
     Attributes:
         dialect: What the recording speaks.
-        comparing: The same, as sent messages are compared, so that the player pairs them as the verdict does; None where it is the same.
-        patience: How long the player waits for the app.
-        timeout_s: After so many real seconds without progress the run is stuck.
-        max_run_s: After so many real seconds the run is ended, whatever moves; None for what its clock has for it.
-        blocked_ns: From how long on a step counts as blocking the loop, None for what the clock has for it.
-        thread_wait_ns: How long, in real time, the clock stands still for a job that does not wake the loop.
+        asked: What was asked for.
+        comparing: The dialect, as sent messages are compared, so that the player pairs them as the verdict does; None where it is the same.
         write: Takes the lines that the built-in handler prints.
         redact: Takes secrets out of what notes quote.
-        arguments: What the handler's class or function takes besides, by name.
-        outside: What the app meets besides the service.
         watch: Called with each event once it stands in the journal of the app's process.
-        microphone: Who speaks for the user besides the app: one of ``MICROPHONES``.
         is_again: Whether the microphone is off since the app has sent audio of its own in a run before this.
         give_up: Ends the process of the app, once what there is to tell is noted, where it cannot be interrupted; None where that
             process is not only the app's.
     """
 
     dialect: Dialect
+    asked: ReplayOptions = AS_ASKED
     comparing: Optional[Dialect] = None
-    patience: Patience = DEFAULT_PATIENCE
-    timeout_s: float = 60.0
-    max_run_s: Optional[float] = None
-    blocked_ns: Optional[int] = None
-    thread_wait_ns: int = THREAD_WAIT_NS
     write: Callable[[str], object] = print
     redact: Callable[[str], str] = str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    outside: OutsideOptions = field(default_factory=OutsideOptions)
     watch: Callable[[Event], object] = id
-    microphone: str = AUTO
     is_again: bool = False
     give_up: Optional[Callable[[], object]] = None
 
@@ -215,7 +193,7 @@ def run_guarded(
         if looking.is_over:
             note_over_time(noted, over, stuck[-1], redact=options.redact)
         else:
-            note_stuck(noted, StuckError("it cannot be interrupted"), stuck[0], timeout_s=options.timeout_s, redact=options.redact)
+            note_stuck(noted, StuckError("it cannot be interrupted"), stuck[0], timeout_s=options.asked.timeout_s, redact=options.redact)
         options.give_up()
 
     def look() -> None:
@@ -231,7 +209,7 @@ def run_guarded(
     looking = Watchdog(
         progress,
         stand,
-        timeout_s=options.timeout_s,
+        timeout_s=options.asked.timeout_s,
         in_vain=in_vain,
         beside=look,
         every_s=EVERY_S,
@@ -251,7 +229,7 @@ def run_guarded(
             note_over_time(noted, over, stuck[-1] if stuck else None, redact=options.redact)
             return
         standing = stuck[0] if stuck else None
-        note_stuck(noted, error, standing, timeout_s=options.timeout_s, redact=options.redact, waits=waits())
+        note_stuck(noted, error, standing, timeout_s=options.asked.timeout_s, redact=options.redact, waits=waits())
 
 
 async def run_handler(recording: Recording, handler: Any, options: RunOptions, stage: Stage) -> None:
@@ -274,9 +252,10 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
     with replay_sound(audio, journal, stage.clock if isinstance(stage.clock, VirtualLoop) else None) as sound:
         stage.plays(sound.speaker.playbacks)
         with LeftBehind(journal, dialect, redact) as left_behind:
-            callbacks = callbacks_for(handler, name_of(handler), write=options.write, redact=redact, arguments=options.arguments)
+            given = options.asked.arguments or {}
+            callbacks = callbacks_for(handler, name_of(handler), write=options.write, redact=redact, arguments=given)
             require_revision(handler)
-            voice = Voice(is_off=options.microphone == OFF)
+            voice = Voice(is_off=options.asked.microphone == OFF)
             speaking = sent_by(recording.session, dialect, audio, callbacks, sound, journal, voice, built_in=handler is None)
             if voice.is_off:
                 speaking.note_off(journal, is_again=options.is_again)
@@ -296,7 +275,7 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
                 redact=redact,
                 opened=opened,
                 microphone=speaking.microphone,
-                own_audio=speaking.own_audio(sound, journal, stage.end) if options.microphone == AUTO else None,
+                own_audio=speaking.own_audio(sound, journal, stage.end) if options.asked.microphone == AUTO else None,
                 heard_ns=lambda: sound.speaker.heard_ns,
                 ending=stage.exits.ending,
             )
@@ -328,19 +307,14 @@ async def run_null(
 
 def longest_s(recording: Recording, options: RunOptions, *, is_real: bool) -> float:
     """How long a run may take, in real seconds: as it is told, else an hour, and on the machine's clock twice what is replayed besides."""
-    if options.max_run_s is not None:
-        return options.max_run_s
+    if options.asked.max_run_s is not None:
+        return options.asked.max_run_s
     return LONGEST_S + (2 * recording.session.duration_ns / 1e9 if is_real else 0)
 
 
 def recording_of(recorded: Union[Session, Recording], dialect: Dialect) -> Recording:
     """A recording on the axis on which it is to be acted out: a session is acted out as it was."""
     return recorded if isinstance(recorded, Recording) else Recording.of(recorded, dialect)
-
-
-def has_app(handler: Any) -> bool:
-    """Whether a handler is an app of the developer's."""
-    return not (handler is None or (isinstance(handler, str) and handler == RECORDED))
 
 
 def name_of(handler: Any) -> str:

@@ -9,7 +9,6 @@ import asyncio
 import sys
 from collections import deque
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Callable, Deque, Dict, Mapping, Optional, Tuple, Type, Union
 from urllib.parse import urlsplit
@@ -19,55 +18,22 @@ from evi_harness.carriers.virtual_carrier import HOST
 from evi_harness.clocks.known_waits import KnownWaits
 from evi_harness.clocks.stepping import SteppingLoop
 from evi_harness.clocks.virtual import VirtualLoop
-from evi_harness.errors import UsageError
 from evi_harness.guard.allowed import Allowed, address_of
 from evi_harness.guard.callers import callers_now, callers_of, has_developers
 from evi_harness.guard.network import NetworkGuard, Refusal
 from evi_harness.guard.own_loops import OwnLoops
 from evi_harness.guard.place_lookup import Stack, told_places
-from evi_harness.guard.seeds import check_seed, seeded
+from evi_harness.guard.seeds import seeded
 from evi_harness.guard.wall_clock import WallClock
+from evi_harness.runs.replay_options import RECORDED_HOURS, ReplayOptions
 from evi_harness.session.notes import NETWORK, OWN_LOOP, UNSEEN
 from evi_harness.session.session import Session
 from evi_harness.watch.blocked import THRESHOLD_NS
 
-__all__ = ["MACHINE", "RECORDED", "WALL_CLOCKS", "Outside", "OutsideOptions"]
+__all__ = ["Outside"]
 
-MACHINE, RECORDED = "machine", "recorded"
-WALL_CLOCKS = (MACHINE, RECORDED)
 # Packages whose C code opens sockets that the guard of the network does not see.
 _C_SOCKETS = ("MySQLdb", "grpc", "oracledb", "psycopg", "psycopg2", "pycurl", "pymssql", "zmq")
-
-
-@dataclass(frozen=True)
-class OutsideOptions:
-    """What a run's app meets besides the service.
-
-    Attributes:
-        allow_hosts: What it may reach on the network, as ``HOST`` or ``HOST:PORT``.
-        wall_clock: ``machine``, or ``recorded`` for the hours of the session.
-        seed: What ``random`` and ``numpy.random`` are seeded with, None for nothing.
-    """
-
-    allow_hosts: Tuple[str, ...] = ()
-    wall_clock: str = MACHINE
-    seed: Optional[int] = None
-
-    def check(self) -> None:
-        """Refuse what cannot be meant, before anything runs.
-
-        Raises:
-            UsageError: A host, the wall clock or the seed.
-        """
-        for text in self.allow_hosts:
-            Allowed.parse(text)
-        if self.wall_clock not in WALL_CLOCKS:
-            raise UsageError(f"there is no wall clock {self.wall_clock!r}", hint=f"There are: {', '.join(WALL_CLOCKS)}.")
-        check_seed(self.seed)
-
-    def told(self) -> Dict[str, Any]:
-        """What a header tells of it."""
-        return {"allow_hosts": list(self.allow_hosts), "wall_clock": self.wall_clock, "seed": self.seed}
 
 
 class Outside:
@@ -75,7 +41,7 @@ class Outside:
 
     Args:
         recorded: The recording; says what time of day it was.
-        options: See there.
+        options: What of it is about that: ``allow_hosts``, ``wall_clock`` and ``seed``.
         url: Where the service is reached over a port, None where a virtual loop carries it.
         blocked_ns: In virtual time, from how long on a call that waits on the loop's thread is told.
         redact: Takes secrets out of what notes say.
@@ -88,13 +54,13 @@ class Outside:
     def __init__(
         self,
         recorded: Session,
-        options: OutsideOptions,
+        options: ReplayOptions,
         *,
         url: Optional[str] = None,
         blocked_ns: Optional[int] = None,
         redact: Callable[[str], str] = str,
     ) -> None:
-        options.check()
+        options.check_outside()
         self._blocked_ns = THRESHOLD_NS if blocked_ns is None else blocked_ns
         allowed = [Allowed.parse(text) for text in options.allow_hosts]
         if url is not None:
@@ -104,7 +70,7 @@ class Outside:
             allowed, self._refused, on_reached=self._reached, on_started=self._started, carried=HOST if url is None else None
         )
         self._unseen: Dict[Tuple[str, str], Mapping[str, Any]] = {}
-        self._wall = WallClock(recorded.header.start) if options.wall_clock == RECORDED else None
+        self._wall = WallClock(recorded.header.start) if options.wall_clock == RECORDED_HOURS else None
         self._seed = options.seed
         self._redact = redact
         self._stack = ExitStack()

@@ -21,12 +21,11 @@ from evi_harness.replay.played_recording import Recording
 from evi_harness.replay.player import Player
 from evi_harness.replay.wrapping import AnnouncedService, ClosingUser
 from evi_harness.runs.playing import chat_paths_of
+from evi_harness.runs.replay_options import RECORDED, has_app
 from evi_harness.runs.run import (
-    RECORDED,
     Run,
     RunOptions,
     Stage,
-    has_app,
     longest_s,
     name_of,
     recording_of,
@@ -80,12 +79,12 @@ class _VirtualRun:
         self._sampler: Optional[StepSampler] = None
         self._playbacks: Optional[Sequence[Playback]] = None
         self._is_to_end = False
-        self._outside = Outside(recording.session, options.outside, blocked_ns=options.blocked_ns, redact=options.redact)
+        self._outside = Outside(recording.session, options.asked, blocked_ns=options.asked.blocked_ns, redact=options.redact)
         self._exits = AppExits(Ending(options.redact))
 
     def go(self) -> Run:
         run_guarded(
-            lambda: run_virtual(self._main, thread_wait_ns=self._options.thread_wait_ns, on_charge=self._charged),
+            lambda: run_virtual(self._main, thread_wait_ns=self._options.asked.thread_wait_ns, on_charge=self._charged),
             self._outside,
             self._exits,
             self._options,
@@ -116,7 +115,7 @@ class _VirtualRun:
         journal = self._journal = Journal(loop, arrivals.tell if self._options.watch is id else watched)
         self._outside.follow(loop, journal, self._handling)
         self._exits.follow(loop, journal, self._handling)
-        player = Player(self._recording, self._options.pairing, self._options.patience)
+        player = Player(self._recording, self._options.pairing, self._options.asked.patience)
         service = AnnouncedService(player, lambda: self._player_moved(player))
         server = ChatServer(
             lambda _: service,
@@ -148,7 +147,7 @@ class _VirtualRun:
             self._blocked.finish(loop)
 
     async def _run_app(self, app: App, loop: VirtualLoop, journal: Journal) -> None:
-        self._app, blocked_ns = app, self._options.blocked_ns
+        self._app, blocked_ns = app, self._options.asked.blocked_ns
         self._blocked = BlockedNotes(journal, self._handling, THRESHOLD_NS if blocked_ns is None else blocked_ns, self._options.redact)
         # Importing the handler is not the app's running.
         loop.steps.forget()

@@ -6,16 +6,15 @@ options that it really ran with, whoever set them: the command line, a test, a c
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.redacting.redaction import REDACTED, Redactor
 from evi_harness.redacting.source_redaction import is_secret_name
 from evi_harness.report.invocation import Invocation
+from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
 from evi_harness.session.session import Session
 from evi_harness.storage.digest import recording_digest
 
@@ -23,8 +22,10 @@ __all__ = ["PROGRAM", "Command", "command_again", "handlerless_invocation", "inv
 
 PROGRAM = "evi-harness"
 _MODULE = "evi_harness"
+# What a call from Python is a call of.
+_CALLED = "replay_session"
 
-# Option of ``replay_session`` → how the command line has it, for each that a verdict depends on. A switch has no value; an option that may
+# Option → how the command line has it, for each that a verdict depends on. A switch has no value; an option that may
 # be given again has as many as it needs.
 _SWITCHES: Mapping[str, str] = {
     "upgrade": "--upgrade",
@@ -102,11 +103,7 @@ def secret_arguments(arguments: Optional[Mapping[str, Any]]) -> Tuple[str, ...]:
 def invocation_of(
     command: Command,
     session: Union[str, Path, Session],
-    handler: Any,
-    arguments: Optional[Mapping[str, Any]],
-    severities: Mapping[str, str],
-    options: Mapping[str, Any],
-    act: Callable[..., Any],
+    asked: ReplayOptions,
     redactor: Redactor,
 ) -> Invocation:
     """Describe a replay.
@@ -114,21 +111,17 @@ def invocation_of(
     Args:
         command: What asked for it.
         session: The recording, as it was given.
-        handler: Likewise.
-        arguments: What the handler got besides.
-        severities: As they were set.
-        options: The other options that a verdict depends on, by the names of the act's parameters.
-        act: What was called: ``replay_session``, whose defaults need not be said.
+        asked: The options.
         redactor: Knows what must not be told.
     """
     told = _Told(redactor)
     path = None if isinstance(session, Session) else str(session)
+    handler, arguments, severities, options = asked.handler, asked.arguments or {}, dict(asked.severities), asked.judged_by()
     spec = handler if isinstance(handler, str) else None
-    given = {**options, "severities": dict(severities)}
-    defaults = _defaults_of(act)
-    unusual = {name: value for name, value in given.items() if _plain(value) != _plain(defaults[name])}
-    again = _again(path, handler, arguments or {}, unusual)
-    call = None if command.argv is not None else _call(act, session, handler, arguments, unusual, told)
+    given = {**options, "severities": severities}
+    unusual = {name: value for name, value in given.items() if _plain(value) != _plain(getattr(AS_ASKED, name))}
+    again = _again(path, handler, arguments, unusual)
+    call = None if command.argv is not None else _call(session, handler, arguments, unusual, told)
     return Invocation(
         cwd=None if command.cwd is None else told.word(command.cwd),
         argv=None if command.argv is None else tuple(told.words(command.argv)),
@@ -137,17 +130,11 @@ def invocation_of(
         again=None if again is None else tuple(told.words(again)),
         path=None if path is None else told.word(path),
         spec=None if spec is None else told.word(spec),
-        arguments={told.word(name): told.argument(name, value) for name, value in (arguments or {}).items()},
-        severities=dict(severities),
+        arguments={told.word(name): told.argument(name, value) for name, value in arguments.items()},
+        severities=severities,
         options={name: redactor.data(_plain(value)) for name, value in options.items()},
         is_redacted=told.is_redacted,
     )
-
-
-@functools.cache
-def _defaults_of(act: Callable[..., Any]) -> Mapping[str, Any]:
-    """What an act takes where nothing is said, by parameter."""
-    return {name: parameter.default for name, parameter in inspect.signature(act).parameters.items()}
 
 
 def handlerless_invocation(
@@ -267,10 +254,9 @@ def _said(value: Any) -> str:
 
 
 def _call(
-    act: Callable[..., Any],
     session: Union[str, Path, Session],
     handler: Any,
-    arguments: Optional[Mapping[str, Any]],
+    arguments: Mapping[str, Any],
     unusual: Mapping[str, Any],
     told: _Told,
 ) -> str:
@@ -281,7 +267,7 @@ def _call(
         pairs = (f"{name!r}: {told.argument(name, value)!r}" for name, value in arguments.items())
         given.append(f"arguments={{{', '.join(pairs)}}}")
     given += [f"{name}={_plain(value)!r}" for name, value in unusual.items()]
-    return told.word(f"{act.__name__}({', '.join(given)})")
+    return told.word(f"{_CALLED}({', '.join(given)})")
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,8 @@ from evi_harness.replay.judging.unseen import APP_RAN_ELSEWHERE, APP_RAN_HERE, N
 from evi_harness.replay.judging.verdict import Verdict, judge
 from evi_harness.report.expected_changes import ExpectationReport
 from evi_harness.report.replay_report import ReplayReport
-from evi_harness.runs.run import VIRTUAL, Run
+from evi_harness.runs.replay_options import VIRTUAL
+from evi_harness.runs.run import Run
 from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session.events import NOTHING, order
 from evi_harness.session.header import Anchor, Header, Recorded

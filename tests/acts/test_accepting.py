@@ -10,6 +10,7 @@ import pytest
 from evi_harness.acts.accepting import accept_if_agreed
 from evi_harness.acts.corpus import replay_corpus
 from evi_harness.acts.replay import replay_session
+from evi_harness.runs.replay_options import ReplayOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 WRONG, RIGHT = (f"{ROOT / 'fixtures' / 'handlers' / name}" for name in ("wrong_answer.py:App", "weather.py:WeatherApp"))
@@ -26,7 +27,7 @@ def folders(tmp_path):
 
 def many(folders, handler=WRONG, **options):
     """Replays of all, with what is to be accepted left open."""
-    return replay_corpus(folders, handler=handler, update=True, defer=True, **options)
+    return replay_corpus(folders, ReplayOptions(handler=handler, update=True, defer=True), **options)
 
 
 def one(folders, handler=WRONG):

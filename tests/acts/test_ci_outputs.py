@@ -8,12 +8,13 @@ from xml.etree import ElementTree
 import pytest
 
 from evi_harness.acts.ci_outputs import CiOptions, cases_of_result, ci_for, handler_file, is_unattended, replay_case, tell_ci, without_ci
-from evi_harness.acts.corpus import replay_one
+from evi_harness.acts.corpus import Task, replay_one
 from evi_harness.acts.repeating import replay_repeatedly
 from evi_harness.acts.replay import replay_session
 from evi_harness.errors import EviHarnessError
 from evi_harness.report.ci import Case
 from evi_harness.report.corpus_report import CorpusReport, Outcome
+from evi_harness.runs.replay_options import ReplayOptions
 
 WEATHER = Path(__file__).resolve().parents[2] / "sessions" / "weather"
 
@@ -50,7 +51,7 @@ def test_the_line_that_failed_is_marked(monkeypatch):
     line = ("tests/acts/test_ci_outputs.py", crash.__code__.co_firstlineno + 2)
     failed = replay_session(WEATHER, handler=crash, write=lambda _: None)
     assert replay_case(failed, file="app.py").marked == line
-    outcome = replay_one(str(WEATHER), {"handler": crash, "write": lambda _: None}, keep_json=False)
+    outcome = replay_one(Task(str(WEATHER), ReplayOptions(handler=crash)))
     assert [case.marked for case in cases_of_result(CorpusReport((outcome,)), "app.py:App")] == [line]
 
 

@@ -11,10 +11,11 @@ from typing import Any, Iterator, List
 
 import pytest
 
-from evi_harness.acts.corpus import replay_corpus, replay_one
+from evi_harness.acts.corpus import Task, replay_corpus, replay_one
 from evi_harness.acts.executors import lent_executor
 from evi_harness.acts.sessions import check_session
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.verdicts.loading import find_sessions, load_session
 
 REPOSITORY = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ def test_outcomes_come_back_in_the_order_given(corpus: Path, n_jobs: int) -> Non
 def test_what_was_heard_is_written_with_each_session(tmp_path: Path, n_jobs: int) -> None:
     """Wherever it was replayed; the report of each says where it is."""
     handler = f"{HANDLERS}/weather.py:WeatherApp"
-    report = replay_corpus([WEATHER, TYPED], n_jobs=n_jobs, handler=handler, out=tmp_path, keep_json=True)
+    report = replay_corpus([WEATHER, TYPED], ReplayOptions(handler=handler, out=tmp_path), n_jobs=n_jobs, keep_json=True)
     told = [one.json for one in report.outcomes]
     assert [Path(one["heard"]) for one in told if one is not None] == [Path(one["folder"]) / "heard.wav" for one in told if one is not None]
     assert len(list(tmp_path.glob("*/heard.wav"))) == 2
@@ -77,7 +78,7 @@ def test_what_was_heard_is_written_with_each_session(tmp_path: Path, n_jobs: int
 
 def test_failing_ones_stand_last_with_their_reports(corpus: Path) -> None:
     """A table of all, then each failing session's own report, then the sum."""
-    report = replay_corpus([corpus / "broken", WEATHER, TYPED], n_jobs=1, handler=f"{HANDLERS}/never_answers.py:App")
+    report = replay_corpus([corpus / "broken", WEATHER, TYPED], ReplayOptions(handler=f"{HANDLERS}/never_answers.py:App"), n_jobs=1)
     lines = report.lines()
     assert [line.split()[0] for line in lines[:3]] == [str(corpus / "broken"), str(WEATHER), str(TYPED)]
     assert any("DEVIATION  missing" in line for line in lines[3:])
@@ -86,10 +87,10 @@ def test_failing_ones_stand_last_with_their_reports(corpus: Path) -> None:
 
 def test_what_a_handler_prints_is_shown_where_its_session_failed() -> None:
     """Prints of many sessions would mix: they are kept, and the last ones told with a failure."""
-    failing = replay_one(str(WEATHER), {"handler": f"{HANDLERS}/never_answers.py:App"}, False)
+    failing = replay_one(Task(str(WEATHER), ReplayOptions(handler=f"{HANDLERS}/never_answers.py:App")))
     assert failing.exit_code == 1
     assert failing.printed
-    assert replay_one(str(WEATHER), {"handler": f"{HANDLERS}/weather.py:WeatherApp"}, False).printed == ()
+    assert replay_one(Task(str(WEATHER), ReplayOptions(handler=f"{HANDLERS}/weather.py:WeatherApp"))).printed == ()
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -98,7 +99,7 @@ def test_a_handler_that_ends_its_process_harms_no_other_session(n_jobs: int, tmp
     shutil.copy(HANDLERS / "weather.py", tmp_path / "weather_app.py")
     handler = tmp_path / "exits.py"
     handler.write_text(EXITS.format(chat_id(DEMO)))
-    report = replay_corpus([WEATHER, DEMO, TYPED], n_jobs=n_jobs, child=True, handler=f"{handler}:App", keep_json=True)
+    report = replay_corpus([WEATHER, DEMO, TYPED], ReplayOptions(handler=f"{handler}:App", child=True), n_jobs=n_jobs, keep_json=True)
     told = {Path(one.folder).name: (one.exit_code, one.verdict) for one in report.outcomes}
     assert told["weather"] == (0, "passed")
     # Nobody types there.
@@ -138,7 +139,7 @@ def test_any_executor_will_do() -> None:
 def test_a_handler_given_as_an_object_cannot_be_handed_out() -> None:
     """Only a SPEC means the same in another process."""
     with pytest.raises(UsageError, match="SPEC"):
-        replay_corpus([WEATHER], handler=print)
+        replay_corpus([WEATHER], ReplayOptions(handler=print))
     with pytest.raises(UsageError, match="0 sessions"):
         replay_corpus([WEATHER], n_jobs=0)
 
@@ -189,14 +190,14 @@ def test_an_update_shows_every_change_of_every_session(corpus: Path, n_jobs: int
     """As it does of one; what is refused, unchanged or broken is told as ever."""
     handler = str(HANDLERS / "wrong_answer.py:App")
     folders = [corpus / "b" / "weather", corpus / "c", corpus / "broken"]
-    report = replay_corpus(folders, n_jobs=n_jobs, handler=handler, update=True, keep_json=True)
+    report = replay_corpus(folders, ReplayOptions(handler=handler, update=True), n_jobs=n_jobs, keep_json=True)
     assert [one.exit_code for one in report.outcomes] == [0, 0, 3]
     lines = report.lines()
     assert [lines[lines.index(str(folder)) + 1].strip().partition(":")[0] for folder in folders[:2]] == ["expected.jsonl is written"] * 2
     assert len([line for line in lines if "~ #158 at 3.110 s tool response" in line]) == 2
     assert len([line for line in lines if "$.content: was" in line]) == 2
     assert all((folder / "expected.jsonl").exists() for folder in folders[:2])
-    again = replay_corpus(folders[:2], n_jobs=n_jobs, handler=handler, update=True)
+    again = replay_corpus(folders[:2], ReplayOptions(handler=handler, update=True), n_jobs=n_jobs)
     assert again.passed
     assert not [line for line in again.lines() if "expected.jsonl" in line]
 
@@ -204,7 +205,7 @@ def test_an_update_shows_every_change_of_every_session(corpus: Path, n_jobs: int
 def test_a_dry_run_of_many_writes_nothing(corpus: Path) -> None:
     """And fails where something would change."""
     handler = str(HANDLERS / "wrong_answer.py:App")
-    report = replay_corpus([corpus / "c", corpus / "b" / "weather"], n_jobs=2, handler=handler, update=True, dry_run=True)
+    report = replay_corpus([corpus / "c", corpus / "b" / "weather"], ReplayOptions(handler=handler, update=True, dry_run=True), n_jobs=2)
     assert report.exit_code == 1
     assert len([line for line in report.lines() if "expected.jsonl would be written" in line]) == 2
     assert not list(corpus.rglob("expected.jsonl"))

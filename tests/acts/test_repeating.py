@@ -9,6 +9,7 @@ import pytest
 from evi_harness.acts.repeating import RepeatedReplay, replay_repeatedly
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.errors import UsageError
+from evi_harness.runs.replay_options import ReplayOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPED = ROOT / "sessions" / "typed"
@@ -34,19 +35,19 @@ def by_chance(tmp_path):
 
     def make(luck):
         (tmp_path / "chance.py").write_text(BY_CHANCE.format(folder=str(ROOT / "fixtures" / "handlers"), luck=luck))
-        return {"handler": f"{tmp_path}/chance.py:App", "arguments": {"typed": "What's the weather in Bath?"}, "write": lambda line: None}
+        return {"handler": f"{tmp_path}/chance.py:App", "arguments": {"typed": "What's the weather in Bath?"}}
 
     return make
 
 
 def test_once_is_a_replay_like_any_other():
     """Nothing is summed up."""
-    assert isinstance(replay_repeatedly(TYPED, 1, handler="recorded"), ReplayResult)
+    assert isinstance(replay_repeatedly(TYPED, 1, ReplayOptions(handler="recorded")), ReplayResult)
 
 
 def test_all_runs_pass():
     """The verdict says how many."""
-    repeated = replay_repeatedly(TYPED, 3, handler="recorded")
+    repeated = replay_repeatedly(TYPED, 3, ReplayOptions(handler="recorded"))
     assert isinstance(repeated, RepeatedReplay)
     assert repeated.exit_code == 0
     assert repeated.lines()[-1] == "verdict    passed: 3 of 3 runs"
@@ -55,8 +56,8 @@ def test_all_runs_pass():
 
 def test_what_was_heard_in_each_run_is_not_held_in_memory(by_chance, tmp_path):
     """A hundred runs of half an hour would be gigabytes; where a folder is named, it is on disk."""
-    assert replay_repeatedly(TYPED, 1, seed=1, **by_chance(0)).heard is not None
-    repeated = replay_repeatedly(TYPED, 2, seed=1, out=tmp_path / "out", **by_chance(0))
+    assert replay_repeatedly(TYPED, 1, ReplayOptions(seed=1, **by_chance(0))).heard is not None
+    repeated = replay_repeatedly(TYPED, 2, ReplayOptions(seed=1, out=tmp_path / "out", **by_chance(0)))
     assert [result.heard for result in repeated.results] == [None, None]
     assert len({result.report.heard for result in repeated.results}) == 2
     assert all(Path(result.report.heard).is_file() for result in repeated.results)
@@ -65,7 +66,7 @@ def test_what_was_heard_in_each_run_is_not_held_in_memory(by_chance, tmp_path):
 def test_a_handler_that_fails_by_chance_is_flaky(by_chance):
     """Each run has a seed of its own; what is shown is the first that failed, with the seed that brings it again."""
     options = by_chance(0.5)
-    repeated = replay_repeatedly(TYPED, 4, seed=1, **options)
+    repeated = replay_repeatedly(TYPED, 4, ReplayOptions(seed=1, **options))
     outcomes = [result.passed for result in repeated.results]
     assert set(outcomes) == {True, False}
     assert repeated.exit_code == 1
@@ -74,12 +75,12 @@ def test_a_handler_that_fails_by_chance_is_flaky(by_chance):
     lines = repeated.lines()
     assert lines[-1] == f"verdict    flaky: {outcomes.count(False)} of 4 runs failed"
     assert f"next       --seed {failed + 1} runs the first that failed again" in lines
-    assert not replay_repeatedly(TYPED, 1, seed=failed + 1, **options).passed
+    assert not replay_repeatedly(TYPED, 1, ReplayOptions(seed=failed + 1, **options)).passed
 
 
 def test_a_handler_that_always_fails_is_not_flaky(by_chance):
     """All runs failed."""
-    assert replay_repeatedly(TYPED, 2, **by_chance(1.0)).lines()[-1] == "verdict    failed: all 2 runs"
+    assert replay_repeatedly(TYPED, 2, ReplayOptions(**by_chance(1.0))).lines()[-1] == "verdict    failed: all 2 runs"
 
 
 def test_what_cannot_be_meant_is_told():
@@ -87,4 +88,4 @@ def test_what_cannot_be_meant_is_told():
     with pytest.raises(UsageError, match="0 runs"):
         replay_repeatedly(TYPED, 0)
     with pytest.raises(UsageError, match="--update"):
-        replay_repeatedly(TYPED, 2, update=True)
+        replay_repeatedly(TYPED, 2, ReplayOptions(update=True))

@@ -12,7 +12,8 @@ import pytest
 
 from evi_harness.acts.sessions import check_session
 from evi_harness.errors import EviHarnessError, HandlerError, UsageError
-from evi_harness.pytesting.testing import CheckedReplay, CheckedServer, Defaults, Replayer, write_report
+from evi_harness.pytesting.testing import CheckedReplay, CheckedServer, Replayer, write_report
+from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.session.events import Sent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +31,7 @@ def kept() -> List[CheckedReplay]:
 def replay(kept: List[CheckedReplay], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CheckedReplay]:
     """Replays weather to a handler of ours by its file's name."""
     monkeypatch.syspath_prepend(str(HANDLERS))
-    replayer = Replayer(WEATHER, Defaults(), kept.append)
+    replayer = Replayer(WEATHER, ReplayOptions(), kept.append)
     return lambda handler=None, **options: replayer(f"{HANDLERS}/{handler}" if handler else "recorded", **options)
 
 
@@ -128,7 +129,7 @@ def test_beside_a_loop_a_replay_runs_on_another_thread() -> None:
     def on_message(message: Any) -> None:
         threads.append(threading.current_thread())
 
-    replayer = Replayer(WEATHER, Defaults(), lambda _: None)
+    replayer = Replayer(WEATHER, ReplayOptions(), lambda _: None)
 
     async def main() -> None:
         replayer(on_message, ignore=["$"])
@@ -145,7 +146,7 @@ def test_beside_a_loop_a_replay_runs_on_another_thread() -> None:
 
 def test_defaults_give_way_to_what_a_test_says(tmp_path: Path) -> None:
     """The clock and the update of a whole run hold where a test says nothing."""
-    replayer = Replayer(ROOT / "sessions" / "typed", Defaults(clock="moon"), lambda _: None)
+    replayer = Replayer(ROOT / "sessions" / "typed", ReplayOptions(clock="moon"), lambda _: None)
     with pytest.raises(UsageError, match="no clock 'moon'"):
         replayer("recorded")
     assert replayer("recorded", clock="virtual").passed
@@ -153,7 +154,7 @@ def test_defaults_give_way_to_what_a_test_says(tmp_path: Path) -> None:
 
 def test_a_server_that_nobody_spoke_to_has_no_result() -> None:
     """Asked too early, or for a conversation that was never opened, it says so and how to reach it."""
-    with CheckedServer(ROOT / "sessions" / "typed", Defaults(), lambda _: None) as server:
+    with CheckedServer(ROOT / "sessions" / "typed", ReplayOptions(), lambda _: None) as server:
         assert server.sessions == []
         assert len(server.events) == 0
         assert server.lateness.n == 0
@@ -183,7 +184,7 @@ def test_the_session_of_a_failure_can_be_read_again(replay: Callable[..., Checke
     """What a failed replay leaves is a session folder, which replays."""
     write_report(tmp_path, "t", 1, replay("never_answers.py:App"))
     [folder] = [path for path in tmp_path.iterdir() if path.is_dir()]
-    again = Replayer(folder, Defaults(), lambda _: None)("recorded")
+    again = Replayer(folder, ReplayOptions(), lambda _: None)("recorded")
     assert any(isinstance(event, Sent) for event in again.session.events)
     assert f"written    {folder}" in (tmp_path / "t.txt").read_text(encoding="utf-8")
 
@@ -213,7 +214,7 @@ class TellsItsKey:
 def test_a_report_holds_no_secret_that_a_test_gave(tmp_path: Path) -> None:
     """By the name of the argument: neither the text, nor the JSON, nor the session that is kept."""
     key = "k9Jq2vXw7LmZ4tRb"
-    replayer = Replayer(WEATHER, Defaults(), lambda _: None, "t")
+    replayer = Replayer(WEATHER, ReplayOptions(), lambda _: None, "t")
     write_report(tmp_path, "t", 1, replayer(TellsItsKey, arguments={"token": key}))
     said = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert (key.encode() in said, b"[redacted] is wrong" in said) == (False, True)

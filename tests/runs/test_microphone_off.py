@@ -480,11 +480,11 @@ def test_a_run_is_run_again_once_and_where_it_says_so():
 
     def run_once(recording, handler, options):
         asked.append(options)
-        return Run("h", [Note(1, 0, "microphone_off", data={"what": "", "ended": options.microphone == "auto"})])
+        return Run("h", [Note(1, 0, "microphone_off", data={"what": "", "ended": options.asked.microphone == "auto"})])
 
     options = RunOptions(EVI)
     run, alone, earlier = run_alone(run_once, None, None, options)
     assert (asked, run.events[0].data["ended"]) == ([options, alone], False)
-    assert (alone.microphone, alone.is_again, earlier) == ("off", True, ())
+    assert (alone.asked.microphone, alone.is_again, earlier) == ("off", True, ())
     assert run_alone(run_once, None, None, alone)[1] is alone
     assert run_alone(lambda *_: Run("h", ()), None, None, options)[1] is options

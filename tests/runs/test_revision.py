@@ -17,6 +17,7 @@ import evi_harness
 from evi_harness.acts.corpus import replay_corpus
 from evi_harness.acts.replay import replay_session
 from evi_harness.errors import EviHarnessError
+from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.revision import REVISION, Revision, environment_of, require_revision, revision_here
 
 PACKAGES = Path(evi_harness.__file__).parents[1]
@@ -296,4 +297,4 @@ def test_what_is_imported_while_the_handler_runs_is_looked_at_too(told, session_
 def test_workers_elsewhere_do_not_run_the_revision():
     """They have not got its checkout, nor this environment."""
     with pytest.raises(EviHarnessError, match="workers of an executor"):
-        replay_corpus(["session"], handler="app.py:on_message", executor="dask://127.0.0.1:1")
+        replay_corpus(["session"], ReplayOptions(handler="app.py:on_message"), executor="dask://127.0.0.1:1")

@@ -15,8 +15,9 @@ from evi_harness.errors import StuckError
 from evi_harness.evi.dialect import EVI
 from evi_harness.guard.ending import Ending
 from evi_harness.replay.played_recording import Recording
+from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.run import BUILT_IN, RunOptions, longest_s, name_of, recording_of, run_guarded
-from evi_harness.runs.sandbox import Outside, OutsideOptions
+from evi_harness.runs.sandbox import Outside
 from evi_harness.session.session import Session
 
 
@@ -52,7 +53,7 @@ def test_a_session_is_acted_out_as_it_was(weather: Session) -> None:
 
 def guarded(weather: Session, act: Any, journal: Optional[Journal], loop: Any = None, max_run_s: float = 600.0) -> None:
     """Run something guarded."""
-    outside = Outside(weather, OutsideOptions())
+    outside = Outside(weather, ReplayOptions())
     run_guarded(
         act,
         outside,
@@ -117,5 +118,5 @@ def test_a_run_whose_time_is_over_is_told_to_end(weather: Session) -> None:
 def test_how_long_a_run_may_take(weather: Session, said: Optional[float], is_real: bool, longest: float) -> None:
     """As it is told; else an hour, and in real time twice what is replayed besides."""
     recording = Recording.of(weather, EVI)
-    assert longest_s(recording, RunOptions(EVI, max_run_s=said), is_real=is_real) == longest
+    assert longest_s(recording, RunOptions(EVI, ReplayOptions(max_run_s=said)), is_real=is_real) == longest
     assert longest_s(recording, RunOptions(EVI), is_real=True) == 3600 + 2 * weather.duration_ns / 1e9

@@ -17,13 +17,14 @@ from evi_harness.clocks.stepping import run_stepping
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import NetworkRefused, UsageError
 from evi_harness.guard.network import was_refused
-from evi_harness.runs.sandbox import Outside, OutsideOptions
+from evi_harness.runs.replay_options import ReplayOptions
+from evi_harness.runs.sandbox import Outside
 from evi_harness.session.events import Handshake
 from evi_harness.session.plausible_times import epoch_ns
 
 SECOND = 1_000_000_000
 NAME = "api.example"
-NOTHING = OutsideOptions()
+NOTHING = ReplayOptions()
 
 
 def reach():
@@ -135,7 +136,7 @@ def test_the_wall_clock_follows_virtual_time(weather):
         seen.append(await asyncio.to_thread(time.time_ns))
         return seen
 
-    with Outside(weather, OutsideOptions(wall_clock="recorded")) as outside:
+    with Outside(weather, ReplayOptions(wall_clock="recorded")) as outside:
         seen = run_virtual(main)
     assert [at - opened_ns for at in seen] == [0, 3 * SECOND // 2, 7 * SECOND // 2]
     assert abs(time.time_ns() - opened_ns) > 60 * SECOND
@@ -147,7 +148,7 @@ def test_chance_is_the_same(weather):
     async def app(loop):
         return random.random(), await asyncio.to_thread(random.random)
 
-    drawn = [in_virtual_time(weather, app, OutsideOptions(seed=seed))[0] for seed in (1, 1, 2)]
+    drawn = [in_virtual_time(weather, app, ReplayOptions(seed=seed))[0] for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
 
 
@@ -167,7 +168,7 @@ def test_in_real_time_the_service_is_reached_and_nobody_else(weather):
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
-    with Outside(weather, OutsideOptions(), url=f"http://127.0.0.1:{port}") as outside:
+    with Outside(weather, ReplayOptions(), url=f"http://127.0.0.1:{port}") as outside:
         was_guarded, swallowed, journal = run_stepping(main)
     assert (was_guarded, swallowed) == (False, True)
     assert [(note.name, note.of, note.data["host"]) for note in journal.events[1:]] == [("network", 3, NAME)]
@@ -187,13 +188,13 @@ def test_in_real_time_the_wall_clock_goes_from_the_opening_on(weather):
         await asyncio.sleep(0)
         return before, time.time_ns()
 
-    with Outside(weather, OutsideOptions(wall_clock="recorded"), url="http://127.0.0.1:1") as outside:
+    with Outside(weather, ReplayOptions(wall_clock="recorded"), url="http://127.0.0.1:1") as outside:
         before, after = run_stepping(main)
     assert before == opened_ns
     assert opened_ns < after < opened_ns + 60 * SECOND
 
 
-@pytest.mark.parametrize("options", [OutsideOptions(("http://x",)), OutsideOptions(wall_clock="sundial"), OutsideOptions(seed=-1)])
+@pytest.mark.parametrize("options", [ReplayOptions(allow_hosts=("http://x",)), ReplayOptions(wall_clock="sundial"), ReplayOptions(seed=-1)])
 def test_what_cannot_be_meant_is_refused_before_anything_runs(weather, options):
     """Hosts, clocks and seeds."""
     with pytest.raises(UsageError):
@@ -204,7 +205,7 @@ def test_a_recording_without_the_time_of_day_is_refused(weather):
     """With the option that asked for it."""
     recorded = replace(weather, header=replace(weather.header, start=None))
     with pytest.raises(UsageError, match="--wall-clock"):
-        Outside(recorded, OutsideOptions(wall_clock="recorded"))
+        Outside(recorded, ReplayOptions(wall_clock="recorded"))
 
 
 def test_what_was_allowed_is_reached(weather):
@@ -214,5 +215,5 @@ def test_what_was_allowed_is_reached(weather):
         with pytest.raises(socket.gaierror):
             await asyncio.to_thread(socket.getaddrinfo, "nobody.invalid", 80)
 
-    _, notes = in_virtual_time(weather, app, OutsideOptions(("nobody.invalid",)))
+    _, notes = in_virtual_time(weather, app, ReplayOptions(allow_hosts=("nobody.invalid",)))
     assert notes == []

@@ -7,6 +7,7 @@ import pytest
 
 from evi_harness.errors import HandlerError
 from evi_harness.evi.dialect import EVI
+from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.run import BUILT_IN, RunOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.session.events import Closed, Note
@@ -97,7 +98,7 @@ def test_a_job_that_the_clock_did_not_wait_for_is_named(weather):
         else:
             await waits(message)
 
-    run = run_in_virtual_time(weather, main, RunOptions(EVI, thread_wait_ns=10 * MS))
+    run = run_in_virtual_time(weather, main, RunOptions(EVI, ReplayOptions(thread_wait_s=0.01)))
     assert run.overdue_jobs
     assert "wait" in run.overdue_jobs[0]
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from pathlib import Path
 
 import click
 import pytest
 
-from evi_harness.acts.replay import replay_session
-from evi_harness.cli.replay_command import _session_options
+from evi_harness.cli.replay_command import _asked
 from evi_harness.cli.replay_command import command as cli_command
 from evi_harness.evi.dialect import EVI
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.report.invocation import Invocation
+from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.verdicts import invoking
 from evi_harness.verdicts.invoking import Command, command_again, handlerless_invocation, invocation_of, secret_arguments, with_digest
 
 KEY = "k9Jq2vXw7LmZ4tRb"
-DEFAULTS = {name: one.default for name, one in inspect.signature(replay_session).parameters.items()}
-# What is no option that a verdict depends on, or is told by itself. On ``child`` it depends only whether there is one.
-OTHERS = {"session", "handler", "arguments", "severities", "out", "write", "command", "child", "defer"}
-PLAIN = {name: value for name, value in DEFAULTS.items() if name not in OTHERS}
+# On ``child`` a verdict depends only whether there is one.
+PLAIN = {name: value for name, value in ReplayOptions().judged_by().items() if name != "child"}
 
 
 class App:
@@ -38,8 +35,8 @@ HERE = Command(cwd="folder")
 def described(command=HERE, session="sessions/weather", handler="app.py:App", arguments=None, severities=None, **options):
     """How a replay with these options is described."""
     redactor = Redactor(EVI.secret_names, EVI.folded_names, [KEY])
-    given = {**PLAIN, **options}
-    return invocation_of(command, session, handler, arguments, severities or {}, given, replay_session, redactor)
+    asked = ReplayOptions(handler=handler, arguments=arguments, severities=severities or {}, **options)
+    return invocation_of(command, session, asked, redactor)
 
 
 def test_what_a_command_is_told(monkeypatch):
@@ -91,22 +88,17 @@ UNUSUAL = {
 
 
 def test_every_option_that_a_verdict_depends_on_is_told():
-    """A new option of ``replay_session`` is one, or is named here as none."""
+    """A new one is one, or is named as none where options are."""
     assert set(PLAIN) == {*UNUSUAL, "patience"}
     told = described(**UNUSUAL).options
-    assert set(told) == set(PLAIN)
+    assert set(told) == {*PLAIN, "child"}
     assert (told["ignore"], told["seed"], told["patience"]["message_ns"]) == (list(UNUSUAL["ignore"]), 7, DEFAULT_PATIENCE.message_ns)
 
 
 def parsed(words):
     """What the command line makes of words behind ``replay``."""
     with cli_command.make_context("replay", list(words)) as context:
-        given = {
-            name: value
-            for name, value in context.params.items()
-            if name in {*DEFAULTS, "timeout", "max_run_time", "thread_wait", "max_late"}
-        }
-        return _session_options(given), context.params["sessions"]
+        return vars(_asked(context.params, defer=False)), context.params["sessions"]
 
 
 @pytest.mark.parametrize("name", [*UNUSUAL, None])

@@ -9,7 +9,8 @@ import pytest
 
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.report.replay_report import ReplayReport
-from evi_harness.runs.run import REAL, VIRTUAL, Run
+from evi_harness.runs.replay_options import REAL, VIRTUAL
+from evi_harness.runs.run import Run
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.session import Session
 from evi_harness.verdicts.comparing import Rules

@@ -16,7 +16,8 @@ from evi_harness.acts.replay_live import LiveReplayOptions, replay_live
 from evi_harness.acts.serve.serving import ServeOptions, play, serve, served
 from evi_harness.errors import AudioMissing, IncompleteRecording, SessionUnreadable, SessionUnwritable
 from evi_harness.evi.dialect import EVI
-from evi_harness.pytesting.testing import CheckedServer, Defaults
+from evi_harness.pytesting.testing import CheckedServer
+from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.storage.expected_file import read_expectation
 from evi_harness.storage.writer import SessionWriter, write_session
 from evi_harness.verdicts.loading import load_session
@@ -204,10 +205,10 @@ def test_a_server_does_not_listen(damaged):
     with pytest.raises(IncompleteRecording, match="digest differs"):
         served(damaged)
     with pytest.raises(IncompleteRecording, match="digest differs"):
-        CheckedServer(damaged, Defaults(), keep=lambda _: None)
+        CheckedServer(damaged, ReplayOptions(), keep=lambda _: None)
     with served(damaged, ServeOptions(allow_incomplete=True)) as server:
         assert server.url
-    with CheckedServer(damaged, Defaults(allow_incomplete=True), keep=lambda _: None) as checked:
+    with CheckedServer(damaged, ReplayOptions(allow_incomplete=True), keep=lambda _: None) as checked:
         assert checked.url
 
 
@@ -233,7 +234,7 @@ def test_an_app_of_a_tests_own_is_judged_where_that_is_allowed(damaged):
         async with websockets.connect(url.replace("http://", "ws://") + EVI.chat_paths[0]):
             pass
 
-    with CheckedServer(damaged, Defaults(allow_incomplete=True), keep=lambda _: None) as server:
+    with CheckedServer(damaged, ReplayOptions(allow_incomplete=True), keep=lambda _: None) as server:
         asyncio.run(come_and_go(server.url))
         result = server.result()
     assert (result.report.recorded.missing, result.report.is_incomplete) == ((TOLD,), False)

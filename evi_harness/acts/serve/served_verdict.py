@@ -11,7 +11,8 @@ from typing import Sequence, Tuple
 from evi_harness.dialects import dialect_of
 from evi_harness.report.replay_report import ReplayReport, found_lines, verdict_text
 from evi_harness.report.result import verdict_line
-from evi_harness.runs.run import REAL, Run
+from evi_harness.runs.replay_options import REAL
+from evi_harness.runs.run import Run
 from evi_harness.session.events import Event
 from evi_harness.session.session import Session
 from evi_harness.verdicts.comparing import AS_USUAL, Rules
