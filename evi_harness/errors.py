@@ -20,7 +20,8 @@
     ├── RedirectRefused         the service's: it leads what has a key with it to another origin
     └── StuckError              ours to report: nothing moves any more
 
-Rules: an error says what, where and what to do next; facts are attributes, the sentence is in ``str()``. No secret stands
+Rules: an error says what, where and what to do next; facts are attributes, the sentence is in ``str()``. A parameter that it is about is a
+``Parameter``, so that the command line can call it by its flag. No secret stands
 in either. ``exit_code`` is what the command line exits with: 1 for a recording that is not whole, which is a verdict on it; 2 for a usage
 error; 3 for "could not run".
 """
@@ -28,7 +29,8 @@ error; 3 for "could not run".
 from __future__ import annotations
 
 import errno
-from typing import ClassVar, Optional, Tuple
+from dataclasses import dataclass
+from typing import Callable, ClassVar, Optional, Tuple, Union
 
 __all__ = [
     "AudioMissing",
@@ -39,6 +41,7 @@ __all__ = [
     "IncompleteRecording",
     "NetworkRefused",
     "NotAHandler",
+    "Parameter",
     "RedirectRefused",
     "ScriptError",
     "SdkError",
@@ -48,7 +51,54 @@ __all__ = [
     "SpecError",
     "StuckError",
     "UsageError",
+    "Words",
 ]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter that a sentence is about. From Python it is called by its name; a door calls it as its own users do.
+
+    Attributes:
+        name: The name that it has in a call, such as ``clock``.
+        value: The value that is meant, None for none; a word in capitals stands for one, as in ``out=DIR``.
+    """
+
+    name: str
+    value: object = None
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return self.name
+        is_placeholder = isinstance(self.value, str) and self.value.isupper()
+        return f"{self.name}={self.value if is_placeholder else repr(self.value)}"
+
+
+class Words(str):
+    """A sentence in which parameters stand. As text it has their names, for whoever calls from Python.
+
+    Args:
+        parts: Text, parameters, and sentences like this one, to be put together.
+    """
+
+    parts: Tuple[Union[str, Parameter], ...]
+
+    def __new__(cls, *parts: Union[str, Parameter]) -> Words:  # noqa: D102 - the class says it
+        flat = tuple(inner for part in parts for inner in (part.parts if isinstance(part, Words) else (part,)))
+        words = super().__new__(cls, "".join(map(str, flat)))
+        words.parts = flat
+        return words
+
+    def __getnewargs__(self) -> Tuple[Union[str, Parameter], ...]:  # type: ignore[override]
+        return self.parts
+
+    def called(self, name_of: Callable[[Parameter], str]) -> str:
+        """The sentence with other names.
+
+        Args:
+            name_of: What a parameter is called, with its value if it has one.
+        """
+        return "".join(part if isinstance(part, str) else name_of(part) for part in self.parts)
 
 
 class EviHarnessError(Exception):
@@ -69,8 +119,12 @@ class EviHarnessError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        sentence = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{sentence}\n{self.hint}" if self.hint else sentence
+        return str(self.words())
+
+    def words(self) -> Words:
+        """All of it, in which the parameters can be called otherwise than in Python."""
+        where = [self.where, ": "] if self.where else []
+        return Words(*where, self.what, *(["\n", self.hint] if self.hint else []))
 
 
 class UsageError(EviHarnessError):
@@ -165,7 +219,9 @@ class RedirectRefused(EviHarnessError):
         where = "what is no address" if led_to is None else f"another origin, {led_to}"
         super().__init__(
             f"{asked} redirects {what} to {where}; a key is sent to no other origin than the one that was named",
-            hint=None if led_to is None else f"If that is where EVI is, name it: --base-url {led_to} (HUME_BASE_URL).",
+            hint=None
+            if led_to is None
+            else Words("If that is where EVI is, name it: ", Parameter("base_url", led_to), " (HUME_BASE_URL)."),
         )
         self.asked = asked
         self.led_to = led_to

@@ -203,3 +203,78 @@ def test_the_check_of_everything_can_be_run() -> None:
 def test_shared_data_is_readable_where_it_is(shared_data: Path) -> None:
     """The real capture stands where tests look for it; without it they skip, and say why."""
     assert list(shared_data.glob("evi-capture-*.jsonl"))
+
+
+# A flag within a command that is to be typed.
+TYPED = re.compile(r"\b(?:ab|record|replay|serve|pip install)(?: [A-Za-z][\w./:]*)*(?: --[a-z][\w-]*(?: [A-Za-z][\w./:]*)*)+")
+FLAG = re.compile(r"(?<![\w-])--[a-z]")
+# These speak to somebody at a command line, and nobody else calls them so.
+DOORS = ("cli/", "pytest_plugin.py")
+A_REPORT = "a report, a note and a reason are data, the same for whoever asked"
+IN_THE_APP = "raised in the app under replay, whose own words for it become a finding, which is data"
+ALL_DOORS = "names what each door calls it"
+GIT = "git's own"
+COMMAND = "a command that is to be typed"
+FLAGS_ALLOWED = {
+    "acts/ab.py": GIT,
+    "acts/checkouts.py": GIT,
+    "acts/demo.py": COMMAND,
+    "acts/exporting.py": ALL_DOORS,
+    "acts/record_live.py": COMMAND + ", and a report",
+    "acts/repeating.py": A_REPORT,
+    "acts/replay.py": A_REPORT,
+    "acts/replay_live.py": A_REPORT + "; and whoever is asked whether to send sits at a command line",
+    "carriers/admission.py": "an answer over HTTP, to whoever serves at a command line",
+    "carriers/door.py": "likewise, for the log of the command",
+    "clocks/virtual.py": IN_THE_APP,
+    "guard/network.py": IN_THE_APP,
+    "measure/baseline.py": ALL_DOORS,
+    "measure/reasons.py": A_REPORT,
+    "pytesting/offline.py": "pytest's own option, and nothing but pytest shuts the network so",
+    "replay/judging/unseen.py": A_REPORT,
+    "report/latency_report.py": A_REPORT,
+    "report/replay_report.py": A_REPORT,
+    "runs/heard_notes.py": A_REPORT,
+    "runs/sandbox.py": A_REPORT,
+    "settings/new_folder.py": ALL_DOORS,
+    "settings/versions.py": GIT,
+    "storage/baseline_file.py": ALL_DOORS,
+    "verdicts/invoking.py": COMMAND + ": it makes the one that replays a session again",
+    "verdicts/wholeness.py": ALL_DOORS,
+}
+
+
+def flags_in(source: str) -> List[str]:
+    """The texts of a source file that mention a flag, but for docstrings and commands that are to be typed."""
+    tree = ast.parse(source)
+    docs = {id(node.body[0].value) for node in ast.walk(tree) if hasattr(node, "body") and _is_text(node.body)}
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs]
+    return [node.value for node in texts if FLAG.search(TYPED.sub("", node.value))]
+
+
+def _is_text(body: Any) -> bool:
+    return isinstance(body, list) and bool(body) and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+
+
+def test_inner_rooms_mention_no_flags() -> None:
+    """An error names the parameter, and the door that knows its flag calls it so; what is excepted has a flag, and a reason."""
+    package = ROOT / "evi_harness"
+    files = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
+    found = {name for name, path in files.items() if not name.startswith(DOORS) and flags_in(path.read_text(encoding="utf-8"))}
+    assert found == set(FLAGS_ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("source", "is_told"),
+    [
+        ('raise UsageError("--speed is none")', True),
+        ('x = f"{a} --arg {b}"', True),
+        ('"""--speed"""\nx = 1', False),
+        ('x = "The simulator: evi-harness serve --simulate"', False),
+        ('x = "replay SESSION --out DIR makes one, or --live"', True),
+        ('x = "a -- b"', False),
+    ],
+)
+def test_a_flag_is_seen(source: str, is_told: bool) -> None:
+    """The test above can fail, and takes no command for a flag."""
+    assert bool(flags_in(source)) is is_told

@@ -18,7 +18,7 @@ from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 from evi_harness.acts.checkouts import checkouts, git, passing_folder, run_here, worktrees
 from evi_harness.acts.ci_outputs import without_ci
 from evi_harness.acts.gate import SAVE_BASELINE, GateOptions, load_baseline, rules_for
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
 from evi_harness.measure.baseline import Run, merged
 from evi_harness.measure.comparison import compare_side_by_side
 from evi_harness.measure.metrics import METRICS
@@ -75,7 +75,10 @@ def _words(command: str) -> Tuple[str, ...]:
     except ValueError as error:
         raise UsageError(f"{command!r} is no command: {error}") from None
     if not words:
-        raise UsageError("an empty command measures nothing", hint="Give --a and --b a command each, such as 'evi-harness replay …'.")
+        raise UsageError(
+            "an empty command measures nothing",
+            hint=Words("Give ", Parameter("a"), " and ", Parameter("b"), " a command each, such as 'evi-harness replay …'."),
+        )
     return tuple(words)
 
 
@@ -152,7 +155,9 @@ def compare_sides(
         EviHarnessError: A run fails, takes too long or measures nothing.
     """
     if n_runs < 1:
-        raise UsageError(f"{n_runs} runs compare nothing", hint="Give --runs a number from 1 on; 20 decide most of the time.")
+        raise UsageError(
+            f"{n_runs} runs compare nothing", hint=Words("Give ", Parameter("n_runs"), " a number from 1 on; 20 decide most of the time.")
+        )
     for metric in metrics or ():
         if metric not in METRICS:
             raise UsageError(f"there is no metric {metric!r}", hint=metrics_like(metric))
@@ -216,7 +221,8 @@ def _finish(side: Side, environment: Mapping[str, str], timeout_s: float) -> Non
             timeout=timeout_s,
         )
     except subprocess.TimeoutExpired:
-        raise EviHarnessError(f"{told!r} took longer than {timeout_s:g} s", where=side.place, hint="Give --run-timeout more.") from None
+        hint = Words("Give ", Parameter("timeout_s"), " more.")
+        raise EviHarnessError(f"{told!r} took longer than {timeout_s:g} s", where=side.place, hint=hint) from None
     except OSError as error:
         raise EviHarnessError(f"{told!r} cannot be run: {error.strerror or error}", where=side.place) from None
     if done.returncode:

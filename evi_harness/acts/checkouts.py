@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Iterator, List, Optional, Sequence, Tuple
 
-from evi_harness.errors import EviHarnessError
+from evi_harness.errors import EviHarnessError, Parameter, Words
 from evi_harness.guard.program_end import at_program_end
 
 __all__ = ["checkouts", "git", "passing_folder", "run_here", "worktrees"]
@@ -93,7 +93,8 @@ def git(*words: str) -> str:
     try:
         done = run_here(["git", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     except OSError as error:
-        raise EviHarnessError(f"git cannot be run: {error.strerror or error}", hint="Install git, or give --a and --b commands.") from None
+        missing = Words("Install git, or give ", Parameter("a"), " and ", Parameter("b"), " commands.")
+        raise EviHarnessError(f"git cannot be run: {error.strerror or error}", hint=missing) from None
     if done.returncode:
         hint = "Name two revisions that `git rev-parse` knows, in a repository."
         raise EviHarnessError(f"git {words[0]} failed: {done.stderr.strip()}", hint=hint)

@@ -162,16 +162,17 @@ def tell_ci(
     return told
 
 
-def tell_failure(options: CiOptions, command: str, error: EviHarnessError, write: Callable[[str], object] = print) -> None:
+def tell_failure(options: CiOptions, command: str, error: EviHarnessError, told: str, write: Callable[[str], object] = print) -> None:
     """Tell a CI server that a command could not do its work. Raises nothing: the error itself is told by whoever runs this.
 
     Args:
         options: What, and where.
         command: Its name.
         error: Why.
+        told: The error as its users are told it.
         write: Takes the lines that GitHub reads.
     """
-    lines = redacted(str(error)).splitlines()
+    lines = redacted(told).splitlines()
     with suppress(EviHarnessError):
         outcome = FAILED if error.exit_code == 1 else ERROR
         tell_ci(options, [Case(_PROGRAM, command, outcome, lines[0], tuple(lines))], write=write)

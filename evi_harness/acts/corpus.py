@@ -21,7 +21,7 @@ from evi_harness.acts.executors import default_jobs, lent_executor, local_proces
 from evi_harness.acts.measured_runs import runs_of_result
 from evi_harness.acts.repeating import RepeatedReplay, replay_repeatedly
 from evi_harness.acts.replay import ReplayResult
-from evi_harness.errors import EviHarnessError, IncompleteRecording, UsageError
+from evi_harness.errors import EviHarnessError, IncompleteRecording, Parameter, UsageError, Words
 from evi_harness.measure.baseline import merged
 from evi_harness.report.corpus_report import CorpusReport, Outcome
 from evi_harness.report.replay_report import INCOMPLETE
@@ -80,7 +80,7 @@ def replay_corpus(
     if not isinstance(asked.handler, (str, type(None))):
         raise UsageError("a handler for many sessions is given as a SPEC", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
     if executor is not None and revision_here() is not None:
-        hint = "Leave out --executor in what ab runs in a revision, or give ab two commands."
+        hint = Words("Leave out ", Parameter("executor"), " in what ab runs in a revision, or give ab two commands.")
         raise EviHarnessError("workers of an executor do not run the revision that is checked out here", hint=hint)
     if n_jobs is not None and n_jobs < 1:
         raise UsageError(f"{n_jobs} sessions at a time are none", hint="Give 1 or more.")
@@ -138,8 +138,8 @@ def _replayed(task: Task) -> Outcome:
         try:
             result = replay_repeatedly(folder, task.n_runs, task.asked, write=_nowhere, command=task.command)
         except EviHarnessError as error:
-            told = INCOMPLETE if isinstance(error, IncompleteRecording) else redacted(f"could not run: {error.what}")
-            return Outcome(folder, error.exit_code, told, tuple(redacted(str(error)).splitlines()))
+            told = INCOMPLETE if isinstance(error, IncompleteRecording) else _redacted("could not run: ", error.what)
+            return Outcome(folder, error.exit_code, told, _lines_of(error))
         except Exception as error:  # noqa: BLE001 - one session's error must not end the others
             told = f"could not run: {type(error).__name__}"
             return Outcome(folder, _BROKE, told, tuple(redacted(traceback.format_exc()).splitlines()))
@@ -186,8 +186,23 @@ def _accepted(outcome: Outcome) -> Outcome:
     try:
         accept(outcome.proposal)
     except EviHarnessError as error:
-        return Outcome(outcome.folder, error.exit_code, f"could not run: {error.what}", tuple(str(error).splitlines()))
+        return Outcome(outcome.folder, error.exit_code, _redacted("could not run: ", error.what), _lines_of(error))
     return outcome.accepted
+
+
+def _lines_of(error: EviHarnessError) -> Tuple[str, ...]:
+    """An error's lines, in which parameters can still be called by their flags."""
+    lines: List[List[Union[str, Parameter]]] = [[]]
+    for part in error.words().parts:
+        first, *others = redacted(part).split("\n") if isinstance(part, str) else [part]
+        lines[-1].append(first)
+        lines += [[one] for one in others]
+    return tuple(Words(*line) for line in lines)
+
+
+def _redacted(*parts: str) -> Words:
+    """A sentence without secrets, in which parameters can still be called by their flags."""
+    return Words(*(redacted(part) if isinstance(part, str) else part for part in Words(*parts).parts))
 
 
 def _nowhere(line: str) -> None:

@@ -19,7 +19,7 @@ from importlib import metadata
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.acts.devices import INPUT, INSTALL_PORTAUDIO, OUTPUT, Device, list_devices, portaudio_version, refused_rates
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
 from evi_harness.evi.compat import parse_version
 from evi_harness.sdk.hume.connect_errors import unreachable, way_on
 from evi_harness.sdk.hume.version import import_sdk, installed_version, version_of
@@ -157,7 +157,10 @@ def diagnose(*, base_url: Optional[str] = None, offline: bool = False, act: Opti
         UsageError: ``base_url`` is no URL of an endpoint, or ``act`` needs none.
     """
     if act in (REPLAY, SERVE) and base_url is not None:
-        raise UsageError(f"{act} needs no endpoint, so --base-url is nothing to it", hint="Leave it out, or check --for record.")
+        raise UsageError(
+            Words(f"{act} needs no endpoint, so ", Parameter("base_url"), " is nothing to it"),
+            hint=Words("Leave it out, or check ", Parameter("act", RECORD), "."),
+        )
     checks = [check_python(sys.version_info[:2], platform.python_version()), check_system(platform.system()), *_sdk()]
     if act in (REPLAY, SERVE):
         # A server needs none of the SDK's connections.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.errors import UsageError
+from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.measure.baseline import Baseline, Run, baseline_json, is_played, read_baseline_json, run_of
 from evi_harness.measure.comparison import Comparison, Rules, compare_jobs
 from evi_harness.measure.effect import LEAST_EFFECT, parse_effect
@@ -214,7 +214,7 @@ def gate_from(options: GateOptions, configured: Configuration, *, is_replay: boo
     if is_replay:
         for threshold in thresholds:
             if threshold.family == CONVERSATION:
-                raise _judges_the_recording(threshold, "this is a replay without --live")
+                raise _judges_the_recording(threshold, Words("this is a replay without ", Parameter("live")))
     passed_over: Tuple[str, ...] = ()
     if not options.gate:
         ours = [_configured(text, configured) for text in configured.gate]
@@ -250,7 +250,7 @@ def _configured(text: str, configured: Configuration) -> Threshold:
 
 def _judges_the_recording(threshold: Threshold, what: str) -> UsageError:
     hint = "Judge the recording with `evi-harness latency`, a service with `replay --live`; of a replay, metrics of the app's own code."
-    return UsageError(f"{threshold.text!r} is about the service, and {what}: the service is the recording", hint=hint)
+    return UsageError(Words(f"{threshold.text!r} is about the service, and ", what, ": the service is the recording"), hint=hint)
 
 
 def rules_for(options: GateOptions, configured: Configuration) -> Rules:

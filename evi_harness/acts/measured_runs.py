@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import List, Union
+from dataclasses import replace
+from typing import Callable, List, Union
 
 from evi_harness.acts.latency import measure_session
 from evi_harness.acts.repeating import RepeatedReplay
@@ -13,10 +14,23 @@ from evi_harness.report.drift_report import LiveReport
 from evi_harness.session.session import Session
 from evi_harness.verdicts.speech import AUTO
 
-__all__ = ["Replayed", "run_of_session", "runs_of_result"]
+__all__ = ["Replayed", "called_by", "run_of_session", "runs_of_result"]
 
 # What ``evi-harness replay`` yields: of one session, of one several times, of many, of one with a live service.
 Replayed = Union[ReplayResult, RepeatedReplay, CorpusReport, LiveReport]
+
+
+def called_by(result: Replayed, spoken: Callable[[str], str]) -> Replayed:
+    """What was replayed, where errors of many sessions call parameters as whoever asked for them does.
+
+    Args:
+        result: What was replayed.
+        spoken: Makes plain text of a sentence in which parameters stand.
+    """
+    if not isinstance(result, CorpusReport):
+        return result
+    outcomes = (replace(one, verdict=spoken(one.verdict), lines=tuple(map(spoken, one.lines))) for one in result.outcomes)
+    return replace(result, outcomes=tuple(outcomes))
 
 
 def run_of_session(session: Session) -> Run:

@@ -24,7 +24,7 @@ from evi_harness.audio.sources import FileSource
 from evi_harness.clocks.app_loop import AppLoop, run_app_loop
 from evi_harness.clocks.exits import AppExits
 from evi_harness.dialects import default_dialect
-from evi_harness.errors import EviHarnessError, HandlerError, SessionUnwritable, UsageError
+from evi_harness.errors import EviHarnessError, HandlerError, Parameter, SessionUnwritable, UsageError, Words
 from evi_harness.guard.ending import Ending
 from evi_harness.guard.process_state import restored_process
 from evi_harness.redacting.source_redaction import is_secret_name
@@ -54,8 +54,11 @@ QUIET_S = 3.0
 PATIENCE_S = 30.0
 LOOK_EVERY_S = 0.1
 
-_FILE_INSTEAD = "--mic FILE plays a file instead and needs no sound system."
-_FILE_INSTEAD_OF_NONE = "Without --microphone off, --mic FILE needs no sound system, and is off once the handler sends its own audio."
+_FILE = Parameter("mic", "FILE")
+_FILE_INSTEAD = Words(_FILE, " plays a file instead and needs no sound system.")
+_FILE_INSTEAD_OF_NONE = Words(
+    "Without ", Parameter("microphone", OFF), ", ", _FILE, " needs no sound system, and is off once the handler sends its own audio."
+)
 _INTERRUPTED, _TIME_IS_UP, _FILE_IS_OVER = "interrupted", "--duration is over", "the file and the last reply are over"
 _OWN_AUDIO_IS_OVER = "the handler's audio and the last reply are over"
 _ERROR = "by an error"
@@ -160,7 +163,8 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
         KeyboardInterrupt: A signal came before there was a connection.
     """
     if options.mic is not None and options.device is not None:
-        raise UsageError("--mic and --device cannot go together: a file is no sound device", hint="Give one of them.")
+        what = Words(Parameter("mic"), " and ", Parameter("device"), " cannot go together: a file is no sound device")
+        raise UsageError(what, hint="Give one of them.")
     _check_microphone(options)
     require_name(options.name)
     # The handler may change the working directory, and what is asked for is meant here.
@@ -184,7 +188,8 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
 def _require_handler(options: LiveOptions) -> None:
     """Refuse what is known to be no handler before anything is looked for."""
     if options.arguments and options.handler is None:
-        raise UsageError(f"{', '.join(options.arguments)}: there is no handler that takes arguments", hint="Name yours with --handler.")
+        hint = Words("Name yours with ", Parameter("handler"), ".")
+        raise UsageError(f"{', '.join(options.arguments)}: there is no handler that takes arguments", hint=hint)
     if isinstance(options.handler, str) and options.handler.strip().lower() == RECORDED:
         raise UsageError(f"{options.handler!r} plays a recording, and here one is made", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
     if isinstance(options.handler, str):
@@ -194,10 +199,11 @@ def _require_handler(options: LiveOptions) -> None:
 def _check_microphone(options: LiveOptions) -> None:
     """Refuse what cannot go with a microphone that is off, and a microphone that there is not."""
     require_microphone(options.microphone)
-    given = {"--mic": options.mic, "--device": options.device, "--allow-user-interrupt": options.allow_user_interrupt or None}
+    given = {"mic": options.mic, "device": options.device, "allow_user_interrupt": options.allow_user_interrupt or None}
     meant = next((name for name, value in given.items() if value is not None), None)
     if options.microphone == OFF and meant is not None:
-        raise UsageError(f"{meant} is of a microphone, and --microphone off has none", hint="Give one of them.")
+        what = Words(Parameter(meant), " is of a microphone, and ", Parameter("microphone", OFF), " has none")
+        raise UsageError(what, hint="Give one of them.")
 
 
 class _Live:
@@ -439,15 +445,17 @@ def _microphone(wanted: Optional[str], *, is_off: bool = False) -> Optional[int]
     try:
         devices = list_devices()
     except EviHarnessError as error:
-        raise EviHarnessError(error.what, hint=". ".join(filter(None, (error.hint, instead)))) from None
+        raise EviHarnessError(error.what, hint=Words(*(() if not error.hint else (error.hint, ". ")), instead)) from None
     if not is_off and not any(device.channels(INPUT) for device in devices):
-        raise EviHarnessError("there is no microphone", hint=f"evi-harness devices lists what there is. {instead}")
+        raise EviHarnessError("there is no microphone", hint=Words("evi-harness devices lists what there is. ", instead))
     if not any(device.channels(OUTPUT) for device in devices):
-        raise EviHarnessError("there is no speaker to play replies on", hint=f"evi-harness devices lists what there is. {instead}")
+        raise EviHarnessError("there is no speaker to play replies on", hint=Words("evi-harness devices lists what there is. ", instead))
     if wanted is not None:
         return choose_device(devices, wanted).index
     if not is_off and not _has_default(devices):
-        raise EviHarnessError("no microphone is the default one", hint="Name one with --device; evi-harness devices lists them.")
+        raise EviHarnessError(
+            "no microphone is the default one", hint=Words("Name one with ", Parameter("device"), "; evi-harness devices lists them.")
+        )
     return None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from evi_harness.acts.replay import ReplayResult, replay_asked
-from evi_harness.errors import UsageError
+from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.report.replay_report import ReplayReport
 from evi_harness.report.result import verdict_line
 from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
@@ -110,7 +110,10 @@ def replay_repeatedly(
     if n_runs == 1:
         return replay_asked(session, asked, write=write, command=command)
     if asked.update:
-        raise UsageError("what is expected cannot be updated by several runs", hint="Leave out --repeat, or --update.")
+        raise UsageError(
+            "what is expected cannot be updated by several runs",
+            hint=Words("Leave out ", Parameter("n_runs"), ", or ", Parameter("update"), "."),
+        )
     seeds = tuple(None if asked.seed is None else asked.seed + number for number in range(n_runs))
     runs = (replay_asked(session, replace(asked, seed=seed), write=write, command=command) for seed in seeds)
     # What was heard is on disk where it was asked for; in memory, that of all runs would be too much.

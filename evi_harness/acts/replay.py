@@ -14,7 +14,7 @@ from evi_harness.audio.software_speaker import Heard
 from evi_harness.carriers.lateness import Lateness, lateness_ns
 from evi_harness.clocks.virtual import THREAD_WAIT_NS
 from evi_harness.dialects import dialect_of
-from evi_harness.errors import SessionUnreadable, UsageError
+from evi_harness.errors import Parameter, SessionUnreadable, UsageError, Words
 from evi_harness.evi import compat
 from evi_harness.guard.garbage import earlier_objects_set_aside
 from evi_harness.redacting.redaction import Redactor
@@ -51,10 +51,10 @@ from evi_harness.verdicts.judging import Judging, Replayed, judge_replay
 from evi_harness.verdicts.redacted_views import Discreet, known_secrets, redactor_for
 from evi_harness.verdicts.wholeness import refused_for_what_is_missing, way_out
 
-__all__ = ["ReplayResult", "keep_replay", "replay_asked", "replay_session"]
+__all__ = ["RUNS", "ReplayResult", "keep_replay", "replay_asked", "replay_session"]
 
 # Clock → what runs a handler on it.
-_RUNS: Mapping[str, Callable[[Recording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
+RUNS: Mapping[str, Callable[[Recording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
 
 # Recorded seq and what was added to it, of each message that was upgraded.
 Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
@@ -320,7 +320,7 @@ def replay_asked(
     """
     command = Command.here() if command is None else command
     asked.check()
-    run_once = in_a_child(_RUNS[asked.clock]) if asked.child else _RUNS[asked.clock]
+    run_once = in_a_child(RUNS[asked.clock]) if asked.child else RUNS[asked.clock]
     axis = Axis.of(asked.speed, asked.max_gap, asked.first, asked.last)
     judging = Judging(Rules.of(asked.ignore, asked.strict), asked.max_late_ns, asked.severities, asked.update)
     expected = _loaded(session, axis, asked)
@@ -372,7 +372,10 @@ def replay_asked(
 def _loaded(session: Union[str, Path, Session], axis: Axis, asked: ReplayOptions) -> Expected:
     """Load a session that there is something in to replay, and that can be updated where it is to be."""
     if asked.update and axis.is_part:
-        raise UsageError("what is expected cannot be updated by a part of the session", hint="Leave out --from and --until, or --update.")
+        raise UsageError(
+            "what is expected cannot be updated by a part of the session",
+            hint=Words("Leave out ", Parameter("first"), " and ", Parameter("last"), ", or ", Parameter("update"), "."),
+        )
     recorded = load_recorded(session)
     with refused_for_what_is_missing(recorded, allow_incomplete=asked.allow_incomplete):
         expected = expected_of(session, recorded)

@@ -21,14 +21,24 @@ __all__ = ["command"]
 @click.option("--b", "b", metavar="CMD", help="The new version, as a command.")
 @click.option("--a-rev", metavar="REV", help="The old version, as a git revision to run COMMAND in.")
 @click.option("--b-rev", metavar="REV", help="The new version, as a git revision to run COMMAND in.")
-@click.option("--runs", default=20, show_default=True, type=click.IntRange(min=1), metavar="N", help="How often each is run and counts.")
+@click.option(
+    "--runs", "n_runs", default=20, show_default=True, type=click.IntRange(min=1), metavar="N", help="How often each is run and counts."
+)
 @click.option("--warm-up", default=1, show_default=True, type=click.IntRange(min=0), metavar="N", help="How often each is run before that.")
 @click.option("--metric", "metrics", metavar="METRIC", multiple=True, help="Compare this metric alone. May be given again.")
 @comparing_options
 @allow_incomplete_option(
     "Give it to every replay, latency and pytest that is run: recordings that are incomplete or damaged do not fail them."
 )
-@click.option("--run-timeout", default=600.0, show_default=True, type=Seconds(min=1), metavar="SECONDS", help="How long one run may take.")
+@click.option(
+    "--run-timeout",
+    "timeout_s",
+    default=600.0,
+    show_default=True,
+    type=Seconds(min=1),
+    metavar="SECONDS",
+    help="How long one run may take.",
+)
 @json_option("the report", "gate-report.schema.json")
 @ci_options
 def command(
@@ -37,12 +47,12 @@ def command(
     b: Optional[str],
     a_rev: Optional[str],
     b_rev: Optional[str],
-    runs: int,
+    n_runs: int,
     warm_up: int,
     metrics: Tuple[str, ...],
     comparing: Dict[str, Any],
     allow_incomplete: bool,
-    run_timeout: float,
+    timeout_s: float,
     json_file: Optional[str],
     ci: Dict[str, Any],
 ) -> int:
@@ -63,11 +73,11 @@ def command(
     with sides as both:
         report = compare_sides(
             both,
-            n_runs=runs,
+            n_runs=n_runs,
             n_warm=warm_up,
             metrics=metrics or None,
             options=GateOptions(**comparing),
-            timeout_s=run_timeout,
+            timeout_s=timeout_s,
             allow_incomplete=allow_incomplete,
             tell=lambda line: click.echo(line, err=True),
         )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Optional
 
 import click
+
+from evi_harness.cli.flags import in_flags
 
 __all__ = ["command"]
 
@@ -30,6 +33,10 @@ def command(base_url: Optional[str], offline: bool, act: Optional[str], as_json:
     from evi_harness.settings.sink import redacted_data
 
     diagnosis = diagnose(base_url=base_url, offline=offline, act=act)
+    called = (
+        replace(one, what=in_flags(one.what), mend={name: in_flags(way) for name, way in one.mend.items()}) for one in diagnosis.checks
+    )
+    diagnosis = replace(diagnosis, checks=tuple(called))
     if as_json:
         click.echo(json.dumps(redacted_data(diagnosis.json()), indent=2))
     else:

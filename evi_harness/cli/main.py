@@ -9,9 +9,14 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
 from evi_harness.cli.failing import ENDS, guarded, tell
+
+if TYPE_CHECKING:
+    import click
+
+    from evi_harness.errors import Words
 
 __all__ = ["main"]
 
@@ -88,8 +93,17 @@ def _run(args: Optional[List[str]]) -> int:
         error.show()
         return error.exit_code
     except EviHarnessError as error:
-        tell(f"error: {_for_a_terminal(str(error))}")
+        tell(f"error: {_for_a_terminal(_called(error.words(), context))}")
         return error.exit_code
+
+
+def _called(words: Words, context: click.Context) -> str:
+    """An error by the flags of the command that it came out of."""
+    from evi_harness.cli.commands import evi_harness
+    from evi_harness.cli.flags import in_flags
+
+    command = evi_harness.get_command(context, context.invoked_subcommand or "")
+    return str(words) if command is None else in_flags(words, command)
 
 
 def _for_a_terminal(text: str) -> str:

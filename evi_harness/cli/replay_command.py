@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 import click
 from click.core import ParameterSource
 
+from evi_harness.cli.flags import in_flags
 from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
 from evi_harness.cli.handler_arguments import arguments_option, by_key
 from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
@@ -206,7 +207,7 @@ def command(
     """
     from evi_harness.acts.ci_outputs import cases_of_result, ci_for, tell_ci
     from evi_harness.acts.gate import GateOptions, gate_for, replayed_with_gate
-    from evi_harness.acts.measured_runs import runs_of_result
+    from evi_harness.acts.measured_runs import called_by, runs_of_result
     from evi_harness.verdicts.invoking import Command
     from evi_harness.verdicts.loading import find_sessions
 
@@ -227,6 +228,7 @@ def command(
             result = _one(folders[0], asked, by, values["n_runs"], aside)
         if asks:
             result = _accepted(result, aside)
+        result = called_by(result, in_flags)
         gates = [judge.judge_runs(runs_of_result(result), keep=not result.exit_code)] if judge.is_needed else []
     try:
         for line in replayed_with_gate(result, gates[0]) if gates else result.lines():

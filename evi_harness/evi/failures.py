@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Mapping, Optional, Union
 
+from evi_harness.errors import Parameter, Words
+
 __all__ = ["CLOSE_CODES", "ERRORS", "PREFIXES", "REFUSALS", "SUNSET", "ErrorCode", "explain"]
 
-SUNSET = (
-    "Hume's documentation says that access to EVI ended on 13 November 2026. "
-    "Point --base-url at an EVI-shaped endpoint, or use the built-in simulator."
+SUNSET = Words(
+    "Hume's documentation says that access to EVI ended on 13 November 2026. Point ",
+    Parameter("base_url"),
+    " at an EVI-shaped endpoint, or use the built-in simulator.",
 )
 
 

@@ -11,7 +11,7 @@ import time
 from types import TracebackType
 from typing import Any, Optional, Type
 
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
 from evi_harness.session.header import Anchor
 from evi_harness.session.plausible_times import epoch_ns
 
@@ -36,7 +36,7 @@ class WallClock:
         if start is None:
             raise UsageError(
                 "the session does not say at what time of day it was recorded, so the wall clock cannot follow it",
-                hint="Leave out --wall-clock recorded.",
+                hint=Words("Leave out ", Parameter("wall_clock", "recorded"), "."),
             )
         self._opened_ns = epoch_ns(start.wall) - start.at_ns
         self._travel: Any = None
@@ -89,6 +89,7 @@ def _time_machine() -> Any:
         import time_machine
     except ImportError:
         raise EviHarnessError(
-            "--wall-clock recorded needs the package time-machine, which is not installed", hint="pip install time-machine"
+            Words(Parameter("wall_clock", "recorded"), " needs the package time-machine, which is not installed"),
+            hint="pip install time-machine",
         ) from None
     return time_machine

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
-from evi_harness.errors import UsageError
+from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.replay.moments import Bound, Place, beginning_of, end_of
 from evi_harness.replay.played_recording import Recording, blocks, moved
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order
@@ -141,9 +141,9 @@ def _closed(part: Recording, at_ns: int, seq: int) -> Recording:
 
 
 def _nothing(window: Window, session: Session) -> UsageError:
-    places = [place.text for place in (window.first, window.last) if place is not None]
+    places = [part for place in (window.first, window.last) if place is not None for part in (" ", place.text)]
     return UsageError(
-        f"nothing lies within {' '.join(places)}",
+        Words("nothing lies within", *places),
         where=session.name or None,
-        hint=f"The session lasts {session.duration_ns / 1e9:.3f} s; --from comes before --until.",
+        hint=Words(f"The session lasts {session.duration_ns / 1e9:.3f} s; ", Parameter("first"), " comes before ", Parameter("last"), "."),
     )

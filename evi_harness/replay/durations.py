@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from evi_harness.errors import UsageError
+from evi_harness.errors import Parameter, UsageError, Words
 
 __all__ = ["duration_ns"]
 
@@ -25,7 +25,7 @@ def duration_ns(text: str, option: str) -> int:
 
     Args:
         text: ``12.5s``, ``1m3s``, ``1h``, ``250ms``, or a number of seconds.
-        option: What gave it, for the error.
+        option: The parameter that gave it, for the error.
 
     Returns:
         Nanoseconds, rounded down; 0 is a length.
@@ -35,5 +35,7 @@ def duration_ns(text: str, option: str) -> int:
     """
     found = _FORM.fullmatch(text.strip())
     if found is None:
-        raise UsageError(f"{option} {text!r} is no length of time", hint="Give seconds, or a time such as 12.5s, 1m3s or 250ms.")
+        raise UsageError(
+            Words(Parameter(option), f" {text!r} is no length of time"), hint="Give seconds, or a time such as 12.5s, 1m3s or 250ms."
+        )
     return int(sum(Fraction(number) * _UNITS_NS[unit] for unit, number in found.groupdict().items() if number is not None))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Tuple
 
-from evi_harness.errors import UsageError
+from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.replay.durations import duration_ns
 from evi_harness.replay.played_recording import Recording, blocks
 from evi_harness.replay.speech_positions import Spoken, seqs_of
@@ -52,7 +52,7 @@ def place_of(text: str, option: str) -> Place:
 
     Args:
         text: A time (``12.5s``, ``1m3s``, plain seconds), an event (``#123``) or a turn (``turn 3``, ``t3``).
-        option: What gave it, for the error.
+        option: The parameter that gave it, for the error.
 
     Raises:
         UsageError: It is none of these.
@@ -61,12 +61,12 @@ def place_of(text: str, option: str) -> Place:
     for kind, form in _FORMS:
         found = form.fullmatch(said)
         if found is not None:
-            return Place(kind, int(found[1]), f"{option} {text}")
+            return Place(kind, int(found[1]), Words(Parameter(option), f" {text}"))
     try:
-        return Place(TIME, duration_ns(said, option), f"{option} {text}")
+        return Place(TIME, duration_ns(said, option), Words(Parameter(option), f" {text}"))
     except UsageError:
         hint = "Give a time (12.5s, 1m3s), the number of an event (#123) or a turn (turn 3)."
-        raise UsageError(f"{option} {text!r} is no place in a session", hint=hint) from None
+        raise UsageError(Words(Parameter(option), f" {text!r} is no place in a session"), hint=hint) from None
 
 
 def beginning_of(place: Place, recording: Recording, dialect: Dialect) -> Bound:
@@ -111,7 +111,7 @@ def _event(place: Place, recording: Recording) -> Event:
     if found is None:
         numbers = [event.seq for event in events]
         hint = f"Its events are #{min(numbers)} to #{max(numbers)}." if numbers else "It has none."
-        raise UsageError(f"{place.text}: the session has no such event", hint=hint)
+        raise UsageError(Words(place.text, ": the session has no such event"), hint=hint)
     return found
 
 
@@ -137,7 +137,8 @@ class _Turns:
     def _index(self, place: Place) -> int:
         if not 0 < place.number <= len(self._turns):
             n = len(self._turns)
-            raise UsageError(f"{place.text}: the session has no such turn", hint=f"It has {n} turn{'' if n == 1 else 's'}; the first is 1.")
+            hint = f"It has {n} turn{'' if n == 1 else 's'}; the first is 1."
+            raise UsageError(Words(place.text, ": the session has no such turn"), hint=hint)
         return place.number - 1
 
     def _begin_ns(self, index: int) -> int:

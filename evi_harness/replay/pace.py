@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Iterable, Optional
 
-from evi_harness.errors import UsageError
+from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.replay.durations import duration_ns
 from evi_harness.replay.played_recording import AS_RECORDED, MAX, Recording, Speed, moved
 from evi_harness.replay.silences import with_short_silences
@@ -81,7 +81,7 @@ def at_speed_ns(at_ns: int, speed: Speed) -> int:
 
 
 def speed_of(text: str) -> Speed:
-    """Read what ``--speed`` says.
+    """Read a speed.
 
     Args:
         text: A factor above 0, such as ``2`` or ``0.5``, with or without an ``x`` behind it, or ``max``.
@@ -94,11 +94,11 @@ def speed_of(text: str) -> Speed:
         return MAX
     if re.fullmatch(r"\d{1,18}(\.\d{1,18})?x?", said, re.ASCII) and Fraction(said.rstrip("x")) > 0:
         return Fraction(said.rstrip("x"))
-    raise UsageError(f"--speed {text!r} is no speed", hint="Give a factor above 0, such as 2 or 0.5, or max.")
+    raise UsageError(Words(Parameter("speed"), f" {text!r} is no speed"), hint="Give a factor above 0, such as 2 or 0.5, or max.")
 
 
 def max_gap_of(text: str) -> int:
-    """Read what ``--max-gap`` says: nanoseconds.
+    """Read what spans are shortened to: nanoseconds.
 
     Args:
         text: A length of time, as ``duration_ns`` reads it.
@@ -106,4 +106,4 @@ def max_gap_of(text: str) -> int:
     Raises:
         UsageError: It is none.
     """
-    return duration_ns(text, "--max-gap")
+    return duration_ns(text, "max_gap")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from evi_harness.clocks.virtual import THREAD_WAIT_NS
-from evi_harness.errors import UsageError
+from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.guard.allowed import Allowed
 from evi_harness.guard.seeds import check_seed
 from evi_harness.replay.judging.findings import severities_of
@@ -107,13 +107,15 @@ class ReplayOptions:
                 options go against each other, or one needs another.
         """
         if self.dry_run and not self.update:
-            raise UsageError("there is nothing to try without writing it", hint="--dry-run goes with --update.")
+            raise UsageError(
+                "there is nothing to try without writing it", hint=Words(Parameter("dry_run"), " goes with ", Parameter("update"), ".")
+            )
         if self.clock not in CLOCKS:
             raise UsageError(f"there is no clock {self.clock!r}", hint=f"There are: {', '.join(CLOCKS)}.")
         if self.twice and self.clock != VIRTUAL:
             raise UsageError(
                 "two runs in real time are never the same to the nanosecond, so they are not compared",
-                hint="Leave out --clock real, or --twice.",
+                hint=Words("Leave out ", Parameter("clock", REAL), ", or ", Parameter("twice"), "."),
             )
         self.check_outside()
         severities_of(self.severities)
@@ -125,7 +127,10 @@ class ReplayOptions:
         if self.max_run_s is not None and not 0 < self.max_run_s < math.inf:
             raise UsageError(f"{self.max_run_s!r} seconds is no time that a run may take")
         if self.arguments and not has_app(self.handler):
-            raise UsageError(f"{', '.join(self.arguments)}: there is no handler that takes arguments", hint="Name yours with --handler.")
+            raise UsageError(
+                f"{', '.join(self.arguments)}: there is no handler that takes arguments",
+                hint=Words("Name yours with ", Parameter("handler"), "."),
+            )
 
     def check_outside(self) -> None:
         """Refuse what an app cannot meet besides the service: see ``check``."""

@@ -27,7 +27,7 @@ from types import ModuleType
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import unquote, urlsplit
 
-from evi_harness.errors import EviHarnessError
+from evi_harness.errors import EviHarnessError, Parameter, Words
 from evi_harness.input_file import read_file
 
 if sys.version_info >= (3, 11):
@@ -46,9 +46,13 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 # A folder that is called like this module of Python's hides it from nobody who needs it.
 _MAY_BE_HIDDEN = frozenset({"test"})
 _BY_FULL_PATH = "Name the handler's file relative to where the command runs: a full path is the same file in every revision."
-_HINT = (
+_HINT = Words(
     "An editable install, an installed copy or a path in the code comes before the revision. Put the folder of the repository that holds "
-    "the package on PYTHONPATH, relative to where the command runs (PYTHONPATH=lib), or give --a and --b, a command for each version."
+    "the package on PYTHONPATH, relative to where the command runs (PYTHONPATH=lib), or give ",
+    Parameter("a"),
+    " and ",
+    Parameter("b"),
+    ", a command for each version.",
 )
 
 

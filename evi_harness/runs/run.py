@@ -22,7 +22,7 @@ from evi_harness.clocks.exits import AppExits
 from evi_harness.clocks.steps import own_work
 from evi_harness.clocks.virtual import VirtualLoop
 from evi_harness.clocks.watchdog import Watchdog
-from evi_harness.errors import StuckError
+from evi_harness.errors import Parameter, StuckError, Words
 from evi_harness.guard.garbage import callbacks_put_back
 from evi_harness.guard.place_lookup import Stack, frame_stack
 from evi_harness.guard.process_state import restored_process
@@ -180,7 +180,8 @@ def run_guarded(
         StuckError: Nothing moved before there was anything to yield, or the time was over by then.
     """
     stuck: List[Standing] = []
-    over = StuckError(f"the run was not over after {max_run_s:g} s of real time, and was ended", hint="Give --max-run-time more.")
+    hint = Words("Give ", Parameter("max_run_s"), " more.")
+    over = StuckError(f"the run was not over after {max_run_s:g} s of real time, and was ended", hint=hint)
     watched = threading.get_ident()
 
     def stand(stack: str) -> None:

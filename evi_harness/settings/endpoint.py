@@ -1,4 +1,4 @@
-"""Where EVI is: what ``--base-url`` and HUME_BASE_URL say, made one thing once.
+"""Where EVI is: what ``base_url`` and HUME_BASE_URL say, made one thing once.
 
 People write http, https, ws or wss, a host alone, a slash at the end, the path of the chat or none; the SDK, the token's request and a
 plain client each need another form of it.
@@ -11,14 +11,17 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Union
 from urllib.parse import SplitResult, urlsplit
 
-from evi_harness.errors import UsageError
+from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.hume.connect_errors import is_hume
 
 __all__ = ["DEFAULT_BASE_URL", "Endpoint", "endpoint_of"]
+
+# What gives an endpoint, where nothing else does.
+_GIVEN = Parameter("base_url")
 
 DEFAULT_BASE_URL = "https://api.hume.ai"
 
@@ -77,7 +80,7 @@ class Endpoint:
         return is_hume(self.base_url)
 
 
-def endpoint_of(url: Optional[str], *, source: str = "--base-url") -> Endpoint:
+def endpoint_of(url: Optional[str], *, source: Union[str, Parameter] = _GIVEN) -> Endpoint:
     """Read what a user gave as the endpoint.
 
     Args:
@@ -100,41 +103,43 @@ def endpoint_of(url: Optional[str], *, source: str = "--base-url") -> Endpoint:
     return Endpoint(f"{scheme}://{netloc}{_prefix(parts.path, url, source)}")
 
 
-def _split(url: str, source: str) -> SplitResult:
+def _split(url: str, source: Union[str, Parameter]) -> SplitResult:
     shown = _shown(url)
     if re.match(r"(https?|wss?):(?!//)", url):
-        raise UsageError(f"{source} {shown} is no URL: two slashes belong behind the colon", hint=_FORM)
+        raise UsageError(Words(source, f" {shown} is no URL: two slashes belong behind the colon"), hint=_FORM)
     if "://" not in url:
         host = re.split(r"[/?#]", url, maxsplit=1)[0].rpartition("@")[2]
         url = f"{'http' if _is_loopback(_without_port(host)) else 'https'}://{url}"
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise UsageError(f"{source} {shown} is no URL: {error}", hint=_FORM) from None
+        raise UsageError(Words(source, f" {shown} is no URL: {error}"), hint=_FORM) from None
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise UsageError(f"{source} has a user, a query or a fragment in it, and may have none", hint=f"{_FORM} Keys go into HUME_API_KEY.")
+        raise UsageError(
+            Words(source, " has a user, a query or a fragment in it, and may have none"), hint=f"{_FORM} Keys go into HUME_API_KEY."
+        )
     if parts.scheme not in _SCHEMES:
-        raise UsageError(f"{source} {shown} has the scheme {parts.scheme!r}, and EVI speaks http, https, ws or wss", hint=_FORM)
+        raise UsageError(Words(source, f" {shown} has the scheme {parts.scheme!r}, and EVI speaks http, https, ws or wss"), hint=_FORM)
     if not _is_host(parts.hostname or "", is_bracketed="[" in parts.netloc):
-        raise UsageError(f"{source} {shown} has no host that could be one", hint=_FORM)
+        raise UsageError(Words(source, f" {shown} has no host that could be one"), hint=_FORM)
     return parts
 
 
-def _port(parts: SplitResult, shown: str, source: str) -> Optional[int]:
+def _port(parts: SplitResult, shown: str, source: Union[str, Parameter]) -> Optional[int]:
     try:
         port = parts.port
     except ValueError:
         port = 0
     if port == 0 or parts.netloc.endswith(":"):
-        raise UsageError(f"{source} {shown} has no port that could be one", hint="A port is a number from 1 to 65535.")
+        raise UsageError(Words(source, f" {shown} has no port that could be one"), hint="A port is a number from 1 to 65535.")
     return port
 
 
-def _prefix(path: str, url: str, source: str) -> str:
+def _prefix(path: str, url: str, source: Union[str, Parameter]) -> str:
     path = path.rstrip("/")
     prefix = next((path[: -len(suffix)] for suffix in _SUFFIXES if path.endswith(suffix)), path).rstrip("/")
     if re.search(r"[\s\\]|/v0(/|$)", prefix):
-        raise UsageError(f"{source} {_shown(url)} has a path behind which there is no chat", hint=_FORM)
+        raise UsageError(Words(source, f" {_shown(url)} has a path behind which there is no chat"), hint=_FORM)
     return prefix
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Callable, List, Optional, Type, Union
 
-from evi_harness.errors import SessionUnwritable, UsageError
+from evi_harness.errors import Parameter, SessionUnwritable, UsageError, Words
 from evi_harness.guard.program_end import at_program_end
 
 __all__ = [
@@ -184,7 +184,9 @@ class SessionsFolder:
         except (OSError, ValueError) as error:
             self._remove()
             what = f"no session can be written here: {getattr(error, 'strerror', None) or error}"
-            raise SessionUnwritable(what, where=self._shown, hint="Give a folder that can be written: --out DIR.") from None
+            raise SessionUnwritable(
+                what, where=self._shown, hint=Words("Give a folder that can be written: ", Parameter("out", "DIR"), ".")
+            ) from None
         except BaseException:
             self._remove()
             raise

@@ -55,8 +55,8 @@ class Axis:
             None if said["max_gap"] is None else max_gap_of(said["max_gap"]),
         )
         window = Window(
-            None if said["from"] is None else place_of(said["from"], "--from"),
-            None if said["until"] is None else place_of(said["until"], "--until"),
+            None if said["from"] is None else place_of(said["from"], "first"),
+            None if said["until"] is None else place_of(said["until"], "last"),
         )
         return Axis(pace, window, said)
 

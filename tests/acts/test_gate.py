@@ -81,7 +81,7 @@ def test_a_slower_handler_is_found_to_the_nanosecond(tmp_path, replayed):
 
 def test_the_service_is_not_judged_in_a_replay(tmp_path, replayed):
     """Before it runs; and where it is measured afterwards."""
-    with pytest.raises(UsageError, match="this is a replay without --live") as refused:
+    with pytest.raises(UsageError, match="this is a replay without live") as refused:
         gate(tmp_path, gate=("turn_gap: max<1",))
     assert "evi-harness latency" in str(refused.value)
     judge = gate(tmp_path, is_replay=False, gate=("turn_gap: max<1",))

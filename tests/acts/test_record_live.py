@@ -657,7 +657,7 @@ def test_without_a_microphone_a_speaker_is_needed(monkeypatch, devices):
     monkeypatch.setattr(live_session, "list_devices", lambda: devices)
     with pytest.raises(EviHarnessError, match="there is no speaker") as raised:
         record_live(LiveOptions(base_url="http://127.0.0.1:1", microphone="off"), lambda _: None)
-    assert "Without --microphone off, --mic FILE needs no sound system" in raised.value.hint
+    assert "Without microphone='off', mic=FILE needs no sound system" in raised.value.hint
 
 
 @pytest.mark.parametrize("device", [None, "1", "0", "software MIC"])
@@ -694,7 +694,7 @@ def test_a_missing_portaudio_names_the_way_without(monkeypatch):
         raise EviHarnessError("PortAudio is not installed", hint="install it")
 
     monkeypatch.setattr(live_session, "list_devices", missing)
-    with pytest.raises(EviHarnessError, match=r"install it\. --mic FILE"):
+    with pytest.raises(EviHarnessError, match=r"install it\. mic=FILE"):
         record_live(LiveOptions(base_url="http://127.0.0.1:1"), lambda _: None)
 
 

@@ -87,5 +87,5 @@ def test_what_cannot_be_meant_is_told():
     """No runs; several that would each update what is expected."""
     with pytest.raises(UsageError, match="0 runs"):
         replay_repeatedly(TYPED, 0)
-    with pytest.raises(UsageError, match="--update"):
+    with pytest.raises(UsageError, match="update"):
         replay_repeatedly(TYPED, 2, ReplayOptions(update=True))

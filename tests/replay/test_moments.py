@@ -69,16 +69,16 @@ def recording(session_of):
 )
 def test_a_place(text, kind, number):
     """A time, an event by its number or a turn by its."""
-    place = place_of(text, "--from")
+    place = place_of(text, "first")
     assert (place.kind, place.number) == (kind, number)
-    assert place.text == f"--from {text}"
+    assert place.text == f"first {text}"
 
 
 @pytest.mark.parametrize("text", ["", "#", "#x", "turn", "t", "t-1", "turns 3", "3t", "event 3", "-5", "# 3"])
 def test_what_is_no_place(text):
     """It is refused by the name of its option, with all three forms."""
-    with pytest.raises(UsageError, match=r"--until .* is no place") as raised:
-        place_of(text, "--until")
+    with pytest.raises(UsageError, match=r"last .* is no place") as raised:
+        place_of(text, "last")
     assert all(form in raised.value.hint for form in ("12.5s", "#123", "turn 3"))
 
 
@@ -105,9 +105,9 @@ def test_where_turns_begin_and_end(recording, number, begin_ms, end_ms):
 @pytest.mark.parametrize(
     ("place", "hint"),
     [
-        (Place(EVENT, 900, "--from #900"), "#0 to #"),
-        (Place(TURN, 6, "--from t6"), "5 turns"),
-        (Place(TURN, 0, "--from t0"), "the first is 1"),
+        (Place(EVENT, 900, "first #900"), "#0 to #"),
+        (Place(TURN, 6, "first t6"), "5 turns"),
+        (Place(TURN, 0, "first t0"), "the first is 1"),
     ],
 )
 def test_a_place_that_is_not_there(recording, place, hint):

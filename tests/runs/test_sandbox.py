@@ -204,7 +204,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_runs(weather, options):
 def test_a_recording_without_the_time_of_day_is_refused(weather):
     """With the option that asked for it."""
     recorded = replace(weather, header=replace(weather.header, start=None))
-    with pytest.raises(UsageError, match="--wall-clock"):
+    with pytest.raises(UsageError, match="wall_clock"):
         Outside(recorded, ReplayOptions(wall_clock="recorded"))
 
 

@@ -97,7 +97,7 @@ def test_a_bad_url_is_told_by_where_it_stands():
     """The variable's name for the variable's, the option's for the option's."""
     with pytest.raises(UsageError, match=r"HUME_BASE_URL 'ftp://x'"):
         endpoint_for(Settings(base_url="ftp://x"))
-    with pytest.raises(UsageError, match=r"--base-url ''"):
+    with pytest.raises(UsageError, match=r"base_url ''"):
         endpoint_for(Settings(base_url="ftp://x"), "")
 
 

@@ -73,21 +73,21 @@ def test_a_part_holds_what_lies_in_it():
 
 
 def test_a_part_cannot_say_what_is_expected_of_the_whole():
-    """--update needs all of it."""
-    with pytest.raises(UsageError, match="--from and --until"):
+    """An update needs all of it."""
+    with pytest.raises(UsageError, match="first and last"):
         replayed(update=True, last="t1")
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"speed": 0}, "--speed"),
-        ({"speed": "fast"}, "--speed"),
-        ({"max_gap": -1}, "--max-gap"),
+        ({"speed": 0}, "speed"),
+        ({"speed": "fast"}, "speed"),
+        ({"max_gap": -1}, "max_gap"),
         ({"first": "t9"}, "turn"),
         ({"last": "#99999"}, "#99999"),
-        ({"first": "whenever"}, "--from"),
-        ({"first": 9, "last": 3}, "--until"),
+        ({"first": "whenever"}, "first"),
+        ({"first": 9, "last": 3}, "last"),
     ],
     ids=str,
 )

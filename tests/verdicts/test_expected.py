@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.acts.replay import CLOCKS, replay_session
+from evi_harness.acts.replay import RUNS, replay_session
 from evi_harness.acts.sessions import check_session
 from evi_harness.errors import SessionUnreadable, SessionUnwritable, UsageError
 from evi_harness.evi.dialect import EVI
@@ -246,7 +246,7 @@ def asks_otherwise(monkeypatch):
         found = run_in_virtual_time(replace(recorded, events=(opened, *recorded.events[1:])), handler, options)
         return replace(found, handshake_by_app=True)
 
-    monkeypatch.setitem(CLOCKS, "virtual", run)
+    monkeypatch.setitem(RUNS, "virtual", run)
 
 
 @pytest.mark.usefixtures("asks_otherwise")
@@ -323,7 +323,7 @@ def test_a_dry_run_of_a_capture_fails_where_it_would_be_given_a_sent_side(weathe
 
 def test_a_dry_run_needs_an_update(folder):
     """It would do nothing."""
-    with pytest.raises(UsageError, match="--update"):
+    with pytest.raises(UsageError, match="dry_run goes with update"):
         replay_session(folder, handler=app(), dry_run=True)
 
 

@@ -12,7 +12,7 @@ from asyncio import TimeoutError as AsyncioTimeout
 from typing import Iterator, Mapping, Optional
 from urllib.parse import urlsplit
 
-from evi_harness.errors import EviHarnessError
+from evi_harness.errors import EviHarnessError, Parameter, Words
 from evi_harness.evi.failures import SUNSET, explain
 
 __all__ = ["is_hume", "refusal", "shown", "status_of", "unreachable", "way_on"]
@@ -48,8 +48,8 @@ def shown(base_url: str) -> str:
 def way_on(base_url: str) -> str:
     """What to do when an endpoint does not answer, or not as EVI does."""
     if is_hume(base_url):
-        return f"{SUNSET} {_SIMULATOR}"
-    return f"Is it running, and is --base-url (HUME_BASE_URL) right? {_SIMULATOR}"
+        return Words(SUNSET, " ", _SIMULATOR)
+    return Words("Is it running, and is ", Parameter("base_url"), f" (HUME_BASE_URL) right? {_SIMULATOR}")
 
 
 def status_of(error: BaseException) -> Optional[int]:
@@ -74,7 +74,7 @@ def refusal(base_url: str, status: int, *, what: str = "the connection") -> EviH
     if not hint:
         hint = way_on(base_url)
     elif is_hume(base_url):
-        hint = f"{hint} {way_on(base_url)}"
+        hint = Words(hint, " ", way_on(base_url))
     return EviHarnessError(f"{shown(base_url)} refused {what} with status {status}: {explain(status)}", hint=hint)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, AsyncIterator, Iterable, List, Optional, Tuple
 from urllib.parse import quote, urlencode
 
-from evi_harness.errors import UsageError
+from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.evi.secrets import is_secret
 from evi_harness.input_file import read_file
 from evi_harness.sdk.hume.authentication import access_token
@@ -40,7 +40,10 @@ def tls_for(base_url: str, ca: Optional[Path] = None) -> Optional[ssl.SSLContext
     """
     if not base_url.startswith("https:"):
         if ca is not None:
-            raise UsageError(f"--ca {ca} is given, and {base_url} is not reached over TLS", hint="Give an https or wss URL, or no --ca.")
+            raise UsageError(
+                Words(Parameter("ca", str(ca)), f" is given, and {base_url} is not reached over TLS"),
+                hint=Words("Give an https or wss URL, or no ", Parameter("ca"), "."),
+            )
         return None
     try:
         return ssl.create_default_context(cadata=None if ca is None else _authorities(ca))
@@ -48,7 +51,8 @@ def tls_for(base_url: str, ca: Optional[Path] = None) -> Optional[ssl.SSLContext
         # An SSLError is an OSError, and what it calls the reason is for those who know OpenSSL.
         told = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
         reason = told or "it holds no certificates in PEM"
-        raise UsageError(f"--ca {ca} cannot be used: {reason}", hint="Give a PEM file with the certificate of the authority.") from None
+        what = Words(Parameter("ca", str(ca)), f" cannot be used: {reason}")
+        raise UsageError(what, hint="Give a PEM file with the certificate of the authority.") from None
 
 
 def _authorities(ca: Path) -> str:

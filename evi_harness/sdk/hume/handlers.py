@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Mapping, Optional
 
-from evi_harness.errors import HandlerError, NotAHandler
+from evi_harness.errors import HandlerError, NotAHandler, Parameter, Words
 from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.sdk.hume.first_parameter import CONNECTION, WEBSOCKET, is_a_use, parameters_of, taken_first, unwrapped
 from evi_harness.sdk.hume.version import import_sdk
@@ -30,12 +30,19 @@ _CALLS = {
     "on_error": "on_error(error)",
 }
 
-_WHAT_WOULD_BE = """A handler is one of these, or a class of such objects, or a function without parameters that returns one:
+# What a handler takes besides.
+_GIVEN = Parameter("arguments", {"KEY": "VALUE"})
+
+_WHAT_WOULD_BE = Words(
+    """A handler is one of these, or a class of such objects, or a function without parameters that returns one:
   a function on_message(message), or on_message(message, stream): what it puts into the stream is played
   an object with any of set_socket(socket), on_open(), on_message(message), on_close(), on_error(error), as in Hume's quickstart
   a function that takes the connection, async def main(socket) or main(socket, stream), and reads it by itself
-Callbacks may be async. What a class or a function takes besides is given with --arg KEY=VALUE.
-A class is looked at before it is built: where only its objects have the callbacks, name a function that returns one."""
+Callbacks may be async. What a class or a function takes besides is given with """,
+    _GIVEN,
+    """.
+A class is looked at before it is built: where only its objects have the callbacks, name a function that returns one.""",
+)
 
 _NAME_THE_CONNECTION = "Call its first parameter socket, or annotate it with the SDK's class, as in async def main(socket)."
 
@@ -162,7 +169,7 @@ def _of_main(function: Callable[..., Any], name: str) -> Callbacks:
         return Callbacks(name, main=streaming.given_to(_conversing(function, name), "main"), owner=streaming)
     more = ", ".join(list(parameters_of(function) or ())[1:])
     what = f"{name} takes the connection and more than a stream besides: {more}"
-    raise NotAHandler(what, hint="What it takes besides needs a default, or is given with --arg KEY=VALUE.")
+    raise NotAHandler(what, hint=Words("What it takes besides needs a default, or is given with ", _GIVEN, "."))
 
 
 def _refuse_what_cannot_run(function: Callable[..., Any], name: str, first: Optional[str]) -> None:
@@ -320,8 +327,8 @@ def _maker(function: Callable[..., Any], name: str, why: str, arguments: Mapping
         return NotAHandler(f"{name} {why}", hint="A function that makes a handler is not async.")
     parameters = (parameters_of(function) or {}).values()
     left = [one.name for one in parameters if one.kind in _NAMED and _is_wanted(one) and one.name not in arguments]
-    give = "".join(f" --arg {one}=VALUE" for one in left)
-    return NotAHandler(f"{name} {why}", hint=f"A function that makes a handler gets what it takes with{give or ' --arg KEY=VALUE'}.")
+    give = Parameter("arguments", dict.fromkeys(left, "VALUE")) if left else _GIVEN
+    return NotAHandler(f"{name} {why}", hint=Words("A function that makes a handler gets what it takes with ", give, "."))
 
 
 def _is_async(function: Any) -> bool:
@@ -347,7 +354,7 @@ def _built(handler: Callable[..., Any], name: str, arguments: Mapping[str, Any])
         raise HandlerError(
             f"{name} cannot be built: {type(error).__name__}: {error}",
             where=_place(error),
-            hint="What it takes is given with --arg KEY=VALUE; what is not given needs a default.",
+            hint=Words("What it takes is given with ", _GIVEN, "; what is not given needs a default."),
         ) from error
 
 

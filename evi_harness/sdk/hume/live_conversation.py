@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
 from typing_extensions import ParamSpec
 
 from evi_harness.clocks.app_loop import AppLoop, HostTask
-from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, SdkError
+from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, Parameter, SdkError, Words
 from evi_harness.guard.ending import Ending, UsersInterrupt
 from evi_harness.guard.on_behalf_of import on_behalf
 from evi_harness.guard.place_lookup import told
@@ -57,7 +57,7 @@ TASKS_TURN_S = 0.05
 HTTP_S = 60.0
 
 _NOTHING: Mapping[str, Any] = {}
-_SOUND_HINT = "evi-harness doctor says what the sound system lacks. --mic FILE needs none."
+_SOUND_HINT = Words("evi-harness doctor says what the sound system lacks. ", Parameter("mic", "FILE"), " needs none.")
 
 
 class Conversation:

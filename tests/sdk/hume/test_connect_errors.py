@@ -79,7 +79,7 @@ def test_a_refusal_is_told_by_its_status(status):
     told = unreachable(HUME, api_error(status))
     assert f"{HUME} refused the connection with status {status}: " in told.what
     assert "13 November 2026" in str(told)
-    assert "--base-url" in str(told)
+    assert "base_url" in str(told)
     assert "serve --simulate" in str(told)
     assert KEY not in str(told)
 

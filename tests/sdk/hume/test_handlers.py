@@ -313,7 +313,7 @@ def test_what_is_no_handler_is_told_what_would_be_one(handler, says):
     """The message names the thing, and the hint names every form."""
     with pytest.raises(NotAHandler, match=says) as raised:
         callbacks_of(handler, "it")
-    for form in ("on_message(message)", "on_message(message, stream)", "set_socket(socket)", "async def main(socket)", "--arg"):
+    for form in ("on_message(message)", "on_message(message, stream)", "set_socket(socket)", "async def main(socket)", "arguments="):
         assert form in str(raised.value)
     assert raised.value.exit_code == 2
 
@@ -346,11 +346,11 @@ def gives_a_coroutine_function(place):
 @pytest.mark.parametrize(
     ("handler", "hint"),
     [
-        (needs_a_place, "with --arg place=VALUE."),
-        (needs_two, "with --arg place=VALUE --arg unit=VALUE."),
+        (needs_a_place, "with arguments={'place': 'VALUE'}."),
+        (needs_two, "with arguments={'place': 'VALUE', 'unit': 'VALUE'}."),
         (needs_to_be_awaited, "is not async"),
-        (gives_a_class, "with --arg place=VALUE."),
-        (gives_a_coroutine_function, "with --arg place=VALUE."),
+        (gives_a_class, "with arguments={'place': 'VALUE'}."),
+        (gives_a_coroutine_function, "with arguments={'place': 'VALUE'}."),
     ],
 )
 def test_a_function_that_returns_a_handler_for_a_message_makes_handlers(handler, hint):
@@ -388,7 +388,7 @@ async def of_websockets(websocket: websockets.ClientConnection):  # noqa: F821 -
     [
         (yields, "it has a yield"),
         (yields_too, "it has a yield"),
-        (takes_more, "more than a stream besides: stream, phone(?s:.*)--arg KEY=VALUE"),
+        (takes_more, "more than a stream besides: stream, phone(?s:.*)arguments={'KEY': 'VALUE'}"),
         (of_websockets, r"websockets library, and a handler gets the SDK's(?s:.*)evi_harness\.websocket_of\(socket\)"),
         (Service.run, "it is a method of a class(?s:.*)Name its class"),
         (Service.each, "it is a method of a class"),
@@ -473,7 +473,7 @@ def test_a_function_that_plainly_makes_handlers_is_told_before_anything_runs(han
     with pytest.raises(NotAHandler, match=says) as raised:
         callbacks_of(handler, "it", arguments)
     left = "unit" if arguments else "place"
-    assert raised.value.hint == f"A function that makes a handler gets what it takes with --arg {left}=VALUE."
+    assert raised.value.hint == f"A function that makes a handler gets what it takes with arguments={{'{left}': 'VALUE'}}."
 
 
 def test_an_app_that_connects_by_itself_is_no_handler():

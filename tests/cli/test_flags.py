@@ -1,0 +1,89 @@
+"""Tests of evi_harness.cli.flags."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evi_harness.acts.replay import replay_session
+from evi_harness.cli.flags import in_flags
+from evi_harness.cli.main import main
+from evi_harness.cli.replay_command import command
+from evi_harness.errors import Parameter, UsageError, Words
+
+ROOT = Path(__file__).resolve().parents[2]
+WEATHER = str(ROOT / "sessions" / "weather")
+
+
+@pytest.mark.parametrize(
+    ("parameter", "in_python", "at_the_command_line"),
+    [
+        (Parameter("speed"), "speed", "--speed"),
+        (Parameter("first"), "first", "--from"),
+        (Parameter("max_late_ms"), "max_late_ms", "--max-late"),
+        (Parameter("n_jobs"), "n_jobs", "--n-jobs"),
+        (Parameter("clock", "real"), "clock='real'", "--clock real"),
+        (Parameter("out", "DIR"), "out=DIR", "--out DIR"),
+        (Parameter("allow_incomplete", True), "allow_incomplete=True", "--allow-incomplete"),
+        (Parameter("arguments", {"a": "1", "b": "2"}), "arguments={'a': '1', 'b': '2'}", "--arg a=1 --arg b=2"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_parameter_has_two_names(parameter: Parameter, in_python: str, at_the_command_line: str) -> None:
+    """That of a call, and the flag of the command that runs; another command's is guessed from its name."""
+    words = Words("Leave out ", Words(parameter, "."))
+    assert str(words) == f"Leave out {in_python}."
+    assert in_flags(words, command) == f"Leave out {at_the_command_line}."
+
+
+def test_a_text_without_parameters_is_left_alone() -> None:
+    """Whatever a user wrote in it."""
+    assert in_flags("speed='2' and --speed", command) == "speed='2' and --speed"
+
+
+def test_an_error_keeps_its_parameters_on_its_way() -> None:
+    """Also from another process."""
+    error = UsageError(Words(Parameter("speed"), " 'x' is no speed"), where="s", hint=Words("Leave out ", Parameter("speed"), "."))
+    there = pickle.loads(pickle.dumps(error))
+    assert str(there) == str(error) == "s: speed 'x' is no speed\nLeave out speed."
+    assert in_flags(there.words(), command) == "s: --speed 'x' is no speed\nLeave out --speed."
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "in_python", "at_the_command_line"),
+    [
+        ({"speed": "x"}, ["--speed", "x"], "speed 'x' is no speed", "--speed 'x' is no speed"),
+        ({"max_gap": "x"}, ["--max-gap", "x"], "max_gap 'x' is no length", "--max-gap 'x' is no length"),
+        ({"first": "x"}, ["--from", "x"], "first 'x' is no place", "--from 'x' is no place"),
+        ({"last": "t99"}, ["--until", "t99"], "last t99: the session has no such turn", "--until t99: the session has no such turn"),
+        (
+            {"clock": "real", "twice": True},
+            ["--clock", "real", "--twice"],
+            "Leave out clock='real', or twice.",
+            "Leave out --clock real, or --twice.",
+        ),
+        ({"arguments": {"a": "b"}}, ["--arg", "a=b"], "Name yours with handler.", "Name yours with --handler."),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_an_error_names_the_parameter_and_the_command_its_flag(
+    options: Any, words: Any, in_python: str, at_the_command_line: str, capsys: Any
+) -> None:
+    """What somebody reads is what they wrote."""
+    with pytest.raises(UsageError) as raised:
+        replay_session(WEATHER, **options)
+    assert in_python in str(raised.value)
+    assert main(["replay", WEATHER, *words]) == 2
+    assert at_the_command_line in capsys.readouterr().err
+
+
+def test_of_many_sessions_too(capsys: Any) -> None:
+    """Each could not run, for a reason that has the flag in it."""
+    typed = str(ROOT / "sessions" / "typed")
+    assert main(["replay", WEATHER, typed, "--speed", "x", "--jobs", "1", "--no-child"]) == 2
+    told = capsys.readouterr().out
+    assert "could not run: --speed 'x' is no speed" in told
+    assert " speed 'x'" not in told
