@@ -21,8 +21,8 @@ from functools import partial
 from statistics import NormalDist, median
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from evi_harness.measure.baseline import Run
-from evi_harness.measure.comparison import INCONCLUSIVE, REGRESSED, Comparison, Rules, compare_side_by_side
+from evi_harness.measure.baseline import MeasuredRun
+from evi_harness.measure.comparison import INCONCLUSIVE, REGRESSED, Comparison, ComparisonRules, compare_side_by_side
 from evi_harness.measure.effect import LEAST_EFFECT
 from evi_harness.measure.samples import Sample
 
@@ -85,8 +85,8 @@ class Job:
         slowness = math.exp(self._random.gauss(0, JOBS))
         self._old = [slowness * USUAL_MS * math.exp(self._random.gauss(0, TURNS)) for _ in range(N_TURNS)]
         self._new = change(self._old)
-        self.old_runs: List[Run] = []
-        self.new_runs: List[Run] = []
+        self.old_runs: List[MeasuredRun] = []
+        self.new_runs: List[MeasuredRun] = []
 
     def go_on(self, n_runs: int) -> None:
         """Make so many more runs of each."""
@@ -94,13 +94,13 @@ class Job:
             self.old_runs.append(self._run(self._old))
             self.new_runs.append(self._run(self._new))
 
-    def _run(self, turns: Sequence[float]) -> Run:
+    def _run(self, turns: Sequence[float]) -> MeasuredRun:
         taken = [turn * (1 + self._random.gauss(0, NOISE)) for turn in turns]
-        return Run(tuple(Sample(METRIC, ms, "s", number) for number, ms in enumerate(taken, 1)))
+        return MeasuredRun(tuple(Sample(METRIC, ms, "s", number) for number, ms in enumerate(taken, 1)))
 
     def compare(self) -> Tuple[Comparison, ...]:
         """The gate's own comparison."""
-        return compare_side_by_side(self.old_runs, self.new_runs, Rules())
+        return compare_side_by_side(self.old_runs, self.new_runs, ComparisonRules())
 
 
 def verdict_of(found: Sequence[Comparison], seen_by: Optional[str]) -> str:

@@ -17,7 +17,7 @@ from typing import Callable, Dict, Iterator, List, Sequence
 
 from evi_harness.replay.hearing.faults import faults
 from evi_harness.replay.hearing.match import matched
-from evi_harness.replay.hearing.streams import Chunk, Piece, ReceivedAudio, Reply, played_streams
+from evi_harness.replay.hearing.streams import Chunk, Piece, ReceivedAudio, ReplyAudio, played_streams
 from evi_harness.session.wav import Pcm
 from evi_harness.simulate.voice import spoken
 
@@ -87,7 +87,7 @@ def handed_on(chunks: Sequence[Chunk], app: App) -> Iterator[Piece]:
 def judge(chunks: Sequence[Chunk], pieces: Sequence[Piece], n_replies: int) -> List[str]:
     """The kinds of what is found."""
     match = matched(ReceivedAudio(chunks), played_streams(pieces))
-    replies = [Reply(number) for number in range(1, n_replies + 1)]
+    replies = [ReplyAudio(number) for number in range(1, n_replies + 1)]
     return [fault.kind for fault in faults(match, replies, [], chunks[-1].at_ns + 20_000 * MS, is_handed_on=True)]
 
 

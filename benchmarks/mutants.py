@@ -47,7 +47,7 @@ from mutation import OPERATORS, Operator, mutated  # noqa: E402
 
 from evi_harness.acts.replay import ReplayResult, replay_session  # noqa: E402
 from evi_harness.evi.dialect import EVI  # noqa: E402
-from evi_harness.sdk.hume.version import import_sdk  # noqa: E402
+from evi_harness.sdk.hume.installed_sdk import import_sdk  # noqa: E402
 from evi_harness.storage.writer import write_session  # noqa: E402
 
 HANDLERS = ROOT / "fixtures" / "handlers"

@@ -14,7 +14,7 @@ from typing import List, NamedTuple
 
 import pytest
 
-from evi_harness.sdk.hume.version import import_sdk
+from evi_harness.sdk.hume.installed_sdk import import_sdk
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")

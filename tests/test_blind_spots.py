@@ -36,7 +36,7 @@ from evi_harness.pytesting.testing import CheckedServer, Replayer
 from evi_harness.replay.judging.unseen import UNSEEN
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.sdk.hume.connection import websocket_of
-from evi_harness.sdk.hume.version import installed_version
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session import wav
 from evi_harness.session.header import Recorded
 from evi_harness.session.session import Session

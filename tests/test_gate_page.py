@@ -12,7 +12,7 @@ from typing import Iterator
 import pytest
 
 from evi_harness.cli.gate_options import _COMPARING, _GATE
-from evi_harness.measure.comparison import IMPROVED, INCONCLUSIVE, REGRESSED, Rules
+from evi_harness.measure.comparison import IMPROVED, INCONCLUSIVE, REGRESSED, ComparisonRules
 from evi_harness.measure.effect import LEAST_EFFECT, parse_effect
 from evi_harness.measure.thresholds import parse_threshold
 from evi_harness.settings.configuration import load_configuration
@@ -38,7 +38,7 @@ def benchmark() -> Iterator[ModuleType]:
 def test_the_configuration_is_read(tmp_path: Path) -> None:
     """As it stands; what it has is the default, but for what belongs to a project."""
     (tmp_path / "pyproject.toml").write_text(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0], encoding="utf-8")
-    found, default = load_configuration(tmp_path), Rules()
+    found, default = load_configuration(tmp_path), ComparisonRules()
     assert (found.least, found.seed, found.false_alarm, found.job_noise) == (
         default.least,
         default.seed,

@@ -22,9 +22,9 @@ from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.evi.compat import parse_version
 from evi_harness.evi.dialect import EVI
+from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
 from evi_harness.sdk.hume.playback_queue import virtual_playback_queue
 from evi_harness.sdk.hume.sound import software_sound
-from evi_harness.sdk.hume.version import import_sdk, installed_version
 from evi_harness.session import wav
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.protocols import Close, Send

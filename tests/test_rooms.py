@@ -258,6 +258,45 @@ def telling_name(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[i
             yield 1, f"{part} says nothing: name the module by the one concept in it"
 
 
+MOST_MODULES = 25
+
+
+def small_room(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """A room can be surveyed: it has at most 25 modules, not counting those of rooms within it."""
+    if module.is_package and len(module.name.split(".")) > 1:
+        inside = [one for one in modules.values() if not one.is_package and one.name.rsplit(".", 1)[0] == module.name]
+        if len(inside) > MOST_MODULES:
+            yield 1, f"{module.name} has {len(inside)} modules, and a room has at most {MOST_MODULES}: which of them belong together?"
+
+
+def one_file_name(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """No two modules have one name, in whatever room: a name that is said or searched for means one file."""
+    files = [one for one in modules.values() if not one.is_package and one is not module]
+    same = [] if module.is_package else [one.name for one in files if one.name.split(".")[-1] == module.name.split(".")[-1]]
+    for name in sorted(same):
+        yield 1, f"{name} has the same name"
+
+
+def public_classes(module: Module) -> Dict[str, int]:
+    """The classes that a module offers to others, with their lines."""
+    return {node.name: node.lineno for node in module.tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")}
+
+
+# Names of several classes that mean the same, and why it is said more than once.
+SAID_TWICE: Dict[str, str] = {
+    "Clock": "what a speaker and what a carrier need of time; audio may not know the clocks",
+    "Timer": "a call that is to come, of either clock",
+}
+
+
+def one_class_name(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """No two public classes have one name, unless they mean the same."""
+    for name, line in public_classes(module).items():
+        for other in modules.values():
+            if other is not module and name in public_classes(other) and name not in SAID_TWICE:
+                yield line, f"{other.name} has a class {name} too: name one of them by what it alone is"
+
+
 def loaded_by(module: Module, modules: Dict[str, Module]) -> Dict[str, int]:
     """The modules that loading this one loads, with the line that does it; its own packages are being loaded already."""
     loaded: Dict[str, int] = {}
@@ -297,6 +336,9 @@ RULES: Tuple[Rule, ...] = (
     evi_types,
     docstring,
     telling_name,
+    small_room,
+    one_file_name,
+    one_class_name,
     no_ring,
 )
 
@@ -325,6 +367,12 @@ def test_every_room_of_the_table_is_read() -> None:
     assert rooms == set(MAY_IMPORT)
 
 
+def test_every_name_that_is_said_twice_is() -> None:
+    """No exception outlives what it excepts."""
+    names = [name for module in modules_of(ROOT).values() for name in public_classes(module)]
+    assert [name for name in SAID_TWICE if names.count(name) < 2] == []
+
+
 def test_nothing_is_granted_that_no_module_uses() -> None:
     """The table says what is so, not what might be: a grant that nobody needs goes. Acts may use any room, and are not asked."""
     modules = modules_of(ROOT)
@@ -342,7 +390,7 @@ GOOD = {
     "__init__.py": '"""P."""\n',
     "errors.py": '"""E."""\n',
     "session/__init__.py": '"""S."""\n',
-    "session/events.py": '"""Ev."""\nfrom evi_harness.errors import EviHarnessError\n',
+    "session/events.py": '"""Ev."""\nfrom evi_harness.errors import EviHarnessError\nclass Session:\n    pass\n',
     "evi/__init__.py": '"""D."""\n',
     "evi/messages.py": '"""M: names user_message."""\nNAMES = ("user_message", "audio_output")\n',
     "storage/__init__.py": '"""F."""\n',
@@ -408,9 +456,15 @@ BAD: List[Tuple[str, str, str, int, str]] = [
     ("storage/shown.py", '"""F."""\ndef f(x):\n    return f"{x} tool_call"\n', "evi_types", 3, "tool_call is EVI's"),
     ("storage/silent.py", "import json\n", "docstring", 1, "begins with a docstring"),
     ("storage/json_utils.py", '"""U."""\n', "telling_name", 1, "json_utils says nothing"),
+    ("storage/turns.py", '"""T."""\nclass Session:\n    pass\n', "one_class_name", 2, "has a class Session too"),
+    ("storage/messages.py", '"""M."""\n', "one_file_name", 1, "evi_harness.evi.messages has the same name"),
+    ("crowd/__init__.py", '"""C."""\n', "small_room", 1, "has 26 modules"),
     ("storage/ring.py", '"""R."""\nimport evi_harness.storage.ring_two\n', "no_ring", 2, "an import cycle"),
 ]
+CROWD = {f"crowd/m{number}.py": '"""M."""\n' for number in range(MOST_MODULES + 1)}
 RING_TWO = {"storage/ring_two.py": '"""R."""\nfrom evi_harness.storage import ring\n'}
+# What a bad file needs beside it to be bad.
+BESIDE: Dict[str, Dict[str, str]] = {"no_ring": RING_TWO, "small_room": CROWD}
 
 
 def plant(folder: Path, files: Dict[str, str]) -> Path:
@@ -430,7 +484,7 @@ def test_a_good_tree_has_no_breach(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("file", "source", "rule", "line", "words"), BAD, ids=[f"{case[2]}-{case[0]}" for case in BAD])
 def test_a_breach_is_told_with_file_line_and_rule(tmp_path: Path, file: str, source: str, rule: str, line: int, words: str) -> None:
     """Each bad file is told by its name, the line and the rule that it breaks."""
-    files = {**GOOD, file: source, **(RING_TWO if rule == "no_ring" else {})}
+    files = {**GOOD, file: source, **BESIDE.get(rule, {})}
     told = breaches(plant(tmp_path, files))
     assert any(one.startswith(f"{PACKAGE}/{file}:{line}: {rule}: ") and words in one for one in told), told
 

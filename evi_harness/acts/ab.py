@@ -19,7 +19,7 @@ from evi_harness.acts.checkouts import checkouts, git, passing_folder, run_here,
 from evi_harness.acts.ci_outputs import without_ci
 from evi_harness.acts.gate import SAVE_BASELINE, GateOptions, load_baseline, rules_for
 from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
-from evi_harness.measure.baseline import Run, merged
+from evi_harness.measure.baseline import MeasuredRun, merged
 from evi_harness.measure.comparison import compare_side_by_side
 from evi_harness.measure.metrics import METRICS
 from evi_harness.measure.thresholds import metrics_like
@@ -27,7 +27,7 @@ from evi_harness.report.gate_report import FAIL, GateReport
 from evi_harness.runs.revision import Revision, environment_of
 from evi_harness.settings.configuration import load_configuration
 
-__all__ = ["ALLOW_INCOMPLETE", "Side", "commands", "compare_sides", "revisions"]
+__all__ = ["ALLOW_INCOMPLETE", "OneSide", "commands", "compare_sides", "revisions"]
 
 # Tells the commands that are run to take recordings that are incomplete or damaged as they are.
 ALLOW_INCOMPLETE = "EVI_HARNESS_ALLOW_INCOMPLETE"
@@ -35,7 +35,7 @@ _SHOWN_LINES = 20
 
 
 @dataclass(frozen=True)
-class Side:
+class OneSide:
     """One of the two.
 
     Attributes:
@@ -56,7 +56,7 @@ class Side:
         return None if self.folder is None else self.name
 
 
-def commands(a: str, b: str) -> Tuple[Side, Side]:
+def commands(a: str, b: str) -> Tuple[OneSide, OneSide]:
     """Two commands as sides.
 
     Args:
@@ -66,7 +66,7 @@ def commands(a: str, b: str) -> Tuple[Side, Side]:
     Raises:
         UsageError: One is empty, or a quotation mark in it is never closed.
     """
-    return Side(a, _words(a)), Side(b, _words(b))
+    return OneSide(a, _words(a)), OneSide(b, _words(b))
 
 
 def _words(command: str) -> Tuple[str, ...]:
@@ -83,7 +83,7 @@ def _words(command: str) -> Tuple[str, ...]:
 
 
 @contextmanager
-def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[Side, Side]]:
+def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[OneSide, OneSide]]:
     """One command in two revisions of this repository, each checked out in a folder of its own while the block runs.
 
     Python finds the checkout's code before any other; a replay whose handler is loaded from elsewhere all the same is refused.
@@ -111,8 +111,8 @@ def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[Side, Si
         yield old, new
 
 
-def _side(revision: Revision, command: Sequence[str]) -> Side:
-    return Side(revision.name, tuple(command), revision.here, environment_of(revision, os.environ))
+def _side(revision: Revision, command: Sequence[str]) -> OneSide:
+    return OneSide(revision.name, tuple(command), revision.here, environment_of(revision, os.environ))
 
 
 def _commit(revision: str) -> str:
@@ -124,7 +124,7 @@ def _commit(revision: str) -> str:
 
 
 def compare_sides(
-    sides: Tuple[Side, Side],
+    sides: Tuple[OneSide, OneSide],
     *,
     n_runs: int = 20,
     n_warm: int = 1,
@@ -179,9 +179,9 @@ def compare_sides(
 
 
 def _measured(
-    sides: Tuple[Side, Side], n_runs: int, n_warm: int, timeout_s: float, allow_incomplete: bool, tell: Callable[[str], object]
-) -> Tuple[List[Run], List[Run]]:
-    runs: Tuple[List[Run], List[Run]] = ([], [])
+    sides: Tuple[OneSide, OneSide], n_runs: int, n_warm: int, timeout_s: float, allow_incomplete: bool, tell: Callable[[str], object]
+) -> Tuple[List[MeasuredRun], List[MeasuredRun]]:
+    runs: Tuple[List[MeasuredRun], List[MeasuredRun]] = ([], [])
     for number in range(-n_warm, n_runs):
         tell(f"run {number + 1} of {n_runs} of each" if number >= 0 else "warming up")
         for index in (0, 1) if number % 2 == 0 else (1, 0):
@@ -191,7 +191,7 @@ def _measured(
     return runs
 
 
-def _run(side: Side, timeout_s: float, allow_incomplete: bool) -> Run:
+def _run(side: OneSide, timeout_s: float, allow_incomplete: bool) -> MeasuredRun:
     """One run of one side: what all that is measured in it comes to."""
     with passing_folder("evi-harness-run-") as folder:
         inherited = os.environ if side.environment is None else side.environment
@@ -206,7 +206,7 @@ def _run(side: Side, timeout_s: float, allow_incomplete: bool) -> Run:
         return merged([run for file in files for run in load_baseline(file).runs])
 
 
-def _finish(side: Side, environment: Mapping[str, str], timeout_s: float) -> None:
+def _finish(side: OneSide, environment: Mapping[str, str], timeout_s: float) -> None:
     told = shlex.join(side.command)
     try:
         done = run_here(

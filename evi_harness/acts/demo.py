@@ -23,7 +23,7 @@ from evi_harness.acts.serve.simulating import SIMULATOR, Simulation, simulation
 from evi_harness.evi.dialect import EVI
 from evi_harness.report.timeline import as_lines
 from evi_harness.sdk.hume.demo_app import WeatherApp
-from evi_harness.sdk.hume.version import installed_version
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.settings.environment import API_KEY, BASE_URL, CONFIG_ID, SECRET_KEY

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import Parameter, UsageError, Words
-from evi_harness.measure.baseline import Baseline, Run, baseline_json, is_played, read_baseline_json, run_of
-from evi_harness.measure.comparison import Comparison, Rules, compare_jobs
+from evi_harness.measure.baseline import Baseline, MeasuredRun, baseline_json, is_played, read_baseline_json, run_of
+from evi_harness.measure.comparison import Comparison, ComparisonRules, compare_jobs
 from evi_harness.measure.effect import LEAST_EFFECT, parse_effect
 from evi_harness.measure.measuring import Measured
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, METRICS
@@ -94,7 +94,7 @@ class Gate:
     def __init__(
         self,
         thresholds: Sequence[Threshold],
-        rules: Rules,
+        rules: ComparisonRules,
         baseline: Optional[Baseline] = None,
         *,
         inconclusive: str = FAIL,
@@ -138,7 +138,7 @@ class Gate:
             raise _judges_the_recording(about_service[0], f"{played[0]} is a replay")
         return self.judge_runs([run_of(measured)], redactor_for(*(one.session for one in measured)).string)
 
-    def judge_runs(self, runs: Sequence[Run], redact: Optional[Callable[[str], str]] = None, *, keep: bool = True) -> GateReport:
+    def judge_runs(self, runs: Sequence[MeasuredRun], redact: Optional[Callable[[str], str]] = None, *, keep: bool = True) -> GateReport:
         """Judge runs, and keep them where they are to be kept; see ``judge``.
 
         What is inconclusive may be kept: it is too few values or too much noise, and no word against the code.
@@ -176,7 +176,7 @@ class Gate:
             return replace(report, not_saved=f"{near(self._save_to)}: {why}")
         return replace(report, saved=near(save_baseline(self._save_to, runs, redact)))
 
-    def _compared(self, runs: Sequence[Run]) -> Tuple[Comparison, ...]:
+    def _compared(self, runs: Sequence[MeasuredRun]) -> Tuple[Comparison, ...]:
         """Runs beside the baseline; of the configuration's only what both are about: it may be one of the other family."""
         if self._baseline is None:
             return ()
@@ -253,18 +253,18 @@ def _judges_the_recording(threshold: Threshold, what: str) -> UsageError:
     return UsageError(Words(f"{threshold.text!r} is about the service, and ", what, ": the service is the recording"), hint=hint)
 
 
-def rules_for(options: GateOptions, configured: Configuration) -> Rules:
+def rules_for(options: GateOptions, configured: Configuration) -> ComparisonRules:
     """How to compare: what is asked for, else what is configured, else the default.
 
     Raises:
         UsageError: A value cannot be meant.
     """
-    default = Rules()
+    default = ComparisonRules()
     false_alarm = _first(options.false_alarm, configured.false_alarm, default.false_alarm)
     if not 0 < false_alarm < 0.5:
         raise UsageError(f"{false_alarm!r} is no probability of a false alarm", hint="Give a number above 0 and below 0.5.")
     asked = None if options.least_effect is None else parse_effect(options.least_effect)
-    return Rules(
+    return ComparisonRules(
         false_alarm=false_alarm,
         least=_first(asked, configured.least, LEAST_EFFECT),
         least_by_metric={} if asked is not None else configured.least_by_metric,
@@ -286,7 +286,7 @@ def load_baseline(file: Path) -> Baseline:
     return read_baseline_json(load_json_file(file), str(file))
 
 
-def save_baseline(place: Path, runs: Sequence[Run], redact: Callable[[str], str] = str) -> Path:
+def save_baseline(place: Path, runs: Sequence[MeasuredRun], redact: Callable[[str], str] = str) -> Path:
     """Keep runs as a baseline.
 
     Args:

@@ -16,7 +16,7 @@ from typing import Any, List, Optional, Sequence, Union
 
 from evi_harness.errors import CaptureError
 from evi_harness.evi.dialect import EVI
-from evi_harness.evi.foreign import Form, form_of_bytes, form_of_row, form_of_whole, is_message
+from evi_harness.evi.foreign import ForeignForm, form_of_bytes, form_of_row, form_of_whole, is_message
 from evi_harness.evi.made_up_times import ASSUMED, implausible, synthesised_times
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.input_file import file_blocks
@@ -138,7 +138,7 @@ def _require_messages(frames: Sequence[Frame], path: Path) -> None:
     raise _refused(f"{lines} a message of an EVI server: the types are {told}", str(path), path, form)
 
 
-def _refused(what: str, where: str, path: Path, form: Optional[Form] = None) -> CaptureError:
+def _refused(what: str, where: str, path: Path, form: Optional[ForeignForm] = None) -> CaptureError:
     """The error for a file that is no capture, with what it looks like and the formats that are."""
     if form is None:
         return CaptureError(what, where=where, hint=_FORM)

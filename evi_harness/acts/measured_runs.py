@@ -8,7 +8,7 @@ from typing import Callable, List, Union
 from evi_harness.acts.latency import measure_session
 from evi_harness.acts.repeating import RepeatedReplay
 from evi_harness.acts.replay import ReplayResult
-from evi_harness.measure.baseline import Run, is_played, merged, run_of
+from evi_harness.measure.baseline import MeasuredRun, is_played, merged, run_of
 from evi_harness.report.corpus_report import CorpusReport
 from evi_harness.report.drift_report import LiveReport
 from evi_harness.session.session import Session
@@ -33,7 +33,7 @@ def called_by(result: Replayed, spoken: Callable[[str], str]) -> Replayed:
     return replace(result, outcomes=tuple(outcomes))
 
 
-def run_of_session(session: Session) -> Run:
+def run_of_session(session: Session) -> MeasuredRun:
     """Measure one session, as a run: what a replay yielded, or what was recorded now.
 
     Nobody listens to the user of a replay: there, only the app's own code is news.
@@ -41,7 +41,7 @@ def run_of_session(session: Session) -> Run:
     return run_of([measure_session(session, detector="none" if is_played(session) else AUTO)])
 
 
-def runs_of_result(result: Replayed) -> List[Run]:
+def runs_of_result(result: Replayed) -> List[MeasuredRun]:
     """What was measured in what was replayed.
 
     Returns:

@@ -32,10 +32,10 @@ from evi_harness.report.plain import printable
 from evi_harness.runs import spec
 from evi_harness.runs.replay_options import RECORDED
 from evi_harness.runs.run import name_of
-from evi_harness.sdk.hume.live_conversation import Conversation
+from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
+from evi_harness.sdk.hume.live_conversation import LiveConversation
 from evi_harness.sdk.hume.microphone import AUTO, OFF, require_microphone
 from evi_harness.sdk.hume.sound import software_sound
-from evi_harness.sdk.hume.version import import_sdk, installed_version
 from evi_harness.session.events import Closed, Event, Sent
 from evi_harness.session.too_large import too_large
 from evi_harness.settings.endpoint import Endpoint
@@ -222,7 +222,7 @@ class _Live:
         self._indicator = Indicator()
         self._level = Level()
         self._recording: Optional[Recording] = None
-        self._conversation: Optional[Conversation] = None
+        self._conversation: Optional[LiveConversation] = None
         self._opened_s = 0.0
         self._ended = ""
         self._last_ns = 0
@@ -254,7 +254,7 @@ class _Live:
         handler = self._options.handler
         # Imported and built inside of the running loop: on Python 3.9 a queue belongs to the loop that runs when it is made.
         import_sdk()
-        conversation = self._conversation = Conversation(
+        conversation = self._conversation = LiveConversation(
             self._endpoint.base_url,
             api_key=self._api_key,
             options=self._chat_options(),
@@ -338,7 +338,7 @@ class _Live:
         return self._conversation is not None and self._conversation.silenced is not None
 
     @staticmethod
-    def _awaits_reply(conversation: Conversation) -> bool:
+    def _awaits_reply(conversation: LiveConversation) -> bool:
         replies = conversation.replies
         since_s = 0.0 if replies.last_s is None else asyncio.get_running_loop().time() - replies.last_s
         return replies.is_pending and since_s < PATIENCE_S

@@ -21,7 +21,7 @@ from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.findings import Finding
 from evi_harness.replay.judging.verdict import Verdict
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.replay.trace import first_difference
 from evi_harness.report.expected_changes import COMPARED, UNCHANGED, Proposal, expectation_lines
@@ -34,8 +34,8 @@ from evi_harness.runs.real_run import run_in_real_time
 from evi_harness.runs.replay_options import MACHINE, REAL, VIRTUAL, ReplayOptions
 from evi_harness.runs.run import Run, RunOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.sdk.hume.microphone import AUTO
-from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session.events import NOTHING, Event, Received, Sent
 from evi_harness.session.notes import CRASHED
 from evi_harness.session.session import Session
@@ -54,7 +54,7 @@ from evi_harness.verdicts.wholeness import refused_for_what_is_missing, way_out
 __all__ = ["RUNS", "ReplayResult", "keep_replay", "replay_asked", "replay_session"]
 
 # Clock → what runs a handler on it.
-RUNS: Mapping[str, Callable[[Recording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
+RUNS: Mapping[str, Callable[[PlayedRecording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
 
 # Recorded seq and what was added to it, of each message that was upgraded.
 Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
@@ -405,7 +405,7 @@ def _told(upgraded: Upgraded) -> List[Mapping[str, Any]]:
 
 
 def _second(
-    recording: Recording, handler: Any, options: RunOptions, first: Run, run_once: Callable[..., Run], dialect: Discreet
+    recording: PlayedRecording, handler: Any, options: RunOptions, first: Run, run_once: Callable[..., Run], dialect: Discreet
 ) -> Tuple[str, ...]:
     # The second run is to be compared, not watched.
     second = run_once(recording, handler, replace(options, write=lambda _: None))

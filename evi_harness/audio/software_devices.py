@@ -17,7 +17,7 @@ from evi_harness.audio.cadence import Cadence
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_speaker import SoftwareSpeaker
 
-__all__ = ["INPUT", "OUTPUT", "DeviceList", "PortAudioError", "Settings", "Sound", "portaudio_error"]
+__all__ = ["INPUT", "OUTPUT", "DeviceList", "PortAudioError", "SoftwareDevices", "StreamSettings", "portaudio_error"]
 
 HOST = "evi-harness"
 INPUT, OUTPUT = "input", "output"
@@ -48,7 +48,7 @@ class DeviceList(Tuple[Dict[str, Any], ...]):
         return f"{both} {info['index']} {info['name']}, {HOST} ({info['max_input_channels']} in, {info['max_output_channels']} out)"
 
 
-class Pair:
+class InOut:
     """A default with one value for input and one for output; a single value sets both. None gives back the first one."""
 
     def __init__(self, value: Tuple[Any, Any]) -> None:
@@ -64,14 +64,14 @@ class Pair:
 
     def set(self, value: Any) -> None:
         """Set both sides, by one value or a pair of them."""
-        is_pair = isinstance(value, (tuple, list, Pair))
+        is_pair = isinstance(value, (tuple, list, InOut))
         self._pair = [value[0], value[1]] if is_pair else [value, value]
 
     def __repr__(self) -> str:
         return f"[{self[0]!r}, {self[1]!r}]"
 
 
-class Defaults:
+class DeviceDefaults:
     """What ``sounddevice.default`` is: settings for streams that do not say."""
 
     hostapi = 0
@@ -96,7 +96,7 @@ class Defaults:
 
     def reset(self) -> None:
         """Set all back to what they were at first."""
-        vars(self).update({name: Pair(value) for name, value in self._PAIRS.items()}, **self._SINGLE)
+        vars(self).update({name: InOut(value) for name, value in self._PAIRS.items()}, **self._SINGLE)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._PAIRS:
@@ -108,7 +108,7 @@ class Defaults:
 
 
 @dataclass(frozen=True)
-class Settings:
+class StreamSettings:
     """What a stream is opened with, once every default is filled in."""
 
     device: Any
@@ -117,7 +117,7 @@ class Settings:
     dtype: str
 
 
-class Sound:
+class SoftwareDevices:
     """One microphone and one speaker, as the two devices of a machine.
 
     Args:
@@ -128,7 +128,7 @@ class Sound:
     def __init__(self, microphone: SoftwareMicrophone, speaker: SoftwareSpeaker) -> None:
         self.microphone = microphone
         self.speaker = speaker
-        self.default: Any = Defaults()
+        self.default: Any = DeviceDefaults()
         self.listening: Optional[Cadence] = None
 
     def query_devices(self, device: Any = None, kind: Optional[str] = None) -> Any:
@@ -165,7 +165,7 @@ class Sound:
         del extra_settings
         self.settings(OUTPUT, device, channels, dtype, samplerate)
 
-    def settings(self, kind: str, device: Any, channels: Any, dtype: Any, samplerate: Any) -> Settings:
+    def settings(self, kind: str, device: Any, channels: Any, dtype: Any, samplerate: Any) -> StreamSettings:
         """Fill in the defaults and refuse what the devices cannot do."""
         info = self._device(self.default.device[kind] if device is None else device)
         most = info[f"max_{kind}_channels"]
@@ -178,7 +178,7 @@ class Sound:
             raise portaudio_error(f"Sample format not supported ({dtype}; software sound is int16)", _FORMAT_NOT_SUPPORTED)
         if rate != int(rate) or rate <= 0 or (kind == INPUT and rate != self.microphone.pcm.rate):
             raise portaudio_error(f"Invalid sample rate ({rate}; {info['name']} has {info['default_samplerate']:g})", _INVALID_RATE)
-        return Settings(info["index"], int(rate), int(channels), dtype)
+        return StreamSettings(info["index"], int(rate), int(channels), dtype)
 
     def _devices(self) -> List[Dict[str, Any]]:
         microphone, speaker = self.microphone.pcm, self.speaker

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, Callable, ClassVar, Dict, NoReturn, Optional, Tuple, Type
 
 from evi_harness.audio.cadence import Cadence
-from evi_harness.audio.software_devices import INPUT, OUTPUT, DeviceList, PortAudioError, Sound, portaudio_error
+from evi_harness.audio.software_devices import INPUT, OUTPUT, DeviceList, PortAudioError, SoftwareDevices, portaudio_error
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_speaker import OpenSpeaker, SoftwareSpeaker
 from evi_harness.session.wav import Pcm
@@ -92,7 +92,7 @@ class CallbackTime:
 class _Stream:
     """What both kinds of stream have. The arguments are those of sounddevice; what only concerns a sound card is taken and not used."""
 
-    _sound: ClassVar[Sound]
+    _sound: ClassVar[SoftwareDevices]
     _kind: ClassVar[str]
 
     def __init__(
@@ -340,7 +340,7 @@ def software_sounddevice(microphone: SoftwareMicrophone, speaker: SoftwareSpeake
     Returns:
         A new module; it is not put anywhere.
     """
-    sound = Sound(microphone, speaker)
+    sound = SoftwareDevices(microphone, speaker)
     streams: Tuple[Type[_Stream], ...] = (RawInputStream, RawOutputStream)
     module: Any = ModuleType("sounddevice", "evi-harness software sound, in place of sounddevice.")
     vars(module).update({name: _left_out(name) for name in _NOT_THERE})

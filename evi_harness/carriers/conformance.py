@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
-from evi_harness.carriers.probe import Arrived, Ended, Item, Pong, Probe, Refused, connect, request
+from evi_harness.carriers.probe import Arrived, ConnectionEnded, HandshakeRefused, Item, Pong, Probe, connect, request
 from evi_harness.carriers.virtual_carrier import Carrier
 from evi_harness.errors import CarrierError
 from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent
@@ -38,7 +38,7 @@ READING_AGAIN_NS = 500 * MS
 
 
 @dataclass(frozen=True)
-class Script:
+class ScriptedService:
     """A service as data: what it does at which time.
 
     Attributes:
@@ -57,7 +57,7 @@ class Script:
 class _Scripted:
     """Acts a script out, and remarks what it was given."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: ScriptedService) -> None:
         self._script = script
         self._plan: List[Tuple[int, Action]] = []
         self._n_openings = 0
@@ -108,7 +108,7 @@ class Trial:
         self.token_path = token_path
         self.slack_ns = slack_ns
 
-    def carrier(self, script: Script) -> Carrier:
+    def carrier(self, script: ScriptedService) -> Carrier:
         """A carrier of the kind that is tried, not entered yet."""
         return self._make_carrier(script)
 
@@ -164,7 +164,7 @@ class Trial:
         """The complaint, in the duty's name."""
         return CarrierError(complaint, where=f"duty {self._duty!r}", hint="The duties stand in evi_harness.carriers.conformance.")
 
-    async def hold(self, script: Script, n_messages: int = 0, send: Sequence[Frame] = ()) -> Tuple[List[Arrived], Sequence[Event]]:
+    async def hold(self, script: ScriptedService, n_messages: int = 0, send: Sequence[Frame] = ()) -> Tuple[List[Arrived], Sequence[Event]]:
         """Hold one conversation to its end by the app.
 
         Args:
@@ -180,14 +180,14 @@ class Trial:
             probe.send(*send)
             messages = await self.messages(probe, n_messages)
             probe.close(1000)
-            await self.next(probe, Ended)
+            await self.next(probe, ConnectionEnded)
             return messages, await self.session(carrier)
 
 
 async def _opened_first(trial: Trial) -> None:
     query = (("config_id", "c"), ("apiKey", "k"), ("api_key", ""), ("settings[prompt]", "a b&c=ä+d"), ("apiKey", "k2"))
     headers = (("X-Probe", "yes"), ("Authorization", "Bearer t"))
-    async with trial.carrier(Script(opening=[(0, _say("hello"))])) as carrier:
+    async with trial.carrier(ScriptedService(opening=[(0, _say("hello"))])) as carrier:
         probe = await trial.connect(carrier, query=query, headers=headers)
         await trial.messages(probe, 1)
         probe.close(1000)
@@ -202,20 +202,20 @@ async def _opened_first(trial: Trial) -> None:
 
 
 async def _remarks(trial: Trial) -> None:
-    _, events = await trial.hold(Script(opening=[(0, Remark(_SEEN, {"n": 1})), (0, _say("x"))]), 1)
+    _, events = await trial.hold(ScriptedService(opening=[(0, Remark(_SEEN, {"n": 1})), (0, _say("x"))]), 1)
     notes = [dict(event.data) for event in _SEEN.notes_in(events)]
     trial.demand(notes == [{"n": 1}], f"a remark of the service became {notes}")
 
 
 async def _service_is_told(trial: Trial) -> None:
-    _, events = await trial.hold(Script(replies={b"b": [(0, _say("x"))]}), 1, [Frame(TEXT, b"a"), Frame(TEXT, b"b")])
+    _, events = await trial.hold(ScriptedService(replies={b"b": [(0, _say("x"))]}), 1, [Frame(TEXT, b"a"), Frame(TEXT, b"b")])
     told = [(event.data["kind"], event.data["seq"]) for event in _TOOK.notes_in(events)]
     there = [(event.kind, event.seq) for event in events if isinstance(event, (Opened, Sent, Closed))]
     trial.demand(told == there, f"the service was told {told}, the session has {there}")
 
 
 async def _numbers(trial: Trial) -> None:
-    _, events = await trial.hold(Script(replies={b"b": [(5 * MS, _say("x"))]}), 1, [Frame(TEXT, b"a"), Frame(TEXT, b"b")])
+    _, events = await trial.hold(ScriptedService(replies={b"b": [(5 * MS, _say("x"))]}), 1, [Frame(TEXT, b"a"), Frame(TEXT, b"b")])
     trial.demand([event.seq for event in events] == list(range(len(events))), "seq has gaps or is out of order")
     times = [event.at_ns for event in events]
     trial.demand(times == sorted(times), "the time goes back")
@@ -223,7 +223,7 @@ async def _numbers(trial: Trial) -> None:
 
 async def _order(trial: Trial) -> None:
     texts = [f"{number}" for number in range(50)]
-    script = Script(replies={b"49": [(0, _say(text)) for text in texts]})
+    script = ScriptedService(replies={b"49": [(0, _say(text)) for text in texts]})
     messages, events = await trial.hold(script, 50, [Frame(TEXT, text.encode()) for text in texts])
     trial.demand([message.frame.payload.decode() for message in messages] == texts, "messages reach the app out of order")
     trial.demand(
@@ -244,14 +244,14 @@ FRAMES = (
 
 
 async def _bytes_to_app(trial: Trial) -> None:
-    messages, events = await trial.hold(Script(opening=[(0, Send(frame, 0)) for frame in FRAMES]), len(FRAMES))
+    messages, events = await trial.hold(ScriptedService(opening=[(0, Send(frame, 0)) for frame in FRAMES]), len(FRAMES))
     for frame, message in zip(FRAMES, messages):
         trial.demand(message.frame == frame, f"{frame} reached the app as {message.frame}")
     _same_frames(trial, [event for event in events if isinstance(event, Received)])
 
 
 async def _bytes_from_app(trial: Trial) -> None:
-    _, events = await trial.hold(Script(replies={b"last": [(0, _say("all"))]}), 1, [*FRAMES, Frame(TEXT, b"last")])
+    _, events = await trial.hold(ScriptedService(replies={b"last": [(0, _say("all"))]}), 1, [*FRAMES, Frame(TEXT, b"last")])
     _same_frames(trial, [event for event in events if isinstance(event, Sent)][:-1])
 
 
@@ -265,7 +265,7 @@ DUE_NS = (0, 20 * MS, 20 * MS, 90 * MS, 90 * MS + 1, 250 * MS)
 
 
 async def _timed(trial: Trial) -> Tuple[int, List[Arrived], List[Received]]:
-    script = Script(opening=[(due_ns, _say(str(due_ns))) for due_ns in DUE_NS])
+    script = ScriptedService(opening=[(due_ns, _say(str(due_ns))) for due_ns in DUE_NS])
     async with trial.carrier(script) as carrier:
         # Not later than the opening, so what arrives too early by this is too early by that.
         began_ns = carrier.now_ns()
@@ -290,7 +290,7 @@ async def _in_time(trial: Trial) -> None:
 
 
 async def _answers(trial: Trial) -> None:
-    script = Script(opening=[(60_000 * MS, _say("much later"))], replies={b"ask": [(0, _say("now")), (30 * MS, _say("later"))]})
+    script = ScriptedService(opening=[(60_000 * MS, _say("much later"))], replies={b"ask": [(0, _say("now")), (30 * MS, _say("later"))]})
     messages, events = await trial.hold(script, 2, [Frame(TEXT, b"ask")])
     trial.demand([message.frame.payload for message in messages] == [b"now", b"later"], "answers are not those of the service")
     (asked,) = [event for event in events if isinstance(event, Sent)]
@@ -301,7 +301,7 @@ async def _answers(trial: Trial) -> None:
 
 async def _due_notes(trial: Trial) -> None:
     send = Send(Frame(TEXT, b"x"), 0, recorded_seq=7, held_ns=3)
-    _, events = await trial.hold(Script(replies={b"a": [(5 * MS, send)]}), 1, [Frame(TEXT, b"a")])
+    _, events = await trial.hold(ScriptedService(replies={b"a": [(5 * MS, send)]}), 1, [Frame(TEXT, b"a")])
     (sent,) = [event for event in events if isinstance(event, Sent)]
     (received,) = [event for event in events if isinstance(event, Received)]
     expected = {"due_ns": sent.at_ns + 5 * MS, "cause_ns": sent.at_ns, "held_ns": 3, "recorded_seq": 7}
@@ -311,7 +311,7 @@ async def _due_notes(trial: Trial) -> None:
 
 async def _full_duplex(trial: Trial) -> None:
     big = [(0, Send(Frame(BINARY, bytes(1_000_000)), 0)) for _ in range(12)]
-    async with trial.carrier(Script(replies={b"go": big})) as carrier:
+    async with trial.carrier(ScriptedService(replies={b"go": big})) as carrier:
         began_ns = carrier.now_ns()
         probe = await trial.connect(carrier)
         probe.pause()
@@ -331,48 +331,48 @@ async def _full_duplex(trial: Trial) -> None:
 
 
 async def _pings(trial: Trial) -> None:
-    async with trial.carrier(Script()) as carrier:
+    async with trial.carrier(ScriptedService()) as carrier:
         probe = await trial.connect(carrier)
         probe.ping(b"are you there")
         pong = await trial.next(probe, Pong)
         trial.demand(pong.payload == b"are you there", f"a ping was answered with {pong.payload!r}")
         probe.close(1000)
-        await trial.next(probe, Ended)
+        await trial.next(probe, ConnectionEnded)
 
 
 CLOSES: Tuple[Tuple[Optional[int], str], ...] = ((1000, ""), (1001, "going"), (4001, "done ä"), (None, ""))
 
 
 async def _close_by_app(trial: Trial) -> None:
-    async with trial.carrier(Script()) as carrier:
+    async with trial.carrier(ScriptedService()) as carrier:
         for number, (code, reason) in enumerate(CLOSES):
             probe = await trial.connect(carrier)
             probe.close(code, reason)
-            await trial.next(probe, Ended)
+            await trial.next(probe, ConnectionEnded)
             _is_closed(trial, await trial.session(carrier, number), "app", code, reason)
 
 
 async def _close_by_service(trial: Trial) -> None:
     for code, reason in ((1000, ""), (4002, "enough ä"), (1011, "broken")):
-        async with trial.carrier(Script(opening=[(0, _say("last words")), (0, Close(code, reason))])) as carrier:
+        async with trial.carrier(ScriptedService(opening=[(0, _say("last words")), (0, Close(code, reason))])) as carrier:
             probe = await trial.connect(carrier)
             await trial.messages(probe, 1)
-            end = await trial.next(probe, Ended)
+            end = await trial.next(probe, ConnectionEnded)
             trial.demand((end.code, end.reason) == (code, reason), f"close {code} {reason!r} reached the app as {end.code} {end.reason!r}")
             _is_closed(trial, await trial.session(carrier), "service", code, reason)
 
 
 async def _abort(trial: Trial) -> None:
-    async with trial.carrier(Script(replies={b"x": [(0, Abort())]})) as carrier:
+    async with trial.carrier(ScriptedService(replies={b"x": [(0, Abort())]})) as carrier:
         probe = await trial.connect(carrier)
         probe.send(Frame(TEXT, b"x"))
-        end = await trial.next(probe, Ended)
+        end = await trial.next(probe, ConnectionEnded)
         trial.demand(end.code is None, f"the app got close frame {end.code} where the service ended without one")
         _is_closed(trial, await trial.session(carrier), "network", None, "")
 
 
 async def _vanished(trial: Trial) -> None:
-    async with trial.carrier(Script()) as carrier:
+    async with trial.carrier(ScriptedService()) as carrier:
         probe = await trial.connect(carrier)
         probe.abort()
         events = await trial.session(carrier)
@@ -386,7 +386,7 @@ def _is_closed(trial: Trial, events: Sequence[Event], by: str, code: Optional[in
 
 
 async def _late_frames(trial: Trial) -> None:
-    async with trial.carrier(Script(replies={b"close": [(0, Close(1000, ""))]})) as carrier:
+    async with trial.carrier(ScriptedService(replies={b"close": [(0, Close(1000, ""))]})) as carrier:
         probe = await trial.connect(carrier)
         probe.pause()
         probe.send(Frame(TEXT, b"close"))
@@ -394,7 +394,7 @@ async def _late_frames(trial: Trial) -> None:
         probe.send(Frame(TEXT, b"too late"))
         await asyncio.sleep(0.1)
         probe.resume()
-        await trial.next(probe, Ended)
+        await trial.next(probe, ConnectionEnded)
         events = await trial.session(carrier)
     notes = SENT_AFTER_CLOSE.notes_in(events)
     trial.demand(len(notes) == 1, "a frame that the app sent after the service's close left no note")
@@ -402,15 +402,15 @@ async def _late_frames(trial: Trial) -> None:
 
 async def _refusals(trial: Trial) -> None:
     for status in (401, 403, 429, 503):
-        async with trial.carrier(Script(opening=[(0, Refuse(status, f"no: {status}"))])) as carrier:
+        async with trial.carrier(ScriptedService(opening=[(0, Refuse(status, f"no: {status}"))])) as carrier:
             probe = await trial.connect(carrier)
-            refused = await trial.next(probe, Refused)
-            trial.demand(refused == Refused(status, f"no: {status}"), f"refusal {status} reached the app as {refused}")
+            refused = await trial.next(probe, HandshakeRefused)
+            trial.demand(refused == HandshakeRefused(status, f"no: {status}"), f"refusal {status} reached the app as {refused}")
             trial.demand(not carrier.sessions(), "a refused handshake left a session")
 
 
 async def _connections(trial: Trial) -> None:
-    async with trial.carrier(Script(replies={b"1": [(0, _say("one"))], b"2": [(0, _say("two"))]})) as carrier:
+    async with trial.carrier(ScriptedService(replies={b"1": [(0, _say("one"))], b"2": [(0, _say("two"))]})) as carrier:
         first, second = await trial.connect(carrier), await trial.connect(carrier)
         second.send(Frame(TEXT, b"2"))
         first.send(Frame(TEXT, b"1"))
@@ -418,10 +418,10 @@ async def _connections(trial: Trial) -> None:
         trial.demand(got == [b"one", b"two"], f"two connections at once got {got}")
         for probe in (first, second):
             probe.close(1000)
-            await trial.next(probe, Ended)
+            await trial.next(probe, ConnectionEnded)
         third = await trial.connect(carrier)
         third.close(1000)
-        await trial.next(third, Ended)
+        await trial.next(third, ConnectionEnded)
         sessions = [await trial.session(carrier, number) for number in range(3)]
     n_sent = [sum(isinstance(event, Sent) for event in events) for events in sessions]
     trial.demand(n_sent == [1, 1, 0], f"three sessions should hold 1, 1 and 0 sent frames, and hold {n_sent}")
@@ -432,14 +432,14 @@ async def _connections(trial: Trial) -> None:
 async def _token(trial: Trial) -> None:
     if trial.token_path is None:
         return
-    async with trial.carrier(Script()) as carrier:
+    async with trial.carrier(ScriptedService()) as carrier:
         status, body = await trial.wait(request(carrier.url, "POST", trial.token_path), "the token endpoint does not answer")
     answer: Dict[str, Any] = json.loads(body) if status == 200 else {}
     trial.demand(bool(answer.get("access_token")), f"POST {trial.token_path} gave {status} and no access_token")
 
 
 async def _elsewhere(trial: Trial) -> None:
-    async with trial.carrier(Script()) as carrier:
+    async with trial.carrier(ScriptedService()) as carrier:
         status, _ = await trial.wait(request(carrier.url, "GET", "/no/such/path"), "a request to an unknown path is not answered")
         trial.demand(status == 404, f"a path where nothing is gave {status}")
         trial.demand(not carrier.sessions(), "a plain request left a session")

@@ -19,7 +19,7 @@ from websockets.uri import parse_uri
 
 from evi_harness.session.events import BINARY, TEXT, Frame
 
-__all__ = ["Arrived", "Ended", "Pong", "Probe", "Refused", "connect", "request"]
+__all__ = ["Arrived", "ConnectionEnded", "HandshakeRefused", "Pong", "Probe", "connect", "request"]
 
 Pairs = Sequence[Tuple[str, str]]
 
@@ -40,7 +40,7 @@ class Pong:
 
 
 @dataclass(frozen=True)
-class Ended:
+class ConnectionEnded:
     """The end of the connection; code None where no close frame came."""
 
     code: Optional[int]
@@ -48,14 +48,14 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Refused:
+class HandshakeRefused:
     """The handshake was answered with another status than 101."""
 
     status: int
     body: str
 
 
-Item = Union[Arrived, Pong, Ended, Refused]
+Item = Union[Arrived, Pong, ConnectionEnded, HandshakeRefused]
 
 
 class Probe(asyncio.Protocol):
@@ -78,7 +78,7 @@ class Probe(asyncio.Protocol):
         self.is_open = asyncio.get_running_loop().create_future()
 
     async def next(self) -> Item:
-        """The next thing that came; ``Ended`` or ``Refused`` is the last."""
+        """The next thing that came; ``ConnectionEnded`` or ``HandshakeRefused`` is the last."""
         return await self._items.get()
 
     def send(self, *frames: Frame) -> None:
@@ -135,7 +135,7 @@ class Probe(asyncio.Protocol):
     def connection_lost(self, error: Optional[Exception]) -> None:  # noqa: ARG002 - the signature is asyncio's
         """Tell the end. Called by the loop."""
         close = self._websocket.close_rcvd
-        self._items.put_nowait(Ended(close.code if close else None, close.reason if close else ""))
+        self._items.put_nowait(ConnectionEnded(close.code if close else None, close.reason if close else ""))
         self._opened()
 
     def _is_open(self) -> bool:
@@ -155,7 +155,7 @@ class Probe(asyncio.Protocol):
 
     def _take_response(self, response: Any) -> None:
         if response.status_code != 101:
-            self._items.put_nowait(Refused(response.status_code, (response.body or b"").decode()))
+            self._items.put_nowait(HandshakeRefused(response.status_code, (response.body or b"").decode()))
         self._opened()
 
     def _take_frame(self, frame: Any) -> None:

@@ -27,7 +27,7 @@ from evi_harness.clocks.clock import Clock
 from evi_harness.session.events import Handshake, Opened
 from evi_harness.session.protocols import Action, Refuse, Service
 
-__all__ = ["TOKEN_SECONDS", "Anybody", "ChatServer", "Check", "OpenService"]
+__all__ = ["TOKEN_SECONDS", "AccessCheck", "Anybody", "ChatServer", "OpenService"]
 
 OpenService = Callable[[Handshake], Service]
 
@@ -49,7 +49,7 @@ LONG_BUSY_NS = 1_000_000_000
 RETRY_S = 5
 
 
-class Check(Protocol):
+class AccessCheck(Protocol):
     """Who gets an access token, and who may open a chat. ``evi.credentials.KeyCheck`` is one; so is ``Anybody``.
 
     It decides and does nothing else: it is given what was asked and the time by the carrier's clock.
@@ -116,7 +116,7 @@ class ChatServer:
         token_path: Optional[str] = None,
         journal_for: Optional[Callable[[Handshake], Journal]] = None,
         token: str = MADE_UP,
-        check: Optional[Check] = None,
+        check: Optional[AccessCheck] = None,
         service_name: Optional[str] = None,
         on_idle: Callable[[], object] = lambda: None,
         on_unknown: Callable[[str], object] = lambda _: None,
@@ -131,7 +131,7 @@ class ChatServer:
         self._chat_paths = tuple(dict.fromkeys(chat_paths))
         self._token_paths = () if token_path is None else tuple(f"{prefix}{token_path}" for prefix in _prefixes(self._chat_paths))
         self._journal_for = journal_for or (lambda _: Journal(clock))
-        self._check: Check = Anybody(token) if check is None else check
+        self._check: AccessCheck = Anybody(token) if check is None else check
         self._headers = {} if service_name is None else {SERVICE_HEADER: service_name}
         self._on_idle = on_idle
         self._on_unknown = on_unknown

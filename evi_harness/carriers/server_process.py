@@ -34,7 +34,7 @@ from evi_harness.session.events import Event
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from evi_harness.carriers.server import ChatServer, Check, OpenService
+    from evi_harness.carriers.server import AccessCheck, ChatServer, OpenService
 
 __all__ = ["ProcessCarrier", "ServerProcess", "serve_channel"]
 
@@ -67,7 +67,7 @@ class Setup:
     host: str
     port: int
     service_name: Optional[str]
-    check: Optional[Check]
+    check: Optional[AccessCheck]
     admission: Admission
 
 
@@ -143,7 +143,7 @@ class ServerProcess:
         host: str = LOOPBACK,
         port: int = 0,
         service_name: Optional[str] = None,
-        check: Optional[Check] = None,
+        check: Optional[AccessCheck] = None,
         admission: Optional[Admission] = None,
     ) -> None:
         self.url = ""

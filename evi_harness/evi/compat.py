@@ -20,7 +20,7 @@ from evi_harness.evi.reading import parse, read
 from evi_harness.session.events import Frame
 from evi_harness.session.protocols import RECEIVED
 
-__all__ = ["ADDITIONS", "Problem", "knows", "parse_version", "problems", "problems_of_sent", "upgrade"]
+__all__ = ["ADDITIONS", "ParseProblem", "knows", "parse_version", "problems", "problems_of_sent", "upgrade"]
 
 # What to add where a newer model insists on a field: (type, field, JSON text). Each value is what its absence meant before.
 ADDITIONS: Sequence[Tuple[str, str, str]] = (
@@ -37,7 +37,7 @@ _TRUTH = frozenset({"0", "off", "f", "false", "n", "no", "1", "on", "t", "true",
 
 
 @dataclass(frozen=True)
-class Problem:
+class ParseProblem:
     """Why an SDK version does not parse a message.
 
     Attributes:
@@ -83,7 +83,7 @@ def knows(sdk_version: str, name: str) -> bool:
     return row is not None and row.received and parse_version(sdk_version) >= parse_version(row.known_since)
 
 
-def problems(frame: Frame, sdk_version: str) -> List[Problem]:
+def problems(frame: Frame, sdk_version: str) -> List[ParseProblem]:
     """Tell why an SDK version would not parse a received frame.
 
     Args:
@@ -99,21 +99,21 @@ def problems(frame: Frame, sdk_version: str) -> List[Problem]:
     version = parse_version(sdk_version)
     fields = parse(frame.outline)
     if not isinstance(fields, dict):
-        return [Problem(None, "", "is no JSON object")]
+        return [ParseProblem(None, "", "is no JSON object")]
     if "type" not in fields:
         return []
     name = fields["type"]
     row = MESSAGES.get(name) if isinstance(name, str) else None
     if row is None or not row.received:
-        return [Problem(name if isinstance(name, str) else None, "", f"type {name!r:.60} is unknown to hume {sdk_version}")]
+        return [ParseProblem(name if isinstance(name, str) else None, "", f"type {name!r:.60} is unknown to hume {sdk_version}")]
     if version < parse_version(row.known_since):
-        return [Problem(row.name, "", f"is unknown to hume {sdk_version}; known from {row.known_since} on")]
+        return [ParseProblem(row.name, "", f"is unknown to hume {sdk_version}; known from {row.known_since} on")]
     addable = {field for owner, field, _ in ADDITIONS if owner == row.name}
     wrong = _wrong_fields(_with_session_id(row.fields), fields, version)
-    return [Problem(row.name, path, what, can_upgrade=path in addable and path not in fields) for path, what in wrong]
+    return [ParseProblem(row.name, path, what, can_upgrade=path in addable and path not in fields) for path, what in wrong]
 
 
-def problems_of_sent(fields: Any) -> List[Problem]:
+def problems_of_sent(fields: Any) -> List[ParseProblem]:
     """Tell why a service would not take a message of the app's.
 
     Args:
@@ -124,11 +124,11 @@ def problems_of_sent(fields: Any) -> List[Problem]:
     """
     name = fields.get("type") if isinstance(fields, dict) else None
     if not isinstance(name, str):
-        return [Problem(None, "", "is no object with a type")]
+        return [ParseProblem(None, "", "is no object with a type")]
     row = MESSAGES.get(name)
     if row is None or not row.sent:
-        return [Problem(name, "", f"type {name!r:.60} is no message of an app's")]
-    return [Problem(name, path, what) for path, what in _wrong_fields(_with_session_id(row.fields), fields, _ANY_VERSION)]
+        return [ParseProblem(name, "", f"type {name!r:.60} is no message of an app's")]
+    return [ParseProblem(name, path, what) for path, what in _wrong_fields(_with_session_id(row.fields), fields, _ANY_VERSION)]
 
 
 def upgrade(frame: Frame, sdk_version: str) -> Optional[Tuple[Frame, List[str]]]:

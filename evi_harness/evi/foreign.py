@@ -12,10 +12,10 @@ from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Tuple
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.session.foreign_text import json_value
 
-__all__ = ["Form", "form_of_bytes", "form_of_row", "form_of_whole", "is_message"]
+__all__ = ["ForeignForm", "form_of_bytes", "form_of_row", "form_of_whole", "is_message"]
 
 
-class Form(NamedTuple):
+class ForeignForm(NamedTuple):
     """A form that is not a capture.
 
     Attributes:
@@ -33,7 +33,7 @@ def is_message(value: Any) -> bool:
     return row is not None and row.received and all(name in value for name in row.required)
 
 
-def form_of_row(value: Any) -> Optional[Form]:
+def form_of_row(value: Any) -> Optional[ForeignForm]:
     """What a line that is no such message looks like.
 
     Args:
@@ -47,7 +47,7 @@ def form_of_row(value: Any) -> Optional[Form]:
     return next((form for looks_so, form in _ROWS if looks_so(value)), None) or _wrapped(value)
 
 
-def form_of_whole(value: Any) -> Optional[Form]:
+def form_of_whole(value: Any) -> Optional[ForeignForm]:
     """What a file that is one JSON value looks like.
 
     Args:
@@ -55,28 +55,28 @@ def form_of_whole(value: Any) -> Optional[Form]:
     """
     if isinstance(value, list):
         if any(map(is_message, value)):
-            return Form("a JSON array of messages", _by_jq("-c '.[]'"))
+            return ForeignForm("a JSON array of messages", _by_jq("-c '.[]'"))
         return next(filter(None, map(form_of_row, value[:_LOOKED_AT])), None)
     if not isinstance(value, Mapping):
         return None
     log = value.get("log")
     if isinstance(log, Mapping) and "entries" in log:
-        return Form("a HAR file of a browser", _by_jq(f"-r '.log.entries[]._webSocketMessages[]? | {_RECEIVED}'"))
+        return ForeignForm("a HAR file of a browser", _by_jq(f"-r '.log.entries[]._webSocketMessages[]? | {_RECEIVED}'"))
     if "events_page" in value:
         return _HISTORY
     if value.get("format") == "evi-harness session":
         return _SESSION
     if is_message(value):
-        return Form("a message on several lines", _by_jq("-c ."))
+        return ForeignForm("a message on several lines", _by_jq("-c ."))
     return form_of_row(value)
 
 
-def form_of_bytes(head: bytes) -> Optional[Form]:
+def form_of_bytes(head: bytes) -> Optional[ForeignForm]:
     """What a file that is no text looks like by its first bytes."""
     name = next((name for at, signature, name in _SIGNATURES if head.startswith(signature, at)), None)
     if name is None:
         return None
-    return Form(name, "evi-harness record --mic plays an audio file to EVI." if "audio" in name else "")
+    return ForeignForm(name, "evi-harness record --mic plays an audio file to EVI." if "audio" in name else "")
 
 
 _LOOKED_AT = 20
@@ -87,11 +87,11 @@ def _by_jq(program: str) -> str:
     return f"This makes a capture of it: jq {program} FILE > capture.jsonl"
 
 
-_HISTORY = Form(
+_HISTORY = ForeignForm(
     "Hume's chat history",
     "It has what was said, but neither the messages nor the audio that crossed the wire, so no session can be made of it.",
 )
-_SESSION = Form("a file of a session folder", "That needs no import: evi-harness replay takes the folder.")
+_SESSION = ForeignForm("a file of a session folder", "That needs no import: evi-harness replay takes the folder.")
 _REALTIME = ("session.", "response.", "conversation.item.", "input_audio_buffer.", "output_audio_buffer.", "rate_limits.")
 
 
@@ -112,21 +112,21 @@ def _is_of_session(row: Mapping[str, Any]) -> bool:
     return "event" in row and "seq" in row and "at_ns" in row
 
 
-_ROWS: Tuple[Tuple[Callable[[Mapping[str, Any]], bool], Form], ...] = (
-    (_is_of_browser, Form("the WebSocket messages of a browser, as a HAR file has them", _by_jq(f"-r '{_RECEIVED}'"))),
+_ROWS: Tuple[Tuple[Callable[[Mapping[str, Any]], bool], ForeignForm], ...] = (
+    (_is_of_browser, ForeignForm("the WebSocket messages of a browser, as a HAR file has them", _by_jq(f"-r '{_RECEIVED}'"))),
     (_is_of_history, _HISTORY),
-    (_is_of_realtime, Form("events of OpenAI's Realtime API", "That is another protocol than EVI's.")),
+    (_is_of_realtime, ForeignForm("events of OpenAI's Realtime API", "That is another protocol than EVI's.")),
     (_is_of_session, _SESSION),
 )
 
 
-def _wrapped(row: Mapping[str, Any]) -> Optional[Form]:
+def _wrapped(row: Mapping[str, Any]) -> Optional[ForeignForm]:
     """Rows of anybody's with a message in one of their members, as JSON or as its text."""
     for name, inner in row.items():
         if is_message(inner):
-            return Form(f"messages in the member {name!r} of each line", _by_jq(f"-c '.[{json.dumps(name)}]'"))
+            return ForeignForm(f"messages in the member {name!r} of each line", _by_jq(f"-c '.[{json.dumps(name)}]'"))
         if isinstance(inner, str) and is_message(_of_text(inner)):
-            return Form(f"messages as text in the member {name!r} of each line", _by_jq(f"-r '.[{json.dumps(name)}]'"))
+            return ForeignForm(f"messages as text in the member {name!r} of each line", _by_jq(f"-r '.[{json.dumps(name)}]'"))
     return None
 
 

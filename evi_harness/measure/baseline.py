@@ -31,7 +31,7 @@ __all__ = [
     "BASELINE_VERSION",
     "Baseline",
     "Detector",
-    "Run",
+    "MeasuredRun",
     "baseline_json",
     "is_played",
     "merged",
@@ -65,7 +65,7 @@ class Detector:
 
 
 @dataclass(frozen=True)
-class Run:
+class MeasuredRun:
     """What was measured at one time.
 
     Attributes:
@@ -97,7 +97,7 @@ class Baseline:
         by: The version of evi-harness that did.
     """
 
-    runs: Tuple[Run, ...]
+    runs: Tuple[MeasuredRun, ...]
     made: str = ""
     by: str = ""
 
@@ -107,7 +107,7 @@ def is_played(session: Session) -> bool:
     return session.header.service == "player"
 
 
-def run_of(measured: Sequence[Measured]) -> Run:
+def run_of(measured: Sequence[Measured]) -> MeasuredRun:
     """What was measured of sessions, as one run.
 
     Args:
@@ -122,19 +122,19 @@ def run_of(measured: Sequence[Measured]) -> Run:
     heard = next((one.heard for one in measured if one.heard.detector is not None), None)
     detector = None if heard is None else Detector(heard.detector or "", heard.version, heard.threshold)
     exact = frozenset({sample.metric for sample in samples if sample.value is not None} - sampled)
-    return Run(samples, exact, detector, tuple(origin_of(one.session, one.name) for one in measured))
+    return MeasuredRun(samples, exact, detector, tuple(origin_of(one.session, one.name) for one in measured))
 
 
-def merged(runs: Sequence[Run]) -> Run:
+def merged(runs: Sequence[MeasuredRun]) -> MeasuredRun:
     """Several runs of different things, as one run of all of them. A metric is exact where it is in each that has a value of it."""
     sampled = {sample.metric for run in runs for sample in run.samples if sample.value is not None and sample.metric not in run.exact}
     exact = frozenset(metric for run in runs for metric in run.exact) - sampled
     detector = next((run.detector for run in runs if run.detector is not None), None)
     origins = {one.session: one for run in runs for one in run.origins}
-    return Run(tuple(sample for run in runs for sample in run.samples), exact, detector, tuple(origins.values()))
+    return MeasuredRun(tuple(sample for run in runs for sample in run.samples), exact, detector, tuple(origins.values()))
 
 
-def renamed(run: Run, rename: Callable[[str], str]) -> Run:
+def renamed(run: MeasuredRun, rename: Callable[[str], str]) -> MeasuredRun:
     """A run with other names for its sessions.
 
     Args:
@@ -160,7 +160,7 @@ def baseline_json(baseline: Baseline) -> Dict[str, Any]:
     }
 
 
-def _run_json(run: Run) -> Dict[str, Any]:
+def _run_json(run: MeasuredRun) -> Dict[str, Any]:
     metrics: Dict[str, Dict[str, Any]] = {}
     for sample in run.samples:
         row = METRICS.get(sample.metric)
@@ -219,7 +219,7 @@ class _Reader:
             self.refuse(f"{place}.{name}" if place else name, "is missing or of the wrong kind")
         return found
 
-    def run(self, value: Any, place: str) -> Run:
+    def run(self, value: Any, place: str) -> MeasuredRun:
         samples: List[Sample] = []
         exact = []
         for metric, row in self.member(value, "metrics", dict, place).items():
@@ -231,7 +231,7 @@ class _Reader:
         detector = self._detector(value.get("detector"), f"{place}.detector")
         # A baseline that was kept before this was has none.
         origins = self.member(value, "sessions", list, place) if "sessions" in value else []
-        return Run(
+        return MeasuredRun(
             tuple(samples),
             frozenset(exact),
             detector,

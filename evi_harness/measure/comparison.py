@@ -27,16 +27,26 @@ from functools import partial
 from statistics import NormalDist
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.measure.baseline import Run, merged
+from evi_harness.measure.baseline import MeasuredRun, merged
 from evi_harness.measure.effect import LEAST_EFFECT, Effect
 from evi_harness.measure.metrics import FLAG, METRICS
 from evi_harness.measure.origin import apart, partners_of
-from evi_harness.measure.paired_samples import Pair, Pairs, pairs_of
+from evi_harness.measure.paired_samples import Pairs, SamplePair, pairs_of
 from evi_harness.measure.resampled_interval import least_n, spread, student, typical_interval
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.statistic import MEDIAN, P95, RATE, Statistic
 
-__all__ = ["EACH", "IMPROVED", "INCONCLUSIVE", "PASSED", "REGRESSED", "Comparison", "Rules", "compare_jobs", "compare_side_by_side"]
+__all__ = [
+    "EACH",
+    "IMPROVED",
+    "INCONCLUSIVE",
+    "PASSED",
+    "REGRESSED",
+    "Comparison",
+    "ComparisonRules",
+    "compare_jobs",
+    "compare_side_by_side",
+]
 
 PASSED = "passed"
 REGRESSED = "regressed"
@@ -56,7 +66,7 @@ _ANOTHER_JOB = "measured in another job, whose machine may be {noise:.0%} faster
 
 
 @dataclass(frozen=True)
-class Rules:
+class ComparisonRules:
     """How to compare.
 
     Attributes:
@@ -123,7 +133,7 @@ class Comparison:
 _Pending = Callable[[float], Comparison]
 
 
-def compare_side_by_side(old: Sequence[Run], new: Sequence[Run], rules: Rules) -> Tuple[Comparison, ...]:
+def compare_side_by_side(old: Sequence[MeasuredRun], new: Sequence[MeasuredRun], rules: ComparisonRules) -> Tuple[Comparison, ...]:
     """Compare runs that were made in turns in one job.
 
     Args:
@@ -137,7 +147,7 @@ def compare_side_by_side(old: Sequence[Run], new: Sequence[Run], rules: Rules) -
     return _compare(old, new, rules, _side_by_side)
 
 
-def compare_jobs(old: Sequence[Run], new: Sequence[Run], rules: Rules) -> Tuple[Comparison, ...]:
+def compare_jobs(old: Sequence[MeasuredRun], new: Sequence[MeasuredRun], rules: ComparisonRules) -> Tuple[Comparison, ...]:
     """Compare with runs of another job: a baseline.
 
     Args:
@@ -151,10 +161,10 @@ def compare_jobs(old: Sequence[Run], new: Sequence[Run], rules: Rules) -> Tuple[
     return _compare(old, new, rules, _other_job)
 
 
-_Sampled = Callable[[str, Sequence[Pairs], Rules], List[_Pending]]
+_Sampled = Callable[[str, Sequence[Pairs], ComparisonRules], List[_Pending]]
 
 
-def _compare(old: Sequence[Run], new: Sequence[Run], rules: Rules, sampled: _Sampled) -> Tuple[Comparison, ...]:
+def _compare(old: Sequence[MeasuredRun], new: Sequence[MeasuredRun], rules: ComparisonRules, sampled: _Sampled) -> Tuple[Comparison, ...]:
     exact = merged((*old, *new)).exact
     unheard = _detectors_differ(old, new)
     partners = [partners_of(before.origins, after.origins) for before, after in zip(old, new)]
@@ -186,21 +196,21 @@ def _is_given(pending: _Pending) -> bool:
     return isinstance(pending, partial) and pending.func is _given
 
 
-def _detectors_differ(old: Sequence[Run], new: Sequence[Run]) -> str:
+def _detectors_differ(old: Sequence[MeasuredRun], new: Sequence[MeasuredRun]) -> str:
     before, after = ({str(run.detector) for run in runs if run.detector is not None} for runs in (old, new))
     if not before or not after or before == after:
         return ""
     return f"the user was heard by {' and '.join(sorted(before))} before and by {' and '.join(sorted(after))} now: not compared"
 
 
-def _by_metric(run: Run) -> Dict[str, List[Sample]]:
+def _by_metric(run: MeasuredRun) -> Dict[str, List[Sample]]:
     found: Dict[str, List[Sample]] = {}
     for sample in run.samples:
         found.setdefault(sample.metric, []).append(sample)
     return found
 
 
-def _compared(old: Sequence[Mapping[str, List[Sample]]], new: Sequence[Mapping[str, List[Sample]]], rules: Rules) -> List[str]:
+def _compared(old: Sequence[Mapping[str, List[Sample]]], new: Sequence[Mapping[str, List[Sample]]], rules: ComparisonRules) -> List[str]:
     """What is compared, in the table's order: what is asked for, else what has a value on either side and is no part of another."""
     if rules.metrics is not None:
         return [metric for metric in METRICS if metric in rules.metrics]
@@ -256,7 +266,7 @@ def _exactly(metric: str, all_pairs: Sequence[Pairs]) -> Comparison:
     faster = [pair for pair in pairs if pair.old - pair.new > chance_ms]
     alone = _alone(all_pairs)
     verdict = REGRESSED if slower else INCONCLUSIVE if alone or not pairs else IMPROVED if faster else PASSED
-    most: Optional[Pair] = max(slower or faster, key=lambda pair: abs(pair.new - pair.old), default=None)
+    most: Optional[SamplePair] = max(slower or faster, key=lambda pair: abs(pair.new - pair.old), default=None)
     most = most or max(pairs, key=lambda pair: (abs(pair.new - pair.old), pair.new), default=None)
     told = [f"{len(slower)} of {len(pairs)} slower" if slower else "", f"{len(faster)} of {len(pairs)} faster" if faster else "", alone]
     why = "; ".join(one for one in told if one) if pairs else _no_pair(all_pairs)
@@ -267,12 +277,12 @@ def _exactly(metric: str, all_pairs: Sequence[Pairs]) -> Comparison:
     return replace(found, old=most.old, new=most.new, low=difference, high=difference, where=str(most.place))
 
 
-def _side_by_side(metric: str, all_pairs: Sequence[Pairs], rules: Rules) -> List[_Pending]:
+def _side_by_side(metric: str, all_pairs: Sequence[Pairs], rules: ComparisonRules) -> List[_Pending]:
     runs = [one.pairs for one in all_pairs if one.pairs]
     return [partial(_alternations, metric, statistic, runs, rules, alone=_alone(all_pairs)) for statistic in _statistics(metric, runs)]
 
 
-def _statistics(metric: str, runs: Sequence[Sequence[Pair]]) -> List[Statistic]:
+def _statistics(metric: str, runs: Sequence[Sequence[SamplePair]]) -> List[Statistic]:
     if METRICS[metric].unit == FLAG:
         return [RATE]
     has_p95 = max(map(len, runs)) > 1 and sum(map(len, runs)) >= P95.n_needed
@@ -280,7 +290,7 @@ def _statistics(metric: str, runs: Sequence[Sequence[Pair]]) -> List[Statistic]:
 
 
 def _alternations(
-    metric: str, statistic: Statistic, runs: Sequence[Sequence[Pair]], rules: Rules, alpha: float, *, alone: str
+    metric: str, statistic: Statistic, runs: Sequence[Sequence[SamplePair]], rules: ComparisonRules, alpha: float, *, alone: str
 ) -> Comparison:
     """One statistic: what a run comes to, old and new, and the difference in each alternation."""
     olds = [statistic.of([pair.old for pair in run]) for run in runs]
@@ -308,16 +318,18 @@ def _undecided(verdict: str, n_runs: int, more: Optional[int], alpha: float) -> 
     return f"{few}{more} more run{'' if more == 1 else 's'} of each would decide"
 
 
-def _other_job(metric: str, all_pairs: Sequence[Pairs], rules: Rules) -> List[_Pending]:
-    by_place: Dict[object, List[Pair]] = {}
+def _other_job(metric: str, all_pairs: Sequence[Pairs], rules: ComparisonRules) -> List[_Pending]:
+    by_place: Dict[object, List[SamplePair]] = {}
     for one in all_pairs:
         for pair in one.pairs:
             by_place.setdefault(pair.place, []).append(pair)
-    places = [Pair(pairs[0].place, _mean([one.old for one in pairs]), _mean([one.new for one in pairs])) for pairs in by_place.values()]
+    places = [
+        SamplePair(pairs[0].place, _mean([one.old for one in pairs]), _mean([one.new for one in pairs])) for pairs in by_place.values()
+    ]
     return [partial(_jobs, metric, places, rules, n_runs=len(all_pairs), alone=_alone(all_pairs))]
 
 
-def _jobs(metric: str, places: Sequence[Pair], rules: Rules, alpha: float, *, n_runs: int, alone: str) -> Comparison:
+def _jobs(metric: str, places: Sequence[SamplePair], rules: ComparisonRules, alpha: float, *, n_runs: int, alone: str) -> Comparison:
     """The average over the places, with what two jobs may differ by anyway."""
     is_flag = METRICS[metric].unit == FLAG
     old, new = _mean([pair.old for pair in places]), _mean([pair.new for pair in places])
@@ -349,7 +361,7 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _least(metric: str, old: float, rules: Rules) -> float:
+def _least(metric: str, old: float, rules: ComparisonRules) -> float:
     if METRICS[metric].unit == FLAG:
         return _LEAST_RATE
     return rules.least_by_metric.get(metric, rules.least).beside(old)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import FrozenSet, Sequence
 
 from evi_harness.measure import reasons
-from evi_harness.measure.baseline import Run
+from evi_harness.measure.baseline import MeasuredRun
 from evi_harness.measure.metrics import TABLE, Metric
 
 __all__ = ["observed_in_both", "observed_metrics"]
@@ -19,7 +19,7 @@ __all__ = ["observed_in_both", "observed_metrics"]
 _OF_A_FAMILY = frozenset({reasons.SYNTHESISED, reasons.TAKEN, reasons.PLAYED, reasons.NO_REPLAY, reasons.NO_HANDLER})
 
 
-def observed_metrics(runs: Sequence[Run]) -> FrozenSet[str]:
+def observed_metrics(runs: Sequence[MeasuredRun]) -> FrozenSet[str]:
     """Ids of the metrics that were observed in any of the runs: those of a family that was, and single ones besides.
 
     Args:
@@ -29,7 +29,7 @@ def observed_metrics(runs: Sequence[Run]) -> FrozenSet[str]:
     return _told(runs) | {row.id for row in TABLE if row.family in families}
 
 
-def observed_in_both(old: Sequence[Run], new: Sequence[Run]) -> FrozenSet[str]:
+def observed_in_both(old: Sequence[MeasuredRun], new: Sequence[MeasuredRun]) -> FrozenSet[str]:
     """Ids of the metrics that were observed in the same way in two measurements, so that a comparison has something to say of them.
 
     Args:
@@ -40,11 +40,11 @@ def observed_in_both(old: Sequence[Run], new: Sequence[Run]) -> FrozenSet[str]:
     return observed_metrics(old) & observed_metrics(new) - {row.id for row in TABLE if row.family in unlike}
 
 
-def _told(runs: Sequence[Run]) -> FrozenSet[str]:
+def _told(runs: Sequence[MeasuredRun]) -> FrozenSet[str]:
     return frozenset(sample.metric for run in runs for sample in run.samples if sample.why not in _OF_A_FAMILY)
 
 
-def _families(runs: Sequence[Run]) -> FrozenSet[str]:
+def _families(runs: Sequence[MeasuredRun]) -> FrozenSet[str]:
     """The families that were observed as a whole."""
     told = _told(runs)
     return frozenset(row.family for row in TABLE if row.id in told and _speaks_for_its_family(row))

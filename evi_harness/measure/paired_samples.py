@@ -12,10 +12,10 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tup
 
 from evi_harness.measure.samples import Sample
 
-__all__ = ["Pair", "Pairs", "Place", "pairs_of"]
+__all__ = ["Pairs", "SamplePair", "SamplePlace", "pairs_of"]
 
 
-class Place(NamedTuple):
+class SamplePlace(NamedTuple):
     """Where a sample is.
 
     Attributes:
@@ -34,10 +34,10 @@ class Place(NamedTuple):
         return f"{self.session}{turn}{f', {_ordinal(self.nth + 1)} value' if self.nth else ''}"
 
 
-class Pair(NamedTuple):
+class SamplePair(NamedTuple):
     """The values at one place."""
 
-    place: Place
+    place: SamplePlace
     old: float
     new: float
 
@@ -55,7 +55,7 @@ class Pairs:
         added: Sessions of the new run that are not in the old one.
     """
 
-    pairs: Tuple[Pair, ...]
+    pairs: Tuple[SamplePair, ...]
     n_old_alone: int
     n_new_alone: int
     reasons: Mapping[str, int]
@@ -77,11 +77,11 @@ def pairs_of(old: Sequence[Sample], new: Sequence[Sample], partners: Mapping[str
         partners: Names of sessions in the other run → names of the same in the one.
     """
     before, after = _by_place(old, {}), _by_place(new, partners)
-    pairs: List[Pair] = []
+    pairs: List[SamplePair] = []
     for place, value in before.items():
         partner = after.get(place)
         if value is not None and partner is not None:
-            pairs.append(Pair(place, value, partner))
+            pairs.append(SamplePair(place, value, partner))
     n_old, n_new = (sum(value is not None for value in one.values()) for one in (before, after))
     reasons = Counter(sample.why for sample in (*old, *new) if sample.value is None)
     gone, added = _only(old, set(partners.values())), _only(new, set(partners))
@@ -93,14 +93,14 @@ def _only(samples: Sequence[Sample], partnered: Set[str]) -> Tuple[str, ...]:
     return tuple(dict.fromkeys(sample.session for sample in samples if sample.session not in partnered))
 
 
-def _by_place(samples: Sequence[Sample], names: Mapping[str, str]) -> Dict[Place, Optional[float]]:
+def _by_place(samples: Sequence[Sample], names: Mapping[str, str]) -> Dict[SamplePlace, Optional[float]]:
     n_before: Dict[Tuple[str, Optional[int]], int] = {}
-    found: Dict[Place, Optional[float]] = {}
+    found: Dict[SamplePlace, Optional[float]] = {}
     for sample in samples:
         turn = (names.get(sample.session, sample.session), sample.turn)
         nth = n_before.get(turn, 0)
         n_before[turn] = nth + 1
-        found[Place(*turn, nth)] = sample.value
+        found[SamplePlace(*turn, nth)] = sample.value
     return found
 
 

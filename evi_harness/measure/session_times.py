@@ -1,7 +1,7 @@
 """What measures need of a session, worked out once: when what was said, sent, received and heard.
 
 Rules of living here: nothing is measured here. Session time throughout, in integer nanoseconds; a position becomes session time in one
-place, ``Spoken``.
+place, ``SpokenAt``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from evi_harness.session.session import Session
 from evi_harness.session.sounding import Span, sounding
 from evi_harness.session.turn import Speech, Turn
 
-__all__ = ["Call", "Reading", "Spoken"]
+__all__ = ["Call", "Reading", "SpokenAt"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Call:
     next: Optional[int]
 
 
-class Spoken:
+class SpokenAt:
     """When the user said what stands at a position of the user's audio.
 
     A frame is sent when its last sample has been heard, so a position within it lies as much earlier.
@@ -109,7 +109,7 @@ class Reading:
         messages = {event.seq: dialect.read(RECEIVED, event.frame) for event in session.received}
         self.types: Dict[int, str] = {seq: message.type or "" for seq, message in messages.items()}
         self.turn_of: Dict[int, int] = {seq: turn.number for turn in self.turns for seq in _parts(turn)}
-        self.spoken = Spoken(session, dialect)
+        self.spoken = SpokenAt(session, dialect)
         self._called: FrozenSet[int] = frozenset(seq for seq, message in messages.items() if dialect.is_call(message))
         self._lengths_ns = _lengths_ns(session, dialect)
         self.calls: Tuple[Call, ...] = tuple(self._calls())

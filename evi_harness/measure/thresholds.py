@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from typing import Callable, Dict, Hashable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import UsageError
-from evi_harness.measure.baseline import Run
+from evi_harness.measure.baseline import MeasuredRun
 from evi_harness.measure.metrics import FLAG, METRICS, Metric
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.statistic import COUNTING, STATISTICS, Statistic, statistic_named
@@ -244,7 +244,7 @@ def judge_threshold(threshold: Threshold, samples: Sequence[Sample]) -> Judged:
     return Judged(threshold, FAILED, value, len(values), missing, _worst(threshold, own))
 
 
-def distinct_samples(metric: str, runs: Sequence[Run]) -> Tuple[Sample, ...]:
+def distinct_samples(metric: str, runs: Sequence[MeasuredRun]) -> Tuple[Sample, ...]:
     """What a threshold on a metric is held to, of several runs of the same.
 
     Args:

@@ -14,7 +14,7 @@ from evi_harness.acts.gate import GateOptions, gate_from
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError
-from evi_harness.measure.baseline import Baseline, Run, baseline_json, merged, read_baseline_json, renamed, run_of
+from evi_harness.measure.baseline import Baseline, MeasuredRun, baseline_json, merged, read_baseline_json, renamed, run_of
 from evi_harness.measure.measuring import measure
 from evi_harness.pytesting.testing import client_threshold
 from evi_harness.report.gate_report import GateReport
@@ -57,7 +57,7 @@ class RunGate:
             client_threshold(text)
         self._save_to = options.save_baseline
         self._gate = gate_from(options, replace(load_configuration(folder), baseline=None), is_replay=True)
-        self._runs: Dict[str, List[Run]] = {}
+        self._runs: Dict[str, List[MeasuredRun]] = {}
 
     @property
     def is_needed(self) -> bool:

@@ -32,7 +32,7 @@ __all__ = [
     "TURN",
     "Cue",
     "Cues",
-    "Reply",
+    "HeardReply",
     "Utterance",
     "heard_replies",
 ]
@@ -89,7 +89,7 @@ class Cue:
 
 
 @dataclass(frozen=True)
-class Reply:
+class HeardReply:
     """When the reply of a turn was heard.
 
     Attributes:
@@ -131,7 +131,7 @@ class Cues:
         return _by_the_clock(cues, heard_replies(session.events, dialect)) if cadence == CLOCK else cues
 
 
-def heard_replies(events: Sequence[Event], dialect: Dialect) -> List[Reply]:
+def heard_replies(events: Sequence[Event], dialect: Dialect) -> List[HeardReply]:
     """When each turn's reply was heard, its audio played without a pause but for what came late.
 
     Args:
@@ -148,7 +148,7 @@ def heard_replies(events: Sequence[Event], dialect: Dialect) -> List[Reply]:
     return [_heard(turn, at_ns, lengths_ns) for turn in dialect.turns(events)]
 
 
-def _heard(turn: Turn, at_ns: Mapping[int, int], lengths_ns: Mapping[int, int]) -> Reply:
+def _heard(turn: Turn, at_ns: Mapping[int, int], lengths_ns: Mapping[int, int]) -> HeardReply:
     first = turn.user if turn.user is not None else turn.reply[0]
     began = turn.first_audio if turn.first_audio is not None else (turn.reply[0] if turn.reply else None)
     # An interruption silences what was still to be heard.
@@ -157,7 +157,7 @@ def _heard(turn: Turn, at_ns: Mapping[int, int], lengths_ns: Mapping[int, int]) 
     heard_ns = heard[-1][1] if heard else 0
     last = turn.end if turn.end is not None else turn.interrupted_by
     ended_ns = None if last is None else max(at_ns[last], heard_ns)
-    return Reply(turn, at_ns[first], None if began is None else at_ns[began], ended_ns)
+    return HeardReply(turn, at_ns[first], None if began is None else at_ns[began], ended_ns)
 
 
 class _Reading:
@@ -233,7 +233,7 @@ class _Reading:
         return Cue(what, REPLY_BEGAN, at_ns - reply.began_ns, at_ns, is_answer)
 
 
-def _by_the_clock(cues: Cues, replies: Sequence[Reply]) -> Cues:
+def _by_the_clock(cues: Cues, replies: Sequence[HeardReply]) -> Cues:
     """The same cues, each at its recorded time; the close not before as many replies have come as had then."""
     answers = sum(reply.turn.user is not None for reply in replies)
     spoken = [replace(cue, follows=AT_OPEN, gap_ns=cue.recorded_ns) for cue in cues.spoken if not isinstance(cue.what, Closed)]

@@ -15,8 +15,8 @@ from math import inf
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from evi_harness.errors import Parameter, UsageError, Words
-from evi_harness.replay.moments import Bound, Place, beginning_of, end_of
-from evi_harness.replay.played_recording import Recording, blocks, moved
+from evi_harness.replay.moments import Bound, Moment, beginning_of, end_of
+from evi_harness.replay.played_recording import PlayedRecording, blocks, moved
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order
 from evi_harness.session.protocols import POSITION, RECEIVED, Dialect
 from evi_harness.session.session import Session
@@ -37,11 +37,11 @@ class Window:
         last: Where it ends; None for the end of the session.
     """
 
-    first: Optional[Place] = None
-    last: Optional[Place] = None
+    first: Optional[Moment] = None
+    last: Optional[Moment] = None
 
 
-def cut(recording: Recording, dialect: Dialect, window: Window) -> Recording:
+def cut(recording: PlayedRecording, dialect: Dialect, window: Window) -> PlayedRecording:
     """Cut a part out of a recording.
 
     Args:
@@ -82,7 +82,7 @@ def cut(recording: Recording, dialect: Dialect, window: Window) -> Recording:
     return _closed(part, time(int(last[0])), seq=max(event.seq for event in events) + 1)
 
 
-def _setting_up(recording: Recording, dialect: Dialect, first: Bound) -> Tuple[Set[int], int]:
+def _setting_up(recording: PlayedRecording, dialect: Dialect, first: Bound) -> Tuple[Set[int], int]:
     """What sets the session up before a place, and the time of the last of it that came before the user said anything."""
     users = {turn.user for turn in dialect.turns(recording.session.events)}
     kept: Set[int] = set()
@@ -97,7 +97,7 @@ def _setting_up(recording: Recording, dialect: Dialect, first: Bound) -> Tuple[S
     return kept, joint_ns
 
 
-def _is_of_the_user(event: Event, recording: Recording, dialect: Dialect) -> bool:
+def _is_of_the_user(event: Event, recording: PlayedRecording, dialect: Dialect) -> bool:
     """Whether the user has said something by now: the service was asked, or has heard something."""
     if isinstance(event, Sent):
         return dialect.is_awaited(dialect.read(event.kind, event.frame))
@@ -133,7 +133,7 @@ def _identity(event: Event, dialect: Dialect) -> Optional[str]:
     return dialect.identity(dialect.read(event.kind, event.frame))
 
 
-def _closed(part: Recording, at_ns: int, seq: int) -> Recording:
+def _closed(part: PlayedRecording, at_ns: int, seq: int) -> PlayedRecording:
     """The part with an end: the app closes."""
     close = Closed(seq, max(at_ns, part.session.duration_ns), by="app", code=_CODE)
     session = replace(part.session, events=(*part.session.events, close))

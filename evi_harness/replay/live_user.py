@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.replay.cues import AT_OPEN, GRACE_NS, PREVIOUS, REPLY_ENDED, Cue, Cues, Reply, Utterance, heard_replies
+from evi_harness.replay.cues import AT_OPEN, GRACE_NS, PREVIOUS, REPLY_ENDED, Cue, Cues, HeardReply, Utterance, heard_replies
 from evi_harness.session.events import BINARY, Closed, Event, Frame, Received, Sent
 from evi_harness.session.protocols import NO_STATUS, RECEIVED, SENT, Action, Close, Dialect, Message, Send
 from evi_harness.session.session import Session
@@ -62,7 +62,7 @@ class LiveUser:
         self._microphone = _Microphone(session, dialect)
         # What came since the cue before the next one, and when that was, here and in the recording.
         self._events: List[Event] = []
-        self._replies: Optional[List[Reply]] = []
+        self._replies: Optional[List[HeardReply]] = []
         self._previous_ns = 0
         self._previous_recorded_ns = 0
         self.lapses: List[Lapse] = []
@@ -170,7 +170,7 @@ class LiveUser:
     def _given_up_at_ns(self, cue: Cue) -> int:
         return self._previous_ns + cue.recorded_ns - self._previous_recorded_ns + self._patience_ns
 
-    def _heard(self) -> List[Reply]:
+    def _heard(self) -> List[HeardReply]:
         if self._replies is None:
             self._replies = heard_replies(self._events, self._dialect)
         return self._replies

@@ -13,13 +13,13 @@ from typing import Tuple
 
 from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.replay.durations import duration_ns
-from evi_harness.replay.played_recording import Recording, blocks
-from evi_harness.replay.speech_positions import Spoken, seqs_of
+from evi_harness.replay.played_recording import PlayedRecording, blocks
+from evi_harness.replay.speech_positions import SpeechPositions, seqs_of
 from evi_harness.session.events import Event, order
 from evi_harness.session.protocols import SENT, Dialect
 from evi_harness.session.turn import Turn
 
-__all__ = ["EVENT", "TIME", "TURN", "Bound", "Place", "beginning_of", "end_of", "place_of"]
+__all__ = ["EVENT", "TIME", "TURN", "Bound", "Moment", "beginning_of", "end_of", "place_of"]
 
 TIME = "time"
 EVENT = "event"
@@ -33,7 +33,7 @@ _FORMS = ((EVENT, re.compile(r"#(\d{1,18})", re.ASCII)), (TURN, re.compile(r"t(?
 
 
 @dataclass(frozen=True)
-class Place:
+class Moment:
     """A place in a recording.
 
     Attributes:
@@ -47,7 +47,7 @@ class Place:
     text: str
 
 
-def place_of(text: str, option: str) -> Place:
+def place_of(text: str, option: str) -> Moment:
     """Read a place.
 
     Args:
@@ -61,15 +61,15 @@ def place_of(text: str, option: str) -> Place:
     for kind, form in _FORMS:
         found = form.fullmatch(said)
         if found is not None:
-            return Place(kind, int(found[1]), Words(Parameter(option), f" {text}"))
+            return Moment(kind, int(found[1]), Words(Parameter(option), f" {text}"))
     try:
-        return Place(TIME, duration_ns(said, option), Words(Parameter(option), f" {text}"))
+        return Moment(TIME, duration_ns(said, option), Words(Parameter(option), f" {text}"))
     except UsageError:
         hint = "Give a time (12.5s, 1m3s), the number of an event (#123) or a turn (turn 3)."
         raise UsageError(Words(Parameter(option), f" {text!r} is no place in a session"), hint=hint) from None
 
 
-def beginning_of(place: Place, recording: Recording, dialect: Dialect) -> Bound:
+def beginning_of(place: Moment, recording: PlayedRecording, dialect: Dialect) -> Bound:
     """Find where a place begins.
 
     Args:
@@ -87,7 +87,7 @@ def beginning_of(place: Place, recording: Recording, dialect: Dialect) -> Bound:
     return _Turns(recording, dialect).beginning(place), -1
 
 
-def end_of(place: Place, recording: Recording, dialect: Dialect) -> Bound:
+def end_of(place: Moment, recording: PlayedRecording, dialect: Dialect) -> Bound:
     """Find where a place ends: behind all of a time, an event or a turn; the last turn ends with the session.
 
     Args:
@@ -105,7 +105,7 @@ def end_of(place: Place, recording: Recording, dialect: Dialect) -> Bound:
     return _Turns(recording, dialect).end(place)
 
 
-def _event(place: Place, recording: Recording) -> Event:
+def _event(place: Moment, recording: PlayedRecording) -> Event:
     events = recording.session.events
     found = next((event for event in events if event.seq == place.number), None)
     if found is None:
@@ -118,23 +118,23 @@ def _event(place: Place, recording: Recording) -> Event:
 class _Turns:
     """Where the turns of a recording begin and end."""
 
-    def __init__(self, recording: Recording, dialect: Dialect) -> None:
+    def __init__(self, recording: PlayedRecording, dialect: Dialect) -> None:
         self._causes = recording.causes
         self._events = {event.seq: event for event in recording.session.events}
         self._turns = dialect.turns(recording.session.events)
-        self._spoken = Spoken(blocks(recording.session, dialect, recording.speed))
+        self._spoken = SpeechPositions(blocks(recording.session, dialect, recording.speed))
 
-    def beginning(self, place: Place) -> int:
+    def beginning(self, place: Moment) -> int:
         return self._begin_ns(self._index(place))
 
-    def end(self, place: Place) -> Bound:
+    def end(self, place: Moment) -> Bound:
         index = self._index(place)
         if index + 1 == len(self._turns):
             return inf, inf
         last: Bound = max(order(self._events[seq]) for seq in seqs_of(self._turns[index]))
         return max(last, (self._begin_ns(index + 1) - 1, inf))
 
-    def _index(self, place: Place) -> int:
+    def _index(self, place: Moment) -> int:
         if not 0 < place.number <= len(self._turns):
             n = len(self._turns)
             hint = f"It has {n} turn{'' if n == 1 else 's'}; the first is 1."

@@ -16,7 +16,7 @@ from typing import Iterable, Optional
 
 from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.replay.durations import duration_ns
-from evi_harness.replay.played_recording import AS_RECORDED, MAX, Recording, Speed, moved
+from evi_harness.replay.played_recording import AS_RECORDED, MAX, PlayedRecording, Speed, moved
 from evi_harness.replay.silences import with_short_silences
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.turn import Speech
@@ -46,7 +46,7 @@ class Pace:
             raise ValueError(f"a gap is not below 0, and {self.max_gap_ns} ns is")
 
 
-def paced(recording: Recording, dialect: Dialect, pace: Pace, speech: Iterable[Speech] = ()) -> Recording:
+def paced(recording: PlayedRecording, dialect: Dialect, pace: Pace, speech: Iterable[Speech] = ()) -> PlayedRecording:
     """Put a recording at a pace.
 
     Args:

@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from typing import Dict, Mapping, Optional, Tuple, Union
 
 from evi_harness.replay.pace import at_speed_ns
-from evi_harness.replay.played_recording import AS_RECORDED, Lengths, Recording, Speed, is_out
+from evi_harness.replay.played_recording import AS_RECORDED, Lengths, PlayedRecording, Speed, is_out
 from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.position import JITTER_NS, Positions
 from evi_harness.session.protocols import OPENED, POSITION, Cause, Dialect, Message
 from evi_harness.session.session import Session
 
-__all__ = ["Plan", "Step"]
+__all__ = ["Plan", "PlannedStep"]
 
 _AT_OPEN = Cause(OPENED)
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedStep:
     """One thing that the service did.
 
     Attributes:
@@ -51,7 +51,7 @@ class Plan:
         speed: How many times as fast as it was recorded the user's audio goes out.
     """
 
-    steps: Tuple[Step, ...]
+    steps: Tuple[PlannedStep, ...]
     messages: Dict[int, Message]
     awaited: Tuple[int, ...]
     prompts: Mapping[int, Cause]
@@ -61,14 +61,14 @@ class Plan:
     speed: Speed
 
     @staticmethod
-    def of(recorded: Union[Session, Recording], dialect: Dialect) -> Plan:
+    def of(recorded: Union[Session, PlayedRecording], dialect: Dialect) -> Plan:
         """Read the plan off a recording.
 
         Args:
             recorded: The recording: as it was, or on the axis on which it is to be acted out.
             dialect: What its messages are in.
         """
-        recording = recorded if isinstance(recorded, Recording) else Recording.of(recorded, dialect)
+        recording = recorded if isinstance(recorded, PlayedRecording) else PlayedRecording.of(recorded, dialect)
         session, causes = recording.session, recording.causes
         positions, messages = _sent_side(recording, dialect)
         events = {event.seq: event for event in session.events}
@@ -89,7 +89,7 @@ class Plan:
         )
 
 
-def _sent_side(recording: Recording, dialect: Dialect) -> Tuple[Positions, Dict[int, Message]]:
+def _sent_side(recording: PlayedRecording, dialect: Dialect) -> Tuple[Positions, Dict[int, Message]]:
     positions, lengths, places = Positions(), Lengths(recording.speed), dialect.audio_places(recording.session.handshake)
     messages: Dict[int, Message] = {}
     for event in filter(is_out, recording.session.sent):
@@ -111,12 +111,12 @@ def _is_step(event: Event) -> bool:
     return isinstance(event, Received) or (isinstance(event, Closed) and event.by != "app")
 
 
-def _step(event: Event, causes: Mapping[int, Cause], events: Mapping[int, Event], positions: Positions, jitter_ns: int) -> Step:
+def _step(event: Event, causes: Mapping[int, Cause], events: Mapping[int, Event], positions: Positions, jitter_ns: int) -> PlannedStep:
     assert isinstance(event, (Received, Closed))
     cause = causes.get(event.seq, _AT_OPEN)
     if cause.position_ns is not None:
         cause = replace(cause, position_ns=positions.behind_gap(cause.position_ns, jitter_ns))
-    return Step(event=event, cause=cause, delay_ns=event.at_ns - _cause_at_ns(cause, events, positions))
+    return PlannedStep(event=event, cause=cause, delay_ns=event.at_ns - _cause_at_ns(cause, events, positions))
 
 
 def _cause_at_ns(cause: Cause, events: Mapping[int, Event], positions: Positions) -> int:

@@ -19,7 +19,7 @@ from evi_harness.session.position import Positions
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, Cause, Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["AS_RECORDED", "MAX", "Block", "Lengths", "Recording", "Speed", "blocks", "is_out", "moved"]
+__all__ = ["AS_RECORDED", "MAX", "Block", "Lengths", "PlayedRecording", "Speed", "blocks", "is_out", "moved"]
 
 # How many times as fast as it was recorded; None for as fast as it goes, where nothing waits but for its cause.
 Speed = Optional[Fraction]
@@ -32,7 +32,7 @@ _ROUNDING_NS = 3
 
 
 @dataclass(frozen=True)
-class Recording:
+class PlayedRecording:
     """A session and what its events answered.
 
     Attributes:
@@ -48,7 +48,7 @@ class Recording:
     unhurried: Session
 
     @staticmethod
-    def of(session: Session, dialect: Dialect) -> Recording:
+    def of(session: Session, dialect: Dialect) -> PlayedRecording:
         """Find what the events of a session answered.
 
         Args:
@@ -58,7 +58,7 @@ class Recording:
         session = _without_impossible(session)
         # Nobody can have answered what the app did not get out.
         causes = dialect.causes([event for event in session.events if not isinstance(event, Sent) or is_out(event)])
-        return Recording(session, causes, AS_RECORDED, session)
+        return PlayedRecording(session, causes, AS_RECORDED, session)
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ def blocks(session: Session, dialect: Dialect, speed: Speed) -> List[Block]:
 
 
 def moved(
-    recording: Recording, dialect: Dialect, time: Callable[[int], int], *, left_out: AbstractSet[int] = frozenset(), speed: Speed
-) -> Recording:
+    recording: PlayedRecording, dialect: Dialect, time: Callable[[int], int], *, left_out: AbstractSet[int] = frozenset(), speed: Speed
+) -> PlayedRecording:
     """Put a recording on another axis of time.
 
     Args:
@@ -194,7 +194,7 @@ def moved(
             cause = _without(left_out, recording.causes, recording.causes[event.seq])
             causes[event.seq] = track.moved(cause) if cause.kind == POSITION else cause
     unhurried = session if speed == recording.speed else recording.unhurried
-    return Recording(session, causes, speed, unhurried)
+    return PlayedRecording(session, causes, speed, unhurried)
 
 
 def _on_axis(events: Iterable[Event], time: Callable[[int], int]) -> Iterator[Event]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Deque, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from evi_harness.replay.judging.pairing import Pairing
-from evi_harness.replay.plan import Plan, Step
-from evi_harness.replay.played_recording import Lengths, Recording
+from evi_harness.replay.plan import Plan, PlannedStep
+from evi_harness.replay.played_recording import Lengths, PlayedRecording
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order
 from evi_harness.session.notes import AUDIO_PATIENCE, CLOSED_BY_GRACE, END_UNKNOWN, LEFT_EARLY, UNMET
 from evi_harness.session.position import Positions
@@ -73,7 +73,7 @@ class Player:
         patience: How long it waits for the app, on whatever axis that is.
     """
 
-    def __init__(self, recorded: Union[Session, Recording, Plan], dialect: Dialect, patience: Patience = DEFAULT_PATIENCE) -> None:
+    def __init__(self, recorded: Union[Session, PlayedRecording, Plan], dialect: Dialect, patience: Patience = DEFAULT_PATIENCE) -> None:
         self._plan = recorded if isinstance(recorded, Plan) else Plan.of(recorded, dialect)
         self._dialect = dialect
         self._patience = patience
@@ -176,7 +176,7 @@ class Player:
 
     # What goes out.
 
-    def _step(self) -> Optional[Step]:
+    def _step(self) -> Optional[PlannedStep]:
         """The next step that was not given up."""
         steps = self._plan.steps
         while self._next < len(steps):
@@ -194,7 +194,7 @@ class Player:
             self._when_ns = max(self._end_at_ns() if step is None else self._step_at_ns(step), self._floor_ns)
         return self._when_ns
 
-    def _step_at_ns(self, step: Step) -> int:
+    def _step_at_ns(self, step: PlannedStep) -> int:
         state = self._state(step)
         return state.until_ns if isinstance(state, _Waiting) else state.at_ns + step.delay_ns
 
@@ -214,7 +214,7 @@ class Player:
             return [self._assume(step.cause.position_ns)]
         return [self._miss(step.cause.seq)]
 
-    def _perform(self, step: Step, cause_ns: int) -> List[Action]:
+    def _perform(self, step: PlannedStep, cause_ns: int) -> List[Action]:
         due_ns = cause_ns + step.delay_ns
         held_ns = max(0, self._floor_ns - due_ns)
         self._floor_ns = max(due_ns, self._floor_ns)
@@ -231,7 +231,7 @@ class Player:
 
     # Causes in live time.
 
-    def _state(self, step: Step) -> Union[_Come, _Waiting]:
+    def _state(self, step: PlannedStep) -> Union[_Come, _Waiting]:
         cause = step.cause
         if isinstance(step.event, Closed):
             return self._closing_state(step.event, step.delay_ns)

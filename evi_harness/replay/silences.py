@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Iterable, Iterator, List, Optional, Sequence, Set
 
-from evi_harness.replay.played_recording import Block, Recording, blocks, moved
-from evi_harness.replay.speech_positions import Span, Spoken, seqs_of
+from evi_harness.replay.played_recording import Block, PlayedRecording, blocks, moved
+from evi_harness.replay.speech_positions import Span, SpeechPositions, seqs_of
 from evi_harness.session.events import Closed, Opened, Received, Sent
 from evi_harness.session.protocols import POSITION, SENT, Dialect
 from evi_harness.session.turn import Speech, Turn
@@ -28,7 +28,7 @@ from evi_harness.session.turn import Speech, Turn
 __all__ = ["silences", "with_short_silences"]
 
 
-def with_short_silences(recording: Recording, dialect: Dialect, longest_ns: int, speech: Iterable[Speech] = ()) -> Recording:
+def with_short_silences(recording: PlayedRecording, dialect: Dialect, longest_ns: int, speech: Iterable[Speech] = ()) -> PlayedRecording:
     """Shorten the silences of a recording.
 
     What is taken out of a silence is taken out of its middle.
@@ -49,7 +49,7 @@ def with_short_silences(recording: Recording, dialect: Dialect, longest_ns: int,
     return moved(recording, dialect, cuts.time_ns, left_out=cuts.left_out, speed=recording.speed)
 
 
-def silences(recording: Recording, dialect: Dialect, speech: Iterable[Speech] = ()) -> List[Span]:
+def silences(recording: PlayedRecording, dialect: Dialect, speech: Iterable[Speech] = ()) -> List[Span]:
     """Find the spans in which nothing happens.
 
     Args:
@@ -69,13 +69,13 @@ def silences(recording: Recording, dialect: Dialect, speech: Iterable[Speech] = 
     return found
 
 
-def _happenings(recording: Recording, dialect: Dialect, speech: Iterable[Speech]) -> Iterator[Span]:
+def _happenings(recording: PlayedRecording, dialect: Dialect, speech: Iterable[Speech]) -> Iterator[Span]:
     crossed = [*_crossed(recording, dialect)]
     yield from crossed
     yield from _Speaking(recording, dialect, [start_ns for start_ns, _ in crossed]).spans(speech)
 
 
-def _crossed(recording: Recording, dialect: Dialect) -> Iterator[Span]:
+def _crossed(recording: PlayedRecording, dialect: Dialect) -> Iterator[Span]:
     """Messages, and how long what they hold plays."""
     places = dialect.audio_places(recording.session.handshake)
     end_ns = recording.session.duration_ns
@@ -102,12 +102,12 @@ class _Speaking:
         crossed: When messages crossed the socket, in time.
     """
 
-    def __init__(self, recording: Recording, dialect: Dialect, crossed: Sequence[int]) -> None:
+    def __init__(self, recording: PlayedRecording, dialect: Dialect, crossed: Sequence[int]) -> None:
         self._causes = recording.causes
         self._crossed = crossed
         self._at_ns = {event.seq: event.at_ns for event in recording.session.events}
         self._turns = dialect.turns(recording.session.events)
-        self._spoken = Spoken(blocks(recording.session, dialect, recording.speed))
+        self._spoken = SpeechPositions(blocks(recording.session, dialect, recording.speed))
 
     def spans(self, speech: Iterable[Speech]) -> Iterator[Span]:
         said = [*speech, *(turn.speech for turn in self._turns if turn.speech is not None and self._is_placed(turn))]

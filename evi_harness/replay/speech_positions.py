@@ -11,13 +11,13 @@ from typing import List, Optional, Sequence, Tuple
 from evi_harness.replay.played_recording import Block
 from evi_harness.session.turn import Speech, Turn
 
-__all__ = ["Span", "Spoken", "seqs_of"]
+__all__ = ["Span", "SpeechPositions", "seqs_of"]
 
 # From when to when, in nanoseconds of session time.
 Span = Tuple[int, int]
 
 
-class Spoken:
+class SpeechPositions:
     """Places speech in session time.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.measure.baseline import Run
+from evi_harness.measure.baseline import MeasuredRun
 from evi_harness.report.expected_changes import Proposal
 from evi_harness.report.plain import printable
 
@@ -48,7 +48,7 @@ class Outcome:
     real_s: float = 0.0
     recorded_ns: int = 0
     json: Optional[Mapping[str, Any]] = None
-    run: Optional[Run] = None
+    run: Optional[MeasuredRun] = None
     first_line: Optional[Tuple[str, Optional[int]]] = None
     changes: Tuple[str, ...] = ()
     proposal: Optional[Proposal] = None

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.turn_latency import TurnLatency
 from evi_harness.replay.judging.drift import Drift, TypeDrift
-from evi_harness.replay.judging.endings import Ending
+from evi_harness.replay.judging.endings import SessionEnding
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.plain import printable
 from evi_harness.report.result import verdict_line
@@ -53,7 +53,7 @@ class LiveReport:
     latencies: Tuple[Tuple[TurnLatency, TurnLatency], ...]
     lateness_ns: Mapping[str, Optional[int]]
     folder: str
-    endings: Tuple[Ending, Ending]
+    endings: Tuple[SessionEnding, SessionEnding]
     invocation: Invocation = UNKNOWN
 
     @property

@@ -38,16 +38,16 @@ from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.guard.pickling import dumps
 from evi_harness.guard.place_lookup import Stack, told_places
 from evi_harness.guard.program_end import really_exit
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.run import Run, RunOptions, name_of
-from evi_harness.sdk.hume.version import import_sdk
+from evi_harness.sdk.hume.installed_sdk import import_sdk
 from evi_harness.session.events import Event, Note
 from evi_harness.session.notes import CRASHED, HANDLER_ENTERED, HANDLER_RETURNED
 from evi_harness.session.places import Place, places_in
 
 __all__ = ["in_a_child"]
 
-RunOnce = Callable[[Recording, Any, RunOptions], Run]
+RunOnce = Callable[[PlayedRecording, Any, RunOptions], Run]
 # Given where events and lines go, and what ends the process where the app cannot be interrupted.
 _Act = Callable[[Callable[[Event], object], Callable[[str], object], Callable[[], object]], Run]
 
@@ -81,7 +81,7 @@ def in_a_child(run_once: RunOnce) -> RunOnce:
         A function that takes and raises what ``run_once`` does.
     """
 
-    def run(recording: Recording, handler: Any, options: RunOptions) -> Run:
+    def run(recording: PlayedRecording, handler: Any, options: RunOptions) -> Run:
         # Here, so that several children need not do it each.
         import_sdk()
         sys.stdout.flush()

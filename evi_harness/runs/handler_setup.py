@@ -19,8 +19,8 @@ from evi_harness.redacting.source_redaction import redacted_source
 from evi_harness.runs import spec
 from evi_harness.sdk.app import App
 from evi_harness.sdk.hume.handlers import Callbacks, callbacks_of
+from evi_harness.sdk.hume.installed_sdk import import_sdk
 from evi_harness.sdk.hume.quickstart import Quickstart
-from evi_harness.sdk.hume.version import import_sdk
 from evi_harness.session.events import Handshake
 from evi_harness.session.notes import OVER_TIME, RAISED, STUCK
 from evi_harness.session.places import Place

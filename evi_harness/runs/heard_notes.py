@@ -17,7 +17,7 @@ from evi_harness.evi.audio_frames import CONTAINERS, base64_bytes
 from evi_harness.guard.place_lookup import told_places
 from evi_harness.replay.hearing.faults import IDLE_NS, LOST_NS, Fault, Interruption, faults
 from evi_harness.replay.hearing.match import Unmatched, matched
-from evi_harness.replay.hearing.streams import QUIET, Chunk, Piece, ReceivedAudio, Reply, peak, played_streams
+from evi_harness.replay.hearing.streams import QUIET, Chunk, Piece, ReceivedAudio, ReplyAudio, peak, played_streams
 from evi_harness.replay.hearing.timing import heard_chunks, plays_on, underruns
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received
 from evi_harness.session.notes import (
@@ -102,7 +102,7 @@ class _Listening:
         at_ns = {event.seq: event.at_ns for event in events}
         self._interruptions = list(_interruptions(turns, at_ns, events, handed))
         self._replies = [
-            Reply(turn.number, turn.reply_text, None if turn.interrupted_by is None else at_ns[turn.interrupted_by]) for turn in turns
+            ReplyAudio(turn.number, turn.reply_text, None if turn.interrupted_by is None else at_ns[turn.interrupted_by]) for turn in turns
         ]
         gone_ns = _gone_ns(events, lambda end: end.ended)
         # An app may have cancelled what brings it its messages, and so have got none of what came later.

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Callable, Iterator, Sequence, Tuple
 
 from evi_harness.replay.judging.findings import FINDINGS
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.run import Run, RunOptions
 from evi_harness.runs.user_audio import is_to_be_run_again
 from evi_harness.sdk.hume.microphone import OFF
@@ -24,7 +24,7 @@ __all__ = ["run_alone"]
 
 
 def run_alone(
-    run_once: Callable[[Recording, Any, RunOptions], Run], recording: Recording, handler: Any, options: RunOptions
+    run_once: Callable[[PlayedRecording, Any, RunOptions], Run], recording: PlayedRecording, handler: Any, options: RunOptions
 ) -> Tuple[Run, RunOptions, Sequence[Note]]:
     """Run a handler, and once more with the microphone off where it sends audio of its own.
 

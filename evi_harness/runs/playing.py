@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Callable, Optional, Tuple
 
 from evi_harness.replay.plan import Plan
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience, Player
 from evi_harness.session.events import Event, Frame, Handshake, Received
 from evi_harness.session.protocols import Dialect, Service
@@ -29,11 +29,11 @@ class Play:
         patience: How long a player waits for the app.
     """
 
-    recording: Recording
+    recording: PlayedRecording
     dialect: Dialect
     patience: Patience = DEFAULT_PATIENCE
 
-    def __reduce__(self) -> Tuple[Callable[..., Play], Tuple[Recording, Dialect, Patience]]:
+    def __reduce__(self) -> Tuple[Callable[..., Play], Tuple[PlayedRecording, Dialect, Patience]]:
         """In another process, be ready before anybody connects: a chat must not wait for another one's plan."""
         return _ready, (self.recording, self.dialect, self.patience)
 
@@ -52,14 +52,14 @@ class Play:
         return Player(self.plan, self.dialect, self.patience)
 
 
-def _ready(recording: Recording, dialect: Dialect, patience: Patience) -> Play:
+def _ready(recording: PlayedRecording, dialect: Dialect, patience: Patience) -> Play:
     made = Play(recording, dialect, patience)
     # Asked for, it is worked out.
     _ = made.plan
     return made
 
 
-def play_recording(recording: Recording, patience: Patience, dialect: Dialect) -> Play:
+def play_recording(recording: PlayedRecording, patience: Patience, dialect: Dialect) -> Play:
     """Make what plays a recording in real time: all that is to be sent is in memory before it is due.
 
     Args:

@@ -21,7 +21,7 @@ from evi_harness.clocks.exits import AppExits
 from evi_harness.clocks.known_waits import KnownWaits
 from evi_harness.clocks.stepping import LOOK_UP_S, SteppingLoop, run_stepping
 from evi_harness.guard.ending import Ending
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import Player
 from evi_harness.replay.wrapping import ClosingUser, FollowingUser
 from evi_harness.runs.merging import merged
@@ -55,7 +55,7 @@ __all__ = ["run_in_real_time"]
 BEHIND_NS = 500_000_000
 
 
-def run_in_real_time(recorded: Union[Session, Recording], handler: Any, options: RunOptions) -> Run:
+def run_in_real_time(recorded: Union[Session, PlayedRecording], handler: Any, options: RunOptions) -> Run:
     """Replay a recording to a handler once. It takes as long as the recording, and the start of a process.
 
     Args:
@@ -76,7 +76,7 @@ def run_in_real_time(recorded: Union[Session, Recording], handler: Any, options:
 
 
 class _RealRun:
-    def __init__(self, recording: Recording, handler: Any, options: RunOptions) -> None:
+    def __init__(self, recording: PlayedRecording, handler: Any, options: RunOptions) -> None:
         self._recording = recording
         self._handler = handler
         self._options = options

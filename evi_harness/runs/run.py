@@ -26,7 +26,7 @@ from evi_harness.errors import Parameter, StuckError, Words
 from evi_harness.guard.garbage import callbacks_put_back
 from evi_harness.guard.place_lookup import Stack, frame_stack
 from evi_harness.guard.process_state import restored_process
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.user import RecordedUser
 from evi_harness.replay.wrapping import ClosingUser
 from evi_harness.runs.handler_setup import Standing, callbacks_for, chat_options, note_over_time, note_sound_failures, note_stuck
@@ -37,7 +37,7 @@ from evi_harness.runs.sandbox import Outside
 from evi_harness.runs.user_audio import replay_sound, sent_by, user_audio
 from evi_harness.sdk.app import App
 from evi_harness.sdk.hume.handing_on import HEADERLESS, is_players
-from evi_harness.sdk.hume.microphone import AUTO, OFF, Voice
+from evi_harness.sdk.hume.microphone import AUTO, OFF, UserVoice
 from evi_harness.sdk.recorded import run_recorded
 from evi_harness.session.events import Event, Handshake
 from evi_harness.session.protocols import Dialect, Service
@@ -233,7 +233,7 @@ def run_guarded(
         note_stuck(noted, error, standing, timeout_s=options.asked.timeout_s, redact=options.redact, waits=waits())
 
 
-async def run_handler(recording: Recording, handler: Any, options: RunOptions, stage: Stage) -> None:
+async def run_handler(recording: PlayedRecording, handler: Any, options: RunOptions, stage: Stage) -> None:
     """Build a handler, run it from open to close, and note what it leaves behind.
 
     The sound stands before the handler is imported, since that may look for devices; what is left behind is watched from before the
@@ -256,7 +256,7 @@ async def run_handler(recording: Recording, handler: Any, options: RunOptions, s
             given = options.asked.arguments or {}
             callbacks = callbacks_for(handler, name_of(handler), write=options.write, redact=redact, arguments=given)
             require_revision(handler)
-            voice = Voice(is_off=options.asked.microphone == OFF)
+            voice = UserVoice(is_off=options.asked.microphone == OFF)
             speaking = sent_by(recording.session, dialect, audio, callbacks, sound, journal, voice, built_in=handler is None)
             if voice.is_off:
                 speaking.note_off(journal, is_again=options.is_again)
@@ -306,16 +306,16 @@ async def run_null(
     await run_recorded(url, recorded.handshake or Handshake(dialect.chat_paths[0]), user, journal, clock, opened)
 
 
-def longest_s(recording: Recording, options: RunOptions, *, is_real: bool) -> float:
+def longest_s(recording: PlayedRecording, options: RunOptions, *, is_real: bool) -> float:
     """How long a run may take, in real seconds: as it is told, else an hour, and on the machine's clock twice what is replayed besides."""
     if options.asked.max_run_s is not None:
         return options.asked.max_run_s
     return LONGEST_S + (2 * recording.session.duration_ns / 1e9 if is_real else 0)
 
 
-def recording_of(recorded: Union[Session, Recording], dialect: Dialect) -> Recording:
+def recording_of(recorded: Union[Session, PlayedRecording], dialect: Dialect) -> PlayedRecording:
     """A recording on the axis on which it is to be acted out: a session is acted out as it was."""
-    return recorded if isinstance(recorded, Recording) else Recording.of(recorded, dialect)
+    return recorded if isinstance(recorded, PlayedRecording) else PlayedRecording.of(recorded, dialect)
 
 
 def name_of(handler: Any) -> str:

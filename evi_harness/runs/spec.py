@@ -24,7 +24,7 @@ from evi_harness.guard.process_state import forget_modules_of
 from evi_harness.input_file import file_problem
 from evi_harness.runs.packages import Membership, membership_of
 from evi_harness.runs.unguarded import refused_run, unguarded_run
-from evi_harness.sdk.hume.version import installed_version
+from evi_harness.sdk.hume.installed_sdk import installed_version
 
 __all__ = ["load", "split_spec"]
 

@@ -24,12 +24,12 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.virtual import VirtualLoop
 from evi_harness.errors import SessionUnreadable
 from evi_harness.replay.pace import at_speed_ns
-from evi_harness.replay.played_recording import AS_RECORDED, Recording, Speed
+from evi_harness.replay.played_recording import AS_RECORDED, PlayedRecording, Speed
 from evi_harness.replay.talking_over import talked_over
 from evi_harness.replay.user import RecordedUser
 from evi_harness.replay.wrapping import SilentUser, UndecidedUser
 from evi_harness.sdk.hume.handlers import Callbacks
-from evi_harness.sdk.hume.microphone import HANDLERS_TURN_NS, Microphone, Voice, microphone_settings, microphone_trouble
+from evi_harness.sdk.hume.microphone import HANDLERS_TURN_NS, Microphone, UserVoice, microphone_settings, microphone_trouble
 from evi_harness.sdk.hume.own_audio import RECORDED_AUDIO, SDKS_MICROPHONE, OwnAudio, Silenced
 from evi_harness.sdk.hume.playback_queue import virtual_playback_queue
 from evi_harness.sdk.hume.sound import software_sound
@@ -38,7 +38,7 @@ from evi_harness.session.notes import MICROPHONE_OFF, SENT_AS_RECORDED, UNSEEN
 from evi_harness.session.protocols import SENT, AudioSource, Dialect, Service
 from evi_harness.session.session import Session
 
-__all__ = ["Sound", "Speaking", "UserAudio", "is_to_be_run_again", "replay_sound", "sent_by", "user_audio"]
+__all__ = ["ActedUser", "SoundDevices", "UserAudio", "is_to_be_run_again", "replay_sound", "sent_by", "user_audio"]
 
 # What ran ahead of the clock by so much was not heard by a microphone as it was sent; a position may be late by as much.
 AHEAD_NS = 2_000_000_000
@@ -78,7 +78,7 @@ class UserAudio:
     allow_user_interrupt: Optional[bool] = None
 
 
-def user_audio(recording: Recording, dialect: Dialect) -> UserAudio:
+def user_audio(recording: PlayedRecording, dialect: Dialect) -> UserAudio:
     """Find out what a microphone would have to play.
 
     Args:
@@ -125,7 +125,7 @@ def _settings(recorded: Session, dialect: Dialect, track: UserTrack) -> Optional
 
 
 @dataclass(frozen=True)
-class Sound:
+class SoundDevices:
     """The sound devices of one replay."""
 
     microphone: SoftwareMicrophone
@@ -133,7 +133,7 @@ class Sound:
 
 
 @contextmanager
-def replay_sound(audio: UserAudio, journal: Journal, loop: Optional[VirtualLoop] = None) -> Iterator[Sound]:
+def replay_sound(audio: UserAudio, journal: Journal, loop: Optional[VirtualLoop] = None) -> Iterator[SoundDevices]:
     """Put software sound in the place of the machine's for as long as the block runs.
 
     The microphone plays what the user said. It begins when the recorded one began, or when it is opened if that is later.
@@ -152,14 +152,14 @@ def replay_sound(audio: UserAudio, journal: Journal, loop: Optional[VirtualLoop]
     speaker = SoftwareSpeaker(clock=loop, speed=audio.speed)
     with software_sound(software_sounddevice(microphone, speaker)):
         if loop is None:
-            yield Sound(microphone, speaker)
+            yield SoundDevices(microphone, speaker)
         else:
             with virtual_playback_queue(loop, speaker):
-                yield Sound(microphone, speaker)
+                yield SoundDevices(microphone, speaker)
 
 
 @dataclass(frozen=True)
-class Speaking:
+class ActedUser:
     """What speaks for the user in one run, besides the handler.
 
     Attributes:
@@ -171,10 +171,10 @@ class Speaking:
 
     service: Service
     microphone: Optional[Microphone]
-    voice: Voice
+    voice: UserVoice
     silenced: Optional[Silenced] = None
 
-    def own_audio(self, sound: Sound, journal: Journal, end: Optional[Callable[[], object]]) -> Optional[OwnAudio]:
+    def own_audio(self, sound: SoundDevices, journal: Journal, end: Optional[Callable[[], object]]) -> Optional[OwnAudio]:
         """What looks for audio of the handler's own, and silences all else; None where there is nothing to be silenced.
 
         Args:
@@ -226,12 +226,12 @@ def sent_by(
     dialect: Dialect,
     audio: UserAudio,
     callbacks: Callbacks,
-    sound: Sound,
+    sound: SoundDevices,
     journal: Journal,
-    voice: Voice,
+    voice: UserVoice,
     *,
     built_in: bool,
-) -> Speaking:
+) -> ActedUser:
     """Decide who sends what the recorded app sent.
 
     Args:
@@ -255,16 +255,16 @@ def sent_by(
         return RecordedUser(recorded, dialect, only_microphone=not built_in, closes=False, left_out=left_out)
 
     if (callbacks.only_hears and not built_in) or audio.begins_ns is None:
-        return Speaking(frames(), None, voice)
+        return ActedUser(frames(), None, voice)
     why_not = audio.why_not or microphone_trouble()
     if why_not is None:
         if recorded.header.user_interrupt not in _ALLOWED:
             journal.note(UNSEEN, kind="user_interrupt", what=_GUESSED[audio.allow_user_interrupt])
         microphone = Microphone(audio.begins_ns, lambda: sound.microphone.is_open, voice, audio.allow_user_interrupt)
         if not built_in:
-            return Speaking(SilentUser(), microphone, voice, SDKS_MICROPHONE)
+            return ActedUser(SilentUser(), microphone, voice, SDKS_MICROPHONE)
         spoken = RecordedUser(recorded, dialect, only_microphone=False, closes=False, left_out=audio.seqs)
-        return Speaking(frames() if voice.is_off else spoken, microphone, voice)
+        return ActedUser(frames() if voice.is_off else spoken, microphone, voice)
 
     def tell() -> None:
         what = f"the recorded audio was sent as it was, and not by the SDK's microphone: {why_not}"
@@ -273,7 +273,7 @@ def sent_by(
     if built_in:
         if not voice.is_off:
             tell()
-        return Speaking(frames(), None, voice)
+        return ActedUser(frames(), None, voice)
 
     def decide() -> bool:
         # Unless the handler opens the microphone itself.
@@ -283,7 +283,7 @@ def sent_by(
         return voice.has_begun
 
     undecided = UndecidedUser(frames(), max(audio.begins_ns, HANDLERS_TURN_NS), decide, lambda: voice.is_off)
-    return Speaking(undecided, None, voice, RECORDED_AUDIO)
+    return ActedUser(undecided, None, voice, RECORDED_AUDIO)
 
 
 def _audio_of(recorded: Session, dialect: Dialect) -> FrozenSet[int]:

@@ -17,7 +17,7 @@ from evi_harness.clocks.blocking import Charge
 from evi_harness.clocks.exits import AppExits
 from evi_harness.clocks.virtual import VirtualLoop, run_virtual
 from evi_harness.guard.ending import Ending
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import Player
 from evi_harness.replay.wrapping import AnnouncedService, ClosingUser
 from evi_harness.runs.playing import chat_paths_of
@@ -50,7 +50,7 @@ END_WAIT_S = 20.0
 LIMIT_NS = 3600 * 1_000_000_000
 
 
-def run_in_virtual_time(recorded: Union[Session, Recording], handler: Any, options: RunOptions) -> Run:
+def run_in_virtual_time(recorded: Union[Session, PlayedRecording], handler: Any, options: RunOptions) -> Run:
     """Replay a recording to a handler once.
 
     Args:
@@ -68,7 +68,7 @@ def run_in_virtual_time(recorded: Union[Session, Recording], handler: Any, optio
 
 
 class _VirtualRun:
-    def __init__(self, recording: Recording, handler: Any, options: RunOptions) -> None:
+    def __init__(self, recording: PlayedRecording, handler: Any, options: RunOptions) -> None:
         self._recording = recording
         self._handler = handler
         self._options = options

@@ -30,10 +30,10 @@ from evi_harness.sdk.handler_reads import Taking, leaves
 from evi_harness.sdk.hume.connection import open_chat, websocket_of
 from evi_harness.sdk.hume.handing_on import HandingOn
 from evi_harness.sdk.hume.handlers import Callbacks, call
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.sdk.hume.microphone import HANDLERS_TURN_NS, Microphone, run_microphone, run_playback
 from evi_harness.sdk.hume.own_audio import OwnAudio
 from evi_harness.sdk.hume.parsing import problems
-from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session.events import Event, Received
 from evi_harness.session.notes import CLOSED_FROM, HANDLER_ENTERED, HANDLER_RETURNED, NEVER_RETURNS, RAISED, UNPARSEABLE
 from evi_harness.session.protocols import RECEIVED, Service

@@ -17,16 +17,16 @@ from evi_harness.simulate import wire
 from evi_harness.simulate.delays import Delay, Latency
 from evi_harness.simulate.ids import Ids
 from evi_harness.simulate.replies import RESPONSE, Reply, Sentence, ToolCall
-from evi_harness.simulate.uplink import Sound
-from evi_harness.simulate.voice import Made, Voice, length_ms, spoken
+from evi_harness.simulate.uplink import AudioPiece
+from evi_harness.simulate.voice import Made, VoiceMaker, length_ms, spoken
 
-__all__ = ["Actor", "Performance", "Step"]
+__all__ = ["Actor", "Performance", "ReplyStep"]
 
 MS = 1_000_000
 
 
 @dataclass(frozen=True)
-class Step:
+class ReplyStep:
     """One message of a reply.
 
     Attributes:
@@ -74,7 +74,7 @@ class Performance:
     cause_ns: int
     at_ns: int
     random: Random
-    steps: Deque[Step] = field(default_factory=deque)
+    steps: Deque[ReplyStep] = field(default_factory=deque)
     has_begun: bool = False
     call: Optional[Tuple[str, ToolCall]] = None
     is_waiting: bool = False
@@ -109,7 +109,7 @@ class Actor:
         seed: int = 0,
         *,
         has_prosody: bool = True,
-        voice: Optional[Voice] = None,
+        voice: Optional[VoiceMaker] = None,
     ) -> None:
         self._latency = latency
         self._pcm = pcm
@@ -134,11 +134,11 @@ class Actor:
             call_id = self._ids.call()
             performance.call = (call_id, reply.tool)
             delay_ns = 0 if steps else self._latency.response_ns(random)
-            steps.append(Step(delay_ns, wire.tool_call(reply.tool, call_id)))
+            steps.append(ReplyStep(delay_ns, wire.tool_call(reply.tool, call_id)))
             if not reply.tool.response_required:
                 steps += self._after_tool(performance, RESPONSE, "")
         else:
-            steps.append(Step(0 if steps else self._latency.response_ns(random), wire.assistant_end()))
+            steps.append(ReplyStep(0 if steps else self._latency.response_ns(random), wire.assistant_end()))
         steps[0] = replace(steps[0], delay_ns=steps[0].delay_ns + reply.delay_ms * MS)
         performance.steps.extend(steps)
         return performance
@@ -156,21 +156,21 @@ class Actor:
         performance.cause_ns = performance.at_ns = at_ns
         performance.steps.extend(self._after_tool(performance, kind, content))
 
-    def _after_tool(self, performance: Performance, kind: str, content: str) -> List[Step]:
+    def _after_tool(self, performance: Performance, kind: str, content: str) -> List[ReplyStep]:
         assert performance.call is not None
         _, tool = performance.call
         performance.call = None
         steps = self._said(tool.sentences(kind, content), performance.reply, performance.random)
-        return [*steps, Step(0 if steps else self._latency.response_ns(performance.random), wire.assistant_end())]
+        return [*steps, ReplyStep(0 if steps else self._latency.response_ns(performance.random), wire.assistant_end())]
 
-    def _said(self, sentences: Sequence[Sentence], reply: Reply, random: Random) -> List[Step]:
+    def _said(self, sentences: Sequence[Sentence], reply: Reply, random: Random) -> List[ReplyStep]:
         chunk = self._latency.chunk if reply.chunk_delay_ms is None else Delay(reply.chunk_delay_ms)
         return [step for sentence in sentences for step in self._sentence(sentence, chunk, random)]
 
-    def _sentence(self, sentence: Sentence, chunk: Delay, random: Random) -> Iterator[Step]:
+    def _sentence(self, sentence: Sentence, chunk: Delay, random: Random) -> Iterator[ReplyStep]:
         sentence_id = self._ids.sentence()
         sentence = replace(sentence, has_prosody=sentence.has_prosody and self._has_prosody)
-        yield Step(self._latency.response_ns(random), wire.assistant_message(sentence, sentence_id, random))
+        yield ReplyStep(self._latency.response_ns(random), wire.assistant_message(sentence, sentence_id, random))
         if sentence.sound is None and self._make is not None:
             made, n_bytes = self._make(sentence.text, self._seed, self._pcm), _n_bytes(sentence.text, self._pcm)
             cuts = self._cuts(sentence, self._pcm, n_bytes)
@@ -179,9 +179,9 @@ class Actor:
             pieces = [(wav, None) for wav in self._chunks(sentence)]
         for index, (wav, audio) in enumerate(pieces):
             delay_ns = (chunk if index else self._latency.first_audio).draw_ns(random)
-            yield Step(delay_ns, wire.audio_output(sentence_id, index, wav, is_final=index == len(pieces) - 1), audio)
+            yield ReplyStep(delay_ns, wire.audio_output(sentence_id, index, wav, is_final=index == len(pieces) - 1), audio)
         if sentence.has_prosody:
-            yield Step(0, wire.assistant_prosody(sentence_id, random))
+            yield ReplyStep(0, wire.assistant_prosody(sentence_id, random))
 
     def _chunks(self, sentence: Sentence) -> List[bytes]:
         """The sentence's audio as WAV files; one that is empty for an empty sound."""
@@ -195,13 +195,13 @@ class Actor:
         size = pcm.rate * chunk_ms // 1000 * pcm.frame_bytes or n_bytes
         return [(start, min(start + size, n_bytes)) for start in range(0, n_bytes, max(1, size))] or [(0, 0)]
 
-    def _voice(self, sentence: Sentence) -> Sound:
+    def _voice(self, sentence: Sentence) -> AudioPiece:
         sound = sentence.sound
         if sound is None:
-            return Sound(self._pcm, spoken(sentence.text, self._seed, self._pcm))
+            return AudioPiece(self._pcm, spoken(sentence.text, self._seed, self._pcm))
         if self._conversion is None or sound.pcm == self._pcm:
             return sound
-        return Sound(self._pcm, self._conversion(sound.samples, sound.pcm, self._pcm))
+        return AudioPiece(self._pcm, self._conversion(sound.samples, sound.pcm, self._pcm))
 
 
 def _n_bytes(text: str, pcm: Pcm) -> int:

@@ -11,9 +11,9 @@ from typing import Optional, Tuple
 from typing_extensions import Protocol
 
 from evi_harness.simulate.replies import Reply, Sentence
-from evi_harness.simulate.uplink import Sound
+from evi_harness.simulate.uplink import AudioPiece
 
-__all__ = ["SPEECH", "TEXT", "Heard", "Parrot", "Partner", "ScriptedPartner", "ScriptedTurn", "duration"]
+__all__ = ["SPEECH", "TEXT", "HeardTurn", "Parrot", "Partner", "ScriptedPartner", "ScriptedTurn", "duration"]
 
 SPEECH = "speech"
 TEXT = "text"
@@ -21,7 +21,7 @@ FREE = "free"
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardTurn:
     """A spoken turn as a partner gets it.
 
     Attributes:
@@ -30,7 +30,7 @@ class Heard:
     """
 
     length_ns: int
-    sound: Sound
+    sound: AudioPiece
 
 
 class Partner(Protocol):
@@ -55,7 +55,7 @@ class Partner(Protocol):
             length_ns: How long the user has spoken.
         """
 
-    def speech(self, heard: Heard) -> Tuple[str, Optional[Reply]]:
+    def speech(self, heard: HeardTurn) -> Tuple[str, Optional[Reply]]:
         """Answer a spoken turn: its transcript, and the reply; None where the assistant says nothing."""
 
     def text(self, text: str) -> Optional[Reply]:
@@ -77,7 +77,7 @@ class Parrot:
         """How long the user has spoken."""
         return duration(length_ns)
 
-    def speech(self, heard: Heard) -> Tuple[str, Optional[Reply]]:
+    def speech(self, heard: HeardTurn) -> Tuple[str, Optional[Reply]]:
         """The user's own sound, under a text that says whose."""
         said = duration(heard.length_ns)
         return said, Reply((Sentence(f"Parrot: {said}", heard.sound),))
@@ -132,7 +132,7 @@ class ScriptedPartner:
         words = turn.said.split() if turn is not None else []
         return " ".join(words[: n_interim + 1]) or duration(length_ns)
 
-    def speech(self, heard: Heard) -> Tuple[str, Optional[Reply]]:
+    def speech(self, heard: HeardTurn) -> Tuple[str, Optional[Reply]]:
         """The script's transcript and reply."""
         turn = self._turn()
         if turn is None or turn.expect == TEXT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Optional, Tuple
 
-from evi_harness.simulate.uplink import Sound
+from evi_harness.simulate.uplink import AudioPiece
 
 __all__ = ["ERROR", "RESPONSE", "Answer", "Reply", "Sentence", "ToolCall"]
 
@@ -28,7 +28,7 @@ class Sentence:
     """
 
     text: str
-    sound: Optional[Sound] = None
+    sound: Optional[AudioPiece] = None
     chunk_ms: Optional[int] = None
     has_prosody: bool = False
     is_quick: bool = False

@@ -18,7 +18,7 @@ from evi_harness.simulate.partners import FREE, SPEECH, TEXT, ScriptedPartner, S
 from evi_harness.simulate.replies import ERROR, RESPONSE, Answer, Reply, Sentence, ToolCall
 from evi_harness.simulate.simulator import Limits, Options
 from evi_harness.simulate.turn_detection import TurnDetection
-from evi_harness.simulate.uplink import Formats, Sound
+from evi_harness.simulate.uplink import AudioPiece, Formats
 
 __all__ = ["Script", "parse", "voice_names"]
 
@@ -103,7 +103,7 @@ class _Reader:
     def __init__(self, voices: Mapping[str, bytes], name: str) -> None:
         self._voices = voices
         self._name = name
-        self._sounds: Dict[str, Sound] = {}
+        self._sounds: Dict[str, AudioPiece] = {}
 
     def script(self, table: Table, options: Options) -> Script:
         known = ("seed", "at_end", "echo_settings", "audio", "turn_detection", "latency", "limits", "user_audio", "greeting", "turn")
@@ -166,7 +166,7 @@ class _Reader:
             is_quick=self._value(table, place, "quick", bool, False),
         )
 
-    def _sound(self, table: Table, place: str) -> Optional[Sound]:
+    def _sound(self, table: Table, place: str) -> Optional[AudioPiece]:
         voice = self._value(table, place, "voice", str, "")
         if not voice:
             return None
@@ -176,7 +176,7 @@ class _Reader:
             wav = split(self._voices[voice])
             if wav is None:
                 raise self._wrong(place, f"the voice {voice!r} is no WAV of linear PCM")
-            self._sounds[voice] = Sound(wav.pcm, wav.samples)
+            self._sounds[voice] = AudioPiece(wav.pcm, wav.samples)
         return self._sounds[voice]
 
     def _tool(self, table: Table, place: str) -> Optional[ToolCall]:

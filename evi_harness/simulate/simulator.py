@@ -29,12 +29,12 @@ from evi_harness.simulate import wire
 from evi_harness.simulate.acting import Actor, Performance
 from evi_harness.simulate.delays import Latency
 from evi_harness.simulate.ids import Ids
-from evi_harness.simulate.partners import Heard, Partner
+from evi_harness.simulate.partners import HeardTurn, Partner
 from evi_harness.simulate.replies import ERROR, RESPONSE, Reply, Sentence
 from evi_harness.simulate.requests import Refused, request
 from evi_harness.simulate.turn_detection import Speaking, Spoken, TurnDetection
 from evi_harness.simulate.uplink import Formats, HeardThings, Unheard, Uplink
-from evi_harness.simulate.voice import Voice
+from evi_harness.simulate.voice import VoiceMaker
 
 __all__ = ["Limits", "Options", "Simulator"]
 
@@ -132,7 +132,7 @@ class Simulator:
         partner: Partner,
         options: Options = DEFAULT_OPTIONS,
         conversion: Optional[Conversion] = None,
-        voice: Optional[Voice] = None,
+        voice: Optional[VoiceMaker] = None,
     ) -> None:
         self._hearing = hearing
         self._voice = voice
@@ -285,7 +285,7 @@ class Simulator:
     def _take_spoken(self, spoken: Spoken, at_ns: int) -> None:
         self._n_interims = 0
         reached_ns = self._reached_ns(spoken.over_ns, at_ns)
-        said, reply = self._partner.speech(Heard(spoken.end_ns - spoken.begin_ns, self._uplink.sound(spoken)))
+        said, reply = self._partner.speech(HeardTurn(spoken.end_ns - spoken.begin_ns, self._uplink.sound(spoken)))
         user = wire.user_message(said, spoken.begin_ns, spoken.end_ns, self._random)
         due_ns = max(reached_ns + self._options.latency.transcription.draw_ns(self._random), at_ns)
         self._answer(_Turn(due_ns, reached_ns, reply, user), at_ns)

@@ -19,7 +19,7 @@ from evi_harness.session.wav import Pcm, split
 from evi_harness.simulate.plausibility import Plausibility
 from evi_harness.simulate.turn_detection import Listener, Speaking, Spoken, TurnDetection
 
-__all__ = ["Formats", "HeardThings", "Sound", "Unheard", "Uplink"]
+__all__ = ["AudioPiece", "Formats", "HeardThings", "Unheard", "Uplink"]
 
 MS = 1_000_000
 # What lies further behind the audio before it comes after a pause; what is nearer was only sent a little late.
@@ -55,7 +55,7 @@ class Formats:
 
 
 @dataclass(frozen=True)
-class Sound:
+class AudioPiece:
     """A piece of audio: whole frames of linear PCM."""
 
     pcm: Pcm
@@ -85,7 +85,7 @@ HeardThings = List[Union[Speaking, Spoken, Unheard]]
 class _Piece:
     start_ns: int
     end_ns: int
-    sound: Sound
+    sound: AudioPiece
 
 
 class Uplink:
@@ -114,7 +114,7 @@ class Uplink:
         self._end_ns = 0
         self._judged_ns = 0
         # What came after a pause and is not placed yet: each piece with its length; when and at which position the last one came.
-        self._late: List[Tuple[Sound, int]] = []
+        self._late: List[Tuple[AudioPiece, int]] = []
         self._late_at_ns = 0
         self._late_end_ns = 0
 
@@ -153,7 +153,7 @@ class Uplink:
         if not data:
             return []
         wav = split(data)
-        sound = Sound(wav.pcm, wav.samples) if wav is not None else Sound(place.pcm, data) if place.pcm is not None else None
+        sound = AudioPiece(wav.pcm, wav.samples) if wav is not None else AudioPiece(place.pcm, data) if place.pcm is not None else None
         if sound is None:
             self._positions.add(at_ns, None)
             return [Unheard("no format that sound can have was announced for it, or it is in a container that the simulator does not open")]
@@ -162,14 +162,14 @@ class Uplink:
             return [Unheard(doubt)]
         return self._hear(sound, at_ns)
 
-    def sound(self, spoken: Union[Speaking, Spoken]) -> Sound:
+    def sound(self, spoken: Union[Speaking, Spoken]) -> AudioPiece:
         """What an utterance sounds like, with the padding before it; in the latest format where that changed within it."""
         begin_ns, end_ns = spoken.begin_ns - self._padding_ns, spoken.end_ns + _TAIL_NS
         pieces = [
             (piece.sound.pcm, _cut(piece, begin_ns, end_ns)) for piece in self._kept if piece.end_ns > begin_ns and piece.start_ns < end_ns
         ]
         pcm = pieces[-1][0] if pieces else Pcm(16_000, 1)
-        return Sound(pcm, b"".join(samples for its_pcm, samples in pieces if its_pcm == pcm))
+        return AudioPiece(pcm, b"".join(samples for its_pcm, samples in pieces if its_pcm == pcm))
 
     def settle(self) -> HeardThings:
         """Place and hear what came after a pause: its end is the position at which the last of it came."""
@@ -179,7 +179,7 @@ class Uplink:
             self._end_ns = start_ns
         return [heard for sound, length_ns in late for heard in self._place(sound, length_ns)]
 
-    def _hear(self, sound: Sound, at_ns: int) -> HeardThings:
+    def _hear(self, sound: AudioPiece, at_ns: int) -> HeardThings:
         settles_ns = self.settles_at_ns
         heard = self.settle() if settles_ns is not None and at_ns >= settles_ns else []
         length_ns = sound.length_ns
@@ -196,7 +196,7 @@ class Uplink:
         is_filled = sum(length for _, length in self._late) >= position_ns - self._end_ns
         return heard + (self.settle() if is_filled else [])
 
-    def _place(self, sound: Sound, length_ns: int) -> HeardThings:
+    def _place(self, sound: AudioPiece, length_ns: int) -> HeardThings:
         """Hear a piece right behind what was heard before."""
         start_ns = self._end_ns
         self._end_ns += length_ns
@@ -220,13 +220,13 @@ class Uplink:
         if is_less:
             self._positions.forget(keep_ns)
 
-    def _whole(self, sound: Sound) -> Sound:
+    def _whole(self, sound: AudioPiece) -> AudioPiece:
         """Whole frames: one that is cut at the end of a piece goes to the next, if that is of the same format."""
         broken, self._broken_pcm = (self._broken if sound.pcm == self._broken_pcm else b""), sound.pcm
         data = broken + sound.samples
         n_whole = len(data) - len(data) % sound.pcm.frame_bytes
         self._broken = data[n_whole:]
-        return Sound(sound.pcm, data[:n_whole])
+        return AudioPiece(sound.pcm, data[:n_whole])
 
 
 def _cut(piece: _Piece, begin_ns: int, end_ns: int) -> bytes:

@@ -19,7 +19,7 @@ from typing_extensions import Protocol
 
 from evi_harness.session.wav import Pcm
 
-__all__ = ["MAX_MS", "Made", "Voice", "length_ms", "spoken"]
+__all__ = ["MAX_MS", "Made", "VoiceMaker", "length_ms", "spoken"]
 
 # About as long as it takes to say a letter.
 MS_A_LETTER = 60
@@ -62,7 +62,7 @@ class Made(Protocol):
         """What ``spoken`` gives, None until it is there."""
 
 
-class Voice(Protocol):
+class VoiceMaker(Protocol):
     """Makes voices elsewhere, for one conversation, while the conversation goes on."""
 
     def __call__(self, text: str, seed: int, pcm: Pcm) -> Made:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Mapping, NamedTuple
 
-__all__ = ["UPGRADES", "Step", "upgraded_header", "upgraded_line"]
+__all__ = ["UPGRADES", "Upgrade", "upgraded_header", "upgraded_line"]
 
 
-class Step(NamedTuple):
+class Upgrade(NamedTuple):
     """From one version to the next.
 
     Attributes:
@@ -24,7 +24,7 @@ class Step(NamedTuple):
 
 
 # By the version that the step starts from. Empty: version 1 is the first.
-UPGRADES: Mapping[int, Step] = {}
+UPGRADES: Mapping[int, Upgrade] = {}
 
 
 def upgraded_header(members: Dict[str, Any], version: int, to: int) -> Dict[str, Any]:

@@ -12,7 +12,7 @@ from evi_harness.dialects import dialect_of
 from evi_harness.replay.cutting import Window, cut
 from evi_harness.replay.moments import place_of
 from evi_harness.replay.pace import Pace, max_gap_of, paced, speed_of
-from evi_harness.replay.played_recording import AS_RECORDED, Recording
+from evi_harness.replay.played_recording import AS_RECORDED, PlayedRecording
 from evi_harness.session.session import Session
 from evi_harness.verdicts.speech import heard_speech
 
@@ -65,7 +65,7 @@ class Axis:
         """Whether something of the session may be left out."""
         return self.window != Window(None, None)
 
-    def recording(self, session: Session) -> Recording:
+    def recording(self, session: Session) -> PlayedRecording:
         """The session on this axis.
 
         Args:
@@ -75,7 +75,7 @@ class Axis:
             UsageError: A place is not in the session, or nothing lies between the two.
         """
         dialect = dialect_of(session)
-        part = cut(Recording.of(session, dialect), dialect, self.window)
+        part = cut(PlayedRecording.of(session, dialect), dialect, self.window)
         # Whether somebody speaks matters only where silence is shortened.
         speech = heard_speech(part.session) if self.pace.max_gap_ns is not None else ()
         return paced(part, dialect, self.pace, speech)

@@ -18,7 +18,7 @@ from evi_harness.report.expected_changes import ExpectationReport
 from evi_harness.report.replay_report import ReplayReport
 from evi_harness.runs.replay_options import VIRTUAL
 from evi_harness.runs.run import Run
-from evi_harness.sdk.hume.version import installed_version
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session.events import NOTHING, order
 from evi_harness.session.header import Anchor, Header, Recorded
 from evi_harness.session.protocols import Dialect

@@ -13,7 +13,7 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.steps import ReadySteps, Step
 from evi_harness.guard.place_lookup import told_places
 from evi_harness.session.notes import BLOCKED
-from evi_harness.watch.step_sampler import Sample, StepSampler
+from evi_harness.watch.step_sampler import StepSample, StepSampler
 
 __all__ = ["THRESHOLD_NS", "Computing"]
 
@@ -27,7 +27,7 @@ class _Computed:
 
     at_ns: int
     step: Step
-    sample: Sample
+    sample: StepSample
 
 
 class Computing:

@@ -17,7 +17,7 @@ from evi_harness.guard.place_lookup import told_places
 from evi_harness.session.events import Event, Note
 from evi_harness.session.note_kind import NoteKind
 from evi_harness.session.notes import BLOCKED, HANDLER_ENTERED, HANDLER_RETURNED, LONGEST_BLOCK, LONGEST_STEP, MAYBE_BLOCKED, BlockedFacts
-from evi_harness.watch.step_sampler import Sample
+from evi_harness.watch.step_sampler import StepSample
 
 __all__ = ["LongSteps"]
 
@@ -43,7 +43,7 @@ class LongSteps:
         steps: ReadySteps,
         threshold_ns: int = THRESHOLD_NS,
         kind_of: Callable[[Step], NoteKind[..., BlockedFacts]] = lambda _: BLOCKED,
-        sample: Callable[[int], Sample] = lambda _: Sample(),
+        sample: Callable[[int], StepSample] = lambda _: StepSample(),
         redact: Callable[[str], str] = str,
     ) -> None:
         self._journal = journal

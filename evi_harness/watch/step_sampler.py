@@ -16,7 +16,7 @@ from evi_harness.guard.developers import developers
 from evi_harness.guard.place_lookup import Stack, frame_stack
 from evi_harness.session.places import Place
 
-__all__ = ["EVERY_S", "Sample", "StepSampler"]
+__all__ = ["EVERY_S", "StepSample", "StepSampler"]
 
 # How often it is to look, in real seconds.
 EVERY_S = 0.05
@@ -27,7 +27,7 @@ N_PLACES = 3
 
 
 @dataclass(frozen=True)
-class Sample:
+class StepSample:
     """What was seen of one step.
 
     Attributes:
@@ -41,7 +41,7 @@ class Sample:
     stack: Stack = ()
 
 
-_UNSEEN = Sample()
+_UNSEEN = StepSample()
 
 
 class StepSampler:
@@ -55,11 +55,11 @@ class StepSampler:
     def __init__(self, steps: ReadySteps, handling: Callable[[], Optional[int]] = lambda: None) -> None:
         self._steps = steps
         self._handling = handling
-        self._samples: Dict[int, Sample] = {}
+        self._samples: Dict[int, StepSample] = {}
         self._seen = -1
         self._watched = threading.get_ident()
 
-    def sample(self, number: int) -> Sample:
+    def sample(self, number: int) -> StepSample:
         """What was seen of a step, by its number; an empty sample of one that was not seen."""
         return self._samples.get(number, _UNSEEN)
 
@@ -74,5 +74,5 @@ class StepSampler:
             of = self._handling()
             stack = frame_stack(sys._current_frames().get(self._watched))
             places = developers(Place(*one) for one in stack)[:N_PLACES]
-            self._samples[number] = Sample(tuple(places), of, stack)
+            self._samples[number] = StepSample(tuple(places), of, stack)
         self._seen = number

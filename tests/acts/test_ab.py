@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.acts.ab import Side, commands, compare_sides, revisions
+from evi_harness.acts.ab import OneSide, commands, compare_sides, revisions
 from evi_harness.acts.gate import GateOptions
 from evi_harness.errors import EviHarnessError, UsageError
 
@@ -37,7 +37,7 @@ def sides(tmp_path, old_ms, new_ms):
     """Two programs that measure so much."""
     (tmp_path / "measures.py").write_text(MEASURES, encoding="utf-8")
     program = (sys.executable, str(tmp_path / "measures.py"))
-    return tuple(Side(name, (*program, name, str(ms), str(tmp_path / "order"))) for name, ms in (("A", old_ms), ("B", new_ms)))
+    return tuple(OneSide(name, (*program, name, str(ms), str(tmp_path / "order"))) for name, ms in (("A", old_ms), ("B", new_ms)))
 
 
 @pytest.fixture(autouse=True)
@@ -73,14 +73,14 @@ def test_several_measurements_in_a_run_are_one(tmp_path):
     """A command may replay many sessions."""
     both = sides(tmp_path, 100.0, 100.0)
     script = " && ".join(shlex.join(both[0].command) for _ in range(2))
-    report = compare_sides((Side("twice", ("sh", "-c", script)), Side("twice too", ("sh", "-c", script))), n_runs=1, n_warm=0)
+    report = compare_sides((OneSide("twice", ("sh", "-c", script)), OneSide("twice too", ("sh", "-c", script))), n_runs=1, n_warm=0)
     assert report.comparisons[0].n_pairs == 20
 
 
 def test_what_measures_nothing_that_could_be_compared_did_not_run(tmp_path):
     """Two empty runs are no two equal ones."""
     (tmp_path / "measures.py").write_text(MEASURES.replace("range(1, 11)", "()"), encoding="utf-8")
-    side = Side("A", (sys.executable, str(tmp_path / "measures.py"), "A", "1", str(tmp_path / "order")))
+    side = OneSide("A", (sys.executable, str(tmp_path / "measures.py"), "A", "1", str(tmp_path / "order")))
     with pytest.raises(EviHarnessError, match="nothing that could be compared"):
         compare_sides((side, side), n_runs=1, n_warm=0)
 
@@ -96,7 +96,7 @@ def test_what_measures_nothing_that_could_be_compared_did_not_run(tmp_path):
 )
 def test_a_run_that_fails_measures_nothing(command, words):
     """The comparison ends with what it said."""
-    side = Side("side", command)
+    side = OneSide("side", command)
     with pytest.raises(EviHarnessError) as broken:
         compare_sides((side, side), n_runs=1, timeout_s=0.2 if command[0] == "sleep" else 60.0)
     assert [word for word in words if word not in str(broken.value)] == []

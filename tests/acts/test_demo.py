@@ -28,9 +28,9 @@ from evi_harness.evi.compat import knows, problems
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.hume.connection import open_chat
 from evi_harness.sdk.hume.demo_app import WeatherApp
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.sdk.hume.playback_queue import virtual_playback_queue
 from evi_harness.sdk.hume.sound import software_sound
-from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session.events import Note, Received
 from evi_harness.verdicts.loading import load_session
 

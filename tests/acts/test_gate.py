@@ -14,7 +14,7 @@ from evi_harness.acts.measured_runs import run_of_session, runs_of_result
 from evi_harness.acts.repeating import replay_repeatedly
 from evi_harness.acts.replay import replay_session
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.measure.baseline import Run
+from evi_harness.measure.baseline import MeasuredRun
 from evi_harness.measure.effect import LEAST_EFFECT, Effect
 from evi_harness.measure.metrics import METRICS
 from evi_harness.measure.samples import Sample
@@ -36,7 +36,7 @@ def replayed():
 
 def handled(*values):
     """A run of one metric."""
-    return Run(tuple(Sample("handle", value, "s", turn) for turn, value in enumerate(values, 1)))
+    return MeasuredRun(tuple(Sample("handle", value, "s", turn) for turn, value in enumerate(values, 1)))
 
 
 def gate(tmp_path, is_replay=True, **asked):
@@ -220,7 +220,7 @@ def test_rules():
 
 def test_in_a_folder_every_run_has_a_file_of_its_own(tmp_path):
     """So that one command may replay many times; secrets stay out of it."""
-    run = Run((Sample("handle", 1.0, "the key", 1),))
+    run = MeasuredRun((Sample("handle", 1.0, "the key", 1),))
     files = {save_baseline(tmp_path, [run], lambda text: text.replace("key", "***")) for _ in range(3)}
     assert len(files) == 3
     assert json.loads(min(files).read_text(encoding="utf-8"))["runs"][0]["metrics"]["handle"]["samples"][0]["session"] == "the ***"

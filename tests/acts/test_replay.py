@@ -23,7 +23,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.replay.player import Patience
 from evi_harness.runs import run as run_module
 from evi_harness.sdk.hume.connection import websocket_of
-from evi_harness.sdk.hume.version import installed_version
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session.events import Sent
 from evi_harness.storage.writer import write_session
 from evi_harness.verdicts.loading import load_session

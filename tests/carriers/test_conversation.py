@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from evi_harness.carriers import server as server_module
-from evi_harness.carriers.probe import Ended, connect
+from evi_harness.carriers.probe import ConnectionEnded, connect
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
@@ -152,7 +152,7 @@ def test_what_is_sent_after_the_services_close_is_noted():
         return await probe.next()
 
     end, events = converse(service, client)
-    assert end == Ended(4000, "end")
+    assert end == ConnectionEnded(4000, "end")
     assert sum(isinstance(event, Sent) for event in events) == 1
     assert [dict(note.data) for note in notes(events, "sent_after_close")] == [
         {"opcode": "text", "n_bytes": 4},
@@ -203,7 +203,7 @@ def test_a_service_may_remark_on_the_close():
         return await probe.next()
 
     end, events = converse(service, client)
-    assert end == Ended(1000, "")
+    assert end == ConnectionEnded(1000, "")
     assert [event.kind for event in events[-3:]] == ["closed", "note", "note"]
     assert [event.name for event in events[-2:]] == ["over", "unsent"]
 
@@ -217,7 +217,7 @@ def test_an_abort_after_messages_hands_them_over_first():
         return (await probe.next()).frame, await probe.next()
 
     got, events = converse(service, client)
-    assert got == (text("first"), Ended(None, ""))
+    assert got == (text("first"), ConnectionEnded(None, ""))
     assert (events[-1].by, events[-1].code) == ("network", None)
 
 
@@ -247,7 +247,7 @@ def test_a_close_frame_without_a_code_is_answered_in_kind():
         return await probe.next()
 
     end, events = converse(Service(), client)
-    assert end == Ended(1005, "")
+    assert end == ConnectionEnded(1005, "")
     assert (events[-1].by, events[-1].code) == ("app", None)
 
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from evi_harness.carriers.admission import Admission
-from evi_harness.carriers.conformance import Script
+from evi_harness.carriers.conformance import ScriptedService
 from evi_harness.carriers.limits import DEFAULT_LIMITS, ServerLimits
-from evi_harness.carriers.probe import Arrived, Ended, Refused, connect
+from evi_harness.carriers.probe import Arrived, ConnectionEnded, HandshakeRefused, connect
 from evi_harness.carriers.raw_client import frame, request
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
@@ -46,7 +46,7 @@ def serve(main, open_service=None, **limits):
 
     async def run(loop):
         server = ChatServer(
-            open_service or Script(),
+            open_service or ScriptedService(),
             clock=loop,
             chat_paths=["/chat"],
             token_path="/token",
@@ -125,7 +125,7 @@ def test_an_open_socket_has_no_such_time():
         probe.close(1000)
         return await probe.next()
 
-    assert serve(main, handshake_s=1)[0] == Ended(1000, "")
+    assert serve(main, handshake_s=1)[0] == ConnectionEnded(1000, "")
 
 
 BAD = [
@@ -212,7 +212,7 @@ def test_several_user_agents_become_one():
         probe.close(1000)
         return await probe.next(), [value for name, value in server.journals[0].events[0].handshake.headers if name == "User-Agent"]
 
-    assert serve(main)[0] == (Ended(1000, ""), ["hume/0.14.1 Python/3.9 websockets/12.0"])
+    assert serve(main)[0] == (ConnectionEnded(1000, ""), ["hume/0.14.1 Python/3.9 websockets/12.0"])
 
 
 def test_one_request_is_answered_on_a_connection():
@@ -302,8 +302,8 @@ def test_so_many_chats_are_open_at_a_time():
         return refused, await again.next()
 
     (refused, again), told = serve(main, chats=2)
-    assert refused == Refused(503, "evi-harness: refused a chat: 2 are open, as many as are allowed\n")
-    assert again == Ended(1000, "")
+    assert refused == HandshakeRefused(503, "evi-harness: refused a chat: 2 are open, as many as are allowed\n")
+    assert again == ConnectionEnded(1000, "")
     assert told == ["refused a chat: 2 are open, as many as are allowed"]
 
 
@@ -337,7 +337,7 @@ def test_a_socket_on_which_nothing_happens_is_closed():
         end = await probe.next()
         return end.code, loop.now_ns(), server.journals[0].events[-1]
 
-    service = Script(opening=[(3 * SECOND, Send(HELLO, 3 * SECOND))])
+    service = ScriptedService(opening=[(3 * SECOND, Send(HELLO, 3 * SECOND))])
     (code, at_ns, closed), _ = serve(main, service, idle_s=5)
     assert (code, at_ns) == (1001, 12 * SECOND)
     assert (closed.by, closed.code, closed.reason) == ("service", 1001, "nothing has crossed the socket for 5 s")
@@ -374,7 +374,7 @@ def test_who_does_not_read_is_cut_off():
 async def until_end(probe):
     """All that comes to the end."""
     items = []
-    while not items or not isinstance(items[-1], (Ended, Refused)):
+    while not items or not isinstance(items[-1], (ConnectionEnded, HandshakeRefused)):
         items.append(await probe.next())
     return items
 
@@ -456,7 +456,7 @@ def test_a_client_that_pings_and_is_gone_is_no_failure():
 def test_a_client_that_is_gone_is_no_failure():
     """Whether before its handshake is answered or in the middle of that: the server goes on, and has no session of it."""
 
-    class Gone(Script):
+    class Gone(ScriptedService):
         def __call__(self, handshake):
             for probe in gone:
                 probe.close()

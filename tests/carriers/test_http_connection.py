@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from evi_harness.carriers.conformance import Script
+from evi_harness.carriers.conformance import ScriptedService
 from evi_harness.carriers.real_carrier import RealCarrier
 from evi_harness.carriers.server import ChatServer
 from evi_harness.clocks.clock import RealClock
@@ -43,7 +43,7 @@ def answers(requests):
             writer.close()
 
     async def main():
-        server = ChatServer(Script(), clock=RealClock(), chat_paths=["/chat"], token_path="/token", on_unknown=told.append)
+        server = ChatServer(ScriptedService(), clock=RealClock(), chat_paths=["/chat"], token_path="/token", on_unknown=told.append)
         async with RealCarrier(server) as carrier:
             return [await ask(carrier.url, request) for request in requests]
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from evi_harness.carriers.probe import Arrived, Ended, Pong, Refused, connect, request
+from evi_harness.carriers.probe import Arrived, ConnectionEnded, HandshakeRefused, Pong, connect, request
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.session.events import BINARY, TEXT, Frame
 
@@ -51,7 +51,7 @@ def test_messages_and_pongs_are_shown_as_they_come():
 
     got, end = serve(echo, client)
     assert sorted(got, key=str) == sorted([*(Arrived(frame, 10**9) for frame in frames), Pong(b"p")], key=str)
-    assert end == Ended(1000, "")
+    assert end == ConnectionEnded(1000, "")
 
 
 def test_a_message_in_fragments_is_one_message():
@@ -84,7 +84,7 @@ def test_a_refusal_is_shown_and_nothing_is_sent_behind_it():
         probe.close(1000)
         return await probe.next()
 
-    assert serve(refuse, client) == Refused(429, "later")
+    assert serve(refuse, client) == HandshakeRefused(429, "later")
 
 
 def test_query_and_headers_go_out_as_given():

@@ -7,14 +7,14 @@ import socket
 import pytest
 
 from evi_harness.carriers import real_carrier as real
-from evi_harness.carriers.conformance import Script, check_carrier
-from evi_harness.carriers.probe import Ended, connect
+from evi_harness.carriers.conformance import ScriptedService, check_carrier
+from evi_harness.carriers.probe import ConnectionEnded, connect
 from evi_harness.carriers.real_carrier import RealCarrier, loopback
 from evi_harness.carriers.server import ChatServer
 from evi_harness.clocks.clock import RealClock
 from evi_harness.errors import EviHarnessError, UsageError
 
-IDLE = Script()
+IDLE = ScriptedService()
 
 
 def carrier_of(open_service=IDLE, **options):
@@ -70,7 +70,7 @@ def test_an_ipv6_url_has_brackets():
 
     url, end = asyncio.run(main())
     assert url.startswith("http://[::1]:")
-    assert end == Ended(1000, "")
+    assert end == ConnectionEnded(1000, "")
 
 
 def test_a_port_in_use_is_named():
@@ -135,7 +135,7 @@ def test_what_a_service_raises_comes_out():
     async def main(error=None):
         async with carrier_of(failing) as carrier:
             probe = await connect(carrier.url, "/chat", carrier.now_ns)
-            while not isinstance(await probe.next(), Ended):
+            while not isinstance(await probe.next(), ConnectionEnded):
                 pass
             if error is not None:
                 raise error

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 
 from evi_harness.carriers.journal import Journal
-from evi_harness.carriers.probe import Arrived, Ended, Refused, connect, request
+from evi_harness.carriers.probe import Arrived, ConnectionEnded, HandshakeRefused, connect, request
 from evi_harness.carriers.server import TOKEN_SECONDS, ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
@@ -69,7 +69,7 @@ def serve(main, *services, **options):
 async def until_end(probe):
     """All that a client gets until its connection ends."""
     items = []
-    while not items or not isinstance(items[-1], (Ended, Refused)):
+    while not items or not isinstance(items[-1], (ConnectionEnded, HandshakeRefused)):
         items.append(await probe.next())
     return items
 
@@ -119,7 +119,7 @@ def test_every_chat_path_is_served_with_and_without_a_slash():
             probe = await connect(carrier.url, path, loop.now_ns)
             probe.close(1000)
             items = await until_end(probe)
-            statuses.append(items[0].status if isinstance(items[0], Refused) else 101)
+            statuses.append(items[0].status if isinstance(items[0], HandshakeRefused) else 101)
         return statuses
 
     assert serve(main, *(Service() for _ in range(4)), chat_paths=("/v0/a", "/b/")) == [101, 101, 101, 101, 404, 404]
@@ -147,7 +147,7 @@ def test_a_path_is_served_whatever_is_in_it(path, asked, journaled):
             probe = await connect(carrier.url, one, loop.now_ns)
             probe.close(1000)
             items = await until_end(probe)
-        assert items == [Refused(404, items[0].body)]
+        assert items == [HandshakeRefused(404, items[0].body)]
         return [journal.events[0].handshake.path for journal in server.journals]
 
     assert serve(main, Service(), chat_paths=("/chat", path)) == [journaled]
@@ -203,7 +203,7 @@ def test_a_refusal_leaves_no_journal():
         probe = await connect(carrier.url, "/chat", loop.now_ns)
         return await probe.next(), server.journals
 
-    assert serve(main, Service((0, Refuse(403, "not you"))), journal_for=journal_for) == (Refused(403, "not you"), [])
+    assert serve(main, Service((0, Refuse(403, "not you"))), journal_for=journal_for) == (HandshakeRefused(403, "not you"), [])
 
 
 class Guard:
@@ -240,9 +240,9 @@ def test_a_check_decides_who_gets_a_token_and_who_opens_a_chat():
 
     (early, no, late, yes), n_journals = serve(main, Service(), check=check)
     assert early == (403, "no token yet")
-    assert no == Refused(401, "no chat yet")
+    assert no == HandshakeRefused(401, "no chat yet")
     assert (late[0], json.loads(late[1])["access_token"]) == (200, "a-token")
-    assert (yes, n_journals) == (Ended(1000, ""), 1)
+    assert (yes, n_journals) == (ConnectionEnded(1000, ""), 1)
     query = (("api_key", "k"),)
     assert check.asked == [("/chat", query, 0), ("/token", (), 0), ("/chat", query, NOON), ("/token", (), NOON)]
 
@@ -269,7 +269,7 @@ def test_a_token_is_good_for_as_long_as_its_answer_says(minutes, is_let_in):
         return await asyncio.open_connection(host, int(port or 80))
 
     item = serve(main, Service(), check=KeyCheck(token_seconds=TOKEN_SECONDS))
-    assert item == (Ended(1000, "") if is_let_in else Refused(401, item.body))
+    assert item == (ConnectionEnded(1000, "") if is_let_in else HandshakeRefused(401, item.body))
 
 
 def test_the_journal_may_be_given():
@@ -325,7 +325,7 @@ def test_a_service_that_raises_ends_the_connection_and_the_carrier_says_so(where
     with pytest.raises(ZeroDivisionError):
         run_virtual(run)
     early = where in ("making", "take opened", "due at once")
-    assert ends == [Refused(500, "the service failed before it was open\n")] if early else [Ended(None, "")]
+    assert ends == [HandshakeRefused(500, "the service failed before it was open\n")] if early else [ConnectionEnded(None, "")]
 
 
 def test_stopping_ends_what_still_runs():
@@ -338,7 +338,7 @@ def test_stopping_ends_what_still_runs():
         return await until_end(probe), server.journals[0].events[-1]
 
     items, closed = run_virtual(run)
-    assert items == [Ended(None, "")]
+    assert items == [ConnectionEnded(None, "")]
     assert (closed.by, closed.code) == ("network", None)
 
 
@@ -393,4 +393,4 @@ def test_messages_of_any_kind_arrive():
 
     *items, end = serve(main, Service(*((0, Send(frame, 0)) for frame in frames), (0, Close(4000, "done"))))
     assert items == [Arrived(frame, 0) for frame in frames]
-    assert end == Ended(4000, "done")
+    assert end == ConnectionEnded(4000, "done")

@@ -11,8 +11,8 @@ from importlib import import_module
 
 import pytest
 
-from evi_harness.carriers.conformance import Script, check_carrier
-from evi_harness.carriers.probe import Ended, connect
+from evi_harness.carriers.conformance import ScriptedService, check_carrier
+from evi_harness.carriers.probe import ConnectionEnded, connect
 from evi_harness.carriers.server_process import ProcessCarrier, ServerProcess
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.session.events import TEXT, Closed, Frame, Opened, Received
@@ -31,7 +31,7 @@ def talk(url, *, n_messages=0):
         probe = await connect(url, "/chat", lambda: 0)
         items = [await probe.next() for _ in range(n_messages)]
         probe.close(1000)
-        while not isinstance(items[-1] if items else None, Ended):
+        while not isinstance(items[-1] if items else None, ConnectionEnded):
             items.append(await probe.next())
         return items
 
@@ -55,7 +55,7 @@ def test_it_keeps_every_duty():
 
 def test_what_was_served_is_known_afterwards():
     """While it serves one asks; after the block all is there, stamped by this machine's clock."""
-    with process_of(Script(opening=[(0, Send(Frame(TEXT, b"hello"), 0))])) as server:
+    with process_of(ScriptedService(opening=[(0, Send(Frame(TEXT, b"hello"), 0))])) as server:
         assert server.look() == []
         talk(server.url, n_messages=1)
         talk(server.url)
@@ -83,7 +83,7 @@ class InAFolder(Frame):
 
 def test_frames_are_sent_with_what_is_in_them():
     """The child needs no folder."""
-    with process_of(Script(opening=[(0, Send(InAFolder(b"from afar"), 0))])) as server:
+    with process_of(ScriptedService(opening=[(0, Send(InAFolder(b"from afar"), 0))])) as server:
         arrived, _ = talk(server.url, n_messages=1)
     assert arrived.frame == Frame(TEXT, b"from afar")
 
@@ -113,7 +113,7 @@ def test_a_port_in_use_is_told_here():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(EviHarnessError, match=f"port {port} .*in use") as caught, process_of(Script(), port=port):
+        with pytest.raises(EviHarnessError, match=f"port {port} .*in use") as caught, process_of(ScriptedService(), port=port):
             raise AssertionError("two servers on one port")
     assert caught.value.exit_code == 3
 
@@ -121,7 +121,7 @@ def test_a_port_in_use_is_told_here():
 def test_no_other_address_is_bound():
     """It is refused before a process starts."""
     with pytest.raises(UsageError, match="loopback"):
-        process_of(Script(), host="0.0.0.0")
+        process_of(ScriptedService(), host="0.0.0.0")
 
 
 def test_what_a_service_raises_comes_out_with_where():
@@ -138,16 +138,16 @@ def test_what_a_service_raises_comes_out_with_where():
 def test_a_child_that_is_gone_is_told():
     """With how it ended; a block that raises already is not disturbed."""
     with pytest.raises(EviHarnessError, match="has ended, with -9"):
-        serve_and(Script(), lambda server: [server._child.kill(), server.look()])
+        serve_and(ScriptedService(), lambda server: [server._child.kill(), server.look()])
     with pytest.raises(EviHarnessError, match="has ended, with -9"):
-        serve_and(Script(), lambda server: server._child.kill())
+        serve_and(ScriptedService(), lambda server: server._child.kill())
     with pytest.raises(KeyError):
-        serve_and(Script(), lambda server: [server._child.kill(), {}["mine"]])
+        serve_and(ScriptedService(), lambda server: [server._child.kill(), {}["mine"]])
 
 
 def test_ctrl_c_is_for_the_parent():
     """It reaches every process of a terminal; the child serves on until it is told to stop."""
-    with process_of(Script()) as server:
+    with process_of(ScriptedService()) as server:
         server._child.send_signal(signal.SIGINT)
         talk(server.url)
     assert len(server.served) == 1
@@ -191,7 +191,7 @@ def test_a_long_answer_at_the_end_arrives_whole():
     """What the last question brings is more than a socket holds; the process does not end before it is out."""
     payload = b"x" * 900_000
     for _ in range(5):
-        with process_of(Script(opening=[(0, Send(Frame(TEXT, payload), 0))])) as server:
+        with process_of(ScriptedService(opening=[(0, Send(Frame(TEXT, payload), 0))])) as server:
             talk(server.url, n_messages=1)
         (served,) = server.served
         assert [event.frame.payload for event in served.events if event.kind == "received"] == [payload]

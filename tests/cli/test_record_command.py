@@ -24,7 +24,7 @@ import pytest
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.acts.serve.simulating import Simulation
 from evi_harness.acts.sessions import check_session
-from evi_harness.carriers.conformance import Script
+from evi_harness.carriers.conformance import ScriptedService
 from evi_harness.cli.main import main
 from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.simulator import Options
@@ -478,7 +478,7 @@ def test_keys_are_right_or_told(key, secret, said, capsys, monkeypatch, tmp_path
     for name, value in {"HUME_API_KEY": KEY, "HUME_SECRET_KEY": SECRET}.items():
         monkeypatch.setenv(name, value)
     # It asks for the keys when it is made.
-    server = served(Script(), ServeOptions(require_key=True))
+    server = served(ScriptedService(), ServeOptions(require_key=True))
     for name, value in {"HUME_API_KEY": key, "HUME_SECRET_KEY": secret}.items():
         monkeypatch.setenv(name, value)
     with server:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evi_harness.errors import UsageError
-from evi_harness.evi.compat import ADDITIONS, Problem, knows, parse_version, problems, problems_of_sent, upgrade
+from evi_harness.evi.compat import ADDITIONS, ParseProblem, knows, parse_version, problems, problems_of_sent, upgrade
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.session.events import BINARY, TEXT, Frame
 from evi_harness.strategies import frames, received_messages, sent_messages
@@ -107,7 +107,7 @@ def test_missing_scores_are_named():
     scores = {"models": {"prosody": {"scores": {"Joy": 0.5}}}}
     found = problems(text({**TURN, **scores}), "0.13.5")
     assert len(found) == 47
-    assert Problem("assistant_message", "models.prosody.scores.Surprise (negative)", "is missing") in found
+    assert ParseProblem("assistant_message", "models.prosody.scores.Surprise (negative)", "is missing") in found
 
 
 def test_what_can_be_upgraded_says_so():

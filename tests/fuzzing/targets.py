@@ -32,7 +32,7 @@ from evi_harness.replay.durations import duration_ns
 from evi_harness.replay.judging.json_paths import MessagePath
 from evi_harness.replay.moments import place_of
 from evi_harness.replay.pace import max_gap_of, speed_of
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import Player
 from evi_harness.runs.spec import split_spec
 from evi_harness.sdk.hume.parsing import problems as sdk_problems
@@ -348,7 +348,7 @@ def _sent(data: bytes) -> None:
     frames = list(_frames_of(data))
     events: List[Event] = [Opened(0, 0)]
     simulator = Simulator(_Deaf(), Parrot(), Options(), None)
-    player = Player(Recording.of(_RECORDING, EVI), EVI)
+    player = Player(PlayedRecording.of(_RECORDING, EVI), EVI)
     services = (simulator, player)
     for service in services:
         service.take(Opened(0, 0, Handshake("/v0/evi/chat")), 0)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evi_harness.errors import EviHarnessError
-from evi_harness.measure.baseline import Baseline, Detector, Run, baseline_json, merged, read_baseline_json
+from evi_harness.measure.baseline import Baseline, Detector, MeasuredRun, baseline_json, merged, read_baseline_json
 from evi_harness.measure.metrics import METRICS
 from evi_harness.measure.origin import Origin
 from evi_harness.measure.samples import Sample
@@ -33,7 +33,7 @@ def runs(draw):
     samples = sorted(draw(st.lists(valued | unavailable, max_size=8)), key=lambda sample: sample.metric)
     there = sorted({sample.metric for sample in samples})
     exact = draw(st.sets(st.sampled_from(there))) if there else set()
-    return Run(tuple(samples), frozenset(exact), draw(detectors), tuple(draw(st.lists(origins, unique_by=lambda one: one.session))))
+    return MeasuredRun(tuple(samples), frozenset(exact), draw(detectors), tuple(draw(st.lists(origins, unique_by=lambda one: one.session))))
 
 
 @given(st.lists(runs(), min_size=1, max_size=3))
@@ -45,7 +45,7 @@ def test_what_is_written_is_read(some):
     assert read_baseline_json(value, "b.json") == baseline
 
 
-GOOD = baseline_json(Baseline((Run((Sample("handle", 1.0, "s", 1, 2), Sample("handle", None, "s", 2, 3, "gone"))),)))
+GOOD = baseline_json(Baseline((MeasuredRun((Sample("handle", 1.0, "s", 1, 2), Sample("handle", None, "s", 2, 3, "gone"))),)))
 SAMPLES = ("runs", 0, "metrics", "handle", "samples")
 
 
@@ -89,8 +89,8 @@ def test_what_is_not_known_is_passed_over():
 
 def test_runs_of_different_things_are_one():
     """A metric stays exact only where it is in each that has a value of it."""
-    one = Run((Sample("handle", 1.0, "a", 1), Sample("queue", 1.0, "a", 1)), frozenset(["handle", "queue"]))
-    two = Run((Sample("handle", 1.0, "b", 1),), frozenset(), Detector("d", "1", 0.5))
+    one = MeasuredRun((Sample("handle", 1.0, "a", 1), Sample("queue", 1.0, "a", 1)), frozenset(["handle", "queue"]))
+    two = MeasuredRun((Sample("handle", 1.0, "b", 1),), frozenset(), Detector("d", "1", 0.5))
     found = merged([one, two])
     assert len(found.samples) == 3
     assert found.exact == {"queue"}

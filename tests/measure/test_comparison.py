@@ -7,21 +7,21 @@ from dataclasses import replace
 
 import pytest
 
-from evi_harness.measure.baseline import Detector, Run, merged
-from evi_harness.measure.comparison import IMPROVED, INCONCLUSIVE, PASSED, REGRESSED, Rules, compare_jobs, compare_side_by_side
+from evi_harness.measure.baseline import Detector, MeasuredRun, merged
+from evi_harness.measure.comparison import IMPROVED, INCONCLUSIVE, PASSED, REGRESSED, ComparisonRules, compare_jobs, compare_side_by_side
 from evi_harness.measure.effect import Effect
 from evi_harness.measure.origin import Origin
 from evi_harness.measure.samples import Sample
 
 N_TURNS = 10
 # Least effects as shares alone, so that cases read well.
-RULES = Rules(least=Effect(0.05))
+RULES = ComparisonRules(least=Effect(0.05))
 
 
 def run(values, metric="response", *, exact=False, detector=None, session="s"):
     """One run of a metric, one value a turn; None for a turn without one."""
     samples = [Sample(metric, value, session, turn, None, "gone" if value is None else "") for turn, value in enumerate(values, 1)]
-    return Run(tuple(samples), frozenset([metric] if exact else []), detector)
+    return MeasuredRun(tuple(samples), frozenset([metric] if exact else []), detector)
 
 
 def job(n_runs, change=1.0, *, noise=0.027, seed="job", slowness=1.3, metric="response"):
@@ -91,9 +91,11 @@ def test_what_is_at_the_least_effect_says_that_no_number_would_do():
 def test_what_is_compared_shares_the_false_alarm():
     """The more there is, the surer each must be."""
     olds, news = job(20, 1.1)
-    more = [Run((*one.samples, *two.samples)) for one, two in zip(olds, job(20, metric="handle")[0])]
+    more = [MeasuredRun((*one.samples, *two.samples)) for one, two in zip(olds, job(20, metric="handle")[0])]
     alone = compare_side_by_side(olds, news, RULES)
-    shared = compare_side_by_side(more, [Run((*one.samples, *two.samples)) for one, two in zip(news, job(20, metric="handle")[1])], RULES)
+    shared = compare_side_by_side(
+        more, [MeasuredRun((*one.samples, *two.samples)) for one, two in zip(news, job(20, metric="handle")[1])], RULES
+    )
     assert {one.alpha for one in alone} == {0.005}
     assert {one.alpha for one in shared} == {0.0025}
     assert shared[0].low < alone[0].low
@@ -195,7 +197,7 @@ def test_different_detectors_are_not_compared():
 def test_what_is_compared():
     """All that has a value and is no part of another; or what is asked for, which is missed where it is not there."""
     samples = tuple(Sample(metric, 1.0, "s", 1) for metric in ("handle", "handle.own", "turn_gap", "turn_gap.silence", "tool.app"))
-    runs = [Run(samples)]
+    runs = [MeasuredRun(samples)]
     assert [one.metric for one in compare_jobs(runs, runs, RULES)] == ["turn_gap", "handle", "tool.app"]
     assert [one.metric for one in compare_jobs(runs, runs, replace(RULES, families=("client",)))] == ["handle", "tool.app"]
     asked = compare_jobs(runs, runs, replace(RULES, metrics=("handle.own", "cpu")))

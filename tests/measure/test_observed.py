@@ -8,7 +8,7 @@ import pytest
 
 from evi_harness.acts.replay import replay_session
 from evi_harness.evi.dialect import EVI
-from evi_harness.measure.baseline import Run, run_of
+from evi_harness.measure.baseline import MeasuredRun, run_of
 from evi_harness.measure.measuring import measure
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, TABLE
 from evi_harness.measure.observed import observed_in_both, observed_metrics
@@ -40,7 +40,7 @@ def test_each_kind_of_session_has_its_own(recording, replayed, weather):
     assert observed_metrics([recording, replayed]) == OF_SERVICE | OF_APP
     made_up = replace(weather, header=replace(weather.header, recorded=Recorded(times="synthesised")))
     assert observed_metrics([run_of([measure(made_up, EVI)])]) == set()
-    assert observed_metrics([Run(())]) == set()
+    assert observed_metrics([MeasuredRun(())]) == set()
 
 
 def test_what_has_no_value_was_observed_all_the_same(replayed):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from evi_harness.errors import UsageError
-from evi_harness.measure.baseline import Run
+from evi_harness.measure.baseline import MeasuredRun
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.thresholds import FAILED, INCONCLUSIVE, PASSED, distinct_samples, judge_threshold, parse_threshold
 
@@ -139,7 +139,7 @@ def test_exact_values_of_runs_that_are_the_same_count_once():
     """Whatever the sessions are called; another value, or a sampled metric, is news."""
 
     def run(*values, name="s", exact=("handle",)):
-        return Run(tuple(replace(one, session=name) for one in samples(*values, metric="handle")), frozenset(exact))
+        return MeasuredRun(tuple(replace(one, session=name) for one in samples(*values, metric="handle")), frozenset(exact))
 
     one = run(1.0, None, 3.0)
     assert distinct_samples("handle", [one, run(1.0, None, 3.0, name="s (2)")]) == one.samples

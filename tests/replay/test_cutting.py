@@ -11,7 +11,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.replay.cutting import Window, cut
 from evi_harness.replay.moments import place_of
 from evi_harness.replay.plan import Plan
-from evi_harness.replay.played_recording import AS_RECORDED, Recording, blocks
+from evi_harness.replay.played_recording import AS_RECORDED, PlayedRecording, blocks
 from evi_harness.session import wav
 from evi_harness.session.events import Closed, order
 from evi_harness.session.protocols import OPENED, SENT, Cause
@@ -67,7 +67,7 @@ SETTING_UP = [0, 1, 2, 4, 5]
 @pytest.fixture
 def recording(session_of):
     """A greeting, two turns with a tool each, and settings on the way."""
-    return Recording.of(session_of(ROWS), EVI)
+    return PlayedRecording.of(session_of(ROWS), EVI)
 
 
 def part_of(recording, first=None, last=None):
@@ -163,7 +163,7 @@ def test_nothing_within(recording, first, last):
 def test_a_part_of_a_recording_without_its_sent_side(session_of):
     """What is known of it is cut all the same."""
     rows = [row for row in ROWS if row[0] != "sent"]
-    part = part_of(Recording.of(session_of(rows), EVI), "turn 3")
+    part = part_of(PlayedRecording.of(session_of(rows), EVI), "turn 3")
     assert [order(event) for event in part.session.events] == sorted(map(order, part.session.events))
     assert {cause.kind for cause in part.causes.values()} <= {OPENED, "received"}
 
@@ -186,7 +186,7 @@ STREAM = wav.header(wav.Pcm(1000, 1), 0xFFFFFFFF) + BLOCK
 def test_the_header_of_the_audio_is_kept(session_of, sent, kept):
     """Where the format comes from a frame that is cut off, that frame stays, and the audio has its length."""
     rows = [("sent", 1000 * number, what) for number, what in enumerate(sent, 1)]
-    recording = Recording.of(session_of([*rows, ("closed", 5000, ("app", 1000, ""))]), EVI)
+    recording = PlayedRecording.of(session_of([*rows, ("closed", 5000, ("app", 1000, ""))]), EVI)
     part = part_of(recording, "2.5s")
     assert {*seqs(part)} == {0, 3, 4, 5, *kept}
     assert [block.length_ns for block in blocks(part.session, EVI, AS_RECORDED) if block.seq in (3, 4)] == [100 * MS] * 2

@@ -9,8 +9,8 @@ from hypothesis import given
 
 from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.moments import EVENT, TIME, TURN, Place, beginning_of, end_of, place_of
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.moments import EVENT, TIME, TURN, Moment, beginning_of, end_of, place_of
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.session.events import order
 from evi_harness.strategies import sessions
 
@@ -56,7 +56,7 @@ ROWS = [
 @pytest.fixture
 def recording(session_of):
     """All kinds of turns."""
-    return Recording.of(session_of(sorted(ROWS, key=lambda row: row[1])), EVI)
+    return PlayedRecording.of(session_of(sorted(ROWS, key=lambda row: row[1])), EVI)
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,12 @@ def test_what_is_no_place(text):
 
 def test_a_time_and_an_event_hold_all_that_is_there(recording):
     """A time begins before and ends behind all of its instant; an event is one among those of its instant."""
-    assert beginning_of(Place(TIME, 5 * MS, ""), recording, EVI) == (5 * MS, -1)
-    assert end_of(Place(TIME, 5 * MS, ""), recording, EVI) == (5 * MS, inf)
+    assert beginning_of(Moment(TIME, 5 * MS, ""), recording, EVI) == (5 * MS, -1)
+    assert end_of(Moment(TIME, 5 * MS, ""), recording, EVI) == (5 * MS, inf)
     event = recording.session.events[7]
-    assert beginning_of(Place(EVENT, event.seq, ""), recording, EVI) == end_of(Place(EVENT, event.seq, ""), recording, EVI) == order(event)
+    assert (
+        beginning_of(Moment(EVENT, event.seq, ""), recording, EVI) == end_of(Moment(EVENT, event.seq, ""), recording, EVI) == order(event)
+    )
 
 
 @pytest.mark.parametrize(("number", "begin_ms", "end_ms"), [(1, 10, 199), (2, 200, 1350), (3, 1100, 1700), (4, 1700, 2449), (5, 2450, inf)])
@@ -96,7 +98,7 @@ def test_where_turns_begin_and_end(recording, number, begin_ms, end_ms):
 
     Where nobody says when the user began, it is what follows on the turn before.
     """
-    place = Place(TURN, number, "")
+    place = Moment(TURN, number, "")
     assert beginning_of(place, recording, EVI)[0] // MS == begin_ms
     end = end_of(place, recording, EVI)[0]
     assert (end if end == inf else end // MS) == end_ms
@@ -105,9 +107,9 @@ def test_where_turns_begin_and_end(recording, number, begin_ms, end_ms):
 @pytest.mark.parametrize(
     ("place", "hint"),
     [
-        (Place(EVENT, 900, "first #900"), "#0 to #"),
-        (Place(TURN, 6, "first t6"), "5 turns"),
-        (Place(TURN, 0, "first t0"), "the first is 1"),
+        (Moment(EVENT, 900, "first #900"), "#0 to #"),
+        (Moment(TURN, 6, "first t6"), "5 turns"),
+        (Moment(TURN, 0, "first t0"), "the first is 1"),
     ],
 )
 def test_a_place_that_is_not_there(recording, place, hint):
@@ -121,11 +123,12 @@ def test_a_place_that_is_not_there(recording, place, hint):
 @given(sessions())
 def test_a_turn_holds_its_events(session):
     """Whatever the session: a turn begins before the first of its events and ends behind the last, and in order."""
-    recording = Recording.of(session, EVI)
+    recording = PlayedRecording.of(session, EVI)
     events = {event.seq: event for event in session.events}
     turns = EVI.turns(session.events)
     bounds = [
-        (beginning_of(Place(TURN, turn.number, ""), recording, EVI), end_of(Place(TURN, turn.number, ""), recording, EVI)) for turn in turns
+        (beginning_of(Moment(TURN, turn.number, ""), recording, EVI), end_of(Moment(TURN, turn.number, ""), recording, EVI))
+        for turn in turns
     ]
     for turn, (begin, end) in zip(turns, bounds):
         seqs = [seq for seq in (turn.user, *turn.reply, turn.interrupted_by, turn.end) if seq is not None]

@@ -12,10 +12,10 @@ from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.cutting import Window, cut
 from evi_harness.replay.judging.verdict import judge
-from evi_harness.replay.moments import EVENT, TIME, TURN, Place
+from evi_harness.replay.moments import EVENT, TIME, TURN, Moment
 from evi_harness.replay.pace import Pace, max_gap_of, paced, speed_of
 from evi_harness.replay.plan import Plan
-from evi_harness.replay.played_recording import AS_RECORDED, MAX, Recording, blocks
+from evi_harness.replay.played_recording import AS_RECORDED, MAX, PlayedRecording, blocks
 from evi_harness.replay.player import Player
 from evi_harness.replay.user import RecordedUser
 from evi_harness.session.events import Frame, Sent, order
@@ -35,15 +35,15 @@ def places_in(session):
     n_turns = len(EVI.turns(session.events))
     return st.one_of(
         st.none(),
-        st.integers(0, session.duration_ns).map(lambda at_ns: Place(TIME, at_ns, "a time")),
-        st.sampled_from([event.seq for event in session.events]).map(lambda seq: Place(EVENT, seq, "an event")),
-        *([st.integers(1, n_turns).map(lambda number: Place(TURN, number, "a turn"))] if n_turns else []),
+        st.integers(0, session.duration_ns).map(lambda at_ns: Moment(TIME, at_ns, "a time")),
+        st.sampled_from([event.seq for event in session.events]).map(lambda seq: Moment(EVENT, seq, "an event")),
+        *([st.integers(1, n_turns).map(lambda number: Moment(TURN, number, "a turn"))] if n_turns else []),
     )
 
 
 def part_drawn(session, data):
     """Any part of a session that is not empty."""
-    recording = Recording.of(session, EVI)
+    recording = PlayedRecording.of(session, EVI)
     try:
         return cut(recording, EVI, data.draw(st.builds(Window, places_in(session), places_in(session))))
     except UsageError:
@@ -94,7 +94,7 @@ def test_what_is_no_pace(fields):
 
 def test_a_pace_is_given_once(weather):
     """What has a speed gets no other."""
-    recording = paced(Recording.of(weather, EVI), EVI, Pace(Fraction(2)))
+    recording = paced(PlayedRecording.of(weather, EVI), EVI, Pace(Fraction(2)))
     with pytest.raises(ValueError, match="already"):
         paced(recording, EVI, Pace(Fraction(2)))
 
@@ -105,7 +105,7 @@ def test_a_pace_is_given_once(weather):
 @given(sessions())
 def test_as_recorded_changes_nothing(session):
     """The plan is the same to the last position."""
-    recording = paced(Recording.of(session, EVI), EVI, Pace())
+    recording = paced(PlayedRecording.of(session, EVI), EVI, Pace())
     assert recording.session is session
     one, other = Plan.of(recording, EVI), Plan.of(session, EVI)
     assert (one.steps, one.messages, one.awaited, one.events, one.close, one.speed) == (
@@ -117,7 +117,7 @@ def test_as_recorded_changes_nothing(session):
 @given(sessions(), st.fractions("0.01", 100, max_denominator=100))
 def test_a_speed_divides_every_time(session, speed):
     """Rounded down, so a delay and a position are off by less than a nanosecond for each time and block in them."""
-    recording = Recording.of(session, EVI)
+    recording = PlayedRecording.of(session, EVI)
     faster = paced(recording, EVI, Pace(speed))
     # Events of these sessions are further apart than a rounding could bring together.
     assert [event.at_ns for event in faster.session.events] == [int(event.at_ns / speed) for event in session.events]
@@ -133,7 +133,7 @@ def test_a_speed_divides_every_time(session, speed):
 @given(sessions())
 def test_at_the_greatest_speed_the_axis_is_the_order(session):
     """A nanosecond a step, whatever was between; nothing is left out."""
-    fastest = paced(Recording.of(session, EVI), EVI, Pace(MAX))
+    fastest = paced(PlayedRecording.of(session, EVI), EVI, Pace(MAX))
     times = [event.at_ns for event in session.events]
     assert [event.at_ns for event in fastest.session.events] == [sorted({*times}).index(at_ns) for at_ns in times]
     assert (fastest.unhurried, fastest.speed) == (session, MAX)
@@ -143,7 +143,7 @@ def test_a_gap_is_shortened_before_it_goes_by_faster(session_of):
     """Its length is in recorded time: one second of it lasts half a second at twice the speed."""
     end = {"type": "assistant_end"}
     session = session_of([("received", 1000, end), ("received", 9000, end), ("closed", 9500, ("app", 1000, ""))])
-    part = paced(Recording.of(session, EVI), EVI, Pace(Fraction(2), SECOND))
+    part = paced(PlayedRecording.of(session, EVI), EVI, Pace(Fraction(2), SECOND))
     assert [event.at_ns // MS for event in part.session.events] == [0, 500, 1000, 1250]
     assert [event.at_ns // MS for event in part.unhurried.events] == [0, 1000, 2000, 2500]
 
@@ -152,7 +152,7 @@ def test_speech_that_a_detector_found_is_no_gap(session_of):
     """What the service did not understand is kept, if someone says that it was speech."""
     audio = [("sent", 100 * number, bytes(200)) for number in range(1, 51)]
     form = {"type": "session_settings", "audio": {"encoding": "linear16", "sample_rate": 1000, "channels": 1}}
-    recording = Recording.of(session_of([("sent", 1, form), *audio, ("closed", 5000, ("app", 1000, ""))]), EVI)
+    recording = PlayedRecording.of(session_of([("sent", 1, form), *audio, ("closed", 5000, ("app", 1000, ""))]), EVI)
     n_sent = [len(paced(recording, EVI, Pace(max_gap_ns=SECOND), speech).session.sent) for speech in ((), [Speech(2001 * MS, 3000 * MS)])]
     assert n_sent[1] - n_sent[0] >= 10
 
@@ -223,7 +223,7 @@ def halved(event, half_ns):
 @given(sessions(audio=True), st.fractions("0.1", 50, max_denominator=50))
 def test_at_a_speed_other_blocks_are_the_same_audio(converse, clockwork, session, speed):
     """With blocks of half the size nothing is later by more than the rounding, and nothing earlier by more than such a block."""
-    part = paced(Recording.of(session, EVI), EVI, Pace(speed))
+    part = paced(PlayedRecording.of(session, EVI), EVI, Pace(speed))
     audio = blocks(part.session, EVI, speed)
     half_ns = audio[0].length_ns // 2 if audio else 0
     assume(half_ns)

@@ -12,7 +12,7 @@ from hypothesis import given
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.pace import Pace, paced
 from evi_harness.replay.plan import Plan
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Opened, Received, Sent
 from evi_harness.session.header import Header
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, SENT, Cause
@@ -83,7 +83,7 @@ def test_what_is_a_gap_is_one_at_every_speed(session_of, speed, expected_us):
                 ("received", 1400, {"type": "user_message", "time": {"begin": 0, "end": end_ms}, "from_text": False}),
             ]
         )
-        (step,) = Plan.of(paced(Recording.of(session, EVI), EVI, Pace(speed)), EVI).steps
+        (step,) = Plan.of(paced(PlayedRecording.of(session, EVI), EVI, Pace(speed)), EVI).steps
         assert abs(step.cause.position_ns - position_us * 1000) <= 5
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.played_recording import AS_RECORDED, MAX, Lengths, Recording, blocks, moved
+from evi_harness.replay.played_recording import AS_RECORDED, MAX, Lengths, PlayedRecording, blocks, moved
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Frame, Received, Sent, order
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, SENT, Cause
@@ -38,9 +38,9 @@ def test_how_long_audio_lasts(lengths_ns, speed):
 def test_what_was_not_got_out_answered_nothing(session_of):
     """A send that failed is no cause, as it was none when the plan was read off the session alone."""
     session = session_of([("sent", 5, {"type": "user_input", "text": "x"}), ("received", 9, {"type": "user_message", "from_text": True})])
-    assert Recording.of(session, EVI).causes == {2: Cause(SENT, seq=1)}
+    assert PlayedRecording.of(session, EVI).causes == {2: Cause(SENT, seq=1)}
     failed = replace(session, events=tuple(replace(event, outcome="failed") if event.seq == 1 else event for event in session.events))
-    assert Recording.of(failed, EVI).causes == {2: Cause(OPENED)}
+    assert PlayedRecording.of(failed, EVI).causes == {2: Cause(OPENED)}
 
 
 def test_what_cannot_have_got_out_did_not(session_of):
@@ -51,24 +51,24 @@ def test_what_cannot_have_got_out_did_not(session_of):
     )
     odd = Sent(seq=6, at_ns=7 * MS, frame=Frame(TEXT, b"\xff"))
     session = replace(session, events=tuple(sorted((*session.events, odd), key=order)))
-    recording = Recording.of(session, EVI)
+    recording = PlayedRecording.of(session, EVI)
     assert {event.seq for event in recording.session.sent if event.outcome == "sent"} == {1, 2}
     assert [event.frame for event in recording.session.sent] == [event.frame for event in session.sent]
     whole = session_of([("sent", 5, typed), ("closed", 9, ("service", 1000, ""))])
-    assert Recording.of(whole, EVI).session is whole
+    assert PlayedRecording.of(whole, EVI).session is whole
 
 
 @given(sessions())
 def test_the_same_axis_is_the_same_recording(session):
     """Events, causes and positions come back as they were."""
-    recording = Recording.of(session, EVI)
+    recording = PlayedRecording.of(session, EVI)
     assert moved(recording, EVI, unchanged, speed=AS_RECORDED) == recording
 
 
 @given(sessions(), st.integers(1, 10**12))
 def test_two_times_never_become_one(session, divisor):
     """However steep the axis: order is kept, equal times stay equal, and each comes at its time or a nanosecond behind the one before."""
-    events = moved(Recording.of(session, EVI), EVI, lambda at_ns: at_ns // divisor, speed=AS_RECORDED).session.events
+    events = moved(PlayedRecording.of(session, EVI), EVI, lambda at_ns: at_ns // divisor, speed=AS_RECORDED).session.events
     assert list(events) == sorted(events, key=order)
     assert [event.seq for event in events] == [event.seq for event in session.events]
     before, at_ns = session.events[0], 0
@@ -82,7 +82,7 @@ def test_two_times_never_become_one(session, divisor):
 @given(sessions(), st.data())
 def test_what_is_left_out_is_nobody_s_cause(session, data):
     """Whatever is left out, each cause is there, came before its effect, and positions are reached by then."""
-    recording = Recording.of(session, EVI)
+    recording = PlayedRecording.of(session, EVI)
     left_out = data.draw(st.sets(st.sampled_from([event.seq for event in session.events[1:]])))
     part = moved(recording, EVI, unchanged, left_out=left_out, speed=AS_RECORDED)
     events = {event.seq: event for event in part.session.events}
@@ -110,7 +110,7 @@ def test_what_answered_something_left_out(session_of):
             ("received", 320, {"type": "error", "code": "E2"}),
         ]
     )
-    recording = Recording.of(session, EVI)
+    recording = PlayedRecording.of(session, EVI)
     assert (recording.causes[7], recording.causes[8]) == (Cause(RECEIVED, seq=6), Cause(RECEIVED, seq=7))
 
     def causes(*left_out):
@@ -137,7 +137,10 @@ def test_a_position_stays_within_its_block(session_of, speed, expected_us):
         ]
     )
     part = moved(
-        Recording.of(session, EVI), EVI, lambda at_ns: 0 if speed is None else at_ns * speed.denominator // speed.numerator, speed=speed
+        PlayedRecording.of(session, EVI),
+        EVI,
+        lambda at_ns: 0 if speed is None else at_ns * speed.denominator // speed.numerator,
+        speed=speed,
     )
     assert 0 <= expected_us * 1000 - part.causes[5].position_ns <= 5
     assert part.unhurried is session

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.played_recording import AS_RECORDED, Recording, blocks
+from evi_harness.replay.played_recording import AS_RECORDED, PlayedRecording, blocks
 from evi_harness.replay.silences import silences, with_short_silences
-from evi_harness.replay.speech_positions import Spoken
+from evi_harness.replay.speech_positions import SpeechPositions
 from evi_harness.session import wav
 from evi_harness.session.events import Sent
 from evi_harness.session.protocols import POSITION
@@ -42,7 +42,7 @@ def heard(begin_ms, end_ms, **fields):
 
 def recording_of(session_of, *rows):
     """A recording of these rows."""
-    return Recording.of(session_of(sorted(rows, key=lambda row: row[1])), EVI)
+    return PlayedRecording.of(session_of(sorted(rows, key=lambda row: row[1])), EVI)
 
 
 def found(recording, *speech):
@@ -120,7 +120,7 @@ def test_a_silence_with_audio_running_through_it(session_of):
 @given(sessions(), st.sampled_from((0, 1, 100 * MS, 500 * MS, 2000 * MS)))
 def test_only_silence_goes(session, longest_ns):
     """Nothing but audio is left out, none in which the user spoke, nor what an answer waited for; no time is longer than it was."""
-    recording = Recording.of(session, EVI)
+    recording = PlayedRecording.of(session, EVI)
     part = with_short_silences(recording, EVI, longest_ns)
     kept = {event.seq: event for event in part.session.events}
     gone = [event for event in session.events if event.seq not in kept]
@@ -129,7 +129,7 @@ def test_only_silence_goes(session, longest_ns):
     said = [turn.speech for turn in EVI.turns(session.events) if turn.speech is not None]
     for block in (block for block in audio if block.seq not in kept):
         assert not any(one.begin_ns < block.position_ns <= one.end_ns for one in said)
-    spoken = Spoken(audio)
+    spoken = SpeechPositions(audio)
     waited_for = {spoken.reached_at_ns(cause.position_ns) for cause in recording.causes.values() if cause.kind == POSITION}
     assert waited_for <= {block.at_ns for block in audio if block.seq in kept}
     pairs = [(event, kept[event.seq]) for event in session.events if event.seq in kept]
@@ -142,7 +142,7 @@ def test_only_silence_goes(session, longest_ns):
 @given(sessions(audio=False), st.sampled_from((1, 100 * MS, 500 * MS)))
 def test_without_the_user_s_audio_it_is_exact(session, longest_ns):
     """Every silence is as long as it may be at most, or as it was."""
-    recording = Recording.of(session, EVI)
+    recording = PlayedRecording.of(session, EVI)
     before = [stop_ns - start_ns for start_ns, stop_ns in silences(recording, EVI)]
     after = [stop_ns - start_ns for start_ns, stop_ns in silences(with_short_silences(recording, EVI, longest_ns), EVI)]
     assert after == [min(length_ns, longest_ns) for length_ns in before]
@@ -151,7 +151,7 @@ def test_without_the_user_s_audio_it_is_exact(session, longest_ns):
 @given(sessions(audio=True), st.sampled_from((0, 100 * MS, 500 * MS)))
 def test_audio_stays_in_step(session, longest_ns):
     """What was sent never runs ahead of the time that passed where it did not before: the position is the clock of both."""
-    recording = Recording.of(session, EVI)
+    recording = PlayedRecording.of(session, EVI)
     before, after = (blocks(one.session, EVI, AS_RECORDED) for one in (recording, with_short_silences(recording, EVI, longest_ns)))
     assert ahead(after) <= max(ahead(before), 0)
 

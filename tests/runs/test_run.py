@@ -14,7 +14,7 @@ from evi_harness.clocks.exits import AppExits
 from evi_harness.errors import StuckError
 from evi_harness.evi.dialect import EVI
 from evi_harness.guard.ending import Ending
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.run import BUILT_IN, RunOptions, longest_s, name_of, recording_of, run_guarded
 from evi_harness.runs.sandbox import Outside
@@ -46,8 +46,8 @@ def test_what_a_handler_is_called(handler: Any, name: str) -> None:
 
 def test_a_session_is_acted_out_as_it_was(weather: Session) -> None:
     """What is on an axis already stays there."""
-    assert recording_of(weather, EVI) == Recording.of(weather, EVI)
-    recording = Recording.of(weather, EVI)
+    assert recording_of(weather, EVI) == PlayedRecording.of(weather, EVI)
+    recording = PlayedRecording.of(weather, EVI)
     assert recording_of(recording, EVI) is recording
 
 
@@ -117,6 +117,6 @@ def test_a_run_whose_time_is_over_is_told_to_end(weather: Session) -> None:
 @pytest.mark.parametrize(("said", "is_real", "longest"), [(None, False, 3600.0), (7.0, False, 7.0), (7.0, True, 7.0)])
 def test_how_long_a_run_may_take(weather: Session, said: Optional[float], is_real: bool, longest: float) -> None:
     """As it is told; else an hour, and in real time twice what is replayed besides."""
-    recording = Recording.of(weather, EVI)
+    recording = PlayedRecording.of(weather, EVI)
     assert longest_s(recording, RunOptions(EVI, ReplayOptions(max_run_s=said)), is_real=is_real) == longest
     assert longest_s(recording, RunOptions(EVI), is_real=True) == 3600 + 2 * weather.duration_ns / 1e9

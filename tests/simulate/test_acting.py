@@ -12,7 +12,7 @@ from evi_harness.simulate.acting import Actor
 from evi_harness.simulate.delays import Delay, Latency
 from evi_harness.simulate.ids import Ids
 from evi_harness.simulate.replies import RESPONSE, Answer, Reply, Sentence, ToolCall
-from evi_harness.simulate.uplink import Sound
+from evi_harness.simulate.uplink import AudioPiece
 from evi_harness.simulate.voice import spoken
 
 MS = 1_000_000
@@ -27,7 +27,7 @@ def actor(chunk_ms=400, pcm=RATE, conversion=None, seed=0, **options):
 
 def sound(length_ms, pcm=RATE):
     """A sound in which no two samples are the same for a while."""
-    return Sound(pcm, b"".join((place % 30_000).to_bytes(2, "little") for place in range(pcm.rate * length_ms // 1000)))
+    return AudioPiece(pcm, b"".join((place % 30_000).to_bytes(2, "little") for place in range(pcm.rate * length_ms // 1000)))
 
 
 def acted(reply, **options):

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from evi_harness.session.wav import Pcm
-from evi_harness.simulate.partners import Heard, Parrot, ScriptedPartner, ScriptedTurn, duration
+from evi_harness.simulate.partners import HeardTurn, Parrot, ScriptedPartner, ScriptedTurn, duration
 from evi_harness.simulate.replies import Reply, Sentence
-from evi_harness.simulate.uplink import Sound
+from evi_harness.simulate.uplink import AudioPiece
 
-SOUND = Sound(Pcm(8_000, 1), b"\1\0" * 8_000)
-HEARD = Heard(1_234_000_000, SOUND)
+SOUND = AudioPiece(Pcm(8_000, 1), b"\1\0" * 8_000)
+HEARD = HeardTurn(1_234_000_000, SOUND)
 
 
 def turn(text, **fields):

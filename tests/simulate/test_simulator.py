@@ -16,7 +16,7 @@ from evi_harness.audio.ear import Ear
 from evi_harness.audio.resampling import convert
 from evi_harness.carriers.arrivals import Arrivals
 from evi_harness.carriers.journal import Journal
-from evi_harness.carriers.probe import Arrived, Ended, connect
+from evi_harness.carriers.probe import Arrived, ConnectionEnded, connect
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
@@ -813,7 +813,7 @@ def test_it_serves_a_plain_client(shared_data, grammar):
             for frame in pieces(voice(shared_data), 16_000):
                 probe.send(frame)
                 await asyncio.sleep(0.02)
-            while not isinstance(item := await probe.next(), Ended):
+            while not isinstance(item := await probe.next(), ConnectionEnded):
                 if isinstance(item, Arrived):
                     got.append((item.at_ns / MS, json.loads(item.frame.payload)))
             return got, item.code, journal.events

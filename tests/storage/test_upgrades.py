@@ -6,7 +6,7 @@ import pytest
 
 from evi_harness.session.header import FORMAT_VERSION
 from evi_harness.storage import upgrades
-from evi_harness.storage.upgrades import UPGRADES, Step, upgraded_header, upgraded_line
+from evi_harness.storage.upgrades import UPGRADES, Upgrade, upgraded_header, upgraded_line
 
 
 def test_every_version_has_its_step():
@@ -17,8 +17,8 @@ def test_every_version_has_its_step():
 def test_steps_are_taken_one_after_the_other(monkeypatch):
     """Each step sees what the one before it made; the present version needs none; a missing one is a KeyError."""
     steps = {
-        1: Step(lambda members: {**members, "path": [1]}, lambda fields: {**fields, "path": [1]}),
-        2: Step(lambda members: {**members, "path": [*members["path"], 2]}, lambda fields: {**fields, "path": [*fields["path"], 2]}),
+        1: Upgrade(lambda members: {**members, "path": [1]}, lambda fields: {**fields, "path": [1]}),
+        2: Upgrade(lambda members: {**members, "path": [*members["path"], 2]}, lambda fields: {**fields, "path": [*fields["path"], 2]}),
     }
     monkeypatch.setattr(upgrades, "UPGRADES", steps)
     assert upgraded_header({"version": 1}, 1, 3) == {"version": 3, "path": [1, 2]}

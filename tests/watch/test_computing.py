@@ -6,7 +6,7 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.steps import ReadySteps, Step
 from evi_harness.session.events import Handshake
 from evi_harness.watch.computing import THRESHOLD_NS, Computing
-from evi_harness.watch.step_sampler import Sample
+from evi_harness.watch.step_sampler import StepSample
 
 MS = 1_000_000
 
@@ -24,7 +24,7 @@ class Sampler:
     """Has seen step 1."""
 
     def sample(self, number):
-        return Sample(("app.py:3 in inner", "app.py:9 in on_message"), 7) if number == 1 else Sample()
+        return StepSample(("app.py:3 in inner", "app.py:9 in on_message"), 7) if number == 1 else StepSample()
 
 
 def noted(*steps, is_open=True):

@@ -10,7 +10,7 @@ import pytest
 from evi_harness.clocks.steps import ReadySteps
 from evi_harness.clocks.watchdog import Watchdog
 from evi_harness.watch import step_sampler
-from evi_harness.watch.step_sampler import Sample, StepSampler
+from evi_harness.watch.step_sampler import StepSample, StepSampler
 
 HERE = __file__
 
@@ -35,7 +35,7 @@ def looks(*seen, handling=lambda: 7):
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    return {number for number in range(9) if sampler.sample(number) != Sample()}, sampler
+    return {number for number in range(9) if sampler.sample(number) != StepSample()}, sampler
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from evi_harness.dialects import DEFAULT, dialect_named, dialect_of
 from evi_harness.errors import EviHarnessError
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.guard.own_output import silence_libraries, told_by_us
-from evi_harness.replay.played_recording import Recording
+from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.runs.own_server import Served
 from evi_harness.runs.playing import Play, chat_paths_of, play_recording
@@ -63,7 +63,7 @@ _Compare = Callable[..., "Compared"]
 
 
 def play(
-    session: Union[str, Path, Session, Recording],
+    session: Union[str, Path, Session, PlayedRecording],
     patience: Patience = DEFAULT_PATIENCE,
     rules: Rules = AS_USUAL,
     *,
@@ -82,13 +82,13 @@ def play(
         IncompleteRecording: It is incomplete or damaged, and that is not allowed.
         AudioMissing: Audio that is to be sent is not in the folder.
     """
-    recording = session if isinstance(session, Recording) else _recording(session, allow_incomplete)
+    recording = session if isinstance(session, PlayedRecording) else _recording(session, allow_incomplete)
     return play_recording(recording, patience, Comparing(dialect_of(recording.session), rules))
 
 
-def _recording(session: Union[str, Path, Session], allow_incomplete: bool) -> Recording:
+def _recording(session: Union[str, Path, Session], allow_incomplete: bool) -> PlayedRecording:
     played = load_expected(session, allow_incomplete=allow_incomplete).played
-    return Recording.of(played, dialect_of(played))
+    return PlayedRecording.of(played, dialect_of(played))
 
 
 def require_key() -> Tuple[KeyCheck, str]:

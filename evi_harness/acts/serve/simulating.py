@@ -17,7 +17,7 @@ from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.partners import Parrot, Partner
 from evi_harness.simulate.script import Script, parse, voice_names
 from evi_harness.simulate.simulator import DEFAULT_OPTIONS, EVI_PCM, Options, Simulator
-from evi_harness.simulate.voice import Voice
+from evi_harness.simulate.voice import VoiceMaker
 
 __all__ = ["SIMULATOR", "Simulation", "simulation"]
 
@@ -42,7 +42,7 @@ class Simulation:
     script: Optional[Script] = None
     options: Options = DEFAULT_OPTIONS
     open_ear: Optional[Callable[[], Hearing]] = None
-    open_voice: Optional[Callable[[], Voice]] = None
+    open_voice: Optional[Callable[[], VoiceMaker]] = None
     _n_opened: int = 0
 
     def __reduce__(self) -> Tuple[Callable[..., Simulation], Tuple[Optional[Script], Options]]:

@@ -11,7 +11,7 @@ import string
 from array import array
 from typing import Callable, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence
 
-from evi_harness.replay.hearing.likeness import Sound, likeness
+from evi_harness.replay.hearing.likeness import RatedSamples, likeness
 from evi_harness.replay.hearing.streams import KEY_BYTES, QUIET, PlayedAudio, ReceivedAudio, folded, peak
 
 __all__ = ["HEADER", "Suspect", "appearance", "has_header", "rate_as"]
@@ -154,7 +154,7 @@ def _floats(suspect: Suspect) -> str:
         values.frombytes(raw[: len(raw) // 4 * 4])
         if values and all(-1.5 <= value <= 1.5 for value in values):
             scaled = array("h", [max(-32768, min(32767, round(value * 32767))) for value in values])
-            return "it looks like samples as 32-bit floats" if _like(Sound(scaled, rate), suspect) else ""
+            return "it looks like samples as 32-bit floats" if _like(RatedSamples(scaled, rate), suspect) else ""
     return ""
 
 
@@ -165,7 +165,7 @@ def _rate(suspect: Suspect) -> str:
     there = suspect.received.chunk_at(suspect.first).pcm.rate
     rates = sorted({*RATES, played // 2, played * 2} - {played}, key=lambda rate: (abs(rate - there), rate))
     for rate in rates:
-        if _like(Sound(samples, rate), suspect):
+        if _like(RatedSamples(samples, rate), suspect):
             if rate == there:
                 return rate_as(rate, played)
             return f"it plays {_factor(played / rate)}, as samples of {_khz(rate)} would at {_khz(played)}"
@@ -175,9 +175,9 @@ def _rate(suspect: Suspect) -> str:
 _LOOKS: Sequence[Callable[[Suspect], str]] = (_text, _zeros, _header, _shifted, _exchanged, _doubled, _thinned, _channels, _floats, _rate)
 
 
-def _like(sound: Sound, suspect: Suspect) -> bool:
+def _like(sound: RatedSamples, suspect: Suspect) -> bool:
     """Whether a sound is the received one."""
-    there = Sound(suspect.received.samples(suspect.first, suspect.last), suspect.received.chunk_at(suspect.first).pcm.rate)
+    there = RatedSamples(suspect.received.samples(suspect.first, suspect.last), suspect.received.chunk_at(suspect.first).pcm.rate)
     found = likeness(sound, there, N_WINDOWS, is_far_tried=False)
     return found.is_alike and found.n_voiced >= 2
 

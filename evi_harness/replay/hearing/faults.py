@@ -16,9 +16,9 @@ from statistics import median
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from evi_harness.replay.hearing.appearance import HEADER, Suspect, appearance, has_header, rate_as
-from evi_harness.replay.hearing.likeness import N_WINDOWS, Sound, likeness, similarity
+from evi_harness.replay.hearing.likeness import N_WINDOWS, RatedSamples, likeness, similarity
 from evi_harness.replay.hearing.match import Match, Matched, Unmatched
-from evi_harness.replay.hearing.streams import QUIET, PlayedAudio, Reply, peak
+from evi_harness.replay.hearing.streams import QUIET, PlayedAudio, ReplyAudio, peak
 from evi_harness.session.note_kind import NoteKind
 from evi_harness.session.notes import (
     CHANGED_AUDIO,
@@ -106,7 +106,7 @@ class Interruption:
 
 
 def faults(
-    match: Match, replies: Sequence[Reply], interruptions: Sequence[Interruption], end_ns: int, *, is_handed_on: bool = False
+    match: Match, replies: Sequence[ReplyAudio], interruptions: Sequence[Interruption], end_ns: int, *, is_handed_on: bool = False
 ) -> List[Fault]:
     """Judge what was played.
 
@@ -164,7 +164,7 @@ class _Heard:
         faint_ns: How long something was played at its time that is too faint to be a part.
     """
 
-    reply: Reply
+    reply: ReplyAudio
     first: int
     last: int
     n_chunks: int = 0
@@ -202,7 +202,9 @@ class _Strange(NamedTuple):
 
 
 class _Judging:
-    def __init__(self, match: Match, replies: Mapping[int, Reply], interruptions: Sequence[Interruption], end_ns: int, played: str) -> None:
+    def __init__(
+        self, match: Match, replies: Mapping[int, ReplyAudio], interruptions: Sequence[Interruption], end_ns: int, played: str
+    ) -> None:
         self._match = match
         self._played = played
         self._received = match.received
@@ -218,7 +220,7 @@ class _Judging:
         self._crumbs: List[Tuple[_Heard, Sequence[_Loss]]] = []
         self._n_unlike = 0
         self._n_looked_at, self._last_looks = 0, ""
-        self._before = _Heard(Reply(_NO_REPLY), 0, 0)
+        self._before = _Heard(ReplyAudio(_NO_REPLY), 0, 0)
         self._missed: Dict[_Loss, Optional[int]] = {}
         self._heard = self._by_reply()
         self._by_number = {one.reply.number: one for one in self._heard}
@@ -239,7 +241,7 @@ class _Judging:
             start, stop = self._received.starts[index : index + 2]
             one = heard.get(chunk.reply)
             if one is None:
-                one = heard[chunk.reply] = _Heard(self._replies.get(chunk.reply, Reply(chunk.reply)), start, stop)
+                one = heard[chunk.reply] = _Heard(self._replies.get(chunk.reply, ReplyAudio(chunk.reply)), start, stop)
             one.last = max(one.last, stop)
             one.n_chunks += 1
         for loss in self._losses():
@@ -394,8 +396,8 @@ class _Judging:
         return _Comparison(0, 0, 0 if is_faint else length_ns, 0.0, 0)
 
     def _compare_long(self, suspect: Suspect, n_windows: int) -> _Comparison:
-        played = Sound(suspect.stream.samples(suspect.start, suspect.stop), suspect.stream.pcm.rate)
-        there = Sound(self._received.samples(suspect.first, suspect.last), self._rate_at(suspect.first))
+        played = RatedSamples(suspect.stream.samples(suspect.start, suspect.stop), suspect.stream.pcm.rate)
+        there = RatedSamples(self._received.samples(suspect.first, suspect.last), self._rate_at(suspect.first))
         found = likeness(played, there, n_windows, is_far_tried=self._n_unlike < N_FAR_TRIED)
         length_ns = _ns(suspect.stop - suspect.start, suspect.stream.pcm.rate)
         self._n_unlike += not found.is_alike

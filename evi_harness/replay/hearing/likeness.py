@@ -19,7 +19,7 @@ from operator import mul
 from statistics import median
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-__all__ = ["ALIKE", "N_WINDOWS", "Likeness", "Sound", "likeness", "loud_places", "resampled", "similarity"]
+__all__ = ["ALIKE", "N_WINDOWS", "Likeness", "RatedSamples", "likeness", "loud_places", "resampled", "similarity"]
 
 # From here on two sounds are the same one. Gain, clipping, resampling, fades, a low-pass and hum mixed in give 0.95 and more; reversed
 # speech 0.43, the speech of somebody else 0.30, exchanged bytes 0.10.
@@ -45,7 +45,7 @@ _VOICE_RATE = 8000
 _BIAS = 1 << 62
 
 
-class Sound(NamedTuple):
+class RatedSamples(NamedTuple):
     """Samples and how fast they play.
 
     Attributes:
@@ -80,7 +80,7 @@ class Likeness:
         return self.median >= ALIKE
 
 
-def likeness(played: Sound, received: Sound, n_windows: int = N_WINDOWS, *, is_far_tried: bool = True) -> Likeness:
+def likeness(played: RatedSamples, received: RatedSamples, n_windows: int = N_WINDOWS, *, is_far_tried: bool = True) -> Likeness:
     """Compare a sound with another that it should be.
 
     Args:
@@ -120,7 +120,7 @@ def loud_places(samples: Sequence[int], length: int, n_most: int) -> List[int]:
     return places
 
 
-def resampled(sound: Sound, rate: int) -> array[int]:
+def resampled(sound: RatedSamples, rate: int) -> array[int]:
     """Bring a short sound to another rate, well enough to compare it: linear, behind a mean where it becomes slower."""
     samples, n = sound.samples, len(sound.samples)
     if sound.rate == rate or not n:
@@ -139,7 +139,7 @@ def resampled(sound: Sound, rate: int) -> array[int]:
 class _Search:
     """Looks for the windows of one sound in another."""
 
-    def __init__(self, played: Sound, received: Sound, n_far: int) -> None:
+    def __init__(self, played: RatedSamples, received: RatedSamples, n_far: int) -> None:
         self._played = played
         self._received = received
         self._factor = max(1, received.rate // _COARSE_RATE)
@@ -154,7 +154,7 @@ class _Search:
         correlations, n_voiced, n_unlike = [], 0, 0
         places = loud_places(self._played.samples, length, n_windows)
         for start in places:
-            window = resampled(Sound(self._played.samples[start : start + length], self._played.rate), self._received.rate)
+            window = resampled(RatedSamples(self._played.samples[start : start + length], self._played.rate), self._received.rate)
             correlation, is_voiced = self._look(window, start * self._received.rate // self._played.rate)
             correlations.append(correlation)
             n_voiced += is_voiced

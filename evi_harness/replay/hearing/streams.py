@@ -17,7 +17,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Uni
 
 from evi_harness.session.wav import Pcm
 
-__all__ = ["QUIET", "Chunk", "Piece", "PlayedAudio", "ReceivedAudio", "Reply", "folded", "peak", "played_streams"]
+__all__ = ["QUIET", "Chunk", "Piece", "PlayedAudio", "ReceivedAudio", "ReplyAudio", "folded", "peak", "played_streams"]
 
 # Below this peak (-44 dB of full scale) nothing is audible beside speech: the floor of a recording, and what apps trim as silence.
 QUIET = 200
@@ -75,7 +75,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Reply:
+class ReplyAudio:
     """What is known of one reply.
 
     Attributes:

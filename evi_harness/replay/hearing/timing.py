@@ -9,10 +9,10 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from evi_harness.replay.hearing.faults import Fault, Interruption
 from evi_harness.replay.hearing.match import Match, Matched
-from evi_harness.replay.hearing.streams import ReceivedAudio, Reply
+from evi_harness.replay.hearing.streams import ReceivedAudio, ReplyAudio
 from evi_harness.session.notes import PLAYS_ON, UNDERRUN
 
-__all__ = ["UNDERRUN_NS", "Heard", "heard_chunks", "plays_on", "underruns"]
+__all__ = ["UNDERRUN_NS", "HeardChunk", "heard_chunks", "plays_on", "underruns"]
 
 # Below this a speaker is not dry: a player takes its blocks when it takes them.
 UNDERRUN_NS = 100_000_000
@@ -20,7 +20,7 @@ UNDERRUN_NS = 100_000_000
 TAIL_NS = 500_000_000
 
 
-class Heard(NamedTuple):
+class HeardChunk(NamedTuple):
     """When a chunk was heard for the first time.
 
     Attributes:
@@ -34,9 +34,9 @@ class Heard(NamedTuple):
     until_ns: int
 
 
-def heard_chunks(match: Match) -> List[Heard]:
+def heard_chunks(match: Match) -> List[HeardChunk]:
     """When each chunk was heard, in the order in which they came; without those of which nothing was."""
-    found: Dict[int, Heard] = {}
+    found: Dict[int, HeardChunk] = {}
     for one in match.matched:
         if one.is_again:
             continue
@@ -49,7 +49,7 @@ def heard_chunks(match: Match) -> List[Heard]:
                 at_ns, until_ns = at_ns, max(until_ns, 0 if before is None else before.until_ns)
             else:
                 at_ns, until_ns = before.at_ns, max(until_ns, before.until_ns)
-            found[index] = Heard(seq, at_ns, until_ns)
+            found[index] = HeardChunk(seq, at_ns, until_ns)
     return [found[index] for index in sorted(found)]
 
 
@@ -97,7 +97,7 @@ def _neighbours(match: Match, ordered: Sequence[Matched]) -> Iterator[Tuple[_Pla
             last = one, (one.at + stop - 1 - one.start, end_ns, 0)
 
 
-def plays_on(match: Match, replies: Sequence[Reply], interruptions: Sequence[Interruption], *, is_handed_on: bool) -> Iterator[Fault]:
+def plays_on(match: Match, replies: Sequence[ReplyAudio], interruptions: Sequence[Interruption], *, is_handed_on: bool) -> Iterator[Fault]:
     """Audio of an interrupted reply that was played although the app had dealt with the interruption.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any, Deque, Dict, Hashable, List, Optional, Sequence, Tuple
 
 from evi_harness.replay.judging.pairing import Comparable
 
-__all__ = ["DIFFERENT", "EQUAL", "MISSING", "MOVED", "UNEXPECTED", "Pair", "align"]
+__all__ = ["DIFFERENT", "EQUAL", "MISSING", "MOVED", "UNEXPECTED", "AlignedPair", "align"]
 
 EQUAL = "equal"
 DIFFERENT = "different"
@@ -23,7 +23,7 @@ UNEXPECTED = "unexpected"
 
 
 @dataclass(frozen=True)
-class Pair:
+class AlignedPair:
     """What became of one message, by its index on each side.
 
     Attributes:
@@ -37,7 +37,7 @@ class Pair:
     live: Optional[int]
 
 
-def align(recorded: Sequence[Comparable], live: Sequence[Comparable]) -> List[Pair]:
+def align(recorded: Sequence[Comparable], live: Sequence[Comparable]) -> List[AlignedPair]:
     """Say of every message on both sides what became of it.
 
     Args:
@@ -53,11 +53,11 @@ def align(recorded: Sequence[Comparable], live: Sequence[Comparable]) -> List[Pa
     taken = set(found.values())
     left_recorded = [r for r in range(len(recorded)) if r not in found]
     left_live = [l_ for l_ in range(len(live)) if l_ not in taken]
-    pairs = [Pair(EQUAL, r, l_) for r, l_ in matched]
+    pairs = [AlignedPair(EQUAL, r, l_) for r, l_ in matched]
     pairs += _moved(recorded, live, left_recorded, left_live)
     pairs += _altered(recorded, live, left_recorded, left_live, matched)
-    pairs += [Pair(MISSING, r, None) for r in left_recorded]
-    pairs += [Pair(UNEXPECTED, None, l_) for l_ in left_live]
+    pairs += [AlignedPair(MISSING, r, None) for r in left_recorded]
+    pairs += [AlignedPair(UNEXPECTED, None, l_) for l_ in left_live]
     # Both indices of the equal ones rise, so they are in live order too.
     live_order = [l_ for _, l_ in matched]
     return sorted(pairs, key=lambda pair: _place(pair, matched, live_order))
@@ -102,7 +102,7 @@ def _unwound(chain: Any) -> List[Tuple[int, int]]:
     return pairs[::-1]
 
 
-def _moved(recorded: Sequence[Comparable], live: Sequence[Comparable], left_r: List[int], left_l: List[int]) -> List[Pair]:
+def _moved(recorded: Sequence[Comparable], live: Sequence[Comparable], left_r: List[int], left_l: List[int]) -> List[AlignedPair]:
     places: Dict[Hashable, Deque[int]] = {}
     for l_ in left_l:
         places.setdefault(live[l_].key, deque()).append(l_)
@@ -116,7 +116,7 @@ def _moved(recorded: Sequence[Comparable], live: Sequence[Comparable], left_r: L
 
 def _altered(
     recorded: Sequence[Comparable], live: Sequence[Comparable], left_r: List[int], left_l: List[int], matched: Sequence[Tuple[int, int]]
-) -> List[Pair]:
+) -> List[AlignedPair]:
     """Pairs up what is left between the same two equal messages: first what is about the same thing, then what may be."""
     pairs = []
     for may in (_same_identity, _same_family):
@@ -128,10 +128,10 @@ def _altered(
     return pairs
 
 
-def _paired(outcome: str, r: int, l_: int, left_r: List[int], left_l: List[int]) -> Pair:
+def _paired(outcome: str, r: int, l_: int, left_r: List[int], left_l: List[int]) -> AlignedPair:
     left_r.remove(r)
     left_l.remove(l_)
-    return Pair(outcome, r, l_)
+    return AlignedPair(outcome, r, l_)
 
 
 def _same_identity(recorded: Comparable, live: Comparable) -> bool:
@@ -149,7 +149,7 @@ def _between(r: int, matched: Sequence[Tuple[int, int]], n_live: int) -> Tuple[i
     return low, matched[index][1] if index < len(matched) else n_live
 
 
-def _place(pair: Pair, matched: Sequence[Tuple[int, int]], live_order: Sequence[int]) -> Tuple[float, int]:
+def _place(pair: AlignedPair, matched: Sequence[Tuple[int, int]], live_order: Sequence[int]) -> Tuple[float, int]:
     if pair.recorded is not None:
         return pair.recorded, -1
     assert pair.live is not None

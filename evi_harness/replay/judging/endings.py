@@ -12,7 +12,7 @@ from typing import Optional
 from evi_harness.session.protocols import NO_STATUS, RECEIVED, Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["Ending", "ending_of"]
+__all__ = ["SessionEnding", "ending_of"]
 
 _NORMAL = 1000
 # No close frame came, so whatever code is told was not on the wire.
@@ -21,7 +21,7 @@ _CLOSES = {"app": "the app closed the connection", "service": "the service close
 
 
 @dataclass(frozen=True)
-class Ending:
+class SessionEnding:
     """How a session ended.
 
     Attributes:
@@ -34,7 +34,7 @@ class Ending:
     code: Optional[int] = None
     error: Optional[str] = None
 
-    def is_like(self, recorded: Ending) -> bool:
+    def is_like(self, recorded: SessionEnding) -> bool:
         """Whether this is the ending that a recording had.
 
         Reasons of a close are words, and may differ; a close frame without a code is as normal as one with 1000. Of a recording that does
@@ -58,7 +58,7 @@ class Ending:
         return f"{_CLOSES[self.by]} {'without a code' if self.code == NO_STATUS else f'with {self.code}'}{after}"
 
 
-def ending_of(session: Session, dialect: Dialect) -> Ending:
+def ending_of(session: Session, dialect: Dialect) -> SessionEnding:
     """How a session ended.
 
     Args:
@@ -69,6 +69,6 @@ def ending_of(session: Session, dialect: Dialect) -> Ending:
     error = next((one for one in reversed(errors) if one is not None), None)
     closed = session.closed
     if closed is None:
-        return Ending(error=error)
+        return SessionEnding(error=error)
     code = _LOST if closed.by == "network" else NO_STATUS if closed.code is None else closed.code
-    return Ending(closed.by, code, error)
+    return SessionEnding(closed.by, code, error)

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any, AsyncIterator, Callable, Dict, Mapping
 
 from evi_harness.errors import SdkError, UsageError
-from evi_harness.sdk.hume.version import import_sdk, installed_version
+from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
 from evi_harness.tap.websocket import is_tappable
 
 __all__ = ["client_for", "open_chat", "websocket_of"]

@@ -9,8 +9,8 @@ import asyncio
 import json
 from typing import Any
 
+from evi_harness.sdk.hume.installed_sdk import import_sdk
 from evi_harness.sdk.hume.interface import WebSocketInterface
-from evi_harness.sdk.hume.version import import_sdk
 
 __all__ = ["WeatherApp"]
 

@@ -27,7 +27,7 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.guard.developers import PYTHON, owner
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.sdk.hume.version import installed_version
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session.events import Event
 from evi_harness.session.notes import PLAYER_TAIL
 from evi_harness.session.wav import Pcm, split

@@ -17,7 +17,7 @@ from typing import Any, Callable, Mapping, Optional
 from evi_harness.errors import HandlerError, NotAHandler, Parameter, Words
 from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.sdk.hume.first_parameter import CONNECTION, WEBSOCKET, is_a_use, parameters_of, taken_first, unwrapped
-from evi_harness.sdk.hume.version import import_sdk
+from evi_harness.sdk.hume.installed_sdk import import_sdk
 
 __all__ = ["Callbacks", "call", "callbacks_of"]
 

@@ -26,7 +26,7 @@ from evi_harness.sdk.hume.connect_errors import unreachable
 from evi_harness.sdk.hume.connection import client_for, websocket_of
 from evi_harness.sdk.hume.handlers import call, callbacks_of
 from evi_harness.sdk.hume.interface import WebSocketInterface
-from evi_harness.sdk.hume.microphone import AUTO, OFF, Voice, run_playback
+from evi_harness.sdk.hume.microphone import AUTO, OFF, UserVoice, run_playback
 from evi_harness.sdk.hume.owed_replies import Replies
 from evi_harness.sdk.hume.own_audio import SDKS_MICROPHONE, OwnAudio
 from evi_harness.sdk.hume.own_reading import OwnReading
@@ -36,7 +36,7 @@ from evi_harness.session.notes import EXITS_AT_END, LEAKED_TASK, SWALLOWED
 from evi_harness.tap.connection_facts import is_closed
 from evi_harness.watch.tasks import AppTasks
 
-__all__ = ["Conversation"]
+__all__ = ["LiveConversation"]
 
 P = ParamSpec("P")
 
@@ -60,7 +60,7 @@ _NOTHING: Mapping[str, Any] = {}
 _SOUND_HINT = Words("evi-harness doctor says what the sound system lacks. ", Parameter("mic", "FILE"), " needs none.")
 
 
-class Conversation:
+class LiveConversation:
     """One live conversation. Make it inside the running loop; ``run`` is called once.
 
     Args:
@@ -126,7 +126,7 @@ class Conversation:
         self._plays_itself = own is None
         self._byte_strs = self._built_in.byte_strs if own is None else own
         self._microphone = {"device": device, "allow_user_interrupt": allow_user_interrupt}
-        self._voice = Voice(is_off=microphone == OFF)
+        self._voice = UserVoice(is_off=microphone == OFF)
         self._own_audio = OwnAudio(self._voice, self._silence) if microphone == AUTO and handler is not None else None
         self._opened_s = 0.0
         self._on_connected = on_connected

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional
 
 from evi_harness.errors import UsageError
-from evi_harness.sdk.hume.version import import_sdk
+from evi_harness.sdk.hume.installed_sdk import import_sdk
 from evi_harness.session.wav import Pcm
 
 __all__ = [
@@ -44,7 +44,7 @@ AUDIO_FOLDER = str(Path(*_AUDIO.split(".")))
 
 
 @dataclass
-class Voice:
+class UserVoice:
     """Who speaks for the user besides the app: the SDK's microphone, or the recorded audio.
 
     Attributes:
@@ -69,7 +69,7 @@ class Microphone:
 
     begins_ns: int
     is_open: Callable[[], bool]
-    voice: Voice
+    voice: UserVoice
     allow_user_interrupt: Optional[bool] = None
 
 

@@ -20,7 +20,7 @@ from evi_harness.carriers.acted_client import send_frame
 from evi_harness.carriers.sends import Sends, sends_of
 from evi_harness.evi.dialect import EVI
 from evi_harness.guard.place_lookup import STEP, TURN
-from evi_harness.sdk.hume.microphone import AUDIO_FOLDER, Voice
+from evi_harness.sdk.hume.microphone import AUDIO_FOLDER, UserVoice
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.protocols import SENT
 
@@ -69,7 +69,7 @@ class OwnAudio:
         found: Called once, before the first frame of the app's own audio is sent.
     """
 
-    def __init__(self, voice: Voice, found: Callable[[], object]) -> None:
+    def __init__(self, voice: UserVoice, found: Callable[[], object]) -> None:
         self._voice = voice
         self._found = found
         self._has_come = False

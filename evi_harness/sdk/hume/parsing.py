@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Dict, List, Tuple, get_args
 
 from evi_harness.errors import SdkError
-from evi_harness.sdk.hume.version import import_sdk
+from evi_harness.sdk.hume.installed_sdk import import_sdk
 
 __all__ = ["FieldProblem", "parse", "problems"]
 

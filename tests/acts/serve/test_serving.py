@@ -17,7 +17,7 @@ import websockets
 
 from evi_harness.acts.serve.served_verdict import Compared
 from evi_harness.acts.serve.serving import Ended, ServeOptions, ServeResult, play, require_key, serve, served
-from evi_harness.carriers.conformance import Script
+from evi_harness.carriers.conformance import ScriptedService
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.errors import EviHarnessError, SessionUnreadable, SessionUnwritable, UsageError
 from evi_harness.evi.dialect import EVI
@@ -170,22 +170,22 @@ def test_who_has_no_right_key_is_refused(monkeypatch):
     """With 401, in query and headers, whether a right key is known or not; a refusal leaves no session."""
 
     async def status(url, query, headers):
-        from evi_harness.carriers.probe import Ended as Over
-        from evi_harness.carriers.probe import Refused, connect
+        from evi_harness.carriers.probe import ConnectionEnded as Over
+        from evi_harness.carriers.probe import HandshakeRefused, connect
 
         pairs = [tuple(pair.split("=")) for pair in query.lstrip("?").split("&") if pair]
         probe = await connect(url, EVI.chat_paths[0], lambda: 0, query=pairs, headers=list(headers.items()))
         probe.close(1000)
         found = 101
         while not isinstance(item := await probe.next(), Over):
-            if isinstance(item, Refused):
+            if isinstance(item, HandshakeRefused):
                 found = item.status
                 assert KEY not in item.body
                 assert "wrong" not in item.body
         return found
 
     async def main(rows):
-        async with served(Script(), ServeOptions(require_key=True)) as server:
+        async with served(ScriptedService(), ServeOptions(require_key=True)) as server:
             found = [await status(server.url, query, headers) for _, query, headers, _, _ in rows]
         assert len(server.sessions) == found.count(101)
         return found
@@ -220,7 +220,7 @@ def test_without_the_option_everybody_is_let_in():
     """Also who gives no key at all."""
 
     async def main():
-        async with served(Script()) as server:
+        async with served(ScriptedService()) as server:
             async with chat(server.url):
                 pass
             return len(server.sessions)
@@ -237,7 +237,7 @@ def keys(monkeypatch):
 
 def guarded():
     """A server that lets in only who has the keys."""
-    return served(Script(opening=[(0, Send(Frame(TEXT, b'{"type": "assistant_end"}'), 0))]), ServeOptions(require_key=True))
+    return served(ScriptedService(opening=[(0, Send(Frame(TEXT, b'{"type": "assistant_end"}'), 0))]), ServeOptions(require_key=True))
 
 
 def ask_for_token(url, *pair):
@@ -454,8 +454,8 @@ def visited(what, visits, warn=None, **options):
     return result, visitor.told
 
 
-HELLO = Script(opening=[(0, Send(Frame(TEXT, b"hello"), 0))])
-FAREWELL = Script(opening=[(0, Send(Frame(TEXT, b"hello"), 0)), (0, Close(4000, "enough"))])
+HELLO = ScriptedService(opening=[(0, Send(Frame(TEXT, b"hello"), 0))])
+FAREWELL = ScriptedService(opening=[(0, Send(Frame(TEXT, b"hello"), 0)), (0, Close(4000, "enough"))])
 
 
 def test_once_is_one_conversation():
@@ -486,7 +486,7 @@ def test_once_lets_the_service_say_goodbye():
     assert (result.ended[0].closed.by, result.ended[0].closed.code) == ("service", 4000)
 
 
-LARGE = Script(opening=[(0, Send(Frame(TEXT, b'{"type": "audio_output", "data": "' + b"A" * 1_100_000 + b'"}'), 0))])
+LARGE = ScriptedService(opening=[(0, Send(Frame(TEXT, b'{"type": "audio_output", "data": "' + b"A" * 1_100_000 + b'"}'), 0))])
 
 
 def test_a_message_that_is_too_large_is_named():
@@ -595,7 +595,10 @@ def test_what_is_played_is_in_memory():
 @pytest.mark.parametrize(
     ("ended", "told"),
     [
-        (Ended(1, 1_240 * MS, 3, (), None), "session 1: 1.2 s, 3 messages from the app, 0 to it, end not seen; late: nothing sent"),
+        (
+            Ended(1, 1_240 * MS, 3, (), None),
+            "session 1: 1.2 s, 3 messages from the app, 0 to it, end not seen; late: nothing sent",
+        ),
         (
             Ended(2, 0, 0, (2 * MS,), Closed(1, 0, "app"), Path("x")),
             "session 2: 0.0 s, 0 messages from the app, 1 to it, closed by the app; late: "

@@ -23,7 +23,7 @@ from evi_harness.replay.hearing.faults import (
     faults,
 )
 from evi_harness.replay.hearing.match import matched
-from evi_harness.replay.hearing.streams import Chunk, Piece, ReceivedAudio, Reply, played_streams
+from evi_harness.replay.hearing.streams import Chunk, Piece, ReceivedAudio, ReplyAudio, played_streams
 from evi_harness.session import wav
 from evi_harness.session.wav import Pcm
 
@@ -82,7 +82,7 @@ def in_turn(*numbers, from_ms=0):
 def judged(chunks, pieces, interruptions=(), end_ns=END_NS, interrupted=None):
     """All faults."""
     numbers = dict.fromkeys(chunk.reply for chunk in chunks)
-    replies = [Reply(number, f"Reply {number}.", (interrupted or {}).get(number)) for number in numbers if number]
+    replies = [ReplyAudio(number, f"Reply {number}.", (interrupted or {}).get(number)) for number in numbers if number]
     interrupting = [one if isinstance(one, Interruption) else Interruption(99, one * MS) for one in interruptions]
     return faults(matched(ReceivedAudio(chunks), played_streams(pieces)), replies, interrupting, end_ns)
 

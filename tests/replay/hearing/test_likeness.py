@@ -17,7 +17,7 @@ from evi_harness.replay.hearing.likeness import (
     FAINT,
     N_WINDOWS,
     Likeness,
-    Sound,
+    RatedSamples,
     _best,
     _correlations,
     _means,
@@ -38,7 +38,7 @@ def sound(data, rate=RATE):
     """Bytes as a sound."""
     values = array("h")
     values.frombytes(data)
-    return Sound(values, rate)
+    return RatedSamples(values, rate)
 
 
 def wave(*hertz, n=RATE, rate=RATE, peak=6000):
@@ -122,7 +122,7 @@ def test_means_are_those_of_each_so_many_samples(samples, factor):
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 24000, 44100, 48000])
 def test_a_sine_is_itself_at_another_rate(rate):
     """As long as before, and alike."""
-    found = resampled(Sound(wave(310, 530), RATE), rate)
+    found = resampled(RatedSamples(wave(310, 530), RATE), rate)
     assert abs(len(found) - rate) <= 3
     n = min(len(found), rate)
     assert similarity(found[:n], wave(310, 530, n=n, rate=rate)) > 0.97
@@ -131,15 +131,15 @@ def test_a_sine_is_itself_at_another_rate(rate):
 def test_a_sound_at_its_own_rate_is_left_alone():
     """As is none at all."""
     samples = noise(100)
-    assert resampled(Sound(samples, RATE), RATE) is samples
-    assert len(resampled(Sound(NOTHING, RATE), 8000)) == 0
-    assert len(resampled(Sound(array("h", [5]), 48000), 8000)) == 0
+    assert resampled(RatedSamples(samples, RATE), RATE) is samples
+    assert len(resampled(RatedSamples(NOTHING, RATE), 8000)) == 0
+    assert len(resampled(RatedSamples(array("h", [5]), 48000), 8000)) == 0
 
 
 @given(SAMPLES, st.sampled_from([8000, 16000, 22050, 48000]))
 def test_what_stands_still_stands_still_at_any_rate(value, rate):
     """Extremes do not run over."""
-    assert set(resampled(Sound(array("h", [value] * 500), RATE), rate)) == {value}
+    assert set(resampled(RatedSamples(array("h", [value] * 500), RATE), rate)) == {value}
 
 
 # Short sounds.
@@ -245,19 +245,19 @@ def swapped(samples):
 
 
 SAME = {
-    "unchanged": lambda samples: Sound(samples, RATE),
-    "half as loud": lambda samples: Sound(array("h", [value // 2 for value in samples]), RATE),
-    "twice as loud, clipped": lambda samples: Sound(array("h", [max(-32768, min(32767, 2 * value)) for value in samples]), RATE),
-    "at 48 kHz": lambda samples: Sound(array("h", convert_to(samples, 48000)), 48000),
-    "at 16 kHz": lambda samples: Sound(array("h", convert_to(samples, 16000)), 16000),
-    "at 44.1 kHz": lambda samples: Sound(array("h", convert_to(samples, 44100)), 44100),
-    "faded": lambda samples: Sound(faded(samples), RATE),
-    "with pauses": lambda samples: Sound(pauses(samples), RATE),
-    "softened": lambda samples: Sound(softened(samples), RATE),
-    "with a hum": lambda samples: Sound(array("h", [a // 2 + b for a, b in zip(samples, wave(50, n=len(samples), peak=300))]), RATE),
-    "with an offset": lambda samples: Sound(array("h", [value // 2 + 2000 for value in samples]), RATE),
-    "half a second later": lambda samples: Sound(array("h", [0] * 12000) + samples, RATE),
-    "without its beginning": lambda samples: Sound(samples[7200:], RATE),
+    "unchanged": lambda samples: RatedSamples(samples, RATE),
+    "half as loud": lambda samples: RatedSamples(array("h", [value // 2 for value in samples]), RATE),
+    "twice as loud, clipped": lambda samples: RatedSamples(array("h", [max(-32768, min(32767, 2 * value)) for value in samples]), RATE),
+    "at 48 kHz": lambda samples: RatedSamples(array("h", convert_to(samples, 48000)), 48000),
+    "at 16 kHz": lambda samples: RatedSamples(array("h", convert_to(samples, 16000)), 16000),
+    "at 44.1 kHz": lambda samples: RatedSamples(array("h", convert_to(samples, 44100)), 44100),
+    "faded": lambda samples: RatedSamples(faded(samples), RATE),
+    "with pauses": lambda samples: RatedSamples(pauses(samples), RATE),
+    "softened": lambda samples: RatedSamples(softened(samples), RATE),
+    "with a hum": lambda samples: RatedSamples(array("h", [a // 2 + b for a, b in zip(samples, wave(50, n=len(samples), peak=300))]), RATE),
+    "with an offset": lambda samples: RatedSamples(array("h", [value // 2 + 2000 for value in samples]), RATE),
+    "half a second later": lambda samples: RatedSamples(array("h", [0] * 12000) + samples, RATE),
+    "without its beginning": lambda samples: RatedSamples(samples[7200:], RATE),
 }
 
 
@@ -294,7 +294,7 @@ OTHER = {
 def test_what_was_made_unlike_is_unlike(speech, name, change):
     """Where there should be voice, this is known for sure."""
     there = sound(speech(name))
-    found = likeness(Sound(change(there.samples), RATE), there)
+    found = likeness(RatedSamples(change(there.samples), RATE), there)
     assert not found.is_alike
     assert found.n_voiced >= 2
 
@@ -323,7 +323,7 @@ def test_other_speech_is_unlike(speech, name, other):
 )
 def test_where_there_is_nothing_to_compare_nothing_is_alike(played, received, n):
     """Without a window there is no correlation; where there is nothing to find it in, it is 0, and no voice."""
-    found = likeness(Sound(played, RATE), Sound(received, RATE))
+    found = likeness(RatedSamples(played, RATE), RatedSamples(received, RATE))
     assert len(found.correlations) <= n
     assert bool(found.correlations) == bool(n)
     assert set(found.correlations) <= {0.0}
@@ -340,7 +340,7 @@ def test_no_more_windows_than_wanted_are_compared(speech, n_windows):
 def test_windows_are_compared_until_the_median_is_known(speech):
     """As soon as most are unlike, the others need not be looked for."""
     there = sound(speech("springs"))
-    found = likeness(Sound(there.samples[::-1], RATE), there)
+    found = likeness(RatedSamples(there.samples[::-1], RATE), there)
     assert len(found.correlations) == N_WINDOWS // 2 + 1
     assert max(found.correlations) < ALIKE
 
@@ -350,7 +350,7 @@ def test_a_long_pause_is_looked_behind_where_that_is_wanted(speech):
     there = sound(speech("springs"))
     samples = array("h", there.samples)
     first = samples[: RATE // 2]
-    later = Sound(first + array("h", [0] * RATE) + samples[RATE // 2 :], RATE)
+    later = RatedSamples(first + array("h", [0] * RATE) + samples[RATE // 2 :], RATE)
     assert likeness(later, there).is_alike
     assert not likeness(later, there, is_far_tried=False).is_alike
 
@@ -366,5 +366,5 @@ def test_the_likeness_is_the_median(correlations):
 def test_noise_holds_no_voice():
     """However alike it is."""
     samples = noise(RATE)
-    found = likeness(Sound(samples, RATE), Sound(samples, RATE))
+    found = likeness(RatedSamples(samples, RATE), RatedSamples(samples, RATE))
     assert (found.is_alike, found.n_voiced) == (True, 0)

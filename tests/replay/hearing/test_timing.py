@@ -8,7 +8,7 @@ import pytest
 
 from evi_harness.replay.hearing.faults import Interruption
 from evi_harness.replay.hearing.match import matched
-from evi_harness.replay.hearing.streams import Chunk, Piece, ReceivedAudio, Reply, played_streams
+from evi_harness.replay.hearing.streams import Chunk, Piece, ReceivedAudio, ReplyAudio, played_streams
 from evi_harness.replay.hearing.timing import TAIL_NS, UNDERRUN_NS, heard_chunks, plays_on, underruns
 from evi_harness.session.wav import Pcm
 
@@ -183,7 +183,7 @@ def test_an_interruption_excuses_a_gap(interrupted_ms, n):
 
 def played_on(chunks, pieces, interruption, *, is_handed_on, interrupted=(1,)):
     """Event, time in milliseconds and pieces of what was played on."""
-    replies = [Reply(number, "", interruption.at_ns if number in interrupted else None) for number in (1, 2)]
+    replies = [ReplyAudio(number, "", interruption.at_ns if number in interrupted else None) for number in (1, 2)]
     found = plays_on(match_of(chunks, pieces), replies, [interruption], is_handed_on=is_handed_on)
     assert TAIL_NS == 500 * MS
     return [(fault.kind.name, fault.seq, round(fault.at_ns / MS), fault.pieces) for fault in found]
@@ -254,6 +254,6 @@ def test_each_interruption_is_its_own():
     chunks = [chunk(1, 0, 1), chunk(2, 0, 1), chunk(3, 400, 2), chunk(4, 400, 2)]
     pieces = [handed(1, 10, 0), handed(2, 120, 1), handed(3, 410, 2), handed(4, 520, 3)]
     interruptions = [Interruption(50, 100 * MS, 101 * MS, 1), Interruption(60, 500 * MS, 501 * MS, 3)]
-    replies = [Reply(1, "", 100 * MS), Reply(2, "", 500 * MS)]
+    replies = [ReplyAudio(1, "", 100 * MS), ReplyAudio(2, "", 500 * MS)]
     found = plays_on(match_of(chunks, pieces), replies, interruptions, is_handed_on=True)
     assert [(fault.seq, fault.at_ns // MS, fault.pieces) for fault in found] == [(50, 120, (1,)), (60, 520, (3,))]

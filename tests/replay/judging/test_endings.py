@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.judging.endings import Ending, ending_of
+from evi_harness.replay.judging.endings import SessionEnding, ending_of
 
-UNKNOWN = Ending()
-APP = Ending("app", 1000)
-NORMAL = Ending("service", 1000)
-INACTIVE = Ending("service", 1000, "E0714")
-LOST = Ending("network", 1006)
+UNKNOWN = SessionEnding()
+APP = SessionEnding("app", 1000)
+NORMAL = SessionEnding("service", 1000)
+INACTIVE = SessionEnding("service", 1000, "E0714")
+LOST = SessionEnding("network", 1006)
 
 
 def error(code):
@@ -25,7 +25,7 @@ def error(code):
         ([], UNKNOWN),
         ([("closed", 90, ("app", 1000, ""))], APP),
         ([("closed", 90, ("service", 1000, "bye"))], NORMAL),
-        ([("closed", 90, ("service", None, ""))], Ending("service", 1005)),
+        ([("closed", 90, ("service", None, ""))], SessionEnding("service", 1005)),
         ([("closed", 90, ("network", None, ""))], LOST),
         ([("closed", 90, ("network", 1006, ""))], LOST),
         ([error("E0714"), ("closed", 90, ("service", 1000, ""))], INACTIVE),
@@ -44,17 +44,17 @@ def test_how_a_session_ended(session_of, rows, ending):
 @pytest.mark.parametrize(
     ("recorded", "live", "is_like"),
     [
-        *((one, one, True) for one in (APP, NORMAL, INACTIVE, LOST, Ending("service", 1011), Ending("service", 4000))),
-        (NORMAL, Ending("service", 1005), True),
-        (Ending("service", 1005), NORMAL, True),
-        (NORMAL, Ending("service", 1001), False),
-        (NORMAL, Ending("service", 1011), False),
-        (Ending("service", 1011), NORMAL, False),
-        (Ending("service", 1011), Ending("service", 1012), False),
+        *((one, one, True) for one in (APP, NORMAL, INACTIVE, LOST, SessionEnding("service", 1011), SessionEnding("service", 4000))),
+        (NORMAL, SessionEnding("service", 1005), True),
+        (SessionEnding("service", 1005), NORMAL, True),
+        (NORMAL, SessionEnding("service", 1001), False),
+        (NORMAL, SessionEnding("service", 1011), False),
+        (SessionEnding("service", 1011), NORMAL, False),
+        (SessionEnding("service", 1011), SessionEnding("service", 1012), False),
         # A limit that ended the one is no normal end of the other, though the close looks the same.
         (INACTIVE, NORMAL, False),
         (NORMAL, INACTIVE, False),
-        (INACTIVE, Ending("service", 1000, "E0715"), False),
+        (INACTIVE, SessionEnding("service", 1000, "E0715"), False),
         (LOST, NORMAL, False),
         (NORMAL, LOST, False),
         (APP, NORMAL, False),
@@ -63,7 +63,7 @@ def test_how_a_session_ended(session_of, rows, ending):
         (UNKNOWN, NORMAL, True),
         (UNKNOWN, APP, True),
         (UNKNOWN, INACTIVE, False),
-        (UNKNOWN, Ending("service", 1011), False),
+        (UNKNOWN, SessionEnding("service", 1011), False),
         (UNKNOWN, LOST, False),
     ],
     ids=str,
@@ -78,7 +78,7 @@ def test_what_is_the_same_ending(recorded, live, is_like):
     [
         (UNKNOWN, "it does not say how"),
         (INACTIVE, "the service closed the connection with 1000 after E0714"),
-        (Ending("service", 1005), "the service closed the connection without a code"),
+        (SessionEnding("service", 1005), "the service closed the connection without a code"),
         (LOST, "the connection was lost"),
     ],
 )

@@ -18,7 +18,7 @@ from evi_harness.evi.compat import parse_version
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.hume import connection
 from evi_harness.sdk.hume.callbacks import connect_with_callbacks
-from evi_harness.sdk.hume.version import installed_version
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.protocols import Abort, Close, Refuse, Send
 

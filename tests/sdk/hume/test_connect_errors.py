@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidUpgra
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.sdk.hume.connect_errors import is_hume, refusal, shown, status_of, unreachable
-from evi_harness.sdk.hume.version import import_sdk
+from evi_harness.sdk.hume.installed_sdk import import_sdk
 
 KEY = "Kq7ApiKeyOfThisRun0123456789"
 HUME = "https://api.hume.ai"

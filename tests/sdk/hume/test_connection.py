@@ -13,7 +13,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.evi.queries import audio_settings
 from evi_harness.sdk.hume import connection
 from evi_harness.sdk.hume.connection import open_chat, websocket_of
-from evi_harness.sdk.hume.version import installed_version
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.protocols import Refuse, Send
 

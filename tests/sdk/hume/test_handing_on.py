@@ -16,8 +16,8 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.sdk.hume import handing_on
 from evi_harness.sdk.hume.handing_on import HEADERLESS, HandingOn, is_players
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.sdk.hume.sound import software_sound
-from evi_harness.sdk.hume.version import installed_version
 from evi_harness.session import wav
 from evi_harness.session.events import Handshake, Received
 from evi_harness.session.wav import Pcm

@@ -9,9 +9,9 @@ import pytest
 
 from evi_harness.evi.messages import EMOTIONS
 from evi_harness.sdk.hume.handlers import callbacks_of
+from evi_harness.sdk.hume.installed_sdk import import_sdk
 from evi_harness.sdk.hume.interface import WebSocketInterface
 from evi_harness.sdk.hume.parsing import parse
-from evi_harness.sdk.hume.version import import_sdk
 
 KEY = "Kq7ApiKeyOfThisRun0123456789"
 SCORES = {**dict.fromkeys(EMOTIONS, 0.01), "Joy": 0.9, "Interest": 0.8, "Calmness": 0.7}

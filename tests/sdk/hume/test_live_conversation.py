@@ -1,4 +1,4 @@
-"""Tests of ``Conversation``: the real SDK, its microphone and its playback, in virtual time on software sound."""
+"""Tests of ``LiveConversation``: the real SDK, its microphone and its playback, in virtual time on software sound."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.hume.connection import websocket_of
-from evi_harness.sdk.hume.live_conversation import Conversation
+from evi_harness.sdk.hume.live_conversation import LiveConversation
 from evi_harness.sdk.hume.sound import software_sound
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Frame
@@ -74,7 +74,7 @@ class Talk:
 
     async def _talk(self, url, loop):
         options = {"api_key": KEY, "options": {}, "write": self.lines.append, "on_connected": self._connected, **self.options}
-        self.conversation = Conversation(url, **options)
+        self.conversation = LiveConversation(url, **options)
         self._loop = loop
         try:
             await self.conversation.run()
@@ -470,7 +470,7 @@ def test_ended_before_it_is_open():
     lines = []
 
     async def main(listening):
-        conversation = Conversation(f"http://127.0.0.1:{listening.getsockname()[1]}", api_key=KEY, options={}, write=lines.append)
+        conversation = LiveConversation(f"http://127.0.0.1:{listening.getsockname()[1]}", api_key=KEY, options={}, write=lines.append)
         running = asyncio.ensure_future(conversation.run())
         accepted, _ = await asyncio.get_running_loop().sock_accept(listening)
         with accepted:

@@ -13,7 +13,7 @@ from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import SilenceSource
 from evi_harness.carriers.acted_client import send_frame
-from evi_harness.sdk.hume.microphone import Voice
+from evi_harness.sdk.hume.microphone import UserVoice
 from evi_harness.sdk.hume.own_audio import OwnAudio
 from evi_harness.sdk.hume.sound import software_sound
 from evi_harness.session.events import BINARY, TEXT, Frame
@@ -68,7 +68,7 @@ def watched(act, voice=None):
     found, connection = [], Connection()
 
     async def main():
-        own = OwnAudio(voice or Voice(), lambda: found.append(len(connection.sent)))
+        own = OwnAudio(voice or UserVoice(), lambda: found.append(len(connection.sent)))
         own.watch(connection)
         await act(connection)
         own.restore()
@@ -130,9 +130,9 @@ def test_what_a_task_sends_is_the_apps():
 @pytest.mark.parametrize(
     ("voice", "kept"),
     [
-        (Voice(is_off=True, has_begun=True), [b"mic", b"own"]),
-        (Voice(is_off=True), [b"mic", b"own", b"mic"]),
-        (Voice(has_begun=True), [b"mic", b"own", b"mic"]),
+        (UserVoice(is_off=True, has_begun=True), [b"mic", b"own"]),
+        (UserVoice(is_off=True), [b"mic", b"own", b"mic"]),
+        (UserVoice(has_begun=True), [b"mic", b"own", b"mic"]),
     ],
     ids=["ours, off", "the app's own", "on"],
 )

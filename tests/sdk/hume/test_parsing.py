@@ -6,8 +6,8 @@ import pytest
 
 from evi_harness.evi.compat import parse_version
 from evi_harness.evi.messages import EMOTIONS, MESSAGES, OBJECTS
+from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.sdk.hume.parsing import parse, problems
-from evi_harness.sdk.hume.version import installed_version
 
 PLAIN = {"str": "x", "int": 1, "number": 0.5, "bool": False, "scalar": "x", "any": "function"}
 SDK = parse_version(installed_version())

@@ -8,7 +8,7 @@ from importlib import metadata
 import pytest
 
 from evi_harness.errors import SdkError
-from evi_harness.sdk.hume.version import import_sdk, installed_version, version_of
+from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version, version_of
 
 
 def test_it_is_what_the_package_says():
@@ -52,7 +52,7 @@ def test_the_sdk_is_imported_where_there_is_no_sound_system(tmp_path):
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from evi_harness.sdk.hume.version import import_sdk\n"
+        "from evi_harness.sdk.hume.installed_sdk import import_sdk\n"
         "import_sdk()\n"
         "import hume\n"
         "assert 'sounddevice' not in sys.modules\n"
@@ -71,7 +71,7 @@ def test_what_pydub_says_of_ffmpeg_is_not_said():
     """Whoever imports the SDK to replay plays nothing; other warnings are."""
     program = (
         "import warnings\n"
-        "from evi_harness.sdk.hume.version import silence_pydub\n"
+        "from evi_harness.sdk.hume.installed_sdk import silence_pydub\n"
         "silence_pydub()\n"
         "warnings.warn('Couldn\\'t find ffmpeg or avconv - defaulting to ffmpeg, but may not work', RuntimeWarning)\n"
         "warnings.warn('something else', RuntimeWarning)\n"
