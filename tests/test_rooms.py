@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
 
 import pytest
 
@@ -83,6 +83,14 @@ EVI_TYPES = (
 )
 EVI_TYPE = re.compile(r"(?<!\w)(?:" + "|".join(EVI_TYPES) + r")(?!\w)")
 KNOW_EVI = {"evi", "simulate", "sdk", "strategies"}
+
+# Modules that replace what they never put back through the registry, and why.
+REPLACE_FOR_GOOD = {
+    "cli.failing": "the hook and the streams of the command's own process, before anything else is loaded",
+    "settings.sink": "the command's streams, likewise",
+    "runs.child_run": "the streams of a process that is the run's own and ends with it",
+    "guard.process_state": "puts back what the app has replaced",
+}
 
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "base", "misc"}
 
@@ -245,6 +253,32 @@ def evi_types(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int,
                 yield node.lineno, f"{name} is EVI's: {module.room} must ask the Dialect"
 
 
+def one_registry(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """An attribute of what somebody else has made is replaced through guard/patches alone, which puts it back in any order."""
+    if module.name.partition(".")[2] in REPLACE_FOR_GOOD:
+        return
+    theirs = {
+        alias.asname or alias.name.split(".")[0]
+        for node in ast.walk(module.tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and not (getattr(node, "module", None) or "").startswith(PACKAGE)
+        for alias in node.names
+    }
+    for node in ast.walk(module.tree):
+        targets: List[ast.AST] = []
+        if isinstance(node, (ast.Assign, ast.Delete)):
+            targets = [one for target in node.targets for one in getattr(target, "elts", [target])]
+        elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
+            targets = [node.target]
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("setattr", "delattr") and node.args:
+            targets = [ast.Attribute(node.args[0], "an attribute")]
+        for target in targets:
+            owner: Any = target
+            while isinstance(owner, ast.Attribute):
+                owner = owner.value
+            if isinstance(target, ast.Attribute) and getattr(owner, "id", None) in theirs:
+                yield node.lineno, f"{owner.id}'s {target.attr} is replaced through guard/patches"
+
+
 def docstring(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
     """A module begins with what it is."""
     if not (ast.get_docstring(module.tree) or "").strip():
@@ -334,6 +368,7 @@ RULES: Tuple[Rule, ...] = (
     pure_calls,
     one_home,
     evi_types,
+    one_registry,
     docstring,
     telling_name,
     small_room,
@@ -359,6 +394,14 @@ def test_the_package_keeps_the_rule(rule: Rule) -> None:
     """No module of the package breaks the rule."""
     found = breaches(ROOT, (rule,))
     assert not found, "\n".join(["", *found])
+
+
+def test_no_module_may_replace_for_good_that_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exceptions are those modules that would break the rule."""
+    excepted = set(REPLACE_FOR_GOOD)
+    monkeypatch.setattr(f"{__name__}.REPLACE_FOR_GOOD", {})
+    told = {line.partition(":")[0] for line in breaches(ROOT, (one_registry,))}
+    assert told == {f"{PACKAGE}/{name.replace('.', '/')}.py" for name in excepted}
 
 
 def test_every_room_of_the_table_is_read() -> None:
@@ -454,6 +497,9 @@ BAD: List[Tuple[str, str, str, int, str]] = [
     ),
     ("storage/raw.py", '"""F."""\nRAW = b\'{"type":"user_message"}\'\n', "evi_types", 2, "user_message is EVI's"),
     ("storage/shown.py", '"""F."""\ndef f(x):\n    return f"{x} tool_call"\n', "evi_types", 3, "tool_call is EVI's"),
+    ("sdk/sleeps.py", '"""S."""\nimport time\ntime.sleep = int\n', "one_registry", 3, "time's sleep is replaced through guard/patches"),
+    ("sdk/starts.py", '"""S."""\nfrom threading import Thread\nThread.a.start, x = 1, 2\n', "one_registry", 3, "Thread's start"),
+    ("sdk/sets.py", '"""S."""\nimport sys\nsetattr(sys, "stdout", None)\n', "one_registry", 3, "sys's an attribute"),
     ("storage/silent.py", "import json\n", "docstring", 1, "begins with a docstring"),
     ("storage/json_utils.py", '"""U."""\n', "telling_name", 1, "json_utils says nothing"),
     ("storage/turns.py", '"""T."""\nclass Session:\n    pass\n', "one_class_name", 2, "has a class Session too"),

@@ -1,5 +1,8 @@
 """The one registry of what is replaced in other people's objects: attributes, and entries of tables such as ``sys.modules``.
 
+What is neither is not here: signal handlers, which Python keeps and which are set on the main thread alone, one block in another; the state
+of generators (``seeds``); the wall clock, which follows one run at a time (``wall_clock``); what the app has replaced (``process_state``).
+
 Several may replace the same thing: one run in another, two on two threads, each behind the other's back and leaving in any order. Each is
 a layer above those before it. A layer that leaves from below others is taken out from under them.
 
@@ -30,15 +33,16 @@ class Hooks:
     def __init__(self) -> None:
         self._undo: List[Callable[[], None]] = []
 
-    def set(self, owner: Any, name: str, value: Any) -> None:
+    def set(self, owner: Any, name: str, value: Any, *, is_firm: bool = False) -> None:
         """Replace an attribute of an object, not of its class.
 
         Args:
             owner: An object that keeps its attributes in a dictionary.
             name: The attribute.
             value: What to put there; it should hand on to what was there.
+            is_firm: Whether it is put back also where somebody else has replaced it since.
         """
-        self._add(_Attribute, owner, name, value, None)
+        self._add(_Attribute, owner, name, value, None, is_firm=is_firm)
 
     def wrap(self, owner: Any, name: str, make: Make) -> None:
         """Replace an attribute of an object by something that hands on to what was there.
@@ -50,9 +54,16 @@ class Hooks:
         """
         self._add(_Attribute, owner, name, _ABSENT, make)
 
-    def set_item(self, table: MutableMapping[Any, Any], key: Any, value: Any) -> None:
-        """Replace an entry of a table."""
-        self._add(_Item, table, key, value, None)
+    def set_item(self, table: MutableMapping[Any, Any], key: Any, value: Any, *, is_firm: bool = False) -> None:
+        """Replace an entry of a table.
+
+        Args:
+            table: The table.
+            key: The entry.
+            value: What to put there.
+            is_firm: Whether it is put back also where somebody else has replaced it since.
+        """
+        self._add(_Item, table, key, value, None, is_firm=is_firm)
 
     def on_restore(self, undo: Callable[[], None]) -> None:
         """Have something done on ``restore``, before what was set earlier is put back."""
@@ -63,13 +74,15 @@ class Hooks:
         while self._undo:
             self._undo.pop()()
 
-    def _add(self, kind: Callable[[Any, Any], _Place], owner: Any, name: Any, value: Any, make: Optional[Make]) -> None:
+    def _add(
+        self, kind: Callable[[Any, Any], _Place], owner: Any, name: Any, value: Any, make: Optional[Make], *, is_firm: bool = False
+    ) -> None:
         with _LOCK:
             key = (kind, id(owner), name)
             place = _PLACES.get(key)
             if place is None:
                 place = _PLACES[key] = kind(owner, name)
-        self.on_restore(partial(place.remove, place.add(value, make)))
+        self.on_restore(partial(place.remove, place.add(value, make, is_firm)))
 
 
 @dataclass(eq=False)
@@ -81,12 +94,14 @@ class _Layer:
         before: What was there; ``_ABSENT`` where only an object's class had something, or nothing did.
         real: What the value hands on to.
         value: What was put there.
+        is_firm: Whether it is put back whatever is there by then.
     """
 
     make: Optional[Make]
     before: Any
     real: Any
     value: Any
+    is_firm: bool
 
 
 class _Place:
@@ -98,11 +113,11 @@ class _Place:
         self._layers: List[_Layer] = []
         self._lock = threading.Lock()
 
-    def add(self, value: Any, make: Optional[Make]) -> _Layer:
+    def add(self, value: Any, make: Optional[Make], is_firm: bool) -> _Layer:
         """Put a layer above all."""
         with self._lock:
             real = None if make is None else self.seen()
-            layer = _Layer(make, self.read(), real, value if make is None else make(real))
+            layer = _Layer(make, self.read(), real, value if make is None else make(real), is_firm)
             self.write(layer.value)
             self._layers.append(layer)
             return layer
@@ -114,7 +129,7 @@ class _Place:
             del self._layers[index]
             above = self._layers[index:]
             if not above:
-                if self.read() is layer.value:
+                if layer.is_firm or self.read() is layer.value:
                     self.write(layer.before)
                 return
             self._lower(above, layer, is_seen=self.read() is above[-1].value)
@@ -154,10 +169,10 @@ class _Attribute(_Place):
         return getattr(self.owner, self.name)
 
     def write(self, value: Any) -> None:
-        if value is _ABSENT:
-            delattr(self.owner, self.name)
-        else:
+        if value is not _ABSENT:
             setattr(self.owner, self.name, value)
+        elif self.name in vars(self.owner):
+            delattr(self.owner, self.name)
 
 
 class _Item(_Place):
@@ -168,7 +183,7 @@ class _Item(_Place):
 
     def write(self, value: Any) -> None:
         if value is _ABSENT:
-            del self.owner[self.name]
+            self.owner.pop(self.name, None)
         else:
             self.owner[self.name] = value
 

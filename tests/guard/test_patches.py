@@ -216,3 +216,17 @@ def test_what_can_never_be_put_back_is_set_once():
     shared.join("d")
     shared.join("e")
     assert (len(tried), list(shared), list(reversed(shared))) == (2, ["d", "e"], ["e", "d"])
+
+
+@pytest.mark.parametrize("theirs", ["theirs", None])
+def test_what_is_firm_is_put_back_over_somebody_elses(theirs):
+    """Also where they have taken it away."""
+    table, thing, hooks = {}, Thing(), Hooks()
+    hooks.set_item(table, "it", "ours", is_firm=True)
+    hooks.set(thing, "name", "ours", is_firm=True)
+    if theirs is None:
+        del table["it"], thing.name
+    else:
+        table["it"] = thing.name = theirs
+    hooks.restore()
+    assert (table, vars(thing)) == ({}, {})

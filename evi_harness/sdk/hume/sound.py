@@ -16,6 +16,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
+from evi_harness.guard.patches import Hooks
 from evi_harness.sdk.hume.old_playback import old_playback
 
 __all__ = ["software_sound", "standing_sound"]
@@ -26,7 +27,6 @@ _MICROPHONE = f"{_AUDIO}.microphone"
 _PLAYBACK = f"{_AUDIO}.audio_utilities"
 # Names that other modules take out of sounddevice and keep.
 _KEPT = ("RawInputStream", "RawOutputStream", "CallbackFlags", "CallbackStop")
-_ABSENT = object()
 
 
 class _Switch(ModuleType):
@@ -63,16 +63,18 @@ def software_sound(stand_in: ModuleType) -> Iterator[ModuleType]:
     with ExitStack() as undo:
         real = sys.modules.get(SOUNDDEVICE)
         _STANDING.append(stand_in)
-        undo.callback(_STANDING.pop)
+        undo.callback(_no_longer, stand_in)
         undo.callback(_let_go)
-        undo.enter_context(_replaced(sys.modules, {SOUNDDEVICE: _SWITCH}))
+        hooks = Hooks()
+        undo.callback(hooks.restore)
+        hooks.set_item(sys.modules, SOUNDDEVICE, _SWITCH, is_firm=True)
         # In this order: the one may import the modules that the other looks at.
         for name, changes in {**old_playback(stand_in), **_changes(stand_in)}.items():
             if name in sys.modules:
-                undo.enter_context(_replaced(vars(sys.modules[name]), changes))
+                _change(hooks, sys.modules[name], changes)
         if real is not None and real is not _SWITCH:
             # Modules of the app that hold the real one from before get the stand-in's functions through it.
-            undo.enter_context(_replaced(vars(real), _public(stand_in)))
+            _change(hooks, real, _public(stand_in))
         yield stand_in
 
 
@@ -97,18 +99,14 @@ def _public(module: ModuleType) -> Dict[str, Any]:
     return {name: value for name, value in vars(module).items() if not name.startswith("_")}
 
 
-@contextmanager
-def _replaced(names: Dict[str, Any], changes: Mapping[str, Any]) -> Iterator[None]:
-    before = {name: names.get(name, _ABSENT) for name in changes}
-    names.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is _ABSENT:
-                names.pop(name, None)
-            else:
-                names[name] = value
+def _change(hooks: Hooks, module: ModuleType, changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        hooks.set(module, name, value, is_firm=True)
+
+
+def _no_longer(stand_in: ModuleType) -> None:
+    # The last of them: a block may stand in another with the same one.
+    del _STANDING[max(index for index, one in enumerate(_STANDING) if one is stand_in)]
 
 
 def _let_go() -> None:
