@@ -15,7 +15,7 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Optional, Tuple
+from typing import Any, Optional, Set, Tuple
 
 from evi_harness.errors import HandlerError, SpecError
 from evi_harness.guard.developers import DEVELOPER, HARNESS, owner
@@ -26,8 +26,9 @@ from evi_harness.runs.packages import Membership, membership_of
 from evi_harness.runs.unguarded import refused_run, unguarded_run
 from evi_harness.sdk.hume.installed_sdk import installed_version
 
-__all__ = ["load", "split_spec"]
+__all__ = ["has_loaded", "load", "split_spec"]
 
+_LOADED: Set[str] = set()
 _FORM = "A handler is given as FILE.py:NAME or PACKAGE.MODULE:NAME, for example app.py:WebSocketInterface."
 
 
@@ -60,6 +61,7 @@ def load(spec: str) -> Any:
         HandlerError: The file or module is not there, fails to import, or has no such name.
     """
     place, name = split_spec(spec)
+    _LOADED.add(spec)
     found: Any = _file(place) if place.endswith(".py") else _module(place)
     for part in name.split("."):
         try:
@@ -70,6 +72,11 @@ def load(spec: str) -> Any:
             # A module's own __getattr__, or a descriptor.
             raise _failed(spec, error) from error
     return found
+
+
+def has_loaded() -> bool:
+    """Whether this process has imported code of a developer's, or begun to: in a replay that is the child's to do."""
+    return bool(_LOADED)
 
 
 def _names(thing: Any) -> str:

@@ -196,6 +196,29 @@ def test_a_reader_that_leaves_is_no_error(here):
     assert process.wait() == 141
 
 
+CIRCLE = """
+import json, os
+
+class Circle:
+    def __init__(self):
+        self.itself, self.write = self, os.write
+    def __del__(self):
+        self.write(1, b"freed\\n")
+
+# Where it outlives the run.
+json.kept = Circle()
+
+def hears(message): ...
+"""
+
+
+def test_what_an_app_leaves_in_this_process_is_freed_at_its_end(here):
+    """Also what only the garbage collector frees; in a child, what the app leaves ends with that, as ever."""
+    Path("circle.py").write_text(CIRCLE)
+    out, err = command("replay weather --handler circle.py:hears --no-child").communicate()
+    assert (out.splitlines()[-1], err) == ("freed", "")
+
+
 def test_ctrl_c_while_a_handler_runs(here):
     """The process ends with one line and 130."""
     process = command("replay weather --handler app.py:sleeps --timeout 30")
