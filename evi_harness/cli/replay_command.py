@@ -205,11 +205,14 @@ def command(
     Exits with 0 if every recording is whole, every replay is as recorded, or as accepted with --update, nothing is wrong and every gate
     holds, with 1 if not or if an update is declined, and with 4 if a gate cannot be decided.
     """
-    from evi_harness.acts.ci_outputs import cases_of_result, ci_for, tell_ci
-    from evi_harness.acts.gate import GateOptions, gate_for, replayed_with_gate
-    from evi_harness.acts.measured_runs import called_by, runs_of_result
-    from evi_harness.verdicts.invoking import Command
-    from evi_harness.verdicts.loading import find_sessions
+    from evi_harness.quiet_loading import loading
+
+    with loading():
+        from evi_harness.acts.ci_outputs import cases_of_result, ci_for, tell_ci
+        from evi_harness.acts.gate import GateOptions, gate_for, replayed_with_gate
+        from evi_harness.acts.measured_runs import called_by, runs_of_result
+        from evi_harness.verdicts.invoking import Command
+        from evi_harness.verdicts.loading import find_sessions
 
     folders = find_sessions(sessions, damaged=True)
     is_many = len(folders) > 1 or folders[0] != sessions[0]

@@ -38,6 +38,7 @@ from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.guard.pickling import dumps
 from evi_harness.guard.place_lookup import Stack, told_places
 from evi_harness.guard.program_end import really_exit
+from evi_harness.quiet_loading import loading
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.run import Run, RunOptions, name_of
 from evi_harness.sdk.hume.installed_sdk import import_sdk
@@ -83,7 +84,8 @@ def in_a_child(run_once: RunOnce) -> RunOnce:
 
     def run(recording: PlayedRecording, handler: Any, options: RunOptions) -> Run:
         # Here, so that several children need not do it each.
-        import_sdk()
+        with loading():
+            import_sdk()
         sys.stdout.flush()
         sys.stderr.flush()
         read, written = os.pipe()
