@@ -7,7 +7,7 @@ shared by all who ask, and nobody changes it.
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Mapping, Optional
 
 from evi_harness.evi.messages import AUDIO
 from evi_harness.session.events import Frame
@@ -37,31 +37,30 @@ def read(kind: str, frame: Frame) -> Message:
     if kind == SENT and not frame.is_text:
         return _AUDIO
     outline = frame.outline
-    fields = _value(outline, _kept if len(outline) <= _KEPT_BYTES else _loads)
-    if not isinstance(fields, dict):
+    try:
+        return (_kept if len(outline) <= _KEPT_BYTES else _message)(outline)
+    except (ValueError, RecursionError):
         return Message(None, text=outline.decode("utf-8", "backslashreplace")) if frame.is_text else _NOTHING
-    name = fields.get("type")
-    return Message(name if isinstance(name, str) else None, fields)
 
 
 def parse(text: bytes) -> Any:
     """The JSON value of a text, None where it is no JSON that Python reads (too deep and numbers too long included)."""
-    return _value(text, _loads)
-
-
-def _value(text: bytes, loads: Callable[[bytes], Any]) -> Any:
     try:
-        return loads(text)
+        return json_value(text.decode())
     except (ValueError, RecursionError):
         return None
 
 
-def _loads(text: bytes) -> Any:
-    return json_value(text.decode())
+def _message(outline: bytes) -> Message:
+    fields = json_value(outline.decode())
+    if not isinstance(fields, dict):
+        raise ValueError("no JSON object")
+    name = fields.get("type")
+    return Message(name if isinstance(name, str) else None, fields)
 
 
 # A failure is not kept: how deep a text may be depends on where it is read.
-_kept = functools.lru_cache(maxsize=1024)(_loads)
+_kept = functools.lru_cache(maxsize=1024)(_message)
 
 
 def member(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:

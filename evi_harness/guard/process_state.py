@@ -83,17 +83,28 @@ def _umask() -> Iterator[None]:
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    before = dict(os.environ)
+    variables, kept = os.environ, _kept_variables()
     try:
         yield
     finally:
-        added = [name for name in os.environ if name not in before]
-        for name in added:
-            del os.environ[name]
-        changed = {name: value for name, value in before.items() if os.environ.get(name) != value}
-        os.environ.update(changed)
-        if "TZ" in changed or "TZ" in added:
-            time.tzset()
+        if _kept_variables() != kept:
+            decode = getattr(variables, "decodekey", str)
+            _put_variables_back({decode(name): decode(value) for name, value in kept.items()})
+
+
+def _kept_variables() -> Dict[Any, Any]:
+    """The variables as Python keeps them: asked for by name, each is coded and decoded again, which took a run 0.1 ms."""
+    return dict(getattr(os.environ, "_data", os.environ))
+
+
+def _put_variables_back(before: Dict[str, str]) -> None:
+    added = [name for name in os.environ if name not in before]
+    for name in added:
+        del os.environ[name]
+    changed = {name: value for name, value in before.items() if os.environ.get(name) != value}
+    os.environ.update(changed)
+    if "TZ" in changed or "TZ" in added:
+        time.tzset()
 
 
 @contextmanager
@@ -186,7 +197,8 @@ def forget_modules_of(folder: str) -> None:
 
 @contextmanager
 def _modules() -> Iterator[None]:
-    modules, folders, n_named = dict(sys.modules), list(sys.path), len(_LOADED_FROM)
+    # By ``copy``: of a dictionary that something was taken out of, ``dict`` takes thirty times as long.
+    modules, folders, n_named = sys.modules.copy(), list(sys.path), len(_LOADED_FROM)
     try:
         yield
     finally:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Any, FrozenSet, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
+from collections.abc import Mapping
+from typing import Any, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 from urllib.parse import unquote_plus
 
 from evi_harness.redacting.escapes import levels

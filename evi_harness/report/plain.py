@@ -10,4 +10,4 @@ __all__ = ["printable"]
 
 def printable(text: str) -> str:
     """The text in one line: control characters escaped, all that people write left alone."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return text if text.isprintable() else "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -10,7 +10,8 @@ writes a line reads it back with it before trusting it.
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Set, Tuple, Union
+from collections.abc import Mapping
+from typing import Any, Callable, Dict, NamedTuple, Optional, Set, Tuple, Union
 
 import msgspec
 

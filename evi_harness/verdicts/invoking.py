@@ -7,6 +7,7 @@ options that it really ran with, whoever set them: the command line, a test, a c
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
@@ -222,12 +223,13 @@ class _Told:
 
 def _plain(value: Any) -> Any:
     """An option as JSON values."""
+    # Most are, and this is asked for each option of a replay.
+    if value is None or isinstance(value, (str, int, float)):
+        return value
     if isinstance(value, Mapping):
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
-    if isinstance(value, (str, int, float, bool, type(None))):
-        return value
     if isinstance(value, Path):
         return str(value)
     return {name: _plain(inner) for name, inner in vars(value).items()}

@@ -8,6 +8,7 @@ Rules of living here: what is shown is replaced before it is shortened, since ha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 

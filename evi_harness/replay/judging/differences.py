@@ -7,8 +7,9 @@ null and absent differ. Only what differs is reported.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Hashable, Iterator, List, Mapping
+from typing import Any, Hashable, Iterator, List
 
 from evi_harness.replay.judging.json_paths import ABSENT, item_of, member_of
 

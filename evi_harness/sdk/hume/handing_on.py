@@ -227,7 +227,7 @@ def _is_apps_own() -> bool:
 
 def _decoded(items: List[_Item]) -> List[Handed]:
     """What was handed on as the player takes it: each item in its own format, or in that of the stream."""
-    is_one_stream = _version() >= _ONE_STREAM
+    is_one_stream = bool(items) and _version() >= _ONE_STREAM
     found: List[Handed] = []
     # What the first item says of those behind it: the format of what has no header, and whether all of it is one MP3.
     stream, is_mp3 = HEADERLESS, False
