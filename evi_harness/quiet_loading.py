@@ -9,6 +9,8 @@ import gc
 from contextlib import contextmanager
 from typing import Iterator
 
+from evi_harness.live.garbage import is_set_aside
+
 __all__ = ["loading"]
 
 
@@ -18,13 +20,13 @@ def loading() -> Iterator[None]:
     if not gc.isenabled():
         yield
         return
-    is_set_aside = gc.get_freeze_count() > 0
+    was_set_aside = is_set_aside()
     gc.disable()
     try:
         yield
     finally:
         # Set aside and taken back, all is old at once; else the first collection would look through the whole of it.
         gc.freeze()
-        if not is_set_aside:
+        if not was_set_aside:
             gc.unfreeze()
         gc.enable()
