@@ -9,7 +9,7 @@ import gc
 from contextlib import contextmanager
 from typing import Iterator
 
-from evi_harness.live.garbage import is_set_aside
+from evi_harness.guard.garbage import is_set_aside
 
 __all__ = ["loading"]
 

@@ -28,6 +28,8 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     # Names dialects, and loads one only when it is asked for.
     "dialects": set(),
     "input_file": set(),
+    # How modules are loaded, of whatever room.
+    "quiet_loading": {"guard"},
     "session": set(),
     "evi": set(),
     "replay": set(),
@@ -42,13 +44,13 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "watch": {"guard", "clocks", "carriers"},
     "tap": {"guard", "clocks", "carriers"},
     "sdk": {"guard", "clocks", "carriers", "watch", "tap", "evi", "input_file"},
-    "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "evi", "redacting", "input_file"},
+    "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "evi", "redacting", "input_file", "quiet_loading"},
     "report": {"replay", "measure"},
     "settings": {"guard", "sdk", "measure", "redacting", "evi", "input_file", "version"},
     "verdicts": {"carriers", "sdk", "runs", "settings", "report", "replay", "measure", "storage", "redacting", "audio", "dialects"},
     "acts": set(),
     "pytesting": set(),
-    "cli": {"acts", "verdicts", "settings", "runs", "version"},
+    "cli": {"acts", "verdicts", "settings", "runs", "version", "quiet_loading"},
     "pytest_plugin": {"pytesting", "acts", "verdicts", "runs"},
     "strategies": {"evi"},
     # The two ways in: the public names, and ``python -m``.
@@ -176,7 +178,7 @@ def known_room(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int
 
 def allowed_in(room: str) -> Set[str]:
     """The rooms that a room may import; what every room may use is granted to none of those things themselves."""
-    below = {"errors"} if room in ("session", "input_file") else set() if room in ("errors", "version") else EVERYWHERE
+    below = {"errors"} if room in ("session", "input_file") else set() if room in ("errors", "version", "quiet_loading") else EVERYWHERE
     return {*MAY_IMPORT.get(room, set()), *below, room}
 
 

@@ -289,7 +289,10 @@ def _asked(values: Mapping[str, Any], *, defer: bool) -> ReplayOptions:
 
 
 def _one(folder: Path, asked: ReplayOptions, by: Command, n_runs: int, aside: bool) -> Replayed:
-    from evi_harness.acts.repeating import replay_repeatedly
+    from evi_harness.quiet_loading import loading
+
+    with loading():
+        from evi_harness.acts.repeating import replay_repeatedly
 
     def write(line: str) -> None:
         try:
@@ -306,7 +309,10 @@ def _one(folder: Path, asked: ReplayOptions, by: Command, n_runs: int, aside: bo
 def _many(
     folders: List[Path], asked: ReplayOptions, by: Command, values: Mapping[str, Any], *, keep_json: bool, keep_run: bool
 ) -> Replayed:
-    from evi_harness.acts.corpus import replay_corpus
+    from evi_harness.quiet_loading import loading
+
+    with loading():
+        from evi_harness.acts.corpus import replay_corpus
 
     # Where nobody watches, a bar is a line without meaning.
     shown = click.progressbar(length=len(folders), label="replaying", file=sys.stderr) if sys.stderr.isatty() else nullcontext()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
+from typing import Any, FrozenSet, Iterable, Iterator, List, Tuple
 
 from evi_harness.dialects import dialect_of, dialects_of
 from evi_harness.redacting.redaction import REDACTED, Redactor
