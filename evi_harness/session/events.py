@@ -231,7 +231,7 @@ class Closed(Event):
 
 @dataclass(frozen=True)
 class Note(Event):
-    """Something observed that did not cross the wire; the names are listed in docs/session-format.md.
+    """Something observed that did not cross the wire; ``session.notes`` has the kinds, a stranger's session may have others.
 
     Attributes:
         name: What was observed.

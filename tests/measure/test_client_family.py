@@ -11,6 +11,7 @@ from evi_harness.measure import reasons
 from evi_harness.measure.measuring import measure
 from evi_harness.measure.metrics import METRICS
 from evi_harness.session.events import Note, order
+from evi_harness.session.notes import KINDS
 
 MS = 1_000_000
 SOURCE = {"clock": "virtual", "handler": "h", "deterministic": True}
@@ -153,3 +154,12 @@ def test_how_late_the_harness_was_is_told_in_real_time_alone(replay):
     notes = (due(2000, 1999.5), due(2100, 2100))
     assert measure(replay(*notes, clock="real"), EVI).late_ns == (MS // 2, 0)
     assert measure(replay(*notes), EVI).late_ns == ()
+
+
+@pytest.mark.parametrize("data", [{}, dict.fromkeys((name for kind in KINDS.values() for name in kind.facts.types), "damaged")])
+def test_a_note_that_says_nothing_is_passed_over(replay, data):
+    """Whatever its kind: its facts are not there, or are no numbers where they should be."""
+    damaged = replay(*((2000, name, 2000, data) for name in KINDS))
+    assert found(damaged, "queue")[2000] == 0
+    assert set(found(damaged, "to_speaker").values()) == {reasons.NOT_HEARD}
+    assert (found(damaged, "stall"), found(damaged, "cpu")) == ({None: reasons.NOT_NOTED_BLOCK}, {None: reasons.NOT_NOTED_CPU})

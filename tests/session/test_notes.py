@@ -6,7 +6,7 @@ import ast
 import functools
 import re
 from pathlib import Path
-from typing import Dict, Iterator, List, Set, Tuple
+from typing import Any, Dict, Iterator, List, Set, Tuple
 
 import pytest
 
@@ -115,6 +115,17 @@ def test_a_note_that_is_a_finding_is_one_of_the_findings() -> None:
         "too_slow",
         "rejected",
     }
+
+
+def test_every_fact_says_what_it_is() -> None:
+    """The docstring of each form has its facts in order, and a number that is no seq says its unit by its name."""
+    plain = {"awaited", "number", "port", "recorded_seq", "last_seq", "seed"}
+    for kind in KINDS.values():
+        form = kind.facts.form
+        said = re.findall(r"^ {8}(\w+): ", form.__doc__ or "", re.MULTILINE)
+        assert said == list(kind.facts.types), form
+        numbers = [name for name, hint in kind.facts.types.items() if accepts(hint, int) and hint is not Any]
+        assert [name for name in numbers if not re.search(r"_ns$|_ms$|^n_", name) and name not in plain] == [], form
 
 
 def bare(tree: ast.Module) -> Iterator[int]:
