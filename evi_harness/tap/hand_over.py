@@ -1,5 +1,8 @@
 """From the app's thread to a thread of the tap's own: what was heard, and when.
 
+It is not the recorder's thread, though that one looks as often: a disk that does not answer holds that one up, and what comes meanwhile is
+held to the recorder's limit, and counted, by this one. Held here it would grow with the conversation, or be measured on the app's time.
+
 Rules of living here: hearing costs a reading of the clock and an append; all else is done on the other side. Nothing of this reaches the
 app: an error on either side ends the hearing and is told once.
 """
