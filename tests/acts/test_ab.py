@@ -91,7 +91,7 @@ def test_what_measures_nothing_that_could_be_compared_did_not_run(tmp_path):
         (("sh", "-c", "echo oh; exit 3"), ["ended with 3", "oh"]),
         (("sh", "-c", "true"), ["nothing was measured"]),
         (("no-such-program",), ["cannot be run"]),
-        (("sleep", "30"), ["took longer than 0.2 s", "--run-timeout"]),
+        (("sleep", "30"), ["took longer than 0.2 s", "timeout_s"]),
     ],
 )
 def test_a_run_that_fails_measures_nothing(command, words):

@@ -385,7 +385,7 @@ def test_a_handler_that_raises_does_not_end_the_conversation(mic):
     assert load_session(result.folder).header.complete
     assert result.problem.exit_code == 3
     assert "on_message raised ValueError: no such luck (the first of 5 times)" in str(result.problem)
-    assert "test_live_session.py:" in result.problem.where
+    assert "test_record_live.py:" in result.problem.where
     assert lines.count("error: ValueError: no such luck") == 5
 
 
@@ -470,7 +470,7 @@ def test_what_a_handler_that_reads_the_connection_raises_ends_it(mic):
     assert load_session(result.folder).header.complete
     assert result.problem.exit_code == 3
     assert "main raised ValueError: no such luck" in str(result.problem)
-    assert "test_live_session.py:" in result.problem.where
+    assert "test_record_live.py:" in result.problem.where
 
 
 @pytest.mark.parametrize(
@@ -597,11 +597,11 @@ def test_nothing_listens(mic):
     [
         ({"base_url": "https://evi.example.com"}, EviHarnessError, "HUME_API_KEY is not set"),
         ({"base_url": "ftp://evi.example.com"}, UsageError, "ftp"),
-        ({"device": "0"}, UsageError, "--device"),
+        ({"device": "0"}, UsageError, "device"),
         ({"microphone": "loud"}, UsageError, "there is no microphone 'loud'"),
-        ({"microphone": "off"}, UsageError, "--mic is of a microphone"),
-        ({"microphone": "off", "mic": None, "device": "0"}, UsageError, "--device is of a microphone"),
-        ({"microphone": "off", "mic": None, "allow_user_interrupt": True}, UsageError, "--allow-user-interrupt is of a microphone"),
+        ({"microphone": "off"}, UsageError, "mic is of a microphone"),
+        ({"microphone": "off", "mic": None, "device": "0"}, UsageError, "device is of a microphone"),
+        ({"microphone": "off", "mic": None, "allow_user_interrupt": True}, UsageError, "allow_user_interrupt is of a microphone"),
         ({"handler": "app.py"}, UsageError, "SPEC"),
         ({"handler": "app.py:Handler"}, EviHarnessError, "app.py is not there"),
         ({"handler": 7}, UsageError, "no handler"),
