@@ -19,7 +19,7 @@ from typing_extensions import Protocol
 
 from evi_harness.guard.patches import SharedHooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import BLOCKED, BlockedFacts
 
 __all__ = ["Charge", "Charged", "caller", "virtual_sleep"]
@@ -46,7 +46,7 @@ class Charge:
     took_ns: int
     where: str
     step: int
-    kind: NoteKind[..., BlockedFacts] = BLOCKED
+    kind: KindOf[BlockedFacts] = BLOCKED
     stack: Stack = ()
 
 

@@ -32,7 +32,7 @@ from evi_harness.guard.callers import callers_now, has_developers
 from evi_harness.guard.developers import HARNESS, owner
 from evi_harness.guard.network import refuse
 from evi_harness.guard.place_lookup import Stack, waiting_stack
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import BLOCKED, BlockedFacts
 
 __all__ = ["VirtualLoop", "run_virtual"]
@@ -137,7 +137,7 @@ class VirtualLoop(AppLoop):
         """Whether the loop runs on the calling thread."""
         return self.is_running() and asyncio._get_running_loop() is self
 
-    def charge(self, took_ns: int, where: str, kind: NoteKind[..., BlockedFacts] = BLOCKED) -> None:
+    def charge(self, took_ns: int, where: str, kind: KindOf[BlockedFacts] = BLOCKED) -> None:
         """Move the clock on because the app blocked the loop.
 
         Args:

@@ -17,7 +17,7 @@ from typing_extensions import ParamSpec, Protocol
 from evi_harness.guard.callers import callers_of
 from evi_harness.guard.developers import DEVELOPER, NO_FILE, owner
 from evi_harness.guard.place_lookup import Stack, raised_at, raised_stack, told_places
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import KindOf, NoteKind
 from evi_harness.session.notes import CANCELS_TASKS, EXITS, EXITS_AT_END, FORKED_CHILD, STOPS_LOOP, FindingFacts
 
 __all__ = ["AppEnds", "Ending", "Notes", "UsersInterrupt", "ends_app"]
@@ -178,7 +178,7 @@ class Ending:
             detail = [self._redact(place) for place in callers_of(stack)]
             self._journal.note(FORKED_CHILD, what=what, detail=detail, places=self._told(stack))
 
-    def tell(self, kind: NoteKind[..., FindingFacts], what: str, stack: Stack, of: Optional[int] = None) -> None:
+    def tell(self, kind: KindOf[FindingFacts], what: str, stack: Stack, of: Optional[int] = None) -> None:
         """Tell of an ending; from any thread.
 
         Args:
@@ -192,9 +192,7 @@ class Ending:
     def _told(self, stack: Stack) -> List[Dict[str, Any]]:
         return told_places(stack, self._redact)
 
-    def _tell(
-        self, kind: NoteKind[..., FindingFacts], what: str, where: List[str], places: List[Dict[str, Any]], of: Optional[int]
-    ) -> None:
+    def _tell(self, kind: KindOf[FindingFacts], what: str, where: List[str], places: List[Dict[str, Any]], of: Optional[int]) -> None:
         is_end = kind in (EXITS, STOPS_LOOP)
         if self.has_ended:
             return
@@ -206,7 +204,7 @@ class Ending:
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.write)
 
-    def _note(self, journal: Notes, kind: NoteKind[..., FindingFacts], of: Optional[int], data: Dict[str, Any]) -> None:
+    def _note(self, journal: Notes, kind: KindOf[FindingFacts], of: Optional[int], data: Dict[str, Any]) -> None:
         journal.note(kind, of=self._handling() if of is None else of, **data)
         if self.has_ended:
             self._end()

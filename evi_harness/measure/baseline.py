@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.measure.measuring import Measured
 from evi_harness.measure.metrics import CLIENT, EXACT, METRICS
 from evi_harness.measure.origin import Origin, origin_of
 from evi_harness.measure.samples import Sample
+from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
 
 __all__ = [
@@ -149,7 +150,7 @@ def _is_client(sample: Sample) -> bool:
     return METRICS[sample.metric].family == CLIENT
 
 
-def baseline_json(baseline: Baseline) -> Dict[str, Any]:
+def baseline_json(baseline: Baseline) -> Dict[str, Json]:
     """The baseline as JSON values; docs/baseline.schema.json is their schema."""
     return {
         "format": BASELINE_NAME,
@@ -160,8 +161,8 @@ def baseline_json(baseline: Baseline) -> Dict[str, Any]:
     }
 
 
-def _run_json(run: MeasuredRun) -> Dict[str, Any]:
-    metrics: Dict[str, Dict[str, Any]] = {}
+def _run_json(run: MeasuredRun) -> Dict[str, Json]:
+    metrics: Dict[str, Dict[str, Json]] = {}
     for sample in run.samples:
         row = METRICS.get(sample.metric)
         unit = "" if row is None else row.unit
@@ -173,16 +174,16 @@ def _run_json(run: MeasuredRun) -> Dict[str, Any]:
     return {"detector": named, "sessions": [_origin_json(one) for one in run.origins], "metrics": metrics}
 
 
-def _origin_json(origin: Origin) -> Dict[str, Any]:
+def _origin_json(origin: Origin) -> Dict[str, Json]:
     return {"session": origin.session, "recording": origin.recording, "clock": origin.clock, "axis": dict(origin.axis)}
 
 
-def _sample_json(sample: Sample) -> Dict[str, Any]:
-    told: Dict[str, Any] = {"session": sample.session, "turn": sample.turn, "of": sample.of}
+def _sample_json(sample: Sample) -> Dict[str, Json]:
+    told: Dict[str, Json] = {"session": sample.session, "turn": sample.turn, "of": sample.of}
     return {**told, "why": sample.why} if sample.value is None else {**told, "value": sample.value}
 
 
-def read_baseline_json(value: Any, where: str) -> Baseline:
+def read_baseline_json(value: Json, where: str) -> Baseline:
     """Read a baseline's JSON values.
 
     Args:
@@ -212,14 +213,14 @@ class _Reader:
     def __init__(self, where: str) -> None:
         self._where = where
 
-    def member(self, value: Any, name: str, kind: Any, place: str) -> Any:
+    def member(self, value: Json, name: str, kind: Json, place: str) -> Json:
         found = value.get(name) if isinstance(value, dict) else None
         # A bool is an int to Python and none in JSON.
         if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
             self.refuse(f"{place}.{name}" if place else name, "is missing or of the wrong kind")
         return found
 
-    def run(self, value: Any, place: str) -> MeasuredRun:
+    def run(self, value: Json, place: str) -> MeasuredRun:
         samples: List[Sample] = []
         exact = []
         for metric, row in self.member(value, "metrics", dict, place).items():
@@ -238,14 +239,14 @@ class _Reader:
             tuple(self._origin(one, f"{place}.sessions[{index}]") for index, one in enumerate(origins)),
         )
 
-    def _origin(self, value: Any, place: str) -> Origin:
+    def _origin(self, value: Json, place: str) -> Origin:
         session = self.member(value, "session", str, place)
         recording = self._optional(value, "recording", (str,), place)
         axis = self.member(value, "axis", dict, place)
         told = tuple(sorted((option, self.member(axis, option, str, f"{place}.axis")) for option in axis))
         return Origin(session, recording, self.member(value, "clock", str, place), told)
 
-    def _sample(self, metric: str, value: Any, place: str) -> Sample:
+    def _sample(self, metric: str, value: Json, place: str) -> Sample:
         session = self.member(value, "session", str, place)
         turn, of = (self._optional(value, name, (int,), place) for name in ("turn", "of"))
         number = self._number(value, "value", place)
@@ -254,13 +255,13 @@ class _Reader:
             self.refuse(f"{place}.why", "is empty, and there is no value")
         return Sample(metric, number, session, turn, of, why)
 
-    def _detector(self, value: Any, place: str) -> Optional[Detector]:
+    def _detector(self, value: Json, place: str) -> Optional[Detector]:
         if value is None:
             return None
         name = self.member(value, "name", str, place)
         return Detector(name, self._optional(value, "version", (str,), place), self._number(value, "threshold", place))
 
-    def _number(self, value: Mapping[str, Any], name: str, place: str) -> Optional[float]:
+    def _number(self, value: Mapping[str, Json], name: str, place: str) -> Optional[float]:
         found = self._optional(value, name, (int, float), place)
         try:
             number = None if found is None else float(found)
@@ -271,7 +272,7 @@ class _Reader:
             self.refuse(f"{place}.{name}", "is no number")
         return number
 
-    def _optional(self, value: Mapping[str, Any], name: str, kinds: Tuple[type, ...], place: str) -> Any:
+    def _optional(self, value: Mapping[str, Json], name: str, kinds: Tuple[type, ...], place: str) -> Json:
         return None if value.get(name) is None else self.member(value, name, kinds, place)
 
     def refuse(self, place: str, what: str) -> None:

@@ -16,7 +16,7 @@ from evi_harness.measure.conversation_family import UNTIMED
 from evi_harness.measure.metrics import CLIENT, TABLE
 from evi_harness.measure.session_times import Reading
 from evi_harness.session.events import Note, Received
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import (
     BLOCKED,
     CHANGED_AUDIO,
@@ -44,7 +44,7 @@ __all__ = ["due_ns", "measure_client", "unobserved"]
 _REPLAY = "replay"
 # What a replay may be told instead of a handler: then there is none.
 _RECORDED = "recorded"
-_BLOCKING: Tuple[NoteKind[..., Union[BlockedFacts, LongestBlockFacts]], ...] = (BLOCKED, PLAYBACK_STALL, LONGEST_BLOCK)
+_BLOCKING: Tuple[KindOf[Union[BlockedFacts, LongestBlockFacts]], ...] = (BLOCKED, PLAYBACK_STALL, LONGEST_BLOCK)
 # Both ends of it cross the wire.
 _IN_ANY_SESSION = "tool.app"
 _PER_MESSAGE = ("queue", "handle", "handle.own")

@@ -8,9 +8,10 @@ Rules of living here: nothing is lost by it: audio in a format that nobody has g
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 from evi_harness.replay.judging.deviations import Deviation
+from evi_harness.session.json_value import Json
 from evi_harness.session.notes import MICROPHONE_OFF
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
@@ -55,7 +56,7 @@ def _speaks_itself(live: Session, dialect: Dialect) -> bool:
     return any(places.is_audio(event.kind, event.frame) for event in live.sent)
 
 
-def _formats(session: Session, dialect: Dialect) -> Dict[int, Mapping[str, Any]]:
+def _formats(session: Session, dialect: Dialect) -> Dict[int, Mapping[str, Json]]:
     """The messages that give a format and nothing else, by seq."""
     sent = ((event.seq, dialect.read(event.kind, event.frame)) for event in session.sent if event.frame.is_text)
     return {seq: message.fields for seq, message in sent if dialect.gives_format(message)}

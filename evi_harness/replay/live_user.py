@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.cues import AT_OPEN, GRACE_NS, PREVIOUS, REPLY_ENDED, Cue, Cues, HeardReply, Utterance, heard_replies
 from evi_harness.session.events import BINARY, Closed, Event, Frame, Received, Sent
+from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import NO_STATUS, RECEIVED, SENT, Action, Close, Dialect, Message, Send
 from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm, split
@@ -34,7 +35,7 @@ class Lapse:
     """
 
     name: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Json]
 
 
 class LiveUser:

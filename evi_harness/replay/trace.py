@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from evi_harness.session.events import Closed, Event, Note, Opened, Received, Sent
+from evi_harness.session.json_value import Json
 from evi_harness.session.notes import is_sample
 
 __all__ = ["first_difference", "trace"]
@@ -35,7 +36,7 @@ def _at(lines: List[str], index: int) -> str:
 
 
 def _line(event: Event) -> str:
-    fields: Dict[str, Any] = {"seq": event.seq, "at_ns": event.at_ns, "event": event.kind}
+    fields: Dict[str, Json] = {"seq": event.seq, "at_ns": event.at_ns, "event": event.kind}
     if isinstance(event, (Sent, Received)):
         fields["frame"] = event.frame.opcode
         fields["sha256"] = hashlib.sha256(event.frame.payload).hexdigest()

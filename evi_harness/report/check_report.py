@@ -6,9 +6,10 @@ Rules of living here: one session is told with its folder before each problem, s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 from evi_harness.report.plain import printable
+from evi_harness.session.json_value import Json
 from evi_harness.session.problem import Problem
 
 __all__ = ["SCHEMA", "CheckReport", "Checked", "in_few_words"]
@@ -51,7 +52,7 @@ class Checked:
         losses = "1 loss stands" if self.n_lost == 1 else f"{self.n_lost} losses stand"
         return f"{_SOUND} with the folder; it was repaired, and {losses} in it (evi-harness show lists what was lost)"
 
-    def json(self) -> Dict[str, Any]:
+    def json(self) -> Dict[str, Json]:
         """For programs: each problem by itself."""
         told = [{"kind": one.kind, "file": one.file, "line": one.line, "what": one.what, "hint": one.hint} for one in self.problems]
         return {"folder": self.folder, "problems": told}
@@ -78,7 +79,7 @@ class CheckReport:
         parts = [f"{n_sessions - n_wrong} with nothing wrong", *([f"{n_wrong} with problems"] if n_wrong else [])]
         return f"{n_sessions} session{'' if n_sessions == 1 else 's'}: {', '.join(parts)}"
 
-    def json(self) -> Dict[str, Any]:
+    def json(self) -> Dict[str, Json]:
         """The report for programs; docs/check-report.schema.json is its schema."""
         return {
             "schema": SCHEMA,

@@ -6,11 +6,12 @@ Rules of living here: sessions stand in the order in which they were given, so t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.baseline import MeasuredRun
 from evi_harness.report.expected_changes import Proposal
 from evi_harness.report.plain import printable
+from evi_harness.session.json_value import Json
 
 __all__ = ["CorpusReport", "Outcome"]
 
@@ -47,7 +48,7 @@ class Outcome:
     printed: Tuple[str, ...] = ()
     real_s: float = 0.0
     recorded_ns: int = 0
-    json: Optional[Mapping[str, Any]] = None
+    json: Optional[Mapping[str, Json]] = None
     run: Optional[MeasuredRun] = None
     first_line: Optional[Tuple[str, Optional[int]]] = None
     changes: Tuple[str, ...] = ()
@@ -103,7 +104,7 @@ class CorpusReport:
         """The report for people without its last line, the sum."""
         return list(self._lines())
 
-    def json(self) -> Dict[str, Any]:
+    def json(self) -> Dict[str, Json]:
         """The report for programs."""
         return {
             "passed": self.passed,

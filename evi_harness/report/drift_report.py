@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.turn_latency import TurnLatency
 from evi_harness.replay.judging.drift import Drift, TypeDrift
@@ -16,6 +16,7 @@ from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.plain import printable
 from evi_harness.report.result import verdict_line
 from evi_harness.session.figures import milliseconds
+from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
 
 __all__ = ["LiveReport"]
@@ -84,7 +85,7 @@ class LiveReport:
         """The report for people without its last line, the verdict."""
         return list(self._lines())
 
-    def json(self) -> Dict[str, Any]:
+    def json(self) -> Dict[str, Json]:
         """The report for programs."""
         return {
             "session": self.recorded.name,

@@ -6,11 +6,12 @@ Rules of living here: what stood before is told as it was, what stands now as it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Dict, Iterator, Mapping, Optional, Tuple
 
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.report.values import difference_json, sides
 from evi_harness.session.events import Sent
+from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
@@ -131,7 +132,7 @@ def _said(session: Session, seq: Optional[int], dialect: Dialect) -> str:
     return f"#{event.seq} at {event.at_ns / 1e9:.3f} s {what}"
 
 
-def expectation_json(told: Optional[ExpectationReport]) -> Optional[Dict[str, Any]]:
+def expectation_json(told: Optional[ExpectationReport]) -> Optional[Dict[str, Json]]:
     """It as JSON values, None where nothing but the recording is expected."""
     if told is None:
         return None

@@ -7,7 +7,7 @@ number has a unit, the seed is always told. The text is for people, the JSON for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.comparison import REGRESSED, Comparison
 from evi_harness.measure.metrics import FLAG, METRICS
@@ -16,6 +16,7 @@ from evi_harness.measure.thresholds import FAILED, INCONCLUSIVE, PASSED, Judged
 from evi_harness.report.plain import printable
 from evi_harness.report.result import ReplayedResult, verdict_line
 from evi_harness.session.figures import SIGNIFICANT, milliseconds, milliseconds_apart
+from evi_harness.session.json_value import Json
 
 __all__ = [
     "FAIL",
@@ -133,7 +134,7 @@ class GateReport:
         if self.not_saved is not None:
             yield f"{'baseline':<{_WIDE}}not written to {self.not_saved}"
 
-    def json(self) -> Dict[str, Any]:
+    def json(self) -> Dict[str, Json]:
         """The report for programs; docs/gate-report.schema.json is its schema."""
         return {
             "schema": SCHEMA,
@@ -151,7 +152,7 @@ class GateReport:
             "comparisons": [self._comparison_json(one) for one in self.comparisons],
         }
 
-    def _threshold_json(self, judged: Judged) -> Dict[str, Any]:
+    def _threshold_json(self, judged: Judged) -> Dict[str, Json]:
         threshold = judged.threshold
         return {
             "threshold": threshold.text,
@@ -166,7 +167,7 @@ class GateReport:
             "worst": [{"session": self.redact(one.session), "turn": one.turn, "of": one.of, "value": one.value} for one in judged.worst],
         }
 
-    def _comparison_json(self, one: Comparison) -> Dict[str, Any]:
+    def _comparison_json(self, one: Comparison) -> Dict[str, Json]:
         return {
             "metric": one.metric,
             "statistic": one.statistic,

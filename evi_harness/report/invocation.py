@@ -6,9 +6,10 @@ Rules of living here: no secret stands in it; where one was taken out, it says s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 from evi_harness.session.events import NOTHING
+from evi_harness.session.json_value import Json
 
 __all__ = ["UNKNOWN", "Invocation", "invocation_json"]
 
@@ -44,13 +45,13 @@ class Invocation:
     spec: Optional[str] = None
     arguments: Mapping[str, str] = field(default=NOTHING)
     severities: Mapping[str, str] = field(default=NOTHING)
-    options: Mapping[str, Any] = field(default=NOTHING)
+    options: Mapping[str, Json] = field(default=NOTHING)
 
 
 UNKNOWN = Invocation()
 
 
-def invocation_json(one: Invocation, versions: Mapping[str, str]) -> Dict[str, Any]:
+def invocation_json(one: Invocation, versions: Mapping[str, str]) -> Dict[str, Json]:
     """The members that a report has of it.
 
     Args:

@@ -10,7 +10,7 @@ import csv
 import io
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any, Callable, Container, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Container, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.assumed import Assumed
 from evi_harness.measure.conversation_family import PARTS
@@ -20,6 +20,7 @@ from evi_harness.measure.samples import Sample
 from evi_harness.measure.summary import Summary, needed, summarise, summarise_all
 from evi_harness.report.plain import printable
 from evi_harness.session.figures import figure, milliseconds
+from evi_harness.session.json_value import Json
 from evi_harness.session.turn import Turn
 
 __all__ = ["LatencyReport"]
@@ -70,7 +71,7 @@ class LatencyReport:
         """The report for people."""
         return [self.redact(printable(line)) for line in self._lines()]
 
-    def json(self) -> Dict[str, Any]:
+    def json(self) -> Dict[str, Json]:
         """The report for programs; docs/latency.schema.json is its schema."""
         return {
             "format": FORMAT,
@@ -93,7 +94,7 @@ class LatencyReport:
                 writer.writerow({"family": row.family, "unit": row.unit, **self._sample_json(sample, one)})
         return text.getvalue()
 
-    def _session_json(self, one: Measured) -> Dict[str, Any]:
+    def _session_json(self, one: Measured) -> Dict[str, Json]:
         header = one.session.header
         return {
             "name": self.redact(one.name),
@@ -115,7 +116,7 @@ class LatencyReport:
             "turns": [{"number": turn.number, "said": self.redact(turn.user_text)} for turn in one.turns],
         }
 
-    def _sample_json(self, sample: Sample, one: Measured) -> Dict[str, Any]:
+    def _sample_json(self, sample: Sample, one: Measured) -> Dict[str, Json]:
         return {
             "metric": sample.metric,
             "value": sample.value,
@@ -308,7 +309,7 @@ def _late_json(late_ns: Sequence[int]) -> Optional[Dict[str, float]]:
     return {"n": len(late_ns), "med": median(late_ns) / 1e6, "max": max(late_ns) / 1e6}
 
 
-def _row_json(row: Dict[str, Any]) -> Dict[str, Any]:
+def _row_json(row: Dict[str, Json]) -> Dict[str, Json]:
     names = {"begins": "from", "ends": "to", "is_assumed": "assumed"}
     return {names.get(name, name): list(value) if isinstance(value, tuple) else value for name, value in row.items()}
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 from evi_harness.report.check_report import in_few_words
 from evi_harness.report.plain import printable
+from evi_harness.session.json_value import Json
 from evi_harness.session.loss import Loss
 from evi_harness.session.problem import Problem
 from evi_harness.session.session import Session
@@ -79,7 +80,7 @@ class RepairReport:
             yield "  The recording was not completed: what came after the last event was never there to be recovered."
         yield self.verdict_text
 
-    def json(self) -> Dict[str, Any]:
+    def json(self) -> Dict[str, Json]:
         """For programs; docs/repair-report.schema.json is its schema."""
         return {
             "schema": SCHEMA,

@@ -8,7 +8,7 @@ is the word for it; what was received is always recorded. The text is for people
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Hashable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.judging.deviations import DEVIATIONS, Deviation
 from evi_harness.replay.judging.differences import Difference
@@ -28,7 +28,8 @@ from evi_harness.report.timeline import Row
 from evi_harness.report.values import SHOWN, difference_json, sides
 from evi_harness.session.events import Closed, Event, Note, Received, Sent
 from evi_harness.session.figures import milliseconds
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.json_value import Json
+from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import (
     AUDIO_PATIENCE,
     CLOSED_BY_GRACE,
@@ -222,7 +223,7 @@ def _ignored(report: ReplayReport) -> Iterator[str]:
 
 
 # Notes that are told as they are; what stands elsewhere in the report is not told twice.
-_REMARKED: Tuple[NoteKind[..., object], ...] = (
+_REMARKED: Tuple[KindOf[object], ...] = (
     *(AUDIO_PATIENCE, CLOSED_BY_GRACE, END_UNKNOWN, MICROPHONE_OFF, OWN_SOUND),
     *(PLAYBACK_STALL, PLAYER_CHANGES, PLAYER_TAIL, SENT_AS_RECORDED),
 )
@@ -374,9 +375,9 @@ def _finding(finding: Finding, report: ReplayReport, dialect: Dialect, shown: Sh
 
 def _alike(findings: Sequence[Finding]) -> List[List[Finding]]:
     """Findings of one cause together, in the order in which each first came."""
-    found: Dict[Any, List[Finding]] = {}
+    found: Dict[Hashable, List[Finding]] = {}
     for finding in findings:
-        said: Any = (finding.what, finding.detail, finding.consequences)
+        said: Hashable = (finding.what, finding.detail, finding.consequences)
         if finding.kind in _A_REPLY_EACH and finding.places:
             # Each reply has one of its own, in its own words; what brought it about is one line of the app's.
             said = ()
@@ -514,7 +515,7 @@ def _by_seq(session: Session, seq: Optional[int]) -> Optional[Event]:
     return None if seq is None else next((event for event in session.events if event.seq == seq), None)
 
 
-def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
+def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Json]:
     """The report as JSON values; docs/replay.md lists the fields, and docs/replay-report.schema.json is their schema."""
     first = report.verdict.deviations[0] if report.verdict.deviations else None
     return {
@@ -558,7 +559,7 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
     }
 
 
-def _recorded_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
+def _recorded_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Json]:
     recorded = report.recorded
     return {
         "n_turns": len(dialect.turns(recorded.events)),
@@ -570,7 +571,7 @@ def _recorded_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
     }
 
 
-def _deviation_json(deviation: Deviation, report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
+def _deviation_json(deviation: Deviation, report: ReplayReport, dialect: Dialect) -> Dict[str, Json]:
     recorded, live = _by_seq(report.recorded, deviation.recorded_seq), _by_seq(report.live, deviation.live_seq)
     return {
         "kind": deviation.kind,
@@ -589,16 +590,16 @@ def _deviation_json(deviation: Deviation, report: ReplayReport, dialect: Dialect
     }
 
 
-def _around_json(deviation: Deviation, report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
+def _around_json(deviation: Deviation, report: ReplayReport, dialect: Dialect) -> Dict[str, Json]:
     recorded, live = surroundings(deviation, report.recorded, report.live, dialect)
     return {"recorded": [_row_json(row) for row in recorded], "live": [_row_json(row) for row in live]}
 
 
-def _row_json(row: Row) -> Dict[str, Any]:
+def _row_json(row: Row) -> Dict[str, Json]:
     return {"seq": row.seq, "last_seq": row.last_seq, "at_ns": row.at_ns, "kind": row.kind, "what": row.what}
 
 
-def _finding_json(finding: Finding, report: ReplayReport, dialect: Dialect) -> Dict[str, Any]:
+def _finding_json(finding: Finding, report: ReplayReport, dialect: Dialect) -> Dict[str, Json]:
     return {
         "kind": finding.kind,
         "severity": finding.severity,

@@ -5,7 +5,9 @@ Rules of living here: what is to be known of a result is a value of it; nobody r
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Protocol
+from typing import Dict, List, Protocol
+
+from evi_harness.session.json_value import Json
 
 __all__ = ["ReplayedResult", "Result", "verdict_line"]
 
@@ -30,7 +32,7 @@ class Result(Protocol):
     def lines(self) -> List[str]:
         """The report for people."""
 
-    def json(self) -> Dict[str, Any]:
+    def json(self) -> Dict[str, Json]:
         """The report for programs."""
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 from evi_harness.report.plain import printable
 from evi_harness.session.events import Closed, Event, Frame, Note, Opened, Received, Sent, Unknown, order
+from evi_harness.session.json_value import Json
 from evi_harness.session.places import PLACES, places_in
 from evi_harness.session.protocols import AudioPlaces, Dialect
 from evi_harness.session.session import Session
@@ -90,7 +91,7 @@ def _header(session: Session, dialect: Dialect) -> Iterator[str]:
         yield _row("missing", sentence)
 
 
-def _versions(software: Any) -> str:
+def _versions(software: Json) -> str:
     return ", ".join(f"{name} {version}" for name, version in software.items()) or "versions unknown"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, Mapping, Tuple
+from typing import Dict, Mapping, Tuple
 
 from evi_harness.replay.judging.differences import ABSENT, Difference
+from evi_harness.session.json_value import Json
 
 __all__ = ["SHOWN", "difference_json", "sides", "strict"]
 
@@ -28,22 +29,22 @@ def _first_difference(one: str, other: str) -> int:
     return next((index for index, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Json) -> str:
     text = "absent" if value is ABSENT else repr(value) if isinstance(value, str) else str(_plain(value))
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Json) -> Json:
     return {True: "true", False: "false", None: "null"}.get(value, value) if isinstance(value, (bool, type(None))) else value
 
 
-def difference_json(difference: Difference) -> Dict[str, Any]:
+def difference_json(difference: Difference) -> Dict[str, Json]:
     """A difference as JSON values. A side that is absent has no member: null is a value."""
     both = {"recorded": difference.recorded, "live": difference.live}
     return {"path": difference.path, **{name: strict(value) for name, value in both.items() if value is not ABSENT}}
 
 
-def strict(value: Any) -> Any:
+def strict(value: Json) -> Json:
     """A value as strict JSON has it.
 
     What Python reads and JSON has no number for (NaN, Infinity) becomes a string; an item that was left out of a comparison becomes null.

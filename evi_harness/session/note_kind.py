@@ -7,13 +7,28 @@ goes on, since a note is written for each frame. Who reads may have a stranger's
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Callable, Dict, Generic, Iterable, Iterator, List, Mapping, Optional, Tuple, TypeVar, Union, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Generic,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Tuple,
+    TypeVar,
+    Union,
+    get_type_hints,
+)
 
 from typing_extensions import ParamSpec, TypeGuard, get_args, get_origin
 
 from evi_harness.session.events import Event, Note
 
-__all__ = ["FactsReader", "NoteKind"]
+__all__ = ["FactsReader", "KindOf", "NoteKind"]
 
 P = ParamSpec("P")
 D = TypeVar("D", covariant=True)
@@ -130,6 +145,13 @@ class NoteKind(Generic[P, D]):
             facts = self.facts.read(note.data)
             if facts is not None:
                 yield note, facts
+
+
+# A kind whose notes say this, whatever it takes to write one. It is a name for annotations; Python 3.9 cannot make it.
+if TYPE_CHECKING:
+    KindOf = NoteKind[..., D]
+else:
+    KindOf = NoteKind
 
 
 def _classes(hint: Any) -> Tuple[type, ...]:

@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Mapping, NamedTuple,
 from typing_extensions import ParamSpec
 
 from evi_harness.session.events import Event, Note
-from evi_harness.session.note_kind import FactsReader, NoteKind
+from evi_harness.session.note_kind import FactsReader, KindOf, NoteKind
 
 __all__ = [
     "AUDIO_PATIENCE",
@@ -544,7 +544,7 @@ class DroppedFacts(NamedTuple):
     n_bytes: int = 0
 
 
-_ROWS: List[NoteKind[..., object]] = []
+_ROWS: List[KindOf[object]] = []
 
 
 def _kind(
@@ -940,7 +940,7 @@ DROPPED = _kind(
 )
 
 # Every kind, by name.
-KINDS: Mapping[str, NoteKind[..., object]] = MappingProxyType({kind.name: kind for kind in _ROWS})
+KINDS: Mapping[str, KindOf[object]] = MappingProxyType({kind.name: kind for kind in _ROWS})
 
 _FINDING = FactsReader(FindingFacts)
 
@@ -965,7 +965,7 @@ def is_sample(event: Event) -> bool:
     return isinstance(event, Note) and bool(event.data.get("sample"))
 
 
-def of_kinds(events: Iterable[Event], kinds: Iterable[NoteKind[..., D]]) -> Iterator[Tuple[Note, D]]:
+def of_kinds(events: Iterable[Event], kinds: Iterable[KindOf[D]]) -> Iterator[Tuple[Note, D]]:
     """The notes of several kinds, each with what it says, in the order given; without those that lack a fact."""
     readers = {kind.name: kind.facts for kind in kinds}
     for event in events:

@@ -22,7 +22,7 @@ from typing import (
 from typing_extensions import ParamSpec, Protocol
 
 from evi_harness.session.events import NOTHING, Event, Frame, Handshake
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import KindOf, NoteKind
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import Pcm
 
@@ -339,7 +339,7 @@ class Remark:
         data: Its facts, by name; ``remark`` makes one whose facts a type checker has looked at.
     """
 
-    kind: NoteKind[..., object]
+    kind: KindOf[object]
     data: Mapping[str, Any] = field(default=NOTHING)
 
 

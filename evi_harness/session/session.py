@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received, Sent
 from evi_harness.session.header import Header
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import KindOf
 
 __all__ = ["Session"]
 
@@ -61,11 +61,11 @@ class Session:
         """What was observed besides, in time."""
         return tuple(event for event in self.events if isinstance(event, Note))
 
-    def notes_of(self, kind: NoteKind[..., object]) -> Sequence[Note]:
+    def notes_of(self, kind: KindOf[object]) -> Sequence[Note]:
         """The notes of a kind, whatever they hold, in time."""
         return self._by_name.get(kind.name, ())
 
-    def noted(self, kind: NoteKind[..., D]) -> Sequence[Tuple[Note, D]]:
+    def noted(self, kind: KindOf[D]) -> Sequence[Tuple[Note, D]]:
         """The notes of a kind, each with what it says, in time; without those that lack a fact. They are read once."""
         found: Optional[Sequence[Tuple[Note, D]]] = self._read.get(kind.name)
         if found is None:

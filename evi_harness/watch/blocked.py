@@ -12,7 +12,7 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.blocking import Charge
 from evi_harness.clocks.virtual import VirtualLoop
 from evi_harness.guard.place_lookup import Stack, told_places
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import BLOCKED, LONGEST_BLOCK, LONGEST_STEP, BlockedFacts
 
 __all__ = ["BlockedNotes"]
@@ -69,7 +69,7 @@ class BlockedNotes:
         for kind in dict.fromkeys(charge.kind for charge in charges):
             self._tell(kind, [charge for charge in charges if charge.kind == kind])
 
-    def _tell(self, kind: NoteKind[..., BlockedFacts], charges: Sequence[Charge]) -> None:
+    def _tell(self, kind: KindOf[BlockedFacts], charges: Sequence[Charge]) -> None:
         took_ns = sum(charge.took_ns for charge in charges)
         if took_ns < self._threshold_ns:
             return

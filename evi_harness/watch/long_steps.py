@@ -15,7 +15,7 @@ from evi_harness.clocks.steps import ReadySteps, Step
 from evi_harness.guard.developers import HARNESS, owner
 from evi_harness.guard.place_lookup import told_places
 from evi_harness.session.events import Event, Note
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import BLOCKED, HANDLER_ENTERED, HANDLER_RETURNED, LONGEST_BLOCK, LONGEST_STEP, MAYBE_BLOCKED, BlockedFacts
 from evi_harness.watch.step_sampler import StepSample
 
@@ -42,7 +42,7 @@ class LongSteps:
         journal: Journal,
         steps: ReadySteps,
         threshold_ns: int = THRESHOLD_NS,
-        kind_of: Callable[[Step], NoteKind[..., BlockedFacts]] = lambda _: BLOCKED,
+        kind_of: Callable[[Step], KindOf[BlockedFacts]] = lambda _: BLOCKED,
         sample: Callable[[int], StepSample] = lambda _: StepSample(),
         redact: Callable[[str], str] = str,
     ) -> None:

@@ -19,7 +19,7 @@ from evi_harness.replay.hearing.appearance import HEADER, Suspect, appearance, h
 from evi_harness.replay.hearing.likeness import N_WINDOWS, RatedSamples, likeness, similarity
 from evi_harness.replay.hearing.match import Match, Matched, Unmatched
 from evi_harness.replay.hearing.streams import QUIET, PlayedAudio, ReplyAudio, peak
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import (
     CHANGED_AUDIO,
     NEVER_PLAYED,
@@ -79,7 +79,7 @@ class Fault:
         facts: Figures for programs, by name.
     """
 
-    kind: NoteKind[..., Union[FindingFacts, PlaysOnFacts]]
+    kind: KindOf[Union[FindingFacts, PlaysOnFacts]]
     seq: Optional[int]
     at_ns: int
     what: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Deque, Dict, Hashable, List, Optional, Sequence, Tuple
+from typing import Deque, Dict, Hashable, List, Optional, Sequence, Tuple
 
 from evi_harness.replay.judging.pairing import Comparable
 
@@ -76,6 +76,10 @@ def _common(recorded: Sequence[Hashable], live: Sequence[Hashable]) -> List[Tupl
     ]
 
 
+# A pair, and the links of the common subsequence before it.
+_Links = Tuple[int, int, Optional["_Links"]]
+
+
 def _longest(recorded: Sequence[Hashable], live: Sequence[Hashable]) -> List[Tuple[int, int]]:
     """The longest common subsequence by Hunt and Szymanski: quick where most messages are unlike one another, as they are."""
     places: Dict[Hashable, List[int]] = {}
@@ -83,7 +87,7 @@ def _longest(recorded: Sequence[Hashable], live: Sequence[Hashable]) -> List[Tup
         places.setdefault(key, []).append(l_)
     # By length less one: the smallest live index in which a common subsequence of that length can end, and its links to the start.
     ends: List[int] = []
-    chains: List[Any] = []
+    chains: List[_Links] = []
     for r, key in enumerate(recorded):
         # Backwards, so that one recorded message does not follow itself.
         for l_ in reversed(places.get(key, ())):
@@ -94,7 +98,7 @@ def _longest(recorded: Sequence[Hashable], live: Sequence[Hashable]) -> List[Tup
     return _unwound(chains[-1] if chains else None)
 
 
-def _unwound(chain: Any) -> List[Tuple[int, int]]:
+def _unwound(chain: Optional[_Links]) -> List[Tuple[int, int]]:
     pairs = []
     while chain is not None:
         r, l_, chain = chain

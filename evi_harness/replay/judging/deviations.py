@@ -9,13 +9,14 @@ messages that these would have prompted) is listed under it and not counted.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.judging.alignment import DIFFERENT, EQUAL, MISSING, MOVED, UNEXPECTED, align
 from evi_harness.replay.judging.differences import Difference, differences
 from evi_harness.replay.judging.findings import recorded_seqs
 from evi_harness.replay.judging.pairing import Comparable, comparable
 from evi_harness.session.events import TEXT, Event, Received, Sent
+from evi_harness.session.json_value import Json
 from evi_harness.session.notes import SENT_AFTER_CLOSE, UNMET
 from evi_harness.session.places import Place
 from evi_harness.session.protocols import RECEIVED, Dialect, Message
@@ -405,7 +406,7 @@ def _differences(recorded: _Message, live: _Message) -> Tuple[Difference, ...]:
     return tuple(differences(_whole(recorded.comparable), _whole(live.comparable)))
 
 
-def _whole(one: Comparable) -> Mapping[str, Any]:
+def _whole(one: Comparable) -> Mapping[str, Json]:
     return {"type": one.type, **one.fields}
 
 

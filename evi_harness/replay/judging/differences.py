@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Hashable, Iterator, List
+from typing import Hashable, Iterator, List
 
 from evi_harness.replay.judging.json_paths import ABSENT, item_of, member_of
+from evi_harness.session.json_value import Json
 
 __all__ = ["ABSENT", "Difference", "comparison_key", "differences"]
 
@@ -27,11 +28,11 @@ class Difference:
     """
 
     path: str
-    recorded: Any
-    live: Any
+    recorded: Json
+    live: Json
 
 
-def differences(recorded: Any, live: Any) -> List[Difference]:
+def differences(recorded: Json, live: Json) -> List[Difference]:
     """Every place in which two JSON values differ, in the order of the recorded one.
 
     Args:
@@ -44,7 +45,7 @@ def differences(recorded: Any, live: Any) -> List[Difference]:
     return list(_walk("$", recorded, live))
 
 
-def comparison_key(value: Any) -> Hashable:
+def comparison_key(value: Json) -> Hashable:
     """Stand in for a JSON value where many are compared: two keys are equal exactly where the values have no differences.
 
     Args:
@@ -64,7 +65,7 @@ def comparison_key(value: Any) -> Hashable:
     return value  # type: ignore[no-any-return]
 
 
-def _walk(path: str, recorded: Any, live: Any) -> Iterator[Difference]:
+def _walk(path: str, recorded: Json, live: Json) -> Iterator[Difference]:
     if isinstance(recorded, Mapping) and isinstance(live, Mapping):
         names = [*recorded, *(name for name in live if name not in recorded)]
         for name in names:
@@ -76,11 +77,11 @@ def _walk(path: str, recorded: Any, live: Any) -> Iterator[Difference]:
         yield Difference(path, recorded, live)
 
 
-def _item(values: List[Any], index: int) -> Any:
+def _item(values: List[Json], index: int) -> Json:
     return values[index] if index < len(values) else ABSENT
 
 
-def _scalars_equal(recorded: Any, live: Any) -> bool:
+def _scalars_equal(recorded: Json, live: Json) -> bool:
     # bool is an int in Python, but true is no number in JSON.
     if isinstance(recorded, bool) or isinstance(live, bool):
         return recorded is live

@@ -9,9 +9,10 @@ Rules of living here: read off two sessions and nothing else; both sides are rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import AbstractSet, Any, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
+from typing import AbstractSet, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from evi_harness.session.events import Received
+from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 from evi_harness.session.turn import Turn
@@ -122,7 +123,7 @@ def _shapes(session: Session, dialect: Dialect) -> Dict[str, _Shapes]:
     return found
 
 
-def _paths(value: Any, path: str, depth: int) -> Iterator[str]:
+def _paths(value: Json, path: str, depth: int) -> Iterator[str]:
     """The paths of all members; those of a list's items are one another's."""
     if isinstance(value, Mapping) and depth:
         for name, inner in value.items():

@@ -11,7 +11,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Uni
 
 from evi_harness.replay.judging.findings import Finding, recorded_seqs
 from evi_harness.session.events import Note
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import (
     BLOCKED,
     HANDLER_ENTERED,
@@ -31,7 +31,7 @@ __all__ = ["THRESHOLD_NS", "falling_behind"]
 # A reply that is a second late is noticed by everybody.
 THRESHOLD_NS = 1_000_000_000
 
-_BLOCKED: Tuple[NoteKind[..., Union[BlockedFacts, LongestBlockFacts]], ...] = (BLOCKED, MAYBE_BLOCKED, PLAYBACK_STALL, LONGEST_BLOCK)
+_BLOCKED: Tuple[KindOf[Union[BlockedFacts, LongestBlockFacts]], ...] = (BLOCKED, MAYBE_BLOCKED, PLAYBACK_STALL, LONGEST_BLOCK)
 
 Span = Tuple[int, int]
 

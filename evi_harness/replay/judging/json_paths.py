@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, FrozenSet, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import FrozenSet, Iterable, List, Mapping, Optional, Tuple, Union
 
 from evi_harness.errors import UsageError
+from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import Message
 
 __all__ = ["ABSENT", "MessagePath", "item_of", "member_of"]
@@ -107,7 +108,7 @@ class MessagePath:
             raise UsageError(f"{text!r} would leave out the type of a message, which is always compared")
         return MessagePath(text, found["type"], steps)
 
-    def pruned(self, message: Message) -> Mapping[str, Any]:
+    def pruned(self, message: Message) -> Mapping[str, Json]:
         """The fields of a message without what stands at these places. The message's own type always stays.
 
         An item that is left out of a list leaves its place empty (``ABSENT``), so that those behind it keep theirs.
@@ -116,7 +117,7 @@ class MessagePath:
             return message.fields
         if not self.steps:
             return {name: value for name, value in message.fields.items() if name == _TYPE}
-        pruned: Mapping[str, Any] = _without(message.fields, self.steps, frozenset({0}))
+        pruned: Mapping[str, Json] = _without(message.fields, self.steps, frozenset({0}))
         return {_TYPE: message.fields[_TYPE], **pruned} if _TYPE in message.fields else pruned
 
     def matches(self, message: Message) -> bool:
@@ -150,7 +151,7 @@ def _next(steps: Tuple[_Step, ...], standing: FrozenSet[int], place: Union[str, 
     return frozenset(taken | {at for at in standing if steps[at].is_deep})
 
 
-def _without(value: Any, steps: Tuple[_Step, ...], standing: FrozenSet[int]) -> Any:
+def _without(value: Json, steps: Tuple[_Step, ...], standing: FrozenSet[int]) -> Json:
     if not standing:
         return value
     if isinstance(value, Mapping):
@@ -162,11 +163,11 @@ def _without(value: Any, steps: Tuple[_Step, ...], standing: FrozenSet[int]) -> 
     return value
 
 
-def _left(value: Any, steps: Tuple[_Step, ...], standing: FrozenSet[int]) -> Any:
+def _left(value: Json, steps: Tuple[_Step, ...], standing: FrozenSet[int]) -> Json:
     return ABSENT if len(steps) in standing else _without(value, steps, standing)
 
 
-def _without_end(items: List[Any]) -> List[Any]:
+def _without_end(items: List[Json]) -> List[Json]:
     """A list without the empty places at its end: a list that never had them is the same."""
     n_kept = len(items)
     while n_kept and items[n_kept - 1] is ABSENT:
@@ -174,7 +175,7 @@ def _without_end(items: List[Any]) -> List[Any]:
     return items[:n_kept]
 
 
-def _holds(value: Any, steps: Tuple[_Step, ...], standing: FrozenSet[int]) -> bool:
+def _holds(value: Json, steps: Tuple[_Step, ...], standing: FrozenSet[int]) -> bool:
     if len(steps) in standing:
         return True
     if not standing or not isinstance(value, (Mapping, list)):

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Deque, Dict, Hashable, List, Mapping, Optional, Tuple
+from typing import Deque, Dict, Hashable, List, Mapping, Optional, Tuple
 
 from evi_harness.replay.judging.differences import comparison_key
+from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import Dialect, Message
 
 __all__ = ["Comparable", "Pairing", "comparable"]
@@ -35,7 +36,7 @@ class Comparable:
     type: Optional[str]
     family: str
     identity: Optional[str]
-    fields: Mapping[str, Any]
+    fields: Mapping[str, Json]
     key: Hashable
 
     def equals(self, other: Comparable) -> bool:

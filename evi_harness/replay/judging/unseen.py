@@ -11,12 +11,13 @@ from __future__ import annotations
 import base64
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Collection, Iterator, Mapping, Optional, Tuple
+from typing import Collection, Iterator, Mapping, Optional, Tuple
 
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.played_recording import MAX
 from evi_harness.session import notes
 from evi_harness.session.events import BINARY, Frame, Sent
+from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect
 from evi_harness.session.session import Session
 
@@ -149,7 +150,7 @@ def _messages(session: Session, dialect: Dialect) -> Iterator[Sent]:
             yield event
 
 
-def _fields(event: Sent, dialect: Dialect) -> Mapping[str, Any]:
+def _fields(event: Sent, dialect: Dialect) -> Mapping[str, Json]:
     return dialect.must_equal(dialect.read(SENT, event.frame))
 
 

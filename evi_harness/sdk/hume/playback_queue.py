@@ -25,7 +25,7 @@ from evi_harness.clocks.blocking import caller
 from evi_harness.clocks.steps import Step
 from evi_harness.errors import StuckError
 from evi_harness.guard.patches import SharedHooks
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import BLOCKED, PLAYBACK_STALL, BlockedFacts
 
 __all__ = ["Drains", "VirtualTime", "kind_of_step", "virtual_playback_queue"]
@@ -40,7 +40,7 @@ class VirtualTime(Protocol):
     def now_ns(self) -> int:
         """The time."""
 
-    def charge(self, took_ns: int, where: str, kind: NoteKind[..., BlockedFacts] = ...) -> None:
+    def charge(self, took_ns: int, where: str, kind: KindOf[BlockedFacts] = ...) -> None:
         """Move the clock on because the app blocked the loop."""
 
     def runs_here(self) -> bool:
@@ -79,7 +79,7 @@ def virtual_playback_queue(loop: VirtualTime, speaker: Drains) -> Iterator[None]
         _PLAYING.leave(one)
 
 
-def kind_of_step(step: Step) -> NoteKind[..., BlockedFacts]:
+def kind_of_step(step: Step) -> KindOf[BlockedFacts]:
     """What a step of the loop that took long in real time is noted as: the SDK's playback is told from everything else.
 
     Args:
