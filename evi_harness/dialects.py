@@ -1,7 +1,8 @@
-"""Which dialects there are, by the name that a session's header gives; each is loaded when it is asked for.
+"""Which dialects and adapters of SDKs there are, by the name that a session's header gives; each is loaded when it is asked for.
 
 An installed package brings one by an entry point of the group ``evi_harness.dialects``, which has the dialect's name and leads to an object
-that is a ``Dialect``. The names of those that are built in are not to be had.
+that is a ``Dialect``; and the adapter of an SDK that speaks it by one of the same name in the group ``evi_harness.adapters``. The names of
+those that are built in are not to be had.
 
 Rules of living here: a name from a header chooses among what is installed, and leads nowhere else.
 """
@@ -11,20 +12,37 @@ from __future__ import annotations
 import sys
 from functools import cache
 from importlib import import_module, metadata
-from typing import Dict, Iterable, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.sdk.adapter import Adapter
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["DEFAULT", "GROUP", "default_dialect", "dialect_named", "dialect_of", "dialects_of", "forget", "known_dialects"]
+__all__ = [
+    "ADAPTERS_GROUP",
+    "DEFAULT",
+    "GROUP",
+    "adapter_for",
+    "default_dialect",
+    "dialect_named",
+    "dialect_of",
+    "dialects_of",
+    "forget",
+    "known_dialects",
+]
 
 # What a session speaks where nobody says.
 DEFAULT = "evi"
 # Of the entry points by which other packages bring theirs.
 GROUP = "evi_harness.dialects"
+# Of the entry points by which they bring the adapters of SDKs, under the names of the dialects that these speak.
+ADAPTERS_GROUP = "evi_harness.adapters"
 
 _BUILT_IN: Mapping[str, str] = {"evi": "evi_harness.evi.dialect:EVI"}
+# The adapters of SDKs, by dialect; what is not here, and not installed, is spoken without an SDK.
+_ADAPTERS: Mapping[str, str] = {"evi": "evi_harness.sdk.hume.hume_adapter:HUME"}
+_NO_SDK = "evi_harness.sdk.plain_client:PLAIN"
 
 
 def dialect_named(name: str = DEFAULT) -> Dialect:
@@ -63,26 +81,30 @@ def dialects_of(sessions: Iterable[Session]) -> Tuple[Dialect, ...]:
     return tuple(map(_loaded, dict.fromkeys((DEFAULT, *(session.header.dialect for session in sessions)))))
 
 
+def adapter_for(dialect: Dialect) -> Adapter:
+    """The adapter of the SDK by which apps speak a dialect; that of the websockets library alone where nobody brings one.
+
+    Raises:
+        EviHarnessError: The package that brings it cannot be imported.
+    """
+    return _adapter(dialect.name)
+
+
 def known_dialects() -> Tuple[str, ...]:
     """The names of the dialects that are built in or installed, in alphabetical order."""
-    return tuple(sorted({*_BUILT_IN, *_installed()}))
+    return tuple(sorted({*_BUILT_IN, *_installed(GROUP)}))
 
 
 @cache
 def _loaded(name: str) -> Dialect:
     place = _BUILT_IN.get(name)
     if place is not None:
-        module, _, attribute = place.partition(":")
-        built_in: Dialect = getattr(import_module(module), attribute)
+        built_in: Dialect = _at(place)
         return built_in
-    entry = _installed().get(name)
+    entry = _installed(GROUP).get(name)
     if entry is None:
         raise UsageError(f"there is no dialect {name!r}", hint=f"There are: {', '.join(known_dialects())}.")
-    try:
-        brought: Dialect = entry.load()
-    except Exception as error:
-        what = f"the dialect {name!r} cannot be loaded from {entry.value}: {type(error).__name__}: {error}"
-        raise EviHarnessError(what, hint="Mend or remove the package that brings it.") from error
+    brought: Dialect = _brought(entry, f"the dialect {name!r}")
     given: Optional[str] = getattr(brought, "name", None)
     if given != name:
         what = f"the dialect {name!r} comes from {entry.value}, and that is called {given!r}"
@@ -90,14 +112,36 @@ def _loaded(name: str) -> Dialect:
     return brought
 
 
+@cache
+def _adapter(name: str) -> Adapter:
+    entry = None if name in _ADAPTERS else _installed(ADAPTERS_GROUP).get(name)
+    found: Adapter = _at(_ADAPTERS.get(name, _NO_SDK)) if entry is None else _brought(entry, f"the adapter of the dialect {name!r}")
+    return found
+
+
+def _at(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _brought(entry: metadata.EntryPoint, what: str) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        hint = "Mend or remove the package that brings it."
+        raise EviHarnessError(f"{what} cannot be loaded from {entry.value}: {why}", hint=hint) from error
+
+
 def forget() -> None:
     """Look again for what is installed, and load it anew."""
     _loaded.cache_clear()
+    _adapter.cache_clear()
 
 
-def _installed() -> Dict[str, metadata.EntryPoint]:
-    """The entry points of other packages, by name; of two with one name the first."""
+def _installed(group: str) -> Dict[str, metadata.EntryPoint]:
+    """The entry points of other packages in a group, by name; of two with one name the first."""
     found: Dict[str, metadata.EntryPoint] = {}
-    for entry in metadata.entry_points(group=GROUP) if sys.version_info >= (3, 10) else metadata.entry_points().get(GROUP, ()):
+    for entry in metadata.entry_points(group=group) if sys.version_info >= (3, 10) else metadata.entry_points().get(group, ()):
         found.setdefault(entry.name, entry)
     return found

@@ -320,7 +320,7 @@ def test_a_report_opens_no_file_that_a_session_names(weather: Session, tmp_path:
     events.write_text(re.sub(r'"line":\d+,"function"', '"line":2,"function"', lines), encoding="utf-8")
     stranger = read_session(folder)
     verdict = judge(weather, stranger, EVI)
-    report = ReplayReport(weather, stranger, handler="x", sdk="x", verdict=verdict)
+    report = ReplayReport(weather, stranger, handler="x", sdk="x", package="hume", verdict=verdict)
     assert {place.file for one in findings(stranger) for place in one.places} == {str(secret)}
     said = "\n".join(as_text(report, EVI)) + json.dumps(as_json(report, EVI))
     assert (f"{secret}:2 in answer" in said, "SECRET" in said) == (True, False)

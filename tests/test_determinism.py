@@ -27,6 +27,7 @@ from evi_harness.replay.trace import trace
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.run import RunOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.session.session import Session
 from evi_harness.strategies import sessions
 from evi_harness.verdicts.loading import load_session
@@ -43,7 +44,7 @@ PATIENT_NS = 20_000_000_000
 
 def quiet(**outside: Any) -> RunOptions:
     """Options of a run that prints nothing and waits for threads as long as they take."""
-    return RunOptions(EVI, ReplayOptions(thread_wait_s=PATIENT_NS / 1e9, **outside), write=lambda _: None)
+    return RunOptions(EVI, HUME, ReplayOptions(thread_wait_s=PATIENT_NS / 1e9, **outside), write=lambda _: None)
 
 
 def traced(session: Session, handler: Any, options: RunOptions) -> List[str]:
@@ -151,13 +152,14 @@ class Light(Everything):
 ELSEWHERE = """
 import hashlib, sys
 from evi_harness.evi.dialect import EVI
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.run import RunOptions
 from evi_harness.verdicts.loading import load_session
 from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.replay.trace import trace
 
-options = RunOptions(EVI, ReplayOptions(wall_clock="recorded", seed=1), write=lambda _: None)
+options = RunOptions(EVI, HUME, ReplayOptions(wall_clock="recorded", seed=1), write=lambda _: None)
 sys.stdout, out = sys.stderr, sys.stdout
 run = run_in_virtual_time(load_session(sys.argv[1]), sys.argv[2], options)
 print(hashlib.sha256("\\n".join(trace(run.events)).encode()).hexdigest(), file=out)

@@ -26,7 +26,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "errors": set(),
     "version": set(),
     # Names dialects, and loads one only when it is asked for.
-    "dialects": set(),
+    "dialects": {"sdk"},
     "input_file": set(),
     # How modules are loaded, of whatever room.
     "quiet_loading": {"guard"},
@@ -47,7 +47,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "evi", "redacting", "input_file", "quiet_loading"},
     "report": {"replay", "measure"},
     "settings": {"guard", "sdk", "measure", "redacting", "evi", "input_file", "version"},
-    "verdicts": {"carriers", "sdk", "runs", "settings", "report", "replay", "measure", "storage", "redacting", "audio", "dialects"},
+    "verdicts": {"carriers", "runs", "settings", "report", "replay", "measure", "storage", "redacting", "audio", "dialects"},
     "acts": set(),
     "pytesting": set(),
     "cli": {"acts", "verdicts", "settings", "runs", "version", "quiet_loading"},

@@ -22,7 +22,8 @@ from evi_harness.acts.devices import INPUT, INSTALL_PORTAUDIO, OUTPUT, Device, l
 from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
 from evi_harness.evi.compat import parse_version
 from evi_harness.sdk.hume.connect_errors import unreachable, way_on
-from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version, version_of
+from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
+from evi_harness.sdk.installed import version_of
 from evi_harness.settings.endpoint import Endpoint
 from evi_harness.settings.environment import API_KEY, CONFIG_ID, SECRET_KEY, Settings, endpoint_for, faults, load_environment
 

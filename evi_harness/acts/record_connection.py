@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 
 from evi_harness.carriers.virtual_carrier import SERVICE_HEADER
 from evi_harness.clocks.clock import Clock
-from evi_harness.dialects import DEFAULT, dialect_named
+from evi_harness.dialects import DEFAULT, adapter_for, dialect_named
 from evi_harness.errors import SdkError, SessionUnwritable, UsageError
 from evi_harness.guard.program_end import at_program_end
-from evi_harness.sdk.hume.connection import websocket_of
+from evi_harness.sdk.adapter import Adapter
 from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.header import Anchor, Header, Recorded
 from evi_harness.session.protocols import RECEIVED, Dialect
@@ -93,7 +93,9 @@ def record(
         raise UsageError(f"service is {service!r}", hint="Say who plays the service's part, as text.")
     if user_interrupt not in _USER_INTERRUPT:
         raise UsageError(f"user_interrupt is {user_interrupt!r}", hint=f"Say one of {', '.join(_USER_INTERRUPT)}.")
-    spoken, connection = dialect_named(dialect), _connection(socket)
+    spoken = dialect_named(dialect)
+    adapter = adapter_for(spoken)
+    connection = _connection(socket, adapter)
     # The machine's clock itself costs the app less than a method around it.
     now_ns = time.monotonic_ns if clock is None else clock.now_ns
     if connect_ns is not None and connect_ns > now_ns():
@@ -414,10 +416,10 @@ class _FolderWriter:
             self._ids = self._dialect.ids(self._dialect.read(RECEIVED, event.frame))
 
 
-def _connection(socket: Any) -> Any:
+def _connection(socket: Any, adapter: Adapter) -> Any:
     found = None
     with suppress(SdkError, UsageError):
-        found = websocket_of(socket)
+        found = adapter.websocket_of(socket)
     if found is None or not is_tappable(found):
         kind = f"{type(socket).__module__}.{type(socket).__qualname__}"
         raise UsageError(

@@ -23,7 +23,7 @@ from evi_harness.audio.software_speaker import Heard, SoftwareSpeaker
 from evi_harness.audio.sources import FileSource
 from evi_harness.clocks.app_loop import AppLoop, run_app_loop
 from evi_harness.clocks.exits import AppExits
-from evi_harness.dialects import default_dialect
+from evi_harness.dialects import adapter_for, default_dialect
 from evi_harness.errors import EviHarnessError, HandlerError, Parameter, SessionUnwritable, UsageError, Words
 from evi_harness.guard.ending import Ending
 from evi_harness.guard.process_state import restored_process
@@ -34,8 +34,8 @@ from evi_harness.runs.replay_options import RECORDED
 from evi_harness.runs.run import name_of
 from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
 from evi_harness.sdk.hume.live_conversation import LiveConversation
-from evi_harness.sdk.hume.microphone import AUTO, OFF, require_microphone
 from evi_harness.sdk.hume.sound import software_sound
+from evi_harness.sdk.user_voice import AUTO, OFF, require_microphone
 from evi_harness.session.events import Closed, Event, Sent
 from evi_harness.session.too_large import too_large
 from evi_harness.settings.endpoint import Endpoint
@@ -258,7 +258,7 @@ class _Live:
             self._endpoint.base_url,
             api_key=self._api_key,
             options=self._chat_options(),
-            handler=spec.load(handler) if isinstance(handler, str) else handler,
+            handler=spec.load(handler, adapter_for(self._dialect)) if isinstance(handler, str) else handler,
             name=name_of(handler),
             arguments=self._options.arguments,
             device=device,

@@ -13,9 +13,8 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.carriers.lateness import Lateness, lateness_ns
 from evi_harness.clocks.virtual import THREAD_WAIT_NS
-from evi_harness.dialects import dialect_of
+from evi_harness.dialects import adapter_for, dialect_of
 from evi_harness.errors import Parameter, SessionUnreadable, UsageError, Words
-from evi_harness.evi import compat
 from evi_harness.guard.garbage import earlier_objects_set_aside
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.deviations import Deviation
@@ -34,8 +33,8 @@ from evi_harness.runs.real_run import run_in_real_time
 from evi_harness.runs.replay_options import MACHINE, REAL, VIRTUAL, ReplayOptions
 from evi_harness.runs.run import Run, RunOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
-from evi_harness.sdk.hume.installed_sdk import installed_version
-from evi_harness.sdk.hume.microphone import AUTO
+from evi_harness.sdk.adapter import Adapter
+from evi_harness.sdk.user_voice import AUTO
 from evi_harness.session.events import NOTHING, Event, Received, Sent
 from evi_harness.session.notes import CRASHED
 from evi_harness.session.session import Session
@@ -325,17 +324,20 @@ def replay_asked(
     judging = Judging(Rules.of(asked.ignore, asked.strict), asked.max_late_ns, asked.severities, asked.update)
     expected = _loaded(session, axis, asked)
     secrets, dialect = secret_arguments(asked.arguments), dialect_of(expected.recorded)
-    sdk, redactor = installed_version(), redactor_for(expected.recorded, secrets=secrets)
+    adapter, redactor = adapter_for(dialect), redactor_for(expected.recorded, secrets=secrets)
+    # Without an SDK nothing is run.
+    adapter.version()
     invocation = invocation_of(command, session, asked, redactor)
     options = RunOptions(
         dialect,
+        adapter,
         asked,
         write=lambda line: write(printable(redactor.string(line))),
         redact=redactor.string,
         comparing=Comparing(dialect, judging.rules),
     )
     handler, allow_incomplete = asked.handler, asked.allow_incomplete
-    whole, upgraded = _upgraded(expected.played, sdk) if asked.upgrade else (expected.played, ())
+    whole, upgraded = _upgraded(expected.played, adapter) if asked.upgrade else (expected.played, ())
     # To the verdict and not only for the run: else the first full collection is of the whole process, and due right behind the run.
     with earlier_objects_set_aside(), refused_for_what_is_missing(expected.recorded, allow_incomplete=allow_incomplete):
         recording = axis.recording(whole)
@@ -386,11 +388,11 @@ def _loaded(session: Union[str, Path, Session], axis: Axis, asked: ReplayOptions
         return expected
 
 
-def _upgraded(session: Session, sdk: str) -> Tuple[Session, Upgraded]:
+def _upgraded(session: Session, adapter: Adapter) -> Tuple[Session, Upgraded]:
     events: List[Event] = []
     changes = []
     for event in session.events:
-        found = compat.upgrade(event.frame, sdk) if isinstance(event, Received) else None
+        found = adapter.upgrade(event.frame) if isinstance(event, Received) else None
         if found is None or not isinstance(event, Received):
             events.append(event)
         else:
@@ -483,10 +485,11 @@ def _hints(report: ReplayReport, path: Optional[str]) -> Tuple[str, ...]:
 def _hints_to_upgrade(report: ReplayReport) -> Tuple[str, ...]:
     if not any(finding.kind == "unparseable" for finding in report.verdict.findings):
         return ()
-    upgraded = [compat.upgrade(event.frame, report.sdk) for event in report.recorded.received]
+    adapter = adapter_for(dialect_of(report.recorded))
+    upgraded = [adapter.upgrade(event.frame) for event in report.recorded.received]
     found = [one for one in upgraded if one is not None]
     # A hint that mends something else than what stopped the replay would lead nowhere.
-    if not found or any(compat.problems(frame, report.sdk) for frame, _ in found):
+    if not found or any(adapter.is_refused(frame) for frame, _ in found):
         return ()
     added = sorted({name for _, names in found for name in names})
     return (f"--upgrade adds {', '.join(added)} to {len(found)} message{'' if len(found) == 1 else 's'} of this session",)

@@ -84,6 +84,7 @@ class ReplayReport:
         live: The session that the replay yielded.
         handler: What the handler is called.
         sdk: Version of the SDK.
+        package: What the SDK is called.
         verdict: What was found.
         clock: What it ran on: ``virtual`` or ``real``.
         lateness_ns: In real time, how late the server sent its messages: ``n`` messages, ``p50``, ``p99`` and ``max`` in nanoseconds, None
@@ -112,6 +113,7 @@ class ReplayReport:
     live: Session
     handler: str
     sdk: str
+    package: str
     verdict: Verdict
     clock: str = "virtual"
     lateness_ns: Optional[Mapping[str, Optional[int]]] = None
@@ -265,7 +267,7 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     yield _row("session", f"{recorded.name}: {_size(report, dialect)}{_made_up(recorded)}")
     for sentence in recorded.missing:
         yield _row("missing", sentence)
-    yield _row("replayed", f"with {report.handler} on hume {report.sdk}, {_clock(report)}")
+    yield _row("replayed", f"with {report.handler} on {report.package} {report.sdk}, {_clock(report)}")
     if report.lateness_ns is not None:
         yield _row("late", _late(report.lateness_ns))
     if report.upgraded:

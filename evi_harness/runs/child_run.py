@@ -41,7 +41,6 @@ from evi_harness.guard.program_end import really_exit
 from evi_harness.quiet_loading import loading
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.run import Run, RunOptions, name_of
-from evi_harness.sdk.hume.installed_sdk import import_sdk
 from evi_harness.session.events import Event, Note
 from evi_harness.session.notes import CRASHED, HANDLER_ENTERED, HANDLER_RETURNED
 from evi_harness.session.places import Place, places_in
@@ -85,7 +84,7 @@ def in_a_child(run_once: RunOnce) -> RunOnce:
     def run(recording: PlayedRecording, handler: Any, options: RunOptions) -> Run:
         # Here, so that several children need not do it each.
         with loading():
-            import_sdk()
+            options.adapter.load()
         sys.stdout.flush()
         sys.stderr.flush()
         read, written = os.pipe()

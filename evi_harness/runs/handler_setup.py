@@ -11,38 +11,27 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.errors import HandlerError, StuckError
-from evi_harness.evi.queries import audio_settings
 from evi_harness.guard.developers import of_developers
 from evi_harness.guard.on_behalf_of import on_behalf
 from evi_harness.guard.place_lookup import Stack, told, told_places, waiting_stack
 from evi_harness.redacting.source_redaction import redacted_source
 from evi_harness.runs import spec
+from evi_harness.sdk.adapter import Adapter, Callbacks
 from evi_harness.sdk.app import App
-from evi_harness.sdk.hume.handlers import Callbacks, callbacks_of
-from evi_harness.sdk.hume.installed_sdk import import_sdk
-from evi_harness.sdk.hume.quickstart import Quickstart
-from evi_harness.session.events import Handshake
 from evi_harness.session.notes import OVER_TIME, RAISED, STUCK
 from evi_harness.session.places import Place
 
-__all__ = ["Standing", "callbacks_for", "chat_options", "developers_part", "note_over_time", "note_sound_failures", "note_stuck"]
+__all__ = ["Standing", "callbacks_for", "developers_part", "note_over_time", "note_sound_failures", "note_stuck"]
 
 _NOTHING: Mapping[str, Any] = {}
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
-
-# The parameters of the handshake that every SDK version takes as an argument. Of the rest only the format of the audio is repeated.
-_OPTIONS: Mapping[str, Callable[[str], Any]] = {
-    "config_id": str,
-    "config_version": int,
-    "resumed_chat_group_id": str,
-    "verbose_transcription": lambda text: text.lower() == "true",
-}
 
 # The mistake that is easily made.
 _BYTE_STRS = "byte_strs takes bytes, a WAV in each item: base64.b64decode(message.data)"
 
 
 def callbacks_for(
+    adapter: Adapter,
     handler: Any,
     name: str,
     *,
@@ -53,6 +42,7 @@ def callbacks_for(
     """Import and build a handler. Call it inside the running loop.
 
     Args:
+        adapter: The SDK that it uses.
         handler: None for the built-in one, a SPEC, or the handler itself.
         name: What to call it.
         write: Takes the lines that the built-in handler prints.
@@ -64,26 +54,18 @@ def callbacks_for(
         SdkError: The SDK cannot be imported.
     """
     if handler is None:
-        return callbacks_of(Quickstart(write), name)
+        return adapter.callbacks_of(adapter.built_in(write), name, {})
     # Before the handler imports it: what hides a broken sound system from it is ours.
-    import_sdk()
+    adapter.load()
     try:
         with on_behalf("its own making"):
-            return callbacks_of(spec.load(handler) if isinstance(handler, str) else handler, name, arguments)
+            return adapter.callbacks_of(spec.load(handler, adapter) if isinstance(handler, str) else handler, name, arguments)
     except HandlerError as error:
         what = redact(error.what)
         if what == error.what:
             raise
         # The exception below it quotes the secret too, so nobody is led there.
         raise HandlerError(what, where=error.where, hint=error.hint) from None
-
-
-def chat_options(handshake: Optional[Handshake]) -> Mapping[str, Any]:
-    """What a recorded handshake asked for, as the SDK takes it, with the format of the user's audio; never a key."""
-    query = () if handshake is None else handshake.query
-    options = {name: _OPTIONS[name](value) for name, value in query if name in _OPTIONS}
-    audio = audio_settings(query)
-    return {**options, "audio": audio} if audio else options
 
 
 @dataclass(frozen=True)

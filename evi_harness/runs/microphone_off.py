@@ -16,7 +16,7 @@ from evi_harness.replay.judging.findings import FINDINGS
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.run import Run, RunOptions
 from evi_harness.runs.user_audio import is_to_be_run_again
-from evi_harness.sdk.hume.microphone import OFF
+from evi_harness.sdk.user_voice import OFF
 from evi_harness.session.events import Event, Note
 from evi_harness.session.notes import MICROPHONE_OFF, sentence_of, with_sentence
 

@@ -41,7 +41,6 @@ from evi_harness.runs.run import (
 )
 from evi_harness.runs.sandbox import Outside
 from evi_harness.sdk.app import App, run_app
-from evi_harness.sdk.hume.playback_queue import kind_of_step
 from evi_harness.session.events import Event, Opened
 from evi_harness.session.protocols import Service
 from evi_harness.session.session import Session
@@ -133,7 +132,9 @@ class _RealRun:
         side = AppSide(self._journal, lambda event: self._happened(event, loop, outside))
         threshold_ns = THRESHOLD_NS if self._options.asked.blocked_ns is None else self._options.asked.blocked_ns
         sampler = self._sampler = StepSampler(loop.steps, self._handling)
-        long_steps = LongSteps(self._journal, loop.steps, threshold_ns, kind_of_step, sampler.sample, self._options.redact)
+        long_steps = LongSteps(
+            self._journal, loop.steps, threshold_ns, self._options.adapter.kind_of_step, sampler.sample, self._options.redact
+        )
         if self._handler == RECORDED:
             await run_null(self._recording.session, self._options.dialect, url, self._journal, self._clock, side.opened)
         else:

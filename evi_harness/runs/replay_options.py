@@ -17,7 +17,7 @@ from evi_harness.guard.allowed import Allowed
 from evi_harness.guard.seeds import check_seed
 from evi_harness.replay.judging.findings import severities_of
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
-from evi_harness.sdk.hume.microphone import AUTO, OFF, require_microphone
+from evi_harness.sdk.user_voice import AUTO, OFF, require_microphone
 from evi_harness.session.events import NOTHING
 
 __all__ = ["AS_ASKED", "CLOCKS", "MACHINE", "REAL", "RECORDED", "RECORDED_HOURS", "VIRTUAL", "ReplayOptions", "has_app"]

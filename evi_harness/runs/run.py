@@ -29,16 +29,16 @@ from evi_harness.guard.process_state import restored_process
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.user import RecordedUser
 from evi_harness.replay.wrapping import ClosingUser
-from evi_harness.runs.handler_setup import Standing, callbacks_for, chat_options, note_over_time, note_sound_failures, note_stuck
+from evi_harness.runs.handler_setup import Standing, callbacks_for, note_over_time, note_sound_failures, note_stuck
 from evi_harness.runs.heard_notes import note_heard
 from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
 from evi_harness.runs.revision import require_revision
 from evi_harness.runs.sandbox import Outside
 from evi_harness.runs.user_audio import replay_sound, sent_by, user_audio
+from evi_harness.sdk.adapter import Adapter
 from evi_harness.sdk.app import App
-from evi_harness.sdk.hume.handing_on import HEADERLESS, is_players
-from evi_harness.sdk.hume.microphone import AUTO, OFF, UserVoice
 from evi_harness.sdk.recorded import run_recorded
+from evi_harness.sdk.user_voice import AUTO, OFF, UserVoice
 from evi_harness.session.events import Event, Handshake
 from evi_harness.session.protocols import Dialect, Service
 from evi_harness.session.session import Session
@@ -69,8 +69,9 @@ class RunOptions:
 
     Attributes:
         dialect: What the recording speaks.
+        adapter: The SDK that the handler uses.
         asked: What was asked for.
-        comparing: The dialect, as sent messages are compared, so that the player pairs them as the verdict does; None where it is the same.
+        comparing: The dialect as sent messages are compared, so that the player pairs them as the verdict does; None for as it is.
         write: Takes the lines that the built-in handler prints.
         redact: Takes secrets out of what notes quote.
         watch: Called with each event once it stands in the journal of the app's process.
@@ -80,6 +81,7 @@ class RunOptions:
     """
 
     dialect: Dialect
+    adapter: Adapter
     asked: ReplayOptions = AS_ASKED
     comparing: Optional[Dialect] = None
     write: Callable[[str], object] = print
@@ -249,15 +251,15 @@ async def run_handler(recording: PlayedRecording, handler: Any, options: RunOpti
         EviHarnessError: The handler cannot be had, or is not of the revision that this process is to run.
     """
     journal, redact, dialect = stage.journal, options.redact, options.dialect
-    audio = user_audio(recording, dialect)
-    with replay_sound(audio, journal, stage.clock if isinstance(stage.clock, VirtualLoop) else None) as sound:
+    adapter, audio = options.adapter, user_audio(recording, dialect, options.adapter)
+    with replay_sound(audio, adapter, journal, stage.clock if isinstance(stage.clock, VirtualLoop) else None) as sound:
         stage.plays(sound.speaker.playbacks)
         with LeftBehind(journal, dialect, redact) as left_behind:
             given = options.asked.arguments or {}
-            callbacks = callbacks_for(handler, name_of(handler), write=options.write, redact=redact, arguments=given)
+            callbacks = callbacks_for(adapter, handler, name_of(handler), write=options.write, redact=redact, arguments=given)
             require_revision(handler)
             voice = UserVoice(is_off=options.asked.microphone == OFF)
-            speaking = sent_by(recording.session, dialect, audio, callbacks, sound, journal, voice, built_in=handler is None)
+            speaking = sent_by(recording.session, dialect, adapter, audio, callbacks, sound, journal, voice, built_in=handler is None)
             if voice.is_off:
                 speaking.note_off(journal, is_again=options.is_again)
 
@@ -267,16 +269,17 @@ async def run_handler(recording: PlayedRecording, handler: Any, options: RunOpti
 
             app = App(
                 base_url=stage.url,
+                adapter=adapter,
                 callbacks=callbacks,
                 user=stage.closing(speaking.service),
                 journal=journal,
                 clock=stage.clock,
                 arrivals=stage.arrivals,
-                options=chat_options(recording.session.handshake),
+                handshake=recording.session.handshake,
                 redact=redact,
                 opened=opened,
                 microphone=speaking.microphone,
-                own_audio=speaking.own_audio(sound, journal, stage.end) if options.asked.microphone == AUTO else None,
+                own_audio=speaking.own_audio(adapter, sound, journal, stage.end) if options.asked.microphone == AUTO else None,
                 heard_ns=lambda: sound.speaker.heard_ns,
                 ending=stage.exits.ending,
             )
@@ -286,7 +289,15 @@ async def run_handler(recording: PlayedRecording, handler: Any, options: RunOpti
             # What it has imported since.
             require_revision(handler)
             note_sound_failures(journal, sound.speaker.failures, redact)
-            note_heard(journal, sound.speaker.playbacks, dialect, app.handed, is_players=is_players, headerless=HEADERLESS, redact=redact)
+            note_heard(
+                journal,
+                sound.speaker.playbacks,
+                dialect,
+                app.handed,
+                is_players=adapter.is_players,
+                headerless=adapter.headerless,
+                redact=redact,
+            )
 
 
 async def run_null(

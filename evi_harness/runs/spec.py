@@ -24,7 +24,7 @@ from evi_harness.guard.process_state import forget_modules_of
 from evi_harness.input_file import file_problem
 from evi_harness.runs.packages import Membership, membership_of
 from evi_harness.runs.unguarded import refused_run, unguarded_run
-from evi_harness.sdk.hume.installed_sdk import installed_version
+from evi_harness.sdk.adapter import Adapter
 
 __all__ = ["has_loaded", "load", "split_spec"]
 
@@ -53,8 +53,12 @@ def split_spec(spec: str) -> Tuple[str, str]:
     return place, name
 
 
-def load(spec: str) -> Any:
+def load(spec: str, adapter: Optional[Adapter] = None) -> Any:
     """Import what a SPEC names.
+
+    Args:
+        spec: The SPEC.
+        adapter: The SDK that it uses, which may know why its import fails; None where nobody knows.
 
     Raises:
         SpecError: It is no SPEC.
@@ -62,6 +66,18 @@ def load(spec: str) -> Any:
     """
     place, name = split_spec(spec)
     _LOADED.add(spec)
+    try:
+        return _loaded(spec, place, name)
+    except HandlerError as error:
+        # Where its SDK is not as the handler has it, who knows the SDK helps best.
+        missing = error.__cause__.name if isinstance(error.__cause__, ImportError) else None
+        hint = adapter.import_hint(missing.partition(".")[0]) if adapter is not None and missing else None
+        if hint is not None:
+            error.hint = hint
+        raise
+
+
+def _loaded(spec: str, place: str, name: str) -> Any:
     found: Any = _file(place) if place.endswith(".py") else _module(place)
     for part in name.split("."):
         try:
@@ -195,12 +211,9 @@ def _failed(place: str, error: BaseException) -> HandlerError:
         own = [frame for frame in frames if owner(frame.filename) == DEVELOPER] or frames
         where = f"{own[-1].filename}:{own[-1].lineno}" if own else None
     what = (error.msg if isinstance(error, SyntaxError) else str(error)) or "no further word"
-    # What stands in Hume's guide has moved from one version to the next.
     top = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
     in_src = Path("src", *place.split(".")).with_suffix(".py")
-    if top == "hume":
-        hint = f"docs/guide.md, Imports, says where hume {installed_version()} has it."
-    elif top and top == place.partition(".")[0] and in_src.is_file():
+    if top and top == place.partition(".")[0] and in_src.is_file():
         hint = f"{in_src} is there: name it as FILE.py:NAME, install its project, or have src on PYTHONPATH."
     else:
         hint = "Import it in Python to see the whole trace."

@@ -28,11 +28,8 @@ from evi_harness.replay.played_recording import AS_RECORDED, PlayedRecording, Sp
 from evi_harness.replay.talking_over import talked_over
 from evi_harness.replay.user import RecordedUser
 from evi_harness.replay.wrapping import SilentUser, UndecidedUser
-from evi_harness.sdk.hume.handlers import Callbacks
-from evi_harness.sdk.hume.microphone import HANDLERS_TURN_NS, Microphone, UserVoice, microphone_settings, microphone_trouble
-from evi_harness.sdk.hume.own_audio import RECORDED_AUDIO, SDKS_MICROPHONE, OwnAudio, Silenced
-from evi_harness.sdk.hume.playback_queue import virtual_playback_queue
-from evi_harness.sdk.hume.sound import software_sound
+from evi_harness.sdk.adapter import Adapter, Callbacks, ConnectionWatch
+from evi_harness.sdk.user_voice import HANDLERS_TURN_NS, RECORDED_AUDIO, SDKS_MICROPHONE, Microphone, Silenced, UserVoice
 from evi_harness.session.events import Event
 from evi_harness.session.notes import MICROPHONE_OFF, SENT_AS_RECORDED, UNSEEN
 from evi_harness.session.protocols import SENT, AudioSource, Dialect, Service
@@ -78,12 +75,13 @@ class UserAudio:
     allow_user_interrupt: Optional[bool] = None
 
 
-def user_audio(recording: PlayedRecording, dialect: Dialect) -> UserAudio:
+def user_audio(recording: PlayedRecording, dialect: Dialect, adapter: Adapter) -> UserAudio:
     """Find out what a microphone would have to play.
 
     Args:
         recording: The recording. One in which nobody spoke, or whose sent side is not known, gives silence.
         dialect: What it speaks.
+        adapter: The SDK whose microphone it is.
     """
     # A microphone plays what was said as it was said, only faster.
     recorded, speed = recording.unhurried, recording.speed
@@ -93,7 +91,7 @@ def user_audio(recording: PlayedRecording, dialect: Dialect) -> UserAudio:
         return UserAudio(SilenceSource(), speed, begins_ns=0, why_not=error.what)
     if track.began_at_ns is None:
         return UserAudio(SilenceSource(), speed)
-    settings = _settings(recorded, dialect, track)
+    settings = _settings(recorded, dialect, adapter, track)
     said = recorded.header.user_interrupt
     why_not = None
     if track.has_headers:
@@ -113,9 +111,9 @@ def user_audio(recording: PlayedRecording, dialect: Dialect) -> UserAudio:
     )
 
 
-def _settings(recorded: Session, dialect: Dialect, track: UserTrack) -> Optional[int]:
+def _settings(recorded: Session, dialect: Dialect, adapter: Adapter, track: UserTrack) -> Optional[int]:
     """The first recorded message that says nothing but the format of the track, as the SDK's microphone says it; its seq."""
-    said = microphone_settings(track.pcm)
+    said = adapter.microphone_settings(track.pcm)
     for event in recorded.sent:
         if event.outcome == "sent" and event.frame.is_text and event.seq not in track.seqs:
             message = dialect.read(SENT, event.frame)
@@ -133,13 +131,14 @@ class SoundDevices:
 
 
 @contextmanager
-def replay_sound(audio: UserAudio, journal: Journal, loop: Optional[VirtualLoop] = None) -> Iterator[SoundDevices]:
+def replay_sound(audio: UserAudio, adapter: Adapter, journal: Journal, loop: Optional[VirtualLoop] = None) -> Iterator[SoundDevices]:
     """Put software sound in the place of the machine's for as long as the block runs.
 
     The microphone plays what the user said. It begins when the recorded one began, or when it is opened if that is later.
 
     Args:
         audio: What there is to play.
+        adapter: The SDK that plays it.
         journal: The session that the replay yields; it says when the connection was opened.
         loop: The virtual loop that keeps the time, None for real time.
     """
@@ -150,11 +149,11 @@ def replay_sound(audio: UserAudio, journal: Journal, loop: Optional[VirtualLoop]
 
     microphone = SoftwareMicrophone(audio.source, clock=loop, block_frames=audio.block_frames, began_ns=began_ns, speed=audio.speed)
     speaker = SoftwareSpeaker(clock=loop, speed=audio.speed)
-    with software_sound(software_sounddevice(microphone, speaker)):
+    with adapter.sound(software_sounddevice(microphone, speaker)):
         if loop is None:
             yield SoundDevices(microphone, speaker)
         else:
-            with virtual_playback_queue(loop, speaker):
+            with adapter.playback_queue(loop, speaker):
                 yield SoundDevices(microphone, speaker)
 
 
@@ -174,10 +173,13 @@ class ActedUser:
     voice: UserVoice
     silenced: Optional[Silenced] = None
 
-    def own_audio(self, sound: SoundDevices, journal: Journal, end: Optional[Callable[[], object]]) -> Optional[OwnAudio]:
+    def own_audio(
+        self, adapter: Adapter, sound: SoundDevices, journal: Journal, end: Optional[Callable[[], object]]
+    ) -> Optional[ConnectionWatch]:
         """What looks for audio of the handler's own, and silences all else; None where there is nothing to be silenced.
 
         Args:
+            adapter: The SDK that the handler uses.
             sound: The devices.
             journal: Where it is noted.
             end: Ends the run where somebody else has spoken already, so that it can be run again; None where they are only silenced.
@@ -199,7 +201,7 @@ class ActedUser:
                 _note_off(journal, silenced.again, ended=True)
                 end()
 
-        return OwnAudio(voice, found)
+        return adapter.own_audio(voice, found)
 
     def note_off(self, journal: Journal, *, is_again: bool) -> None:
         """Note why the voice is off from the start.
@@ -224,6 +226,7 @@ def is_to_be_run_again(events: Sequence[Event]) -> bool:
 def sent_by(
     recorded: Session,
     dialect: Dialect,
+    adapter: Adapter,
     audio: UserAudio,
     callbacks: Callbacks,
     sound: SoundDevices,
@@ -237,6 +240,7 @@ def sent_by(
     Args:
         recorded: The recording.
         dialect: What it speaks.
+        adapter: The SDK that the handler uses.
         audio: What is known of its audio.
         callbacks: The handler.
         sound: The devices.
@@ -256,7 +260,7 @@ def sent_by(
 
     if (callbacks.only_hears and not built_in) or audio.begins_ns is None:
         return ActedUser(frames(), None, voice)
-    why_not = audio.why_not or microphone_trouble()
+    why_not = audio.why_not or adapter.microphone_trouble()
     if why_not is None:
         if recorded.header.user_interrupt not in _ALLOWED:
             journal.note(UNSEEN, kind="user_interrupt", what=_GUESSED[audio.allow_user_interrupt])

@@ -20,23 +20,17 @@ from evi_harness.clocks.app_loop import HostTask
 from evi_harness.clocks.clock import Clock
 from evi_harness.clocks.steps import own_work
 from evi_harness.errors import NotAHandler, StuckError
-from evi_harness.evi.reading import read
 from evi_harness.guard.callers import callers_now
 from evi_harness.guard.ending import Ending, ends_app
 from evi_harness.guard.network import was_refused
 from evi_harness.guard.on_behalf_of import on_behalf, on_behalf_from_now_on
 from evi_harness.guard.place_lookup import Stack, defined_at, raised_stack, told, told_places, waiting_stack, waits_at
+from evi_harness.sdk.adapter import Adapter, Callbacks, ConnectionWatch, HandingWatch, call
 from evi_harness.sdk.handler_reads import Taking, leaves
-from evi_harness.sdk.hume.connection import open_chat, websocket_of
-from evi_harness.sdk.hume.handing_on import HandingOn
-from evi_harness.sdk.hume.handlers import Callbacks, call
-from evi_harness.sdk.hume.installed_sdk import installed_version
-from evi_harness.sdk.hume.microphone import HANDLERS_TURN_NS, Microphone, run_microphone, run_playback
-from evi_harness.sdk.hume.own_audio import OwnAudio
-from evi_harness.sdk.hume.parsing import problems
-from evi_harness.session.events import Event, Received
+from evi_harness.sdk.user_voice import HANDLERS_TURN_NS, Microphone
+from evi_harness.session.events import Event, Handshake, Received
 from evi_harness.session.notes import CLOSED_FROM, HANDLER_ENTERED, HANDLER_RETURNED, NEVER_RETURNS, RAISED, UNPARSEABLE
-from evi_harness.session.protocols import RECEIVED, Service
+from evi_harness.session.protocols import Service
 from evi_harness.tap.connection_facts import is_closed
 from evi_harness.watch.cpu_time import CpuTime
 from evi_harness.watch.handed import HandedOn
@@ -46,7 +40,6 @@ __all__ = ["App", "run_app"]
 
 # How long a handler may go on after the connection has closed, in seconds of the loop's time.
 AFTERMATH_S = 30.0
-_INTERRUPTION = "user_interruption"
 
 
 @dataclass
@@ -55,12 +48,13 @@ class App:
 
     Attributes:
         base_url: Where the service is.
+        adapter: The SDK that the app uses.
         callbacks: The handler.
         user: What speaks for the user on the client's side.
         journal: Where notes go.
         clock: What the journal is stamped by.
         arrivals: Which message it is that the handler takes.
-        options: What the connection is opened with.
+        handshake: What the recorded app asked for, None where that is not known.
         redact: Takes secrets out of what a note quotes.
         opened: Called with the connection of the websockets library once it is open, before anything else: for a journal that the
             service's side does not write.
@@ -75,16 +69,17 @@ class App:
     """
 
     base_url: str
+    adapter: Adapter
     callbacks: Callbacks
     user: Service
     journal: Journal
     clock: Clock
     arrivals: Arrivals
-    options: Mapping[str, Any] = field(default_factory=dict)
+    handshake: Optional[Handshake] = None
     redact: Callable[[str], str] = str
     opened: Callable[[Any], object] = id
     microphone: Optional[Microphone] = None
-    own_audio: Optional[OwnAudio] = None
+    own_audio: Optional[ConnectionWatch] = None
     heard_ns: Optional[Callable[[], int]] = None
     ending: Ending = field(default_factory=Ending)
     pump: Optional[ClientPump] = None
@@ -101,11 +96,11 @@ async def run_app(app: App) -> None:
         Exception: What the SDK raises when it cannot connect. What the handler raises is noted.
     """
     app.ending.follow(asyncio.get_running_loop(), app.journal, lambda: app.handling)
-    handing_on = HandingOn(lambda: app.callbacks.byte_strs, app.journal, app.heard_ns, callers_now)
+    handing_on = app.adapter.handing_watch(lambda: app.callbacks.byte_strs, app.journal, app.heard_ns, callers_now)
     run: Optional[_Run] = None
     try:
-        async with open_chat(app.base_url, api_key="replay", options=app.options) as socket:
-            websocket = websocket_of(socket)
+        async with app.adapter.open(app.base_url, app.handshake) as socket:
+            websocket = app.adapter.websocket_of(socket)
             app.opened(websocket)
             if app.own_audio is not None:
                 app.own_audio.watch(websocket)
@@ -193,7 +188,7 @@ def _once_at(app: App, at_ns: int) -> asyncio.Future[None]:
 class _Run:
     """The reading side: which message is which event, and what the handler does with it."""
 
-    def __init__(self, app: App, websocket: Any, handing_on: HandingOn) -> None:
+    def __init__(self, app: App, websocket: Any, handing_on: HandingWatch) -> None:
         self._app = app
         self._websocket = websocket
         self.cpu = CpuTime(app.journal)
@@ -223,7 +218,7 @@ class _Run:
                     self._app.pump.take(event)
                 self._handing_on.before()
             await self.observed(event, self._app.callbacks.on_message, message)
-            if getattr(message, "type", "") == _INTERRUPTION:
+            if self._app.adapter.is_interruption(event):
                 self._handing_on.interrupted(event)
 
     async def converse(self, socket: Any) -> None:
@@ -235,6 +230,7 @@ class _Run:
             self._websocket,
             lambda: self._taken(name, main),
             lambda event, failure: self._let_go(event, failure, name, main),
+            app.adapter.watch_parsing,
         )
         try:
             with on_behalf(name):
@@ -289,7 +285,7 @@ class _Run:
         self._counted()
         self._app.handling = None
         self._app.journal.note(HANDLER_RETURNED, of=event.seq, callback=name)
-        if _INTERRUPTION.encode() in event.frame.outline and read(RECEIVED, event.frame).type == _INTERRUPTION:
+        if self._app.adapter.is_interruption(event):
             self._handing_on.interrupted(event)
 
     def _look_away(self) -> None:
@@ -322,9 +318,9 @@ class _Run:
         byte_strs = self._app.callbacks.byte_strs
         if not microphone.voice.is_off:
             microphone.voice.has_begun = True
-            await run_microphone(socket, byte_strs, microphone.allow_user_interrupt)
+            await self._app.adapter.run_microphone(socket, byte_strs, microphone.allow_user_interrupt)
         elif byte_strs is not None:
-            await run_playback(socket, byte_strs)
+            await self._app.adapter.run_playback(socket, byte_strs)
         else:
             return False
         return True
@@ -389,13 +385,13 @@ class _Run:
         return facts if facts["places"] else {**facts, "places": self._places(defined_at(callback))}
 
     def _note_unparseable(self, event: Received, error: Exception, callback: Any, *, ended: bool) -> None:
-        found = problems(event.frame.payload)
-        version = installed_version()
+        adapter = self._app.adapter
+        found, version = adapter.problems(event.frame.payload), adapter.version()
         fields = "; ".join(str(problem) for problem in found) or f"{type(error).__name__}"
         self._app.journal.note(
             UNPARSEABLE,
             of=event.seq,
-            what=self._app.redact(f"hume {version} cannot parse this message: {fields}"),
+            what=self._app.redact(f"{adapter.package} {version} cannot parse this message: {fields}"),
             fields=[problem.field for problem in found],
             sdk=version,
             ended=ended,

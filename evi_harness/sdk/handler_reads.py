@@ -9,8 +9,6 @@ known whether the handler survived it.
 
 from __future__ import annotations
 
-import sys
-from types import SimpleNamespace
 from typing import Any, Callable, Iterator, Optional
 
 from evi_harness.guard.patches import Hooks
@@ -27,6 +25,7 @@ class Taking:
         websocket: The connection of the websockets library below it.
         taken: Called when the handler gets a message; gives its event.
         let_go: Called with the event when the handler asks for the next message, and with what the SDK's parser raised of it, if it did.
+        watch_parsing: See ``Adapter``.
 
     Attributes:
         event: The message that the handler is busy with, None while it is not.
@@ -39,6 +38,7 @@ class Taking:
         websocket: Any,
         taken: Callable[[], Received],
         let_go: Callable[[Received, Optional[Exception]], object],
+        watch_parsing: Callable[[Hooks, Any, Callable[[Exception], object]], None],
     ) -> None:
         self.event: Optional[Received] = None
         self.failure: Optional[Exception] = None
@@ -47,9 +47,7 @@ class Taking:
         self._hooks = Hooks()
         # Iterating over it calls its ``recv``, in all versions of the library.
         self._hooks.wrap(websocket, "recv", self._receiving)
-        module: Any = sys.modules[type(socket).__module__]
-        self._hooks.wrap(module, "json", lambda json: SimpleNamespace(**{**vars(json), "loads": self._parsing(json.loads)}))
-        self._hooks.wrap(module, "parse_obj_as", self._parsing)
+        watch_parsing(self._hooks, socket, self._failed)
 
     def stop(self) -> None:
         """Watch no longer."""
@@ -64,15 +62,8 @@ class Taking:
 
         return recv
 
-    def _parsing(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def parse(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return real(*args, **kwargs)
-            except Exception as error:
-                self.failure = error
-                raise
-
-        return parse
+    def _failed(self, error: Exception) -> None:
+        self.failure = error
 
     def _end(self) -> None:
         event, failure = self.event, self.failure

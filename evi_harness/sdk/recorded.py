@@ -19,7 +19,7 @@ from evi_harness.session.events import Handshake, Received
 from evi_harness.session.protocols import Service
 from evi_harness.tap.event_log import frame_of
 
-__all__ = ["client_connect", "run_recorded"]
+__all__ = ["client_connect", "run_recorded", "url_of"]
 
 
 async def run_recorded(
@@ -40,10 +40,7 @@ async def run_recorded(
     """
     from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-    path = handshake.path if handshake.path.startswith("/") else f"/{handshake.path}"
-    url = base_url.replace("http", "ws", 1) + quote(path)
-    if handshake.query:
-        url += "?" + urlencode(handshake.query)
+    url = url_of(base_url, handshake)
     async with AsyncExitStack() as stack:
         try:
             websocket = await stack.enter_async_context(client_connect()(url, max_size=None))
@@ -64,6 +61,18 @@ async def run_recorded(
         for error in results:
             if isinstance(error, Exception) and not isinstance(error, ConnectionClosed):
                 raise error
+
+
+def url_of(base_url: str, handshake: Handshake) -> str:
+    """The URL that a handshake asks for at a service elsewhere.
+
+    Args:
+        base_url: http or https URL of the service, without a path.
+        handshake: The handshake; secrets in it are placeholders.
+    """
+    path = handshake.path if handshake.path.startswith("/") else f"/{handshake.path}"
+    url = base_url.replace("http", "ws", 1) + quote(path)
+    return f"{url}?{urlencode(handshake.query)}" if handshake.query else url
 
 
 def client_connect() -> Any:

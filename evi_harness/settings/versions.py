@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import replace
 from typing import Any, Dict
 
-from evi_harness.sdk.hume.installed_sdk import version_of
+from evi_harness.sdk.installed import version_of
 from evi_harness.session.session import Session
 from evi_harness.version import __version__
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional, Tuple
 
 from evi_harness.carriers.lateness import Lateness
-from evi_harness.dialects import dialect_of
+from evi_harness.dialects import adapter_for, dialect_of
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.unseen import APP_RAN_ELSEWHERE, APP_RAN_HERE, NO_APP, Unseen, unseen
 from evi_harness.replay.judging.verdict import Verdict, judge
@@ -18,7 +18,6 @@ from evi_harness.report.expected_changes import ExpectationReport
 from evi_harness.report.replay_report import ReplayReport
 from evi_harness.runs.replay_options import VIRTUAL
 from evi_harness.runs.run import Run
-from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session.events import NOTHING, order
 from evi_harness.session.header import Anchor, Header, Recorded
 from evi_harness.session.protocols import Dialect
@@ -124,6 +123,7 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
     """
     spoken = dialect_of(replayed.expected.recorded)
     run, live, dialect = replayed.run, _session(replayed, spoken), Discreet(spoken, redactor, judging.rules)
+    adapter = adapter_for(spoken)
     by_app, late_ns, severities = run.handshake_by_app, judging.max_late_ns, judging.severities
 
     def verdict_by(played: Session) -> Verdict:
@@ -136,7 +136,8 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
             recorded=played,
             live=live,
             handler=run.handler,
-            sdk=installed_version(),
+            package=adapter.package,
+            sdk=adapter.version(),
             verdict=verdict,
             clock=replayed.clock,
             lateness_ns=None if late is None else {"n": late.n, "p50": late.p50_ns, "p99": late.p99_ns, "max": late.max_ns},

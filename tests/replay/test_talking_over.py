@@ -12,6 +12,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.talking_over import talked_over
 from evi_harness.runs.user_audio import user_audio
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.verdicts.loading import load_session
 
 SESSIONS = Path(__file__).resolve().parents[2] / "sessions"
@@ -66,6 +67,6 @@ def test_a_recording_that_does_not_say_is_read(name, told):
     """As its header would say it; what the header says counts."""
     session = load_session(SESSIONS / name)
     unknown = replace(session, header=replace(session.header, user_interrupt="unknown"))
-    assert user_audio(PlayedRecording.of(unknown, EVI), EVI).allow_user_interrupt is told
+    assert user_audio(PlayedRecording.of(unknown, EVI), EVI, HUME).allow_user_interrupt is told
     allowed = replace(session, header=replace(session.header, user_interrupt="allowed"))
-    assert user_audio(PlayedRecording.of(allowed, EVI), EVI).allow_user_interrupt is (None if name == "typed" else True)
+    assert user_audio(PlayedRecording.of(allowed, EVI), EVI, HUME).allow_user_interrupt is (None if name == "typed" else True)

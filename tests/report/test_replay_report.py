@@ -30,7 +30,9 @@ def report(session, *found, live=None, **changes):
     deviations = tuple(one for one in found if isinstance(one, Deviation))
     findings = tuple(one for one in found if isinstance(one, Finding))
     verdict = Verdict(deviations, findings)
-    return ReplayReport(session, live or session, handler="app.py:App", sdk="0.14.1", verdict=verdict, real_s=0.25, **changes)
+    return ReplayReport(
+        session, live or session, handler="app.py:App", sdk="0.14.1", package="hume", verdict=verdict, real_s=0.25, **changes
+    )
 
 
 def text(told):

@@ -8,13 +8,14 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.clock import RealClock
 from evi_harness.errors import HandlerError, NotAHandler, StuckError
 from evi_harness.runs import handler_setup as handling
-from evi_harness.runs.handler_setup import Standing, callbacks_for, chat_options, developers_part, note_stuck
+from evi_harness.runs.handler_setup import Standing, callbacks_for, developers_part, note_stuck
+from evi_harness.sdk.hume.hume_adapter import HUME, chat_options
 from evi_harness.session.events import Handshake
 
 
 def test_without_a_handler_there_is_the_built_in_one():
     """It prints through write."""
-    assert callbacks_for(None, "built in", write=print, redact=str).name == "built in"
+    assert callbacks_for(HUME, None, "built in", write=print, redact=str).name == "built in"
 
 
 def test_an_error_of_the_handlers_is_told_without_its_secret():
@@ -27,18 +28,18 @@ def test_an_error_of_the_handlers_is_told_without_its_secret():
         def on_message(self, message): ...
 
     with pytest.raises(HandlerError) as redacted:
-        callbacks_for(Broken, "Broken", write=print, redact=lambda text: text.replace("k-1", "…"))
+        callbacks_for(HUME, Broken, "Broken", write=print, redact=lambda text: text.replace("k-1", "…"))
     assert "key …" in redacted.value.what
     assert redacted.value.__cause__ is None
     with pytest.raises(HandlerError) as plain:
-        callbacks_for(Broken, "Broken", write=print, redact=str)
+        callbacks_for(HUME, Broken, "Broken", write=print, redact=str)
     assert isinstance(plain.value.__cause__, ValueError)
 
 
 def test_what_is_no_handler_is_refused():
     """As when it is given by a SPEC."""
     with pytest.raises(NotAHandler):
-        callbacks_for(3, "int", write=print, redact=str)
+        callbacks_for(HUME, 3, "int", write=print, redact=str)
 
 
 @pytest.mark.parametrize(

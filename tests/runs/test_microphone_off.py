@@ -15,6 +15,7 @@ from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.runs.microphone_off import run_alone
 from evi_harness.runs.run import Run, RunOptions
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.session import wav
 from evi_harness.session.events import Note
 from evi_harness.session.wav import Pcm
@@ -482,7 +483,7 @@ def test_a_run_is_run_again_once_and_where_it_says_so():
         asked.append(options)
         return Run("h", [Note(1, 0, "microphone_off", data={"what": "", "ended": options.asked.microphone == "auto"})])
 
-    options = RunOptions(EVI)
+    options = RunOptions(EVI, HUME)
     run, alone, earlier = run_alone(run_once, None, None, options)
     assert (asked, run.events[0].data["ended"]) == ([options, alone], False)
     assert (alone.asked.microphone, alone.is_again, earlier) == ("off", True, ())

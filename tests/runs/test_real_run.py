@@ -17,6 +17,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.replay.player import Patience
 from evi_harness.runs.real_run import run_in_real_time
 from evi_harness.runs.run import BUILT_IN, RunOptions
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.session.events import Closed, Note, Received
 from evi_harness.verdicts.loading import load_session
 
@@ -311,7 +312,7 @@ def test_a_handler_that_never_returns_is_stuck_where_it_is(short):
 @pytest.mark.parametrize(("by", "code", "reason"), [("app", 4000, "bye"), ("service", 1011, "over"), ("network", None, "")])
 def test_whoever_closed_closes_again(session_of, rows, by, code, reason):
     """With the recorded code and reason."""
-    run = run_in_real_time(session_of([*rows[:-1], ("closed", 200, (by, code, reason))]), Answers, RunOptions(EVI))
+    run = run_in_real_time(session_of([*rows[:-1], ("closed", 200, (by, code, reason))]), Answers, RunOptions(EVI, HUME))
     (closed,) = [event for event in run.events if isinstance(event, Closed)]
     assert (closed.by, closed.code, closed.reason) == (by, code, reason)
 

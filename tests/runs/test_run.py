@@ -18,6 +18,7 @@ from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.run import BUILT_IN, RunOptions, longest_s, name_of, recording_of, run_guarded
 from evi_harness.runs.sandbox import Outside
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.session.session import Session
 
 
@@ -58,7 +59,7 @@ def guarded(weather: Session, act: Any, journal: Optional[Journal], loop: Any = 
         act,
         outside,
         AppExits(Ending()),
-        RunOptions(EVI, redact=lambda text: text.replace("k9Jq", "[redacted]")),
+        RunOptions(EVI, HUME, redact=lambda text: text.replace("k9Jq", "[redacted]")),
         progress=int,
         app=lambda: None,
         journal=lambda: journal,
@@ -118,5 +119,5 @@ def test_a_run_whose_time_is_over_is_told_to_end(weather: Session) -> None:
 def test_how_long_a_run_may_take(weather: Session, said: Optional[float], is_real: bool, longest: float) -> None:
     """As it is told; else an hour, and in real time twice what is replayed besides."""
     recording = PlayedRecording.of(weather, EVI)
-    assert longest_s(recording, RunOptions(EVI, ReplayOptions(max_run_s=said)), is_real=is_real) == longest
-    assert longest_s(recording, RunOptions(EVI), is_real=True) == 3600 + 2 * weather.duration_ns / 1e9
+    assert longest_s(recording, RunOptions(EVI, HUME, ReplayOptions(max_run_s=said)), is_real=is_real) == longest
+    assert longest_s(recording, RunOptions(EVI, HUME), is_real=True) == 3600 + 2 * weather.duration_ns / 1e9

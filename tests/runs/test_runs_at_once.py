@@ -23,6 +23,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.runs.real_run import run_in_real_time
 from evi_harness.runs.run import RunOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.session.events import Note
 
 OWNERS = (
@@ -92,7 +93,7 @@ def test_runs_on_two_threads_leave_in_any_order(session_of, run, first_to_leave)
     def runs(name):
         handler = Meets(there[name].set, lambda: may_leave[name].wait(60))
         try:
-            return run(session_of(ROWS), handler, RunOptions(EVI)), handler
+            return run(session_of(ROWS), handler, RunOptions(EVI, HUME)), handler
         finally:
             # Where it fails, nobody waits for it.
             there[name].set()
@@ -119,10 +120,10 @@ def test_a_run_in_a_run(session_of):
     before, inner, own = what_stands(), [], Meets(lambda: inner.append(what_stands()), lambda: None)
 
     def replays():
-        inner.append(run_in_virtual_time(session_of(ROWS), own, RunOptions(EVI)))
+        inner.append(run_in_virtual_time(session_of(ROWS), own, RunOptions(EVI, HUME)))
 
     outer = Meets(lambda: inner.append(what_stands()), lambda: started(replays)[0].join(60))
-    done = run_in_virtual_time(session_of(ROWS), outer, RunOptions(EVI))
+    done = run_in_virtual_time(session_of(ROWS), outer, RunOptions(EVI, HUME))
     outside, inside, own_run = inner
     assert differing(outside, inside) <= REPLACED_FOR_EACH_RUN
     assert differing(before, what_stands()) == set()

@@ -10,6 +10,7 @@ from evi_harness.errors import HandlerError, SpecError
 from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.guard.process_state import restored_process
 from evi_harness.runs.spec import load, split_spec
+from evi_harness.sdk.hume.hume_adapter import HUME
 
 
 @pytest.fixture(autouse=True)
@@ -201,7 +202,7 @@ def test_an_import_of_the_guides_that_has_moved(tmp_path, monkeypatch):
     for name, module in (("ours", "hume.empathic_voice.chat.socket_client"), ("others", "json")):
         (tmp_path / f"{name}.py").write_text(f"from {module} import NoSuchThing\n", encoding="utf-8")
         with pytest.raises(HandlerError, match="cannot import name 'NoSuchThing'") as refused:
-            load(f"{name}.py:App")
+            load(f"{name}.py:App", HUME)
         hints.append("docs/guide.md, Imports" in str(refused.value))
     assert hints == [True, False]
 

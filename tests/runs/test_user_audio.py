@@ -13,6 +13,7 @@ from evi_harness.audio.sources import SilenceSource, UserTrack
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.user_audio import user_audio
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session import wav
 from evi_harness.session.wav import Pcm
@@ -304,7 +305,7 @@ def test_in_real_time_too(session, handler):
 
 def test_what_is_read_off_a_recording(session):
     """The track, when it began, in which blocks, and what the microphone sends by itself."""
-    audio = user_audio(PlayedRecording.of(session, EVI), EVI)
+    audio = user_audio(PlayedRecording.of(session, EVI), EVI, HUME)
     assert isinstance(audio.source, UserTrack)
     assert (audio.begins_ns, audio.block_frames, audio.why_not) == (40 * MS, 320, None)
     assert audio.seqs == {event.seq for event in session.sent}
@@ -315,12 +316,12 @@ def test_what_is_read_off_a_recording(session):
 def test_whether_interrupting_was_allowed_is_the_headers_word(session_of, header, allowed):
     """Where it says nothing, the SDK's default holds."""
     rows = [("sent", 39, SETTINGS), *microphone(40, 140)]
-    assert user_audio(PlayedRecording.of(session_of(rows, user_interrupt=header), EVI), EVI).allow_user_interrupt is allowed
+    assert user_audio(PlayedRecording.of(session_of(rows, user_interrupt=header), EVI), EVI, HUME).allow_user_interrupt is allowed
 
 
 def test_silence_is_all_where_nobody_spoke(session_of):
     """And there is nothing to begin."""
-    audio = user_audio(PlayedRecording.of(session_of([("received", 30, CHAT)]), EVI), EVI)
+    audio = user_audio(PlayedRecording.of(session_of([("received", 30, CHAT)]), EVI), EVI, HUME)
     assert isinstance(audio.source, SilenceSource)
     assert (audio.begins_ns, audio.seqs, audio.why_not) == (None, frozenset(), None)
 

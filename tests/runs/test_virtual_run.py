@@ -10,6 +10,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.run import BUILT_IN, RunOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.session.events import Closed, Note
 
 MS = 1_000_000
@@ -34,7 +35,7 @@ def hears(message):
 )
 def test_a_run_is_called_after_its_handler(weather, handler, name):
     """And yields a whole session: opening first, a close last but for notes."""
-    run = run_in_virtual_time(weather, handler, RunOptions(EVI, write=lambda line: None))
+    run = run_in_virtual_time(weather, handler, RunOptions(EVI, HUME, write=lambda line: None))
     assert run.handler == name
     assert run.events[0].kind == "opened"
     assert [event for event in run.events if not isinstance(event, Note)][-1].kind == "closed"
@@ -45,7 +46,7 @@ def test_a_run_is_called_after_its_handler(weather, handler, name):
 def test_what_the_quickstart_passes_is_asked_for_again(session_of):
     """Of the recorded query, the parameters that every SDK takes; never a key."""
     query = (("config_id", "c"), ("config_version", "3"), ("api_key", "[redacted]"), ("verbose_transcription", "true"))
-    run = run_in_virtual_time(session_of([("closed", 10, ("app", 1000, ""))], query=query), hears, RunOptions(EVI))
+    run = run_in_virtual_time(session_of([("closed", 10, ("app", 1000, ""))], query=query), hears, RunOptions(EVI, HUME))
     live = {name: value.lower() for name, value in run.events[0].handshake.query}
     assert {name: live.get(name) for name in ("config_id", "config_version", "verbose_transcription")} == {
         "config_id": "c",
@@ -60,7 +61,9 @@ def test_what_the_quickstart_passes_is_asked_for_again(session_of):
 )
 def test_whoever_closed_closes_again(session_of, weather_rows, by, code, reason):
     """For a handler whose connection is ours, at the recorded time, with the recorded code."""
-    run = run_in_virtual_time(session_of([*weather_rows[:-1], ("closed", 4500, (by, code, reason))]), hears_and_answers(), RunOptions(EVI))
+    run = run_in_virtual_time(
+        session_of([*weather_rows[:-1], ("closed", 4500, (by, code, reason))]), hears_and_answers(), RunOptions(EVI, HUME)
+    )
     (closed,) = [event for event in run.events if isinstance(event, Closed)]
     assert (closed.by, closed.code, closed.reason, closed.at_ns) == (by, code, reason, 4500 * MS)
 
@@ -98,7 +101,7 @@ def test_a_job_that_the_clock_did_not_wait_for_is_named(weather):
         else:
             await waits(message)
 
-    run = run_in_virtual_time(weather, main, RunOptions(EVI, ReplayOptions(thread_wait_s=0.01)))
+    run = run_in_virtual_time(weather, main, RunOptions(EVI, HUME, ReplayOptions(thread_wait_s=0.01)))
     assert run.overdue_jobs
     assert "wait" in run.overdue_jobs[0]
 
@@ -112,12 +115,12 @@ def test_a_handler_is_built_inside_the_running_loop(weather):
             super().__init__()
             loops.append(asyncio.get_running_loop())
 
-    run_in_virtual_time(weather, Builds, RunOptions(EVI))
+    run_in_virtual_time(weather, Builds, RunOptions(EVI, HUME))
     assert len(loops) == 1
 
 
 def test_a_handler_that_cannot_be_built_keeps_its_cause(weather):
     """Where the message holds no secret, the exception below it leads to the developer's line."""
     with pytest.raises(HandlerError) as raised:
-        run_in_virtual_time(weather, type("Broken", (Hears,), {"__init__": lambda self: 1 / 0}), RunOptions(EVI))
+        run_in_virtual_time(weather, type("Broken", (Hears,), {"__init__": lambda self: 1 / 0}), RunOptions(EVI, HUME))
     assert isinstance(raised.value.__cause__, ZeroDivisionError)

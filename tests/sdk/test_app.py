@@ -16,6 +16,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.guard.place_lookup import told
 from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.hume.handlers import callbacks_of
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.session.events import TEXT, Frame, Note, Received
 from evi_harness.session.protocols import Close, Send
 
@@ -57,7 +58,7 @@ def run(handler, *rows, user=None, redact=str):
         server = ChatServer(lambda _: Script(*rows), clock=loop, chat_paths=EVI.chat_paths, journal_for=lambda _: journal)
         async with VirtualCarrier(loop, server) as carrier:
             callbacks = callbacks_of(handler, "handler")
-            await run_app(App(carrier.url, callbacks, user or Script(), journal, loop, arrivals, redact=redact))
+            await run_app(App(carrier.url, HUME, callbacks, user or Script(), journal, loop, arrivals, redact=redact))
         return journal.events
 
     return run_virtual(main)
@@ -375,7 +376,7 @@ def test_a_main_that_takes_a_stream_is_given_it():
         script = Script((0, CHAT), (10, END), (20, Close(1000)))
         server = ChatServer(lambda _: script, clock=loop, chat_paths=EVI.chat_paths, journal_for=lambda _: journal)
         async with VirtualCarrier(loop, server) as carrier:
-            app = App(carrier.url, callbacks_of(listen, "listen"), Script(), journal, loop, arrivals)
+            app = App(carrier.url, HUME, callbacks_of(listen, "listen"), Script(), journal, loop, arrivals)
             await run_app(app)
             handed.extend(one.samples for one in app.handed.items)
 

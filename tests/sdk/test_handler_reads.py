@@ -18,6 +18,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.handler_reads import leaves
 from evi_harness.sdk.hume.handlers import callbacks_of
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.session.events import TEXT, Closed, Frame, Note, Received
 from evi_harness.session.protocols import Close, Send
 
@@ -60,7 +61,7 @@ def run(main, *rows):
         journal = Journal(loop, arrivals.tell)
         server = ChatServer(lambda _: Script(*rows), clock=loop, chat_paths=EVI.chat_paths, journal_for=lambda _: journal)
         async with VirtualCarrier(loop, server) as carrier:
-            await run_app(App(carrier.url, callbacks_of(main, "handler"), Script(), journal, loop, arrivals))
+            await run_app(App(carrier.url, HUME, callbacks_of(main, "handler"), Script(), journal, loop, arrivals))
         return journal.events
 
     events = run_virtual(run_it)

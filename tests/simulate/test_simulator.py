@@ -25,6 +25,7 @@ from evi_harness.evi.causes import causes
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.hume.handlers import callbacks_of
+from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.session.events import BINARY, TEXT, Frame, Note, Opened, Received, Sent, order
 from evi_harness.session.header import Anchor, Header
 from evi_harness.session.protocols import POSITION, Close, Send
@@ -844,7 +845,7 @@ def test_the_real_sdk_talks_to_it(shared_data):
             async with VirtualCarrier(loop, served(parrot, loop, journal)) as carrier:
                 callbacks = callbacks_of(lambda message: taken.append(message), "handler")
                 user = Microphone(pieces(voice(shared_data), 16_000), 8000)
-                await run_app(App(carrier.url, callbacks, user, journal, loop, arrivals, redact=str))
+                await run_app(App(carrier.url, HUME, callbacks, user, journal, loop, arrivals, redact=str))
             return journal.events
 
         events = run_virtual(main)
@@ -866,7 +867,7 @@ def test_what_was_said_with_it_replays(shared_data):
         async with VirtualCarrier(loop, served(parrot, loop, journal)) as carrier:
             user = Microphone(pieces(voice(shared_data), 16_000), 8000)
             callbacks = callbacks_of(lambda message: None, "handler")
-            await run_app(App(carrier.url, callbacks, user, journal, loop, arrivals, redact=str))
+            await run_app(App(carrier.url, HUME, callbacks, user, journal, loop, arrivals, redact=str))
         return journal.events
 
     crossed = sorted((event for event in run_virtual(main) if not isinstance(event, Note)), key=order)

@@ -15,9 +15,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, AsyncIterator, Callable, Dict, FrozenSet, Mapping, Optional
 
 from evi_harness.errors import UsageError
+from evi_harness.sdk.adapter import call
 from evi_harness.sdk.hume.authentication import access_token
 from evi_harness.sdk.hume.connect_errors import status_of
-from evi_harness.sdk.hume.handlers import call
 from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
 from evi_harness.sdk.hume.redirects import same_origin_only
 

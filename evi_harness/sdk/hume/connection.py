@@ -11,14 +11,17 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import sys
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any, AsyncIterator, Callable, Dict, Mapping
 
 from evi_harness.errors import SdkError, UsageError
+from evi_harness.guard.patches import Hooks
 from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
 from evi_harness.tap.websocket import is_tappable
 
-__all__ = ["client_for", "open_chat", "websocket_of"]
+__all__ = ["client_for", "open_chat", "watched_parser", "websocket_of"]
 
 _BY_REPR = ("0.13.0", "0.13.1")
 
@@ -78,6 +81,30 @@ def websocket_of(socket: Any) -> Any:
     if kind.startswith("hume."):
         raise SdkError(f"no WebSocket found in {kind}", hint="Report the version of hume that you use.")
     raise UsageError(f"{kind} is no connection", hint="Give what the SDK's chat.connect gives, such as the socket of main(socket).")
+
+
+def watched_parser(hooks: Hooks, socket: Any, failed: Callable[[Exception], object]) -> None:
+    """Watch what the SDK parses messages with, for an app that reads the connection by itself.
+
+    Args:
+        hooks: Put it back at the end.
+        socket: The SDK's connection.
+        failed: Called with what the parser raises, which then goes on to the app.
+    """
+
+    def parsing(real: Callable[..., Any]) -> Callable[..., Any]:
+        def parse(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return real(*args, **kwargs)
+            except Exception as error:
+                failed(error)
+                raise
+
+        return parse
+
+    module: Any = sys.modules[type(socket).__module__]
+    hooks.wrap(module, "json", lambda json: SimpleNamespace(**{**vars(json), "loads": parsing(json.loads)}))
+    hooks.wrap(module, "parse_obj_as", parsing)
 
 
 def client_for(base_url: str, api_key: str, httpx_client: Any = None) -> Any:

@@ -11,15 +11,16 @@ import re
 import traceback
 import typing
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Callable, Mapping, Optional
 
 from evi_harness.errors import HandlerError, NotAHandler, Parameter, Words
 from evi_harness.guard.ending import UsersInterrupt
+from evi_harness.sdk.adapter import Callbacks
 from evi_harness.sdk.hume.first_parameter import CONNECTION, WEBSOCKET, is_a_use, parameters_of, taken_first, unwrapped
 from evi_harness.sdk.hume.installed_sdk import import_sdk
 
-__all__ = ["Callbacks", "call", "callbacks_of"]
+__all__ = ["callbacks_of"]
 
 # The callbacks, and how each is called.
 _CALLS = {
@@ -57,46 +58,6 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 _NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class Callbacks:
-    """A handler's callbacks, None where it has none.
-
-    Attributes:
-        name: What reports call the handler.
-        on_message: Called with each parsed message.
-        set_socket: Gets the SDK's connection.
-        on_open: Called when the connection is open.
-        on_close: Called when the connection is closed.
-        on_error: Called with an exception that ``on_message`` raised.
-        owner: What has the ``byte_strs``: the object whose callbacks these are, or the stream that a function gets; None where there is
-            neither.
-        main: A function that takes the SDK's connection and reads it by itself, awaited; then there are no callbacks.
-    """
-
-    name: str
-    on_message: Optional[Callable[[Any], Any]] = None
-    set_socket: Optional[Callable[[Any], Any]] = None
-    on_open: Optional[Callable[[], Any]] = None
-    on_close: Optional[Callable[[], Any]] = None
-    on_error: Optional[Callable[[BaseException], Any]] = None
-    owner: Any = None
-    main: Optional[Callable[[Any], Any]] = None
-
-    @property
-    def only_hears(self) -> bool:
-        """Whether it is a function of messages and nothing else: it has no connection, and nothing to be played."""
-        return self.owner is None and self.main is None
-
-    @property
-    def byte_strs(self) -> Any:
-        """The stream whose items are played, as the handler has it now; None where it has none that can be iterated over."""
-        found = None
-        # It may be a property of the developer's, and no audio is no reason to fail.
-        with suppress(Exception):
-            found = getattr(self.owner, "byte_strs", None)
-        return found if hasattr(type(found), "__aiter__") else None
-
-
 def callbacks_of(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHING) -> Callbacks:
     """Make callbacks of whatever a SPEC names.
 
@@ -123,15 +84,6 @@ def callbacks_of(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHIN
         return replace(_of_class(made, told) if inspect.isclass(made) else _of_object(made, told), name=name)
     _refuse_maker(handler, name, arguments)
     return _of_function(_with(arguments, handler, name), name)
-
-
-async def call(callback: Optional[Callable[..., Any]], *args: Any) -> None:
-    """Call a callback, sync or async; nothing where there is none."""
-    if callback is None:
-        return
-    result = callback(*args)
-    if inspect.isawaitable(result):
-        await result
 
 
 def _of_class(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHING) -> Callbacks:

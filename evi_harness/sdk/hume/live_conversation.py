@@ -20,17 +20,19 @@ from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, Param
 from evi_harness.guard.ending import Ending, UsersInterrupt
 from evi_harness.guard.on_behalf_of import on_behalf
 from evi_harness.guard.place_lookup import told
+from evi_harness.sdk.adapter import call
 from evi_harness.sdk.handler_reads import leaves
 from evi_harness.sdk.hume.callbacks import connect_with_callbacks, connected
 from evi_harness.sdk.hume.connect_errors import unreachable
 from evi_harness.sdk.hume.connection import client_for, websocket_of
-from evi_harness.sdk.hume.handlers import call, callbacks_of
+from evi_harness.sdk.hume.handlers import callbacks_of
 from evi_harness.sdk.hume.interface import WebSocketInterface
-from evi_harness.sdk.hume.microphone import AUTO, OFF, UserVoice, run_playback
+from evi_harness.sdk.hume.microphone import run_playback
 from evi_harness.sdk.hume.owed_replies import Replies
-from evi_harness.sdk.hume.own_audio import SDKS_MICROPHONE, OwnAudio
+from evi_harness.sdk.hume.own_audio import OwnAudio
 from evi_harness.sdk.hume.own_reading import OwnReading
 from evi_harness.sdk.hume.redirects import same_origin_hooks
+from evi_harness.sdk.user_voice import AUTO, OFF, SDKS_MICROPHONE, UserVoice
 from evi_harness.session.note_kind import NoteKind
 from evi_harness.session.notes import EXITS_AT_END, LEAKED_TASK, SWALLOWED
 from evi_harness.tap.connection_facts import is_closed

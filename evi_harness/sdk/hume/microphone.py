@@ -9,78 +9,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional
 
-from evi_harness.errors import UsageError
 from evi_harness.sdk.hume.installed_sdk import import_sdk
 from evi_harness.session.wav import Pcm
 
-__all__ = [
-    "AUDIO_FOLDER",
-    "AUTO",
-    "HANDLERS_TURN_NS",
-    "MICROPHONES",
-    "OFF",
-    "SDK",
-    "Microphone",
-    "microphone_settings",
-    "microphone_trouble",
-    "require_microphone",
-    "run_microphone",
-    "run_playback",
-]
-
-# Who speaks for the user: the SDK's microphone until the app sends audio of its own; it, whatever the app sends; the app alone.
-AUTO, SDK, OFF = "auto", "sdk", "off"
-MICROPHONES = (AUTO, SDK, OFF)
-
-# How long a handler that opens the microphone itself has for it at least, once on_open and set_socket have returned.
-HANDLERS_TURN_NS = 3_000_000
+__all__ = ["AUDIO_FOLDER", "microphone_settings", "microphone_trouble", "run_microphone", "run_playback"]
 
 _AUDIO = "hume.empathic_voice.chat.audio"
 AUDIO_FOLDER = str(Path(*_AUDIO.split(".")))
-
-
-@dataclass
-class UserVoice:
-    """Who speaks for the user besides the app: the SDK's microphone, or the recorded audio.
-
-    Attributes:
-        is_off: Whether it is to be silent, from the start or from now on.
-        has_begun: Whether it has spoken, or is about to.
-    """
-
-    is_off: bool = False
-    has_begun: bool = False
-
-
-@dataclass(frozen=True)
-class Microphone:
-    """The microphone of an app whose ``main`` opens it.
-
-    Attributes:
-        begins_ns: When it is opened, in session time.
-        is_open: Whether somebody listens to it: a handler may have opened it itself.
-        voice: Whether it is off, so that what is in ``byte_strs`` is played and nothing is sent; and whether it has been opened.
-        allow_user_interrupt: Whether it is sent while the assistant plays; None for the SDK's default.
-    """
-
-    begins_ns: int
-    is_open: Callable[[], bool]
-    voice: UserVoice
-    allow_user_interrupt: Optional[bool] = None
-
-
-def require_microphone(name: str) -> None:
-    """Refuse what is none of ``MICROPHONES``.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if name not in MICROPHONES:
-        raise UsageError(f"there is no microphone {name!r}", hint=f"There are: {', '.join(MICROPHONES)}.")
 
 
 def microphone_settings(pcm: Pcm) -> Dict[str, Any]:

@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Any, Awaitable, Callable, Dict
 
 from evi_harness.errors import SdkError
-from evi_harness.sdk.hume.installed_sdk import silence_pydub, version_of
+from evi_harness.sdk.hume.installed_sdk import silence_pydub
+from evi_harness.sdk.installed import version_of
 from evi_harness.session.wav import split
 
 __all__ = ["old_playback"]

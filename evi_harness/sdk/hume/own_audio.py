@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, Callable, Optional
 
@@ -20,45 +19,15 @@ from evi_harness.carriers.acted_client import send_frame
 from evi_harness.carriers.sends import Sends, sends_of
 from evi_harness.evi.dialect import EVI
 from evi_harness.guard.place_lookup import STEP, TURN
-from evi_harness.sdk.hume.microphone import AUDIO_FOLDER, UserVoice
+from evi_harness.sdk.hume.microphone import AUDIO_FOLDER
+from evi_harness.sdk.user_voice import UserVoice
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.protocols import SENT
 
-__all__ = ["RECORDED_AUDIO", "SDKS_MICROPHONE", "OwnAudio", "Silenced"]
+__all__ = ["OwnAudio"]
 
 # Who may have called the connection's ``send``.
 _APP, _MICROPHONE, _VOICE = "the app", "the SDK's microphone", "the recorded audio"
-
-
-@dataclass(frozen=True)
-class Silenced:
-    """What becomes of a voice when the app sends its own audio, as a sentence each.
-
-    Attributes:
-        unheard: It had not spoken by then.
-        again: It had, and the app was run again without it.
-    """
-
-    unheard: str
-    again: str
-    _cut: str
-
-    def cut(self, at_s: float) -> str:
-        """It had spoken, and was silenced at a session time in seconds."""
-        return f"{self._cut} at {at_s:.3f} s"
-
-
-_OWN = "the app sends its own audio, so"
-SDKS_MICROPHONE = Silenced(
-    f"{_OWN} the SDK's microphone was not opened",
-    f"{_OWN} it was run again with the SDK's microphone off",
-    f"{_OWN} the SDK's microphone was switched off",
-)
-RECORDED_AUDIO = Silenced(
-    f"{_OWN} the recorded audio was not sent",
-    f"{_OWN} it was run again without the recorded audio",
-    f"{_OWN} the recorded audio was cut off",
-)
 
 
 class OwnAudio:

@@ -8,7 +8,8 @@ import unittest.mock
 import pytest
 
 from evi_harness.errors import HandlerError, NotAHandler
-from evi_harness.sdk.hume.handlers import call, callbacks_of
+from evi_harness.sdk.adapter import call
+from evi_harness.sdk.hume.handlers import callbacks_of
 
 
 def function(message):

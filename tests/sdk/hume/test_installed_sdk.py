@@ -8,7 +8,8 @@ from importlib import metadata
 import pytest
 
 from evi_harness.errors import SdkError
-from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version, version_of
+from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
+from evi_harness.sdk.installed import version_of
 
 
 def test_it_is_what_the_package_says():

@@ -14,9 +14,10 @@ from evi_harness.audio.sources import SilenceSource
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.sdk.hume.microphone import microphone_settings, microphone_trouble, require_microphone, run_microphone, run_playback
+from evi_harness.sdk.hume.microphone import microphone_settings, microphone_trouble, run_microphone, run_playback
 from evi_harness.sdk.hume.playback_queue import virtual_playback_queue
 from evi_harness.sdk.hume.sound import software_sound
+from evi_harness.sdk.user_voice import require_microphone
 from evi_harness.session import wav
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.wav import Pcm

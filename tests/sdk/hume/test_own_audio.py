@@ -13,9 +13,9 @@ from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import SilenceSource
 from evi_harness.carriers.acted_client import send_frame
-from evi_harness.sdk.hume.microphone import UserVoice
 from evi_harness.sdk.hume.own_audio import OwnAudio
 from evi_harness.sdk.hume.sound import software_sound
+from evi_harness.sdk.user_voice import UserVoice
 from evi_harness.session.events import BINARY, TEXT, Frame
 
 AUDIO = json.dumps({"type": "audio_input", "data": base64.b64encode(bytes(4)).decode()})

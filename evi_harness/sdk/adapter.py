@@ -1,0 +1,262 @@
+"""What is specific to one SDK, behind one object: how its apps connect, what their handlers look like, what it parses, its microphone.
+
+Rules of living here: shapes only. Which adapters there are ``evi_harness.dialects`` knows, by the dialect that the SDK speaks; whoever runs
+an app is given one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import suppress
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, AsyncContextManager, Callable, ContextManager, List, Mapping, Optional, Sequence, Tuple
+
+from typing_extensions import Protocol
+
+from evi_harness.carriers.journal import Journal
+from evi_harness.clocks.steps import Step
+from evi_harness.guard.patches import Hooks
+from evi_harness.guard.place_lookup import Stack
+from evi_harness.sdk.user_voice import UserVoice
+from evi_harness.session.events import Event, Frame, Handshake, Received
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import BlockedFacts
+from evi_harness.session.wav import Pcm
+from evi_harness.watch.handed import HandedOn
+
+__all__ = ["Adapter", "Callbacks", "ConnectionWatch", "HandingWatch", "call"]
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """A handler's callbacks, None where it has none.
+
+    Attributes:
+        name: What reports call the handler.
+        on_message: Called with each parsed message.
+        set_socket: Gets the SDK's connection.
+        on_open: Called when the connection is open.
+        on_close: Called when the connection is closed.
+        on_error: Called with an exception that ``on_message`` raised.
+        owner: What has the ``byte_strs``: the object whose callbacks these are, or the stream that a function gets; None where there is
+            neither.
+        main: A function that takes the SDK's connection and reads it by itself, awaited; then there are no callbacks.
+    """
+
+    name: str
+    on_message: Optional[Callable[[Any], Any]] = None
+    set_socket: Optional[Callable[[Any], Any]] = None
+    on_open: Optional[Callable[[], Any]] = None
+    on_close: Optional[Callable[[], Any]] = None
+    on_error: Optional[Callable[[BaseException], Any]] = None
+    owner: Any = None
+    main: Optional[Callable[[Any], Any]] = None
+
+    @property
+    def only_hears(self) -> bool:
+        """Whether it is a function of messages and nothing else: it has no connection, and nothing to be played."""
+        return self.owner is None and self.main is None
+
+    @property
+    def byte_strs(self) -> Any:
+        """The stream whose items are played, as the handler has it now; None where it has none that can be iterated over."""
+        found = None
+        # It may be a property of the developer's, and no audio is no reason to fail.
+        with suppress(Exception):
+            found = getattr(self.owner, "byte_strs", None)
+        return found if hasattr(type(found), "__aiter__") else None
+
+
+async def call(callback: Optional[Callable[..., Any]], *args: Any) -> None:
+    """Call a callback, sync or async; nothing where there is none."""
+    if callback is None:
+        return
+    result = callback(*args)
+    if inspect.isawaitable(result):
+        await result
+
+
+class HandingWatch(Protocol):
+    """Watches what a handler hands on to be played in one conversation."""
+
+    def begin(self) -> None:
+        """Watch from now on; the connection is open."""
+
+    def before(self) -> None:
+        """The handler is about to be given a message."""
+
+    def interrupted(self, event: Event) -> None:
+        """The handler has dealt with an interruption."""
+
+    def finish(self) -> HandedOn:
+        """Watch no longer, and say what was handed on."""
+
+
+class ConnectionWatch(Protocol):
+    """Watches one connection for audio of the app's own."""
+
+    def watch(self, websocket: Any) -> None:
+        """Watch a connection of the websockets library from now on."""
+
+    def restore(self) -> None:
+        """Watch no longer."""
+
+
+class Unparsed(Protocol):
+    """Why a message cannot be parsed; ``str()`` is a sentence.
+
+    Attributes:
+        field: The field, empty for the message as a whole.
+    """
+
+    @property
+    def field(self) -> str:
+        """The field."""
+
+
+class Adapter(Protocol):
+    """One SDK, as the apps of its developers use it. An object of a class at the top of a module: it is given to other processes.
+
+    Attributes:
+        package: What it is installed by, as messages and headers call it.
+        headerless: What its player takes audio without a header for, None where it has none or it is not known.
+    """
+
+    package: str
+    headerless: Optional[Pcm]
+
+    def version(self) -> str:
+        """The installed version.
+
+        Raises:
+            SdkError: There is none.
+        """
+
+    def load(self) -> None:
+        """Import the SDK; a second time does nothing.
+
+        Raises:
+            SdkError: It cannot be imported.
+        """
+
+    def import_hint(self, module: str) -> Optional[str]:
+        """What helps a developer whose import of a module of this SDK fails; None for every other module.
+
+        Args:
+            module: The first part of its name.
+        """
+
+    def built_in(self, write: Callable[[str], object]) -> Any:
+        """The handler that stands where a developer names none.
+
+        Args:
+            write: Takes the lines that it prints.
+
+        Raises:
+            UsageError: There is none for this SDK.
+        """
+
+    def callbacks_of(self, handler: Any, name: str, arguments: Mapping[str, Any]) -> Callbacks:
+        """Make callbacks of a handler in any of the forms that apps of this SDK have. Call it inside the running loop.
+
+        Args:
+            handler: The handler, imported.
+            name: What to call it.
+            arguments: What it takes besides, by name.
+
+        Raises:
+            NotAHandler: It is none.
+            HandlerError: Building it failed.
+        """
+
+    def open(self, base_url: str, handshake: Optional[Handshake]) -> AsyncContextManager[Any]:
+        """Open a connection with a service on this machine: what an app of this SDK gets.
+
+        Args:
+            base_url: http URL of the service, without a path.
+            handshake: What the recorded app asked for, None where that is not known; no key of it is repeated.
+        """
+
+    def websocket_of(self, socket: Any) -> Any:
+        """The connection of the websockets library below what ``open`` gives; one of those is given back.
+
+        Raises:
+            UsageError, SdkError: There is none.
+        """
+
+    def watch_parsing(self, hooks: Hooks, socket: Any, failed: Callable[[Exception], object]) -> None:
+        """Have it told what the SDK's parser raises while an app reads the connection by itself.
+
+        Args:
+            hooks: Put it back at the end.
+            socket: What ``open`` gives.
+            failed: Called with what was raised, which then goes on to the app.
+        """
+
+    def problems(self, payload: bytes) -> Sequence[Unparsed]:
+        """Why the installed version cannot parse a received message; empty where it can."""
+
+    def is_interruption(self, event: Received) -> bool:
+        """Whether a received message says that the user has interrupted, so that what is played is to end."""
+
+    def handing_watch(
+        self, byte_strs: Callable[[], Any], journal: Journal, heard_ns: Optional[Callable[[], int]], standing: Callable[[], Stack]
+    ) -> HandingWatch:
+        """Watches what a handler hands on to the SDK's player.
+
+        Args:
+            byte_strs: Gives the stream that the handler has now.
+            journal: Where the time comes from, and the notes go.
+            heard_ns: How much audio the speaker has played so far; None where there is none to be asked.
+            standing: Tells where the calling code stands.
+        """
+
+    def is_players(self, callback: Any) -> bool:
+        """Whether a callback that fills a speaker's blocks is that of the SDK's player."""
+
+    def sound(self, stand_in: ModuleType) -> ContextManager[Any]:
+        """Have the SDK use software sound, which stands in for sounddevice, for as long as the block runs."""
+
+    def playback_queue(self, loop: Any, speaker: Any) -> ContextManager[Any]:
+        """Have the SDK's playback keep virtual time for as long as the block runs.
+
+        Args:
+            loop: The virtual loop.
+            speaker: The software speaker.
+        """
+
+    def kind_of_step(self, step: Step) -> NoteKind[..., BlockedFacts]:
+        """Which note is of a long step of the loop: the SDK's own playback may have blocked it."""
+
+    def microphone_trouble(self) -> Optional[str]:
+        """Why the SDK has no microphone that can run here, None where it has. Ask while software sound is in place."""
+
+    def microphone_settings(self, pcm: Pcm) -> Mapping[str, Any]:
+        """The message by which the SDK's microphone says in which format it comes; empty where it says nothing."""
+
+    async def run_microphone(self, socket: Any, byte_strs: Any, allow_user_interrupt: Optional[bool]) -> None:
+        """Run the SDK's microphone and playback until they end, as a rule by raising.
+
+        Args:
+            socket: What ``open`` gives.
+            byte_strs: What is played, None for nothing.
+            allow_user_interrupt: Whether it is sent while the assistant plays; None for the SDK's default.
+        """
+
+    async def run_playback(self, socket: Any, byte_strs: Any) -> None:
+        """Play what is in ``byte_strs``, and send nothing, until it is cancelled."""
+
+    def own_audio(self, voice: UserVoice, found: Callable[[], object]) -> ConnectionWatch:
+        """What looks for audio that an app sends of its own, and keeps a voice that is off from being sent.
+
+        Args:
+            voice: Who speaks besides.
+            found: Called once, before the first of it is sent.
+        """
+
+    def upgrade(self, frame: Frame) -> Optional[Tuple[Frame, List[str]]]:
+        """A received frame with what the installed version insists on and it lacks, and the names of that; None where it lacks nothing."""
+
+    def is_refused(self, frame: Frame) -> bool:
+        """Whether the installed version is known to refuse a received frame, whatever is added to it."""

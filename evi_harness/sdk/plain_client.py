@@ -1,0 +1,189 @@
+"""The adapter of apps that use no SDK: a function that takes a connection of the websockets library, and reads and sends frames itself.
+
+It serves every dialect that has no adapter of its own. Nothing is parsed for the app, and nobody speaks for its user: no microphone, no
+player.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from contextlib import asynccontextmanager, nullcontext
+from types import ModuleType
+from typing import Any, AsyncContextManager, AsyncIterator, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from evi_harness.carriers.journal import Journal
+from evi_harness.clocks.steps import Step
+from evi_harness.errors import NotAHandler, Parameter, SdkError, UsageError, Words
+from evi_harness.guard.patches import Hooks
+from evi_harness.guard.place_lookup import Stack
+from evi_harness.sdk.adapter import Callbacks, Unparsed
+from evi_harness.sdk.installed import version_of
+from evi_harness.sdk.recorded import url_of
+from evi_harness.sdk.user_voice import UserVoice
+from evi_harness.session.events import Event, Frame, Handshake, Received
+from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.notes import BLOCKED, BlockedFacts
+from evi_harness.session.wav import Pcm
+from evi_harness.tap.websocket import is_tappable
+from evi_harness.watch.handed import HandedOn
+
+__all__ = ["PLAIN", "Plain"]
+
+_WHAT_WOULD_BE = "A handler is a function that takes the connection, async def main(websocket), and reads it by itself."
+
+
+class Plain:
+    """The websockets library alone. ``PLAIN`` is the one that is needed; the members are those of ``sdk.adapter.Adapter``."""
+
+    package: str = "websockets"
+    headerless: Optional[Pcm] = None
+
+    def version(self) -> str:
+        """The installed version of ``websockets``."""
+        found = version_of(self.package)
+        if found is None:
+            raise SdkError("the package websockets is not installed", hint="pip install websockets")
+        return found
+
+    def load(self) -> None:
+        """Nothing: the library is imported when a connection is opened."""
+
+    def import_hint(self, module: str) -> Optional[str]:  # noqa: ARG002 - the signature is Adapter's
+        """Nothing of its own to say."""
+        return None
+
+    def built_in(self, write: Callable[[str], object]) -> Any:  # noqa: ARG002 - the signature is Adapter's
+        """There is none: nobody knows what an app of this dialect does."""
+        raise UsageError(
+            "there is no built-in handler for this session's dialect", hint=Words("Name yours with ", Parameter("handler"), ".")
+        )
+
+    def callbacks_of(self, handler: Any, name: str, arguments: Mapping[str, Any]) -> Callbacks:
+        """A coroutine function that takes the connection."""
+        if not callable(handler) or not inspect.iscoroutinefunction(_below_partials(handler)):
+            raise NotAHandler(f"{name} is no handler: it is not a coroutine function", hint=_WHAT_WOULD_BE)
+        main = functools.partial(handler, **arguments) if arguments else handler
+        try:
+            inspect.signature(main).bind(None)
+        except TypeError as error:
+            raise NotAHandler(f"{name} cannot be called with the connection: {error}", hint=_WHAT_WOULD_BE) from None
+        return Callbacks(name, main=main)
+
+    def open(self, base_url: str, handshake: Optional[Handshake]) -> AsyncContextManager[Any]:
+        """Open a connection as the recorded app did, with its path and query; a secret in it is a placeholder and is sent as such."""
+        return _opened(url_of(base_url, handshake or Handshake("/")))
+
+    def websocket_of(self, socket: Any) -> Any:
+        """The connection itself."""
+        if is_tappable(socket):
+            return socket
+        kind = f"{type(socket).__module__}.{type(socket).__qualname__}"
+        raise UsageError(f"{kind} is no connection", hint="Give what the websockets library's connect() gives.")
+
+    def watch_parsing(self, hooks: Hooks, socket: Any, failed: Callable[[Exception], object]) -> None:
+        """Nothing: the app parses, and what it raises is its own."""
+
+    def problems(self, payload: bytes) -> Sequence[Unparsed]:  # noqa: ARG002 - the signature is Adapter's
+        """None: any bytes are a message."""
+        return ()
+
+    def is_interruption(self, event: Received) -> bool:  # noqa: ARG002 - the signature is Adapter's
+        """Never: nothing is played."""
+        return False
+
+    def handing_watch(
+        self,
+        byte_strs: Callable[[], Any],  # noqa: ARG002 - the signature is Adapter's
+        journal: Journal,  # noqa: ARG002
+        heard_ns: Optional[Callable[[], int]],  # noqa: ARG002
+        standing: Callable[[], Stack],  # noqa: ARG002
+    ) -> _NothingHanded:
+        """Nothing is handed on."""
+        return _NothingHanded()
+
+    def is_players(self, callback: Any) -> bool:  # noqa: ARG002 - the signature is Adapter's
+        """Never: there is no player."""
+        return False
+
+    def sound(self, stand_in: ModuleType) -> ContextManager[None]:  # noqa: ARG002 - the signature is Adapter's
+        """Leave sound as it is."""
+        return nullcontext()
+
+    def playback_queue(self, loop: Any, speaker: Any) -> ContextManager[None]:  # noqa: ARG002 - the signature is Adapter's
+        """There is none."""
+        return nullcontext()
+
+    def kind_of_step(self, step: Step) -> NoteKind[..., BlockedFacts]:  # noqa: ARG002 - the signature is Adapter's
+        """A blocked loop, whoever blocked it."""
+        return BLOCKED
+
+    def microphone_trouble(self) -> Optional[str]:
+        """There is none."""
+        return "an app that uses no SDK has no microphone of an SDK's"
+
+    def microphone_settings(self, pcm: Pcm) -> Dict[str, Any]:  # noqa: ARG002 - the signature is Adapter's
+        """Nothing."""
+        return {}
+
+    async def run_microphone(self, socket: Any, byte_strs: Any, allow_user_interrupt: Optional[bool]) -> None:
+        """Nothing to run."""
+
+    async def run_playback(self, socket: Any, byte_strs: Any) -> None:
+        """Nothing to run."""
+
+    def own_audio(self, voice: UserVoice, found: Callable[[], object]) -> _NothingWatched:  # noqa: ARG002 - the signature is Adapter's
+        """All audio is the app's own, and nobody else speaks."""
+        return _NothingWatched()
+
+    def upgrade(self, frame: Frame) -> Optional[Tuple[Frame, List[str]]]:  # noqa: ARG002 - the signature is Adapter's
+        """Nothing is lacking."""
+        return None
+
+    def is_refused(self, frame: Frame) -> bool:  # noqa: ARG002 - the signature is Adapter's
+        """Never."""
+        return False
+
+
+class _NothingHanded:
+    """Watches nothing."""
+
+    def begin(self) -> None:
+        """Nothing to watch."""
+
+    def before(self) -> None:
+        """As above."""
+
+    def interrupted(self, event: Event) -> None:
+        """As above."""
+
+    def finish(self) -> HandedOn:
+        """Nothing was handed on."""
+        return HandedOn()
+
+
+class _NothingWatched:
+    """Watches no connection."""
+
+    def watch(self, websocket: Any) -> None:
+        """Nothing to watch."""
+
+    def restore(self) -> None:
+        """Nothing to put back."""
+
+
+def _below_partials(handler: Any) -> Any:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return handler
+
+
+@asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[Any]:
+    import websockets
+
+    async with websockets.connect(url, max_size=None) as websocket:
+        yield websocket
+
+
+PLAIN = Plain()

@@ -1,0 +1,35 @@
+"""Tests of evi_harness.sdk.adapter: every adapter has what the protocol has."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import pytest
+
+from evi_harness.sdk.adapter import Adapter
+from evi_harness.sdk.hume.hume_adapter import HUME
+from evi_harness.sdk.plain_client import PLAIN
+
+ADAPTERS = pytest.mark.parametrize("adapter", [HUME, PLAIN], ids=["hume", "plain"])
+
+
+@ADAPTERS
+def test_it_has_each_member_of_the_protocol(adapter: Adapter) -> None:
+    """With the same parameters, and facts besides."""
+    for name, method in inspect.getmembers(Adapter, inspect.isfunction):
+        if not name.startswith("_"):
+            assert list(inspect.signature(getattr(type(adapter), name)).parameters) == list(inspect.signature(method).parameters), name
+    assert all(hasattr(adapter, name) for name in Adapter.__annotations__)
+
+
+@ADAPTERS
+def test_it_can_be_given_to_another_process(adapter: Adapter) -> None:
+    """As a run in a child process and a server in one of its own need it."""
+    assert type(pickle.loads(pickle.dumps(adapter))) is type(adapter)
+
+
+@ADAPTERS
+def test_it_is_called_what_it_is_installed_by(adapter: Adapter) -> None:
+    """And has a version."""
+    assert adapter.version()[0].isdigit()

@@ -1,0 +1,171 @@
+"""A dialect that evi-harness does not know, from the first recording to the gate: brought by an entry point, spoken by a plain client.
+
+tests/toy has the dialect, apps that speak it, and the service. Recording goes over a real socket; all else through the acts and the command
+line, as for a session of EVI's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Iterator, List, Tuple
+
+import pytest
+import websockets
+
+from evi_harness import dialects
+from evi_harness.acts.latency import measure_sessions
+from evi_harness.acts.record_connection import record
+from evi_harness.acts.replay import replay_session
+from evi_harness.acts.sessions import check_session
+from evi_harness.errors import NotAHandler, UsageError
+from evi_harness.verdicts.loading import load_session
+
+HERE = Path(__file__).parent / "toy"
+APPS = HERE / "toy_apps.py"
+KEY = "the-badge-of-somebody"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The toy dialect as an installed package brings it: a folder with its entry point, for this process and for those that it starts."""
+    folder = tmp_path_factory.mktemp("site")
+    facts = folder / "toy_dialect-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-dialect\nVersion: 1.0\n", encoding="utf-8")
+    (facts / "entry_points.txt").write_text(f"[{dialects.GROUP}]\ntoy = toy_dialect:TOY\n", encoding="utf-8")
+    before = list(sys.path)
+    sys.path[:0] = [str(folder), str(HERE)]
+    dialects.forget()
+    yield folder
+    sys.path[:] = before
+    dialects.forget()
+    for name in ("toy_dialect", "toy_apps"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def visit(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A visit, recorded as it happened."""
+    return asyncio.run(_recorded(tmp_path_factory.mktemp("sessions")))
+
+
+async def _recorded(out: Path) -> Path:
+    # No package that is declared: it is found where the fixture has put it.
+    toy_apps = import_module("toy_apps")
+    async with websockets.serve(toy_apps.desk, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with websockets.connect(f"ws://127.0.0.1:{port}/desk?badge={KEY}&lang=en") as websocket:
+            recording = record(websocket, out=out, name="visit", dialect="toy").start()
+            await toy_apps.visit(websocket)
+        recording.stop()
+    assert recording.is_complete
+    assert recording.folder is not None
+    return recording.folder
+
+
+def command(installed: Path, *words: Any) -> Tuple[int, str]:
+    """Run a command as a user does; its exit code and all that it prints."""
+    path = os.pathsep.join([str(installed), str(HERE), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
+    done = subprocess.run(
+        [sys.executable, "-m", "evi_harness", *map(str, words)], capture_output=True, text=True, check=False, env=environment, timeout=120
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def types_of(events: Any) -> List[str]:
+    """The types of messages, in order."""
+    return [json.loads(event.frame.payload)["type"] for event in events]
+
+
+def test_it_is_recorded_whole(visit: Path) -> None:
+    """With its dialect, what the service called the visit, and without the secret that only this dialect knows to be one."""
+    session = load_session(visit, verify=True)
+    assert (session.header.dialect, session.header.ids, session.missing) == ("toy", {"visit": "v-1"}, ())
+    assert types_of(session.sent) == ["hello", "rename", "ask", "result", "ask", "bye"]
+    assert types_of(session.received) == ["welcome", "renamed", "call", "word", "word", "done", "word", "word", "done"]
+    assert session.handshake is not None
+    assert dict(session.handshake.query) == {"badge": "[redacted]", "lang": "en"}
+    assert not any(KEY.encode() in file.read_bytes() for file in visit.rglob("*") if file.is_file())
+
+
+def test_it_is_checked_and_shown(installed: Path, visit: Path) -> None:
+    """There is nothing wrong with it, and its timeline is in the words of its dialect."""
+    assert check_session(visit) == []
+    assert command(installed, "check", visit)[0] == 0
+    code, told = command(installed, "show", visit)
+    assert code == 0
+    assert "ask what time is it" in told
+
+
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+def test_the_same_app_passes(visit: Path, clock: str) -> None:
+    """It sends what was recorded, on either clock."""
+    result = replay_session(visit, handler=f"{APPS}:visit", clock=clock)
+    assert result.passed, "\n".join(result.lines())
+    assert result.session.header.dialect == "toy"
+    assert types_of(result.session.sent) == types_of(load_session(visit).sent)
+
+
+def test_an_app_that_sends_otherwise_deviates(visit: Path) -> None:
+    """The verdict names the message, and what differs in it."""
+    result = replay_session(visit, handler=f"{APPS}:lost")
+    (deviation,) = result.verdict.deviations
+    assert not result.passed
+    assert [(one.path, one.recorded, one.live) for one in deviation.differences] == [("$.is", "Oslo", "Rome")]
+    assert replay_session(visit, handler=f"{APPS}:lost", ignore=["result:$.is"]).passed
+
+
+def test_an_app_with_a_mistake_is_told_its_line(visit: Path) -> None:
+    """As an app of an SDK is."""
+    result = replay_session(visit, handler=f"{APPS}:breaks")
+    finding = next(one for one in result.verdict.findings if one.kind == "raised")
+    assert "KeyError" in finding.what
+    assert any(place.file.endswith("toy_apps.py") for place in finding.places)
+
+
+def test_its_recording_meets_itself(visit: Path) -> None:
+    """The null test: what was sent is what is sent."""
+    assert replay_session(visit, handler="recorded", twice=True).passed
+
+
+def test_there_is_nobody_to_stand_in_for_the_app(visit: Path) -> None:
+    """A dialect without an SDK has no quickstart, and what is no coroutine function is no handler."""
+    with pytest.raises(UsageError, match="no built-in handler"):
+        replay_session(visit)
+    with pytest.raises(NotAHandler, match="not a coroutine function"):
+        replay_session(visit, handler=print)
+
+
+def test_it_is_replayed_from_the_command_line(installed: Path, visit: Path) -> None:
+    """What it runs on is named by its name; a deviation exits with 1."""
+    code, told = command(installed, "replay", visit, "--handler", f"{APPS}:visit")
+    assert (code, f"on websockets {websockets.__version__}" in told) == (0, True), told
+    code, told = command(installed, "replay", visit, "--handler", f"{APPS}:lost")
+    assert (code, "Rome" in told, "hume" in told) == (1, True, False), told
+
+
+def test_it_is_measured_and_gated(installed: Path, visit: Path, tmp_path: Path) -> None:
+    """What a tool took is known of any dialect: by the recording the service's side, by a replay the app's. A gate holds, or does not."""
+    assert replay_session(visit, handler=f"{APPS}:visit", out=tmp_path).passed
+    (replayed,) = tmp_path.iterdir()
+    for folder, metric in ((visit, "tool.service"), (replayed, "tool.app")):
+        (measured,) = measure_sessions([folder]).measured
+        assert metric in {sample.metric for sample in measured.samples if sample.value is not None}
+        assert command(installed, "latency", folder, "--gate", f"{metric}: max<5000")[0] == 0
+        assert command(installed, "latency", folder, "--gate", f"{metric}: min>5000")[0] == 1
+
+
+def test_whoever_does_not_have_the_package_is_told(visit: Path) -> None:
+    """Its session is refused by the name of the dialect, with those that are known."""
+    done = subprocess.run(
+        [sys.executable, "-m", "evi_harness", "show", str(visit)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 3
+    assert "its dialect is 'toy', and this version knows 'evi'" in done.stderr

@@ -1,0 +1,214 @@
+"""A dialect that nobody speaks: an information desk, in a dozen messages of text.
+
+The app says ``hello``, asks (``ask``), answers the desk's calls (``result``, ``failure``) and may ``rename`` itself or say ``bye``. The
+desk says ``welcome`` and ``renamed``, answers an ask in ``word`` after ``word`` up to ``done``, may ``call`` for something meanwhile, and
+says ``sorry`` where it does not understand.
+
+Tests bring it to evi-harness as a package would: by an entry point. No module of evi-harness knows it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
+
+from evi_harness.session.events import BINARY, Closed, Event, Frame, Handshake, Received, Sent
+from evi_harness.session.protocols import OPENED, RECEIVED, SENT, AudioPlace, Cause, Message
+from evi_harness.session.turn import Turn
+from evi_harness.session.wav import Pcm
+
+APP = ("hello", "ask", "result", "failure", "rename", "bye")
+DESK = ("welcome", "renamed", "word", "done", "call", "sorry")
+_OPENED = Cause(OPENED)
+# By which field a message of the app's and the desk's answer to it are about the same.
+_ABOUT = {"ask": "ask", "word": "ask", "done": "ask", "call": "call", "result": "call", "failure": "call"}
+
+
+class _NoAudio:
+    """There is none in any frame."""
+
+    pcm: Optional[Pcm] = None
+    has_header = False
+
+    def find(self, kind: str, frame: Frame) -> Optional[AudioPlace]:
+        """Nowhere."""
+
+    def length_ns(self, kind: str, frame: Frame) -> Optional[int]:
+        """Of nothing."""
+
+    def is_audio(self, kind: str, frame: Frame) -> bool:
+        """Never."""
+        return False
+
+
+class Toy:
+    """The dialect; its members are those of ``Dialect``."""
+
+    name = "toy"
+    version = 1
+    chat_paths: Tuple[str, ...] = ("/desk",)
+    token_path = "/desk/token"
+    secret_names: FrozenSet[str] = frozenset({"badge"})
+    folded_names: FrozenSet[str] = frozenset()
+    message_limits: Tuple[int, ...] = (65536,)
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
+
+    def strictly(self) -> Toy:
+        return Toy(strict=True)
+
+    def read(self, kind: str, frame: Frame) -> Message:
+        if frame.opcode == BINARY:
+            return Message(None)
+        try:
+            fields = json.loads(frame.outline)
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            return Message(None, text=frame.outline.decode("utf-8", "replace"))
+        name = fields.get("type")
+        return Message(name if isinstance(name, str) else None, fields)
+
+    def audio_places(self, handshake: Optional[Handshake] = None) -> _NoAudio:
+        return _NoAudio()
+
+    def causes(self, events: Sequence[Event]) -> Dict[int, Cause]:
+        found: Dict[int, Cause] = {}
+        latest, by_ask = _OPENED, {}
+        for event in events:
+            if isinstance(event, Sent):
+                message = self.read(SENT, event.frame)
+                latest = Cause(SENT, seq=event.seq)
+                if message.type == "ask":
+                    by_ask[message.fields.get("ask")] = latest
+                elif message.type in ("result", "failure"):
+                    # What the desk was asked it goes on with.
+                    by_ask = dict.fromkeys(by_ask, latest)
+            elif isinstance(event, Received):
+                message = self.read(RECEIVED, event.frame)
+                found[event.seq] = by_ask.get(message.fields.get("ask"), latest)
+            elif isinstance(event, Closed) and event.by != "app":
+                found[event.seq] = latest
+        return found
+
+    def prompts(self, events: Sequence[Event]) -> Dict[int, Cause]:
+        found: Dict[int, Cause] = {}
+        latest, calls = _OPENED, {}
+        for event in events:
+            if isinstance(event, Received):
+                latest = Cause(RECEIVED, seq=event.seq)
+                message = self.read(RECEIVED, event.frame)
+                if message.type == "call":
+                    calls[message.fields.get("call")] = latest
+            elif isinstance(event, Sent):
+                message = self.read(SENT, event.frame)
+                is_answer = message.type in ("result", "failure")
+                found[event.seq] = calls.get(message.fields.get("call"), latest) if is_answer else latest
+            elif isinstance(event, Closed) and event.by == "app":
+                found[event.seq] = latest
+        return found
+
+    def is_awaited(self, message: Message) -> bool:
+        return message.type in ("hello", "ask", "result", "failure", "rename")
+
+    def sets_audio(self, message: Message) -> bool:
+        return False
+
+    def gives_format(self, message: Message) -> bool:
+        return False
+
+    def sets_up(self, message: Message) -> bool:
+        return message.type in ("hello", "welcome")
+
+    def is_call(self, message: Message) -> bool:
+        return message.type == "call"
+
+    def answer_to(self, call: Message, answer: Frame) -> Frame:
+        fields = {**json.loads(answer.payload), "call": call.fields.get("call")}
+        return Frame(answer.opcode, json.dumps(fields).encode())
+
+    def is_error(self, message: Message) -> bool:
+        return message.type == "sorry"
+
+    def ended_by(self, message: Message) -> Optional[str]:
+        return "closing_time" if message.type == "sorry" and message.fields.get("why") == "closing_time" else None
+
+    def explain(self, code: Union[str, int]) -> str:
+        return f"The desk does not say what {code} means."
+
+    def ids(self, message: Message) -> Mapping[str, str]:
+        visit = message.fields.get("visit")
+        return {"visit": visit} if message.type == "welcome" and isinstance(visit, str) else {}
+
+    def is_known(self, message: Message) -> bool:
+        return message.type in (*APP, *DESK)
+
+    def call_text(self, call: Message) -> str:
+        return str(call.fields.get("wants"))
+
+    def family(self, message: Message) -> str:
+        return "answer" if message.type in ("result", "failure") else message.type or ""
+
+    def identity(self, message: Message) -> Optional[str]:
+        value = message.fields.get(_ABOUT.get(message.type or "", ""))
+        return value if isinstance(value, str) else None
+
+    def must_equal(self, message: Message) -> Mapping[str, Any]:
+        if message.text is not None:
+            return {"text": message.text}
+        # An ask is numbered anew in each run.
+        left_out = {"badge", *(() if self._strict else ("nonce",))}
+        return {name: value for name, value in message.fields.items() if name not in left_out}
+
+    def rejected(self, events: Sequence[Event]) -> Dict[int, Tuple[str, ...]]:
+        sent = ((event.seq, self.read(SENT, event.frame)) for event in events if isinstance(event, Sent))
+        return {seq: ("the desk knows no such message",) for seq, message in sent if message.type not in APP}
+
+    def chunk(self, message: Message) -> Optional[Tuple[str, int]]:
+        return None
+
+    def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Any], Mapping[str, Any]]:
+        then, now = ({name: value for name, value in one.query if name not in self.secret_names} for one in (recorded, live))
+        return {"query": then}, {"query": now}
+
+    def turns(self, events: Sequence[Event]) -> List[Turn]:
+        drafts: List[Dict[str, Any]] = []
+        for event in events:
+            if not isinstance(event, (Sent, Received)):
+                continue
+            message = self.read(event.kind, event.frame)
+            if message.type == "ask":
+                drafts.append(
+                    {"user": event.seq, "text": str(message.fields.get("text")), "reply": [], "said": [], "calls": [], "end": None}
+                )
+            elif isinstance(event, Received) and drafts and message.type in ("word", "call", "done"):
+                drafts[-1]["reply"].append(event.seq)
+                drafts[-1]["said"] += [str(message.fields.get("text"))] if message.type == "word" else []
+                drafts[-1]["calls"] += [event.seq] if message.type == "call" else []
+                drafts[-1]["end"] = event.seq if message.type == "done" else drafts[-1]["end"]
+        return [
+            Turn(
+                number=number,
+                user=draft["user"],
+                user_text=draft["text"],
+                speech=None,
+                reply=tuple(draft["reply"]),
+                reply_text=" ".join(draft["said"]),
+                first_audio=None,
+                tool_calls=tuple(draft["calls"]),
+                interrupted_by=None,
+                end=draft["end"],
+            )
+            for number, draft in enumerate(drafts, 1)
+        ]
+
+    def describe(self, kind: str, message: Message) -> str:
+        said = message.fields.get("text") or message.fields.get("wants") or message.fields.get("is") or message.text or ""
+        return f"{message.type or 'no message'} {said}".strip()
+
+    def telling(self, kind: str, message: Message) -> int:
+        return 0 if message.type in ("ask", "word") else 1
+
+
+TOY = Toy()
