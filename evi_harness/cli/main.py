@@ -60,7 +60,7 @@ def _leave_garbage() -> None:
     """
     import gc
 
-    spec = sys.modules.get("evi_harness.harness.spec")
+    spec = sys.modules.get("evi_harness.runs.spec")
     if spec is None or not spec.has_loaded():
         gc.freeze()
 
