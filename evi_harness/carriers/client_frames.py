@@ -10,6 +10,12 @@ from __future__ import annotations
 
 from typing import Optional, Tuple
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:
+    # Where the library has no wheel.
+    from websockets.utils import apply_mask
+
 __all__ = ["ClientFrames"]
 
 # RFC 6455, 5.2: the second byte's first bit, the lengths that say how many bytes of length follow, and the mask.
@@ -17,7 +23,8 @@ _MASKED = 0x80
 _LONGER = {126: 2, 127: 8}
 _MASK_BYTES = 4
 _FIN, _RESERVED, _OPCODE, _CONTROL = 0x80, 0x70, 0x0F, 0x08
-_CONTINUATION = 0
+_CONTINUATION, _CLOSE = 0, 8
+_WHOLE_BINARY = 0x82
 _KNOWN = frozenset({0, 1, 2, 8, 9, 10})
 _MAX_CONTROL_BYTES = 125
 
@@ -28,16 +35,42 @@ class ClientFrames:
     Attributes:
         n_unfinished: Bytes so far of the message that is not complete; 0 between messages.
         n_announced: Bytes that it will have at least, by what its frames say.
+        n_begun: Messages that have begun, close frames with them; those not counted that ``whole_binary`` gave.
     """
 
     def __init__(self) -> None:
         self.n_unfinished = 0
         self.n_announced = 0
+        self.n_begun = 0
         self._head = b""
         self._left = 0
         self._is_within = False
         self._ends_message = True
         self._is_control = False
+
+    def whole_binary(self, data: bytes, at: int) -> Tuple[bytes, int]:
+        """Take a binary message that is one frame and all there, as nearly all audio is.
+
+        Args:
+            data: The next bytes.
+            at: Where among them it may begin: all before it is taken.
+
+        Returns:
+            Its payload, unmasked, and where it ends; nothing and the same place where there is no such message there. The bytes from there
+            on are to be given to ``whole_binary`` again or to ``feed``.
+        """
+        if len(data) - at < 2 or data[at] != _WHOLE_BINARY or self._left or self._is_within or self._head or not data[at + 1] & _MASKED:
+            return b"", at
+        length = data[at + 1] & ~_MASKED
+        begins = at + 2
+        if length in _LONGER:
+            begins += _LONGER[length]
+            length = int.from_bytes(data[at + 2 : begins], "big")
+        payload = begins + _MASK_BYTES
+        ends = payload + length
+        if len(data) < ends:
+            return b"", at
+        return apply_mask(data[payload:ends], data[begins:payload]), ends
 
     def feed(self, data: bytes) -> Tuple[bytes, Optional[str]]:
         """Take the next bytes.
@@ -98,7 +131,10 @@ class ClientFrames:
             return at
         self._left = int.from_bytes(data[at + 2 : at + 2 + n_longer], "big") if n_longer else length
         self._is_control = bool(first & _CONTROL)
+        if first & _OPCODE == _CLOSE:
+            self.n_begun += 1
         if not self._is_control:
+            self.n_begun += first & _OPCODE != _CONTINUATION
             self._ends_message = bool(first & _FIN)
             self._is_within = not self._ends_message
             self.n_announced = self.n_unfinished + self._left

@@ -74,6 +74,8 @@ class Conversation:
         # What waits to be sent, and what of it and of the journal the door has counted.
         self._n_unsent = 0
         self._n_counted = 0
+        # Messages that came by the library.
+        self._n_received = 0
         self._actions: Deque[Action] = deque()
         self._wake = asyncio.Event()
         self._timer: Optional[Timer] = None
@@ -101,8 +103,12 @@ class Conversation:
         try:
             self._do(first)
             self._arm()
+            if self._door is not None:
+                self._door.on_binary = self._receive_binary
             await self._receive_all()
         finally:
+            if self._door is not None:
+                self._door.on_binary = None
             self._disarm()
             sender.cancel()
             await asyncio.wait([sender])
@@ -118,16 +124,18 @@ class Conversation:
 
     async def _receive_all(self) -> None:
         while True:
-            while self._late is not None and self._late.is_behind and not self._transport.is_closing():
-                # What is not read waits with the app.
-                self._is_free = asyncio.Event()
-                await self._is_free.wait()
             try:
                 message = await self._socket.receive()
             except ConnectionError:
                 # The answer to a ping, for which the app did not wait.
                 self._end_of_network()
                 return
+            # Asked here, since what comes past the library may have put the service behind.
+            while self._late is not None and self._late.is_behind and not self._transport.is_closing():
+                # What is not read waits with the app.
+                self._is_free = asyncio.Event()
+                await self._is_free.wait()
+            self._n_received += 1
             if message.type is WSMsgType.TEXT:
                 # aiohttp decodes strictly, so encoding gives the very bytes back.
                 self._receive(Frame(TEXT, message.data.encode()))
@@ -136,6 +144,14 @@ class Conversation:
             else:
                 await self._receive_end(message)
                 return
+
+    def _receive_binary(self, payload: bytes) -> bool:
+        """Take a message that comes past the library, unless one that came before it is still there, or the service is behind."""
+        assert self._door is not None
+        if self._door.n_passed_on != self._n_received or (self._late is not None and self._late.is_behind) or self._failure is not None:
+            return False
+        self._receive(Frame(BINARY, payload))
+        return True
 
     def _receive(self, frame: Frame) -> None:
         if self._is_over:

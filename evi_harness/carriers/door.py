@@ -98,12 +98,15 @@ class Door(asyncio.Protocol):
         holding: What is kept for it.
         fault: The code and the reason with which it was closed for what the client sent, None where it was not.
         why_cut_off: Why it was ended with no close frame, None where it was not.
+        on_binary: Called with each binary message that comes whole while the socket is open, past the library, which would take longer for
+            it than all else that is done with it. False leaves it and what comes behind it to the library. None for never.
     """
 
     def __init__(self, hall: Hall) -> None:
         self.holding = hall.holdings.open(self._hold_too_much)
         self.fault: Optional[Tuple[int, str]] = None
         self.why_cut_off: Optional[str] = None
+        self.on_binary: Optional[Callable[[bytes], bool]] = None
         self._hall = hall
         self._transport: Optional[asyncio.Transport] = None
         self._timer: Optional[Timer] = None
@@ -317,6 +320,10 @@ class Door(asyncio.Protocol):
             return
         self.active()
         frames, limit = self._frames, self._hall.limits.message_bytes
+        if self.on_binary is not None:
+            data = self._hand_on(data, frames, limit)
+            if not data:
+                return
         passed, fault = frames.feed(data)
         # Versions of aiohttp before 3.14 see how large a message is when it has come.
         if frames.n_announced > limit:
@@ -331,6 +338,21 @@ class Door(asyncio.Protocol):
         if n_unfinished > _COUNTED_FROM or self._n_unfinished:
             before, self._n_unfinished = self._n_unfinished, n_unfinished
             self.holding.change(n_unfinished - before)
+
+    def _hand_on(self, data: bytes, frames: ClientFrames, limit: int) -> bytes:
+        """Hand on the binary messages at the beginning of some bytes, as far as they are taken; gives what is left for the library."""
+        at, size = 0, len(data)
+        while at < size and self.on_binary is not None and not self._is_over:
+            payload, ends = frames.whole_binary(data, at)
+            if ends == at or len(payload) > limit or not self.on_binary(payload):
+                return data[at:]
+            at = ends
+        return data[at:] if not self._is_over else b""
+
+    @property
+    def n_passed_on(self) -> int:
+        """How many messages were left to the library so far, close frames with them."""
+        return 0 if self._frames is None else self._frames.n_begun
 
     def _close(self, code: int, reason: str) -> None:
         """Close the socket in the library's place: what the client sends from now on is nothing."""

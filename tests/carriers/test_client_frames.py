@@ -79,3 +79,52 @@ def test_what_a_message_will_have_is_known_from_its_heads():
     frames = ClientFrames()
     frames.feed(frame(2, b"x" * 1000, fin=False) + frame(0, b"", size=50_000_000))
     assert (frames.n_unfinished, frames.n_announced) == (1000, 50_001_000)
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 70_000])
+def test_a_whole_binary_message_is_given_unmasked(size):
+    """One behind the other; what comes behind them is left for ``feed``."""
+    payload, last, frames = bytes(place % 251 for place in range(size)), frame(9, b"ping"), ClientFrames()
+    stream = frame(2, payload) * 2 + last
+    first, at = frames.whole_binary(stream, 0)
+    second, then = frames.whole_binary(stream, at)
+    assert (first, second) == (payload, payload)
+    assert stream[then:] == last
+    assert frames.whole_binary(stream, then) == (b"", then)
+    assert frames.feed(stream[then:]) == (last, None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        frame(1, b"a"),
+        frame(8, b"\x03\xe8"),
+        frame(2, b"a", fin=False),
+        frame(0, b"a"),
+        frame(2, b"a", masked=False),
+        frame(2, b"a", reserved=4),
+        *(frame(2, b"x" * 300)[:n] for n in (1, 2, 3, 5, 8, 307)),
+        *(frame(2, b"x" * 70_000)[:n] for n in (2, 9, 10, 14)),
+    ],
+)
+def test_nothing_else_is_given_past_the_library(data):
+    """Nor a part of it."""
+    assert ClientFrames().whole_binary(data, 0) == (b"", 0)
+
+
+@pytest.mark.parametrize("before", [frame(1, b"a", fin=False), frame(2, b"x" * 300)[:1], frame(2, b"x" * 300)[:100]])
+def test_what_is_within_another_message_is_not_given_either(before):
+    """Nor what may be."""
+    frames = ClientFrames()
+    frames.feed(before)
+    assert frames.whole_binary(frame(2, b"b"), 0) == (b"", 0)
+
+
+def test_messages_that_are_left_to_the_library_are_counted():
+    """By their beginning, with close frames, and without pings."""
+    frames = ClientFrames()
+    frames.feed(frame(1, b"a", fin=False) + frame(9, b"") + frame(0, b"b") + frame(2, b"c"))
+    assert frames.n_begun == 2
+    frames.feed(frame(8, b"\x03\xe8"))
+    assert frames.n_begun == 3
