@@ -92,7 +92,8 @@ def split(data: bytes) -> Optional[Wav]:
     Returns:
         Its pieces, or None where it is no WAV of linear PCM with a ``data`` chunk. Any sample width is linear PCM.
     """
-    found = samples_in(data, len(data))
+    # Nearly all audio of an app has no header.
+    found = samples_in(data, len(data)) if data[:4] == b"RIFF" else None
     if found is None:
         return None
     pcm, start, length = found

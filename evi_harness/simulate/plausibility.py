@@ -63,7 +63,7 @@ class Plausibility:
         return None
 
     def _judge(self, window: bytes, pcm: Pcm) -> Optional[str]:
-        if not any(window):
+        if not window.strip(b"\0"):
             return None
         why = "it is text" if _TEXT.issuperset(window) else "it is noise at full scale" if _is_noise(window, pcm) else None
         if why is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Deque, List, Optional, Sequence, Tuple, Union
+from typing import Deque, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from evi_harness.evi.audio_frames import Places, base64_bytes
 from evi_harness.session.events import Frame, Handshake
@@ -54,8 +54,7 @@ class Formats:
         return None
 
 
-@dataclass(frozen=True)
-class AudioPiece:
+class AudioPiece(NamedTuple):
     """A piece of audio: whole frames of linear PCM."""
 
     pcm: Pcm
@@ -81,8 +80,7 @@ class Unheard:
 HeardThings = List[Union[Speaking, Spoken, Unheard]]
 
 
-@dataclass(frozen=True)
-class _Piece:
+class _Piece(NamedTuple):
     start_ns: int
     end_ns: int
     sound: AudioPiece
@@ -223,6 +221,9 @@ class Uplink:
     def _whole(self, sound: AudioPiece) -> AudioPiece:
         """Whole frames: one that is cut at the end of a piece goes to the next, if that is of the same format."""
         broken, self._broken_pcm = (self._broken if sound.pcm == self._broken_pcm else b""), sound.pcm
+        if not broken and len(sound.samples) % sound.pcm.frame_bytes == 0:
+            self._broken = b""
+            return sound
         data = broken + sound.samples
         n_whole = len(data) - len(data) % sound.pcm.frame_bytes
         self._broken = data[n_whole:]
