@@ -29,6 +29,11 @@ EARLY_SHARE = 0.1
 MAX_DESCRIPTORS = 1024
 # The default of 5 ms is how long a thread that computes may keep a timer waiting.
 SWITCH_S = 50e-6
+# So many objects are made, beyond those that have gone, before the collector looks for young garbage. By default 700, of which nearly all
+# still wait for something while hundreds of conversations go on; of so many most have gone by themselves.
+YOUNG = 20_000
+# So many collections of the youngest generation go before one of the next, which is done before there is much to look through.
+YOUNG_BEFORE_MIDDLE = 2
 # So many collections of the middle generation go before a full one.
 _NEVER = 1 << 30
 
@@ -73,7 +78,7 @@ def own_process() -> None:
     # since: a full collection holds up all conversations at once, and waits until there is none.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*gc.get_threshold()[:2], _NEVER)
+    gc.set_threshold(YOUNG, YOUNG_BEFORE_MIDDLE, _NEVER)
 
 
 def collect_garbage() -> None:
