@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Callable, Dict, List, Optional, Tuple
+from collections import deque
+from typing import Callable, Deque, Dict, List, Optional, Tuple
 
 from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.client_frames import ClientFrames
@@ -82,6 +83,27 @@ class Hall:
         self.warn = warn
         self.holdings = Holdings(limits.memory_bytes)
         self.waiting: Dict[Door, None] = {}
+        # Those whose request is whole, and whether one has gone in already in this turn of the loop.
+        self._entering: Deque[Door] = deque()
+        self._has_let_in = False
+
+    def enter(self, door: Door) -> None:
+        """Let a connection in whose request is whole: one in each turn of the loop.
+
+        To answer a handshake takes about a millisecond. Where hundreds come at once, those that are open are served in between.
+        """
+        if self._has_let_in:
+            self._entering.append(door)
+        else:
+            self._has_let_in = True
+            asyncio.get_running_loop().call_soon(self._next_turn)
+            door.enter()
+
+    def _next_turn(self) -> None:
+        self._has_let_in = bool(self._entering)
+        if self._entering:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+            self._entering.popleft().enter()
 
     def __call__(self) -> Door:
         """Make the door for one connection."""
@@ -115,6 +137,8 @@ class Door(asyncio.Protocol):
         # The request as the library gets it, once its head is there, and how long its body is.
         self._request = b""
         self._n_body = 0
+        # Whether it waits to be let in with a whole request.
+        self._is_entering = False
         self._frames: Optional[ClientFrames] = None
         self._n_unfinished = 0
         self._is_open = False
@@ -140,7 +164,7 @@ class Door(asyncio.Protocol):
         """Take bytes of the client's."""
         if self._is_over:
             return
-        if self._inside is not None:
+        if self._inside is not None or self._is_entering:
             self._pass_on(data)
         elif self._request:
             self._take_body(data)
@@ -166,6 +190,8 @@ class Door(asyncio.Protocol):
         self._is_over = True
         self._stop_waiting()
         self._disarm()
+        # What it calls would refer to it, and stay with all that it holds until it is looked for.
+        self._on_idle = lambda: None
         self.holding.close()
         if self._inside is not None:
             self._inside.connection_lost(error)
@@ -269,13 +295,24 @@ class Door(asyncio.Protocol):
         body, rest = bytes(self._head[: self._n_body]), bytes(self._head[self._n_body :])
         self.holding.change(-len(self._head))
         self._head.clear()
-        self._inside = self._hall.inside()
-        assert self._transport is not None
-        self._inside.connection_made(self._transport)
-        self._inside.data_received(self._request + body)
+        self._request += body
+        self._is_entering = True
+        self.holding.change(len(self._request))
+        self._hall.enter(self)
         # What comes behind any other request is nothing.
         if rest and self._frames is not None:
             self._pass_on(rest)
+
+    def enter(self) -> None:
+        """Give the request to the library."""
+        self._is_entering = False
+        self.holding.change(-len(self._request))
+        if self._is_over:
+            return
+        self._inside = self._hall.inside()
+        assert self._transport is not None
+        self._inside.connection_made(self._transport)
+        self._inside.data_received(self._request)
 
     def _answer(self, status: int, text: str, headers: Optional[Dict[str, str]] = None) -> None:
         """Answer in the library's place, and close."""
@@ -300,7 +337,7 @@ class Door(asyncio.Protocol):
     def _too_late(self) -> None:
         self._timer = None
         self._hall.warn("late", f"a connection whose request was not complete within {self._hall.limits.handshake_s:g} s was closed")
-        if self._inside is None:
+        if self._inside is None and not self._is_entering:
             self._answer(408, "the request was not complete in time")
         else:
             self.cut_off("the request was not answered in time")
@@ -308,7 +345,6 @@ class Door(asyncio.Protocol):
     # Behind it.
 
     def _pass_on(self, data: bytes) -> None:
-        assert self._inside is not None
         if self._frames is None:
             return
         if not self._is_open:
@@ -329,6 +365,7 @@ class Door(asyncio.Protocol):
         if frames.n_announced > limit:
             self._close(MESSAGE_TOO_BIG, f"a message with {frames.n_announced} bytes exceeds the limit of {limit} bytes")
             return
+        assert self._inside is not None
         if passed:
             self._inside.data_received(passed)
         if fault is not None:

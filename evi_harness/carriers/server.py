@@ -44,7 +44,7 @@ TOKEN_SECONDS = 1800
 MADE_UP = "evi-harness-access-token"
 # What many conversations leave behind is not to wait for a server on which there is always one more.
 MANY_ENDED = 20
-LONG_BUSY_NS = 1_000_000_000
+LONG_BUSY_NS = 5_000_000_000
 # How long who is refused for want of room should wait.
 RETRY_S = 5
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import product
 
 import pytest
 
 from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.conformance import ScriptedService
+from evi_harness.carriers.door import Hall
 from evi_harness.carriers.limits import DEFAULT_LIMITS, ServerLimits
 from evi_harness.carriers.probe import Arrived, ConnectionEnded, HandshakeRefused, connect
 from evi_harness.carriers.raw_client import frame, request
@@ -479,3 +481,88 @@ def test_the_limits_are_those_of_the_page():
     """EVI's own message size; the bar of 200 chats is below the limit."""
     assert DEFAULT_LIMITS.message_mib == 16
     assert DEFAULT_LIMITS.chats >= 200
+
+
+KINDS = {"text": frame(1, b"t"), "binary": frame(2, b"b"), "ping": frame(9, b"p"), "parts": frame(2, b"b", fin=False) + frame(0, b"b")}
+TOLD = {"text": [b"t"], "binary": [b"b"], "ping": [], "parts": [b"bb"]}
+
+
+@pytest.mark.parametrize("cut", [1, 7, 1_000])
+@pytest.mark.parametrize("kinds", list(product(KINDS, repeat=3)), ids="-".join)
+def test_messages_are_heard_in_the_order_in_which_they_came(kinds, cut):
+    """Though some go past the library, whatever comes together in one read."""
+    stream = b"".join(KINDS[kind] for kind in (*kinds, "binary"))
+
+    async def main(server, loop):
+        reader, writer = await asyncio.open_connection(HOST, 80)
+        writer.write(request(80, host=HOST))
+        await reader.readuntil(b"\r\n\r\n")
+        for at in range(0, len(stream), cut):
+            writer.write(stream[at : at + cut])
+            await asyncio.sleep(0)
+        writer.write(frame(8, b"\x03\xe8"))
+        await reader.read()
+        writer.close()
+        return [event.frame.payload for event in server.journals[0].events if event.kind == "sent"]
+
+    assert serve(main)[0] == [payload for kind in (*kinds, "binary") for payload in TOLD[kind]]
+
+
+class Slow(Talkative):
+    """Is behind from each message on, for a second, and answers none."""
+
+    is_behind = False
+
+    def wake_by(self, wake):
+        self.wake = wake
+
+    def take(self, event, at_ns):
+        if event.kind == "sent":
+            self.is_behind = True
+            asyncio.get_running_loop().call_later(1, self._go_on)
+
+    def _go_on(self):
+        self.is_behind = False
+        self.wake()
+
+
+def test_a_service_that_is_behind_is_handed_nothing():
+    """Binary messages wait as all others do."""
+
+    async def main(server, loop):
+        probe = await connect("http://evi.invalid", "/chat", loop.now_ns)
+        probe.send(*(Frame(BINARY, bytes([place])) for place in range(4)))
+        await asyncio.sleep(10)
+        probe.abort()
+        return [(event.at_ns // SECOND, event.frame.payload[0]) for event in server.journals[0].events if event.kind == "sent"]
+
+    assert serve(main, Slow)[0] == [(place, place) for place in range(4)]
+
+
+def test_requests_that_come_together_go_in_one_a_turn():
+    """Those that are open are served in between. All are answered."""
+
+    async def main(server, loop):
+        answers = await asyncio.gather(*(ask(POST + b"Content-Length: 0\r\n\r\n") for _ in range(5)))
+        return [answer.split(b"\r\n")[0] for answer in answers]
+
+    assert serve(main)[0] == [b"HTTP/1.1 200 OK"] * 5
+
+    class Caller:
+        def __init__(self):
+            self.has_entered = False
+
+        def enter(self):
+            self.has_entered = True
+
+    async def turns(loop):
+        hall = Hall(lambda: None, clock=loop, limits=DEFAULT_LIMITS, admission=NAMED, warn=lambda *_: None)
+        callers, found = [Caller() for _ in range(3)], []
+        for caller in callers:
+            hall.enter(caller)
+        for _ in range(4):
+            found.append(sum(caller.has_entered for caller in callers))
+            await asyncio.sleep(0)
+        return found
+
+    assert run_virtual(turns) == [1, 2, 3, 3]
