@@ -116,6 +116,12 @@ class Conversation:
         if self._failure is not None:
             raise self._failure
 
+    @property
+    def due_at_ns(self) -> Optional[int]:
+        """When the service is to be asked next, on the carrier's clock; None where that depends on the app."""
+        armed_ns, opened_ns = self._armed_ns, self._journal.opened_at_ns
+        return None if armed_ns is None or opened_ns is None else opened_ns + armed_ns
+
     def abort(self) -> None:
         """End the connection at once, with no close frame."""
         self._transport.abort()

@@ -181,6 +181,11 @@ class ChatServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def next_due_ns(self) -> Optional[int]:
+        """When something is due next in any conversation, on the clock, as far as that is known by now; None for nothing."""
+        due = (conversation.due_at_ns for conversation in self._running)
+        return min((due_ns for due_ns in due if due_ns is not None), default=None)
+
     def _application(self) -> web.Application:
         application = web.Application()
         # Not aiohttp's router: what stands in braces in a path would be a pattern to it.

@@ -342,6 +342,24 @@ def test_stopping_ends_what_still_runs():
     assert (closed.by, closed.code) == ("network", None)
 
 
+def test_it_is_known_when_something_is_due_next():
+    """Of all conversations that run; nothing where none waits for a time."""
+
+    async def main(carrier, server, loop):
+        found, opened_ns = [server.next_due_ns()], []
+        for _ in range(2):
+            probe = await connect(carrier.url, "/chat", loop.now_ns)
+            opened_ns.append(loop.now_ns())
+            await asyncio.sleep(1)
+            found.append(server.next_due_ns())
+        probe.close(1000)
+        await until_end(probe)
+        return [*found, server.next_due_ns()], opened_ns
+
+    found, opened_ns = serve(main, Service((7 * SECOND, Remark("late"))), Service((4 * SECOND, Remark("early"))))
+    assert found == [None, opened_ns[0] + 7 * SECOND, opened_ns[1] + 4 * SECOND, opened_ns[0] + 7 * SECOND]
+
+
 def test_it_is_told_when_no_conversation_runs():
     """Once, behind the last of those that overlap; and again behind the next."""
     told = []

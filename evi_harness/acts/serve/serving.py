@@ -57,6 +57,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "ServeOptions", "ServeResult", "admission", "limited", "play", "require_key", "serve", "served"]
 
+# To compare a conversation takes milliseconds, in which a thread that computes is in the way of the loop at each of its calls to the
+# system. So it is done where nothing is due for a while; and in any case some seconds after the conversation's end.
+_GAP_NS = 10_000_000
+_LOOK_S = 0.005
+_COMPARED_WITHIN_NS = 5_000_000_000
+
 Serveable = Union[str, Path, Session, OpenService]
 # Compares a conversation that is over; ``served_verdict.compare`` of one session.
 _Compare = Callable[..., "Compared"]
@@ -408,10 +414,12 @@ class _Conversations:
         self._compare = compare
         self._dialect = dialect
         self._n_opened = 0
+        self._is_stopped = False
         # What comes next: a conversation that is over, or None for a signal.
         self._next: asyncio.Queue[Optional[_Conversation]] = asyncio.Queue()
 
     def stop(self) -> None:
+        self._is_stopped = True
         self._next.put_nowait(None)
 
     def journal_for(self, handshake: Handshake) -> Journal:
@@ -425,6 +433,7 @@ class _Conversations:
 
     def _over(self, conversation: _Conversation) -> None:
         conversation.is_cut_off = self.are_cut_off
+        conversation.over_at_ns = self.clock.now_ns()
         self._next.put_nowait(conversation)
 
     async def next_ended(self, server: ChatServer) -> bool:
@@ -433,6 +442,8 @@ class _Conversations:
             conversation = await self._next.get()
             if conversation is None:
                 return False
+            if self._compare is not None:
+                await self._gap(server, conversation)
             ended = await conversation.end()
             if ended is not None:
                 # A server that runs for days keeps figures, not conversations.
@@ -441,6 +452,14 @@ class _Conversations:
                 for line in ended.lines():
                     self.tell(line)
                 return True
+
+    async def _gap(self, server: ChatServer, conversation: _Conversation) -> None:
+        """Wait until nothing is due for a while, so that what is done for a conversation that is over makes no other late."""
+        while not self._is_stopped and self.clock.now_ns() - conversation.over_at_ns < _COMPARED_WITHIN_NS:
+            due_ns = server.next_due_ns()
+            if due_ns is None or due_ns - self.clock.now_ns() > _GAP_NS:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def rest(self, server: ChatServer) -> None:
         """Take those that were still running when the carrier ended them."""
@@ -458,6 +477,7 @@ class _Conversation:
     Attributes:
         journal: Its events.
         is_cut_off: Whether it was over when the server was ending.
+        over_at_ns: When it was over.
     """
 
     def __init__(
@@ -470,6 +490,7 @@ class _Conversation:
     ) -> None:
         self.journal = Journal(clock, self._put, _Kept(dialect.message_limits[0]) if compare is None else _KeptToCompare())
         self.is_cut_off = False
+        self.over_at_ns = 0
         self._keeping = keeping
         self._compare = compare
         self._opened = opened

@@ -16,7 +16,17 @@ import pytest
 import websockets
 
 from evi_harness.acts.serve.served_verdict import Compared
-from evi_harness.acts.serve.serving import Ended, ServeOptions, ServeResult, play, require_key, serve, served
+from evi_harness.acts.serve.serving import (
+    Ended,
+    ServeOptions,
+    ServeResult,
+    _Conversation,
+    _Conversations,
+    play,
+    require_key,
+    serve,
+    served,
+)
 from evi_harness.carriers.conformance import ScriptedService
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.errors import EviHarnessError, SessionUnreadable, SessionUnwritable, UsageError
@@ -766,3 +776,35 @@ def test_an_app_that_is_cut_off_by_the_server_did_not_leave():
     assert [one.compared.lines[-1].endswith("as far as it went") for one in result.ended] == [False, True]
     assert [any("closed_early" in line for line in one.compared.lines) for one in result.ended] == [True, False]
     assert told[1:] == [line for one in result.ended for line in one.lines()]
+
+
+HOUR_NS = 3_600_000_000_000
+
+
+class Due:
+    """A server in which something is due at once, so many times that it is asked."""
+
+    def __init__(self, n_times):
+        self.n_left = n_times
+
+    def next_due_ns(self):
+        if not self.n_left:
+            return None
+        self.n_left -= 1
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("over_since_ns", "is_stopped", "n_left"),
+    [(-HOUR_NS, False, 0), (HOUR_NS, False, 3), (-HOUR_NS, True, 3)],
+    ids=["until_nothing_is_due", "not_for_ever", "not_at_the_end"],
+)
+def test_a_conversation_is_compared_where_that_holds_nobody_up(over_since_ns, is_stopped, n_left):
+    """And is, in the end."""
+    conversations, server = _Conversations(None, print, lambda *_: None), Due(3)
+    conversation = _Conversation(conversations.clock, None, None, lambda: 1)
+    conversation.over_at_ns = conversations.clock.now_ns() - over_since_ns
+    if is_stopped:
+        conversations.stop()
+    asyncio.run(conversations._gap(server, conversation))
+    assert server.n_left == n_left
