@@ -54,6 +54,10 @@ class Ears(asyncio.Protocol):
         # What is to be written, and when that will be done.
         self._out: List[bytes] = []
         self._flushing: Optional[asyncio.TimerHandle] = None
+        # Ears with something that their chats have not asked for yet: those to be told next, and those after them.
+        self._untold: List[RemoteEar] = []
+        self._later: List[RemoteEar] = []
+        self._telling: Optional[asyncio.TimerHandle] = None
         self._is_ending = False
         self._named: Optional[asyncio.Future[None]] = None
 
@@ -92,8 +96,9 @@ class Ears(asyncio.Protocol):
 
     async def _end(self) -> None:
         self._is_ending = True
-        if self._flushing is not None:
-            self._flushing.cancel()
+        for timer in (self._flushing, self._telling):
+            if timer is not None:
+                timer.cancel()
         if self._transport is not None:
             self._transport.abort()
         child = self._child
@@ -155,6 +160,18 @@ class Ears(asyncio.Protocol):
             if self._flushing is None:
                 self._flushing = asyncio.get_running_loop().call_later(GATHER_S, self._flush)
 
+    def tell_later(self, ear: RemoteEar) -> None:
+        """Wake an ear's chat within ``WAIT_S``, and not before half of it, if it has not asked by then: one timer for all of them."""
+        self._later.append(ear)
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(WAIT_S / 2, self._tell)
+
+    def _tell(self) -> None:
+        told, self._untold, self._later = self._untold, self._later, []
+        self._telling = asyncio.get_running_loop().call_later(WAIT_S / 2, self._tell) if self._untold else None
+        for ear in told:
+            ear.tell()
+
     def _flush(self) -> None:
         self._flushing = None
         out, self._out = self._out, []
@@ -181,7 +198,8 @@ class RemoteEar:
         self._marks: List[Mark] = []
         self._n_pending = 0
         self._wake: Callable[[], object] = lambda: None
-        self._timer: Optional[asyncio.TimerHandle] = None
+        # Whether it is among those that will be told.
+        self._is_untold = False
         self._failure: Optional[Exception] = None
 
     @property
@@ -215,19 +233,15 @@ class RemoteEar:
         Raises:
             EviHarnessError: The process has ended.
         """
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         if self._failure is not None:
             raise self._failure
+        if not self._marks:
+            return ()
         marks, self._marks = self._marks, []
         return marks
 
     def close(self) -> None:
         """It is needed no more. Idempotent."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         self._wake = lambda: None
         self._ears.forget(self)
 
@@ -239,15 +253,18 @@ class RemoteEar:
         self._n_pending -= n_bytes
         self._marks.extend(marks)
         if was_behind and not self.is_behind:
-            self._wake_now()
-        elif marks and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(WAIT_S, self._wake_now)
+            self._wake()
+        elif marks and not self._is_untold:
+            self._is_untold = True
+            self._ears.tell_later(self)
+
+    def tell(self) -> None:
+        """Have the chat ask, where it has not asked since something was heard."""
+        self._is_untold = False
+        if self._marks:
+            self._wake()
 
     def fail(self, failure: Exception) -> None:
         """Nothing will be heard any more."""
         self._failure = failure
-        self._wake_now()
-
-    def _wake_now(self) -> None:
-        self._timer = None
         self._wake()
