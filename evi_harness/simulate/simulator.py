@@ -140,6 +140,8 @@ class Simulator:
         self._partner = partner
         self._options = options
         self._ids = Ids(options.seed)
+        self._inactivity_ns = round(options.limits.inactivity_s * SECOND)
+        self._max_duration_ns = round(options.limits.max_duration_s * SECOND)
         self._random = Random(f"simulator {options.seed}")  # noqa: S311 - delays and scores, no secrets
         self._actor = Actor(
             options.latency,
@@ -387,26 +389,34 @@ class Simulator:
         """What happens next and when, if the app does nothing."""
         if self._is_over:
             return None
-        coming: List[Tuple[int, Callable[[int], List[Action]]]] = []
+        # Plain comparisons, which keep the first of equals: this is asked three times for each mark of every chat.
+        act: Optional[Callable[[int], List[Action]]] = None
+        due_ns = 0
         if self._outbox:
-            coming.append((self._outbox[0][0], self._act_outbox))
-        if self._performance is None and self._turns:
-            coming.append((max(self._turns[0].due_ns, self._open_ns, self._free_ns), self._act_turn))
-        if self._performance is not None and self._performance.next_at_ns is not None:
-            coming.append((self._performance.next_at_ns, self._act_step))
+            due_ns, act = self._outbox[0][0], self._act_outbox
+        performance = self._performance
+        if performance is None:
+            if self._turns:
+                at_ns = max(self._turns[0].due_ns, self._open_ns, self._free_ns)
+                if act is None or at_ns < due_ns:
+                    due_ns, act = at_ns, self._act_turn
+        else:
+            next_ns = performance.next_at_ns
+            if next_ns is not None and (act is None or next_ns < due_ns):
+                due_ns, act = next_ns, self._act_step
         if not self._is_ending:
-            if self._late is not None and self._late.has_heard:
-                coming.append((self._taken_ns, self._act_heard))
-            if self._uplink.settles_at_ns is not None:
-                coming.append((self._uplink.settles_at_ns, self._act_settle))
-            limits = self._options.limits
-            coming.append((max(self._open_ns, self._active_ns + round(limits.inactivity_s * SECOND)), self._act_inactivity))
-            coming.append((max(self._open_ns, round(limits.max_duration_s * SECOND)), self._act_duration))
-        if not coming:
-            return None
-        # min keeps the first of equals.
-        due_ns, act = min(coming, key=lambda one: one[0])
-        return max(due_ns, self._floor_ns), act
+            if self._late is not None and self._late.has_heard and (act is None or self._taken_ns < due_ns):
+                due_ns, act = self._taken_ns, self._act_heard
+            settles_ns = self._uplink.settles_at_ns
+            if settles_ns is not None and (act is None or settles_ns < due_ns):
+                due_ns, act = settles_ns, self._act_settle
+            at_ns = max(self._open_ns, self._active_ns + self._inactivity_ns)
+            if act is None or at_ns < due_ns:
+                due_ns, act = at_ns, self._act_inactivity
+            at_ns = max(self._open_ns, self._max_duration_ns)
+            if at_ns < due_ns:
+                due_ns, act = at_ns, self._act_duration
+        return None if act is None else (max(due_ns, self._floor_ns), act)
 
     def _act_outbox(self, when_ns: int) -> List[Action]:
         due_ns, _, cause_ns, what = heapq.heappop(self._outbox)
