@@ -12,7 +12,9 @@
 
 Lateness is the server's own record of what it sent, behind what was due (docs/serve.md). Memory is the resident memory of the server and
 of the process that hears for it, each with all that it shares with others; a chat's is the growth behind a first chat, divided. The clients
-run in a process of their own, on plain sockets; on two cores they take what the server does not get, so their share is printed too.
+run in a process of their own, on plain sockets; on two cores they take what the server does not get, so their share is printed too, and
+how late they were themselves: where that is more than the bar, the machine is too busy to say anything of the server. What is not complete
+after four minutes was given up by them.
 """
 
 from __future__ import annotations
@@ -67,6 +69,8 @@ class Client:
         self.types: List[str] = []
         # How long each ping took to be answered.
         self.pongs_s: List[float] = []
+        # How much later than it should have each frame of audio was sent.
+        self.late_s: List[float] = []
         self.socket = socket.socket()
         self.socket.setblocking(False)
         # As every WebSocket client does.
@@ -212,6 +216,7 @@ def talk(port: int, n_chats: int, n_turns: int, rate: int, chunk_ms: int, pings:
         for number, client in enumerate(crowd.clients):
             if client.is_over or now_s < next_s[number]:
                 continue
+            client.late_s.append(now_s - next_s[number])
             next_s[number] += chunk_ms / 1000
             if client.handshake_s is None:
                 continue
@@ -427,6 +432,8 @@ def report(title: str, found: Dict[str, Any], n: int, most_mb: float, before_mb:
         f"{title}: {found['done']} of {n} complete in {found['took_s']:.1f} s",
         f"handshake p50 {percent(handshakes, 0.5):.1f} ms, p99 {percent(handshakes, 0.99):.1f} ms",
         f"{server.summary()}",
+        *([f"the clients sent p99 {found['late_s'] * 1e3:.1f} ms late"] if found["late_s"] is not None else []),
+        *([f"the clients gave up after {HANGS_S:.0f} s"] if found["took_s"] >= HANGS_S else []),
         f"{before_mb:.0f} MB before, {most_mb:.0f} MB at most: {(most_mb - before_mb) / max(1, n):.2f} MB a chat",
         f"processor: server {cpu[0]:.1f} s, hearing {cpu[1]:.1f} s, clients {found['cpu_s']:.1f} s",
         *server.told,
@@ -497,6 +504,7 @@ def be(kind: str, words: List[str]) -> None:
         "done": done,
         "handshakes": [client.handshake_s for client in clients if client.handshake_s is not None],
         "pongs": [one for client in clients for one in client.pongs_s],
+        "late_s": percent([late_s for client in clients for late_s in client.late_s], 0.99) if kind == "spoken" else None,
         "took_s": time.monotonic() - began_s,
         "cpu_s": used.ru_utime + used.ru_stime,
     }
