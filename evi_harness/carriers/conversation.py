@@ -19,6 +19,7 @@ from evi_harness.carriers.door import Door
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.limits import ServerLimits
 from evi_harness.clocks.clock import Clock, Timer
+from evi_harness.clocks.steps import ReadySteps
 from evi_harness.errors import EviHarnessError
 from evi_harness.session.events import BINARY, TEXT, ClosedBy, Event, Frame
 from evi_harness.session.notes import CLOSE_NOT_ANSWERED, DUE, SENT_AFTER_CLOSE, UNDELIVERED, UNSENT
@@ -129,9 +130,14 @@ class Conversation:
             self._is_free.set()
 
     async def _receive_all(self) -> None:
+        receive = self._socket.receive
+        steps = getattr(asyncio.get_running_loop(), "_ready", None)
+        no_apps_code = steps.no_apps_code if isinstance(steps, ReadySteps) else _nothing
         while True:
+            # The server's step, in which nothing of an app runs.
+            no_apps_code()
             try:
-                message = await self._socket.receive()
+                message = await receive()
             except ConnectionError:
                 # The answer to a ping, for which the app did not wait.
                 self._end_of_network()
@@ -372,6 +378,10 @@ class Conversation:
         if n_unsent:
             self._journal.note(UNSENT, n_frames=n_unsent)
         self._actions.clear()
+
+
+def _nothing() -> None:
+    """What is done where no steps are measured."""
 
 
 def _size(actions: Iterable[Action]) -> int:

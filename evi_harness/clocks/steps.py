@@ -8,6 +8,7 @@ described only when it is the worst so far.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import deque
 from contextlib import contextmanager, nullcontext
@@ -59,6 +60,7 @@ class ReadySteps(Deque[Any]):
             the one during which the machine did something else.
         longest_ns: What the longest step so far took in real time.
         on_wait: Called with how long a call waited, in nanoseconds, when it has ended: below it on the stack is who made it.
+        origin_depth: How many places Python keeps of where each coroutine was made, where ``no_apps_code`` may have it keep none; else 0.
     """
 
     def __init__(self) -> None:
@@ -75,6 +77,8 @@ class ReadySteps(Deque[Any]):
         self._own_ns = 0
         self._own_cpu_ns = 0
         self._is_inside = False
+        self.origin_depth = 0
+        self._keeps_no_origins = False
         self._worst_cpu_ns = -1
         self._long_ns = NEVER_NS
         self._on_long: Optional[Callable[[Step], object]] = None
@@ -109,6 +113,15 @@ class ReadySteps(Deque[Any]):
     def counts_waits(self) -> bool:
         """Whether a call that waits now is counted: a step runs, and it is neither within another such call nor the harness's own."""
         return self._running is not None and not self._is_inside
+
+    def no_apps_code(self) -> None:
+        """No code of the app's runs in the rest of this step: Python need not keep where the coroutines are made that are made in it.
+
+        What it costs to keep that is as much as all else that is done for a frame of audio: some ten coroutines are made for each.
+        """
+        if self.origin_depth and self._running is not None:
+            self._keeps_no_origins = True
+            sys.set_coroutine_origin_tracking_depth(0)
 
     @contextmanager
     def own_work(self) -> Iterator[None]:
@@ -171,6 +184,9 @@ class ReadySteps(Deque[Any]):
                 self._worst_cpu_ns = cpu_ns
                 self.worst = _step(self.n_steps, self._running, took_ns, cpu_ns, self._waited_ns)
         handle, self._running = self._running, None
+        if self._keeps_no_origins:
+            self._keeps_no_origins = False
+            sys.set_coroutine_origin_tracking_depth(self.origin_depth)
         if took_ns >= self._long_ns and self._on_long is not None:
             self._on_long(_step(self.n_steps, handle, took_ns, self._cpu_ns(), self._waited_ns))
 

@@ -19,6 +19,7 @@ from types import CoroutineType
 from typing import Any, Callable, List, Optional
 
 from evi_harness.carriers.journal import Journal
+from evi_harness.clocks.steps import ReadySteps
 from evi_harness.guard.developers import developers
 from evi_harness.guard.on_behalf_of import behalf
 from evi_harness.guard.patches import SharedHooks
@@ -54,13 +55,22 @@ class NeverAwaited:
     def __enter__(self) -> NeverAwaited:
         self._earlier = sys.get_coroutine_origin_tracking_depth()
         sys.set_coroutine_origin_tracking_depth(max(DEPTH, self._earlier))
+        self._set_origin_depth(0 if self._earlier else DEPTH)
         self.thread = threading.get_ident()
         _WATCHING.join(self)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._set_origin_depth(0)
         sys.set_coroutine_origin_tracking_depth(self._earlier)
         _WATCHING.leave(self)
+
+    @staticmethod
+    def _set_origin_depth(depth: int) -> None:
+        """Let the loop's steps in which no code of the app's runs do without; not where somebody else wants to know, as asyncio's debug."""
+        steps = getattr(asyncio._get_running_loop(), "_ready", None)
+        if isinstance(steps, ReadySteps):
+            steps.origin_depth = depth
 
     def finish(self) -> None:
         """Note the coroutines that something still holds and nobody has awaited by now. They are closed: nobody will."""
