@@ -73,7 +73,10 @@ class Journal:
 
     def sent(self, frame: Frame, *, took_ns: Optional[int] = None, outcome: Outcome = "sent") -> Sent:
         """Write that the app sent a frame, now."""
-        return self._write(Sent(seq=self._seq(), at_ns=self.now_ns, frame=frame, took_ns=took_ns, outcome=outcome))
+        # Once for each frame of audio, so the time is read here, and the arguments are given by place: by name they cost as much again.
+        opened_at_ns = self.opened_at_ns
+        at_ns = 0 if opened_at_ns is None else self._clock.now_ns() - opened_at_ns
+        return self._write(Sent(self._seq(), at_ns, frame, took_ns, outcome))
 
     def received(self, frame: Frame) -> Received:
         """Write that a frame is on its way to the app, now."""
@@ -111,8 +114,8 @@ class Journal:
             self.n_sent += 1
             self.n_kept_bytes += event.frame.size if kept is event else 0
         self.last_at_ns = event.at_ns
-        if self.opened_at_ns is not None:
-            self._hand_on(event)
+        if self.opened_at_ns is not None and self._sink is not None:
+            self._sink(event)
         return event
 
     def _hand_on(self, event: Event) -> None:

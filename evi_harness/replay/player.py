@@ -153,8 +153,9 @@ class Player:
     # What comes in.
 
     def _take_sent(self, event: Sent, at_ns: int) -> None:
-        is_audio = self._places.is_audio(event.kind, event.frame)
-        length_ns = self._lengths.next_ns(self._places.length_ns(event.kind, event.frame))
+        frame, places = event.frame, self._places
+        is_audio = places.is_audio(SENT, frame)
+        length_ns = self._lengths.next_ns(places.length_ns(SENT, frame))
         if is_audio:
             is_first = self._positions.first_at_ns is None
             position_ns = self._positions.add(at_ns, length_ns)
@@ -163,7 +164,7 @@ class Player:
                 self._when_ns = None
         else:
             self._when_ns = None
-            self._pairing.meet(self._dialect.read(event.kind, event.frame), at_ns)
+            self._pairing.meet(self._dialect.read(SENT, frame), at_ns)
 
     def _take_closed(self, at_ns: int) -> None:
         should_ns = self.app_closes_at_ns
