@@ -21,7 +21,7 @@ MEASURES = """
 import os, random, sys
 from pathlib import Path
 from evi_harness.acts.gate import save_baseline
-from evi_harness.measure.baseline import Run
+from evi_harness.measure.baseline import MeasuredRun
 from evi_harness.measure.samples import Sample
 name, ms, journal = sys.argv[1], float(sys.argv[2]), Path(sys.argv[3])
 assert "GITHUB_ACTIONS" not in os.environ
@@ -29,7 +29,7 @@ with journal.open("a") as stream:
     stream.write(name)
 noise = random.Random(len(journal.read_text()))
 samples = [Sample("handle", ms * (1 + noise.gauss(0, 0.01)), "s", turn) for turn in range(1, 11)]
-save_baseline(Path(os.environ["EVI_HARNESS_SAVE_BASELINE"]), [Run(tuple(samples))])
+save_baseline(Path(os.environ["EVI_HARNESS_SAVE_BASELINE"]), [MeasuredRun(tuple(samples))])
 """
 
 

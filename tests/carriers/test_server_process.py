@@ -157,9 +157,9 @@ def test_ctrl_c_is_for_the_parent():
 PARENT = """
 import os, sys
 sys.path[:] = {path!r}
-from evi_harness.carriers.conformance import Script
+from evi_harness.carriers.conformance import ScriptedService
 from evi_harness.carriers.server_process import ServerProcess
-with ServerProcess(Script(), chat_paths=["/chat"]) as server:
+with ServerProcess(ScriptedService(), chat_paths=["/chat"]) as server:
     print(server.url, flush=True)
     if {forks} and os.fork() == 0:
         os.close(1)

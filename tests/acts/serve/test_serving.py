@@ -801,8 +801,8 @@ class Due:
 )
 def test_a_conversation_is_compared_where_that_holds_nobody_up(over_since_ns, is_stopped, n_left):
     """And is, in the end."""
-    conversations, server = _Conversations(None, print, lambda *_: None), Due(3)
-    conversation = _Conversation(conversations.clock, None, None, lambda: 1)
+    conversations, server = _Conversations(None, print, lambda *_: None, EVI), Due(3)
+    conversation = _Conversation(conversations.clock, None, None, lambda: 1, EVI)
     conversation.over_at_ns = conversations.clock.now_ns() - over_since_ns
     if is_stopped:
         conversations.stop()
