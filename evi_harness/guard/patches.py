@@ -24,7 +24,8 @@ T = TypeVar("T")
 Make = Callable[[Any], Any]
 
 _ABSENT: Any = object()
-_LOCK = threading.Lock()
+# What the collector frees meanwhile may put something back, on the thread that holds one of these.
+_LOCK = threading.RLock()
 
 
 class Hooks:
@@ -111,7 +112,7 @@ class _Place:
         self.owner = owner
         self.name = name
         self._layers: List[_Layer] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def add(self, value: Any, make: Optional[Make], is_firm: bool) -> _Layer:
         """Put a layer above all."""
