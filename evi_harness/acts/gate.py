@@ -60,7 +60,7 @@ class GateOptions:
         baseline: The file to compare with.
         save_baseline: The file to write what is measured to; a folder gets a new file in it.
         inconclusive: ``fail`` or ``pass``.
-        seed: Of the resampling.
+        gate_seed: The seed of the resampling.
         false_alarm: How likely all comparisons together may yield one false "regressed".
         job_noise: How much one job's machine differs from another's, as a share.
         least_effect: The least effect that matters, as ``5%,1ms..50ms``.
@@ -70,7 +70,7 @@ class GateOptions:
     baseline: Optional[Path] = None
     save_baseline: Optional[Path] = None
     inconclusive: Optional[str] = None
-    seed: Optional[int] = None
+    gate_seed: Optional[int] = None
     false_alarm: Optional[float] = None
     job_noise: Optional[float] = None
     least_effect: Optional[str] = None
@@ -269,7 +269,7 @@ def rules_for(options: GateOptions, configured: Configuration) -> ComparisonRule
         least=_first(asked, configured.least, LEAST_EFFECT),
         least_by_metric={} if asked is not None else configured.least_by_metric,
         job_noise=_first(options.job_noise, configured.job_noise, default.job_noise),
-        seed=_first(options.seed, configured.seed, default.seed),
+        seed=_first(options.gate_seed, configured.seed, default.seed),
     )
 
 

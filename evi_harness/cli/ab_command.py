@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any, ContextManager, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, ContextManager, Optional, Tuple
 
 import click
 
@@ -11,6 +11,11 @@ from evi_harness.cli.gate_options import ci_options, comparing_options
 from evi_harness.cli.incomplete_option import allow_incomplete_option
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 from evi_harness.cli.seconds import Seconds
+
+if TYPE_CHECKING:
+    from evi_harness.acts.ab import OneSide
+    from evi_harness.acts.ci_outputs import CiOptions
+    from evi_harness.acts.gate import GateOptions
 
 __all__ = ["command"]
 
@@ -50,11 +55,11 @@ def command(
     n_runs: int,
     warm_up: int,
     metrics: Tuple[str, ...],
-    comparing: Dict[str, Any],
+    comparing: GateOptions,
     allow_incomplete: bool,
     timeout_s: float,
     json_file: Optional[str],
-    ci: Dict[str, Any],
+    ci: CiOptions,
 ) -> int:
     """Tell whether a new version is slower than an old one: both are run in turns, in one job.
 
@@ -66,8 +71,8 @@ def command(
     """
     sides = _sides(in_revisions, (a, b), (a_rev, b_rev))
     from evi_harness.acts.ab import compare_sides
-    from evi_harness.acts.ci_outputs import ci_for, tell_ci
-    from evi_harness.acts.gate import GateOptions, with_gate
+    from evi_harness.acts.ci_outputs import tell_ci
+    from evi_harness.acts.gate import with_gate
 
     aside = json_file == STANDARD_OUTPUT
     with sides as both:
@@ -76,19 +81,21 @@ def command(
             n_runs=n_runs,
             n_warm=warm_up,
             metrics=metrics or None,
-            options=GateOptions(**comparing),
+            options=comparing,
             timeout_s=timeout_s,
             allow_incomplete=allow_incomplete,
             tell=lambda line: click.echo(line, err=True),
         )
     for line in with_gate([], report):
         click.echo(line, err=aside)
-    tell_ci(ci_for(**ci), gates=[report], write=lambda line: click.echo(line, err=aside))
+    tell_ci(ci, gates=[report], write=lambda line: click.echo(line, err=aside))
     write_json(json_file, report.json)
     return report.exit_code
 
 
-def _sides(in_revisions: Tuple[str, ...], commands: Tuple[Optional[str], ...], names: Tuple[Optional[str], ...]) -> ContextManager[Any]:
+def _sides(
+    in_revisions: Tuple[str, ...], commands: Tuple[Optional[str], ...], names: Tuple[Optional[str], ...]
+) -> ContextManager[Tuple[OneSide, OneSide]]:
     if None not in commands and names == (None, None) and not in_revisions:
         from evi_harness.acts.ab import commands as as_sides
 

@@ -13,7 +13,10 @@ import os
 import sys
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 __all__ = ["BROKEN_PIPE", "COULD_NOT_RUN", "ENDS", "INTERRUPTED", "TRACEBACK", "guarded", "have_streams", "tell"]
 
@@ -92,7 +95,7 @@ def _is_of_interrupt(error: BaseException) -> bool:
     return seen is not None
 
 
-def _unraisable(before: Callable[[Any], object], lost: Any) -> None:
+def _unraisable(before: Callable[[UnraisableHookArgs], object], lost: UnraisableHookArgs) -> None:
     """Take an exception that Python cannot raise; Ctrl+C comes again where it can: what frees an object may have been hit."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
         import _thread

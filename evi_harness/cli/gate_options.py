@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from functools import wraps
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, Sequence
 
 import click
 
 from evi_harness.cli.flags import in_flags
 from evi_harness.cli.report_files import absolute, in_a_folder
 from evi_harness.errors import EviHarnessError
+
+if TYPE_CHECKING:
+    from evi_harness.acts.ci_outputs import CiOptions
+    from evi_harness.acts.gate import GateOptions
 
 __all__ = ["NAMES", "ci_options", "comparing_options", "gate_options"]
 
@@ -27,7 +31,7 @@ _COMPARING = (
         type=click.Choice(["fail", "pass"]),
         help="What to make of what cannot be decided: exit with 4, or let it pass.  [default: fail]",
     ),
-    click.option("--gate-seed", "seed_of_gate", type=int, metavar="N", help="Seed of the resampling.  [default: 1]"),
+    click.option("--gate-seed", type=int, metavar="N", help="Seed of the resampling.  [default: 1]"),
     click.option(
         "--false-alarm",
         type=click.FloatRange(min=0, max=0.5, min_open=True, max_open=True),
@@ -74,49 +78,73 @@ _CI = (
 )
 
 
-# Parameter → what the harness calls it.
-_OF_COMPARING = {"inconclusive": "inconclusive", "seed_of_gate": "seed", "false_alarm": "false_alarm", "least_effect": "least_effect"}
-_OF_GATE = {"gate": "gate", "baseline": "baseline", "save_baseline": "save_baseline", "job_noise": "job_noise", **_OF_COMPARING}
-_OF_CI = {"junit_file": "junit_file", "summary_file": "summary_file"}
+# The parameters, which bear the names of the fields of what they become.
+_OF_COMPARING = ("inconclusive", "gate_seed", "false_alarm", "least_effect")
+_OF_GATE = ("gate", "baseline", "save_baseline", "job_noise", *_OF_COMPARING)
+_OF_CI = ("junit_file", "summary_file")
 # All parameters, for commands that refuse what changes nothing.
 NAMES = (*_OF_GATE, *_OF_CI)
 
 
 def comparing_options(function: _Function) -> _Function:
-    """Give a command the options of a comparison; they come as one dictionary, ``comparing``."""
-    return _packed(function, _COMPARING, "comparing", _OF_COMPARING)
+    """Give a command the options of a comparison; they come as one ``GateOptions``, ``comparing``."""
+    return _packed(function, _COMPARING, "comparing", _OF_COMPARING, _gate_of)
 
 
 def gate_options(function: _Function) -> _Function:
-    """Give a command the options of a gate; they come as one dictionary, ``gate``: the arguments of ``GateOptions``."""
-    return _packed(function, (*_GATE, *_COMPARING), "gate", _OF_GATE)
+    """Give a command the options of a gate; they come as one ``GateOptions``, ``gate``."""
+    return _packed(function, (*_GATE, *_COMPARING), "gate", _OF_GATE, _gate_of)
+
+
+def _gate_of(values: Dict[str, Any]) -> GateOptions:
+    from evi_harness.quiet_loading import loading
+
+    with loading():
+        from evi_harness.acts.gate import GateOptions
+
+    return GateOptions(**values)
 
 
 def ci_options(function: _Function) -> _Function:
-    """Give a command the options of what CI reads; they come as one dictionary, ``ci``: the arguments of ``ci_for``.
+    """Give a command the options of what CI reads; they come as one ``CiOptions``, ``ci``.
 
     Where the command could not do its work, that is what CI reads; a report that is not there looks like one that nobody asked for.
     """
 
     @wraps(function)
-    def telling(*args: Any, ci: Dict[str, Any], **values: Any) -> Any:
+    def telling(*args: Any, ci: CiOptions, **values: Any) -> Any:
         try:
             return function(*args, ci=ci, **values)
         except EviHarnessError as error:
-            from evi_harness.acts.ci_outputs import ci_for, tell_failure
+            from evi_harness.acts.ci_outputs import tell_failure
 
             name = click.get_current_context().info_name or ""
-            tell_failure(ci_for(**ci), name, error, in_flags(error.words()), write=lambda line: click.echo(line, err=True))
+            tell_failure(ci, name, error, in_flags(error.words()), write=lambda line: click.echo(line, err=True))
             raise
 
-    return _packed(telling, _CI, "ci", _OF_CI)
+    return _packed(telling, _CI, "ci", _OF_CI, _ci_of)
 
 
-def _packed(function: _Function, options: Sequence[Callable[[_Function], _Function]], name: str, packed: Mapping[str, str]) -> _Function:
+def _ci_of(values: Dict[str, Any]) -> CiOptions:
+    from evi_harness.quiet_loading import loading
+
+    with loading():
+        from evi_harness.acts.ci_outputs import ci_for
+
+    return ci_for(**values)
+
+
+def _packed(
+    function: _Function,
+    options: Sequence[Callable[[_Function], _Function]],
+    name: str,
+    packed: Sequence[str],
+    made: Callable[[Dict[str, Any]], object],
+) -> _Function:
     @wraps(function)
     def with_options(*args: Any, **values: Any) -> Any:
-        asked: Dict[str, Any] = {meant: values.pop(one) for one, meant in packed.items()}
-        return function(*args, **{**values, name: asked})
+        asked = {one: values.pop(one) for one in packed}
+        return function(*args, **{**values, name: made(asked)})
 
     optioned: _Function = with_options
     for option in reversed(options):

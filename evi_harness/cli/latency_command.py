@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
 
 from evi_harness.cli.gate_options import ci_options, gate_options
 from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, report_option, write_json, write_text
+
+if TYPE_CHECKING:
+    from evi_harness.acts.ci_outputs import CiOptions
+    from evi_harness.acts.gate import GateOptions
 
 __all__ = ["command"]
 
@@ -52,23 +56,23 @@ def command(
     allow_incomplete: bool,
     json_file: Optional[str],
     csv_file: Optional[str],
-    gate: Dict[str, Any],
-    ci: Dict[str, Any],
+    gate: GateOptions,
+    ci: CiOptions,
 ) -> int:
     """Tell how long everything took in sessions: turn by turn, and together.
 
     A SESSION is a session folder, or a folder of them. A recording tells of the service and the network, a replay (replay --out DIR) of
     your own code. What cannot be known is a dash with its reason. docs/latency.md has every metric.
     """
-    from evi_harness.acts.ci_outputs import ci_for, tell_ci
-    from evi_harness.acts.gate import GateOptions, gate_for, with_gate
+    from evi_harness.acts.ci_outputs import tell_ci
+    from evi_harness.acts.gate import gate_for, with_gate
     from evi_harness.acts.latency import measure_sessions
     from evi_harness.settings.sink import redacted
     from evi_harness.verdicts.loading import find_sessions
 
     if json_file == csv_file == STANDARD_OUTPUT:
         raise click.UsageError("--json and --csv cannot both have standard output.")
-    judge = gate_for(GateOptions(**gate), is_replay=False)
+    judge = gate_for(gate, is_replay=False)
     report = measure_sessions(
         find_sessions(sessions, damaged=True),
         end_of_turn_ms=end_of_turn_ms,
@@ -84,5 +88,5 @@ def command(
     write_json(json_file, lambda: {**report.json(), "gate": gates[0].json() if gates else None})
     if csv_file is not None:
         write_text(csv_file, redacted(report.csv()))
-    tell_ci(ci_for(**ci), gates=gates, write=lambda line: click.echo(line, err=aside))
+    tell_ci(ci, gates=gates, write=lambda line: click.echo(line, err=aside))
     return gates[0].exit_code if gates else 0

@@ -6,7 +6,7 @@ import sys
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, List, Optional, Tuple
 
 import click
 from click.core import ParameterSource
@@ -19,6 +19,8 @@ from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option,
 from evi_harness.cli.seconds import Seconds
 
 if TYPE_CHECKING:
+    from evi_harness.acts.ci_outputs import CiOptions
+    from evi_harness.acts.gate import GateOptions
     from evi_harness.acts.measured_runs import Replayed
     from evi_harness.runs.replay_options import ReplayOptions
     from evi_harness.verdicts.invoking import Command
@@ -193,7 +195,7 @@ __all__ = ["command"]
 @ci_options
 @click.pass_context
 def command(
-    ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Optional[str], gate: Dict[str, Any], ci: Dict[str, Any], **values: Any
+    ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Optional[str], gate: GateOptions, ci: CiOptions, **_: object
 ) -> int:
     """Replay SESSIONs to a handler, through the installed SDK.
 
@@ -208,25 +210,26 @@ def command(
     from evi_harness.quiet_loading import loading
 
     with loading():
-        from evi_harness.acts.ci_outputs import cases_of_result, ci_for, tell_ci
-        from evi_harness.acts.gate import GateOptions, gate_for, replayed_with_gate
+        from evi_harness.acts.ci_outputs import cases_of_result, tell_ci
+        from evi_harness.acts.gate import gate_for, replayed_with_gate
         from evi_harness.acts.measured_runs import called_by, runs_of_result
         from evi_harness.verdicts.invoking import Command
         from evi_harness.verdicts.loading import find_sessions
 
+    values = ctx.params
     folders = find_sessions(sessions, damaged=True)
     is_many = len(folders) > 1 or folders[0] != sessions[0]
     _refuse_the_others(ctx, values["live"], is_many)
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
-    judge = gate_for(GateOptions(**gate), is_replay=not values["live"])
-    asked, by = _asked(values, defer=asks), Command.here(ctx.obj)
+    judge = gate_for(gate, is_replay=not values["live"])
+    asked, by = _asked(ctx, defer=asks), Command.here(ctx.obj)
     # With the report on standard output, people read standard error; so does what the handler itself prints.
     aside = json_file == STANDARD_OUTPUT
     with redirect_stdout(sys.stderr) if aside else nullcontext():
         if values["live"]:
-            result: Replayed = _live(folders[0], values, by)
+            result: Replayed = _live(folders[0], ctx, by)
         elif is_many:
-            result = _many(folders, asked, by, values, keep_json=json_file is not None, keep_run=judge.is_needed)
+            result = _many(folders, asked, by, ctx, keep_json=json_file is not None, keep_run=judge.is_needed)
         else:
             result = _one(folders[0], asked, by, values["n_runs"], aside)
         if asks:
@@ -239,7 +242,7 @@ def command(
     finally:
         # Also where nobody can be told: what was asked for is written.
         write_json(json_file, lambda: {**result.json(), "gate": gates[0].json() if gates else None})
-        tell_ci(ci_for(**ci), cases_of_result(result, asked.handler), gates, write=lambda line: click.echo(line, err=aside))
+        tell_ci(ci, cases_of_result(result, asked.handler), gates, write=lambda line: click.echo(line, err=aside))
     return result.exit_code or (gates[0].exit_code if gates else 0)
 
 
@@ -281,11 +284,12 @@ def _accepted(result: Replayed, aside: bool) -> Replayed:
     return accept_if_agreed(result, agree=lambda what: click.confirm(what, err=True), write=lambda line: click.echo(line, err=aside))
 
 
-def _asked(values: Mapping[str, Any], *, defer: bool) -> ReplayOptions:
+def _asked(ctx: click.Context, *, defer: bool) -> ReplayOptions:
     """The options of each single replay: a parameter of the command that is one bears its name."""
     from evi_harness.runs.replay_options import ReplayOptions
 
-    return ReplayOptions(**{one.name: values[one.name] for one in fields(ReplayOptions) if one.name in values}, defer=defer)
+    given = {one.name: ctx.params[one.name] for one in fields(ReplayOptions) if one.name in ctx.params}
+    return ReplayOptions(**given, defer=defer)
 
 
 def _one(folder: Path, asked: ReplayOptions, by: Command, n_runs: int, aside: bool) -> Replayed:
@@ -306,9 +310,7 @@ def _one(folder: Path, asked: ReplayOptions, by: Command, n_runs: int, aside: bo
     return replay_repeatedly(folder, n_runs, asked, write=write, command=by)
 
 
-def _many(
-    folders: List[Path], asked: ReplayOptions, by: Command, values: Mapping[str, Any], *, keep_json: bool, keep_run: bool
-) -> Replayed:
+def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Context, *, keep_json: bool, keep_run: bool) -> Replayed:
     from evi_harness.quiet_loading import loading
 
     with loading():
@@ -320,9 +322,9 @@ def _many(
         return replay_corpus(
             folders,
             asked,
-            n_runs=values["n_runs"],
-            n_jobs=values["jobs"],
-            executor=values["executor"],
+            n_runs=ctx.params["n_runs"],
+            n_jobs=ctx.params["jobs"],
+            executor=ctx.params["executor"],
             on_done=lambda _: None if bar is None else bar.update(1),
             keep_json=keep_json,
             keep_run=keep_run,
@@ -330,10 +332,11 @@ def _many(
         )
 
 
-def _live(folder: Path, values: Mapping[str, Any], by: Command) -> Replayed:
+def _live(folder: Path, ctx: click.Context, by: Command) -> Replayed:
     from evi_harness.acts.replay_live import LiveReplayOptions, replay_live
     from evi_harness.settings.new_folder import DEFAULT_OUT
 
+    values = ctx.params
     options = LiveReplayOptions(
         base_url=values["base_url"],
         config_id=values["config_id"],

@@ -12,6 +12,8 @@ from typing import Any, Callable, Mapping, Optional, TypeVar
 
 import click
 
+from evi_harness.session.json_value import Json
+
 __all__ = ["STANDARD_OUTPUT", "absolute", "in_a_folder", "json_option", "report_option", "write_json", "write_text"]
 
 # With a report there, people read standard error.
@@ -57,7 +59,7 @@ def json_option(what: str, schema: str) -> Callable[[_Command], _Command]:
     return report_option("--json", "json_file", told)
 
 
-def write_json(name: Optional[str], told: Callable[[], Mapping[str, Any]]) -> None:
+def write_json(name: Optional[str], told: Callable[[], Mapping[str, Json]]) -> None:
     """Write a report, where one is asked for.
 
     Args:

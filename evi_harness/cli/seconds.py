@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Optional
+from typing import Optional
 
 import click
 
@@ -15,9 +15,9 @@ class Seconds(click.FloatRange):
 
     name = "number of seconds"
 
-    def convert(self, value: Any, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> Any:
+    def convert(self, value: float, param: Optional[click.Parameter], ctx: Optional[click.Context]) -> float:
         """The number; see ``click.ParamType.convert``."""
-        seconds = super().convert(value, param, ctx)
+        seconds: float = super().convert(value, param, ctx)
         # Python reads "nan" and "inf" as numbers, and nan is in every range.
         if not math.isfinite(seconds):
             self.fail(f"{value!r} is no number of seconds.", param, ctx)

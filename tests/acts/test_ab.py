@@ -52,7 +52,7 @@ def _elsewhere(tmp_path, monkeypatch):
 def test_both_are_run_in_turns_and_compared(tmp_path):
     """A first run of each does not count; which is first changes; what is slower is found."""
     told = []
-    report = compare_sides(sides(tmp_path, 100.0, 120.0), n_runs=8, options=GateOptions(seed=3), tell=told.append)
+    report = compare_sides(sides(tmp_path, 100.0, 120.0), n_runs=8, options=GateOptions(gate_seed=3), tell=told.append)
     assert (tmp_path / "order").read_text(encoding="utf-8") == "BA" + "ABBA" * 4
     assert {one.statistic: one.verdict for one in report.comparisons} == {"med": "regressed", "p(95)": "regressed"}
     assert (report.exit_code, report.seed, report.old, report.new) == (1, 3, "A", "B")

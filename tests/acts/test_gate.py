@@ -211,7 +211,7 @@ def test_rules():
     rules = rules_for(GateOptions(false_alarm=0.05), configured)
     assert (rules.seed, rules.false_alarm, rules.job_noise) == (7, 0.05, 0.0)
     assert (rules.least, rules.least_by_metric) == (Effect(0.1), {"handle": Effect(0.2)})
-    rules = rules_for(GateOptions(seed=0, least_effect="2%"), configured)
+    rules = rules_for(GateOptions(gate_seed=0, least_effect="2%"), configured)
     assert (rules.seed, rules.least, rules.least_by_metric) == (0, Effect(0.02), {})
     assert rules_for(GateOptions(), Configuration()).least == LEAST_EFFECT
     with pytest.raises(UsageError, match="no probability"):

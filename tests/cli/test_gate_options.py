@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+from evi_harness.acts.ci_outputs import CiOptions
 from evi_harness.acts.gate import GateOptions
 from evi_harness.cli.gate_options import NAMES, ci_options, comparing_options, gate_options
 
@@ -28,24 +29,25 @@ def asked(*words):
 
 def test_nothing_is_asked(monkeypatch):
     """Everything is left to the configuration."""
-    monkeypatch.delenv("EVI_HARNESS_SAVE_BASELINE", raising=False)
+    for name in ("EVI_HARNESS_SAVE_BASELINE", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
     gate, ci = asked()
-    assert GateOptions(**gate) == GateOptions()
-    assert ci == {"junit_file": None, "summary_file": None}
+    assert (gate, ci) == (GateOptions(), CiOptions())
 
 
-def test_all_is_asked():
+def test_all_is_asked(monkeypatch):
     """By the names that the harness has; files by paths that do not depend on the working directory, which an app may change."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     words = "--gate a --gate b --baseline b.json --save-baseline n.json --job-noise 0 --inconclusive pass --gate-seed 7 --false-alarm 0.05"
     gate, ci = asked(*words.split(), "--least-effect", "3%", "--junit", "j.xml", "--summary", "s.md")
-    assert GateOptions(**gate) == GateOptions(("a", "b"), Path("b.json").absolute(), Path("n.json").absolute(), "pass", 7, 0.05, 0.0, "3%")
-    assert ci == {"junit_file": Path("j.xml").absolute(), "summary_file": Path("s.md").absolute()}
+    assert gate == GateOptions(("a", "b"), Path("b.json").absolute(), Path("n.json").absolute(), "pass", 7, 0.05, 0.0, "3%")
+    assert ci == CiOptions(Path("j.xml").absolute(), Path("s.md").absolute())
 
 
 def test_a_folder_for_baselines_may_come_from_outside(monkeypatch):
     """So that `ab` gets at what is measured below its commands."""
     monkeypatch.setenv("EVI_HARNESS_SAVE_BASELINE", "folder")
-    assert asked()[0]["save_baseline"] == Path("folder").absolute()
+    assert asked()[0].save_baseline == Path("folder").absolute()
 
 
 def test_every_parameter_is_named():
@@ -71,5 +73,5 @@ def test_a_comparison_has_no_baseline():
         return comparing
 
     with comparing.make_context("comparing", ["--gate-seed", "3"]) as context:
-        assert comparing.invoke(context) == {"inconclusive": None, "seed": 3, "false_alarm": None, "least_effect": None}
+        assert comparing.invoke(context) == GateOptions(gate_seed=3)
     assert "--baseline" not in {name for param in comparing.params for name in param.opts}
