@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from evi_harness.acts.repairing import repair_session
     from evi_harness.acts.replay import ReplayResult, replay_session
     from evi_harness.acts.sessions import check_session
-    from evi_harness.carriers.conformance import check_carrier
     from evi_harness.clocks.busy import busy
     from evi_harness.errors import EviHarnessError
     from evi_harness.replay.player import Player
@@ -75,7 +74,6 @@ __all__ = [
     "WebSocketInterface",
     "__version__",
     "busy",
-    "check_carrier",
     "check_session",
     "connect_with_callbacks",
     "import_capture",
@@ -98,7 +96,6 @@ EXPORTS: Dict[str, str] = {
     "SessionWriter": "evi_harness.storage.writer",
     "WebSocketInterface": "evi_harness.sdk.hume.interface",
     "busy": "evi_harness.clocks.busy",
-    "check_carrier": "evi_harness.carriers.conformance",
     "check_session": "evi_harness.acts.sessions",
     "connect_with_callbacks": "evi_harness.sdk.hume.callbacks",
     "import_capture": "evi_harness.acts.import_capture",

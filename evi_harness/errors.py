@@ -15,7 +15,6 @@
     ├── ScriptError             the simulator's script cannot be understood
     ├── HandlerError            the developer's handler cannot be imported or built
     ├── SdkError                the installed SDK's: absent, too old, or not as known
-    ├── CarrierError            a carrier breaks a duty of carriers
     ├── NetworkRefused          the app's: it reaches for what a replay does not let it reach
     ├── RedirectRefused         the service's: it leads what has a key with it to another origin
     └── StuckError              ours to report: nothing moves any more
@@ -35,7 +34,6 @@ from typing import Callable, ClassVar, Optional, Tuple, Union
 __all__ = [
     "AudioMissing",
     "CaptureError",
-    "CarrierError",
     "EviHarnessError",
     "HandlerError",
     "IncompleteRecording",
@@ -188,10 +186,6 @@ class HandlerError(EviHarnessError):
 
 class SdkError(EviHarnessError):
     """The installed SDK is absent, too old, or not as this version of evi-harness knows it."""
-
-
-class CarrierError(EviHarnessError):
-    """A carrier breaks one of the duties that every carrier has."""
 
 
 class NetworkRefused(EviHarnessError, ConnectionRefusedError):

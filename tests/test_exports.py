@@ -26,7 +26,6 @@ PUBLIC = [
     "SessionWriter",
     "WebSocketInterface",
     "busy",
-    "check_carrier",
     "check_session",
     "connect_with_callbacks",
     "import_capture",

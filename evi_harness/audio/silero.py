@@ -13,16 +13,17 @@ from __future__ import annotations
 from array import array
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Sequence, Tuple, Union
 
-from evi_harness.audio.detectors import BLOCK, RATE, SileroLite
+from evi_harness.audio.detectors import BLOCK, RATE, SileroLite, make_detector
+from evi_harness.session.protocols import SpeechDetector
 
 if TYPE_CHECKING:
     import numpy
 
     Array = numpy.ndarray
 
-__all__ = ["SharedSilero", "SileroModel", "load", "tensors"]
+__all__ = ["SharedSilero", "SileroModel", "detector_maker", "judge_together", "load", "tensors"]
 
 # A block is judged with what was heard just before it.
 CONTEXT = 64
@@ -296,3 +297,28 @@ def _varint(message: bytes, at: int) -> Tuple[int, int]:
         at, shift = at + 1, shift + 7
         if byte < 0x80:
             return value, at
+
+
+def detector_maker() -> Callable[[], SpeechDetector]:
+    """What makes detectors for many streams: of one model that they share, where it can be shared, else each with its own.
+
+    Raises:
+        EviHarnessError: No detector can be used; when it is called too.
+    """
+    try:
+        model, name = load()
+    except (ImportError, OSError):
+        return make_detector
+    return lambda: SharedSilero(model, name)
+
+
+def judge_together(heard: Sequence[Tuple[SpeechDetector, bytes]]) -> List[float]:
+    """How likely there is speech in one block of each of several streams.
+
+    Args:
+        heard: Detectors of one kind, each once, and their blocks.
+    """
+    shared = [(detector, block) for detector, block in heard if isinstance(detector, SharedSilero)]
+    if heard and len(shared) == len(heard):
+        return SharedSilero.together(shared)
+    return [detector.probability(block) for detector, block in heard]

@@ -22,9 +22,9 @@ from evi_harness.carriers.http_connection import HttpConnection
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.limits import ServerLimits
 from evi_harness.carriers.telling import OnceAMinute
-from evi_harness.carriers.virtual_carrier import SERVICE_HEADER
 from evi_harness.clocks.clock import Clock
 from evi_harness.session.events import Handshake, Opened
+from evi_harness.session.header import SERVICE_HEADER
 from evi_harness.session.protocols import Action, Refuse, Service
 
 __all__ = ["TOKEN_SECONDS", "AccessCheck", "Anybody", "ChatServer", "OpenService"]

@@ -1,13 +1,11 @@
 """What connects a service to an app in virtual time.
 
-Rules of living here: a carrier gives a URL and keeps the duties that ``conformance`` checks; it decides nothing.
+Rules of living here: a carrier gives a URL and keeps the duties of ``tests/wire/carrier_duties.py``; it decides nothing.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional, Sequence, Type
-
-from typing_extensions import Protocol
 
 from evi_harness.session.events import Event
 
@@ -17,36 +15,10 @@ if TYPE_CHECKING:
     from evi_harness.carriers.server import ChatServer
     from evi_harness.clocks.virtual import VirtualLoop
 
-__all__ = ["SERVICE_HEADER", "Carrier", "VirtualCarrier"]
+__all__ = ["VirtualCarrier"]
 
 # RFC 2606 sets .invalid aside: the name can never resolve, so nothing leaves the process by mistake.
 HOST = "evi.invalid"
-# Names the service in the answer to a handshake; who records reads it.
-SERVICE_HEADER = "X-Evi-Harness"
-
-
-class Carrier(Protocol):
-    """Connects a service to an app. An asynchronous context manager: it serves between entering and leaving.
-
-    Attributes:
-        url: Where it serves: ``http://host[:port]``, no slash at the end.
-    """
-
-    @property
-    def url(self) -> str:
-        """Where it serves."""
-
-    def now_ns(self) -> int:
-        """The time on the clock that the carrier keeps."""
-
-    def sessions(self) -> Sequence[Sequence[Event]]:
-        """The events of the conversations so far, in the order in which they were opened."""
-
-    async def __aenter__(self) -> Carrier: ...
-
-    async def __aexit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None: ...
 
 
 class VirtualCarrier:

@@ -17,11 +17,15 @@ __all__ = [
     "MINOR_OF_HEADER_DIGEST",
     "MINOR_OF_HEARD",
     "MINOR_OF_LINE_DIGESTS",
+    "SERVICE_HEADER",
     "Anchor",
     "Header",
     "Recorded",
     "TrackFile",
 ]
+
+# Names the service in the answer to a handshake; who records reads it, and writes it into the header.
+SERVICE_HEADER = "X-Evi-Harness"
 
 # History of the session folder. A reader opens every version up to its own, and every minor of them: a minor only adds.
 #   1.0 (2026-11): the first.

@@ -7,9 +7,9 @@ import numpy
 import pytest
 
 from evi_harness.audio import silero
-from evi_harness.audio.detectors import BLOCK, SileroLite, detector_maker, judge_together, make_detector
+from evi_harness.audio.detectors import BLOCK, SileroLite, make_detector
 from evi_harness.audio.resampling import convert
-from evi_harness.audio.silero import SharedSilero, SileroModel, load, tensors
+from evi_harness.audio.silero import SharedSilero, SileroModel, detector_maker, judge_together, load, tensors
 from evi_harness.audio.sources import FileSource
 from evi_harness.session.wav import Pcm
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from raw_client import frame
 
 from evi_harness.carriers.client_frames import ClientFrames
-from evi_harness.carriers.raw_client import frame
 
 GOOD = [
     frame(1, b""),

@@ -4,9 +4,9 @@ import asyncio
 import struct
 
 import pytest
+from probe import ConnectionEnded, connect
 
 from evi_harness.carriers import server as server_module
-from evi_harness.carriers.probe import ConnectionEnded, connect
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual

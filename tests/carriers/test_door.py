@@ -4,13 +4,13 @@ import asyncio
 from itertools import product
 
 import pytest
+from carrier_duties import ScriptedService
+from probe import Arrived, ConnectionEnded, HandshakeRefused, connect
+from raw_client import frame, request
 
 from evi_harness.carriers.admission import Admission
-from evi_harness.carriers.conformance import ScriptedService
 from evi_harness.carriers.door import Hall
 from evi_harness.carriers.limits import DEFAULT_LIMITS, ServerLimits
-from evi_harness.carriers.probe import Arrived, ConnectionEnded, HandshakeRefused, connect
-from evi_harness.carriers.raw_client import frame, request
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual

@@ -4,8 +4,8 @@ import asyncio
 import logging
 
 import pytest
+from carrier_duties import ScriptedService
 
-from evi_harness.carriers.conformance import ScriptedService
 from evi_harness.carriers.real_carrier import RealCarrier
 from evi_harness.carriers.server import ChatServer
 from evi_harness.clocks.clock import RealClock

@@ -5,10 +5,10 @@ import errno
 import socket
 
 import pytest
+from carrier_duties import ScriptedService, check_carrier
+from probe import ConnectionEnded, connect
 
 from evi_harness.carriers import real_carrier as real
-from evi_harness.carriers.conformance import ScriptedService, check_carrier
-from evi_harness.carriers.probe import ConnectionEnded, connect
 from evi_harness.carriers.real_carrier import RealCarrier, loopback
 from evi_harness.carriers.server import ChatServer
 from evi_harness.clocks.clock import RealClock

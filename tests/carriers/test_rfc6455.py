@@ -12,9 +12,9 @@ import threading
 from typing import Any, List, Tuple
 
 import pytest
+from raw_client import RawClient, frame, request
 
 from evi_harness.carriers.limits import DEFAULT_LIMITS
-from evi_harness.carriers.raw_client import RawClient, frame, request
 from evi_harness.carriers.real_carrier import RealCarrier
 from evi_harness.carriers.server import ChatServer
 from evi_harness.clocks.clock import RealClock

@@ -6,9 +6,9 @@ import warnings
 from importlib.metadata import version
 
 import pytest
+from probe import Arrived, ConnectionEnded, HandshakeRefused, connect, request
 
 from evi_harness.carriers.journal import Journal
-from evi_harness.carriers.probe import Arrived, ConnectionEnded, HandshakeRefused, connect, request
 from evi_harness.carriers.server import TOKEN_SECONDS, ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual

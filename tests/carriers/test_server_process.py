@@ -10,9 +10,9 @@ from fractions import Fraction
 from importlib import import_module
 
 import pytest
+from carrier_duties import ScriptedService, check_carrier
+from probe import ConnectionEnded, connect
 
-from evi_harness.carriers.conformance import ScriptedService, check_carrier
-from evi_harness.carriers.probe import ConnectionEnded, connect
 from evi_harness.carriers.server_process import ProcessCarrier, ServerProcess
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.session.events import TEXT, Closed, Frame, Opened, Received
@@ -157,7 +157,7 @@ def test_ctrl_c_is_for_the_parent():
 PARENT = """
 import os, sys
 sys.path[:] = {path!r}
-from evi_harness.carriers.conformance import ScriptedService
+from carrier_duties import ScriptedService
 from evi_harness.carriers.server_process import ServerProcess
 with ServerProcess(ScriptedService(), chat_paths=["/chat"]) as server:
     print(server.url, flush=True)

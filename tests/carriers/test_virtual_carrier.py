@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from probe import request
 
-from evi_harness.carriers.probe import request
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual

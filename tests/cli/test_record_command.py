@@ -20,11 +20,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from carrier_duties import ScriptedService
 
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.acts.serve.simulating import Simulation
 from evi_harness.acts.sessions import check_session
-from evi_harness.carriers.conformance import ScriptedService
 from evi_harness.cli.main import main
 from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.simulator import Options

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from probe import Arrived, ConnectionEnded, connect
 
 from evi_harness.acts.replay import replay_session
 from evi_harness.audio.detectors import make_detector
@@ -16,7 +17,6 @@ from evi_harness.audio.ear import Ear
 from evi_harness.audio.resampling import convert
 from evi_harness.carriers.arrivals import Arrivals
 from evi_harness.carriers.journal import Journal
-from evi_harness.carriers.probe import Arrived, ConnectionEnded, connect
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual

@@ -59,8 +59,8 @@ def hear_channel(descriptor: int) -> None:
 
 def _ears() -> Tuple[Callable[[], Ear], str]:
     """What makes an ear, and the name of its detector; all that it needs is loaded."""
-    from evi_harness.audio.detectors import detector_maker
     from evi_harness.audio.ear import Ear
+    from evi_harness.audio.silero import detector_maker
 
     make = detector_maker()
     first = Ear(make())
@@ -130,7 +130,7 @@ class _Listeners:
 
 def _judge(begun: Sequence[Tuple[Ear, Judging]]) -> List[List[Mark]]:
     """Go through what several ears have to hear, block by block, with the blocks of all of them judged together; gives each one's marks."""
-    from evi_harness.audio.detectors import judge_together
+    from evi_harness.audio.silero import judge_together
 
     found: List[List[Mark]] = [[] for _ in begun]
     answers: Dict[int, Optional[float]] = dict.fromkeys(range(len(begun)))

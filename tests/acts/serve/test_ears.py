@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from evi_harness.acts.serve.ears import BEHIND_BYTES, Ears
-from evi_harness.audio.detectors import detector_maker
 from evi_harness.audio.ear import Ear
+from evi_harness.audio.silero import detector_maker
 from evi_harness.errors import EviHarnessError
 from evi_harness.session.wav import Pcm
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import websockets
+from carrier_duties import ScriptedService
 
 from evi_harness.acts.serve.served_verdict import Compared
 from evi_harness.acts.serve.serving import (
@@ -27,7 +28,6 @@ from evi_harness.acts.serve.serving import (
     serve,
     served,
 )
-from evi_harness.carriers.conformance import ScriptedService
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.errors import EviHarnessError, SessionUnreadable, SessionUnwritable, UsageError
 from evi_harness.evi.dialect import EVI
@@ -180,8 +180,8 @@ def test_who_has_no_right_key_is_refused(monkeypatch):
     """With 401, in query and headers, whether a right key is known or not; a refusal leaves no session."""
 
     async def status(url, query, headers):
-        from evi_harness.carriers.probe import ConnectionEnded as Over
-        from evi_harness.carriers.probe import HandshakeRefused, connect
+        from probe import ConnectionEnded as Over
+        from probe import HandshakeRefused, connect
 
         pairs = [tuple(pair.split("=")) for pair in query.lstrip("?").split("&") if pair]
         probe = await connect(url, EVI.chat_paths[0], lambda: 0, query=pairs, headers=list(headers.items()))

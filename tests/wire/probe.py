@@ -132,7 +132,7 @@ class Probe(asyncio.Protocol):
         self._websocket.receive_eof()
         self._read()
 
-    def connection_lost(self, error: Optional[Exception]) -> None:  # noqa: ARG002 - the signature is asyncio's
+    def connection_lost(self, error: Optional[Exception]) -> None:
         """Tell the end. Called by the loop."""
         close = self._websocket.close_rcvd
         self._items.put_nowait(ConnectionEnded(close.code if close else None, close.reason if close else ""))

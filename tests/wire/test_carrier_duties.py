@@ -3,14 +3,13 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from carrier_duties import DUTIES, CarrierError, check_carrier
 
 from evi_harness.carriers import server as server_module
-from evi_harness.carriers.conformance import DUTIES, check_carrier
 from evi_harness.carriers.conversation import Conversation
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
-from evi_harness.errors import CarrierError
 from evi_harness.session.events import Closed, Frame, Note, Opened, Sent
 from evi_harness.session.protocols import Abort, Close, Refuse, Remark, Send
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 from aiohttp import web
+from probe import Arrived, ConnectionEnded, HandshakeRefused, Pong, connect, request
 
-from evi_harness.carriers.probe import Arrived, ConnectionEnded, HandshakeRefused, Pong, connect, request
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.session.events import BINARY, TEXT, Frame
 

@@ -1,4 +1,4 @@
-"""The public check that every carrier must pass: its duties, one by one.
+"""The check that every carrier must pass: its duties, one by one.
 
 Rules of living here: a duty is a row of ``DUTIES``: its name and what tries it. It looks only at what a client sees and at the session
 that the carrier kept; nothing of the service's own is read, so that a carrier may run the service in another process. Duties that others
@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
-from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from types import TracebackType
+from typing import Any, Awaitable, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar
 
-from evi_harness.carriers.probe import Arrived, ConnectionEnded, HandshakeRefused, Item, Pong, Probe, connect, request
-from evi_harness.carriers.virtual_carrier import Carrier
-from evi_harness.errors import CarrierError
+from probe import Arrived, ConnectionEnded, HandshakeRefused, Item, Pong, Probe, connect, request
+from typing_extensions import Protocol
+
+from evi_harness.errors import EviHarnessError
 from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.note_kind import NoteKind
 from evi_harness.session.notes import DUE, SENT_AFTER_CLOSE, NoFacts
@@ -24,9 +26,39 @@ __all__ = ["DUTIES", "MakeCarrier", "check_carrier"]
 
 T = TypeVar("T")
 
+
+class CarrierError(EviHarnessError):
+    """A carrier breaks one of the duties that every carrier has."""
+
+
 # What the service of the check remarks: what it was given, and a remark for its own sake.
 _TOOK = NoteKind("took", NoFacts)
 _SEEN = NoteKind("seen", NoFacts)
+
+
+class Carrier(Protocol):
+    """Connects a service to an app. An asynchronous context manager: it serves between entering and leaving.
+
+    Attributes:
+        url: Where it serves: ``http://host[:port]``, no slash at the end.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+
+    def now_ns(self) -> int:
+        """The time on the clock that the carrier keeps."""
+
+    def sessions(self) -> Sequence[Sequence[Event]]:
+        """The events of the conversations so far, in the order in which they were opened."""
+
+    async def __aenter__(self) -> Carrier: ...
+
+    async def __aexit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None: ...
+
 
 MakeCarrier = Callable[[Callable[[Handshake], Service]], Carrier]
 
@@ -162,7 +194,7 @@ class Trial:
 
     def broken(self, complaint: str) -> CarrierError:
         """The complaint, in the duty's name."""
-        return CarrierError(complaint, where=f"duty {self._duty!r}", hint="The duties stand in evi_harness.carriers.conformance.")
+        return CarrierError(complaint, where=f"duty {self._duty!r}", hint="The duties stand in carrier_duties.")
 
     async def hold(self, script: ScriptedService, n_messages: int = 0, send: Sequence[Frame] = ()) -> Tuple[List[Arrived], Sequence[Event]]:
         """Hold one conversation to its end by the app.
