@@ -356,7 +356,9 @@ def test_it_is_known_when_something_is_due_next():
         await until_end(probe)
         return [*found, server.next_due_ns()], opened_ns
 
-    found, opened_ns = serve(main, Service((7 * SECOND, Remark("late"))), Service((4 * SECOND, Remark("early"))))
+    found, opened_ns = serve(
+        main, Service((7 * SECOND, Remark(NoteKind("late", NoFacts)))), Service((4 * SECOND, Remark(NoteKind("early", NoFacts))))
+    )
     assert found == [None, opened_ns[0] + 7 * SECOND, opened_ns[1] + 4 * SECOND, opened_ns[0] + 7 * SECOND]
 
 
