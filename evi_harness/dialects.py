@@ -12,12 +12,14 @@ from __future__ import annotations
 import sys
 from functools import cache
 from importlib import import_module, metadata
-from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.sdk.adapter import Adapter
-from evi_harness.session.protocols import Dialect
-from evi_harness.session.session import Session
+
+if TYPE_CHECKING:
+    from evi_harness.sdk.adapter import Adapter
+    from evi_harness.session.protocols import Dialect
+    from evi_harness.session.session import Session
 
 __all__ = [
     "ADAPTERS_GROUP",
@@ -25,6 +27,7 @@ __all__ = [
     "GROUP",
     "adapter_for",
     "default_dialect",
+    "default_secret_names",
     "dialect_named",
     "dialect_of",
     "dialects_of",
@@ -40,6 +43,8 @@ GROUP = "evi_harness.dialects"
 ADAPTERS_GROUP = "evi_harness.adapters"
 
 _BUILT_IN: Mapping[str, str] = {"evi": "evi_harness.evi.dialect:EVI"}
+# Their secret names alone, for whoever prints: a command that shows a line is not to load a dialect for it.
+_NAMES_OF_SECRETS = "evi_harness.evi.secrets"
 # The adapters of SDKs, by dialect; what is not here, and not installed, is spoken without an SDK.
 _ADAPTERS: Mapping[str, str] = {"evi": "evi_harness.sdk.hume.hume_adapter:HUME"}
 _NO_SDK = "evi_harness.sdk.plain_client:PLAIN"
@@ -61,6 +66,12 @@ def dialect_named(name: str = DEFAULT) -> Dialect:
 def default_dialect() -> Dialect:
     """The dialect that is spoken where nobody says which."""
     return _loaded(DEFAULT)
+
+
+def default_secret_names() -> Tuple[FrozenSet[str], FrozenSet[str]]:
+    """The ``secret_names`` and ``folded_names`` of the default dialect, without loading it."""
+    names = import_module(_NAMES_OF_SECRETS)
+    return names.NAMES, names.FOLDED
 
 
 def dialect_of(session: Session) -> Dialect:

@@ -44,9 +44,9 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "watch": {"guard", "clocks", "carriers"},
     "tap": {"guard", "clocks", "carriers"},
     "sdk": {"guard", "clocks", "carriers", "watch", "tap", "evi", "input_file"},
-    "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "evi", "redacting", "input_file", "quiet_loading"},
+    "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "redacting", "input_file", "quiet_loading"},
     "report": {"replay", "measure"},
-    "settings": {"guard", "sdk", "measure", "redacting", "evi", "input_file", "version"},
+    "settings": {"guard", "sdk", "measure", "redacting", "dialects", "input_file", "version"},
     "verdicts": {"carriers", "runs", "settings", "report", "replay", "measure", "storage", "redacting", "audio", "dialects"},
     "acts": set(),
     "pytesting": set(),
@@ -84,7 +84,7 @@ EVI_TYPES = (
     *("tool_call", "tool_error", "tool_response"),
 )
 EVI_TYPE = re.compile(r"(?<!\w)(?:" + "|".join(EVI_TYPES) + r")(?!\w)")
-KNOW_EVI = {"evi", "simulate", "sdk", "strategies"}
+KNOW_EVI = ("evi", "simulate", "sdk.hume", "strategies")
 
 # Modules that replace what they never put back through the registry, and why.
 REPLACE_FOR_GOOD = {
@@ -92,6 +92,17 @@ REPLACE_FOR_GOOD = {
     "settings.sink": "the command's streams, likewise",
     "runs.child_run": "the streams of a process that is the run's own and ends with it",
     "guard.process_state": "puts back what the app has replaced",
+}
+
+# The dialects, and the adapters of the SDKs that speak them.
+DIALECTS = ("evi", "sdk.hume")
+# Whole rooms that are of one dialect: an EVI with no recording, made-up messages of EVI's, and what the package offers by its first name.
+KNOW_A_DIALECT = ("simulate", "strategies", "__init__", "dialects")
+# Modules that name one, and why.
+NAME_ONE: Dict[str, str] = {
+    "acts.demo": "it shows one conversation, which is with EVI",
+    "acts.doctor": "what it looks at is the installation of Hume's SDK, and the way to Hume's service",
+    "acts.import_capture": "a wire capture is a form of EVI's messages, as Hume's own proxy writes it",
 }
 
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "base", "misc"}
@@ -230,7 +241,7 @@ def one_home(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, 
 
 def evi_types(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
     """EVI's type names stand only where the dialect is known; everyone else asks the Dialect. Docstrings may name them."""
-    if module.room in KNOW_EVI:
+    if any(f"{module.name}.".startswith(f"{PACKAGE}.{own}.") for own in KNOW_EVI):
         return
     # A string that is a statement of its own is a docstring: of a module, class or function, or of an attribute.
     docstrings = {id(node.value) for node in ast.walk(module.tree) if isinstance(node, ast.Expr)}
@@ -265,6 +276,18 @@ def one_registry(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[i
                 owner = owner.value
             if isinstance(target, ast.Attribute) and getattr(owner, "id", None) in theirs:
                 yield node.lineno, f"{owner.id}'s {target.attr} is replaced through guard/patches"
+
+
+def unnamed_dialect(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
+    """A dialect, and the SDK that speaks it, are given and never named; ``dialects`` names them, by their names, for whoever asks."""
+    name = module.name.partition(".")[2] or "__init__"
+    if name in NAME_ONE or any(f"{name}.".startswith(f"{own}.") for own in (*DIALECTS, *KNOW_A_DIALECT)):
+        return
+    for one in imports_of(module):
+        target = f"{one.module}.{one.name}.".partition(".")[2]
+        found = next((own for own in DIALECTS if target.startswith(f"{own}.")), None)
+        if found is not None:
+            yield one.line, f"{found} is one of several: {name} must ask what it is given, or evi_harness.dialects"
 
 
 def docstring(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int, str]]:
@@ -354,6 +377,7 @@ RULES: Tuple[Rule, ...] = (
     pure_calls,
     one_home,
     evi_types,
+    unnamed_dialect,
     one_registry,
     docstring,
     telling_name,
@@ -426,8 +450,10 @@ GOOD = {
     "storage/writer.py": '"""W: not audio_output."""\nimport os\nfrom evi_harness.session import events\nTOOL_CALLS = "tool_calls"\n',
     "carriers/__init__.py": '"""L."""\n',
     "sdk/__init__.py": '"""K."""\n',
+    "sdk/hume/__init__.py": '"""H."""\n',
     "sdk/parse.py": '"""P."""\nimport hume\n',
     "acts/__init__.py": '"""H."""\n',
+    "acts/demo.py": '"""D."""\nfrom evi_harness.evi.messages import NAMES\n',
     "acts/replay.py": '"""R."""\nfrom evi_harness.storage.writer import write\n',
     "cli/__init__.py": '"""C."""\n',
     "cli/main.py": '"""M."""\nimport click\nfrom evi_harness.acts.replay import replay\n',
@@ -486,6 +512,8 @@ BAD: List[Tuple[str, str, str, int, str]] = [
     ("sdk/sleeps.py", '"""S."""\nimport time\ntime.sleep = int\n', "one_registry", 3, "time's sleep is replaced through guard/patches"),
     ("sdk/starts.py", '"""S."""\nfrom threading import Thread\nThread.a.start, x = 1, 2\n', "one_registry", 3, "Thread's start"),
     ("sdk/sets.py", '"""S."""\nimport sys\nsetattr(sys, "stdout", None)\n', "one_registry", 3, "sys's an attribute"),
+    ("acts/judged.py", '"""J."""\nfrom evi_harness.evi.messages import NAMES\n', "unnamed_dialect", 2, "evi is one of several"),
+    ("acts/opens.py", '"""O."""\ndef f():\n    from evi_harness.sdk import hume\n', "unnamed_dialect", 3, "sdk.hume is one of several"),
     ("storage/silent.py", "import json\n", "docstring", 1, "begins with a docstring"),
     ("storage/json_utils.py", '"""U."""\n', "telling_name", 1, "json_utils says nothing"),
     ("storage/turns.py", '"""T."""\nclass Session:\n    pass\n', "one_class_name", 2, "has a class Session too"),
@@ -538,3 +566,15 @@ def test_a_package_is_no_part_of_a_ring_of_its_own_modules(tmp_path: Path) -> No
     """Its ``__init__`` is loaded before any of them, whoever asks."""
     own = {"__init__.py": '"""P."""\nfrom evi_harness.version import x\n', "version.py": '"""V."""\n'}
     assert breaches(plant(tmp_path, {**GOOD, **own}), (no_ring,)) == []
+
+
+def test_nobody_is_excused_who_names_no_dialect() -> None:
+    """An exception that is none any more goes."""
+    modules = modules_of(ROOT)
+    naming = {
+        name
+        for name in NAME_ONE
+        for one in imports_of(modules[f"{PACKAGE}.{name}"])
+        if f"{one.module}.".startswith(tuple(f"{PACKAGE}.{own}." for own in DIALECTS))
+    }
+    assert naming == set(NAME_ONE)

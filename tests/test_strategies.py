@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from evi_harness.evi.audio_frames import Places, base64_bytes
+from evi_harness.evi.audio_frames import Places
 from evi_harness.evi.compat import problems
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.evi.reading import read
+from evi_harness.session.encoded_audio import base64_bytes
 from evi_harness.session.events import BINARY, Closed, Opened, Received, Sent, order
 from evi_harness.session.wav import split
 from evi_harness.strategies import frames, received_messages, sent_messages, sessions

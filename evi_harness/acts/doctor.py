@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 from evi_harness.acts.devices import INPUT, INSTALL_PORTAUDIO, OUTPUT, Device, list_devices, portaudio_version, refused_rates
 from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
 from evi_harness.evi.compat import parse_version
-from evi_harness.sdk.hume.connect_errors import unreachable, way_on
+from evi_harness.sdk.hume.connect_errors import is_hume, unreachable, way_on
 from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
 from evi_harness.sdk.installed import version_of
 from evi_harness.settings.endpoint import Endpoint
@@ -273,7 +273,7 @@ def check_endpoint(endpoint: Endpoint, reach_: Callable[[Endpoint], None]) -> Ch
     except OSError as error:
         told = unreachable(endpoint.base_url, error)
         return Check("endpoint", PROBLEM, told.what, {"": told.hint or ""})
-    if endpoint.is_hume:
+    if is_hume(endpoint.base_url):
         return Check(
             "endpoint", NOTE, f"{endpoint.base_url} can be reached; whether EVI answers was not tried", {"": way_on(endpoint.base_url)}
         )
@@ -282,7 +282,7 @@ def check_endpoint(endpoint: Endpoint, reach_: Callable[[Endpoint], None]) -> Ch
 
 def _not_tried(endpoint: Endpoint) -> Check:
     what = f"{endpoint.base_url} (not tried: offline)"
-    return Check("endpoint", NOTE, what, {"": way_on(endpoint.base_url)}) if endpoint.is_hume else Check("endpoint", OK, what)
+    return Check("endpoint", NOTE, what, {"": way_on(endpoint.base_url)}) if is_hume(endpoint.base_url) else Check("endpoint", OK, what)
 
 
 def reach(endpoint: Endpoint) -> None:

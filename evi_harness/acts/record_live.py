@@ -32,9 +32,7 @@ from evi_harness.report.plain import printable
 from evi_harness.runs import spec
 from evi_harness.runs.replay_options import RECORDED
 from evi_harness.runs.run import name_of
-from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
-from evi_harness.sdk.hume.live_conversation import LiveConversation
-from evi_harness.sdk.hume.sound import software_sound
+from evi_harness.sdk.adapter import Adapter, LiveTalk
 from evi_harness.sdk.user_voice import AUTO, OFF, require_microphone
 from evi_harness.session.events import Closed, Event, Sent
 from evi_harness.session.too_large import too_large
@@ -174,13 +172,14 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
         settings = load_environment()
         endpoint = endpoint_for(settings, options.base_url)
         api_key = api_key_for(settings, endpoint)
+        adapter = adapter_for(default_dialect())
         speaker, device = None, None
         if options.mic is None:
             device = _microphone(options.device, is_off=options.microphone == OFF)
         else:
-            speaker = _software(options.mic, stack)
+            speaker = _software(options.mic, adapter, stack)
         stack.enter_context(SessionsFolder(options.out, near(options.out)))
-        installed_version()
+        adapter.version()
         live = _Live(options, settings, endpoint, api_key, write)
         return live.go(interrupts, device, speaker)
 
@@ -216,13 +215,14 @@ class _Live:
         self._api_key = api_key
         self._write = write
         self._dialect = default_dialect()
+        self._adapter = adapter_for(self._dialect)
         self._redactor = redactor_for()
         # Ctrl+C is heard by ``Interrupts``.
         self._exits = AppExits(Ending(self._redactor.string), takes_interrupts=False)
         self._indicator = Indicator()
         self._level = Level()
         self._recording: Optional[Recording] = None
-        self._conversation: Optional[LiveConversation] = None
+        self._conversation: Optional[LiveTalk] = None
         self._opened_s = 0.0
         self._ended = ""
         self._last_ns = 0
@@ -253,12 +253,12 @@ class _Live:
     async def _main(self, loop: AppLoop, interrupts: Interrupts, device: Optional[int], sound: Optional[_Software]) -> None:
         handler = self._options.handler
         # Imported and built inside of the running loop: on Python 3.9 a queue belongs to the loop that runs when it is made.
-        import_sdk()
-        conversation = self._conversation = LiveConversation(
+        self._adapter.load()
+        conversation = self._conversation = self._adapter.live_conversation(
             self._endpoint.base_url,
             api_key=self._api_key,
             options=self._chat_options(),
-            handler=spec.load(handler, adapter_for(self._dialect)) if isinstance(handler, str) else handler,
+            handler=spec.load(handler, self._adapter) if isinstance(handler, str) else handler,
             name=name_of(handler),
             arguments=self._options.arguments,
             device=device,
@@ -338,7 +338,7 @@ class _Live:
         return self._conversation is not None and self._conversation.silenced is not None
 
     @staticmethod
-    def _awaits_reply(conversation: LiveConversation) -> bool:
+    def _awaits_reply(conversation: LiveTalk) -> bool:
         replies = conversation.replies
         since_s = 0.0 if replies.last_s is None else asyncio.get_running_loop().time() - replies.last_s
         return replies.is_pending and since_s < PATIENCE_S
@@ -433,9 +433,9 @@ class _Software:
         return is_over and not any(one.ended_ns is None and one.spans and not one.spans[-1].is_silence for one in self.speaker.playbacks)
 
 
-def _software(file: Path, stack: ExitStack) -> _Software:
+def _software(file: Path, adapter: Adapter, stack: ExitStack) -> _Software:
     sound = _Software(file)
-    stack.enter_context(software_sound(software_sounddevice(sound.microphone, sound.speaker)))
+    stack.enter_context(adapter.sound(software_sounddevice(sound.microphone, sound.speaker)))
     return sound
 
 

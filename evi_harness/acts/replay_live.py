@@ -20,7 +20,7 @@ from evi_harness.carriers.acted_client import ClientPump, send_close, send_frame
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.clocks.clock import RealClock
-from evi_harness.dialects import dialect_of
+from evi_harness.dialects import adapter_for, dialect_of
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.measure.turn_latency import turn_latencies
 from evi_harness.replay.cues import CADENCES, CLOCK, TURN, Cues
@@ -29,7 +29,7 @@ from evi_harness.replay.judging.endings import ending_of
 from evi_harness.replay.live_user import PATIENCE_NS, Lapse, LiveUser
 from evi_harness.replay.wrapping import TimedUser
 from evi_harness.report.drift_report import LiveReport
-from evi_harness.sdk.hume.direct_chat import direct_chat, tls_for
+from evi_harness.sdk.tls import tls_for
 from evi_harness.session.events import Handshake, Received
 from evi_harness.session.protocols import RECEIVED
 from evi_harness.session.session import Session
@@ -172,7 +172,7 @@ class _Conversation:
         query = self._query(handshake, settings)
         connect_ns = time.monotonic_ns()
         try:
-            async with direct_chat(
+            async with adapter_for(self._dialect).direct(
                 self._endpoint.base_url, handshake.path, query, api_key=api_key, secret_key=secret_key, tls=tls
             ) as websocket:
                 self._recording = record(

@@ -13,7 +13,6 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Un
 from urllib.parse import unquote
 
 from aiohttp import web
-from typing_extensions import Protocol
 
 from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.conversation import Conversation
@@ -25,9 +24,9 @@ from evi_harness.carriers.telling import OnceAMinute
 from evi_harness.clocks.clock import Clock
 from evi_harness.session.events import Handshake, Opened
 from evi_harness.session.header import SERVICE_HEADER
-from evi_harness.session.protocols import Action, Refuse, Service
+from evi_harness.session.protocols import AccessCheck, Action, Refuse, Service
 
-__all__ = ["TOKEN_SECONDS", "AccessCheck", "Anybody", "ChatServer", "OpenService"]
+__all__ = ["TOKEN_SECONDS", "Anybody", "ChatServer", "OpenService"]
 
 OpenService = Callable[[Handshake], Service]
 
@@ -47,19 +46,6 @@ MANY_ENDED = 20
 LONG_BUSY_NS = 5_000_000_000
 # How long who is refused for want of room should wait.
 RETRY_S = 5
-
-
-class AccessCheck(Protocol):
-    """Who gets an access token, and who may open a chat. ``evi.credentials.KeyCheck`` is one; so is ``Anybody``.
-
-    It decides and does nothing else: it is given what was asked and the time by the carrier's clock.
-    """
-
-    def token(self, request: Handshake, at_ns: int) -> Union[str, Refuse]:
-        """The access token to give out, or the refusal of a request for one; its path, query and headers come in a ``Handshake``."""
-
-    def chat(self, handshake: Handshake, at_ns: int) -> Optional[Refuse]:
-        """The refusal of a handshake, None where it is let in; a service may refuse it yet."""
 
 
 class Anybody:

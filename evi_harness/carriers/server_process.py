@@ -34,7 +34,8 @@ from evi_harness.session.events import Event
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from evi_harness.carriers.server import AccessCheck, ChatServer, OpenService
+    from evi_harness.carriers.server import ChatServer, OpenService
+    from evi_harness.session.protocols import AccessCheck
 
 __all__ = ["ProcessCarrier", "ServerProcess", "serve_channel"]
 

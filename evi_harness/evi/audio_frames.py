@@ -9,24 +9,20 @@ Rules of living here: what cannot be known is None, never a guess; each frame of
 from __future__ import annotations
 
 import base64
-import binascii
-import json
-from contextlib import suppress
 from typing import Any, Iterable, Mapping, Optional, Tuple
 
 from evi_harness.errors import AudioMissing
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.evi.queries import audio_settings
 from evi_harness.evi.reading import member, read
+from evi_harness.session.encoded_audio import CONTAINERS, base64_bytes
 from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.json_places import top_level_strings
 from evi_harness.session.protocols import SENT, AudioPlace
 from evi_harness.session.wav import PLAUSIBLE_CHANNELS, PLAUSIBLE_RATES, Pcm, is_wave, samples_in
 
-__all__ = ["CONTAINERS", "Places", "base64_bytes"]
+__all__ = ["Places"]
 
-# Matroska (webm), Ogg, FLAC, MP3 with a tag. An MP3 without one begins like loud PCM, so it is not told by its start.
-CONTAINERS = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3")
 # Those that samples in the middle of a stream do not begin with by chance: four bytes, of samples that lie far apart.
 _CERTAIN = CONTAINERS[:3]
 # What any of them, and a WAV file, begins with.
@@ -175,34 +171,6 @@ class Places:
         audio = member(fields, "audio")
         if audio:
             self.pcm = _pcm(audio)
-
-
-def base64_bytes(raw: bytes) -> Optional[bytes]:
-    """Decode base64 as it stands between the quotes of a JSON string: escaped, wrapped, url-safe or without padding.
-
-    Args:
-        raw: The bytes between the quotes.
-
-    Returns:
-        The bytes; None where it is no base64.
-    """
-    if len(raw) % 4 == 0:
-        # As services write it.
-        with suppress(binascii.Error, ValueError):
-            return base64.b64decode(raw, validate=True)
-    if b"\\" in raw:
-        try:
-            raw = json.loads(b'"' + raw + b'"').encode()
-        except ValueError:
-            return None
-    clean = b"".join(raw.split()).translate(_URL_SAFE).rstrip(b"=")
-    try:
-        return base64.b64decode(clean + b"=" * (-len(clean) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return None
-
-
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 def _audio_field(kind: str, name: Optional[str]) -> str:

@@ -60,7 +60,7 @@ def credentials(handshake: Handshake) -> Credentials:
 
 
 class KeyCheck:
-    """Lets in who gives what is right; a ``Check`` of ``ChatServer``.
+    """Lets in who gives what is right; an ``AccessCheck`` of ``ChatServer``.
 
     A chat needs an API key or a token; where both are given the token decides, as it is what such a chat is opened with. A token needs an
     API key and a secret key. A token is right for a while after it was given, by this check and no other; a chat that is open stays so.

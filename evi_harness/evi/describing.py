@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Mapping, Union
 
-from evi_harness.evi.audio_frames import base64_bytes
 from evi_harness.evi.messages import AUDIO, MESSAGES
 from evi_harness.evi.reading import member, text_of
 from evi_harness.evi.secrets import is_secret
+from evi_harness.session.encoded_audio import base64_bytes
 from evi_harness.session.protocols import RECEIVED, Message
 from evi_harness.session.wav import split
 

@@ -10,6 +10,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tupl
 from evi_harness.evi import causes, queries, secrets, tools, turns
 from evi_harness.evi import refused_messages as sending
 from evi_harness.evi.audio_frames import Places
+from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.describing import describe, telling
 from evi_harness.evi.failures import ERRORS, explain
 from evi_harness.evi.made_up_times import given_ids
@@ -117,6 +118,10 @@ class Evi:
     def is_known(self, message: Message) -> bool:
         """Whether a message is of a type that stands in the table."""
         return message.type in MESSAGES
+
+    def key_check(self, api_key: Optional[str], secret_key: Optional[str], *, token_seconds: int, token_name: str) -> KeyCheck:
+        """A check of API keys and access tokens as EVI takes them."""
+        return KeyCheck(api_key, secret_key, token_seconds=token_seconds, token_name=token_name)
 
     def call_text(self, call: Message) -> str:
         """The name of the tool that a tool_call calls, and with what."""

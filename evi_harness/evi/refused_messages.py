@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import AbstractSet, Callable, Dict, List, Mapping, Sequence, Tuple
 
-from evi_harness.evi.audio_frames import CONTAINERS, Places, base64_bytes
+from evi_harness.evi.audio_frames import Places
 from evi_harness.evi.causes import sets_audio
 from evi_harness.evi.compat import problems_of_sent
 from evi_harness.evi.reading import parse, read
+from evi_harness.session.encoded_audio import CONTAINERS, base64_bytes
 from evi_harness.session.events import Event, Frame, Opened, Received, Sent
 from evi_harness.session.protocols import RECEIVED, SENT, AudioPlace, Message
 

@@ -90,7 +90,7 @@ class _Loader:
             self._loader.exec_module(module)
         except OSError as error:
             from evi_harness.audio.absent import AbsentSound
-            from evi_harness.sdk.hume.sound import standing_sound
+            from evi_harness.dialects import adapter_for, default_dialect
 
             # The import takes what stands here when the loader returns.
-            sys.modules[_SOUNDDEVICE] = AbsentSound(_SOUNDDEVICE, error, standing_sound)
+            sys.modules[_SOUNDDEVICE] = AbsentSound(_SOUNDDEVICE, error, adapter_for(default_dialect()).standing_sound)

@@ -13,12 +13,12 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 
 from evi_harness.audio.software_speaker import Playback
 from evi_harness.carriers.journal import Journal
-from evi_harness.evi.audio_frames import CONTAINERS, base64_bytes
 from evi_harness.guard.place_lookup import told_places
 from evi_harness.replay.hearing.faults import IDLE_NS, LOST_NS, Fault, Interruption, faults
 from evi_harness.replay.hearing.match import Unmatched, matched
 from evi_harness.replay.hearing.streams import QUIET, Chunk, Piece, ReceivedAudio, ReplyAudio, peak, played_streams
 from evi_harness.replay.hearing.timing import heard_chunks, plays_on, underruns
+from evi_harness.session.encoded_audio import CONTAINERS, base64_bytes
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received
 from evi_harness.session.notes import (
     CANCELS_TASKS,

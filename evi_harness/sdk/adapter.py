@@ -7,6 +7,7 @@ an app is given one.
 from __future__ import annotations
 
 import inspect
+import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
@@ -16,6 +17,7 @@ from typing_extensions import Protocol
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.steps import Step
+from evi_harness.guard.ending import Ending, Notes
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
 from evi_harness.sdk.user_voice import UserVoice
@@ -25,7 +27,7 @@ from evi_harness.session.notes import BlockedFacts
 from evi_harness.session.wav import Pcm
 from evi_harness.watch.handed import HandedOn
 
-__all__ = ["Adapter", "Callbacks", "ConnectionWatch", "HandingWatch", "call"]
+__all__ = ["Adapter", "Callbacks", "ConnectionWatch", "HandingWatch", "LiveTalk", "PendingReplies", "Unparsed", "call"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,60 @@ class ConnectionWatch(Protocol):
 
     def restore(self) -> None:
         """Watch no longer."""
+
+
+class PendingReplies(Protocol):
+    """Whether a reply is owed or under way.
+
+    Attributes:
+        last_s: When the latest sign of one came, on the loop's clock; None before there was one.
+        is_pending: Whether one is owed or under way.
+    """
+
+    @property
+    def last_s(self) -> Optional[float]:
+        """When the latest sign of one came."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether one is owed or under way."""
+
+
+class LiveTalk(Notes, Protocol):
+    """One conversation with a live service; ``run`` is called once.
+
+    Attributes:
+        replies: Whether a reply is owed or under way.
+        faults: What the handler raised: a sentence and the places in its code, the innermost first.
+        leaves: How the app left when all was over, likewise; no fault.
+        is_open: Whether the connection has been open.
+        connect_ns: The machine's monotonic clock when connecting began, 0 before that.
+        silenced: What became of the microphone when the handler sent its own audio, as a sentence; None where it did not.
+    """
+
+    @property
+    def replies(self) -> PendingReplies:
+        """Whether a reply is owed or under way."""
+
+    faults: List[Tuple[str, List[str]]]
+    leaves: List[Tuple[str, List[str]]]
+    is_open: bool
+    connect_ns: int
+    silenced: Optional[str]
+
+    @property
+    def reads_itself(self) -> bool:
+        """Whether the handler takes the connection and reads it itself."""
+
+    @property
+    def opens_microphone(self) -> bool:
+        """Whether such a handler opened the microphone itself."""
+
+    async def run(self) -> None:
+        """Converse until ``end`` is called or the connection is closed by the service or lost."""
+
+    def end(self) -> None:
+        """Have the conversation ended by the app. A second call, or a third, no longer waits for the service to answer."""
 
 
 class Unparsed(Protocol):
@@ -218,6 +274,9 @@ class Adapter(Protocol):
     def sound(self, stand_in: ModuleType) -> ContextManager[Any]:
         """Have the SDK use software sound, which stands in for sounddevice, for as long as the block runs."""
 
+    def standing_sound(self) -> Optional[ModuleType]:
+        """What stands in for sounddevice at the moment, None where nothing does."""
+
     def playback_queue(self, loop: Any, speaker: Any) -> ContextManager[Any]:
         """Have the SDK's playback keep virtual time for as long as the block runs.
 
@@ -253,6 +312,69 @@ class Adapter(Protocol):
         Args:
             voice: Who speaks besides.
             found: Called once, before the first of it is sent.
+        """
+
+    def direct(
+        self,
+        base_url: str,
+        path: str,
+        query: Sequence[Tuple[str, str]],
+        *,
+        api_key: str,
+        secret_key: Optional[str],
+        tls: Optional[ssl.SSLContext],
+    ) -> AsyncContextManager[Any]:
+        """Open a connection with a live service below the SDK, which parses nothing: one of the websockets library.
+
+        Args:
+            base_url: http or https URL of the service, without a path.
+            path: The path to ask for.
+            query: The query to ask for; what authenticates is added, and what is secret in it is left out.
+            api_key: The key to present.
+            secret_key: The key with which an access token is got first; None for none.
+            tls: What the certificate is judged by; None for no TLS.
+
+        Raises:
+            EviHarnessError: No connection.
+        """
+
+    def live_conversation(
+        self,
+        base_url: str,
+        *,
+        api_key: str,
+        options: Mapping[str, Any],
+        handler: Any,
+        name: str,
+        arguments: Mapping[str, Any],
+        device: Optional[int],
+        allow_user_interrupt: bool,
+        microphone: str,
+        on_connected: Callable[[Any], object],
+        write: Callable[[str], object],
+        redact: Callable[[str], str],
+        ending: Ending,
+    ) -> LiveTalk:
+        """Get ready to converse with a live service as an app of this SDK does. Call it inside the running loop.
+
+        Args:
+            base_url: http or https URL of the service, without a path.
+            api_key: The key to present.
+            options: What the connection is opened with: ``config_id``, ``secret_key``.
+            handler: The handler, imported; None for the built-in one.
+            name: What to call it.
+            arguments: What it takes besides, by name.
+            device: The index of the microphone, None for the default one.
+            allow_user_interrupt: Whether the microphone is sent while the assistant plays.
+            microphone: Who speaks for the user: one of ``MICROPHONES``.
+            on_connected: Called with the SDK's connection before anything else is done with it.
+            write: Takes the lines that the built-in handler prints.
+            redact: Takes secrets out of what errors quote.
+            ending: Knows whether the app has ended by itself.
+
+        Raises:
+            NotAHandler, HandlerError: The handler is none, or cannot be built.
+            UsageError: No conversation can be held with this SDK.
         """
 
     def upgrade(self, frame: Frame) -> Optional[Tuple[Frame, List[str]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import ssl
 from contextlib import asynccontextmanager, nullcontext
 from types import ModuleType
 from typing import Any, AsyncContextManager, AsyncIterator, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -17,7 +18,7 @@ from evi_harness.clocks.steps import Step
 from evi_harness.errors import NotAHandler, Parameter, SdkError, UsageError, Words
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.sdk.adapter import Callbacks, Unparsed
+from evi_harness.sdk.adapter import Callbacks, LiveTalk, Unparsed
 from evi_harness.sdk.installed import version_of
 from evi_harness.sdk.recorded import url_of
 from evi_harness.sdk.user_voice import UserVoice
@@ -110,6 +111,10 @@ class Plain:
         """Leave sound as it is."""
         return nullcontext()
 
+    def standing_sound(self) -> Optional[ModuleType]:
+        """Nothing."""
+        return None
+
     def playback_queue(self, loop: Any, speaker: Any) -> ContextManager[None]:  # noqa: ARG002 - the signature is Adapter's
         """There is none."""
         return nullcontext()
@@ -135,6 +140,24 @@ class Plain:
     def own_audio(self, voice: UserVoice, found: Callable[[], object]) -> _NothingWatched:  # noqa: ARG002 - the signature is Adapter's
         """All audio is the app's own, and nobody else speaks."""
         return _NothingWatched()
+
+    def direct(
+        self,
+        base_url: str,
+        path: str,
+        query: Sequence[Tuple[str, str]],
+        *,
+        api_key: str,  # noqa: ARG002 - how this service authenticates, nobody knows
+        secret_key: Optional[str],  # noqa: ARG002
+        tls: Optional[ssl.SSLContext],
+    ) -> AsyncContextManager[Any]:
+        """Open a connection with what was asked for; a secret in it is a placeholder and is sent as such."""
+        return _opened(url_of(base_url, Handshake(path, tuple(query))), tls)
+
+    def live_conversation(self, base_url: str, **_: Any) -> LiveTalk:  # noqa: ARG002 - the signature is Adapter's
+        """Nobody can hold one: what an app of this dialect says to whom is its own."""
+        what = "an app that uses no SDK is not recorded by a command"
+        raise UsageError(what, hint="Record it from inside: with evi_harness.record(websocket, dialect=NAME).")
 
     def upgrade(self, frame: Frame) -> Optional[Tuple[Frame, List[str]]]:  # noqa: ARG002 - the signature is Adapter's
         """Nothing is lacking."""
@@ -179,10 +202,10 @@ def _below_partials(handler: Any) -> Any:
 
 
 @asynccontextmanager
-async def _opened(url: str) -> AsyncIterator[Any]:
+async def _opened(url: str, tls: Optional[ssl.SSLContext] = None) -> AsyncIterator[Any]:
     import websockets
 
-    async with websockets.connect(url, max_size=None) as websocket:
+    async with websockets.connect(url, max_size=None, ssl=tls) as websocket:
         yield websocket
 
 

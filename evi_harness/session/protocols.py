@@ -28,6 +28,7 @@ from evi_harness.session.wav import Pcm
 
 __all__ = [
     "Abort",
+    "AccessCheck",
     "Action",
     "AudioPlace",
     "AudioPlaces",
@@ -143,6 +144,19 @@ class AudioPlaces(Protocol):
         """Whether a frame holds audio; changes nothing."""
 
 
+class AccessCheck(Protocol):
+    """Who gets an access token, and who may open a chat. ``Dialect.key_check`` makes one; ``carriers.server.Anybody`` is another.
+
+    It decides and does nothing else: it is given what was asked and the time by the carrier's clock.
+    """
+
+    def token(self, request: Handshake, at_ns: int) -> Union[str, Refuse]:
+        """The access token to give out, or the refusal of a request for one; its path, query and headers come in a ``Handshake``."""
+
+    def chat(self, handshake: Handshake, at_ns: int) -> Optional[Refuse]:
+        """The refusal of a handshake, None where it is let in; a service may refuse it yet."""
+
+
 class Dialect(Protocol):
     """What is specific to one voice API. Which there are ``evi_harness.dialects`` knows; everyone else is given one.
 
@@ -236,6 +250,16 @@ class Dialect(Protocol):
 
     def is_known(self, message: Message) -> bool:
         """Whether a message is of a type that the dialect knows."""
+
+    def key_check(self, api_key: Optional[str], secret_key: Optional[str], *, token_seconds: int, token_name: str) -> Optional[AccessCheck]:
+        """A check of the keys that apps present; None where nobody knows how they do.
+
+        Args:
+            api_key: The API key that is right, None where any will do.
+            secret_key: The secret key that is right, None where any will do.
+            token_seconds: How long an access token is right.
+            token_name: What the tokens begin with.
+        """
 
     def call_text(self, call: Message) -> str:
         """What a call of a tool asks for, without what differs from run to run."""

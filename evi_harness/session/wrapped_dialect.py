@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.session.events import Event, Frame, Handshake
-from evi_harness.session.protocols import AudioPlaces, Cause, Dialect, Message
+from evi_harness.session.protocols import AccessCheck, AudioPlaces, Cause, Dialect, Message
 from evi_harness.session.turn import Turn
 
 __all__ = ["WrappedDialect"]
@@ -94,6 +94,10 @@ class WrappedDialect:
     def is_known(self, message: Message) -> bool:
         """Whether a message is of a type that the dialect knows."""
         return self.within.is_known(message)
+
+    def key_check(self, api_key: Optional[str], secret_key: Optional[str], *, token_seconds: int, token_name: str) -> Optional[AccessCheck]:
+        """A check of the keys that apps present."""
+        return self.within.key_check(api_key, secret_key, token_seconds=token_seconds, token_name=token_name)
 
     def call_text(self, call: Message) -> str:
         """What a call of a tool asks for."""

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from typing import Optional, Union
 from urllib.parse import SplitResult, urlsplit
 
+from evi_harness.dialects import default_dialect
 from evi_harness.errors import Parameter, UsageError, Words
-from evi_harness.evi.dialect import EVI
-from evi_harness.sdk.hume.connect_errors import is_hume
 
 __all__ = ["DEFAULT_BASE_URL", "Endpoint", "endpoint_of"]
 
@@ -28,7 +27,7 @@ DEFAULT_BASE_URL = "https://api.hume.ai"
 _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 _PORTS = {"http": 80, "https": 443}
 # The longest first. What SDKs and examples call the base differs by how much of the chat's path is in it.
-_SUFFIXES = tuple(sorted({*EVI.chat_paths, "/v0/evi", "/v0/assistant", "/v0"}, key=len, reverse=True))
+_BASES = ("/v0/evi", "/v0/assistant", "/v0")
 _HOST = re.compile(r"(?!-)[\w.-]+")
 _FORM = f"Give a URL like {DEFAULT_BASE_URL}, wss://evi.example.com or http://127.0.0.1:8000."
 
@@ -46,12 +45,12 @@ class Endpoint:
     @property
     def chat_url(self) -> str:
         """ws or wss URL of the chat, without a query."""
-        return self.base_url.replace("http", "ws", 1) + EVI.chat_paths[0]
+        return self.base_url.replace("http", "ws", 1) + default_dialect().chat_paths[0]
 
     @property
     def token_url(self) -> str:
         """Where access tokens are got."""
-        return self.base_url + EVI.token_path
+        return self.base_url + default_dialect().token_path
 
     @property
     def host(self) -> str:
@@ -73,11 +72,6 @@ class Endpoint:
     def is_loopback(self) -> bool:
         """Whether it is on this machine: a simulator or a proxy, which takes any key."""
         return _is_loopback(self.host)
-
-    @property
-    def is_hume(self) -> bool:
-        """Whether it is Hume's own service."""
-        return is_hume(self.base_url)
 
 
 def endpoint_of(url: Optional[str], *, source: Union[str, Parameter] = _GIVEN) -> Endpoint:
@@ -137,7 +131,8 @@ def _port(parts: SplitResult, shown: str, source: Union[str, Parameter]) -> Opti
 
 def _prefix(path: str, url: str, source: Union[str, Parameter]) -> str:
     path = path.rstrip("/")
-    prefix = next((path[: -len(suffix)] for suffix in _SUFFIXES if path.endswith(suffix)), path).rstrip("/")
+    suffixes = sorted({*default_dialect().chat_paths, *_BASES}, key=len, reverse=True)
+    prefix = next((path[: -len(suffix)] for suffix in suffixes if path.endswith(suffix)), path).rstrip("/")
     if re.search(r"[\s\\]|/v0(/|$)", prefix):
         raise UsageError(Words(source, f" {_shown(url)} has a path behind which there is no chat"), hint=_FORM)
     return prefix

@@ -66,12 +66,12 @@ class Sink:
         now = (len(os.environ), *map(os.environ.get, _CHANGES))
         if self._redactor is None or now != self._environment:
             # Not before there is something to look at: a command that prints nothing loads none of it.
-            from evi_harness.evi.secrets import FOLDED, NAMES
+            from evi_harness.dialects import default_secret_names
             from evi_harness.redacting.redaction import Redactor
             from evi_harness.settings.keys_here import environment_secrets
 
             self._environment = now
-            self._redactor = self._redactor or Redactor(NAMES, FOLDED, is_prose=True)
+            self._redactor = self._redactor or Redactor(*default_secret_names(), is_prose=True)
             self._untold.extend(environment_secrets())
         with suppress(IndexError):
             while self._untold:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Union
 
-from evi_harness.evi.audio_frames import base64_bytes
 from evi_harness.evi.compat import problems_of_sent
 from evi_harness.evi.reading import parse
+from evi_harness.session.encoded_audio import base64_bytes
 from evi_harness.session.events import Frame
 
 __all__ = ["Refused", "request"]

@@ -11,7 +11,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Deque, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from evi_harness.evi.audio_frames import Places, base64_bytes
+from evi_harness.evi.audio_frames import Places
+from evi_harness.session.encoded_audio import base64_bytes
 from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.position import Positions
 from evi_harness.session.protocols import SENT, Hearing, Mark

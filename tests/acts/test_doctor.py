@@ -9,6 +9,7 @@ from evi_harness.acts import doctor
 from evi_harness.acts.devices import Device
 from evi_harness.acts.doctor import NOTE, OK, PROBLEM, Check, Diagnosis, diagnose
 from evi_harness.errors import EviHarnessError, SdkError, UsageError
+from evi_harness.sdk.hume.connect_errors import is_hume
 from evi_harness.settings.endpoint import endpoint_of
 from evi_harness.settings.environment import Settings
 
@@ -116,7 +117,7 @@ def test_the_endpoint_is_tried(endpoint, reach, verdict, words):
     check = doctor.check_endpoint(endpoint, reach)
     assert (check.verdict, words in check.what) == (verdict, True)
     told = " ".join(check.mend.values())
-    assert ("13 November 2026" in told) is endpoint.is_hume
+    assert ("13 November 2026" in told) is is_hume(endpoint.base_url)
     assert ("serve --simulate" in told) is (verdict != OK)
 
 

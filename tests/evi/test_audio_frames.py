@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evi_harness.errors import AudioMissing
-from evi_harness.evi.audio_frames import Places, base64_bytes
+from evi_harness.evi.audio_frames import Places
 from evi_harness.session.events import BINARY, TEXT, Frame, Handshake, Received, Sent
 from evi_harness.session.protocols import AudioPlace
 from evi_harness.session.wav import Pcm, header
@@ -293,24 +293,3 @@ def test_length_and_place_keep_the_same_state(session):
             assert (length_ns is None) == (place is None)
             if place is not None and not place.base64:
                 assert length_ns == place.pcm.length_ns(event.frame.size)
-
-
-@pytest.mark.parametrize(
-    ("raw", "data"),
-    [
-        (b"AAEC", b"\0\1\2"),
-        (b"-_-_", b"\xfb\xff\xbf"),
-        (b"AA", b"\0"),
-        (b"AA==", b"\0"),
-        (b"AA\\/\\u0041", b"\0\x0f\xc0"),
-        (b"AA\\nEC\\r\\n", b"\0\1\2"),
-        (b"", b""),
-        (b"A", None),
-        (b"not base64!", None),
-        (b"\\x", None),
-        ("é".encode(), None),
-    ],
-)
-def test_base64_in_json(raw, data):
-    """Base64 is read in every form that servers write; what is none is None."""
-    assert base64_bytes(raw) == data

@@ -24,14 +24,17 @@ class Within:
     def __getattr__(self, name: str) -> Any:
         if name not in METHODS:
             raise AttributeError(name)
-        return lambda *args: (name, args)
+        return lambda *args, **named: (name, (*args, *named.values()))
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_each_method_asks_the_one_within(name: str) -> None:
     """By its own name, with all that it was given; so a member that is added to the protocol has to be added here."""
-    wrapped, given = WrappedDialect(Within()), tuple(list(inspect.signature(getattr(Dialect, name)).parameters)[1:])  # type: ignore[arg-type]
-    assert vars(WrappedDialect)[name].__get__(wrapped)(*given) == (name, given)
+    wrapped = WrappedDialect(Within())  # type: ignore[arg-type]
+    parameters = list(inspect.signature(getattr(Dialect, name)).parameters.values())[1:]
+    plain = [one.name for one in parameters if one.kind is not one.KEYWORD_ONLY]
+    named = {one.name: one.name for one in parameters if one.kind is one.KEYWORD_ONLY}
+    assert vars(WrappedDialect)[name].__get__(wrapped)(*plain, **named) == (name, (*plain, *named))
 
 
 @pytest.mark.parametrize("name", FACTS)

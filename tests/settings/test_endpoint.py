@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evi_harness.errors import UsageError
+from evi_harness.sdk.hume import connect_errors
 from evi_harness.settings.endpoint import endpoint_of
 
 KEY = "Kq7ApiKeyOfThisRun0123456789"
@@ -66,7 +67,7 @@ def test_each_use_gets_its_form(url, chat, token, host, port, is_secure, is_loop
     """The chat's URL, the token's, and what a plain connection needs."""
     endpoint = endpoint_of(url)
     assert (endpoint.chat_url, endpoint.token_url, endpoint.host, endpoint.port) == (chat, token, host, port)
-    assert (endpoint.is_secure, endpoint.is_loopback, endpoint.is_hume) == (is_secure, is_loopback, is_hume)
+    assert (endpoint.is_secure, endpoint.is_loopback, connect_errors.is_hume(endpoint.base_url)) == (is_secure, is_loopback, is_hume)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
-from evi_harness.evi.audio_frames import base64_bytes
 from evi_harness.evi.compat import problems
+from evi_harness.session.encoded_audio import base64_bytes
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Opened, Sent
 from evi_harness.session.protocols import Close, Mark, Remark, Send
 from evi_harness.session.wav import Pcm, split

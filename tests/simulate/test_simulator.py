@@ -20,12 +20,12 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server import ChatServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
-from evi_harness.evi.audio_frames import base64_bytes
 from evi_harness.evi.causes import causes
 from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.hume.handlers import callbacks_of
 from evi_harness.sdk.hume.hume_adapter import HUME
+from evi_harness.session.encoded_audio import base64_bytes
 from evi_harness.session.events import BINARY, TEXT, Frame, Note, Opened, Received, Sent, order
 from evi_harness.session.header import Anchor, Header
 from evi_harness.session.protocols import POSITION, Close, Send

@@ -144,6 +144,9 @@ class Toy:
     def is_known(self, message: Message) -> bool:
         return message.type in (*APP, *DESK)
 
+    def key_check(self, api_key: Optional[str], secret_key: Optional[str], *, token_seconds: int, token_name: str) -> None:
+        """The desk asks nobody for a key."""
+
     def call_text(self, call: Message) -> str:
         return str(call.fields.get("wants"))
 

@@ -34,15 +34,14 @@ from evi_harness.carriers.thin_frames import ThinFrame
 from evi_harness.clocks.clock import RealClock
 from evi_harness.clocks.pacing import collect_garbage, own_process, run_precisely
 from evi_harness.dialects import DEFAULT, dialect_named, dialect_of
-from evi_harness.errors import EviHarnessError
-from evi_harness.evi.credentials import KeyCheck
+from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.guard.own_output import silence_libraries, told_by_us
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.runs.own_server import Served
 from evi_harness.runs.playing import Play, chat_paths_of, play_recording
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received, Sent
-from evi_harness.session.protocols import Dialect
+from evi_harness.session.protocols import AccessCheck, Dialect
 from evi_harness.session.session import Session
 from evi_harness.session.too_large import too_large
 from evi_harness.settings.environment import API_KEY, SECRET_KEY, load_environment
@@ -97,17 +96,21 @@ def _recording(session: Union[str, Path, Session], allow_incomplete: bool) -> Pl
     return PlayedRecording.of(played, dialect_of(played))
 
 
-def require_key() -> Tuple[KeyCheck, str]:
+def require_key(dialect: Dialect) -> Tuple[AccessCheck, str]:
     """Make the check that lets in only who gives a right API key or access token.
 
     Right are HUME_API_KEY and HUME_SECRET_KEY as the environment or .env has them, and the tokens that the server itself gives for them.
     Where a variable is not set any value will do. A secret key without a key of its own is that of another endpoint, and does not count.
+
+    Args:
+        dialect: How apps present their keys.
 
     Returns:
         The check, and what is right, in words that quote no key.
 
     Raises:
         EviHarnessError: .env cannot be read.
+        UsageError: Nobody knows how apps of this dialect present their keys.
     """
     settings = load_environment()
     secret_key = settings.secret_key if settings.api_key is not None else None
@@ -115,7 +118,9 @@ def require_key() -> Tuple[KeyCheck, str]:
     paired = f"that of {SECRET_KEY}" if secret_key is not None else "any"
     # Another run's tokens are not this one's.
     name = f"evi-harness-{secrets.token_hex(8)}"
-    check = KeyCheck(settings.api_key, secret_key, token_seconds=TOKEN_SECONDS, token_name=name)
+    check = dialect.key_check(settings.api_key, secret_key, token_seconds=TOKEN_SECONDS, token_name=name)
+    if check is None:
+        raise UsageError(f"nobody knows how an app of the dialect {dialect.name!r} presents its key, so none can be required")
     return check, f"an API key is required: {known}; the secret key for an access token: {paired}"
 
 
@@ -350,7 +355,7 @@ async def _serve(
     redact: Callable[[str], str],
 ) -> ServeResult:
     conversations, dialect = converse(), _dialect(open_service, options)
-    check, required = require_key() if options.require_key else (None, "")
+    check, required = require_key(dialect) if options.require_key else (None, "")
     server = ChatServer(
         open_service,
         clock=conversations.clock,
@@ -604,7 +609,7 @@ def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
             host=options.host,
             port=options.port,
             service_name=_service_name(open_service, options),
-            check=require_key()[0] if options.require_key else None,
+            check=require_key(dialect)[0] if options.require_key else None,
             admission=options.admission,
         )
     )

@@ -5,6 +5,7 @@ Rules of living here: no rule of its own; each member asks the module that knows
 
 from __future__ import annotations
 
+import ssl
 from types import ModuleType
 from typing import Any, AsyncContextManager, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -13,12 +14,14 @@ from evi_harness.clocks.steps import Step
 from evi_harness.evi import compat
 from evi_harness.evi.queries import audio_settings
 from evi_harness.evi.reading import read
+from evi_harness.guard.ending import Ending
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.sdk.adapter import Callbacks
+from evi_harness.sdk.adapter import Callbacks, LiveTalk
 from evi_harness.sdk.hume import handlers, installed_sdk, microphone, parsing, playback_queue
 from evi_harness.sdk.hume import sound as software
 from evi_harness.sdk.hume.connection import open_chat, watched_parser, websocket_of
+from evi_harness.sdk.hume.direct_chat import direct_chat
 from evi_harness.sdk.hume.handing_on import HEADERLESS, HandingOn, is_players
 from evi_harness.sdk.hume.own_audio import OwnAudio
 from evi_harness.sdk.hume.quickstart import Quickstart
@@ -110,6 +113,10 @@ class Hume:
         """Put software sound in the place of sounddevice."""
         return software.software_sound(stand_in)
 
+    def standing_sound(self) -> Optional[ModuleType]:
+        """What stands in for sounddevice at the moment."""
+        return software.standing_sound()
+
     def playback_queue(self, loop: playback_queue.VirtualTime, speaker: playback_queue.Drains) -> ContextManager[None]:
         """Have the queue that the SDK plays from keep virtual time."""
         return playback_queue.virtual_playback_queue(loop, speaker)
@@ -137,6 +144,55 @@ class Hume:
     def own_audio(self, voice: UserVoice, found: Callable[[], object]) -> OwnAudio:
         """Look for audio that comes from elsewhere than the SDK's microphone."""
         return OwnAudio(voice, found)
+
+    def direct(
+        self,
+        base_url: str,
+        path: str,
+        query: Sequence[Tuple[str, str]],
+        *,
+        api_key: str,
+        secret_key: Optional[str],
+        tls: Optional[ssl.SSLContext],
+    ) -> AsyncContextManager[Any]:
+        """Open a chat with the SDK's handshake and authentication."""
+        return direct_chat(base_url, path, query, api_key=api_key, secret_key=secret_key, tls=tls)
+
+    def live_conversation(
+        self,
+        base_url: str,
+        *,
+        api_key: str,
+        options: Mapping[str, Any],
+        handler: Any,
+        name: str,
+        arguments: Mapping[str, Any],
+        device: Optional[int],
+        allow_user_interrupt: bool,
+        microphone: str,
+        on_connected: Callable[[Any], object],
+        write: Callable[[str], object],
+        redact: Callable[[str], str],
+        ending: Ending,
+    ) -> LiveTalk:
+        """Converse as Hume's quickstart does."""
+        from evi_harness.sdk.hume.live_conversation import LiveConversation
+
+        return LiveConversation(
+            base_url,
+            api_key=api_key,
+            options=options,
+            handler=handler,
+            name=name,
+            arguments=arguments,
+            device=device,
+            allow_user_interrupt=allow_user_interrupt,
+            microphone=microphone,
+            on_connected=on_connected,
+            write=write,
+            redact=redact,
+            ending=ending,
+        )
 
     def upgrade(self, frame: Frame) -> Optional[Tuple[Frame, List[str]]]:
         """Add the fields that newer models insist on."""

@@ -311,7 +311,7 @@ def test_the_keys_are_read_from_dotenv_too(tmp_path, monkeypatch):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     (tmp_path / ".env").write_text(f"HUME_API_KEY={KEY}\nHUME_SECRET_KEY={SECRET}\n")
-    check, told = require_key()
+    check, told = require_key(EVI)
     assert check.chat(Handshake("/", (("api_key", KEY),)), 0) is None
     assert check.chat(Handshake("/", (("api_key", "other"),)), 0).status == 401
     assert told == "an API key is required: the one of HUME_API_KEY; the secret key for an access token: that of HUME_SECRET_KEY"
@@ -329,7 +329,7 @@ def test_what_is_accepted_is_told(variables, told, monkeypatch):
     """In words, by the names of the variables."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert require_key()[1] == f"an API key is required: {told}"
+    assert require_key(EVI)[1] == f"an API key is required: {told}"
 
 
 def sdk():
@@ -472,7 +472,7 @@ def test_once_is_one_conversation():
     """Neither a refused handshake nor a request for a token is one; the line is told first and the figures last."""
     result, told = visited(HELLO, [refused, hello], once=True, require_key=True)
     assert told[0].startswith("listening on http://127.0.0.1:")
-    assert told[1] == require_key()[1]
+    assert told[1] == require_key(EVI)[1]
     assert len(told) == 3
     assert told[2].startswith("session 1: ")
     assert "0 messages from the app, 1 to it, closed by the app with 1000; late: p50 " in told[2]
