@@ -147,7 +147,7 @@ def sessions(
         has_timeout=st.booleans(),
         close_ms=st.integers(1, 1500),
     )
-    return plans.map(_acted_out)
+    return plans.map(lambda plan: _Stage(plan).session())
 
 
 def received_messages(types: Optional[Sequence[str]] = None) -> SearchStrategy[Frame]:
@@ -225,10 +225,6 @@ def _turns() -> SearchStrategy[_Turn]:
         settings=st.sampled_from((None, *range(len(_SETTINGS)))),
         error=st.sampled_from((None, None, *range(len(_ERRORS)))),
     )
-
-
-def _acted_out(plan: _Plan) -> Session:
-    return _Stage(plan).session()
 
 
 class _Crossing(NamedTuple):

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from scripts import Script
 
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
@@ -26,8 +27,7 @@ from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
 from evi_harness.sdk.hume.playback_queue import virtual_playback_queue
 from evi_harness.sdk.hume.sound import software_sound
 from evi_harness.session import wav
-from evi_harness.session.events import TEXT, Frame
-from evi_harness.session.protocols import Close, Send
+from evi_harness.session.protocols import Close
 from evi_harness.session.wav import Pcm
 
 GUIDE = (Path(__file__).parent.parent / "docs" / "guide.md").read_text(encoding="utf-8")
@@ -43,36 +43,23 @@ SDK = parse_version(installed_version())
 can_be_led = pytest.mark.skipif((0, 13) <= SDK < (0, 13, 5), reason="the installed SDK takes no base_url, and the guide says so")
 
 
-class Script:
+def script():
     """A service that says its piece, each at its time, and closes."""
-
-    def __init__(self):
-        said = {"type": "assistant_message", "id": "a", "message": {"role": "assistant", "content": "Hello."}, "models": {}}
-        sound = {
-            "type": "audio_output",
-            "id": "a",
-            "index": 0,
-            "data": base64.b64encode(wav.header(Pcm(48000, 1), len(SOUND)) + SOUND).decode(),
-        }
-        rows = [
-            (0, {"type": "chat_metadata", "chat_id": "c", "chat_group_id": "g", "request_id": "r"}),
-            (500, {**said, "from_text": False, "is_quick_response": False}),
-            (510, sound),
-            (600, {"type": "brand_new"}),
-            (700, {"type": "error", "code": "E0101", "slug": "payload_parse", "message": "Failed."}),
-        ]
-        self.rows = [(at_ms * MS, Send(Frame(TEXT, json.dumps(message).encode()), at_ms * MS)) for at_ms, message in rows]
-        self.rows.append((2000 * MS, Close(1000)))
-
-    def take(self, event, at_ns): ...
-
-    def due(self, at_ns):
-        now = [action for due_ns, action in self.rows if due_ns <= at_ns]
-        self.rows = [row for row in self.rows if row[0] > at_ns]
-        return now
-
-    def next_at_ns(self):
-        return self.rows[0][0] if self.rows else None
+    said = {"type": "assistant_message", "id": "a", "message": {"role": "assistant", "content": "Hello."}, "models": {}}
+    sound = {
+        "type": "audio_output",
+        "id": "a",
+        "index": 0,
+        "data": base64.b64encode(wav.header(Pcm(48000, 1), len(SOUND)) + SOUND).decode(),
+    }
+    rows = [
+        (0, {"type": "chat_metadata", "chat_id": "c", "chat_group_id": "g", "request_id": "r"}),
+        (500, {**said, "from_text": False, "is_quick_response": False}),
+        (510, sound),
+        (600, {"type": "brand_new"}),
+        (700, {"type": "error", "code": "E0101", "slug": "payload_parse", "message": "Failed."}),
+    ]
+    return Script(*rows, (2000, Close(1000)))
 
 
 @pytest.fixture
@@ -96,7 +83,7 @@ def talk(**arguments):
     async def run(loop):
         speaker = SoftwareSpeaker(clock=loop)
         microphone = SoftwareMicrophone(PcmSource(b"\x02\x00" * 48000, Pcm(48000, 1)), clock=loop)
-        server = ChatServer(lambda _: Script(), clock=loop, chat_paths=EVI.chat_paths, token_path=EVI.token_path, token="tok-en")
+        server = ChatServer(lambda _: script(), clock=loop, chat_paths=EVI.chat_paths, token_path=EVI.token_path, token="tok-en")
         with software_sound(software_sounddevice(microphone, speaker)), virtual_playback_queue(loop, speaker):
             async with VirtualCarrier(loop, server) as carrier:
                 os.environ["HUME_BASE_URL"] = carrier.url

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
 
-from evi_harness.acts.devices import INPUT, OUTPUT, Device, choose_device, list_devices
+from evi_harness.acts.devices import INPUT, OUTPUT, choose_device, list_devices
 from evi_harness.acts.record_connection import Recording, record
 from evi_harness.audio.cadence import AT_ITS_RATE
 from evi_harness.audio.software_microphone import SoftwareMicrophone
@@ -452,12 +452,8 @@ def _microphone(wanted: Optional[str], *, is_off: bool = False) -> Optional[int]
         raise EviHarnessError("there is no speaker to play replies on", hint=Words("evi-harness devices lists what there is. ", instead))
     if wanted is not None:
         return choose_device(devices, wanted).index
-    if not is_off and not _has_default(devices):
+    if not is_off and not any(INPUT in device.default_for for device in devices):
         raise EviHarnessError(
             "no microphone is the default one", hint=Words("Name one with ", Parameter("device"), "; evi-harness devices lists them.")
         )
     return None
-
-
-def _has_default(devices: List[Device]) -> bool:
-    return any(INPUT in device.default_for for device in devices)

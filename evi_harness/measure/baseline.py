@@ -117,7 +117,9 @@ def run_of(measured: Sequence[Measured]) -> MeasuredRun:
     Returns:
         The run, without what the service took where that is a recording.
     """
-    kept = [(one, sample) for one in measured for sample in one.samples if not is_played(one.session) or _is_client(sample)]
+    kept = [
+        (one, sample) for one in measured for sample in one.samples if not is_played(one.session) or METRICS[sample.metric].family == CLIENT
+    ]
     samples = tuple(sample for _, sample in kept)
     sampled = {sample.metric for one, sample in kept if sample.value is not None and one.certainty(sample.metric) != EXACT}
     heard = next((one.heard for one in measured if one.heard.detector is not None), None)
@@ -144,10 +146,6 @@ def renamed(run: MeasuredRun, rename: Callable[[str], str]) -> MeasuredRun:
     """
     samples = tuple(replace(one, session=rename(one.session)) for one in run.samples)
     return replace(run, samples=samples, origins=tuple(replace(one, session=rename(one.session)) for one in run.origins))
-
-
-def _is_client(sample: Sample) -> bool:
-    return METRICS[sample.metric].family == CLIENT
 
 
 def baseline_json(baseline: Baseline) -> Dict[str, Json]:

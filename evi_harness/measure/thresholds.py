@@ -132,7 +132,7 @@ def parse_threshold(text: str) -> Threshold:
         raise _refused(text, len(text), "a colon is missing behind the metric", _EXAMPLE)
     metric = METRICS.get(name)
     if metric is None:
-        raise _refused(text, _start(text, name), f"there is no metric {name!r}", metrics_like(name))
+        raise _refused(text, text.index(name) if name else 0, f"there is no metric {name!r}", metrics_like(name))
     offset = len(text) - len(condition)
     parts = _PARTS.match(condition)
     if parts is None:
@@ -184,15 +184,11 @@ def _percentile_like(name: str) -> str:
 
 def _never(threshold: Threshold) -> str:
     """What a threshold can never do by its nature: ``hold`` or ``fail``; empty where both can be."""
-    low, high = _range(threshold.statistic)
+    low, high = _SHARE if threshold.statistic.name == "rate" else _FROM_ZERO
     # Comparisons change their mind at the limit alone.
     probes = [low, high, *([threshold.limit] if low <= threshold.limit <= high else [])]
     held = {threshold.holds(value) for value in probes}
     return "" if len(held) > 1 else "fail" if True in held else "hold"
-
-
-def _range(statistic: Statistic) -> Tuple[float, float]:
-    return _SHARE if statistic.name == "rate" else _FROM_ZERO
 
 
 def _possible_limits(threshold: Threshold) -> str:
@@ -205,10 +201,6 @@ def _possible_limits(threshold: Threshold) -> str:
 def _refused(text: str, at: int, what: str, hint: str, cannot: str = "be read") -> UsageError:
     """The error, with a mark under the place."""
     return UsageError(f"a threshold cannot {cannot}: {what}", hint=f"  {text}\n  {' ' * at}^\n{hint}")
-
-
-def _start(text: str, part: str) -> int:
-    return text.index(part) if part else 0
 
 
 def _list(names: Iterable[str]) -> str:

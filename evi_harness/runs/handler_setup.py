@@ -92,16 +92,13 @@ class Standing:
     def detail(self) -> List[str]:
         """What the handler was doing: its part of the stack; of a loop that only turns, where its coroutines stood."""
         part = [line.strip() for line in redacted_source("\n".join(developers_part(self.stack))).splitlines()]
-        waits = self._waits()
+        waits = of_developers(Place(*one) for one in self.waits)
         is_told = any(place.file in line for place in waits for line in part)
         return part if is_told or not waits else [str(place) for place in waits]
 
     def places(self, redact: Callable[[str], str]) -> List[Dict[str, Any]]:
         """The same, as a note holds places."""
         return told_places(self.frames, redact, or_library=False) or told_places(self.waits, redact, or_library=False)
-
-    def _waits(self) -> List[Place]:
-        return of_developers(Place(*one) for one in self.waits)
 
 
 def note_sound_failures(journal: Journal, failures: Iterable[Exception], redact: Callable[[str], str]) -> None:

@@ -44,7 +44,7 @@ def hear_legacy(connection: Any, queue: TapQueue, log: TapLog, hooks: Hooks) -> 
     waiter = connection.connection_lost_waiter
     if not waiter.done():
         waiter.add_done_callback(closed)
-        hooks.on_restore(lambda: _forget(waiter, closed))
+        hooks.on_restore(lambda: waiter.remove_done_callback(closed))
 
 
 def _hear_queue(connection: Any, messages: _Messages, queue: TapQueue, log: TapLog, hooks: Hooks) -> None:
@@ -109,7 +109,3 @@ def _give_back(connection: Any, messages: _Messages, before: Deque[Any]) -> None
         before.clear()
         before.extend(messages)
         connection.messages = before
-
-
-def _forget(waiter: Any, callback: Any) -> None:
-    waiter.remove_done_callback(callback)

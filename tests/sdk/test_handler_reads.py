@@ -7,6 +7,7 @@ import importlib.util
 import json
 
 import pytest
+from scripts import Script
 from websockets.exceptions import ConnectionClosed
 
 from evi_harness.carriers.arrivals import Arrivals
@@ -19,8 +20,8 @@ from evi_harness.sdk.app import App, run_app
 from evi_harness.sdk.handler_reads import leaves
 from evi_harness.sdk.hume.handlers import callbacks_of
 from evi_harness.sdk.hume.hume_adapter import HUME
-from evi_harness.session.events import TEXT, Closed, Frame, Note, Received
-from evi_harness.session.protocols import Close, Send
+from evi_harness.session.events import Closed, Note, Received
+from evi_harness.session.protocols import Close
 
 MS = 1_000_000
 CHAT = {"type": "chat_metadata", "chat_id": "c", "chat_group_id": "g", "request_id": "r"}
@@ -28,29 +29,6 @@ END = {"type": "assistant_end"}
 NEW = {"type": "brand_new"}
 OVER = (50, Close(1000))
 HAS_EVENTS = importlib.util.find_spec("hume.core.events") is not None
-
-
-class Script:
-    """A service that does each action of a table at its time: (milliseconds, message or action)."""
-
-    def __init__(self, *rows):
-        self.rows = [(at_ms * MS, self.action(what, at_ms * MS)) for at_ms, what in rows]
-
-    @staticmethod
-    def action(what, at_ns):
-        if isinstance(what, dict):
-            what = json.dumps(what)
-        return Send(Frame(TEXT, what.encode()), at_ns) if isinstance(what, str) else what
-
-    def take(self, event, at_ns): ...
-
-    def due(self, at_ns):
-        now = [action for due_ns, action in self.rows if due_ns <= at_ns]
-        self.rows = [row for row in self.rows if row[0] > at_ns]
-        return now
-
-    def next_at_ns(self):
-        return self.rows[0][0] if self.rows else None
 
 
 def run(main, *rows):

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import traceback
 from types import SimpleNamespace
 
 import pytest
+from scripts import Script
 
 from evi_harness.carriers.real_carrier import RealCarrier
 from evi_harness.carriers.server import ChatServer
@@ -19,8 +19,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.sdk.hume import connection
 from evi_harness.sdk.hume.callbacks import connect_with_callbacks
 from evi_harness.sdk.hume.installed_sdk import installed_version
-from evi_harness.session.events import TEXT, Frame
-from evi_harness.session.protocols import Abort, Close, Refuse, Send
+from evi_harness.session.protocols import Abort, Close, Refuse
 
 MS = 1_000_000
 KEY = "Kq7ApiKeyOfThisRun0123456789"
@@ -28,29 +27,6 @@ SECRET = "Zw3SecretKeyOfThisRun987654"
 CHAT = {"type": "chat_metadata", "chat_id": "c", "chat_group_id": "g", "request_id": "r"}
 END = {"type": "assistant_end"}
 IS_OLD = parse_version(installed_version()) < (0, 13)
-
-
-class Script:
-    """A service that does each action of a table at its time: (milliseconds, message or action)."""
-
-    def __init__(self, *rows):
-        self.rows = [(at_ms * MS, self.action(what, at_ms * MS)) for at_ms, what in rows]
-
-    @staticmethod
-    def action(what, at_ns):
-        if isinstance(what, dict):
-            what = json.dumps(what)
-        return Send(Frame(TEXT, what.encode()), at_ns) if isinstance(what, str) else what
-
-    def take(self, event, at_ns): ...
-
-    def due(self, at_ns):
-        now = [action for due_ns, action in self.rows if due_ns <= at_ns]
-        self.rows = [row for row in self.rows if row[0] > at_ns]
-        return now
-
-    def next_at_ns(self):
-        return self.rows[0][0] if self.rows else None
 
 
 class Logs:

@@ -9,6 +9,7 @@ import socket
 from contextlib import ExitStack
 
 import pytest
+from scripts import Script
 
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
@@ -23,8 +24,8 @@ from evi_harness.sdk.hume.connection import websocket_of
 from evi_harness.sdk.hume.live_conversation import LiveConversation
 from evi_harness.sdk.hume.sound import software_sound
 from evi_harness.session import wav
-from evi_harness.session.events import BINARY, TEXT, Frame
-from evi_harness.session.protocols import Abort, Close, Refuse, Send
+from evi_harness.session.events import BINARY, TEXT
+from evi_harness.session.protocols import Abort, Close, Refuse
 
 MS = 1_000_000
 KEY = "Kq7ApiKeyOfThisRun0123456789"
@@ -32,27 +33,6 @@ CHAT = {"type": "chat_metadata", "chat_id": "c", "chat_group_id": "g", "request_
 END = {"type": "assistant_end"}
 SAMPLES = bytes(range(1, 241)) * 40
 SOUND = {"type": "audio_output", "id": "s", "index": 0, "data": base64.b64encode(wav.header(wav.Pcm(24000, 1), 9600) + SAMPLES).decode()}
-
-
-class Script:
-    """A service that does each action of a table at its time: (milliseconds, message or action)."""
-
-    def __init__(self, *rows):
-        self.rows = [(at_ms * MS, self.action(what, at_ms * MS)) for at_ms, what in rows]
-
-    @staticmethod
-    def action(what, at_ns):
-        return Send(Frame(TEXT, json.dumps(what).encode()), at_ns) if isinstance(what, dict) else what
-
-    def take(self, event, at_ns): ...
-
-    def due(self, at_ns):
-        now = [action for due_ns, action in self.rows if due_ns <= at_ns]
-        self.rows = [row for row in self.rows if row[0] > at_ns]
-        return now
-
-    def next_at_ns(self):
-        return self.rows[0][0] if self.rows else None
 
 
 class Talk:
