@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
 
 if TYPE_CHECKING:
+    from importlib import metadata
+
     from evi_harness.sdk.adapter import Adapter
     from evi_harness.session.protocols import Dialect
     from evi_harness.session.session import Session
@@ -152,6 +154,9 @@ def forget() -> None:
 
 def _installed(group: str) -> Dict[str, metadata.EntryPoint]:
     """The entry points of other packages in a group, by name; of two with one name the first."""
+    # Most sessions speak what is built in, and loading this takes longer than all else here.
+    from importlib import metadata
+
     found: Dict[str, metadata.EntryPoint] = {}
     for entry in metadata.entry_points(group=group) if sys.version_info >= (3, 10) else metadata.entry_points().get(group, ()):
         found.setdefault(entry.name, entry)
