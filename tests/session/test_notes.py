@@ -37,8 +37,8 @@ def rows() -> Iterator[Tuple[List[str], str, Set[str], str]]:
 
 @functools.cache
 def modules() -> List[Tuple[str, str, ast.Module]]:
-    """Every module of the package but the table, and but the check that makes carriers keep notes: its room, its path, and its code."""
-    paths = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name not in ("notes.py", "note_kind.py", "conformance.py")]
+    """Every module of the package but the table: its room, its path, and its code."""
+    paths = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name not in ("notes.py", "note_kind.py")]
     places = [(path, path.relative_to(PACKAGE)) for path in paths]
     return [(place.parts[0], place.as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path, place in places]
 
