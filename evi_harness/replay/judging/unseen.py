@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Collection, Iterator, Mapping, Optional, Tuple
 
 from evi_harness.replay.pace import speed_of
@@ -86,20 +87,21 @@ def _elsewhere(app: str) -> Iterator[Unseen]:
 
 def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unseen]:
     """What cannot be seen of an app's sound since the recording has none, or since nobody compares it."""
-    known = {frame.fingerprint for frame in _said(recorded, dialect)}
+    said, sent = list(_said(recorded, dialect)), list(_said(live, dialect))
+    n_sent = len(sent)
+    # Most often the same is sent in the same order; only what comes behind the first difference is looked for in all that was recorded.
+    n_alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(said, sent)))
+    known = {frame.fingerprint for frame in said} if n_alike < n_sent else frozenset()
     # A microphone also hears when nobody speaks; an app that speaks itself says nothing then.
     is_own = bool(live.notes_of(notes.MICROPHONE_OFF))
-    n_sent = n_strange = 0
-    for frame in _said(live, dialect):
-        n_sent += 1
-        n_strange += frame.fingerprint not in known and (is_own or not frame.is_blank)
-    if not known and not n_sent:
+    n_strange = sum(frame.fingerprint not in known and (is_own or not frame.is_blank) for frame in sent[n_alike:])
+    if not said and not sent:
         why = "nobody speaks in this recording" if recorded.header.recorded.sent else "this recording does not have what its user said"
         yield Unseen("nobody_speaks", f"{why}: whether the app sends its microphone is not seen")
     places = dialect.audio_places()
     if not any(places.is_audio(event.kind, event.frame) for event in recorded.received):
         yield Unseen("nothing_to_play", "no audio is received in this recording: whether the app plays what it receives is not seen")
-    if known and n_strange:
+    if said and n_strange:
         yield Unseen(
             "app_audio", f"{n_strange} of {n_sent} frames of the user's audio are not as recorded: audio that is sent is not compared"
         )
