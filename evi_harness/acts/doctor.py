@@ -16,7 +16,7 @@ import ssl
 import sys
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.acts.devices import INPUT, INSTALL_PORTAUDIO, OUTPUT, Device, list_devices, portaudio_version, refused_rates
 from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
@@ -24,6 +24,7 @@ from evi_harness.evi.compat import parse_version
 from evi_harness.sdk.hume.connect_errors import is_hume, unreachable, way_on
 from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
 from evi_harness.sdk.installed import version_of
+from evi_harness.session.json_value import Json
 from evi_harness.settings.endpoint import Endpoint
 from evi_harness.settings.environment import API_KEY, CONFIG_ID, SECRET_KEY, Settings, endpoint_for, faults, load_environment
 
@@ -140,7 +141,7 @@ class Diagnosis:
         acts = "demo, replay, serve and record --mic FILE" if names <= _SOUND else "demo, replay and serve"
         return f"{n}, for a live conversation alone: {acts} need no {' and no '.join(unneeded)}."
 
-    def json(self) -> Dict[str, Any]:
+    def json(self) -> Dict[str, Json]:
         """The same for programs."""
         checks = [{"name": one.name, "verdict": one.verdict, "what": one.what, "mend": dict(one.mend)} for one in self.checks]
         return {"ok": self.exit_code == 0, "for": self.act, "checks": checks}

@@ -12,7 +12,7 @@ import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.measure.baseline import Baseline, MeasuredRun, baseline_json, is_played, read_baseline_json, run_of
@@ -23,6 +23,7 @@ from evi_harness.measure.metrics import CLIENT, CONVERSATION, METRICS
 from evi_harness.measure.observed import observed_in_both, observed_metrics
 from evi_harness.measure.thresholds import FAILED, Threshold, distinct_samples, judge_threshold, parse_threshold
 from evi_harness.report.gate_report import FAIL, GateReport, replayed_with_gate, with_gate
+from evi_harness.session.json_value import Json
 from evi_harness.settings.configuration import Configuration, load_configuration
 from evi_harness.settings.new_folder import near, now_utc
 from evi_harness.settings.sink import redacted
@@ -45,6 +46,8 @@ __all__ = [
 
 # Names, to what is run, a folder that every run below it saves its baseline to: this is how `ab` gets at what its commands measure.
 SAVE_BASELINE = "EVI_HARNESS_SAVE_BASELINE"
+_T = TypeVar("_T")
+
 # Why a baseline is not written.
 _FAILED_RUN = "what was measured failed, and is no measure"
 _FAILED_THRESHOLD = "a threshold does not hold"
@@ -273,7 +276,7 @@ def rules_for(options: GateOptions, configured: Configuration) -> ComparisonRule
     )
 
 
-def _first(*values: Any) -> Any:
+def _first(*values: Optional[_T]) -> _T:
     return next(value for value in values if value is not None)
 
 
@@ -306,10 +309,10 @@ def save_baseline(place: Path, runs: Sequence[MeasuredRun], redact: Callable[[st
     return file
 
 
-def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+def _redacted(value: Json, redact: Callable[[str], str]) -> Json:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):
-        found: Dict[str, Any] = {key: _redacted(one, redact) for key, one in value.items()}
+        found: Dict[str, Json] = {key: _redacted(one, redact) for key, one in value.items()}
         return found
     return [_redacted(one, redact) for one in value] if isinstance(value, list) else value

@@ -12,7 +12,7 @@ import shlex
 import uuid
 from codecs import BOM_UTF8
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Union
+from typing import List, Optional, Sequence, Union
 
 from evi_harness.errors import CaptureError
 from evi_harness.evi.dialect import EVI
@@ -23,6 +23,7 @@ from evi_harness.input_file import file_blocks
 from evi_harness.session.events import TEXT, Frame, Handshake, Opened, Received
 from evi_harness.session.foreign_text import json_value
 from evi_harness.session.header import SYNTHESISED, Header, Recorded
+from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import DEFAULT_OUT, new_folder, now_utc
 from evi_harness.settings.versions import software
@@ -114,7 +115,7 @@ def _frame(line: bytes, number: int, path: Path, data: bytes) -> Frame:
     return frame
 
 
-def _whole(data: bytes) -> Any:
+def _whole(data: bytes) -> Json:
     """A file as one JSON value, None where it is none: who pretty-prints has no line that is one."""
     try:
         return json_value(data.decode("utf-8-sig")) if len(data) <= _LARGEST_WHOLE else None

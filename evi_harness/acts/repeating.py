@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Callable, Dict, List, Optional, Tuple, Union
 
 from evi_harness.acts.replay import ReplayResult, replay_asked
 from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.report.replay_report import ReplayReport
 from evi_harness.report.result import verdict_line
 from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
+from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
 from evi_harness.verdicts.invoking import Command
 
@@ -74,7 +75,7 @@ class RepeatedReplay:
             lines.append(f"{'runs':<11}failed: {', '.join(map(str, failed))}; what stands above is of run {failed[0]}")
         return lines
 
-    def json(self) -> Dict[str, Any]:
+    def json(self) -> Dict[str, Json]:
         """The report for programs: that of each run."""
         runs = [{"seed": seed, "report": result.json()} for seed, result in zip(self.seeds, self.results)]
         return {"passed": self.passed, "n_failed": sum(not result.passed for result in self.results), "runs": runs}

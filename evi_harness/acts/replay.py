@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.carriers.lateness import Lateness, lateness_ns
@@ -36,6 +36,7 @@ from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.sdk.adapter import Adapter
 from evi_harness.sdk.user_voice import AUTO
 from evi_harness.session.events import NOTHING, Event, Received, Sent
+from evi_harness.session.json_value import Json
 from evi_harness.session.notes import CRASHED
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import WholeFolder, near
@@ -52,8 +53,9 @@ from evi_harness.verdicts.wholeness import refused_for_what_is_missing, way_out
 
 __all__ = ["RUNS", "ReplayResult", "keep_replay", "replay_asked", "replay_session"]
 
+RunOnce = Callable[[PlayedRecording, object, RunOptions], Run]
 # Clock → what runs a handler on it.
-RUNS: Mapping[str, Callable[[PlayedRecording, Any, RunOptions], Run]] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
+RUNS: Mapping[str, RunOnce] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
 
 # Recorded seq and what was added to it, of each message that was upgraded.
 Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
@@ -167,18 +169,18 @@ class ReplayResult:
         """The report for people without its last line, the verdict."""
         return [self.redactor.string(line) for line in body_text(self.report, self._discreet())]
 
-    def json(self) -> Dict[str, Any]:
+    def json(self) -> Dict[str, Json]:
         """The report for programs."""
         report = replace(self.report, invocation=with_digest(self.report.invocation))
-        told: Dict[str, Any] = self.redactor.data(as_json(report, self._discreet()))
+        told: Dict[str, Json] = self.redactor.data(as_json(report, self._discreet()))
         return told
 
 
 def replay_session(
     session: Union[str, Path, Session],
     *,
-    handler: Any = None,
-    arguments: Optional[Mapping[str, Any]] = None,
+    handler: object = None,
+    arguments: Optional[Mapping[str, object]] = None,
     clock: str = VIRTUAL,
     upgrade: bool = False,
     twice: bool = False,
@@ -402,12 +404,12 @@ def _upgraded(session: Session, adapter: Adapter) -> Tuple[Session, Upgraded]:
     return replace(session, events=tuple(events)), tuple(changes)
 
 
-def _told(upgraded: Upgraded) -> List[Mapping[str, Any]]:
+def _told(upgraded: Upgraded) -> List[Mapping[str, Json]]:
     return [{"recorded_seq": seq, "added": list(added)} for seq, added in upgraded]
 
 
 def _second(
-    recording: PlayedRecording, handler: Any, options: RunOptions, first: Run, run_once: Callable[..., Run], dialect: Discreet
+    recording: PlayedRecording, handler: object, options: RunOptions, first: Run, run_once: RunOnce, dialect: Discreet
 ) -> Tuple[str, ...]:
     # The second run is to be compared, not watched.
     second = run_once(recording, handler, replace(options, write=lambda _: None))

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Callable, ClassVar, Iterator, Literal, Mapping, Optional, Tuple, Union
+from typing import Callable, ClassVar, Iterator, Literal, Mapping, Optional, Tuple, Union
+
+from evi_harness.session.json_value import Json
 
 __all__ = [
     "BINARY",
@@ -34,7 +36,7 @@ TEXT: Opcode = "text"
 BINARY: Opcode = "binary"
 
 
-class Nothing(Mapping[str, Any]):
+class Nothing(Mapping[str, Json]):
     """A mapping with nothing in it that nobody can put anything into.
 
     Not a ``MappingProxyType``: that one has no hash on Python 3.11, and a dataclass refuses a default without one.
@@ -42,7 +44,7 @@ class Nothing(Mapping[str, Any]):
 
     __slots__ = ()
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Json:
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -58,7 +60,7 @@ class Nothing(Mapping[str, Any]):
         return "{}"
 
 
-NOTHING: Mapping[str, Any] = Nothing()
+NOTHING: Mapping[str, Json] = Nothing()
 
 
 class Frame:
@@ -174,7 +176,7 @@ class Opened(Event):
     kind: ClassVar[str] = "opened"
 
     handshake: Handshake = Handshake("/")
-    extra: Mapping[str, Any] = field(default=NOTHING, compare=False)
+    extra: Mapping[str, Json] = field(default=NOTHING, compare=False)
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ class Sent(Event):
     frame: Frame = Frame(TEXT, b"")
     took_ns: Optional[int] = None
     outcome: Outcome = "sent"
-    extra: Mapping[str, Any] = field(default=NOTHING, compare=False)
+    extra: Mapping[str, Json] = field(default=NOTHING, compare=False)
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ class Received(Event):
 
     frame: Frame = Frame(TEXT, b"")
     taken_ns: Optional[int] = None
-    extra: Mapping[str, Any] = field(default=NOTHING, compare=False)
+    extra: Mapping[str, Json] = field(default=NOTHING, compare=False)
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ class Closed(Event):
     by: ClosedBy = "app"
     code: Optional[int] = None
     reason: str = ""
-    extra: Mapping[str, Any] = field(default=NOTHING, compare=False)
+    extra: Mapping[str, Json] = field(default=NOTHING, compare=False)
 
 
 @dataclass(frozen=True)
@@ -243,8 +245,8 @@ class Note(Event):
 
     name: str = ""
     of: Optional[int] = None
-    data: Mapping[str, Any] = field(default=NOTHING)
-    extra: Mapping[str, Any] = field(default=NOTHING, compare=False)
+    data: Mapping[str, Json] = field(default=NOTHING)
+    extra: Mapping[str, Json] = field(default=NOTHING, compare=False)
 
 
 @dataclass(frozen=True)
@@ -259,7 +261,7 @@ class Unknown(Event):
     kind: ClassVar[str] = "unknown"
 
     name: str = ""
-    extra: Mapping[str, Any] = field(default=NOTHING, compare=False)
+    extra: Mapping[str, Json] = field(default=NOTHING, compare=False)
 
 
 FrameEvent = Union[Sent, Received]

@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from typing import Any, Dict, Iterator, List
+from typing import Dict, Iterator, List
+
+from evi_harness.session.json_value import Json
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,7 +31,7 @@ MAX_VALUES = 200_000
 _MAX_INTEGER = 2**63
 
 
-def json_value(text: str) -> Any:
+def json_value(text: str) -> Json:
     """Read a JSON text.
 
     Raises:
@@ -58,7 +60,7 @@ def _n_values(text: str) -> int:
     return text.count(",") + text.count("[") + text.count("{")
 
 
-def strict_json_value(text: str) -> Any:
+def strict_json_value(text: str) -> Json:
     """Read a JSON text, and refuse besides what Python takes for JSON and nobody else does: NaN and infinities.
 
     Raises:
@@ -67,7 +69,7 @@ def strict_json_value(text: str) -> Any:
     return _STRICT.decode(text)
 
 
-def toml_tables(text: str) -> Dict[str, Any]:
+def toml_tables(text: str) -> Dict[str, Json]:
     """Read a TOML text.
 
     Raises:
@@ -81,8 +83,8 @@ def toml_tables(text: str) -> Dict[str, Any]:
     return tables
 
 
-def _values(tables: Dict[str, Any]) -> Iterator[Any]:
-    waiting: List[Any] = [tables]
+def _values(tables: Dict[str, Json]) -> Iterator[Json]:
+    waiting: List[Json] = [tables]
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
@@ -99,7 +101,7 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
-def _no_number(name: str) -> Any:
+def _no_number(name: str) -> Json:
     raise ValueError(f"{name} is no JSON")
 
 

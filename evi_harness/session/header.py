@@ -6,9 +6,10 @@ Rules of living here: what is not known is None or "unknown", never a guess; a h
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Mapping, Optional, Tuple
+from typing import Literal, Mapping, Optional, Tuple
 
 from evi_harness.session.events import NOTHING
+from evi_harness.session.json_value import Json
 
 __all__ = [
     "FORMAT_MINOR",
@@ -138,7 +139,7 @@ class Header:
     endpoint: Optional[str] = None
     service: str = "unknown"
     software: Mapping[str, str] = field(default=NOTHING)
-    app: Mapping[str, Any] = field(default=NOTHING)
+    app: Mapping[str, Json] = field(default=NOTHING)
     ids: Mapping[str, str] = field(default=NOTHING)
     recorded: Recorded = Recorded()
     user_interrupt: str = "unknown"
@@ -149,12 +150,12 @@ class Header:
     digests: Mapping[str, str] = field(default=NOTHING)
     complete: bool = False
     abandoned: Optional[str] = None
-    source: Mapping[str, Any] = field(default=NOTHING)
+    source: Mapping[str, Json] = field(default=NOTHING)
     related: Mapping[str, str] = field(default=NOTHING)
     repaired: Optional[Tuple[str, ...]] = None
     version: int = FORMAT_VERSION
     minor: int = FORMAT_MINOR
-    extra: Mapping[str, Any] = field(default=NOTHING, compare=False)
+    extra: Mapping[str, Json] = field(default=NOTHING, compare=False)
 
     @property
     def is_sealed(self) -> bool:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from typing_extensions import ParamSpec
 
 from evi_harness.session.events import Event, Note
+from evi_harness.session.json_value import Json
 from evi_harness.session.note_kind import FactsReader, KindOf, NoteKind
 
 __all__ = [
@@ -129,7 +130,7 @@ D = TypeVar("D")
 SESSION_TIMES = ("at_ns", "until_ns")
 
 # Lines of code as JSON holds them: see ``places``.
-Places = Sequence[Mapping[str, Any]]
+Places = Sequence[Mapping[str, Json]]
 
 
 class NoFacts(NamedTuple):
@@ -433,7 +434,7 @@ class ToolAnswerIgnoredFacts(NamedTuple):
         tool_call_id: The call that it names.
     """
 
-    tool_call_id: Any
+    tool_call_id: Json
 
 
 class LongestBlockFacts(NamedTuple):

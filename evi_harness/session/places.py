@@ -7,9 +7,10 @@ what has not the form of a place is passed over.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 
 from evi_harness.session.events import Note
+from evi_harness.session.json_value import Json
 
 __all__ = ["PLACES", "Place", "SourceLine", "Sources", "place_json", "places_in"]
 
@@ -49,13 +50,13 @@ class Place:
         return f"{self.file}:{self.line} in {self.function}"
 
 
-def place_json(place: Place) -> Dict[str, Any]:
+def place_json(place: Place) -> Dict[str, Json]:
     """A place as JSON values."""
     source = [{"line": one.line, "text": one.text} for one in place.source]
     return {"file": place.file, "line": place.line, "function": place.function, "source": source}
 
 
-def places_in(data: Mapping[str, Any]) -> Tuple[Place, ...]:
+def places_in(data: Mapping[str, Json]) -> Tuple[Place, ...]:
     """The places in a note's data, the innermost first; what has not their form is passed over.
 
     Args:
@@ -77,7 +78,7 @@ class Sources:
         self._notes = notes
         self._known: Optional[Dict[Tuple[str, Optional[int], str], Tuple[SourceLine, ...]]] = None
 
-    def of(self, data: Mapping[str, Any]) -> Tuple[Place, ...]:
+    def of(self, data: Mapping[str, Json]) -> Tuple[Place, ...]:
         """The places in a note's data, each with its source where any note has it."""
         return tuple(place if place.source else replace(place, source=self._source(place)) for place in places_in(data))
 
@@ -92,7 +93,7 @@ def _line_of(place: Place) -> Tuple[str, Optional[int], str]:
     return place.file, place.line, place.function
 
 
-def _place(value: Any) -> Optional[Place]:
+def _place(value: Json) -> Optional[Place]:
     if not isinstance(value, Mapping):
         return None
     file, line, function, source = (value.get(name) for name in ("file", "line", "function", "source"))
@@ -101,12 +102,12 @@ def _place(value: Any) -> Optional[Place]:
     return Place(file, line, function, _source(source))
 
 
-def _source(value: Any) -> Tuple[SourceLine, ...]:
+def _source(value: Json) -> Tuple[SourceLine, ...]:
     lines = value if isinstance(value, (list, tuple)) else ()
     read = [(one.get("line"), one.get("text")) for one in lines if isinstance(one, Mapping)]
     return tuple(SourceLine(int(line), text) for line, text in read if line is not None and _is_line(line) and isinstance(text, str))
 
 
-def _is_line(value: Any) -> bool:
+def _is_line(value: Json) -> bool:
     # true and false are numbers to Python.
     return type(value) is int

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import (
-    Any,
     Callable,
     Dict,
     FrozenSet,
@@ -22,6 +21,7 @@ from typing import (
 from typing_extensions import ParamSpec, Protocol
 
 from evi_harness.session.events import NOTHING, Event, Frame, Handshake
+from evi_harness.session.json_value import Json
 from evi_harness.session.note_kind import KindOf, NoteKind
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import Pcm
@@ -70,7 +70,7 @@ class Message:
     """
 
     type: Optional[str]
-    fields: Mapping[str, Any] = field(default=NOTHING)
+    fields: Mapping[str, Json] = field(default=NOTHING)
     text: Optional[str] = None
 
 
@@ -270,7 +270,7 @@ class Dialect(Protocol):
     def identity(self, message: Message) -> Optional[str]:
         """What a sent message is about (the id of a tool call), None where it is about nothing in particular."""
 
-    def must_equal(self, message: Message) -> Mapping[str, Any]:
+    def must_equal(self, message: Message) -> Mapping[str, Json]:
         """The fields of a sent message that a replay compares: secrets, ids that change and audio left out.
 
         What is no JSON object has one field, its text.
@@ -286,7 +286,7 @@ class Dialect(Protocol):
     def chunk(self, message: Message) -> Optional[Tuple[str, int]]:
         """Of which sentence a received message holds the audio, and its place in it; None where it does not say."""
 
-    def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Any], Mapping[str, Any]]:
+    def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Json], Mapping[str, Json]]:
         """What a replay compares of two handshakes, as fields that are equal where both ask for the same; no secrets."""
 
     def turns(self, events: Sequence[Event]) -> List[Turn]:
@@ -364,7 +364,7 @@ class Remark:
     """
 
     kind: KindOf[object]
-    data: Mapping[str, Any] = field(default=NOTHING)
+    data: Mapping[str, Json] = field(default=NOTHING)
 
 
 def remark(kind: NoteKind[P, object], /, *_: P.args, **data: P.kwargs) -> Remark:

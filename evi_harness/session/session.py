@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import Dict, List, Optional, Sequence, Tuple, TypeVar
 
 from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received, Sent
 from evi_harness.session.header import Header
+from evi_harness.session.json_value import Json
 from evi_harness.session.note_kind import KindOf
 
 __all__ = ["Session"]
@@ -80,7 +81,7 @@ class Session:
         return found
 
     @cached_property
-    def _read(self) -> Dict[str, Any]:
+    def _read(self) -> Dict[str, Json]:
         return {}
 
     @property

@@ -5,9 +5,10 @@ Rules of living here: what ``Dialect`` has stands here once more, and nothing el
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.session.events import Event, Frame, Handshake
+from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import AccessCheck, AudioPlaces, Cause, Dialect, Message
 from evi_harness.session.turn import Turn
 
@@ -111,7 +112,7 @@ class WrappedDialect:
         """What a sent message is about."""
         return self.within.identity(message)
 
-    def must_equal(self, message: Message) -> Mapping[str, Any]:
+    def must_equal(self, message: Message) -> Mapping[str, Json]:
         """The fields of a sent message that a replay compares."""
         return self.within.must_equal(message)
 
@@ -123,7 +124,7 @@ class WrappedDialect:
         """Of which sentence a received message holds the audio, and its place in it."""
         return self.within.chunk(message)
 
-    def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Any], Mapping[str, Any]]:
+    def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Json], Mapping[str, Json]]:
         """What a replay compares of two handshakes."""
         return self.within.comparable_handshakes(recorded, live)
 

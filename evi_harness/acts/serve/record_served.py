@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 import uuid
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Callable, Optional, Sequence
 
 from evi_harness.session.events import Event, Handshake, Opened
 from evi_harness.session.header import Anchor, Header
+from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import new_folder, now_utc
@@ -61,7 +62,7 @@ class Keeper:
         secrets = [*self._secrets, *known_secrets(Session(header, (Opened(seq=0, at_ns=0, handshake=handshake),)))]
         return Keeping(lambda: self._new(header, secrets))
 
-    def _new(self, header: Header, secrets: Any) -> SessionWriter:
+    def _new(self, header: Header, secrets: Sequence[str]) -> SessionWriter:
         with self._naming:
             return SessionWriter(new_folder(self._out, self._name), header, self._dialect, secrets=secrets)
 
@@ -120,10 +121,10 @@ class _OnDemand:
     def tend(self) -> Optional[str]:
         return None if self._writer is None else self._writer.tend()
 
-    def close(self, **changes: Any) -> None:
+    def close(self, **changes: Json) -> None:
         if self._writer is not None:
             self._writer.close(**changes)
 
-    def abandon(self, reason: str, **changes: Any) -> None:
+    def abandon(self, reason: str, **changes: Json) -> None:
         if self._writer is not None:
             self._writer.abandon(reason, **changes)

@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Callable, List, Optional, Protocol, Sequence, Tuple, Union
 
 from evi_harness.acts.serve.ears import Ears
 from evi_harness.acts.serve.made_voices import Voices
@@ -63,8 +63,12 @@ _LOOK_S = 0.005
 _COMPARED_WITHIN_NS = 5_000_000_000
 
 Serveable = Union[str, Path, Session, OpenService]
-# Compares a conversation that is over; ``served_verdict.compare`` of one session.
-_Compare = Callable[..., "Compared"]
+
+
+class _Compare(Protocol):
+    """Compares a conversation that is over: ``served_verdict.compare`` of one session."""
+
+    def __call__(self, events: Sequence[Event], *, is_cut_off: bool = False) -> Compared: ...
 
 
 def play(

@@ -45,7 +45,7 @@ class Simulation:
     open_voice: Optional[Callable[[], VoiceMaker]] = None
     _n_opened: int = 0
 
-    def __reduce__(self) -> Tuple[Callable[..., Simulation], Tuple[Optional[Script], Options]]:
+    def __reduce__(self) -> Tuple[Callable[[Optional[Script], Options], Simulation], Tuple[Optional[Script], Options]]:
         """In another process, be ready before anybody connects: the first chat must not wait for the detector's model."""
         return _ready, (self.script, self.options)
 
