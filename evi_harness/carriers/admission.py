@@ -17,7 +17,11 @@ from urllib.parse import urlsplit
 from evi_harness.errors import UsageError
 from evi_harness.session.protocols import Refuse
 
-__all__ = ["THIS_MACHINE", "Admission", "is_loopback_name"]
+__all__ = ["FOREIGN_HOST", "FOREIGN_ORIGIN", "THIS_MACHINE", "Admission", "is_loopback_name"]
+
+# What a request is refused with that names another machine, or comes from a page of another origin.
+FOREIGN_HOST = Refuse(403, "evi-harness: the Host header is no loopback name; see --known-as\n")
+FOREIGN_ORIGIN = Refuse(403, "evi-harness: web pages of this origin are not answered; see --allow-origin\n")
 
 # What a page that was opened as a file may be called; no page of the network is. Browsers say "null", as they do of frames of any page.
 FILE_ORIGIN = "file://"
@@ -80,9 +84,9 @@ class Admission:
         except ValueError:
             return Refuse(400, "evi-harness: the request asks for what is no address\n")
         if not all(self._is_host(host) for host in asked):
-            return Refuse(403, "evi-harness: the Host header is no loopback name; see --known-as\n")
+            return FOREIGN_HOST
         if not all(self._is_origin(origin) for origin in headers.get("origin", [])):
-            return Refuse(403, "evi-harness: web pages of this origin are not answered; see --allow-origin\n")
+            return FOREIGN_ORIGIN
         return None
 
     def preflight(self, headers: Mapping[str, List[str]]) -> Optional[Dict[str, str]]:

@@ -13,7 +13,7 @@ import re
 from collections import deque
 from typing import Callable, Deque, Dict, List, Optional, Tuple
 
-from evi_harness.carriers.admission import Admission
+from evi_harness.carriers.admission import FOREIGN_ORIGIN, Admission
 from evi_harness.carriers.client_frames import ClientFrames
 from evi_harness.carriers.holdings import Holdings
 from evi_harness.carriers.limits import ServerLimits
@@ -263,7 +263,7 @@ class Door(asyncio.Protocol):
         refusal = hall.admission.refusal(target, headers)
         if refusal is not None:
             if refusal.status == 403:
-                hall.warn(refusal.body, _turned_away(headers, refusal.body))
+                hall.warn(refusal.body, _turned_away(headers, is_origin=refusal is FOREIGN_ORIGIN))
             self._answer(refusal.status, refusal.body)
             return
         preflight = hall.admission.preflight(headers) if method == "OPTIONS" else None
@@ -450,9 +450,9 @@ def _with_one_user_agent(lines: List[bytes]) -> List[bytes]:
     return [b"User-Agent: " + agents if place == places[0] else line for place, line in enumerate(lines) if place not in places[1:]]
 
 
-def _turned_away(headers: Headers, why: str) -> str:
-    named: Tuple[str, str] = ("origin", "Origin") if "--allow-origin" in why else ("host", "Host")
-    value = headers[named[0]][0]
+def _turned_away(headers: Headers, *, is_origin: bool) -> str:
+    named = "Origin" if is_origin else "Host"
+    value = headers[named.lower()][0]
     # Whole or not at all: of a key that somebody has put there, a part would not be known for one.
     shown = value if len(value) <= MAX_NAMED and value.isprintable() else f"of {len(value)} characters"
-    return f"refused a request with {named[1]} {shown}: give {'--allow-origin' if named[0] == 'origin' else '--known-as'} to answer such"
+    return f"refused a request with {named} {shown}: give {'--allow-origin' if is_origin else '--known-as'} to answer such"
