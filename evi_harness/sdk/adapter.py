@@ -253,8 +253,13 @@ class Adapter(Protocol):
     def problems(self, payload: bytes) -> Sequence[Unparsed]:
         """Why the installed version cannot parse a received message; empty where it can."""
 
-    def is_interruption(self, event: Received) -> bool:
-        """Whether a received message says that the user has interrupted, so that what is played is to end."""
+    def is_interruption(self, event: Received, message: Any = None) -> bool:
+        """Whether a received message says that the user has interrupted, so that what is played is to end.
+
+        Args:
+            event: The message.
+            message: What the SDK has parsed it to, which is cheaper to ask; None where nobody knows.
+        """
 
     def handing_watch(
         self, byte_strs: Callable[[], Any], journal: Journal, heard_ns: Optional[Callable[[], int]], standing: Callable[[], Stack]

@@ -218,7 +218,7 @@ class _Run:
                     self._app.pump.take(event)
                 self._handing_on.before()
             await self.observed(event, self._app.callbacks.on_message, message)
-            if self._app.adapter.is_interruption(event):
+            if self._app.adapter.is_interruption(event, message):
                 self._handing_on.interrupted(event)
 
     async def converse(self, socket: Any) -> None:

@@ -89,7 +89,7 @@ class Plain:
         """None: any bytes are a message."""
         return ()
 
-    def is_interruption(self, event: Received) -> bool:  # noqa: ARG002 - the signature is Adapter's
+    def is_interruption(self, event: Received, message: Any = None) -> bool:  # noqa: ARG002 - the signature is Adapter's
         """Never: nothing is played."""
         return False
 

@@ -95,8 +95,10 @@ class Hume:
         """Which fields the SDK's models refuse."""
         return parsing.problems(payload)
 
-    def is_interruption(self, event: Received) -> bool:
+    def is_interruption(self, event: Received, message: Any = None) -> bool:
         """Whether a message is a user_interruption."""
+        if message is not None:
+            return bool(getattr(message, "type", "") == _INTERRUPTION)
         return _INTERRUPTION.encode() in event.frame.outline and read(RECEIVED, event.frame).type == _INTERRUPTION
 
     def handing_watch(
