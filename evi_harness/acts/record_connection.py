@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, S
 from urllib.parse import urlsplit
 
 from evi_harness.clocks.clock import Clock
-from evi_harness.dialects import DEFAULT, adapter_for, dialect_named
+from evi_harness.dialects import DEFAULT, adapter_for, default_dialect, dialect_named
 from evi_harness.errors import SdkError, SessionUnwritable, UsageError
 from evi_harness.guard.program_end import at_program_end
 from evi_harness.sdk.adapter import Adapter
@@ -46,6 +46,9 @@ _LOOK_FOR_IDS = 16
 _reserving = threading.Lock()
 _reserved: Set[Path] = set()
 _logger = logging.getLogger("evi_harness")
+
+# Here, and not when ``record`` is called: by then a conversation has begun, and its loop is not to wait for an import.
+adapter_for(default_dialect())
 
 
 def record(
