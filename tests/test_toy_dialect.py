@@ -22,6 +22,7 @@ from evi_harness import dialects
 from evi_harness.acts.latency import measure_sessions
 from evi_harness.acts.record_connection import record
 from evi_harness.acts.replay import replay_session
+from evi_harness.acts.serve.serving import served
 from evi_harness.acts.sessions import check_session
 from evi_harness.errors import NotAHandler, UsageError
 from evi_harness.verdicts.loading import load_session
@@ -149,6 +150,25 @@ def test_it_is_replayed_from_the_command_line(installed: Path, visit: Path) -> N
     assert (code, f"on websockets {websockets.__version__}" in told) == (0, True), told
     code, told = command(installed, "replay", visit, "--handler", f"{APPS}:lost")
     assert (code, "Rome" in told, "hume" in told) == (1, True, False), told
+
+
+def test_a_live_service_that_is_not_there_is_told(installed: Path, visit: Path) -> None:
+    """By its address, and with no word of what stands in the query."""
+    code, told = command(installed, "replay", visit, "--live", "--base-url", "127.0.0.1:1", "--yes")
+    assert (code, "no connection to http://127.0.0.1:1" in told, "badge" in told) == (3, True, False), told
+
+
+def test_it_is_served(visit: Path) -> None:
+    """A service that acts the recording out, for any app that connects."""
+    visitor = import_module("toy_apps").visit
+
+    async def ask() -> None:
+        async with websockets.connect(f"{server.url.replace('http', 'ws', 1)}/desk?lang=en") as websocket:
+            await visitor(websocket)
+
+    with served(visit) as server:
+        asyncio.run(ask())
+    assert types_of(event for event in server.events if event.kind == "received") == types_of(load_session(visit).received)
 
 
 def test_it_is_measured_and_gated(installed: Path, visit: Path, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import inspect
 import ssl
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from types import ModuleType
 from typing import Any, AsyncContextManager, AsyncIterator, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.steps import Step
-from evi_harness.errors import NotAHandler, Parameter, SdkError, UsageError, Words
+from evi_harness.errors import EviHarnessError, NotAHandler, Parameter, SdkError, UsageError, Words
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
 from evi_harness.sdk.adapter import Callbacks, LiveTalk, Unparsed
@@ -152,7 +152,7 @@ class Plain:
         tls: Optional[ssl.SSLContext],
     ) -> AsyncContextManager[Any]:
         """Open a connection with what was asked for; a secret in it is a placeholder and is sent as such."""
-        return _opened(url_of(base_url, Handshake(path, tuple(query))), tls)
+        return _reached(base_url, url_of(base_url, Handshake(path, tuple(query))), tls)
 
     def live_conversation(self, base_url: str, **_: Any) -> LiveTalk:  # noqa: ARG002 - the signature is Adapter's
         """Nobody can hold one: what an app of this dialect says to whom is its own."""
@@ -206,6 +206,22 @@ async def _opened(url: str, tls: Optional[ssl.SSLContext] = None) -> AsyncIterat
     import websockets
 
     async with websockets.connect(url, max_size=None, ssl=tls) as websocket:
+        yield websocket
+
+
+@asynccontextmanager
+async def _reached(base_url: str, url: str, tls: Optional[ssl.SSLContext]) -> AsyncIterator[Any]:
+    """A connection with a service elsewhere, which may not be there."""
+    from websockets.exceptions import InvalidHandshake, InvalidURI
+
+    async with AsyncExitStack() as stack:
+        try:
+            websocket = await stack.enter_async_context(_opened(url, tls))
+        except (InvalidHandshake, InvalidURI, OSError) as error:
+            # What the library says may quote the query, with whatever is in it.
+            why = error.strerror or "no answer" if isinstance(error, OSError) else type(error).__name__
+            hint = "Is a service of this dialect listening there?"
+            raise EviHarnessError(f"no connection to {base_url}: {why}", hint=hint) from None
         yield websocket
 
 
