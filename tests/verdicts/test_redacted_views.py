@@ -18,8 +18,9 @@ KEY = "a-key-of-some-length"
 
 
 @pytest.fixture(autouse=True)
-def no_keys(monkeypatch):
-    """The environment of whoever runs the tests is none of theirs."""
+def no_keys(monkeypatch, tmp_path):
+    """The environment of whoever runs the tests is none of theirs, nor is a .env that stands in the current folder."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HUME_API_KEY", raising=False)
     monkeypatch.delenv("HUME_SECRET_KEY", raising=False)
 
