@@ -394,7 +394,7 @@ def _is_asked_for_now(config: pytest.Config) -> bool:
 
 
 def _gate_of(config: pytest.Config) -> RunGate:
-    from evi_harness.acts.gate import GateOptions
+    from evi_harness.acts.asked_of_gate import GateOptions
     from evi_harness.pytesting.run_gate import RunGate
 
     options = GateOptions(

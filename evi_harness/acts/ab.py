@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from evi_harness.acts.asked_of_gate import GateOptions
 from evi_harness.acts.checkouts import checkouts, git, passing_folder, run_here, worktrees
 from evi_harness.acts.ci_outputs import without_ci
-from evi_harness.acts.gate import SAVE_BASELINE, GateOptions, load_baseline, rules_for
+from evi_harness.acts.gate import SAVE_BASELINE, load_baseline, rules_for
 from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
 from evi_harness.measure.baseline import MeasuredRun, merged
 from evi_harness.measure.comparison import compare_side_by_side

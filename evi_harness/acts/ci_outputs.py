@@ -1,7 +1,8 @@
 """CI outputs as an act: files are written, marks are printed, a step's summary is added to.
 
 On GitHub Actions marks and summary come by themselves: its own variables say that it is there and where the summary goes. Rules of living
-here: nothing is judged; what cannot be written is an error, since a missing report looks like a passed one.
+here: nothing is judged; what cannot be written is an error, since a missing report looks like a passed one. What writes is loaded where
+something is told: most runs tell nobody.
 """
 
 from __future__ import annotations
@@ -10,18 +11,17 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence
 
-from evi_harness.acts.measured_runs import Replayed
-from evi_harness.acts.repeating import RepeatedReplay
-from evi_harness.acts.replay import ReplayResult
 from evi_harness.errors import EviHarnessError
-from evi_harness.measure.thresholds import FAILED, PASSED
-from evi_harness.report.ci import ERROR, Case, gate_cases, github_annotations, junit, summary
-from evi_harness.report.corpus_report import CorpusReport, Outcome
-from evi_harness.report.drift_report import LiveReport
-from evi_harness.report.gate_report import GateReport
 from evi_harness.settings.sink import redacted, write_file
+
+if TYPE_CHECKING:
+    from evi_harness.acts.measured_runs import Replayed
+    from evi_harness.acts.replay import ReplayResult
+    from evi_harness.report.ci import Case
+    from evi_harness.report.corpus_report import Outcome
+    from evi_harness.report.gate_report import GateReport
 
 __all__ = [
     "CiOptions",
@@ -55,6 +55,11 @@ class CiOptions:
     junit: Optional[Path] = None
     summary: Optional[Path] = None
     annotate: bool = False
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything is told anywhere."""
+        return self.junit is not None or self.summary is not None or self.annotate
 
 
 def ci_for(
@@ -95,6 +100,9 @@ def replay_case(result: ReplayResult, *, file: Optional[str] = None, line: Optio
         file: The file to mark, such as the handler's.
         line: The line in it.
     """
+    from evi_harness.measure.thresholds import FAILED, PASSED
+    from evi_harness.report.ci import Case
+
     outcome = PASSED if result.passed else FAILED
     case = Case("replay", _name(result), outcome, result.summary, tuple(result.lines()), result.report.real_s, file, line)
     return replace(case, marked=result.report.first_line)
@@ -107,6 +115,12 @@ def cases_of_result(result: Replayed, handler: object) -> List[Case]:
         result: Of one replay, of one session several times, of many sessions or of a live one.
         handler: The handler, as it was given.
     """
+    from evi_harness.acts.repeating import RepeatedReplay
+    from evi_harness.measure.thresholds import FAILED, PASSED
+    from evi_harness.report.ci import Case
+    from evi_harness.report.corpus_report import CorpusReport
+    from evi_harness.report.drift_report import LiveReport
+
     file = handler_file(handler)
     if isinstance(result, CorpusReport):
         return [_outcome_case(one, file) for one in result.outcomes]
@@ -119,6 +133,9 @@ def cases_of_result(result: Replayed, handler: object) -> List[Case]:
 
 
 def _outcome_case(outcome: Outcome, file: Optional[str]) -> Case:
+    from evi_harness.measure.thresholds import FAILED, PASSED
+    from evi_harness.report.ci import ERROR, Case
+
     found = {0: PASSED, 1: FAILED}.get(outcome.exit_code, ERROR)
     told = (*outcome.lines, *outcome.printed)
     return Case("replay", outcome.folder, found, outcome.verdict, told, outcome.real_s, file, marked=outcome.first_line)
@@ -151,6 +168,8 @@ def tell_ci(
     Raises:
         EviHarnessError: A file cannot be written.
     """
+    from evi_harness.report.ci import gate_cases, github_annotations, junit, summary
+
     told = [_discreet(case) for case in (*cases, *(case for report in gates for case in gate_cases(report)))]
     if options.junit is not None:
         write_file(options.junit, junit(told))
@@ -172,6 +191,9 @@ def tell_failure(options: CiOptions, command: str, error: EviHarnessError, told:
         told: The error as its users are told it.
         write: Takes the lines that GitHub reads.
     """
+    from evi_harness.measure.thresholds import FAILED
+    from evi_harness.report.ci import ERROR, Case
+
     lines = redacted(told).splitlines()
     with suppress(EviHarnessError):
         outcome = FAILED if error.exit_code == 1 else ERROR

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Dict, Mapping, Optional, Sequence, Tuple, TypeVar
 
+from evi_harness.acts.asked_of_gate import GateOptions
 from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.measure.baseline import Baseline, MeasuredRun, baseline_json, is_played, read_baseline_json, run_of
 from evi_harness.measure.comparison import Comparison, ComparisonRules, compare_jobs
@@ -34,7 +35,6 @@ from evi_harness.version import __version__
 __all__ = [
     "SAVE_BASELINE",
     "Gate",
-    "GateOptions",
     "gate_for",
     "gate_from",
     "load_baseline",
@@ -52,31 +52,6 @@ _T = TypeVar("_T")
 _FAILED_RUN = "what was measured failed, and is no measure"
 _FAILED_THRESHOLD = "a threshold does not hold"
 _REGRESSED = "something became slower; to accept that, write it without comparing it"
-
-
-@dataclass(frozen=True)
-class GateOptions:
-    """What the command line, or a call, says of a gate; None for what the configuration, or else the default, has.
-
-    Attributes:
-        gate: Thresholds; none for those of the configuration.
-        baseline: The file to compare with.
-        save_baseline: The file to write what is measured to; a folder gets a new file in it.
-        inconclusive: ``fail`` or ``pass``.
-        gate_seed: The seed of the resampling.
-        false_alarm: How likely all comparisons together may yield one false "regressed".
-        job_noise: How much one job's machine differs from another's, as a share.
-        least_effect: The least effect that matters, as ``5%,1ms..50ms``.
-    """
-
-    gate: Tuple[str, ...] = ()
-    baseline: Optional[Path] = None
-    save_baseline: Optional[Path] = None
-    inconclusive: Optional[str] = None
-    gate_seed: Optional[int] = None
-    false_alarm: Optional[float] = None
-    job_noise: Optional[float] = None
-    least_effect: Optional[str] = None
 
 
 class Gate:

@@ -14,8 +14,8 @@ from evi_harness.cli.seconds import Seconds
 
 if TYPE_CHECKING:
     from evi_harness.acts.ab import OneSide
+    from evi_harness.acts.asked_of_gate import GateOptions
     from evi_harness.acts.ci_outputs import CiOptions
-    from evi_harness.acts.gate import GateOptions
 
 __all__ = ["command"]
 

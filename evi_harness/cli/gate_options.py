@@ -16,8 +16,8 @@ from evi_harness.cli.report_files import absolute, in_a_folder
 from evi_harness.errors import EviHarnessError
 
 if TYPE_CHECKING:
+    from evi_harness.acts.asked_of_gate import GateOptions
     from evi_harness.acts.ci_outputs import CiOptions
-    from evi_harness.acts.gate import GateOptions
 
 __all__ = ["NAMES", "ci_options", "comparing_options", "gate_options"]
 
@@ -97,10 +97,7 @@ def gate_options(function: _Function) -> _Function:
 
 
 def _gate_of(values: Dict[str, Any]) -> GateOptions:
-    from evi_harness.quiet_loading import loading
-
-    with loading():
-        from evi_harness.acts.gate import GateOptions
+    from evi_harness.acts.asked_of_gate import GateOptions
 
     return GateOptions(**values)
 

@@ -12,8 +12,8 @@ from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, report_option, write_json, write_text
 
 if TYPE_CHECKING:
+    from evi_harness.acts.asked_of_gate import GateOptions
     from evi_harness.acts.ci_outputs import CiOptions
-    from evi_harness.acts.gate import GateOptions
 
 __all__ = ["command"]
 

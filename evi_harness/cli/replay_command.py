@@ -19,8 +19,8 @@ from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option,
 from evi_harness.cli.seconds import Seconds
 
 if TYPE_CHECKING:
+    from evi_harness.acts.asked_of_gate import GateOptions
     from evi_harness.acts.ci_outputs import CiOptions
-    from evi_harness.acts.gate import GateOptions
     from evi_harness.acts.measured_runs import Replayed
     from evi_harness.runs.replay_options import ReplayOptions
     from evi_harness.verdicts.invoking import Command
@@ -210,9 +210,7 @@ def command(
     from evi_harness.quiet_loading import loading
 
     with loading():
-        from evi_harness.acts.ci_outputs import cases_of_result, tell_ci
-        from evi_harness.acts.gate import gate_for, replayed_with_gate
-        from evi_harness.acts.measured_runs import called_by, runs_of_result
+        from evi_harness.acts.replay_gate import judge_for, lines_with_gate
         from evi_harness.verdicts.invoking import Command
         from evi_harness.verdicts.loading import find_sessions
 
@@ -221,7 +219,7 @@ def command(
     is_many = len(folders) > 1 or folders[0] != sessions[0]
     _refuse_the_others(ctx, values["live"], is_many)
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
-    judge = gate_for(gate, is_replay=not values["live"])
+    judge = judge_for(gate, is_replay=not values["live"])
     asked, by = _asked(ctx, defer=asks), Command.here(ctx.obj)
     # With the report on standard output, people read standard error; so does what the handler itself prints.
     aside = json_file == STANDARD_OUTPUT
@@ -229,21 +227,26 @@ def command(
         if values["live"]:
             result: Replayed = _live(folders[0], ctx, by)
         elif is_many:
-            result = _many(folders, asked, by, ctx, keep_json=json_file is not None, keep_run=judge.is_needed)
+            result = _many(folders, asked, by, ctx, keep_json=json_file is not None, keep_run=judge is not None)
         else:
             result = _one(folders[0], asked, by, values["n_runs"], aside)
         if asks:
             result = _accepted(result, aside)
-        result = called_by(result, in_flags)
-        gates = [judge.judge_runs(runs_of_result(result), keep=not result.exit_code)] if judge.is_needed else []
+        if is_many:
+            result = _called_by_flags(result)
+        found = None if judge is None else judge(result)
     try:
-        for line in replayed_with_gate(result, gates[0]) if gates else result.lines():
+        for line in lines_with_gate(result, found):
             click.echo(line, err=aside)
     finally:
         # Also where nobody can be told: what was asked for is written.
-        write_json(json_file, lambda: {**result.json(), "gate": gates[0].json() if gates else None})
-        tell_ci(ci, cases_of_result(result, asked.handler), gates, write=lambda line: click.echo(line, err=aside))
-    return result.exit_code or (gates[0].exit_code if gates else 0)
+        write_json(json_file, lambda: {**result.json(), "gate": None if found is None else found.json()})
+        if ci.is_needed:
+            from evi_harness.acts.ci_outputs import cases_of_result, tell_ci
+
+            gates = () if found is None else (found,)
+            tell_ci(ci, cases_of_result(result, asked.handler), gates, write=lambda line: click.echo(line, err=aside))
+    return result.exit_code or (0 if found is None else found.exit_code)
 
 
 # Options for one way of replaying alone, by the names of their parameters.
@@ -276,6 +279,12 @@ def _is_asked() -> bool:
     from evi_harness.acts.ci_outputs import is_unattended
 
     return sys.stdin is not None and sys.stdin.isatty() and not is_unattended()
+
+
+def _called_by_flags(result: Replayed) -> Replayed:
+    from evi_harness.acts.measured_runs import called_by
+
+    return called_by(result, in_flags)
 
 
 def _accepted(result: Replayed, aside: bool) -> Replayed:

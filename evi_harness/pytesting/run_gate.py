@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping
 
-from evi_harness.acts.gate import GateOptions, gate_from
+from evi_harness.acts.asked_of_gate import GateOptions
+from evi_harness.acts.gate import gate_from
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError

@@ -6,12 +6,14 @@ Rules of living here: sessions stand in the order in which they were given, so t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.measure.baseline import MeasuredRun
 from evi_harness.report.expected_changes import Proposal
 from evi_harness.report.plain import printable
 from evi_harness.session.json_value import Json
+
+if TYPE_CHECKING:
+    from evi_harness.measure.baseline import MeasuredRun
 
 __all__ = ["CorpusReport", "Outcome"]
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.input_file import read_file
-from evi_harness.measure.effect import Effect, parse_effect
-from evi_harness.measure.metrics import METRICS
 from evi_harness.session.foreign_text import toml_tables
+
+if TYPE_CHECKING:
+    from evi_harness.measure.effect import Effect
 
 __all__ = ["Configuration", "load_configuration"]
 
@@ -49,6 +50,11 @@ class Configuration:
     least: Optional[Effect] = None
     least_by_metric: Mapping[str, Effect] = field(default_factory=dict)
     where: Optional[Path] = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is set."""
+        return self == Configuration(where=self.where)
 
 
 def load_configuration(folder: Optional[Path] = None) -> Configuration:
@@ -133,6 +139,9 @@ def _job_noise(value: Any, _: Path) -> Dict[str, Any]:
 
 
 def _least_effect(value: Any, _: Path) -> Dict[str, Any]:
+    from evi_harness.measure.effect import parse_effect
+    from evi_harness.measure.metrics import METRICS
+
     if isinstance(value, str):
         return {"least": parse_effect(value)}
     if not isinstance(value, dict):

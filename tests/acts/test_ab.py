@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from evi_harness.acts.ab import OneSide, commands, compare_sides, revisions
-from evi_harness.acts.gate import GateOptions
+from evi_harness.acts.asked_of_gate import GateOptions
 from evi_harness.errors import EviHarnessError, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.acts.gate import GateOptions, gate_for, load_baseline, rules_for, save_baseline
+from evi_harness.acts.asked_of_gate import GateOptions
+from evi_harness.acts.gate import gate_for, load_baseline, rules_for, save_baseline
 from evi_harness.acts.latency import measure_sessions
 from evi_harness.acts.measured_runs import run_of_session, runs_of_result
 from evi_harness.acts.repeating import replay_repeatedly

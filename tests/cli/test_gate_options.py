@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
+from evi_harness.acts.asked_of_gate import GateOptions
 from evi_harness.acts.ci_outputs import CiOptions
-from evi_harness.acts.gate import GateOptions
 from evi_harness.cli.gate_options import NAMES, ci_options, comparing_options, gate_options
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.acts.gate import GateOptions
+from evi_harness.acts.asked_of_gate import GateOptions
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.pytesting.run_gate import RunGate, measured_run
