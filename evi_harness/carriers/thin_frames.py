@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evi_harness.errors import AudioMissing
+from evi_harness.session.encoded_audio import STARTS
 from evi_harness.session.events import Frame
 
 __all__ = ["ThinFrame"]
@@ -69,5 +70,4 @@ class ThinFrame(Frame):
         return id(self)
 
 
-# RIFF and RF64, BW64, Matroska, Ogg, FLAC, MP3 with a tag.
-_FIRST = frozenset({b"R", b"B", b"\x1a", b"O", b"f", b"I"})
+_FIRST = frozenset(start[:1] for start in STARTS)

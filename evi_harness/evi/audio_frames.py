@@ -15,7 +15,7 @@ from evi_harness.errors import AudioMissing
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.evi.queries import audio_settings
 from evi_harness.evi.reading import member, read
-from evi_harness.session.encoded_audio import CONTAINERS, base64_bytes
+from evi_harness.session.encoded_audio import CONTAINERS, STARTS, base64_bytes
 from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.json_places import top_level_strings
 from evi_harness.session.protocols import SENT, AudioPlace
@@ -26,9 +26,9 @@ __all__ = ["Places"]
 # Those that samples in the middle of a stream do not begin with by chance: four bytes, of samples that lie far apart.
 _CERTAIN = CONTAINERS[:3]
 # What any of them, and a WAV file, begins with.
-_FIRST_BYTES = frozenset(start[0] for start in (b"RIFF", b"BW64", *CONTAINERS))
+_FIRST_BYTES = frozenset(start[0] for start in STARTS)
 # What a header's base64 begins with: of three bytes, whatever follows them.
-_IN_BASE64 = tuple(base64.b64encode(start[:3]) for start in (b"RIFF", b"RIFX", b"RF64", b"BW64", *CONTAINERS))
+_IN_BASE64 = tuple(base64.b64encode(start[:3]) for start in STARTS)
 _USER = "user"
 _ASSISTANT = "assistant"
 

@@ -8,10 +8,12 @@ import json
 from contextlib import suppress
 from typing import Optional
 
-__all__ = ["CONTAINERS", "base64_bytes"]
+__all__ = ["CONTAINERS", "STARTS", "base64_bytes"]
 
 # Matroska (webm), Ogg, FLAC, MP3 with a tag. An MP3 without one begins like loud PCM, so it is not told by its start.
 CONTAINERS = (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3")
+# What audio with a header begins with: those, and WAV in its forms.
+STARTS = (b"RIFF", b"RIFX", b"RF64", b"BW64", *CONTAINERS)
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
