@@ -103,7 +103,7 @@ def tls_cluster(certificates):
     roles = {f"tls_{role}_{kind}": file for role in ("client", "scheduler", "worker") for kind, file in kinds.items()}
     security = distributed.Security(tls_ca_file=str(certificates.ca), require_encryption=True, **roles)
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, protocol="tls", security=security
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", protocol="tls", security=security
     ) as cluster:
         yield cluster.scheduler_address
 
