@@ -11,7 +11,7 @@ import binascii
 import re
 from typing import Optional, Tuple
 
-from evi_harness.storage.lines import Base64Form
+from evi_harness.storage.lines import Form
 
 __all__ = ["read", "write"]
 
@@ -21,7 +21,7 @@ _TO_STD = bytes.maketrans(b"-_", b"+/")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 
 
-def read(text: bytes) -> Optional[Tuple[bytes, Base64Form]]:
+def read(text: bytes) -> Optional[Tuple[bytes, Form]]:
     """Decode base64 between the quotes of a JSON string.
 
     Args:
@@ -44,7 +44,7 @@ def read(text: bytes) -> Optional[Tuple[bytes, Base64Form]]:
     return (data, form) if write(data, form) == text else None
 
 
-def write(data: bytes, form: Base64Form) -> bytes:
+def write(data: bytes, form: Form) -> bytes:
     """Encode bytes as base64 in a form; the inverse of ``read``.
 
     Args:
@@ -63,9 +63,9 @@ def write(data: bytes, form: Base64Form) -> bytes:
     return line_break.join(lines) + (line_break if form.last_break else b"")
 
 
-def _unwrapped(text: bytes) -> Tuple[bytes, Base64Form]:
+def _unwrapped(text: bytes) -> Tuple[bytes, Form]:
     """The text without line breaks and escaped slashes, and the form as far as they give it."""
-    form = Base64Form(alphabet="std", padded=True)
+    form = Form(alphabet="std", padded=True)
     if b"\\" not in text:
         return text, form
     found = _BREAK.search(text)

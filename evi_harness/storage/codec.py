@@ -27,8 +27,8 @@ from evi_harness.storage.layout import MAX_NESTING
 from evi_harness.storage.lines import (
     NO_JSON,
     AnyLine,
-    Base64Form,
     ClosedLine,
+    Form,
     FrameLine,
     HandshakeFields,
     NoteLine,
@@ -80,7 +80,7 @@ class Audio(NamedTuple):
     body: bytes
     at: int
     data: bytes
-    form: Optional[Base64Form]
+    form: Optional[Form]
 
 
 class Pieces(NamedTuple):
@@ -145,7 +145,7 @@ def _is_storable(pcm: Pcm) -> bool:
     return pcm.width == 2 and pcm.frame_bytes <= 0xFFFF and pcm.rate * pcm.frame_bytes <= 0xFFFFFFFF
 
 
-def put_together(body: bytes, at: int, data: bytes, form: Optional[Base64Form]) -> bytes:
+def put_together(body: bytes, at: int, data: bytes, form: Optional[Form]) -> bytes:
     """Put the audio back into a frame; the inverse of ``cut``."""
     return body[:at] + (data if form is None else base64_form.write(data, form)) + body[at:]
 

@@ -21,9 +21,9 @@ __all__ = [
     "KINDS",
     "NO_JSON",
     "AnyLine",
-    "Base64Form",
     "ClosedLine",
     "Cut",
+    "Form",
     "FrameLine",
     "HandshakeFields",
     "NoteLine",
@@ -70,7 +70,7 @@ class Slice(_Record):
     length: Count
 
 
-class Base64Form(_Record):
+class Form(_Record):
     r"""How audio is written as base64 in a JSON string.
 
     Attributes:
@@ -111,7 +111,7 @@ class Cut(_Record):
     length: Count
     at: Count = 0
     size: Optional[Count] = None
-    form: Optional[Base64Form] = None
+    form: Optional[Form] = None
     head: bytes = b""
     tail: bytes = b""
 

@@ -486,7 +486,7 @@ def _unwritable(folder: Path, error: OSError, hint: str) -> SessionUnwritable:
     return SessionUnwritable(f"a session folder cannot be made here: {error.strerror or error}", where=str(folder), hint=hint)
 
 
-def _cut(slot: Slot, parts: codec.Pieces, at: int, form: Optional[lines.Base64Form], data: bytes) -> Cut:
+def _cut(slot: Slot, parts: codec.Pieces, at: int, form: Optional[lines.Form], data: bytes) -> Cut:
     track: Any = slot.track
     size = None if form is None else len(codec.put_together(b"", 0, data, form))
     return Cut(track, slot.file, slot.offset, len(parts.samples), at=at, size=size, form=form, head=parts.head, tail=parts.tail)

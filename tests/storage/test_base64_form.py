@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evi_harness.storage import base64_form
-from evi_harness.storage.lines import Base64Form
+from evi_harness.storage.lines import Form
 
 FORMS = st.builds(
-    Base64Form,
+    Form,
     alphabet=st.sampled_from(["std", "url"]),
     padded=st.booleans(),
     wrap=st.integers(1, 80),
     line_break=st.sampled_from(["\\n", "\\r\\n", "\\u000a", "\\u000D\\u000A", "\\t"]),
     last_break=st.booleans(),
     escaped_slash=st.booleans(),
-) | st.builds(Base64Form, alphabet=st.sampled_from(["std", "url"]), padded=st.booleans(), escaped_slash=st.booleans())
+) | st.builds(Form, alphabet=st.sampled_from(["std", "url"]), padded=st.booleans(), escaped_slash=st.booleans())
 
 
 @given(st.binary(max_size=300), FORMS)
@@ -52,5 +52,5 @@ def test_what_no_form_describes_is_refused(text):
 
 def test_plain_base64_needs_no_more_than_two_fields():
     """The usual form is standard, padded and nothing else."""
-    assert base64_form.read(base64.b64encode(b"hello")) == (b"hello", Base64Form("std", True))
-    assert base64_form.read(b"") == (b"", Base64Form("std", True))
+    assert base64_form.read(base64.b64encode(b"hello")) == (b"hello", Form("std", True))
+    assert base64_form.read(b"") == (b"", Form("std", True))

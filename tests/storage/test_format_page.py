@@ -12,7 +12,7 @@ from evi_harness.redacting.redaction import MIN_VALUE_LENGTH
 from evi_harness.session.header import FORMAT_MINOR, FORMAT_VERSION
 from evi_harness.storage import header_file, layout
 from evi_harness.storage.header_file import HeaderFields
-from evi_harness.storage.lines import KINDS, Base64Form, Cut, HandshakeFields, Slice, known_fields
+from evi_harness.storage.lines import KINDS, Cut, Form, HandshakeFields, Slice, known_fields
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "session-format.md").read_text()
 # What stands in backquotes in the first or second cell of a table's row.
@@ -21,7 +21,7 @@ NAMED = {name for row in re.findall(r"^\|(.*)\|$", PAGE, re.MULTILINE) for name 
 FIELDS = sorted(
     {field for kind in KINDS.values() for field in known_fields(kind)} - {"handshake"}
     | {f"audio.{field}" for field in known_fields(Cut)}
-    | {f"audio.form.{field}" for field in known_fields(Base64Form)} - {"audio.form"}
+    | {f"audio.form.{field}" for field in known_fields(Form)} - {"audio.form"}
     | {f"payload.{field}" for field in known_fields(Slice)}
     | {f"handshake.{field}" for field in known_fields(HandshakeFields)}
     | set(HeaderFields.__struct_fields__) - {"recorded"}

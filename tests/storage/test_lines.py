@@ -7,9 +7,9 @@ import pytest
 
 from evi_harness.storage.lines import (
     KINDS,
-    Base64Form,
     ClosedLine,
     Cut,
+    Form,
     HandshakeFields,
     NoteLine,
     OpenedLine,
@@ -32,7 +32,7 @@ LINES = [
         1,
         2,
         "binary",
-        audio=Cut("user", "user.wav", 0, 4, form=Base64Form("url", False, 76, "\\n", True, True), head=b"h", tail=b"t", size=9, at=1),
+        audio=Cut("user", "user.wav", 0, 4, form=Form("url", False, 76, "\\n", True, True), head=b"h", tail=b"t", size=9, at=1),
     ),
     ReceivedLine(1, 2, "binary", base64=b"\xff"),
     ReceivedLine(1, 2, "text", taken_ns=0, payload=Slice("payloads/frame.1.bin", 0, 9)),
@@ -130,4 +130,4 @@ def test_every_kind_knows_its_tag():
     """The name of a kind is one of its known fields, and structs within it are known as such."""
     assert all("event" in known_fields(kind) for kind in KINDS.values())
     assert known_fields(SentLine)["audio"] is Cut
-    assert known_fields(Cut)["form"] is Base64Form
+    assert known_fields(Cut)["form"] is Form

@@ -374,7 +374,7 @@ def test_an_old_version_is_brought_up_step_by_step(folder, monkeypatch):
     monkeypatch.setattr(reader, "FORMAT_VERSION", 2)
     with pytest.raises(SessionUnreadable, match="version 1, which nothing brings up to 2"):
         read_session(folder)
-    step = upgrades.Step(
+    step = upgrades.Upgrade(
         header=lambda members: {**members, "service": "upgraded"},
         line=lambda fields: {**fields, "reason": "upgraded"} if fields["event"] == "closed" else fields,
     )

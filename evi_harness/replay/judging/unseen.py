@@ -90,7 +90,8 @@ def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unsee
     said, sent = list(_said(recorded, dialect)), list(_said(live, dialect))
     n_sent = len(sent)
     # Most often the same is sent in the same order; only what comes behind the first difference is looked for in all that was recorded.
-    n_alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(said, sent)))
+    # What was sent is asked whether it is equal: of a frame that is not kept, nothing is, and it must not be asked for its payload.
+    n_alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(sent, said)))
     known = {frame.fingerprint for frame in said} if n_alike < n_sent else frozenset()
     # A microphone also hears when nobody speaks; an app that speaks itself says nothing then.
     is_own = bool(live.notes_of(notes.MICROPHONE_OFF))

@@ -9,6 +9,7 @@ from typing import Any, List
 
 import pytest
 
+from evi_harness.carriers.thin_frames import ThinFrame
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.judging.unseen import APP_RAN_ELSEWHERE, APP_RAN_HERE, NO_APP, UNSEEN, unseen
 from evi_harness.session.events import BINARY, TEXT, Frame, Note, Sent
@@ -68,6 +69,18 @@ def test_audio_that_nobody_recorded(weather: Session) -> None:
     for payload, expected in ((frame.payload, []), (bytes(3200), []), (b"\x11" * 3200, ["app_audio"])):
         live = with_more(weather, Sent(seq=900, at_ns=4_000_000_000, frame=Frame(BINARY, payload)))
         assert kinds(weather, live) == expected
+
+
+def test_audio_that_is_not_kept_is_held_against_the_recording_too(weather: Session) -> None:
+    """A server keeps of a frame only what it has in common with an equal one; its payload is not to be had."""
+    heard = [event for event in weather.sent if not event.frame.is_text]
+    kept = {event.seq for event in heard}
+    thin = [replace(event, frame=ThinFrame(event.frame)) if event.seq in kept else event for event in weather.events]
+    assert kinds(weather, replace(weather, events=tuple(thin))) == []
+    strange = ThinFrame(Frame(BINARY, b"\x11" * 3200))
+    last = replace(heard[-1], frame=strange)
+    live = replace(weather, events=tuple(last if event.seq == last.seq else event for event in thin))
+    assert kinds(weather, live) == ["app_audio"]
 
 
 def test_audio_as_text_is_the_same_as_in_binary(weather: Session) -> None:
