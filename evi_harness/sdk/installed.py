@@ -12,8 +12,9 @@ __all__ = ["version_of"]
 # Where packages are looked for: each folder with the time of its last change, None where it cannot be asked.
 _Places = Tuple[Tuple[str, Optional[int]], ...]
 
-# What was found last, by package: where, and its version, None for one that is absent. Valid for these places alone.
-_KNOWN: Dict[str, Tuple[_Places, Optional[str]]] = {}
+# What was found last, by package: where, and its version. Valid for these places alone. That a package is absent is never remembered:
+# a folder that cannot be read for a moment looks the same, and what is absent ends the replay anyway.
+_KNOWN: Dict[str, Tuple[_Places, str]] = {}
 
 
 def version_of(package: str) -> Optional[str]:
@@ -30,9 +31,9 @@ def version_of(package: str) -> Optional[str]:
     if known is not None and known[0] == places:
         return known[1]
     try:
-        found: Optional[str] = metadata.version(package)
+        found = metadata.version(package)
     except metadata.PackageNotFoundError:
-        found = None
+        return None
     _KNOWN[package] = places, found
     return found
 
