@@ -156,7 +156,7 @@ def test_an_address_of_no_known_executor_is_a_mistake(address: str) -> None:
 def cluster() -> Iterator[Any]:
     """A Dask cluster on loopback: two workers, each a process."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
         yield cluster
 
 
