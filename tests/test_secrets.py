@@ -48,10 +48,14 @@ FORMS = {
 
 @pytest.fixture(autouse=True)
 def run_has_keys(monkeypatch, tmp_path):
-    """The names are those of Hume's guide."""
+    """The names are those of Hume's guide. What a command loads from a .env into the environment of this process goes again."""
+    before = dict(os.environ)
     monkeypatch.setenv("HUME_API_KEY", API_KEY)
     monkeypatch.setenv("HUME_SECRET_KEY", SECRET_KEY)
     monkeypatch.chdir(tmp_path)
+    yield
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
 
 
 @pytest.fixture

@@ -30,12 +30,22 @@ def version_of(package: str) -> Optional[str]:
     known = _KNOWN.get(package)
     if known is not None and known[0] == places:
         return known[1]
+    found = _found(package)
+    if found is not None:
+        _KNOWN[package] = places, found
+    elif known is not None and package in sys.modules:
+        # It is loaded, so the version that was found then is the one that runs, wherever its folder is now.
+        return known[1]
+    return found
+
+
+def _found(package: str) -> Optional[str]:
     try:
-        found = metadata.version(package)
+        # None where the folder of its facts is there, and cannot be read.
+        version: Optional[str] = metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-    _KNOWN[package] = places, found
-    return found
+    return version
 
 
 def _changed_ns(entry: str) -> Optional[int]:
