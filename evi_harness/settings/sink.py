@@ -18,9 +18,9 @@ import sys
 import threading
 import weakref
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Deque, Iterable, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, Deque, Iterable, Iterator, List, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError
 
@@ -230,7 +230,7 @@ class _Looking(io.BufferedIOBase):
 
     def write(self, data: Any) -> int:
         data = bytes(data)
-        with self._writing:
+        with self._alone():
             kept = self._kept + data
             at = kept.rfind(b"\n") + 1
             if not at and len(kept) > _MAX_KEPT:
@@ -241,7 +241,7 @@ class _Looking(io.BufferedIOBase):
         return len(data)
 
     def flush(self) -> None:
-        with self._writing:
+        with self._alone():
             kept, self._kept = self._kept, b""
             if kept:
                 self._below.write(self._look(kept))
@@ -251,6 +251,10 @@ class _Looking(io.BufferedIOBase):
         """What is below belongs to the process and stays open."""
         if not self.closed:
             self.flush()
+
+    def _alone(self) -> ContextManager[object]:
+        # When the interpreter ends, no other thread runs any more, and one that stopped within a write never gives the lock back.
+        return nullcontext() if sys.is_finalizing() else self._writing
 
     def hold(self) -> None:
         """Wait until no other thread is writing, and let none begin: it would be missing in a child, and what it holds below be held on."""
