@@ -23,7 +23,7 @@ from typing import Iterable, List
 
 from evi_harness.session.places import Place
 
-__all__ = ["DEVELOPER", "HARNESS", "NO_FILE", "PYTHON", "developers", "is_library", "of_developers", "owner"]
+__all__ = ["DEVELOPER", "HARNESS", "NO_FILE", "PYTHON", "developers", "is_installed", "is_library", "of_developers", "owner"]
 
 # Owners of a file beside installed packages, none of which can be called so.
 DEVELOPER, HARNESS, PYTHON, NO_FILE = "the developer", "the harness", "Python itself", "no file"
@@ -54,7 +54,16 @@ def of_developers(places: Iterable[Place]) -> List[Place]:
 
 def is_library(place: Place) -> bool:
     """Whether the file of a place is installed, whoever's it is."""
-    return owner(place.file) not in (DEVELOPER, HARNESS, PYTHON, NO_FILE)
+    return is_installed(place.file)
+
+
+def is_installed(file: str) -> bool:
+    """Whether a file belongs to an installed package: it is neither the developer's, nor ours, nor Python's.
+
+    Args:
+        file: As a code object has it.
+    """
+    return owner(file) not in (DEVELOPER, HARNESS, PYTHON, NO_FILE)
 
 
 @cache

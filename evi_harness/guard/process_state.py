@@ -21,9 +21,9 @@ import warnings
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from evi_harness.guard.developers import DEVELOPER, owner
+from evi_harness.guard.developers import DEVELOPER, is_installed, owner
 
 __all__ = ["forget_modules_of", "restored_process"]
 
@@ -31,7 +31,7 @@ _SIGNALS = tuple(map(int, signal.valid_signals()))
 
 # Attributes that an app may set, and the objects that have them.
 _ATTRIBUTES: Tuple[Tuple[Any, str], ...] = (
-    *((sys, name) for name in ("stdin", "stdout", "stderr", "excepthook", "unraisablehook", "displayhook", "argv", "path", "meta_path")),
+    *((sys, name) for name in ("stdin", "stdout", "stderr", "excepthook", "unraisablehook", "displayhook", "argv")),
     (threading, "excepthook"),
     (warnings, "showwarning"),
 )
@@ -46,10 +46,14 @@ def restored_process() -> Iterator[None]:
 
     That is the working directory, the umask, the environment, signal handlers, the event loop policy and this thread's event loop, warning
     filters, the locale, ``sys.path``, hooks and standard streams, and the modules that it has loaded from the folders it was imported from.
+
+    An installed package that was imported meanwhile stays loaded, so what it has put up to be found by stays too: finders, and folders of
+    its own on ``sys.path``. importlib_metadata replaces the standard library's finder by its own, so taking that away would have every
+    package of the process look uninstalled; six and setuptools would no longer find their own parts.
     """
     with ExitStack() as stack:
         # Modules are told by what has come to ``sys.path``, so they come before that is put back.
-        for one in (_attributes, _environment, _umask, _folder, _locale, _signals, _event_loop, _limits, _modules):
+        for one in (_attributes, _ways_to_modules, _environment, _umask, _folder, _locale, _signals, _event_loop, _limits, _modules):
             stack.enter_context(one())
         stack.enter_context(warnings.catch_warnings())
         yield
@@ -120,6 +124,43 @@ def _attributes() -> Iterator[None]:
         for found, content in lists:
             if found != content:
                 found[:] = content
+
+
+@contextmanager
+def _ways_to_modules() -> Iterator[None]:
+    before = [(name, getattr(sys, name), list(getattr(sys, name)), stays) for name, stays in (("path", _is_inside), ("meta_path", _is_of))]
+    try:
+        yield
+    finally:
+        for name, found, content, stays in before:
+            now = getattr(sys, name, None)
+            wanted = _with_what_stays(content, now, stays) if isinstance(now, list) else content
+            if now is not found:
+                setattr(sys, name, found)
+            if found != wanted:
+                found[:] = wanted
+
+
+def _with_what_stays(before: List[Any], now: List[Any], stays: Callable[[Any], bool]) -> List[Any]:
+    """What there was, in its order, and what has come and stays: ahead of it or behind, as it stands now."""
+    added = [one for one in now if one not in before]
+    if not added:
+        return before
+    first = next((at for at, one in enumerate(now) if one in before), 0)
+    ahead = [one for one in now[:first] if stays(one)]
+    return [*ahead, *before, *(one for one in now[first:] if one in added and stays(one))]
+
+
+def _is_inside(folder: Any) -> bool:
+    """Whether a folder is an installed package's own, as that of what it has vendored."""
+    return isinstance(folder, str) and is_installed(folder)
+
+
+def _is_of(finder: Any) -> bool:
+    """Whether a finder is an installed package's that is loaded."""
+    made_by = finder if isinstance(finder, type) else type(finder)
+    file = getattr(sys.modules.get(made_by.__module__), "__file__", None)
+    return isinstance(file, str) and is_installed(file)
 
 
 @contextmanager
@@ -203,7 +244,8 @@ def _modules() -> Iterator[None]:
         yield
     finally:
         # The folders that the handler was imported from; what its file is called by others stays for these.
-        found = [*(folder for folder in sys.path if folder not in folders), *_LOADED_FROM[n_named:]]
+        added = [folder for folder in sys.path if folder not in folders] if isinstance(sys.path, list) else []
+        found = [*added, *_LOADED_FROM[n_named:]]
         del _LOADED_FROM[n_named:]
         for name, module in list(sys.modules.items()) if found else ():
             if modules.get(name) is not module and _is_below(module, found):

@@ -33,9 +33,6 @@ def version_of(package: str) -> Optional[str]:
     found = _found(package)
     if found is not None:
         _KNOWN[package] = places, found
-    elif known is not None and package in sys.modules:
-        # It is loaded, so the version that was found then is the one that runs, wherever its folder is now.
-        return known[1]
     return found
 
 

@@ -7,6 +7,7 @@ import locale
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -119,6 +120,72 @@ def test_modules_of_the_handlers_folder_are_forgotten(tmp_path):
             found.append(import_module("sibling_of_a_handler").NAME)
     assert found == ["one", "two"]
     assert "sibling_of_a_handler" not in sys.modules
+
+
+PACKAGE = """
+import sys
+from pathlib import Path
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return None
+
+sys.meta_path.insert(0, Finder)
+sys.meta_path.append(Finder())
+sys.path.insert(0, str(Path(__file__).parent / "ahead"))
+sys.path.append(str(Path(__file__).parent / "behind"))
+"""
+
+
+@pytest.mark.parametrize("place", ["site-packages", "app"])
+def test_what_a_package_has_put_up_to_be_found_by_stays_as_long_as_the_package(place, tmp_path, monkeypatch):
+    """An installed one stays loaded, so its finders and folders stay; the app's own go with the app."""
+    folder = tmp_path / place
+    package = folder / "a_made_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(PACKAGE)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    path, finders = list(sys.path), list(sys.meta_path)
+    try:
+        with restored_process():
+            made = import_module("a_made_package").Finder
+            # Taken away by the app, though it was there: it is put back beside what has come.
+            del sys.meta_path[-2]
+            sys.path.append(str(tmp_path))
+    finally:
+        sys.modules.pop("a_made_package", None)
+    if place == "app":
+        assert (sys.path, sys.meta_path) == (path, finders)
+    else:
+        assert sys.path == [str(package / "ahead"), *path, str(package / "behind")]
+        assert sys.meta_path[0] is made
+        assert sys.meta_path[1:-1] == finders
+        assert isinstance(sys.meta_path[-1], made)
+
+
+def test_what_is_installed_is_found_behind_the_first_import_of_importlib_metadata():
+    """It takes the standard library's finder away and puts up its own. Many packages import it, and so may any app."""
+    pytest.importorskip("importlib_metadata")
+    program = (
+        "import sys\n"
+        "from importlib import metadata\n"
+        "from evi_harness.guard.process_state import restored_process\n"
+        "with restored_process():\n"
+        "    import importlib_metadata\n"
+        "print(metadata.version('pytest'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == (pytest.__version__, 0), done.stderr
+
+
+def test_ways_to_modules_that_are_no_lists_any_more_are_put_back():
+    """Whatever an app has made of them."""
+    path, finders = list(sys.path), list(sys.meta_path)
+    with restored_process():
+        sys.path, sys.meta_path = None, ()
+    assert (sys.path, sys.meta_path) == (path, finders)
 
 
 def test_beside_the_main_thread():
