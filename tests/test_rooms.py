@@ -48,9 +48,10 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "report": {"replay", "measure"},
     "settings": {"guard", "sdk", "measure", "redacting", "dialects", "input_file", "version"},
     "verdicts": {"carriers", "runs", "settings", "report", "replay", "measure", "storage", "redacting", "audio", "dialects"},
+    "terminal": {"settings"},
     "acts": set(),
     "pytesting": set(),
-    "cli": {"acts", "verdicts", "settings", "runs", "version", "quiet_loading"},
+    "cli": {"acts", "terminal", "verdicts", "settings", "runs", "version", "quiet_loading"},
     "pytest_plugin": {"pytesting", "acts", "verdicts", "runs"},
     "strategies": {"evi"},
     # The two ways in: the public names, and ``python -m``.
@@ -75,7 +76,7 @@ IMPURE_CALLS = {"open", "input", "print", "exec", "eval"}
 IMPURE_METHODS = {("io", "open"), ("io", "FileIO"), ("codecs", "open"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
 
 # What only one room knows.
-HOME_OF = {"hume": {"sdk"}, "click": {"cli"}, "pytest": {"pytest_plugin"}, "hypothesis": {"strategies"}}
+HOME_OF = {"hume": {"sdk"}, "click": {"cli"}, "rich": {"terminal"}, "pytest": {"pytest_plugin"}, "hypothesis": {"strategies"}}
 
 # ``error`` is left out: it is also a word.
 EVI_TYPES = (

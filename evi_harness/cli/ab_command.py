@@ -9,6 +9,7 @@ import click
 
 from evi_harness.cli.gate_options import ci_options, comparing_options
 from evi_harness.cli.incomplete_option import allow_incomplete_option
+from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 from evi_harness.cli.seconds import Seconds
 
@@ -84,11 +85,11 @@ def command(
             options=comparing,
             timeout_s=timeout_s,
             allow_incomplete=allow_incomplete,
-            tell=lambda line: click.echo(line, err=True),
+            tell=lambda line: echo(line, err=True),
         )
     for line in with_gate([], report):
-        click.echo(line, err=aside)
-    tell_ci(ci, gates=[report], write=lambda line: click.echo(line, err=aside))
+        echo(line, err=aside)
+    tell_ci(ci, gates=[report], write=lambda line: echo(line, err=aside))
     write_json(json_file, report.json)
     return report.exit_code
 

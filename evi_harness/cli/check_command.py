@@ -7,6 +7,7 @@ from typing import Optional, Tuple
 
 import click
 
+from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
@@ -24,6 +25,6 @@ def command(sessions: Tuple[Path, ...], json_file: Optional[str]) -> int:
     from evi_harness.acts.sessions import check_sessions
 
     aside = json_file == STANDARD_OUTPUT
-    report = check_sessions(sessions, write=lambda line: click.echo(line, err=aside))
+    report = check_sessions(sessions, write=lambda line: echo(line, err=aside))
     write_json(json_file, report.json)
     return report.exit_code

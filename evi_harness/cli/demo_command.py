@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from evi_harness.cli.printing import echo
+
 __all__ = ["command"]
 
 
@@ -26,4 +28,4 @@ def command(out: Path) -> int:
     """
     from evi_harness.acts.demo import demo
 
-    return demo(out, click.echo).exit_code
+    return demo(out, echo).exit_code

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from evi_harness.cli.printing import echo
+
 __all__ = ["command"]
 
 
@@ -17,7 +19,7 @@ def command() -> int:
 
     devices = list_devices()
     for line in device_lines(devices):
-        click.echo(line)
+        echo(line)
     if not devices:
-        click.echo("no sound devices (evi-harness doctor says more)", err=True)
+        echo("no sound devices (evi-harness doctor says more)", err=True)
     return 0

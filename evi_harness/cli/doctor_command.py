@@ -9,6 +9,7 @@ from typing import Optional
 import click
 
 from evi_harness.cli.flags import in_flags
+from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
 
@@ -41,5 +42,5 @@ def command(base_url: Optional[str], offline: bool, act: Optional[str], as_json:
         click.echo(json.dumps(redacted_data(diagnosis.json()), indent=2))
     else:
         for line in diagnosis.lines():
-            click.echo(line)
+            echo(line)
     return diagnosis.exit_code

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from evi_harness.cli.printing import echo
+
 __all__ = ["command"]
 
 
@@ -30,5 +32,5 @@ def command(session: Path, file: Path, force: bool) -> int:
     from evi_harness.acts.exporting import export_wav
 
     for line in export_wav(session, file, overwrite=force).lines():
-        click.echo(line)
+        echo(line)
     return 0

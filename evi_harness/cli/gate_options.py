@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Sequence
 import click
 
 from evi_harness.cli.flags import in_flags
+from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import absolute, in_a_folder
 from evi_harness.errors import EviHarnessError
 
@@ -116,7 +117,7 @@ def ci_options(function: _Function) -> _Function:
             from evi_harness.acts.ci_outputs import tell_failure
 
             name = click.get_current_context().info_name or ""
-            tell_failure(ci, name, error, in_flags(error.words()), write=lambda line: click.echo(line, err=True))
+            tell_failure(ci, name, error, in_flags(error.words()), write=lambda line: echo(line, err=True))
             raise
 
     return _packed(telling, _CI, "ci", _OF_CI, _ci_of)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from evi_harness.cli.printing import echo
+
 __all__ = ["command"]
 
 
@@ -33,6 +35,6 @@ def capture(file: Path, out: Path) -> int:
     from evi_harness.acts.import_capture import import_capture
 
     folder = import_capture(file, out=out)
-    click.echo(f"{folder}")
-    click.echo(f"next: evi-harness replay {folder}")
+    echo(f"{folder}")
+    echo(f"next: evi-harness replay {folder}")
     return 0

@@ -9,6 +9,7 @@ import click
 
 from evi_harness.cli.gate_options import ci_options, gate_options
 from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
+from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, report_option, write_json, write_text
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ def command(
     aside = STANDARD_OUTPUT in (json_file, csv_file)
     gates = [judge.judge(report.measured)] if judge.is_needed else []
     for line in with_gate(report.lines(), gates[0]) if gates else report.lines():
-        click.echo(line, err=aside)
+        echo(line, err=aside)
     write_json(json_file, lambda: {**report.json(), "gate": gates[0].json() if gates else None})
     if csv_file is not None:
         write_text(csv_file, redacted(report.csv()))
-    tell_ci(ci, gates=gates, write=lambda line: click.echo(line, err=aside))
+    tell_ci(ci, gates=gates, write=lambda line: echo(line, err=aside))
     return gates[0].exit_code if gates else 0

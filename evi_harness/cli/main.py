@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, List, Optional
 
 from evi_harness.cli.failing import ENDS, guarded, tell
@@ -106,8 +107,18 @@ def _run(args: Optional[List[str]]) -> int:
         error.show()
         return error.exit_code
     except EviHarnessError as error:
-        tell(f"error: {_for_a_terminal(_called(error.words(), context))}")
+        _tell_error(_for_a_terminal(_called(error.words(), context)))
         return error.exit_code
+
+
+def _tell_error(text: str) -> None:
+    from evi_harness.cli.printing import echo, width
+
+    if width(err=True) is None:
+        tell(f"error: {text}")
+        return
+    with suppress(OSError, ValueError):
+        echo(f"error: {text}", err=True)
 
 
 def _called(words: Words, context: click.Context) -> str:

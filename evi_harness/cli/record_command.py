@@ -9,6 +9,7 @@ import click
 
 from evi_harness.cli.failing import ENDS
 from evi_harness.cli.handler_arguments import arguments_option
+from evi_harness.cli.printing import echo
 from evi_harness.cli.seconds import Seconds
 
 __all__ = ["command"]
@@ -89,9 +90,9 @@ def command(
     with Interrupts() as interrupts:
         # Who presses Ctrl+C once more behind the conversation is told all the same where the session is.
         interrupts.over(for_good=click.get_current_context().meta.get(ENDS, False))
-        result = record_live(options, click.echo)
+        result = record_live(options, echo)
         for line in result.lines():
-            click.echo(line)
+            echo(line)
     if result.problem is not None:
         raise result.problem
     return 0

@@ -7,6 +7,7 @@ from typing import Optional
 
 import click
 
+from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
@@ -25,6 +26,6 @@ def command(session: Path, out: Path, json_file: Optional[str]) -> int:
 
     report = repair_session(session, out)
     for line in report.lines():
-        click.echo(line, err=json_file == STANDARD_OUTPUT)
+        echo(line, err=json_file == STANDARD_OUTPUT)
     write_json(json_file, report.json)
     return report.exit_code

@@ -15,6 +15,7 @@ from evi_harness.cli.flags import in_flags
 from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
 from evi_harness.cli.handler_arguments import arguments_option, by_key
 from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
+from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
 from evi_harness.cli.seconds import Seconds
 
@@ -237,7 +238,7 @@ def command(
         found = None if judge is None else judge(result)
     try:
         for line in lines_with_gate(result, found):
-            click.echo(line, err=aside)
+            echo(line, err=aside)
     finally:
         # Also where nobody can be told: what was asked for is written.
         write_json(json_file, lambda: {**result.json(), "gate": None if found is None else found.json()})
@@ -245,7 +246,7 @@ def command(
             from evi_harness.acts.ci_outputs import cases_of_result, tell_ci
 
             gates = () if found is None else (found,)
-            tell_ci(ci, cases_of_result(result, asked.handler), gates, write=lambda line: click.echo(line, err=aside))
+            tell_ci(ci, cases_of_result(result, asked.handler), gates, write=lambda line: echo(line, err=aside))
     return result.exit_code or (0 if found is None else found.exit_code)
 
 
@@ -290,7 +291,7 @@ def _called_by_flags(result: Replayed) -> Replayed:
 def _accepted(result: Replayed, aside: bool) -> Replayed:
     from evi_harness.acts.accepting import accept_if_agreed
 
-    return accept_if_agreed(result, agree=lambda what: click.confirm(what, err=True), write=lambda line: click.echo(line, err=aside))
+    return accept_if_agreed(result, agree=lambda what: click.confirm(what, err=True), write=lambda line: echo(line, err=aside))
 
 
 def _asked(ctx: click.Context, *, defer: bool) -> ReplayOptions:
@@ -309,7 +310,7 @@ def _one(folder: Path, asked: ReplayOptions, by: Command, n_runs: int, aside: bo
 
     def write(line: str) -> None:
         try:
-            click.echo(line, err=aside)
+            echo(line, err=aside)
         except BrokenPipeError:
             raise
         except OSError:

@@ -9,6 +9,7 @@ import click
 
 from evi_harness.cli.failing import ENDS
 from evi_harness.cli.incomplete_option import allow_incomplete_option
+from evi_harness.cli.printing import echo
 from evi_harness.cli.seconds import Seconds
 
 __all__ = ["command"]
@@ -138,7 +139,7 @@ def command(
     with Interrupts() as interrupts:
         # Who presses Ctrl+C twice is told all the same what was served.
         interrupts.over(for_good=click.get_current_context().meta.get(ENDS, False))
-        # Who waits for the first line reads a pipe as often as a terminal; click.echo flushes both.
-        result = serve(what, options, click.echo, lambda line: click.echo(line, err=True))
-        click.echo(result)
+        # Who waits for the first line reads a pipe as often as a terminal; click.echo flushes both, and so does a writer.
+        result = serve(what, options, echo, lambda line: echo(line, err=True))
+        echo(result)
     return result.exit_code

@@ -7,6 +7,8 @@ from typing import Tuple
 
 import click
 
+from evi_harness.cli.printing import echo
+
 __all__ = ["command"]
 
 
@@ -21,4 +23,4 @@ def command(sessions: Tuple[Path, ...]) -> int:
     """
     from evi_harness.acts.sessions import show_sessions
 
-    return show_sessions(sessions, write=click.echo)
+    return show_sessions(sessions, write=echo)

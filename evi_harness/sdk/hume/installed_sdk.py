@@ -59,6 +59,14 @@ def silence_pydub() -> None:
 
 def _import() -> None:
     silence_pydub()
-    # A package that failed leaves the modules in it behind, so both are asked for.
-    import_module("hume")
-    import_module("hume.client")
+    hooks = Hooks()
+    if "httpx" not in sys.modules:
+        # Where rich is installed, httpx loads a command line of its own, with rich and pygments: 30 ms that no app has use for. It puts up
+        # with the absence of it.
+        hooks.set_item(sys.modules, "httpx._main", None)
+    try:
+        # A package that failed leaves the modules in it behind, so both are asked for.
+        import_module("hume")
+        import_module("hume.client")
+    finally:
+        hooks.restore()

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from evi_harness.cli.main import main
+from evi_harness.cli.printing import echo, echo_report, width
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Makes standard output, and standard error, a terminal of so many columns without colours."""
+
+    def make(columns):
+        out, err = Terminal(), Terminal()
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", err)
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("TERM", "dumb")
+        return out, err
+
+    return make
+
+
+def test_through_a_pipe_a_line_stays_as_it_is(capsys):
+    """However long it is."""
+    echo("a  " + "b " * 200 + "  ")
+    echo_report(["x" * 300, "the end"], 1, err=True)
+    out, err = capsys.readouterr()
+    assert (out, err) == ("a  " + "b " * 200 + "  \n", "x" * 300 + "\nthe end\n")
+    assert width() is None
+
+
+def test_on_a_terminal_it_is_laid_out(terminal):
+    """To the width that it has now."""
+    out, err = terminal(20)
+    echo("note  one two three four five")
+    echo_report(["note  one two three four five"], 0, err=True)
+    assert out.getvalue() == err.getvalue() == "note  one two three\n      four five\n"
+    assert width() == 20
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+@pytest.mark.parametrize(
+    "line", ["show sessions", "show sessions/weather", "check sessions", "latency sessions/demo", "replay sessions/typed"]
+)
+def test_no_line_is_wider_than_the_terminal(terminal, columns, line, monkeypatch, request):
+    """But for one word that is."""
+    monkeypatch.chdir(request.config.rootpath)
+    out, _ = terminal(columns)
+    assert main(line.split()) == 0
+    lines = out.getvalue().splitlines()
+    assert lines
+    assert all(len(one) <= columns or len(one.split()) == 1 for one in lines)
+
+
+def test_an_error_is_laid_out_too(terminal):
+    """On standard error."""
+    _, err = terminal(40)
+    assert main(["import", "capture", "/nowhere"]) != 0
+    assert main(["check", "."]) in (0, 1)
+    assert "error" in err.getvalue().lower()
+
+
+@pytest.mark.parametrize("line", ["--help", "replay --help", "show sessions/typed", "replay sessions/typed"])
+def test_what_terminals_need_is_not_loaded_through_a_pipe(line, request):
+    """Nor for help."""
+    code = f"import sys; from evi_harness.cli.main import main; main({line.split()!r}); print('loaded', 'rich' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=request.config.rootpath)
+    assert done.stdout.splitlines()[-1] == "loaded False"

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evi_harness.terminal.folding import folded, hanging
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "lines"),
+    [
+        ("", 10, [""]),
+        ("ab cd", 5, ["ab cd"]),
+        ("ab cd   ", 5, ["ab cd"]),
+        ("ab cd ef", 5, ["ab cd", "  ef"]),
+        ("label   ab cd ef gh ij kl", 16, ["label   ab cd ef", "        gh ij kl"]),
+        ("  ab cd ef", 8, ["  ab cd", "    ef"]),
+        # A word that is too long stays whole, wherever it stands.
+        ("abcdefgh ij", 4, ["abcdefgh", "  ij"]),
+        ("a /very/long/path b", 8, ["a", "  /very/long/path", "  b"]),
+        # Several columns, as far as the first half.
+        ("1 s  #2  said  a long thing", 26, ["1 s  #2  said  a long", "         thing"]),
+        ("ab", 1, ["ab"]),
+    ],
+)
+def test_a_line_goes_on_below_its_column(line, width, lines):
+    """Broken at spaces alone."""
+    assert folded(line, width) == lines
+
+
+@given(st.text(alphabet="ab →\u4e00", max_size=60), st.integers(1, 30))
+def test_nothing_is_lost_and_no_word_is_cut(line, width):
+    """Whatever the line and the width; what is too wide is one word."""
+    lines = folded(line, width)
+    assert [word for one in lines for word in one.split(" ") if word] == [word for word in line.split(" ") if word]
+    assert all(len(one) <= width or len(one.split()) == 1 for one in lines)
+    assert hanging(line, width) <= max(len(line) - len(line.lstrip(" ")), width // 2)
+
+
+def test_the_width_of_a_character_is_the_callers():
+    """Two cells each: half as many fit."""
+    assert folded("aa bb cc", 10, lambda text: 2 * len(text)) == ["aa bb", "  cc"]

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from evi_harness.settings.sink import streams_kept_discreet
+from evi_harness.terminal.writing import GOOD, Writer, below_here
+
+
+def written(*lines, width=60, style="", **options):
+    """What a terminal of some width is sent; without colours, unless a colour system is given."""
+    stream = io.StringIO()
+    writer = Writer(stream, width=width, force_terminal=True, color_system=options.pop("color_system", None), **options)
+    for line in lines:
+        writer.write(line, style)
+    return stream.getvalue()
+
+
+LONG = "note       the user's audio had not got to 3 s in time; at 4 s that counted as reached, and the session went on behind it"
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_lines_fit_and_hang(width):
+    """At each of the widths that people have; what is cut off at the side is below its column."""
+    lines = written(LONG, width=width).splitlines()
+    assert all(len(line) <= width for line in lines)
+    assert all(line.startswith(" " * 11) for line in lines[1:])
+    assert " ".join(line.strip() for line in lines).split() == LONG.split()
+
+
+@pytest.mark.parametrize("text", ["[bold]x[/bold]", "[/foo]", "[link=http://x]y[/link]", ":smile: 123 True 'x'", "\\[x]"])
+def test_what_a_session_says_is_no_markup(text):
+    """Neither tags nor emoji codes, and nothing is coloured for what it looks like."""
+    assert written(text, color_system="truecolor") == f"{text}\n"
+
+
+def test_labels_and_verdicts_have_colours():
+    """What fails is red, and only the label of it is."""
+    assert written("FINDING    raised at 1 s", color_system="standard") == "\x1b[1;31mFINDING\x1b[0m    raised at 1 s\n"
+    assert written("verdict    passed", color_system="standard", style=GOOD) == "\x1b[1;32mverdict    passed\x1b[0m\n"
+
+
+def test_a_wide_character_takes_two_cells():
+    """So that a line of them is broken in time."""
+    lines = written("a  " + "\u4e00\u4e8c " * 30, width=60).splitlines()
+    assert all(len(line) + line.count("\u4e00") + line.count("\u4e8c") <= 60 for line in lines)
+
+
+def test_a_secret_is_out_before_a_line_is_broken(monkeypatch):
+    """Nobody would find it in two lines, or with colours in it."""
+    monkeypatch.setenv("HUME_API_KEY", "a key of two words that is long")
+    with streams_kept_discreet():
+        out = written("note       see a key of two words that is long here", width=30)
+    assert "words" not in out
+    assert "[redacted]" in out
+
+
+def test_what_is_below_the_current_directory_is_named_from_there(tmp_path, monkeypatch):
+    """And nothing else is."""
+    monkeypatch.chdir(tmp_path)
+    assert below_here(f"written    {tmp_path}/s/a") == "written    s/a"
+    assert below_here(f"{tmp_path}/a.py:3, {tmp_path}/b") == "a.py:3, b"
+    for line in (f"{tmp_path}", f"{tmp_path}x/a", f"/x{tmp_path}/a", f"{tmp_path}/ is here"):
+        assert below_here(line) == line
