@@ -880,7 +880,7 @@ LONGEST_BLOCK = _kind(
     by="a replay: the longest time for which one step blocked the loop, however short; in virtual time 0 where none did, "
     "in real time a `sample`",
     written_in=("watch",),
-    read_in=("measure", "replay"),
+    read_in=("measure",),
 )
 HEARD = _kind("heard", HeardFacts, of="the received audio", by="a replay", written_in=("runs",), read_in=("measure",))
 HANDLER_CPU = _kind(

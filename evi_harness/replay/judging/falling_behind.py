@@ -7,7 +7,7 @@ itself: one slow callback delays what comes meanwhile, and is told by nothing bu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.judging.findings import Finding, recorded_seqs
 from evi_harness.session.events import Note
@@ -17,11 +17,9 @@ from evi_harness.session.notes import (
     HANDLER_ENTERED,
     HANDLER_RETURNED,
     HANDLER_WAITS,
-    LONGEST_BLOCK,
     MAYBE_BLOCKED,
     PLAYBACK_STALL,
     BlockedFacts,
-    LongestBlockFacts,
     of_kinds,
 )
 from evi_harness.session.session import Session
@@ -31,7 +29,8 @@ __all__ = ["THRESHOLD_NS", "falling_behind"]
 # A reply that is a second late is noticed by everybody.
 THRESHOLD_NS = 1_000_000_000
 
-_BLOCKED: Tuple[KindOf[Union[BlockedFacts, LongestBlockFacts]], ...] = (BLOCKED, MAYBE_BLOCKED, PLAYBACK_STALL, LONGEST_BLOCK)
+# Each stands where its step ended. Not LONGEST_BLOCK: that one says how long, and stands at the end of the run.
+_BLOCKED: Tuple[KindOf[BlockedFacts], ...] = (BLOCKED, MAYBE_BLOCKED, PLAYBACK_STALL)
 
 Span = Tuple[int, int]
 
@@ -183,7 +182,7 @@ def _callbacks(live: Session) -> List[_Callback]:
 
 
 def _blocked(live: Session) -> List[Span]:
-    """When the loop was blocked, by the handler or by the SDK: each of the notes that tell of it stands at the end."""
+    """When the loop was blocked, by the handler or by the SDK."""
     noted = of_kinds(live.notes, _BLOCKED)
     return [(note.at_ns - facts.blocked_ns, note.at_ns) for note, facts in noted if facts.blocked_ns is not None]
 

@@ -95,6 +95,13 @@ def test_what_the_loop_was_blocked_is_not_counted_again():
     assert falling_behind(handled(come, spans, blocked)) == []
 
 
+def test_how_long_the_longest_block_was_says_nothing_of_when():
+    """Its note stands at the end of the run, whenever the block was."""
+    longest = Note(5000, 3000 * MS, name="longest_block", data={"blocked_ns": 2500 * MS})
+    come, spans = [0] * 10, one_after_another(10, 300)
+    assert [one.live_seq for one in falling_behind(handled(come, spans, longest))] == [10]
+
+
 def test_what_a_callback_calls_within_itself_is_part_of_it():
     """An on_error that on_message led to is no second callback; messages that were never begun wait for nothing."""
     inner = [
