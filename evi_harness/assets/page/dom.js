@@ -1,0 +1,64 @@
+// Elements, and text that is shown as what it is.
+//
+// Whatever a session says is data: it becomes text nodes, never markup. So nothing in these files uses innerHTML and its kin (a test looks
+// for them), and characters that would change how their neighbours are shown are written out.
+
+// What reorders or hides text: control characters but tab and newline, marks and overrides of direction, separators of lines. Joiners are
+// left alone, for emoji and Persian need them.
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff]/g;
+
+/** How an unseen character is written out: U+202E. */
+function codePointName(character) {
+  return 'U+' + character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+}
+
+/** The text with each unseen character written out, for where there is only text: canvas, labels, titles. */
+function visibleText(text) {
+  return String(text).replace(UNSEEN, (character) => `[${codePointName(character)}]`);
+}
+
+/** Nodes for the text, in which each unseen character stands out from what was really said. */
+function visibleNodes(text) {
+  const nodes = [];
+  let done = 0;
+  for (const found of String(text).matchAll(UNSEEN)) {
+    nodes.push(document.createTextNode(text.slice(done, found.index)));
+    nodes.push(element('span', { class: 'unseen', title: 'a character that is not shown' }, [codePointName(found[0])]));
+    done = found.index + 1;
+  }
+  nodes.push(document.createTextNode(String(text).slice(done)));
+  return nodes;
+}
+
+/**
+ * Makes an element. Attributes that are false, null or undefined are left out; a function is a listener of the event it is named after.
+ * A child that is a string is ours; what comes from a session goes through said().
+ */
+function element(name, attributes, children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes || {})) {
+    if (typeof value === 'function') made.addEventListener(key, value);
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value === true ? '' : String(value));
+  }
+  made.append(...(children || []).filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+/** Text from a session, isolated: the direction of its writing touches nothing around it. */
+function said(text, name, attributes) {
+  return element(name || 'bdi', attributes, visibleNodes(text));
+}
+
+/** A button with words. */
+function button(label, onClick, attributes) {
+  return element('button', Object.assign({ type: 'button', click: onClick }, attributes), [label]);
+}
+
+/** Puts these children in place of all that were there. */
+function fill(parent, children) {
+  parent.replaceChildren(...children.filter((child) => child !== null));
+}
+
+function byId(id) {
+  return document.getElementById(id);
+}

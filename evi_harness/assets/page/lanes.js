@@ -1,0 +1,285 @@
+// Lanes: what a side of the data becomes on the time axis. A lane is a label, a height, its items as words and times (for the list beside the
+// canvas, for what is pointed at), and how it is drawn.
+
+const LANE_HEIGHT = 22;
+const WAVE_HEIGHT = 52;
+const FOLDED_HEIGHT = 20;
+
+/** One thing on a lane. `untilMs` is null for a moment. */
+function laneItem(fromMs, untilMs, text, seq) {
+  return { fromMs, untilMs, text, seq: seq === undefined ? null : seq };
+}
+
+function span(fromMs, untilMs) {
+  return untilMs === null || untilMs === undefined ? '' : ` for ${durationText(untilMs - fromMs)}`;
+}
+
+/** The lanes of a side, those with nothing on them left out. */
+function lanesOf(side) {
+  const lanes = [
+    turnsLane(side),
+    interruptionsLane(side),
+    toolsLane(side),
+    handlerLane(side),
+    lateLane(side),
+    messagesLane(side),
+    densityLane(side),
+  ];
+  return lanes.filter((lane) => lane.items.length > 0);
+}
+
+function turnsLane(side) {
+  const said = [];
+  for (const turn of side.turns) {
+    const { number, user, reply } = turn;
+    if (user) said.push(saidItem('user', number, user, user.message_ms));
+    if (reply) said.push(saidItem('heard', number, reply, turn.end_ms));
+  }
+  return {
+    id: 'turns',
+    label: 'Turns',
+    height: LANE_HEIGHT,
+    items: said,
+    draw: (brush, top, height) => said.forEach((item) => drawSaid(brush, item, top, height)),
+  };
+}
+
+function saidItem(who, number, part, otherMs) {
+  const fromMs = part.begin_ms === null ? otherMs : part.begin_ms;
+  const untilMs = part.end_ms === null ? otherMs : part.end_ms;
+  const item = laneItem(fromMs, untilMs, `Turn ${number}, ${who === 'user' ? 'user' : 'assistant'}: ${part.text}`, part.seq);
+  return Object.assign(item, { who, number, said: part.text });
+}
+
+function drawSaid(brush, item, top, height) {
+  const extent = brush.extent(item.fromMs, item.untilMs);
+  if (!extent) return;
+  brush.rectangle(extent, top + 2, height - 4, `${item.who}-tint`);
+  brush.rectangle({ left: extent.left, width: 3 }, top + 2, height - 4, item.who);
+  brush.label(item.who === 'user' ? `${item.number}  ${item.said}` : item.said, extent, top, height, 'ink');
+}
+
+function interruptionsLane(side) {
+  const items = side.interruptions.map((one) =>
+    laneItem(one.at_ms, one.silent_ms, `The user interrupts in turn ${one.turn}${silence(one)}`, one.seq),
+  );
+  return {
+    id: 'interruptions',
+    label: 'Interruptions',
+    height: LANE_HEIGHT,
+    items,
+    draw(brush, top, height) {
+      for (const item of items) {
+        const extent = item.untilMs === null ? null : brush.extent(item.fromMs, item.untilMs);
+        if (extent) brush.rectangle(extent, top + height / 2 - 2, 4, 'interruption');
+        brush.diamond(item.fromMs, top + height / 2, 6, 'interruption');
+      }
+    },
+  };
+}
+
+function silence(interruption) {
+  if (interruption.silent_ms === null) return '';
+  return `; the speaker is silent ${durationText(interruption.silent_ms - interruption.at_ms)} later`;
+}
+
+function toolsLane(side) {
+  const items = side.tools.map((tool) => Object.assign(laneItem(tool.begin_ms, toolEnd(tool, side), toolText(tool), tool.seq), { tool }));
+  return {
+    id: 'tools',
+    label: 'Tool calls',
+    height: LANE_HEIGHT,
+    items,
+    draw: (brush, top, height) => items.forEach((item) => drawTool(brush, item, top, height)),
+  };
+}
+
+/** Where the span of a call ends: with what follows the answer; one without an answer lasts to the end of its turn. */
+function toolEnd(tool, side) {
+  if (tool.next_ms !== null) return tool.next_ms;
+  if (tool.answer_ms !== null) return tool.answer_ms;
+  const turn = side.turns.find((one) => one.number === tool.turn);
+  return turn ? turn.end_ms : side.length_ms;
+}
+
+function toolText(tool) {
+  if (tool.answer_ms === null) return `${tool.what}, never answered`;
+  return `${tool.what}, answered ${tool.answer || ''} after ${durationText(tool.answer_ms - tool.begin_ms)}`;
+}
+
+function drawTool(brush, item, top, height) {
+  const { tool } = item;
+  const extent = brush.extent(item.fromMs, item.untilMs);
+  if (!extent) return;
+  if (tool.answer_ms === null) {
+    brush.hatching(extent, top + 3, height - 6, 'error');
+    brush.labelOnGround(`${tool.name || tool.what}: no answer`, extent, top + 4, height - 8, 'error');
+  } else {
+    brush.rectangle(extent, top + 3, height - 6, 'tool-tint');
+    const byApp = brush.extent(tool.begin_ms, tool.answer_ms);
+    if (byApp) brush.rectangle(byApp, top + height - 7, 4, 'tool');
+    brush.outline(extent, top + 3, height - 6, 'tool');
+    brush.label(tool.name || tool.what, extent, top, height - 2, 'ink');
+  }
+}
+
+const HANDLER_WORDS = { handling: 'handles', blocked: 'blocks the event loop in', waiting: 'waits in' };
+
+function handlerLane(side) {
+  const items = side.handler.spans.map((one) =>
+    Object.assign(
+      laneItem(one.begin_ms, one.end_ms, `The handler ${HANDLER_WORDS[one.kind]} ${one.what}${span(one.begin_ms, one.end_ms)}`, one.seq),
+      { kind: one.kind },
+    ),
+  );
+  const ofKind = (kind) => items.filter((item) => item.kind === kind);
+  return {
+    id: 'handler',
+    label: 'Handler at work',
+    height: LANE_HEIGHT,
+    items,
+    // What matters most is drawn last.
+    draw(brush, top, height) {
+      for (const item of ofKind('handling')) drawWork(brush, item, top + 7, height - 14, 'handling');
+      for (const item of ofKind('waiting')) drawWork(brush, item, top + 5, height - 10, 'waiting');
+      for (const item of ofKind('blocked')) drawWork(brush, item, top + 3, height - 6, 'error');
+    },
+  };
+}
+
+function drawWork(brush, item, top, height, colour) {
+  const extent = brush.extent(item.fromMs, item.untilMs);
+  if (!extent) return;
+  if (item.kind === 'waiting') brush.hatching(extent, top, height, colour);
+  else brush.rectangle(extent, top, height, colour);
+}
+
+function lateLane(side) {
+  const items = side.late.map((one) => laneItem(one.due_ms, one.at_ms, `${one.what}, ${durationText(one.late_ms)} late`, one.seq));
+  return {
+    id: 'late',
+    label: 'Late events',
+    height: LANE_HEIGHT,
+    items,
+    draw(brush, top, height) {
+      for (const item of items) {
+        const extent = brush.extent(item.fromMs, item.untilMs);
+        if (extent) brush.rectangle(extent, top + 6, height - 12, 'warning');
+      }
+    },
+  };
+}
+
+function messagesLane(side) {
+  const items = side.messages
+    .filter((one) => one.direction !== 'note')
+    .map((one) => Object.assign(laneItem(one.at_ms, null, `${one.direction}: ${one.what}`, one.seq), { direction: one.direction }));
+  const moments = (wanted) => items.filter((item) => wanted.includes(item.direction)).map((item) => item.fromMs);
+  const received = moments(['received']);
+  const sent = moments(['sent']);
+  const ends = moments(['opened', 'closed']);
+  return {
+    id: 'messages',
+    label: 'Messages',
+    how: 'received above, sent below',
+    height: LANE_HEIGHT + 4,
+    items,
+    draw(brush, top, height) {
+      const half = height / 2 - 3;
+      brush.ticks(received, top + 2, half, 'heard');
+      brush.ticks(sent, top + height / 2 + 1, half, 'user');
+      brush.ticks(ends, top + 2, height - 4, 'muted');
+    },
+  };
+}
+
+function densityLane(side) {
+  const { density } = side;
+  const bins = density ? bytesOf(density.data) : new Uint8Array(0);
+  const most = bins.reduce((greatestYet, one) => Math.max(greatestYet, one), 1);
+  const words = density && `${countText(density.n_frames, 'frame')}, ${density.n_bytes} bytes`;
+  return {
+    id: 'density',
+    label: 'Sent audio',
+    how: 'frames in each tenth of a second',
+    height: 16,
+    items: density && density.n_frames ? [laneItem(density.begin_ms, density.end_ms, words)] : [],
+    draw: (brush, top, height) => drawDensity(brush, bins, density.bin_ms, most, top, height),
+  };
+}
+
+function drawDensity(brush, bins, binMs, most, top, height) {
+  const { axis, context, colours } = brush;
+  const msAPixel = axis.spanMs / axis.width;
+  context.fillStyle = colours.user;
+  context.beginPath();
+  for (let x = 0; x < axis.width; x += 1) {
+    const tall = (greatest(bins, axis.fromMs + x * msAPixel, msAPixel, binMs) / most) * (height - 4);
+    if (tall > 0) context.rect(x, top + height - 2 - tall, 1, tall);
+  }
+  context.fill();
+}
+
+/** The waveform of a track as a row like the lanes. */
+function trackRow(side, track) {
+  const wave = new Wave(track.peaks);
+  return {
+    id: track.role,
+    label: track.label,
+    how: track.how,
+    why: track.why,
+    height: WAVE_HEIGHT,
+    isFolded: track.is_collapsed,
+    items: [],
+    draw: (brush, top, height) => wave.draw(brush, top, height, track.role),
+  };
+}
+
+const MARK_WIDTH = 18;
+
+/** The problems of the whole page, as numbered marks. */
+function problemsLane(problems) {
+  const items = problems
+    .filter((problem) => problem.at_ms !== null)
+    .map((problem) => Object.assign(laneItem(problem.at_ms, null, `${problem.rank}. ${problem.title}`), { problem, markX: 0 }))
+    .sort((one, other) => one.fromMs - other.fromMs);
+  return {
+    id: 'problems',
+    label: 'Problems',
+    height: LANE_HEIGHT + 2,
+    items,
+    draw(brush, top, height) {
+      const inView = items.filter((item) => brush.axis.isInView(item.fromMs));
+      placeMarks(inView, brush.axis);
+      for (const item of inView) drawMark(brush, item, top, height);
+    },
+    itemAt: (x, axis) => items.find((item) => axis.isInView(item.fromMs) && Math.abs(item.markX - x) <= MARK_WIDTH / 2 + 1) || null,
+  };
+}
+
+/** Puts the marks beside one another where they would lie upon one another, and all of them within the view. */
+function placeMarks(items, axis) {
+  let least = MARK_WIDTH / 2;
+  for (const item of items) {
+    item.markX = Math.max(axis.x(item.fromMs), least);
+    least = item.markX + MARK_WIDTH + 2;
+  }
+  let most = axis.width - MARK_WIDTH / 2;
+  for (const item of [...items].reverse()) {
+    item.markX = Math.min(item.markX, most);
+    most = item.markX - MARK_WIDTH - 2;
+  }
+}
+
+function drawMark(brush, item, top, height) {
+  const { context } = brush;
+  brush.rectangle(
+    { left: item.markX - MARK_WIDTH / 2, width: MARK_WIDTH },
+    top + 4,
+    height - 8,
+    item.problem.severity === 'error' ? 'error' : 'warning',
+  );
+  context.textAlign = 'center';
+  brush.words(String(item.problem.rank), item.markX, top + height / 2, 'surface');
+  context.textAlign = 'start';
+}

@@ -1,0 +1,157 @@
+// What is wrong, the gravest first: what happened, where in the app, what differs, and a way to hear it.
+
+/** The cards of the problems. `page` plays, and opens messages. */
+function problemCards(data, page) {
+  return data.problems.map((problem, index) => problemCard(problem, data, page, index < 2));
+}
+
+// What an exception says may be a page long; that is then told in full below.
+const LONGEST_TITLE = 160;
+
+function shortened(text, longest) {
+  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+}
+
+function problemCard(problem, data, page, isOpen) {
+  const card = element('li', { class: `problem ${problem.severity}`, id: `problem-${problem.rank}`, tabindex: '-1' }, [
+    element('h3', {}, [
+      element('span', { class: 'rank', 'aria-hidden': 'true' }, [String(problem.rank)]),
+      said(shortened(problem.title, LONGEST_TITLE), 'span', { class: 'title' }),
+    ]),
+    element('p', { class: 'facts' }, [
+      element('code', {}, [problem.kind]),
+      ` · ${problem.severity === 'error' ? '' : 'warning, '}${problem.what}${sideWords(problem, data)}`,
+    ]),
+    playLine(problem, page),
+  ]);
+  const parts = problemParts(problem, data, page);
+  if (parts.length)
+    card.append(element('details', { open: isOpen, class: 'more' }, [element('summary', {}, ['Where, and what exactly']), ...parts]));
+  return card;
+}
+
+function sideWords(problem, data) {
+  const side = data.sides.length > 1 && data.sides.find((one) => one.id === problem.side);
+  return side ? ` · ${side.label.toLowerCase()}` : '';
+}
+
+function playLine(problem, page) {
+  if (problem.seek_ms === null) return null;
+  return element('p', { class: 'play-line' }, [playButton(problem, problem.side, page, 'Play from ')]);
+}
+
+/** Plays from where the data says, two seconds before the moment. */
+function playButton(moment, sideId, page, words) {
+  return element(
+    'button',
+    {
+      type: 'button',
+      class: 'play-at',
+      'data-seek-ms': moment.seek_ms,
+      click: () => page.playOn(sideId, moment.seek_ms),
+      title: `It happens at ${clockText(moment.at_ms)}`,
+    },
+    [element('span', { class: 'triangle', 'aria-hidden': 'true' }, []), `${words}${clockText(moment.seek_ms)}`],
+  );
+}
+
+function problemParts(problem, data, page) {
+  return [
+    problem.title.length > LONGEST_TITLE ? said(problem.title, 'p', { class: 'detail' }) : null,
+    problem.detail.length
+      ? element(
+          'ul',
+          { class: 'detail' },
+          problem.detail.map((line) => said(line, 'li')),
+        )
+      : null,
+    ...problem.places.map(placeFigure),
+    problem.differences.length ? differencesTable(problem, data) : null,
+    messageLinks(problem, data, page),
+    lostList(problem.lost),
+    problem.more.length ? againList(problem, page) : null,
+  ].filter((part) => part !== null);
+}
+
+/** A place in the app with the lines around it. */
+function placeFigure(place) {
+  const at = place.line === null ? place.shown : `${place.shown}:${place.line}`;
+  const caption = element('figcaption', { title: visibleText(place.file) }, [
+    said(at, 'strong'),
+    place.function ? ' in ' : null,
+    place.function ? said(place.function, 'code') : null,
+  ]);
+  const lines = place.source.map((line) =>
+    element('span', { class: line.line === place.line ? 'line here' : 'line' }, [
+      element('span', { class: 'number' }, [`${line.line === place.line ? '› ' : ''}${line.line}`]),
+      said(line.text, 'span', { class: 'code' }),
+    ]),
+  );
+  return element('figure', { class: 'place' }, [
+    caption,
+    lines.length ? element('pre', { tabindex: '0', 'aria-label': `Source around ${visibleText(at)}` }, lines) : null,
+  ]);
+}
+
+/** What differs, side by side. */
+function differencesTable(problem, data) {
+  const labels = data.sides.length > 1 ? data.sides.map((side) => side.label) : ['Recorded', 'Replayed'];
+  const cell = (value) => (value === null ? element('td', { class: 'dim' }, ['absent']) : element('td', {}, [said(value, 'code')]));
+  const rows = problem.differences.map((one) =>
+    element('tr', {}, [element('th', { scope: 'row' }, [said(one.path, 'code')]), cell(one.recorded), cell(one.replayed)]),
+  );
+  return scrollable(
+    'What differs',
+    element('table', { class: 'differences' }, [
+      element('thead', {}, [
+        element('tr', {}, [element('th', { scope: 'col' }, ['Where']), ...labels.map((label) => element('th', { scope: 'col' }, [label]))]),
+      ]),
+      element('tbody', {}, rows),
+    ]),
+  );
+}
+
+/** A table that is wider than its column scrolls by itself, with the keyboard too. */
+function scrollable(label, child) {
+  return element('div', { class: 'scrollable', tabindex: '0', role: 'region', 'aria-label': label }, [child]);
+}
+
+function messageLinks(problem, data, page) {
+  const named = [
+    [data.sides[0], problem.recorded_seq],
+    [data.sides[1], problem.replayed_seq],
+  ];
+  const links = named
+    .filter(([side, seq]) => side && seq !== null && side.messages.some((one) => one.seq === seq))
+    .map(([side, seq]) =>
+      button(`Message #${seq}${data.sides.length > 1 ? `, ${side.label.toLowerCase()}` : ''}`, () => page.showMessage(side.id, seq), {
+        class: 'quiet',
+      }),
+    );
+  return links.length ? element('p', { class: 'links' }, links) : null;
+}
+
+function lostList(lost) {
+  if (!lost.length) return null;
+  const summary = `${countText(lost.length, 'recorded event')} did not happen because of it`;
+  return element('details', {}, [
+    element('summary', {}, [summary]),
+    element(
+      'ul',
+      { class: 'detail' },
+      lost.map((line) => said(line, 'li')),
+    ),
+  ]);
+}
+
+function againList(problem, page) {
+  const again = problem.more.filter((one) => one.seek_ms !== null);
+  return element('div', { class: 'again' }, [
+    element('p', {}, [`The same again, ${countText(problem.more.length, 'time')}${again.length ? ':' : '.'}`]),
+    element(
+      'p',
+      { class: 'links' },
+      again.slice(0, 20).map((one) => playButton(one, problem.side, page, '')),
+    ),
+  ]);
+}

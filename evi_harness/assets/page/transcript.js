@@ -1,0 +1,68 @@
+// The transcript, which follows the play head.
+
+/** When a line was begun to be said, as far as that is known; else when its message came. */
+function lineBegin(line) {
+  return line.begin_ms === null ? line.at_ms : line.begin_ms;
+}
+
+class Transcript {
+  constructor(root, page) {
+    this.root = root;
+    this.page = page;
+    this.lines = [];
+    this.current = -1;
+  }
+
+  show(side) {
+    const inOrder = [...side.transcript].sort((one, other) => lineBegin(one) - lineBegin(other));
+    this.lines = inOrder.map((line) => ({ line, node: this.lineNode(line) }));
+    this.current = -1;
+    fill(this.root, this.lines.length ? this.lines.map(({ node }) => node) : [element('li', { class: 'dim' }, ['Nothing was said.'])]);
+  }
+
+  lineNode(line) {
+    const ms = lineBegin(line);
+    return element('li', { class: `said ${line.who}${line.is_interim ? ' interim' : ''}` }, [
+      button(clockText(ms).slice(0, -2), () => this.page.playFrom(ms), { class: 'time', 'aria-label': `Play from ${spokenMoment(ms)}` }),
+      element('span', { class: 'who' }, [line.who + (line.is_interim ? ' (interim)' : '')]),
+      said(line.text, 'p', { dir: 'auto' }),
+      line.emotions.length ? emotionsNode(line.emotions) : null,
+    ]);
+  }
+
+  /** Marks the line that is being said, the last one that has begun, and brings it into view. */
+  follow(ms, isPlaying) {
+    let current = -1;
+    this.lines.forEach(({ line }, index) => {
+      if (lineBegin(line) <= ms) current = index;
+    });
+    if (current === this.current) return;
+    if (this.current >= 0) this.lines[this.current].node.removeAttribute('aria-current');
+    this.current = current;
+    if (current < 0) return;
+    const { node } = this.lines[current];
+    node.setAttribute('aria-current', 'true');
+    if (isPlaying) scrollWithin(this.root, node);
+  }
+}
+
+/** Scrolls a list, and nothing around it: the page stays where its reader is. */
+function scrollWithin(list, node) {
+  const above = node.offsetTop - list.offsetTop - list.scrollTop;
+  if (above < 0 || above + node.offsetHeight > list.clientHeight) list.scrollTop += above - list.clientHeight / 3;
+}
+
+/** The strongest three, and all of them when opened. */
+function emotionsNode(emotions) {
+  const bars = (some) =>
+    some.map((one) => {
+      const bar = element('span', { class: 'score', 'aria-hidden': 'true' }, [element('span', {}, [])]);
+      bar.firstChild.style.width = `${Math.round(Math.min(Math.max(one.score, 0), 1) * 100)}%`;
+      return element('li', {}, [said(one.name, 'span'), bar, element('span', { class: 'number' }, [one.score.toFixed(2)])]);
+    });
+  const rest = emotions.slice(3);
+  return element('div', { class: 'emotions' }, [
+    element('ul', {}, bars(emotions.slice(0, 3))),
+    rest.length ? element('details', {}, [element('summary', {}, [`${rest.length} more`]), element('ul', {}, bars(rest))]) : null,
+  ]);
+}
