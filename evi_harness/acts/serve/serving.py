@@ -391,8 +391,10 @@ async def _serve(
             conversations.tell(f"listening on {carrier.url}")
             if required:
                 conversations.tell(required)
-            while await conversations.next_ended(server) and not options.once:
-                pass
+            while await conversations.next_ended(server):
+                conversations.tell_ended()
+                if options.once:
+                    break
             conversations.are_cut_off = True
     except Exception as failure:
         if isinstance(failure, EviHarnessError) or failure not in server.failures:
@@ -401,6 +403,8 @@ async def _serve(
     finally:
         await conversations.rest(server)
         interrupts.over()
+    if conversations.failures:
+        raise conversations.failures[0]
     return ServeResult(tuple(conversations.ended), options.once)
 
 
@@ -410,6 +414,7 @@ class _Conversations:
     Attributes:
         clock: What stamps them.
         ended: Those that are over.
+        failures: What was raised where one that is over was summed up. The others go on.
         are_cut_off: Whether the server is ending, and with it those that still run.
         tell: Takes the lines.
     """
@@ -417,12 +422,15 @@ class _Conversations:
     def __init__(self, keeper: Optional[Keeper], tell: Callable[[str], object], compare: Optional[_Compare], dialect: Dialect) -> None:
         self.clock = RealClock()
         self.ended: List[Ended] = []
+        self.failures: List[Exception] = []
         self.are_cut_off = False
         self.tell = tell
         self._keeper = keeper
         self._compare = compare
         self._dialect = dialect
         self._n_opened = 0
+        # What is still to be told of those that are over.
+        self._untold: List[str] = []
         self._is_stopped = False
         # What comes next: a conversation that is over, or None for a signal.
         self._next: asyncio.Queue[Optional[_Conversation]] = asyncio.Queue()
@@ -446,21 +454,31 @@ class _Conversations:
         self._next.put_nowait(conversation)
 
     async def next_ended(self, server: ChatServer) -> bool:
-        """Wait for the end of a conversation, and tell it; False where a signal came first."""
+        """Wait for the end of a conversation, and sum it up; False where a signal came first."""
         while True:
             conversation = await self._next.get()
             if conversation is None:
                 return False
             if self._compare is not None:
                 await self._gap(server, conversation)
-            ended = await conversation.end()
-            if ended is not None:
-                # A server that runs for days keeps figures, not conversations.
-                server.journals.remove(conversation.journal)
+            try:
+                ended = await conversation.end()
+            except Exception as failure:  # noqa: BLE001 - raised again when the server has ended
+                self.failures.append(failure)
+                self._untold.append(f"session {conversation.number}: cannot be judged ({type(failure).__name__})")
+            else:
+                if ended is None:
+                    continue
                 self.ended.append(ended)
-                for line in ended.lines():
-                    self.tell(line)
-                return True
+                self._untold += ended.lines()
+            # A server that runs for days keeps figures, not conversations.
+            server.journals.remove(conversation.journal)
+            return True
+
+    def tell_ended(self) -> None:
+        """Tell what is still to be told of those that are over."""
+        while self._untold:
+            self.tell(self._untold.pop(0))
 
     async def _gap(self, server: ChatServer, conversation: _Conversation) -> None:
         """Wait until nothing is due for a while, so that what is done for a conversation that is over makes no other late."""
@@ -471,9 +489,10 @@ class _Conversations:
             await asyncio.sleep(_LOOK_S)
 
     async def rest(self, server: ChatServer) -> None:
-        """Take those that were still running when the carrier ended them."""
-        while len(self.ended) < self._n_opened:
+        """Take those that were still running when the carrier ended them; all of them, before any is told, since nobody may listen."""
+        while len(self.ended) + len(self.failures) < self._n_opened:
             await self.next_ended(server)
+        self.tell_ended()
 
     def _opened(self) -> int:
         self._n_opened += 1
@@ -487,6 +506,7 @@ class _Conversation:
         journal: Its events.
         is_cut_off: Whether it was over when the server was ending.
         over_at_ns: When it was over.
+        number: Its place in the order of opening, from 1; 0 where the peer was gone before the handshake was over, and there was none.
     """
 
     def __init__(
@@ -504,26 +524,26 @@ class _Conversation:
         self._compare = compare
         self._opened = opened
         self._dialect = dialect
-        self._number = 0
+        self.number = 0
 
     def _put(self, event: Event) -> None:
         if isinstance(event, Opened):
-            self._number = self._opened()
+            self.number = self._opened()
         if self._keeping is not None:
             self._keeping.put(event)
 
     async def end(self) -> Optional[Ended]:
-        """Sum it up; None where the peer was gone before the handshake was over, and there was none."""
+        """Complete its recording, then sum it up; None where there was none."""
         folder, problem = None, None
         if self._keeping is not None:
             folder = await asyncio.get_running_loop().run_in_executor(None, self._keeping.close)
             problem = self._keeping.problem
-        if not self._number:
+        if not self.number:
             return None
         events = self.journal.events
         closed = next((event for event in events if isinstance(event, Closed)), None)
         return Ended(
-            number=self._number,
+            number=self.number,
             duration_ns=self.journal.last_at_ns,
             n_sent=self.journal.n_sent,
             lateness_ns=tuple(lateness_ns(events)),

@@ -16,6 +16,7 @@ import pytest
 import websockets
 from carrier_duties import ScriptedService
 
+from evi_harness.acts.serve import served_verdict
 from evi_harness.acts.serve.served_verdict import Compared
 from evi_harness.acts.serve.serving import (
     Ended,
@@ -586,6 +587,55 @@ def test_conversations_are_recorded(tmp_path, weather):
         assert isinstance(session.closed, Closed)
         assert KEY.encode() not in b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
     assert f"recorded in {result.ended[0].folder}" in told[1]
+
+
+def test_a_conversation_that_cannot_be_judged_is_no_other_ones_affair(tmp_path, monkeypatch):
+    """It is told, and recorded, like those after it, which are judged; what went wrong is raised when the server ends."""
+    judge, calls = served_verdict.compare, []
+
+    def first_fails(*words, **options):
+        calls.append(words)
+        if len(calls) == 1:
+            raise LookupError("no such rule")
+        return judge(*words, **options)
+
+    monkeypatch.setattr(served_verdict, "compare", first_fails)
+    visitor = Visitor(hello, hello, interrupt)
+    with pytest.raises(LookupError, match="no such rule"):
+        serve(WEATHER, ServeOptions(out=tmp_path), visitor)
+    visitor.thread.join()
+    assert visitor.told[1] == "session 1: cannot be judged (LookupError)"
+    assert visitor.told[2].startswith("session 2: ")
+    assert visitor.told[-1].startswith("verdict ")
+    assert [load_session(folder).header.complete for folder in tmp_path.iterdir()] == [True, True]
+
+
+def test_nobody_who_listens_leaves_no_recording_incomplete(tmp_path):
+    """Those that were running when the first line could not be told are completed all the same."""
+    is_broken = threading.Event()
+
+    async def interrupted(url):
+        async with chat(url) as one, chat(url) as other:
+            await one.recv()
+            await other.recv()
+            await hello(url)
+            await asyncio.get_running_loop().run_in_executor(None, is_broken.wait)
+            await interrupt(url)
+            await one.wait_closed()
+            await other.wait_closed()
+
+    class Pipe(Visitor):
+        def __call__(self, line):
+            super().__call__(line)
+            if line.startswith("session "):
+                is_broken.set()
+                raise BrokenPipeError
+
+    visitor = Pipe(interrupted)
+    with pytest.raises(BrokenPipeError):
+        serve(HELLO, ServeOptions(out=tmp_path), visitor)
+    visitor.thread.join()
+    assert [load_session(folder).header.complete for folder in tmp_path.iterdir()] == [True, True, True]
 
 
 def test_a_folder_that_cannot_be_written_is_told_first(tmp_path):
