@@ -52,6 +52,8 @@ INPUTS: Mapping[str, InputKind] = {
     "script": InputKind("a script of the simulator's", 4 << 20),
     # A hundred runs of a hundred sessions of a hundred turns have about this.
     "baseline": InputKind("a baseline", 256 << 20),
+    # Of a hundred sessions, each with thousands of deviations.
+    "report": InputKind("a report", 256 << 20),
     "audio": InputKind("an audio file", 4 << 30),
     "handler": InputKind("a handler's file", 16 << 20),
     "dotenv": InputKind("a .env", 1 << 20),

@@ -46,6 +46,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "sdk": {"guard", "clocks", "carriers", "watch", "tap", "evi", "input_file"},
     "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "redacting", "input_file", "quiet_loading"},
     "report": {"replay", "measure"},
+    "pages": {"replay", "measure", "report", "redacting"},
     "settings": {"guard", "sdk", "measure", "redacting", "dialects", "input_file", "version"},
     "verdicts": {"carriers", "runs", "settings", "report", "replay", "measure", "storage", "redacting", "audio", "dialects"},
     "terminal": {"settings"},
@@ -63,7 +64,7 @@ DOORS = {"cli", "pytest_plugin", "strategies", "__init__", "__main__"}
 for _room in ("acts", "pytesting"):
     MAY_IMPORT[_room] = set(MAY_IMPORT) - DOORS - {"pytesting"}
 
-PURE = {"errors", "version", "session", "evi", "replay", "measure", "simulate", "redacting"}
+PURE = {"errors", "version", "session", "evi", "replay", "measure", "simulate", "redacting", "pages"}
 
 # What a pure room never imports: clocks, threads, loops, files, processes, the network.
 IMPURE_MODULES = {

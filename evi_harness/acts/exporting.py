@@ -28,7 +28,7 @@ from evi_harness.verdicts.heard_audio import Mix
 from evi_harness.verdicts.loading import load_session
 from evi_harness.verdicts.redacted_views import redactor_for
 
-__all__ = ["Exported", "export_wav"]
+__all__ = ["Exported", "export_wav", "speed_of_session"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def export_wav(session: Union[str, Path, Session], file: Union[str, Path], *, ov
     path = _place(Path(file), session, overwrite)
     loaded = session if isinstance(session, Session) else load_session(session)
     redactor = redactor_for(loaded)
-    speed = _speed_of(loaded)
+    speed = speed_of_session(loaded)
     dialect = dialect_of(loaded)
     user, assistant = said(loaded, dialect, speed), would_play(loaded, dialect, speed)
     _require_audio(loaded, user, assistant)
@@ -112,7 +112,7 @@ def _own_folder(session: Union[str, Path, Session], folder: Path) -> List[Path]:
     return [own] if own in folder.parents else []
 
 
-def _speed_of(session: Session) -> Speed:
+def speed_of_session(session: Session) -> Speed:
     """How many times as fast as its rate the audio of a session went by: a replay may have gone by faster than what it replayed."""
     axis = session.header.source.get("axis")
     said_speed = axis.get("speed") if session.header.made_by == "replay" and isinstance(axis, Mapping) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Callable, Deque, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Deque, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from evi_harness.audio.resampling import PLAYING, Resampler
 from evi_harness.session.wav import Pcm
@@ -17,7 +17,7 @@ from evi_harness.session.wav import Pcm
 if TYPE_CHECKING:
     import numpy
 
-__all__ = ["Part", "Voice", "frame_at", "n_frames", "stereo"]
+__all__ = ["Part", "Voice", "frame_at", "mono", "n_frames", "stereo"]
 
 _SECOND_NS = 1_000_000_000
 
@@ -89,7 +89,20 @@ def stereo(left: Iterable[Voice], right: Iterable[Voice], rate: int, lasts_ns: i
     """
     import numpy
 
-    channels = (_Channel(left, rate), _Channel(right, rate))
+    for totals in _mixed((_Channel(left, rate), _Channel(right, rate)), rate, lasts_ns):
+        yield numpy.clip(numpy.stack(totals, axis=1), -32768, 32767).astype("<i2").tobytes()
+
+
+def mono(voices: Iterable[Voice], rate: int, lasts_ns: int) -> Iterator[bytes]:
+    """Mix one channel alone; else as ``stereo``."""
+    import numpy
+
+    for (total,) in _mixed((_Channel(voices, rate),), rate, lasts_ns):
+        yield numpy.clip(total, -32768, 32767).astype("<i2").tobytes()
+
+
+def _mixed(channels: Sequence[_Channel], rate: int, lasts_ns: int) -> Iterator[List[numpy.ndarray]]:
+    """What sounds in each channel, added up, a second at a time; the last block is as long as it takes."""
     last = -(-lasts_ns * rate // _SECOND_NS)
     at, goes_on = 0, True
     while goes_on:
@@ -98,8 +111,7 @@ def stereo(left: Iterable[Voice], right: Iterable[Voice], rate: int, lasts_ns: i
         goes_on = end > at + rate or any(channel.goes_on for channel in channels)
         length = rate if goes_on else end - at
         if length > 0:
-            clipped = numpy.clip(numpy.stack(totals, axis=1)[:length], -32768, 32767)
-            yield clipped.astype("<i2").tobytes()
+            yield [total[:length] for total in totals]
         at += rate
 
 

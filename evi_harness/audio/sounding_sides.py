@@ -18,12 +18,12 @@ from evi_harness.audio.sources import samples_of
 from evi_harness.errors import SessionError
 from evi_harness.session.events import Event, Frame, Received, Sent, order
 from evi_harness.session.position import JITTER_NS, Positions, captured
-from evi_harness.session.protocols import RECEIVED, SENT, AudioPlace, Dialect
+from evi_harness.session.protocols import RECEIVED, SENT, AudioPlace, AudioPlaces, Dialect
 from evi_harness.session.session import Session
 from evi_harness.session.sounding import sounding
 from evi_harness.session.wav import Pcm
 
-__all__ = ["MAX_RATE", "SILENT_RATE", "Side", "mix_rate", "played", "said", "would_play"]
+__all__ = ["MAX_RATE", "SILENT_RATE", "Side", "arrived", "mix_rate", "played", "said", "would_play"]
 
 # Above this, editors and browsers do not play a file. Only a replay at many times its speed comes there.
 MAX_RATE = 192_000
@@ -272,6 +272,62 @@ def _replies_voice(session: Session, dialect: Dialect, chunks: Sequence[_Chunk],
     return Voice(Fraction(chunks[0].begins_ns), Fraction(chunks[-1].ends_ns), parts)
 
 
+class _Piece(NamedTuple):
+    """A piece of the assistant's audio as it arrived."""
+
+    event: Received
+    place: AudioPlace
+    begins_ns: int
+    ends_ns: int
+
+
+def arrived(session: Session, dialect: Dialect, speed: Speed) -> Side:
+    """The assistant's audio as it came: each reply from its first piece on, whole, whatever else sounds and whoever interrupts.
+
+    Args:
+        session: The session, at the speed.
+        dialect: What its messages are in.
+        speed: How many times as fast as their rate the samples went by.
+
+    Returns:
+        The side, a voice for each reply; replies overlap where one came while the one before it would still sound.
+    """
+    places, of_reply = dialect.audio_places(session.handshake), {}
+    for turn in dialect.turns(session.events):
+        of_reply.update(dict.fromkeys(turn.reply, turn.number))
+    lengths, left_out, rates = _Lengths(speed), [], []
+    replies: Dict[Optional[int], List[_Piece]] = {}
+    for event in session.received:
+        if not places.is_audio(RECEIVED, event.frame):
+            continue
+        place = _place_of(event.frame, places)
+        found = None if place is None else _samples(event.frame, place)
+        if place is None or found is None:
+            left_out.append(event.seq)
+        elif found[0]:
+            samples, pcm = found
+            rates.append(pcm.rate * _factor(speed))
+            pieces = replies.setdefault(of_reply.get(event.seq), [])
+            begins_ns = max(event.at_ns, pieces[-1].ends_ns if pieces else 0)
+            pieces.append(_Piece(event, place, begins_ns, begins_ns + lengths.next_ns(pcm.length_ns(len(samples)))))
+    voices = tuple(_pieces_voice(pieces, _factor(speed)) for pieces in replies.values())
+    return Side(voices, max(rates, default=None), len(left_out), left_out[0] if left_out else None)
+
+
+def _pieces_voice(pieces: Sequence[_Piece], factor: Fraction) -> Voice:
+    def parts() -> Iterator[Part]:
+        free_ns: Optional[int] = None
+        for piece in pieces:
+            found = _samples(piece.event.frame, piece.place)
+            if found is None:
+                continue
+            samples, pcm = found
+            yield Part(pcm, pcm.rate * factor, samples, None if piece.begins_ns == free_ns else Fraction(piece.begins_ns))
+            free_ns = piece.ends_ns
+
+    return Voice(Fraction(pieces[0].begins_ns), Fraction(pieces[-1].ends_ns), parts)
+
+
 class _Silences:
     """When a speaker falls silent: at each interruption, which drops what is to come of the reply that it interrupts as well."""
 
@@ -311,8 +367,22 @@ def _decoded(frame: Frame, find: Callable[[Frame], Optional[AudioPlace]]) -> Opt
     """The samples of a frame and their format; None where it holds no audio, or none that can be decoded."""
     try:
         place = find(frame)
-        if place is None:
-            return None
+    except (SessionError, ValueError):
+        return None
+    return None if place is None else _samples(frame, place)
+
+
+def _place_of(frame: Frame, places: AudioPlaces) -> Optional[AudioPlace]:
+    """Where the audio of a received frame is, None where the folder does not hold it."""
+    try:
+        return places.find(RECEIVED, frame)
+    except (SessionError, ValueError):
+        return None
+
+
+def _samples(frame: Frame, place: AudioPlace) -> Optional[Tuple[bytes, Pcm]]:
+    """The samples in a place of a frame and their format; None where they cannot be decoded."""
+    try:
         # Audio of no length has no format either, and nothing is missing.
         return samples_of(frame, place) if place.start < place.stop else (b"", place.pcm or Pcm(SILENT_RATE, 1))
     except (SessionError, ValueError):

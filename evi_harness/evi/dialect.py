@@ -16,8 +16,9 @@ from evi_harness.evi.failures import ERRORS, explain
 from evi_harness.evi.made_up_times import given_ids
 from evi_harness.evi.messages import ALWAYS_VOLATILE, MESSAGES
 from evi_harness.evi.reading import read
+from evi_harness.evi.sayings import saying
 from evi_harness.session.events import Event, Frame, Handshake
-from evi_harness.session.protocols import Cause, Message
+from evi_harness.session.protocols import Cause, Message, Saying
 from evi_harness.session.turn import Turn
 
 __all__ = ["EVI", "NO_OBJECT", "Evi"]
@@ -176,6 +177,10 @@ class Evi:
     def describe(self, kind: str, message: Message) -> str:
         """One short line for people: who says what."""
         return describe(kind, message)
+
+    def saying(self, kind: str, message: Message) -> Optional[Saying]:
+        """The words of a message with their emotions; the words of a tool's answer are its content."""
+        return saying(kind, message)
 
     def telling(self, kind: str, message: Message) -> int:  # noqa: ARG002 - the protocol's: a type alone tells
         """The assistant's words first, then calls of tools, the user's words, and all else."""

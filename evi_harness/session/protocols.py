@@ -44,6 +44,7 @@ __all__ = [
     "Message",
     "Refuse",
     "Remark",
+    "Saying",
     "Send",
     "Service",
     "SpeechDetector",
@@ -72,6 +73,25 @@ class Message:
     type: Optional[str]
     fields: Mapping[str, Json] = field(default=NOTHING)
     text: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Saying:
+    """What a message adds to the transcript of a conversation.
+
+    Attributes:
+        who: ``user``, ``assistant`` or ``tool``.
+        text: What was said; empty where the message only adds to what was said in one before it.
+        is_interim: Whether a later message will say it again, more surely.
+        about: What it names itself or an earlier message by; None for nothing.
+        emotions: How strongly each was heard in it, 0 to 1; empty where nobody listened for that.
+    """
+
+    who: str
+    text: str
+    is_interim: bool = False
+    about: Optional[str] = None
+    emotions: Mapping[str, float] = field(default=NOTHING)
 
 
 @dataclass(frozen=True)
@@ -298,6 +318,9 @@ class Dialect(Protocol):
 
     def describe(self, kind: str, message: Message) -> str:
         """One short line for people: who says what."""
+
+    def saying(self, kind: str, message: Message) -> Optional[Saying]:
+        """What a message adds to the transcript, None where that is nothing."""
 
     def telling(self, kind: str, message: Message) -> int:
         """How much a message tells people of a conversation, from 0 for what tells most: what was said, what was called."""

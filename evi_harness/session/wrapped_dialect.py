@@ -9,7 +9,7 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Un
 
 from evi_harness.session.events import Event, Frame, Handshake
 from evi_harness.session.json_value import Json
-from evi_harness.session.protocols import AccessCheck, AudioPlaces, Cause, Dialect, Message
+from evi_harness.session.protocols import AccessCheck, AudioPlaces, Cause, Dialect, Message, Saying
 from evi_harness.session.turn import Turn
 
 __all__ = ["WrappedDialect"]
@@ -135,6 +135,10 @@ class WrappedDialect:
     def describe(self, kind: str, message: Message) -> str:
         """One short line for people."""
         return self.within.describe(kind, message)
+
+    def saying(self, kind: str, message: Message) -> Optional[Saying]:
+        """What a message adds to the transcript."""
+        return self.within.saying(kind, message)
 
     def telling(self, kind: str, message: Message) -> int:
         """How much a message tells people of a conversation."""

@@ -13,7 +13,7 @@ import json
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.session.events import BINARY, Closed, Event, Frame, Handshake, Received, Sent
-from evi_harness.session.protocols import OPENED, RECEIVED, SENT, AudioPlace, Cause, Message
+from evi_harness.session.protocols import OPENED, RECEIVED, SENT, AudioPlace, Cause, Message, Saying
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import Pcm
 
@@ -209,6 +209,11 @@ class Toy:
     def describe(self, kind: str, message: Message) -> str:
         said = message.fields.get("text") or message.fields.get("wants") or message.fields.get("is") or message.text or ""
         return f"{message.type or 'no message'} {said}".strip()
+
+    def saying(self, kind: str, message: Message) -> Optional[Saying]:
+        said = message.fields.get("text")
+        who = {"ask": "user", "word": "assistant"}.get(message.type or "")
+        return Saying(who, said) if who is not None and isinstance(said, str) else None
 
     def telling(self, kind: str, message: Message) -> int:
         return 0 if message.type in ("ask", "word") else 1

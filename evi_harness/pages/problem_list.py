@@ -1,0 +1,174 @@
+"""What is wrong, ranked, with where to look and from where to listen.
+
+Rules of living here: read off a report's JSON, which may come from a stranger: what has not the form of a finding or a deviation is passed
+over. What has one cause stands once, with its other times below it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Hashable, List, Mapping, Optional, Sequence
+
+from evi_harness.pages.axis_ms import ms, seek_ms
+from evi_harness.report.plain import printable
+from evi_harness.report.source import from_folder
+from evi_harness.session.json_value import Json
+from evi_harness.session.places import PLACES, place_json, places_in
+
+__all__ = ["problem_list", "verdict_told"]
+
+_ABSENT = object()
+_MAX_WHOLE = 1 << 62
+
+
+def problem_list(report: Mapping[str, Json], side: str, recorded_side: str) -> List[Dict[str, Json]]:
+    """The problems that a replay's report tells of.
+
+    Args:
+        report: The report; docs/replay-report.schema.json is its schema.
+        side: Which side of the page they are on.
+        recorded_side: On which side the recording is; the same where the replay's own session is not there.
+
+    Returns:
+        What fails first: what ended the replay, then the rest in time; then what only warns.
+    """
+    cwd = _text(_mapping(report.get("command")).get("cwd"))
+    found = [_finding(one, side, cwd) for one in _mappings(report.get("findings"))]
+    found += [_deviation(one, side, recorded_side, cwd) for one in _mappings(report.get("deviations"))]
+    found += [_incomplete(report)] if report.get("incomplete") is True else []
+    folded = _folded(sorted(found, key=_weight))
+    return [{"rank": rank, **one} for rank, one in enumerate(folded, 1)]
+
+
+def verdict_told(report: Mapping[str, Json]) -> str:
+    """The verdict of a report in words, as far as its JSON holds it."""
+    severities = [one.get("severity") for one in _mappings(report.get("findings"))]
+    counts = {
+        "finding": sum(one != "warning" for one in severities),
+        "deviation": len(_mappings(report.get("deviations"))),
+        "warning": severities.count("warning"),
+    }
+    told = [f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items() if n]
+    if report.get("passed") is True:
+        return ", ".join(["passed", *(f"with {one}" for one in told[-1:] if counts["warning"])])
+    twice = _mapping(report.get("twice"))
+    first = ["the recording is incomplete or damaged"] if report.get("incomplete") is True else []
+    return f"failed: {', '.join([*first, *told, *(['two runs differ'] if twice.get('identical') is False else [])])}"
+
+
+def _weight(problem: Mapping[str, Json]) -> Any:
+    at_ms = problem["at_ms"]
+    return problem["severity"] != "error", problem["what"] != "incomplete", not problem["ended"], at_ms is None, at_ms or 0.0
+
+
+def _folded(problems: Sequence[Dict[str, Json]]) -> List[Dict[str, Json]]:
+    """Those of one cause as one, the first of them."""
+    by_cause: Dict[Hashable, Dict[str, Json]] = {}
+    for one in problems:
+        place = [(place["file"], place["line"]) for place in one["places"][:1]]
+        differs = [(each["path"], each["recorded"], each["replayed"]) for each in one["differences"]]
+        cause = (one["what"], one["kind"], one["severity"], one["title"] if not place else "", *place, *differs)
+        first = by_cause.setdefault(cause, one)
+        if first is not one:
+            first["more"].append({name: one[name] for name in ("at_ms", "seek_ms", "recorded_seq", "replayed_seq")})
+    return list(by_cause.values())
+
+
+def _finding(one: Mapping[str, Json], side: str, cwd: Optional[str]) -> Dict[str, Json]:
+    at_ms = ms(_whole(one.get("at_ns")))
+    return _problem(
+        one,
+        "finding",
+        cwd,
+        severity="error" if one.get("severity") != "warning" else "warning",
+        side=side,
+        at_ms=at_ms,
+        replayed_ms=at_ms,
+        ended=one.get("ended") is True,
+    )
+
+
+def _deviation(one: Mapping[str, Json], side: str, recorded_side: str, cwd: Optional[str]) -> Dict[str, Json]:
+    recorded_ms, replayed_ms = ms(_whole(one.get("recorded_at_ns"))), ms(_whole(one.get("live_at_ns")))
+    is_live = replayed_ms is not None
+    return _problem(
+        one,
+        "deviation",
+        cwd,
+        severity="error",
+        side=side if is_live else recorded_side,
+        at_ms=replayed_ms if is_live else recorded_ms,
+        recorded_ms=recorded_ms,
+        replayed_ms=replayed_ms,
+        ended=one.get("kind") in ("stuck", "over_time", "closed_early"),
+    )
+
+
+def _problem(
+    one: Mapping[str, Json],
+    what: str,
+    cwd: Optional[str],
+    *,
+    severity: str,
+    side: str,
+    at_ms: Optional[float],
+    recorded_ms: Optional[float] = None,
+    replayed_ms: Optional[float] = None,
+    ended: bool,
+) -> Dict[str, Json]:
+    return {
+        "what": what,
+        "kind": _text(one.get("kind")) or "",
+        "severity": severity,
+        "title": _text(one.get("what")) or "",
+        "detail": [line for line in _list(one.get("detail")) if isinstance(line, str)],
+        "side": side,
+        "at_ms": at_ms,
+        "seek_ms": seek_ms(at_ms),
+        "recorded_seq": _whole(one.get("recorded_seq")),
+        "replayed_seq": _whole(one.get("live_seq")),
+        "recorded_ms": recorded_ms,
+        "replayed_ms": replayed_ms,
+        "differences": [_difference(each) for each in _mappings(one.get("differences"))],
+        "places": [_place(each, cwd) for each in places_in({PLACES: one.get(PLACES)})],
+        "lost": [_text(row.get("what")) or "" for row in _mappings(one.get("lost"))],
+        "more": [],
+        "ended": ended,
+    }
+
+
+def _incomplete(report: Mapping[str, Json]) -> Dict[str, Json]:
+    missing = [line for line in _list(_mapping(report.get("recorded")).get("missing")) if isinstance(line, str)]
+    told = {"kind": "incomplete", "what": "the recording is incomplete or damaged", "detail": missing}
+    return _problem(told, "incomplete", None, severity="error", side="recorded", at_ms=None, ended=False)
+
+
+def _difference(one: Mapping[str, Json]) -> Dict[str, Json]:
+    sides = {name: one.get(key, _ABSENT) for name, key in (("recorded", "recorded"), ("replayed", "live"))}
+    told = {name: None if value is _ABSENT else json.dumps(value, ensure_ascii=False) for name, value in sides.items()}
+    return {"path": _text(one.get("path")) or "", **told}
+
+
+def _place(place: Any, cwd: Optional[str]) -> Dict[str, Json]:
+    return {"shown": printable(from_folder(place.file, cwd) or place.file), **place_json(place)}
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: Json) -> List[Mapping[str, Json]]:
+    return [one for one in _list(value) if isinstance(one, Mapping)]
+
+
+def _list(value: Json) -> Sequence[Json]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _text(value: Json) -> Optional[str]:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: Json) -> Optional[int]:
+    # true and false are numbers to Python; and beyond this no time is.
+    return value if type(value) is int and abs(value) < _MAX_WHOLE else None

@@ -1,0 +1,95 @@
+"""Tests of evi_harness.pages.problem_list."""
+
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.pages.problem_list import problem_list, verdict_told
+
+PLACE = {"file": "/work/app.py", "line": 7, "function": "on_message", "source": [{"line": 7, "text": "boom()"}]}
+
+
+def finding(kind, at_ms, **fields):
+    """A finding as a report's JSON has it."""
+    return {"kind": kind, "severity": "error", "what": f"it {kind}", "at_ns": at_ms * 1_000_000, "live_seq": 5, "recorded_seq": 4, **fields}
+
+
+def deviation(kind, recorded_ms, live_ms, **fields):
+    """Likewise a deviation."""
+    at = {name: None if ms is None else ms * 1_000_000 for name, ms in (("recorded_at_ns", recorded_ms), ("live_at_ns", live_ms))}
+    return {"kind": kind, "what": f"it is {kind}", "recorded_seq": 1, "live_seq": None if live_ms is None else 2, **at, **fields}
+
+
+def listed(**report):
+    """The problems of a report, as rank, kind, side and where to play from."""
+    found = problem_list({"command": {"cwd": "/work"}, **report}, "replayed", "recorded")
+    return [(one["rank"], one["kind"], one["side"], one["seek_ms"]) for one in found]
+
+
+def test_what_ended_it_comes_first_and_warnings_last():
+    """Then in time; a click plays from two seconds earlier, and never from before the beginning."""
+    findings = [finding("underrun", 100, severity="warning"), finding("blocked", 9000), finding("raised", 9500, ended=True)]
+    deviations = [deviation("missing", 1500, None), deviation("different", 7000, 8000)]
+    assert listed(findings=findings, deviations=deviations) == [
+        (1, "raised", "replayed", 7500),
+        (2, "missing", "recorded", 0),
+        (3, "different", "replayed", 6000),
+        (4, "blocked", "replayed", 7000),
+        (5, "underrun", "replayed", 0),
+    ]
+
+
+def test_one_cause_is_one_problem():
+    """The same kind at the same place, whatever its words; another place is another cause."""
+    other = {**PLACE, "line": 8}
+    findings = [
+        finding("blocked", 1000, what="for 300 ms", places=[PLACE]),
+        finding("blocked", 4000, what="for 500 ms", places=[PLACE]),
+        finding("blocked", 5000, places=[other]),
+    ]
+    first, second = problem_list({"findings": findings, "command": {"cwd": "/work"}}, "replayed", "recorded")
+    assert [one["at_ms"] for one in first["more"]] == [4000]
+    assert second["more"] == []
+    assert first["places"][0] == {"shown": "app.py", **PLACE}
+
+
+def test_both_sides_of_a_difference_are_json_and_absent_is_not_null():
+    """So that a page can show the one beside the other."""
+    differences = [{"path": "$.a", "recorded": None, "live": "x"}, {"path": "$.b", "live": 1}]
+    (one,) = problem_list({"deviations": [deviation("different", 1, 2, differences=differences)]}, "replayed", "recorded")
+    assert one["differences"] == [
+        {"path": "$.a", "recorded": "null", "replayed": '"x"'},
+        {"path": "$.b", "recorded": None, "replayed": "1"},
+    ]
+
+
+def test_what_a_stranger_wrote_makes_no_trouble():
+    """What has not the form that it should have is passed over, or left empty."""
+    strange = [3, None, {}, {"kind": 4, "what": [], "at_ns": True, "places": 5, "detail": [1, "one"], "differences": {}, "lost": [1]}]
+    report = {"findings": strange, "deviations": "none", "command": 7, "incomplete": "yes", "recorded": []}
+    found = problem_list(report, "replayed", "recorded")
+    assert [(one["kind"], one["at_ms"], one["more"]) for one in found] == [("", None, found[0]["more"])]
+    assert len(found[0]["more"]) == 1
+    huge = problem_list({"findings": [finding("raised", 1, at_ns=10**400)]}, "replayed", "recorded")
+    assert huge[0]["at_ms"] is None
+
+
+def test_an_incomplete_recording_is_a_problem_of_the_recorded_side():
+    """What is missing stands below it."""
+    (one,) = problem_list({"incomplete": True, "recorded": {"missing": ["the end"]}}, "replayed", "recorded")
+    assert (one["what"], one["side"], one["detail"], one["at_ms"]) == ("incomplete", "recorded", ["the end"], None)
+
+
+@pytest.mark.parametrize(
+    ("report", "told"),
+    [
+        ({"passed": True}, "passed"),
+        ({"passed": True, "findings": [finding("underrun", 1, severity="warning")]}, "passed, with 1 warning"),
+        ({"passed": False, "findings": [finding("raised", 1)], "deviations": [{}, {}]}, "failed: 1 finding, 2 deviations"),
+        ({"passed": False, "incomplete": True}, "failed: the recording is incomplete or damaged"),
+        ({"passed": False, "twice": {"identical": False}}, "failed: two runs differ"),
+    ],
+)
+def test_the_verdict_is_told_from_the_json(report, told):
+    """As the report's own last line, as far as its JSON holds it."""
+    assert verdict_told(report) == told
