@@ -556,10 +556,18 @@ def _kind(
     return kind
 
 
+# What more than one row says.
+_HANDLED = "the event that was handled"
+_RECEIVED_EVENT = "the received event"
+_FIRST_AUDIO = "the first message with the audio"
+_FOUND = "a replay: a finding"
+_FOUND_AT_END = "a replay, at its end: a finding"
+
+
 DUE = _kind(
     "due",
     DueFacts,
-    of="the received event",
+    of=_RECEIVED_EVENT,
     by="a carrier, of each event it sends",
     written_in=("carriers",),
     read_in=("carriers", "measure", "replay", "report"),
@@ -580,88 +588,42 @@ HANDLER_RETURNED = _kind(
     written_in=("sdk",),
     read_in=("measure", "replay", "runs", "watch"),
 )
-RAISED = _kind(
-    "raised", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("runs", "sdk"), read_in=("replay",)
-)
-UNPARSEABLE = _kind(
-    "unparseable", UnparseableFacts, of="the received event", by="a replay: a finding", written_in=("sdk",), read_in=("replay",)
-)
-BLOCKED = _kind(
-    "blocked",
-    BlockedFacts,
-    of="the event that was handled",
-    by="a replay: a finding",
-    written_in=("clocks", "sdk", "watch"),
-    read_in=("measure", "replay"),
-)
+RAISED = _kind("raised", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("runs", "sdk"), read_in=("replay",))
+UNPARSEABLE = _kind("unparseable", UnparseableFacts, of=_RECEIVED_EVENT, by=_FOUND, written_in=("sdk",), read_in=("replay",))
+BLOCKED = _kind("blocked", BlockedFacts, of=_HANDLED, by=_FOUND, written_in=("clocks", "sdk", "watch"), read_in=("measure", "replay"))
 MAYBE_BLOCKED = _kind(
-    "maybe_blocked",
-    BlockedFacts,
-    of="the event that was handled",
-    by="a replay in real time: a finding",
-    written_in=("watch",),
-    read_in=("replay",),
+    "maybe_blocked", BlockedFacts, of=_HANDLED, by="a replay in real time: a finding", written_in=("watch",), read_in=("replay",)
 )
 SWALLOWED = _kind(
     "swallowed",
     FindingFacts,
     of="the event in whose callback the task, the thread or the job was started",
-    by="a replay: a finding",
+    by=_FOUND,
     written_in=("watch",),
     read_in=("replay",),
 )
-NEVER_RETURNS = _kind(
-    "never_returns", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("sdk",), read_in=("replay",)
-)
+NEVER_RETURNS = _kind("never_returns", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("sdk",), read_in=("replay",))
 LEAKED_TASK = _kind(
     "leaked_task",
     FindingFacts,
     of="the event in whose callback the task was started",
-    by="a replay: a finding",
+    by=_FOUND,
     written_in=("watch",),
     read_in=("replay",),
 )
-EXITS = _kind(
-    "exits",
-    FindingFacts,
-    of="the event that was handled",
-    by="a replay: a finding",
-    written_in=("clocks", "guard"),
-    read_in=("replay", "runs"),
-)
-EXITS_AT_END = _kind(
-    "exits_at_end", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("guard",), read_in=("replay",)
-)
-STOPS_LOOP = _kind(
-    "stops_loop",
-    FindingFacts,
-    of="the event that was handled",
-    by="a replay: a finding",
-    written_in=("clocks",),
-    read_in=("replay", "runs"),
-)
-CANCELS_TASKS = _kind(
-    "cancels_tasks",
-    FindingFacts,
-    of="the event that was handled",
-    by="a replay: a finding",
-    written_in=("guard",),
-    read_in=("replay", "runs"),
-)
+EXITS = _kind("exits", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("clocks", "guard"), read_in=("replay", "runs"))
+EXITS_AT_END = _kind("exits_at_end", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("guard",), read_in=("replay",))
+STOPS_LOOP = _kind("stops_loop", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("clocks",), read_in=("replay", "runs"))
+CANCELS_TASKS = _kind("cancels_tasks", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("guard",), read_in=("replay", "runs"))
 CRASHED = _kind(
-    "crashed",
-    FindingFacts,
-    of="the event that was handled",
-    by="a replay in a child process: a finding",
-    written_in=("runs",),
-    read_in=("acts", "replay"),
+    "crashed", FindingFacts, of=_HANDLED, by="a replay in a child process: a finding", written_in=("runs",), read_in=("acts", "replay")
 )
-FORKED_CHILD = _kind("forked_child", FindingFacts, by="a replay: a finding", written_in=("guard",), read_in=("replay",))
+FORKED_CHILD = _kind("forked_child", FindingFacts, by=_FOUND, written_in=("guard",), read_in=("replay",))
 LEAKED_THREAD = _kind(
     "leaked_thread",
     FindingFacts,
     of="the event in whose callback the thread was started",
-    by="a replay: a finding",
+    by=_FOUND,
     written_in=("watch",),
     read_in=("replay",),
 )
@@ -669,25 +631,15 @@ NEVER_AWAITED = _kind(
     "never_awaited",
     FindingFacts,
     of="the event that was handled when the coroutine was freed",
-    by="a replay: a finding",
+    by=_FOUND,
     written_in=("watch",),
     read_in=("replay",),
 )
 OPEN_SOCKET = _kind(
-    "open_socket",
-    FindingFacts,
-    of="the event in whose callback it was opened",
-    by="a replay: a finding",
-    written_in=("watch",),
-    read_in=("replay",),
+    "open_socket", FindingFacts, of="the event in whose callback it was opened", by=_FOUND, written_in=("watch",), read_in=("replay",)
 )
 SENDS_AFTER_CLOSE = _kind(
-    "sends_after_close",
-    FindingFacts,
-    of="the event in whose callback it was sent",
-    by="a replay: a finding",
-    written_in=("watch",),
-    read_in=("replay",),
+    "sends_after_close", FindingFacts, of="the event in whose callback it was sent", by=_FOUND, written_in=("watch",), read_in=("replay",)
 )
 SENT_FROM = _kind(
     "sent_from",
@@ -706,99 +658,28 @@ CLOSED_FROM = _kind(
     read_in=("replay",),
 )
 HANDLER_WAITS = _kind(
-    "handler_waits",
-    HandlerWaitsFacts,
-    of="the event that was handled",
-    by="a replay, at its end",
-    written_in=("watch",),
-    read_in=("replay",),
+    "handler_waits", HandlerWaitsFacts, of=_HANDLED, by="a replay, at its end", written_in=("watch",), read_in=("replay",)
 )
-NETWORK = _kind(
-    "network", NetworkFacts, of="the event that was handled", by="a replay: a finding", written_in=("runs",), read_in=("replay",)
-)
-OWN_LOOP = _kind(
-    "own_loop", FindingFacts, of="the event that was handled", by="a replay: a finding", written_in=("runs",), read_in=("replay",)
-)
-NEVER_PLAYED = _kind(
-    "never_played",
-    FindingFacts,
-    of="the first message with the audio",
-    by="a replay, at its end: a finding",
-    written_in=("replay",),
-    read_in=("replay",),
-)
-PLAYED_TWICE = _kind(
-    "played_twice",
-    FindingFacts,
-    of="the first message with the audio",
-    by="a replay, at its end: a finding",
-    written_in=("replay",),
-    read_in=("replay",),
-)
+NETWORK = _kind("network", NetworkFacts, of=_HANDLED, by=_FOUND, written_in=("runs",), read_in=("replay",))
+OWN_LOOP = _kind("own_loop", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("runs",), read_in=("replay",))
+NEVER_PLAYED = _kind("never_played", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("replay",))
+PLAYED_TWICE = _kind("played_twice", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("replay",))
 OUT_OF_ORDER_AUDIO = _kind(
-    "out_of_order_audio",
-    FindingFacts,
-    of="the first message with the audio",
-    by="a replay, at its end: a finding",
-    written_in=("replay",),
-    read_in=("replay",),
+    "out_of_order_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("replay",)
 )
-UNDERRUN = _kind(
-    "underrun",
-    FindingFacts,
-    of="the first message with the audio",
-    by="a replay, at its end: a finding",
-    written_in=("replay",),
-    read_in=("replay",),
-)
-WRONG_AUDIO = _kind(
-    "wrong_audio",
-    FindingFacts,
-    of="the first message with the audio",
-    by="a replay, at its end: a finding",
-    written_in=("replay",),
-    read_in=("measure", "replay"),
-)
-WRONG_LENGTH = _kind(
-    "wrong_length",
-    FindingFacts,
-    of="the first message with the audio",
-    by="a replay, at its end: a finding",
-    written_in=("replay",),
-    read_in=("measure", "replay"),
-)
+UNDERRUN = _kind("underrun", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("replay",))
+WRONG_AUDIO = _kind("wrong_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "replay"))
+WRONG_LENGTH = _kind("wrong_length", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "replay"))
 CHANGED_AUDIO = _kind(
-    "changed_audio",
-    FindingFacts,
-    of="the first message with the audio",
-    by="a replay, at its end: a finding",
-    written_in=("replay",),
-    read_in=("measure", "replay"),
+    "changed_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "replay")
 )
 UNJUDGED_AUDIO = _kind(
-    "unjudged_audio",
-    FindingFacts,
-    of="the first message with the audio",
-    by="a replay, at its end: a finding",
-    written_in=("replay", "runs"),
-    read_in=("measure", "replay"),
+    "unjudged_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay", "runs"), read_in=("measure", "replay")
 )
 PLAYS_NOTHING = _kind(
-    "plays_nothing",
-    FindingFacts,
-    of="the first message with audio",
-    by="a replay, at its end: a finding",
-    written_in=("runs",),
-    read_in=("replay",),
+    "plays_nothing", FindingFacts, of="the first message with audio", by=_FOUND_AT_END, written_in=("runs",), read_in=("replay",)
 )
-PLAYS_ON = _kind(
-    "plays_on",
-    PlaysOnFacts,
-    of="the interruption",
-    by="a replay, at its end: a finding",
-    written_in=("replay",),
-    read_in=("measure", "replay"),
-)
+PLAYS_ON = _kind("plays_on", PlaysOnFacts, of="the interruption", by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "replay"))
 OWN_SOUND = _kind(
     "own_sound",
     FindingFacts,
@@ -835,7 +716,7 @@ MICROPHONE_OFF = _kind(
     written_in=("runs",),
     read_in=("replay", "report", "runs"),
 )
-STUCK = _kind("stuck", FindingFacts, of="the event that was handled", by="a replay: a deviation", written_in=("runs",), read_in=("replay",))
+STUCK = _kind("stuck", FindingFacts, of=_HANDLED, by="a replay: a deviation", written_in=("runs",), read_in=("replay",))
 OVER_TIME = _kind(
     "over_time",
     FindingFacts,
@@ -861,13 +742,7 @@ CLOSED_BY_GRACE = _kind(
 END_UNKNOWN = _kind(
     "end_unknown", NoFacts, by="a player: the recording does not say how it ended", written_in=("replay",), read_in=("report",)
 )
-SIMULATOR = _kind(
-    "simulator",
-    SimulatorFacts,
-    by="a simulator, at the opening: no EVI is here",
-    written_in=("simulate",),
-    read_in=(),
-)
+SIMULATOR = _kind("simulator", SimulatorFacts, by="a simulator, at the opening: no EVI is here", written_in=("simulate",), read_in=())
 UNHEARD = _kind(
     "unheard", UnheardFacts, by="a simulator: what came as audio is none, so the chat ends", written_in=("simulate",), read_in=()
 )
@@ -883,9 +758,7 @@ LONGEST_BLOCK = _kind(
     read_in=("measure",),
 )
 HEARD = _kind("heard", HeardFacts, of="the received audio", by="a replay", written_in=("runs",), read_in=("measure",))
-HANDLER_CPU = _kind(
-    "handler_cpu", HandlerCpuFacts, of="the received event", by="a replay", written_in=("watch",), read_in=("measure", "replay")
-)
+HANDLER_CPU = _kind("handler_cpu", HandlerCpuFacts, of=_RECEIVED_EVENT, by="a replay", written_in=("watch",), read_in=("measure", "replay"))
 LONGEST_STEP = _kind(
     "longest_step",
     LongestStepFacts,
@@ -906,7 +779,7 @@ CLOSE_NOT_ANSWERED = _kind(
 UNDELIVERED = _kind(
     "undelivered",
     NoFacts,
-    of="the received event",
+    of=_RECEIVED_EVENT,
     by="a carrier: the connection was gone before the frame was out",
     written_in=("carriers",),
     read_in=(),
