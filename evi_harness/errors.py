@@ -12,6 +12,7 @@
     │   ├── IncompleteRecording a recording of which something is missing, or that was changed, where a verdict depends on it
     │   └── SessionUnwritable   the folder cannot be made or written
     ├── CaptureError            the file's: it is no wire capture
+    ├── ReportError             the file's: it is no report that can be explained
     ├── ScriptError             the simulator's script cannot be understood
     ├── HandlerError            the developer's handler cannot be imported or built
     ├── SdkError                the installed SDK's: absent, too old, or not as known
@@ -41,6 +42,7 @@ __all__ = [
     "NotAHandler",
     "Parameter",
     "RedirectRefused",
+    "ReportError",
     "ScriptError",
     "SdkError",
     "SessionError",
@@ -174,6 +176,10 @@ class SessionUnwritable(SessionError):
 
 class CaptureError(EviHarnessError):
     """A file that is no wire capture."""
+
+
+class ReportError(EviHarnessError):
+    """A file that is no report of a replay or of a gate."""
 
 
 class ScriptError(EviHarnessError):

@@ -230,6 +230,11 @@ class _Reports:
             told = str(report.longrepr)
             reports = [result.lines() for result in kept if not result.passed]
             report.sections += [("EVI replay", "\n".join(lines)) for lines in reports if lines[0] not in told]
+            # Last, since the end is what is read of a long log.
+            from evi_harness.pytesting.testing import explanation_of
+
+            explained = explanation_of(kept, item.config.rootpath)
+            report.sections += [("EVI explanation", explained)] if explained else []
         elif call.when == "call" and item.config.stash[_MEASURES]:
             from evi_harness.pytesting.run_gate import measured_run
 

@@ -194,6 +194,9 @@ def test_a_failure_shows_the_first_divergence(run: Run, pytester: pytest.Pyteste
     assert "E       AssertionError: replay of weather failed: 1 deviation; missing: tool response" in said(result)
     assert "<replay of weather failed: 1 deviation>.passed" in said(result)
     assert said(result).count("- EVI replay -") == 1
+    # Each failure ends with what is to be done, in a few lines.
+    assert said(result).count("- EVI explanation -") == 2
+    assert re.search(rf"  again +cd {pytester.path} && pytest \S+::test_by_hand\n  versions +evi_harness", said(result))
     # The traceback is the test's own.
     assert "evi_harness/" not in said(result)
 

@@ -19,6 +19,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from evi_harness.acts.afterwards.explaining import explained
 from evi_harness.acts.replay import ReplayResult, keep_replay, replay_asked
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.carriers.lateness import Lateness
@@ -43,7 +44,7 @@ from evi_harness.verdicts.invoking import Command, handlerless_invocation
 from evi_harness.verdicts.judging import Judging, Replayed, judged
 from evi_harness.verdicts.redacted_views import Discreet, redactor_for
 
-__all__ = ["CheckedReplay", "CheckedServer", "Replayer", "client_threshold", "write_report"]
+__all__ = ["CheckedReplay", "CheckedServer", "Replayer", "client_threshold", "explanation_of", "write_report"]
 
 # What a report calls an app that a test runs by itself.
 OWN_APP = "the test's own app"
@@ -436,6 +437,23 @@ def write_report(folder: Path, test: str, number: int, result: CheckedReplay) ->
         raise EviHarnessError(f"the report cannot be written: {error.strerror}", where=str(folder)) from None
     write_file(folder / f"{name}.txt", redacted("\n".join([test, *lines, ""])), where=str(folder))
     write_file(folder / f"{name}.json", json.dumps(redacted_data(told), indent=2, allow_nan=False) + "\n", where=str(folder))
+
+
+def explanation_of(results: Sequence[CheckedReplay], top: Path) -> str:
+    """Explain the first of a test's replays that failed, in less than 2,000 bytes of plain text; empty where none did.
+
+    Args:
+        results: The replays, in order.
+        top: The folder that the test's id is relative to.
+    """
+    failed = next((result for result in results if not result.passed), None)
+    if failed is None:
+        return ""
+    told = failed.json()
+    if told["command"]["again"] is None:
+        # What runs it again is then the test.
+        told = {**told, "command": {**told["command"], "cwd": str(top)}}
+    return explained(told)
 
 
 def _file_name(test: str) -> str:

@@ -18,6 +18,7 @@ from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.played_recording import MAX
 from evi_harness.report.expected_changes import ExpectationReport, expectation_json, expectation_lines
+from evi_harness.report.explaining.remedies import explained_deviation, explained_finding
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.lost import lost, lost_text
 from evi_harness.report.plain import printable
@@ -532,6 +533,7 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Json]:
         "recorded": _recorded_json(report, dialect),
         "sent_compared": report.recorded.header.recorded.sent,
         "passed": report.passed,
+        "verdict": verdict_text(report),
         "incomplete": report.is_incomplete,
         "handshake_by": report.handshake_by,
         "strict": report.strict,
@@ -583,6 +585,7 @@ def _deviation_json(deviation: Deviation, report: ReplayReport, dialect: Dialect
         "live_seq": deviation.live_seq,
         "live_at_ns": None if live is None else live.at_ns,
         "nearest_seq": deviation.nearest_seq,
+        **explained_deviation(deviation, recorded, live, _by_seq(report.recorded, deviation.nearest_seq), dialect)._asdict(),
         "differences": [difference_json(difference) for difference in deviation.differences],
         "late_ns": deviation.late_ns,
         "detail": list(deviation.detail),
@@ -611,6 +614,7 @@ def _finding_json(finding: Finding, report: ReplayReport, dialect: Dialect) -> D
         "recorded_what": _message_of(finding, report, dialect),
         "live_seq": finding.live_seq,
         "ended": finding.ended,
+        **explained_finding(finding)._asdict(),
         "detail": list(finding.detail),
         "places": [place_json(place) for place in finding.places],
         "consequences": list(finding.consequences),

@@ -18,6 +18,7 @@ COMMANDS = [
     [],
     ["replay"],
     ["show"],
+    ["explain"],
     ["latency"],
     ["ab"],
     ["check"],

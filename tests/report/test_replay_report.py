@@ -15,6 +15,7 @@ from evi_harness.replay.judging.differences import ABSENT, Difference
 from evi_harness.replay.judging.findings import FINDINGS, WARNING, Finding
 from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.report.expected_changes import ExpectationReport
+from evi_harness.report.explaining.remedies import explained_deviation, explained_finding
 from evi_harness.report.invocation import Invocation
 from evi_harness.report.replay_report import SCHEMA as SCHEMA_VERSION
 from evi_harness.report.replay_report import ReplayReport, as_json, as_text, found_lines, remarks
@@ -88,6 +89,7 @@ def test_a_deviation_is_told_with_both_places(weather, kind):
     assert lines[-1] == "verdict    failed: 1 deviation"
     (told,) = data(report(weather, deviation))["deviations"]
     assert told == {
+        **explained_deviation(deviation, weather.events[15], weather.events[16], None, EVI)._asdict(),
         "kind": kind,
         "what": "it happened",
         "recorded_seq": 15,
@@ -140,6 +142,7 @@ def test_a_finding_is_told_with_the_message_it_is_about(weather, kind):
     ]
     (told,) = data(report(weather, finding))["findings"]
     assert told == {
+        **explained_finding(finding)._asdict(),
         "kind": kind,
         "severity": "error",
         "what": "it happened",

@@ -1,0 +1,1 @@
+"""Acts on what is there already, sessions and reports: nothing is recorded or replayed."""

@@ -1,0 +1,56 @@
+"""Explain as an act: a report's JSON file becomes a few lines that say what failed, where, and what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Mapping, Union
+
+from evi_harness.errors import ReportError
+from evi_harness.input_file import read_file
+from evi_harness.report.explaining.explanation import explanation_text
+from evi_harness.report.explaining.told_causes import read_report_json
+from evi_harness.session.json_value import Json
+from evi_harness.settings.sink import redacted_data
+
+__all__ = ["explain_report", "explained"]
+
+_HINT = "evi-harness replay writes one: a report as JSON."
+
+
+def explain_report(file: Union[str, Path]) -> str:
+    """Explain the report of a replay, or of a gate.
+
+    Args:
+        file: What a command wrote as JSON.
+
+    Returns:
+        Lines of plain text, each with its line break, less than 2,000 bytes in UTF-8: a headline; up to three causes, each with what was
+        observed and expected, the place in the code with three lines of source, and what to try; how many more there are; the command that
+        runs it again; the page, where the report names one; versions.
+
+    Raises:
+        ReportError: The file cannot be read, or is no such report.
+    """
+    return explained(_read(Path(file)), str(file))
+
+
+def explained(report: Mapping[str, Json], where: str = "") -> str:
+    """Explain a report that was read, or that a result gives by ``json()``: see ``explain_report``."""
+    return explanation_text(read_report_json(redacted_data(report), where), where)
+
+
+def _read(path: Path) -> Json:
+    try:
+        return json.loads(read_file(path, "report", ReportError, hint=_HINT).decode("utf-8"))
+    except OSError as error:
+        raise ReportError(f"it cannot be read: {error.strerror or error}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise ReportError("it is not text in UTF-8", where=str(path), hint=_HINT) from None
+    except json.JSONDecodeError as error:
+        raise ReportError(f"it is not JSON: {error.msg}", where=f"{path}:{error.lineno}", hint=_HINT) from None
+    except RecursionError:
+        raise ReportError("it is nested too deeply", where=str(path), hint=_HINT) from None
+    except ValueError as error:
+        # A number of more digits than Python reads.
+        raise ReportError(f"it cannot be read: {error}", where=str(path), hint=_HINT) from None

@@ -1,0 +1,25 @@
+"""``evi-harness explain REPORT.json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("explain")
+@click.argument("report", metavar="REPORT.json", type=click.Path(path_type=Path))
+def command(report: Path) -> int:
+    """Explain the JSON report of a replay, or of a gate, in less than 2,000 bytes of plain text.
+
+    For readers without a screen, such as a CI log or a coding agent: what was run and the verdict; for up to three causes what was observed
+    and expected, the place in your code, and what to try; the command that runs it again; versions. The rest is counted.
+
+    Exits with 0, whatever the verdict is, or with 3 if the file cannot be read or is no such report.
+    """
+    from evi_harness.acts.afterwards.explaining import explain_report
+
+    click.echo(explain_report(report), nl=False)
+    return 0

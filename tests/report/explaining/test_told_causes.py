@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from evi_harness.errors import ReportError
+from evi_harness.evi.dialect import EVI
+from evi_harness.replay.judging.deviations import Deviation
+from evi_harness.replay.judging.findings import WARNING, Finding
+from evi_harness.replay.judging.verdict import Verdict
+from evi_harness.report.corpus_report import CorpusReport, Outcome
+from evi_harness.report.explaining.told_causes import read_report_json
+from evi_harness.report.invocation import Invocation
+from evi_harness.report.replay_report import ReplayReport, as_json
+from evi_harness.session.places import Place
+
+HERE = Place("/p/app.py", 12, "on_message")
+THERE = Place("/p/app.py", 30, "feed")
+RAISED = Finding("raised", "on_message raised KeyError: 'x'", at_ns=2_000_000_000, places=(HERE,))
+SLOW = Finding("underrun", "the speaker ran dry", at_ns=1_000_000_000, severity=WARNING)
+MISSING = Deviation("missing", "it was awaited", recorded_seq=15, places=(THERE,), consequences=(16, 17))
+
+
+@pytest.fixture
+def report(weather):
+    """Makes the JSON of a replay's report with these findings and deviations."""
+
+    def report_(*found, **changes):
+        verdict = Verdict(
+            tuple(one for one in found if isinstance(one, Deviation)), tuple(one for one in found if isinstance(one, Finding))
+        )
+        asked = Invocation(cwd="/p", again=("evi-harness", "replay", "sessions/made", "--handler", "app.py:App"))
+        told = ReplayReport(weather, weather, "app.py:App", "0.14.1", "hume", verdict, invocation=asked)
+        return as_json(replace(told, **changes), EVI)
+
+    return report_
+
+
+def read(value):
+    """What a report tells."""
+    return read_report_json(value, "report.json")
+
+
+def test_a_replay_that_passed_has_no_cause(report):
+    """It has its headline, its command and its folder."""
+    told = read(report())
+    assert (told.headline, told.causes) == ("replay of made with app.py:App: passed", ())
+    assert (told.again[:2], told.cwd, told.is_of_many, told.page) == (("evi-harness", "replay"), "/p", False, None)
+
+
+def test_what_fails_comes_before_a_warning(report):
+    """Findings, deviations, then warnings; each with what was observed and expected, when and where."""
+    told = read(report(SLOW, RAISED, MISSING))
+    assert [(one.what, one.kind, one.place) for one in told.causes] == [
+        ("finding", "raised", HERE),
+        ("deviation", "missing", THERE),
+        ("warning", "underrun", None),
+    ]
+    raised, missing, _ = told.causes
+    assert (raised.observed, raised.when, raised.fails) == ("on_message raised KeyError: 'x'", "at 2.000 s", True)
+    assert missing.observed == "it was awaited; 2 events did not happen because of it"
+    assert (missing.expected, missing.when) == ('tool response call-1: "sunny, 21 degrees", at 1.600 s', "at 1.600 s, recorded #15")
+
+
+def test_one_cause_is_told_once(report):
+    """What comes from one line is one cause, whatever it says; what has no line is one by its kind, or a deviation by its words."""
+    again = replace(RAISED, what="on_message raised KeyError: 'y'")
+    elsewhere = replace(RAISED, places=(THERE,))
+    lost = [replace(MISSING, places=(), what=what) for what in ("a", "a", "b")]
+    causes = read(report(RAISED, again, elsewhere, *lost)).causes
+    assert [(one.kind, one.place, one.n) for one in causes] == [
+        ("raised", HERE, 2),
+        ("raised", THERE, 1),
+        ("missing", None, 2),
+        ("missing", None, 1),
+    ]
+
+
+def test_a_replay_fails_also_for_what_is_no_finding(report):
+    """A recording that is not whole, two runs that differ, and what it does not say."""
+    told = read(report(is_incomplete=True, twice=("run 1: a", "run 2: b")))
+    assert [(one.what, one.observed) for one in told.causes] == [
+        ("recording", "it is incomplete"),
+        ("determinism", "run 1: a; run 2: b"),
+    ]
+    assert [(one.what, one.observed) for one in read({**report(), "passed": False, "verdict": "failed: so"}).causes] == [
+        ("replay", "failed: so")
+    ]
+
+
+def test_the_runs_of_one_session_are_counted(report):
+    """One cause in each of them is one cause."""
+    told = read(
+        {"passed": False, "n_failed": 2, "runs": [{"seed": None, "report": one} for one in (report(RAISED), report(), report(RAISED))]}
+    )
+    assert told.headline == "replay of made: 2 of 3 runs failed"
+    assert [(one.kind, one.n) for one in told.causes] == [("raised", 2)]
+
+
+def test_the_commonest_cause_of_many_sessions_comes_first(report):
+    """By sessions, each named by its folder; one that could not run is one too. The command is that of the first cause."""
+    told_of = [("a", 1, report(MISSING)), ("b", 1, report(RAISED)), ("c", 1, report(RAISED, RAISED)), ("d", 0, report())]
+    outcomes = [Outcome(f"s/{name}", code, "failed", json=one) for name, code, one in told_of]
+    outcomes += [Outcome("s/e", 3, "this is no session", json=None), Outcome("s/f", 1, "failed: 1 finding", json=None)]
+    outcomes[1].json["command"]["again"] = ["evi-harness", "replay", "s/b"]
+    told = read(CorpusReport(tuple(outcomes)).json())
+    assert told.headline == "replay of 6 sessions: 1 passed, 4 failed, 1 could not run"
+    assert [(one.kind, one.session, one.n, one.n_sessions) for one in told.causes] == [
+        ("raised", "s/b", 3, 2),
+        ("missing", "s/a", 1, 1),
+        ("could not run", "s/e", 1, 1),
+        ("failed", "s/f", 1, 1),
+    ]
+    assert (told.again, told.is_of_many) == (("evi-harness", "replay", "s/b"), True)
+
+
+GATE = {
+    "verdict": "failed",
+    "thresholds": [
+        {"threshold": "queue: max<50", "metric": "queue", "verdict": "failed", "value": 80.5, "n": 3, "why": ""},
+        {"threshold": "handle: max<50", "metric": "handle", "verdict": "passed", "value": 1, "n": 3, "why": ""},
+        {"threshold": "stall: max<50", "metric": "stall", "verdict": "inconclusive", "value": None, "n": 0, "why": "there are too few"},
+    ],
+    "comparisons": [
+        {"metric": "to_speaker", "unit": "ms", "verdict": "regressed", "old": 10, "new": 20, "least": 1, "why": ""},
+        {"metric": "cpu", "unit": "ms", "verdict": "improved", "old": 10, "new": 20, "least": 1, "why": ""},
+    ],
+}
+
+
+def test_a_gate_is_told_by_what_does_not_hold(report):
+    """Alone, as ab writes it, and beside a replay that passed."""
+    expected = [
+        ("queue", "failed: 80.5 of 3 values", "queue: max<50"),
+        ("stall", "inconclusive: nothing measured of 0 values; there are too few", "stall: max<50"),
+        ("to_speaker", "regressed: 20 ms, before 10 ms", "a change below 1 ms"),
+    ]
+    for value, headline in ((GATE, "gate: failed"), ({**report(), "gate": GATE}, "replay of made with app.py:App: passed; gate: failed")):
+        told = read(value)
+        assert [(one.kind, one.observed, one.expected) for one in told.causes] == expected
+        assert told.headline == headline
+
+
+def test_a_live_replay_is_told_by_its_faults():
+    """With the command that held it."""
+    value = {
+        "session": "made",
+        "endpoint": "http://127.0.0.1:1",
+        "faults": ["no reply came"],
+        "drift": {},
+        "command": {"argv": ["evi-harness", "replay", "x", "--live"], "again": None, "cwd": "/p", "call": None, "test": None},
+    }
+    told = read(value)
+    assert told.headline == "made, held again with http://127.0.0.1:1: failed: 1 fault"
+    assert ([one.observed for one in told.causes], told.again[-1]) == (["no reply came"], "--live")
+
+
+@pytest.mark.parametrize(
+    ("command", "again", "instead"),
+    [
+        ({"again": None, "argv": None, "test": "tests/t.py::test_x", "call": "replay_session('x')"}, ("pytest", "tests/t.py::test_x"), ""),
+        ({"again": None, "argv": None, "test": None, "call": "replay_session('x')"}, (), "replay_session('x')"),
+        ({"again": ["a"], "argv": ["b"], "test": None, "call": None}, ("a",), ""),
+        ({}, (), ""),
+        (None, (), ""),
+    ],
+)
+def test_what_runs_it_again(report, command, again, instead):
+    """The command, else the test, else the call from Python is named."""
+    told = read({**report(RAISED), "command": command})
+    assert (told.again, told.instead) == (again, instead)
+
+
+def test_the_page_is_named_where_the_report_names_it(report):
+    """Also in that of one session of many, which comes first."""
+    assert read({**report(RAISED), "page": "out/made.html"}).page == "out/made.html"
+    many = CorpusReport((Outcome("s/a", 1, "failed", json={**report(RAISED), "page": "out/a.html"}),)).json()
+    assert read(many).page == "out/a.html"
+    assert read({**many, "sessions": [], "page": "out/index.html"}).page == "out/index.html"
+
+
+def breakages():
+    """Changes of a report that make it none, with the place that is named."""
+    yield "deviations", 5, "deviations"
+    yield "deviations", [5], "deviations[0]"
+    yield "deviations", [{"kind": 5}], "deviations[0].what"
+    yield "findings", [{"kind": "raised", "what": "x", "at_ns": "now"}], "findings[0].at_ns"
+    yield "findings", [{"kind": "raised", "what": "x", "at_ns": True}], "findings[0].at_ns"
+    yield "findings", [{"kind": "raised", "what": "x", "at_ns": 10**400}], "findings[0].at_ns"
+    yield "session", None, "session"
+    yield "handler", ["x"], "handler"
+    yield "verdict", {}, "verdict"
+    yield "gate", [], "gate"
+    yield "gate", {"thresholds": {}}, "gate.thresholds"
+    yield "twice", "no", "twice"
+    yield "expectation", 1, "expectation"
+    yield "page", 1, "page"
+    yield "command", {"again": [1]}, "command.again"
+    yield "command", {"again": "ls"}, "command.again"
+
+
+@pytest.mark.parametrize(("member", "value", "place"), list(breakages()))
+def test_what_has_not_the_form_is_refused_with_its_place(report, member, value, place):
+    """In one sentence, with the file."""
+    with pytest.raises(ReportError) as raised:
+        read({**report(RAISED), member: value})
+    assert place in raised.value.what
+    assert (raised.value.where, raised.value.exit_code, bool(raised.value.hint)) == ("report.json", 3, True)
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", [], {}, {"sessions": [], "schema": 1}, {"format": "evi-harness baseline"}])
+def test_what_is_no_report_is_refused(value):
+    """Whatever it is."""
+    with pytest.raises(ReportError):
+        read(value)
