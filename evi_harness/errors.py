@@ -13,6 +13,7 @@
     │   └── SessionUnwritable   the folder cannot be made or written
     ├── CaptureError            the file's: it is no wire capture
     ├── ReportError             the file's: it is no report that can be explained
+    ├── ImportRefused           likewise: no session can be made of it
     ├── ScriptError             the simulator's script cannot be understood
     ├── HandlerError            the developer's handler cannot be imported or built
     ├── SdkError                the installed SDK's: absent, too old, or not as known
@@ -37,6 +38,7 @@ __all__ = [
     "CaptureError",
     "EviHarnessError",
     "HandlerError",
+    "ImportRefused",
     "IncompleteRecording",
     "NetworkRefused",
     "NotAHandler",
@@ -176,6 +178,10 @@ class SessionUnwritable(SessionError):
 
 class CaptureError(EviHarnessError):
     """A file that is no wire capture."""
+
+
+class ImportRefused(EviHarnessError):
+    """A file from elsewhere of which no session can be made."""
 
 
 class ReportError(EviHarnessError):

@@ -48,6 +48,10 @@ class InputKind:
 INPUTS: Mapping[str, InputKind] = {
     # Half an hour is the longest chat; with uncompressed audio at 48 kHz it has less.
     "capture": InputKind("a wire capture", 512 << 20),
+    # The same chat, its audio in base64, among all else that a page asks for.
+    "har": InputKind("a HAR file", 512 << 20),
+    # An event has some kilobytes of scores and embeddings; a chat has some hundreds.
+    "chat_history": InputKind("a chat history", 256 << 20),
     # Far above what anybody writes, and below what would fill the memory.
     "script": InputKind("a script of the simulator's", 4 << 20),
     # A hundred runs of a hundred sessions of a hundred turns have about this.

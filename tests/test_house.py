@@ -219,7 +219,7 @@ FLAGS_ALLOWED = {
     "acts/ab.py": GIT,
     "acts/checkouts.py": GIT,
     "acts/demo.py": COMMAND,
-    "acts/exporting.py": ALL_DOORS,
+    "acts/exports/whole_file.py": ALL_DOORS,
     "acts/record_live.py": COMMAND + ", and a report",
     "acts/repeating.py": A_REPORT,
     "acts/replay.py": A_REPORT,

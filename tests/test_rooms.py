@@ -28,6 +28,8 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     # Names dialects, and loads one only when it is asked for.
     "dialects": {"sdk"},
     "input_file": set(),
+    # A form that other programs write, read and written.
+    "har": set(),
     # How modules are loaded, of whatever room.
     "quiet_loading": {"guard"},
     "session": set(),
@@ -64,7 +66,7 @@ DOORS = {"cli", "pytest_plugin", "strategies", "__init__", "__main__"}
 for _room in ("acts", "pytesting"):
     MAY_IMPORT[_room] = set(MAY_IMPORT) - DOORS - {"pytesting"}
 
-PURE = {"errors", "version", "session", "evi", "replay", "measure", "simulate", "redacting", "pages"}
+PURE = {"errors", "version", "session", "har", "evi", "replay", "measure", "simulate", "redacting", "pages"}
 
 # What a pure room never imports: clocks, threads, loops, files, processes, the network.
 IMPURE_MODULES = {
@@ -104,6 +106,7 @@ KNOW_A_DIALECT = ("simulate", "strategies", "__init__", "dialects")
 NAME_ONE: Dict[str, str] = {
     "acts.demo": "it shows one conversation, which is with EVI",
     "acts.doctor": "what it looks at is the installation of Hume's SDK, and the way to Hume's service",
+    "acts.imports.json_file": "what a file looks like that is none, is known of files of EVI's alone",
     "acts.import_capture": "a wire capture is a form of EVI's messages, as Hume's own proxy writes it",
 }
 

@@ -190,6 +190,38 @@ def test_an_imported_capture_holds_none_of_this_runs_keys(tmp_path):
     assert found_in_files(import_capture(tmp_path / "talk.jsonl", out=tmp_path / "out")) == []
 
 
+def test_an_imported_har_holds_none_of_this_runs_keys(tmp_path, capfd):
+    """Nor those that stand under a name in its URL and headers: in no message, no URL, no note; and what is refused quotes none."""
+    everywhere = " ".join(ALL)
+    request = {
+        "url": f"wss://u:{QUERY_KEY}@h/v0/evi/chat?api_key={QUERY_KEY}&x={quote(everywhere)}",
+        "headers": [{"name": "Authorization", "value": f"Bearer {HEADER_KEY}"}, {"name": "X-Other", "value": everywhere}],
+    }
+    texts = (
+        {"type": "assistant_end", "x": everywhere},
+        {"type": "session_settings", "language_model_api_key": MODEL_KEY},
+        {"api_key": NOTE_KEY},
+    )
+    rows = [{"type": "receive", "time": 1764468000.5, "opcode": 1, "data": json.dumps(text)} for text in texts]
+    rows += [{"type": "send", "time": 1764468001, "opcode": 2, "data": base64.b64encode(everywhere.encode()).decode()}]
+    entry = {"startedDateTime": "2025-11-30T02:00:00Z", "request": request, "_webSocketMessages": rows}
+    (tmp_path / "x.har").write_text(json.dumps({"log": {"entries": [entry]}}))
+    assert main(["import", "har", "x.har", "--out", "out"]) == 0
+    assert found_in_files(tmp_path / "out") == []
+    (folder,) = (tmp_path / "out").iterdir()
+    assert main(["export", str(folder), "--har", "again.har"]) == 0
+    request["url"] = f"wss://u:{QUERY_KEY}@h/elsewhere?api_key={QUERY_KEY}"
+    (tmp_path / "y.har").write_text(json.dumps({"log": {"entries": [{**entry, "_webSocketMessages": rows[3:]}]}}))
+    assert main(["import", "har", "y.har"]) == 3
+    assert found_in("".join(capfd.readouterr())) == []
+
+
+def test_an_export_of_a_strangers_folder_holds_no_secret(folder, tmp_path, capfd):
+    """Whatever was written there unredacted."""
+    assert main(["export", str(folder), "--har", "x.har"]) == 0
+    assert found_in("".join(capfd.readouterr()) + (tmp_path / "x.har").read_text()) == []
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -639,6 +671,8 @@ def test_what_is_compared_and_imported_lets_no_key_out(spilling, capfd):
         "check {key}",
         "export planted --wav {key}/x.wav",
         "import capture {key}",
+        "import har {key}",
+        "export planted --har {key}/x.har",
         "serve {key}",
         "serve --simulate --host {key}",
         "serve --simulate --port {key}",

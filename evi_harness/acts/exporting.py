@@ -5,14 +5,11 @@ Rules of living here: a session folder is never written to. What is not heard bu
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Mapping, Tuple, Union
 
+from evi_harness.acts.exports.whole_file import place_of_file, whole_file
 from evi_harness.audio.cadence import AT_ITS_RATE, Speed
 from evi_harness.audio.sounding_sides import Side, said, would_play
 from evi_harness.dialects import dialect_of
@@ -23,7 +20,7 @@ from evi_harness.session.header import HEARD
 from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm
 from evi_harness.storage.append import WavFile
-from evi_harness.storage.layout import HEADER_FILE, HEARD_FILE, PAYLOADS
+from evi_harness.storage.layout import HEARD_FILE
 from evi_harness.verdicts.heard_audio import Mix
 from evi_harness.verdicts.loading import load_session
 from evi_harness.verdicts.redacted_views import redactor_for
@@ -73,7 +70,7 @@ def export_wav(session: Union[str, Path, Session], file: Union[str, Path], *, ov
         SessionUnreadable: The session cannot be read.
         EviHarnessError: There is no audio in the session, or none of the assistant's can be decoded; or the file cannot be written.
     """
-    path = _place(Path(file), session, overwrite)
+    path = place_of_file(file, session, overwrite=overwrite)
     loaded = session if isinstance(session, Session) else load_session(session)
     redactor = redactor_for(loaded)
     speed = speed_of_session(loaded)
@@ -84,32 +81,6 @@ def export_wav(session: Union[str, Path, Session], file: Union[str, Path], *, ov
     mix.check_size()
     n_bytes = _write(path, mix)
     return Exported(path, mix.pcm, n_bytes, tuple(printable(redactor.string(remark)) for remark in _remarks(loaded, user, assistant)))
-
-
-def _place(path: Path, session: Union[str, Path, Session], overwrite: bool) -> Path:
-    """Refuse a file that may not be written."""
-    if not path.parent.is_dir():
-        raise UsageError(f"the folder of {path} is not there", hint="Name a file in a folder that is there.")
-    folder = path.parent.resolve()
-    inside = [folder, *([folder.parent] if folder.name == PAYLOADS else []), *_own_folder(session, folder)]
-    for one in inside:
-        if (one / HEADER_FILE).is_file():
-            raise UsageError(f"{path} is in the session folder {one}", hint="Name a file outside it: export adds nothing to a session.")
-    if os.path.lexists(path):
-        if not overwrite:
-            raise UsageError(f"{path} is there already", hint="--force replaces it; in Python, overwrite=True.")
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise UsageError(f"{path} is not a regular file", hint="Name another one.")
-    return path
-
-
-def _own_folder(session: Union[str, Path, Session], folder: Path) -> List[Path]:
-    """The session's folder, where another folder is anywhere below it."""
-    if isinstance(session, Session):
-        return []
-    own = Path(session).resolve()
-    own = own.parent if own.is_file() else own
-    return [own] if own in folder.parents else []
 
 
 def speed_of_session(session: Session) -> Speed:
@@ -154,21 +125,11 @@ def _remarks(session: Session, user: Side, assistant: Side) -> List[str]:
 
 
 def _write(path: Path, mix: Mix) -> int:
-    """Write a file under another name, and give it its own when it is whole."""
-    new = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
-    try:
+    with whole_file(path) as new:
         file = WavFile(new, mix.pcm)
         try:
             for block in mix.blocks():
                 file.append(block)
-            n_bytes = file.size
+            return file.size
         finally:
             file.close()
-        new.replace(path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        if isinstance(error, OSError):
-            raise EviHarnessError(f"it cannot be written: {error.strerror or error}", where=str(path)) from None
-        raise
-    return n_bytes

@@ -22,7 +22,7 @@ _COMMANDS: Dict[str, str] = {
     "ab": "Run two versions in turns and tell whether the new one is slower.",
     "check": "List everything that is wrong with session folders.",
     "repair": "Write what can be recovered of a damaged session into a new folder.",
-    "export": "Write both sides of a session into one stereo WAV file.",
+    "export": "Write a session in forms that other programs open.",
     "import": "Make a session of a file from elsewhere.",
     "serve": "Serve a session, or a simulated EVI, in real time on a loopback port.",
     "devices": "List sound devices.",

@@ -1,8 +1,9 @@
-"""``evi-harness export SESSION --wav FILE``."""
+"""``evi-harness export SESSION --wav FILE …``."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Optional
 
 import click
 
@@ -10,27 +11,26 @@ from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
 
 @click.command("export")
 @click.argument("session", metavar="SESSION", type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "--wav",
-    "file",
-    metavar="FILE",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write this file: 16-bit stereo, the user left and the assistant right.",
-)
-@click.option("--force", is_flag=True, help="Replace the file if it exists.")
-def command(session: Path, file: Path, force: bool) -> int:
-    """Write both sides of a SESSION into one stereo WAV file, on the session's timeline.
+@click.option("--wav", metavar="FILE", type=_FILE, help="Both sides as audio: 16-bit stereo, the user left and the assistant right.")
+@click.option("--har", metavar="FILE", type=_FILE, help="HAR with the WebSocket's messages, which `import har` reads.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def command(session: Path, force: bool, **files: Optional[Path]) -> int:
+    """Write a SESSION in forms that other programs open: audio, HAR.
 
-    The file is computed, not heard: the user's audio from when it was sent, the assistant's from when it arrived, as a speaker would play
-    it, one chunk after another and silent from an interruption on. What a software speaker played is in the heard.wav of a replay
-    written with --out, or of a recording made with --mic.
+    Name at least one file. Times in all of them are on the session's timeline. The audio is computed, not heard: the user's audio from when
+    it was sent, the assistant's from when it arrived, as a speaker would play it, one chunk after another and silent from an interruption
+    on. What a software speaker played is in the heard.wav of a replay written with --out, or of a recording made with --mic.
     """
-    from evi_harness.acts.exporting import export_wav
+    from evi_harness.acts.exports.export_files import export_files
 
-    for line in export_wav(session, file, overwrite=force).lines():
+    named = {form: file for form, file in files.items() if file is not None}
+    if not named:
+        raise click.UsageError("name at least one file to write: " + ", ".join(f"--{form}" for form in files) + ".")
+    for line in export_files(session, named, overwrite=force):
         echo(line)
     return 0

@@ -1,4 +1,4 @@
-"""``evi-harness import capture FILE``."""
+"""``evi-harness import capture|har FILE``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,9 @@ from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
 
-
-@click.group("import")
-def command() -> None:
-    """Make a session of a file from elsewhere."""
-
-
-@command.command("capture", short_help="Make a session of the messages of an EVI server.")
-@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
+# What every import takes.
+_FILE = click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_OUT = click.option(
     "--out",
     metavar="DIR",
     default="sessions",
@@ -26,6 +20,16 @@ def command() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Write the session to DIR/<UTC time>-<name of the file>/.",
 )
+
+
+@click.group("import")
+def command() -> None:
+    """Make a session of a file from elsewhere."""
+
+
+@command.command("capture", short_help="Make a session of the messages of an EVI server.")
+@_FILE
+@_OUT
 def capture(file: Path, out: Path) -> int:
     """Make a session of a wire capture: the messages of an EVI server, one JSON text a line.
 
@@ -37,4 +41,20 @@ def capture(file: Path, out: Path) -> int:
     folder = import_capture(file, out=out)
     echo(f"{folder}")
     echo(f"next: evi-harness replay {folder}")
+    return 0
+
+
+@command.command("har", short_help="Make sessions of the WebSockets in a browser's or proxy's HAR file.")
+@_FILE
+@_OUT
+def har(file: Path, out: Path) -> int:
+    """Make a session of each conversation in a HAR file, both directions with their times.
+
+    Reads what Chrome's developer tools, Playwright (recordHar) and mitmproxy (save.har) write. Other WebSockets in the file are left out,
+    and keys in the URL and the headers are redacted. A HAR file does not say how a connection was closed; the session says so.
+    """
+    from evi_harness.acts.imports.import_har import import_har
+
+    for line in import_har(file, out=out).lines():
+        echo(line)
     return 0

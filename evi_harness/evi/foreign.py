@@ -61,7 +61,7 @@ def form_of_whole(value: Any) -> Optional[ForeignForm]:
         return None
     log = value.get("log")
     if isinstance(log, Mapping) and "entries" in log:
-        return ForeignForm("a HAR file of a browser", _by_jq(f"-r '.log.entries[]._webSocketMessages[]? | {_RECEIVED}'"))
+        return ForeignForm("a HAR file of a browser", "This makes sessions of it: evi-harness import har FILE")
     if "events_page" in value:
         return _HISTORY
     if value.get("format") == "evi-harness session":

@@ -22,6 +22,7 @@ __all__ = [
     "Anchor",
     "Header",
     "Recorded",
+    "Times",
     "TrackFile",
 ]
 

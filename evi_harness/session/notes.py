@@ -40,6 +40,7 @@ __all__ = [
     "HANDLER_RETURNED",
     "HANDLER_WAITS",
     "HEARD",
+    "IMPORTED",
     "KINDS",
     "LEAKED_TASK",
     "LEAKED_THREAD",
@@ -97,6 +98,7 @@ __all__ = [
     "HandlerReturnedFacts",
     "HandlerWaitsFacts",
     "HeardFacts",
+    "ImportedFacts",
     "LeftEarlyFacts",
     "LongestBlockFacts",
     "LongestStepFacts",
@@ -545,6 +547,22 @@ class DroppedFacts(NamedTuple):
     n_bytes: int = 0
 
 
+class ImportedFacts(NamedTuple):
+    """What a file from elsewhere did not say, in sentences.
+
+    Attributes:
+        form: What kind of file it was: ``har`` or ``chat-history``.
+        lacks: What is not in it, and so not in the session.
+        assumed: What was taken to be so in its place.
+        left_out: What is in it and not in the session.
+    """
+
+    form: str
+    lacks: Sequence[str] = ()
+    assumed: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+
+
 _ROWS: List[KindOf[object]] = []
 
 
@@ -812,6 +830,7 @@ DROPPED = _kind(
     written_in=("tap",),
     read_in=("storage", "tap"),
 )
+IMPORTED = _kind("imported", ImportedFacts, by="an import, at the opening", written_in=("acts",), read_in=())
 
 # Every kind, by name.
 KINDS: Mapping[str, KindOf[object]] = MappingProxyType({kind.name: kind for kind in _ROWS})

@@ -51,3 +51,17 @@ def test_what_cannot_be_meant_is_a_usage_error_and_what_cannot_be_read_could_not
     out, err = capsys.readouterr()
     assert (out, "Traceback" in err, list(tmp_path.iterdir())) == ("", False, [])
     assert err
+
+
+def test_several_forms_are_written_at_once_or_none_of_them(tmp_path, capsys):
+    """Each is told of; where one may not be written, or two are one file, no file is begun."""
+    files = {form: str(tmp_path / f"x.{form}") for form in ("wav", "har")}
+    words = [one for form, file in files.items() for one in (f"--{form}", file)]
+    assert main(["export", WEATHER, *words]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [any(line.startswith(f"{file}: ") for line in told) for file in files.values()] == [True, True]
+    (tmp_path / "x.wav").unlink()
+    assert main(["export", WEATHER, *words]) == 2
+    assert main(["export", WEATHER, "--wav", str(tmp_path / "y"), "--har", str(tmp_path / "." / "y")]) == 2
+    assert "named twice" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["x.har"]

@@ -13,3 +13,26 @@ def test_sessions_is_where_imports_go(tmp_path, monkeypatch, capsys):
     (folder,) = Path("sessions").iterdir()
     assert folder.name.endswith("-talk")
     assert capsys.readouterr().out.splitlines()[0] == str(folder)
+
+
+def test_a_har_file_becomes_a_session(tmp_path, monkeypatch, capsys):
+    """The folder is the first line, and what to do next the last; a file that is none is refused."""
+    monkeypatch.chdir(tmp_path)
+    typed = Path(__file__).resolve().parents[2] / "sessions" / "typed"
+    assert main(["export", str(typed), "--har", "typed.har"]) == 0
+    capsys.readouterr()
+    assert main(["import", "har", "typed.har", "--out", "out"]) == 0
+    (folder,) = Path("out").iterdir()
+    assert folder.name.endswith("-typed")
+    assert capsys.readouterr().out.splitlines() == [str(folder), "6 received, 2 sent, 3.184 s", f"next: evi-harness replay {folder}"]
+    Path("none.har").write_text("{}")
+    assert main(["import", "har", "none.har", "--out", "none"]) == 3
+    assert "it is no HAR file" in capsys.readouterr().err
+    assert not Path("none").exists()
+
+
+def test_a_capture_that_is_a_har_file_is_told_the_way(tmp_path, capsys):
+    """It is refused as ever, and the command that takes it is named."""
+    (tmp_path / "x.har").write_text('{"log": {"entries": []}}')
+    assert main(["import", "capture", str(tmp_path / "x.har"), "--out", str(tmp_path / "out")]) == 3
+    assert f"evi-harness import har {tmp_path / 'x.har'}" in capsys.readouterr().err

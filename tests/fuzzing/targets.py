@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Sequence, Tuple, Type
 
 from evi_harness.acts.import_capture import import_capture
+from evi_harness.acts.imports.import_har import import_har
 from evi_harness.audio.sources import FileSource
-from evi_harness.errors import CaptureError, EviHarnessError, ScriptError, SessionError, UsageError
+from evi_harness.errors import CaptureError, EviHarnessError, ImportRefused, ScriptError, SessionError, UsageError
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
 from evi_harness.guard.allowed import Allowed
@@ -233,12 +234,23 @@ def _folder(data: bytes) -> None:
 def _capture(data: bytes) -> None:
     file, out = _HERE / "x.jsonl", _HERE / "imported"
     file.write_bytes(data)
-    folder = import_capture(file, out=out)
-    # What was imported is a session, and one that ends.
-    assert load_session(folder).duration_ns < 48 * 3600 * 1000 * MS
+    _is_session(import_capture(file, out=out))
+
+
+def _is_session(folder: Path) -> None:
+    """What was imported is a session, and one that ends; it goes again."""
+    assert load_session(folder).duration_ns <= 48 * 3600 * 1000 * MS
+    assert check_folder(folder, EVI) == []
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     folder.rmdir()
+
+
+def _har(data: bytes) -> None:
+    file = _HERE / "x.har"
+    file.write_bytes(data)
+    for folder in import_har(file, out=_HERE / "imported").folders:
+        _is_session(folder)
 
 
 def _script(data: bytes) -> None:
@@ -506,6 +518,28 @@ _EXPECTATION = b'{"format":"evi-harness expectation","version":1,"session":"%s"}
     b'{"event":"opened","seq":0,"at_ns":0,"handshake":{"path":"/v0/evi/chat","query":[["a","b"]]}}\n'
     b'{"event":"sent","seq":2,"at_ns":931000000,"frame":"text","json":{"type":"user_input","text":"Hi"}}\n'
 )
+_HAR_ENTRY = {
+    "log": {
+        "entries": [
+            {
+                "startedDateTime": "2025-11-30T02:00:00.250Z",
+                "request": {"url": "wss://h:1/v0/evi/chat?a=b&api_key=k", "headers": [{"name": "Host", "value": "h"}]},
+                "_webSocketMessages": [
+                    {"type": "receive", "time": 1764468000.25, "opcode": 1, "data": '{"type":"assistant_end"}', "_atNs": 3, "_takenNs": 4},
+                    {"type": "send", "time": 1764468001.25, "opcode": 2, "data": "AAAA", "_atNs": 1000000000, "_outcome": "failed"},
+                    {"type": "send", "time": 1764468001.5, "opcode": 1, "data": "\3", "_isBase64": False},
+                ],
+                "_eviHarness": {"version": 1, "dialect": "evi", "closed": {"by": "app", "code": 1000, "reason": "", "at_ns": 1250000000}},
+            },
+            {"request": {"url": "wss://h/x"}, "_resourceType": "websocket", "_webSocketMessages": [{"type": "receive", "opcode": 9}]},
+        ]
+    }
+}
+# As real writers have them, without most of the audio.
+_HARS = (
+    _json(_HAR_ENTRY),
+    *(re.sub(rb"[A-Za-z0-9+/]{2000,}={0,2}", b"AAAA", path.read_bytes()) for path in sorted((ROOT / "fixtures" / "har").glob("*.har"))),
+)
 _KEYS = (
     b'"at_ns":',
     b'"seq":',
@@ -553,6 +587,24 @@ TARGETS: Dict[str, Target] = {
             *(_with_number(text, b"end", b"9223372036854775807") for text in _OF_SERVER if b'"end"' in text),
         ),
         (b'"time":{"begin":0,"end":', b'"type":"user_interruption","time":', *_OF_SERVER),
+    ),
+    "har": Target(
+        _har,
+        (ImportRefused,),
+        (
+            *_HARS,
+            _json(_HAR_ENTRY).replace(b"0.25", b"1e400"),
+            _json(_HAR_ENTRY).replace(b"1764468000.25", b"7" * 400),
+            _json(_HAR_ENTRY).replace(b"0003", b"ud800"),
+        ),
+        (
+            b'"_webSocketMessages":[',
+            b'"time":',
+            b'"opcode":2,"data":"',
+            b'"type":"receive"',
+            b'"_atNs":',
+            b'"_eviHarness":{"version":1,"closed":',
+        ),
     ),
     "script": Target(
         _script,

@@ -1,0 +1,1 @@
+"""The acts that write a session in forms that other programs read."""

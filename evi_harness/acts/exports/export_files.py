@@ -1,0 +1,62 @@
+"""Export of a session in several forms at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, Iterator, List, Mapping, Union
+
+from typing_extensions import Protocol
+
+from evi_harness.acts.exporting import export_wav
+from evi_harness.acts.exports.export_har import export_har
+from evi_harness.acts.exports.whole_file import place_of_file
+from evi_harness.errors import UsageError
+from evi_harness.session.session import Session
+
+__all__ = ["FORMS", "export_files"]
+
+
+class _Written(Protocol):
+    """What an export has written, for people."""
+
+    def lines(self) -> List[str]:
+        """What to tell people."""
+
+
+class _Export(Protocol):
+    """What writes a form."""
+
+    def __call__(self, session: Union[str, Path, Session], file: Union[str, Path], *, overwrite: bool) -> _Written:
+        """Write a session into a file."""
+
+
+# Form → what writes it.
+FORMS: Dict[str, _Export] = {
+    "wav": export_wav,
+    "har": export_har,
+}
+
+
+def export_files(session: Union[str, Path, Session], files: Mapping[str, Union[str, Path]], *, overwrite: bool = False) -> Iterator[str]:
+    """Write a session in several forms.
+
+    Args:
+        session: A session, or its folder.
+        files: The file of each form; the forms are those of ``FORMS``.
+        overwrite: Replace files that are there.
+
+    Yields:
+        What to tell people of each, a line each, when it is written.
+
+    Raises:
+        UsageError: A file may not be written, or two are one; then nothing is written.
+        EviHarnessError: As the export of a form says; what was written before stays.
+    """
+    seen: Dict[Path, str] = {}
+    for form, file in files.items():
+        path = place_of_file(file, session, overwrite=overwrite).resolve()
+        if path in seen:
+            raise UsageError(f"{file} is named twice: for {seen[path]} and for {form}", hint="Each form is a file of its own.")
+        seen[path] = form
+    for form, file in files.items():
+        yield from FORMS[form](session, file, overwrite=overwrite).lines()

@@ -1,0 +1,97 @@
+"""A file that an export writes: where it may be, and that it is there whole or not at all.
+
+Rules of living here: a session folder is never written to; a file that is there is replaced only where that was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterable, Iterator, List, Union
+
+from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.session.session import Session
+from evi_harness.storage.layout import HEADER_FILE, PAYLOADS
+
+__all__ = ["place_of_file", "whole_file", "write_pieces"]
+
+
+def place_of_file(file: Union[str, Path], session: Union[str, Path, Session], *, overwrite: bool) -> Path:
+    """Refuse a file that may not be written.
+
+    Args:
+        file: The file.
+        session: The session that is exported, or its folder: nothing is written into that, nor into another session's.
+        overwrite: Whether it may be there.
+
+    Returns:
+        Its path.
+
+    Raises:
+        UsageError: It may not be written.
+    """
+    path = Path(file)
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder of {path} is not there", hint="Name a file in a folder that is there.")
+    folder = path.parent.resolve()
+    inside = [folder, *([folder.parent] if folder.name == PAYLOADS else []), *_own_folder(session, folder)]
+    for one in inside:
+        if (one / HEADER_FILE).is_file():
+            raise UsageError(f"{path} is in the session folder {one}", hint="Name a file outside it: export adds nothing to a session.")
+    if os.path.lexists(path):
+        if not overwrite:
+            raise UsageError(f"{path} is there already", hint="--force replaces it; in Python, overwrite=True.")
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise UsageError(f"{path} is not a regular file", hint="Name another one.")
+    return path
+
+
+def _own_folder(session: Union[str, Path, Session], folder: Path) -> List[Path]:
+    """The session's folder, where another folder is anywhere below it."""
+    if isinstance(session, Session):
+        return []
+    own = Path(session).resolve()
+    own = own.parent if own.is_file() else own
+    return [own] if own in folder.parents else []
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Write a file under another name, and give it its own when it is whole. Where the block fails, nothing is left.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The name to write it under.
+
+    Raises:
+        EviHarnessError: It cannot be written.
+    """
+    new = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
+    try:
+        yield new
+        new.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        if isinstance(error, OSError):
+            raise EviHarnessError(f"it cannot be written: {error.strerror or error}", where=str(path)) from None
+        raise
+
+
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    """Write a text, piece by piece, as a whole file that its owner alone may read.
+
+    Raises:
+        EviHarnessError: It cannot be written.
+    """
+    with whole_file(path) as new:
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "w", encoding="utf-8", newline="") as stream:  # noqa: PTH123 - a descriptor, made for its owner alone
+            for piece in pieces:
+                stream.write(piece)

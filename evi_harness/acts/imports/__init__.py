@@ -1,0 +1,1 @@
+"""The acts that make sessions of files that other programs wrote."""

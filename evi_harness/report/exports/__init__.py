@@ -1,0 +1,1 @@
+"""What exports of a session say, as text that other programs read."""

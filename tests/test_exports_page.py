@@ -1,0 +1,43 @@
+"""docs/exports.md: its commands run, and print what the page says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from evi_harness.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+
+
+def steady(line: str) -> str:
+    """A line without the time at which it was printed."""
+    return re.sub(r"\d{8}T\d{6}Z", "TIME", line)
+
+
+def test_the_commands_of_the_page_print_what_it_says(tmp_path, monkeypatch, capsys):
+    """In its order, each in the same folder, with the project's sessions in it."""
+    monkeypatch.chdir(tmp_path)
+    Path("sessions").mkdir()
+    for folder in (ROOT / "sessions").iterdir():
+        if folder.is_dir():
+            Path("sessions", folder.name).symlink_to(folder)
+    blocks = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
+    n_run = 0
+    for command in (one for block in blocks for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]):
+        words, *told = command.splitlines()
+        assert words.startswith("evi-harness ")
+        assert main(words.split()[1:]) == 0, words
+        assert [steady(line) for line in capsys.readouterr().out.splitlines()] == [steady(line) for line in told if line]
+        n_run += 1
+    assert n_run == PAGE.count("$ evi-harness")
+    assert list(Path("sessions").iterdir())
+
+
+def test_the_page_has_every_option_of_export():
+    """A row each, and no more."""
+    from evi_harness.cli.export_command import command
+
+    options = {name for one in command.params for name in one.opts if name.startswith("--")}
+    assert set(re.findall(r"^\| `(--[a-z]+) FILE`", PAGE, re.MULTILINE)) == options - {"--force"}
