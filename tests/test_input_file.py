@@ -135,6 +135,7 @@ NAMED: Dict[str, List[str]] = {
     "serve": ["serve", "X"],
     "import": ["import", "capture", "X"],
     "explain": ["explain", "X"],
+    "import har": ["import", "har", "X"],
     "script": ["serve", "--simulate", "--script", "X"],
     "handler": ["replay", TYPED, "--handler", "X.py:App"],
     "baseline of replay": ["replay", TYPED, "--baseline", "X"],
@@ -171,7 +172,7 @@ def test_a_file_that_is_found(name: str, word: str, tmp_path: Path, commands) ->
     assert (done.code, name in done.err, word in done.err) == (3, True, True), done
 
 
-@pytest.mark.parametrize("name", ["import", "explain", "script", "baseline of latency", "microphone", "authorities"])
+@pytest.mark.parametrize("name", ["import", "import har", "explain", "script", "baseline of latency", "microphone", "authorities"])
 def test_standard_input_that_is_no_file(name: str, tmp_path: Path, commands) -> None:
     """/dev/stdin is what stands behind it: here a device, which is refused."""
     done = commands.run(["/dev/stdin" if word == "X" else word for word in NAMED[name]], tmp_path)

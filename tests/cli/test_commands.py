@@ -26,6 +26,7 @@ COMMANDS = [
     ["export"],
     ["import"],
     ["import", "capture"],
+    ["import", "har"],
     ["serve"],
     ["devices"],
     ["doctor"],
