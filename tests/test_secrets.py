@@ -462,6 +462,8 @@ SPILLED = {
     "several sessions in this process": (f"replay many --handler spills.py:App --allow-incomplete -j 1 --no-child {REPORTS}", 1),
     "gate": (f"replay many --handler spills.py:App --allow-incomplete -j 1 --gate queue:max<1 --save-baseline b.json {REPORTS}", 1),
     "show": ("show planted many", 0),
+    "show turns": ("show planted --json r.json", 0),
+    "show events": ("show planted --events --audio --grep . --json r.json", 0),
     "check": ("check planted many --json r.json", 1),
     "latency": ("latency planted many --allow-incomplete --json r.json --csv r.csv --gate turn_gap:max<1 --junit j.xml", 4),
     "export": ("export planted --wav out.wav", 0),

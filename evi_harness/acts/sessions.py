@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, List, Sequence, Union
+from typing import Callable, List, Optional, Sequence, Union
 
 from evi_harness.dialects import default_dialect, dialect_named, dialect_of
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable
@@ -20,7 +20,7 @@ from evi_harness.storage.reader import read_header
 from evi_harness.verdicts.loading import find_sessions, load_session
 from evi_harness.verdicts.redacted_views import Discreet, discreet_session, redactor_for
 
-__all__ = ["check_session", "check_sessions", "show_session", "show_sessions"]
+__all__ = ["check_session", "check_sessions", "named_session", "show_session", "show_sessions"]
 
 
 def check_session(folder: Union[str, Path]) -> List[Problem]:
@@ -78,8 +78,14 @@ def _n_lost(folder: Path) -> int:
         return 0
 
 
+def named_session(places: Sequence[Union[str, Path]]) -> Optional[Path]:
+    """The session folder that is meant where one session is named; None where a folder of sessions is, or several."""
+    folders = find_sessions(places, damaged=True)
+    return folders[0] if _is_one(places, folders) else None
+
+
 def show_session(folder: Union[str, Path]) -> List[str]:
-    """The header and timeline of a session, as lines.
+    """The header and the events of a session, as lines.
 
     Raises:
         SessionUnreadable: See ``load_session``.

@@ -23,17 +23,17 @@ from evi_harness.session.figures import figure, milliseconds
 from evi_harness.session.json_value import Json
 from evi_harness.session.turn import Turn
 
-__all__ = ["LatencyReport"]
+__all__ = ["ASSUMED_MARK", "HAPPENED", "LatencyReport", "assumptions"]
 
 FORMAT = "evi-harness latency"
 VERSION = 1
 
 _WIDE = 12
 _SAID = 40
-_ASSUMED_MARK = "*"
+ASSUMED_MARK = "*"
 _GAP_COLUMNS = ("turn_gap", *PARTS, "turn_gap.told", "response")
 # What is told below a turn, where it is there and not zero.
-_BELOW = ("interruption", "interruption.above_floor", "talk_over", "dead_air", "underrun", "tool.service")
+HAPPENED = ("interruption", "interruption.above_floor", "talk_over", "dead_air", "underrun", "tool.service")
 _FLAGS = {"missed": "no audio came in answer", "unprompted": "nothing caused it"}
 _SUMMARY_HEAD = ("n", "min", "med", "p95", "p99", "max")
 _CSV = ("session", "turn", "metric", "family", "unit", "value", "of", "type", "certainty", "why")
@@ -136,7 +136,7 @@ class LatencyReport:
         for family, what in _FAMILIES.items():
             yield from self._family_lines(family, f"{what}{many}")
         if any(one.untimed is None for one in self.measured):
-            yield _assumptions(self.assumed)
+            yield assumptions(self.assumed)
 
     def _family_lines(self, family: str, what: str) -> Iterator[str]:
         summaries = [one for one in self.summaries() if METRICS[one.metric].family == family]
@@ -238,7 +238,7 @@ class _Values:
         first = samples[0]
         if first.value is None:
             return f"-{self._marks.setdefault(first.why, _mark(len(self._marks)))}"
-        return f"{figure(first.value)}{_ASSUMED_MARK if METRICS[metric].is_assumed else ''}"
+        return f"{figure(first.value)}{ASSUMED_MARK if METRICS[metric].is_assumed else ''}"
 
     def footnotes(self) -> Iterator[Tuple[str, str]]:
         """Marks and reasons, as far as they were shown."""
@@ -246,7 +246,7 @@ class _Values:
 
 
 def _happened(turn: Turn, values: _Values) -> Iterator[str]:
-    told = [f"{metric} {figure(value)}" for metric in _BELOW for value in values.all(metric, turn.number) if value]
+    told = [f"{metric} {figure(value)}" for metric in HAPPENED for value in values.all(metric, turn.number) if value]
     told += [f"tool.app {figure(value)}" for value in values.all("tool.app", turn.number)]
     told += [f"{metric}: {what}" for metric, what in _FLAGS.items() if any(values.all(metric, turn.number))]
     if told:
@@ -268,7 +268,7 @@ def _column(metric: str) -> str:
 
 def _named(metric: str) -> str:
     row = METRICS[metric]
-    return f"{metric}{_ASSUMED_MARK if row.is_assumed else ''}{f' ({FLAG})' if row.unit == FLAG else ''}"
+    return f"{metric}{ASSUMED_MARK if row.is_assumed else ''}{f' ({FLAG})' if row.unit == FLAG else ''}"
 
 
 def _figures(one: Summary) -> Tuple[str, ...]:
@@ -291,10 +291,11 @@ def _missing(summaries: Sequence[Summary], told: Container[Optional[str]]) -> Li
     return list(found.items())
 
 
-def _assumptions(assumed: Assumed) -> str:
+def assumptions(assumed: Assumed) -> str:
+    """What the star behind a figure means."""
     floors = _assumed_ms(assumed)
     return (
-        f"{_ASSUMED_MARK} assumed, not measured: EVI waits for {floors['end_of_turn_ms']:g} ms of silence (--end-of-turn-ms) and for "
+        f"{ASSUMED_MARK} assumed, not measured: EVI waits for {floors['end_of_turn_ms']:g} ms of silence (--end-of-turn-ms) and for "
         f"{floors['min_interruption_ms']:g} ms of speech over the assistant (--min-interruption-ms)"
     )
 

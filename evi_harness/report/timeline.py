@@ -1,13 +1,13 @@
 """A session for people: its header, then one line an event; or the lines around a place.
 
-Rules of living here: audio frames that follow one another are one line.
+Rules of living here: audio frames that follow one another are one line, unless each is asked for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Iterator, List, Sequence, Tuple
+from typing import Callable, Iterator, List, Sequence, Tuple
 
 from evi_harness.report.plain import printable
 from evi_harness.session.events import Closed, Event, Frame, Note, Opened, Received, Sent, Unknown, order
@@ -16,7 +16,7 @@ from evi_harness.session.places import PLACES, places_in
 from evi_harness.session.protocols import AudioPlaces, Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["Row", "around", "as_lines"]
+__all__ = ["Row", "around", "as_lines", "event_rows", "header_lines"]
 
 _WIDE = 12
 
@@ -46,8 +46,33 @@ class Row:
 
 def as_lines(session: Session, dialect: Dialect) -> List[str]:
     """Header and timeline of a session, one line each."""
+    return [*header_lines(session, dialect), "", *(str(row) for row, _ in event_rows(session, dialect))]
+
+
+def header_lines(session: Session, dialect: Dialect) -> List[str]:
+    """What the header of a session says, one line each."""
+    return list(_header(session, dialect))
+
+
+def event_rows(
+    session: Session, dialect: Dialect, *, each_frame: bool = False, is_in: Callable[[Event], bool] = lambda _: True
+) -> Iterator[Tuple[Row, Tuple[Event, ...]]]:
+    """The rows of a timeline, each with the events that it is of.
+
+    Args:
+        session: The session.
+        dialect: What it is in.
+        each_frame: Give each frame of audio a row of its own.
+        is_in: Whether an event is wanted; the others are left out.
+    """
     places = dialect.audio_places(session.handshake)
-    return [*_header(session, dialect), "", *(str(_row_of(group, places, dialect)) for group in _groups(session.events, places))]
+    for wanted, span in groupby(session.events, key=is_in):
+        for group in _groups(list(span), places):
+            for part in [[event] for event in group] if each_frame else [group]:
+                # How long audio is depends on the messages and the headers before it.
+                row = _row_of(part, places, dialect)
+                if wanted:
+                    yield row, tuple(part)
 
 
 def around(session: Session, at: Tuple[int, int], dialect: Dialect, n_rows: int = 3) -> List[Row]:

@@ -35,7 +35,7 @@ _WEIGHTS: Mapping[str, str] = {
     "next": "bold cyan",
 }
 # What stands in the first column of a report.
-_LABEL = re.compile(r"(?P<label>[A-Za-z]+:?(?: [a-z]+)?) {2,}\S|(?P<weight>error:) ")
+_LABEL = re.compile(r"(?P<label>[A-Za-z]+:?(?: [a-z0-9]+)?) {2,}\S|(?P<weight>error:) ")
 
 
 class Writer:

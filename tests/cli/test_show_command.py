@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from evi_harness.acts.sessions import show_session
+from evi_harness.acts.showing import ShowOptions, show_one
 from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
 from evi_harness.storage.writer import write_session
@@ -19,6 +22,8 @@ def test_it_prints_what_the_call_gives(tmp_path, weather, capsys):
     folder = write_session(tmp_path / "weather", weather, EVI)
     for named in (folder, folder / "session.json"):
         assert main(["show", str(named)]) == 0
+        assert capsys.readouterr().out.splitlines() == show_one(folder, ShowOptions()).lines()
+        assert main(["show", str(named), "--events"]) == 0
         assert capsys.readouterr().out.splitlines() == show_session(folder)
 
 
@@ -112,3 +117,73 @@ def test_a_mistake_is_2_and_nothing_is_shown(run, line, says):
     code, lines, err = run(line)
     assert (code, lines) == (2, [])
     assert says in " ".join(err.split())
+
+
+SCHEMA = json.loads((ROOT / "docs" / "show.schema.json").read_text(encoding="utf-8"))
+
+
+def events_of(lines):
+    """The lines behind the header."""
+    return lines[lines.index("") + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("--type tool_call", ["tool call call_made_by_a_script"]),
+        ("--type tool_call --type opened", ["/v0/evi/chat", "tool call call_made_by_a_script"]),
+        ("--events --turn 1 --type received --grep rain|Bath", ["What's the weather in Bath?", "get_weather", "raining in Bath"]),
+        ("--from #318 --until #324 --type received", ["dry tomorrow?"]),
+        ("--audio --from 9.40 --until 9.42", ["0.020 s of audio, 1 frame"]),
+        ("--type audio --until t1 --grep 2.740", ["2.740 s of audio, 137 frames"]),
+        ("--type gone", []),
+    ],
+)
+def test_events_are_chosen(run, tmp_path, line, says):
+    """By type, place and text; the file for programs has the same ones."""
+    code, lines, err = run(f"show s/c {line} --json shown.json")
+    assert (code, err) == (0, "")
+    found = events_of(lines)
+    assert len(found) == len(says)
+    assert all(text in row for text, row in zip(says, found))
+    shown = json.loads((tmp_path / "shown.json").read_text(encoding="utf-8"))
+    jsonschema.validate(shown, SCHEMA)
+    assert len(shown["events"]) == len(says)
+
+
+def test_a_turn_alone(run, tmp_path):
+    """Its bars, and what happened in it."""
+    code, lines, _ = run("show s/c --turn 2 --json shown.json")
+    assert code == 0
+    told = events_of(lines)
+    assert told[0].startswith("turn 2 ")
+    assert sum(line.startswith("turn ") for line in told) == 1
+    shown = json.loads((tmp_path / "shown.json").read_text(encoding="utf-8"))
+    jsonschema.validate(shown, SCHEMA)
+    assert [turn["number"] for turn in shown["turns"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        ("show s --events", 2, "--events needs one session"),
+        ("show s/a s/b --turn 1", 2, "--turn needs one session"),
+        ("show s/a --turn 9", 2, "--turn t9: the session has no such turn"),
+        ("show s/a --from x", 2, "--from 'x' is no place in a session"),
+        ("show s/a --until #9999", 2, "--until #9999: the session has no such event"),
+        ("show s/a --grep (", 2, "--grep '(' is not a regular expression"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(run, line, code, says):
+    """By the flag; nothing is shown."""
+    assert run(line)[:2] == (code, [])
+    assert says in " ".join(run(line)[2].split())
+
+
+@pytest.mark.parametrize("line", ["show s/a", "show s/a --events"])
+def test_a_session_whose_audio_was_cut_is_shown(run, line):
+    """As far as it goes, with what is missing."""
+    os.truncate("s/a/user.wav", 44 + 100_000)
+    code, lines, err = run(line)
+    assert (code, err) == (0, "")
+    assert any(one.startswith("missing ") for one in lines)
