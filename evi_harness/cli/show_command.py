@@ -49,7 +49,7 @@ def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Option
             if isinstance(param, click.Option):
                 raise click.UsageError(f"{param.opts[0]} needs one session, and not a folder of them.", ctx)
         return show_sessions(sessions, write=echo)
-    from evi_harness.acts.showing import ShowOptions, show_one
+    from evi_harness.acts.looking.showing import ShowOptions, show_one
 
     aside = json_file == STANDARD_OUTPUT
     # Each option bears the name of a field.

@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from evi_harness.acts.looking.showing import ShowOptions, show_one
 from evi_harness.acts.sessions import show_session
-from evi_harness.acts.showing import ShowOptions, show_one
 from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
 from evi_harness.storage.writer import write_session
