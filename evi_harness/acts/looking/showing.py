@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from evi_harness.measure.measuring import Measured
     from evi_harness.report.turn_lines import ShownTurn
 
-__all__ = ["ShowOptions", "ShownSession", "show_one"]
+__all__ = ["SessionTimeline", "ShowOptions", "show_one"]
 
 SCHEMA = 1
 _AUDIO = "audio"
@@ -64,7 +64,7 @@ class ShowOptions:
 
 
 @dataclass(frozen=True)
-class ShownSession:
+class SessionTimeline:
     """What is shown of a session.
 
     Attributes:
@@ -109,7 +109,7 @@ class ShownSession:
         return {"schema": SCHEMA, "session": self.header_json, **shown}
 
 
-def show_one(folder: Union[str, Path], asked: ShowOptions) -> ShownSession:
+def show_one(folder: Union[str, Path], asked: ShowOptions) -> SessionTimeline:
     """Show one session.
 
     Args:
@@ -135,7 +135,7 @@ def show_one(folder: Union[str, Path], asked: ShowOptions) -> ShownSession:
         rows = tuple((row, kind) for row, kind, events in told if _is_asked(row, kind, asked.types, pattern, events, redactor.string))
     else:
         turns, measured = _turns(session, seen, dialect, asked, (begin, end))
-    return ShownSession(tuple(header_lines(seen, dialect)), _header_json(seen), rows, turns, measured, redactor.string)
+    return SessionTimeline(tuple(header_lines(seen, dialect)), _header_json(seen), rows, turns, measured, redactor.string)
 
 
 def _turns(
