@@ -79,11 +79,13 @@ class AppLoop(AddsSignalHandlers, asyncio.SelectorEventLoop):  # type: ignore[mi
         on_job: Called with the future of each job that is given to an executor, and with what the job calls.
         on_lost: Called with what asyncio can only log, whatever exception handler the app has set: loop and context.
         over: What ends the loop the next time that it looks for what is ready, set by any thread; None as long as nothing does.
+        was_interrupted: Whether Ctrl+C has come out of it.
     """
 
     def __init__(self, selector: Any = None) -> None:
         self.ending: Optional[Ending] = None
         self.over: Optional[Exception] = None
+        self.was_interrupted = False
         self.on_birth: Optional[Callable[[Any, Optional[Behalf]], object]] = None
         self.on_lost: Optional[Callable[[asyncio.AbstractEventLoop, Mapping[str, Any]], object]] = None
         self.on_job: Optional[Callable[[Any, Any], object]] = None
@@ -193,6 +195,10 @@ class AppLoop(AddsSignalHandlers, asyncio.SelectorEventLoop):  # type: ignore[mi
 
     def call_exception_handler(self, context: Dict[str, Any]) -> None:
         """Tell of what asyncio can only log, and have the app's own handler called where it has one."""
+        if self.was_interrupted and "asyncgen" in context and isinstance(context.get("exception"), RuntimeError):
+            # Ctrl+C may be raised in a coroutine at the moment when it goes on, above a generator that it waits for. That one never hears
+            # of it, counts as running from then on, and cannot be closed. Nothing is wrong with the app.
+            return
         if self.on_lost is not None:
             self.on_lost(self, context)
             if self.get_exception_handler() is None:
@@ -224,6 +230,7 @@ def run_to_end(loop: AppLoop, main: Coroutine[Any, Any, T]) -> T:
                 raise
             loop.ending.tell(STOPS_LOOP, "the app stopped the event loop that it runs on", ())
         except BaseException as error:
+            loop.was_interrupted = loop.was_interrupted or isinstance(error, UsersInterrupt)
             if loop.ending is None or not ends_app(error):
                 raise
             if task.done() and not isinstance(error, UsersInterrupt):

@@ -221,6 +221,42 @@ def test_ctrl_c_comes_out():
         noted(app)
 
 
+@RUNS
+def test_ctrl_c_above_a_generator_is_not_logged(run, caplog):
+    """It is raised where the coroutine goes on that waits for the generator, which never hears of it and cannot be closed."""
+    entered, kept = [], []
+
+    async def ticks():
+        while True:
+            await asyncio.sleep(0.001)
+            yield
+
+    async def reads(generator):
+        async for _ in generator:
+            pass
+
+    def interrupt(frame, event, arg):
+        if event == "call" and frame.f_code is reads.__code__:
+            entered.append(frame)
+            if len(entered) == 3:
+                sys.setprofile(None)
+                raise UsersInterrupt
+
+    async def main(loop):
+        kept.append(ticks())
+        reading = asyncio.ensure_future(reads(kept[0]))
+        sys.setprofile(interrupt)
+        await reading
+
+    try:
+        with pytest.raises(UsersInterrupt):
+            run(main)
+    finally:
+        sys.setprofile(None)
+    assert len(entered) == 3
+    assert caplog.messages == []
+
+
 def test_who_cancels_a_host_is_known():
     """The harness, or the app and where."""
 
