@@ -178,7 +178,10 @@ def _discreet(document: Dict[str, Json]) -> Dict[str, Json]:
 
 
 def _assets() -> PageAssets:
-    return PageAssets(*((ASSETS / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")))
+    template, style = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.html", "page.css"))
+    # The scripts only declare, so any order will do; always the same one makes the same page.
+    scripts = (path.read_text(encoding="utf-8") for path in sorted(ASSETS.glob("*.js")))
+    return PageAssets(template, style, "\n".join(scripts))
 
 
 def _write(file: Path, parts: Iterator[str]) -> int:

@@ -30,18 +30,27 @@ function visibleNodes(text) {
   return nodes;
 }
 
+// Attributes that are addresses, or are compared: they are never shown as they are.
+const UNSHOWN_ATTRIBUTES = new Set(['href', 'value']);
+
 /**
  * Makes an element. Attributes that are false, null or undefined are left out; a function is a listener of the event it is named after.
- * A child that is a string is ours; what comes from a session goes through said().
+ * What of a string is unseen is written out, in children and attributes; said() does it better, where the string comes from a session.
  */
 function element(name, attributes, children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes || {})) {
     if (typeof value === 'function') made.addEventListener(key, value);
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value === true ? '' : String(value));
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, attributeText(key, value));
   }
-  made.append(...(children || []).filter((child) => child !== null && child !== undefined));
+  const present = (children || []).filter((child) => child !== null && child !== undefined);
+  made.append(...present.map((child) => (typeof child === 'string' ? visibleText(child) : child)));
   return made;
+}
+
+function attributeText(key, value) {
+  if (value === true) return '';
+  return UNSHOWN_ATTRIBUTES.has(key) ? String(value) : visibleText(value);
 }
 
 /** Text from a session, isolated: the direction of its writing touches nothing around it. */
@@ -52,6 +61,11 @@ function said(text, name, attributes) {
 /** A button with words. */
 function button(label, onClick, attributes) {
   return element('button', Object.assign({ type: 'button', click: onClick }, attributes), [label]);
+}
+
+/** A moment that is a button, and what it does for those who only hear it. Its name begins with what is seen, for those who speak it. */
+function timeButton(shown, does, onClick) {
+  return button(shown, onClick, { class: 'time', 'aria-label': `${shown}: ${does}` });
 }
 
 /** Puts these children in place of all that were there. */

@@ -1,5 +1,5 @@
-// Lanes: what a side of the data becomes on the time axis. A lane is a label, a height, its items as words and times (for the list beside the
-// canvas, for what is pointed at), and how it is drawn.
+// Lanes: what a side of the data becomes on the time axis. A lane is a label, a height, its items as words and times (for the list beside
+// the canvas, for what is pointed at), and how it is drawn.
 
 const LANE_HEIGHT = 22;
 const WAVE_HEIGHT = 52;

@@ -41,7 +41,7 @@ function appendItems(list, row, page, from) {
 
 function itemNode(item, row, page) {
   return element('li', {}, [
-    button(clockText(item.fromMs), () => page.openItem(item, row), { class: 'time', 'aria-label': `Go to ${spokenMoment(item.fromMs)}` }),
+    timeButton(clockText(item.fromMs), `go to ${spokenMoment(item.fromMs)}`, () => page.openItem(item, row)),
     ' ',
     said(item.text),
   ]);

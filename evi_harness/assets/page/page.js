@@ -176,9 +176,9 @@ class Page {
     const notice = byId('trouble');
     notice.hidden = !silent.length;
     if (!silent.length) return;
-    const other = silent[0].mime.includes('flac') ? 'vorbis' : 'flac';
+    const other = silent[0].mime.includes('flac') ? 'ogg' : 'flac';
     notice.textContent =
-      `This browser cannot play the audio (${silent[0].mime}). Everything else on the page works. To hear it, open the page in another browser, ` +
+      `This browser cannot play the audio (${silent[0].mime}). Everything else works. To hear it, open the page in another browser, ` +
       `or make it again with --audio-format ${other}.`;
   }
 }

@@ -87,15 +87,23 @@ class Player extends EventTarget {
 
   /** Goes to a moment, and plays on there if it plays. */
   seek(ms) {
-    this.rest(Math.min(Math.max(ms, 0), this.lengthMs));
+    this.rest(this.within(ms));
     if (this.isPlaying) this.startVoices(this.restMs);
     else for (const voice of this.voices) if (voice.soundsAt(this.restMs)) voice.goTo(this.restMs);
     this.tell('position');
   }
 
   playFrom(ms) {
-    this.seek(ms);
-    if (!this.isPlaying) this.play();
+    if (this.isPlaying) {
+      this.seek(ms);
+      return;
+    }
+    this.rest(this.within(ms));
+    this.play();
+  }
+
+  within(ms) {
+    return Math.min(Math.max(ms, 0), this.lengthMs);
   }
 
   setRate(rate) {

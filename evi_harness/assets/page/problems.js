@@ -8,10 +8,6 @@ function problemCards(data, page) {
 // What an exception says may be a page long; that is then told in full below.
 const LONGEST_TITLE = 160;
 
-function shortened(text, longest) {
-  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
-}
-
 function problemCard(problem, data, page, isOpen) {
   const card = element('li', { class: `problem ${problem.severity}`, id: `problem-${problem.rank}`, tabindex: '-1' }, [
     element('h3', {}, [

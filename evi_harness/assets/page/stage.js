@@ -1,10 +1,7 @@
-// The stage: the canvas with the time axis. Two layers: what was drawn of the part in view, which stays until the view changes, and above it
-// the play head, which moves at every frame. Only what is in view is drawn.
+// The stage: the canvas with the time axis. Two layers: what was drawn of the part in view, which stays until the view changes, and above
+// it the play head, which moves at every frame. Only what is in view is drawn.
 
 const NARROW = 640;
-// A pointer that has moved so little has clicked.
-const CLICK_PIXELS = 4;
-const NEAR_PIXELS = 6;
 const ZOOM_STEP = 1.6;
 const OVERVIEW_HEIGHT = 34;
 
@@ -16,16 +13,14 @@ class Stage {
     this.open = open;
     this.axis = new Axis(data.length_ms);
     this.rows = rowsOf(data);
-    this.pointed = null;
-    this.pointers = new Map();
     this.isDue = false;
     this.build();
+    this.pointing = new Pointing(this);
   }
 
   build() {
     this.base = element('canvas', { 'aria-hidden': 'true', class: 'layer' });
     this.top = element('canvas', { 'aria-hidden': 'true', class: 'layer' });
-    this.hint = element('div', { class: 'hint', hidden: true, 'aria-hidden': 'true' });
     this.plot = element(
       'div',
       {
@@ -35,9 +30,11 @@ class Stage {
         'aria-label': 'Play head',
         'aria-describedby': 'keys-short',
         'aria-valuemin': '0',
-        'aria-valuemax': String(Math.round(this.axis.durationMs)),
+        'aria-valuemax': Math.round(this.axis.durationMs),
+        'aria-valuenow': 0,
+        'aria-valuetext': spokenMoment(0),
       },
-      [this.base, this.top, this.hint],
+      [this.base, this.top],
     );
     this.gutter = element('div', { class: 'gutter' });
     this.overview = element('canvas', { class: 'overview', 'aria-hidden': 'true' });
@@ -49,15 +46,7 @@ class Stage {
   }
 
   listen() {
-    const { plot, player } = this;
-    plot.addEventListener('pointerdown', (event) => this.press(event));
-    plot.addEventListener('pointermove', (event) => this.move(event));
-    plot.addEventListener('pointerup', (event) => this.release(event));
-    plot.addEventListener('pointercancel', (event) => this.pointers.delete(event.pointerId));
-    plot.addEventListener('pointerleave', () => this.point(null));
-    plot.addEventListener('wheel', (event) => this.wheel(event), { passive: false });
-    this.overview.addEventListener('pointerdown', (event) => this.pressOverview(event));
-    this.overview.addEventListener('pointermove', (event) => event.buttons && this.pressOverview(event));
+    const { player } = this;
     player.addEventListener('position', () => this.moveHead());
     player.addEventListener('voices', () => this.label());
     new ResizeObserver(() => this.layOut()).observe(this.root);
@@ -199,11 +188,11 @@ class Stage {
   drawTop() {
     const context = clearedContext(this.top);
     const { axis, colours } = this;
-    if (this.pointed) {
+    const { found } = this.pointing;
+    if (found) {
       const brush = new Brush(context, axis, colours);
-      const extent = brush.extent(this.pointed.item.fromMs, this.pointed.item.untilMs);
-      if (extent)
-        brush.outline({ left: extent.left - 1, width: extent.width + 2 }, this.pointed.row.drawnTop, this.pointed.row.drawnHeight, 'head');
+      const extent = brush.extent(found.item.fromMs, found.item.untilMs);
+      if (extent) brush.outline({ left: extent.left - 1, width: extent.width + 2 }, found.row.drawnTop, found.row.drawnHeight, 'head');
     }
     const x = axis.x(this.player.positionMs);
     if (x < -6 || x > axis.width + 6) return;
@@ -219,7 +208,7 @@ class Stage {
   moveHead() {
     const ms = this.player.positionMs;
     // Turning the page: the part in view is drawn anew only when the head has left it.
-    if (!this.pointers.size && this.axis.reveal(ms)) this.drawBase();
+    if (!this.pointing.isPressed && this.axis.reveal(ms)) this.drawBase();
     else this.drawTop();
     this.plot.setAttribute('aria-valuenow', String(Math.round(ms)));
     this.plot.setAttribute('aria-valuetext', spokenMoment(ms));
@@ -245,104 +234,6 @@ class Stage {
     this.axis.show(0, this.axis.durationMs);
     this.redraw();
   }
-
-  // Pointing.
-
-  /** The item at a place, with its row; null where there is none. */
-  itemAt(x, y) {
-    const row = this.rows.find((one) => !one.isHead && !one.isFolded && y >= one.drawnTop && y < one.drawnTop + one.drawnHeight);
-    if (!row) return null;
-    const item = row.lane.itemAt ? row.lane.itemAt(x, this.axis) : nearestItem(row.lane.items, x, this.axis);
-    return item && { row, item };
-  }
-
-  placeOf(event) {
-    const box = this.plot.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
-  }
-
-  press(event) {
-    if (event.button !== 0) return;
-    const place = this.placeOf(event);
-    this.pointers.set(event.pointerId, Object.assign({ startX: place.x, hasMoved: false }, place));
-    this.plot.setPointerCapture(event.pointerId);
-  }
-
-  move(event) {
-    const place = this.placeOf(event);
-    const pressed = this.pointers.get(event.pointerId);
-    if (!pressed) {
-      this.point(this.itemAt(place.x, place.y), place);
-      return;
-    }
-    if (this.pointers.size === 2) this.pinch(event.pointerId, place);
-    else if (pressed.hasMoved || Math.abs(place.x - pressed.startX) > CLICK_PIXELS) {
-      pressed.hasMoved = true;
-      this.player.seek(this.axis.ms(place.x));
-    }
-    Object.assign(pressed, place);
-  }
-
-  /** Two fingers: what was between them stays between them. */
-  pinch(movedId, place) {
-    const other = [...this.pointers].find(([id]) => id !== movedId)[1];
-    const moved = this.pointers.get(movedId);
-    const before = Math.max(Math.abs(moved.x - other.x), 10);
-    const after = Math.max(Math.abs(place.x - other.x), 10);
-    moved.hasMoved = true;
-    other.hasMoved = true;
-    this.axis.zoom(after / before, this.axis.ms((place.x + other.x) / 2));
-    this.redraw();
-  }
-
-  release(event) {
-    const pressed = this.pointers.get(event.pointerId);
-    this.pointers.delete(event.pointerId);
-    if (!pressed || pressed.hasMoved) return;
-    const found = this.itemAt(pressed.x, pressed.y);
-    if (found && found.row.lane.id !== 'density') this.open(found.item, found.row);
-    else this.player.seek(this.axis.ms(pressed.x));
-  }
-
-  point(found, place) {
-    const item = found && found.item;
-    if (!item && !this.pointed) return;
-    this.pointed = found;
-    this.hint.hidden = !item;
-    this.plot.classList.toggle('on-item', Boolean(item));
-    if (item) {
-      fill(this.hint, [element('span', { class: 'time' }, [clockText(item.fromMs)]), ' ', said(item.text.slice(0, 200))]);
-      this.hint.style.left = `${Math.min(place.x + 12, Math.max(this.axis.width - this.hint.offsetWidth - 4, 0))}px`;
-      this.hint.style.top = `${found.row.drawnTop + found.row.drawnHeight + 4}px`;
-    }
-    this.drawTop();
-  }
-
-  /** With Ctrl (as a touchpad's pinch says) it zooms, sideways it moves along; else the page scrolls. */
-  wheel(event) {
-    const isAlong = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
-    if (!event.ctrlKey && !event.metaKey && !isAlong) return;
-    event.preventDefault();
-    if (isAlong) this.axis.pan(((event.deltaX || event.deltaY) / this.axis.width) * this.axis.spanMs);
-    else this.axis.zoom(Math.exp(-event.deltaY / 200), this.axis.ms(this.placeOf(event).x));
-    this.redraw();
-  }
-
-  pressOverview(event) {
-    const box = this.overview.getBoundingClientRect();
-    const ms = ((event.clientX - box.left) / box.width) * this.axis.durationMs;
-    if (this.axis.isWhole) this.player.seek(ms);
-    else this.axis.show(ms - this.axis.spanMs / 2, this.axis.spanMs);
-    this.redraw();
-  }
-}
-
-/** The item that lies there, or nearest to there; null where the nearest is far. */
-function nearestItem(items, x, axis) {
-  const ms = axis.fromMs + (x / axis.width) * axis.spanMs;
-  const distance = (item) => Math.max(item.fromMs - ms, ms - (item.untilMs === null ? item.fromMs : item.untilMs), 0);
-  const nearest = items.reduce((best, item) => (best === null || distance(item) < distance(best) ? item : best), null);
-  return nearest && distance(nearest) <= (NEAR_PIXELS * axis.spanMs) / axis.width ? nearest : null;
 }
 
 /** Gives a canvas its size in CSS pixels, at the resolution of the screen. */

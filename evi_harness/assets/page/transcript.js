@@ -23,7 +23,7 @@ class Transcript {
   lineNode(line) {
     const ms = lineBegin(line);
     return element('li', { class: `said ${line.who}${line.is_interim ? ' interim' : ''}` }, [
-      button(clockText(ms).slice(0, -2), () => this.page.playFrom(ms), { class: 'time', 'aria-label': `Play from ${spokenMoment(ms)}` }),
+      timeButton(clockText(ms).slice(0, -2), `play from ${spokenMoment(ms)}`, () => this.page.playFrom(ms)),
       element('span', { class: 'who' }, [line.who + (line.is_interim ? ' (interim)' : '')]),
       said(line.text, 'p', { dir: 'auto' }),
       line.emotions.length ? emotionsNode(line.emotions) : null,

@@ -38,3 +38,7 @@ function spokenMoment(ms) {
 function countText(count, one, many) {
   return `${count} ${count === 1 ? one : many || one + 's'}`;
 }
+
+function shortened(text, longest) {
+  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+}
