@@ -135,6 +135,7 @@ NAMED: Dict[str, List[str]] = {
     "serve": ["serve", "X"],
     "import": ["import", "capture", "X"],
     "explain": ["explain", "X"],
+    "compare": ["compare", TYPED, "X"],
     "import har": ["import", "har", "X"],
     "script": ["serve", "--simulate", "--script", "X"],
     "handler": ["replay", TYPED, "--handler", "X.py:App"],

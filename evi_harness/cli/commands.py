@@ -17,6 +17,7 @@ _COMMANDS: Dict[str, str] = {
     "record": "Talk to EVI through the microphone and record the session.",
     "replay": "Replay a session to a handler and tell what changed.",
     "show": "Print a session's header and timeline.",
+    "compare": "Compare two sessions, or two folders of them, turn by turn.",
     "explain": "Explain the JSON report of a replay in a few lines of plain text.",
     "latency": "Tell how long everything took in sessions: turn by turn, and together.",
     "ab": "Run two versions in turns and tell whether the new one is slower.",

@@ -19,6 +19,7 @@ COMMANDS = [
     ["replay"],
     ["show"],
     ["explain"],
+    ["compare"],
     ["latency"],
     ["ab"],
     ["check"],

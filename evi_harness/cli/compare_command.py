@@ -1,0 +1,43 @@
+"""``evi-harness compare A B``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import click
+
+from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
+
+__all__ = ["command"]
+
+
+@click.command("compare")
+@click.argument("first", metavar="A", type=click.Path(exists=True, path_type=Path))
+@click.argument("second", metavar="B", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--tolerance",
+    "tolerance_ms",
+    metavar="MS",
+    type=click.FloatRange(min=0),
+    default=100.0,
+    show_default=True,
+    help="How many milliseconds longer or shorter something may take.",
+)
+@click.option("--no-times", is_flag=True, help="Do not compare how long anything took.")
+@json_option("the report", "comparison-report.schema.json")
+def command(first: Path, second: Path, tolerance_ms: float, no_times: bool, json_file: Optional[str]) -> int:
+    """Compare two sessions turn by turn: what was said, called and sent, and how long it took.
+
+    A and B are two session folders, such as a recording and its replay, or two folders of them, matched by name. Turns are matched by what
+    was said in them, so that one that is missing moves no other. Ids, and when a session was, are no difference; audio is not compared.
+
+    Exits with 0 if they are the same, with 1 if they differ, and with 3 if one cannot be read.
+    """
+    from evi_harness.acts.afterwards.comparing_sessions import compare
+    from evi_harness.cli.printing import echo_report
+
+    report = compare(first, second, tolerance_ms=None if no_times else tolerance_ms)
+    echo_report(report.lines(), report.exit_code, err=json_file == STANDARD_OUTPUT)
+    write_json(json_file, report.json)
+    return report.exit_code
