@@ -32,7 +32,7 @@ from evi_harness.report.plain import printable
 from evi_harness.runs import spec
 from evi_harness.runs.replay_options import RECORDED
 from evi_harness.runs.run import name_of
-from evi_harness.sdk.adapter import Adapter, LiveTalk
+from evi_harness.sdk.adapter import Adapter, LiveTalk, LiveTalkOptions
 from evi_harness.sdk.user_voice import AUTO, OFF, require_microphone
 from evi_harness.session.events import Closed, Event, Sent
 from evi_harness.session.too_large import too_large
@@ -255,19 +255,21 @@ class _Live:
         # Imported and built inside of the running loop: on Python 3.9 a queue belongs to the loop that runs when it is made.
         self._adapter.load()
         conversation = self._conversation = self._adapter.live_conversation(
-            self._endpoint.base_url,
-            api_key=self._api_key,
-            options=self._chat_options(),
-            handler=spec.load(handler, self._adapter) if isinstance(handler, str) else handler,
-            name=name_of(handler),
-            arguments=self._options.arguments,
-            device=device,
-            allow_user_interrupt=self._options.allow_user_interrupt,
-            microphone=self._options.microphone,
-            on_connected=self._connected,
-            write=self._say,
-            redact=self._redactor.string,
-            ending=self._exits.ending,
+            LiveTalkOptions(
+                self._endpoint.base_url,
+                api_key=self._api_key,
+                chat=self._chat_options(),
+                handler=spec.load(handler, self._adapter) if isinstance(handler, str) else handler,
+                name=name_of(handler),
+                arguments=self._options.arguments,
+                device=device,
+                allow_user_interrupt=self._options.allow_user_interrupt,
+                microphone=self._options.microphone,
+                on_connected=self._connected,
+                write=self._say,
+                redact=self._redactor.string,
+                ending=self._exits.ending,
+            )
         )
         self._exits.follow(loop, conversation)
         conversing = asyncio.ensure_future(conversation.run())

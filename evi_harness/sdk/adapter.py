@@ -20,14 +20,14 @@ from evi_harness.clocks.steps import Step
 from evi_harness.guard.ending import Ending, Notes
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.sdk.user_voice import UserVoice
-from evi_harness.session.events import Event, Frame, Handshake, Received
+from evi_harness.sdk.user_voice import AUTO, UserVoice
+from evi_harness.session.events import NOTHING, Event, Frame, Handshake, Received
 from evi_harness.session.note_kind import NoteKind
 from evi_harness.session.notes import BlockedFacts
 from evi_harness.session.wav import Pcm
 from evi_harness.watch.handed import HandedOn
 
-__all__ = ["Adapter", "Callbacks", "ConnectionWatch", "HandingWatch", "LiveTalk", "PendingReplies", "Unparsed", "call"]
+__all__ = ["Adapter", "Callbacks", "ConnectionWatch", "HandingWatch", "LiveTalk", "LiveTalkOptions", "PendingReplies", "Unparsed", "call"]
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,41 @@ class PendingReplies(Protocol):
     @property
     def is_pending(self) -> bool:
         """Whether one is owed or under way."""
+
+
+@dataclass(frozen=True)
+class LiveTalkOptions:
+    """One conversation with a live service, as it is to be held.
+
+    Attributes:
+        base_url: http or https URL of the service, without a path.
+        api_key: The key to present.
+        chat: What the connection is opened with: ``config_id``, ``secret_key``.
+        handler: The handler, imported; None for the built-in one.
+        name: What to call it.
+        arguments: What its class or function takes besides, by name.
+        device: The index of the microphone, None for the default one.
+        allow_user_interrupt: Whether the microphone is sent while the assistant plays.
+        microphone: Who speaks for the user: one of ``MICROPHONES``. With ``auto`` nobody does once the handler sends its own audio.
+        on_connected: Called with the SDK's connection before anything else is done with it.
+        write: Takes the lines that the built-in handler prints.
+        redact: Takes secrets out of what errors quote.
+        ending: Knows whether the app has ended by itself; follow it where more than its callbacks can tell. None for one of its own.
+    """
+
+    base_url: str
+    api_key: str
+    chat: Mapping[str, Any] = NOTHING
+    handler: Any = None
+    name: str = "the built-in handler"
+    arguments: Mapping[str, Any] = NOTHING
+    device: Optional[int] = None
+    allow_user_interrupt: bool = False
+    microphone: str = AUTO
+    on_connected: Callable[[Any], object] = id
+    write: Callable[[str], object] = print
+    redact: Callable[[str], str] = str
+    ending: Optional[Ending] = None
 
 
 class LiveTalk(Notes, Protocol):
@@ -343,39 +378,11 @@ class Adapter(Protocol):
             EviHarnessError: No connection.
         """
 
-    def live_conversation(
-        self,
-        base_url: str,
-        *,
-        api_key: str,
-        options: Mapping[str, Any],
-        handler: Any,
-        name: str,
-        arguments: Mapping[str, Any],
-        device: Optional[int],
-        allow_user_interrupt: bool,
-        microphone: str,
-        on_connected: Callable[[Any], object],
-        write: Callable[[str], object],
-        redact: Callable[[str], str],
-        ending: Ending,
-    ) -> LiveTalk:
+    def live_conversation(self, options: LiveTalkOptions) -> LiveTalk:
         """Get ready to converse with a live service as an app of this SDK does. Call it inside the running loop.
 
         Args:
-            base_url: http or https URL of the service, without a path.
-            api_key: The key to present.
-            options: What the connection is opened with: ``config_id``, ``secret_key``.
-            handler: The handler, imported; None for the built-in one.
-            name: What to call it.
-            arguments: What it takes besides, by name.
-            device: The index of the microphone, None for the default one.
-            allow_user_interrupt: Whether the microphone is sent while the assistant plays.
-            microphone: Who speaks for the user: one of ``MICROPHONES``.
-            on_connected: Called with the SDK's connection before anything else is done with it.
-            write: Takes the lines that the built-in handler prints.
-            redact: Takes secrets out of what errors quote.
-            ending: Knows whether the app has ended by itself.
+            options: See there.
 
         Raises:
             NotAHandler, HandlerError: The handler is none, or cannot be built.

@@ -18,7 +18,7 @@ from evi_harness.clocks.steps import Step
 from evi_harness.errors import EviHarnessError, NotAHandler, Parameter, SdkError, UsageError, Words
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.sdk.adapter import Callbacks, LiveTalk, Unparsed
+from evi_harness.sdk.adapter import Callbacks, LiveTalk, LiveTalkOptions, Unparsed
 from evi_harness.sdk.installed import version_of
 from evi_harness.sdk.recorded import url_of
 from evi_harness.sdk.user_voice import UserVoice
@@ -154,7 +154,7 @@ class Plain:
         """Open a connection with what was asked for; a secret in it is a placeholder and is sent as such."""
         return _reached(base_url, url_of(base_url, Handshake(path, tuple(query))), tls)
 
-    def live_conversation(self, base_url: str, **_: Any) -> LiveTalk:  # noqa: ARG002 - the signature is Adapter's
+    def live_conversation(self, options: LiveTalkOptions) -> LiveTalk:  # noqa: ARG002 - the signature is Adapter's
         """Nobody can hold one: what an app of this dialect says to whom is its own."""
         what = "an app that uses no SDK is not recorded by a command"
         raise UsageError(what, hint="Record it from inside: with evi_harness.record(websocket, dialect=NAME).")

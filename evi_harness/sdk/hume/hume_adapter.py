@@ -14,10 +14,9 @@ from evi_harness.clocks.steps import Step
 from evi_harness.evi import compat
 from evi_harness.evi.queries import audio_settings
 from evi_harness.evi.reading import read
-from evi_harness.guard.ending import Ending
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.sdk.adapter import Callbacks, LiveTalk
+from evi_harness.sdk.adapter import Callbacks, LiveTalk, LiveTalkOptions
 from evi_harness.sdk.hume import handlers, installed_sdk, microphone, parsing, playback_queue
 from evi_harness.sdk.hume import sound as software
 from evi_harness.sdk.hume.connection import open_chat, watched_parser, websocket_of
@@ -160,41 +159,11 @@ class Hume:
         """Open a chat with the SDK's handshake and authentication."""
         return direct_chat(base_url, path, query, api_key=api_key, secret_key=secret_key, tls=tls)
 
-    def live_conversation(
-        self,
-        base_url: str,
-        *,
-        api_key: str,
-        options: Mapping[str, Any],
-        handler: Any,
-        name: str,
-        arguments: Mapping[str, Any],
-        device: Optional[int],
-        allow_user_interrupt: bool,
-        microphone: str,
-        on_connected: Callable[[Any], object],
-        write: Callable[[str], object],
-        redact: Callable[[str], str],
-        ending: Ending,
-    ) -> LiveTalk:
+    def live_conversation(self, options: LiveTalkOptions) -> LiveTalk:
         """Converse as Hume's quickstart does."""
         from evi_harness.sdk.hume.live_conversation import LiveConversation
 
-        return LiveConversation(
-            base_url,
-            api_key=api_key,
-            options=options,
-            handler=handler,
-            name=name,
-            arguments=arguments,
-            device=device,
-            allow_user_interrupt=allow_user_interrupt,
-            microphone=microphone,
-            on_connected=on_connected,
-            write=write,
-            redact=redact,
-            ending=ending,
-        )
+        return LiveConversation(options)
 
     def upgrade(self, frame: Frame) -> Optional[Tuple[Frame, List[str]]]:
         """Add the fields that newer models insist on."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Iterator, List, Mapping, Optional, Tuple
 
 from typing_extensions import ParamSpec
 
@@ -20,7 +20,7 @@ from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, Param
 from evi_harness.guard.ending import Ending, UsersInterrupt
 from evi_harness.guard.on_behalf_of import on_behalf
 from evi_harness.guard.place_lookup import told
-from evi_harness.sdk.adapter import call
+from evi_harness.sdk.adapter import LiveTalkOptions, call
 from evi_harness.sdk.handler_reads import leaves
 from evi_harness.sdk.hume.callbacks import connect_with_callbacks, connected
 from evi_harness.sdk.hume.connect_errors import unreachable
@@ -58,7 +58,6 @@ TASKS_TURN_S = 0.05
 # How long the service may take to give a token: the SDK's own default.
 HTTP_S = 60.0
 
-_NOTHING: Mapping[str, Any] = {}
 _SOUND_HINT = Words("evi-harness doctor says what the sound system lacks. ", Parameter("mic", "FILE"), " needs none.")
 
 
@@ -66,21 +65,8 @@ class LiveConversation:
     """One live conversation. Make it inside the running loop; ``run`` is called once.
 
     Args:
-        base_url: http or https URL of the service, without a path.
-        api_key: The key to present.
-        options: What the quickstart passes: ``config_id``, ``secret_key``.
-        handler: Whatever ``callbacks_of`` takes. Its ``byte_strs``, or its stream, is what is played; for one that has neither, what the
-            assistant says is played. None is the guide's ``WebSocketInterface``.
-        name: What to call the handler.
-        arguments: What the handler's class or function takes besides, by name.
-        device: The index of the microphone, None for the default one.
-        allow_user_interrupt: Whether the microphone is sent while the assistant plays.
-        microphone: ``auto`` to switch the microphone off when the handler sends its own audio, ``sdk`` to leave it on, ``off`` to play what
-            is said and listen to nobody.
-        on_connected: Called with the SDK's connection before anything else is done with it.
-        write: Takes the lines that the built-in handler prints.
-        redact: Takes secrets out of what errors quote.
-        ending: Knows whether the app has ended by itself; follow it where more than its callbacks can tell.
+        options: How it is to be held. The handler is whatever ``callbacks_of`` takes: its ``byte_strs``, or its stream, is what is played;
+            for one that has neither, what the assistant says is played. None is the guide's ``WebSocketInterface``.
 
     Attributes:
         replies: Whether a reply is owed or under way.
@@ -94,45 +80,31 @@ class LiveConversation:
         NotAHandler, HandlerError: The handler is none, or cannot be built.
     """
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        api_key: str,
-        options: Mapping[str, Any],
-        handler: Any = None,
-        name: str = "the built-in handler",
-        arguments: Mapping[str, Any] = _NOTHING,
-        device: Optional[int] = None,
-        allow_user_interrupt: bool = False,
-        microphone: str = AUTO,
-        on_connected: Callable[[Any], object] = lambda _: None,
-        write: Callable[[str], object] = print,
-        redact: Callable[[str], str] = str,
-        ending: Optional[Ending] = None,
-    ) -> None:
+    def __init__(self, options: LiveTalkOptions) -> None:
         self.replies = Replies()
         self.faults: List[Tuple[str, List[str]]] = []
         self.leaves: List[Tuple[str, List[str]]] = []
-        self._ending = Ending(redact) if ending is None else ending
+        self._ending = Ending(options.redact) if options.ending is None else options.ending
         self.is_open = False
         self.connect_ns = 0
         self.silenced: Optional[str] = None
-        self._base_url = base_url
-        self._api_key = api_key
-        self._options = options
-        self._built_in = WebSocketInterface(write)
+        self._base_url = options.base_url
+        self._api_key = options.api_key
+        self._chat_options = options.chat
+        self._built_in = WebSocketInterface(options.write)
+        handler = self._built_in if options.handler is None else options.handler
         with on_behalf("its own making"):
-            self._callbacks = callbacks_of(self._built_in if handler is None else handler, name, arguments)
+            self._callbacks = callbacks_of(handler, options.name, options.arguments)
         own = self._callbacks.byte_strs
         self._plays_itself = own is None
         self._byte_strs = self._built_in.byte_strs if own is None else own
-        self._microphone = {"device": device, "allow_user_interrupt": allow_user_interrupt}
-        self._voice = UserVoice(is_off=microphone == OFF)
-        self._own_audio = OwnAudio(self._voice, self._silence) if microphone == AUTO and handler is not None else None
+        self._microphone = {"device": options.device, "allow_user_interrupt": options.allow_user_interrupt}
+        self._voice = UserVoice(is_off=options.microphone == OFF)
+        hears_own = options.microphone == AUTO and options.handler is not None
+        self._own_audio = OwnAudio(self._voice, self._silence) if hears_own else None
         self._opened_s = 0.0
-        self._on_connected = on_connected
-        self._redact = redact
+        self._on_connected = options.on_connected
+        self._redact = options.redact
         self._websocket: Any = None
         self._is_ready = asyncio.Event()
         self._is_to_end = asyncio.Event()
@@ -209,9 +181,9 @@ class LiveConversation:
 
     def _opened(self, chat: Any) -> Any:
         if self.reads_itself:
-            return connected(chat, self._options)
+            return connected(chat, self._chat_options)
         return connect_with_callbacks(
-            chat, self._options, on_message=self._take, on_close=self._tell_of_close, on_error=self._tell_of_error
+            chat, self._chat_options, on_message=self._take, on_close=self._tell_of_close, on_error=self._tell_of_error
         )
 
     def end(self) -> None:

@@ -20,6 +20,7 @@ from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler
 from evi_harness.evi.dialect import EVI
+from evi_harness.sdk.adapter import LiveTalkOptions
 from evi_harness.sdk.hume.connection import websocket_of
 from evi_harness.sdk.hume.live_conversation import LiveConversation
 from evi_harness.sdk.hume.sound import software_sound
@@ -53,8 +54,8 @@ class Talk:
         self.events = server.journals[0].events if server.journals else []
 
     async def _talk(self, url, loop):
-        options = {"api_key": KEY, "options": {}, "write": self.lines.append, "on_connected": self._connected, **self.options}
-        self.conversation = LiveConversation(url, **options)
+        options = {"write": self.lines.append, "on_connected": self._connected, **self.options}
+        self.conversation = LiveConversation(LiveTalkOptions(url, KEY, **options))
         self._loop = loop
         try:
             await self.conversation.run()
@@ -450,7 +451,7 @@ def test_ended_before_it_is_open():
     lines = []
 
     async def main(listening):
-        conversation = LiveConversation(f"http://127.0.0.1:{listening.getsockname()[1]}", api_key=KEY, options={}, write=lines.append)
+        conversation = LiveConversation(LiveTalkOptions(f"http://127.0.0.1:{listening.getsockname()[1]}", KEY, write=lines.append))
         running = asyncio.ensure_future(conversation.run())
         accepted, _ = await asyncio.get_running_loop().sock_accept(listening)
         with accepted:
