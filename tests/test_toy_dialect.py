@@ -100,7 +100,7 @@ def test_it_is_checked_and_shown(installed: Path, visit: Path) -> None:
     """There is nothing wrong with it, and its timeline is in the words of its dialect."""
     assert check_session(visit) == []
     assert command(installed, "check", visit)[0] == 0
-    code, told = command(installed, "show", visit)
+    code, told = command(installed, "show", visit, "--events")
     assert code == 0
     assert "ask what time is it" in told
 
