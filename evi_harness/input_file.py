@@ -62,6 +62,8 @@ INPUTS: Mapping[str, InputKind] = {
     "handler": InputKind("a handler's file", 16 << 20),
     "dotenv": InputKind("a .env", 1 << 20),
     "configuration": InputKind("a pyproject.toml", 16 << 20),
+    # A path is at most 4 kB, and most are much shorter.
+    "last_failed": InputKind("what is remembered of failed sessions", 64 << 20),
     "authorities": InputKind("a PEM file of authorities", 16 << 20),
 }
 

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,6 +38,14 @@ Row = Tuple[str, int, Any]
 SessionOf = Callable[..., Session]
 
 TOOL_RESPONSE: Dict[str, Any] = {"type": "tool_response", "tool_call_id": "call-1", "content": "sunny, 21 degrees"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What commands remember of the sessions that failed is not remembered for whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

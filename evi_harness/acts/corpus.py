@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Deque, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Deque, Dict, Generator, Iterator, List, Optional, Sequence, Tuple, Union
 
 from evi_harness.acts.executors import default_jobs, lent_executor, local_processes
 from evi_harness.acts.measured_runs import runs_of_result
@@ -23,7 +23,7 @@ from evi_harness.acts.repeating import RepeatedReplay, replay_repeatedly
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.errors import EviHarnessError, IncompleteRecording, Parameter, UsageError, Words
 from evi_harness.measure.baseline import merged
-from evi_harness.report.corpus_report import CorpusReport, Outcome
+from evi_harness.report.corpus_report import NORMAL, QUIET, VERBOSE, CorpusReport, Outcome
 from evi_harness.report.replay_report import INCOMPLETE
 from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
 from evi_harness.runs.revision import revision_here
@@ -31,7 +31,7 @@ from evi_harness.settings.sink import redacted, streams_kept_discreet
 from evi_harness.verdicts.expected import accept
 from evi_harness.verdicts.invoking import Command
 
-__all__ = ["Task", "accept_all", "replay_corpus", "replay_one"]
+__all__ = ["NORMAL", "QUIET", "VERBOSE", "Task", "accept_all", "replay_corpus", "replay_one"]
 
 # Of what a handler prints in a session, so many lines are kept, the last ones.
 _KEPT_LINES = 40
@@ -54,6 +54,8 @@ def replay_corpus(
     on_done: Callable[[Outcome], object] = id,
     keep_json: bool = False,
     keep_run: bool = False,
+    stop_at_first: bool = False,
+    told: int = NORMAL,
     command: Optional[Command] = None,
 ) -> CorpusReport:
     """Replay many sessions, each as a whole, and sum up.
@@ -68,6 +70,8 @@ def replay_corpus(
         on_done: Called with each outcome as it comes in, in no certain order.
         keep_json: Keep each session's report for programs, for ``CorpusReport.json``.
         keep_run: Keep what was measured in each, for a gate.
+        stop_at_first: Replay no more once one did not pass; those that are being replayed then are ended.
+        told: How much the report tells people, see ``CorpusReport``.
         command: What asked for the replays; None for this call.
 
     Returns:
@@ -95,8 +99,12 @@ def replay_corpus(
         for outcome in done:
             outcomes[outcome.folder] = outcome
             on_done(outcome)
-    in_order = tuple(outcomes[task.folder] for task in tasks)
-    return CorpusReport(in_order, n_workers=wanted, real_s=time.perf_counter() - began_s)
+            if stop_at_first and outcome.exit_code:
+                done.close()
+                break
+    in_order = tuple(outcomes[task.folder] for task in tasks if task.folder in outcomes)
+    n_left = len(tasks) - len(in_order)
+    return CorpusReport(in_order, n_workers=wanted, real_s=time.perf_counter() - began_s, n_left=n_left, told=told)
 
 
 @dataclass(frozen=True)
@@ -209,12 +217,12 @@ def _nowhere(line: str) -> None:
     """Take a line of the built-in handler's transcript: of many sessions nobody reads it."""
 
 
-def _here(tasks: Sequence[Task]) -> Iterator[Outcome]:
+def _here(tasks: Sequence[Task]) -> Generator[Outcome, None, None]:
     for task in tasks:
         yield replay_one(task)
 
 
-def _elsewhere(tasks: Sequence[Task], executor: Optional[Executor], n_workers: int) -> Iterator[Outcome]:
+def _elsewhere(tasks: Sequence[Task], executor: Optional[Executor], n_workers: int) -> Generator[Outcome, None, None]:
     waiting = deque(tasks)
     lost: List[_Lost] = []
     if executor is not None:

@@ -156,6 +156,12 @@ __all__ = ["command"]
     show_default=True,
     help="Run the handler in a child process, so that a crash of it is reported. Not for a debugger or a profiler of this process.",
 )
+@click.option("-q", "--quiet", is_flag=True, help="Of several sessions: print the causes of those that did not pass, and the sum.")
+@click.option("-v", "--verbose", is_flag=True, help="Of several sessions: print the report of each that did not pass, not one a cause.")
+@click.option("-x", "--exitfirst", is_flag=True, help="Of several sessions: stop at the first that does not pass.")
+@click.option(
+    "--last-failed", is_flag=True, help="Of several sessions: replay those that did not pass last time; all of them where there are none."
+)
 @click.option("--executor", metavar="URL", help="Replay several sessions on a cluster instead: dask://HOST:PORT or tls://HOST:PORT.")
 @click.option("--live", is_flag=True, help="Hold the conversation again with a live service. No handler runs; docs/live.md.")
 @click.option("--base-url", metavar="URL", help="With --live: where the service is.  [default: HUME_BASE_URL, else Hume's own]")
@@ -252,7 +258,7 @@ def command(
 
 # Options for one way of replaying alone, by the names of their parameters.
 _OF_LIVE = ("live", "base_url", "config_id", "cadence", "max_duration_s", "patience_s", "ca")
-_OF_MANY = ("jobs", "executor")
+_OF_MANY = ("jobs", "executor", "quiet", "verbose", "exitfirst", "last_failed")
 # What a live replay has use for besides its own.
 _ALSO_LIVE = ("sessions", "out", "json_file", "allow_incomplete", "yes", *NAMES)
 # What an update has use for, and nothing else but perhaps a live replay.
@@ -324,12 +330,25 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
     from evi_harness.quiet_loading import loading
 
     with loading():
-        from evi_harness.acts.corpus import replay_corpus
+        from evi_harness.acts.corpus import NORMAL, QUIET, VERBOSE, replay_corpus
+        from evi_harness.settings.last_failed import failed_last, remember
 
+    if ctx.params["quiet"] and ctx.params["verbose"]:
+        raise click.UsageError("-q and -v contradict each other.", ctx)
+    if ctx.params["last_failed"]:
+        failed = failed_last(folders)
+        # Never a run of nothing, which would pass.
+        told = (
+            f"{len(failed)} of {len(folders)} sessions failed last time"
+            if failed
+            else "none of them is known to have failed last time: all are replayed"
+        )
+        echo(told, err=True)
+        folders = failed or folders
     # Where nobody watches, a bar is a line without meaning.
     shown = click.progressbar(length=len(folders), label="replaying", file=sys.stderr) if sys.stderr.isatty() else nullcontext()
     with shown as bar:
-        return replay_corpus(
+        report = replay_corpus(
             folders,
             asked,
             n_runs=ctx.params["n_runs"],
@@ -338,8 +357,12 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
             on_done=lambda _: None if bar is None else bar.update(1),
             keep_json=keep_json,
             keep_run=keep_run,
+            stop_at_first=ctx.params["exitfirst"],
+            told=QUIET if ctx.params["quiet"] else VERBOSE if ctx.params["verbose"] else NORMAL,
             command=by,
         )
+    remember({Path(one.folder): not one.exit_code for one in report.outcomes})
+    return report
 
 
 def _live(folder: Path, ctx: click.Context, by: Command) -> Replayed:

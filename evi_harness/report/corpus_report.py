@@ -1,4 +1,4 @@
-"""The report of many replays: a line for each session, the failing ones last with all that is said of them, their causes, and a sum.
+"""The report of many replays: a line for each session, the failing ones last, what is said of one for each cause, the causes, and a sum.
 
 Rules of living here: sessions stand in the order in which they were given, so that two reports can be compared line by line.
 """
@@ -15,9 +15,11 @@ from evi_harness.session.json_value import Json
 if TYPE_CHECKING:
     from evi_harness.measure.baseline import MeasuredRun
 
-__all__ = ["CorpusReport", "Outcome"]
+__all__ = ["NORMAL", "QUIET", "VERBOSE", "CorpusReport", "Outcome"]
 
 PASSED, FAILED = 0, 1
+# How much people are told: the causes and the sum; a report for each cause as well; the report of each session that did not pass.
+QUIET, NORMAL, VERBOSE = -1, 0, 1
 # So many sessions are named for each cause; all of them stand above.
 _SHOWN = 20
 
@@ -67,11 +69,15 @@ class CorpusReport:
         outcomes: One a session, in the order in which they were given.
         n_workers: How many were replayed at a time.
         real_s: Real time that all of it took, in seconds.
+        n_left: How many more sessions were given and not replayed, because one before them did not pass.
+        told: How much people are told: ``QUIET``, ``NORMAL`` or ``VERBOSE``.
     """
 
     outcomes: Tuple[Outcome, ...]
     n_workers: int = 1
     real_s: float = 0.0
+    n_left: int = 0
+    told: int = NORMAL
 
     @property
     def passed(self) -> bool:
@@ -90,7 +96,8 @@ class CorpusReport:
         n_failed = sum(one.exit_code == FAILED for one in self.outcomes)
         n_rest = len(self.outcomes) - n_passed - n_failed
         parts = [f"{n_passed} passed", *([f"{n_failed} failed"] if n_failed else []), *([f"{n_rest} could not run"] if n_rest else [])]
-        n_sessions = len(self.outcomes)
+        parts += [f"{self.n_left} not replayed"] if self.n_left else []
+        n_sessions = len(self.outcomes) + self.n_left
         return f"{n_sessions} session{'' if n_sessions == 1 else 's'}: {', '.join(parts)} ({self.real_s:.1f} s, {self.n_workers} at a time)"
 
     @property
@@ -112,6 +119,7 @@ class CorpusReport:
             "passed": self.passed,
             "exit_code": self.exit_code,
             "n_workers": self.n_workers,
+            "n_not_replayed": self.n_left,
             "sessions": [
                 {"folder": one.folder, "exit_code": one.exit_code, "verdict": one.verdict, "real_s": one.real_s, "report": one.json}
                 for one in self.outcomes
@@ -121,32 +129,52 @@ class CorpusReport:
     def _lines(self) -> Iterator[str]:
         width = max((len(one.folder) for one in self.outcomes), default=0)
         well, badly = (tuple(one for one in self.outcomes if (one.exit_code == PASSED) is is_well) for is_well in (True, False))
-        for one in (*well, *badly):
+        for one in (*well, *badly) if self.told > QUIET else ():
             yield printable(f"{one.folder:<{width}}  {_times(one)}  {one.verdict}")
         for one in well:
             if one.changes:
                 yield from ("", printable(one.folder), *(f"  {printable(line)}" for line in one.changes))
-        for one in badly:
-            yield from ("", printable(one.folder), *(f"  {printable(line)}" for line in one.lines))
-            if one.printed:
-                yield from ("  printed, at the end", *(f"    {printable(line)}" for line in one.printed))
+        causes = _causes(badly)
+        for cause in causes if self.told == NORMAL else ():
+            # What an update changes is for somebody to accept, and each session's is its own.
+            own = [one for one in cause if one.changes or one.proposal is not None]
+            alike = [one for one in cause if one not in own]
+            for one in own:
+                yield from _section(one)
+            if alike:
+                yield from _section(alike[0], len(alike) - 1)
+        for one in badly if self.told == VERBOSE else ():
+            yield from _section(one)
         if badly:
             yield from ("", "not passed, by cause")
-            yield from _by_cause(badly)
+            yield from _by_cause(causes)
         elif any(one.changes for one in well):
             yield ""
 
 
-def _by_cause(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Causes, the commonest first, each with the sessions that it was in; one that is the same everywhere is one line."""
-    causes: Dict[str, List[str]] = {}
+def _section(one: Outcome, n_alike: int = 0) -> Iterator[str]:
+    """All that is said of a session that did not pass; and how many others did not pass for its cause."""
+    alike = f" and {n_alike} more for the same cause" if n_alike else ""
+    yield from ("", f"{printable(one.folder)}{alike}", *(f"  {printable(line)}" for line in one.lines))
+    if one.printed:
+        yield from ("  printed, at the end", *(f"    {printable(line)}" for line in one.printed))
+
+
+def _causes(outcomes: Sequence[Outcome]) -> List[List[Outcome]]:
+    """Sessions of one cause together, the commonest cause first."""
+    causes: Dict[str, List[Outcome]] = {}
     for one in outcomes:
-        causes.setdefault(one.cause or one.verdict, []).append(one.folder)
-    for cause, folders in sorted(causes.items(), key=lambda item: -len(item[1])):
-        yield printable(f"  {len(folders)} session{'' if len(folders) == 1 else 's'}: {cause}")
-        yield from (printable(f"      {folder}") for folder in folders[:_SHOWN])
-        if len(folders) > _SHOWN:
-            yield f"      and {len(folders) - _SHOWN} more"
+        causes.setdefault(one.cause or one.verdict, []).append(one)
+    return sorted(causes.values(), key=lambda found: -len(found))
+
+
+def _by_cause(causes: Sequence[Sequence[Outcome]]) -> Iterator[str]:
+    """Causes, each with the sessions that it was in; one that is the same everywhere is one line."""
+    for found in causes:
+        yield printable(f"  {len(found)} session{'' if len(found) == 1 else 's'}: {found[0].cause or found[0].verdict}")
+        yield from (printable(f"      {one.folder}") for one in found[:_SHOWN])
+        if len(found) > _SHOWN:
+            yield f"      and {len(found) - _SHOWN} more"
 
 
 def _times(one: Outcome) -> str:

@@ -209,3 +209,14 @@ def test_a_dry_run_of_many_writes_nothing(corpus: Path) -> None:
     assert report.exit_code == 1
     assert len([line for line in report.lines() if "expected.jsonl would be written" in line]) == 2
     assert not list(corpus.rglob("expected.jsonl"))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_the_first_that_does_not_pass_can_be_the_last(corpus: Path, n_jobs: int) -> None:
+    """What was not replayed by then is counted; what was is told."""
+    folders = [corpus / "broken", *find_sessions([corpus / "a", corpus / "b", corpus / "c"])]
+    report = replay_corpus(folders, n_jobs=n_jobs, stop_at_first=True)
+    assert report.exit_code == 3
+    assert len(report.outcomes) + report.n_left == 4
+    assert report.n_left >= 1 or n_jobs > 1
+    assert report.outcomes[0].exit_code == 3

@@ -76,6 +76,48 @@ def test_a_folder_of_sessions_is_replayed_whole(run, tmp_path):
         assert one["report"]["deviations"][0]["places"]
 
 
+@pytest.fixture
+def three(tmp_path, monkeypatch):
+    """A folder of three sessions, of which the second cannot be read; what failed is remembered for this test alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in "abc":
+        shutil.copytree(SESSIONS / "typed", tmp_path / "s" / name)
+    (tmp_path / "s" / "b" / "session.json").write_text("{")
+    return Path("s")
+
+
+ONE_BY_ONE = ("-j", "1", "--no-child")
+
+
+def test_as_little_as_is_wanted_is_printed(run, three):
+    """Quiet: causes and the sum. Verbose: with one of a cause as ever."""
+    code, out, _ = run(three, "-q", *ONE_BY_ONE)
+    assert code == 3
+    assert [line.split()[0] for line in out.splitlines() if line] == ["not", "1", "s/b", "3"]
+    assert [len(run(three, *words, *ONE_BY_ONE)[1].splitlines()) for words in ((), ("-v",))] == [11, 11]
+
+
+def test_the_first_that_fails_is_the_last(run, three):
+    """What stands behind it is not replayed, and the last line says how much that is."""
+    code, out, _ = run(three, "-x", *ONE_BY_ONE)
+    assert code == 3
+    assert out.splitlines()[-1].startswith("3 sessions: 1 passed, 1 could not run, 1 not replayed (")
+
+
+def test_what_failed_last_is_replayed_alone(run, three):
+    """Until it passes; then all are, and that is told."""
+    code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
+    assert (code, err) == (3, "none of them is known to have failed last time: all are replayed\n")
+    code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
+    assert (code, err) == (3, "1 of 3 sessions failed last time\n")
+    assert out.splitlines()[-1].startswith("1 session: 0 passed, 1 could not run")
+    shutil.copy(three / "a" / "session.json", three / "b")
+    code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
+    assert (code, err) == (0, "1 of 3 sessions failed last time\n")
+    code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
+    assert (code, out.splitlines()[-1].split(" (")[0]) == (0, "3 sessions: 3 passed")
+
+
 def test_several_runs_and_a_part(run):
     """The sum of the runs stands in the place of the verdict."""
     code, out, _ = run(SESSIONS / "weather", "--handler", "recorded", "--until", "t1", "--speed", "2", "--repeat", "2")
@@ -108,6 +150,9 @@ def test_the_conversation_is_held_again(run, tmp_path):
         (["weather", "--cadence", "clock"], 2, "--cadence needs --live"),
         (["weather", "-j", "2"], 2, "--jobs needs several sessions"),
         (["weather", "--executor", "dask://127.0.0.1:1"], 2, "--executor needs several sessions"),
+        (["weather", "-x"], 2, "--exitfirst needs several sessions"),
+        (["weather", "--last-failed"], 2, "--last-failed needs several sessions"),
+        (["weather", "typed", "-q", "-v"], 2, "-q and -v contradict each other"),
         (["weather", "typed", "--live"], 2, "--live takes one session at a time"),
         (["weather", "typed", "--executor", "nonsense"], 2, "'nonsense' is no executor"),
         (["weather", "--speed", "fast"], 2, "--speed"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evi_harness.report.corpus_report import CorpusReport, Outcome
+from evi_harness.report.corpus_report import NORMAL, QUIET, VERBOSE, CorpusReport, Outcome
 
 WELL = Outcome("s/well", 0, "passed")
 CAUSE = "missing: an expected message was not sent; app.py:7"
@@ -52,3 +52,26 @@ def test_what_a_terminal_must_not_get():
     """A folder, and what an error quotes, may be anybody's."""
     lines = CorpusReport((failed("s/\x1b[2J", cause="\x1b[2J"),)).lines()
     assert not any("\x1b" in line for line in lines)
+
+
+@pytest.mark.parametrize(("told", "n_reports", "n_rows"), [(QUIET, 0, 0), (NORMAL, 2, 61), (VERBOSE, 60, 61)])
+def test_one_cause_is_said_once(told, n_reports, n_rows):
+    """A report for each cause, of the first session that it is in, with the number of others; all of them, or none, where that is asked."""
+    others = [failed(f"s/{number}") for number in range(58)]
+    report = CorpusReport(
+        (failed("s/a", cause="exits: the app ended"), WELL, *others, failed("s/z", cause="exits: the app ended")), told=told
+    )
+    lines = report.lines()
+    assert lines.count("  what was found") == n_reports
+    assert sum(" s in " in line for line in lines) == n_rows
+    assert f"  58 sessions: {CAUSE}" in lines
+    assert lines[-1].startswith("61 sessions: 1 passed, 60 failed")
+    sections = [line for line in lines if line.endswith(" for the same cause")]
+    assert sections == (["s/0 and 57 more for the same cause", "s/a and 1 more for the same cause"] if told == NORMAL else [])
+
+
+def test_those_that_were_not_replayed_are_counted():
+    """Who stops at the first that fails is told how many that left."""
+    report = CorpusReport((WELL, failed("s/a")), n_left=3)
+    assert report.verdict_text.startswith("5 sessions: 1 passed, 1 failed, 3 not replayed")
+    assert (report.exit_code, report.json()["n_not_replayed"]) == (1, 3)
