@@ -28,6 +28,8 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     # Names dialects, and loads one only when it is asked for.
     "dialects": {"sdk"},
     "input_file": set(),
+    # Forms that other programs read: a session in, text out.
+    "formats": {"measure", "report"},
     # A form that other programs write, read and written.
     "har": set(),
     # How modules are loaded, of whatever room.
@@ -66,7 +68,7 @@ DOORS = {"cli", "pytest_plugin", "strategies", "__init__", "__main__"}
 for _room in ("acts", "pytesting"):
     MAY_IMPORT[_room] = set(MAY_IMPORT) - DOORS - {"pytesting"}
 
-PURE = {"errors", "version", "session", "har", "evi", "replay", "measure", "simulate", "redacting", "pages"}
+PURE = {"errors", "version", "session", "har", "evi", "replay", "measure", "simulate", "redacting", "pages", "formats"}
 
 # What a pure room never imports: clocks, threads, loops, files, processes, the network.
 IMPURE_MODULES = {

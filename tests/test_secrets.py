@@ -218,8 +218,10 @@ def test_an_imported_har_holds_none_of_this_runs_keys(tmp_path, capfd):
 
 def test_an_export_of_a_strangers_folder_holds_no_secret(folder, tmp_path, capfd):
     """Whatever was written there unredacted."""
-    assert main(["export", str(folder), "--har", "x.har"]) == 0
-    assert found_in("".join(capfd.readouterr()) + (tmp_path / "x.har").read_text()) == []
+    forms = ("vtt", "labels", "csv", "metrics", "har", "trace")
+    assert main(["export", str(folder), *(word for form in forms for word in (f"--{form}", f"x.{form}"))]) == 0
+    said = "".join(capfd.readouterr())
+    assert {form: found_in(said + (tmp_path / f"x.{form}").read_text()) for form in forms} == {form: [] for form in forms}
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from evi_harness.verdicts.heard_audio import Mix
 from evi_harness.verdicts.loading import load_session
 from evi_harness.verdicts.redacted_views import redactor_for
 
-__all__ = ["Exported", "export_wav", "speed_of_session"]
+__all__ = ["Exported", "export_wav", "mixed", "speed_of_session"]
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,26 @@ def export_wav(session: Union[str, Path, Session], file: Union[str, Path], *, ov
         EviHarnessError: There is no audio in the session, or none of the assistant's can be decoded; or the file cannot be written.
     """
     path = place_of_file(file, session, overwrite=overwrite)
+    mix, remarks = mixed(session)
+    mix.check_size()
+    return Exported(path, mix.pcm, _write(path, mix), remarks)
+
+
+def mixed(session: Union[str, Path, Session]) -> Tuple[Mix, Tuple[str, ...]]:
+    """Both sides of a session as they are exported, and what there is to say of them, a sentence each.
+
+    Raises:
+        SessionUnreadable: The session cannot be read.
+        EviHarnessError: There is no audio in it, or none of the assistant's can be decoded.
+    """
     loaded = session if isinstance(session, Session) else load_session(session)
     redactor = redactor_for(loaded)
     speed = speed_of_session(loaded)
     dialect = dialect_of(loaded)
     user, assistant = said(loaded, dialect, speed), would_play(loaded, dialect, speed)
     _require_audio(loaded, user, assistant)
-    mix = Mix(user, assistant, loaded.duration_ns)
-    mix.check_size()
-    n_bytes = _write(path, mix)
-    return Exported(path, mix.pcm, n_bytes, tuple(printable(redactor.string(remark)) for remark in _remarks(loaded, user, assistant)))
+    remarks = tuple(printable(redactor.string(remark)) for remark in _remarks(loaded, user, assistant))
+    return Mix(user, assistant, loaded.duration_ns), remarks
 
 
 def speed_of_session(session: Session) -> Speed:

@@ -127,6 +127,10 @@ class Reading:
         """Whether a received event holds audio."""
         return seq in self._lengths_ns
 
+    def length_ns(self, seq: int) -> Optional[int]:
+        """How long the audio of a received event plays; None where it holds none, or that cannot be known."""
+        return self._lengths_ns.get(seq)
+
     def awaited_of_app(self, turn: Turn) -> List[Span]:
         """When the service waited for the app to answer a call of the turn's."""
         calls = [call for call in self.calls if call.turn == turn.number]

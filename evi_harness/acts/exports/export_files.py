@@ -8,7 +8,9 @@ from typing import Dict, Iterator, List, Mapping, Union
 from typing_extensions import Protocol
 
 from evi_harness.acts.exporting import export_wav
+from evi_harness.acts.exports.export_flac import export_flac
 from evi_harness.acts.exports.export_har import export_har
+from evi_harness.acts.exports.export_texts import export_csv, export_labels, export_metrics, export_trace, export_vtt
 from evi_harness.acts.exports.whole_file import place_of_file
 from evi_harness.errors import UsageError
 from evi_harness.session.session import Session
@@ -33,7 +35,13 @@ class _Export(Protocol):
 # Form → what writes it.
 FORMS: Dict[str, _Export] = {
     "wav": export_wav,
+    "flac": export_flac,
+    "vtt": export_vtt,
+    "labels": export_labels,
+    "csv": export_csv,
+    "metrics": export_metrics,
     "har": export_har,
+    "trace": export_trace,
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from haralyzer import HarParser
 
 from evi_harness.acts.exports.export_har import export_har
 from evi_harness.errors import SessionUnreadable, UsageError
@@ -26,7 +27,7 @@ def entry_of(exported):
 
 
 def test_the_file_is_whole_private_and_said_to_be_made_up(tmp_path):
-    """Like any export; what was not measured is said."""
+    """Like any export; haralyzer, which is not ours, reads it; what was not measured is said."""
     exported = export_har(TYPED, tmp_path / "x.har")
     assert exported.lines() == [f"{tmp_path}/x.har: 8 messages", "synthesised times"]
     assert stat.S_IMODE(exported.file.stat().st_mode) == 0o600
@@ -34,6 +35,9 @@ def test_the_file_is_whole_private_and_said_to_be_made_up(tmp_path):
     with pytest.raises(UsageError, match="there already"):
         export_har(TYPED, tmp_path / "x.har")
     export_har(TYPED, tmp_path / "x.har", overwrite=True)
+    parser = HarParser(json.loads(exported.file.read_text(encoding="utf-8")))
+    assert parser.creator["name"] == "evi-harness"
+    assert parser.har_data["entries"][0]["response"]["status"] == 101
     assert "times are synthesised" in json.loads(exported.file.read_text(encoding="utf-8"))["log"]["comment"]
 
 

@@ -1,0 +1,124 @@
+"""Who said what, from when until when: of what is heard by when it sounds, of what is only text by when it came.
+
+Rules of living here: a time that nobody knows is marked as assumed; what was never heard, since the user interrupted, is not said.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from evi_harness.measure.session_times import Reading
+from evi_harness.report.plain import printable
+from evi_harness.session.events import Received, Sent
+from evi_harness.session.protocols import RECEIVED
+from evi_harness.session.sounding import Span, sounding
+
+__all__ = ["ASSISTANT", "USER", "Said", "SaidSpan", "said_in"]
+
+USER, ASSISTANT = "user", "assistant"
+# How long a text that nobody spoke is shown: as captions are, by its length, and no longer than until the next one.
+_CHARACTER_NS = 60_000_000
+_SHORTEST_NS, _LONGEST_NS = 1_000_000_000, 7_000_000_000
+
+
+class SaidSpan(NamedTuple):
+    """Something that was said.
+
+    Attributes:
+        who: ``user`` or ``assistant``.
+        text: What, in one line, without secrets.
+        begin_ns: From when, in session time.
+        end_ns: Until when, later than that.
+        seq: The message that says it.
+        turn: The number of its turn, None where it has none.
+        is_assumed: Whether nobody spoke it, so that how long it stands is assumed.
+    """
+
+    who: str
+    text: str
+    begin_ns: int
+    end_ns: int
+    seq: int
+    turn: Optional[int]
+    is_assumed: bool
+
+
+class Said(NamedTuple):
+    """All that was said in a session.
+
+    Attributes:
+        spans: In time.
+        n_unheard: How many sentences of the assistant's were never heard, since the user interrupted.
+    """
+
+    spans: Tuple[SaidSpan, ...]
+    n_unheard: int
+
+
+def said_in(reading: Reading, redact: Callable[[str], str]) -> Said:
+    """What was said in a session, in words and in time.
+
+    Args:
+        reading: The session.
+        redact: Takes secrets out of a text.
+    """
+    heard, voiced = _sentences(reading)
+    spoken = {turn.user: reading.spoken.span(turn.speech) for turn in reading.turns if turn.user is not None and turn.speech is not None}
+    spans: List[SaidSpan] = []
+    n_unheard = 0
+    for event in reading.session.events:
+        saying = (
+            reading.dialect.saying(event.kind, reading.dialect.read(event.kind, event.frame))
+            if isinstance(event, (Sent, Received))
+            else None
+        )
+        if saying is None or saying.is_interim or saying.who not in (USER, ASSISTANT) or not saying.text.strip():
+            continue
+        span: Optional[Span] = spoken.get(event.seq)
+        if saying.who == ASSISTANT and saying.about is not None:
+            span = heard.get(saying.about)
+            if span is None and saying.about in voiced:
+                n_unheard += 1
+                continue
+        text = printable(redact(" ".join(saying.text.split())))
+        is_assumed = span is None or span[0] >= span[1]
+        begin_ns, end_ns = (event.at_ns, event.at_ns + _shown_ns(text)) if span is None or is_assumed else span
+        spans.append(SaidSpan(saying.who, text, begin_ns, end_ns, event.seq, reading.turn_of.get(event.seq), is_assumed))
+    return Said(tuple(_cut(sorted(spans, key=lambda one: (one.begin_ns, one.seq)))), n_unheard)
+
+
+def _shown_ns(text: str) -> int:
+    return min(_LONGEST_NS, max(_SHORTEST_NS, len(text) * _CHARACTER_NS))
+
+
+def _cut(spans: List[SaidSpan]) -> List[SaidSpan]:
+    """An assumed end is no later than the next beginning."""
+    begins = [one.begin_ns for one in spans]
+    found = []
+    for one, nexts in zip(spans, (begins[index + 1 :] for index in range(len(spans)))):
+        next_ns = next((begin_ns for begin_ns in nexts if begin_ns > one.begin_ns), one.end_ns)
+        found.append(one._replace(end_ns=min(one.end_ns, next_ns)) if one.is_assumed else one)
+    return found
+
+
+def _sentences(reading: Reading) -> Tuple[Dict[str, Span], frozenset[str]]:
+    """From when until when each sentence of the assistant's would be heard, by its name; and the names of all that came as audio."""
+    heard: Dict[str, Span] = {}
+    voiced = set()
+    frames = {event.seq: event.frame for event in reading.session.received}
+    free_ns = 0
+    for turn in reading.turns:
+        pieces: List[Tuple[str, int, int]] = []
+        for seq in turn.reply:
+            chunk = reading.dialect.chunk(reading.dialect.read(RECEIVED, frames[seq])) if reading.has_audio(seq) else None
+            length_ns = reading.length_ns(seq)
+            if chunk is not None and length_ns is not None:
+                pieces.append((chunk[0], max(free_ns, reading.at_ns[seq]), length_ns))
+                voiced.add(chunk[0])
+        silenced_ns = None if turn.interrupted_by is None else reading.at_ns[turn.interrupted_by]
+        sounds = sounding([(came_ns, length_ns) for _, came_ns, length_ns in pieces], silenced_ns)
+        for (name, _, _), (begin_ns, end_ns) in zip(pieces, sounds):
+            first, last = heard.get(name, (begin_ns, end_ns))
+            heard[name] = (min(first, begin_ns), max(last, end_ns))
+            free_ns = end_ns
+    return heard, frozenset(voiced)
