@@ -588,7 +588,7 @@ DUE = _kind(
     of=_RECEIVED_EVENT,
     by="a carrier, of each event it sends",
     written_in=("carriers",),
-    read_in=("carriers", "measure", "replay", "report"),
+    read_in=("carriers", "measure", "pages", "replay", "report"),
 )
 HANDLER_ENTERED = _kind(
     "handler_entered",
@@ -596,7 +596,7 @@ HANDLER_ENTERED = _kind(
     of="the received event, none for on_open and the like",
     by="a replay: when a callback of the handler began and ended",
     written_in=("sdk",),
-    read_in=("measure", "replay", "runs", "watch"),
+    read_in=("measure", "pages", "replay", "runs", "watch"),
 )
 HANDLER_RETURNED = _kind(
     "handler_returned",
@@ -604,13 +604,15 @@ HANDLER_RETURNED = _kind(
     of="the received event, none for on_open and the like",
     by="a replay: when a callback of the handler began and ended",
     written_in=("sdk",),
-    read_in=("measure", "replay", "runs", "watch"),
+    read_in=("measure", "pages", "replay", "runs", "watch"),
 )
 RAISED = _kind("raised", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("runs", "sdk"), read_in=("replay",))
 UNPARSEABLE = _kind("unparseable", UnparseableFacts, of=_RECEIVED_EVENT, by=_FOUND, written_in=("sdk",), read_in=("replay",))
-BLOCKED = _kind("blocked", BlockedFacts, of=_HANDLED, by=_FOUND, written_in=("clocks", "sdk", "watch"), read_in=("measure", "replay"))
+BLOCKED = _kind(
+    "blocked", BlockedFacts, of=_HANDLED, by=_FOUND, written_in=("clocks", "sdk", "watch"), read_in=("measure", "pages", "replay")
+)
 MAYBE_BLOCKED = _kind(
-    "maybe_blocked", BlockedFacts, of=_HANDLED, by="a replay in real time: a finding", written_in=("watch",), read_in=("replay",)
+    "maybe_blocked", BlockedFacts, of=_HANDLED, by="a replay in real time: a finding", written_in=("watch",), read_in=("pages", "replay")
 )
 SWALLOWED = _kind(
     "swallowed",
@@ -676,7 +678,7 @@ CLOSED_FROM = _kind(
     read_in=("replay",),
 )
 HANDLER_WAITS = _kind(
-    "handler_waits", HandlerWaitsFacts, of=_HANDLED, by="a replay, at its end", written_in=("watch",), read_in=("replay",)
+    "handler_waits", HandlerWaitsFacts, of=_HANDLED, by="a replay, at its end", written_in=("watch",), read_in=("pages", "replay")
 )
 NETWORK = _kind("network", NetworkFacts, of=_HANDLED, by=_FOUND, written_in=("runs",), read_in=("replay",))
 OWN_LOOP = _kind("own_loop", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("runs",), read_in=("replay",))
@@ -712,7 +714,7 @@ PLAYBACK_STALL = _kind(
     BlockedFacts,
     by="a replay: the SDK's own playback queue was full and blocked the event loop; not the handler's doing",
     written_in=("sdk",),
-    read_in=("measure", "replay", "report"),
+    read_in=("measure", "pages", "replay", "report"),
 )
 UNSEEN = _kind(
     "unseen", UnseenFacts, of="the event that was handled, where that is known", by="a replay", written_in=("runs",), read_in=("replay",)
@@ -775,7 +777,7 @@ LONGEST_BLOCK = _kind(
     written_in=("watch",),
     read_in=("measure",),
 )
-HEARD = _kind("heard", HeardFacts, of="the received audio", by="a replay", written_in=("runs",), read_in=("measure",))
+HEARD = _kind("heard", HeardFacts, of="the received audio", by="a replay", written_in=("runs",), read_in=("measure", "pages"))
 HANDLER_CPU = _kind("handler_cpu", HandlerCpuFacts, of=_RECEIVED_EVENT, by="a replay", written_in=("watch",), read_in=("measure", "replay"))
 LONGEST_STEP = _kind(
     "longest_step",
