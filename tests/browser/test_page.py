@@ -309,12 +309,12 @@ def test_latency_adds_up(show: Show, documents: Dict[str, Any]) -> None:
 
 
 def test_what_differs_stands_side_by_side(show: Show, documents: Dict[str, Any]) -> None:
-    """What was recorded and what was replayed, in one row; source lines with the one that it is about."""
+    """What was recorded and what was replayed, in one row; source lines from their margin on, with the one that it is about."""
     opened = show(documents["replay"]())
     page = opened.page
     assert page.locator(".differences th[scope=col]").all_inner_texts() == ["Where", "Recorded", "Replayed"]
     assert page.locator(".differences tbody tr").first.locator("td").all_inner_texts() == ['"sunny"', "absent"]
-    assert page.locator("#problem-1 .here .code").text_content() == "    line 12"
+    assert page.locator("#problem-1 .here .code").text_content() == "line 12"
 
 
 def test_the_command_is_copied(show: Show, documents: Dict[str, Any]) -> None:
@@ -344,6 +344,9 @@ def test_print_is_light(show: Show, documents: Dict[str, Any]) -> None:
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate(ink) != dark
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 33, 48)"
+    # On paper the layer of the play head would wipe out what lies below, and what is wider than the paper would be cut.
+    assert not page.locator(".head-layer").is_visible()
+    assert page.locator(".stage").evaluate("(stage) => stage.clientWidth") <= 700
     page.emulate_media(media="screen", color_scheme="dark")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.evaluate(ink) == dark

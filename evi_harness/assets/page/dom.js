@@ -68,6 +68,23 @@ function timeButton(shown, does, onClick) {
   return button(shown, onClick, { class: 'time', 'aria-label': `${shown}: ${does}` });
 }
 
+/** A speaker, with waves or crossed out: what a side sounds like just now. */
+function speakerIcon(sounds) {
+  const drawn = (name, attributes, ...children) => {
+    const made = document.createElementNS('http://www.w3.org/2000/svg', name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  };
+  const waves = sounds ? 'M11 5.5 Q13 8 11 10.5 M13 3.5 Q16.5 8 13 12.5' : 'M11 6 L15 10 M15 6 L11 10';
+  return drawn(
+    'svg',
+    { viewBox: '0 0 17 16', width: '17', height: '16', 'aria-hidden': 'true' },
+    drawn('path', { d: 'M2 6 H5 L9 3 V13 L5 10 H2 Z', fill: 'currentColor' }),
+    drawn('path', { d: waves, fill: 'none', stroke: 'currentColor', 'stroke-width': '1.5', 'stroke-linecap': 'round' }),
+  );
+}
+
 /** Puts these children in place of all that were there. */
 function fill(parent, children) {
   parent.replaceChildren(...children.filter((child) => child !== null));

@@ -2,7 +2,7 @@
 // the canvas, for what is pointed at), and how it is drawn.
 
 const LANE_HEIGHT = 22;
-const WAVE_HEIGHT = 52;
+const WAVE_HEIGHT = 46;
 const FOLDED_HEIGHT = 20;
 
 /** One thing on a lane. `untilMs` is null for a moment. */
@@ -239,10 +239,7 @@ const MARK_WIDTH = 18;
 
 /** The problems of the whole page, as numbered marks. */
 function problemsLane(problems) {
-  const items = problems
-    .filter((problem) => problem.at_ms !== null)
-    .map((problem) => Object.assign(laneItem(problem.at_ms, null, `${problem.rank}. ${problem.title}`), { problem, markX: 0 }))
-    .sort((one, other) => one.fromMs - other.fromMs);
+  const items = problems.flatMap(problemItems).sort((one, other) => one.fromMs - other.fromMs);
   return {
     id: 'problems',
     label: 'Problems',
@@ -255,6 +252,15 @@ function problemsLane(problems) {
     },
     itemAt: (x, axis) => items.find((item) => axis.isInView(item.fromMs) && Math.abs(item.markX - x) <= MARK_WIDTH / 2 + 1) || null,
   };
+}
+
+/** Where a problem is, and where the same happened again. */
+function problemItems(problem) {
+  return [problem, ...problem.more]
+    .filter((moment) => moment.at_ms !== null)
+    .map((moment) =>
+      Object.assign(laneItem(moment.at_ms, null, `${problem.rank}. ${titleText(problem)}`), { problem, seekMs: moment.seek_ms, markX: 0 }),
+    );
 }
 
 /** Puts the marks beside one another where they would lie upon one another, and all of them within the view. */
@@ -273,12 +279,7 @@ function placeMarks(items, axis) {
 
 function drawMark(brush, item, top, height) {
   const { context } = brush;
-  brush.rectangle(
-    { left: item.markX - MARK_WIDTH / 2, width: MARK_WIDTH },
-    top + 4,
-    height - 8,
-    item.problem.severity === 'error' ? 'error' : 'warning',
-  );
+  brush.rectangle({ left: item.markX - MARK_WIDTH / 2, width: MARK_WIDTH }, top + 4, height - 8, item.problem.severity);
   context.textAlign = 'center';
   brush.words(String(item.problem.rank), item.markX, top + height / 2, 'surface');
   context.textAlign = 'start';

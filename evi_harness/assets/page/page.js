@@ -44,16 +44,15 @@ class Page {
     player.addEventListener('voices', () => this.tellTrouble());
     byId('emotions').addEventListener('change', (event) => byId('transcript').classList.toggle('with-emotions', event.target.checked));
     // What is printed is light, the canvas too.
-    window.addEventListener('beforeprint', () => this.recolour(true));
-    window.addEventListener('afterprint', () => this.recolour(false));
+    window.addEventListener('beforeprint', () => this.setPrinted(true));
+    window.addEventListener('afterprint', () => this.setPrinted(false));
     this.tellState();
     this.moved();
   }
 
-  recolour(isPrinted) {
+  setPrinted(isPrinted) {
     document.documentElement.classList.toggle('printed', isPrinted);
-    this.stage.recolour();
-    this.stage.drawBase();
+    this.stage.setPrinted(isPrinted);
   }
 
   // The tools.
@@ -67,9 +66,10 @@ class Page {
       { id: 'speed', change: () => player.setRate(Number(speed.value)) },
       SPEEDS.map((one) => element('option', { value: one, selected: one === 1 }, [`${one}×`])),
     );
+    const skip = (label, ms) => button(label, () => this.step(ms));
     const group = (label, children) => element('div', { class: 'group', role: 'group', 'aria-label': label }, children);
     return [
-      group('Playback', [this.playButton, button('−2 s', () => this.step(-SKIP_MS)), button('+2 s', () => this.step(SKIP_MS)), this.clock]),
+      group('Playback', [this.playButton, skip('−2 s', -SKIP_MS), skip('+2 s', SKIP_MS), this.clock]),
       data.problems.some((problem) => problem.seek_ms !== null)
         ? group('Problems', [
             button('Previous problem', () => this.playNextProblem(-1)),
@@ -138,17 +138,17 @@ class Page {
   /** A problem plays and shows its card, a message opens; anything else is gone to. */
   openItem(item, row) {
     if (item.problem) {
-      this.playProblem(this.data.problems.indexOf(item.problem));
+      this.playProblem(this.data.problems.indexOf(item.problem), item.seekMs);
       return;
     }
     if (row.lane.id === 'messages') this.showMessage(row.side.id, item.seq);
     this.seek(item.fromMs);
   }
 
-  playProblem(index) {
+  playProblem(index, seekMs) {
     const problem = this.data.problems[index];
     this.problemAt = index;
-    if (problem.seek_ms !== null) this.playOn(problem.side, problem.seek_ms);
+    if (seekMs !== null) this.playOn(problem.side, seekMs);
     for (const card of document.querySelectorAll('.problem')) card.classList.toggle('chosen', card.id === `problem-${problem.rank}`);
     scrollWithin(byId('problem-list'), byId(`problem-${problem.rank}`));
   }
@@ -156,7 +156,9 @@ class Page {
   playNextProblem(direction) {
     const { problems } = this.data;
     const next = direction > 0 ? this.problemAt + 1 : Math.max(this.problemAt, 0) - 1;
-    if (problems.length) this.playProblem((next + problems.length) % problems.length);
+    if (!problems.length) return;
+    const index = (next + problems.length) % problems.length;
+    this.playProblem(index, problems[index].seek_ms);
   }
 
   // What is told.

@@ -8,11 +8,21 @@ function problemCards(data, page) {
 // What an exception says may be a page long; that is then told in full below.
 const LONGEST_TITLE = 160;
 
+/** Its paths as short as they are shown below, and its first word as a sentence begins, unless that is a name. */
+function titleText(problem) {
+  const text = withShownPaths(problem.title, problem);
+  return /^[a-z]+(\s|$)/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+}
+
+function withShownPaths(text, problem) {
+  return problem.places.reduce((shorter, place) => shorter.split(place.file).join(place.shown), text);
+}
+
 function problemCard(problem, data, page, isOpen) {
   const card = element('li', { class: `problem ${problem.severity}`, id: `problem-${problem.rank}`, tabindex: '-1' }, [
     element('h3', {}, [
       element('span', { class: 'rank', 'aria-hidden': 'true' }, [String(problem.rank)]),
-      said(shortened(problem.title, LONGEST_TITLE), 'span', { class: 'title' }),
+      said(shortened(titleText(problem), LONGEST_TITLE), 'span', { class: 'title' }),
     ]),
     element('p', { class: 'facts' }, [
       element('code', {}, [problem.kind]),
@@ -53,20 +63,36 @@ function playButton(moment, sideId, page, words) {
 
 function problemParts(problem, data, page) {
   return [
-    problem.title.length > LONGEST_TITLE ? said(problem.title, 'p', { class: 'detail' }) : null,
+    titleText(problem).length > LONGEST_TITLE ? said(titleText(problem), 'p', { class: 'detail' }) : null,
     problem.detail.length
       ? element(
           'ul',
           { class: 'detail' },
-          problem.detail.map((line) => said(line, 'li')),
+          problem.detail.map((line) => said(withShownPaths(line, problem), 'li')),
         )
       : null,
-    ...problem.places.map(placeFigure),
+    ...placeFigures(problem.places),
     problem.differences.length ? differencesTable(problem, data) : null,
     messageLinks(problem, data, page),
     lostList(problem.lost),
     problem.more.length ? againList(problem, page) : null,
   ].filter((part) => part !== null);
+}
+
+// The innermost places are where to look; who called them is folded.
+const PLACES_SHOWN = 2;
+
+function placeFigures(places) {
+  const shown = places.slice(0, PLACES_SHOWN).map(placeFigure);
+  const callers = places.slice(PLACES_SHOWN).map(placeFigure);
+  if (!callers.length) return shown;
+  return [
+    ...shown,
+    element('details', { class: 'callers' }, [
+      element('summary', {}, [`${countText(callers.length, 'more place')}, from further out`]),
+      ...callers,
+    ]),
+  ];
 }
 
 /** A place in the app with the lines around it. */
@@ -77,16 +103,23 @@ function placeFigure(place) {
     place.function ? ' in ' : null,
     place.function ? said(place.function, 'code') : null,
   ]);
+  const margin = commonMargin(place.source);
   const lines = place.source.map((line) =>
     element('span', { class: line.line === place.line ? 'line here' : 'line' }, [
       element('span', { class: 'number' }, [`${line.line === place.line ? '› ' : ''}${line.line}`]),
-      said(line.text, 'span', { class: 'code' }),
+      said(line.text.slice(margin), 'span', { class: 'code' }),
     ]),
   );
   return element('figure', { class: 'place' }, [
     caption,
     lines.length ? element('pre', { tabindex: '0', 'aria-label': `Source around ${visibleText(at)}` }, lines) : null,
   ]);
+}
+
+/** How many spaces all the lines begin with. */
+function commonMargin(source) {
+  const margins = source.filter((line) => line.text.trim()).map((line) => line.text.search(/[^ ]/));
+  return margins.length ? Math.min(...margins) : 0;
 }
 
 /** What differs, side by side. */

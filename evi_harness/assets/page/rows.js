@@ -66,6 +66,6 @@ function muteButton(row, voice, player) {
       disabled: !voice.canPlay,
       click: () => player.setMuted(voice, !voice.isMuted),
     },
-    ['Mute'],
+    [speakerIcon(sounds)],
   );
 }

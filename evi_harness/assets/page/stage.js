@@ -2,8 +2,12 @@
 // it the play head, which moves at every frame. Only what is in view is drawn.
 
 const NARROW = 640;
+// What fits between the margins of A4 and Letter.
+const PRINTED_WIDTH = 680;
 const ZOOM_STEP = 1.6;
 const OVERVIEW_HEIGHT = 34;
+// A label that would be cut at the right edge is left out.
+const RULER_LABEL_WIDTH = 40;
 
 class Stage {
   constructor(data, player, open) {
@@ -20,7 +24,7 @@ class Stage {
 
   build() {
     this.base = element('canvas', { 'aria-hidden': 'true', class: 'layer' });
-    this.top = element('canvas', { 'aria-hidden': 'true', class: 'layer' });
+    this.top = element('canvas', { 'aria-hidden': 'true', class: 'layer head-layer' });
     this.plot = element(
       'div',
       {
@@ -57,6 +61,13 @@ class Stage {
   recolour() {
     this.colours = readPalette();
     this.redraw();
+  }
+
+  /** On paper it has another width, of which no observer is told in time. */
+  setPrinted(isPrinted) {
+    this.colours = readPalette();
+    this.root.style.width = isPrinted ? `${PRINTED_WIDTH}px` : '';
+    this.layOut();
   }
 
   // Layout.
@@ -129,7 +140,7 @@ class Stage {
       const x = Math.round(axis.x(ms));
       brush.context.fillStyle = this.colours.line;
       brush.context.fillRect(x, RULER_HEIGHT - 6, 1, bottom);
-      brush.words(rulerText(ms, step), x + 4, RULER_HEIGHT / 2, 'muted');
+      if (x < axis.width - RULER_LABEL_WIDTH) brush.words(rulerText(ms, step), x + 4, RULER_HEIGHT / 2, 'muted');
     }
   }
 
@@ -149,16 +160,15 @@ class Stage {
   /** A line down from each mark, through the side on which the problem is. */
   drawProblemLines(brush) {
     const { context, axis } = brush;
-    for (const problem of this.data.problems) {
-      if (problem.at_ms === null || !axis.isInView(problem.at_ms)) continue;
+    context.globalAlpha = 0.55;
+    for (const { problem, fromMs } of this.data.problems.flatMap(problemItems)) {
       const its = this.rows.filter((row) => row.side && row.side.id === problem.side);
-      if (!its.length) continue;
+      if (!its.length || !axis.isInView(fromMs)) continue;
       const last = its[its.length - 1];
-      context.fillStyle = this.colours[problem.severity === 'error' ? 'error' : 'warning'];
-      context.globalAlpha = 0.55;
-      for (let y = its[0].top; y < last.top + last.height; y += 6) context.fillRect(Math.round(axis.x(problem.at_ms)), y, 1, 3);
-      context.globalAlpha = 1;
+      context.fillStyle = this.colours[problem.severity];
+      for (let y = its[0].top; y < last.top + last.height; y += 6) context.fillRect(Math.round(axis.x(fromMs)), y, 1, 3);
     }
+    context.globalAlpha = 1;
   }
 
   /** The whole session, small, with what is in view framed. */
@@ -179,9 +189,8 @@ class Stage {
     context.fillRect(right, 0, whole.width - right, OVERVIEW_HEIGHT);
     context.globalAlpha = 1;
     brush.outline({ left, width: right - left }, 0, OVERVIEW_HEIGHT, 'muted');
-    for (const problem of this.data.problems) {
-      if (problem.at_ms !== null) brush.diamond(problem.at_ms, OVERVIEW_HEIGHT - 6, 4, problem.severity === 'error' ? 'error' : 'warning');
-    }
+    for (const { problem, fromMs } of this.data.problems.flatMap(problemItems))
+      brush.diamond(fromMs, OVERVIEW_HEIGHT - 6, 4, problem.severity);
   }
 
   /** The layer above: what is pointed at, and the play head. */
