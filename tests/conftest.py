@@ -57,6 +57,14 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture
+def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty folder to work in, and no keys: no .env, and nothing of this machine's."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HUME_API_KEY", "HUME_SECRET_KEY", "HUME_CONFIG_ID", "HUME_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="session")
 def session_of() -> SessionOf:
     """Makes a session of rows: ``session_of(rows, query=…, recorded=…)``."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from thread_server import serving_in_thread
 
 from evi_harness.acts.record_connection import record
 from evi_harness.acts.replay import replay_session
@@ -58,30 +57,9 @@ class Answers:
         return 0 if self.waiting else None
 
 
-@contextlib.contextmanager
 def serving(*greeting):
     """The URL of a server of ``Answers``, in a thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    def run(coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
-
-    async def start():
-        chat = ChatServer(lambda _: Answers(*greeting), clock=RealClock(), chat_paths=EVI.chat_paths)
-        listening = await loop.create_server(await chat.start(), "127.0.0.1", 0)
-        return chat, listening
-
-    chat, listening = run(start())
-    try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    finally:
-        listening.close()
-        run(chat.stop())
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    return serving_in_thread(lambda _: Answers(*greeting))
 
 
 def converse(out, app, *greeting, start=False, **options):

@@ -30,6 +30,8 @@ from evi_harness.session.events import Note, Received, Sent
 from evi_harness.tap import recorder
 from evi_harness.verdicts.loading import load_session
 
+pytestmark = pytest.mark.usefixtures("no_environment")
+
 ROOT = Path(__file__).resolve().parents[2]
 MIC = str(ROOT / "fixtures" / "speech" / "user-1.flac")
 RECORD = [sys.executable, "-m", "evi_harness", "record"]
@@ -40,14 +42,6 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
 os.execv(sys.argv[2], sys.argv[2:])
 """
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch, tmp_path):
-    """No .env, no keys, no files beside the test's."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("HUME_API_KEY", "HUME_SECRET_KEY", "HUME_CONFIG_ID", "HUME_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")

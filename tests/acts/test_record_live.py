@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import errno
 import functools
 import json
-import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import soundfile
+from thread_server import serving_in_thread
 
 from evi_harness.acts import record_live as live_session
 from evi_harness.acts.devices import Device
@@ -26,8 +25,6 @@ from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import FileSource
-from evi_harness.carriers.server import ChatServer
-from evi_harness.clocks.clock import RealClock
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.dialect import EVI
@@ -95,40 +92,14 @@ class Answers:
         return 0 if self.waiting else None
 
 
-@contextlib.contextmanager
 def serving(*reply, close=None, key=None):
     """The URL of a server of ``Answers``, in a thread; with a key only who gives it is let in."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    def run(coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
-
-    async def start():
-        check = None if key is None else KeyCheck(key, token_seconds=60)
-        chat = ChatServer(
-            lambda _: Answers(reply or REPLY, close), clock=RealClock(), chat_paths=EVI.chat_paths, token_path=EVI.token_path, check=check
-        )
-        return chat, await loop.create_server(await chat.start(), "127.0.0.1", 0)
-
-    chat, listening = run(start())
-    try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    finally:
-        listening.close()
-        run(chat.stop())
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    return serving_in_thread(lambda _: Answers(reply or REPLY, close), check=None if key is None else KeyCheck(key, token_seconds=60))
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch, tmp_path):
+def _alone(monkeypatch, no_environment):
     """No .env, no keys; and less than half a second is quiet enough."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("HUME_API_KEY", "HUME_SECRET_KEY", "HUME_CONFIG_ID", "HUME_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(live_session, "QUIET_S", 0.4)
 
 

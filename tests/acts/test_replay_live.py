@@ -18,6 +18,8 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.session.events import Received
 from evi_harness.verdicts.loading import load_session
 
+pytestmark = pytest.mark.usefixtures("no_environment")
+
 ROOT = Path(__file__).resolve().parents[2]
 TYPED = ROOT / "sessions" / "typed"
 TUNNEL = Path(__file__).parent / "tls_tunnel.py"
@@ -42,14 +44,6 @@ parameters = {{ location = "Bath" }}
 [[turn.tool.answer]]
 say = "{says}"
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch, tmp_path):
-    """No .env and no keys of this machine's."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("HUME_API_KEY", "HUME_SECRET_KEY", "HUME_CONFIG_ID", "HUME_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ from evi_harness.simulate.simulator import Options
 from evi_harness.simulate.turn_detection import TurnDetection
 from evi_harness.verdicts.loading import load_session
 
+pytestmark = pytest.mark.usefixtures("no_environment")
+
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "Kq7ApiKeyOfThisRun0123456789"
 SECRET = "Zw3SecretKeyOfThisRun987654"
@@ -43,14 +45,6 @@ def url():
     """A simulator in another process."""
     with served(Simulation(options=Options(detection=TurnDetection(end_of_turn_silence_ms=500)))) as server:
         yield server.url
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch, tmp_path):
-    """No .env and no keys."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("HUME_API_KEY", "HUME_SECRET_KEY", "HUME_CONFIG_ID", "HUME_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def command(*words):

@@ -18,6 +18,8 @@ from evi_harness.acts.serve.simulating import SIMULATOR, simulation
 from evi_harness.cli.main import main
 from evi_harness.cli.replay_command import command
 
+pytestmark = pytest.mark.usefixtures("no_environment")
+
 ROOT = Path(__file__).resolve().parents[2]
 SESSIONS = ROOT / "sessions"
 APP = f"{ROOT}/fixtures/handlers/never_answers.py:App"
@@ -30,14 +32,6 @@ parameters = { location = "Bath" }
 [[turn.tool.answer]]
 say = "It is raining."
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch, tmp_path):
-    """No .env and no keys of this machine's."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("HUME_API_KEY", "HUME_SECRET_KEY", "HUME_CONFIG_ID", "HUME_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
