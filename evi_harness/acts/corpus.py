@@ -19,6 +19,7 @@ from typing import Callable, Deque, Dict, Generator, Iterator, List, Optional, S
 
 from evi_harness.acts.executors import default_jobs, lent_executor, local_processes
 from evi_harness.acts.measured_runs import runs_of_result
+from evi_harness.acts.page_folder import PageFolder, PagePlace
 from evi_harness.acts.repeating import RepeatedReplay, replay_repeatedly
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.errors import EviHarnessError, IncompleteRecording, Parameter, UsageError, Words
@@ -56,6 +57,7 @@ def replay_corpus(
     keep_run: bool = False,
     stop_at_first: bool = False,
     told: int = NORMAL,
+    pages: Optional[PageFolder] = None,
     command: Optional[Command] = None,
 ) -> CorpusReport:
     """Replay many sessions, each as a whole, and sum up.
@@ -72,6 +74,7 @@ def replay_corpus(
         keep_run: Keep what was measured in each, for a gate.
         stop_at_first: Replay no more once one did not pass; those that are being replayed then are ended.
         told: How much the report tells people, see ``CorpusReport``.
+        pages: Where a page of each replay is written, with an index of them; None for no pages.
         command: What asked for the replays; None for this call.
 
     Returns:
@@ -89,7 +92,8 @@ def replay_corpus(
     if n_jobs is not None and n_jobs < 1:
         raise UsageError(f"{n_jobs} sessions at a time are none", hint="Give 1 or more.")
     began_s = time.perf_counter()
-    tasks = [Task(str(folder), replace(asked, child=False), n_runs, command, keep_json, keep_run) for folder in folders]
+    task = Task("", replace(asked, child=False), n_runs, command, keep_json, keep_run)
+    tasks = [replace(task, folder=str(folder), page=None if pages is None else pages.of(folder)) for folder in folders]
     outcomes: Dict[str, Outcome] = {}
     with ExitStack() as stack:
         if isinstance(executor, str):
@@ -103,6 +107,8 @@ def replay_corpus(
                 done.close()
                 break
     in_order = tuple(outcomes[task.folder] for task in tasks if task.folder in outcomes)
+    if pages is not None:
+        pages.write_index(in_order)
     n_left = len(tasks) - len(in_order)
     return CorpusReport(in_order, n_workers=wanted, real_s=time.perf_counter() - began_s, n_left=n_left, told=told)
 
@@ -118,6 +124,7 @@ class Task:
         command: What asked for it, None for a call in the process that replays it.
         keep_json: Keep its report for programs.
         keep_run: Keep what was measured, for a gate.
+        page: Where its page is written, None for nowhere.
     """
 
     folder: str
@@ -126,6 +133,7 @@ class Task:
     command: Optional[Command] = None
     keep_json: bool = False
     keep_run: bool = False
+    page: Optional[PagePlace] = None
 
 
 def replay_one(task: Task) -> Outcome:
@@ -145,16 +153,17 @@ def _replayed(task: Task) -> Outcome:
     with redirect_stdout(printed):
         try:
             result = replay_repeatedly(folder, task.n_runs, task.asked, write=_nowhere, command=task.command)
+            page = None if task.page is None else task.page.write(result)
         except EviHarnessError as error:
             told = INCOMPLETE if isinstance(error, IncompleteRecording) else _redacted("could not run: ", error.what)
             return Outcome(folder, error.exit_code, told, _lines_of(error))
         except Exception as error:  # noqa: BLE001 - one session's error must not end the others
             told = f"could not run: {type(error).__name__}"
             return Outcome(folder, _BROKE, told, tuple(redacted(traceback.format_exc()).splitlines()))
-    outcome = _outcome(task, result, printed, time.perf_counter() - began_s)
+    outcome = replace(_outcome(task, result, printed, time.perf_counter() - began_s), page=page)
     if not isinstance(result, ReplayResult) or result.proposal is None:
         return outcome
-    accepted = _outcome(task, result.as_accepted(), printed, outcome.real_s)
+    accepted = replace(_outcome(task, result.as_accepted(), printed, outcome.real_s), page=page)
     return replace(outcome, proposal=result.proposal, accepted=accepted)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator, List, Union
 
+from evi_harness.acts.page_making import page_of_replay, write_page
 from evi_harness.acts.record_live import LiveOptions, LiveResult, record_live
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.acts.serve.serving import ServeOptions, served
@@ -27,7 +28,7 @@ from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.settings.environment import API_KEY, BASE_URL, CONFIG_ID, SECRET_KEY
-from evi_harness.settings.new_folder import DEFAULT_OUT
+from evi_harness.settings.new_folder import DEFAULT_OUT, near
 from evi_harness.verdicts.loading import load_session
 
 __all__ = ["HANDLER", "SCRIPT", "USER", "DemoResult", "demo"]
@@ -48,10 +49,12 @@ class DemoResult:
     Attributes:
         recorded: The conversation that was recorded.
         replayed: Its replay.
+        page: The page of the replay.
     """
 
     recorded: LiveResult
     replayed: ReplayResult
+    page: Path
 
     @property
     def exit_code(self) -> int:
@@ -83,10 +86,12 @@ def demo(out: Union[str, Path] = DEFAULT_OUT, tell: Callable[[str], object] = pr
     # The app prints the transcript again.
     with redirect_stdout(io.StringIO()):
         replayed = replay_session(recorded.folder, handler=HANDLER)
-    # Where it failed, the verdict is the last line.
     for line in [*replayed.lines(), *(["", *_next_steps(recorded.folder)] if replayed.passed else [])]:
         tell(line)
-    return DemoResult(recorded, replayed)
+    page = write_page(page_of_replay(replayed), recorded.folder.with_suffix(".html"))
+    tell("\nThe page of it, to look at and listen to:")
+    tell(f"  {near(page.file)}")
+    return DemoResult(recorded, replayed, page.file)
 
 
 def _record(out: Path, tell: Callable[[str], object]) -> LiveResult:

@@ -10,10 +10,11 @@ import os
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from evi_harness.acts.latency import measure_session
 from evi_harness.acts.page_tracks_of import Sounding, Sounds
+from evi_harness.acts.repeating import RepeatedReplay
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.audio.page_tracks import OGG
 from evi_harness.audio.software_speaker import Heard
@@ -23,6 +24,7 @@ from evi_harness.pages.page_document import RECORDED, REPLAYED, SESSION, PageSid
 from evi_harness.pages.page_file import PageAssets, page_parts
 from evi_harness.pages.problem_list import verdict_told
 from evi_harness.redacting.redaction import Redactor
+from evi_harness.report.drift_report import LiveReport
 from evi_harness.report.plain import printable
 from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
@@ -31,14 +33,24 @@ from evi_harness.settings.sink import redacted_data
 from evi_harness.verdicts.redacted_views import Discreet, discreet_session, redactor_for
 from evi_harness.version import __version__
 
-__all__ = ["Page", "PageSubject", "ShownSession", "page_of_replay", "page_of_session", "write_page"]
+__all__ = [
+    "Page",
+    "PageSubject",
+    "ShownSession",
+    "nobody_asks",
+    "page_of_replay",
+    "page_of_result",
+    "page_of_session",
+    "write_page",
+    "write_text_file",
+]
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets" / "page"
 
 Progress = Callable[[int, int], object]
 
 
-def _nobody_asks(done: int, total: int) -> None:
+def nobody_asks(done: int, total: int) -> None:
     """Nobody wants to know how far it is."""
 
 
@@ -126,12 +138,29 @@ def page_of_replay(result: ReplayResult) -> PageSubject:
     return PageSubject(title, (recorded, replayed), told, result.verdict_text, result.redactor)
 
 
+def page_of_result(result: Union[ReplayResult, RepeatedReplay, LiveReport]) -> PageSubject:
+    """The page of what ``evi-harness replay`` yields of one session: of several runs, of the one that the report is of.
+
+    Args:
+        result: What was found.
+    """
+    if isinstance(result, LiveReport):
+        name, folder = result.recorded.name, result.invocation.path
+        recorded = ShownSession(RECORDED, "Recorded", result.recorded, None if folder is None else Path(folder))
+        live = ShownSession(REPLAYED, "Live", result.live, Path(result.folder))
+        told = {"passed": result.passed, "command": result.json()["command"]}
+        return PageSubject(f"{name}, held again with {result.endpoint}", (recorded, live), told, result.verdict_text)
+    if isinstance(result, RepeatedReplay):
+        return replace(page_of_replay(result.shown), remarks=(f"{result.verdict_text}; this is the first that failed, or the first",))
+    return page_of_replay(result)
+
+
 def _recorded_folder(told: Mapping[str, Json]) -> Optional[Path]:
     path, cwd = told["recording"]["path"], told["command"]["cwd"]
     return None if path is None else Path(cwd or ".", path)
 
 
-def write_page(subject: PageSubject, file: Path, *, audio_format: str = OGG, progress: Progress = _nobody_asks) -> Page:
+def write_page(subject: PageSubject, file: Path, *, audio_format: str = OGG, progress: Progress = nobody_asks) -> Page:
     """Write a page.
 
     Args:
@@ -158,7 +187,7 @@ def write_page(subject: PageSubject, file: Path, *, audio_format: str = OGG, pro
         verdict=subject.verdict or ("" if subject.report is None else verdict_told(subject.report)),
         remarks=subject.remarks,
     )
-    return Page(file, _write(file, page_parts(_discreet(document), sounds.found, _assets())))
+    return Page(file, write_text_file(file, page_parts(_discreet(document), sounds.found, _assets())))
 
 
 def _side(one: ShownSession, redactor: Redactor, report: Optional[Mapping[str, Json]]) -> PageSide:
@@ -184,8 +213,19 @@ def _assets() -> PageAssets:
     return PageAssets(template, style, "\n".join(scripts))
 
 
-def _write(file: Path, parts: Iterator[str]) -> int:
-    """Write a file under another name, and give it its own when it is whole."""
+def write_text_file(file: Path, parts: Iterator[str]) -> int:
+    """Write a file under another name, and give it its own when it is whole. Only its owner may read it.
+
+    Args:
+        file: The file.
+        parts: Its text, piece by piece, without secrets.
+
+    Returns:
+        How large it is, in bytes.
+
+    Raises:
+        EviHarnessError: It cannot be written.
+    """
     new = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.new")
     try:
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -46,7 +46,7 @@ class RepeatedReplay:
     @property
     def report(self) -> ReplayReport:
         """The report of the first run that failed, of the first one where none did."""
-        return self._shown.report
+        return self.shown.report
 
     @property
     def verdict_text(self) -> str:
@@ -68,7 +68,7 @@ class RepeatedReplay:
     def body(self) -> List[str]:
         """The report for people without its last line, the sum."""
         failed = [number for number, result in enumerate(self.results, 1) if not result.passed]
-        lines = self._shown.body()
+        lines = self.shown.body()
         if failed and self.seeds[failed[0] - 1] is not None:
             lines.append(f"{'next':<11}--seed {self.seeds[failed[0] - 1]} runs the first that failed again")
         if failed:
@@ -81,7 +81,8 @@ class RepeatedReplay:
         return {"passed": self.passed, "n_failed": sum(not result.passed for result in self.results), "runs": runs}
 
     @property
-    def _shown(self) -> ReplayResult:
+    def shown(self) -> ReplayResult:
+        """The result whose report is shown: of the first run that failed, of the first one where none did."""
         return next((result for result in self.results if not result.passed), self.results[0])
 
 

@@ -16,6 +16,7 @@ _COMMANDS: Dict[str, str] = {
     "demo": "Show the whole in half a minute: a spoken conversation, recorded and replayed.",
     "record": "Talk to EVI through the microphone and record the session.",
     "replay": "Replay a session to a handler and tell what changed.",
+    "report": "Make a page of a report or a session, to look at and listen to.",
     "show": "Print a session's header and timeline.",
     "compare": "Compare two sessions, or two folders of them, turn by turn.",
     "explain": "Explain the JSON report of a replay in a few lines of plain text.",

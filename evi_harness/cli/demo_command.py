@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from evi_harness.cli.page_options import open_option, open_page
 from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
@@ -20,12 +21,17 @@ __all__ = ["command"]
     type=click.Path(file_okay=False, path_type=Path),
     help="Write the session to DIR/<UTC time>-demo/.",
 )
-def command(out: Path) -> int:
+@open_option
+def command(out: Path, is_opened: bool) -> int:
     """Show the whole in half a minute: a spoken conversation is recorded and replayed.
 
     Needs no key, no sound card and no network: a bundled conversation is played through a software microphone and the SDK to a built-in
-    simulator, on a port of this machine. Exits with 0 if the replay passes, with 1 if not.
+    simulator, on a port of this machine. The last line is the path of its page, which shows and plays all of it. Exits with 0 if the
+    replay passes, with 1 if not.
     """
     from evi_harness.acts.demo import demo
 
-    return demo(out, echo).exit_code
+    done = demo(out, echo)
+    if is_opened:
+        open_page(done.page)
+    return done.exit_code

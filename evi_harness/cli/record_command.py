@@ -9,6 +9,7 @@ import click
 
 from evi_harness.cli.failing import ENDS
 from evi_harness.cli.handler_arguments import arguments_option
+from evi_harness.cli.page_options import html_option, page_progress
 from evi_harness.cli.printing import echo
 from evi_harness.cli.seconds import Seconds
 
@@ -53,6 +54,7 @@ __all__ = ["command"]
     help="FILE.py:NAME or PACKAGE.MODULE:NAME of your handler, in any form that replay takes.  [default: built in, prints the transcript]",
 )
 @arguments_option
+@html_option("Write a page of the session, to look at and listen to.")
 def command(
     mic: Optional[Path],
     base_url: Optional[str],
@@ -65,6 +67,8 @@ def command(
     microphone: str,
     handler: Optional[str],
     arguments: Dict[str, str],
+    html: Optional[Path],
+    audio_format: str,
 ) -> int:
     """Talk to EVI through the microphone, as in Hume's quickstart, and record the session.
 
@@ -93,6 +97,18 @@ def command(
         result = record_live(options, echo)
         for line in result.lines():
             echo(line)
+        if html is not None:
+            _write_page(result.folder, html, audio_format)
     if result.problem is not None:
         raise result.problem
     return 0
+
+
+def _write_page(folder: Path, html: Path, audio_format: str) -> None:
+    from evi_harness.acts.page_making import page_of_session, write_page
+    from evi_harness.verdicts.loading import load_session
+
+    with page_progress() as progress:
+        page = write_page(page_of_session(load_session(folder), folder), html, audio_format=audio_format, progress=progress)
+    for line in page.lines():
+        echo(line)

@@ -15,6 +15,7 @@ from evi_harness.cli.flags import in_flags
 from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
 from evi_harness.cli.handler_arguments import arguments_option, by_key
 from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
+from evi_harness.cli.page_options import html_option, page_progress
 from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
 from evi_harness.cli.seconds import Seconds
@@ -75,6 +76,7 @@ __all__ = ["command"]
     help="Write the replay's own session to DIR/<UTC time>-<name>-replay/, with what was heard in heard.wav.",
 )
 @json_option("the report", "replay-report.schema.json")
+@html_option("Write a page of it, to look at and listen to; of several sessions a folder, with a page of each and index.html.")
 @click.option(
     "--timeout",
     "timeout_s",
@@ -225,6 +227,7 @@ def command(
     folders = find_sessions(sessions, damaged=True)
     is_many = len(folders) > 1 or folders[0] != sessions[0]
     _refuse_the_others(ctx, values["live"], is_many)
+    _require_place(ctx, values["html"], is_many)
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
     judge = judge_for(gate, is_replay=not values["live"])
     asked, by = _asked(ctx, defer=asks), Command.here(ctx.obj)
@@ -243,8 +246,12 @@ def command(
             result = _called_by_flags(result)
         found = None if judge is None else judge(result)
     try:
-        for line in lines_with_gate(result, found):
-            echo(line, err=aside)
+        *lines, last = lines_with_gate(result, found)
+        try:
+            lines += _pages(result, values["html"], values["audio_format"])
+        finally:
+            for line in (*lines, last):
+                echo(line, err=aside)
     finally:
         # Also where nobody can be told: what was asked for is written.
         write_json(json_file, lambda: {**result.json(), "gate": None if found is None else found.json()})
@@ -260,7 +267,7 @@ def command(
 _OF_LIVE = ("live", "base_url", "config_id", "cadence", "max_duration_s", "patience_s", "ca")
 _OF_MANY = ("jobs", "executor", "quiet", "verbose", "exitfirst", "last_failed")
 # What a live replay has use for besides its own.
-_ALSO_LIVE = ("sessions", "out", "json_file", "allow_incomplete", "yes", *NAMES)
+_ALSO_LIVE = ("sessions", "out", "json_file", "html", "audio_format", "allow_incomplete", "yes", *NAMES)
 # What an update has use for, and nothing else but perhaps a live replay.
 _OF_UPDATE = ("dry_run", "yes")
 
@@ -279,6 +286,27 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
             raise click.UsageError(f"{param.opts[-1]} needs several sessions.", ctx)
     if is_live and is_many:
         raise click.UsageError("--live takes one session at a time.", ctx)
+
+
+def _require_place(ctx: click.Context, html: Optional[Path], is_many: bool) -> None:
+    """Refuse a page that is a folder, and a folder of pages that is a file, before anything is replayed."""
+    if html is None or not html.exists() or html.is_dir() == is_many:
+        return
+    what = "is a file, and the pages of several sessions are a folder" if is_many else "is a folder, and the page of one session is a file"
+    raise click.BadParameter(f"{str(html)!r} {what}.", ctx, param_hint="'--html'")
+
+
+def _pages(result: Replayed, html: Optional[Path], audio_format: str) -> List[str]:
+    """Write the page of a result, where one is asked for; what to tell of it."""
+    if html is None:
+        return []
+    from evi_harness.quiet_loading import loading
+
+    with loading():
+        from evi_harness.acts.page_folder import pages_told
+
+    with page_progress() as progress:
+        return pages_told(result, html, audio_format=audio_format, progress=progress)
 
 
 def _is_asked() -> bool:
@@ -331,6 +359,7 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
 
     with loading():
         from evi_harness.acts.corpus import NORMAL, QUIET, VERBOSE, replay_corpus
+        from evi_harness.acts.page_folder import PageFolder
         from evi_harness.settings.last_failed import failed_last, remember
 
     if ctx.params["quiet"] and ctx.params["verbose"]:
@@ -345,6 +374,8 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
         )
         echo(told, err=True)
         folders = failed or folders
+    html = ctx.params["html"]
+    pages = None if html is None else PageFolder(html, ctx.params["audio_format"])
     # Where nobody watches, a bar is a line without meaning.
     shown = click.progressbar(length=len(folders), label="replaying", file=sys.stderr) if sys.stderr.isatty() else nullcontext()
     with shown as bar:
@@ -359,6 +390,7 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
             keep_run=keep_run,
             stop_at_first=ctx.params["exitfirst"],
             told=QUIET if ctx.params["quiet"] else VERBOSE if ctx.params["verbose"] else NORMAL,
+            pages=pages,
             command=by,
         )
     remember({Path(one.folder): not one.exit_code for one in report.outcomes})

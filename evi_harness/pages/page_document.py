@@ -144,7 +144,7 @@ def page_document(
         "length_ms": ms(max(lengths, default=0)),
         "verdict": {"state": state, "text": verdict},
         "sides": [_side(side, redactor) for side in sides],
-        "problems": [] if report is None else problem_list(told, sides[-1].id, sides[0].id),
+        "problems": [] if report is None else _problems(told, sides),
         "remarks": [*remarks, *_remarks(told)],
         "command": _command(told),
         "versions": _versions(told, sides[-1].session),
@@ -195,6 +195,11 @@ def _session(session: Session, n_turns: int, folder: Optional[str]) -> Dict[str,
         "n_events": len(session.events),
         "n_turns": n_turns,
     }
+
+
+def _problems(report: Mapping[str, Json], sides: Sequence[PageSide]) -> List[Dict[str, Json]]:
+    at_ns = {event.seq: event.at_ns for event in sides[0].session.events}
+    return problem_list(report, sides[-1].id, sides[0].id, at_ns)
 
 
 def _remarks(report: Mapping[str, Json]) -> List[str]:

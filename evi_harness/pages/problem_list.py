@@ -21,19 +21,24 @@ _ABSENT = object()
 _MAX_WHOLE = 1 << 62
 
 
-def problem_list(report: Mapping[str, Json], side: str, recorded_side: str) -> List[Dict[str, Json]]:
+def problem_list(
+    report: Mapping[str, Json], side: str, recorded_side: str, recorded_at_ns: Optional[Mapping[int, int]] = None
+) -> List[Dict[str, Json]]:
     """The problems that a replay's report tells of.
 
     Args:
         report: The report; docs/replay-report.schema.json is its schema.
         side: Which side of the page they are on.
         recorded_side: On which side the recording is; the same where the replay's own session is not there.
+        recorded_at_ns: When each event of the recording was, by seq; None for an empty one. Where the replay's own session is not there, a
+            finding stands where what it is about was in the recording, and one about nothing in particular has no time.
 
     Returns:
         What fails first: what ended the replay, then the rest in time; then what only warns.
     """
     cwd = _text(_mapping(report.get("command")).get("cwd"))
-    found = [_finding(one, side, cwd) for one in _mappings(report.get("findings"))]
+    there = (recorded_at_ns or {}) if side == recorded_side else None
+    found = [_finding(one, side, cwd, there) for one in _mappings(report.get("findings"))]
     found += [_deviation(one, side, recorded_side, cwd) for one in _mappings(report.get("deviations"))]
     found += [_incomplete(report)] if report.get("incomplete") is True else []
     folded = _folded(sorted(found, key=_weight))
@@ -74,8 +79,9 @@ def _folded(problems: Sequence[Dict[str, Json]]) -> List[Dict[str, Json]]:
     return list(by_cause.values())
 
 
-def _finding(one: Mapping[str, Json], side: str, cwd: Optional[str]) -> Dict[str, Json]:
-    at_ms = ms(_whole(one.get("at_ns")))
+def _finding(one: Mapping[str, Json], side: str, cwd: Optional[str], recorded_at_ns: Optional[Mapping[int, int]]) -> Dict[str, Json]:
+    replayed_ms = ms(_whole(one.get("at_ns")))
+    at_ms = replayed_ms if recorded_at_ns is None else ms(recorded_at_ns.get(_whole(one.get("recorded_seq")) or -1))
     return _problem(
         one,
         "finding",
@@ -83,14 +89,14 @@ def _finding(one: Mapping[str, Json], side: str, cwd: Optional[str]) -> Dict[str
         severity="error" if one.get("severity") != "warning" else "warning",
         side=side,
         at_ms=at_ms,
-        replayed_ms=at_ms,
+        replayed_ms=replayed_ms,
         ended=one.get("ended") is True,
     )
 
 
 def _deviation(one: Mapping[str, Json], side: str, recorded_side: str, cwd: Optional[str]) -> Dict[str, Json]:
     recorded_ms, replayed_ms = ms(_whole(one.get("recorded_at_ns"))), ms(_whole(one.get("live_at_ns")))
-    is_live = replayed_ms is not None
+    is_live = replayed_ms is not None and side != recorded_side
     return _problem(
         one,
         "deviation",

@@ -43,6 +43,7 @@ class Outcome:
         proposal: What is to be accepted of it, None where nothing is.
         accepted: What becomes of the session once that is accepted.
         cause: Why it did not pass, in words that are the same for another session of that cause; empty for the verdict's.
+        page: Its page as a path, where one was asked for.
     """
 
     folder: str
@@ -59,6 +60,7 @@ class Outcome:
     proposal: Optional[Proposal] = None
     accepted: Optional[Outcome] = None
     cause: str = ""
+    page: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,8 @@ def _section(one: Outcome, n_alike: int = 0) -> Iterator[str]:
     yield from ("", f"{printable(one.folder)}{alike}", *(f"  {printable(line)}" for line in one.lines))
     if one.printed:
         yield from ("  printed, at the end", *(f"    {printable(line)}" for line in one.printed))
+    if one.page is not None:
+        yield printable(f"  page       {one.page}")
 
 
 def _causes(outcomes: Sequence[Outcome]) -> List[List[Outcome]]:

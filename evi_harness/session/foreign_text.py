@@ -31,15 +31,19 @@ MAX_VALUES = 200_000
 _MAX_INTEGER = 2**63
 
 
-def json_value(text: str) -> Json:
+def json_value(text: str, most: int = MAX_VALUES) -> Json:
     """Read a JSON text.
 
+    Args:
+        text: The text.
+        most: How many values it may have.
+
     Raises:
-        ValueError: It is none, has more than ``MAX_VALUES`` values, or a number of more than ``MAX_DIGITS`` digits.
+        ValueError: It is none, has more values, or a number of more than ``MAX_DIGITS`` digits.
         RecursionError: It is nested too deeply.
     """
-    if has_more_values(text, MAX_VALUES):
-        raise ValueError(f"it has more than {MAX_VALUES} values")
+    if has_more_values(text, most):
+        raise ValueError(f"it has more than {most} values")
     return _DECODER.decode(text)
 
 

@@ -1,0 +1,162 @@
+"""Pages in a folder: a name for each, and an index of them.
+
+Rules of living here: no page replaces another one of the same act, nor the index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, List, Sequence, Set, Union
+
+from evi_harness.acts.measured_runs import Replayed
+from evi_harness.acts.page_making import nobody_asks, page_of_result, write_page, write_text_file
+from evi_harness.acts.repeating import RepeatedReplay
+from evi_harness.acts.replay import ReplayResult
+from evi_harness.audio.page_tracks import OGG
+from evi_harness.errors import EviHarnessError
+from evi_harness.pages.index_file import FAILED, NO_PAGE, PASSED, Indexed, index_page
+from evi_harness.report.corpus_report import CorpusReport, Outcome
+from evi_harness.report.plain import printable
+from evi_harness.settings.new_folder import near, possible_name
+from evi_harness.settings.sink import redacted
+
+__all__ = ["INDEX", "PageFolder", "PageNames", "PagePlace", "made_folder", "pages_told", "write_index"]
+
+INDEX = "index.html"
+
+
+class PageNames:
+    """Gives each page a name that no other has."""
+
+    def __init__(self) -> None:
+        self._taken: Set[str] = {INDEX}
+
+    def file(self, name: str) -> str:
+        """The name of a file.
+
+        Args:
+            name: What the page is of.
+        """
+        stem = possible_name(name)
+        number, found = 1, f"{stem}.html"
+        while found in self._taken:
+            number += 1
+            found = f"{stem}-{number}.html"
+        self._taken.add(found)
+        return found
+
+
+@dataclass(frozen=True)
+class PagePlace:
+    """Where the page of one replay is written: plain data, for another process.
+
+    Attributes:
+        file: The file.
+        audio_format: What its sound is compressed to.
+    """
+
+    file: str
+    audio_format: str = OGG
+
+    def write(self, result: Union[ReplayResult, RepeatedReplay]) -> str:
+        """Write it.
+
+        Returns:
+            The file, as people here would type it.
+
+        Raises:
+            EviHarnessError: It cannot be written.
+        """
+        return near(write_page(page_of_result(result), Path(self.file), audio_format=self.audio_format).file)
+
+
+class PageFolder:
+    """A folder of pages of many replays, with an index.
+
+    Args:
+        folder: The folder; it is made where it is not there.
+        audio_format: What the sound is compressed to.
+
+    Raises:
+        EviHarnessError: The folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, audio_format: str = OGG) -> None:
+        self.folder = made_folder(folder)
+        self._audio_format = audio_format
+        self._names = PageNames()
+
+    def of(self, session: Union[str, Path]) -> PagePlace:
+        """Where the page of a session's replay is written.
+
+        Args:
+            session: The session's folder.
+        """
+        return PagePlace(str(self.folder / self._names.file(Path(session).name)), self._audio_format)
+
+    def write_index(self, outcomes: Sequence[Outcome]) -> Path:
+        """Write the index.
+
+        Args:
+            outcomes: What became of each session.
+
+        Raises:
+            EviHarnessError: It cannot be written.
+        """
+        rows = []
+        for one in outcomes:
+            state = NO_PAGE if one.page is None else PASSED if one.exit_code == 0 else FAILED
+            rows.append(Indexed(one.folder, one.verdict, state, None if one.page is None else Path(one.page).name))
+        return write_index(self.folder, "Replays", rows)
+
+
+def pages_told(
+    result: Replayed, place: Path, *, audio_format: str = OGG, progress: Callable[[int, int], object] = nobody_asks
+) -> List[str]:
+    """Write the page of what was replayed; those of many sessions are there already, for each was written where its session was replayed.
+
+    Args:
+        result: What was replayed.
+        place: The file, or the folder.
+        audio_format: What the sound is compressed to.
+        progress: Called with how many seconds of sound are done, and how many there are.
+
+    Returns:
+        What to tell people.
+
+    Raises:
+        EviHarnessError: It cannot be written.
+    """
+    if isinstance(result, CorpusReport):
+        return [f"pages      {printable(near(place / INDEX))}"]
+    return write_page(page_of_result(result), place, audio_format=audio_format, progress=progress).lines()
+
+
+def made_folder(folder: Path) -> Path:
+    """The folder, made where it is not there yet.
+
+    Raises:
+        EviHarnessError: It cannot be made.
+    """
+    try:
+        folder.mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise EviHarnessError(f"the folder of the pages cannot be made: {error.strerror}", where=str(folder)) from None
+    return folder
+
+
+def write_index(folder: Path, title: str, rows: Sequence[Indexed]) -> Path:
+    """Write the index of a folder of pages.
+
+    Args:
+        folder: The folder.
+        title: The index's title.
+        rows: The pages.
+
+    Raises:
+        EviHarnessError: It cannot be written.
+    """
+    file = folder / INDEX
+    write_text_file(file, iter([redacted(index_page(title, rows))]))
+    return file

@@ -1,0 +1,86 @@
+"""Options of commands that write pages, and how far a page has got."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Callable, Iterator, List, TypeVar
+
+import click
+
+from evi_harness.cli.printing import echo
+from evi_harness.cli.report_files import in_a_folder
+
+__all__ = ["audio_format_option", "html_option", "open_option", "open_page", "page_progress"]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+# As in audio.page_tracks; a test compares them. A command's --help loads nothing of that.
+AUDIO_FORMATS = ("ogg", "flac")
+
+
+def audio_format_option(command: _Command) -> _Command:
+    """Give a command ``--audio-format``."""
+    return click.option(
+        "--audio-format",
+        type=click.Choice(AUDIO_FORMATS),
+        default=AUDIO_FORMATS[0],
+        show_default=True,
+        help="The sound in the page: Ogg Vorbis, or FLAC, which is four times as large, for browsers that do not play the other.",
+    )(command)
+
+
+def html_option(told: str) -> Callable[[_Command], _Command]:
+    """Give a command ``--html`` and ``--audio-format``.
+
+    Args:
+        told: The help of ``--html``.
+    """
+    option = click.option("--html", metavar="FILE", type=click.Path(path_type=Path), callback=in_a_folder, help=told)
+    return lambda command: option(audio_format_option(command))
+
+
+def open_option(command: _Command) -> _Command:
+    """Give a command ``--open``, as its parameter ``is_opened``."""
+    return click.option("--open", "is_opened", is_flag=True, help="Open it in the browser.")(command)
+
+
+def open_page(file: Path) -> None:
+    """Open a page in the browser, or say that there is none."""
+    if click.launch(file.absolute().as_uri()) != 0:
+        echo(f"note: there is no browser here to open {file} with", err=True)
+
+
+@contextmanager
+def page_progress() -> Iterator[Callable[[int, int], object]]:
+    """Shows how much of the sound of a page is done, on a terminal and once there is something to wait for.
+
+    Yields:
+        What is called with how many seconds are done, and how many there are.
+    """
+    if not sys.stderr.isatty():
+        yield _quiet
+        return
+    bars: List[Any] = []
+
+    def show(done: int, total: int) -> None:
+        if total < _SHORT_S:
+            return
+        if not bars:
+            bars.append(click.progressbar(length=total, label="page", file=sys.stderr).__enter__())
+        bars[0].update(done - bars[0].pos)
+
+    try:
+        yield show
+    finally:
+        for bar in bars:
+            bar.render_finish()
+
+
+# Of less sound a page is there before anybody has read that it is being made.
+_SHORT_S = 120
+
+
+def _quiet(done: int, total: int) -> None:
+    """Where nobody watches, a bar is a line without meaning."""
