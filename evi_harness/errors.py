@@ -12,7 +12,7 @@
     │   ├── IncompleteRecording a recording of which something is missing, or that was changed, where a verdict depends on it
     │   └── SessionUnwritable   the folder cannot be made or written
     ├── CaptureError            the file's: it is no wire capture
-    ├── ReportError             the file's: it is no report that can be explained
+    ├── ReportError             the file's: it is no report that can be read
     ├── ImportRefused           likewise: no session can be made of it
     ├── ScriptError             the simulator's script cannot be understood
     ├── HandlerError            the developer's handler cannot be imported or built

@@ -87,7 +87,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_seconds,
         help="End a replay after so long in real time; it fails. Default: 3600, with the real clock and twice the recording.",
     )
-    group.addoption("--evi-report", metavar="DIR", help="Write a report of each replay here, and the session of each that failed.")
+    group.addoption(
+        "--evi-report",
+        metavar="DIR",
+        help="Write a report of each replay here, the session of each that failed, and a page of each test that failed.",
+    )
     group.addoption(
         "--evi-gate",
         metavar="THRESHOLD",
@@ -128,6 +132,9 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(_Gate(config), _GATE)
         if _CI in os.environ:
             config.pluginmanager.register(_Ci(), "evi-harness-ci")
+        folder = _place_of(config, "--evi-report")
+        if folder is not None:
+            config.pluginmanager.register(_Pages(folder), "evi-harness-pages")
         if config.getoption("--evi-update"):
             config.pluginmanager.register(_Accepted(), "evi-harness-accepted")
     if config.getoption("--evi-block-network"):
@@ -230,10 +237,11 @@ class _Reports:
             told = str(report.longrepr)
             reports = [result.lines() for result in kept if not result.passed]
             report.sections += [("EVI replay", "\n".join(lines)) for lines in reports if lines[0] not in told]
+            page = self._page(item, kept, report)
             # Last, since the end is what is read of a long log.
             from evi_harness.pytesting.testing import explanation_of
 
-            explained = explanation_of(kept, item.config.rootpath)
+            explained = explanation_of(kept, item.config.rootpath, page)
             report.sections += [("EVI explanation", explained)] if explained else []
         elif call.when == "call" and item.config.stash[_MEASURES]:
             from evi_harness.pytesting.run_gate import measured_run
@@ -253,6 +261,61 @@ class _Reports:
             report.evi_told = told_test(item.nodeid, kept, error=error, seconds=call.duration, file=file, line=line)
         elif call.when == "teardown":
             kept.clear()
+
+    def _page(self, item: pytest.Item, kept: List[CheckedReplay], report: Any) -> Optional[Path]:
+        """Write the page of a test that failed, where reports are asked for, and name it in the failure."""
+        folder = _place_of(item.config, "--evi-report")
+        if folder is None:
+            return None
+        from evi_harness.pytesting.testing import write_test_page
+
+        try:
+            page = write_test_page(folder, item.nodeid, kept)
+        except EviHarnessError as error:
+            report.sections.append(("EVI page", str(error)))
+            return None
+        report.sections.append(("EVI page", str(page)))
+        # Plain data: it may have to cross to another process.
+        report.evi_page = [item.nodeid, next((one.verdict_text for one in kept if not one.passed), kept[0].verdict_text), page.name]
+        return page
+
+
+class _Pages:
+    """Registered with ``--evi-report``: writes the index of the pages when all tests have run.
+
+    Args:
+        folder: Where the pages are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pages: List[List[str]] = []
+        self._lines: List[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the page of a test, wherever it ran."""
+        page = getattr(report, "evi_page", None)
+        if page is not None:
+            self._pages.append(page)
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the index; that of a run before this one is replaced, also where nothing failed."""
+        if not self._pages and not (self._folder / "index.html").is_file():
+            return
+        from evi_harness.acts.paging.page_folder import write_test_index
+
+        try:
+            index = str(write_test_index(self._folder, self._pages))
+            self._lines = [index] if self._pages else []
+        except EviHarnessError as error:
+            self._lines = [str(error)]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say where it is."""
+        if self._lines:
+            terminalreporter.section("EVI pages")
+            for line in self._lines:
+                terminalreporter.write_line(line)
 
 
 class _Accepted:

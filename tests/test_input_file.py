@@ -136,6 +136,7 @@ NAMED: Dict[str, List[str]] = {
     "import": ["import", "capture", "X"],
     "explain": ["explain", "X"],
     "compare": ["compare", TYPED, "X"],
+    "report": ["report", "X", "-o", "page.html"],
     "import har": ["import", "har", "X"],
     "script": ["serve", "--simulate", "--script", "X"],
     "handler": ["replay", TYPED, "--handler", "X.py:App"],

@@ -691,9 +691,16 @@ def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) ->
         @pytest.mark.evi_session("sessions/weather")
         def test_bad(evi_replay):
             assert not evi_replay(App).passed
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_red(evi_replay):
+            evi_replay("recorded")
+            evi_replay(App).assert_passed()
         """
     )
-    run("--evi-report", "out/reports").assert_outcomes(passed=3)
+    found = run("--evi-report", "out/reports")
+    found.assert_outcomes(passed=3, failed=1)
     reports = pytester.path / "out" / "reports"
     schema = json.loads((ROOT / "docs" / "replay-report.schema.json").read_text(encoding="utf-8"))
     told = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(reports.glob("*.json"))}
@@ -703,7 +710,15 @@ def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) ->
         "test_reports.py.test_all[weather].json": True,
         "test_reports.py.test_all[weather].2.json": True,
         "test_reports.py.test_bad.json": False,
+        "test_reports.py.test_red.json": True,
+        "test_reports.py.test_red.2.json": False,
     }
+    # A page of the test that failed, and of its replay that did; named in the failure, and in the index.
+    assert sorted(path.name for path in reports.glob("*.html")) == ["index.html", "test_reports.py.test_red.html"]
+    assert str(reports / "test_reports.py.test_red.html") in said(found)
+    index = (reports / "index.html").read_text(encoding="utf-8")
+    assert 'href="test_reports.py.test_red.html"' in index
+    assert "failed: 1 deviation" in index
     for report in told.values():
         jsonschema.validate(report, schema)
     bad = told["test_reports.py.test_bad.json"]
@@ -715,7 +730,8 @@ def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) ->
     text = (reports / "test_reports.py.test_bad.txt").read_text(encoding="utf-8")
     assert text.startswith("test_reports.py::test_bad\nsession    weather")
     kept = [path for path in reports.iterdir() if path.is_dir()]
-    assert [str(path) for path in kept] == [told["test_reports.py.test_bad.json"]["folder"]]
+    names = ("test_reports.py.test_bad.json", "test_reports.py.test_red.2.json")
+    assert sorted(map(str, kept)) == sorted(told[name]["folder"] for name in names)
     assert (kept[0] / "events.jsonl").is_file()
 
 

@@ -21,6 +21,7 @@ import pytest
 from aiohttp import web
 
 from evi_harness.acts.import_capture import import_capture
+from evi_harness.acts.paging.page_making import page_of_replay, write_page
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.sessions import check_session, show_session
 from evi_harness.cli.main import main
@@ -173,6 +174,26 @@ def test_check_finds_the_secrets_and_tells_none(folder):
     problems = check_session(folder)
     assert problems
     assert found_in("\n".join(map(str, problems))) == []
+
+
+@pytest.mark.parametrize("handler", [tells, Answers, None], ids=["raises", "sends", "built in"])
+def test_the_page_of_a_replay_holds_no_secret(planted, tmp_path, handler):
+    """In no message, note, finding, line of source, title or command."""
+    result = replay_session(planted, handler=handler, write=lambda line: None)
+    page = write_page(page_of_replay(result), tmp_path / "page.html").file
+    assert found_in(page.read_text(encoding="utf-8")) == []
+    assert "[redacted]" in page.read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_strangers_folder_holds_no_secret(folder, tmp_path, capfd):
+    """Whatever was written there unredacted; nor does the index tell any, or a line that is printed."""
+    assert main(["report", str(folder), "-o", "page.html"]) == 0
+    assert main(["report", str(folder), str(folder), "-o", "pages"]) == 0
+    assert main(["replay", str(folder), "--html", "replayed.html"]) == 1
+    pages = [tmp_path / "page.html", tmp_path / "replayed.html", *(tmp_path / "pages").iterdir()]
+    assert len(pages) == 5
+    assert found_in("".join(page.read_text(encoding="utf-8") for page in pages)) == []
+    assert found_in("".join(capfd.readouterr())) == []
 
 
 @pytest.mark.parametrize("line", ["replay planted", "replay planted --handler recorded --json -", "show planted", "check planted"])
@@ -677,6 +698,8 @@ def test_what_is_compared_and_imported_lets_no_key_out(spilling, capfd):
         "import capture {key}",
         "import har {key}",
         "export planted --har {key}/x.har",
+        "report {key} -o x.html",
+        "report planted -o {key}/x.html",
         "serve {key}",
         "serve --simulate --host {key}",
         "serve --simulate --port {key}",

@@ -19,7 +19,7 @@ from typing import Callable, Deque, Dict, Generator, Iterator, List, Optional, S
 
 from evi_harness.acts.executors import default_jobs, lent_executor, local_processes
 from evi_harness.acts.measured_runs import runs_of_result
-from evi_harness.acts.page_folder import PageFolder, PagePlace
+from evi_harness.acts.paging.page_folder import PageFolder, PagePlace
 from evi_harness.acts.repeating import RepeatedReplay, replay_repeatedly
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.errors import EviHarnessError, IncompleteRecording, Parameter, UsageError, Words
@@ -160,14 +160,14 @@ def _replayed(task: Task) -> Outcome:
         except Exception as error:  # noqa: BLE001 - one session's error must not end the others
             told = f"could not run: {type(error).__name__}"
             return Outcome(folder, _BROKE, told, tuple(redacted(traceback.format_exc()).splitlines()))
-    outcome = replace(_outcome(task, result, printed, time.perf_counter() - began_s), page=page)
+    outcome = _outcome(task, result, printed, time.perf_counter() - began_s, page)
     if not isinstance(result, ReplayResult) or result.proposal is None:
         return outcome
-    accepted = replace(_outcome(task, result.as_accepted(), printed, outcome.real_s), page=page)
+    accepted = _outcome(task, result.as_accepted(), printed, outcome.real_s, page)
     return replace(outcome, proposal=result.proposal, accepted=accepted)
 
 
-def _outcome(task: Task, result: Union[ReplayResult, RepeatedReplay], printed: _LastLines, real_s: float) -> Outcome:
+def _outcome(task: Task, result: Union[ReplayResult, RepeatedReplay], printed: _LastLines, real_s: float, page: Optional[str]) -> Outcome:
     return Outcome(
         task.folder,
         result.exit_code,
@@ -176,12 +176,13 @@ def _outcome(task: Task, result: Union[ReplayResult, RepeatedReplay], printed: _
         () if result.passed else printed.lines(),
         real_s=real_s,
         recorded_ns=result.report.recorded.duration_ns,
-        json=result.json() if task.keep_json else None,
+        json={**result.json(), **({} if page is None else {"page": page})} if task.keep_json else None,
         run=merged(runs_of_result(result)) if task.keep_run else None,
         first_line=result.report.first_line,
         # Several runs update nothing.
         changes=tuple(result.changes()) if isinstance(result, ReplayResult) else (),
         cause=result.report.cause,
+        page=page,
     )
 
 

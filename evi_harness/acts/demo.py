@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator, List, Union
 
-from evi_harness.acts.page_making import page_of_replay, write_page
+from evi_harness.acts.paging.page_making import page_of_replay, write_page
 from evi_harness.acts.record_live import LiveOptions, LiveResult, record_live
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.acts.serve.serving import ServeOptions, served

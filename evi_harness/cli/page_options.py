@@ -65,7 +65,7 @@ def page_progress() -> Iterator[Callable[[int, int], object]]:
     bars: List[Any] = []
 
     def show(done: int, total: int) -> None:
-        if total < _SHORT_S:
+        if total < SHORT_S:
             return
         if not bars:
             bars.append(click.progressbar(length=total, label="page", file=sys.stderr).__enter__())
@@ -79,7 +79,7 @@ def page_progress() -> Iterator[Callable[[int, int], object]]:
 
 
 # Of less sound a page is there before anybody has read that it is being made.
-_SHORT_S = 120
+SHORT_S = 120
 
 
 def _quiet(done: int, total: int) -> None:

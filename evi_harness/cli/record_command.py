@@ -97,15 +97,18 @@ def command(
         result = record_live(options, echo)
         for line in result.lines():
             echo(line)
-        if html is not None:
-            _write_page(result.folder, html, audio_format)
-    if result.problem is not None:
-        raise result.problem
+        try:
+            if html is not None:
+                _write_page(result.folder, html, audio_format)
+        finally:
+            # What went wrong on the way counts more than a page that cannot be written.
+            if result.problem is not None:
+                raise result.problem
     return 0
 
 
 def _write_page(folder: Path, html: Path, audio_format: str) -> None:
-    from evi_harness.acts.page_making import page_of_session, write_page
+    from evi_harness.acts.paging.page_making import page_of_session, write_page
     from evi_harness.verdicts.loading import load_session
 
     with page_progress() as progress:

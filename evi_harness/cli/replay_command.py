@@ -6,7 +6,7 @@ import sys
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, List, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 import click
 from click.core import ParameterSource
@@ -254,7 +254,7 @@ def command(
                 echo(line, err=aside)
     finally:
         # Also where nobody can be told: what was asked for is written.
-        write_json(json_file, lambda: {**result.json(), "gate": None if found is None else found.json()})
+        write_json(json_file, lambda: {**result.json(), "gate": None if found is None else found.json(), **_page_member(values["html"])})
         if ci.is_needed:
             from evi_harness.acts.ci_outputs import cases_of_result, tell_ci
 
@@ -296,6 +296,15 @@ def _require_place(ctx: click.Context, html: Optional[Path], is_many: bool) -> N
     raise click.BadParameter(f"{str(html)!r} {what}.", ctx, param_hint="'--html'")
 
 
+def _page_member(html: Optional[Path]) -> Dict[str, str]:
+    """What a report as JSON says of its page, which was written before it."""
+    if html is None or not html.exists():
+        return {}
+    from evi_harness.settings.new_folder import near
+
+    return {"page": near(html / "index.html" if html.is_dir() else html)}
+
+
 def _pages(result: Replayed, html: Optional[Path], audio_format: str) -> List[str]:
     """Write the page of a result, where one is asked for; what to tell of it."""
     if html is None:
@@ -303,7 +312,7 @@ def _pages(result: Replayed, html: Optional[Path], audio_format: str) -> List[st
     from evi_harness.quiet_loading import loading
 
     with loading():
-        from evi_harness.acts.page_folder import pages_told
+        from evi_harness.acts.paging.page_folder import pages_told
 
     with page_progress() as progress:
         return pages_told(result, html, audio_format=audio_format, progress=progress)
@@ -359,7 +368,7 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
 
     with loading():
         from evi_harness.acts.corpus import NORMAL, QUIET, VERBOSE, replay_corpus
-        from evi_harness.acts.page_folder import PageFolder
+        from evi_harness.acts.paging.page_folder import PageFolder
         from evi_harness.settings.last_failed import failed_last, remember
 
     if ctx.params["quiet"] and ctx.params["verbose"]:

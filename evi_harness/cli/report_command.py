@@ -36,7 +36,7 @@ def command(places: Tuple[Path, ...], out: Path, audio_format: str, is_opened: b
 
     Exits with 0, or with 3 if what is given cannot be read.
     """
-    from evi_harness.acts.page_reports import write_named_pages
+    from evi_harness.acts.paging.page_reports import write_named_pages
 
     with page_progress() as progress:
         written = write_named_pages(places, out, audio_format=audio_format, progress=progress)

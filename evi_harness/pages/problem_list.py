@@ -47,6 +47,9 @@ def problem_list(
 
 def verdict_told(report: Mapping[str, Json]) -> str:
     """The verdict of a report in words, as far as its JSON holds it."""
+    told_so = report.get("verdict")
+    if isinstance(told_so, str) and told_so:
+        return told_so
     severities = [one.get("severity") for one in _mappings(report.get("findings"))]
     counts = {
         "finding": sum(one != "warning" for one in severities),
@@ -127,6 +130,9 @@ def _problem(
         "kind": _text(one.get("kind")) or "",
         "severity": severity,
         "title": _text(one.get("what")) or "",
+        "observed": _text(one.get("observed")),
+        "expected": _text(one.get("expected")),
+        "to_try": _text(one.get("to_try")),
         "detail": [line for line in _list(one.get("detail")) if isinstance(line, str)],
         "side": side,
         "at_ms": at_ms,

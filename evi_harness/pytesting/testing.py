@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.acts.afterwards.explaining import explained
+from evi_harness.acts.paging.page_making import page_of_replay, write_page
 from evi_harness.acts.replay import ReplayResult, keep_replay, replay_asked
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.carriers.lateness import Lateness
@@ -37,6 +38,7 @@ from evi_harness.runs.replay_options import REAL, RECORDED, ReplayOptions
 from evi_harness.runs.run import Run
 from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.session.figures import figure, milliseconds
+from evi_harness.settings.new_folder import near
 from evi_harness.settings.sink import redacted, redacted_data, write_file
 from evi_harness.verdicts.comparing import Rules
 from evi_harness.verdicts.expected import load_expected
@@ -44,7 +46,7 @@ from evi_harness.verdicts.invoking import Command, handlerless_invocation
 from evi_harness.verdicts.judging import Judging, Replayed, judged
 from evi_harness.verdicts.redacted_views import Discreet, redactor_for
 
-__all__ = ["CheckedReplay", "CheckedServer", "Replayer", "client_threshold", "explanation_of", "write_report"]
+__all__ = ["CheckedReplay", "CheckedServer", "Replayer", "client_threshold", "explanation_of", "write_report", "write_test_page"]
 
 # What a report calls an app that a test runs by itself.
 OWN_APP = "the test's own app"
@@ -439,17 +441,40 @@ def write_report(folder: Path, test: str, number: int, result: CheckedReplay) ->
     write_file(folder / f"{name}.json", json.dumps(redacted_data(told), indent=2, allow_nan=False) + "\n", where=str(folder))
 
 
-def explanation_of(results: Sequence[CheckedReplay], top: Path) -> str:
+def write_test_page(folder: Path, test: str, results: Sequence[CheckedReplay]) -> Path:
+    """Write the page of a test that failed: of the first of its replays that failed, or of its first one.
+
+    Args:
+        folder: Where to; it is made.
+        test: The test's name; the file is named after it.
+        results: The replays, in order; at least one.
+
+    Returns:
+        The file.
+
+    Raises:
+        EviHarnessError: It cannot be written.
+    """
+    shown = next((result for result in results if not result.passed), results[0])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EviHarnessError(f"the page cannot be written: {error.strerror}", where=str(folder)) from None
+    return write_page(page_of_replay(shown), folder / f"{_file_name(test)}.html").file
+
+
+def explanation_of(results: Sequence[CheckedReplay], top: Path, page: Optional[Path] = None) -> str:
     """Explain the first of a test's replays that failed, in less than 2,000 bytes of plain text; empty where none did.
 
     Args:
         results: The replays, in order.
         top: The folder that the test's id is relative to.
+        page: The test's page, None where there is none.
     """
     failed = next((result for result in results if not result.passed), None)
     if failed is None:
         return ""
-    told = failed.json()
+    told = {**failed.json(), **({} if page is None else {"page": near(page)})}
     if told["command"]["again"] is None:
         # What runs it again is then the test.
         told = {**told, "command": {**told["command"], "cwd": str(top)}}

@@ -159,8 +159,9 @@ def first_turn(tmp_path_factory):
 def test_it_leaves_one_session_with_nothing_wrong(first_turn):
     """Recorded from the simulator, and saying so; check finds nothing."""
     result, _, runs = first_turn
-    (folder,) = runs.iterdir()
+    (folder,) = (path for path in runs.iterdir() if path.is_dir())
     assert result.recorded.folder.name == folder.name
+    assert [path for path in runs.iterdir() if path != folder] == [runs / result.page.name]
     assert check_session(folder) == []
     header = load_session(folder).header
     assert (header.made_by, header.service, header.user_interrupt, header.complete) == ("record", "simulator", "allowed", True)
@@ -169,7 +170,7 @@ def test_it_leaves_one_session_with_nothing_wrong(first_turn):
 def test_its_replay_passes(first_turn):
     """There, and by hand: with the app, with the null test."""
     result, _, runs = first_turn
-    (folder,) = runs.iterdir()
+    (folder,) = (path for path in runs.iterdir() if path.is_dir())
     assert (result.replayed.passed, result.exit_code) == (True, 0)
     for handler in (HANDLER, "recorded"):
         again = replay_session(folder, handler=handler, write=lambda _: None)
@@ -179,7 +180,7 @@ def test_its_replay_passes(first_turn):
 def test_the_user_is_recorded_to_the_sample(first_turn):
     """What the software microphone played is what the session holds, from its first sample on."""
     _, _, runs = first_turn
-    (folder,) = runs.iterdir()
+    (folder,) = (path for path in runs.iterdir() if path.is_dir())
     played, _ = soundfile.read(str(runs.parent / "user.flac"), dtype="int16")
     recorded, rate = soundfile.read(str(folder / "user.wav"), dtype="int16")
     assert rate == 16_000
@@ -211,7 +212,7 @@ def test_it_tells_transcript_timeline_verdict_and_what_to_type(first_turn):
 def test_no_key_is_used_or_told(first_turn):
     """Whatever the environment and .env hold stands in no line and in no file of the session."""
     _, lines, runs = first_turn
-    (folder,) = runs.iterdir()
+    (folder,) = (path for path in runs.iterdir() if path.is_dir())
     assert KEY not in "\n".join(lines)
     assert all(KEY.encode() not in path.read_bytes() for path in folder.iterdir())
 

@@ -20,6 +20,7 @@ COMMANDS = [
     ["show"],
     ["explain"],
     ["compare"],
+    ["report"],
     ["latency"],
     ["ab"],
     ["check"],

@@ -43,8 +43,10 @@ def test_one_command_shows_it_all(child, tmp_path):
     with child() as process:
         out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
-    (folder,) = (tmp_path / "sessions").iterdir()
+    folder, page = sorted((tmp_path / "sessions").iterdir())
     assert folder.name.endswith("-demo")
+    assert out.splitlines()[-1].strip() == f"sessions/{page.name}" == f"sessions/{folder.name}.html"
+    assert "<title>" in page.read_text(encoding="utf-8")
     assert check_session(folder) == []
     turns = EVI.turns(load_session(folder).events)
     assert len(turns) == 3

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Callable, List, Sequence, Set, Union
 
 from evi_harness.acts.measured_runs import Replayed
-from evi_harness.acts.page_making import nobody_asks, page_of_result, write_page, write_text_file
+from evi_harness.acts.paging.page_making import nobody_asks, page_of_result, write_page, write_text_file
 from evi_harness.acts.repeating import RepeatedReplay
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.audio.page_tracks import OGG
@@ -21,7 +21,7 @@ from evi_harness.report.plain import printable
 from evi_harness.settings.new_folder import near, possible_name
 from evi_harness.settings.sink import redacted
 
-__all__ = ["INDEX", "PageFolder", "PageNames", "PagePlace", "made_folder", "pages_told", "write_index"]
+__all__ = ["INDEX", "PageFolder", "PageNames", "PagePlace", "made_folder", "pages_told", "write_index", "write_test_index"]
 
 INDEX = "index.html"
 
@@ -144,6 +144,19 @@ def made_folder(folder: Path) -> Path:
     except OSError as error:
         raise EviHarnessError(f"the folder of the pages cannot be made: {error.strerror}", where=str(folder)) from None
     return folder
+
+
+def write_test_index(folder: Path, pages: Sequence[Sequence[str]]) -> Path:
+    """Write the index of the pages of some tests that failed.
+
+    Args:
+        folder: The folder.
+        pages: Of each the test's name, the verdict on its replay, and the page's file.
+
+    Raises:
+        EviHarnessError: It cannot be written.
+    """
+    return write_index(folder, "Tests that failed", [Indexed(name, verdict, FAILED, file) for name, verdict, file in pages])
 
 
 def write_index(folder: Path, title: str, rows: Sequence[Indexed]) -> Path:

@@ -11,10 +11,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.acts.page_folder import PageNames, made_folder, write_index
-from evi_harness.acts.page_making import Page, PageSubject, ShownSession, nobody_asks, page_of_session, write_page
+from evi_harness.acts.paging.page_folder import PageNames, made_folder, write_index
+from evi_harness.acts.paging.page_making import Page, PageSubject, ShownSession, nobody_asks, page_of_session, write_page
 from evi_harness.audio.page_tracks import OGG
-from evi_harness.errors import EviHarnessError, SessionUnreadable, UsageError
+from evi_harness.errors import EviHarnessError, ReportError, SessionUnreadable, UsageError
 from evi_harness.input_file import read_file
 from evi_harness.pages.index_file import FAILED, PASSED, Indexed
 from evi_harness.pages.page_document import RECORDED, REPLAYED
@@ -62,7 +62,7 @@ def named_subjects(places: Sequence[Path]) -> Iterator[NamedSubject]:
 
     Raises:
         SessionUnreadable: A session cannot be read.
-        EviHarnessError: A file is no report of a replay, or cannot be read.
+        ReportError: A file is no report of a replay, or cannot be read.
     """
     for place in places:
         if place.is_file() and not (place.parent / HEADER_FILE).is_file():
@@ -110,12 +110,13 @@ def write_named_pages(
     Raises:
         UsageError: Several pages are to go to one file.
         SessionUnreadable: A session cannot be read.
-        EviHarnessError: A file is no report of a replay; or a page cannot be written.
+        ReportError: A file is no report of a replay, or cannot be read.
+        EviHarnessError: A page cannot be written.
     """
     subjects = named_subjects(places)
     first = next(subjects, None)
     if first is None:
-        raise EviHarnessError("no session of the report was replayed, so there is nothing to show", where=str(places[0]))
+        raise ReportError("no session of the report was replayed, so there is nothing to show", where=str(places[0]))
     second = next(subjects, None)
     if second is None and not out.is_dir():
         return PagesWritten((write_page(first.subject, out, audio_format=audio_format, progress=progress),))
@@ -139,18 +140,18 @@ def indexed(subject: PageSubject, file: str) -> Indexed:
 
 def _read(file: Path) -> Mapping[str, Json]:
     try:
-        told = json_value(read_file(file, _REPORT, hint=_HINT).decode("utf-8"), _MAX_VALUES)
+        told = json_value(read_file(file, _REPORT, ReportError, hint=_HINT).decode("utf-8"), _MAX_VALUES)
     except OSError as error:
-        raise EviHarnessError(f"it cannot be read: {error.strerror}", where=str(file)) from None
+        raise ReportError(f"it cannot be read: {error.strerror}", where=str(file)) from None
     except (ValueError, RecursionError) as error:
-        raise EviHarnessError(f"it is no JSON that can be read: {error}", where=str(file), hint=_HINT) from None
+        raise ReportError(f"it is no JSON that can be read: {error}", where=str(file), hint=_HINT) from None
     if not isinstance(told, Mapping):
         raise _no_report(file)
     return told
 
 
-def _no_report(file: Path) -> EviHarnessError:
-    return EviHarnessError("it is not the report of a replay", where=str(file), hint=_HINT)
+def _no_report(file: Path) -> ReportError:
+    return ReportError("it is not the report of a replay", where=str(file), hint=_HINT)
 
 
 def _reports_in(told: Mapping[str, Json], file: Path) -> List[Tuple[Mapping[str, Json], Tuple[str, ...]]]:
@@ -171,7 +172,7 @@ def _reports_in(told: Mapping[str, Json], file: Path) -> List[Tuple[Mapping[str,
     schema = told.get("schema")
     if type(schema) is int and schema > SCHEMA:
         hint = "Was it written by a newer evi-harness?"
-        raise EviHarnessError(f"its schema is {schema}, and this version knows {SCHEMA}", where=str(file), hint=hint)
+        raise ReportError(f"its schema is {schema}, and this version knows {SCHEMA}", where=str(file), hint=hint)
     if schema != SCHEMA or not isinstance(told.get("findings"), list) or not isinstance(told.get("deviations"), list):
         raise _no_report(file)
     return [(told, ())]

@@ -1,4 +1,4 @@
-"""Tests of evi_harness.acts.page_making."""
+"""Tests of evi_harness.acts.paging.page_making."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import numpy
 import pytest
 import soundfile
 
-from evi_harness.acts.page_making import page_of_replay, page_of_session, write_page
+from evi_harness.acts.paging.page_making import page_of_replay, page_of_session, write_page
 from evi_harness.acts.replay import replay_session
 from evi_harness.errors import EviHarnessError
 from evi_harness.session.events import Closed, Frame, Received
 from evi_harness.verdicts.loading import load_session
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DEMO = ROOT / "sessions" / "demo"
 PLAYS_ON = f"{ROOT / 'fixtures' / 'handlers' / 'plays_on.py'}:App"
 ISLAND = '<script type="application/json" id="evi-data">'

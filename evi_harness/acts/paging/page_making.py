@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from evi_harness.acts.latency import measure_session
-from evi_harness.acts.page_tracks_of import Sounding, Sounds
+from evi_harness.acts.paging.page_tracks_of import Sounding, Sounds
 from evi_harness.acts.repeating import RepeatedReplay
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.audio.page_tracks import OGG
@@ -45,7 +45,7 @@ __all__ = [
     "write_text_file",
 ]
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets" / "page"
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "page"
 
 Progress = Callable[[int, int], object]
 

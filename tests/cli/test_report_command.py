@@ -1,0 +1,109 @@
+"""Tests of ``evi-harness report``, and of the pages of other commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+import pytest
+
+from evi_harness.cli import page_options
+from evi_harness.cli.main import main
+from evi_harness.cli.page_options import page_progress
+
+ROOT = Path(__file__).resolve().parents[2]
+RAISES = f"{ROOT / 'fixtures' / 'handlers' / 'raises.py'}:App"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs a command line beside two sessions; gives the code, the last line, and what went to standard error."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("typed", "weather"):
+        shutil.copytree(ROOT / "sessions" / name, tmp_path / "sessions" / name)
+
+    def run_(*words):
+        code = main(list(words))
+        out, err = capsys.readouterr()
+        return code, (out.splitlines() or [""])[-1], err
+
+    return run_
+
+
+def test_a_report_that_a_replay_wrote_becomes_a_page(run, tmp_path):
+    """The report names the page that the replay wrote, too."""
+    words = ("replay", "sessions/typed", "--handler", RAISES, "--out", "out", "--json", "report.json", "--html", "page.html")
+    assert run(*words) == (1, "verdict    failed: 1 deviation", "")
+    assert json.loads((tmp_path / "report.json").read_text())["page"] == "page.html"
+    code, line, err = run("report", "report.json", "-o", "again.html", "--audio-format", "flac")
+    assert (code, line.split(":")[0], err) == (0, "again.html", "")
+    assert "data:audio/flac;base64," in (tmp_path / "again.html").read_text(encoding="utf-8")
+
+
+def test_many_replays_are_a_folder_with_an_index(run, tmp_path):
+    """What failed names its page; each report names it too."""
+    code, line, _ = run("replay", "sessions", "--handler", RAISES, "-j", "1", "--no-child", "--html", "pages", "--json", "report.json")
+    assert (code, line.startswith("2 sessions: 0 passed, 2 failed")) == (1, True)
+    assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["index.html", "typed.html", "weather.html"]
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert [one["report"]["page"] for one in told["sessions"]] == ["pages/typed.html", "pages/weather.html"]
+    assert told["page"] == "pages/index.html"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("report", "sessions/typed"), 2, "Missing option"),
+        (("report", "gone", "-o", "x.html"), 2, "does not exist"),
+        (("report", "sessions/typed/events.jsonl", "-o", "gone/x.html"), 3, "cannot be written"),
+        (("report", "sessions", "-o", "sessions/typed/session.json"), 2, "is a file"),
+        (("replay", "sessions/typed", "--html", "sessions"), 2, "is a folder, and the page of one session is a file"),
+        (("replay", "sessions", "--html", "sessions/typed/session.json"), 2, "is a file, and the pages of several sessions are a folder"),
+        (("replay", "sessions/typed", "--html", "gone/x.html"), 2, "is no folder"),
+        (("record", "--html", "gone/x.html"), 2, "is no folder"),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_is_done(run, words, code, told):
+    """In a sentence."""
+    found, _, err = run(*words)
+    assert (found, told in " ".join(err.split())) == (code, True), err
+
+
+def test_a_page_that_cannot_be_written_takes_no_report_away(run, tmp_path, monkeypatch):
+    """The report is printed and written, and then the error is told."""
+
+    def refuses(*args, **kwargs):
+        from evi_harness.errors import EviHarnessError
+
+        raise EviHarnessError("the page cannot be written: No space left on device")
+
+    monkeypatch.setattr("evi_harness.acts.paging.page_folder.write_page", refuses)
+    code, line, err = run("replay", "sessions/typed", "--handler", RAISES, "--json", "report.json", "--html", "page.html")
+    assert (code, line, "No space left" in err) == (3, "verdict    failed: 1 deviation", True)
+    assert "page" not in json.loads((tmp_path / "report.json").read_text())
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_page_is_opened_where_there_is_a_browser(run, monkeypatch, tmp_path, code):
+    """Else that is said, and the page is there all the same."""
+    opened = []
+    monkeypatch.setattr(click, "launch", lambda url: opened.append(url) or code)
+    found, _, err = run("report", "sessions/typed", "-o", "page.html", "--open")
+    assert (found, opened) == (0, [(tmp_path / "page.html").as_uri()])
+    assert ("no browser" in err) is bool(code)
+
+
+def test_progress_is_shown_on_a_terminal_alone_and_where_there_is_something_to_wait_for(monkeypatch, capsys):
+    """Of two minutes of sound or more."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    for total, is_shown in ((page_options.SHORT_S - 1, False), (page_options.SHORT_S, True)):
+        with page_progress() as show:
+            show(1, total)
+            show(total, total)
+        assert ("100%" in capsys.readouterr().err) is is_shown
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    with page_progress() as show:
+        show(1, 1000)
+    assert capsys.readouterr().err == ""
