@@ -11,7 +11,7 @@ import pytest
 
 from evi_harness.audio.page_tracks import FORMATS
 from evi_harness.cli.main import main
-from evi_harness.cli.page_options import AUDIO_FORMATS
+from evi_harness.cli.options.page_options import AUDIO_FORMATS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")

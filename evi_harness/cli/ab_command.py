@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ContextManager, Optional, Tuple
 import click
 
 from evi_harness.cli.gate_options import ci_options, comparing_options
-from evi_harness.cli.incomplete_option import allow_incomplete_option
+from evi_harness.cli.options.incomplete_option import allow_incomplete_option
+from evi_harness.cli.options.seconds import Seconds
 from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
-from evi_harness.cli.seconds import Seconds
 
 if TYPE_CHECKING:
     from evi_harness.acts.ab import OneSide

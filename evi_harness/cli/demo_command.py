@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from evi_harness.cli.page_options import open_option, open_page
+from evi_harness.cli.options.page_options import open_option, open_page
 from evi_harness.cli.printing import echo
 
 __all__ = ["command"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Optional, Tuple
 import click
 
 from evi_harness.cli.gate_options import ci_options, gate_options
-from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
+from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
 from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, report_option, write_json, write_text
 

@@ -8,10 +8,10 @@ from typing import Dict, Optional
 import click
 
 from evi_harness.cli.failing import ENDS
-from evi_harness.cli.handler_arguments import arguments_option
-from evi_harness.cli.page_options import html_option, page_progress
+from evi_harness.cli.options.handler_arguments import arguments_option
+from evi_harness.cli.options.page_options import html_option, page_progress
+from evi_harness.cli.options.seconds import Seconds
 from evi_harness.cli.printing import echo
-from evi_harness.cli.seconds import Seconds
 
 __all__ = ["command"]
 

@@ -13,12 +13,12 @@ from click.core import ParameterSource
 
 from evi_harness.cli.flags import in_flags
 from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
-from evi_harness.cli.handler_arguments import arguments_option, by_key
-from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
-from evi_harness.cli.page_options import html_option, page_progress
+from evi_harness.cli.options.handler_arguments import arguments_option, by_key
+from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
+from evi_harness.cli.options.page_options import html_option, page_progress
+from evi_harness.cli.options.seconds import Seconds
 from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
-from evi_harness.cli.seconds import Seconds
 
 if TYPE_CHECKING:
     from evi_harness.acts.asked_of_gate import GateOptions

@@ -7,7 +7,7 @@ from typing import Tuple
 
 import click
 
-from evi_harness.cli.page_options import audio_format_option, open_option, open_page, page_progress
+from evi_harness.cli.options.page_options import audio_format_option, open_option, open_page, page_progress
 from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import absolute
 

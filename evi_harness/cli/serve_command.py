@@ -8,9 +8,9 @@ from typing import Optional, Tuple
 import click
 
 from evi_harness.cli.failing import ENDS
-from evi_harness.cli.incomplete_option import allow_incomplete_option
+from evi_harness.cli.options.incomplete_option import allow_incomplete_option
+from evi_harness.cli.options.seconds import Seconds
 from evi_harness.cli.printing import echo
-from evi_harness.cli.seconds import Seconds
 
 __all__ = ["command"]
 

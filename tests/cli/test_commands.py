@@ -9,7 +9,7 @@ import pytest
 
 from evi_harness.cli.commands import evi_harness
 from evi_harness.cli.main import main
-from evi_harness.cli.seconds import Seconds
+from evi_harness.cli.options.seconds import Seconds
 
 # What --help must not wait for.
 HEAVY = ("hume", "aiohttp", "msgspec", "numpy", "websockets", "asyncio")

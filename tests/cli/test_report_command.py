@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from evi_harness.cli import page_options
 from evi_harness.cli.main import main
-from evi_harness.cli.page_options import page_progress
+from evi_harness.cli.options import page_options
+from evi_harness.cli.options.page_options import page_progress
 
 ROOT = Path(__file__).resolve().parents[2]
 RAISES = f"{ROOT / 'fixtures' / 'handlers' / 'raises.py'}:App"

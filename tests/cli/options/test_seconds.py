@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from evi_harness.cli.seconds import Seconds
+from evi_harness.cli.options.seconds import Seconds
 
 
 @pytest.mark.parametrize(("given", "seconds"), [("0", 0.0), ("1.5", 1.5), ("1e2", 100.0), (" 2 ", 2.0)])

@@ -1,4 +1,4 @@
-"""Tests of evi_harness.cli.incomplete_option: the same answer from every command."""
+"""Tests of evi_harness.cli.options.incomplete_option: the same answer from every command."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import jsonschema
 import pytest
 
 from evi_harness.acts import ab
-from evi_harness.cli.incomplete_option import ALLOW_INCOMPLETE
 from evi_harness.cli.main import main
+from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = json.loads((ROOT / "docs" / "replay-report.schema.json").read_text(encoding="utf-8"))
 TOLD = "events.jsonl: it is not as it was recorded: its digest differs."
 
