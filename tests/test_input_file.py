@@ -137,6 +137,7 @@ NAMED: Dict[str, List[str]] = {
     "explain": ["explain", "X"],
     "compare": ["compare", TYPED, "X"],
     "report": ["report", "X", "-o", "page.html"],
+    "play": ["play", "X"],
     "import har": ["import", "har", "X"],
     "script": ["serve", "--simulate", "--script", "X"],
     "handler": ["replay", TYPED, "--handler", "X.py:App"],

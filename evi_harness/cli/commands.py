@@ -18,6 +18,7 @@ _COMMANDS: Dict[str, str] = {
     "replay": "Replay a session to a handler and tell what changed.",
     "report": "Make a page of a report or a session, to look at and listen to.",
     "show": "Print a session's header and timeline.",
+    "play": "Play a session, or a turn of it, on the speaker.",
     "compare": "Compare two sessions, or two folders of them, turn by turn.",
     "explain": "Explain the JSON report of a replay in a few lines of plain text.",
     "latency": "Tell how long everything took in sessions: turn by turn, and together.",

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Iterator, Optional, Tuple, Union
 
 from evi_harness.audio.mixing import Voice, n_frames, stereo
+from evi_harness.audio.page_tracks import right_side
 from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.audio.sounding_sides import Side, mix_rate, played, said
 from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError, SessionUnwritable
 from evi_harness.redacting.redaction import Redactor
+from evi_harness.session.header import HEARD
+from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm
 from evi_harness.storage.heard_track import add_heard
 from evi_harness.storage.layout import HEARD_FILE, MAX_TRACK_BYTES
+from evi_harness.storage.opening import Folder
 from evi_harness.storage.reader import read_session
 
-__all__ = ["HeardFile", "Mix", "first_heard_difference", "keep_heard"]
+__all__ = ["HeardFile", "Mix", "first_heard_difference", "heard_side", "keep_heard"]
 
 _CHANNELS = 2
 _FRAME_BYTES = 2 * _CHANNELS
@@ -109,6 +114,32 @@ def _silent_parts(user: Side) -> Tuple[str, ...]:
     n = user.n_left_out
     frames = "1 frame" if n == 1 else f"{n} frames"
     return (f"{frames} of the user's audio cannot be decoded, the first is #{user.first_left_out}: {HEARD_FILE} is silent there",)
+
+
+def heard_side(folder: Path, session: Session) -> Optional[Side]:
+    """What was heard in a session, of its heard.wav.
+
+    Args:
+        folder: The session's folder.
+        session: The session.
+
+    Returns:
+        The side; None where the session has no such track.
+
+    Raises:
+        EviHarnessError: It is not there, or not as the header says.
+    """
+    track = next((track for track in session.header.tracks if track.track == HEARD and track.rate), None)
+    if track is None or track.rate is None:
+        return None
+    opened = Folder(folder)
+    n_bytes = opened.size(HEARD_FILE) or 0
+    if not n_bytes:
+        raise EviHarnessError(f"{HEARD_FILE} is not there", where=str(folder))
+    # The header is a stranger's: what is not read as it says is not heard.
+    pcm = Pcm(track.rate, track.channels or 0, track.width or 0)
+    voice = right_side(pcm, n_bytes, partial(opened.piece, HEARD_FILE))
+    return Side((voice,), next(iter(voice.parts())).rate)
 
 
 def first_heard_difference(one: Optional[Heard], other: Optional[Heard]) -> Optional[Tuple[str, str]]:

@@ -21,6 +21,7 @@ COMMANDS = [
     ["explain"],
     ["compare"],
     ["report"],
+    ["play"],
     ["latency"],
     ["ab"],
     ["check"],

@@ -9,23 +9,19 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from evi_harness.acts.exporting import speed_of_session
-from evi_harness.audio.page_tracks import MIME_TYPES, PageTrack, right_side, track_of
+from evi_harness.audio.page_tracks import MIME_TYPES, PageTrack, track_of
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.audio.sounding_sides import Side, arrived, played, said, would_play
 from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError, SessionError
 from evi_harness.pages.page_document import ARRIVED, HEARD, USER, TrackShown
 from evi_harness.redacting.redaction import Redactor
-from evi_harness.session.header import HEARD as HEARD_TRACK
 from evi_harness.session.session import Session
-from evi_harness.session.wav import Pcm
-from evi_harness.storage.layout import HEARD_FILE
-from evi_harness.storage.opening import Folder
+from evi_harness.verdicts.heard_audio import heard_side
 
 __all__ = ["Sounding", "Sounds"]
 
@@ -122,20 +118,11 @@ class Sounds:
         """What a speaker played; None where it has to be computed."""
         if one.heard is not None:
             return played(one.heard.playbacks, one.heard.opened_at_ns, self._redactor.samples), _BY_SPEAKER, ()
-        track = next((track for track in one.session.header.tracks if track.track == HEARD_TRACK and track.rate), None)
-        if one.folder is None or track is None or track.rate is None:
-            return None, _COMPUTED, ()
-        folder = Folder(one.folder)
         try:
-            n_bytes = folder.size(HEARD_FILE) or 0
-            if not n_bytes:
-                raise EviHarnessError(f"{HEARD_FILE} is not there")
-            # The header is a stranger's: what is not read as it says is not heard.
-            pcm = Pcm(track.rate, track.channels or 0, track.width or 0)
-            voice = right_side(pcm, n_bytes, partial(folder.piece, HEARD_FILE))
+            heard = None if one.folder is None else heard_side(one.folder, one.session)
         except EviHarnessError as error:
             return None, _COMPUTED, (f"what was heard cannot be read: {error.what}",)
-        return Side((voice,), next(iter(voice.parts())).rate), _BY_SPEAKER, ()
+        return (None, _COMPUTED, ()) if heard is None else (heard, _BY_SPEAKER, ())
 
     def _shown(self, job: _Job, made: Optional[PageTrack]) -> TrackShown:
         side, remarks = job.side, list(job.remarks)
