@@ -19,7 +19,7 @@ __all__ = ["command"]
 @click.option(
     "-o",
     "--out",
-    metavar="FILE.html|DIR",
+    metavar="OUT",
     required=True,
     type=click.Path(path_type=Path),
     callback=absolute,
