@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import List, Sequence, Union
+from typing import Callable, List, Sequence, Union
 
 from evi_harness.dialects import dialect_of
 from evi_harness.errors import UsageError
@@ -29,6 +29,7 @@ def measure_sessions(
     min_interruption_ms: float = DEFAULT.min_interruption_ns / 1e6,
     detector: str = AUTO,
     allow_incomplete: bool = False,
+    on_part: Callable[[float], object] = id,
 ) -> LatencyReport:
     """Measure sessions and pool what was measured.
 
@@ -38,6 +39,7 @@ def measure_sessions(
         min_interruption_ms: After how much speech over the assistant it was configured to take that as an interruption.
         detector: Which speech detector listens to the user: see ``verdicts.speech.DETECTORS``.
         allow_incomplete: Measure recordings that are incomplete or damaged as they are.
+        on_part: Called now and then with how much is measured, 0 to 1.
 
     Returns:
         The report. A session that has the name of one before it gets a number behind it.
@@ -59,12 +61,16 @@ def measure_sessions(
     measured: List[Measured] = []
     for session in loaded:
         name = _new_name(session.name or session.header.id, [one.name for one in measured])
-        measured.append(measure_session(session, assumed=assumed, detector=detector, name=name))
+        n_done = len(measured)
+        told = lambda share, n_done=n_done: on_part((n_done + share) / len(loaded))  # noqa: E731 - it is handed on
+        measured.append(measure_session(session, assumed=assumed, detector=detector, name=name, on_part=told))
     redactor = redactor_for(*loaded)
     return LatencyReport(tuple(measured), assumed, redactor.string)
 
 
-def measure_session(session: Session, *, assumed: Assumed = DEFAULT, detector: str = AUTO, name: str = "") -> Measured:
+def measure_session(
+    session: Session, *, assumed: Assumed = DEFAULT, detector: str = AUTO, name: str = "", on_part: Callable[[float], object] = id
+) -> Measured:
     """Measure one session; see ``measure_sessions``.
 
     Args:
@@ -72,9 +78,10 @@ def measure_session(session: Session, *, assumed: Assumed = DEFAULT, detector: s
         assumed: What the service was configured to wait for.
         detector: Which speech detector listens to the user.
         name: What its samples call it; empty for its own name.
+        on_part: Called now and then with how much has been listened to, 0 to 1.
     """
     # Who is not measured need not be listened to.
-    heard = UNHEARD_SPEECH if untimed(session) is not None else hear(session, detector, assumed.end_of_turn_ns)
+    heard = UNHEARD_SPEECH if untimed(session) is not None else hear(session, detector, assumed.end_of_turn_ns, on_part)
     return measure(session, dialect_of(session), heard, assumed, name or session.name)
 
 

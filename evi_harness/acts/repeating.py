@@ -92,6 +92,7 @@ def replay_repeatedly(
     asked: ReplayOptions = AS_ASKED,
     *,
     write: Callable[[str], object] = print,
+    on_part: Callable[[float], object] = id,
     command: Optional[Command] = None,
 ) -> Union[ReplayResult, RepeatedReplay]:
     """Replay a session so many times.
@@ -101,6 +102,7 @@ def replay_repeatedly(
         n_runs: How many times; for 1 the result is that of ``replay_asked``.
         asked: The options. Where they have a seed, it is that of the first run; the next one has one more, and so on.
         write: See ``replay_asked``.
+        on_part: Likewise, of all runs.
         command: Likewise.
 
     Raises:
@@ -110,13 +112,19 @@ def replay_repeatedly(
     if n_runs < 1:
         raise UsageError(f"{n_runs} runs are none", hint="Give 1 or more.")
     if n_runs == 1:
-        return replay_asked(session, asked, write=write, command=command)
+        return replay_asked(session, asked, write=write, on_part=on_part, command=command)
     if asked.update:
         raise UsageError(
             "what is expected cannot be updated by several runs",
             hint=Words("Leave out ", Parameter("n_runs"), ", or ", Parameter("update"), "."),
         )
     seeds = tuple(None if asked.seed is None else asked.seed + number for number in range(n_runs))
-    runs = (replay_asked(session, replace(asked, seed=seed), write=write, command=command) for seed in seeds)
+
+    def run(number: int) -> ReplayResult:
+        one = replace(asked, seed=seeds[number])
+        on_part(number / n_runs)
+        return replay_asked(session, one, write=write, on_part=lambda share: on_part((number + share) / n_runs), command=command)
+
+    runs = map(run, range(n_runs))
     # What was heard is on disk where it was asked for; in memory, that of all runs would be too much.
     return RepeatedReplay(tuple(replace(one, heard=None) for one in runs), seeds)

@@ -306,6 +306,7 @@ def replay_asked(
     asked: ReplayOptions,
     *,
     write: Callable[[str], object] = print,
+    on_part: Callable[[float], object] = id,
     command: Optional[Command] = None,
 ) -> ReplayResult:
     """Replay a session as ``replay_session`` does, with its options in one object.
@@ -314,6 +315,7 @@ def replay_asked(
         session: A session, or its folder.
         asked: The options.
         write: Takes the lines that the built-in handler prints.
+        on_part: Called now and then with how much of it is replayed, 0 to 1, where the handler runs in a child process.
         command: What asked for the replay; None for this call.
 
     Raises:
@@ -343,6 +345,8 @@ def replay_asked(
     # To the verdict and not only for the run: else the first full collection is of the whole process, and due right behind the run.
     with earlier_objects_set_aside(), refused_for_what_is_missing(expected.recorded, allow_incomplete=allow_incomplete):
         recording = axis.recording(whole)
+        if asked.child:
+            options = replace(options, watch=_watching(recording.session.duration_ns * (2 if asked.twice else 1), on_part))
         began_s = time.perf_counter()
         run, options, earlier = run_alone(run_once, recording, handler, options)
         real_s = time.perf_counter() - began_s
@@ -371,6 +375,20 @@ def replay_asked(
     accepted = None if judgement.accepted is None else whole_report(judgement.accepted)
     result = ReplayResult(whole_report(judgement.report), redactor, run.heard, secrets, accepted)
     return result if asked.dry_run or asked.defer else result.accept()
+
+
+def _watching(whole_ns: int, on_part: Callable[[float], object]) -> Callable[[Event], object]:
+    """What tells, by the events of one run after another, how much is done."""
+    before_ns = last_ns = 0
+
+    def watch(event: Event) -> None:
+        nonlocal before_ns, last_ns
+        if event.at_ns == 0 and last_ns:
+            before_ns, last_ns = before_ns + last_ns, 0
+        last_ns = max(last_ns, event.at_ns)
+        on_part(min(1.0, (before_ns + last_ns) / max(1, whole_ns)))
+
+    return watch
 
 
 def _loaded(session: Union[str, Path, Session], axis: Axis, asked: ReplayOptions) -> Expected:

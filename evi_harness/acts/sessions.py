@@ -45,12 +45,15 @@ def _dialect_in(folder: Path) -> Dialect:
         return default_dialect()
 
 
-def check_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str], object]) -> CheckReport:
+def check_sessions(
+    places: Sequence[Union[str, Path]], *, write: Callable[[str], object], on_done: Callable[[Path], object] = id
+) -> CheckReport:
     """Check session folders one by one, and tell of each at once.
 
     Args:
         places: Session folders, and folders of them.
         write: Takes each line for people: of one session its problems, of several a section each and a sum.
+        on_done: Called with each session folder once it is checked.
 
     Returns:
         The report, with the sessions in the order of ``find_sessions``.
@@ -63,6 +66,7 @@ def check_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str],
         for line in one.lines() if is_one else one.section():
             write(line)
         checked.append(one)
+        on_done(folder)
     report = CheckReport(tuple(checked))
     if not is_one:
         write("")
@@ -95,12 +99,13 @@ def show_session(folder: Union[str, Path]) -> List[str]:
     return [redactor.string(line) for line in as_lines(discreet_session(session, redactor), Discreet(dialect_of(session), redactor))]
 
 
-def show_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str], object]) -> int:
+def show_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str], object], on_done: Callable[[Path], object] = id) -> int:
     """Show one session, or list several.
 
     Args:
         places: Session folders, and folders of them.
         write: Takes each line: of one session those of ``show_session``; of several a heading, a line each, and a sum.
+        on_done: Called with each of several once it is read.
 
     Returns:
         0, or of several the exit code of what could not run where one cannot be read.
@@ -120,6 +125,7 @@ def show_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str], 
     for folder in folders:
         rows.append(_listed(folder))
         write(listing.line(rows[-1], width))
+        on_done(folder)
     write("")
     write(listing.summed(rows))
     return SessionUnreadable.exit_code if any(row.refused is not None for row in rows) else 0

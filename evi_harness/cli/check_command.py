@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 
 import click
 
-from evi_harness.cli.printing import echo
+from evi_harness.cli.printing import echo, progress
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
@@ -23,8 +23,10 @@ def command(sessions: Tuple[Path, ...], json_file: Optional[str]) -> int:
     line, with how many there are. Exits with 1 if anything is wrong with any.
     """
     from evi_harness.acts.sessions import check_sessions
+    from evi_harness.verdicts.loading import find_sessions
 
     aside = json_file == STANDARD_OUTPUT
-    report = check_sessions(sessions, write=lambda line: echo(line, err=aside))
+    with progress("checking", len(find_sessions(sessions, damaged=True))) as advance:
+        report = check_sessions(sessions, write=lambda line: echo(line, err=aside), on_done=advance.done)
     write_json(json_file, report.json)
     return report.exit_code

@@ -9,7 +9,7 @@ import click
 
 from evi_harness.cli.gate_options import ci_options, gate_options
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
-from evi_harness.cli.printing import echo
+from evi_harness.cli.printing import echo, progress
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, report_option, write_json, write_text
 
 if TYPE_CHECKING:
@@ -74,13 +74,15 @@ def command(
     if json_file == csv_file == STANDARD_OUTPUT:
         raise click.UsageError("--json and --csv cannot both have standard output.")
     judge = gate_for(gate, is_replay=False)
-    report = measure_sessions(
-        find_sessions(sessions, damaged=True),
-        end_of_turn_ms=end_of_turn_ms,
-        min_interruption_ms=min_interruption_ms,
-        detector=detector,
-        allow_incomplete=allow_incomplete,
-    )
+    with progress("listening", 1) as advance:
+        report = measure_sessions(
+            find_sessions(sessions, damaged=True),
+            end_of_turn_ms=end_of_turn_ms,
+            min_interruption_ms=min_interruption_ms,
+            detector=detector,
+            allow_incomplete=allow_incomplete,
+            on_part=advance.part,
+        )
     # With a file on standard output, people read standard error.
     aside = STANDARD_OUTPUT in (json_file, csv_file)
     gates = [judge.judge(report.measured)] if judge.is_needed else []

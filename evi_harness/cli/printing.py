@@ -5,15 +5,18 @@ Rules of living here: through a pipe a line is what the report says, byte for by
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING, Iterable, List, Optional
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Iterable, Iterator, List, Optional, TextIO
 
 import click
 
 if TYPE_CHECKING:
+    from evi_harness.terminal.progress import Progress
     from evi_harness.terminal.writing import Writer
 
-__all__ = ["echo", "echo_report", "width"]
+__all__ = ["Advance", "echo", "echo_report", "progress", "width"]
 
 # One for each stream that has been written to, as long as it stays the stream.
 _WRITERS: List[Writer] = []
@@ -58,6 +61,44 @@ def width(err: bool = False) -> Optional[int]:
     return None if writer is None else writer.width
 
 
+class Advance:
+    """What tells how far something has got.
+
+    Args:
+        shown: Where that is drawn, None for nowhere.
+    """
+
+    def __init__(self, shown: Optional[Progress]) -> None:
+        self._shown = shown
+
+    def done(self, _: object = None) -> None:
+        """Count one more thing as done, whatever it is."""
+        if self._shown is not None:
+            self._shown.done()
+
+    def part(self, share: float) -> None:
+        """Count so much of the next thing as done, 0 to 1."""
+        if self._shown is not None:
+            self._shown.part(share)
+
+
+@contextmanager
+def progress(label: str, n_all: int) -> Iterator[Advance]:
+    """Show on a terminal's standard error how far something has got, once it takes longer than a second; elsewhere nothing.
+
+    Args:
+        label: What is being done.
+        n_all: How many things it is.
+    """
+    if not _is_terminal(sys.stderr) or os.environ.get("TERM") in (None, "", "dumb"):
+        yield Advance(None)
+        return
+    from evi_harness.terminal.progress import Progress
+
+    with Progress(label, n_all, sys.stderr) as shown:
+        yield Advance(shown)
+
+
 def _ending(exit_code: int) -> str:
     from evi_harness.terminal.writing import BAD, GOOD, UNDECIDED
 
@@ -66,11 +107,7 @@ def _ending(exit_code: int) -> str:
 
 def _writer(err: bool) -> Optional[Writer]:
     stream = sys.stderr if err else sys.stdout
-    try:
-        is_terminal = stream.isatty()
-    except (AttributeError, ValueError):
-        is_terminal = False
-    if not is_terminal:
+    if not _is_terminal(stream):
         return None
     for one in _WRITERS:
         if one.stream is stream:
@@ -81,3 +118,10 @@ def _writer(err: bool) -> Optional[Writer]:
     del _WRITERS[1:]
     _WRITERS.insert(0, Writer(stream))
     return _WRITERS[0]
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False

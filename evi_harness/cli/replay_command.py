@@ -17,7 +17,7 @@ from evi_harness.cli.options.handler_arguments import arguments_option, by_key
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
 from evi_harness.cli.options.page_options import html_option, page_progress
 from evi_harness.cli.options.seconds import Seconds
-from evi_harness.cli.printing import echo
+from evi_harness.cli.printing import Advance, echo, echo_report, progress
 from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
 
 if TYPE_CHECKING:
@@ -250,8 +250,7 @@ def command(
         try:
             lines += _pages(result, values["html"], values["audio_format"])
         finally:
-            for line in (*lines, last):
-                echo(line, err=aside)
+            echo_report((*lines, last), result.exit_code or (0 if found is None else found.exit_code), err=aside)
     finally:
         # Also where nobody can be told: what was asked for is written.
         write_json(json_file, lambda: {**result.json(), "gate": None if found is None else found.json(), **_page_member(values["html"])})
@@ -360,7 +359,9 @@ def _one(folder: Path, asked: ReplayOptions, by: Command, n_runs: int, aside: bo
             # The report says so when it is printed; until then there is more to do than to print.
             return
 
-    return replay_repeatedly(folder, n_runs, asked, write=write, command=by)
+    # In one process with the app, nothing of ours runs beside it.
+    with progress("replaying", 1) if asked.child else nullcontext(Advance(None)) as advance:
+        return replay_repeatedly(folder, n_runs, asked, write=write, on_part=advance.part, command=by)
 
 
 def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Context, *, keep_json: bool, keep_run: bool) -> Replayed:
@@ -385,16 +386,14 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
         folders = failed or folders
     html = ctx.params["html"]
     pages = None if html is None else PageFolder(html, ctx.params["audio_format"])
-    # Where nobody watches, a bar is a line without meaning.
-    shown = click.progressbar(length=len(folders), label="replaying", file=sys.stderr) if sys.stderr.isatty() else nullcontext()
-    with shown as bar:
+    with progress("replaying", len(folders)) if asked.child else nullcontext(Advance(None)) as advance:
         report = replay_corpus(
             folders,
             asked,
             n_runs=ctx.params["n_runs"],
             n_jobs=ctx.params["jobs"],
             executor=ctx.params["executor"],
-            on_done=lambda _: None if bar is None else bar.update(1),
+            on_done=advance.done,
             keep_json=keep_json,
             keep_run=keep_run,
             stop_at_first=ctx.params["exitfirst"],

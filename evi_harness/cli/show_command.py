@@ -9,7 +9,7 @@ from typing import Optional, Tuple
 import click
 from click.core import ParameterSource
 
-from evi_harness.cli.printing import echo, width
+from evi_harness.cli.printing import echo, progress, width
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
@@ -41,6 +41,7 @@ def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Option
     missing. Exits with 3 if one cannot be read.
     """
     from evi_harness.acts.sessions import named_session, show_sessions
+    from evi_harness.verdicts.loading import find_sessions
 
     folder = named_session(sessions)
     if folder is None:
@@ -48,12 +49,14 @@ def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Option
         for param in given:
             if isinstance(param, click.Option):
                 raise click.UsageError(f"{param.opts[0]} needs one session, and not a folder of them.", ctx)
-        return show_sessions(sessions, write=echo)
+        with progress("reading", len(find_sessions(sessions, damaged=True))) as advance:
+            return show_sessions(sessions, write=echo, on_done=advance.done)
     from evi_harness.acts.looking.showing import ShowOptions, show_one
 
     aside = json_file == STANDARD_OUTPUT
     # Each option bears the name of a field.
-    shown = show_one(folder, ShowOptions(**{one.name: ctx.params[one.name] for one in fields(ShowOptions)}))
+    with progress("listening", 1) as advance:
+        shown = show_one(folder, ShowOptions(**{one.name: ctx.params[one.name] for one in fields(ShowOptions)}), advance.part)
     for line in shown.lines(width(err=aside)):
         echo(line, err=aside)
     write_json(json_file, shown.json)

@@ -235,6 +235,7 @@ class _Parent:
                 for kind, message in self._messages():
                     if kind == _EVENT:
                         seen.append(message)
+                        self.options.watch(message)
                     elif kind == _LINE:
                         self.options.write(message)
                     elif kind == _PRINTED:

@@ -74,7 +74,7 @@ class RunOptions:
         comparing: The dialect as sent messages are compared, so that the player pairs them as the verdict does; None for as it is.
         write: Takes the lines that the built-in handler prints.
         redact: Takes secrets out of what notes quote.
-        watch: Called with each event once it stands in the journal of the app's process.
+        watch: Called with each event once it stands in the journal of the app's process; where that is a child, here as well.
         is_again: Whether the microphone is off since the app has sent audio of its own in a run before this.
         give_up: Ends the process of the app, once what there is to tell is noted, where it cannot be interrupted; None where that
             process is not only the app's.

@@ -27,7 +27,7 @@ from evi_harness.errors import EviHarnessError
 if TYPE_CHECKING:
     from evi_harness.redacting.redaction import Redactor
 
-__all__ = ["Sink", "keep_streams_discreet", "learn", "redacted", "redacted_data", "streams_kept_discreet", "write_file"]
+__all__ = ["Sink", "erase_by", "keep_streams_discreet", "learn", "redacted", "redacted_data", "streams_kept_discreet", "write_file"]
 
 _STREAMS = ("stdout", "stderr")
 # An unfinished line is kept up to so many bytes; then it goes out but for its end, which may be the beginning of a key.
@@ -176,6 +176,22 @@ def _stream_above(stream: Any, look: Callable[[bytes], bytes]) -> Any:
     return io.TextIOWrapper(looking, encoding=encoding, errors=errors, line_buffering=is_line_buffered, write_through=True)
 
 
+# What erases a line at the bottom of the terminal.
+_ERASING: List[Callable[[], object]] = []
+
+
+def erase_by(act: Optional[Callable[[], object]]) -> None:
+    """Do something before anything is written to a terminal, or no longer.
+
+    Args:
+        act: Erases what is drawn there; None to forget the one before.
+    """
+    if act is None:
+        _ERASING.pop()
+    else:
+        _ERASING.append(act)
+
+
 class _TextBelow:
     """The binary side of a stream that has none: it takes text alone."""
 
@@ -237,6 +253,7 @@ class _Looking(io.BufferedIOBase):
                 at = len(kept) - _END_KEPT
             self._kept = kept[at:]
             if at:
+                self._erase_what_is_drawn()
                 self._below.write(self._look(kept[:at]))
         return len(data)
 
@@ -244,6 +261,7 @@ class _Looking(io.BufferedIOBase):
         with self._alone():
             kept, self._kept = self._kept, b""
             if kept:
+                self._erase_what_is_drawn()
                 self._below.write(self._look(kept))
             self._below.flush()
 
@@ -251,6 +269,12 @@ class _Looking(io.BufferedIOBase):
         """What is below belongs to the process and stays open."""
         if not self.closed:
             self.flush()
+
+    def _erase_what_is_drawn(self) -> None:
+        if _ERASING:
+            with suppress(ValueError, OSError):
+                if self.isatty():
+                    _ERASING[-1]()
 
     def _alone(self) -> ContextManager[object]:
         # When the interpreter ends, no other thread runs any more, and one that stopped within a write never gives the lock back.

