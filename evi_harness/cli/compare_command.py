@@ -7,6 +7,7 @@ from typing import Optional
 
 import click
 
+from evi_harness.cli.options.page_options import html_option, page_progress
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
@@ -25,8 +26,11 @@ __all__ = ["command"]
     help="How many milliseconds longer or shorter something may take.",
 )
 @click.option("--no-times", is_flag=True, help="Do not compare how long anything took.")
+@html_option("Write a page of both, to look at and listen to; of folders a folder, with a page of each pair and index.html.")
 @json_option("the report", "comparison-report.schema.json")
-def command(first: Path, second: Path, tolerance_ms: float, no_times: bool, json_file: Optional[str]) -> int:
+def command(
+    first: Path, second: Path, tolerance_ms: float, no_times: bool, html: Optional[Path], audio_format: str, json_file: Optional[str]
+) -> int:
     """Compare two sessions turn by turn: what was said, called and sent, and how long it took.
 
     A and B are two session folders, such as a recording and its replay, or two folders of them, matched by name. Turns are matched by what
@@ -38,6 +42,13 @@ def command(first: Path, second: Path, tolerance_ms: float, no_times: bool, json
     from evi_harness.cli.printing import echo_report
 
     report = compare(first, second, tolerance_ms=None if no_times else tolerance_ms)
-    echo_report(report.lines(), report.exit_code, err=json_file == STANDARD_OUTPUT)
+    lines = report.lines()
+    if html is not None:
+        from evi_harness.acts.afterwards.comparison_pages import write_comparison_pages
+
+        with page_progress() as progress:
+            pages = write_comparison_pages(report, html, audio_format=audio_format, progress=progress)
+        lines[-1:-1] = pages
+    echo_report(lines, report.exit_code, err=json_file == STANDARD_OUTPUT)
     write_json(json_file, report.json)
     return report.exit_code

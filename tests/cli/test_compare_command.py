@@ -38,3 +38,11 @@ def test_the_report_as_json(capsys, tmp_path):
     assert main(["compare", TYPED, WEATHER, "--tolerance", "250", "--json", "-"]) == 1
     out, err = capsys.readouterr()
     assert (json.loads(out), err) == (told, lines)
+
+
+def test_a_page_of_both(capsys, tmp_path):
+    """Named before the verdict."""
+    assert main(["compare", TYPED, TYPED, "--html", str(tmp_path / "x.html")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[-2], lines[-1]) == (f"page       {tmp_path}/x.html", "verdict    the same")
+    assert (tmp_path / "x.html").is_file()
