@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,21 @@ from evi_harness.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+
+
+# In the form of the example in Hume's own SDKs.
+START_MS = 1_716_244_940_648
+CHAT = {
+    "id": "c-1",
+    "chat_group_id": "g-1",
+    "status": "USER_ENDED",
+    "start_timestamp": START_MS,
+    "events_page": [
+        {"id": "e-1", "timestamp": START_MS + 114, "type": "SYSTEM_PROMPT", "message_text": "Be kind."},
+        {"id": "e-2", "timestamp": START_MS + 15_630, "type": "USER_MESSAGE", "message_text": "Hello."},
+        {"id": "e-3", "timestamp": START_MS + 16_383, "type": "AGENT_MESSAGE", "message_text": "Hello there."},
+    ],
+}
 
 
 def steady(line: str) -> str:
@@ -23,6 +39,7 @@ def test_the_commands_of_the_page_print_what_it_says(tmp_path, monkeypatch, caps
     for folder in (ROOT / "sessions").iterdir():
         if folder.is_dir():
             Path("sessions", folder.name).symlink_to(folder)
+    Path("chat.json").write_text(json.dumps(CHAT), encoding="utf-8")
     blocks = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
     n_run = 0
     for command in (one for block in blocks for one in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]):

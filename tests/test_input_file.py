@@ -139,6 +139,7 @@ NAMED: Dict[str, List[str]] = {
     "report": ["report", "X", "-o", "page.html"],
     "play": ["play", "X"],
     "import har": ["import", "har", "X"],
+    "import chat-history": ["import", "chat-history", "X"],
     "script": ["serve", "--simulate", "--script", "X"],
     "handler": ["replay", TYPED, "--handler", "X.py:App"],
     "baseline of replay": ["replay", TYPED, "--baseline", "X"],

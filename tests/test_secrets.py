@@ -237,6 +237,26 @@ def test_an_imported_har_holds_none_of_this_runs_keys(tmp_path, capfd):
     assert found_in("".join(capfd.readouterr())) == []
 
 
+def test_an_imported_chat_history_holds_none_of_this_runs_keys(tmp_path, capfd):
+    """In no message that is made again, and in no note; what is refused quotes none."""
+    everywhere = " ".join((API_KEY, SECRET_KEY))
+    texts = (
+        ("SYSTEM_PROMPT", everywhere),
+        ("SESSION_SETTINGS", json.dumps({"type": "session_settings", "language_model_api_key": MODEL_KEY})),
+        ("USER_MESSAGE", f"{everywhere} {MODEL_KEY}"),
+    )
+    rows = [
+        {"id": API_KEY, "chat_id": SECRET_KEY, "timestamp": 1764468000 + number, "type": kind, "message_text": text}
+        for number, (kind, text) in enumerate(texts)
+    ]
+    (tmp_path / "x.json").write_text(json.dumps([{**row, "id": f"{row['id']}{number}"} for number, row in enumerate(rows)]))
+    assert main(["import", "chat-history", "x.json", "--out", "out"]) == 0
+    assert found_in_files(tmp_path / "out") == []
+    (tmp_path / "y.json").write_text(json.dumps([{**rows[0], "timestamp": 5, "emotion_features": everywhere}]))
+    assert main(["import", "chat-history", "y.json"]) == 3
+    assert found_in("".join(capfd.readouterr())) == []
+
+
 def test_an_export_of_a_strangers_folder_holds_no_secret(folder, tmp_path, capfd):
     """Whatever was written there unredacted."""
     forms = ("vtt", "labels", "csv", "metrics", "har", "trace")
@@ -697,6 +717,7 @@ def test_what_is_compared_and_imported_lets_no_key_out(spilling, capfd):
         "export planted --wav {key}/x.wav",
         "import capture {key}",
         "import har {key}",
+        "import chat-history {key}",
         "export planted --har {key}/x.har",
         "report {key} -o x.html",
         "report planted -o {key}/x.html",

@@ -1,4 +1,4 @@
-"""``evi-harness import capture|har FILE``."""
+"""``evi-harness import capture|har|chat-history FILE``."""
 
 from __future__ import annotations
 
@@ -56,5 +56,21 @@ def har(file: Path, out: Path) -> int:
     from evi_harness.acts.imports.import_har import import_har
 
     for line in import_har(file, out=out).lines():
+        echo(line)
+    return 0
+
+
+@command.command("chat-history", short_help="Make sessions of the events that Hume's API has of chats.")
+@_FILE
+@_OUT
+def chat_history(file: Path, out: Path) -> int:
+    """Make a session of each chat in Hume's chat history: the JSON of /v0/evi/chats/ID or /v0/evi/chat_groups/ID/events.
+
+    A history has what was said turn by turn, and neither the messages nor the audio that crossed the wire. Messages are made of its events
+    again, a note of each names what is assumed in it, and its times count as synthesised: none is measured.
+    """
+    from evi_harness.acts.imports.import_chat_history import import_chat_history
+
+    for line in import_chat_history(file, out=out).lines():
         echo(line)
     return 0

@@ -89,7 +89,8 @@ def _by_jq(program: str) -> str:
 
 _HISTORY = ForeignForm(
     "Hume's chat history",
-    "It has what was said, but neither the messages nor the audio that crossed the wire, so no session can be made of it.",
+    "It has neither the messages nor the audio that crossed the wire. This makes sessions of what was said: "
+    "evi-harness import chat-history FILE",
 )
 _SESSION = ForeignForm("a file of a session folder", "That needs no import: evi-harness replay takes the folder.")
 _REALTIME = ("session.", "response.", "conversation.item.", "input_audio_buffer.", "output_audio_buffer.", "rate_limits.")

@@ -40,6 +40,7 @@ __all__ = [
     "HANDLER_RETURNED",
     "HANDLER_WAITS",
     "HEARD",
+    "HISTORY_EVENT",
     "IMPORTED",
     "KINDS",
     "LEAKED_TASK",
@@ -65,6 +66,7 @@ __all__ = [
     "PLAYS_NOTHING",
     "PLAYS_ON",
     "RAISED",
+    "REBUILT",
     "RECEIVED_BEFORE",
     "SENDS_AFTER_CLOSE",
     "SENT_AFTER_CLOSE",
@@ -98,6 +100,7 @@ __all__ = [
     "HandlerReturnedFacts",
     "HandlerWaitsFacts",
     "HeardFacts",
+    "HistoryEventFacts",
     "ImportedFacts",
     "LeftEarlyFacts",
     "LongestBlockFacts",
@@ -107,6 +110,7 @@ __all__ = [
     "NoFacts",
     "PlayerTailFacts",
     "PlaysOnFacts",
+    "RebuiltFacts",
     "ReceivedBeforeFacts",
     "SentAfterCloseFacts",
     "SentFromFacts",
@@ -563,6 +567,36 @@ class ImportedFacts(NamedTuple):
     left_out: Sequence[str] = ()
 
 
+class RebuiltFacts(NamedTuple):
+    """What a message was made of that is not as it crossed the wire.
+
+    Attributes:
+        of_type: The type of the event of a chat history; empty for what the chat itself says.
+        event_id: Its id, empty where it has none.
+        assumed: The members of the message that the history does not have.
+    """
+
+    of_type: str
+    event_id: str = ""
+    assumed: Sequence[str] = ()
+
+
+class HistoryEventFacts(NamedTuple):
+    """An event of a chat history of which no message was made.
+
+    Attributes:
+        of_type: Its type.
+        role: Who it is of, empty where it does not say.
+        text: Its text, empty where it has none.
+        event_id: Its id, likewise.
+    """
+
+    of_type: str
+    role: str = ""
+    text: str = ""
+    event_id: str = ""
+
+
 _ROWS: List[KindOf[object]] = []
 
 
@@ -833,6 +867,20 @@ DROPPED = _kind(
     read_in=("storage", "tap"),
 )
 IMPORTED = _kind("imported", ImportedFacts, by="an import, at the opening", written_in=("acts",), read_in=())
+REBUILT = _kind(
+    "rebuilt",
+    RebuiltFacts,
+    of="the received event",
+    by="an import, of each message that is not as it crossed the wire",
+    written_in=("acts",),
+)
+HISTORY_EVENT = _kind(
+    "history_event",
+    HistoryEventFacts,
+    by="an import: an event of which no message was made",
+    written_in=("acts",),
+    read_in=("acts",),
+)
 
 # Every kind, by name.
 KINDS: Mapping[str, KindOf[object]] = MappingProxyType({kind.name: kind for kind in _ROWS})

@@ -30,6 +30,7 @@ COMMANDS = [
     ["import"],
     ["import", "capture"],
     ["import", "har"],
+    ["import", "chat-history"],
     ["serve"],
     ["devices"],
     ["doctor"],

@@ -36,3 +36,15 @@ def test_a_capture_that_is_a_har_file_is_told_the_way(tmp_path, capsys):
     (tmp_path / "x.har").write_text('{"log": {"entries": []}}')
     assert main(["import", "capture", str(tmp_path / "x.har"), "--out", str(tmp_path / "out")]) == 3
     assert f"evi-harness import har {tmp_path / 'x.har'}" in capsys.readouterr().err
+
+
+def test_a_chat_history_becomes_a_session(tmp_path, monkeypatch, capsys):
+    """And as a capture it is refused, with the command that takes it."""
+    monkeypatch.chdir(tmp_path)
+    Path("chat.json").write_text('[{"timestamp": 1716244940, "role": "USER", "type": "USER_MESSAGE", "message_text": "Hi."}]')
+    assert main(["import", "chat-history", "chat.json", "--out", "out"]) == 0
+    (folder,) = Path("out").iterdir()
+    assert capsys.readouterr().out.splitlines()[0] == str(folder)
+    assert main(["import", "capture", "chat.json", "--out", "none"]) == 3
+    assert "evi-harness import chat-history chat.json" in capsys.readouterr().err
+    assert not Path("none").exists()

@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Sequence, Tuple, Type
 
 from evi_harness.acts.import_capture import import_capture
+from evi_harness.acts.imports.import_chat_history import import_chat_history
 from evi_harness.acts.imports.import_har import import_har
 from evi_harness.audio.sources import FileSource
 from evi_harness.errors import CaptureError, EviHarnessError, ImportRefused, ScriptError, SessionError, UsageError
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
+from evi_harness.evi.messages import EMOTIONS
 from evi_harness.guard.allowed import Allowed
 from evi_harness.measure.baseline import baseline_json, read_baseline_json
 from evi_harness.measure.effect import parse_effect
@@ -250,6 +252,13 @@ def _har(data: bytes) -> None:
     file = _HERE / "x.har"
     file.write_bytes(data)
     for folder in import_har(file, out=_HERE / "imported").folders:
+        _is_session(folder)
+
+
+def _chat_history(data: bytes) -> None:
+    file = _HERE / "x.json"
+    file.write_bytes(data)
+    for folder in import_chat_history(file, out=_HERE / "imported").folders:
         _is_session(folder)
 
 
@@ -535,6 +544,29 @@ _HAR_ENTRY = {
         ]
     }
 }
+_HISTORY = {
+    "id": "c-1",
+    "chat_group_id": "g-1",
+    "status": "USER_ENDED",
+    "start_timestamp": 1716244940648,
+    "pagination_direction": "DESC",
+    "page_number": 0,
+    "total_pages": 2,
+    "events_page": [
+        {"id": "3", "timestamp": 1716244957031, "type": "AGENT_MESSAGE", "message_text": "Hi.", "related_event_id": None},
+        {
+            "id": "2",
+            "chat_id": "c-1",
+            "timestamp": 1716244956278,
+            "role": "USER",
+            "type": "USER_MESSAGE",
+            "message_text": "Hello.",
+            "emotion_features": json.dumps(dict.fromkeys(EMOTIONS, 0.25)),
+            "metadata": '{"segments":[{"time":{"begin_ms":640,"end_ms":1140}}]}',
+        },
+        {"id": "1", "timestamp": 1716244941, "type": "FUNCTION_CALL", "message_text": '{"name":"f","parameters":"{}","tool_call_id":"t"}'},
+    ],
+}
 # As real writers have them, without most of the audio.
 _HARS = (
     _json(_HAR_ENTRY),
@@ -605,6 +637,19 @@ TARGETS: Dict[str, Target] = {
             b'"_atNs":',
             b'"_eviHarness":{"version":1,"closed":',
         ),
+    ),
+    "chat history": Target(
+        _chat_history,
+        (ImportRefused,),
+        (
+            _json(_HISTORY),
+            _json([_HISTORY, {**_HISTORY, "page_number": 1}]),
+            _json(_HISTORY["events_page"]),
+            _json(_HISTORY).replace(b"1716244941", b"7" * 400),
+            _json(_HISTORY).replace(b"0.25", b"7" * 400),
+            _json(_HISTORY).replace(b"1140", b"1e400"),
+        ),
+        (b'"timestamp":', b'"type":"USER_INTERRUPTION"', b'"emotion_features":"', b'"metadata":"{', b'"chat_id":', b'"start_timestamp":'),
     ),
     "script": Target(
         _script,
