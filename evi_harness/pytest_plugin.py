@@ -236,7 +236,9 @@ class _Reports:
         if call.when == "call" and call.excinfo is not None:
             told = str(report.longrepr)
             reports = [result.lines() for result in kept if not result.passed]
-            report.sections += [("EVI replay", "\n".join(lines)) for lines in reports if lines[0] not in told]
+            # Not those that it shows whole, as where the test has called ``assert_passed``.
+            untold = [lines for lines in reports if not all(line in told for line in lines)]
+            report.sections += [("EVI replay", "\n".join(lines)) for lines in untold]
             page = self._page(item, kept, report)
             # Last, since the end is what is read of a long log.
             from evi_harness.pytesting.testing import explanation_of

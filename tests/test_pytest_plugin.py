@@ -201,6 +201,31 @@ def test_a_failure_shows_the_first_divergence(run: Run, pytester: pytest.Pyteste
     assert "evi_harness/" not in said(result)
 
 
+def test_a_failure_shows_every_replay_that_failed(run: Run, pytester: pytest.Pytester) -> None:
+    """Also one that the test asserts nothing of, and whose report begins as that of the one it does."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from never_answers import App
+
+
+        class Raises(App):
+            async def on_message(self, message):
+                raise LookupError("no such city")
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_two(evi_replay):
+            evi_replay(Raises)
+            evi_replay(App).assert_passed()
+        """
+    )
+    result = run()
+    result.assert_outcomes(failed=1)
+    (_, section) = said(result).split("- EVI replay -")
+    assert "no such city" in section
+
+
 def test_a_mark_that_finds_nothing_is_its_test_s_error(run: Run, pytester: pytest.Pytester) -> None:
     """Where a session is not found, it is told where was looked; the other tests of the file run."""
     pytester.makepyfile(
