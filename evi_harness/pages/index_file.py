@@ -18,11 +18,20 @@ FAILED = "failed"
 # Of a session that could not be replayed there is none.
 NO_PAGE = "no page"
 
+# The colours are those of the pages: assets/page/page.css.
 _STYLE = (
-    ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top;overflow-wrap:anywhere}"
-    "tr{border-bottom:1px solid #8885}"
+    ":root{color-scheme:light dark}"
+    "body{margin:0 auto;max-width:72rem;padding:1.5rem clamp(.75rem,2.5vw,2.5rem) 4rem;background:#f6f7f9;color:#1b2130;"
+    'font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}'
+    "h1{margin:0;font-size:1.45rem;line-height:1.25;overflow-wrap:anywhere}p{margin:.25rem 0 1.25rem}p,th{color:#566070}a{color:#2456b8}"
+    "table{width:100%;border:1px solid #d8dce3;border-radius:10px;border-spacing:0;background:#fff}"
+    "th,td{padding:.6rem 1rem;border-bottom:1px solid #d8dce3;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
+    "th{font-size:.85rem;font-weight:500}tr:last-child td{border-bottom:0}"
+    ".failed,.none{color:#bd2436;font-weight:600}.passed{color:#1c7a3e}"
+    "@media screen and (prefers-color-scheme:dark){body{background:#12151b;color:#e6e9ef}p,th{color:#a4adbb}a{color:#8db4ff}"
+    "table{background:#1a1e26}table,th,td{border-color:#363d4a}.failed,.none{color:#ff8791}.passed{color:#6fd08f}}"
 )
+_CLASSES = {PASSED: "passed", FAILED: "failed", NO_PAGE: "none"}
 _ORDER = (FAILED, NO_PAGE, PASSED)
 
 
@@ -62,10 +71,10 @@ def index_page(title: str, rows: Sequence[Indexed]) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{_text(title)}</title><style>{_STYLE}</style></head>",
-            f"<body><h1>{_text(title)}</h1><p>{_text(told)}</p>",
+            f"<body><main><h1>{_text(title)}</h1><p>{_text(told)}</p>",
             '<table><thead><tr><th scope="col">What</th><th scope="col">Verdict</th></tr></thead><tbody>',
-            *(f"<tr><td>{_link(row)}</td><td>{_text(row.verdict)}</td></tr>" for row in ranked),
-            "</tbody></table></body></html>",
+            *(f'<tr><td>{_link(row)}</td><td class="{_CLASSES[row.state]}">{_text(row.verdict)}</td></tr>' for row in ranked),
+            "</tbody></table></main></body></html>",
             "",
         ]
     )

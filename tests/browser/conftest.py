@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 import numpy
 import pytest
 
+from evi_harness.pages.index_file import FAILED, NO_PAGE, PASSED, Indexed, index_page
 from evi_harness.pages.page_file import PageAssets, page_parts
 
 ASSETS = Path(__file__).parents[2] / "evi_harness" / "assets" / "page"
@@ -275,29 +276,10 @@ def hostile_document() -> Json:
     return made_document(lambda text: f"{text} {HOSTILE}")
 
 
-def index_document() -> Json:
-    """The data of an index of two pages."""
-    whole = made_document()
-    rows = [
-        {
-            "href": "a.html",
-            "name": "a",
-            "verdict": {"state": "failed", "text": "failed"},
-            "length_ms": 12000.0,
-            "n_turns": 2,
-            "cause": HOSTILE,
-        },
-        {
-            "href": "b.html",
-            "name": HOSTILE,
-            "verdict": {"state": "passed", "text": "passed"},
-            "length_ms": None,
-            "n_turns": None,
-            "cause": None,
-        },
-    ]
-    kept = {key: whole[key] for key in ("version", "made_with", "title", "verdict", "command", "versions")}
-    return {"format": "evi-harness index", **kept, "rows": rows}
+def index_text() -> str:
+    """The index of some pages, which is a file without a script."""
+    rows = [Indexed("a", HOSTILE, FAILED, "a.html"), Indexed(HOSTILE, "passed", PASSED, "b.html"), Indexed("c", "could not run", NO_PAGE)]
+    return index_page(HOSTILE, rows)
 
 
 class Opened(NamedTuple):
@@ -358,10 +340,13 @@ def hum() -> bytes:
 
 
 def page_file(document: Json, folder: Path, sounds: Dict[str, Any]) -> Path:
-    """A page as a file."""
+    """A page as a file; what is a text already is written as it is."""
+    file = folder / "page.html"
+    if isinstance(document, str):
+        file.write_text(document, encoding="utf-8")
+        return file
     script = "\n".join(path.read_text(encoding="utf-8") for path in sorted(ASSETS.glob("*.js")))
     assets = PageAssets(*((ASSETS / name).read_text(encoding="utf-8") for name in ("page.html", "page.css")), script)
-    file = folder / "page.html"
     file.write_text("".join(page_parts(document, sounds, assets)), encoding="utf-8")
     return file
 
@@ -396,7 +381,7 @@ def show(browser: Any, tmp_path: Path, hum: bytes) -> Iterator[Callable[..., Ope
 @pytest.fixture(scope="session")
 def documents() -> Dict[str, Callable[..., Json]]:
     """The documents that there are to show, by name."""
-    return {"replay": made_document, "session": lambda: made_document(sides=1), "hostile": hostile_document, "index": index_document}
+    return {"replay": made_document, "session": lambda: made_document(sides=1), "hostile": hostile_document, "index": index_text}
 
 
 @pytest.fixture(scope="session")

@@ -5,24 +5,18 @@ function headNodes(data) {
   // The word itself stands before the title already.
   const why = (verdict.text || '').replace(new RegExp(`^${verdict.state}(: )?`), '');
   const last = data.sides[data.sides.length - 1];
-  const facts = last
-    ? [
-        durationText(data.length_ms),
-        countText(last.session.n_turns, 'turn'),
-        countText(last.session.n_events, 'event'),
-        clockWords(last.session),
-      ]
-    : [];
+  const facts = [
+    durationText(data.length_ms),
+    countText(last.session.n_turns, 'turn'),
+    countText(last.session.n_events, 'event'),
+    clockWords(last.session),
+  ];
   return [
     element('div', { class: 'head-line' }, [
       verdict.state === 'none' ? null : element('span', { class: `verdict ${verdict.state}` }, [verdict.state]),
       said(data.title, 'h1'),
     ]),
-    element('p', { class: 'facts' }, [
-      why ? said(why, 'strong') : null,
-      why && facts.length ? ' · ' : null,
-      facts.filter(Boolean).join(' · '),
-    ]),
+    element('p', { class: 'facts' }, [why ? said(why, 'strong') : null, why ? ' · ' : null, facts.filter(Boolean).join(' · ')]),
     ...data.sides
       .filter((side) => !side.session.is_complete)
       .map((side) => element('p', { class: 'notice' }, [`${side.label} is incomplete: `, said(side.session.missing.join('; '))])),

@@ -2,7 +2,7 @@
 // the canvas, for what is pointed at), and how it is drawn.
 
 const LANE_HEIGHT = 22;
-const WAVE_HEIGHT = 46;
+const WAVE_HEIGHT = 52;
 const FOLDED_HEIGHT = 20;
 
 /** One thing on a lane. `untilMs` is null for a moment. */

@@ -207,11 +207,6 @@ function voicesOf(data, shown) {
 let page = null;
 
 document.addEventListener('DOMContentLoaded', () => {
-  const data = JSON.parse(byId('evi-data').textContent);
-  if (data.format === 'evi-harness index') {
-    showIndex(data);
-    return;
-  }
-  page = new Page(data);
+  page = new Page(JSON.parse(byId('evi-data').textContent));
   page.build();
 });
