@@ -13,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
+from evi_harness.acts.afterwards.comparing_sessions import compared_sessions
 from evi_harness.acts.record_connection import Recording, record
 from evi_harness.carriers.acted_client import ClientPump, send_close, send_frame
 from evi_harness.carriers.journal import Journal
@@ -22,10 +23,11 @@ from evi_harness.carriers.lateness import Lateness
 from evi_harness.clocks.clock import RealClock
 from evi_harness.dialects import adapter_for, dialect_of
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.measure.turn_latency import turn_latencies
+from evi_harness.measure.turn_latency import TurnLatency, turn_latencies
 from evi_harness.replay.cues import CADENCES, CLOCK, TURN, Cues
 from evi_harness.replay.judging.drift import drift_of
 from evi_harness.replay.judging.endings import ending_of
+from evi_harness.replay.judging.session_comparison import SessionComparison
 from evi_harness.replay.live_user import PATIENCE_NS, Lapse, LiveUser
 from evi_harness.replay.wrapping import TimedUser
 from evi_harness.report.drift_report import LiveReport
@@ -234,6 +236,7 @@ class _Conversation:
         redactor = redactor_for(self._recorded, live)
         then, now = discreet_session(self._recorded, redactor), discreet_session(live, redactor)
         dialect = Discreet(self._dialect, redactor)
+        comparison = compared_sessions(self._recorded, live)
         late = Lateness.of(self._timed.lateness_ns(live))
         return LiveReport(
             recorded=then,
@@ -242,10 +245,11 @@ class _Conversation:
             cadence=self._options.cadence,
             faults=tuple(redactor.string(fault) for fault in self._faults(live, dialect)),
             drift=drift_of(then, now, dialect),
-            latencies=tuple(zip(turn_latencies(self._recorded, dialect), turn_latencies(live, dialect))),
+            latencies=_side_by_side(turn_latencies(self._recorded, dialect), turn_latencies(live, dialect), comparison),
             lateness_ns={"n": late.n, "p50": late.p50_ns, "p99": late.p99_ns, "max": late.max_ns},
             folder=str(folder),
             endings=(ending_of(self._recorded, dialect), ending_of(live, dialect)),
+            comparison=comparison,
         )
 
     def _faults(self, live: Session, dialect: Discreet) -> List[str]:
@@ -268,6 +272,15 @@ class _Conversation:
             why = "The user had not done all by then." if is_early else f"How the recording ended: {then}."
             faults.append(f"{by} at {closed.at_ns / 1e9:.1f} s{code or '.'} {why}")
         return faults
+
+
+def _side_by_side(
+    then: Sequence[TurnLatency], now: Sequence[TurnLatency], comparison: SessionComparison
+) -> Tuple[Tuple[TurnLatency, TurnLatency], ...]:
+    """The latencies of the turns that both sides have."""
+    before, after = {one.turn: one for one in then}, {one.turn: one for one in now}
+    both = ((before.get(turn.first or 0), after.get(turn.second or 0)) for turn in comparison.turns)
+    return tuple((one, other) for one, other in both if one is not None and other is not None)
 
 
 class _Told(Dict[str, str]):

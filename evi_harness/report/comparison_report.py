@@ -14,7 +14,7 @@ from evi_harness.report.result import verdict_line
 from evi_harness.report.values import difference_json, sides
 from evi_harness.session.json_value import Json
 
-__all__ = ["SCHEMA", "ComparedPair", "ComparisonReport", "comparison_lines"]
+__all__ = ["SCHEMA", "ComparedPair", "ComparisonReport", "comparison_json", "comparison_lines"]
 
 # Version of the JSON, whose schema is docs/comparison-report.schema.json.
 SCHEMA = 1

@@ -12,6 +12,8 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from evi_harness.measure.turn_latency import TurnLatency
 from evi_harness.replay.judging.drift import Drift, TypeDrift
 from evi_harness.replay.judging.endings import SessionEnding
+from evi_harness.replay.judging.session_comparison import SessionComparison
+from evi_harness.report.comparison_report import comparison_json
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.plain import printable
 from evi_harness.report.result import verdict_line
@@ -43,6 +45,7 @@ class LiveReport:
         folder: Where the new session is.
         endings: How the recording ended, and how the new session did.
         invocation: How the replay was asked for.
+        comparison: Both sessions, compared turn by turn; None where nobody compared them.
     """
 
     recorded: Session
@@ -56,6 +59,7 @@ class LiveReport:
     folder: str
     endings: Tuple[SessionEnding, SessionEnding]
     invocation: Invocation = UNKNOWN
+    comparison: Optional[SessionComparison] = None
 
     @property
     def passed(self) -> bool:
@@ -101,6 +105,7 @@ class LiveReport:
             "median_change_ns": {name: _median_change_ns(self.latencies, field) for name, field in _METRICS},
             "lateness_ns": dict(self.lateness_ns),
             "folder": self.folder,
+            "comparison": None if self.comparison is None else comparison_json(self.comparison),
             **invocation_json(self.invocation, self.live.header.software),
         }
 
@@ -126,12 +131,26 @@ class LiveReport:
             yield _row("drift", f"turn {text.turn}, {text.what}:")
             yield _row("", f"  then {_shown(text.recorded)}")
             yield _row("", f"  now  {_shown(text.live)}")
+        yield from self._apart()
         recorded, live = self.endings
         # What the service did otherwise is a fault, and told as one.
         if live.by == "app" and not live.is_like(recorded):
             yield _row("drift", "it ended otherwise:")
             yield _row("", f"  then {recorded}")
             yield _row("", f"  now  {live}")
+
+    def _apart(self) -> Iterator[str]:
+        """Turns that only one side has, and what was sent otherwise; what was said and called stands above."""
+        for turn in () if self.comparison is None else self.comparison.turns:
+            number = turn.second if turn.first is None else turn.first
+            for one in turn.partings:
+                if one.kind == "turn":
+                    when = "now and not then" if one.first is None else "then and not now"
+                    yield _row("drift", f"turn {number} came {when}: {_shown(one.second or one.first or '')}")
+                elif one.kind in ("sent", "interrupted"):
+                    yield _row("drift", f"turn {number}, {one.kind}:")
+                    yield _row("", f"  then {_shown(one.first or 'nothing')}")
+                    yield _row("", f"  now  {_shown(one.second or 'nothing')}")
 
     def _latency(self) -> Iterator[str]:
         for name, field in _METRICS:

@@ -109,6 +109,8 @@ def test_what_is_said_differently_is_drift_and_no_fault(simulator, tmp_path):
     assert report.passed
     said = [(text.what, text.live) for text in report.drift.texts]
     assert said == [("assistant", "Nobody knows.")]
+    (turn,) = report.json()["comparison"]["turns"]
+    assert [(one["kind"], one["second"]) for one in turn["differences"]] == [("replied", "Nobody knows.")]
     assert any("Nobody knows." in line for line in report.lines())
 
 

@@ -8,6 +8,7 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.measure.turn_latency import TurnLatency
 from evi_harness.replay.judging.drift import drift_of
 from evi_harness.replay.judging.endings import ending_of
+from evi_harness.replay.judging.session_comparison import ComparedTurn, Parting, SessionComparison
 from evi_harness.report.drift_report import LiveReport
 
 MS = 1_000_000
@@ -17,7 +18,7 @@ MS = 1_000_000
 def latency_lines(weather):
     """What is told of pairs of latencies: (then, now), in milliseconds."""
 
-    def told(*pairs):
+    def told(*pairs, of="latency", **changes):
         latencies = tuple(
             tuple(TurnLatency(turn, None if ms is None else ms * MS, None) for ms in pair) for turn, pair in enumerate(pairs, 1)
         )
@@ -32,8 +33,9 @@ def latency_lines(weather):
             lateness_ns={},
             folder="live",
             endings=(ending_of(weather, EVI), ending_of(weather, EVI)),
+            **changes,
         )
-        return [line.split(None, 1)[1] for line in report.lines() if line.startswith("latency")]
+        return [line.split(None, 1)[1] for line in report.lines() if line.startswith(of)]
 
     return told
 
@@ -47,3 +49,14 @@ def test_a_recording_without_times_is_not_compared_with(latency_lines):
     """What the service took now is told alone; nothing where nothing is known."""
     assert latency_lines((None, 150), (None, None)) == ["response, which the recording does not have: turn 1 150 ms"]
     assert latency_lines((100, None)) == []
+
+
+def test_a_turn_of_one_side_is_told(latency_lines):
+    """With when it came, and what was sent otherwise; what was said stands in the drift of texts."""
+    turns = (
+        ComparedTurn(1, None, "Hello?", (Parting("turn", "Hello?", None),)),
+        ComparedTurn(None, 1, "", (Parting("turn", None, "Good evening."),)),
+        ComparedTurn(2, 2, "", (Parting("sent", "a", None), Parting("said", "a", "b"))),
+    )
+    lines = latency_lines(of="drift", comparison=SessionComparison((), turns, (), 100.0))
+    assert lines == ["turn 1 came then and not now: 'Hello?'", "turn 1 came now and not then: 'Good evening.'", "turn 2, sent:"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import AbstractSet, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
+from evi_harness.replay.judging.turn_alignment import SaidTurn, align_turns
 from evi_harness.session.events import Received
 from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import Dialect
@@ -44,10 +45,10 @@ class TypeDrift:
 
 @dataclass(frozen=True)
 class TextDrift:
-    """A turn in which something else was said.
+    """A turn of both sides in which something else was said.
 
     Attributes:
-        turn: Its number.
+        turn: Its number in the recording.
         what: ``user`` for what the service understood, ``assistant`` for what it replied, ``tools`` for the tools that it called.
         recorded: Then.
         live: Now.
@@ -135,8 +136,16 @@ def _paths(value: Json, path: str, depth: int) -> Iterator[str]:
 
 
 def _texts(recorded: Session, live: Session, then: Sequence[Turn], now: Sequence[Turn], dialect: Dialect) -> Iterator[TextDrift]:
-    for number, (before, after) in enumerate(zip(then, now), 1):
-        tools = tuple(_tools(session, turn, dialect) for session, turn in ((recorded, before), (live, after)))
+    called = [[_tools(session, turn, dialect) for turn in turns] for session, turns in ((recorded, then), (live, now))]
+    said = [
+        [SaidTurn(None if turn.user is None else turn.user_text, f"{turn.reply_text} {tools}") for turn, tools in zip(turns, calls)]
+        for turns, calls in zip((then, now), called)
+    ]
+    for i, j in align_turns(said[0], said[1]):
+        if i is None or j is None:
+            # Which turns only one side has the comparison says.
+            continue
+        number, before, after, tools = then[i].number, then[i], now[j], (called[0][i], called[1][j])
         for what, one, other in (
             ("user", before.user_text, after.user_text),
             ("tools", *tools),

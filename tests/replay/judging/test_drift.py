@@ -80,3 +80,10 @@ def test_what_was_said_and_asked_for_differently(session_of, weather, weather_ro
         TextDrift(1, "tools", 'get_weather {"place": "Oslo"}', 'get_weather {"place": "Bergen"}'),
         TextDrift(1, "assistant", "It is sunny.", "It rains."),
     )
+
+
+def test_a_turn_that_came_in_between_moves_no_other(session_of, weather, weather_rows):
+    """The texts of a turn are held against those of the turn that says the same."""
+    rows = [row for row in weather_rows if row[1] > 2300 or row[1] < 100]
+    drift = drift_of(weather, session_of(rows), EVI)
+    assert (drift.n_turns, drift.texts) == ((2, 1), ())
