@@ -299,6 +299,7 @@ def serve(
         SessionUnreadable, AudioMissing: The session cannot be read.
         SessionUnwritable: ``out`` cannot be written.
         EviHarnessError: The port cannot be had, or a service failed.
+        Exception: What was raised where a conversation was judged; when the server has ended, with all others judged.
         KeyboardInterrupt: A signal came before it listened.
     """
     with Interrupts() as interrupts, ExitStack() as stack:
