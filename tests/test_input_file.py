@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import socket
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -20,15 +19,17 @@ TYPED = str(ROOT / "sessions" / "typed")
 LARGE = 10 << 30
 
 
-def bind(path: Path) -> None:
-    """Make a socket in the file system. Its path must be short."""
-    before = Path.cwd()
-    os.chdir(path.parent)
+def script(folder: str, name: str) -> ModuleType:
+    """A script that stands in no package, as a module."""
+    sys.path.insert(0, str(ROOT / folder))
     try:
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(path.name)
+        return importlib.import_module(name)
     finally:
-        os.chdir(before)
+        sys.path.remove(str(ROOT / folder))
+
+
+bounded = script("tests", "bounded_commands")
+make_hostile = script("fixtures", "make_hostile")
 
 
 def hole(path: Path) -> None:
@@ -42,7 +43,7 @@ STRANGE: Dict[str, Callable[[Path], object]] = {
     "a folder": Path.mkdir,
     "a pipe": os.mkfifo,
     "a device": lambda path: path.symlink_to("/dev/zero"),
-    "a socket": bind,
+    "a socket": make_hostile.bind_socket,
     "larger than": hole,
 }
 
@@ -104,18 +105,6 @@ def test_the_page_has_every_kind() -> None:
     section = page[page.index("## Files that you name") :].split("\n## ", 1)[0]
     for row in INPUTS.values():
         assert f"| {row.name} | {row.max_bytes >> 20} MiB |" in section, row
-
-
-def script(name: str) -> ModuleType:
-    """A script of the tests', which are no package."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(ROOT / "tests"))
-
-
-bounded = script("bounded_commands")
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -105,60 +102,6 @@ def test_what_real_writers_write_is_read(tmp_path, name):
     assert said[1].form == "har"
     assert "closed" in said[1].lacks[0]
     assert replay_session(found.folders[0], handler="recorded").passed
-
-
-@contextmanager
-def served():
-    """A WebSocket server that answers each text with a message of EVI's."""
-    from websockets.sync.server import serve
-
-    def talk(socket):
-        for got in socket:
-            socket.send(CHAT if isinstance(got, str) else '{"type":"assistant_end"}')
-
-    with serve(talk, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.socket.getsockname()[1]
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-TALK = """async (port) => {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/v0/evi/chat?access_token=Qk7InTheQueryOfAUrl123456`);
-  await new Promise((resolve) => { socket.onopen = resolve; });
-  const answered = () => new Promise((resolve) => { socket.onmessage = resolve; });
-  let next = answered(); socket.send('{"type":"user_input","text":"\\u00e9 \\u2028"}'); await next;
-  next = answered(); socket.send(new Uint8Array([0, 255, 10])); await next;
-  const closed = new Promise((resolve) => { socket.onclose = resolve; }); socket.close(); await closed;
-}"""
-
-
-def test_what_playwright_writes_here_is_read(tmp_path):
-    """A page in Chromium talks, Playwright records it, and the session has what crossed the socket."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed here")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no Chromium here")
-    with served() as port, playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = browser.new_context(record_har_path=str(tmp_path / "x.har"))
-        context.new_page().evaluate(TALK, port)
-        context.close()
-        browser.close()
-    text = (tmp_path / "x.har").read_text(encoding="utf-8")
-    if "_webSocketMessages" not in text:
-        pytest.skip("this Playwright leaves WebSockets out of its HAR files")
-    (session,), _ = imported(tmp_path, text)
-    assert [one.payload for _, one in frames(session)] == [
-        '{"type":"user_input","text":"é \u2028"}'.encode(),
-        CHAT.encode(),
-        b"\0\xff\n",
-        b'{"type":"assistant_end"}',
-    ]
-    assert dict(session.handshake.query) == {"access_token": "[redacted]"}
 
 
 def test_a_session_comes_back_as_it_was_exported(tmp_path):
