@@ -218,6 +218,7 @@ GIT = "git's own"
 COMMAND = "a command that is to be typed"
 FLAGS_ALLOWED = {
     "acts/ab.py": GIT,
+    "acts/afterwards/shortening.py": COMMAND,
     "acts/checkouts.py": GIT,
     "acts/demo.py": COMMAND,
     "acts/exports/whole_file.py": ALL_DOORS,

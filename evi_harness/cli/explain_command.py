@@ -11,7 +11,8 @@ __all__ = ["command"]
 
 @click.command("explain")
 @click.argument("report", metavar="REPORT.json", type=click.Path(path_type=Path))
-def command(report: Path) -> int:
+@click.option("--shorten", is_flag=True, help="Look for a part of the session that fails in the same way, by replaying it: your code runs.")
+def command(report: Path, shorten: bool) -> int:
     """Explain the JSON report of a replay, or of a gate, in less than 2,000 bytes of plain text.
 
     For readers without a screen, such as a CI log or a coding agent: what was run and the verdict; for up to three causes what was observed
@@ -21,5 +22,5 @@ def command(report: Path) -> int:
     """
     from evi_harness.acts.afterwards.explaining import explain_report
 
-    click.echo(explain_report(report), nl=False)
+    click.echo(explain_report(report, shorten=shorten), nl=False)
     return 0

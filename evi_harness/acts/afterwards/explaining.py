@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Mapping, Union
 
+from evi_harness.acts.afterwards.shortening import shorter_command
 from evi_harness.errors import ReportError
 from evi_harness.input_file import read_file
 from evi_harness.report.explaining.explanation import explanation_text
@@ -18,11 +19,12 @@ __all__ = ["explain_report", "explained"]
 _HINT = "evi-harness replay writes one: a report as JSON."
 
 
-def explain_report(file: Union[str, Path]) -> str:
+def explain_report(file: Union[str, Path], *, shorten: bool = False) -> str:
     """Explain the report of a replay, or of a gate.
 
     Args:
         file: What a command wrote as JSON.
+        shorten: Look for a part of the session that fails in the same way, by replaying it: the developer's code runs.
 
     Returns:
         Lines of plain text, each with its line break, less than 2,000 bytes in UTF-8: a headline; up to three causes, each with what was
@@ -32,12 +34,13 @@ def explain_report(file: Union[str, Path]) -> str:
     Raises:
         ReportError: The file cannot be read, or is no such report.
     """
-    return explained(_read(Path(file)), str(file))
+    return explained(_read(Path(file)), str(file), shorten=shorten)
 
 
-def explained(report: Mapping[str, Json], where: str = "") -> str:
+def explained(report: Mapping[str, Json], where: str = "", *, shorten: bool = False) -> str:
     """Explain a report that was read, or that a result gives by ``json()``: see ``explain_report``."""
-    return explanation_text(read_report_json(redacted_data(report), where), where)
+    told = read_report_json(redacted_data(report), where)
+    return explanation_text(told, where, shorter_command(told) if shorten else ())
 
 
 def _read(path: Path) -> Json:

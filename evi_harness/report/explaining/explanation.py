@@ -25,7 +25,7 @@ _LINES = 3
 # So many bytes each text may have: the most with which all of it fits.
 _BUDGETS = (600, 400, 280, 200, 150, 120, 100, 80, 60)
 # A longer command, folder or page is not shown: the rest is worth more.
-_MOST_COMMAND, _MOST_PATH, _MOST_VERSIONS = 800, 200, 200
+_MOST_COMMAND, _MOST_COMMANDS, _MOST_PATH, _MOST_VERSIONS = 800, 1000, 200, 200
 _WIDE = 10
 # So much of a text may stand before the first character in which it differs from another one.
 _BEFORE = 20
@@ -116,8 +116,9 @@ def _command(told: ToldReport, where: str, shorter: Sequence[str]) -> Iterator[s
         yield _row("again", f"the command has no room here: see command in {_file(where)}")
         return
     yield _row("again", command)
-    if shorter:
-        yield _row("shorter", f"{_in_folder(shorter, told.cwd)}")
+    less = _in_folder(shorter, told.cwd)
+    if shorter and less.isprintable() and _size(command) + _size(less) <= _MOST_COMMANDS:
+        yield _row("shorter", less)
         yield _row("", "it was run, and fails in the same way")
     if told.is_redacted:
         yield _row("", "put the secret back where it says [redacted]")

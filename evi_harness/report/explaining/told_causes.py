@@ -37,6 +37,7 @@ class ToldCause:
         session: The session that it was first in.
         n: How many times it was found.
         n_sessions: In how many sessions.
+        recorded_seq: The event of the recording that it is about, None for none.
     """
 
     what: str
@@ -49,6 +50,7 @@ class ToldCause:
     session: str = ""
     n: int = 1
     n_sessions: int = 1
+    recorded_seq: Optional[int] = None
 
     @property
     def key(self) -> Hashable:
@@ -247,6 +249,7 @@ def _explained(what: str, one: Mapping[str, Json], read: _Reader, at: str, when:
         read.text(one, "to_try", at, ""),
         when,
         places[0] if places else None,
+        recorded_seq=None if one.get("recorded_seq") is None else int(read.number(one, "recorded_seq", at)),
     )
 
 

@@ -87,6 +87,14 @@ def test_a_command_is_whole_or_not_there(changes, line):
     assert line in explanation_text(told(RAISED, **changes), "/somewhere/report.json").splitlines()
 
 
+def test_a_shorter_command_is_shown_where_it_has_room():
+    """Below the whole one, and never in its place."""
+    lines = explanation_text(told(RAISED), shorter=(*AGAIN, "--until", "#7")).splitlines()
+    assert lines[-3] == "  shorter   cd /p && evi-harness replay sessions/made --handler app.py:App --until '#7'"
+    long = (*AGAIN, "--arg", "x=" + "y" * 600)
+    assert "shorter" not in explanation_text(told(RAISED, again=long), shorter=(*long, "--until", "#7"))
+
+
 def test_of_long_texts_what_differs_is_kept():
     """Both are shown from shortly before the first character that differs."""
     before = "the same words again " * 60
@@ -140,7 +148,7 @@ def any_report(seed):
 def test_it_is_always_short(seed):
     """Whatever a report holds, in any script: under 2,000 bytes, printable, and a command that is there is whole."""
     report = any_report(seed)
-    text = explanation_text(report, report.headline)
+    text = explanation_text(report, report.headline, (*report.again, "--until", "#1") if seed % 2 else ())
     assert size(text) < MAX_BYTES
     assert text.endswith("\n")
     assert all(one.isprintable() or one == "\n" for one in text)
