@@ -5,6 +5,7 @@ Rules of living here: a time that nobody knows is marked as assumed; what was ne
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from evi_harness.measure.session_times import Reading
@@ -93,10 +94,11 @@ def _shown_ns(text: str) -> int:
 
 def _cut(spans: List[SaidSpan]) -> List[SaidSpan]:
     """An assumed end is no later than the next beginning."""
-    begins = [one.begin_ns for one in spans]
+    begins = sorted({one.begin_ns for one in spans})
     found = []
-    for one, nexts in zip(spans, (begins[index + 1 :] for index in range(len(spans)))):
-        next_ns = next((begin_ns for begin_ns in nexts if begin_ns > one.begin_ns), one.end_ns)
+    for one in spans:
+        index = bisect_right(begins, one.begin_ns)
+        next_ns = begins[index] if index < len(begins) else one.end_ns
         found.append(one._replace(end_ns=min(one.end_ns, next_ns)) if one.is_assumed else one)
     return found
 

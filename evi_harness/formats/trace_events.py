@@ -9,7 +9,8 @@ Rules of living here: two spans of one lane never overlap, since viewers stack t
 from __future__ import annotations
 
 import json
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from heapq import heappop, heappush
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 from evi_harness.session.json_value import Json
 
@@ -69,14 +70,15 @@ def trace_pieces(
     for lane in lanes:
         first[lane] = len(threads) + 1
         threads[first[lane]] = lane
-        free_ns: List[int] = [0]
+        # When each row of the lane is free again; the first is there whether it is needed or not.
+        rows: List[Tuple[int, int]] = [(0, 0)]
         for span in sorted(by_lane[lane], key=lambda one: (one.begin_ns, -one.end_ns)):
-            row: Optional[int] = next((index for index, until_ns in enumerate(free_ns) if until_ns <= span.begin_ns), None)
-            if row is None:
-                row = len(free_ns)
-                free_ns.append(0)
+            if rows[0][0] <= span.begin_ns:
+                _, row = heappop(rows)
+            else:
+                row = len(rows)
                 threads[first[lane] + row] = f"{lane} ({row + 1})"
-            free_ns[row] = span.end_ns
+            heappush(rows, (span.end_ns, row))
             drawn.append((first[lane] + row, span))
     yield f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(about)}, "traceEvents": [\n'
     yield json.dumps({"ph": "M", "pid": _PROCESS, "name": "process_name", "args": {"name": name}})

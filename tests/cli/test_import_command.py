@@ -48,3 +48,19 @@ def test_a_chat_history_becomes_a_session(tmp_path, monkeypatch, capsys):
     assert main(["import", "capture", "chat.json", "--out", "none"]) == 3
     assert "evi-harness import chat-history chat.json" in capsys.readouterr().err
     assert not Path("none").exists()
+
+
+def test_what_another_import_takes_is_told_the_way(tmp_path, monkeypatch, capsys):
+    """A HAR file as a history, a history as a HAR file, and a session's own header."""
+    monkeypatch.chdir(tmp_path)
+    files = {"x.har": '{"log": {"entries": []}}', "x.json": '{"events_page": []}', "session.json": '{"format": "evi-harness session"}'}
+    for name, text in files.items():
+        Path(name).write_text(text)
+    told = {
+        ("har", "x.json"): "import chat-history x.json",
+        ("chat-history", "x.har"): "import har x.har",
+        ("har", "session.json"): "needs no import",
+    }
+    for (form, name), way in told.items():
+        assert main(["import", form, name]) == 3
+        assert way in capsys.readouterr().err

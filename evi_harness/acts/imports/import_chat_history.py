@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import List, Union
 
 from evi_harness.acts.imports.import_har import Imported
-from evi_harness.acts.imports.json_file import json_file
+from evi_harness.acts.imports.json_file import hint_for, json_file
 from evi_harness.errors import ImportRefused
 from evi_harness.evi.chat_history import Chat, NotHistory, Rebuilt, chats_in, rebuilt
 from evi_harness.evi.dialect import EVI
@@ -63,7 +63,9 @@ def import_chat_history(file: Union[str, Path], *, out: Union[str, Path] = DEFAU
         chats = chats_in(read.value)
         held = [(chat, rebuilt(chat)) for chat in chats]
     except NotHistory as error:
-        raise ImportRefused(error.what, where=f"{path}: {error.place}" if error.place else str(path), hint=_FORM) from None
+        if error.place:
+            raise ImportRefused(error.what, where=f"{path}: {error.place}", hint=_FORM) from None
+        raise ImportRefused(error.what, where=str(path), hint=hint_for(path, read.value, _FORM)) from None
     if not held:
         raise ImportRefused("no event is in it", where=str(path), hint=_FORM)
     digest = hashlib.sha256(read.data).hexdigest()

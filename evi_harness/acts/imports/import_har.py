@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence, Tuple, Union
 
-from evi_harness.acts.imports.json_file import json_file
+from evi_harness.acts.imports.json_file import hint_for, json_file
 from evi_harness.dialects import dialect_named, known_dialects
 from evi_harness.errors import EviHarnessError, ImportRefused
 from evi_harness.har import MAX_LENGTH_NS, OWN_HOST, Crossed, HarMessage, HarSocket, NotHar, crossed, iso_of, sockets_in
@@ -85,7 +85,9 @@ def import_har(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OUT) -
         digest = hashlib.sha256(read.data).hexdigest()
         sessions = [(_session(path, digest, *one), one[1]) for one in spoken]
     except NotHar as error:
-        raise ImportRefused(error.what, where=f"{path}: {error.place}" if error.place else str(path), hint=_FORM) from None
+        if error.place:
+            raise ImportRefused(error.what, where=f"{path}: {error.place}", hint=_FORM) from None
+        raise ImportRefused(error.what, where=str(path), hint=hint_for(path, read.value, _FORM)) from None
     if not sessions:
         raise _nothing(path, sockets, [socket for socket, _ in found])
     folders = []

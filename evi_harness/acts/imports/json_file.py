@@ -5,16 +5,17 @@ Rules of living here: what it means is for whoever asked; here it is only made s
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
 from evi_harness.errors import ImportRefused
-from evi_harness.evi.foreign import form_of_bytes
+from evi_harness.evi.foreign import form_of_bytes, form_of_whole
 from evi_harness.input_file import read_file
 from evi_harness.session.foreign_text import has_more_values, strict_json_value
 from evi_harness.session.json_value import Json
 
-__all__ = ["JsonFile", "json_file"]
+__all__ = ["JsonFile", "hint_for", "json_file"]
 
 # Half an hour has ninety thousand frames of 20 ms, each of some members; a page asks for much else.
 _MOST_VALUES = 4_000_000
@@ -61,3 +62,17 @@ def json_file(path: Path, kind: str, hint: str) -> JsonFile:
         raise ImportRefused("its JSON is nested too deep", where=str(path), hint=hint) from None
     except ValueError as error:
         raise ImportRefused(f"it is no JSON: {error}", where=str(path), hint=hint) from None
+
+
+def hint_for(path: Path, value: Json, hint: str) -> str:
+    """What to do with a file that is something else: what it looks like, with the command that takes it, and what is supported.
+
+    Args:
+        path: The file.
+        value: What is in it.
+        hint: What is supported.
+    """
+    form = form_of_whole(value)
+    if form is None:
+        return hint
+    return "\n".join((f"It looks like {form.name}. {form.way.replace('FILE', shlex.quote(str(path)))}".strip(), hint))
