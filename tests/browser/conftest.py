@@ -90,9 +90,9 @@ def _side(name: str, say: Callable[[str], str]) -> Json:
     reply = {"text": say("It rains."), "begin_ms": 3300.0, "end_ms": 5200.0, "first_audio_ms": 3500.0}
     json_text = '{\n  "type": "user_message",\n  "exact": 12345678901234567890.10,\n  "scores": {\n    "Joy": 0.4\n  }\n}'
     parts = [
-        ("end-of-turn silence", "setting", 800.0, True),
+        ("end-of-turn silence", "setting", 800.4, True),
         ("transcription", "service and network", 103.4, False),
-        ("first audio", "app", 200.6, False),
+        ("first audio", "app", 200.4, False),
     ]
     return {
         "id": name,
@@ -190,7 +190,7 @@ def _side(name: str, say: Callable[[str], str]) -> Json:
                     "number": 1,
                     "said": say("What's the weather?"),
                     "begin_ms": 1900.0,
-                    "total_ms": 1104.0,
+                    "total_ms": 1104.2,
                     "why": None,
                     "parts": [
                         {"id": label, "label": label, "owner": owner, "ms": ms, "is_assumed": assumed}

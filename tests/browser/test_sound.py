@@ -13,10 +13,13 @@ SOUGHT_MS = (1_000, 7_300, 20_003, 33_333, 45_010, 58_000)
 WITHIN_MS = 25.0
 # The first click is so long behind the place; the second tells by its distance which place it is.
 BEHIND_MS = 200
-TRIES = 5
+TRIES = 10
+# Playing takes a second; only what hangs takes this long.
+HANGS_MS = 20_000
 # Plays from a place, and returns when the first click left the element, as its own time says, and how long after it the second one: in
 # milliseconds. Null where the machine was too busy to listen in time.
-LISTEN = """async (ms) => {
+LISTEN = """async ([ms, hangsMs]) => {
+  const end = performance.now() + hangsMs;
   const {player} = page;
   const {audio} = player.voices[0];
   if (!window.ear) {
@@ -30,9 +33,9 @@ LISTEN = """async (ms) => {
   const wait = () => new Promise((done) => setTimeout(done, 5));
   const loud = (from) => samples.findIndex((one, index) => index >= from && Math.abs(one) > 0.4);
   player.pause();
-  do { await wait(); analyser.getFloatTimeDomainData(samples); } while (samples.some((one) => one !== 0));
+  do { await wait(); analyser.getFloatTimeDomainData(samples); } while (samples.some((one) => one !== 0) && performance.now() < end);
   player.playFrom(ms);
-  while (audio.currentTime * 1000 < ms + 1000) {
+  while (audio.currentTime * 1000 < ms + 1000 && performance.now() < end) {
     await wait();
     analyser.getFloatTimeDomainData(samples);
     const nowMs = audio.currentTime * 1000;
@@ -74,7 +77,7 @@ def test_seeks(
     for number, sought_ms in enumerate(SOUGHT_MS):
         heard = []
         for _ in range(TRIES):
-            told = opened.page.evaluate(LISTEN, sought_ms)
+            told = opened.page.evaluate(LISTEN, [sought_ms, HANGS_MS])
             if told is None:
                 continue
             click_ms, apart_ms = told
@@ -82,4 +85,6 @@ def test_seeks(
             if abs(heard[-1]) <= WITHIN_MS and abs(apart_ms - between_ms(number)) < 3:
                 break
         else:
+            if not heard:
+                pytest.skip("the machine is too busy to listen, or has no way to play")
             pytest.fail(f"at {sought_ms} ms the sound is off by {heard} ms")

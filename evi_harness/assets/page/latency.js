@@ -7,39 +7,25 @@ function ownerClass(owner) {
 /** The bars of all sides, turn by turn, on one scale. */
 function latencyNodes(sides) {
   const measured = sides.filter((side) => side.latency.why === null);
-  const longest = Math.max(1, ...measured.map((side) => Math.max(0, ...side.latency.turns.map((turn) => turn.total_ms || 0))));
-  const owners = new Set();
-  let hasAssumed = false;
-  for (const side of measured) {
-    for (const turn of side.latency.turns) {
-      for (const part of turn.parts) {
-        owners.add(part.owner);
-        hasAssumed = hasAssumed || part.is_assumed;
-      }
-    }
-  }
-  const unmeasured = sides
-    .filter((side) => side.latency.why !== null)
-    .map((side) => element('p', { class: 'dim' }, [sides.length > 1 ? `${side.label}: ` : '', said(side.latency.why)]));
+  const turns = measured.flatMap((side) => side.latency.turns);
+  const longest = Math.max(1, ...turns.map((turn) => turn.total_ms || 0));
+  const named = (side, text) => element('p', {}, [sides.length > 1 ? `${side.label}: ` : '', said(text)]);
   return [
-    measured.length ? legend(measured[0].latency.what, owners, hasAssumed) : null,
-    ...unmeasured,
+    element('div', { class: 'legend' }, [
+      ...sides.map((side) => named(side, side.latency.why === null ? side.latency.what : side.latency.why)),
+      ownerKeys(turns.flatMap((turn) => turn.parts)),
+    ]),
     turnList(measured, longest, sides.length > 1),
   ];
 }
 
-function legend(what, owners, hasAssumed) {
-  const keys = [...owners].map((owner) =>
-    element('span', { class: 'key' }, [element('span', { class: `swatch ${ownerClass(owner)}`, 'aria-hidden': 'true' }), owner]),
-  );
-  if (hasAssumed)
-    keys.push(
-      element('span', { class: 'key' }, [element('span', { class: 'swatch assumed', 'aria-hidden': 'true' }), 'assumed, not measured']),
-    );
-  return element('div', { class: 'legend' }, [
-    element('p', {}, [what ? what[0].toUpperCase() + what.slice(1) + '.' : '']),
-    element('p', { class: 'keys' }, keys),
-  ]);
+/** What the colours and the hatching mean, of those that are there. */
+function ownerKeys(parts) {
+  const key = (looks, words) =>
+    element('span', { class: 'key' }, [element('span', { class: `swatch ${looks}`, 'aria-hidden': 'true' }), words]);
+  const keys = [...new Set(parts.map((part) => part.owner))].map((owner) => key(ownerClass(owner), owner));
+  if (parts.some((part) => part.is_assumed)) keys.push(key('assumed', 'assumed, not measured'));
+  return element('p', { class: 'keys' }, keys);
 }
 
 function turnList(sides, longest, hasTwo) {
@@ -65,35 +51,50 @@ function turnList(sides, longest, hasTwo) {
 
 function turnBar(turn, longest, label) {
   if (turn.total_ms === null) return element('p', { class: 'sum' }, [label ? `${label}: ` : '', said(turn.why || 'not measured')]);
-  const parts = turn.parts.filter((part) => part.ms > 0);
-  const bar = element(
-    'div',
-    { class: 'bar', 'aria-hidden': 'true' },
-    parts.map((part) => {
-      const piece = element('span', {
-        class: `piece ${ownerClass(part.owner)}${part.is_assumed ? ' assumed' : ''}`,
-        title: `${part.label}: ${durationText(part.ms)}`,
-      });
-      piece.style.flexGrow = String(part.ms);
-      return piece;
-    }),
-  );
-  bar.style.width = `${(turn.total_ms / longest) * 100}%`;
-  const words = turn.parts
-    .map((part) => `${part.label} ${exactText(part.ms)} (${part.owner}${part.is_assumed ? ', assumed' : ''})`)
-    .join(' + ');
-  const beside = turn.beside.map((one) => `${one.label} ${exactText(one.ms)}`).join(', ');
+  const total = `${Math.round(turn.total_ms)} ms`;
+  const beside = turn.beside.map((one) => `${one.label} ${Math.round(one.ms)} ms`).join(', ');
   return element('div', { class: 'turn-bar' }, [
     label ? element('span', { class: 'bar-side' }, [label]) : null,
-    element('div', { class: 'bar-line' }, [bar, element('strong', { class: 'number' }, [exactText(turn.total_ms)])]),
-    turn.parts.length > 1
-      ? element('p', { class: 'sum' }, [`${words} = ${exactText(turn.total_ms)}`])
-      : element('p', { class: 'sum' }, [words]),
-    beside ? element('p', { class: 'sum dim' }, [`Beside it: ${beside}`]) : null,
+    element('div', { class: 'bar-line' }, [stackedBar(turn, longest), element('strong', { class: 'number' }, [total])]),
+    element('p', { class: 'sum' }, [turn.parts.length > 1 ? `${partsText(turn)} = ${total}` : partsText(turn)]),
+    beside ? element('p', { class: 'sum' }, [`Beside it: ${beside}`]) : null,
   ]);
 }
 
-/** To the millisecond, so that a reader can add the parts up. */
-function exactText(ms) {
-  return `${Math.round(ms)} ms`;
+function stackedBar(turn, longest) {
+  const pieces = turn.parts
+    .filter((part) => part.ms > 0)
+    .map((part) => {
+      const attributes = {
+        class: `piece ${ownerClass(part.owner)}${part.is_assumed ? ' assumed' : ''}`,
+        title: `${part.label}: ${durationText(part.ms)}`,
+      };
+      const piece = element('span', attributes);
+      piece.style.flexGrow = String(part.ms);
+      return piece;
+    });
+  const bar = element('div', { class: 'bar', 'aria-hidden': 'true' }, pieces);
+  bar.style.width = `${(turn.total_ms / longest) * 100}%`;
+  return bar;
+}
+
+function partsText(turn) {
+  const whole = wholeParts(
+    turn.parts.map((part) => part.ms),
+    Math.round(turn.total_ms),
+  );
+  const words = turn.parts.map((part, index) => `${part.label} ${whole[index]} ms (${part.owner}${part.is_assumed ? ', assumed' : ''})`);
+  return words.join(' + ');
+}
+
+/**
+ * The parts in whole milliseconds that add up to the total in whole milliseconds: each is rounded down, and what is then missing goes to
+ * those that lost most.
+ */
+function wholeParts(parts, total) {
+  const whole = parts.map(Math.floor);
+  const missing = total - whole.reduce((sum, one) => sum + one, 0);
+  const byLoss = parts.map((part, index) => index).sort((one, other) => parts[other] - whole[other] - (parts[one] - whole[one]));
+  for (const index of byLoss.slice(0, Math.max(missing, 0))) whole[index] += 1;
+  return whole;
 }

@@ -21,9 +21,11 @@ class Page {
     fill(byId('command-line'), commandNodes(data.command));
     fill(byId('problem-list'), problemCards(data, this));
     byId('problems').hidden = !data.problems.length;
+    byId('keys-problems').hidden = !data.problems.length;
     byId('content').classList.toggle('no-problems', !data.problems.length);
     fill(byId('toolbar'), this.toolbar());
     byId('stage').append(this.stage.root, ...this.player.voices.map((voice) => voice.audio));
+    this.stage.layOut();
     fill(byId('latency-turns'), latencyNodes(data.sides));
     fill(byId('lanes'), laneLists(this.stage.rows, this, data.sides.length > 1));
     fill(byId('remark-list'), remarkNodes(data));
@@ -166,7 +168,7 @@ class Page {
   moved() {
     const ms = this.player.positionMs;
     this.clock.textContent = `${clockText(ms)} of ${clockText(this.data.length_ms)}`;
-    this.transcript.follow(ms, this.player.isPlaying);
+    this.transcript.follow(ms);
   }
 
   tellState() {

@@ -31,7 +31,7 @@ class Transcript {
   }
 
   /** Marks the line that is being said, the last one that has begun, and brings it into view. */
-  follow(ms, isPlaying) {
+  follow(ms) {
     let current = -1;
     this.lines.forEach(({ line }, index) => {
       if (lineBegin(line) <= ms) current = index;
@@ -42,7 +42,7 @@ class Transcript {
     if (current < 0) return;
     const { node } = this.lines[current];
     node.setAttribute('aria-current', 'true');
-    if (isPlaying) scrollWithin(this.root, node);
+    scrollWithin(this.root, node);
   }
 }
 
