@@ -77,8 +77,9 @@ def latency_bars(measured: Measured, reading: Reading, samples: Samples) -> Dict
         samples: What was measured, by metric.
     """
     turns = [turn for turn in reading.turns if turn.user is not None]
+    floor_ns = measured.assumed.end_of_turn_ns
     if measured.untimed is None:
-        return {"why": None, "what": _MEASURED, "turns": [_turn(turn, _measured(turn, reading, samples)) for turn in turns]}
+        return {"why": None, "what": _MEASURED, "turns": [_turn(turn, _measured(turn, reading, samples, floor_ns)) for turn in turns]}
     if measured.unobserved is None:
         replayed = _Replayed(reading)
         return {"why": None, "what": _REPLAYED, "turns": [_turn(turn, replayed.bar(turn)) for turn in turns]}
@@ -97,7 +98,7 @@ def _turn(turn: Turn, bar: _Bar) -> Dict[str, Json]:
     }
 
 
-def _measured(turn: Turn, reading: Reading, samples: Samples) -> _Bar:
+def _measured(turn: Turn, reading: Reading, samples: Samples, floor_ns: int) -> _Bar:
     """By the detector's end of speech, else by the service's own, else from the user's message on."""
     assert turn.user is not None
     message_ns = reading.at_ns[turn.user]
@@ -116,11 +117,20 @@ def _measured(turn: Turn, reading: Reading, samples: Samples) -> _Bar:
     told_ns = _value_ns("turn_gap.told", turn, samples)
     before = []
     if told_ns is not None and told_ns > sounded_ns - message_ns:
-        before = [_Part("turn_gap.told", "until the user's final message", TOGETHER, told_ns - (sounded_ns - message_ns))]
+        before = _before(told_ns - (sounded_ns - message_ns), floor_ns)
     app_ns = covered_ns(shared([(message_ns, sounded_ns)], reading.awaited_of_app(turn)))
     behind = [_Part("response", "until the first audio", TOGETHER, sounded_ns - message_ns - app_ns)]
     behind += [_Part("turn_gap.app", "the app answers a tool call", APP, app_ns)] if app_ns else []
     return _Bar(message_ns - sum(part.ns for part in before), [*before, *behind])
+
+
+def _before(until_message_ns: int, floor_ns: int) -> List[_Part]:
+    """What of a gap is before the user's message: the assumed silence, where there is room for it, and the rest."""
+    if until_message_ns < floor_ns:
+        return [_Part("turn_gap.before", "until the user's final message", TOGETHER, until_message_ns)]
+    silence, transcription = "turn_gap.silence", "turn_gap.transcription"
+    rest_ns = until_message_ns - floor_ns
+    return [_Part(silence, *_PARTS[silence], floor_ns, True), _Part(transcription, *_PARTS[transcription], rest_ns)]
 
 
 def _value_ns(metric: str, turn: Turn, samples: Samples) -> Optional[int]:

@@ -15,6 +15,7 @@ from evi_harness.measure.measuring import Measured
 from evi_harness.measure.session_times import Reading
 from evi_harness.pages.axis_ms import ms
 from evi_harness.pages.conversation_lanes import interruptions_lane, tools_lane, transcript, turns_lane
+from evi_harness.pages.every_text import every_text
 from evi_harness.pages.handler_lane import handled, handler_lane, late_lane
 from evi_harness.pages.latency_bars import latency_bars, samples_by_metric
 from evi_harness.pages.messages_lane import messages_lane
@@ -149,7 +150,7 @@ def page_document(
         "command": _command(told),
         "versions": _versions(told, sides[-1].session),
     }
-    whole: Dict[str, Json] = redactor.data(document)
+    whole: Dict[str, Json] = every_text(document, redactor.string)
     # What is drawn is no text, and a secret of a few letters may stand in it by chance.
     for shown, side in zip(whole["sides"], sides):
         shown["tracks"] = [track.json() for track in side.tracks]

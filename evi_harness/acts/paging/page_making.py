@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from evi_harness.acts.latency import measure_session
-from evi_harness.acts.paging.page_tracks_of import Sounding, Sounds
+from evi_harness.acts.paging.page_tracks_of import LONG_NS, Sounding, Sounds
 from evi_harness.acts.repeating import RepeatedReplay
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.audio.page_tracks import OGG
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError
+from evi_harness.pages.every_text import every_text
 from evi_harness.pages.page_document import RECORDED, REPLAYED, SESSION, PageSide, page_document
 from evi_harness.pages.page_file import PageAssets, page_parts
 from evi_harness.pages.problem_list import verdict_told
@@ -29,8 +30,9 @@ from evi_harness.report.plain import printable
 from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import near
-from evi_harness.settings.sink import redacted_data
+from evi_harness.settings.sink import redacted
 from evi_harness.verdicts.redacted_views import Discreet, discreet_session, redactor_for
+from evi_harness.verdicts.speech import AUTO, NOBODY
 from evi_harness.version import __version__
 
 __all__ = [
@@ -194,13 +196,15 @@ def _side(one: ShownSession, redactor: Redactor, report: Optional[Mapping[str, J
     session, dialect = discreet_session(one.session, redactor), Discreet(dialect_of(one.session), redactor)
     late = [] if report is None or one.id != REPLAYED else [each for each in report.get("late") or () if isinstance(each, Mapping)]
     folder = None if one.folder is None else near(one.folder)
-    return PageSide(one.id, one.label, session, dialect, measure_session(session), folder=folder, late=late)
+    # To listen to half an hour takes longer than all the rest; where the service says when the user spoke, its word is enough.
+    detector = NOBODY if session.duration_ns > LONG_NS else AUTO
+    return PageSide(one.id, one.label, session, dialect, measure_session(session, detector=detector), folder=folder, late=late)
 
 
 def _discreet(document: Dict[str, Json]) -> Dict[str, Json]:
     """The document without what is known to be secret by now, but for what is drawn: in that a few letters may stand by chance."""
     tracks = [side.pop("tracks") for side in document["sides"]]
-    whole: Dict[str, Json] = redacted_data(document)
+    whole: Dict[str, Json] = every_text(document, redacted)
     for side, found in zip(whole["sides"], tracks):
         side["tracks"] = found
     return whole

@@ -23,11 +23,13 @@ from evi_harness.redacting.redaction import Redactor
 from evi_harness.session.session import Session
 from evi_harness.verdicts.heard_audio import heard_side
 
-__all__ = ["Sounding", "Sounds"]
+__all__ = ["LONG_NS", "Sounding", "Sounds"]
 
 # Of every track, whatever it was recorded at: behind a seek Chromium plays Vorbis early, by 30 ms at 16 kHz and 20 ms from 24 kHz on, where
 # nobody minds; and two tracks of one rate are early by the same, so that the two sides stay together.
 _RATE = 24_000
+# Of what is longer, less is looked at.
+LONG_NS = 600 * 1_000_000_000
 _MAX_NS = 4 * 3600 * 1_000_000_000
 _TOO_LONG = "the session lasts for more than four hours, too long for a page"
 
