@@ -7,6 +7,7 @@ from typing import Dict, List, Optional, Tuple
 
 import click
 
+from evi_harness.cli.help_pages import HelpContext
 from evi_harness.version import __version__
 
 __all__ = ["evi_harness"]
@@ -36,6 +37,8 @@ _COMMANDS: Dict[str, str] = {
 class _Lazy(click.Group):
     """A group that knows its commands' names and loads the one that is called."""
 
+    context_class = HelpContext
+
     def list_commands(self, ctx: click.Context) -> List[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
@@ -44,6 +47,7 @@ class _Lazy(click.Group):
             return None
         module = import_module(f"evi_harness.cli.{cmd_name}_command")
         command: click.Command = module.command
+        command.context_class = HelpContext
         return command
 
     def resolve_command(self, ctx: click.Context, args: List[str]) -> Tuple[Optional[str], Optional[click.Command], List[str]]:

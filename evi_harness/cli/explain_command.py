@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from evi_harness.cli.printing import echo
+
 __all__ = ["command"]
 
 
@@ -22,5 +24,6 @@ def command(report: Path, shorten: bool) -> int:
     """
     from evi_harness.acts.afterwards.explaining import explain_report
 
-    click.echo(explain_report(report, shorten=shorten), nl=False)
+    for line in explain_report(report, shorten=shorten).splitlines():
+        echo(line)
     return 0

@@ -7,6 +7,8 @@ from typing import Optional
 
 import click
 
+from evi_harness.cli.printing import echo
+
 __all__ = ["command"]
 
 
@@ -29,5 +31,5 @@ def command(session: Path, turn: Optional[int], side: str, speaker: Optional[str
     """
     from evi_harness.acts.afterwards.playing_aloud import play_session
 
-    play_session(session, turn=turn, side=side, speaker=speaker, write=click.echo)
+    play_session(session, turn=turn, side=side, speaker=speaker, write=echo)
     return 0

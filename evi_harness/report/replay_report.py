@@ -61,8 +61,12 @@ _SHOWN_PLACES = 5
 # So many of the differences of one message, and of the messages that were late, are shown to people.
 _SHOWN_DIFFERENCES = 12
 _SHOWN_LATE = 3
+# So many deviations of one cause are told whole.
+_SHOWN_ALIKE = 3
 # Findings that are made a reply at a time.
 _A_REPLY_EACH = frozenset({"never_played", "played_twice", "out_of_order_audio", "plays_on", "underrun"})
+# Findings that quote an exception of the app's.
+_IN_OTHER_WORDS = frozenset({"raised", "swallowed"})
 # What a header tells of the axis of a replay that was not as recorded → the option that says so.
 _AXIS: Mapping[str, str] = {"from": "--from", "until": "--until", "max_gap": "--max-gap", "speed": "--speed"}
 _INCOMPLETE = "incomplete recording"
@@ -295,11 +299,33 @@ def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = 
     shown = Shown(report.invocation.cwd)
     failing, warnings = _by_weight(report.verdict.findings)
     yield from _findings(failing, report, dialect, shown)
+    more: Dict[Hashable, List[Deviation]] = {}
     for number, deviation in enumerate(report.verdict.deviations):
+        alike = more.setdefault(_likeness(deviation), [])
+        alike.append(deviation)
+        if len(alike) > _SHOWN_ALIKE:
+            continue
         yield from _deviation(deviation, report, dialect, shown)
         if number == 0 and with_surroundings:
             yield from _surroundings(deviation, report, dialect)
+    for alike in more.values():
+        yield from _and_more_deviations(alike[_SHOWN_ALIKE:])
     yield from _findings(warnings, report, dialect, shown)
+
+
+def _likeness(deviation: Deviation) -> Hashable:
+    """What deviations of one cause have in common: their kind, the line that brought them about, and where what was sent differs."""
+    return deviation.kind, deviation.places[:1], tuple(difference.path for difference in deviation.differences)
+
+
+def _and_more_deviations(deviations: Sequence[Deviation]) -> Iterator[str]:
+    if deviations:
+        seqs = [
+            seq for seq in (one.recorded_seq if one.recorded_seq is not None else one.live_seq for one in deviations) if seq is not None
+        ]
+        told = ", ".join(f"#{seq}" for seq in seqs[:_SHOWN_PLACES])
+        more = ", …" if len(seqs) > _SHOWN_PLACES else ""
+        yield _row("DEVIATION", f"{deviations[0].kind}: {len(deviations)} more like it{f', {told}{more}' if told else ''}; --json has all")
 
 
 def _by_weight(findings: Iterable[Finding]) -> Tuple[List[Finding], List[Finding]]:
@@ -313,7 +339,7 @@ def _by_weight(findings: Iterable[Finding]) -> Tuple[List[Finding], List[Finding
 def _findings(findings: Sequence[Finding], report: ReplayReport, dialect: Dialect, shown: Shown) -> Iterator[str]:
     for alike in _alike(findings):
         yield from _finding(alike[0], report, dialect, shown)
-        yield from _and_more(alike[1:])
+        yield from _and_more(alike)
 
 
 def _row(label: str, text: str) -> str:
@@ -384,17 +410,24 @@ def _alike(findings: Sequence[Finding]) -> List[List[Finding]]:
         if finding.kind in _A_REPLY_EACH and finding.places:
             # Each reply has one of its own, in its own words; what brought it about is one line of the app's.
             said = ()
+        elif finding.kind in _IN_OTHER_WORDS and finding.places:
+            # An exception quotes what it was about; that it is of one type, from one line, is what makes it the same.
+            said = (finding.what.partition(":")[0], finding.consequences)
         key = (finding.kind, finding.severity, said, finding.places[:1])
         found.setdefault(key, []).append(finding)
     return list(found.values())
 
 
-def _and_more(findings: Sequence[Finding]) -> Iterator[str]:
-    if findings:
-        places = [f"#{one.recorded_seq}" for one in findings if one.recorded_seq is not None][:_SHOWN_PLACES]
-        more = ", …" if places and len(findings) > len(places) else ""
+def _and_more(alike: Sequence[Finding]) -> Iterator[str]:
+    """How often a finding came again, of some of one cause."""
+    again = alike[1:]
+    if again:
+        places = [f"#{one.recorded_seq}" for one in again if one.recorded_seq is not None][:_SHOWN_PLACES]
+        more = ", …" if places and len(again) > len(places) else ""
         on = f", on recorded {', '.join(places)}{more}" if places else ""
-        yield _row("", f"  the same {_count(len(findings), 'time')} more, until {findings[-1].at_ns / 1e9:.3f} s{on}")
+        is_quoted = alike[0].kind in _IN_OTHER_WORDS and any(one.what != alike[0].what for one in again)
+        words = ", in other words" if is_quoted else ""
+        yield _row("", f"  the same {_count(len(again), 'time')} more{words}, until {again[-1].at_ns / 1e9:.3f} s{on}")
 
 
 def _event_place(finding: Finding, report: ReplayReport, dialect: Dialect) -> str:

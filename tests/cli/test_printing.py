@@ -4,10 +4,14 @@ import io
 import subprocess
 import sys
 
+import click
 import pytest
 
+from evi_harness.cli.commands import evi_harness
 from evi_harness.cli.main import main
 from evi_harness.cli.printing import echo, echo_report, width
+
+COMMANDS = evi_harness.list_commands(click.Context(evi_harness))
 
 
 class Terminal(io.StringIO):
@@ -62,6 +66,19 @@ def test_no_line_is_wider_than_the_terminal(terminal, columns, line, monkeypatch
     lines = out.getvalue().splitlines()
     assert lines
     assert all(len(one) <= columns or len(one.split()) == 1 for one in lines)
+
+
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_help_breaks_no_word(name, monkeypatch, capsys):
+    """At each width it has the same words, and no line is wider, but for one word that is."""
+    words = []
+    for columns in (60, 80, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert main([*([name] if name else []), "--help"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line for line in lines if len(line) > columns and len(line.split()) > 1] == []
+        words.append(" ".join(lines).split())
+    assert words[0] == words[1] == words[2]
 
 
 def test_an_error_is_laid_out_too(terminal):

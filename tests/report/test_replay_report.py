@@ -643,3 +643,25 @@ def test_the_schema_is_of_this_version():
     assert "additionalProperties" not in json.dumps(SCHEMA)
     kinds = SCHEMA["$defs"]["deviation"]["properties"]["kind"]["enum"]
     assert sorted(kinds) == sorted(DEVIATIONS)
+
+
+def test_exceptions_from_one_line_are_told_once(weather):
+    """They quote what they were about; another type of exception is another finding."""
+    found = [Finding("raised", f"on_message raised ValueError: {n}", n, places=(PLACE,)) for n in range(60)]
+    other = Finding("raised", "on_message raised KeyError: 'a'", 61, places=(PLACE,))
+    lines = text(report(weather, *found, other))
+    assert sum(line.startswith("FINDING") for line in lines) == 2
+    assert any("the same 59 times more, in other words, until" in line for line in lines)
+    assert lines[-1] == "verdict    failed: 61 findings"
+    assert len(data(report(weather, *found, other))["findings"]) == 61
+
+
+def test_deviations_of_one_cause_are_told_a_few_times(weather):
+    """The rest is counted and named; of another kind, or from another line, each is told. Programs get all."""
+    alike = [Deviation("missing", "it was not sent", number) for number in range(100, 160)]
+    others = [Deviation("late", "it was late", 15, 16), Deviation("missing", "it was not sent", 17, places=(PLACE,))]
+    lines = text(report(weather, *alike, *others))
+    assert sum(line.startswith("DEVIATION") for line in lines) == 6
+    assert "DEVIATION  missing: 57 more like it, #103, #104, #105, #106, #107, …; --json has all" in lines
+    assert lines[-1] == "verdict    failed: 62 deviations"
+    assert len(data(report(weather, *alike, *others))["deviations"]) == 62
