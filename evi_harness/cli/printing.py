@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evi_harness.terminal.progress import Progress
     from evi_harness.terminal.writing import Writer
 
-__all__ = ["Advance", "echo", "echo_report", "progress", "width"]
+__all__ = ["Advance", "can_write", "echo", "echo_report", "progress", "width"]
 
 # One for each stream that has been written to, as long as it stays the stream.
 _WRITERS: List[Writer] = []
@@ -59,6 +59,20 @@ def width(err: bool = False) -> Optional[int]:
     """
     writer = _writer(err)
     return None if writer is None else writer.width
+
+
+def can_write(text: str, err: bool = False) -> bool:
+    """Whether a text can be written as it is, in the encoding that an output has.
+
+    Args:
+        text: The text.
+        err: To standard error.
+    """
+    try:
+        text.encode((sys.stderr if err else sys.stdout).encoding or "utf-8")
+    except (AttributeError, LookupError, UnicodeEncodeError):
+        return False
+    return True
 
 
 class Advance:

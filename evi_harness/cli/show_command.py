@@ -9,7 +9,7 @@ from typing import Optional, Tuple
 import click
 from click.core import ParameterSource
 
-from evi_harness.cli.printing import echo, progress, width
+from evi_harness.cli.printing import can_write, echo, progress, width
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
@@ -57,7 +57,7 @@ def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Option
     # Each option bears the name of a field.
     with progress("listening", 1) as advance:
         shown = show_one(folder, ShowOptions(**{one.name: ctx.params[one.name] for one in fields(ShowOptions)}), advance.part)
-    for line in shown.lines(width(err=aside)):
+    for line in shown.lines(width(err=aside), lambda signs: can_write(signs, err=aside)):
         echo(line, err=aside)
     write_json(json_file, shown.json)
     return 0

@@ -27,13 +27,14 @@ from evi_harness.session.session import Session
 from evi_harness.session.sounding import Span
 from evi_harness.session.turn import Turn
 
-__all__ = ["BAR", "Happening", "ShownTurn", "as_json", "as_lines", "shown_turns"]
+__all__ = ["BAR", "PLAIN_SIGNS", "SIGNS", "Happening", "ShownTurn", "as_json", "as_lines", "shown_turns"]
 
 # How many places a bar has where no terminal says how many there are, and at least.
 BAR = 60
 _LEAST_BAR = 10
 _WIDE = 13
-_FULL, _SOME, _NONE = "█", "▄", "·"
+# What stands for a place of which somebody spoke in at least half, in some, in none; and where those cannot be written.
+SIGNS, PLAIN_SIGNS = "█▄·", "#+."
 _GAP = "turn_gap"
 # What is told of a turn besides its gap.
 _BESIDE = ("response", *HAPPENED, "tool.app")
@@ -198,13 +199,14 @@ def _described(kind: str, event: Event, dialect: Dialect) -> str:
     return dialect.describe(kind, dialect.read(kind, event.frame)) if hasattr(event, "frame") else ""
 
 
-def as_lines(turns: Sequence[ShownTurn], measured: Measured, width: Optional[int] = None) -> Iterator[str]:
+def as_lines(turns: Sequence[ShownTurn], measured: Measured, width: Optional[int] = None, signs: str = SIGNS) -> Iterator[str]:
     """The turns for people.
 
     Args:
         turns: Some turns of the session.
         measured: The session, measured.
         width: How many places a line of the terminal has, None where there is none.
+        signs: What bars are made of, see ``SIGNS``.
     """
     n_cells = BAR if width is None else max(_LEAST_BAR, width - _WIDE)
     for turn in turns:
@@ -214,7 +216,7 @@ def as_lines(turns: Sequence[ShownTurn], measured: Measured, width: Optional[int
             ("user", turn.user, measured.heard.why),
             ("assistant", turn.assistant, "how long its audio plays is not known"),
         ):
-            yield f"  {who:<{_WIDE - 2}}{_bar(spans, turn, n_cells) if spans is not None else f'not known: {printable(why)}'}"
+            yield f"  {who:<{_WIDE - 2}}{_bar(spans, turn, n_cells, signs) if spans is not None else f'not known: {printable(why)}'}"
         for one in turn.happenings:
             yield f"{one.at_ns / 1e9:>9.3f} s  {one.who:<{_WIDE}}{printable(one.text)}"
         latency = _latency(turn)
@@ -227,7 +229,7 @@ def as_lines(turns: Sequence[ShownTurn], measured: Measured, width: Optional[int
         yield assumptions(measured.assumed)
 
 
-def _bar(spans: Sequence[Span], turn: ShownTurn, n_cells: int) -> str:
+def _bar(spans: Sequence[Span], turn: ShownTurn, n_cells: int, signs: str) -> str:
     """Where somebody spoke: at least half of the time of a place, some of it, none."""
     length_ns = max(1, turn.end_ns - turn.begin_ns)
     cells = [0.0] * n_cells
@@ -235,7 +237,8 @@ def _bar(spans: Sequence[Span], turn: ShownTurn, n_cells: int) -> str:
         first, last = (n_cells * (at_ns - turn.begin_ns) / length_ns for at_ns in (begin_ns, end_ns))
         for cell in range(int(first), min(n_cells, int(last) + 1)):
             cells[cell] += max(0.0, min(last, cell + 1) - max(first, cell))
-    return "".join(_FULL if share >= 0.5 else _SOME if share > 0 else _NONE for share in cells)
+    full, some, none = tuple(signs)
+    return "".join(full if share >= 0.5 else some if share > 0 else none for share in cells)
 
 
 def _latency(turn: ShownTurn) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -89,7 +90,7 @@ def command(line, **options):
         ("replay weather/session.json --handler app.py:App --twice", 0, "verdict    passed"),
         ("replay weather --handler app:App", 0, "verdict    passed"),
         ("replay weather --handler app.py:hears", 1, "verdict    failed: 1 deviation"),
-        ("show weather", 0, "by app, code 1000"),
+        ("show weather --events", 0, "by app, code 1000"),
         ("check weather", 0, "weather: nothing wrong"),
     ],
 )
@@ -182,9 +183,18 @@ def test_an_interrupt_of_the_handlers_own_is_no_ctrl_c(run):
 def test_what_an_output_cannot_encode_is_escaped(here):
     """A terminal without these letters gets escapes, not a traceback."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "latin-1"}
-    done = subprocess.run([sys.executable, "-m", "evi_harness", "show", "weather"], env=env, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "evi_harness", "show", "weather", "--events"], env=env, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\\u2190 received" in done.stdout
+
+
+def test_bars_that_an_output_cannot_encode_are_plain(here):
+    """Of signs that each has."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([sys.executable, "-m", "evi_harness", "show", "weather"], env=env, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u" not in done.stdout
+    assert re.search(rb"^  user       [#+.]{60}$", done.stdout, re.MULTILINE)
 
 
 def test_a_reader_that_leaves_is_no_error(here):

@@ -83,18 +83,19 @@ class SessionTimeline:
     measured: Optional[Measured]
     redact: Callable[[str], str]
 
-    def lines(self, width: Optional[int] = None) -> List[str]:
+    def lines(self, width: Optional[int] = None, can_write: Callable[[str], bool] = bool) -> List[str]:
         """What people are shown.
 
         Args:
             width: How many places a line of the terminal has, None where there is none.
+            can_write: Whether some signs can be written where this goes.
         """
         if self.turns is None or self.measured is None:
             body = [str(row) for row, _ in self.rows or ()]
         else:
-            from evi_harness.report.turn_lines import as_lines
+            from evi_harness.report.turn_lines import PLAIN_SIGNS, SIGNS, as_lines
 
-            body = list(as_lines(self.turns, self.measured, width))
+            body = list(as_lines(self.turns, self.measured, width, SIGNS if can_write(SIGNS) else PLAIN_SIGNS))
         return [self.redact(line) for line in (*self.header, "", *body)]
 
     def json(self) -> Dict[str, Json]:
