@@ -121,6 +121,23 @@ def test_the_play_head_by_mouse_and_touch(show: Show, documents: Dict[str, Any])
     opened.until(f"Math.abs(page.player.positionMs - {LENGTH_MS / 2}) < 20")
 
 
+def test_pointing_and_zooming(show: Show, documents: Dict[str, Any]) -> None:
+    """What lies under the mouse says what it is; the wheel zooms with Ctrl, around the moment under the mouse."""
+    opened = show(documents["session"]())
+    page = opened.page
+    box = page.locator(".plot").bounding_box()
+    top = page.evaluate("page.stage.rows.find((one) => one.lane.id === 'turns').drawnTop")
+    page.mouse.move(box["x"] + box["width"] * 1000 / LENGTH_MS, box["y"] + top + 8)
+    assert page.locator(".hint").inner_text() == "0:00.500 Turn 1, user: What's the weather?"
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + top + 8)
+    page.mouse.wheel(0, -10)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -300)
+    opened.until("page.stage.axis.spanMs < 12000")
+    page.keyboard.up("Control")
+    assert page.evaluate("page.stage.axis.ms(page.stage.axis.width / 4)") == pytest.approx(LENGTH_MS / 4, abs=20)
+
+
 @pytest.mark.parametrize(
     ("keys", "expected_ms"),
     [

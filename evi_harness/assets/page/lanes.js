@@ -226,7 +226,8 @@ function trackRow(side, track) {
   return {
     id: track.role,
     label: track.label,
-    how: track.how,
+    // How nothing came about is not told.
+    how: track.peaks.length ? track.how : null,
     why: track.why,
     height: WAVE_HEIGHT,
     isFolded: track.is_collapsed,
