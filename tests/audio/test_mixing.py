@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evi_harness.audio.mixing import Part, Voice, frame_at, n_frames, stereo
+from evi_harness.audio.mixing import Part, Voice, frame_at, mono, n_frames, stereo
 from evi_harness.session.wav import Pcm
 
 MS = 1_000_000
@@ -173,3 +173,10 @@ def test_how_long_a_mix_will_be_is_known_before():
     assert n_frames(voices, RATE, 500 * MS) - 1 == len(mixed(voices, lasts_ms=500)[0]) == 2100
     assert n_frames(voices, RATE, 5000 * MS) - 1 == len(mixed(voices, lasts_ms=5000)[0]) == 5000
     assert n_frames((), RATE, 0) >= 0
+
+
+def test_one_channel_alone_is_that_channel_of_both():
+    """To the sample, and as long."""
+    voices = (voice((5, [1, 2, 3]), (None, [4])), voice((6, [40_000 - 7233, 9])))
+    both = b"".join(stereo(voices, (), RATE, 20 * MS))
+    assert b"".join(mono(voices, RATE, 20 * MS)) == b"".join(both[at : at + 2] for at in range(0, len(both), 4))

@@ -11,7 +11,7 @@ import pytest
 
 from evi_harness.audio.mixing import stereo
 from evi_harness.audio.software_speaker import Playback
-from evi_harness.audio.sounding_sides import MAX_RATE, SILENT_RATE, Side, mix_rate, played, said, would_play
+from evi_harness.audio.sounding_sides import MAX_RATE, SILENT_RATE, Side, arrived, mix_rate, played, said, would_play
 from evi_harness.evi.dialect import EVI
 from evi_harness.session import wav
 from evi_harness.session.wav import Pcm
@@ -261,6 +261,25 @@ def test_what_cannot_be_decoded_does_not_sound(session_of):
     assert heard(side) == [(100, count(1, 20))]
     assert (side.rate, side.n_left_out, side.first_left_out) == (1000, 2, 2)
     assert would_play(session_of([asked(10), ("received", 90, mp3)]), EVI, ONE) == Side((), None, 1, 2)
+
+
+def test_what_arrived_is_whole_from_when_it_came(session_of):
+    """Whoever interrupts, and whatever else sounds: replies overlap, and the pieces of one follow one another."""
+    interruption = ("received", 150, {"type": "user_interruption", "time": 1})
+    rows = [asked(10), replied(100, 1, 80), replied(101, 81, 20), interruption, asked(160), replied(190, 1000, 20), replied(300, 5, 3)]
+    side = arrived(session_of(rows), EVI, ONE)
+    first, second = list(range(1, 101)), count(1000, 20)
+    both = [(100, first[:90] + [first[90 + at] + second[at] for at in range(10)] + second[10:]), (300, count(5, 3))]
+    assert (heard(side), side.rate, side.n_left_out) == (both, 1000, 0)
+
+
+def test_of_what_arrived_nothing_sounds_that_cannot_be_decoded(session_of):
+    """It is counted, as elsewhere; and of a session without audio there is nothing."""
+    mp3 = {"type": "audio_output", "id": "s", "index": 0, "data": base64.b64encode(b"ID3" + bytes(20)).decode()}
+    rows = [asked(10), ("received", 90, mp3), replied(100, 1, 20), ("received", 110, {**mp3, "data": ""})]
+    side = arrived(session_of(rows), EVI, ONE)
+    assert (heard(side), side.n_left_out, side.first_left_out) == ([(100, count(1, 20))], 1, 2)
+    assert arrived(session_of([]), EVI, ONE) == Side()
 
 
 def test_pieces_of_several_rates_are_heard_in_the_highest(session_of):

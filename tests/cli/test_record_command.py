@@ -343,7 +343,8 @@ def test_a_file_shorter_than_a_block_is_recorded(url, tmp_path):
     with wave.open(str(tmp_path / "mic.wav"), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
         file.writeframes(b"\1\0")
-    assert main(["record", "--mic", "mic.wav", "--base-url", url, "--duration", "0.5"]) == 0
+    assert main(["record", "--mic", "mic.wav", "--base-url", url, "--duration", "0.5", "--html", "page.html"]) == 0
+    assert "<title>" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert check_session(only_folder(tmp_path / "sessions")) == []
 
 
