@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import pytest
 
 from evi_harness.cli.main import main
 from evi_harness.cli.options import page_options
-from evi_harness.cli.options.page_options import page_progress
+from evi_harness.cli.printing import Advance
 
 ROOT = Path(__file__).resolve().parents[2]
 RAISES = f"{ROOT / 'fixtures' / 'handlers' / 'raises.py'}:App"
@@ -95,15 +96,19 @@ def test_a_page_is_opened_where_there_is_a_browser(run, monkeypatch, tmp_path, c
     assert ("no browser" in err) is bool(code)
 
 
-def test_progress_is_shown_on_a_terminal_alone_and_where_there_is_something_to_wait_for(monkeypatch, capsys):
-    """Of two minutes of sound or more."""
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    for total, is_shown in ((page_options.SHORT_S - 1, False), (page_options.SHORT_S, True)):
-        with page_progress() as show:
-            show(1, total)
-            show(total, total)
-        assert ("100%" in capsys.readouterr().err) is is_shown
-    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
-    with page_progress() as show:
-        show(1, 1000)
-    assert capsys.readouterr().err == ""
+def test_how_far_a_page_is_reaches_what_draws_it(run, monkeypatch):
+    """By its sound: from nothing to all of it, and never back."""
+    told = []
+
+    @contextmanager
+    def shown(label, n_all):
+        advance = Advance(None)
+        advance.part = lambda share: told.append((label, n_all, share))
+        yield advance
+
+    monkeypatch.setattr(page_options, "progress", shown)
+    assert run("report", "sessions/weather", "-o", "page.html")[0] == 0
+    assert {one[:2] for one in told} == {("making the page", 1)}
+    shares = [share for _, _, share in told]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, TypeVar
+from typing import Any, Callable, Iterator, TypeVar
 
 import click
 
-from evi_harness.cli.printing import echo
+from evi_harness.cli.printing import echo, progress
 from evi_harness.cli.report_files import in_a_folder
 
 __all__ = ["audio_format_option", "html_option", "open_option", "open_page", "page_progress"]
@@ -54,33 +53,10 @@ def open_page(file: Path) -> None:
 
 @contextmanager
 def page_progress() -> Iterator[Callable[[int, int], object]]:
-    """Shows how much of the sound of a page is done, on a terminal and once there is something to wait for.
+    """Show on a terminal how much of the sound of a page is done, and how long the rest will take.
 
     Yields:
-        What is called with how many seconds are done, and how many there are.
+        What is called with how many seconds of sound are done, and how many there are.
     """
-    if not sys.stderr.isatty():
-        yield _quiet
-        return
-    bars: List[Any] = []
-
-    def show(done: int, total: int) -> None:
-        if total < SHORT_S:
-            return
-        if not bars:
-            bars.append(click.progressbar(length=total, label="page", file=sys.stderr).__enter__())
-        bars[0].update(done - bars[0].pos)
-
-    try:
-        yield show
-    finally:
-        for bar in bars:
-            bar.render_finish()
-
-
-# Of less sound a page is there before anybody has read that it is being made.
-SHORT_S = 120
-
-
-def _quiet(done: int, total: int) -> None:
-    """Where nobody watches, a bar is a line without meaning."""
+    with progress("making the page", 1) as advance:
+        yield lambda done, total: advance.part(done / total)
