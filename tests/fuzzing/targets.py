@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Sequence, Tuple, Type
 
+from evi_harness.acts.afterwards.explaining import explain_report
 from evi_harness.acts.import_capture import import_capture
 from evi_harness.acts.imports.import_chat_history import import_chat_history
 from evi_harness.acts.imports.import_har import import_har
 from evi_harness.audio.sources import FileSource
-from evi_harness.errors import CaptureError, EviHarnessError, ImportRefused, ScriptError, SessionError, UsageError
+from evi_harness.errors import CaptureError, EviHarnessError, ImportRefused, ReportError, ScriptError, SessionError, UsageError
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
 from evi_harness.evi.messages import EMOTIONS
@@ -260,6 +261,14 @@ def _chat_history(data: bytes) -> None:
     file.write_bytes(data)
     for folder in import_chat_history(file, out=_HERE / "imported").folders:
         _is_session(folder)
+
+
+def _report(data: bytes) -> None:
+    file = _HERE / "report.json"
+    file.write_bytes(data)
+    text = explain_report(file)
+    assert len(text.encode("utf-8")) < 2000
+    assert all(one.isprintable() or one == "\n" for one in text)
 
 
 def _script(data: bytes) -> None:
@@ -567,6 +576,44 @@ _HISTORY = {
         {"id": "1", "timestamp": 1716244941, "type": "FUNCTION_CALL", "message_text": '{"name":"f","parameters":"{}","tool_call_id":"t"}'},
     ],
 }
+_PLACE = {"file": "/p/app.py", "line": 3, "function": "f", "source": [{"line": 3, "text": "\tf()"}, {"line": 4, "text": ""}]}
+_REPORT = {
+    "session": "weather",
+    "handler": "app.py:App",
+    "passed": False,
+    "verdict": "failed: 1 finding, 1 deviation",
+    "incomplete": True,
+    "recorded": {"missing": ["the end"]},
+    "twice": {"identical": False, "first_difference": ["a", "b"]},
+    "expectation": {"outcome": "proposed", "changes": [{}]},
+    "findings": [{"kind": "raised", "severity": "error", "what": "it raised", "at_ns": 5, "recorded_seq": 3, "places": [_PLACE]}],
+    "deviations": [
+        {
+            "kind": "different",
+            "what": "x",
+            "observed": "$.a: 1",
+            "expected": "$.a: 2",
+            "to_try": "y",
+            "recorded_at_ns": 7,
+            "consequences": [8],
+        }
+    ],
+    "command": {"again": ["evi-harness", "replay", "x"], "argv": None, "cwd": "/p", "call": None, "test": None, "is_redacted": True},
+    "versions": {"python": "3.11"},
+    "page": "x.html",
+    "gate": {
+        "verdict": "failed",
+        "thresholds": [{"metric": "queue", "threshold": "queue: max<1", "verdict": "failed", "value": 2.5, "n": 3, "why": ""}],
+        "comparisons": [{"metric": "cpu", "unit": "ms", "verdict": "regressed", "old": 1, "new": 2, "least": 0.5, "why": "so"}],
+    },
+}
+_REPORTS = (
+    _json(_REPORT),
+    _json({"n_workers": 1, "sessions": [{"folder": "s/a", "exit_code": 1, "verdict": "failed", "report": _REPORT}]}),
+    _json({"n_failed": 1, "runs": [{"report": _REPORT}]}),
+    _json({"session": "x", "endpoint": "http://h", "faults": ["it ended"], "drift": {}}),
+    _json(_REPORT["gate"]),
+)
 # As real writers have them, without most of the audio.
 _HARS = (
     _json(_HAR_ENTRY),
@@ -650,6 +697,17 @@ TARGETS: Dict[str, Target] = {
             _json(_HISTORY).replace(b"1140", b"1e400"),
         ),
         (b'"timestamp":', b'"type":"USER_INTERRUPTION"', b'"emotion_features":"', b'"metadata":"{', b'"chat_id":', b'"start_timestamp":'),
+    ),
+    "report": Target(
+        _report,
+        (ReportError,),
+        (
+            *_REPORTS,
+            _REPORTS[0].replace(b"2.5", b"7" * 400),
+            _REPORTS[0].replace(b"2.5", b"1e400"),
+            _REPORTS[0].replace(b"it raised", b"\\ud800"),
+        ),
+        (b'"findings":[', b'"places":', b'"at_ns":', b'"report":', b'"sessions":[', b'"recorded_seq":', b'"consequences":'),
     ),
     "script": Target(
         _script,
