@@ -705,6 +705,7 @@ TARGETS: Dict[str, Target] = {
             *_REPORTS,
             _REPORTS[0].replace(b"2.5", b"7" * 400),
             _REPORTS[0].replace(b"2.5", b"1e400"),
+            _REPORTS[0].replace(b'"recorded_seq":3', b'"recorded_seq":3e400'),
             _REPORTS[0].replace(b"it raised", b"\\ud800"),
         ),
         (b'"findings":[', b'"places":', b'"at_ns":', b'"report":', b'"sessions":[', b'"recorded_seq":', b'"consequences":'),

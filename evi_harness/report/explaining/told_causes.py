@@ -6,6 +6,7 @@ a report is a file, and may hold anything; what has not its form is refused with
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -147,9 +148,13 @@ class _Reader:
     def number(self, value: Mapping[str, Json], name: str, place: str, default: Optional[float] = None) -> float:
         found = self._member(value, name, (int, float), place, default)
         try:
-            return float(found)
+            number = float(found)
         except OverflowError:
-            raise self.refusal(f"{place}{name} is too large a number") from None
+            number = math.inf
+        # Python reads NaN and what is too large for a number, and JSON has neither.
+        if not math.isfinite(number):
+            raise self.refusal(f"{place}{name} is no number of a report's")
+        return number
 
     def mapping(self, value: Mapping[str, Json], name: str, place: str) -> Mapping[str, Json]:
         found: Mapping[str, Json] = self._member(value, name, (dict,), place, None)
