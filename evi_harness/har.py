@@ -383,7 +383,8 @@ def _entry(socket: HarSocket, length_ns: int) -> Dict[str, Json]:
             "httpVersion": "HTTP/1.1",
             "cookies": [],
             "headers": _pairs(socket.headers),
-            "queryString": _pairs(socket.query),
+            # As many as there are: only a stranger's file is bounded.
+            "queryString": _pairs(parse_qsl(urlsplit(socket.url).query, keep_blank_values=True)),
             "headersSize": -1,
             "bodySize": 0,
         },

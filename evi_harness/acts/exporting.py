@@ -72,7 +72,6 @@ def export_wav(session: Union[str, Path, Session], file: Union[str, Path], *, ov
     """
     path = place_of_file(file, session, overwrite=overwrite)
     mix, remarks = mixed(session)
-    mix.check_size()
     return Exported(path, mix.pcm, _write(path, mix), remarks)
 
 
@@ -81,7 +80,7 @@ def mixed(session: Union[str, Path, Session]) -> Tuple[Mix, Tuple[str, ...]]:
 
     Raises:
         SessionUnreadable: The session cannot be read.
-        EviHarnessError: There is no audio in it, or none of the assistant's can be decoded.
+        EviHarnessError: There is no audio in it, or none of the assistant's can be decoded; or it says that it lasts for days.
     """
     loaded = session if isinstance(session, Session) else load_session(session)
     redactor = redactor_for(loaded)
@@ -90,7 +89,9 @@ def mixed(session: Union[str, Path, Session]) -> Tuple[Mix, Tuple[str, ...]]:
     user, assistant = said(loaded, dialect, speed), would_play(loaded, dialect, speed)
     _require_audio(loaded, user, assistant)
     remarks = tuple(printable(redactor.string(remark)) for remark in _remarks(loaded, user, assistant))
-    return Mix(user, assistant, loaded.duration_ns), remarks
+    mix = Mix(user, assistant, loaded.duration_ns)
+    mix.check_size()
+    return mix, remarks
 
 
 def speed_of_session(session: Session) -> Speed:

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
 
 from evi_harness.acts.exports.export_files import FORMS, export_files
-from evi_harness.errors import UsageError
+from evi_harness.errors import EviHarnessError, UsageError
 
-TYPED = Path(__file__).resolve().parents[3] / "sessions" / "typed"
+ROOT = Path(__file__).resolve().parents[3]
+TYPED = ROOT / "sessions" / "typed"
+
+
+def made_damaged():
+    """The script that makes damaged folders, which is in no package."""
+    sys.path.insert(0, str(ROOT / "fixtures"))
+    try:
+        return importlib.import_module("make_damaged")
+    finally:
+        sys.path.remove(str(ROOT / "fixtures"))
+
+
+DAMAGED = made_damaged()
 
 
 def test_every_form_is_written_and_told_of(tmp_path):
@@ -30,3 +45,16 @@ def test_nothing_is_begun_where_one_may_not_be_written(tmp_path):
         with pytest.raises(UsageError):
             list(export_files(TYPED, {"csv": tmp_path / "x.csv", "vtt": tmp_path / other}))
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+@pytest.mark.parametrize("damage", DAMAGED.DAMAGES)
+def test_a_damaged_folder_is_exported_or_refused(tmp_path, damage):
+    """Each form has what can be read, or says why not; nothing is left behind by one that fails."""
+    folder = DAMAGED.build(damage, tmp_path / "folder")
+    for form in FORMS:
+        try:
+            list(export_files(folder, {form: tmp_path / form}))
+        except EviHarnessError as error:
+            assert str(error)
+            assert not (tmp_path / form).exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

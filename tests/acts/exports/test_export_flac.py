@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import soundfile
 from evi_harness.acts.exporting import export_wav
 from evi_harness.acts.exports.export_flac import export_flac
 from evi_harness.errors import EviHarnessError
+from evi_harness.session.wav import Pcm, header
 
 WEATHER = Path(__file__).resolve().parents[3] / "sessions" / "weather"
 
@@ -28,7 +30,10 @@ def test_the_samples_are_those_of_the_wav_file(tmp_path):
 
 
 def test_what_cannot_be_written_leaves_nothing(tmp_path, session_of):
-    """No audio, and a rate that FLAC does not have."""
-    with pytest.raises(EviHarnessError, match="no audio"):
-        export_flac(session_of([]), tmp_path / "x.flac")
+    """No audio, and a stranger's session that says that it lasts for a week."""
+    week_ms = 7 * 24 * 3600 * 1000
+    voice = {"type": "audio_output", "id": "s", "index": 0, "data": base64.b64encode(header(Pcm(24_000, 1), 4800) + bytes(4800)).decode()}
+    for rows, told in (([], "no audio"), ([("received", 1, voice), ("closed", week_ms, ("app", 1000, ""))], "hours at 24000 Hz")):
+        with pytest.raises(EviHarnessError, match=told):
+            export_flac(session_of(rows), tmp_path / "x.flac")
     assert list(tmp_path.iterdir()) == []

@@ -48,6 +48,8 @@ def test_the_request_is_the_handshake(tmp_path, session_of):
     assert request["url"] == "ws://127.0.0.1:8765/v0/evi/chat?config_id=a%26b+c"
     assert request["queryString"] == [{"name": "config_id", "value": "a&b c"}]
     assert request["headers"] == [{"name": "User-Agent", "value": "app"}]
+    many = session_of([], query=(("a", "b"),) * 5000)
+    assert len(entry_of(export_har(many, tmp_path / "z.har"))["request"]["queryString"]) == 5000
     url = entry_of(export_har(TYPED, tmp_path / "y.har"))["request"]["url"]
     assert url.startswith("wss://unknown.invalid/v0/evi/chat?")
 
