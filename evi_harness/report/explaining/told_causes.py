@@ -108,6 +108,10 @@ def read_report_json(value: Json, where: str) -> ToldReport:
     if not isinstance(value, Mapping):
         raise read.refusal("it is not a JSON object")
     shape = next((shape for shape in _SHAPES if all(member in value for member in shape.members)), None)
+    inner = value.get("gate")
+    if shape is None and isinstance(inner, Mapping) and all(member in inner for member in _SHAPES[-1].members):
+        # What measures sessions has no verdict of its own but that of its gate.
+        return read_report_json(inner, where)
     if shape is None:
         raise read.refusal("none of what it holds is known")
     found = list(shape.found(value, read, ""))
@@ -306,7 +310,8 @@ def _of_live(value: Mapping[str, Json], read: _Reader, place: str) -> Iterator[_
 def _of_gate(value: Mapping[str, Json], read: _Reader, place: str) -> Iterator[_Found]:
     for at, one in read.items(value, "thresholds", place):
         if read.text(one, "verdict", at) not in _FINE:
-            found = "nothing measured" if one.get("value") is None else f"{read.number(one, 'value', at):g}"
+            name = read.text(one, "statistic", at, "it")
+            found = "nothing measured" if one.get("value") is None else f"{name} is {read.number(one, 'value', at):g}"
             n, why = read.number(one, "n", at, 0), read.text(one, "why", at, "")
             said = f"{read.text(one, 'verdict', at)}: {found} of {n:.0f} {'value' if n == 1 else 'values'}{f'; {why}' if why else ''}"
             yield ToldCause("gate", read.text(one, "metric", at), said, read.text(one, "threshold", at), _GATE), {}

@@ -118,7 +118,7 @@ def test_the_commonest_cause_of_many_sessions_comes_first(report):
 GATE = {
     "verdict": "failed",
     "thresholds": [
-        {"threshold": "queue: max<50", "metric": "queue", "verdict": "failed", "value": 80.5, "n": 3, "why": ""},
+        {"threshold": "queue: max<50", "metric": "queue", "statistic": "max", "verdict": "failed", "value": 80.5, "n": 3, "why": ""},
         {"threshold": "handle: max<50", "metric": "handle", "verdict": "passed", "value": 1, "n": 3, "why": ""},
         {"threshold": "stall: max<50", "metric": "stall", "verdict": "inconclusive", "value": None, "n": 0, "why": "there are too few"},
     ],
@@ -130,13 +130,17 @@ GATE = {
 
 
 def test_a_gate_is_told_by_what_does_not_hold(report):
-    """Alone, as ab writes it, and beside a replay that passed."""
+    """Alone, as ab writes it, beside what was measured, and beside a replay that passed."""
     expected = [
-        ("queue", "failed: 80.5 of 3 values", "queue: max<50"),
+        ("queue", "failed: max is 80.5 of 3 values", "queue: max<50"),
         ("stall", "inconclusive: nothing measured of 0 values; there are too few", "stall: max<50"),
         ("to_speaker", "regressed: 20 ms, before 10 ms", "a change below 1 ms"),
     ]
-    for value, headline in ((GATE, "gate: failed"), ({**report(), "gate": GATE}, "replay of made with app.py:App: passed; gate: failed")):
+    for value, headline in (
+        (GATE, "gate: failed"),
+        ({"metrics": [], "gate": GATE}, "gate: failed"),
+        ({**report(), "gate": GATE}, "replay of made with app.py:App: passed; gate: failed"),
+    ):
         told = read(value)
         assert [(one.kind, one.observed, one.expected) for one in told.causes] == expected
         assert told.headline == headline
