@@ -99,13 +99,20 @@ def show_session(folder: Union[str, Path]) -> List[str]:
     return [redactor.string(line) for line in as_lines(discreet_session(session, redactor), Discreet(dialect_of(session), redactor))]
 
 
-def show_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str], object], on_done: Callable[[Path], object] = id) -> int:
+def show_sessions(
+    places: Sequence[Union[str, Path]],
+    *,
+    write: Callable[[str], object],
+    on_done: Callable[[Path], object] = id,
+    columns: Optional[int] = None,
+) -> int:
     """Show one session, or list several.
 
     Args:
         places: Session folders, and folders of them.
         write: Takes each line: of one session those of ``show_session``; of several a heading, a line each, and a sum.
         on_done: Called with each of several once it is read.
+        columns: How many cells a line of the terminal has, None where there is none.
 
     Returns:
         0, or of several the exit code of what could not run where one cannot be read.
@@ -120,11 +127,12 @@ def show_sessions(places: Sequence[Union[str, Path]], *, write: Callable[[str], 
             write(line)
         return 0
     width = listing.width_of(map(str, folders))
-    write(listing.heading(width))
+    narrow = listing.is_narrow(width, columns)
+    write(listing.heading(width, narrow=narrow))
     rows = []
     for folder in folders:
         rows.append(_listed(folder))
-        write(listing.line(rows[-1], width))
+        write(listing.line(rows[-1], width, narrow=narrow))
         on_done(folder)
     write("")
     write(listing.summed(rows))

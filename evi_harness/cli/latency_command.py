@@ -9,7 +9,7 @@ import click
 
 from evi_harness.cli.gate_options import ci_options, gate_options
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
-from evi_harness.cli.printing import echo, progress
+from evi_harness.cli.printing import echo, progress, width
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, report_option, write_json, write_text
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def command(
     # With a file on standard output, people read standard error.
     aside = STANDARD_OUTPUT in (json_file, csv_file)
     gates = [judge.judge(report.measured)] if judge.is_needed else []
-    for line in with_gate(report.lines(), gates[0]) if gates else report.lines():
+    lines = report.lines(width(err=aside))
+    for line in with_gate(lines, gates[0]) if gates else lines:
         echo(line, err=aside)
     write_json(json_file, lambda: {**report.json(), "gate": gates[0].json() if gates else None})
     if csv_file is not None:

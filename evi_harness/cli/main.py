@@ -104,11 +104,25 @@ def _run(args: Optional[List[str]]) -> int:
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except EviHarnessError as error:
         _tell_error(_for_a_terminal(_called(error.words(), context)))
         return error.exit_code
+
+
+def _show(error: click.ClickException) -> None:
+    from evi_harness.cli.printing import echo, width
+
+    if width(err=True) is None:
+        error.show()
+        return
+    import io
+
+    text = io.StringIO()
+    error.show(text)
+    for line in text.getvalue().splitlines():
+        echo(line, err=True)
 
 
 def _tell_error(text: str) -> None:

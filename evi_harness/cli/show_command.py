@@ -50,7 +50,7 @@ def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Option
             if isinstance(param, click.Option):
                 raise click.UsageError(f"{param.opts[0]} needs one session, and not a folder of them.", ctx)
         with progress("reading", len(find_sessions(sessions, damaged=True))) as advance:
-            return show_sessions(sessions, write=echo, on_done=advance.done)
+            return show_sessions(sessions, write=echo, on_done=advance.done, columns=width())
     from evi_harness.acts.looking.showing import ShowOptions, show_one
 
     aside = json_file == STANDARD_OUTPUT

@@ -67,9 +67,13 @@ class LatencyReport:
         certain = ((one.certainty(sample.metric), sample) for one in self.measured for sample in one.samples)
         return summarise_all(certain, METRICS)
 
-    def lines(self) -> List[str]:
-        """The report for people."""
-        return [self.redact(printable(line)) for line in self._lines()]
+    def lines(self, width: Optional[int] = None) -> List[str]:
+        """The report for people.
+
+        Args:
+            width: How many cells a line of the terminal has, None where there is none: what each turn took is then a table, however wide.
+        """
+        return [self.redact(printable(line)) for line in self._lines(width)]
 
     def json(self) -> Dict[str, Json]:
         """The report for programs; docs/latency.schema.json is its schema."""
@@ -128,9 +132,9 @@ class LatencyReport:
             "why": self.redact(sample.why) or None,
         }
 
-    def _lines(self) -> Iterator[str]:
+    def _lines(self, width: Optional[int]) -> Iterator[str]:
         for one in self.measured:
-            yield from _session_lines(one)
+            yield from _session_lines(one, width)
             yield ""
         many = f", {len(self.measured)} sessions together" if len(self.measured) > 1 else ""
         for family, what in _FAMILIES.items():
@@ -170,7 +174,7 @@ class LatencyReport:
         return found
 
 
-def _session_lines(one: Measured) -> Iterator[str]:
+def _session_lines(one: Measured, width: Optional[int]) -> Iterator[str]:
     header = one.session.header
     clock = f" by the {header.source['clock']} clock" if "clock" in header.source else ""
     what = f"{one.session.duration_ns / 1e9:.1f} s, {len(one.turns)} turn{'' if len(one.turns) == 1 else 's'}"
@@ -185,7 +189,7 @@ def _session_lines(one: Measured) -> Iterator[str]:
         late = f"{milliseconds(median(one.late_ns) / 1e6)} (median), {milliseconds(max(one.late_ns) / 1e6)} at most"
         yield _labelled("late", f"the harness itself sent what was due {late} too late")
     if one.untimed is None:
-        yield from _turn_table(one)
+        yield from _turn_table(one, width)
 
 
 def _speech(one: Measured) -> str:
@@ -198,19 +202,29 @@ def _speech(one: Measured) -> str:
     return f"{n} stretch{'' if n == 1 else 'es'} by {heard.detector} {heard.version}, threshold {heard.threshold:g}"
 
 
-def _turn_table(one: Measured) -> Iterator[str]:
+def _turn_table(one: Measured, width: Optional[int]) -> Iterator[str]:
     """What each turn took, and below it what happened in it."""
     values = _Values(one.samples)
     turns = [turn for turn in one.turns if turn.user is not None or turn.reply]
     columns = [metric for metric in _GAP_COLUMNS if any(values.has(metric, turn.number) for turn in turns)]
     rows = [(str(turn.number), *(values.shown(metric, turn.number) for metric in columns), _said(turn)) for turn in turns]
     lines = list(_table([("turn", *(_column(metric) for metric in columns), ""), *rows], 0))
+    is_narrow = width is not None and any(len(line) > width for line in lines)
+    if is_narrow:
+        lines = ["  turn by turn", *(_turn_row(row, columns) for row in rows)]
     yield from lines[:1]
     for turn, line in zip(turns, lines[1:]):
         yield line
         yield from (f"      {told}" for told in _happened(turn, values))
     for mark, why in values.footnotes():
         yield f"  -{mark}  {why}"
+
+
+def _turn_row(row: Sequence[str], columns: Sequence[str]) -> str:
+    """What a turn took where there is no room for a table."""
+    number, *values, said = row
+    told = ", ".join(f"{_column(metric)} {value}" for metric, value in zip(columns, values) if value)
+    return f"  {number:>4}  {said}{': ' if told else ''}{told}"
 
 
 class _Values:

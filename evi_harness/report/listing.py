@@ -13,11 +13,14 @@ from evi_harness.report.plain import printable
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["Listed", "heading", "line", "listed", "summed", "width_of"]
+__all__ = ["Listed", "heading", "is_narrow", "line", "listed", "summed", "width_of"]
 
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 # How wide the columns are that stand between the folder and what is missing.
 _FORM = "{:<20}  {:>12}  {:>5}  {:>7}  {:<7}  {:<8}"
+# Where a terminal is too narrow for that: without the time of day, the events and what made it.
+_NARROW = "{0:<10.10}  {1:>12}  {2:>5}  {5:<8}"
+_HEADS = ("created", "length", "turns", "events", "made by", "complete")
 
 
 @dataclass(frozen=True)
@@ -67,26 +70,38 @@ def width_of(folders: Iterable[str]) -> int:
     return max(map(len, map(printable, ["session", *folders])))
 
 
-def heading(width: int) -> str:
+def is_narrow(width: int, columns: Optional[int]) -> bool:
+    """Whether a terminal has no room for all columns.
+
+    Args:
+        width: Of the first column, see ``width_of``.
+        columns: Of the terminal, None where there is none.
+    """
+    return columns is not None and width + 2 + len(_FORM.format(*_HEADS)) > columns
+
+
+def heading(width: int, *, narrow: bool = False) -> str:
     """The first line: what stands in each column.
 
     Args:
         width: Of the first column, see ``width_of``.
+        narrow: Leave out some columns.
     """
-    return _row("session", width, _FORM.format("created", "length", "turns", "events", "made by", "complete"))
+    return _row("session", width, (_NARROW if narrow else _FORM).format(*_HEADS))
 
 
-def line(one: Listed, width: int) -> str:
+def line(one: Listed, width: int, *, narrow: bool = False) -> str:
     """The line of one session.
 
     Args:
         one: What is said of it.
         width: Of the first column, see ``width_of``.
+        narrow: Leave out some columns.
     """
     if one.refused is not None:
         return _row(one.folder, width, f"cannot be read: {one.refused}")
     length, complete = f"{one.duration_ns / 1e9:.3f} s", "yes" if one.is_complete else "no"
-    told = _FORM.format(_instant(one.created), length, one.n_turns, one.n_events, one.made_by, complete)
+    told = (_NARROW if narrow else _FORM).format(_instant(one.created), length, one.n_turns, one.n_events, one.made_by, complete)
     return _row(one.folder, width, f"{told}  {_missing(one.missing)}")
 
 

@@ -147,3 +147,15 @@ def test_a_session_in_which_nobody_spoke(session_of):
     session = session_of([("closed", 100, ("app", 1000, ""))])
     lines = LatencyReport((measure(session, EVI, HEARD),), DEFAULT).lines()
     assert any("0 turns" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_narrow_terminal_has_no_table_of_turns(report, width):
+    """A line a turn with the same figures; where there is room, and through a pipe, the table."""
+    lines, table = report.lines(width), report.lines()
+    if max(map(len, table[3:6])) <= width:
+        assert lines == table
+        return
+    assert lines[3] == "  turn by turn"
+    assert lines[4].startswith('     1  "What\'s the weather like?": turn_gap 1650, .silence -a, .transcription -a, .response 200, ')
+    assert lines[lines.index("") :] == table[table.index("") :]

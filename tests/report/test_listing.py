@@ -74,3 +74,14 @@ def test_names_do_not_move_the_cursor():
 def test_the_sum_is_of_all(rows, told):
     """What cannot be read is counted, and has no length."""
     assert listing.summed(rows) == told
+
+
+@pytest.mark.parametrize(("columns", "narrow"), [(None, False), (200, False), (60, True)])
+def test_a_narrow_terminal_has_fewer_columns(columns, narrow):
+    """Those that people look for; they stand below their headings all the same."""
+    width = listing.width_of(["there/a"])
+    assert listing.is_narrow(width, columns) is narrow
+    head, line = listing.heading(width, narrow=narrow), listing.line(replace(READ, folder="there/a"), width, narrow=narrow)
+    assert head.split() == ["session", "created", "length", "turns", *([] if narrow else ["events", "made", "by"]), "complete"]
+    assert line.index("yes") == head.index("complete")
+    assert len(line) <= (columns or 200)
