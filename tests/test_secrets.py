@@ -509,6 +509,7 @@ SPILLED = {
     "show events": ("show planted --events --audio --grep . --json r.json", 0),
     "check": ("check planted many --json r.json", 1),
     "latency": ("latency planted many --allow-incomplete --json r.json --csv r.csv --gate turn_gap:max<1 --junit j.xml", 4),
+    "compare": ("compare planted planted --json r.json --html r.html", 0),
     "export": ("export planted --wav out.wav", 0),
     "doctor": ("doctor --offline --for replay", None),
     "doctor for programs": ("doctor --offline --json", None),
@@ -530,6 +531,22 @@ def test_no_command_lets_a_key_out(spilling, capfd, line, code):
             path.read_text(encoding="utf-8") for path in spilling.iterdir() if path.name in ("j.xml", "r.json", "summary.md")
         )
         assert (said + reported).count("[redacted]") > 40
+
+
+def test_no_explanation_lets_a_key_out(spilling, capfd):
+    """Of a report whose keys were taken out, and of one into which somebody has put them back."""
+    main(["replay", "planted", "--handler", "spills.py:App", "--allow-incomplete", "--json", "r.json"])
+    capfd.readouterr()
+    assert main(["explain", "r.json"]) == 0
+    told = "".join(capfd.readouterr())
+    assert (traces_in(told), "1. " in told, len(told.encode()) < 2000) == ([], True, True)
+    report = json.loads((spilling / "r.json").read_text(encoding="utf-8"))
+    for found in (*report["findings"], *report["deviations"]):
+        found["observed"] = found["expected"] = EVERYTHING
+    (spilling / "r.json").write_text(json.dumps(report), encoding="utf-8")
+    assert main(["explain", "r.json"]) == 0
+    told = "".join(capfd.readouterr())
+    assert (traces_in(told), len(told.encode()) < 2000) == ([], True)
 
 
 MIC = str(Path(__file__).resolve().parents[1] / "fixtures" / "speech" / "user-1.flac")
