@@ -60,7 +60,7 @@ def test_hostile_text(show: Show, documents: Dict[str, Any]) -> None:
     opened = show(documents["hostile"]())
     page = opened.page
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    opened.until("[...document.querySelectorAll('.lane-list ol, .message')].every((one) => one.childElementCount > 0)")
+    opened.until("[...document.querySelectorAll('.lane-list, .message')].every((one) => one.childElementCount > 1)")
     assert page.evaluate("window.wounded") is None
     assert page.locator("img, iframe, object, embed, form, base").count() == 0
     assert page.evaluate("[...document.scripts].map((one) => one.id)") == ["evi-data", ""]

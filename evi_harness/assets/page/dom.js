@@ -63,6 +63,15 @@ function button(label, onClick, attributes) {
   return element('button', Object.assign({ type: 'button', click: onClick }, attributes), [label]);
 }
 
+/** Details whose content is made when they are first opened. */
+function openedOnce(summary, makeContent, attributes) {
+  const node = element('details', attributes, [element('summary', {}, [].concat(summary))]);
+  node.addEventListener('toggle', () => {
+    if (node.open && node.childElementCount === 1) node.append(...makeContent());
+  });
+  return node;
+}
+
 /** A moment that is a button, and what it does for those who only hear it. Its name begins with what is seen, for those who speak it. */
 function timeButton(shown, does, onClick) {
   return button(shown, onClick, { class: 'time', 'aria-label': `${shown}: ${does}` });

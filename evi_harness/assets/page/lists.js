@@ -10,15 +10,12 @@ function laneLists(rows, page, hasTwo) {
 
 function laneList(row, page, prefix) {
   const { lane } = row;
-  const list = element('ol', {});
-  const node = element('details', { class: 'lane-list', 'data-lane': lane.id }, [
-    element('summary', {}, [`${prefix}${lane.label} (${lane.items.length})`]),
-    list,
-  ]);
-  node.addEventListener('toggle', () => {
-    if (node.open && !list.childElementCount) appendItems(list, row, page, 0);
-  });
-  return node;
+  const makeList = () => {
+    const list = element('ol', {});
+    appendItems(list, row, page, 0);
+    return [list];
+  };
+  return openedOnce(`${prefix}${lane.label} (${lane.items.length})`, makeList, { class: 'lane-list', 'data-lane': lane.id });
 }
 
 function appendItems(list, row, page, from) {

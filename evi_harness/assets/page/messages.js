@@ -86,7 +86,7 @@ function matches(message, wanted) {
 const ARROWS = { sent: '→', received: '←', opened: '◇', closed: '◆', note: '·' };
 
 function messageNode(message, page) {
-  const summary = element('summary', {}, [
+  const summary = [
     element('span', { class: 'time' }, [clockText(message.at_ms)]),
     element('span', { class: `direction ${message.direction}` }, [
       element('span', { 'aria-hidden': 'true' }, [ARROWS[message.direction]]),
@@ -94,13 +94,8 @@ function messageNode(message, page) {
     ]),
     said(message.what, 'span', { class: 'what', dir: 'auto' }),
     element('span', { class: 'dim seq' }, [`#${message.seq}`]),
-  ]);
-  const node = element('details', { class: 'message', 'data-seq': message.seq }, [summary]);
-  // Made when it is first opened: most never are.
-  node.addEventListener('toggle', () => {
-    if (node.open && node.childElementCount === 1) node.append(...messageBody(message, page));
-  });
-  return element('li', {}, [node]);
+  ];
+  return element('li', {}, [openedOnce(summary, () => messageBody(message, page), { class: 'message', 'data-seq': message.seq })]);
 }
 
 function messageBody(message, page) {

@@ -52,17 +52,19 @@ function scrollWithin(list, node) {
   if (above < 0 || above + node.offsetHeight > list.clientHeight) list.scrollTop += above - list.clientHeight / 3;
 }
 
-/** The strongest three, and all of them when opened. */
+const EMOTIONS_SHOWN = 3;
+
+/** The strongest ones, and all the others when opened: made only then, for a long session has tens of thousands. */
 function emotionsNode(emotions) {
-  const bars = (some) =>
-    some.map((one) => {
-      const bar = element('span', { class: 'score', 'aria-hidden': 'true' }, [element('span', {}, [])]);
-      bar.firstChild.style.width = `${Math.round(Math.min(Math.max(one.score, 0), 1) * 100)}%`;
-      return element('li', {}, [said(one.name, 'span'), bar, element('span', { class: 'number' }, [one.score.toFixed(2)])]);
-    });
-  const rest = emotions.slice(3);
+  const others = emotions.slice(EMOTIONS_SHOWN);
   return element('div', { class: 'emotions' }, [
-    element('ul', {}, bars(emotions.slice(0, 3))),
-    rest.length ? element('details', {}, [element('summary', {}, [`${rest.length} more`]), element('ul', {}, bars(rest))]) : null,
+    element('ul', {}, emotions.slice(0, EMOTIONS_SHOWN).map(emotionBar)),
+    others.length ? openedOnce(`${others.length} more`, () => [element('ul', {}, others.map(emotionBar))]) : null,
   ]);
+}
+
+function emotionBar(one) {
+  const bar = element('span', { class: 'score', 'aria-hidden': 'true' }, [element('span', {}, [])]);
+  bar.firstChild.style.width = `${Math.round(Math.min(Math.max(one.score, 0), 1) * 100)}%`;
+  return element('li', {}, [said(one.name, 'span'), bar, element('span', { class: 'number' }, [one.score.toFixed(2)])]);
 }
