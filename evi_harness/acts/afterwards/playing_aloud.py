@@ -32,6 +32,7 @@ __all__ = ["BOTH", "HEARD", "SIDES", "USER", "play_session"]
 USER, HEARD, BOTH = "user", "heard", "both"
 SIDES = (USER, HEARD, BOTH)
 _SAID = {USER: "the user", HEARD: "what was heard", BOTH: "the user left, what was heard right"}
+_IN_ONE = "the user, and what was heard"
 _INSTEAD = "evi-harness export writes a file, to be listened to elsewhere."
 # So many seconds are mixed ahead of what sounds.
 _AHEAD = 4
@@ -43,7 +44,7 @@ class _Sound:
     """What is to be played.
 
     Attributes:
-        sides: The voices of the one channel, or of two.
+        sides: The voices of the one channel, or of two; of both sides in one channel, where that is all a speaker has.
         pcm: The format.
         begin_ns: From where on, on the session's axis.
         end_ns: Until where; infinite for the end of all sound.
@@ -60,7 +61,10 @@ class _Sound:
         """Its samples, at most a second at a time."""
         rate, lasts_ns = self.pcm.rate, min(self.lasts_ns, self.end_ns)
         voices = [side.voices for side in self.sides]
-        mixed = mono(voices[0], rate, round(lasts_ns)) if len(voices) == 1 else stereo(voices[0], voices[1], rate, round(lasts_ns))
+        if self.pcm.channels == 1:
+            mixed = mono([one for some in voices for one in some], rate, round(lasts_ns))
+        else:
+            mixed = stereo(voices[0], voices[1], rate, round(lasts_ns))
         first = self.begin_ns * rate // 1_000_000_000
         last = inf if self.end_ns == inf else round(self.end_ns) * rate // 1_000_000_000
         at = 0
@@ -109,7 +113,8 @@ def play_session(
     sound = _Sound(sides, pcm, begin_ns, end_ns, loaded.duration_ns)
     until = "its end" if end_ns == inf else f"{end_ns / 1e9:.3f} s"
     what = f"{printable(loaded.name or 'the session')}{'' if turn is None else f', turn {turn}'}"
-    write(f"{what}: from {begin_ns / 1e9:.3f} s to {until}, {_SAID[side]}{remark}; on {device.name}")
+    sounds = _IN_ONE if side == BOTH and pcm.channels == 1 else _SAID[side]
+    write(f"{what}: from {begin_ns / 1e9:.3f} s to {until}, {sounds}{remark}; on {device.name}")
     _play(sound, device)
 
 
@@ -158,14 +163,15 @@ def _format(sides: Tuple[Side, ...], device: Device) -> Pcm:
     """The format to play in: the rate of the session, else one that the speaker takes. Not every sound system resamples."""
     import sounddevice
 
+    channels = min(len(sides), device.n_output)
     rates = [mix_rate(sides[0], sides[-1]), 48_000, 44_100]
     for rate in rates:
         try:
-            sounddevice.check_output_settings(device=device.index, channels=len(sides), dtype="int16", samplerate=rate)
+            sounddevice.check_output_settings(device=device.index, channels=channels, dtype="int16", samplerate=rate)
         except sounddevice.PortAudioError as error:
             refused = error
         else:
-            return Pcm(rate, len(sides))
+            return Pcm(rate, channels)
     raise EviHarnessError(f"{device.name} plays 16 bits at none of {', '.join(map(str, rates))} Hz: {refused}", hint=_INSTEAD)
 
 

@@ -25,9 +25,9 @@ WEATHER, TYPED = ROOT / "sessions" / "weather", ROOT / "sessions" / "typed"
 
 
 @pytest.fixture
-def speaker(monkeypatch):
+def speaker(monkeypatch, request):
     """The speaker that sounddevice has; it plays fifty times as fast as it should."""
-    speaker = SoftwareSpeaker(speed=Fraction(50))
+    speaker = SoftwareSpeaker(speed=Fraction(50), channels=getattr(request, "param", 2))
     monkeypatch.setitem(sys.modules, "sounddevice", software_sounddevice(SoftwareMicrophone(SilenceSource()), speaker))
     return speaker
 
@@ -74,6 +74,18 @@ def test_one_side_is_one_channel(speaker, tmp_path, side, channel):
         assert np.array_equal(heard, sounding(expected[:, channel : channel + 1]))
     else:
         assert len(heard)
+
+
+@pytest.mark.parametrize("speaker", [1], indirect=True)
+def test_a_speaker_with_one_channel_has_both_in_it(speaker, tmp_path):
+    """Both sides are there, mixed; nobody speaks at the same time here."""
+    lines = []
+    play_session(WEATHER, write=lines.append)
+    export_wav(WEATHER, tmp_path / "x.wav")
+    expected = in_file(tmp_path / "x.wav")[0].astype(int).sum(axis=1, keepdims=True)
+    heard, pcm = played(speaker)
+    assert (pcm.channels, lines[0].count("the user, and what was heard (computed")) == (1, 1)
+    assert np.array_equal(heard, sounding(np.clip(expected, -32768, 32767)))
 
 
 def test_a_turn_is_played_alone(speaker, tmp_path):
