@@ -1,9 +1,7 @@
 // What the page is about: the verdict above, and below how to do it again, what was not looked at, and with which versions.
 
 function headNodes(data) {
-  const { verdict } = data;
-  // The word itself stands before the title already.
-  const why = (verdict.text || '').replace(new RegExp(`^${verdict.state}(: )?`), '');
+  const { word, why } = verdictWords(data.verdict);
   const last = data.sides[data.sides.length - 1];
   const facts = [
     durationText(data.length_ms),
@@ -13,7 +11,7 @@ function headNodes(data) {
   ];
   return [
     element('div', { class: 'head-line' }, [
-      verdict.state === 'none' ? null : element('span', { class: `verdict ${verdict.state}` }, [verdict.state]),
+      word ? element('span', { class: `verdict ${data.verdict.state}` }, [word]) : null,
       said(data.title, 'h1'),
     ]),
     element('p', { class: 'facts' }, [why ? said(why, 'strong') : null, why ? ' · ' : null, facts.filter(Boolean).join(' · ')]),
@@ -21,6 +19,13 @@ function headNodes(data) {
       .filter((side) => !side.session.is_complete)
       .map((side) => element('p', { class: 'notice' }, [`${side.label} is incomplete: `, said(side.session.missing.join('; '))])),
   ];
+}
+
+/** "failed: 1 finding" is the word failed, and why; a verdict without a colon has its state for a word. */
+function verdictWords({ state, text }) {
+  if (state === 'none') return { word: '', why: text };
+  const [word, ...rest] = text.split(': ');
+  return rest.length ? { word, why: rest.join(': ') } : { word: state, why: text === state ? '' : text };
 }
 
 function clockWords(session) {

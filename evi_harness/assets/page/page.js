@@ -21,6 +21,8 @@ class Page {
     fill(byId('command-line'), commandNodes(data.command));
     fill(byId('problem-list'), problemCards(data, this));
     byId('problems').hidden = !data.problems.length;
+    // Two sessions that are compared differ; neither is wrong.
+    if (data.sides[0].id === 'a') byId('problems-title').textContent = 'What differs';
     byId('keys-problems').hidden = !data.problems.length;
     byId('content').classList.toggle('no-problems', !data.problems.length);
     fill(byId('toolbar'), this.toolbar());
