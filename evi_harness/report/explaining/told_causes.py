@@ -330,7 +330,10 @@ _FINE = ("passed", "improved")
 
 
 def _one_headline(value: Mapping[str, Json], read: _Reader) -> str:
-    return f"replay of {read.text(value, 'session', '')} with {read.text(value, 'handler', '')}: {_verdict(value, read)}"
+    # What passed passed but for what nobody could see.
+    unseen = [read.text(one, "kind", at) for at, one in read.items(value, "unseen", "")] if value.get("unseen") else []
+    but = f"; not seen: {', '.join(dict.fromkeys(unseen))}" if unseen else ""
+    return f"replay of {read.text(value, 'session', '')} with {read.text(value, 'handler', '')}: {_verdict(value, read)}{but}"
 
 
 def _verdict(value: Mapping[str, Json], read: _Reader) -> str:

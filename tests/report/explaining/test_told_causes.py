@@ -8,6 +8,7 @@ from evi_harness.errors import ReportError
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.findings import WARNING, Finding
+from evi_harness.replay.judging.unseen import Unseen
 from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.report.corpus_report import CorpusReport, Outcome
 from evi_harness.report.explaining.told_causes import read_report_json
@@ -47,6 +48,12 @@ def test_a_replay_that_passed_has_no_cause(report):
     told = read(report())
     assert (told.headline, told.causes) == ("replay of made with app.py:App: passed", ())
     assert (told.again[:2], told.cwd, told.is_of_many, told.page) == (("evi-harness", "replay"), "/p", False, None)
+
+
+def test_what_was_not_seen_stands_beside_the_verdict(report):
+    """By its kinds, each once."""
+    told = read(report(unseen=(Unseen("silence", "x"), Unseen("silence", "y"), Unseen("own_audio", "z"))))
+    assert told.headline == "replay of made with app.py:App: passed; not seen: silence, own_audio"
 
 
 def test_what_fails_comes_before_a_warning(report):
