@@ -23,6 +23,7 @@ from evi_harness.acts.afterwards.explaining import explain_report
 from evi_harness.acts.import_capture import import_capture
 from evi_harness.acts.imports.import_chat_history import import_chat_history
 from evi_harness.acts.imports.import_har import import_har
+from evi_harness.acts.paging.page_reports import named_subjects
 from evi_harness.audio.sources import FileSource
 from evi_harness.errors import CaptureError, EviHarnessError, ImportRefused, ReportError, ScriptError, SessionError, UsageError
 from evi_harness.evi import compat
@@ -31,7 +32,11 @@ from evi_harness.evi.messages import EMOTIONS
 from evi_harness.guard.allowed import Allowed
 from evi_harness.measure.baseline import baseline_json, read_baseline_json
 from evi_harness.measure.effect import parse_effect
+from evi_harness.measure.measuring import measure
 from evi_harness.measure.thresholds import parse_threshold
+from evi_harness.pages.page_document import PageSide, page_document
+from evi_harness.pages.page_file import island
+from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.durations import duration_ns
 from evi_harness.replay.judging.json_paths import MessagePath
 from evi_harness.replay.moments import place_of
@@ -41,6 +46,7 @@ from evi_harness.replay.player import Player
 from evi_harness.runs.spec import split_spec
 from evi_harness.sdk.hume.parsing import problems as sdk_problems
 from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent
+from evi_harness.session.foreign_text import json_value
 from evi_harness.session.header import Header
 from evi_harness.session.json_places import members
 from evi_harness.session.protocols import RECEIVED, SENT, Mark
@@ -261,6 +267,22 @@ def _chat_history(data: bytes) -> None:
     file.write_bytes(data)
     for folder in import_chat_history(file, out=_HERE / "imported").folders:
         _is_session(folder)
+
+
+def _page(data: bytes) -> None:
+    """What a page says of a report that a stranger wrote, beside a session that is there."""
+    file = _HERE / "report.json"
+    file.write_bytes(data)
+    with suppress(ReportError, SessionError):
+        for one in named_subjects([file]):
+            assert one.subject.shown
+    try:
+        told = json_value(data.decode())
+    except (ValueError, RecursionError):
+        return
+    if isinstance(told, dict):
+        document = page_document("x", [_PAGE_SIDE], Redactor(()), made_with="0", report=told)
+        assert island(document).isascii()
 
 
 def _report(data: bytes) -> None:
@@ -643,6 +665,8 @@ def _prepare() -> None:
 
 _prepare()
 
+_TYPED = load_session(ROOT / "sessions" / "typed")
+_PAGE_SIDE = PageSide("recorded", "Recorded", _TYPED, EVI, measure(_TYPED, EVI))
 _OF_SERVER, _OF_APP = _texts(Received), _texts(Sent)
 
 # What was found, and what was tried by hand, stands behind the good inputs of each.
@@ -698,6 +722,7 @@ TARGETS: Dict[str, Target] = {
         ),
         (b'"timestamp":', b'"type":"USER_INTERRUPTION"', b'"emotion_features":"', b'"metadata":"{', b'"chat_id":', b'"start_timestamp":'),
     ),
+    "page": Target(_page, (), _REPORTS, (b'"findings":[', b'"late":[{', b'"places":', b'"at_ns":', b'"command":', b'"differences":[{')),
     "report": Target(
         _report,
         (ReportError,),
