@@ -8,7 +8,7 @@ Rules of living here: bytes are passed on as they came; only the first bytes of 
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Callable, Optional, Protocol, Tuple
 
 try:
     from websockets.speedups import apply_mask
@@ -16,7 +16,7 @@ except ImportError:
     # Where the library has no wheel.
     from websockets.utils import apply_mask
 
-__all__ = ["ClientFrames"]
+__all__ = ["ClientFrames", "Shortcut"]
 
 # RFC 6455, 5.2: the second byte's first bit, the lengths that say how many bytes of length follow, and the mask.
 _MASKED = 0x80
@@ -27,6 +27,21 @@ _CONTINUATION, _CLOSE = 0, 8
 _WHOLE_BINARY = 0x82
 _KNOWN = frozenset({0, 1, 2, 8, 9, 10})
 _MAX_CONTROL_BYTES = 125
+
+
+class Shortcut(Protocol):
+    """What stands before the library and can hand on a message past it, which would take longer for it than all else that is done with it.
+
+    Attributes:
+        on_binary: Called with each binary message that comes whole while the socket is open. False leaves it and what comes behind it to
+            the library. None for never.
+    """
+
+    on_binary: Optional[Callable[[bytes], bool]]
+
+    @property
+    def n_passed_on(self) -> int:
+        """How many messages were left to the library so far, close frames with them."""
 
 
 class ClientFrames:
@@ -71,6 +86,30 @@ class ClientFrames:
         if len(data) < ends:
             return b"", at
         return apply_mask(data[payload:ends], data[begins:payload]), ends
+
+    def hand_on(self, data: bytes, take: Callable[[bytes], bool], max_bytes: int) -> bytes:
+        """Hand on the binary messages that are one frame each and all there, as far as they are taken.
+
+        Args:
+            data: The next bytes.
+            take: Called with each payload; says whether it takes it. What it does not take, and what follows, is left.
+            max_bytes: A longer payload is left too.
+
+        Returns:
+            What is left: for ``feed``.
+        """
+        at, size = 0, len(data)
+        while at < size:
+            payload, ends = self.whole_binary(data, at)
+            if ends == at or len(payload) > max_bytes or not take(payload):
+                return data[at:]
+            at = ends
+        return b""
+
+    @property
+    def held(self) -> bytes:
+        """The first bytes of a frame whose head is not all there: they are passed on with the rest of it."""
+        return self._head
 
     def feed(self, data: bytes) -> Tuple[bytes, Optional[str]]:
         """Take the next bytes.

@@ -11,10 +11,11 @@ import asyncio
 import struct
 from collections import deque
 from contextlib import contextmanager, suppress
-from typing import Any, Deque, Iterable, Iterator, Optional, cast
+from typing import Any, Callable, Deque, Iterable, Iterator, Optional, cast
 
 from aiohttp import WebSocketError, WSMsgType, web
 
+from evi_harness.carriers.client_frames import Shortcut
 from evi_harness.carriers.door import Door
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.limits import ServerLimits
@@ -50,6 +51,7 @@ class Conversation:
         socket: The server's side of the WebSocket, with ``autoclose`` off.
         transport: What the WebSocket runs on.
         door: What stands before the transport, None where nothing does.
+        shortcut: What may hand on binary messages past the library; the door, as a rule. None for nothing.
         limits: What the app may take of the server, None for as much as it will.
     """
 
@@ -62,6 +64,7 @@ class Conversation:
         transport: asyncio.Transport,
         *,
         door: Optional[Door] = None,
+        shortcut: Optional[Shortcut] = None,
         limits: Optional[ServerLimits] = None,
     ) -> None:
         self._service = service
@@ -71,12 +74,14 @@ class Conversation:
         self._socket = socket
         self._transport = transport
         self._door = door
+        self._shortcut = shortcut
         self._limits = limits
         # What waits to be sent, and what of it and of the journal the door has counted.
         self._n_unsent = 0
         self._n_counted = 0
         # Messages that came by the library.
         self._n_received = 0
+        self._no_apps_code: Callable[[], object] = _nothing
         self._actions: Deque[Action] = deque()
         self._wake = asyncio.Event()
         self._timer: Optional[Timer] = None
@@ -97,6 +102,9 @@ class Conversation:
             Exception: What the service raised, after the connection was ended.
         """
         sender = asyncio.ensure_future(self._send_all())
+        steps = getattr(asyncio.get_running_loop(), "_ready", None)
+        if isinstance(steps, ReadySteps):
+            self._no_apps_code = steps.no_apps_code
         if self._late is not None:
             self._late.wake_by(self._woken)
         if self._door is not None:
@@ -104,12 +112,12 @@ class Conversation:
         try:
             self._do(first)
             self._arm()
-            if self._door is not None:
-                self._door.on_binary = self._receive_binary
+            if self._shortcut is not None:
+                self._shortcut.on_binary = self._receive_binary
             await self._receive_all()
         finally:
-            if self._door is not None:
-                self._door.on_binary = None
+            if self._shortcut is not None:
+                self._shortcut.on_binary = None
             self._disarm()
             sender.cancel()
             await asyncio.wait([sender])
@@ -130,9 +138,7 @@ class Conversation:
             self._is_free.set()
 
     async def _receive_all(self) -> None:
-        receive = self._socket.receive
-        steps = getattr(asyncio.get_running_loop(), "_ready", None)
-        no_apps_code = steps.no_apps_code if isinstance(steps, ReadySteps) else _nothing
+        receive, no_apps_code = self._socket.receive, self._no_apps_code
         while True:
             # The server's step, in which nothing of an app runs.
             no_apps_code()
@@ -159,9 +165,11 @@ class Conversation:
 
     def _receive_binary(self, payload: bytes) -> bool:
         """Take a message that comes past the library, unless one that came before it is still there, or the service is behind."""
-        assert self._door is not None
-        if self._door.n_passed_on != self._n_received or (self._late is not None and self._late.is_behind) or self._failure is not None:
+        assert self._shortcut is not None
+        if self._shortcut.n_passed_on != self._n_received or (self._late is not None and self._late.is_behind) or self._failure is not None:
             return False
+        # The step in which the transport is read, which is the server's too.
+        self._no_apps_code()
         self._receive(Frame(BINARY, payload))
         return True
 

@@ -120,8 +120,7 @@ class Door(asyncio.Protocol):
         holding: What is kept for it.
         fault: The code and the reason with which it was closed for what the client sent, None where it was not.
         why_cut_off: Why it was ended with no close frame, None where it was not.
-        on_binary: Called with each binary message that comes whole while the socket is open, past the library, which would take longer for
-            it than all else that is done with it. False leaves it and what comes behind it to the library. None for never.
+        on_binary: As of ``Shortcut``.
     """
 
     def __init__(self, hall: Hall) -> None:
@@ -357,8 +356,8 @@ class Door(asyncio.Protocol):
         self.active()
         frames, limit = self._frames, self._hall.limits.message_bytes
         if self.on_binary is not None:
-            data = self._hand_on(data, frames, limit)
-            if not data:
+            data = frames.hand_on(data, self._take, limit)
+            if not data or self._is_over:
                 return
         passed, fault = frames.feed(data)
         # Versions of aiohttp before 3.14 see how large a message is when it has come.
@@ -376,15 +375,8 @@ class Door(asyncio.Protocol):
             before, self._n_unfinished = self._n_unfinished, n_unfinished
             self.holding.change(n_unfinished - before)
 
-    def _hand_on(self, data: bytes, frames: ClientFrames, limit: int) -> bytes:
-        """Hand on the binary messages at the beginning of some bytes, as far as they are taken; gives what is left for the library."""
-        at, size = 0, len(data)
-        while at < size and self.on_binary is not None and not self._is_over:
-            payload, ends = frames.whole_binary(data, at)
-            if ends == at or len(payload) > limit or not self.on_binary(payload):
-                return data[at:]
-            at = ends
-        return data[at:] if not self._is_over else b""
+    def _take(self, payload: bytes) -> bool:
+        return self.on_binary is not None and not self._is_over and self.on_binary(payload)
 
     @property
     def n_passed_on(self) -> int:

@@ -14,8 +14,11 @@ from typing import Any, Callable, Optional
 
 from aiohttp import web
 
+from evi_harness.carriers.client_frames import ClientFrames
+
 __all__ = ["HttpConnection"]
 
+_END = b"\r\n\r\n"
 _UNREADABLE = "this is no HTTP request that can be read"
 _FAULT = "a fault of evi-harness, which its output tells of"
 # Hands on nothing, whoever configures logging: it is in no tree of loggers.
@@ -32,6 +35,9 @@ class HttpConnection(web.RequestHandler):
         loop: The running loop.
         on_error: Called with a line for each request that could not be answered; it quotes nothing.
         options: Others of aiohttp's.
+
+    Attributes:
+        on_binary: As of ``Shortcut``; nothing is handed on before ``follow``.
     """
 
     def __init__(self, server: web.Server, *, loop: asyncio.AbstractEventLoop, on_error: Callable[[str], object], **options: Any) -> None:
@@ -40,10 +46,40 @@ class HttpConnection(web.RequestHandler):
         self._on_error = on_error
         # Behind the first request another may be under way, or a chat, into which no answer to this one may be written.
         self._has_read = False
+        self.on_binary: Optional[Callable[[bytes], bool]] = None
+        self._frames: Optional[ClientFrames] = None
+        self._max_bytes = 0
+        # Whether what came last is the end of a request's head, and nothing behind it.
+        self._ends_head = False
+
+    def follow(self, max_bytes: int) -> bool:
+        """Follow the client's frames from now on: the handshake is answered.
+
+        Args:
+            max_bytes: The library closes the socket over a longer message, so it is left to it.
+
+        Returns:
+            Whether they can be. Of a client that has sent more than its request by now nobody knows where its next frame begins.
+        """
+        self._max_bytes = max_bytes
+        self._frames = ClientFrames() if self._ends_head else None
+        return self._ends_head
+
+    @property
+    def n_passed_on(self) -> int:
+        """How many messages were left to the library since ``follow``, close frames with them."""
+        return 0 if self._frames is None else self._frames.n_begun
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent. What aiohttp's own parser does not expect, as some errors of yarl's, is an unreadable request too."""
+        frames = self._frames
         try:
+            if frames is None:
+                self._ends_head = data.endswith(_END) and data.count(_END) == 1
+            else:
+                data = self._left_for_library(data, frames)
+                if not data:
+                    return
             super().data_received(data)
             self._has_read = True
         except Exception as error:  # noqa: BLE001 - asyncio would log whatever it is with a traceback, and leave the client without an answer
@@ -52,6 +88,18 @@ class HttpConnection(web.RequestHandler):
                 text = f"evi-harness: {_UNREADABLE}\n"
                 self.transport.write(_ANSWER.format(len(text), text).encode())
             self.force_close()
+
+    def _left_for_library(self, data: bytes, frames: ClientFrames) -> bytes:
+        """Hand on the binary messages that are taken; gives what else is whole enough for the library."""
+        if self.on_binary is not None:
+            data = frames.hand_on(data, self.on_binary, self._max_bytes)
+        held = frames.held
+        passed, fault = frames.feed(data)
+        if fault is None:
+            return passed
+        # The library's to judge, with all that follows; this is no port that is open to anybody.
+        self._frames = self.on_binary = None
+        return held + data
 
     @property
     def _is_gone(self) -> bool:

@@ -275,7 +275,10 @@ class ChatServer:
         self.journals.append(journal)
         protocol = request.transport.get_protocol()
         door = protocol if isinstance(protocol, Door) else None
-        conversation = Conversation(service, journal, self._clock, socket, request.transport, door=door, limits=self._limits)
+        shortcut = protocol if isinstance(protocol, HttpConnection) and protocol.follow(MAX_MESSAGE_BYTES) else door
+        conversation = Conversation(
+            service, journal, self._clock, socket, request.transport, door=door, shortcut=shortcut, limits=self._limits
+        )
         self._running[conversation] = end = asyncio.get_running_loop().create_future()
         try:
             await conversation.run(first)

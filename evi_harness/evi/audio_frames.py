@@ -87,8 +87,13 @@ class Places:
                 return self._latest[2]
             self._heed_header(head, size)
             return self._length_ns(head, size)
-        place = self.find(kind, frame)
-        data = None if place is None else base64_bytes(frame.payload[place.start : place.stop])
+        data = None if kind == SENT else frame.audio
+        if data is None:
+            place = self.find(kind, frame)
+            data = None if place is None else base64_bytes(frame.payload[place.start : place.stop])
+        else:
+            # Stored beside its message: to put that together would be to code the audio, look for it and decode it again.
+            self.has_header = False
         if data is None:
             return None
         if kind == SENT:

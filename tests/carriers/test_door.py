@@ -42,8 +42,8 @@ class Talkative:
         return self.waiting[0].due_ns if self.waiting else None
 
 
-def serve(main, open_service=None, **limits):
-    """Run main(server, loop) in virtual time, beside a server with these limits; gives what it gives, and what was told."""
+def serve(main, open_service=None, *, has_door=True, **limits):
+    """Run main(server, loop) in virtual time, beside a server with these limits or none; gives what it gives, and what was told."""
     told = []
 
     async def run(loop):
@@ -52,7 +52,7 @@ def serve(main, open_service=None, **limits):
             clock=loop,
             chat_paths=["/chat"],
             token_path="/token",
-            limits=ServerLimits(**limits),
+            limits=ServerLimits(**limits) if has_door else None,
             admission=NAMED,
             on_unknown=told.append,
         )
@@ -487,9 +487,10 @@ KINDS = {"text": frame(1, b"t"), "binary": frame(2, b"b"), "ping": frame(9, b"p"
 TOLD = {"text": [b"t"], "binary": [b"b"], "ping": [], "parts": [b"bb"]}
 
 
+@pytest.mark.parametrize("has_door", [True, False], ids=["door", "no door"])
 @pytest.mark.parametrize("cut", [1, 7, 1_000])
 @pytest.mark.parametrize("kinds", list(product(KINDS, repeat=3)), ids="-".join)
-def test_messages_are_heard_in_the_order_in_which_they_came(kinds, cut):
+def test_messages_are_heard_in_the_order_in_which_they_came(kinds, cut, has_door):
     """Though some go past the library, whatever comes together in one read."""
     stream = b"".join(KINDS[kind] for kind in (*kinds, "binary"))
 
@@ -505,7 +506,43 @@ def test_messages_are_heard_in_the_order_in_which_they_came(kinds, cut):
         writer.close()
         return [event.frame.payload for event in server.journals[0].events if event.kind == "sent"]
 
-    assert serve(main)[0] == [payload for kind in (*kinds, "binary") for payload in TOLD[kind]]
+    assert serve(main, has_door=has_door)[0] == [payload for kind in (*kinds, "binary") for payload in TOLD[kind]]
+
+
+def sent_behind(*pieces, has_door=False):
+    """The payloads that a server hears of a client that writes these pieces, one in each turn of the loop."""
+
+    async def main(server, loop):
+        reader, writer = await asyncio.open_connection(HOST, 80)
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.001)
+        writer.write(frame(8, b"\x03\xe8"))
+        await reader.read()
+        writer.close()
+        return [event.frame.payload for event in server.journals[0].events if event.kind == "sent"]
+
+    return serve(main, has_door=has_door)[0]
+
+
+@pytest.mark.parametrize("has_door", [True, False], ids=["door", "no door"])
+@pytest.mark.parametrize("early", [b"", b"early", b"\r\n\r\n", b"x" * 300])
+def test_what_comes_with_the_request_is_heard_first(early, has_door):
+    """Whole or in part: nobody knows then where the next frame begins, so nothing may go past the library."""
+    whole = request(80, host=HOST) + (frame(2, early) if early else b"") + frame(2, b"b")
+    payloads = [*([early] if early else []), b"b", b"c"]
+    assert sent_behind(whole, frame(2, b"c"), has_door=has_door) == payloads
+    if not has_door:
+        assert sent_behind(whole[:-2], whole[-2:], frame(2, b"c")) == payloads
+
+
+def test_a_frame_that_no_client_may_send_is_the_librarys_where_there_is_no_door():
+    """With all that follows, as if nothing stood before it: aiohttp takes what is not masked."""
+    pieces = [frame(2, b"a"), frame(2, b"b", masked=False) + frame(2, b"c"), frame(2, b"d"), frame(1, b"e")]
+    assert sent_behind(request(80, host=HOST), *pieces) == [b"a", b"b", b"c", b"d", b"e"]
+    cut = b"".join(pieces)
+    for at in range(1, len(cut)):
+        assert sent_behind(request(80, host=HOST), cut[:at], cut[at:]) == [b"a", b"b", b"c", b"d", b"e"]
 
 
 class Slow(Talkative):
@@ -526,7 +563,8 @@ class Slow(Talkative):
         self.wake()
 
 
-def test_a_service_that_is_behind_is_handed_nothing():
+@pytest.mark.parametrize("has_door", [True, False], ids=["door", "no door"])
+def test_a_service_that_is_behind_is_handed_nothing(has_door):
     """Binary messages wait as all others do."""
 
     async def main(server, loop):
@@ -536,7 +574,7 @@ def test_a_service_that_is_behind_is_handed_nothing():
         probe.abort()
         return [(event.at_ns // SECOND, event.frame.payload[0]) for event in server.journals[0].events if event.kind == "sent"]
 
-    assert serve(main, Slow)[0] == [(place, place) for place in range(4)]
+    assert serve(main, Slow, has_door=has_door)[0] == [(place, place) for place in range(4)]
 
 
 def test_requests_that_come_together_go_in_one_a_turn():

@@ -92,10 +92,11 @@ def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unsee
     # Most often the same is sent in the same order; only what comes behind the first difference is looked for in all that was recorded.
     # What was sent is asked whether it is equal: of a frame that is not kept, nothing is, and it must not be asked for its payload.
     n_alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(sent, said)))
-    known = {frame.fingerprint for frame in said} if n_alike < n_sent else frozenset()
     # A microphone also hears when nobody speaks; an app that speaks itself says nothing then.
     is_own = bool(live.notes_of(notes.MICROPHONE_OFF))
-    n_strange = sum(frame.fingerprint not in known and (is_own or not frame.is_blank) for frame in sent[n_alike:])
+    others = [frame for frame in sent[n_alike:] if is_own or not frame.is_blank]
+    known = {frame.fingerprint for frame in said} if others else frozenset()
+    n_strange = sum(frame.fingerprint not in known for frame in others)
     if not said and not sent:
         why = "nobody speaks in this recording" if recorded.header.recorded.sent else "this recording does not have what its user said"
         yield Unseen("nobody_speaks", f"{why}: whether the app sends its microphone is not seen")
