@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
@@ -24,6 +25,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# It takes the standard library's finder away and puts up its own. Where that first happens within a test whose ``pytester`` puts
+# ``sys.meta_path`` back, as a replay on Dask does it, no installed package is found in that process any more.
+with suppress(ImportError):
+    import importlib_metadata  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 MS = 1_000_000

@@ -43,7 +43,7 @@ def test_what_is_a_message_of_a_server(value, is_one):
     [
         (ROW, "the WebSocket messages of a browser", "jq -r "),
         ({**ROW, "type": "send"}, "the WebSocket messages of a browser", "jq -r "),
-        (HISTORY, "Hume's chat history", "no session can be made of it"),
+        (HISTORY, "Hume's chat history", "evi-harness import chat-history FILE"),
         (CREATED, "events of OpenAI's Realtime API", "another protocol"),
         ({"type": "error", "event_id": "e", "error": {"type": "x"}}, "events of OpenAI's Realtime API", "another protocol"),
         ({"event": "received", "seq": 1, "at_ns": 5}, "a file of a session folder", "needs no import"),
