@@ -39,15 +39,16 @@ def command(
     Exits with 0 if they are the same, with 1 if they differ, and with 3 if one cannot be read.
     """
     from evi_harness.acts.afterwards.comparing_sessions import compare
-    from evi_harness.cli.printing import echo_report
+    from evi_harness.cli.printing import echo_report, progress
 
-    report = compare(first, second, tolerance_ms=None if no_times else tolerance_ms)
+    with progress("comparing", 1) as advance:
+        report = compare(first, second, tolerance_ms=None if no_times else tolerance_ms, on_part=advance.part)
     lines = report.lines()
     if html is not None:
         from evi_harness.acts.afterwards.comparison_pages import write_comparison_pages
 
-        with page_progress() as progress:
-            pages = write_comparison_pages(report, html, audio_format=audio_format, progress=progress)
+        with page_progress() as heard:
+            pages = write_comparison_pages(report, html, audio_format=audio_format, progress=heard)
         lines[-1:-1] = pages
     echo_report(lines, report.exit_code, err=json_file == STANDARD_OUTPUT)
     write_json(json_file, report.json)

@@ -7,7 +7,7 @@ from typing import Optional
 
 import click
 
-from evi_harness.cli.printing import echo
+from evi_harness.cli.printing import echo, progress
 
 __all__ = ["command"]
 
@@ -37,6 +37,7 @@ def command(session: Path, force: bool, **files: Optional[Path]) -> int:
     named = {form: file for form, file in files.items() if file is not None}
     if not named:
         raise click.UsageError("name at least one file to write: " + ", ".join(f"--{form}" for form in files) + ".")
-    for line in export_files(session, named, overwrite=force):
-        echo(line)
+    with progress("exporting", len(named)) as advance:
+        for line in export_files(session, named, overwrite=force, on_done=advance.done):
+            echo(line)
     return 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from evi_harness.cli.printing import echo
+from evi_harness.cli.printing import echo, progress
 
 __all__ = ["command"]
 
@@ -38,7 +38,8 @@ def capture(file: Path, out: Path) -> int:
     """
     from evi_harness.acts.import_capture import import_capture
 
-    folder = import_capture(file, out=out)
+    with progress("importing", 1):
+        folder = import_capture(file, out=out)
     echo(f"{folder}")
     echo(f"next: evi-harness replay {folder}")
     return 0
@@ -55,7 +56,9 @@ def har(file: Path, out: Path) -> int:
     """
     from evi_harness.acts.imports.import_har import import_har
 
-    for line in import_har(file, out=out).lines():
+    with progress("importing", 1):
+        imported = import_har(file, out=out)
+    for line in imported.lines():
         echo(line)
     return 0
 
@@ -71,6 +74,8 @@ def chat_history(file: Path, out: Path) -> int:
     """
     from evi_harness.acts.imports.import_chat_history import import_chat_history
 
-    for line in import_chat_history(file, out=out).lines():
+    with progress("importing", 1):
+        imported = import_chat_history(file, out=out)
+    for line in imported.lines():
         echo(line)
     return 0

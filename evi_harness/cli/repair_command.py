@@ -7,7 +7,7 @@ from typing import Optional
 
 import click
 
-from evi_harness.cli.printing import echo
+from evi_harness.cli.printing import echo, progress
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
@@ -24,7 +24,8 @@ def command(session: Path, out: Path, json_file: Optional[str]) -> int:
     """
     from evi_harness.acts.repairing import repair_session
 
-    report = repair_session(session, out)
+    with progress("repairing", 1):
+        report = repair_session(session, out)
     for line in report.lines():
         echo(line, err=json_file == STANDARD_OUTPUT)
     write_json(json_file, report.json)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
+from typing import ClassVar, List, Tuple
 
 import click
 import pytest
@@ -87,6 +89,58 @@ def test_an_error_is_laid_out_too(terminal):
     assert main(["import", "capture", "/nowhere"]) != 0
     assert main(["check", "."]) in (0, 1)
     assert "error" in err.getvalue().lower()
+
+
+class Shown:
+    """What would draw how far a command has got; keeps what it was asked to draw."""
+
+    asked: ClassVar[List[Tuple[str, int]]] = []
+
+    def __init__(self, label, n_all, stream):
+        self.asked.append((label, n_all))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def done(self, n=1):
+        pass
+
+    part = done
+
+
+@pytest.mark.parametrize(
+    ("line", "label", "n_all"),
+    [
+        ("check typed weather", "checking", 2),
+        ("compare typed typed", "comparing", 1),
+        ("export typed --csv a.csv --vtt a.vtt", "exporting", 2),
+        ("import har x.har", "importing", 1),
+        ("import chat-history x.har", "importing", 1),
+        ("import capture x.har", "importing", 1),
+        ("latency typed", "listening", 1),
+        ("repair typed -o mended", "repairing", 1),
+        ("replay typed", "replaying", 1),
+        ("replay typed weather", "replaying", 2),
+        ("report typed -o page.html", "making the page", 1),
+        ("show typed weather", "reading", 2),
+        ("show typed", "listening", 1),
+    ],
+)
+def test_what_may_take_long_shows_how_far_it_has_got(line, label, n_all, terminal, tmp_path, monkeypatch, request):
+    """On a terminal; also where it ends with an error."""
+    for name in ("typed", "weather"):
+        shutil.copytree(request.config.rootpath / "sessions" / name, tmp_path / name)
+    (tmp_path / "x.har").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("evi_harness.terminal.progress.Progress", Shown)
+    monkeypatch.setattr(Shown, "asked", [])
+    terminal(80)
+    monkeypatch.setenv("TERM", "xterm")
+    main(line.split())
+    assert (label, n_all) in Shown.asked
 
 
 @pytest.mark.parametrize("line", ["--help", "replay --help", "show sessions/typed", "replay sessions/typed"])

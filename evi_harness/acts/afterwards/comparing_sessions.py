@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Callable, Dict, List, Optional, Tuple, Union
 
 from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError, SessionUnreadable, UsageError
@@ -33,7 +33,13 @@ _STAMP = re.compile(r"^\d{8}T\d{6}Z-")
 _MADE_OF = re.compile(r"-(?:replay|live)(?:-\d+)?$")
 
 
-def compare(first: Union[str, Path], second: Union[str, Path], *, tolerance_ms: Optional[float] = TOLERANCE_MS) -> ComparisonReport:
+def compare(
+    first: Union[str, Path],
+    second: Union[str, Path],
+    *,
+    tolerance_ms: Optional[float] = TOLERANCE_MS,
+    on_part: Callable[[float], object] = lambda _: None,
+) -> ComparisonReport:
     """Compare two sessions, or two folders of sessions.
 
     Args:
@@ -41,6 +47,7 @@ def compare(first: Union[str, Path], second: Union[str, Path], *, tolerance_ms: 
         second: The same. Sessions in folders are matched by name: the path below the folder, without the time before it and without
             ``-replay`` or ``-live`` behind it; of several of one name the n-th with the n-th.
         tolerance_ms: By how much two times may differ, in milliseconds; None to compare no times.
+        on_part: Called with how much is done, 0 to 1, when a pair of two folders is compared.
 
     Returns:
         The report. A session of a folder that cannot be read is told there.
@@ -66,8 +73,11 @@ def compare(first: Union[str, Path], second: Union[str, Path], *, tolerance_ms: 
             raise SessionUnreadable("there is no session here", where=str(place), hint="Name a session folder, or a folder of them.")
     named = [_named(sessions, place) for sessions, place in zip(found, places)]
     names = sorted({*named[0], *named[1]})
-    pairs = tuple(_pair(name, named[0].get(name), named[1].get(name), tolerance_ms) for name in names)
-    return ComparisonReport(str(first), str(second), pairs, is_of_folders=True)
+    pairs = []
+    for name in names:
+        pairs.append(_pair(name, named[0].get(name), named[1].get(name), tolerance_ms))
+        on_part(len(pairs) / len(names))
+    return ComparisonReport(str(first), str(second), tuple(pairs), is_of_folders=True)
 
 
 def compared_sessions(first: Session, second: Session, tolerance_ms: Optional[float] = TOLERANCE_MS) -> SessionComparison:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Union
+from typing import Callable, Dict, Iterator, List, Mapping, Union
 
 from typing_extensions import Protocol
 
@@ -45,13 +45,20 @@ FORMS: Dict[str, _Export] = {
 }
 
 
-def export_files(session: Union[str, Path, Session], files: Mapping[str, Union[str, Path]], *, overwrite: bool = False) -> Iterator[str]:
+def export_files(
+    session: Union[str, Path, Session],
+    files: Mapping[str, Union[str, Path]],
+    *,
+    overwrite: bool = False,
+    on_done: Callable[[], object] = lambda: None,
+) -> Iterator[str]:
     """Write a session in several forms.
 
     Args:
         session: A session, or its folder.
         files: The file of each form; the forms are those of ``FORMS``.
         overwrite: Replace files that are there.
+        on_done: Called when a file is written.
 
     Yields:
         What to tell people of each, a line each, when it is written.
@@ -67,4 +74,6 @@ def export_files(session: Union[str, Path, Session], files: Mapping[str, Union[s
             raise UsageError(f"{file} is named twice: for {seen[path]} and for {form}", hint="Each form is a file of its own.")
         seen[path] = form
     for form, file in files.items():
-        yield from FORMS[form](session, file, overwrite=overwrite).lines()
+        exported = FORMS[form](session, file, overwrite=overwrite)
+        on_done()
+        yield from exported.lines()

@@ -34,6 +34,16 @@ def test_a_recording_and_its_replay_are_the_same(replays):
     assert ([pair.name for pair in report.pairs], report.exit_code, report.is_of_folders) == (["weather"], 0, True)
 
 
+def test_how_far_it_is_grows_with_each_pair(tmp_path):
+    """To all of it, whether a session is in both folders or not."""
+    for folder, names in (("a", ("typed", "weather")), ("b", ("weather", "other"))):
+        for name in names:
+            shutil.copytree(TYPED, tmp_path / folder / name)
+    shares = []
+    compare(tmp_path / "a", tmp_path / "b", on_part=shares.append)
+    assert shares == pytest.approx([1 / 3, 2 / 3, 1])
+
+
 def test_another_answer_is_a_difference(replays):
     """In its turn, with the field; how long the app took is compared with replays of one recording too."""
     (right,), (wrong,) = (list((replays / name).iterdir()) for name in ("right", "wrong"))

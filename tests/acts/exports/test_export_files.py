@@ -28,12 +28,15 @@ DAMAGED = made_damaged()
 
 
 def test_every_form_is_written_and_told_of(tmp_path):
-    """In the order in which they were named, and the same every time."""
+    """In the order in which they were named, and the same every time; whoever wants to know hears of each when it is done."""
+    done = []
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         files = {form: tmp_path / folder / f"x.{form}" for form in FORMS}
-        told = [line for line in export_files(TYPED, files) if line.startswith(str(tmp_path))]
+        lines = export_files(TYPED, files, on_done=lambda folder=folder: done.append(len(list((tmp_path / folder).iterdir()))))
+        told = [line for line in lines if line.startswith(str(tmp_path))]
         assert [line.split(": ")[0] for line in told] == [str(file) for file in files.values()]
+    assert done == [*range(1, len(FORMS) + 1)] * 2
     for form in FORMS:
         assert (tmp_path / "a" / f"x.{form}").read_bytes() == (tmp_path / "b" / f"x.{form}").read_bytes()
 
