@@ -334,6 +334,22 @@ def test_what_differs_stands_side_by_side(show: Show, documents: Dict[str, Any])
     assert page.locator("#problem-1 .here .code").text_content() == "line 12"
 
 
+def test_a_place_that_is_a_whole_function_points_at_no_line(show: Show, documents: Dict[str, Any]) -> None:
+    """Its first line is where it begins, and says nothing of what is wrong in it."""
+    document = documents["replay"]()
+    place = document["problems"][0]["places"][0]
+    place["source"] = [
+        {"line": place["line"], "text": "    async def on_message(self, message):"},
+        {"line": place["line"] + 1, "text": "        " + "x" * 300},
+    ]
+    page = show(document).page
+    assert page.locator("#problem-1 .place").first.locator(".here").count() == 0
+    assert page.locator("#problem-1 .whole .code").first.text_content() == "async def on_message(self, message):"
+    assert "somewhere in it" in page.locator("#problem-1 figcaption").first.inner_text()
+    # A line that is longer than the card is there to be read to its end.
+    assert page.evaluate("[...document.querySelectorAll('#problem-1 pre')].every((one) => one.scrollWidth <= one.clientWidth)")
+
+
 def test_the_command_is_copied(show: Show, documents: Dict[str, Any]) -> None:
     """In full, as a shell takes it."""
     opened = show(documents["session"](), permissions=["clipboard-read", "clipboard-write"])

@@ -43,7 +43,11 @@ function sideWords(problem, data) {
 
 function playLine(problem, page) {
   if (problem.seek_ms === null) return null;
-  return element('p', { class: 'play-line' }, [playButton(problem, problem.side, page, 'Play from ')]);
+  const from = `Play from ${clockText(problem.seek_ms)}`;
+  return element('p', { class: 'play-line' }, [
+    playButton(problem, problem.side, page, from),
+    element('span', { class: 'dim' }, [`at ${clockText(problem.at_ms)}`]),
+  ]);
 }
 
 /** Plays from where the data says, two seconds before the moment. */
@@ -55,9 +59,9 @@ function playButton(moment, sideId, page, words) {
       class: 'play-at',
       'data-seek-ms': moment.seek_ms,
       click: () => page.playOn(sideId, moment.seek_ms),
-      title: `It happens at ${clockText(moment.at_ms)}`,
+      title: `Plays from ${clockText(moment.seek_ms)}; it happens at ${clockText(moment.at_ms)}`,
     },
-    [element('span', { class: 'triangle', 'aria-hidden': 'true' }, []), `${words}${clockText(moment.seek_ms)}`],
+    [element('span', { class: 'triangle', 'aria-hidden': 'true' }, []), words],
   );
 }
 
@@ -95,17 +99,22 @@ function placeFigures(places) {
   ];
 }
 
+// A place that is a whole function is told by its first line, which is not to look at fault.
+const BEGINS_FUNCTION = /^\s*(async\s+)?def\s/;
+
 /** A place in the app with the lines around it. */
 function placeFigure(place) {
   const at = place.line === null ? place.shown : `${place.shown}:${place.line}`;
+  const isWhole = place.source.some((line) => line.line === place.line && BEGINS_FUNCTION.test(line.text));
   const caption = element('figcaption', { title: visibleText(place.file) }, [
     said(at, 'strong'),
     place.function ? ' in ' : null,
     place.function ? said(place.function, 'code') : null,
+    isWhole ? ', somewhere in it' : null,
   ]);
   const margin = commonMargin(place.source);
   const lines = place.source.map((line) =>
-    element('span', { class: line.line === place.line ? 'line here' : 'line' }, [
+    element('span', { class: line.line !== place.line ? 'line' : isWhole ? 'line whole' : 'line here' }, [
       element('span', { class: 'number' }, [`${line.line === place.line ? '› ' : ''}${line.line}`]),
       said(line.text.slice(margin), 'span', { class: 'code' }),
     ]),
@@ -151,13 +160,18 @@ function messageLinks(problem, data, page) {
     [data.sides[1], problem.replayed_seq],
   ];
   const links = named
-    .filter(([side, seq]) => side && seq !== null && side.messages.some((one) => one.seq === seq))
-    .map(([side, seq]) =>
-      button(`Message #${seq}${data.sides.length > 1 ? `, ${side.label.toLowerCase()}` : ''}`, () => page.showMessage(side.id, seq), {
-        class: 'quiet',
-      }),
+    .map(([side, seq]) => [side, side && seq !== null && side.messages.find((one) => one.seq === seq)])
+    .filter(([, message]) => message)
+    .map(([side, message]) =>
+      button(messageWords(message, data.sides.length > 1 ? side : null), () => page.showMessage(side.id, message.seq), { class: 'quiet' }),
     );
   return links.length ? element('p', { class: 'links' }, links) : null;
+}
+
+function messageWords(message, side) {
+  return ['Message', `#${message.seq}`, message.type || '', side ? side.label.toLowerCase() : '']
+    .filter((word) => word)
+    .join(' ');
 }
 
 function lostList(lost) {
@@ -180,7 +194,7 @@ function againList(problem, page) {
     element(
       'p',
       { class: 'links' },
-      again.slice(0, 20).map((one) => playButton(one, problem.side, page, '')),
+      again.slice(0, 20).map((one) => playButton(one, problem.side, page, `at ${clockText(one.at_ms)}`)),
     ),
   ]);
 }
