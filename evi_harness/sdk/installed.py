@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from importlib import metadata
@@ -37,6 +38,15 @@ def version_of(package: str) -> Optional[str]:
 
 
 def _found(package: str) -> Optional[str]:
+    found = _asked(package)
+    if found is None:
+        # importlib takes a folder that cannot be read, as where no more files can be opened, for an empty one, and remembers that.
+        importlib.invalidate_caches()
+        found = _asked(package)
+    return found
+
+
+def _asked(package: str) -> Optional[str]:
     try:
         # None where the folder of its facts is there, and cannot be read.
         version: Optional[str] = metadata.version(package)

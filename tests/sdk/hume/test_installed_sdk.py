@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -46,6 +48,22 @@ def test_a_version_is_that_of_what_is_installed_now(tmp_path, monkeypatch):
     assert version_of("a-made-package") == "2.0"
     monkeypatch.setattr(sys, "path", [])
     assert version_of("a-made-package") is None
+
+
+def test_a_folder_that_could_not_be_read_once_is_read_again(tmp_path, monkeypatch):
+    """importlib remembers it as empty. Whoever imports importlib_metadata has its finder instead, on every Python; it remembers too."""
+    found = tmp_path / "a_made_package-1.0.dist-info"
+    found.mkdir()
+    (found / "METADATA").write_text("Metadata-Version: 2.1\nName: a-made-package\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def full(_=None):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", full)
+        assert version_of("a-made-package") is None
+    assert version_of("a-made-package") == "1.0"
 
 
 def test_the_sdk_is_imported_where_there_is_no_sound_system(tmp_path):
