@@ -260,7 +260,8 @@ def crossed(socket: HarSocket) -> Crossed:
     first_ns = min(times)
     started_ns = socket.started_ns
     # Writers round the one to milliseconds and the other to less than that.
-    is_known = started_ns is not None and -_MS_NS <= first_ns - started_ns <= _LONGEST_OPENING_NS
+    # In a file of ours it is the opening, however long nobody said anything.
+    is_known = started_ns is not None and (bool(socket.own) or -_MS_NS <= first_ns - started_ns <= _LONGEST_OPENING_NS)
     opened_ns = started_ns if is_known and started_ns is not None else first_ns
     times = [max(0, at_ns - opened_ns) for at_ns in times]
     times = _own_times(socket, [row for _, row, _ in rows], times) or times

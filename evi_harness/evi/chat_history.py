@@ -130,9 +130,10 @@ def chats_in(value: Json) -> List[Chat]:
         group = _id(page, "chat_group_id") or (_id(page, "id") if page and "status" not in page and "chat_group_id" not in page else None)
         of_page = _id(page, "id") if "chat_group_id" in page or "status" in page else None
         is_falling = page.get("pagination_direction") == "DESC"
-        events = [(_id(row, "chat_id") or of_page, _event(row, at)) for at, row in _rows(rows, place)]
-        for chat_id in dict.fromkeys([*([of_page] if of_page else []), *(chat_id for chat_id, _ in events)]):
-            mine = [event for one, event in events if one == chat_id]
+        by_chat: Dict[Optional[str], List[HistoryEvent]] = {of_page: []} if of_page else {}
+        for at, row in _rows(rows, place):
+            by_chat.setdefault(_id(row, "chat_id") or of_page, []).append(_event(row, at))
+        for chat_id, mine in by_chat.items():
             collected.setdefault(chat_id, _Collected(chat_id)).add(page, place, group, mine[::-1] if is_falling else mine)
     chats = [one.chat() for one in collected.values() if one.events]
     return sorted(chats, key=lambda chat: chat.started_ms)

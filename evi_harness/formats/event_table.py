@@ -12,14 +12,13 @@ import json
 from typing import Dict, Iterator, Mapping
 
 from evi_harness.measure.session_times import Reading
-from evi_harness.report.plain import printable
+from evi_harness.report.plain import harmless
 from evi_harness.session.events import Closed, Event, Note, Opened, Received, Sent, Unknown
 from evi_harness.session.protocols import Dialect
 
 __all__ = ["COLUMNS", "event_table"]
 
 COLUMNS = ("seq", "at_ns", "at_s", "event", "type", "turn", "opcode", "n_bytes", "audio_ms", "took_ns", "taken_ns", "outcome", "of", "text")
-_FORMULA = ("=", "+", "-", "@")
 
 
 def event_table(reading: Reading, dialect: Dialect) -> Iterator[str]:
@@ -41,7 +40,7 @@ def event_table(reading: Reading, dialect: Dialect) -> Iterator[str]:
             row.update(_of_frame(event, dialect), audio_ms=audio_ms, turn=_or_nothing(reading.turn_of.get(event.seq)))
         else:
             row.update(_of_other(event))
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
+        writer.writerow({name: harmless(value) for name, value in row.items()})
         yield text.getvalue()
         text.seek(0)
         text.truncate()
@@ -74,10 +73,3 @@ def _of_other(event: Event) -> Mapping[str, object]:
 
 def _or_nothing(value: object) -> object:
     return "" if value is None else value
-
-
-def _harmless(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    text = printable(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -18,7 +18,7 @@ from evi_harness.measure.measuring import Measured
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, FLAG, METRICS, TABLE
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.summary import Summary, needed, summarise, summarise_all
-from evi_harness.report.plain import printable
+from evi_harness.report.plain import harmless, printable
 from evi_harness.session.figures import figure, milliseconds
 from evi_harness.session.json_value import Json
 from evi_harness.session.turn import Turn
@@ -95,7 +95,8 @@ class LatencyReport:
         for one in self.measured:
             for sample in one.samples:
                 row = METRICS[sample.metric]
-                writer.writerow({"family": row.family, "unit": row.unit, **self._sample_json(sample, one)})
+                cells = {"family": row.family, "unit": row.unit, **self._sample_json(sample, one)}
+                writer.writerow({name: harmless(value) for name, value in cells.items()})
         return text.getvalue()
 
     def _session_json(self, one: Measured) -> Dict[str, Json]:

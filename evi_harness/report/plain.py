@@ -5,7 +5,18 @@ A session may come from a stranger, and so may every word in it.
 
 from __future__ import annotations
 
-__all__ = ["printable"]
+__all__ = ["harmless", "printable"]
+
+# What a spreadsheet takes a text for a formula by.
+_FORMULA = ("=", "+", "-", "@")
+
+
+def harmless(value: object) -> object:
+    """What a cell of a table may hold: a text in one line, an apostrophe before what a spreadsheet would compute; all else as it is."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def printable(text: str) -> str:

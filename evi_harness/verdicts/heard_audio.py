@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Iterator, Optional, Tuple, Union
@@ -134,12 +135,11 @@ def heard_side(folder: Path, session: Session) -> Optional[Side]:
         return None
     opened = Folder(folder)
     n_bytes = opened.size(HEARD_FILE) or 0
-    if not n_bytes:
-        raise EviHarnessError(f"{HEARD_FILE} is not there", where=str(folder))
     # The header is a stranger's: what is not read as it says is not heard.
     pcm = Pcm(track.rate, track.channels or 0, track.width or 0)
-    voice = right_side(pcm, n_bytes, partial(opened.piece, HEARD_FILE))
-    return Side((voice,), next(iter(voice.parts())).rate)
+    if n_bytes < max(1, pcm.frame_bytes):
+        raise EviHarnessError(f"{HEARD_FILE} is not there, or has not one sample", where=str(folder))
+    return Side((right_side(pcm, n_bytes, partial(opened.piece, HEARD_FILE)),), Fraction(pcm.rate))
 
 
 def first_heard_difference(one: Optional[Heard], other: Optional[Heard]) -> Optional[Tuple[str, str]]:

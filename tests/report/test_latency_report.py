@@ -112,6 +112,12 @@ def test_the_csv_has_every_sample(report):
         assert row["why"] == sample.why
 
 
+def test_no_cell_of_the_csv_is_a_formula(weather):
+    """Nor the name of a session that somebody else has named."""
+    report = LatencyReport((measure(weather, EVI, HEARD, name="=1+1"),), DEFAULT)
+    assert {row["session"] for row in csv.DictReader(io.StringIO(report.csv()))} == {"'=1+1"}
+
+
 def test_secrets_and_control_characters_reach_nobody(session_of, weather_rows):
     """Neither a terminal nor a file."""
     rows = [row for row in weather_rows if row[1] != 1200]

@@ -108,6 +108,12 @@ def test_what_was_heard_is_what_is_played(speaker, tmp_path):
     expected, _ = in_file(folder / "heard.wav")
     assert np.array_equal(played(speaker)[0], sounding(expected[:, 1:]))
     assert "what was heard; on" in lines[0]
+    header = (folder / "heard.wav").read_bytes()[:44]
+    for n_bytes in (1, 3):
+        # Not one sample of two channels.
+        (folder / "heard.wav").write_bytes(header + bytes(n_bytes))
+        with pytest.raises(EviHarnessError, match=r"heard\.wav"):
+            play_session(folder, side="heard", write=lambda _: None)
     (folder / "heard.wav").unlink()
     with pytest.raises(EviHarnessError, match=r"heard\.wav is not there"):
         play_session(folder, write=lambda _: None)
