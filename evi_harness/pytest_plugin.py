@@ -134,6 +134,10 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(_Ci(), "evi-harness-ci")
         folder = _place_of(config, "--evi-report")
         if folder is not None:
+            from evi_harness.acts.paging.page_place import page_place
+
+            with _as_usage_error("--evi-report: "):
+                page_place(folder / "index.html")
             config.pluginmanager.register(_Pages(folder), "evi-harness-pages")
         if config.getoption("--evi-update"):
             config.pluginmanager.register(_Accepted(), "evi-harness-accepted")

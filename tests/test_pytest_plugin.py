@@ -699,6 +699,17 @@ def test_a_run_that_never_ends_is_ended(run: Run, pytester: pytest.Pytester) -> 
         assert "--evi-max-run-time" in said(refused) + str(refused.stderr)
 
 
+def test_no_page_goes_into_a_session_folder(run: Run, pytester: pytest.Pytester) -> None:
+    """--evi-report with a session folder ends the run before it begins, and nothing is added to the folder."""
+    pytester.makepyfile("def test_nothing(): pass")
+    before = sorted((pytester.path / "sessions" / "typed").iterdir())
+    for place in ("sessions/typed", "sessions/typed/pages"):
+        refused = run("--evi-report", place)
+        assert refused.ret == pytest.ExitCode.USAGE_ERROR
+        assert "--evi-report: " in str(refused.stderr)
+    assert sorted((pytester.path / "sessions" / "typed").iterdir()) == before
+
+
 def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) -> None:
     """--evi-report leaves a text and a JSON that keeps to its schema for each replay, and the session of one that failed."""
     pytester.makepyfile(

@@ -22,6 +22,8 @@ RAISES = f"{ROOT / 'fixtures' / 'handlers' / 'raises.py'}:App"
 def run(tmp_path, monkeypatch, capsys):
     """Runs a command line beside two sessions; gives the code, the last line, and what went to standard error."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").touch()
+    (tmp_path / "app.py").write_text("print('mine')\n", encoding="utf-8")
     for name in ("typed", "weather"):
         shutil.copytree(ROOT / "sessions" / name, tmp_path / "sessions" / name)
 
@@ -59,9 +61,9 @@ def test_many_replays_are_a_folder_with_an_index(run, tmp_path):
         (("report", "sessions/typed"), 2, "Missing option"),
         (("report", "gone", "-o", "x.html"), 2, "does not exist"),
         (("report", "sessions/typed/events.jsonl", "-o", "gone/x.html"), 3, "cannot be written"),
-        (("report", "sessions", "-o", "sessions/typed/session.json"), 2, "is a file"),
+        (("report", "sessions", "-o", "taken"), 2, "is a file"),
         (("replay", "sessions/typed", "--html", "sessions"), 2, "is a folder, and the page of one session is a file"),
-        (("replay", "sessions", "--html", "sessions/typed/session.json"), 2, "is a file, and the pages of several sessions are a folder"),
+        (("replay", "sessions", "--html", "taken"), 2, "is a file, and the pages of several sessions are a folder"),
         (("replay", "sessions/typed", "--html", "gone/x.html"), 2, "is no folder"),
         (("record", "--html", "gone/x.html"), 2, "is no folder"),
     ],
@@ -70,6 +72,49 @@ def test_what_cannot_be_is_told_before_anything_is_done(run, words, code, told):
     """In a sentence."""
     found, _, err = run(*words)
     assert (found, told in " ".join(err.split())) == (code, True), err
+
+
+_INSIDE = "in the session folder sessions/typed"
+_NO_PAGE = "app.py is there already, and is no page of evi-harness"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("report", "sessions/weather", "-o", "sessions/typed/session.json"), _INSIDE),
+        (("report", "sessions/weather", "-o", "sessions/typed"), _INSIDE),
+        (("report", "sessions", "-o", "sessions/typed/pages"), _INSIDE),
+        (("report", "sessions/weather", "-o", "app.py"), _NO_PAGE),
+        (("replay", "sessions/weather", "--html", "sessions/typed/new.html"), _INSIDE),
+        (("replay", "sessions/weather", "--html", "app.py"), _NO_PAGE),
+        (("replay", "sessions", "--html", "sessions/typed"), _INSIDE),
+        (("record", "--html", "sessions/typed/events.jsonl"), _INSIDE),
+        (("record", "--html", "app.py"), _NO_PAGE),
+        (("compare", "sessions/typed", "sessions/weather", "--html", "sessions/typed/page.html"), _INSIDE),
+        (("compare", "sessions/typed", "sessions/weather", "--html", "app.py"), _NO_PAGE),
+    ],
+)
+def test_a_page_replaces_nothing_but_a_page_and_is_in_no_session(run, tmp_path, words, told):
+    """Refused before anything is done, and everything is as it was."""
+
+    def all_files():
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    before = all_files()
+    code, _, err = run(*words)
+    assert (code, told in " ".join(err.split())) == (2, True), err
+    assert all_files() == before
+
+
+def test_a_page_of_many_replays_replaces_nothing_but_a_page(run, tmp_path):
+    """Neither under a session's name nor under the index's, and nothing is replayed before that is said."""
+    for name in ("index.html", "weather.html"):
+        pages = tmp_path / f"for-{name}"
+        pages.mkdir()
+        (pages / name).write_text("<!doctype html><title>mine</title>", encoding="utf-8")
+        code, line, err = run("replay", "sessions", "-j", "1", "--no-child", "--html", str(pages))
+        assert (code, line, f"{name} is there already" in " ".join(err.split())) == (2, "", True), err
+        assert [path.name for path in pages.iterdir()] == [name]
 
 
 def test_a_page_that_cannot_be_written_takes_no_report_away(run, tmp_path, monkeypatch):

@@ -40,7 +40,8 @@ def write_comparison_pages(
         What to tell people.
 
     Raises:
-        UsageError: Folders were compared, and the place is a file; or two sessions were, and it is a folder.
+        UsageError: Folders were compared, and the place is a file; or two sessions were, and it is a folder; or no page may be written
+            there: see ``page_place``.
         SessionUnreadable: A session cannot be read any more.
         EviHarnessError: A page cannot be written.
     """

@@ -11,6 +11,7 @@ from typing import Callable, List, Sequence, Set, Union
 
 from evi_harness.acts.measured_runs import Replayed
 from evi_harness.acts.paging.page_making import nobody_asks, page_of_result, write_page, write_text_file
+from evi_harness.acts.paging.page_place import page_place
 from evi_harness.acts.repeating import RepeatedReplay
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.audio.page_tracks import OGG
@@ -79,6 +80,7 @@ class PageFolder:
         audio_format: What the sound is compressed to.
 
     Raises:
+        UsageError: No page may be written there, see ``page_place``; or what is there under the index's name is no page.
         EviHarnessError: The folder cannot be made.
     """
 
@@ -92,8 +94,11 @@ class PageFolder:
 
         Args:
             session: The session's folder.
+
+        Raises:
+            UsageError: What is there under the page's name is no page.
         """
-        return PagePlace(str(self.folder / self._names.file(Path(session).name)), self._audio_format)
+        return PagePlace(str(page_place(self.folder / self._names.file(Path(session).name))), self._audio_format)
 
     def write_index(self, outcomes: Sequence[Outcome]) -> Path:
         """Write the index.
@@ -137,8 +142,10 @@ def made_folder(folder: Path) -> Path:
     """The folder, made where it is not there yet.
 
     Raises:
+        UsageError: It is a session folder, or in one; or what is there under the index's name is no page.
         EviHarnessError: It cannot be made.
     """
+    page_place(folder / INDEX)
     try:
         folder.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from evi_harness.acts.latency import measure_session
+from evi_harness.acts.paging.page_place import page_place
 from evi_harness.acts.paging.page_tracks_of import LONG_NS, Sounding, Sounds
 from evi_harness.acts.repeating import RepeatedReplay
 from evi_harness.acts.replay import ReplayResult
@@ -167,14 +168,16 @@ def write_page(subject: PageSubject, file: Path, *, audio_format: str = OGG, pro
 
     Args:
         subject: What it is of.
-        file: The file; it is replaced where it is there. Its folder must be there.
+        file: The file; a page that is there is replaced. Its folder must be there.
         audio_format: What its sound is compressed to: see ``audio.page_tracks.FORMATS``.
         progress: Called with how many seconds of sound are done, and how many there are.
 
     Raises:
+        UsageError: The file may not be written: see ``page_place``.
         SessionUnreadable: What a page shows cannot be read.
         EviHarnessError: The sound cannot be compressed, or the file cannot be written.
     """
+    page_place(file)
     sessions = [one.session for one in subject.shown]
     redactor = redactor_for(*sessions) if subject.redactor is None else subject.redactor
     sounds = Sounds(audio_format, redactor, progress)
@@ -228,8 +231,10 @@ def write_text_file(file: Path, parts: Iterator[str]) -> int:
         How large it is, in bytes.
 
     Raises:
+        UsageError: It may not be written: see ``page_place``.
         EviHarnessError: It cannot be written.
     """
+    page_place(file)
     new = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.new")
     try:
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -11,8 +11,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from evi_harness.acts.paging.page_folder import PageNames, made_folder, write_index
+from evi_harness.acts.paging.page_folder import INDEX, PageNames, made_folder, write_index
 from evi_harness.acts.paging.page_making import Page, PageSubject, ShownSession, nobody_asks, page_of_session, write_page
+from evi_harness.acts.paging.page_place import page_place
 from evi_harness.audio.page_tracks import OGG
 from evi_harness.errors import EviHarnessError, ReportError, SessionUnreadable, UsageError
 from evi_harness.input_file import read_file
@@ -108,11 +109,12 @@ def write_named_pages(
         progress: Called, page by page, with how many seconds of sound are done, and how many there are.
 
     Raises:
-        UsageError: Several pages are to go to one file.
+        UsageError: Several pages are to go to one file, or no page may be written there: see ``page_place``.
         SessionUnreadable: A session cannot be read.
         ReportError: A file is no report of a replay, or cannot be read.
         EviHarnessError: A page cannot be written.
     """
+    page_place(out / INDEX if out.is_dir() else out)
     subjects = named_subjects(places)
     first = next(subjects, None)
     if first is None:

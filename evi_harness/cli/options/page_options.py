@@ -36,8 +36,18 @@ def html_option(told: str) -> Callable[[_Command], _Command]:
     Args:
         told: The help of ``--html``.
     """
-    option = click.option("--html", metavar="FILE", type=click.Path(path_type=Path), callback=in_a_folder, help=told)
+    option = click.option("--html", metavar="FILE", type=click.Path(path_type=Path), callback=_place, help=told)
     return lambda command: option(audio_format_option(command))
+
+
+def _place(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Refuse what no page may be written to, before a command does its work."""
+    place = in_a_folder(ctx, param, value)
+    if place is None:
+        return None
+    from evi_harness.acts.paging.page_place import page_place, pages_place
+
+    return pages_place(place) if place.is_dir() else page_place(place)
 
 
 def open_option(command: _Command) -> _Command:
