@@ -6,7 +6,7 @@ import sys
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
 from click.core import ParameterSource
@@ -247,13 +247,15 @@ def command(
         found = None if judge is None else judge(result)
     try:
         *lines, last = lines_with_gate(result, found)
+        page: Dict[str, str] = {}
         try:
-            lines += _pages(result, values["html"], values["audio_format"])
+            told, page = _pages(result, values["html"], {"gate": found, "audio_format": values["audio_format"]})
+            lines += told
         finally:
             echo_report((*lines, last), result.exit_code or (0 if found is None else found.exit_code), err=aside)
     finally:
         # Also where nobody can be told: what was asked for is written.
-        write_json(json_file, lambda: {**result.json(), "gate": None if found is None else found.json(), **_page_member(values["html"])})
+        write_json(json_file, lambda: {**result.json(), "gate": None if found is None else found.json(), **page})
         if ci.is_needed:
             from evi_harness.acts.ci_outputs import cases_of_result, tell_ci
 
@@ -295,26 +297,18 @@ def _require_place(ctx: click.Context, html: Optional[Path], is_many: bool) -> N
     raise click.BadParameter(f"{str(html)!r} {what}.", ctx, param_hint="'--html'")
 
 
-def _page_member(html: Optional[Path]) -> Dict[str, str]:
-    """What a report as JSON says of its page, which was written before it."""
-    if html is None or not html.exists():
-        return {}
-    from evi_harness.settings.new_folder import near
-
-    return {"page": near(html / "index.html" if html.is_dir() else html)}
-
-
-def _pages(result: Replayed, html: Optional[Path], audio_format: str) -> List[str]:
-    """Write the page of a result, where one is asked for; what to tell of it."""
+def _pages(result: Replayed, html: Optional[Path], asked: Mapping[str, Any]) -> Tuple[Sequence[str], Dict[str, str]]:
+    """Write the page of a result, where one is asked for: what to tell people of it, and what its report as JSON says of it."""
     if html is None:
-        return []
+        return (), {}
     from evi_harness.quiet_loading import loading
 
     with loading():
         from evi_harness.acts.paging.page_folder import pages_told
 
     with page_progress() as progress:
-        return pages_told(result, html, audio_format=audio_format, progress=progress)
+        written = pages_told(result, html, progress=progress, **asked)
+    return written.lines, {"page": written.place}
 
 
 def _is_asked() -> bool:

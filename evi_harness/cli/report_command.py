@@ -23,7 +23,7 @@ __all__ = ["command"]
     required=True,
     type=click.Path(path_type=Path),
     callback=absolute,
-    help="The page; of several sessions a folder, which gets a page for each and index.html. A page that is there under its name is replaced, and nothing else.",
+    help="The page; of several sessions a folder, which gets a page for each and index.html. Nothing is replaced but pages.",
 )
 @audio_format_option
 @open_option

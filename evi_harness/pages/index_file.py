@@ -52,17 +52,18 @@ class Indexed:
     file: Optional[str] = None
 
 
-def index_page(title: str, rows: Sequence[Indexed]) -> str:
+def index_page(title: str, rows: Sequence[Indexed], judged: str = "") -> str:
     """The index as HTML: no script, and nothing that is loaded.
 
     Args:
         title: Its title.
         rows: The pages, in any order.
+        judged: The verdict of a gate on all of them that does not hold; empty for none.
     """
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     n_failed = sum(row.state != PASSED for row in rows)
-    told = f"{len(rows)} page{'' if len(rows) == 1 else 's'}, {n_failed} failed" if n_failed else f"{len(rows)} pages"
+    told = f"{len(rows)} page{'' if len(rows) == 1 else 's'}{f', {n_failed} failed' if n_failed else ''}"
     ranked = sorted(rows, key=lambda row: _ORDER.index(row.state))
     return "\n".join(
         [
@@ -72,6 +73,7 @@ def index_page(title: str, rows: Sequence[Indexed]) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{_text(title)}</title><style>{_STYLE}</style></head>",
             f"<body><main><h1>{_text(title)}</h1><p>{_text(told)}</p>",
+            *([f'<p class="{_CLASSES[FAILED]}">gate: {_text(judged)}</p>'] if judged else []),
             '<table><thead><tr><th scope="col">What</th><th scope="col">Verdict</th></tr></thead><tbody>',
             *(f'<tr><td>{_link(row)}</td><td class="{_CLASSES[row.state]}">{_text(row.verdict)}</td></tr>' for row in ranked),
             "</tbody></table></main></body></html>",

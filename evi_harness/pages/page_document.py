@@ -20,6 +20,7 @@ from evi_harness.pages.handler_lane import handled, handler_lane, late_lane
 from evi_harness.pages.latency_bars import latency_bars, samples_by_metric
 from evi_harness.pages.messages_lane import messages_lane
 from evi_harness.pages.problem_list import problem_list
+from evi_harness.pages.told_besides import is_passed
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import Dialect
@@ -130,13 +131,13 @@ def page_document(
         sides: One or two sessions.
         redactor: Knows what must not be told.
         made_with: The version of the harness.
-        report: A replay's report as JSON, None for a session alone.
+        report: A replay's report as JSON, with its gate's as ``gate`` where there was one; None for a session alone.
         verdict: The verdict of the replay in words, empty likewise.
         remarks: What there is to say besides, a sentence each.
     """
     told: Mapping[str, Json] = {} if report is None else report
     lengths = [side.session.duration_ns for side in sides] + [track.length_ns for side in sides for track in side.tracks]
-    state = "none" if report is None else "passed" if told.get("passed") is True else "failed"
+    state = "none" if report is None else "passed" if is_passed(told) else "failed"
     document: Dict[str, Json] = {
         "format": FORMAT,
         "version": VERSION,

@@ -10,6 +10,7 @@ import json
 from typing import Any, Dict, Hashable, List, Mapping, Optional, Sequence
 
 from evi_harness.pages.axis_ms import ms, seek_ms
+from evi_harness.pages.told_besides import told_besides, verdict_with_gate
 from evi_harness.report.plain import printable
 from evi_harness.report.source import from_folder
 from evi_harness.session.json_value import Json
@@ -41,12 +42,19 @@ def problem_list(
     found = [_finding(one, side, cwd, there) for one in _mappings(report.get("findings"))]
     found += [_deviation(one, side, recorded_side, cwd) for one in _mappings(report.get("deviations"))]
     found += [_incomplete(report)] if report.get("incomplete") is True else []
+    found += [
+        _problem(told, what, None, severity=severity, side=side, at_ms=None, ended=False) for what, severity, told in told_besides(report)
+    ]
     folded = _folded(sorted(found, key=_weight))
     return [{"rank": rank, **one} for rank, one in enumerate(folded, 1)]
 
 
 def verdict_told(report: Mapping[str, Json]) -> str:
-    """The verdict of a report in words, as far as its JSON holds it."""
+    """The verdict of a report, and of its gate, in words, as far as its JSON holds it."""
+    return verdict_with_gate(_replay_verdict(report), report)
+
+
+def _replay_verdict(report: Mapping[str, Json]) -> str:
     told_so = report.get("verdict")
     if isinstance(told_so, str) and told_so:
         return told_so

@@ -74,6 +74,39 @@ def test_what_cannot_be_is_told_before_anything_is_done(run, words, code, told):
     assert (found, told in " ".join(err.split())) == (code, True), err
 
 
+def shown(file):
+    """The verdict on a page, and the kinds of its problems."""
+    text = file.read_text(encoding="utf-8")
+    begin = '<script type="application/json" id="evi-data">'
+    data = json.loads(text[text.index(begin) + len(begin) :].split("</script>", 1)[0])
+    return data["verdict"], [(one["what"], one["kind"]) for one in data["problems"]]
+
+
+# No handler of these sessions takes a second.
+_GATE = ("--gate", "handle: max>1000")
+
+
+@pytest.mark.parametrize("more", [(), ("--repeat", "2")])
+def test_a_gate_that_does_not_hold_is_on_the_page(run, tmp_path, more):
+    """Of the replay, and of its report."""
+    words = ("replay", "sessions/typed", "--no-child", *_GATE, *more, "--html", "page.html", "--json", "report.json")
+    assert run(*words)[:2] == (1, "verdict    failed: 1 threshold does not hold")
+    assert run("report", "report.json", "-o", "again.html")[0] == 0
+    for name in ("page.html", "again.html"):
+        assert shown(tmp_path / name) == ({"state": "failed", "text": "failed: 1 threshold does not hold"}, [("gate", "failed")])
+
+
+def test_a_gate_on_many_sessions_is_in_the_index(run, tmp_path):
+    """It is about all of them together, so each page has its own verdict."""
+    words = ("replay", "sessions", "-j", "1", "--no-child", *_GATE, "--html", "pages", "--json", "report.json")
+    assert run(*words)[0] == 1
+    assert run("report", "report.json", "-o", "again")[0] == 0
+    for name in ("pages", "again"):
+        text = (tmp_path / name / "index.html").read_text(encoding="utf-8")
+        assert '<p class="failed">gate: failed: 1 threshold does not hold</p>' in text
+        assert "<p>2 pages</p>" in text
+
+
 _INSIDE = "in the session folder sessions/typed"
 _NO_PAGE = "app.py is there already, and is no page of evi-harness"
 
@@ -125,6 +158,7 @@ def test_a_page_that_cannot_be_written_takes_no_report_away(run, tmp_path, monke
 
         raise EviHarnessError("the page cannot be written: No space left on device")
 
+    (tmp_path / "page.html").touch()  # as one of an earlier run is
     monkeypatch.setattr("evi_harness.acts.paging.page_folder.write_page", refuses)
     code, line, err = run("replay", "sessions/typed", "--handler", RAISES, "--json", "report.json", "--html", "page.html")
     assert (code, line, "No space left" in err) == (3, "verdict    failed: 1 deviation", True)

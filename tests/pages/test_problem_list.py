@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evi_harness.pages.problem_list import problem_list, verdict_told
+from evi_harness.pages.told_besides import is_passed
 
 PLACE = {"file": "/work/app.py", "line": 7, "function": "on_message", "source": [{"line": 7, "text": "boom()"}]}
 
@@ -80,9 +81,77 @@ def test_an_incomplete_recording_is_a_problem_of_the_recorded_side():
     assert (one["what"], one["side"], one["detail"], one["at_ms"]) == ("incomplete", "recorded", ["the end"], None)
 
 
+def gate(verdict, code, thresholds=(), comparisons=(), **fields):
+    """A gate's report as JSON has it."""
+    return {"verdict": verdict, "exit_code": code, "inconclusive": "fail", "thresholds": thresholds, "comparisons": comparisons, **fields}
+
+
+SLOW = {
+    "threshold": "handle: p(95)<50",
+    "metric": "handle",
+    "statistic": "p(95)",
+    "verdict": "failed",
+    "value": 57.5,
+    "n": 9,
+    "why": "",
+    "worst": [{"session": "demo", "turn": 2, "of": 31, "value": 60.5}],
+}
+SLOWER = {"metric": "handle", "statistic": "mean", "verdict": "regressed", "old": 5.0, "new": 8.0, "why": "in each run"}
+OPEN = {**SLOW, "verdict": "inconclusive", "value": None, "n": 0, "why": "there is no value", "worst": []}
+STRANGE = [
+    {},
+    {"exit_code": True},
+    gate("passed", 0.0),
+    gate(5, 1, [3, {}, {"verdict": []}, {"verdict": "x", "value": 1e400, "metric": []}]),
+]
+
+
+def test_what_a_gate_does_not_let_pass_is_a_problem():
+    """Each rule with what was measured; one that holds is none."""
+    report = {"passed": True, "gate": gate("failed", 1, [SLOW, {**SLOW, "verdict": "passed"}, OPEN], [SLOWER])}
+    slow, undecided, slower = problem_list(report, "replayed", "recorded")
+    assert (slow["what"], slow["kind"], slow["severity"], slow["side"]) == ("gate", "failed", "error", "replayed")
+    assert (slow["observed"], slow["expected"]) == ("57.5 ms of 9 values", "handle: p(95)<50")
+    assert slow["detail"] == ["worst: demo turn 2 #31 60.5 ms"]
+    assert (undecided["kind"], undecided["severity"], undecided["observed"]) == ("inconclusive", "error", None)
+    assert undecided["detail"] == ["there is no value"]
+    assert (slower["observed"], slower["expected"], slower["detail"]) == ("8 ms", "5 ms", ["in each run"])
+
+
+def test_what_may_pass_undecided_is_a_warning():
+    """As it was asked for; and the verdict stays."""
+    report = {"passed": True, "verdict": "passed", "gate": gate("inconclusive", 0, [OPEN], inconclusive="pass")}
+    (one,) = problem_list(report, "replayed", "recorded")
+    assert (one["severity"], verdict_told(report), is_passed(report)) == ("warning", "passed", True)
+
+
+def test_faults_of_a_live_replay_and_runs_that_differ_are_problems():
+    """With what is known of them."""
+    report = {"faults": ["the service closed it", 5], "twice": {"identical": False, "first_difference": ["< a", "> b"]}}
+    fault, twice = problem_list(report, "replayed", "recorded")
+    assert (fault["what"], fault["title"]) == ("fault", "the service closed it")
+    assert (twice["what"], twice["title"], twice["detail"]) == ("twice", "two runs differ", ["< a", "> b"])
+    assert problem_list({"twice": {"identical": True, "first_difference": []}}, "replayed", "recorded") == []
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+def test_a_strange_gate_makes_no_trouble_and_passes_nothing(strange):
+    """Also one whose exit code is no whole number."""
+    report = {"passed": True, "gate": strange}
+    problem_list(report, "replayed", "recorded")
+    assert (is_passed(report), verdict_told(report).startswith("failed: ")) == (False, True)
+    assert is_passed({"passed": True, "gate": None})
+
+
 @pytest.mark.parametrize(
     ("report", "told"),
     [
+        ({"passed": True, "gate": gate("failed", 1, [SLOW], [SLOWER])}, "failed: 1 threshold does not hold, 1 regressed"),
+        ({"passed": True, "gate": gate("inconclusive", 4, [OPEN])}, "inconclusive: 1 cannot be decided"),
+        (
+            {"passed": False, "verdict": "failed: 1 finding", "gate": gate("failed", 1, [SLOW])},
+            "failed: 1 finding, 1 threshold does not hold",
+        ),
         ({"passed": True}, "passed"),
         ({"passed": True, "findings": [finding("underrun", 1, severity="warning")]}, "passed, with 1 warning"),
         ({"passed": False, "findings": [finding("raised", 1)], "deviations": [{}, {}]}, "failed: 1 finding, 2 deviations"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Sequence, Set, Union
+from typing import Callable, NamedTuple, Optional, Sequence, Set, Union
 
 from evi_harness.acts.measured_runs import Replayed
 from evi_harness.acts.paging.page_making import nobody_asks, page_of_result, write_page, write_text_file
@@ -17,12 +17,14 @@ from evi_harness.acts.replay import ReplayResult
 from evi_harness.audio.page_tracks import OGG
 from evi_harness.errors import EviHarnessError
 from evi_harness.pages.index_file import FAILED, NO_PAGE, PASSED, Indexed, index_page
+from evi_harness.pages.told_besides import not_held
 from evi_harness.report.corpus_report import CorpusReport, Outcome
+from evi_harness.report.gate_report import GateReport
 from evi_harness.report.plain import printable
 from evi_harness.settings.new_folder import near, possible_name
 from evi_harness.settings.sink import redacted
 
-__all__ = ["INDEX", "PageFolder", "PageNames", "PagePlace", "made_folder", "pages_told", "write_index", "write_test_index"]
+__all__ = ["INDEX", "PageFolder", "PageNames", "PagePlace", "PagesTold", "made_folder", "pages_told", "write_index", "write_test_index"]
 
 INDEX = "index.html"
 
@@ -109,33 +111,61 @@ class PageFolder:
         Raises:
             EviHarnessError: It cannot be written.
         """
-        rows = []
-        for one in outcomes:
-            state = NO_PAGE if one.page is None else PASSED if one.exit_code == 0 else FAILED
-            rows.append(Indexed(one.folder, one.verdict, state, None if one.page is None else Path(one.page).name))
-        return write_index(self.folder, "Replays", rows)
+        return _write_replays(self.folder, outcomes)
+
+
+def _write_replays(folder: Path, outcomes: Sequence[Outcome], judged: str = "") -> Path:
+    rows = []
+    for one in outcomes:
+        state = NO_PAGE if one.page is None else PASSED if one.exit_code == 0 else FAILED
+        rows.append(Indexed(one.folder, one.verdict, state, None if one.page is None else Path(one.page).name))
+    return write_index(folder, "Replays", rows, judged)
+
+
+class PagesTold(NamedTuple):
+    """What there is to tell of pages that were written.
+
+    Attributes:
+        place: The page, or the index of the pages, as people here would type it.
+        lines: What to tell people.
+    """
+
+    place: str
+    lines: Sequence[str]
 
 
 def pages_told(
-    result: Replayed, place: Path, *, audio_format: str = OGG, progress: Callable[[int, int], object] = nobody_asks
-) -> List[str]:
+    result: Replayed,
+    place: Path,
+    *,
+    gate: Optional[GateReport] = None,
+    audio_format: str = OGG,
+    progress: Callable[[int, int], object] = nobody_asks,
+) -> PagesTold:
     """Write the page of what was replayed; those of many sessions are there already, for each was written where its session was replayed.
+
+    A gate on many sessions that does not hold is told by the index.
 
     Args:
         result: What was replayed.
         place: The file, or the folder.
+        gate: What a gate found in all of it, None where there was none.
         audio_format: What the sound is compressed to.
         progress: Called with how many seconds of sound are done, and how many there are.
 
     Returns:
-        What to tell people.
+        What was written.
 
     Raises:
         EviHarnessError: It cannot be written.
     """
     if isinstance(result, CorpusReport):
-        return [f"pages      {printable(near(place / INDEX))}"]
-    return write_page(page_of_result(result), place, audio_format=audio_format, progress=progress).lines()
+        if gate is not None and not gate.passed:
+            _write_replays(place, result.outcomes, not_held(gate.json()))
+        index = near(place / INDEX)
+        return PagesTold(index, (f"pages      {printable(index)}",))
+    page = write_page(page_of_result(result, gate), place, audio_format=audio_format, progress=progress)
+    return PagesTold(near(page.file), page.lines())
 
 
 def made_folder(folder: Path) -> Path:
@@ -166,17 +196,18 @@ def write_test_index(folder: Path, pages: Sequence[Sequence[str]]) -> Path:
     return write_index(folder, "Tests that failed", [Indexed(name, verdict, FAILED, file) for name, verdict, file in pages])
 
 
-def write_index(folder: Path, title: str, rows: Sequence[Indexed]) -> Path:
+def write_index(folder: Path, title: str, rows: Sequence[Indexed], judged: str = "") -> Path:
     """Write the index of a folder of pages.
 
     Args:
         folder: The folder.
         title: The index's title.
         rows: The pages.
+        judged: The verdict of a gate on all of them that does not hold; empty for none.
 
     Raises:
         EviHarnessError: It cannot be written.
     """
     file = folder / INDEX
-    write_text_file(file, iter([redacted(index_page(title, rows))]))
+    write_text_file(file, iter([redacted(index_page(title, rows, judged))]))
     return file

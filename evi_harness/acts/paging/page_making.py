@@ -25,8 +25,10 @@ from evi_harness.pages.every_text import every_text
 from evi_harness.pages.page_document import RECORDED, REPLAYED, SESSION, PageSide, page_document
 from evi_harness.pages.page_file import PageAssets, page_parts
 from evi_harness.pages.problem_list import verdict_told
+from evi_harness.pages.told_besides import verdict_with_gate
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.report.drift_report import LiveReport
+from evi_harness.report.gate_report import GateReport
 from evi_harness.report.plain import printable
 from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
@@ -85,7 +87,7 @@ class PageSubject:
     Attributes:
         title: Its title.
         shown: One or two sessions.
-        report: The report of a replay as JSON, None where there is none.
+        report: The report of a replay as JSON, with its gate's as ``gate`` where there was one; None where there is none.
         verdict: The verdict in words, empty likewise.
         redactor: Knows secrets besides those of the sessions; None for none.
         remarks: What there is to say besides, a sentence each.
@@ -141,17 +143,26 @@ def page_of_replay(result: ReplayResult) -> PageSubject:
     return PageSubject(title, (recorded, replayed), told, result.verdict_text, result.redactor)
 
 
-def page_of_result(result: Union[ReplayResult, RepeatedReplay, LiveReport]) -> PageSubject:
+def page_of_result(result: Union[ReplayResult, RepeatedReplay, LiveReport], gate: Optional[GateReport] = None) -> PageSubject:
     """The page of what ``evi-harness replay`` yields of one session: of several runs, of the one that the report is of.
 
     Args:
         result: What was found.
+        gate: What a gate found in it, None where there was none.
     """
+    subject = _of_result(result)
+    if gate is None:
+        return subject
+    report = {**(subject.report or {}), "gate": gate.json()}
+    return replace(subject, report=report, verdict=verdict_with_gate(subject.verdict, report))
+
+
+def _of_result(result: Union[ReplayResult, RepeatedReplay, LiveReport]) -> PageSubject:
     if isinstance(result, LiveReport):
         name, folder = result.recorded.name, result.invocation.path
         recorded = ShownSession(RECORDED, "Recorded", result.recorded, None if folder is None else Path(folder))
         live = ShownSession(REPLAYED, "Live", result.live, Path(result.folder))
-        told = {"passed": result.passed, "command": result.json()["command"]}
+        told = {"passed": result.passed, "command": result.json()["command"], "faults": list(result.faults)}
         return PageSubject(f"{name}, held again with {result.endpoint}", (recorded, live), told, result.verdict_text)
     if isinstance(result, RepeatedReplay):
         return replace(page_of_replay(result.shown), remarks=(f"{result.verdict_text}; this is the first that failed, or the first",))

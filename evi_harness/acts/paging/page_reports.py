@@ -6,7 +6,7 @@ what cannot be read is an error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -20,6 +20,7 @@ from evi_harness.input_file import read_file
 from evi_harness.pages.index_file import FAILED, PASSED, Indexed
 from evi_harness.pages.page_document import RECORDED, REPLAYED
 from evi_harness.pages.problem_list import verdict_told
+from evi_harness.pages.told_besides import is_passed, not_held
 from evi_harness.report.plain import printable
 from evi_harness.report.replay_report import SCHEMA
 from evi_harness.session.foreign_text import json_value
@@ -49,10 +50,12 @@ class NamedSubject:
     Attributes:
         name: What to call its file.
         subject: What it is of.
+        judged: The verdict of a gate on this and other sessions that does not hold; empty for none.
     """
 
     name: str
     subject: PageSubject
+    judged: str = ""
 
 
 def named_subjects(places: Sequence[Path]) -> Iterator[NamedSubject]:
@@ -67,8 +70,12 @@ def named_subjects(places: Sequence[Path]) -> Iterator[NamedSubject]:
     """
     for place in places:
         if place.is_file() and not (place.parent / HEADER_FILE).is_file():
-            for report, remarks in _reports_in(_read(place), place):
-                yield _of_report(report, place, remarks)
+            told = _read(place)
+            gate = told.get("gate")
+            judged = not_held(gate) if isinstance(gate, Mapping) and isinstance(told.get("sessions"), list) else ""
+            remarks_of_gate = (f"the gate on all sessions: {judged}",) if judged else ()
+            for report, remarks in _reports_in(told, place):
+                yield replace(_of_report(report, place, (*remarks_of_gate, *remarks)), judged=judged)
         else:
             for folder in find_sessions([place], damaged=True):
                 yield NamedSubject(folder.name, page_of_session(load_session(folder), folder))
@@ -127,16 +134,18 @@ def write_named_pages(
     folder, names = made_folder(out), PageNames()
     pages: List[Page] = []
     rows: List[Indexed] = []
+    judged = ""
     for one in chain([first], [] if second is None else [second], subjects):
         file = folder / names.file(one.name)
         pages.append(write_page(one.subject, file, audio_format=audio_format, progress=progress))
         rows.append(indexed(one.subject, file.name))
-    return PagesWritten(tuple(pages), write_index(folder, "Sessions", rows))
+        judged = judged or one.judged
+    return PagesWritten(tuple(pages), write_index(folder, "Sessions", rows, judged))
 
 
 def indexed(subject: PageSubject, file: str) -> Indexed:
     """The row of an index that a page gets."""
-    is_failed = subject.report is not None and subject.report.get("passed") is not True
+    is_failed = subject.report is not None and not is_passed(subject.report)
     return Indexed(subject.title, subject.verdict, FAILED if is_failed else PASSED, file)
 
 
@@ -170,6 +179,7 @@ def _reports_in(told: Mapping[str, Json], file: Path) -> List[Tuple[Mapping[str,
             raise _no_report(file)
         number, shown = next(((n, one) for n, one in enumerate(read, 1) if one.get("passed") is not True), (1, read[0]))
         n_failed = sum(one.get("passed") is not True for one in read)
+        shown = {**shown, "gate": told.get("gate")}
         return [(shown, (f"of {len(read)} runs {n_failed} failed; this is run {number}",))]
     schema = told.get("schema")
     if type(schema) is int and schema > SCHEMA:
