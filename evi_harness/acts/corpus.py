@@ -74,7 +74,7 @@ def replay_corpus(
         keep_run: Keep what was measured in each, for a gate.
         stop_at_first: Replay no more once one did not pass; those that are being replayed then are ended.
         told: How much the report tells people, see ``CorpusReport``.
-        pages: Where a page of each replay is written, with an index of them; None for no pages.
+        pages: Where a page of each replay is written, and by ``pages_told`` an index of them; None for no pages.
         command: What asked for the replays; None for this call.
 
     Returns:
@@ -107,8 +107,6 @@ def replay_corpus(
                 done.close()
                 break
     in_order = tuple(outcomes[task.folder] for task in tasks if task.folder in outcomes)
-    if pages is not None:
-        pages.write_index(in_order)
     n_left = len(tasks) - len(in_order)
     return CorpusReport(in_order, n_workers=wanted, real_s=time.perf_counter() - began_s, n_left=n_left, told=told)
 
@@ -153,21 +151,35 @@ def _replayed(task: Task) -> Outcome:
     with redirect_stdout(printed):
         try:
             result = replay_repeatedly(folder, task.n_runs, task.asked, write=_nowhere, command=task.command)
-            page = None if task.page is None else task.page.write(result)
         except EviHarnessError as error:
             told = INCOMPLETE if isinstance(error, IncompleteRecording) else _redacted("could not run: ", error.what)
             return Outcome(folder, error.exit_code, told, _lines_of(error))
         except Exception as error:  # noqa: BLE001 - one session's error must not end the others
             told = f"could not run: {type(error).__name__}"
             return Outcome(folder, _BROKE, told, tuple(redacted(traceback.format_exc()).splitlines()))
-    outcome = _outcome(task, result, printed, time.perf_counter() - began_s, page)
+    page, why = _page(task, result)
+    outcome = _outcome(task, result, printed, time.perf_counter() - began_s, page, why)
     if not isinstance(result, ReplayResult) or result.proposal is None:
         return outcome
-    accepted = _outcome(task, result.as_accepted(), printed, outcome.real_s, page)
+    accepted = _outcome(task, result.as_accepted(), printed, outcome.real_s, page, why)
     return replace(outcome, proposal=result.proposal, accepted=accepted)
 
 
-def _outcome(task: Task, result: Union[ReplayResult, RepeatedReplay], printed: _LastLines, real_s: float, page: Optional[str]) -> Outcome:
+def _page(task: Task, result: Union[ReplayResult, RepeatedReplay]) -> Tuple[Optional[str], str]:
+    """Write the page of a replay, where one is asked for: the page, and why there is none. The verdict on the replay stands either way."""
+    if task.page is None:
+        return None, ""
+    try:
+        return task.page.write(result), ""
+    except EviHarnessError as error:
+        return None, redacted(": ".join(filter(None, (error.where, error.what))))
+    except Exception as error:  # noqa: BLE001 - one session's page must not end the others
+        return None, redacted(f"the page cannot be made: {type(error).__name__}: {error}")
+
+
+def _outcome(
+    task: Task, result: Union[ReplayResult, RepeatedReplay], printed: _LastLines, real_s: float, page: Optional[str], no_page: str
+) -> Outcome:
     return Outcome(
         task.folder,
         result.exit_code,
@@ -183,6 +195,7 @@ def _outcome(task: Task, result: Union[ReplayResult, RepeatedReplay], printed: _
         changes=tuple(result.changes()) if isinstance(result, ReplayResult) else (),
         cause=result.report.cause,
         page=page,
+        no_page=no_page,
     )
 
 

@@ -6,7 +6,7 @@ import sys
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
 from click.core import ParameterSource
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from evi_harness.acts.ci_outputs import CiOptions
     from evi_harness.acts.measured_runs import Replayed
     from evi_harness.runs.replay_options import ReplayOptions
+    from evi_harness.session.json_value import Json
     from evi_harness.verdicts.invoking import Command
 
 __all__ = ["command"]
@@ -245,17 +246,18 @@ def command(
         if is_many:
             result = _called_by_flags(result)
         found = None if judge is None else judge(result)
+    gate_told = None if found is None else found.json()
     try:
         *lines, last = lines_with_gate(result, found)
         page: Dict[str, str] = {}
         try:
-            told, page = _pages(result, values["html"], {"gate": found, "audio_format": values["audio_format"]})
+            told, page = _pages(result, gate_told, values["html"], values["audio_format"])
             lines += told
         finally:
             echo_report((*lines, last), result.exit_code or (0 if found is None else found.exit_code), err=aside)
     finally:
         # Also where nobody can be told: what was asked for is written.
-        write_json(json_file, lambda: {**result.json(), "gate": None if found is None else found.json(), **page})
+        write_json(json_file, lambda: {**result.json(), "gate": gate_told, **page})
         if ci.is_needed:
             from evi_harness.acts.ci_outputs import cases_of_result, tell_ci
 
@@ -297,7 +299,9 @@ def _require_place(ctx: click.Context, html: Optional[Path], is_many: bool) -> N
     raise click.BadParameter(f"{str(html)!r} {what}.", ctx, param_hint="'--html'")
 
 
-def _pages(result: Replayed, html: Optional[Path], asked: Mapping[str, Any]) -> Tuple[Sequence[str], Dict[str, str]]:
+def _pages(
+    result: Replayed, gate: Optional[Mapping[str, Json]], html: Optional[Path], audio_format: str
+) -> Tuple[Sequence[str], Dict[str, str]]:
     """Write the page of a result, where one is asked for: what to tell people of it, and what its report as JSON says of it."""
     if html is None:
         return (), {}
@@ -307,7 +311,7 @@ def _pages(result: Replayed, html: Optional[Path], asked: Mapping[str, Any]) -> 
         from evi_harness.acts.paging.page_folder import pages_told
 
     with page_progress() as progress:
-        written = pages_told(result, html, progress=progress, **asked)
+        written = pages_told(result, html, gate=gate, audio_format=audio_format, progress=progress)
     return written.lines, {"page": written.place}
 
 

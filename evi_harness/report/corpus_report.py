@@ -44,6 +44,7 @@ class Outcome:
         accepted: What becomes of the session once that is accepted.
         cause: Why it did not pass, in words that are the same for another session of that cause; empty for the verdict's.
         page: Its page as a path, where one was asked for.
+        no_page: Why there is none, where one was asked for.
     """
 
     folder: str
@@ -61,6 +62,7 @@ class Outcome:
     accepted: Optional[Outcome] = None
     cause: str = ""
     page: Optional[str] = None
+    no_page: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,9 @@ class CorpusReport:
         well, badly = (tuple(one for one in self.outcomes if (one.exit_code == PASSED) is is_well) for is_well in (True, False))
         for one in (*well, *badly) if self.told > QUIET else ():
             yield printable(f"{one.folder:<{width}}  {_times(one)}  {one.verdict}")
+        for one in (*well, *badly):
+            if one.no_page:
+                yield printable(f"no page    {one.folder}: {one.no_page}")
         for one in well:
             if one.changes:
                 yield from ("", printable(one.folder), *(f"  {printable(line)}" for line in one.changes))

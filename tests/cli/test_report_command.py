@@ -150,6 +150,55 @@ def test_a_page_of_many_replays_replaces_nothing_but_a_page(run, tmp_path):
         assert [path.name for path in pages.iterdir()] == [name]
 
 
+def test_a_page_of_many_that_cannot_be_written_takes_no_verdict_away(run, tmp_path, monkeypatch):
+    """Each session's verdict stands; the index shows which has no page, and the command could not do all that was asked."""
+    from evi_harness.acts.paging import page_folder
+    from evi_harness.errors import EviHarnessError
+
+    written = page_folder.write_page
+
+    def refuses(subject, file, **asked):
+        if file.name == "typed.html":
+            raise EviHarnessError("the page cannot be written: No space left on device")
+        return written(subject, file, **asked)
+
+    monkeypatch.setattr(page_folder, "write_page", refuses)
+    words = ("replay", "sessions", "--handler", RAISES, "-j", "1", "--no-child", "--html", "pages", "--json", "report.json")
+    code, line, err = run(*words)
+    assert (code, line.split(" (")[0], "1 page could not be written" in err) == (3, "2 sessions: 0 passed, 2 failed", True)
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert [(one["exit_code"], one["report"].get("page")) for one in told["sessions"]] == [(1, None), (1, "pages/weather.html")]
+    index = (tmp_path / "pages" / "index.html").read_text(encoding="utf-8")
+    assert ('href="typed.html"' in index, 'href="weather.html"' in index) == (False, True)
+
+
+def test_an_index_that_cannot_be_written_takes_no_verdict_away(run, tmp_path, monkeypatch):
+    """Likewise: the report is printed and written."""
+
+    def refuses(*args):
+        from evi_harness.errors import EviHarnessError
+
+        raise EviHarnessError("the page cannot be written: No space left on device")
+
+    monkeypatch.setattr("evi_harness.acts.paging.page_folder.write_index", refuses)
+    code, line, err = run("replay", "sessions", "-j", "1", "--no-child", "--html", "pages", "--json", "report.json")
+    assert (code, line.split(" (")[0], "No space left" in err) == (3, "2 sessions: 2 passed", True)
+    assert "page" not in json.loads((tmp_path / "report.json").read_text())
+
+
+def test_a_session_of_no_length_has_a_page(run, tmp_path):
+    """With audio in it, whose first block is more than all of the session."""
+    folder = tmp_path / "sessions" / "weather"
+    lines = [json.loads(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+    (folder / "events.jsonl").write_text(
+        "".join(json.dumps({**one, "at_ns": 0, **({"taken_ns": 0} if "taken_ns" in one else {})}) + "\n" for one in lines), encoding="utf-8"
+    )
+    header = json.loads((folder / "session.json").read_text(encoding="utf-8"))
+    (folder / "session.json").write_text(json.dumps({**header, "end": header["start"]}), encoding="utf-8")
+    code, _, err = run("report", "sessions/weather", "-o", "page.html")
+    assert (code, (tmp_path / "page.html").is_file()) == (0, True), err
+
+
 def test_a_page_that_cannot_be_written_takes_no_report_away(run, tmp_path, monkeypatch):
     """The report is printed and written, and then the error is told."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, NamedTuple, Optional, Sequence, Set, Union
+from typing import Callable, Mapping, NamedTuple, Optional, Sequence, Set, Union
 
 from evi_harness.acts.measured_runs import Replayed
 from evi_harness.acts.paging.page_making import nobody_asks, page_of_result, write_page, write_text_file
@@ -19,8 +19,8 @@ from evi_harness.errors import EviHarnessError
 from evi_harness.pages.index_file import FAILED, NO_PAGE, PASSED, Indexed, index_page
 from evi_harness.pages.told_besides import not_held
 from evi_harness.report.corpus_report import CorpusReport, Outcome
-from evi_harness.report.gate_report import GateReport
 from evi_harness.report.plain import printable
+from evi_harness.session.json_value import Json
 from evi_harness.settings.new_folder import near, possible_name
 from evi_harness.settings.sink import redacted
 
@@ -75,7 +75,7 @@ class PagePlace:
 
 
 class PageFolder:
-    """A folder of pages of many replays, with an index.
+    """A folder of pages of many replays.
 
     Args:
         folder: The folder; it is made where it is not there.
@@ -102,17 +102,6 @@ class PageFolder:
         """
         return PagePlace(str(page_place(self.folder / self._names.file(Path(session).name))), self._audio_format)
 
-    def write_index(self, outcomes: Sequence[Outcome]) -> Path:
-        """Write the index.
-
-        Args:
-            outcomes: What became of each session.
-
-        Raises:
-            EviHarnessError: It cannot be written.
-        """
-        return _write_replays(self.folder, outcomes)
-
 
 def _write_replays(folder: Path, outcomes: Sequence[Outcome], judged: str = "") -> Path:
     rows = []
@@ -138,18 +127,18 @@ def pages_told(
     result: Replayed,
     place: Path,
     *,
-    gate: Optional[GateReport] = None,
+    gate: Optional[Mapping[str, Json]] = None,
     audio_format: str = OGG,
     progress: Callable[[int, int], object] = nobody_asks,
 ) -> PagesTold:
-    """Write the page of what was replayed; those of many sessions are there already, for each was written where its session was replayed.
+    """Write the page of what was replayed; of many sessions the index, for the page of each was written where its session was replayed.
 
     A gate on many sessions that does not hold is told by the index.
 
     Args:
         result: What was replayed.
         place: The file, or the folder.
-        gate: What a gate found in all of it, None where there was none.
+        gate: The report, as JSON, of a gate on all of it; None where there was none.
         audio_format: What the sound is compressed to.
         progress: Called with how many seconds of sound are done, and how many there are.
 
@@ -157,12 +146,13 @@ def pages_told(
         What was written.
 
     Raises:
-        EviHarnessError: It cannot be written.
+        EviHarnessError: It cannot be written, or the page of one of many sessions could not be.
     """
     if isinstance(result, CorpusReport):
-        if gate is not None and not gate.passed:
-            _write_replays(place, result.outcomes, not_held(gate.json()))
-        index = near(place / INDEX)
+        index = near(_write_replays(place, result.outcomes, "" if gate is None else not_held(gate)))
+        n_lost = sum(bool(one.no_page) for one in result.outcomes)
+        if n_lost:
+            raise EviHarnessError(f"{n_lost} page{'' if n_lost == 1 else 's'} could not be written: the report says why", where=index)
         return PagesTold(index, (f"pages      {printable(index)}",))
     page = write_page(page_of_result(result, gate), place, audio_format=audio_format, progress=progress)
     return PagesTold(near(page.file), page.lines())

@@ -28,7 +28,6 @@ from evi_harness.pages.problem_list import verdict_told
 from evi_harness.pages.told_besides import verdict_with_gate
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.report.drift_report import LiveReport
-from evi_harness.report.gate_report import GateReport
 from evi_harness.report.plain import printable
 from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
@@ -143,17 +142,17 @@ def page_of_replay(result: ReplayResult) -> PageSubject:
     return PageSubject(title, (recorded, replayed), told, result.verdict_text, result.redactor)
 
 
-def page_of_result(result: Union[ReplayResult, RepeatedReplay, LiveReport], gate: Optional[GateReport] = None) -> PageSubject:
+def page_of_result(result: Union[ReplayResult, RepeatedReplay, LiveReport], gate: Optional[Mapping[str, Json]] = None) -> PageSubject:
     """The page of what ``evi-harness replay`` yields of one session: of several runs, of the one that the report is of.
 
     Args:
         result: What was found.
-        gate: What a gate found in it, None where there was none.
+        gate: The report, as JSON, of a gate on it; None where there was none.
     """
     subject = _of_result(result)
     if gate is None:
         return subject
-    report = {**(subject.report or {}), "gate": gate.json()}
+    report = {**(subject.report or {}), "gate": gate}
     return replace(subject, report=report, verdict=verdict_with_gate(subject.verdict, report))
 
 

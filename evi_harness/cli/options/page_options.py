@@ -69,4 +69,5 @@ def page_progress() -> Iterator[Callable[[int, int], object]]:
         What is called with how many seconds of sound are done, and how many there are.
     """
     with progress("making the page", 1) as advance:
-        yield lambda done, total: advance.part(done / total)
+        # Of a session of length 0 nothing is to be done, and yet a block of its sound may be.
+        yield lambda done, total: advance.part(min(1.0, done / max(1, total)))
