@@ -30,7 +30,7 @@ INDEX = "index.html"
 
 
 class PageNames:
-    """Gives each page a name that no other has."""
+    """Gives each page a name that no other has, nor one that is the same to a file system which ignores case."""
 
     def __init__(self) -> None:
         self._taken: Set[str] = {INDEX}
@@ -43,10 +43,10 @@ class PageNames:
         """
         stem = possible_name(name)
         number, found = 1, f"{stem}.html"
-        while found in self._taken:
+        while found.casefold() in self._taken:
             number += 1
             found = f"{stem}-{number}.html"
-        self._taken.add(found)
+        self._taken.add(found.casefold())
         return found
 
 

@@ -7,7 +7,7 @@ so. A session that claims to last for hours on end gets no sound: nobody waits f
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
@@ -99,8 +99,14 @@ class Sounds:
         ticks = _Ticks(sum(-(-job.lasts_ns // 1_000_000_000) for some in jobs for job in some), self._progress)
         # Compressing leaves the interpreter to others, and takes most of the time.
         with ThreadPoolExecutor(2) as pool:
-            flying = [[(job, pool.submit(_made, job, ticks.tick)) for job in some] for some in jobs]
-            return [tuple(self._shown(job, one.result()) for job, one in some) for some in flying]
+            try:
+                flying = [[(job, pool.submit(_made, job, ticks.tick)) for job in some] for some in jobs]
+                return [tuple(self._shown(job, one.result()) for job, one in some) for some in flying]
+            except BaseException:
+                # Ctrl+C too: what has begun ends with its second, and the rest does not begin.
+                ticks.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _jobs(self, one: Sounding) -> List[_Job]:
         session, lasts_ns = one.session, one.session.duration_ns
@@ -161,8 +167,15 @@ class _Ticks:
         self._total = total
         self._progress = progress
         self._counting = threading.Lock()
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Have whoever counts next end: nobody waits for it any more."""
+        self._is_stopped = True
 
     def tick(self) -> None:
+        if self._is_stopped:
+            raise CancelledError
         with self._counting:
             self._done += 1
             self._progress(self._done, self._total)
