@@ -42,6 +42,8 @@ def command(places: Tuple[Path, ...], out: Path, audio_format: str, is_opened: b
         written = write_named_pages(places, out, audio_format=audio_format, progress=progress)
     for line in written.lines():
         echo(line)
+    for line in written.refused:
+        echo(line, err=True)
     if is_opened:
         open_page(written.first)
-    return 0
+    return 3 if written.refused else 0

@@ -186,6 +186,16 @@ def test_an_index_that_cannot_be_written_takes_no_verdict_away(run, tmp_path, mo
     assert "page" not in json.loads((tmp_path / "report.json").read_text())
 
 
+def test_a_session_that_cannot_be_read_takes_no_page_of_another_away(run, tmp_path):
+    """It has a row in the index, and the code says that not all was read."""
+    (tmp_path / "sessions" / "typed" / "session.json").write_text("{", encoding="utf-8")
+    code, line, err = run("report", "sessions", "-o", "pages")
+    assert (code, line, "sessions/typed: no page: " in err) == (3, "pages/index.html", True)
+    assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["index.html", "weather.html"]
+    assert "sessions/typed" in (tmp_path / "pages" / "index.html").read_text(encoding="utf-8")
+    assert run("report", "sessions/typed", "-o", "page.html")[0] == 3
+
+
 def test_a_session_of_no_length_has_a_page(run, tmp_path):
     """With audio in it, whose first block is more than all of the session."""
     folder = tmp_path / "sessions" / "weather"

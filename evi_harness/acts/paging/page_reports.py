@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.acts.paging.page_folder import INDEX, PageNames, made_folder, write_index
 from evi_harness.acts.paging.page_making import Page, PageSubject, ShownSession, nobody_asks, page_of_session, write_page
@@ -17,7 +17,7 @@ from evi_harness.acts.paging.page_place import page_place
 from evi_harness.audio.page_tracks import OGG
 from evi_harness.errors import EviHarnessError, ReportError, SessionUnreadable, UsageError
 from evi_harness.input_file import read_file
-from evi_harness.pages.index_file import FAILED, PASSED, Indexed
+from evi_harness.pages.index_file import FAILED, NO_PAGE, PASSED, Indexed
 from evi_harness.pages.page_document import RECORDED, REPLAYED
 from evi_harness.pages.problem_list import verdict_told
 from evi_harness.pages.told_besides import is_passed, not_held
@@ -68,6 +68,21 @@ def named_subjects(places: Sequence[Path]) -> Iterator[NamedSubject]:
         SessionUnreadable: A session cannot be read.
         ReportError: A file is no report of a replay, or cannot be read.
     """
+    for one in _meant(places):
+        if isinstance(one, _Unreadable):
+            raise one.error
+        yield one
+
+
+@dataclass(frozen=True)
+class _Unreadable:
+    """A session folder that cannot be read."""
+
+    folder: Path
+    error: EviHarnessError
+
+
+def _meant(places: Sequence[Path]) -> Iterator[Union[NamedSubject, _Unreadable]]:
     for place in places:
         if place.is_file() and not (place.parent / HEADER_FILE).is_file():
             told = _read(place)
@@ -78,7 +93,12 @@ def named_subjects(places: Sequence[Path]) -> Iterator[NamedSubject]:
                 yield replace(_of_report(report, place, (*remarks_of_gate, *remarks)), judged=judged)
         else:
             for folder in find_sessions([place], damaged=True):
-                yield NamedSubject(folder.name, page_of_session(load_session(folder), folder))
+                try:
+                    session = load_session(folder)
+                except EviHarnessError as error:
+                    yield _Unreadable(folder, error)
+                else:
+                    yield NamedSubject(folder.name, page_of_session(session, folder))
 
 
 @dataclass(frozen=True)
@@ -88,10 +108,12 @@ class PagesWritten:
     Attributes:
         pages: The pages, in order.
         index: Their index, None where there is one page alone.
+        refused: Of each session that cannot be read and so has no page, which it is and why.
     """
 
     pages: Tuple[Page, ...]
     index: Optional[Path] = None
+    refused: Tuple[str, ...] = ()
 
     @property
     def first(self) -> Path:
@@ -117,30 +139,37 @@ def write_named_pages(
 
     Raises:
         UsageError: Several pages are to go to one file, or no page may be written there: see ``page_place``.
-        SessionUnreadable: A session cannot be read.
+        SessionUnreadable: The only session cannot be read. Among several it has a row in the index, and no page.
         ReportError: A file is no report of a replay, or cannot be read.
         EviHarnessError: A page cannot be written.
     """
     page_place(out / INDEX if out.is_dir() else out)
-    subjects = named_subjects(places)
+    subjects = _meant(places)
     first = next(subjects, None)
     if first is None:
         raise ReportError("no session of the report was replayed, so there is nothing to show", where=str(places[0]))
     second = next(subjects, None)
-    if second is None and not out.is_dir():
+    if second is None and isinstance(first, _Unreadable):
+        raise first.error
+    if second is None and isinstance(first, NamedSubject) and not out.is_dir():
         return PagesWritten((write_page(first.subject, out, audio_format=audio_format, progress=progress),))
     if out.exists() and not out.is_dir():
         raise UsageError(f"there are several pages, and {near(out)} is a file", hint="Name a folder; it is made where it is not there.")
     folder, names = made_folder(out), PageNames()
     pages: List[Page] = []
     rows: List[Indexed] = []
+    refused: List[str] = []
     judged = ""
     for one in chain([first], [] if second is None else [second], subjects):
+        if isinstance(one, _Unreadable):
+            rows.append(Indexed(near(one.folder), f"it cannot be read: {one.error.what}", NO_PAGE))
+            refused.append(printable(f"{near(one.folder)}: no page: {one.error}"))
+            continue
         file = folder / names.file(one.name)
         pages.append(write_page(one.subject, file, audio_format=audio_format, progress=progress))
         rows.append(indexed(one.subject, file.name))
         judged = judged or one.judged
-    return PagesWritten(tuple(pages), write_index(folder, "Sessions", rows, judged))
+    return PagesWritten(tuple(pages), write_index(folder, "Sessions", rows, judged), tuple(refused))
 
 
 def indexed(subject: PageSubject, file: str) -> Indexed:
