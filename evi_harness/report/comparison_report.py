@@ -108,7 +108,7 @@ class ComparisonReport:
         if not self.is_of_folders:
             return self.pairs[0].verdict
         n_same = sum(pair.is_same for pair in self.pairs)
-        n_alone = sum(None in (pair.first, pair.second) for pair in self.pairs)
+        n_alone = sum(None in (pair.first, pair.second) and not pair.refused for pair in self.pairs)
         n_refused = sum(bool(pair.refused) for pair in self.pairs)
         counts = {
             "the same": n_same,
@@ -148,7 +148,21 @@ class ComparisonReport:
         for pair in self.pairs:
             if pair.comparison is not None and not pair.is_same:
                 yield from ("", pair.name, *(f"  {line}" for line in comparison_lines(pair.comparison)))
+        yield from self._notes_of_the_same()
         yield from ("", self.verdict_text)
+
+    def _notes_of_the_same(self) -> Iterator[str]:
+        """What was not compared of sessions of which nothing else is told, each sentence once."""
+        of: Dict[str, List[str]] = {}
+        for pair in self.pairs:
+            if pair.comparison is not None and pair.is_same:
+                for remark in pair.comparison.remarks:
+                    of.setdefault(remark, []).append(pair.name)
+        if of:
+            yield ""
+        for remark, names in of.items():
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            yield f"{'note':<{_WIDE}}{names[0]}{more}: {remark}"
 
 
 def comparison_lines(one: SessionComparison) -> Iterator[str]:

@@ -89,6 +89,24 @@ def test_folders_are_a_line_a_session():
     assert (worse.exit_code, worse.verdict_text[-16:], data(worse)["same"]) == (3, "1 cannot be read", False)
 
 
+def test_a_broken_session_of_one_side_is_counted_once():
+    """As one that cannot be read; no count is below 0."""
+    told = report(ComparedPair("w", "a/w", None, refused="there is no header"), ComparedPair("x", "a/x", "b/x", SAME))
+    assert told.verdict_text == "2 sessions: 1 the same, 1 cannot be read"
+    alone = report(ComparedPair("w", None, "b/w", refused="there is no header"), is_of_folders=True)
+    assert (alone.verdict_text, alone.exit_code) == ("1 session: 1 cannot be read", 3)
+
+
+def test_what_was_not_compared_of_those_that_are_the_same_is_told():
+    """Each sentence once, with the first session and how many more."""
+    noted = replace(SAME, remarks=("not all is known",))
+    pairs = [ComparedPair(name, f"a/{name}", f"b/{name}", noted) for name in "xyz"]
+    other = ComparedPair("w", "a/w", "b/w", replace(noted, remarks=("nothing is known",)))
+    lines = report(*pairs, other).lines()
+    assert lines[-4:] == ["note       x and 2 more: not all is known", "note       w: nothing is known", "", "4 sessions: 4 the same"]
+    assert not any(line.startswith("note") for line in report(ComparedPair("x", "a", "b", SAME), is_of_folders=True).lines())
+
+
 def test_of_many_turns_only_those_that_differ_are_shown():
     """The rest is counted."""
     many = replace(SAME, turns=(*[ComparedTurn(i, i, "x") for i in range(50)], TURN))

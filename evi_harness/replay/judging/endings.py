@@ -51,7 +51,7 @@ class SessionEnding:
 
     def __str__(self) -> str:
         if self.by is None:
-            return "it does not say how"
+            return "it does not say how" if self.error is None else f"it does not say how; the service had said {self.error}"
         after = "" if self.error is None else f" after {self.error}"
         if self.by == "network":
             return f"the connection was lost{after}"

@@ -36,6 +36,10 @@ KINDS: Mapping[str, str] = {
     "handshake": "the connection was opened in another way",
     "ended": "the session ended in another way",
 }
+_NAMES = ("the first", "the second")
+_SENT = "what was sent, and how the connection was opened,"
+# So many sentences about what a session lost are told.
+_SHOWN_LOST = 3
 
 
 class Took(NamedTuple):
@@ -224,21 +228,34 @@ class _Comparing:
         if self._may_compare_sent():
             opening += self._handshake()
             self._put_sent(opening, rows, pairs)
+        ending = tuple(self._ending())
         if self._tolerance_ms is not None:
-            untimed = [(side.told.untimed, name) for side, name in ((self._first, "the first"), (self._second, "the second"))]
+            untimed = [(side.told.untimed, name) for side, name in zip((self._first, self._second), _NAMES)]
             reasons = dict.fromkeys(why for why, _ in untimed if why)
             told = [f"of {' and '.join(name for of, name in untimed if of == why)}, {why}" for why in reasons]
             self._remarks += [f"how long the service took is not compared: {'; '.join(told)}"] if told else []
-        return SessionComparison(tuple(opening), tuple(rows), tuple(self._ending()), self._tolerance_ms, tuple(self._remarks))
+        lost = [f"{name} is not whole, and what it lost is not compared: {what}" for name, what in self._lost() if what]
+        return SessionComparison(tuple(opening), tuple(rows), ending, self._tolerance_ms, (*lost, *self._remarks))
+
+    def _lost(self) -> Iterator[Tuple[str, str]]:
+        """What each side lost, in words; empty where it is whole."""
+        for name, side in zip(_NAMES, (self._first, self._second)):
+            yield name, _lost(side.session)
+
+    def _remark_unknown(self, what: str, is_known: Sequence[bool]) -> None:
+        """Remark that something is not compared because a side does not say it."""
+        unknown = [name for name, known in zip(_NAMES, is_known) if not known]
+        verb = "does" if len(unknown) == 1 else "do"
+        self._remarks.append(f"how {what} is not compared: {' and '.join(unknown)} {verb} not say it")
 
     def _may_compare_sent(self) -> bool:
         names = self._first.dialect.name, self._second.dialect.name
         if names[0] != names[1]:
-            self._remarks.append(f"what was sent is not compared: one session is in {names[0]}, the other in {names[1]}")
+            self._remarks.append(f"{_SENT} is not compared: one session is in {names[0]}, the other in {names[1]}")
             return False
         sessions = self._first.session, self._second.session
         unknown = [one.name or "a session" for one in sessions if not one.header.recorded.sent]
-        self._remarks += [f"what was sent is not compared: {name} does not say what was sent" for name in unknown]
+        self._remarks += [f"{_SENT} is not compared: {name} does not say what was sent" for name in unknown]
         return not unknown
 
     def _turn(self, i: Optional[int], j: Optional[int]) -> ComparedTurn:
@@ -297,16 +314,37 @@ class _Comparing:
 
     def _handshake(self) -> Iterator[Parting]:
         one, other = self._first.session.opened, self._second.session.opened
-        if one is not None and other is not None:
+        if one is None or other is None:
+            self._remark_unknown("the connection was opened", (one is not None, other is not None))
+        else:
             found = tuple(differences(*self._first.dialect.comparable_handshakes(one.handshake, other.handshake)))
             if found:
                 yield _parting("handshake", (one.handshake.path, other.handshake.path), (one.seq, other.seq), found)
 
     def _ending(self) -> Iterator[Parting]:
         one, other = (ending_of(side.session, side.dialect) for side in (self._first, self._second))
-        if one.by is not None and other.by is not None and not other.is_like(one):
+        if one.by is None or other.by is None:
+            self._remark_unknown("the session ended", (one.by is not None, other.by is not None))
+            # An error that the service told of is known all the same, and that there was none once a side has ended.
+            is_known = all(each.by is not None or each.error is not None for each in (one, other))
+            is_apart = is_known and one.error != other.error
+        else:
+            is_apart = not other.is_like(one)
+        if is_apart:
             closed = self._first.session.closed, self._second.session.closed
             yield _parting("ended", (str(one), str(other)), [None if each is None else each.seq for each in closed])
+
+
+def _lost(session: Session) -> str:
+    """What a session lost, in words; empty where it is whole."""
+    told = [sentence.rstrip(".") for sentence in session.missing]
+    if not told and not session.header.complete:
+        told = ["it was not written to its end"]
+    n_dropped = session.header.counts.get("dropped", 0)
+    if not told and n_dropped:
+        told = [f"{n_dropped} {'event was' if n_dropped == 1 else 'events were'} dropped when it was recorded"]
+    more = f"; and {len(told) - _SHOWN_LOST} more, which evi-harness check shows" if len(told) > _SHOWN_LOST else ""
+    return f"{'; '.join(told[:_SHOWN_LOST])}{more}"
 
 
 def _parting(kind: str, words: Sequence[Optional[str]], seqs: Sequence[Optional[int]], differing: Tuple[Difference, ...] = ()) -> Parting:

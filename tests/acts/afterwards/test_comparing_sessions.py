@@ -44,6 +44,25 @@ def test_how_far_it_is_grows_with_each_pair(tmp_path):
     assert shares == pytest.approx([1 / 3, 2 / 3, 1])
 
 
+def test_a_session_that_was_cut_is_not_silently_the_same(tmp_path):
+    """Its recorder was killed between the last turn and the close: what came then is not there, and that is told by its side."""
+    cut = tmp_path / "typed"
+    shutil.copytree(TYPED, cut)
+    header = json.loads((cut / "session.json").read_text(encoding="utf-8"))
+    (cut / "session.json").write_text(
+        json.dumps({**header, "complete": False, "counts": {}, "digests": {}, "header_digest": None}), encoding="utf-8"
+    )
+    lines = (cut / "events.jsonl").read_bytes().splitlines(keepends=True)
+    assert b'"closed"' in lines[-1]
+    (cut / "events.jsonl").write_bytes(b"".join(lines[:-1]))
+    report = compare(TYPED, cut)
+    assert report.exit_code == 0
+    lost, ended, *_ = report.pairs[0].comparison.remarks
+    assert lost.startswith("the second is not whole, and what it lost is not compared: ")
+    assert ended == "how the session ended is not compared: the second does not say it"
+    assert [line for line in report.lines() if line.startswith("note")][:2] == [f"note       {lost}", f"note       {ended}"]
+
+
 def test_another_answer_is_a_difference(replays):
     """In its turn, with the field; how long the app took is compared with replays of one recording too."""
     (right,), (wrong,) = (list((replays / name).iterdir()) for name in ("right", "wrong"))

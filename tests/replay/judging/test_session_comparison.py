@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -130,7 +131,57 @@ def test_what_is_not_known_is_not_compared_and_that_is_told(compared, rows):
     received = [row for row in rows if row[0] != "sent"]
     found = compared(received, recorded=Recorded(sent=False))
     assert found.is_same
-    assert found.remarks == ("what was sent is not compared: made does not say what was sent",)
+    assert found.remarks == ("what was sent, and how the connection was opened, is not compared: made does not say what was sent",)
+
+
+@pytest.mark.parametrize(
+    ("cut", "told"),
+    [((False, True), "the second does"), ((True, False), "the first does"), ((True, True), "the first and the second do")],
+)
+def test_an_end_and_an_opening_that_a_side_does_not_say_are_told(session_of, rows, cut, told):
+    """They are no difference, for nobody knows; but nobody may take them for the same."""
+    whole, ended = session_of(rows), session_of(rows[:-1])
+    unopened = replace(whole, events=whole.events[1:])
+    ends = compare_sessions(*(ComparedSide(ended if is_cut else whole, EVI) for is_cut in cut))
+    opens = compare_sessions(*(ComparedSide(unopened if is_cut else whole, EVI) for is_cut in cut))
+    assert (ends.is_same, ends.remarks) == (True, (f"how the session ended is not compared: {told} not say it",))
+    assert (opens.is_same, opens.remarks) == (True, (f"how the connection was opened is not compared: {told} not say it",))
+
+
+@pytest.mark.parametrize(
+    ("is_closed", "partings"),
+    [
+        ((False, True), [("it does not say how; the service had said E0714", "the app closed the connection with 1000")]),
+        # Whatever came later in the second, an error may have been in it.
+        ((True, False), []),
+    ],
+)
+def test_an_error_is_compared_also_where_the_end_is_not_known(session_of, rows, is_closed, partings):
+    """Unless a side might have had it in what is not there."""
+    error = ("received", 4400, {"type": "error", "code": "E0714", "slug": "inactivity_timeout", "message": "gone"})
+    made = [[*rows[:-1], error], rows[:-1]]
+    first, second = (session_of([*each, rows[-1]] if closes else each) for each, closes in zip(made, is_closed))
+    found = compare_sessions(ComparedSide(first, EVI), ComparedSide(second, EVI))
+    assert [(one.first, one.second) for one in found.ending] == partings
+    assert len(found.remarks) == 1
+
+
+@pytest.mark.parametrize(
+    ("missing", "header", "told"),
+    [
+        (("events.jsonl, line 9: it ends here.",), {"complete": False}, "events.jsonl, line 9: it ends here"),
+        ((), {"complete": False}, "it was not written to its end"),
+        ((), {"counts": {"dropped": 1}}, "1 event was dropped when it was recorded"),
+        (("a.", "b.", "c.", "d.", "e."), {}, "a; b; c; and 2 more, which evi-harness check shows"),
+    ],
+)
+def test_what_a_session_lost_is_told(session_of, rows, missing, header, told):
+    """By the side that lost it."""
+    whole, broken = ComparedSide(session_of(rows), EVI), ComparedSide(replace(session_of(rows, **header), missing=missing), EVI)
+    said = f"is not whole, and what it lost is not compared: {told}"
+    assert compare_sessions(whole, broken).remarks == (f"the second {said}",)
+    assert compare_sessions(broken, broken).remarks == (f"the first {said}", f"the second {said}")
+    assert compare_sessions(whole, whole).remarks == ()
 
 
 def test_sessions_without_a_turn(session_of):
