@@ -44,12 +44,16 @@ def explanation_text(told: ToldReport, where: str = "", shorter: Sequence[str] =
     Returns:
         Lines, each with its line break; shorter than ``MAX_BYTES`` bytes together.
     """
-    for n_causes in range(min(_CAUSES, len(told.causes)), -1, -1):
-        for budget in _BUDGETS:
-            text = "\n".join([*_lines(told, where, shorter, n_causes, budget), ""])
-            if _size(text) < MAX_BYTES:
-                return text
-    raise AssertionError("the least there is to say does not fit")
+    # Page and versions go before the command does: what failed, and how to see it again, is what a reader came for.
+    fewer = replace(told, page=None, versions={})
+    least = replace(fewer, again=(), instead="")
+    for one in (told, fewer, least):
+        for n_causes in range(min(_CAUSES, len(one.causes)), -1, -1):
+            for budget in _BUDGETS:
+                text = "\n".join([*_lines(one, where, shorter, n_causes, budget), ""])
+                if _size(text) < MAX_BYTES:
+                    return text
+    return f"{_cut(told.headline, 300)}\n"
 
 
 def _lines(told: ToldReport, where: str, shorter: Sequence[str], n_causes: int, budget: int) -> Iterator[str]:
@@ -64,7 +68,8 @@ def _lines(told: ToldReport, where: str, shorter: Sequence[str], n_causes: int, 
     yield ""
     yield from _command(told, where, shorter)
     if told.page is not None:
-        yield _row("page", printable(told.page) if _size(told.page) <= _MOST_PATH else f"its path is long: see page in {_file(where)}")
+        page = printable(told.page)
+        yield _row("page", page if _size(page) <= _MOST_PATH else f"its path is long: see page in {_file(where)}")
     versions = [f"{name} {told.versions[name]}" for name in _VERSIONS if name in told.versions]
     if versions:
         yield _row("versions", _cut(", ".join(versions), _MOST_VERSIONS))

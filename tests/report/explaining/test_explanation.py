@@ -87,6 +87,28 @@ def test_a_command_is_whole_or_not_there(changes, line):
     assert line in explanation_text(told(RAISED, **changes), "/somewhere/report.json").splitlines()
 
 
+@pytest.mark.parametrize("page", ["\x01" * 200, "\u202e" * 66, "\U000e0001" * 50], ids=["control", "override", "tag"])
+def test_a_page_is_measured_as_it_is_written(page):
+    """Escapes are up to ten times as long as what they stand for; beside a long command they had no room, and nothing was said."""
+    again = (*AGAIN, "--arg", "x=" + "y" * 700)
+    text = explanation_text(told(RAISED, again=again, page=page), "report.json")
+    assert size(text) < MAX_BYTES
+    assert "  page      its path is long: see page in report.json" in text.splitlines()
+    assert f"again     cd /p && {shlex.join(again)}" in text
+    assert "raised (finding)" in text
+
+
+def test_without_room_for_all_of_it_the_command_stays(monkeypatch):
+    """Page and versions go first, then the command; the headline is always there."""
+    again = (*AGAIN, "--arg", "x=" + "y" * 300)
+    report = told(RAISED, again=again, page="p" * 190, versions={"python": "v" * 190})
+    for most, kept in ((700, True), (300, False), (30, False)):
+        monkeypatch.setattr("evi_harness.report.explaining.explanation.MAX_BYTES", most)
+        text = explanation_text(report)
+        assert text.startswith("replay of made: failed\n")
+        assert (shlex.join(again) in text, "ppp" in text) == (kept, False)
+
+
 def test_a_shorter_command_is_shown_where_it_has_room():
     """Below the whole one, and never in its place."""
     lines = explanation_text(told(RAISED), shorter=(*AGAIN, "--until", "#7")).splitlines()
