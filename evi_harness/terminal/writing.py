@@ -34,6 +34,8 @@ _WEIGHTS: Mapping[str, str] = {
     "not seen": UNDECIDED,
     "next": "bold cyan",
 }
+# What ends with a command, which somebody pastes into a shell: it may stand behind a cd to another folder.
+_COMMAND = re.compile(r" *(?:again|shorter) {2,}(?:cd |evi-harness |pytest )|(?:.*; replay it|next): evi-harness ")
 # What stands in the first column of a report.
 _LABEL = re.compile(r"(?P<label>[A-Za-z]+:?(?: [a-z0-9]+)?) {2,}\S|(?P<weight>error:) ")
 
@@ -73,10 +75,12 @@ class Writer:
             style: How all of it is shown, where it is not shown like any other.
         """
         for one in redacted(line).split("\n"):
-            self._console.print(self._laid_out(below_here(one), style))
+            self._console.print(self._laid_out(one if _COMMAND.match(one) else below_here(one), style))
 
     def _laid_out(self, line: str, style: str) -> Text:
-        text = Text("\n".join(folded(line, self.width, cell_len)), style=style)
+        # The terminal itself breaks a command that is wider: what is copied from there has no line breaks in it.
+        lines = [line] if _COMMAND.match(line) else folded(line, self.width, cell_len)
+        text = Text("\n".join(lines), style=style)
         label = _LABEL.match(line)
         if label is not None and not style:
             name = label["label"] or label["weight"]

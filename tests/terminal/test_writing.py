@@ -56,6 +56,29 @@ def test_a_secret_is_out_before_a_line_is_broken(monkeypatch):
     assert "[redacted]" in out
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "  again     cd {here} && evi-harness replay",
+        "  again     evi-harness replay",
+        "  shorter   cd {here}/a && evi-harness replay",
+        "  again     cd {here} && pytest",
+        "next: evi-harness replay",
+        "session: {here}/s (3.0 s, 9 events); replay it: evi-harness replay",
+    ],
+)
+def test_a_command_can_be_pasted(tmp_path, monkeypatch, before):
+    """It is written as it stands, however wide the terminal is: no line break, and no path that is right in another folder only."""
+    monkeypatch.chdir(tmp_path)
+    line = f"{before.format(here=tmp_path)} {tmp_path}/sessions/weather --handler fixtures/handlers/wrong_answer.py:App"
+    assert written(line, width=40) == f"{line}\n"
+
+
+def test_a_row_that_holds_no_command_is_laid_out():
+    """Where no command can run it again, that is told in words."""
+    assert len(written("  again     no command can; the call was replay_session(x) with a handler", width=40).splitlines()) > 1
+
+
 def test_what_is_below_the_current_directory_is_named_from_there(tmp_path, monkeypatch):
     """And nothing else is."""
     monkeypatch.chdir(tmp_path)
