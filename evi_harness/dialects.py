@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from importlib import import_module
+from importlib import import_module, invalidate_caches
 from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
@@ -153,11 +153,21 @@ def forget() -> None:
 
 
 def _installed(group: str) -> Dict[str, metadata.EntryPoint]:
-    """The entry points of other packages in a group, by name; of two with one name the first."""
+    """The entry points of other packages in a group, by name; of two with one name the first.
+
+    Raises:
+        EviHarnessError: What is installed cannot be read.
+    """
     # Most sessions speak what is built in, and loading this takes longer than all else here.
     from importlib import metadata
 
+    # A folder that could not be read for a moment is remembered as an empty one.
+    invalidate_caches()
     found: Dict[str, metadata.EntryPoint] = {}
-    for entry in metadata.entry_points(group=group) if sys.version_info >= (3, 10) else metadata.entry_points().get(group, ()):
+    try:
+        entries = metadata.entry_points(group=group) if sys.version_info >= (3, 10) else metadata.entry_points().get(group, ())
+    except OSError as error:
+        raise EviHarnessError(f"cannot read which packages are installed: {error}", hint="Try again, or install the packages anew.") from error
+    for entry in entries:
         found.setdefault(entry.name, entry)
     return found

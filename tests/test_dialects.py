@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -95,3 +96,15 @@ def test_a_session_of_a_dialect_that_nobody_brings_is_not_loaded(tmp_path: Path,
     write_session(tmp_path / "other", other, EVI)
     with pytest.raises(SessionUnreadable, match="its dialect is 'klingon', and this version knows 'evi'"):
         load_session(tmp_path / "other")
+
+
+def test_a_disk_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed is then not known, and a package that cannot be read is not one that is absent."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("importlib.metadata.entry_points", fails)
+    with pytest.raises(EviHarnessError, match="Input/output error") as raised:
+        dialects.known_dialects()
+    assert raised.value.hint

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from importlib import import_module
+from importlib import import_module, invalidate_caches
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Callable, Tuple
 
@@ -91,6 +91,8 @@ def make_detector(candidates: Tuple[Callable[[], SpeechDetector], ...] = PREFERR
 
 
 def _installed(package: str, oldest: Tuple[int, int]) -> str:
+    # A folder that could not be read for a moment is remembered as an empty one.
+    invalidate_caches()
     try:
         found = version(package)
     except PackageNotFoundError:

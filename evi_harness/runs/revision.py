@@ -11,6 +11,7 @@ revision is told to looks at nothing.
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
 import re
@@ -210,6 +211,8 @@ class _Own:
         names = _project_names(revision)
         folders: List[Path] = list(revision.worktrees)
         files: List[Any] = []
+        # A folder that could not be read for a moment is remembered as an empty one.
+        importlib.invalidate_caches()
         for one in distributions():
             source, is_editable = _source_of(one)
             is_own = _name_of(one) in names or (source is not None and _is_below(source, revision.worktrees))

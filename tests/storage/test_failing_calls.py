@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import io
 import json
 import os
@@ -72,6 +73,8 @@ class Calls:
 
     def __exit__(self, *_):
         self._undo.close()
+        # importlib remembers a folder that could not be listed as an empty one, and no package would be found in it from then on.
+        importlib.invalidate_caches()
 
     def _stand_for(self, module, name):
         real = getattr(module, name)
