@@ -167,7 +167,8 @@ def _installed(group: str) -> Dict[str, metadata.EntryPoint]:
     try:
         entries = metadata.entry_points(group=group) if sys.version_info >= (3, 10) else metadata.entry_points().get(group, ())
     except OSError as error:
-        raise EviHarnessError(f"cannot read which packages are installed: {error}", hint="Try again, or install the packages anew.") from error
+        what = f"cannot read which packages are installed: {error}"
+        raise EviHarnessError(what, hint="Try again, or install the packages anew.") from error
     for entry in entries:
         found.setdefault(entry.name, entry)
     return found
