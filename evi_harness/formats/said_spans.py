@@ -1,18 +1,17 @@
 """Who said what, from when until when: of what is heard by when it sounds, of what is only text by when it came.
 
-Rules of living here: a time that nobody knows is marked as assumed; what was never heard, since the user interrupted, is not said.
+Rules of living here: a time that nobody knows is marked as assumed; what was never heard is not said.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
+from evi_harness.measure.said_times import SaidTimes
 from evi_harness.measure.session_times import Reading
 from evi_harness.report.plain import printable
 from evi_harness.session.events import Received, Sent
-from evi_harness.session.protocols import RECEIVED
-from evi_harness.session.sounding import Span, sounding
 
 __all__ = ["ASSISTANT", "USER", "Said", "SaidSpan", "said_in"]
 
@@ -49,7 +48,7 @@ class Said(NamedTuple):
 
     Attributes:
         spans: In time.
-        n_unheard: How many sentences of the assistant's were never heard, since the user interrupted.
+        n_unheard: How many sentences of the assistant's were never heard, most often since the user interrupted.
     """
 
     spans: Tuple[SaidSpan, ...]
@@ -63,8 +62,7 @@ def said_in(reading: Reading, redact: Callable[[str], str]) -> Said:
         reading: The session.
         redact: Takes secrets out of a text.
     """
-    heard, voiced = _sentences(reading)
-    spoken = {turn.user: reading.spoken.span(turn.speech) for turn in reading.turns if turn.user is not None and turn.speech is not None}
+    times = SaidTimes(reading)
     spans: List[SaidSpan] = []
     n_unheard = 0
     for event in reading.session.events:
@@ -75,12 +73,10 @@ def said_in(reading: Reading, redact: Callable[[str], str]) -> Said:
         )
         if saying is None or saying.is_interim or saying.who not in (USER, ASSISTANT) or not saying.text.strip():
             continue
-        span: Optional[Span] = spoken.get(event.seq)
-        if saying.who == ASSISTANT and saying.about is not None:
-            span = heard.get(saying.about)
-            if span is None and saying.about in voiced:
-                n_unheard += 1
-                continue
+        if times.is_unheard(saying):
+            n_unheard += 1
+            continue
+        span = times.span(event.seq, saying)
         text = printable(redact(" ".join(saying.text.split())))
         is_assumed = span is None or span[0] >= span[1]
         begin_ns, end_ns = (event.at_ns, event.at_ns + _shown_ns(text)) if span is None or is_assumed else span
@@ -101,26 +97,3 @@ def _cut(spans: List[SaidSpan]) -> List[SaidSpan]:
         next_ns = begins[index] if index < len(begins) else one.end_ns
         found.append(one._replace(end_ns=min(one.end_ns, next_ns)) if one.is_assumed else one)
     return found
-
-
-def _sentences(reading: Reading) -> Tuple[Dict[str, Span], frozenset[str]]:
-    """From when until when each sentence of the assistant's would be heard, by its name; and the names of all that came as audio."""
-    heard: Dict[str, Span] = {}
-    voiced = set()
-    frames = {event.seq: event.frame for event in reading.session.received}
-    free_ns = 0
-    for turn in reading.turns:
-        pieces: List[Tuple[str, int, int]] = []
-        for seq in turn.reply:
-            chunk = reading.dialect.chunk(reading.dialect.read(RECEIVED, frames[seq])) if reading.has_audio(seq) else None
-            length_ns = reading.length_ns(seq)
-            if chunk is not None and length_ns is not None:
-                pieces.append((chunk[0], max(free_ns, reading.at_ns[seq]), length_ns))
-                voiced.add(chunk[0])
-        silenced_ns = None if turn.interrupted_by is None else reading.at_ns[turn.interrupted_by]
-        sounds = sounding([(came_ns, length_ns) for _, came_ns, length_ns in pieces], silenced_ns)
-        for (name, _, _), (begin_ns, end_ns) in zip(pieces, sounds):
-            first, last = heard.get(name, (begin_ns, end_ns))
-            heard[name] = (min(first, begin_ns), max(last, end_ns))
-            free_ns = end_ns
-    return heard, frozenset(voiced)

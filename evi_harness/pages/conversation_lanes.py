@@ -5,8 +5,9 @@ Rules of living here: read off the session by the rooms that know how; what is n
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional
 
+from evi_harness.measure.said_times import SaidTimes
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.session_times import Reading
 from evi_harness.pages.axis_ms import ms
@@ -114,10 +115,10 @@ def interruptions_lane(reading: Reading, samples: Mapping[str, List[Sample]], du
 
 
 def transcript(reading: Reading, dialect: Dialect) -> List[Dict[str, Json]]:
-    """What was said, in time: a line each, with the emotions that the service heard in it."""
+    """What was said: a line each, with when it was heard, and the emotions that the service heard in it."""
     lines: List[Dict[str, Json]] = []
     by_name: Dict[str, Dict[str, Json]] = {}
-    ends = dict(_heard(reading))
+    times = SaidTimes(reading)
     for event in reading.session.events:
         said = dialect.saying(event.kind, dialect.read(event.kind, event.frame)) if isinstance(event, (Sent, Received)) else None
         if said is None:
@@ -127,7 +128,7 @@ def transcript(reading: Reading, dialect: Dialect) -> List[Dict[str, Json]]:
         if earlier is not None and not said.text:
             earlier["emotions"] = emotions
             continue
-        span = ends.get(event.seq)
+        span = times.span(event.seq, said)
         line = {
             "seq": event.seq,
             "at_ms": ms(event.at_ns),
@@ -136,6 +137,7 @@ def transcript(reading: Reading, dialect: Dialect) -> List[Dict[str, Json]]:
             "begin_ms": None if span is None else ms(span[0]),
             "end_ms": None if span is None else ms(span[1]),
             "is_interim": said.is_interim,
+            "is_unheard": times.is_unheard(said),
             "turn": reading.turn_of.get(event.seq),
             "emotions": emotions,
         }
@@ -143,11 +145,3 @@ def transcript(reading: Reading, dialect: Dialect) -> List[Dict[str, Json]]:
         if said.about is not None:
             by_name[said.about] = line
     return lines
-
-
-def _heard(reading: Reading) -> Iterator[Tuple[int, Span]]:
-    """When what a message says was spoken, as far as the service says so."""
-    for turn in reading.turns:
-        span = _spoken(turn, reading)
-        if turn.user is not None and span is not None:
-            yield turn.user, span

@@ -175,6 +175,7 @@ def _side(name: str, say: Callable[[str], str]) -> Json:
                 "begin_ms": at,
                 "end_ms": at + 900,
                 "is_interim": False,
+                "is_unheard": False,
                 "turn": 1,
                 "emotions": [{"name": say(f"Joy {n}"), "score": 0.5 - n / 10} for n in range(5)],
             }

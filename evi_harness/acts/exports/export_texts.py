@@ -163,7 +163,7 @@ def _assumed(shown: _Shown, said: Said) -> List[str]:
     n_assumed = sum(one.is_assumed for one in said.spans)
     told = [f"{_counted(n_assumed, 'text')} nobody spoke: from when it came, for as long as it takes to read"] if n_assumed else []
     if said.n_unheard:
-        told.append(f"left out: {_counted(said.n_unheard, 'sentence')} that was never heard, since the user interrupted")
+        told.append(f"left out: {_counted(said.n_unheard, 'sentence')} that was never heard")
     if speed_of_session(shown.session) != AT_ITS_RATE:
         told.append("time did not go by at its usual speed in this session, and how long speech lasts is as at the usual one")
     return told

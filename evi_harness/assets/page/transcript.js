@@ -1,6 +1,6 @@
 // The transcript, which follows the play head.
 
-/** When a line was begun to be said, as far as that is known; else when its message came. */
+/** When a line was begun to be said or heard, as far as that is known; else when its message came. */
 function lineBegin(line) {
   return line.begin_ms === null ? line.at_ms : line.begin_ms;
 }
@@ -22,19 +22,20 @@ class Transcript {
 
   lineNode(line) {
     const ms = lineBegin(line);
-    return element('li', { class: `said ${line.who}${line.is_interim ? ' interim' : ''}` }, [
+    const state = line.is_interim ? ' (interim)' : line.is_unheard ? ' (never heard)' : '';
+    return element('li', { class: `said ${line.who}${state ? ' interim' : ''}` }, [
       timeButton(clockText(ms).slice(0, -2), `play from ${spokenMoment(ms)}`, () => this.page.playFrom(ms)),
-      element('span', { class: 'who' }, [line.who + (line.is_interim ? ' (interim)' : '')]),
+      element('span', { class: 'who' }, [line.who + state]),
       said(line.text, 'p', { dir: 'auto' }),
       line.emotions.length ? emotionsNode(line.emotions) : null,
     ]);
   }
 
-  /** Marks the line that is being said, the last one that has begun, and brings it into view. */
+  /** Marks the line that is being said, the last one that has begun of those that were heard, and brings it into view. */
   follow(ms) {
     let current = -1;
     this.lines.forEach(({ line }, index) => {
-      if (lineBegin(line) <= ms) current = index;
+      if (lineBegin(line) <= ms && !line.is_unheard) current = index;
     });
     if (current === this.current) return;
     if (this.current >= 0) this.lines[this.current].node.removeAttribute('aria-current');
