@@ -11,7 +11,7 @@ finding:
 - *live*: anything else. Of these the table says what the replay said: it failed, warned, noted something, or missed the mutant.
 
 A mutant is judged over all sessions that its handler passes unchanged, as a project's tests would judge it; ``--max-late 500`` is judged
-beside the default. Each mutant runs in a process of its own. It takes minutes and is no part of CI; the figures stand in docs/mutants.md.
+beside the default. Each mutant runs in its own process. It takes minutes, outside CI; the figures are in docs/explanation/mutants.md.
 """
 
 from __future__ import annotations

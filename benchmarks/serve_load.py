@@ -10,7 +10,7 @@
     attacks   a spoken chat against `serve --simulate`, under each attack of many clients. Bars: p99 30 ms; 300 MB in all. How late the
               chat's own messages were is the server's record; how long a ping of the chat's took, one a frame of audio, is the client's.
 
-Lateness is the server's own record of what it sent, behind what was due (docs/serve.md). Memory is the resident memory of the server and
+Lateness is the server's record of what it sent, behind what was due (docs/how-to/serve.md). Memory is the resident memory of the server and
 of the process that hears for it, each with all that it shares with others; a chat's is the growth behind a first chat, divided. The clients
 run in a process of their own, on plain sockets; on two cores they take what the server does not get, so their share is printed too, and
 how late they were themselves: where that is more than the bar, the machine is too busy to say anything of the server. What is not complete

@@ -6,7 +6,7 @@ Besides the recordings as they are: quieter, and with white noise from a seeded 
 
     python benchmarks/speech_end.py [FOLDER]
 
-FOLDER holds the recordings and is ../shared/data/speech by default; docs/latency.md has the table that comes out.
+FOLDER holds the recordings and is ../shared/data/speech by default; docs/reference/latency.md has the table that comes out.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Only regular files are read, and none that is larger than its kind can be. A device has no end, and a pipe may never have a writer: each is
 looked at before it is opened, and opening waits for nobody. Files within a session folder have a door of their own, which follows no link.
 
-Rules of living here: a kind of file is a row of ``INPUTS``; docs/session-format.md has them all.
+Rules of living here: a kind of file is a row of ``INPUTS``; docs/reference/session-format.md has them all.
 Whoever reads a file says which error it is.
 """
 

@@ -1,4 +1,4 @@
-"""The table of docs/guide.md on apps as people write them: each needs what it says, and passes with it."""
+"""The table of docs/how-to/guide.md on apps as people write them: each needs what it says, and passes with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from evi_harness.sdk.hume.installed_sdk import import_sdk
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "guide.md").read_text(encoding="utf-8")
 SESSIONS = ("weather", "typed")
 
 

@@ -1,4 +1,4 @@
-"""docs/architecture.md: its table is that of the rooms, and what it names is there."""
+"""docs/explanation/architecture.md: its table is that of the rooms, and what it names is there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `(\w+)` \| (.+) \| ([^|]+) \|$", re.MULTILINE)
 # Named on the page, and no file: classes and tables with the module that they stand in.
 PLACED = re.compile(r"`([\w/]+\.py): (\w+)`")

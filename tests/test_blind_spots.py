@@ -1,4 +1,4 @@
-"""Every row of docs/blind-spots.md: the condition is created, and the report is read.
+"""Every row of docs/reference/blind-spots.md: the condition is created, and the report is read.
 
 A case is named by the first cell of its row; a row without a case, and a case without a row, fail.
 """
@@ -42,8 +42,8 @@ from evi_harness.session.header import Recorded
 from evi_harness.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "blind-spots.md").read_text(encoding="utf-8")
-SCHEMA = json.loads((ROOT / "docs" / "replay-report.schema.json").read_text(encoding="utf-8"))
+PAGE = (ROOT / "docs" / "reference" / "blind-spots.md").read_text(encoding="utf-8")
+SCHEMA = json.loads((ROOT / "docs" / "reference" / "replay-report.schema.json").read_text(encoding="utf-8"))
 QUERY = (("config_id", "weather-config"),)
 # What may hold of the process in which the tests run, whatever they do.
 OF_THE_PROCESS = ("c_sockets", "tracer")

@@ -1,4 +1,4 @@
-"""The examples of docs/check.md are run as they stand and print what the page shows; its tables have every kind of problem and of loss."""
+"""The examples of docs/how-to/check.md are run and print what the page shows; its tables have every kind of problem and loss."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from evi_harness.session.loss import LOSSES
 from evi_harness.session.problem import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
-SCHEMA = json.loads((ROOT / "docs" / "check-report.schema.json").read_text(encoding="utf-8"))
+PAGE = (ROOT / "docs" / "how-to" / "check.md").read_text(encoding="utf-8")
+SCHEMA = json.loads((ROOT / "docs" / "reference" / "check-report.schema.json").read_text(encoding="utf-8"))
 
 
 def shown() -> List[Tuple[str, str]]:
@@ -69,7 +69,7 @@ def test_every_loss_is_on_the_page_and_in_the_schema() -> None:
     """The table of what a repair loses, the schema of its report and the code name the same kinds, once each."""
     table = PAGE[PAGE.index("| kind | what was lost |") :].split("\n\n", 1)[0].splitlines()[2:]
     listed = [name for row in table for name in re.findall(r"`(\w+)`", row.split("|")[1])]
-    schema = json.loads((ROOT / "docs" / "repair-report.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "docs" / "reference" / "repair-report.schema.json").read_text(encoding="utf-8"))
     assert sorted(listed) == sorted(LOSSES) == sorted(schema["$defs"]["loss"]["properties"]["kind"]["enum"])
     assert len(set(LOSSES)) == len(LOSSES)
 

@@ -1,4 +1,4 @@
-"""The workflows of docs/ci.md: they are YAML, they are what their servers take, and their commands run as they stand."""
+"""The workflows of docs/how-to/ci.md: they are YAML, they are what their servers take, and their commands run as they stand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed; the extra 'test' has it")
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "ci.md").read_text(encoding="utf-8")
 
 # What is not to be tried here: the index is not ours, and one run of each side is enough to see that it runs.
 INSTALLING = re.compile(r"python -m pip install \.\s*$")

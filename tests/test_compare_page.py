@@ -1,4 +1,4 @@
-"""The examples of docs/compare.md are run as they stand, and print what the page shows; its table has every kind of difference."""
+"""The examples of docs/how-to/compare.md are run as they stand, and print what the page shows; its table has every kind of difference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evi_harness.cli.main import main
 from evi_harness.replay.judging.session_comparison import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "compare.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"```console\n\$ (.*?)\n(.*?)```", PAGE, re.DOTALL)
 
 

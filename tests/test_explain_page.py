@@ -1,4 +1,4 @@
-"""The examples of docs/explain.md are run as they stand, and print what the page shows."""
+"""The examples of docs/how-to/explain.md are run as they stand, and print what the page shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from evi_harness.cli.main import main
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "explain.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"```console\n\$ (.*?)\n(.*?)```", PAGE, re.DOTALL)
 
 

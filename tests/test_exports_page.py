@@ -1,4 +1,4 @@
-"""docs/exports.md: its commands run, and print what the page says."""
+"""docs/how-to/exports.md: its commands run, and print what the page says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from evi_harness.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "exports.md").read_text(encoding="utf-8")
 
 
 # In the form of the example in Hume's own SDKs.

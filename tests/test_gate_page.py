@@ -1,4 +1,4 @@
-"""What docs/gate.md says holds: its configuration is read, its thresholds parse, its options exist, and its table is of the benchmark."""
+"""What docs/how-to/gate.md says holds: its configuration is read, its thresholds parse, its options exist, its table is the benchmark's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evi_harness.measure.thresholds import parse_threshold
 from evi_harness.settings.configuration import load_configuration
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "gate.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from evi_harness.session import wav
 from evi_harness.session.protocols import Close
 from evi_harness.session.wav import Pcm
 
-GUIDE = (Path(__file__).parent.parent / "docs" / "guide.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).parent.parent / "docs" / "how-to" / "guide.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 PROGRAM = "\n".join(block for block in BLOCKS if block.startswith("# app.py\n"))
 
@@ -180,6 +180,6 @@ def test_the_seven_steps_are_those_of_humes_guide():
 
 def test_its_links_lead_somewhere():
     """Each page that it names is there."""
-    pages = re.findall(r"\]\(([\w.-]+\.md)\)", GUIDE)
+    pages = re.findall(r"\]\(([\w./-]+\.md)\)", GUIDE)
     assert pages
-    assert [page for page in pages if not (Path(__file__).parent.parent / "docs" / page).is_file()] == []
+    assert [page for page in pages if not (Path(__file__).parent.parent / "docs" / "how-to" / page).is_file()] == []

@@ -100,8 +100,8 @@ def test_what_says_that_it_is_empty_is_read_to_its_end() -> None:
 
 
 def test_the_page_has_every_kind() -> None:
-    """docs/session-format.md lists how large a file may be, by kind."""
-    page = (ROOT / "docs" / "session-format.md").read_text(encoding="utf-8")
+    """docs/reference/session-format.md lists how large a file may be, by kind."""
+    page = (ROOT / "docs" / "reference" / "session-format.md").read_text(encoding="utf-8")
     section = page[page.index("## Files that you name") :].split("\n## ", 1)[0]
     for row in INPUTS.values():
         assert f"| {row.name} | {row.max_bytes >> 20} MiB |" in section, row

@@ -1,4 +1,4 @@
-"""docs/many.md: its Python runs as it stands."""
+"""docs/how-to/many.md: its Python runs as it stands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Dict
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "many.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "many.md").read_text(encoding="utf-8")
 
 
 def test_the_snippet_replays_a_folder_of_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +21,7 @@ def test_the_snippet_replays_a_folder_of_sessions(tmp_path: Path, monkeypatch: p
     (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
     monkeypatch.chdir(tmp_path)
     found: Dict[str, Any] = {}
-    exec(compile(snippet, "docs/many.md", "exec"), found)
+    exec(compile(snippet, "docs/how-to/many.md", "exec"), found)
     report = found["report"]
     assert [Path(one.folder).name for one in report.outcomes] == ["again", "weather"]
     assert report.passed

@@ -19,7 +19,7 @@ from evi_harness import pytest_plugin
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "pytest.md").read_text(encoding="utf-8")
 ALLOW_INCOMPLETE = "EVI_HARNESS_ALLOW_INCOMPLETE"
 HEAVY = ["hume", "aiohttp", "numpy", "msgspec", "asyncio", "soundfile", "websockets", "click", "hypothesis"]
 
@@ -738,7 +738,7 @@ def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) ->
     found = run("--evi-report", "out/reports")
     found.assert_outcomes(passed=3, failed=1)
     reports = pytester.path / "out" / "reports"
-    schema = json.loads((ROOT / "docs" / "replay-report.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "docs" / "reference" / "replay-report.schema.json").read_text(encoding="utf-8"))
     told = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(reports.glob("*.json"))}
     assert {name: report["passed"] for name, report in told.items()} == {
         "test_reports.py.test_all[typed].json": True,

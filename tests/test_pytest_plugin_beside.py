@@ -18,7 +18,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "pytest.md").read_text(encoding="utf-8")
 
 NEIGHBOURS = ["pytest_recording", "xdist", "pytest_asyncio", "pytest_timeout", "anyio", "hypothesis"]
 # It needs Python 3.10.

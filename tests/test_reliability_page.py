@@ -1,4 +1,4 @@
-"""The commands of docs/reliability.md are there: each names a file of the project, and tests that it has."""
+"""The commands of docs/explanation/reliability.md are there: each names a file of the project, and tests that it has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import List, Tuple
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "explanation" / "reliability.md").read_text(encoding="utf-8")
 HEADING = "| fault | how many tried | what was lost | command that repeats it | what mends it |"
 
 

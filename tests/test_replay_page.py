@@ -1,4 +1,4 @@
-"""The examples of docs/replay.md are run as they stand, in their order, on a copy of a session; they print what the page shows."""
+"""The examples of docs/explanation/replay.md are run as they stand, in order, on a copy of a session; they print what the page shows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import List, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "replay.md").read_text(encoding="utf-8")
-SCHEMA = json.loads((ROOT / "docs" / "replay-report.schema.json").read_text(encoding="utf-8"))
+PAGE = (ROOT / "docs" / "explanation" / "replay.md").read_text(encoding="utf-8")
+SCHEMA = json.loads((ROOT / "docs" / "reference" / "replay-report.schema.json").read_text(encoding="utf-8"))
 
 # What differs from run to run, from SDK to SDK, and with every note that is added to a replay's session.
 VARYING = [

@@ -1,4 +1,4 @@
-"""The examples of docs/report.md are run as they stand, and print what the page shows."""
+"""The examples of docs/how-to/report.md are run as they stand, and print what the page shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evi_harness.cli.main import main
 from evi_harness.cli.options.page_options import AUDIO_FORMATS
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "report.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"```console\n\$ (.*?)\n(.*?)```", PAGE, re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""What docs/serve.md shows is run as it stands: the same app in TypeScript, with Hume's SDK for it, in a browser, and curl."""
+"""What docs/how-to/serve.md shows is run as it stands: the same app in TypeScript, with Hume's SDK for it, in a browser, and curl."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Iterator, List, Tuple
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "serve.md").read_text(encoding="utf-8")
 TYPED = str(ROOT / "sessions" / "typed")
 # A folder node_modules in which Hume's SDK for TypeScript is.
 NODE_MODULES = "EVI_HARNESS_NODE_MODULES"

@@ -168,7 +168,9 @@ def compare_sides(
     olds, news = _measured(sides, n_runs, n_warm, timeout_s, allow_incomplete, tell)
     comparisons = compare_side_by_side(olds, news, rules)
     if not comparisons:
-        raise EviHarnessError("nothing that could be compared was measured by either", hint="docs/latency.md says what each metric needs.")
+        raise EviHarnessError(
+            "nothing that could be compared was measured by either", hint="docs/reference/latency.md says what each metric needs."
+        )
     return GateReport(
         comparisons=comparisons,
         seed=rules.seed,

@@ -220,12 +220,12 @@ def replay_session(
             the null test, in which the recording meets itself; a SPEC (``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME``); or a function
             ``on_message(message)`` or ``on_message(message, stream)``, a function ``main(socket)`` or ``main(socket, stream)`` that reads
             the connection itself, an object of the quickstart's shape, a class of such objects, or a function that returns one of these.
-            docs/replay.md says who sends the user's audio. The connection is closed when the recorded app closed it.
+            docs/explanation/replay.md says who sends the user's audio. The connection is closed when the recorded app closed it.
         arguments: What the handler's class or function takes besides, by name.
         clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a process of its own.
         upgrade: Add to old messages what the installed SDK requires; reported.
         twice: Replay twice and compare the two runs byte for byte; in virtual time only.
-        ignore: What is not compared: JSON paths such as ``$.content`` or ``tool_response:$..time``. docs/replay.md has all of them.
+        ignore: What is not compared: JSON paths such as ``$.content`` or ``tool_response:$..time``. docs/explanation/replay.md lists all.
         strict: Compare also what is given anew in each run.
         max_late_ms: How much later than due a message may be sent, in milliseconds; None for as late as it likes, with a note.
         update: Accept what the app sends now as what is expected from now on, in a file beside events.jsonl.
@@ -239,9 +239,9 @@ def replay_session(
         allow_hosts: What the app may reach on the network besides the service, as ``HOST`` or ``HOST:PORT``.
         wall_clock: The time of day that the app sees: ``machine``, or ``recorded`` for that of the session.
         seed: What ``random`` and ``numpy.random`` are seeded with before the handler is imported; None for nothing.
-        severities: What findings weigh, by kind, where that is not as docs/findings.md has it: ``error``, ``warning`` or ``off``.
+        severities: What findings weigh, by kind, where that is not as docs/reference/findings.md has it: ``error``, ``warning`` or ``off``.
         blocked_ms: From how many milliseconds on a step of the event loop counts as blocking it; None for what the clock has for it.
-        speed: How many times as fast as it was recorded, or ``max``; None for as recorded. docs/pace.md says what that means.
+        speed: How many times as fast as it was recorded, or ``max``; None for as recorded. docs/how-to/pace.md says what that means.
         max_gap: What spans in which nobody speaks and nothing is received are shortened to, in seconds or as ``250ms``; None to leave all.
         first: Where to begin: a time in seconds or as ``1m3s``, an event as ``#123``, a turn as ``t3``; None for the beginning.
         last: Where to end, likewise; it belongs to the part.

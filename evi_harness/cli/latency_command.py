@@ -63,7 +63,7 @@ def command(
     """Tell how long everything took in sessions: turn by turn, and together.
 
     A SESSION is a session folder, or a folder of them. A recording tells of the service and the network, a replay (replay --out DIR) of
-    your own code. What cannot be known is a dash with its reason. docs/latency.md has every metric.
+    your own code. What cannot be known is a dash with its reason. docs/reference/latency.md has every metric.
     """
     from evi_harness.acts.ci_outputs import tell_ci
     from evi_harness.acts.gate import gate_for, with_gate

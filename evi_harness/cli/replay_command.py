@@ -121,7 +121,8 @@ __all__ = ["command"]
     metavar="NAME=LEVEL",
     multiple=True,
     callback=by_key,
-    help="What a finding weighs: error fails the replay, warning is told, off is not. docs/findings.md has the names. May be given again.",
+    help="What a finding weighs: error fails the replay, warning is told, off is not. docs/reference/findings.md has the names. "
+    "May be given again.",
 )
 @click.option(
     "--blocked-ms",
@@ -166,7 +167,7 @@ __all__ = ["command"]
     "--last-failed", is_flag=True, help="Of several sessions: replay those that did not pass last time; all of them where there are none."
 )
 @click.option("--executor", metavar="URL", help="Replay several sessions on a cluster instead: dask://HOST:PORT or tls://HOST:PORT.")
-@click.option("--live", is_flag=True, help="Hold the conversation again with a live service. No handler runs; docs/live.md.")
+@click.option("--live", is_flag=True, help="Hold the conversation again with a live service. No handler runs; docs/how-to/live.md.")
 @click.option("--base-url", metavar="URL", help="With --live: where the service is.  [default: HUME_BASE_URL, else Hume's own]")
 @click.option("--config-id", metavar="ID", help="With --live: EVI's configuration.  [default: HUME_CONFIG_ID, else the recorded one]")
 @click.option(

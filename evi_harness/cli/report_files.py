@@ -53,9 +53,9 @@ def json_option(what: str, schema: str) -> Callable[[_Command], _Command]:
 
     Args:
         what: What is written, for the help.
-        schema: The name of its schema in docs/.
+        schema: The name of its schema in docs/reference/.
     """
-    told = f"Write {what} as JSON to this file; {STANDARD_OUTPUT} for standard output. docs/{schema} is its schema."
+    told = f"Write {what} as JSON to this file; {STANDARD_OUTPUT} for standard output. docs/reference/{schema} is its schema."
     return report_option("--json", "json_file", told)
 
 

@@ -22,7 +22,7 @@ __all__ = ["command"]
     "--script",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="With --simulate: what it says; a TOML file, see docs/simulator.md.",
+    help="With --simulate: what it says; a TOML file, see docs/how-to/simulator.md.",
 )
 @click.option("--parrot", is_flag=True, help="With --simulate: say back what it hears (the default).")
 @click.option(
@@ -72,7 +72,7 @@ __all__ = ["command"]
     "limits",
     metavar="NAME=VALUE",
     multiple=True,
-    help="Change what clients may take of the server, such as chats=500; docs/serve.md has all. May be given again.",
+    help="Change what clients may take of the server, such as chats=500; docs/how-to/serve.md has all. May be given again.",
 )
 @click.option("--strict", is_flag=True, help="Compare also what is given anew in each run.")
 def command(
@@ -100,8 +100,8 @@ def command(
 
     A SESSION that is incomplete or damaged is not served unless --allow-incomplete is given.
 
-    Prints "listening on URL" when it listens; point an app at it by its SDK's base_url. No SDK reads HUME_BASE_URL; docs/serve.md shows
-    how in several languages. For each conversation it reports how late its own messages were, and how what the app sent differs from
+    Prints "listening on URL" when it listens; point an app at it by its SDK's base_url. No SDK reads HUME_BASE_URL; docs/how-to/serve.md
+    shows how in several languages. For each conversation it reports how late its own messages were, and how what the app sent differs from
     SESSION. Which SDK the app uses is not compared, nor its config_id.
 
     Ctrl+C ends it, with 0. With --once the exit code is the verdict: 0 passed, 1 failed, 4 if Ctrl+C came before the end.

@@ -3,7 +3,7 @@
 Rules of living here: the clock is an integer and moves in two ways only, by a jump to the next timer's due time and by a charge for
 what blocked the loop. It never jumps while anything can still happen at this instant: a callback that is ready, bytes that can be read
 or written, a job that is out. Bytes travel over socket pairs: they are in the peer's buffer when send returns, so a jump cannot
-overtake them; over TCP it can. docs/virtual-time.md says what follows for an app.
+overtake them; over TCP it can. docs/explanation/virtual-time.md says what follows for an app.
 
 asyncio's own code is used as it is; what it does not offer is read from its attributes, the same from Python 3.9 to 3.13:
 ``_scheduled`` (the heap of timers), ``_ready`` (the queue of callbacks), ``_clock_resolution``.

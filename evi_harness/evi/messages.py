@@ -1,8 +1,8 @@
 """EVI's messages in both directions, as data.
 
 One row is one message type: who sends it, its fields, which field says what it is about, what differs from run to run, and from which
-version of the Python SDK on it is known. docs/dialect.md shows what a replay compares by. Sources: Hume's API definition, the wheels of
-``hume`` 0.7.13 to 0.14.1, one real capture.
+version of the Python SDK on it is known. docs/reference/dialect.md shows what a replay compares by. Sources: Hume's API definition, the
+wheels of ``hume`` 0.7.13 to 0.14.1, one real capture.
 
 Rules of living here: tables only. A field that the wire may leave out is required by nobody; ``required`` names the first SDK version
 whose model insists on the field. Types are an open set: what is in no row is recorded and replayed like the rest.

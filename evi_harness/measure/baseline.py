@@ -149,7 +149,7 @@ def renamed(run: MeasuredRun, rename: Callable[[str], str]) -> MeasuredRun:
 
 
 def baseline_json(baseline: Baseline) -> Dict[str, Json]:
-    """The baseline as JSON values; docs/baseline.schema.json is their schema."""
+    """The baseline as JSON values; docs/reference/baseline.schema.json is their schema."""
     return {
         "format": BASELINE_NAME,
         "version": BASELINE_VERSION,

@@ -4,7 +4,7 @@ Two families, never mixed: ``conversation`` is what the service and the network 
 ``client`` is what the app's own code took, read off a replay. A row whose id has a dot is a part of the row before the dot, or a way of
 looking at it.
 
-Rules of living here: data only. docs/latency.md has the same table, and a test holds the two together.
+Rules of living here: data only. docs/reference/latency.md has the same table, and a test holds the two together.
 """
 
 from __future__ import annotations

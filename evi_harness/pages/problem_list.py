@@ -28,7 +28,7 @@ def problem_list(
     """The problems that a replay's report tells of.
 
     Args:
-        report: The report; docs/replay-report.schema.json is its schema.
+        report: The report; docs/reference/replay-report.schema.json is its schema.
         side: Which side of the page they are on.
         recorded_side: On which side the recording is; the same where the replay's own session is not there.
         recorded_at_ns: When each event of the recording was, by seq; None for an empty one. Where the replay's own session is not there, a

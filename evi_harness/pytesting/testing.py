@@ -123,7 +123,7 @@ class CheckedReplay(ReplayResult):
         """Every value of one metric of the ``client`` family, in time; or why there is none.
 
         Args:
-            metric: Its id, such as ``queue``. docs/latency.md has all of them.
+            metric: Its id, such as ``queue``. docs/reference/latency.md has all of them.
 
         Raises:
             UsageError: There is no such metric, or it is of the ``conversation`` family.

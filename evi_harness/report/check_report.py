@@ -14,7 +14,7 @@ from evi_harness.session.problem import Problem
 
 __all__ = ["SCHEMA", "CheckReport", "Checked", "in_few_words"]
 
-# Version of the JSON, whose schema is docs/check-report.schema.json.
+# Version of the JSON, whose schema is docs/reference/check-report.schema.json.
 SCHEMA = 1
 
 # So many problems of one cause are told one by one. A text editor goes to as many lines by hand, and to no more.
@@ -80,7 +80,7 @@ class CheckReport:
         return f"{n_sessions} session{'' if n_sessions == 1 else 's'}: {', '.join(parts)}"
 
     def json(self) -> Dict[str, Json]:
-        """The report for programs; docs/check-report.schema.json is its schema."""
+        """The report for programs; docs/reference/check-report.schema.json is its schema."""
         return {
             "schema": SCHEMA,
             "passed": not self.exit_code,

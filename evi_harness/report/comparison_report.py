@@ -16,7 +16,7 @@ from evi_harness.session.json_value import Json
 
 __all__ = ["SCHEMA", "ComparedPair", "ComparisonReport", "comparison_json", "comparison_lines"]
 
-# Version of the JSON, whose schema is docs/comparison-report.schema.json.
+# Version of the JSON, whose schema is docs/reference/comparison-report.schema.json.
 SCHEMA = 1
 
 SAME, DIFFERENT, COULD_NOT_READ = 0, 1, 3
@@ -124,7 +124,7 @@ class ComparisonReport:
         return [printable(line) for line in self._lines()]
 
     def json(self) -> Dict[str, Json]:
-        """The report for programs; docs/comparison-report.schema.json is its schema."""
+        """The report for programs; docs/reference/comparison-report.schema.json is its schema."""
         return {
             "schema": SCHEMA,
             "first": self.first,

@@ -31,7 +31,7 @@ __all__ = [
     "with_gate",
 ]
 
-# Version of the JSON, whose schema is docs/gate-report.schema.json.
+# Version of the JSON, whose schema is docs/reference/gate-report.schema.json.
 SCHEMA = 1
 # What is done about the inconclusive.
 FAIL = "fail"
@@ -135,7 +135,7 @@ class GateReport:
             yield f"{'baseline':<{_WIDE}}not written to {self.not_saved}"
 
     def json(self) -> Dict[str, Json]:
-        """The report for programs; docs/gate-report.schema.json is its schema."""
+        """The report for programs; docs/reference/gate-report.schema.json is its schema."""
         return {
             "schema": SCHEMA,
             "verdict": self.verdict,

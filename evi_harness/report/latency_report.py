@@ -76,7 +76,7 @@ class LatencyReport:
         return [self.redact(printable(line)) for line in self._lines(width)]
 
     def json(self) -> Dict[str, Json]:
-        """The report for programs; docs/latency.schema.json is its schema."""
+        """The report for programs; docs/reference/latency.schema.json is its schema."""
         return {
             "format": FORMAT,
             "version": VERSION,

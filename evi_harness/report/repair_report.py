@@ -14,7 +14,7 @@ from evi_harness.session.session import Session
 
 __all__ = ["SCHEMA", "RepairReport"]
 
-# Version of the JSON, whose schema is docs/repair-report.schema.json.
+# Version of the JSON, whose schema is docs/reference/repair-report.schema.json.
 SCHEMA = 1
 
 
@@ -81,7 +81,7 @@ class RepairReport:
         yield self.verdict_text
 
     def json(self) -> Dict[str, Json]:
-        """For programs; docs/repair-report.schema.json is its schema."""
+        """For programs; docs/reference/repair-report.schema.json is its schema."""
         return {
             "schema": SCHEMA,
             "folder": self.folder,

@@ -51,8 +51,8 @@ from evi_harness.session.session import Session
 
 __all__ = ["INCOMPLETE", "SCHEMA", "ReplayReport", "as_json", "as_text", "body_text", "found_lines", "remarks", "verdict_text"]
 
-# Version of the JSON, whose schema is docs/replay-report.schema.json. A member that is added changes nothing for who reads it; one that
-# goes, or means something else, is a new version.
+# Version of the JSON, whose schema is docs/reference/replay-report.schema.json. A member that is added changes nothing for who reads it;
+# one that goes, or means something else, is a new version.
 SCHEMA = 1
 
 _WIDE = 11
@@ -552,7 +552,7 @@ def _by_seq(session: Session, seq: Optional[int]) -> Optional[Event]:
 
 
 def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Json]:
-    """The report as JSON values; docs/replay.md lists the fields, and docs/replay-report.schema.json is their schema."""
+    """The report as JSON values; docs/explanation/replay.md lists the fields, docs/reference/replay-report.schema.json is their schema."""
     first = report.verdict.deviations[0] if report.verdict.deviations else None
     return {
         "schema": SCHEMA,

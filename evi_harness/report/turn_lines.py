@@ -267,7 +267,7 @@ def _figure(sample: Sample) -> str:
 
 
 def as_json(turns: Sequence[ShownTurn]) -> List[Dict[str, Json]]:
-    """The turns for programs; docs/show.schema.json is their schema."""
+    """The turns for programs; docs/reference/show.schema.json is their schema."""
     return [
         {
             "number": turn.number,

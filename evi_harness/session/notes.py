@@ -1,8 +1,8 @@
 """Every kind of note that the harness writes: its name, what it is about, its facts, who writes it and who reads it.
 
-docs/session-format.md has the same table for readers of sessions. A kind is a constant here, and its facts are a class: who writes a note
-names both, and who reads one gets the facts with their types. In the facts ``…_ns`` is nanoseconds, ``…_ms`` milliseconds, ``n_…`` a
-number of what follows; ``at_ns`` and ``until_ns`` are session time.
+docs/reference/session-format.md has the same table for readers of sessions. A kind is a constant here, and its facts are a class: who
+writes a note names both, and who reads one gets the facts with their types. In the facts ``…_ns`` is nanoseconds, ``…_ms`` milliseconds,
+``n_…`` a number of what follows; ``at_ns`` and ``until_ns`` are session time.
 
 Rules of living here: names, and the names of facts, stand in folders that people keep; they never change. A new fact has a default.
 """
@@ -337,7 +337,7 @@ class UnseenFacts(NamedTuple):
     """What a replay could not see.
 
     Attributes:
-        kind: What it is, as docs/blind-spots.md has it.
+        kind: What it is, as docs/reference/blind-spots.md has it.
         what: One sentence.
         at_ns: When it was, of what is observed on the way.
         sample: Whether it depends on the machine.

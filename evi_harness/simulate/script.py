@@ -1,4 +1,4 @@
-"""A script read: TOML to a partner and options. docs/simulator.md documents the format.
+"""A script read: TOML to a partner and options. docs/how-to/simulator.md documents the format.
 
 Rules of living here: what is not known is an error that names its place and what is known there, never ignored; a voice is named in the
 script and given by the caller, since nothing is opened here.
@@ -305,7 +305,7 @@ class _Reader:
 
     def _wrong(self, place: str, what: str) -> ScriptError:
         where = f"{self._name}: {place}" if place else self._name
-        return ScriptError(what, where=where, hint="docs/simulator.md gives the format of a script.")
+        return ScriptError(what, where=where, hint="docs/how-to/simulator.md gives the format of a script.")
 
 
 _KINDS = {str: "a text", bool: "true or false", int: "a whole number"}

@@ -1,7 +1,7 @@
 """What a session folder holds and how large it may be.
 
 Rules of living here: a name in a folder is one part, or ``payloads/`` and one part, of letters, digits, dots, dashes and underscores;
-so no name can leave the folder. docs/session-format.md says what each file is for and must change with this module.
+so no name can leave the folder. docs/reference/session-format.md says what each file is for and must change with this module.
 """
 
 from __future__ import annotations

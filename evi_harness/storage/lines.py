@@ -1,7 +1,7 @@
 """The records of a session folder as they stand on disk, and their JSON.
 
-One record one struct; its fields are those of docs/session-format.md, which a test holds to. A struct is decoded strictly; a line with
-fields that this version does not know is taken apart the slow way, and what is unknown is handed on beside the record.
+One record one struct; its fields are those of docs/reference/session-format.md, which a test holds to. A struct is decoded strictly; a line
+with fields that this version does not know is taken apart the slow way, and what is unknown is handed on beside the record.
 
 Rules of living here: bytes in, bytes out; no files. A field is only ever added, with a default: a field that goes or changes its
 meaning is a new version of the format.

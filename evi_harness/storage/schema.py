@@ -1,9 +1,9 @@
 """The JSON Schemas of a line and of session.json, made from the records themselves.
 
-    python -m evi_harness.storage.schema docs
+    python -m evi_harness.storage.schema docs/reference
 
-writes them into docs/, where they are published; a test says so when they are out of date. They allow members that they do not name,
-since a newer minor version of the format may add some.
+writes them into docs/reference/, where they are published; a test says so when they are out of date. They allow members that they do not
+name, since a newer minor version of the format may add some.
 """
 
 from __future__ import annotations

@@ -488,7 +488,7 @@ def test_the_capture_meets_itself(capture):
     assert [event.frame for event in result.session.received] == [event.frame for event in capture.received]
 
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "replay-report.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "reference" / "replay-report.schema.json").read_text())
 
 
 def closed(schema):

@@ -8,7 +8,7 @@ import pytest
 from evi_harness.carriers.limits import DEFAULT_LIMITS, LIMIT_NAMES, ServerLimits
 from evi_harness.errors import UsageError
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "serve.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "serve.md"
 
 
 def test_limits_are_replaced_by_name():

@@ -14,7 +14,7 @@ import pytest
 from evi_harness.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = json.loads((ROOT / "docs" / "gate-report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "docs" / "reference" / "gate-report.schema.json").read_text(encoding="utf-8"))
 
 # Writes a baseline of one turn, as a replay would.
 MEASURES = """

@@ -15,7 +15,7 @@ from evi_harness.acts.sessions import check_session
 from evi_harness.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = json.loads((ROOT / "docs" / "check-report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "docs" / "reference" / "check-report.schema.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture

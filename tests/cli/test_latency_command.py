@@ -15,7 +15,7 @@ from evi_harness.cli.main import main
 from evi_harness.verdicts.speech import DETECTORS
 
 ROOT = Path(__file__).resolve().parents[2]
-SESSIONS, DOCS = ROOT / "sessions", ROOT / "docs"
+SESSIONS, DOCS = ROOT / "sessions", ROOT / "docs" / "reference"
 DEMO = str(SESSIONS / "demo")
 
 

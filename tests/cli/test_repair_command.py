@@ -13,7 +13,7 @@ import pytest
 from evi_harness.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = json.loads((ROOT / "docs" / "repair-report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "docs" / "reference" / "repair-report.schema.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture

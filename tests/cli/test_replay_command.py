@@ -85,7 +85,7 @@ def test_what_hangs_on_a_message_that_did_not_come_is_in_the_json(monkeypatch, t
     words = ["sessions/weather", "--handler", "fixtures/handlers/never_answers.py:App", "--json", str(report)]
     assert main(["replay", *words]) == 1
     told = json.loads(report.read_text())
-    jsonschema.validate(told, json.loads((ROOT / "docs" / "replay-report.schema.json").read_text()))
+    jsonschema.validate(told, json.loads((ROOT / "docs" / "reference" / "replay-report.schema.json").read_text()))
     (missing,) = told["deviations"]
     assert (missing["kind"], missing["recorded_seq"], missing["live_seq"], missing["live_at_ns"]) == ("missing", 158, None, None)
     assert missing["recorded_at_ns"] == 3_110_000_158

@@ -119,7 +119,7 @@ def test_a_mistake_is_2_and_nothing_is_shown(run, line, says):
     assert says in " ".join(err.split())
 
 
-SCHEMA = json.loads((ROOT / "docs" / "show.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "docs" / "reference" / "show.schema.json").read_text(encoding="utf-8"))
 
 
 def events_of(lines):

@@ -143,8 +143,8 @@ def table_of(page, head):
 
 
 def test_the_page_shows_the_table():
-    """docs/dialect.md has a row for each type, with what it is about, what is given anew in each run, and what may stand for it."""
-    page = (Path(__file__).parents[2] / "docs" / "dialect.md").read_text(encoding="utf-8")
+    """docs/reference/dialect.md has a row for each type: what it is about, what is given anew in each run, and what may stand for it."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "dialect.md").read_text(encoding="utf-8")
     told = table_of(page, "| type | sent by | about | given anew | audio | may stand for |")
     by = {(True, False): "app", (False, True): "service", (True, True): "both"}
     assert told == [

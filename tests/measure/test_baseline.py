@@ -17,7 +17,7 @@ from evi_harness.measure.metrics import METRICS
 from evi_harness.measure.origin import Origin
 from evi_harness.measure.samples import Sample
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "baseline.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "reference" / "baseline.schema.json").read_text(encoding="utf-8"))
 
 numbers = st.one_of(st.none(), st.integers(0, 10**9))
 valued = st.builds(Sample, st.sampled_from(sorted(METRICS)), st.floats(allow_nan=False, allow_infinity=False), st.text(), numbers, numbers)

@@ -10,7 +10,7 @@ from evi_harness.measure import reasons
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, EXACT, METRICS, NOT_MEASURED, SAMPLED, TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "latency.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "latency.md").read_text(encoding="utf-8")
 
 
 def test_every_metric_has_one_row_and_one_family():

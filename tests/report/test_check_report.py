@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from evi_harness.report.check_report import Checked, CheckReport
 from evi_harness.session.problem import KINDS, Problem
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "check-report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "reference" / "check-report.schema.json").read_text(encoding="utf-8"))
 
 
 def beyond(number, about="user.wav"):

@@ -11,7 +11,9 @@ from evi_harness.replay.judging.differences import ABSENT, Difference
 from evi_harness.replay.judging.session_comparison import KINDS, ComparedTurn, Parting, SessionComparison, Took
 from evi_harness.report.comparison_report import ComparedPair, ComparisonReport
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "comparison-report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(
+    (Path(__file__).resolve().parents[2] / "docs" / "reference" / "comparison-report.schema.json").read_text(encoding="utf-8")
+)
 SENT = Parting("sent", 'answer: "a"', 'answer: "b"', 7, 9, (Difference("$.content", "a", "b"), Difference("$.x", ABSENT, 1)))
 TURN = ComparedTurn(
     1,

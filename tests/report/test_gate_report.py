@@ -15,7 +15,7 @@ from evi_harness.measure.thresholds import judge_threshold, parse_threshold
 from evi_harness.report.gate_report import GateReport, comparison_line, replayed_with_gate, with_gate
 from evi_harness.report.result import verdict_line
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "gate-report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "reference" / "gate-report.schema.json").read_text(encoding="utf-8"))
 
 HANDLED = [Sample("handle", float(value), "weather", turn, 7) for turn, value in enumerate((1, 9, 3), 1)]
 PASSED = judge_threshold(parse_threshold("handle: max<10"), HANDLED)

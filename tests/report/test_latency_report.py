@@ -23,7 +23,7 @@ from evi_harness.session.turn import Speech
 
 ROOT = Path(__file__).resolve().parents[2]
 MS = 1_000_000
-SCHEMA = json.loads((ROOT / "docs" / "latency.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "docs" / "reference" / "latency.schema.json").read_text(encoding="utf-8"))
 HEARD = HeardSpeech((Speech(0, 450 * MS),), "made", "1.0", 0.5)
 
 

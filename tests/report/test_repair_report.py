@@ -14,7 +14,7 @@ from evi_harness.session.header import Header
 from evi_harness.session.loss import LOSSES, Loss
 from evi_harness.session.session import Session
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "repair-report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "reference" / "repair-report.schema.json").read_text(encoding="utf-8"))
 SESSION = Session(Header("i", "script", "2026-11-22T12:00:00Z", "evi"), (Closed(0, 0, "app"),), (), "out")
 
 

@@ -41,7 +41,7 @@ def text(told):
     return as_text(told, EVI)
 
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "replay-report.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "reference" / "replay-report.schema.json").read_text())
 
 
 def closed(schema):

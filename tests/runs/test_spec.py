@@ -203,7 +203,7 @@ def test_an_import_of_the_guides_that_has_moved(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(f"from {module} import NoSuchThing\n", encoding="utf-8")
         with pytest.raises(HandlerError, match="cannot import name 'NoSuchThing'") as refused:
             load(f"{name}.py:App", HUME)
-        hints.append("docs/guide.md, Imports" in str(refused.value))
+        hints.append("docs/how-to/guide.md, Imports" in str(refused.value))
     assert hints == [True, False]
 
 

@@ -1,4 +1,4 @@
-"""Tests of evi_harness.session.notes: the table of notes is what the code does, and what docs/session-format.md says."""
+"""Tests of evi_harness.session.notes: the table of notes is what the code does, and what docs/reference/session-format.md says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evi_harness.session.notes import KINDS, finding_facts, is_sample, of_kinds
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "evi_harness"
-PAGE = (ROOT / "docs" / "session-format.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "session-format.md").read_text(encoding="utf-8")
 
 # What looks a note up, or into one.
 READS = {"all_in", "facts", "matches", "notes_in", "read"}
@@ -83,7 +83,7 @@ def rooms(*, that_read: bool) -> Dict[str, Set[str]]:
 
 
 def test_every_note_is_in_the_format_page() -> None:
-    """Each kind has a row in the table of docs/session-format.md, which says what it is of and who says so as the table here does."""
+    """Each kind has a row in the table of docs/reference/session-format.md, saying what it is of and who says so as the table here does."""
     said = {name: (of, by) for names, of, _, by in rows() for name in names}
     assert said == {name: (kind.subject, kind.said_by) for name, kind in KINDS.items()}
 

@@ -1,4 +1,4 @@
-"""Tests of docs/session-format.md: the page says all that the records hold."""
+"""Tests of docs/reference/session-format.md: the page says all that the records hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evi_harness.storage import header_file, layout
 from evi_harness.storage.header_file import HeaderFields
 from evi_harness.storage.lines import KINDS, Cut, Form, HandshakeFields, Slice, known_fields
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "session-format.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "session-format.md").read_text()
 # What stands in backquotes in the first or second cell of a table's row.
 NAMED = {name for row in re.findall(r"^\|(.*)\|$", PAGE, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)}
 

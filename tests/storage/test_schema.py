@@ -18,7 +18,7 @@ from evi_harness.session.wav import Pcm
 from evi_harness.storage.schema import SCHEMA_FILES, header_schema, line_schema, write_schemas
 from evi_harness.storage.writer import write_session
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference"
 BLOB = wav.header(Pcm(24_000, 1), 40) + b"\xff\xfe" * 20
 WRAPPED = b"\\n".join([base64.b64encode(BLOB)[:76], base64.b64encode(BLOB)[76:]]).rstrip(b"=").replace(b"/", b"\\/")
 
@@ -87,7 +87,7 @@ def test_a_newer_minor_version_is_valid():
 
 
 def test_the_published_schemas_are_up_to_date(tmp_path):
-    """docs/ holds what the records give; if not: python -m evi_harness.storage.schema docs."""
+    """docs/reference/ holds what the records give; if not: python -m evi_harness.storage.schema docs/reference."""
     write_schemas(tmp_path)
     for name, schema in SCHEMA_FILES.items():
         jsonschema.Draft202012Validator.check_schema(schema())

@@ -99,7 +99,7 @@ class SessionTimeline:
         return [self.redact(line) for line in (*self.header, "", *body)]
 
     def json(self) -> Dict[str, Json]:
-        """What programs are told; docs/show.schema.json is its schema."""
+        """What programs are told; docs/reference/show.schema.json is its schema."""
         from evi_harness.report.turn_lines import as_json
 
         rows = [

@@ -1,7 +1,7 @@
 """Findings: what is wrong in itself, whatever was recorded. Their kinds as a table, and those that stand in a replay's notes.
 
 A finding is a note that the observing room wrote, made comparable; what follows from the events alone is found by ``falling_behind`` and
-``rejections``. docs/findings.md has a section for each kind.
+``rejections``. docs/reference/findings.md has a section for each kind.
 
 Rules of living here: a kind is a row of ``FINDINGS``; how much it weighs is data, and can be set; no judgement is added but that.
 """

@@ -1,7 +1,7 @@
 """What a replay could not see: conditions under which something may be wrong and no finding would say so.
 
-Each kind has a row in docs/blind-spots.md. Some are noted while the run goes on (notes named ``unseen``), the others are read off the two
-sessions here.
+Each kind has a row in docs/reference/blind-spots.md. Some are noted while the run goes on (notes named ``unseen``), the others are read off
+the two sessions here.
 
 Rules of living here: nothing is judged, and nothing here fails a replay; what is told is what was not looked at, never a guess at a fault.
 """

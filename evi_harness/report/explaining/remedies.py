@@ -1,6 +1,7 @@
 """What was observed, what was expected in its place, and what to try: for each kind of finding and of deviation.
 
-Rules of living here: a kind is a row of a table; docs/findings.md and docs/replay.md say at length what stands here in a sentence.
+Rules of living here: a kind is a row of a table; docs/reference/findings.md and docs/explanation/replay.md say at length what is
+a sentence here.
 """
 
 from __future__ import annotations

@@ -324,8 +324,8 @@ def _of_gate(value: Mapping[str, Json], read: _Reader, place: str) -> Iterator[_
             yield ToldCause("gate", read.text(one, "metric", at), said, f"a change below {least:g} {unit}", _GATE), {}
 
 
-_LIVE = "Listen to the new session, and look at its end; docs/live.md says what is a fault."
-_GATE = "Look at what the app does between the two events of this metric; docs/latency.md has them."
+_LIVE = "Listen to the new session, and look at its end; docs/how-to/live.md says what is a fault."
+_GATE = "Look at what the app does between the two events of this metric; docs/reference/latency.md has them."
 _FINE = ("passed", "improved")
 
 

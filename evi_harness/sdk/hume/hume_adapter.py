@@ -68,7 +68,7 @@ class Hume:
 
     def import_hint(self, module: str) -> Optional[str]:
         """Where the page on imports is: what stands in Hume's guide has moved from one version to the next."""
-        return f"docs/guide.md, Imports, says where hume {self.version()} has it." if module == self.package else None
+        return f"docs/how-to/guide.md, Imports, says where hume {self.version()} has it." if module == self.package else None
 
     def built_in(self, write: Callable[[str], object]) -> Any:
         """Hume's quickstart."""

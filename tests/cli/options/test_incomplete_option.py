@@ -16,7 +16,7 @@ from evi_harness.cli.main import main
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE
 
 ROOT = Path(__file__).resolve().parents[3]
-SCHEMA = json.loads((ROOT / "docs" / "replay-report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "docs" / "reference" / "replay-report.schema.json").read_text(encoding="utf-8"))
 TOLD = "events.jsonl: it is not as it was recorded: its digest differs."
 
 

@@ -14,7 +14,7 @@ from evi_harness.session.header import Header
 from evi_harness.session.session import Session
 
 HEADER = Header("live", "replay", "now", "evi")
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "findings.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "findings.md"
 
 
 def live(*events):
