@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence
 
 from evi_harness.errors import EviHarnessError
+from evi_harness.settings.redrawing import CI_VARIABLES, is_set
 from evi_harness.settings.sink import redacted, write_file
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ __all__ = [
 _SUMMARY = "GITHUB_STEP_SUMMARY"
 _ACTIONS = "GITHUB_ACTIONS"
 _PROGRAM = "evi-harness"
-# What CI servers set, as pytest looks for it, and Azure's; and what pytest itself sets.
-_UNATTENDED = ("CI", "BUILD_NUMBER", "TF_BUILD", _ACTIONS, "PYTEST_CURRENT_TEST", "PYTEST_VERSION")
+# What CI servers set, and what pytest itself sets.
+_UNATTENDED = (*CI_VARIABLES, "PYTEST_CURRENT_TEST", "PYTEST_VERSION")
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def is_unattended(environment: Optional[Mapping[str, str]] = None) -> bool:
         environment: None for the process's own.
     """
     here = os.environ if environment is None else environment
-    return any(here.get(name, "").lower() not in ("", "0", "false") for name in _UNATTENDED)
+    return any(is_set(here, name) for name in _UNATTENDED)
 
 
 def without_ci(environment: Mapping[str, str]) -> Dict[str, str]:

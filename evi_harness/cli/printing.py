@@ -5,7 +5,6 @@ Rules of living here: through a pipe a line is what the report says, byte for by
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Iterable, Iterator, List, Optional, TextIO
@@ -98,13 +97,15 @@ class Advance:
 
 @contextmanager
 def progress(label: str, n_all: int) -> Iterator[Advance]:
-    """Show on a terminal's standard error how far something has got, once it takes longer than a second; elsewhere nothing.
+    """Show on a terminal's standard error how far something has got, once it takes longer than a second; in a CI server's log nothing.
 
     Args:
         label: What is being done.
         n_all: How many things it is.
     """
-    if not _is_terminal(sys.stderr) or os.environ.get("TERM") in (None, "", "dumb"):
+    from evi_harness.settings.redrawing import can_redraw
+
+    if not _is_terminal(sys.stderr) or not can_redraw():
         yield Advance(None)
         return
     from evi_harness.terminal.progress import Progress

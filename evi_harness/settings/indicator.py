@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Optional, Type
 
 from evi_harness.session.events import Event, Sent
+from evi_harness.settings.redrawing import can_redraw
 
 __all__ = ["Indicator", "Level"]
 
@@ -127,7 +128,7 @@ class _Above:
 
 def _can_draw(stream: Any) -> bool:
     try:
-        if not stream.isatty():
+        if not stream.isatty() or not can_redraw():
             return False
         "●▁█".encode(stream.encoding or "ascii")
     except (AttributeError, ValueError, LookupError):

@@ -1,7 +1,8 @@
 """Lines laid out to a width: broken between words only, and what is broken goes on below its own column.
 
 Rules of living here: how wide a character is, the caller knows; no word is ever cut, so one that is wider than the terminal stays as it
-is. A column ends where two spaces or more follow.
+is, and so does a command in a sentence. A column ends where two spaces or more follow; what follows in brackets is a remark on what is
+before it, and no column.
 """
 
 from __future__ import annotations
@@ -11,8 +12,15 @@ from typing import Callable, List
 
 __all__ = ["folded", "hanging"]
 
-_COLUMN = re.compile(r"\S+(?: \S+)*? {2,}(?=\S)")
+_COLUMN = re.compile(r"\S+(?: \S+)*? {2,}(?=[^\s\[])")
 _INDENT = 2
+# What is typed as one command: its program, and as much behind it as is surely no sentence: flags, what is in capitals or quotes, paths.
+_COMMAND = (
+    r"(?:(?:sudo )?(?:apt-get|brew|pip) install [^ ]+|evi-harness [a-z]+(?: (?:capture|chat-history|har)\b)?)"
+    r"(?: (?:--?[a-zA-Z][^ ]*|[A-Z]{2,}\b[^ ]*|'[^' ]*'[^ ]*|[^ ]*/[^ ]*))*"
+)
+# What a line is not broken in.
+_PIECE = re.compile(rf" *(?:[\"'`(]*{_COMMAND}[^ ]*|[^ ]+)")
 
 
 def hanging(line: str, width: int) -> int:
@@ -53,11 +61,13 @@ def folded(line: str, width: int, wide: Callable[[str], int] = len) -> List[str]
     start = len(line) - len(line.lstrip(" "))
     lines: List[str] = []
     taken, room = line[:start], width
-    for piece in re.findall(r" *[^ ]+", line[start:]):
+    for piece in _PIECE.findall(line[start:]):
         word = piece.lstrip(" ")
         if taken.strip(" ") and wide(taken) + wide(piece) > room:
             lines.append(taken)
-            taken = " " * indent + word
+            # What is too wide for the column, and not for the terminal, begins further to the left.
+            free = width - wide(word)
+            taken = " " * (indent if free >= indent or free < start else free) + word
         else:
             taken += piece
     return [*lines, taken]

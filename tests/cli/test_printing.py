@@ -12,6 +12,7 @@ import pytest
 from evi_harness.cli.commands import evi_harness
 from evi_harness.cli.main import main
 from evi_harness.cli.printing import echo, echo_report, width
+from evi_harness.settings.redrawing import CI_VARIABLES
 
 COMMANDS = evi_harness.list_commands(click.Context(evi_harness))
 
@@ -139,6 +140,8 @@ def test_what_may_take_long_shows_how_far_it_has_got(line, label, n_all, termina
     monkeypatch.setattr(Shown, "asked", [])
     terminal(80)
     monkeypatch.setenv("TERM", "xterm")
+    for name in CI_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     main(line.split())
     assert (label, n_all) in Shown.asked
 

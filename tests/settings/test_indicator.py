@@ -9,9 +9,18 @@ import pytest
 
 from evi_harness.session.events import BINARY, TEXT, Frame, Received, Sent
 from evi_harness.settings.indicator import Indicator, Level, bar
+from evi_harness.settings.redrawing import CI_VARIABLES
 
 CLEAR = "\r\x1b[K"
 LINE = "● 1:05          Ctrl+C ends"
+
+
+@pytest.fixture(autouse=True)
+def somebody_looks(monkeypatch):
+    """The terminal is one that can erase, and no CI server's."""
+    monkeypatch.setenv("TERM", "xterm")
+    for name in CI_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
 
 
 class Terminal(io.StringIO):

@@ -22,11 +22,38 @@ from evi_harness.terminal.folding import folded, hanging
         # Several columns, as far as the first half.
         ("1 s  #2  said  a long thing", 26, ["1 s  #2  said  a long", "         thing"]),
         ("ab", 1, ["ab"]),
+        # One that is too long for its column only, further to the left.
+        ("label   ab cdefghijklmn op", 16, ["label   ab", "    cdefghijklmn", "        op"]),
+        # A remark in brackets is no column.
+        ("user: some words  [joy 0.5, calm 0.2]", 30, ["user: some words  [joy 0.5,", "  calm 0.2]"]),
     ],
 )
 def test_a_line_goes_on_below_its_column(line, width, lines):
     """Broken at spaces alone."""
     assert folded(line, width) == lines
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evi-harness serve --simulate",
+        "evi-harness devices",
+        "evi-harness import chat-history FILE",
+        "evi-harness check ./a/session",
+        "sudo apt-get install alsa-utils",
+        "brew install portaudio",
+        "pip install --upgrade 'hume[microphone]>=0.8.6'",
+    ],
+)
+@pytest.mark.parametrize(
+    "before", ["", "it is so. ", "what is it:  ", "one two three four five six (", "a word and one more, and others; "]
+)
+def test_a_command_in_a_sentence_is_not_broken(before, command, width):
+    """It can be typed, or pasted, as it stands; the sentence around it is broken as ever."""
+    lines = folded(f"{before}{command}, and what is behind it goes on as any other sentence does", width)
+    assert any(command in line for line in lines)
+    assert all(len(line) <= width or line.strip(" (").startswith(command) for line in lines)
 
 
 @given(st.text(alphabet="ab →\u4e00", max_size=60), st.integers(1, 30))

@@ -64,6 +64,7 @@ def test_a_secret_is_out_before_a_line_is_broken(monkeypatch):
         "  shorter   cd {here}/a && evi-harness replay",
         "  again     cd {here} && pytest",
         "next: evi-harness replay",
+        "  evi-harness replay",
         "session: {here}/s (3.0 s, 9 events); replay it: evi-harness replay",
     ],
 )
