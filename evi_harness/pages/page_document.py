@@ -22,6 +22,7 @@ from evi_harness.pages.messages_lane import messages_lane
 from evi_harness.pages.problem_list import problem_list
 from evi_harness.pages.told_besides import is_passed
 from evi_harness.redacting.redaction import Redactor
+from evi_harness.replay.judging.turn_alignment import align_turns, said_turns
 from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
@@ -146,6 +147,7 @@ def page_document(
         "length_ms": ms(max(lengths, default=0)),
         "verdict": {"state": state, "text": verdict},
         "sides": [_side(side, redactor) for side in sides],
+        "paired_turns": _paired_turns(sides),
         "problems": [] if report is None else _problems(told, sides),
         "remarks": [*remarks, *_remarks(told)],
         "command": _command(told),
@@ -178,6 +180,16 @@ def _side(side: PageSide, redactor: Redactor) -> Dict[str, Json]:
         "transcript": transcript(reading, dialect),
         "latency": latency_bars(side.measured, reading, samples),
     }
+
+
+def _paired_turns(sides: Sequence[PageSide]) -> List[List[Optional[int]]]:
+    """The turns in order, paired as in a comparison: the number of each on each side, None where a side has no such turn."""
+    turns = [side.dialect.turns(side.session.events) for side in sides]
+    if len(sides) == 1:
+        return [[turn.number] for turn in turns[0]]
+    said = [said_turns(side.session, its, side.dialect) for side, its in zip(sides, turns)]
+    pairs = align_turns(said[0], said[1])
+    return [[None if index is None else its[index].number for index, its in zip(pair, turns)] for pair in pairs]
 
 
 def _session(session: Session, n_turns: int, folder: Optional[str]) -> Dict[str, Json]:

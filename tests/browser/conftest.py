@@ -255,6 +255,7 @@ def made_document(say: Callable[[str], str] = str, sides: int = 2) -> Json:
         "length_ms": LENGTH_MS,
         "verdict": {"state": "failed", "text": say("failed: 2 findings, 1 deviation")},
         "sides": [_side(name, say) for name in names],
+        "paired_turns": [[number] * len(names) for number in (1, 2)],
         "problems": [
             _problem(1, 4500.0, "error", names[-1], say, detail=[say("0.82 s of it")], lost=[say("#4 audio_output")], places=[place]),
             _problem(2, 1000.0, "error", names[-1], say, what="deviation", differences=[differs]),

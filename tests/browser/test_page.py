@@ -325,6 +325,18 @@ def test_latency_adds_up(show: Show, documents: Dict[str, Any]) -> None:
     assert "no reply" in page.locator("#latency-turns").inner_text()
 
 
+def test_turns_stand_beside_their_like_and_not_beside_their_number(show: Show, documents: Dict[str, Any]) -> None:
+    """A turn that only one side has stands alone, and shifts no other."""
+    document = documents["replay"]()
+    document["paired_turns"] = [[1, None], [2, 1], [None, 2]]
+    rows = show(document).page.locator("#latency-turns .turns > li")
+    assert rows.locator(".turn-head strong").all_inner_texts() == ["Turn 1", "Turn 2, Replayed: 1", "Turn 2"]
+    assert [row.split(":")[0] for row in rows.nth(0).locator(".bar-side, .turn-bar + .sum").all_inner_texts()] == ["Recorded"]
+    assert "Recorded: no reply" in rows.nth(1).inner_text()
+    assert rows.nth(1).locator(".bar-side").all_inner_texts() == ["Replayed"]
+    assert rows.nth(2).inner_text().count("no reply") == 1
+
+
 def test_what_differs_stands_side_by_side(show: Show, documents: Dict[str, Any]) -> None:
     """What was recorded and what was replayed, in one row; source lines from their margin on, with the one that it is about."""
     opened = show(documents["replay"]())

@@ -4,10 +4,10 @@ function ownerClass(owner) {
   return `owner-${owner.replace(/ /g, '-')}`;
 }
 
-/** The bars of all sides, turn by turn, on one scale. */
-function latencyNodes(sides) {
-  const measured = sides.filter((side) => side.latency.why === null);
-  const turns = measured.flatMap((side) => side.latency.turns);
+/** The bars of all sides, turn by turn, on one scale. Which turn of one side is which of the other, the data says. */
+function latencyNodes(data) {
+  const { sides } = data;
+  const turns = sides.flatMap((side) => side.latency.turns);
   const longest = Math.max(1, ...turns.map((turn) => turn.total_ms || 0));
   const named = (side, text) => element('p', {}, [sides.length > 1 ? `${side.label}: ` : '', said(text)]);
   return [
@@ -15,7 +15,7 @@ function latencyNodes(sides) {
       ...sides.map((side) => named(side, side.latency.why === null ? side.latency.what : side.latency.why)),
       ownerKeys(turns.flatMap((turn) => turn.parts)),
     ]),
-    turnList(measured, longest, sides.length > 1),
+    turnList(data, longest),
   ];
 }
 
@@ -28,25 +28,35 @@ function ownerKeys(parts) {
   return element('p', { class: 'keys' }, keys);
 }
 
-function turnList(sides, longest, hasTwo) {
-  const numbers = [...new Set(sides.flatMap((side) => side.latency.turns.map((turn) => turn.number)))].sort((a, b) => a - b);
+function turnList({ sides, paired_turns: rows }, longest) {
+  const measured = rows
+    .map((numbers) =>
+      sides
+        .map((side, index) => ({ side, turn: side.latency.turns.find((turn) => turn.number === numbers[index]) }))
+        .filter(({ turn }) => turn),
+    )
+    .filter((its) => its.length);
   return element(
     'ol',
     { class: 'turns' },
-    numbers.map((number) => {
-      const its = sides
-        .map((side) => ({ side, turn: side.latency.turns.find((turn) => turn.number === number) }))
-        .filter(({ turn }) => turn);
-      return element('li', {}, [
+    measured.map((its) =>
+      element('li', {}, [
         element('p', { class: 'turn-head' }, [
-          element('strong', {}, [`Turn ${number}`]),
+          element('strong', {}, [turnWords(its)]),
           ' ',
           said(its[0].turn.said || '', 'span', { class: 'dim' }),
         ]),
-        ...its.map(({ side, turn }) => turnBar(turn, longest, hasTwo ? side.label : '')),
-      ]);
-    }),
+        ...its.map(({ side, turn }) => turnBar(turn, longest, sides.length > 1 ? side.label : '')),
+      ]),
+    ),
   );
+}
+
+/** "Turn 2", or "Turn 2, Replayed: 3" where the same turn has another number on the other side. */
+function turnWords(its) {
+  const [first, second] = its;
+  const number = `Turn ${first.turn.number}`;
+  return second && second.turn.number !== first.turn.number ? `${number}, ${second.side.label}: ${second.turn.number}` : number;
 }
 
 function turnBar(turn, longest, label) {

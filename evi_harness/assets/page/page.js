@@ -28,7 +28,7 @@ class Page {
     fill(byId('toolbar'), this.toolbar());
     byId('stage').append(this.stage.root, ...this.player.voices.map((voice) => voice.audio));
     this.stage.layOut();
-    fill(byId('latency-turns'), latencyNodes(data.sides));
+    fill(byId('latency-turns'), latencyNodes(data));
     fill(byId('lanes'), laneLists(this.stage.rows, this, data.sides.length > 1));
     fill(byId('remark-list'), remarkNodes(data));
     fill(byId('about-session'), sessionTable(data));

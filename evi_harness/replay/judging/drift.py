@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import AbstractSet, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
-from evi_harness.replay.judging.turn_alignment import SaidTurn, align_turns
-from evi_harness.session.events import Received
+from evi_harness.replay.judging.turn_alignment import align_turns, called_in, said_turns
 from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
@@ -136,11 +135,8 @@ def _paths(value: Json, path: str, depth: int) -> Iterator[str]:
 
 
 def _texts(recorded: Session, live: Session, then: Sequence[Turn], now: Sequence[Turn], dialect: Dialect) -> Iterator[TextDrift]:
-    called = [[_tools(session, turn, dialect) for turn in turns] for session, turns in ((recorded, then), (live, now))]
-    said = [
-        [SaidTurn(None if turn.user is None else turn.user_text, f"{turn.reply_text} {tools}") for turn, tools in zip(turns, calls)]
-        for turns, calls in zip((then, now), called)
-    ]
+    called = [called_in(session, turns, dialect) for session, turns in ((recorded, then), (live, now))]
+    said = [said_turns(session, turns, dialect) for session, turns in ((recorded, then), (live, now))]
     for i, j in align_turns(said[0], said[1]):
         if i is None or j is None:
             # Which turns only one side has the comparison says.
@@ -153,10 +149,3 @@ def _texts(recorded: Session, live: Session, then: Sequence[Turn], now: Sequence
         ):
             if one != other:
                 yield TextDrift(number, what, one, other)
-
-
-def _tools(session: Session, turn: Turn, dialect: Dialect) -> str:
-    """The tools that a turn called, with what for."""
-    by_seq = {event.seq: event for event in session.received}
-    calls = (dialect.read(Received.kind, by_seq[seq].frame) for seq in turn.tool_calls if seq in by_seq)
-    return "; ".join(dialect.call_text(call) for call in calls)

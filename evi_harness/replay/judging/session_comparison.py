@@ -16,7 +16,7 @@ from evi_harness.replay.judging.alignment import DIFFERENT, EQUAL, MOVED, align
 from evi_harness.replay.judging.differences import Difference, comparison_key, differences
 from evi_harness.replay.judging.endings import ending_of
 from evi_harness.replay.judging.pairing import Comparable, comparable
-from evi_harness.replay.judging.turn_alignment import SaidTurn, align_turns
+from evi_harness.replay.judging.turn_alignment import SaidTurn, align_turns, called_in, said_turns
 from evi_harness.session.events import Event, Received, Sent
 from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
@@ -167,12 +167,15 @@ class _Side:
         self.sent = self._sent()
 
     def said(self) -> List[SaidTurn]:
-        return [SaidTurn(None if one.user is None else one.user_text, f"{one.reply_text} {self.calls(one)}") for one in self.turns]
+        return said_turns(self.session, self.turns, self.dialect)
 
     def calls(self, turn: Turn) -> str:
         """The tools that a turn called, with what for."""
-        found = (self._events[seq] for seq in turn.tool_calls if seq in self._events)
-        return "; ".join(self.dialect.call_text(self.dialect.read(RECEIVED, one.frame)) for one in found if isinstance(one, Received))
+        return self._called[turn.number]
+
+    @cached_property
+    def _called(self) -> Mapping[int, str]:
+        return dict(zip((turn.number for turn in self.turns), called_in(self.session, self.turns, self.dialect)))
 
     def describe(self, seq: Optional[int]) -> Optional[str]:
         event = None if seq is None else self._events.get(seq)

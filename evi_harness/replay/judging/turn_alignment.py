@@ -11,7 +11,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
-__all__ = ["SaidTurn", "align_turns", "plain_words"]
+from evi_harness.session.events import Received
+from evi_harness.session.protocols import Dialect
+from evi_harness.session.session import Session
+from evi_harness.session.turn import Turn
+
+__all__ = ["SaidTurn", "align_turns", "called_in", "plain_words", "said_turns"]
 
 # What it costs to leave a turn alone: two turns with nothing in common, between turns that are alike, are still one turn that changed.
 _ALONE = 0.3
@@ -51,6 +56,31 @@ def align_turns(first: Sequence[SaidTurn], second: Sequence[SaidTurn]) -> List[T
             pairs.append((i, j))
         done = (i + 1, j + 1)
     return pairs
+
+
+def said_turns(session: Session, turns: Sequence[Turn], dialect: Dialect) -> List[SaidTurn]:
+    """What the turns of a session are known by.
+
+    Args:
+        session: The session.
+        turns: Its turns.
+        dialect: What it is in.
+    """
+    called = called_in(session, turns, dialect)
+    return [SaidTurn(None if one.user is None else one.user_text, f"{one.reply_text} {calls}") for one, calls in zip(turns, called)]
+
+
+def called_in(session: Session, turns: Sequence[Turn], dialect: Dialect) -> List[str]:
+    """The tools that each turn called, with what for.
+
+    Args:
+        session: The session.
+        turns: Its turns.
+        dialect: What it is in.
+    """
+    events: Dict[int, Received] = {event.seq: event for event in session.received}
+    calls = ([events[seq] for seq in turn.tool_calls if seq in events] for turn in turns)
+    return ["; ".join(dialect.call_text(dialect.read(Received.kind, one.frame)) for one in found) for found in calls]
 
 
 def plain_words(text: str) -> List[str]:

@@ -14,9 +14,10 @@ import numpy
 import pytest
 import soundfile
 
-from evi_harness.acts.paging.page_making import page_of_replay, page_of_session, write_page
+from evi_harness.acts.paging.page_making import PageSubject, ShownSession, page_of_replay, page_of_session, write_page
 from evi_harness.acts.replay import replay_session
 from evi_harness.errors import EviHarnessError
+from evi_harness.evi.dialect import EVI
 from evi_harness.session.events import Closed, Frame, Received
 from evi_harness.verdicts.loading import load_session
 
@@ -162,3 +163,13 @@ def test_a_file_in_no_folder_is_an_error(weather, tmp_path):
     """It says which."""
     with pytest.raises(EviHarnessError, match="the page cannot be written"):
         write_page(page_of_session(weather), tmp_path / "gone" / "page.html")
+
+
+def test_turns_are_paired_by_what_was_said(tmp_path, weather):
+    """As a comparison pairs them: a turn that one side lacks shifts no other."""
+    first = EVI.turns(weather.events)[0]
+    left = [event for event in weather.events if event.seq > max(first.reply) or event.seq < first.user]
+    shorter = replace(weather, events=tuple(left))
+    shown = (ShownSession("a", "A", weather), ShownSession("b", "B", shorter))
+    data = told(write_page(PageSubject("two", shown), tmp_path / "page.html").file)
+    assert data["paired_turns"] == [[1, None], [2, 1]]
