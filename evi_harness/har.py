@@ -7,7 +7,8 @@ is (opcode 1), other data in base64 (opcode 2). None of them tells how a socket 
 What is written here has members of our own beside those, as HAR allows: ``_eviHarness`` in the entry, and times in whole nanoseconds in
 each message, so that what comes back is what was exported. Readers that do not know them pass them over.
 
-Rules of living here: pure; a file is a stranger's. What is refused says at which place of the file.
+Rules of living here: pure; a file is a stranger's. What is refused says at which place of the file. A socket that nobody asks for may be
+broken: what is wrong with it is an attribute, and no error.
 """
 
 from __future__ import annotations
@@ -93,12 +94,13 @@ class HarSocket:
 
     Attributes:
         place: The entry in the file, as a path.
-        url: Its URL, as it is: it may hold keys.
+        url: Its URL, as it is: it may hold keys. Empty where it has none.
         headers: Names and values of the request's headers, likewise.
         started_ns: When it was asked for, in nanoseconds since 1970; None where the file does not say.
         rows: Its messages, as they are in the file.
         file: The file beside this one that the messages are in, where they are not in this one.
         own: Our own member of the entry; empty in others' files.
+        fault: What is wrong with its URL, its headers or its list of messages; None where nothing is.
     """
 
     place: str
@@ -108,6 +110,7 @@ class HarSocket:
     rows: Sequence[Json]
     file: Optional[str]
     own: Mapping[str, Json]
+    fault: Optional[NotHar] = None
 
     @property
     def path(self) -> str:
@@ -128,8 +131,8 @@ class HarSocket:
 
     @property
     def shown(self) -> str:
-        """The URL for people, without what may be a key."""
-        return f"{self.origin}{self.path}"
+        """The URL for people, without what may be a key; its place in the file where it has none."""
+        return f"{self.origin}{self.path}" if self.url else self.place
 
     @property
     def origin(self) -> str:
@@ -171,12 +174,12 @@ def sockets_in(value: Json) -> List[HarSocket]:
     log = value.get("log") if isinstance(value, dict) else None
     entries = log.get("entries") if isinstance(log, dict) else None
     if not isinstance(entries, list):
-        raise NotHar("it is no HAR file: it has no list of entries in log.entries")
+        raise NotHar("it is not a HAR file: it has no list of entries in log.entries")
     found = []
     for number, entry in enumerate(entries):
         place = f"log.entries[{number}]"
         if not isinstance(entry, dict):
-            raise NotHar("this is no entry", place)
+            raise NotHar("this is not an entry", place)
         if _is_socket(entry):
             found.append(_socket(entry, place))
     return found
@@ -190,22 +193,23 @@ def _is_socket(entry: Mapping[str, Json]) -> bool:
 
 
 def _socket(entry: Mapping[str, Json], place: str) -> HarSocket:
-    request = entry.get("request")
-    url = request.get("url") if isinstance(request, dict) else None
-    if not isinstance(request, dict) or not isinstance(url, str) or not _is_url(url):
-        raise NotHar("this WebSocket has no URL", f"{place}.request.url")
-    rows = entry.get("_webSocketMessages")
+    given = entry.get("request")
+    request: Mapping[str, Json] = given if isinstance(given, dict) else {}
+    url, rows, own = request.get("url"), entry.get("_webSocketMessages"), entry.get(OWN)
+    headers, fault = _headers(request.get("headers"), f"{place}.request.headers")
     if not (rows is None or isinstance(rows, list)):
-        raise NotHar("this is no list of messages", f"{place}._webSocketMessages")
-    own = entry.get(OWN)
+        rows, fault = None, NotHar("this is not a list of messages", f"{place}._webSocketMessages")
+    if not isinstance(url, str) or not _is_url(url):
+        url, fault = "", NotHar("this WebSocket has no URL", f"{place}.request.url")
     return HarSocket(
         place,
         url,
-        _headers(request.get("headers"), f"{place}.request.headers"),
+        headers,
         _iso_ns(entry.get("startedDateTime")),
         rows or (),
         _attached(entry),
         own if isinstance(own, dict) else {},
+        fault,
     )
 
 
@@ -218,14 +222,17 @@ def _is_url(url: str) -> bool:
         return False
 
 
-def _headers(rows: Json, place: str) -> Tuple[Tuple[str, str], ...]:
+def _headers(rows: Json, place: str) -> Tuple[Tuple[Tuple[str, str], ...], Optional[NotHar]]:
+    """The headers of a request, and what is wrong with the first that is none."""
     pairs: List[Tuple[str, str]] = []
+    fault: Optional[NotHar] = None
     for number, row in enumerate(rows if isinstance(rows, list) else ()):
         name, value = (row.get("name"), row.get("value")) if isinstance(row, dict) else (None, None)
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise NotHar("this is no header with a name and a value", f"{place}[{number}]")
-        pairs.append((name, value))
-    return tuple(pairs)
+        if isinstance(name, str) and isinstance(value, str):
+            pairs.append((name, value))
+        else:
+            fault = fault or NotHar("this is not a header with a name and a value", f"{place}[{number}]")
+    return tuple(pairs), fault
 
 
 def _attached(entry: Mapping[str, Json]) -> Optional[str]:
@@ -237,7 +244,7 @@ def _attached(entry: Mapping[str, Json]) -> Optional[str]:
 
 
 def crossed(socket: HarSocket) -> Crossed:
-    """What crossed a socket.
+    """What crossed a socket, whatever its ``fault`` is.
 
     Raises:
         NotHar: A message is none, or its time is none that can be.
@@ -247,7 +254,7 @@ def crossed(socket: HarSocket) -> Crossed:
     for number, row in enumerate(socket.rows):
         place = f"{socket.place}._webSocketMessages[{number}]"
         if not isinstance(row, dict):
-            raise NotHar("this is no message", place)
+            raise NotHar("this is not a message", place)
         if row.get("type") == "error":
             n_errors += 1
         elif _opcode(row, place) in _CONTROL:
@@ -279,7 +286,7 @@ def _opcode(row: Mapping[str, Json], place: str) -> int:
         raise NotHar("its type is neither send nor receive", f"{place}.type")
     opcode = row.get("opcode")
     if type(opcode) is not int or opcode not in (_TEXT, _BINARY, *_CONTROL):
-        raise NotHar("its opcode is that of no message: 1 is text, 2 is binary", f"{place}.opcode")
+        raise NotHar("invalid opcode: expected 1 for text or 2 for binary", f"{place}.opcode")
     return opcode
 
 
@@ -291,7 +298,7 @@ def _frame(row: Mapping[str, Json], place: str) -> Frame:
         try:
             payload = base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError):
-            raise NotHar("its data is no base64, as that of a binary message is", f"{place}.data") from None
+            raise NotHar("its data is not base64, which binary messages are in", f"{place}.data") from None
         return Frame(BINARY if row["opcode"] == _BINARY else TEXT, payload)
     try:
         return Frame(TEXT, data.encode("utf-8"))

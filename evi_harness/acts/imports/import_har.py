@@ -72,7 +72,7 @@ def import_har(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OUT) -
         The new session folders, and what there is to say of them.
 
     Raises:
-        ImportRefused: The file is no HAR file, or has no conversation in it; names the place in it.
+        ImportRefused: The file is not a HAR file, or has no conversation in it; names the place in it.
         SessionUnwritable: A folder cannot be made or written.
     """
     path = Path(file)
@@ -80,7 +80,7 @@ def import_har(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OUT) -
     try:
         sockets = sockets_in(read.value)
         found = [(socket, dialect) for socket, dialect in ((one, _dialect_of(one)) for one in sockets) if dialect is not None]
-        held = [(socket, dialect, crossed(socket)) for socket, dialect in found]
+        held = [(socket, dialect, _sound(socket)) for socket, dialect in found]
         spoken = [one for one in held if one[2].messages]
         digest = hashlib.sha256(read.data).hexdigest()
         sessions = [(_session(path, digest, *one), one[1]) for one in spoken]
@@ -96,6 +96,13 @@ def import_har(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OUT) -
         write_session(folder, session, dialect, secrets=known_secrets(session))
         folders.append(folder)
     return Imported(tuple(folders), tuple(_remarks(sockets, held, [session for session, _ in sessions])))
+
+
+def _sound(socket: HarSocket) -> Crossed:
+    """What crossed a socket that becomes a session: nothing of it may be broken."""
+    if socket.fault is not None:
+        raise socket.fault
+    return crossed(socket)
 
 
 def _dialect_of(socket: HarSocket) -> Optional[Dialect]:
@@ -139,6 +146,9 @@ def _nothing(path: Path, sockets: Sequence[HarSocket], found: Sequence[HarSocket
         return ImportRefused(f"no message of {printable(found[0].shown)} is in it", where=str(path), hint=_FORM)
     if not sockets:
         return ImportRefused("no WebSocket is in it", where=str(path), hint=_FORM)
+    faults = [one.fault for one in sockets if one.fault is not None]
+    if len(faults) == len(sockets):
+        return ImportRefused(faults[0].what, where=f"{path}: {faults[0].place}", hint=_FORM)
     shown = ", ".join(printable(redacted(one.shown)) for one in sockets[:_SHOWN_SOCKETS])
     more = f" and {len(sockets) - _SHOWN_SOCKETS} more" if len(sockets) > _SHOWN_SOCKETS else ""
     what = f"none of its WebSockets is a conversation that is known here ({', '.join(known_dialects())}): {shown}{more}"
@@ -252,5 +262,8 @@ def _remarks(sockets: Sequence[HarSocket], held: Sequence[Tuple[HarSocket, Diale
     if n_empty:
         told.append(f"{_counted(n_empty, 'conversation')} without any message left out")
     if len(sockets) > len(held):
-        told.append(f"{_counted(len(sockets) - len(held), 'other WebSocket')} left out")
+        chosen = {socket.place for socket, _, _ in held}
+        faults = [one.fault for one in sockets if one.fault is not None and one.place not in chosen]
+        broken = f"; {len(faults)} of them cannot be read, the first at {faults[0]}" if faults else ""
+        told.append(f"{_counted(len(sockets) - len(held), 'other WebSocket')} left out{broken}")
     return told

@@ -42,7 +42,7 @@ def json_file(path: Path, kind: str, hint: str) -> JsonFile:
         hint: What to do where it is something else.
 
     Raises:
-        ImportRefused: It cannot be read, or is no JSON.
+        ImportRefused: It cannot be read, or is not JSON.
     """
     try:
         data = read_file(path, kind, ImportRefused, hint=hint)
@@ -56,12 +56,12 @@ def json_file(path: Path, kind: str, hint: str) -> JsonFile:
     except UnicodeDecodeError:
         form = form_of_bytes(data[:16])
         raise ImportRefused(
-            "it is no text in UTF-8", where=str(path), hint=f"It looks like {form.name}. {hint}" if form else hint
+            "it is not text in UTF-8", where=str(path), hint=f"It looks like {form.name}. {hint}" if form else hint
         ) from None
     except RecursionError:
         raise ImportRefused("its JSON is nested too deep", where=str(path), hint=hint) from None
     except ValueError as error:
-        raise ImportRefused(f"it is no JSON: {error}", where=str(path), hint=hint) from None
+        raise ImportRefused(f"it is not JSON: {error}", where=str(path), hint=hint) from None
 
 
 def hint_for(path: Path, value: Json, hint: str) -> str:

@@ -123,8 +123,8 @@ def test_a_group_becomes_a_session_for_each_chat(tmp_path):
 @pytest.mark.parametrize(
     ("value", "where", "says"),
     [
-        ("", "", "no JSON"),
-        ("{}\n{}", "", "no JSON: Extra data"),
+        ("", "", "not JSON"),
+        ("{}\n{}", "", "not JSON: Extra data"),
         ({"log": {"entries": []}}, "", "no chat history"),
         ({**PAGE, "events_page": []}, "", "no event is in it"),
         ({**PAGE, "events_page": [5]}, ": events_page[0]", "this is no event"),

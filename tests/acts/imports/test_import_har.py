@@ -51,11 +51,16 @@ def har(*entries):
     return {"log": {"version": "1.2", "creator": {"name": "WebInspector", "version": "537.36"}, "pages": [], "entries": list(entries)}}
 
 
-def imported(tmp_path, value):
-    """The sessions that a HAR file becomes, and what was said of it."""
+def written_har(tmp_path, value):
+    """A HAR file, of its text or of its value."""
     file = tmp_path / "talk.har"
     file.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
-    found = import_har(file, out=tmp_path / "out")
+    return file
+
+
+def imported(tmp_path, value):
+    """The sessions that a HAR file becomes, and what was said of it."""
+    found = import_har(written_har(tmp_path, value), out=tmp_path / "out")
     assert [check_session(folder) for folder in found.folders] == [[]] * len(found.folders)
     return [load_session(folder) for folder in found.folders], found
 
@@ -179,6 +184,43 @@ def test_several_sockets_in_a_file(tmp_path):
     assert KEY not in told
 
 
+@pytest.mark.parametrize(
+    ("socket", "place"),
+    [
+        (entry(message(data="tick"), request={"url": "wss://push.example.com/", "headers": [5]}), "request.headers[0]"),
+        (
+            entry(message(data="tick"), request={"url": "wss://push.example.com/", "headers": [{"name": "a", "value": 1}]}),
+            "request.headers[0]",
+        ),
+        (entry(message(data="tick"), request={"method": "GET"}), "request.url"),
+        (entry(message(data="tick"), request=None), "request.url"),
+        (entry(message(data="tick"), url="wss://[/"), "request.url"),
+        (entry(url="wss://push.example.com/", _webSocketMessages=5), "_webSocketMessages"),
+    ],
+)
+def test_a_broken_socket_that_is_no_conversation_refuses_nothing(tmp_path, socket, place):
+    """It is left out, and one line says where it is broken; a file that has nothing else is refused for it."""
+    sessions, found = imported(tmp_path, har(entry(message(data="tick"), url="wss://push.example.com/"), socket, entry(message())))
+    assert [len(one.received) for one in sessions] == [1]
+    (told,) = (line for line in found.remarks if "left out" in line)
+    assert told.startswith(f"2 other WebSockets left out; 1 of them cannot be read, the first at log.entries[1].{place}: this")
+    with pytest.raises(ImportRefused, match="this ") as raised:
+        import_har(written_har(tmp_path, har(socket)), out=tmp_path / "none")
+    assert raised.value.where.endswith(f": log.entries[0].{place}")
+
+
+def test_a_broken_socket_that_is_a_conversation_is_refused(tmp_path):
+    """By its path or by its messages: nothing of a conversation is passed over."""
+    for socket in (
+        entry(message(), url="wss://[/"),
+        entry(message(), request={"url": "wss://h/relay", "headers": [5]}),
+        entry(message(data="tick"), request={"url": "wss://h/v0/evi/chat", "headers": [5]}),
+    ):
+        with pytest.raises(ImportRefused, match=r"log\.entries\[1\]\.request"):
+            import_har(written_har(tmp_path, har(entry(message()), socket)), out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
 def test_control_frames_and_errors_are_left_out_and_counted(tmp_path):
     """They are no messages; the note says how many there were."""
     rows = [
@@ -224,8 +266,8 @@ DEEP = "[" * 100_000
 @pytest.mark.parametrize(
     ("value", "where", "says"),
     [
-        ("", "", "it is no JSON"),
-        ("{", "", "it is no JSON"),
+        ("", "", "it is not JSON"),
+        ("{", "", "it is not JSON"),
         (DEEP, "", "nested too deep"),
         ("[" + "0," * 4_000_001 + "0]", "", "more than 4,000,000 values"),
         ('{"log":{"entries":[NaN]}}', "", "NaN is no JSON"),
@@ -235,23 +277,23 @@ DEEP = "[" * 100_000
         ({"log": {"entries": {}}}, "", "no list of entries"),
         (har(), "", "no WebSocket is in it"),
         (har({"request": {"url": "https://example.com/"}}), "", "no WebSocket is in it"),
-        (har("x"), "log.entries[0]", "this is no entry"),
+        (har("x"), "log.entries[0]", "this is not an entry"),
         (har({"_webSocketMessages": []}), "log.entries[0].request.url", "no URL"),
         (har(entry(message(), url="wss://[/")), "log.entries[0].request.url", "no URL"),
         (har(entry(message(), url="wss://h:99999/v0/evi/chat")), "log.entries[0].request.url", "no URL"),
         (har(entry(message(), url="wss://h/v0/evi/chat?" + "a=b&" * 2000)), "log.entries[0].request.url", "more than 1000 parameters"),
-        (har(entry(message(), _webSocketMessages=5)), "log.entries[0]._webSocketMessages", "no list of messages"),
+        (har(entry(message(), _webSocketMessages=5)), "log.entries[0]._webSocketMessages", "not a list of messages"),
         (har(entry()), "", "no message of wss://api.example.com/v0/evi/chat is in it"),
         (har(entry(_webSocketMessages=None, response={"content": {"_file": "x.jsonl"}})), "", "in another file, 'x.jsonl'"),
         (har(entry(message(data="tick"), url="wss://push.example.com/?key=1")), "", r"none of its WebSockets .* wss://push.example.com/\n"),
-        (har(entry(5)), HERE, "this is no message"),
+        (har(entry(5)), HERE, "this is not a message"),
         (har(entry(message(kind="?"))), f"{HERE}.type", "neither send nor receive"),
-        (har(entry(message(opcode=3))), f"{HERE}.opcode", "that of no message"),
-        (har(entry(message(opcode=1.0))), f"{HERE}.opcode", "that of no message"),
-        (har(entry(message(opcode=True))), f"{HERE}.opcode", "that of no message"),
+        (har(entry(message(opcode=3))), f"{HERE}.opcode", "invalid opcode"),
+        (har(entry(message(opcode=1.0))), f"{HERE}.opcode", "invalid opcode"),
+        (har(entry(message(opcode=True))), f"{HERE}.opcode", "invalid opcode"),
         (har(entry(message(data=None))), f"{HERE}.data", "no data"),
-        (har(entry(message(data="?", opcode=2))), f"{HERE}.data", "no base64"),
-        (har(entry(message(data="AAA", opcode=2))), f"{HERE}.data", "no base64"),
+        (har(entry(message(data="?", opcode=2))), f"{HERE}.data", "not base64"),
+        (har(entry(message(data="AAA", opcode=2))), f"{HERE}.data", "not base64"),
         (har(entry(message(data="\ud800"))), f"{HERE}.data", "surrogate"),
         (har(entry(message(time=None))), f"{HERE}.time", "it has no time"),
         (har(entry(message(time=True))), f"{HERE}.time", "it has no time"),
@@ -263,7 +305,11 @@ DEEP = "[" * 100_000
         (json.dumps(har(entry(message()))).replace(str(START_S + 0.1), "1e400"), f"{HERE}.time", "neither seconds nor milliseconds"),
         (har(entry(message(), message(time=START_S * 1000))), f"{HERE[:-3]}[1].time", "another unit"),
         (har(entry(message(), message(200_000.0))), f"{HERE[:-3]}[1].time", "days after"),
-        (har(entry(message(), request={"url": "wss://h/v0/evi/chat", "headers": [5]})), "log.entries[0].request.headers[0]", "no header"),
+        (
+            har(entry(message(), request={"url": "wss://h/v0/evi/chat", "headers": [5]})),
+            "log.entries[0].request.headers[0]",
+            "not a header",
+        ),
     ],
 )
 def test_what_cannot_be_understood_is_refused_with_its_place(tmp_path, value, where, says):
