@@ -10,10 +10,15 @@ from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
 
+_SHORTEN = (
+    "Look for a part of the session that fails in the same way, by replaying it. The handler that the report names runs: do not use it "
+    "with a report that you do not trust."
+)
+
 
 @click.command("explain")
 @click.argument("report", metavar="REPORT.json", type=click.Path(path_type=Path))
-@click.option("--shorten", is_flag=True, help="Look for a part of the session that fails in the same way, by replaying it: your code runs.")
+@click.option("--shorten", is_flag=True, help=_SHORTEN)
 def command(report: Path, shorten: bool) -> int:
     """Explain the JSON report of a replay, or of a gate, in less than 2,000 bytes of plain text.
 

@@ -19,7 +19,16 @@ from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
 from evi_harness.session.session import Session
 from evi_harness.storage.digest import recording_digest
 
-__all__ = ["PROGRAM", "Command", "command_again", "handlerless_invocation", "invocation_of", "secret_arguments", "with_digest"]
+__all__ = [
+    "PROGRAM",
+    "Command",
+    "command_again",
+    "handlerless_invocation",
+    "invocation_of",
+    "is_replay_again",
+    "secret_arguments",
+    "with_digest",
+]
 
 PROGRAM = "evi-harness"
 _MODULE = "evi_harness"
@@ -249,6 +258,21 @@ def _again(path: Optional[str], handler: Any, arguments: Mapping[str, Any], unus
     words += [word for name, flag in _LISTS.items() for value in unusual.get(name, ()) for word in (flag, str(value))]
     words += [word for kind, level in unusual.get("severities", {}).items() for word in ("--severity", f"{kind}={level}")]
     return words
+
+
+def is_replay_again(words: Sequence[str]) -> bool:
+    """Whether a command has the form that an invocation's ``again`` has: a replay of one session, with options that a verdict depends on.
+
+    Of a report that comes from elsewhere: no other option is in it, so none that writes a file.
+
+    Args:
+        words: The words of the command, the program first.
+    """
+    if len(words) < 3 or tuple(words[:2]) != (PROGRAM, "replay") or words[2].startswith("-"):
+        return False
+    alone, before_a_value = {*_SWITCHES.values()}, {"--handler", "--arg", "--severity", *_VALUES.values(), *_LISTS.values()}
+    rest = iter(words[3:])
+    return all(word in alone or (word in before_a_value and next(rest, None) is not None) for word in rest)
 
 
 def _said(value: Any) -> str:

@@ -16,7 +16,15 @@ from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.report.invocation import Invocation
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.verdicts import invoking
-from evi_harness.verdicts.invoking import Command, command_again, handlerless_invocation, invocation_of, secret_arguments, with_digest
+from evi_harness.verdicts.invoking import (
+    Command,
+    command_again,
+    handlerless_invocation,
+    invocation_of,
+    is_replay_again,
+    secret_arguments,
+    with_digest,
+)
 
 KEY = "k9Jq2vXw7LmZ4tRb"
 # On ``child`` a verdict depends only whether there is one.
@@ -108,7 +116,9 @@ def test_the_command_that_replays_it_again(name, tmp_path, monkeypatch):
     (tmp_path / "-s").mkdir()
     options = UNUSUAL if name is None else {name: UNUSUAL[name]}
     severities, arguments = {"raised": "off", "underrun": "error"}, {"place": "Bath=1", "empty": ""}
-    program, replay, *words = described(session="-s", arguments=arguments, severities=severities, **options).again
+    again = described(session="-s", arguments=arguments, severities=severities, **options).again
+    assert is_replay_again(again)
+    program, replay, *words = again
     assert (program, replay) == ("evi-harness", "replay")
     found, sessions = parsed(words)
     assert sessions == (Path("-s"),)

@@ -24,7 +24,8 @@ def explain_report(file: Union[str, Path], *, shorten: bool = False) -> str:
 
     Args:
         file: What a command wrote as JSON.
-        shorten: Look for a part of the session that fails in the same way, by replaying it: the developer's code runs.
+        shorten: Look for a part of the session that fails in the same way, by replaying it: the handler that the report names
+            runs, so the report must be one to trust.
 
     Returns:
         Lines of plain text, each with its line break, less than 2,000 bytes in UTF-8: a headline; up to three causes, each with what was

@@ -52,6 +52,15 @@ CAUSE = ToldCause("finding", "raised", "x", recorded_seq=3)
         ToldReport("x", (CAUSE,), (*AGAIN, "--from", "3")),
         ToldReport("x", (CAUSE,), ("rm", "-r", "x")),
         ToldReport("x", (CAUSE,), ("evi-harness", "serve", "x")),
+        ToldReport("x", (CAUSE,), (*AGAIN, "elsewhere")),
+        ToldReport("x", (CAUSE,), (*AGAIN, "--out", "x")),
+        ToldReport("x", (CAUSE,), (*AGAIN, "--html=x")),
+        ToldReport("x", (CAUSE,), (*AGAIN, "--handler")),
+        ToldReport("x", (CAUSE,), (*AGAIN, "--", "--json")),
+        ToldReport("x", (CAUSE,), ("evi-harness", "replay", "--json", "x")),
+        ToldReport("x", (CAUSE,), ("evi-harness", "replay")),
+        ToldReport("x", (CAUSE,), (*AGAIN, "--handler", "app:App"), cwd="/"),
+        ToldReport("x", (CAUSE,), (*AGAIN, "--handler", "app:App"), cwd="\0"),
         ToldReport("x", (CAUSE,), AGAIN, is_redacted=True),
     ],
 )
@@ -59,6 +68,16 @@ def test_what_is_not_run(told, monkeypatch):
     """Where there is no part, one was asked for already, or the command is no replay of ours."""
     monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("it was run"))
     assert shorter_command(told) == ()
+
+
+def test_nothing_but_the_handler_comes_from_the_folder_of_a_report(report, tmp_path, monkeypatch):
+    """A hostile folder has modules of our names, and ways in which Python runs code at its start; the report's own handler still fails."""
+    for name in ("evi_harness", "click", "sitecustomize", "usercustomize", "json", "numpy"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'harm')!r}, 'a').write({name!r})\n")
+    monkeypatch.setenv("PYTHONPATH", ".")
+    words = (*report["command"]["again"], "--until", "#158")
+    assert shorter_command(replace(read_report_json(report, "x"), cwd=str(tmp_path))) == words
+    assert not (tmp_path / "harm").exists()
 
 
 def test_what_cannot_be_run(tmp_path):
