@@ -69,41 +69,47 @@ def _seconds(text: str) -> float:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("evi-harness", "EVI sessions")
-    group.addoption("--evi-clock", choices=["virtual", "real"], default="virtual", help="The clock of replays that name none.")
+    group.addoption(
+        "--evi-clock", choices=["virtual", "real"], default="virtual", help="The clock of replays whose test does not name one."
+    )
     group.addoption(
         "--evi-microphone",
         choices=["auto", "sdk", "off"],
         default="auto",
-        help="Who speaks for the user where a test does not say: the SDK's microphone until the app does, always that, or the app alone.",
+        help="Who speaks for the user unless a test says: auto, the SDK's microphone until the app does; sdk; off, only the app.",
     )
-    group.addoption("--evi-child", action="store_true", help="Run handlers in a child process, so that a crash of one is a finding.")
-    group.addoption("--evi-update", action="store_true", help="Accept what apps send now as what their sessions expect.")
+    group.addoption("--evi-child", action="store_true", help="Run handlers in a child process, so that a crash is reported.")
+    group.addoption("--evi-update", action="store_true", help="Accept what apps send now, in expected.jsonl beside each recording.")
     group.addoption(
-        "--evi-allow-incomplete", action="store_true", help="Take recordings that are incomplete or damaged as they are; else they fail."
+        "--evi-allow-incomplete", action="store_true", help="Accept recordings that are incomplete or damaged; without it they fail."
     )
     group.addoption(
         "--evi-max-run-time",
         metavar="SECONDS",
         type=_seconds,
-        help="End a replay after so long in real time; it fails. Default: 3600, with the real clock and twice the recording.",
+        help="Fail a replay that takes longer than this, in real time. Default: 3600; with the real clock, plus twice the recording.",
     )
     group.addoption(
         "--evi-report",
         metavar="DIR",
-        help="Write a report of each replay here, the session of each that failed, and a page of each test that failed.",
+        help="Write a report of each replay to DIR, and the session and a page of each that fails.",
     )
     group.addoption(
         "--evi-gate",
         metavar="THRESHOLD",
         action="append",
         default=[],
-        help="Fail unless this holds of what all replays measured, as in 'handle: p(95)<50'; may be given again.",
+        help="Fail unless this holds for all replays together, such as 'handle: p(95)<50'. Repeatable.",
     )
     group.addoption("--evi-baseline", metavar="FILE", help="Compare what all replays measured with this baseline.")
-    group.addoption("--evi-save-baseline", metavar="FILE", help="Keep what all replays measured as a baseline, where all tests pass.")
-    group.addoption("--evi-block-network", action="store_true", help="Refuse whatever a test wants to reach beyond this machine.")
+    group.addoption("--evi-save-baseline", metavar="FILE", help="Save what all replays measured as a baseline, if all tests pass.")
+    group.addoption("--evi-block-network", action="store_true", help="Refuse connections of tests beyond this machine.")
     group.addoption(
-        "--evi-allow-host", metavar="HOST[:PORT]", action="append", default=[], help="Let tests and replays reach this; may be given again."
+        "--evi-allow-host",
+        metavar="HOST[:PORT]",
+        action="append",
+        default=[],
+        help="Let tests and replays connect to this host. Repeatable.",
     )
 
 

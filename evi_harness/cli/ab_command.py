@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ContextManager, Optional, Tuple
 import click
 
 from evi_harness.cli.gate_options import ci_options, comparing_options
+from evi_harness.cli.options.grouped import TIME, VERSIONS, GroupedCommand, option
 from evi_harness.cli.options.incomplete_option import allow_incomplete_option
 from evi_harness.cli.options.seconds import Seconds
 from evi_harness.cli.printing import echo
@@ -21,29 +22,56 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("ab")
+@click.command("ab", cls=GroupedCommand)
 @click.argument("in_revisions", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
-@click.option("--a", "a", metavar="CMD", help="The old version, as a command.")
-@click.option("--b", "b", metavar="CMD", help="The new version, as a command.")
-@click.option("--a-rev", metavar="REV", help="The old version, as a git revision to run COMMAND in.")
-@click.option("--b-rev", metavar="REV", help="The new version, as a git revision to run COMMAND in.")
-@click.option(
-    "--runs", "n_runs", default=20, show_default=True, type=click.IntRange(min=1), metavar="N", help="How often each is run and counts."
+@option("--a", "a", group=VERSIONS, metavar="CMD", help="The old version, as a command.")
+@option("--b", "b", group=VERSIONS, metavar="CMD", help="The new version, as a command.")
+@option(
+    "--a-rev",
+    group=VERSIONS,
+    metavar="REV",
+    brief="The old version, as a git revision.",
+    help="The old version, as a git revision to run COMMAND in.",
 )
-@click.option("--warm-up", default=1, show_default=True, type=click.IntRange(min=0), metavar="N", help="How often each is run before that.")
-@click.option("--metric", "metrics", metavar="METRIC", multiple=True, help="Compare this metric alone. May be given again.")
+@option(
+    "--b-rev",
+    group=VERSIONS,
+    metavar="REV",
+    brief="The new version, as a git revision.",
+    help="The new version, as a git revision to run COMMAND in.",
+)
+@option(
+    "--runs",
+    "n_runs",
+    group=VERSIONS,
+    default=20,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Measure N runs of each version.",
+)
+@option(
+    "--warm-up",
+    group=VERSIONS,
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=0),
+    metavar="N",
+    brief="First run each version N times, unmeasured.",
+    help="First run each version N times without measuring.",
+)
+@option("--metric", "metrics", group=VERSIONS, metavar="METRIC", multiple=True, help="Compare only this metric. Repeatable.")
 @comparing_options
-@allow_incomplete_option(
-    "Give it to every replay, latency and pytest that is run: recordings that are incomplete or damaged do not fail them."
-)
-@click.option(
+@allow_incomplete_option("Accept recordings that are incomplete or damaged, in every replay, latency and pytest that is run.")
+@option(
     "--run-timeout",
     "timeout_s",
+    group=TIME,
     default=600.0,
     show_default=True,
     type=Seconds(min=1),
     metavar="SECONDS",
-    help="How long one run may take.",
+    help="Give up a run that takes longer than this.",
 )
 @json_option("the report", "gate-report.schema.json")
 @ci_options
@@ -62,13 +90,13 @@ def command(
     json_file: Optional[str],
     ci: CiOptions,
 ) -> int:
-    """Tell whether a new version is slower than an old one: both are run in turns, in one job.
+    """Run two versions alternately, in one job, and report whether the new one is slower.
 
-    Two commands (--a, --b), or one command in two git revisions (--a-rev, --b-rev). A command is anything that runs evi-harness replay,
-    evi-harness latency, or pytest with replays in it. In a revision its own code comes first on Python's path; a handler that is loaded
-    from elsewhere all the same is refused.
+    Give two commands (--a, --b), or one command and two git revisions (--a-rev, --b-rev). A command is anything that runs evi-harness
+    replay, evi-harness latency, or pytest with replays in it. In a revision, its own code comes first on Python's path; a handler that is
+    loaded from anywhere else is refused.
 
-    Exits with 0 if nothing is slower, with 1 if something is, with 4 if more runs are needed to tell.
+    Exits with 0 if nothing is slower, with 1 if something is, with 4 if more runs are needed to decide.
     """
     sides = _sides(in_revisions, (a, b), (a_rev, b_rev))
     from evi_harness.acts.ab import compare_sides

@@ -7,20 +7,21 @@ from typing import Optional, Tuple
 
 import click
 
+from evi_harness.cli.options.grouped import GroupedCommand
 from evi_harness.cli.printing import echo, progress
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
 
 
-@click.command("check")
+@click.command("check", cls=GroupedCommand)
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@json_option("every single problem", "check-report.schema.json")
+@json_option("every problem", "check-report.schema.json")
 def command(sessions: Tuple[Path, ...], json_file: Optional[str]) -> int:
-    """List everything that is wrong with session folders, with file and line.
+    """List everything that is wrong with session folders, by file and line.
 
-    A SESSION is a session folder, or a folder of them; several are told in a section each. More than ten problems of one cause are one
-    line, with how many there are. Exits with 1 if anything is wrong with any.
+    A SESSION is a session folder, or a folder of session folders. Each has a section of its own. More than ten problems with the same cause
+    are summed up in one line. Exits with 1 if anything is wrong.
     """
     from evi_harness.acts.sessions import check_sessions
     from evi_harness.verdicts.loading import find_sessions

@@ -14,23 +14,23 @@ __all__ = ["evi_harness"]
 
 # Command → its module and the line that --help shows, so that --help loads none of them.
 _COMMANDS: Dict[str, str] = {
-    "demo": "Show the whole in half a minute: a spoken conversation, recorded and replayed.",
+    "demo": "Record and replay a spoken conversation, in half a minute.",
     "record": "Talk to EVI through the microphone and record the session.",
-    "replay": "Replay a session to a handler and tell what changed.",
+    "replay": "Replay sessions to your handler and report what changed.",
     "report": "Make a page of a report or a session, to look at and listen to.",
-    "show": "Print a session's header and timeline.",
-    "play": "Play a session, or a turn of it, on the speaker.",
+    "show": "Print a session's header and timeline, or list sessions.",
+    "play": "Play a session, or one turn of it, on the speaker.",
     "compare": "Compare two sessions, or two folders of them, turn by turn.",
     "explain": "Explain the JSON report of a replay in a few lines of plain text.",
-    "latency": "Tell how long everything took in sessions: turn by turn, and together.",
-    "ab": "Run two versions in turns and tell whether the new one is slower.",
+    "latency": "Measure latency, per turn and overall.",
+    "ab": "Run two versions alternately and report whether the new one is slower.",
     "check": "List everything that is wrong with session folders.",
-    "repair": "Write what can be recovered of a damaged session into a new folder.",
-    "export": "Write a session in forms that other programs open.",
-    "import": "Make a session of a file from elsewhere.",
-    "serve": "Serve a session, or a simulated EVI, in real time on a loopback port.",
+    "repair": "Recover what is left of a damaged session.",
+    "export": "Export a session for other programs.",
+    "import": "Import sessions from another format.",
+    "serve": "Serve a session, or a simulated EVI, on a loopback port.",
     "devices": "List sound devices.",
-    "doctor": "Check what a live conversation needs, and say how to mend it.",
+    "doctor": "Check what a live conversation needs, and say how to fix it.",
 }
 
 
@@ -74,7 +74,7 @@ def _suggestion(word: str) -> str:
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="evi-harness")
 def evi_harness() -> None:
-    """Test a voice app built on Hume's EVI: replay a recorded session to it, offline, timed and causal.
+    """Test a voice app built on Hume's EVI: replay recorded sessions to it, offline and in virtual time.
 
     Exit codes: 0 passed, 1 ran and failed, 2 usage, 3 could not run, 4 inconclusive, 130 interrupted.
     """

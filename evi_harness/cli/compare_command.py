@@ -7,34 +7,37 @@ from typing import Optional
 
 import click
 
+from evi_harness.cli.options.grouped import COMPARISON, GroupedCommand, option
 from evi_harness.cli.options.page_options import html_option, page_progress
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
 
 
-@click.command("compare")
+@click.command("compare", cls=GroupedCommand)
 @click.argument("first", metavar="A", type=click.Path(exists=True, path_type=Path))
 @click.argument("second", metavar="B", type=click.Path(exists=True, path_type=Path))
-@click.option(
+@option(
     "--tolerance",
     "tolerance_ms",
+    group=COMPARISON,
     metavar="MS",
     type=click.FloatRange(min=0),
     default=100.0,
     show_default=True,
-    help="How many milliseconds longer or shorter something may take.",
+    brief="Accept times that differ by this much.",
+    help="Accept times that differ by up to this many milliseconds.",
 )
-@click.option("--no-times", is_flag=True, help="Do not compare how long anything took.")
-@html_option("Write a page of both, to look at and listen to; of folders a folder, with a page of each pair and index.html.")
+@option("--no-times", group=COMPARISON, is_flag=True, help="Do not compare times.")
+@html_option("Write a page of both, to look at and listen to; for folders a folder, with a page for each pair and index.html.")
 @json_option("the report", "comparison-report.schema.json")
 def command(
     first: Path, second: Path, tolerance_ms: float, no_times: bool, html: Optional[Path], audio_format: str, json_file: Optional[str]
 ) -> int:
     """Compare two sessions turn by turn: what was said, called and sent, and how long it took.
 
-    A and B are two session folders, such as a recording and its replay, or two folders of them, matched by name. Turns are matched by what
-    was said in them, so that one that is missing moves no other. Ids, and when a session was, are no difference; audio is not compared.
+    A and B are session folders, such as a recording and its replay, or two folders of them, matched by name. Turns are matched by what
+    was said in them, so that a missing turn does not shift the others. IDs and dates do not count as differences; audio is not compared.
 
     Exits with 0 if they are the same, with 1 if they differ, and with 3 if one cannot be read.
     """

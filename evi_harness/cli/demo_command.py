@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
+from evi_harness.cli.options.grouped import OUTPUT, GroupedCommand, option
 from evi_harness.cli.options.page_options import open_option, open_page
 from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
 
 
-@click.command("demo")
-@click.option(
+@click.command("demo", cls=GroupedCommand)
+@option(
     "--out",
+    group=OUTPUT,
     metavar="DIR",
     default="sessions",
     show_default=True,
@@ -23,11 +25,11 @@ __all__ = ["command"]
 )
 @open_option
 def command(out: Path, is_opened: bool) -> int:
-    """Show the whole in half a minute: a spoken conversation is recorded and replayed.
+    """Record and replay a spoken conversation, in half a minute.
 
-    Needs no key, no sound card and no network: a bundled conversation is played through a software microphone and the SDK to a built-in
-    simulator, on a port of this machine. The last line is the path of its page, which shows and plays all of it. Exits with 0 if the
-    replay passes, with 1 if not.
+    Needs no key, no sound card and no network: a bundled conversation goes through a software microphone and the SDK to a built-in
+    simulator, on a port of this machine. The last line is the path of a page that shows and plays it. Exits with 0 if the replay passes,
+    with 1 if not.
     """
     from evi_harness.acts.demo import demo
 

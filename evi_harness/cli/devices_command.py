@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import click
 
+from evi_harness.cli.options.grouped import GroupedCommand
 from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
 
 
-@click.command("devices")
+@click.command("devices", cls=GroupedCommand)
 def command() -> int:
-    """List sound devices: index, name, and channels in and out. > marks the default microphone, < the default speaker, * both.
+    """List sound devices: index, name, and channels in and out.
 
-    Give the index, or a part of the name, to record --device.
+    > marks the default microphone, < the default speaker, * both. Give the index, or part of the name, to record --device.
     """
     from evi_harness.acts.devices import device_lines, list_devices
 

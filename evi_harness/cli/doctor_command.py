@@ -9,26 +9,31 @@ from typing import Optional
 import click
 
 from evi_harness.cli.flags import in_flags
+from evi_harness.cli.options.grouped import CHECKS, LIVE, OUTPUT, GroupedCommand, option
 from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
 
 
-@click.command("doctor")
-@click.option("--base-url", metavar="URL", help="Where EVI is; http, https, ws or wss.  [default: HUME_BASE_URL, else Hume's own]")
-@click.option("--offline", is_flag=True, help="Connect to nothing: the endpoint is not tried.")
-@click.option(
+@click.command("doctor", cls=GroupedCommand)
+@option(
+    "--base-url", group=LIVE, metavar="URL", otherwise="HUME_BASE_URL, else Hume's own", help="The service's URL: http, https, ws or wss."
+)
+@option("--offline", group=LIVE, is_flag=True, help="Do not try to connect to the service.")
+@option(
     "--for",
     "act",
+    group=CHECKS,
     type=click.Choice(["replay", "record", "serve"]),
-    help="Check what this needs and nothing else: 0 if it works.  [default: all that a live conversation needs]",
+    otherwise="what a live conversation needs",
+    help="Check only what this command needs.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
+@option("--json", "as_json", group=OUTPUT, is_flag=True, help="Print the checks as JSON.")
 def command(base_url: Optional[str], offline: bool, act: Optional[str], as_json: bool) -> int:
-    """Check what a live conversation needs, and say how to mend what is missing. Keys are looked for and never printed.
+    """Check what a live conversation needs, and say how to fix what is missing.
 
-    Exits with 1 if anything is a problem. demo, replay and serve need none of the sound system, the keys and the endpoint; --for asks for
-    what one of them needs.
+    Exits with 1 if there is a problem. demo, replay and serve need no sound system, no keys and no service: --for checks what one of them
+    needs. Keys are looked for and never printed.
     """
     from evi_harness.acts.doctor import diagnose
     from evi_harness.settings.sink import redacted_data

@@ -6,26 +6,29 @@ from pathlib import Path
 
 import click
 
+from evi_harness.cli.options.grouped import OUTPUT, GroupedCommand, option
 from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
 
-_SHORTEN = (
-    "Look for a part of the session that fails in the same way, by replaying it. The handler that the report names runs: do not use it "
-    "with a report that you do not trust."
-)
 
-
-@click.command("explain")
+@click.command("explain", cls=GroupedCommand)
 @click.argument("report", metavar="REPORT.json", type=click.Path(path_type=Path))
-@click.option("--shorten", is_flag=True, help=_SHORTEN)
+@option(
+    "--shorten",
+    group=OUTPUT,
+    is_flag=True,
+    brief="Find a shorter part that fails in the same way.",
+    help="Find a shorter part of the session that fails in the same way, by replaying it. The handler that the report names runs: do not "
+    "use it with a report that you do not trust.",
+)
 def command(report: Path, shorten: bool) -> int:
-    """Explain the JSON report of a replay, or of a gate, in less than 2,000 bytes of plain text.
+    """Explain the JSON report of a replay or a gate in less than 2,000 bytes of plain text.
 
-    For readers without a screen, such as a CI log or a coding agent: what was run and the verdict; for up to three causes what was observed
-    and expected, the place in your code, and what to try; the command that runs it again; versions. The rest is counted.
+    For a CI log or a coding agent: what was run, and the verdict; for up to three causes, what was observed and expected, the place in your
+    code, and what to try; the command that runs it again; versions. Further causes are counted.
 
-    Exits with 0, whatever the verdict is, or with 3 if the file cannot be read or is no such report.
+    Exits with 0, whatever the verdict, or with 3 if the file cannot be read or is not such a report.
     """
     from evi_harness.acts.afterwards.explaining import explain_report
 

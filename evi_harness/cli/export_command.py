@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Optional
 
 import click
 
+from evi_harness.cli.options.grouped import OUTPUT, GroupedCommand, option
 from evi_harness.cli.printing import echo, progress
 
 __all__ = ["command"]
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_file_option = partial(option, group=OUTPUT, metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 
 
-@click.command("export")
+@click.command("export", cls=GroupedCommand)
 @click.argument("session", metavar="SESSION", type=click.Path(exists=True, path_type=Path))
-@click.option("--wav", metavar="FILE", type=_FILE, help="Both sides as audio: 16-bit stereo, the user left and the assistant right.")
-@click.option("--flac", metavar="FILE", type=_FILE, help="The same, losslessly compressed.")
-@click.option("--vtt", metavar="FILE", type=_FILE, help="WebVTT captions: who said what, and when.")
-@click.option("--labels", metavar="FILE", type=_FILE, help="An Audacity label track for the audio: speech, tools, interruptions.")
-@click.option("--csv", metavar="FILE", type=_FILE, help="Every event, one a line, for a spreadsheet.")
-@click.option("--metrics", metavar="FILE", type=_FILE, help="Latency samples, one a line, as CSV.")
-@click.option("--har", metavar="FILE", type=_FILE, help="HAR with the WebSocket's messages, which `import har` reads.")
-@click.option("--trace", metavar="FILE", type=_FILE, help="Chrome trace events, for Perfetto and speedscope.")
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@_file_option("--wav", help="Audio: 16-bit stereo, the user left and the assistant right.")
+@_file_option("--flac", help="The same audio, losslessly compressed.")
+@_file_option("--vtt", help="WebVTT captions: who said what, and when.")
+@_file_option("--labels", help="Audacity labels for the audio: speech, tools, interruptions.")
+@_file_option("--csv", help="All events, one per line, for a spreadsheet.")
+@_file_option("--metrics", help="Latency samples, one per line, as CSV.")
+@_file_option("--har", help="HAR with the WebSocket's messages, which import har reads.")
+@_file_option("--trace", help="Chrome trace events, for Perfetto and speedscope.")
+@option("--force", group=OUTPUT, is_flag=True, help="Replace files that exist.")
 def command(session: Path, force: bool, **files: Optional[Path]) -> int:
-    """Write a SESSION in forms that other programs open: audio, captions, tables, HAR, traces.
+    """Export a session for other programs: audio, captions, tables, HAR, traces.
 
-    Name at least one file. Times in all of them are on the session's timeline. The audio is computed, not heard: the user's audio from when
-    it was sent, the assistant's from when it arrived, as a speaker would play it, one chunk after another and silent from an interruption
-    on. What a software speaker played is in the heard.wav of a replay written with --out, or of a recording made with --mic.
+    Name at least one file. All files share the session's timeline. The audio is computed, not heard: the user's as it was sent, the
+    assistant's as a speaker would have played it on arrival, silent after an interruption. What a software speaker played is in the
+    heard.wav of a replay written with --out, or of a recording made with --mic.
     """
     from evi_harness.acts.exports.export_files import export_files
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Sequence
 import click
 
 from evi_harness.cli.flags import in_flags
+from evi_harness.cli.options.grouped import GATE, OUTPUT, option
 from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import absolute, in_a_folder
 from evi_harness.errors import EviHarnessError
@@ -27,54 +28,95 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 _WRITTEN = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 _COMPARING = (
-    click.option(
+    option(
         "--inconclusive",
+        group=GATE,
         type=click.Choice(["fail", "pass"]),
-        help="What to make of what cannot be decided: exit with 4, or let it pass.  [default: fail]",
+        otherwise="fail",
+        brief="What an inconclusive result does.",
+        help="What an inconclusive result does: fail, with exit code 4, or pass.",
     ),
-    click.option("--gate-seed", type=int, metavar="N", help="Seed of the resampling.  [default: 1]"),
-    click.option(
+    option("--gate-seed", group=GATE, type=int, metavar="N", otherwise="1", help="The seed of the statistics."),
+    option(
         "--false-alarm",
+        group=GATE,
         type=click.FloatRange(min=0, max=0.5, min_open=True, max_open=True),
         metavar="P",
-        help="How likely one run may be called slower that is not.  [default: 0.01]",
+        otherwise="0.01",
+        brief="The accepted probability of a false alarm.",
+        help="The accepted probability that a run is called slower although it is not.",
     ),
-    click.option("--least-effect", metavar="EFFECT", help="The least difference that matters.  [default: 5%,1ms..50ms]"),
+    option(
+        "--least-effect",
+        group=GATE,
+        metavar="EFFECT",
+        otherwise="5%,1ms..50ms",
+        brief="Ignore differences smaller than this.",
+        help="Ignore differences smaller than this: a share of the old value, and its bounds.",
+    ),
 )
 _GATE = (
-    click.option(
+    option(
         "--gate",
+        group=GATE,
+        usual=True,
         metavar="THRESHOLD",
         multiple=True,
-        help="Fail unless this holds, as in 'turn_gap: p(95)<1200'; in ms, unless a unit stands behind it. May be given again.",
+        brief="Fail unless this holds: 'turn_gap: p(95)<1200'.",
+        help="Fail unless this holds, such as 'turn_gap: p(95)<1200'; in ms unless you add a unit. Repeatable.",
     ),
-    click.option("--baseline", type=_FILE, callback=absolute, metavar="FILE", help="Compare what is measured with this baseline."),
-    click.option(
+    option(
+        "--baseline",
+        group=GATE,
+        usual=True,
+        type=_FILE,
+        callback=absolute,
+        metavar="FILE",
+        brief="Compare latency with this baseline.",
+        help="Compare what is measured with this baseline.",
+    ),
+    option(
         "--save-baseline",
+        group=GATE,
+        usual=True,
         type=click.Path(writable=True, path_type=Path),
         callback=in_a_folder,
         metavar="FILE",
         envvar="EVI_HARNESS_SAVE_BASELINE",
-        help="Keep what is measured as a baseline; in a folder, as a new file.",
+        brief="Save latency as a baseline.",
+        help="Save what is measured as a baseline; in a folder, as a new file.",
     ),
-    click.option(
+    option(
         "--job-noise",
+        group=GATE,
         type=click.FloatRange(min=0, max=10),
         metavar="SHARE",
-        help="How much another job's machine may differ from this; 0 for a machine of your own.  [default: 0.26]",
+        otherwise="0.26",
+        brief="How much machines of CI jobs differ.",
+        help="How much the machines of two CI jobs may differ, as a share; 0 for a machine of your own.",
     ),
 )
 _CI = (
-    click.option(
-        "--junit", "junit_file", type=_WRITTEN, callback=in_a_folder, metavar="FILE", help="Write JUnit XML for a CI server to this file."
-    ),
-    click.option(
-        "--summary",
-        "summary_file",
+    option(
+        "--junit",
+        "junit_file",
+        group=OUTPUT,
+        usual=True,
         type=_WRITTEN,
         callback=in_a_folder,
         metavar="FILE",
-        help="Add a summary in Markdown to this file.  [default: GitHub's, where it runs this]",
+        help="Write JUnit XML for a CI server to this file.",
+    ),
+    option(
+        "--summary",
+        "summary_file",
+        group=OUTPUT,
+        type=_WRITTEN,
+        callback=in_a_folder,
+        metavar="FILE",
+        otherwise="GitHub's, in a GitHub workflow",
+        brief="Append a summary in Markdown to this file.",
+        help="Append a summary in Markdown to this file.",
     ),
 )
 
@@ -145,6 +187,6 @@ def _packed(
         return function(*args, **{**values, name: made(asked)})
 
     optioned: _Function = with_options
-    for option in reversed(options):
-        optioned = option(optioned)
+    for one in reversed(options):
+        optioned = one(optioned)
     return optioned

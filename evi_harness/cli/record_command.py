@@ -8,6 +8,7 @@ from typing import Dict, Optional
 import click
 
 from evi_harness.cli.failing import ENDS
+from evi_harness.cli.options.grouped import HANDLER, LIVE, OUTPUT, SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.handler_arguments import arguments_option
 from evi_harness.cli.options.page_options import html_option, page_progress
 from evi_harness.cli.options.seconds import Seconds
@@ -16,44 +17,70 @@ from evi_harness.cli.printing import echo
 __all__ = ["command"]
 
 
-@click.command("record")
-@click.option(
+@click.command("record", cls=GroupedCommand)
+@option(
     "--mic",
+    group=SOUND,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    brief="Play this audio file as the microphone.",
     help="Play this audio file (WAV, FLAC, OGG, MP3) as the microphone, and the replies into heard.wav; needs no sound system.",
 )
-@click.option("--base-url", metavar="URL", help="Where EVI is; http, https, ws or wss.  [default: HUME_BASE_URL, else Hume's own]")
-@click.option(
+@option(
+    "--device",
+    group=SOUND,
+    metavar="DEVICE",
+    otherwise="the system's",
+    help="The microphone: its index, or part of its name; evi-harness devices lists them.",
+    brief="The microphone: its index, or part of its name.",
+)
+@option(
+    "--microphone",
+    group=SOUND,
+    type=click.Choice(["auto", "sdk", "off"]),
+    default="auto",
+    show_default=True,
+    brief="When the microphone speaks for the user.",
+    help="When the microphone speaks for the user: auto, until your handler sends audio; sdk, always; off, never.",
+)
+@option(
+    "--allow-user-interrupt",
+    group=SOUND,
+    is_flag=True,
+    brief="Send audio while the assistant speaks, too.",
+    help="Send the microphone's audio while the assistant speaks, too.",
+)
+@option(
+    "--base-url", group=LIVE, metavar="URL", otherwise="HUME_BASE_URL, else Hume's own", help="The service's URL: http, https, ws or wss."
+)
+@option("--config-id", group=LIVE, metavar="ID", otherwise="HUME_CONFIG_ID, else EVI's own", help="The EVI configuration to use.")
+@option(
+    "--duration",
+    group=TIME,
+    metavar="SECONDS",
+    type=Seconds(min=0, min_open=True),
+    otherwise="until Ctrl+C",
+    help="End the conversation after this long.",
+)
+@option(
+    "--handler",
+    group=HANDLER,
+    metavar="SPEC",
+    brief="Your handler, as FILE.py:NAME.",
+    otherwise="built in, prints the transcript",
+    help="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME, in any form that replay takes.",
+)
+@arguments_option
+@option(
     "--out",
+    group=OUTPUT,
     metavar="DIR",
     default="sessions",
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
     help="Write the session to DIR/<UTC time>-<name>/.",
 )
-@click.option("--name", metavar="NAME", default="session", show_default=True, help="What to call the session.")
-@click.option("--duration", metavar="SECONDS", type=Seconds(min=0, min_open=True), help="End the conversation after so long.")
-@click.option(
-    "--device",
-    metavar="DEVICE",
-    help="The microphone: its index, or a part of its name; see evi-harness devices.  [default: the system's]",
-)
-@click.option("--config-id", metavar="ID", help="EVI's configuration.  [default: HUME_CONFIG_ID, else EVI's own]")
-@click.option("--allow-user-interrupt", is_flag=True, help="Send the microphone while the assistant speaks, too.")
-@click.option(
-    "--microphone",
-    type=click.Choice(["auto", "sdk", "off"]),
-    default="auto",
-    show_default=True,
-    help="The microphone: until your handler sends its own audio, always, or not at all.",
-)
-@click.option(
-    "--handler",
-    metavar="SPEC",
-    help="FILE.py:NAME or PACKAGE.MODULE:NAME of your handler, in any form that replay takes.  [default: built in, prints the transcript]",
-)
-@arguments_option
+@option("--name", group=OUTPUT, metavar="NAME", default="session", show_default=True, help="The name of the session.")
 @html_option("Write a page of the session, to look at and listen to.")
 def command(
     mic: Optional[Path],
@@ -73,7 +100,7 @@ def command(
     """Talk to EVI through the microphone, as in Hume's quickstart, and record the session.
 
     Keys come from the environment or .env: HUME_API_KEY, HUME_SECRET_KEY for a token, HUME_CONFIG_ID, HUME_BASE_URL. An endpoint on this
-    machine needs none. Ctrl+C ends the conversation, with 0; with --mic it ends 3 s after the file and the last reply are over.
+    machine needs none. Ctrl+C ends the conversation, with exit code 0; with --mic it ends 3 s after the file and the last reply.
     """
     from evi_harness.acts.record_live import LiveOptions, record_live
     from evi_harness.settings.interrupts import Interrupts

@@ -7,20 +7,29 @@ from typing import Optional
 
 import click
 
+from evi_harness.cli.options.grouped import OUTPUT, GroupedCommand, option
 from evi_harness.cli.printing import echo, progress
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
 
 
-@click.command("repair")
+@click.command("repair", cls=GroupedCommand)
 @click.argument("session", metavar="SESSION", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("-o", "--out", metavar="OUT", required=True, type=click.Path(path_type=Path), help="Write this folder, which must be new.")
-@json_option("every single loss", "repair-report.schema.json")
+@option(
+    "-o",
+    "--out",
+    group=OUTPUT,
+    metavar="OUT",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Write to this folder, which must not exist.",
+)
+@json_option("every loss", "repair-report.schema.json")
 def command(session: Path, out: Path, json_file: Optional[str]) -> int:
-    """Write what can be recovered of a damaged SESSION into a new folder, and list what was lost.
+    """Recover what is left of a damaged session into a new folder, and list what was lost.
 
-    SESSION is only read. Exits with 0 if nothing was lost, 1 if something was, 3 if nothing can be recovered.
+    SESSION is only read. Exits with 0 if nothing was lost, with 1 if something was, with 3 if nothing can be recovered.
     """
     from evi_harness.acts.repairing import repair_session
 

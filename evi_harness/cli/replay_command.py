@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from evi_harness.cli.flags import in_flags
 from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
+from evi_harness.cli.options.grouped import COMPARISON, HANDLER, LIVE, MANY, OUTPUT, OUTSIDE, SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.handler_arguments import arguments_option, by_key
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
 from evi_harness.cli.options.page_options import html_option, page_progress
@@ -31,192 +32,314 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("replay")
+@click.command("replay", cls=GroupedCommand)
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option(
+@option(
     "--handler",
+    group=HANDLER,
+    usual=True,
     metavar="SPEC",
-    help="FILE.py:NAME or PACKAGE.MODULE:NAME of your handler, or 'recorded' for the null test.  [default: built in]",
+    brief="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME.",
+    otherwise="built in, prints the transcript",
+    help="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME; 'recorded' sends what was recorded, to test the replay itself.",
 )
 @arguments_option
-@click.option(
+@option(
+    "--child/--no-child",
+    group=HANDLER,
+    default=True,
+    show_default=True,
+    brief="Run the handler in a child process.",
+    help="Run the handler in a child process, so that a crash is reported. Use --no-child under a debugger or profiler.",
+)
+@option("--upgrade", group=HANDLER, is_flag=True, help="Add fields that the installed SDK requires to old messages; the report lists them.")
+@option(
+    "--severity",
+    "severities",
+    group=HANDLER,
+    metavar="NAME=LEVEL",
+    multiple=True,
+    callback=by_key,
+    help="Set the level of a finding: error, warning or off. docs/reference/findings.md lists the names. Repeatable.",
+)
+@option(
+    "--blocked-ms",
+    group=HANDLER,
+    metavar="MS",
+    type=click.FloatRange(min=0),
+    otherwise="100, in real time 250",
+    help="Report the event loop as blocked by steps of at least this many milliseconds.",
+)
+@option(
+    "--twice",
+    group=COMPARISON,
+    usual=True,
+    is_flag=True,
+    brief="Replay twice and compare byte for byte.",
+    help="Replay twice and compare the two runs byte for byte; in virtual time only.",
+)
+@option(
+    "--ignore",
+    group=COMPARISON,
+    usual=True,
+    metavar="PATH",
+    multiple=True,
+    brief="Leave this JSON path out of the comparison.",
+    help="Leave this JSON path out of the comparison, such as '$.content', '$..time' or 'TYPE:$.a[0]'. Repeatable.",
+)
+@option(
+    "--strict",
+    group=COMPARISON,
+    usual=True,
+    is_flag=True,
+    brief="Also compare values that are new in every run.",
+    help="Also compare values that are new in every run, such as IDs.",
+)
+@option(
+    "--max-late",
+    "max_late_ms",
+    group=COMPARISON,
+    metavar="MS",
+    type=click.FloatRange(min=0),
+    otherwise="report them, and pass",
+    help="Fail if a message is sent more than this many milliseconds late.",
+)
+@allow_incomplete_option("Accept recordings that are incomplete or damaged; without it they fail.", ALLOW_INCOMPLETE)
+@option(
+    "--update",
+    group=COMPARISON,
+    usual=True,
+    is_flag=True,
+    brief="Accept what the app sends now as expected.",
+    help="Accept what the app sends now, in expected.jsonl beside the recording. Shows each change; on a terminal it asks first.",
+)
+@option(
+    "--dry-run",
+    group=COMPARISON,
+    is_flag=True,
+    brief="With --update: show changes, write nothing.",
+    help="With --update: show what would change and write nothing. Exits with 1 if anything would.",
+)
+@option(
     "--clock",
+    group=TIME,
+    usual=True,
     type=click.Choice(["virtual", "real"]),
     default="virtual",
     show_default=True,
-    help="Time that jumps, or the machine's, over a real socket to a server in a process of its own.",
+    brief="Virtual time, or real time over a socket.",
+    help="Virtual time, which skips waits, or real time, over a socket to a server in another process.",
 )
-@click.option("--upgrade", is_flag=True, help="Add to old messages what the installed SDK requires; the report says what.")
-@click.option("--twice", is_flag=True, help="Replay twice and compare both runs byte for byte; in virtual time only.")
-@click.option(
-    "--ignore",
-    metavar="PATH",
-    multiple=True,
-    help="Leave this out of the comparison: a JSON path such as '$.content', '$..time' or 'TYPE:$.a[0]'. May be given again.",
+@option(
+    "--speed",
+    group=TIME,
+    usual=True,
+    metavar="N",
+    brief="Replay N times as fast; max: without pauses.",
+    help="Replay N times as fast as recorded; max: wait for nothing but what each message answers.",
 )
-@click.option("--strict", is_flag=True, help="Compare also what is given anew in each run.")
-@click.option(
-    "--max-late",
-    "max_late_ms",
-    metavar="MS",
-    type=click.FloatRange(min=0),
-    help="Fail for a message that is sent more than so many milliseconds later than due.  [default: tell, and pass]",
+@option(
+    "--max-gap", group=TIME, metavar="SECONDS", help="Shorten silence, where nobody speaks and nothing is received, to this many seconds."
 )
-@allow_incomplete_option("Take a recording that is incomplete or damaged as it is; else its replay fails.", ALLOW_INCOMPLETE)
-@click.option(
-    "--update",
-    is_flag=True,
-    help="Accept what the app sends now, in expected.jsonl beside the recording. Shows each change; on a terminal it asks first.",
+@option(
+    "--from",
+    "first",
+    group=TIME,
+    usual=True,
+    metavar="PLACE",
+    brief="Start here: 12.5 or 1m3s, event '#123', turn t3.",
+    help="Start here: a time such as 12.5 or 1m3s, an event such as '#123', or a turn such as t3.",
 )
-@click.option("--dry-run", is_flag=True, help="With --update: show what would change, and write nothing. Exits with 1 if anything would.")
-@click.option(
-    "--out",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    callback=absolute,
-    help="Write the replay's own session to DIR/<UTC time>-<name>-replay/, with what was heard in heard.wav.",
+@option(
+    "--until",
+    "last",
+    group=TIME,
+    usual=True,
+    metavar="PLACE",
+    brief="End after this place.",
+    help="End after this place, given like --from.",
 )
-@json_option("the report", "replay-report.schema.json")
-@html_option("Write a page of it, to look at and listen to; of several sessions a folder, with a page of each and index.html.")
-@click.option(
+@option(
     "--timeout",
     "timeout_s",
+    group=TIME,
     default=60.0,
     show_default=True,
     metavar="SECONDS",
     type=Seconds(min=0.1),
-    help="After so long in real time without progress, a replay is stuck.",
+    help="Give up a replay that makes no progress for this long, in real time.",
 )
-@click.option(
+@option(
     "--max-run-time",
     "max_run_s",
+    group=TIME,
     metavar="SECONDS",
     type=Seconds(min=0.1),
-    help="End a run after so long in real time, whatever moves; it fails.  [default: 3600; with --clock real and twice the recording]",
+    otherwise="3600; with --clock real, plus twice the recording",
+    help="End and fail a run that takes longer than this, in real time.",
 )
-@click.option(
+@option(
     "--thread-wait",
     "thread_wait_s",
+    group=TIME,
     default=0.2,
     show_default=True,
     metavar="SECONDS",
     type=Seconds(min=0),
-    help="How long, in real time, the virtual clock stands still for a job on another thread.",
+    help="Stop the virtual clock for at most this long, in real time, while a job runs on another thread.",
 )
-@click.option("--speed", metavar="N", help="How many times as fast as it was recorded, or max: nothing waits but for its cause.")
-@click.option("--max-gap", metavar="SECONDS", help="Shorten spans in which nobody speaks and nothing is received to this.")
-@click.option("--from", "first", metavar="PLACE", help="Begin here: a time as in 12.5 or 1m3s, an event as in '#123', a turn as in t3.")
-@click.option("--until", "last", metavar="PLACE", help="End here, likewise; the place belongs to the part.")
-@click.option(
+@option(
     "--microphone",
+    group=SOUND,
     type=click.Choice(["auto", "sdk", "off"]),
     default="auto",
     show_default=True,
-    help="Who speaks for the user: the SDK's microphone until your app sends its own audio, always that microphone, or your app alone.",
+    help="Who speaks for the user: auto, the SDK's microphone until your app sends audio; sdk, always that microphone; off, only your app.",
 )
-@click.option("--repeat", "n_runs", metavar="N", default=1, show_default=True, type=click.IntRange(min=1), help="Replay so many times.")
-@click.option(
-    "--severity",
-    "severities",
-    metavar="NAME=LEVEL",
-    multiple=True,
-    callback=by_key,
-    help="What a finding weighs: error fails the replay, warning is told, off is not. docs/reference/findings.md has the names. "
-    "May be given again.",
-)
-@click.option(
-    "--blocked-ms",
-    metavar="MS",
-    type=click.FloatRange(min=0),
-    help="From how long on the event loop counts as blocked.  [default: 100, in real time 250]",
-)
-@click.option(
+@option(
     "--allow-host",
     "allow_hosts",
+    group=OUTSIDE,
+    usual=True,
     metavar="HOST[:PORT]",
     multiple=True,
-    help="Let the app reach this too; else it reaches nothing but the service. May be given again.",
+    brief="Let the app connect to this host, too.",
+    help="Let the app connect to this host, too; only the service is allowed otherwise. Repeatable.",
 )
-@click.option(
+@option(
     "--wall-clock",
+    group=OUTSIDE,
     type=click.Choice(["machine", "recorded"]),
     default="machine",
     show_default=True,
-    help="The time of day that the app sees.",
+    help="The time of day that the app sees: this machine's, or that of the recording.",
 )
-@click.option(
-    "--seed", metavar="N", type=click.IntRange(0, 2**32 - 1), help="Seed random and numpy.random with this; each run with one more."
+@option(
+    "--seed",
+    group=OUTSIDE,
+    usual=True,
+    metavar="N",
+    type=click.IntRange(0, 2**32 - 1),
+    brief="Seed random and numpy.random.",
+    help="Seed random and numpy.random with N, and with N+1, N+2, ... in later runs.",
 )
-@click.option(
+@option(
     "-j",
     "--jobs",
+    group=MANY,
+    usual=True,
     metavar="N",
     type=click.IntRange(min=1),
-    help="Replay so many sessions at a time, where there are several.  [default: one a processor]",
+    otherwise="one per processor",
+    help="Replay N sessions at a time.",
 )
-@click.option(
-    "--child/--no-child",
-    default=True,
-    show_default=True,
-    help="Run the handler in a child process, so that a crash of it is reported. Not for a debugger or a profiler of this process.",
+@option("-q", "--quiet", group=MANY, is_flag=True, help="Print only the causes of failures, and the totals.")
+@option("-v", "--verbose", group=MANY, is_flag=True, help="Print the report of every session that did not pass, instead of one per cause.")
+@option("-x", "--exitfirst", group=MANY, usual=True, is_flag=True, help="Stop at the first session that does not pass.")
+@option(
+    "--last-failed",
+    group=MANY,
+    usual=True,
+    is_flag=True,
+    brief="Replay only sessions that failed last time.",
+    help="Replay only sessions that did not pass last time; all of them if there are none.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Of several sessions: print the causes of those that did not pass, and the sum.")
-@click.option("-v", "--verbose", is_flag=True, help="Of several sessions: print the report of each that did not pass, not one a cause.")
-@click.option("-x", "--exitfirst", is_flag=True, help="Of several sessions: stop at the first that does not pass.")
-@click.option(
-    "--last-failed", is_flag=True, help="Of several sessions: replay those that did not pass last time; all of them where there are none."
+@option("--executor", group=MANY, metavar="URL", help="Replay on a Dask cluster: dask://HOST:PORT or tls://HOST:PORT.")
+@option(
+    "--live",
+    group=LIVE,
+    usual=True,
+    is_flag=True,
+    brief="Repeat the conversation with a live service.",
+    help="Repeat the conversation with a live service. No handler runs; see docs/how-to/live.md.",
 )
-@click.option("--executor", metavar="URL", help="Replay several sessions on a cluster instead: dask://HOST:PORT or tls://HOST:PORT.")
-@click.option("--live", is_flag=True, help="Hold the conversation again with a live service. No handler runs; docs/how-to/live.md.")
-@click.option("--base-url", metavar="URL", help="With --live: where the service is.  [default: HUME_BASE_URL, else Hume's own]")
-@click.option("--config-id", metavar="ID", help="With --live: EVI's configuration.  [default: HUME_CONFIG_ID, else the recorded one]")
-@click.option(
+@option("--base-url", group=LIVE, metavar="URL", otherwise="HUME_BASE_URL, else Hume's own", help="With --live: the service's URL.")
+@option(
+    "--config-id",
+    group=LIVE,
+    metavar="ID",
+    otherwise="HUME_CONFIG_ID, else the recorded one",
+    help="With --live: the EVI configuration to use.",
+)
+@option(
     "--cadence",
+    group=LIVE,
     type=click.Choice(["turn", "clock"]),
     default="turn",
     show_default=True,
-    help="With --live: say each thing as long after the reply before it as it was then, or at its recorded time.",
+    help="With --live: speak as long after each reply as in the recording, or at the recorded times.",
 )
-@click.option(
+@option(
     "--max-duration",
     "max_duration_s",
+    group=LIVE,
     metavar="SECONDS",
     type=Seconds(min=0.1),
-    help="With --live: end it then.  [default: twice the recording and 60]",
+    otherwise="twice the recording plus 60",
+    help="With --live: end the conversation after this long.",
 )
-@click.option(
+@option(
     "--patience",
     "patience_s",
+    group=LIVE,
     metavar="SECONDS",
     default=30.0,
     show_default=True,
     type=Seconds(min=0),
-    help="With --live: wait so long for a reply behind its time.",
+    help="With --live: wait this long for a reply that is late.",
 )
-@click.option(
+@option(
     "--ca",
+    group=LIVE,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="With --live: a PEM file of the authorities that judge the service's certificate.  [default: the system's]",
+    otherwise="the system's",
+    help="With --live: a PEM file of certificate authorities to trust.",
 )
-@click.option(
-    "--yes", is_flag=True, help="With --update, do not ask before it is written; with --live, before something is sent to another machine."
+@option(
+    "--yes",
+    group=LIVE,
+    is_flag=True,
+    help="With --live: send to another machine without asking. With --update: write without asking.",
 )
 @gate_options
 @ci_options
+@option(
+    "--out",
+    group=OUTPUT,
+    usual=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=absolute,
+    brief="Keep the replay as a session in DIR.",
+    help="Write the replay as a session to DIR/<UTC time>-<name>-replay/, with what was heard in heard.wav.",
+)
+@html_option("Write a page to look at and listen to; for several sessions a folder, with a page for each and index.html.")
+@json_option("the report", "replay-report.schema.json")
+@option(
+    "--repeat",
+    "n_runs",
+    group=OUTPUT,
+    usual=True,
+    metavar="N",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Replay N times.",
+)
 @click.pass_context
 def command(
     ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Optional[str], gate: GateOptions, ci: CiOptions, **_: object
 ) -> int:
-    """Replay SESSIONs to a handler, through the installed SDK.
+    """Replay sessions to your handler and report what changed.
 
-    A SESSION is a session folder, or a folder of them. The handler is a function on_message(message) or on_message(message, stream);
-    an object or a class with any of on_message, set_socket, on_open, on_close and on_error, as in Hume's quickstart; a function
-    main(socket) or main(socket, stream) that reads the connection itself; or a function that returns one of these. Without one, the
-    built-in handler prints the transcript with the strongest emotions.
+    A SESSION is a session folder, or a folder of session folders. The handler is a function on_message(message) or
+    on_message(message, stream); an object or a class with any of on_message, set_socket, on_open, on_close and on_error, as in Hume's
+    quickstart; a function main(socket) or main(socket, stream) that reads the connection itself; or a function that returns one of these.
+    The built-in handler prints the transcript with the strongest emotions.
 
-    Exits with 0 if every recording is whole, every replay is as recorded, or as accepted with --update, nothing is wrong and every gate
-    holds, with 1 if not or if an update is declined, and with 4 if a gate cannot be decided.
+    Exits with 0 if every recording is complete, every replay matches its recording, or what --update accepted, there is no error among
+    the findings, and every gate passes; with 1 if not, or if you decline an update; with 4 if a gate is inconclusive.
     """
     from evi_harness.quiet_loading import loading
 

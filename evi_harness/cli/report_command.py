@@ -7,6 +7,7 @@ from typing import Tuple
 
 import click
 
+from evi_harness.cli.options.grouped import OUTPUT, GroupedCommand, option
 from evi_harness.cli.options.page_options import audio_format_option, open_option, open_page, page_progress
 from evi_harness.cli.printing import echo
 from evi_harness.cli.report_files import absolute
@@ -14,27 +15,28 @@ from evi_harness.cli.report_files import absolute
 __all__ = ["command"]
 
 
-@click.command("report")
+@click.command("report", cls=GroupedCommand)
 @click.argument("places", metavar="REPORT.json|SESSION...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option(
+@option(
     "-o",
     "--out",
+    group=OUTPUT,
     metavar="OUT",
     required=True,
     type=click.Path(path_type=Path),
     callback=absolute,
-    help="The page; of several sessions a folder, which gets a page for each and index.html. Nothing is replaced but pages.",
+    brief="Write to this file, or folder of pages.",
+    help="Write to this file; for several sessions to this folder, a page for each and index.html. Only pages are replaced.",
 )
 @audio_format_option
 @open_option
 def command(places: Tuple[Path, ...], out: Path, audio_format: str, is_opened: bool) -> int:
-    """Make a page of a report or a SESSION: one HTML file to look at and listen to, which loads nothing from anywhere.
+    """Make a page of a report or a session: one HTML file to look at and listen to, which works offline.
 
-    REPORT.json is what replay --json, or pytest --evi-report, has written: its page shows the recording above its replay, where replay
-    --out kept that, with what is wrong, the lines of source and the command that shows it again. A SESSION is a session folder, or a
-    folder of them.
+    REPORT.json is what replay --json or pytest --evi-report wrote. Its page shows the recording above its replay, if replay --out kept
+    that, with what is wrong, the lines of source and the command to run it again. A SESSION is a session folder, or a folder of them.
 
-    Exits with 0, or with 3 if what is given cannot be read.
+    Exits with 0, or with 3 if an input cannot be read.
     """
     from evi_harness.acts.paging.page_reports import write_named_pages
 

@@ -12,6 +12,7 @@ from typing import Any, Callable, Mapping, Optional, TypeVar
 
 import click
 
+from evi_harness.cli.options.grouped import OUTPUT, option
 from evi_harness.session.json_value import Json
 
 __all__ = ["STANDARD_OUTPUT", "absolute", "in_a_folder", "json_option", "report_option", "write_json", "write_text"]
@@ -45,7 +46,7 @@ def report_option(flag: str, parameter: str, told: str) -> Callable[[_Command], 
         told: The help.
     """
     kind = click.Path(dir_okay=False, writable=True, allow_dash=True)
-    return click.option(flag, parameter, metavar="FILE", type=kind, callback=in_a_folder, help=told)
+    return option(flag, parameter, group=OUTPUT, usual=True, metavar="FILE", type=kind, callback=in_a_folder, help=told)
 
 
 def json_option(what: str, schema: str) -> Callable[[_Command], _Command]:
@@ -55,7 +56,7 @@ def json_option(what: str, schema: str) -> Callable[[_Command], _Command]:
         what: What is written, for the help.
         schema: The name of its schema in docs/reference/.
     """
-    told = f"Write {what} as JSON to this file; {STANDARD_OUTPUT} for standard output. docs/reference/{schema} is its schema."
+    told = f"Write {what} as JSON; {STANDARD_OUTPUT} for standard output. Schema: {schema} in docs/reference."
     return report_option("--json", "json_file", told)
 
 

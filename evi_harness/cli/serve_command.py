@@ -8,6 +8,7 @@ from typing import Optional, Tuple
 import click
 
 from evi_harness.cli.failing import ENDS
+from evi_harness.cli.options.grouped import COMPARISON, OUTPUT, SERVER, TIME, GroupedCommand, option
 from evi_harness.cli.options.incomplete_option import allow_incomplete_option
 from evi_harness.cli.options.seconds import Seconds
 from evi_harness.cli.printing import echo
@@ -15,66 +16,107 @@ from evi_harness.cli.printing import echo
 __all__ = ["command"]
 
 
-@click.command("serve")
+@click.command("serve", cls=GroupedCommand)
 @click.argument("session", required=False, type=click.Path(exists=True, path_type=Path))
-@click.option("--simulate", is_flag=True, help="Serve an EVI that needs no recording, in the place of SESSION.")
-@click.option(
+@option("--simulate", group=SERVER, is_flag=True, help="Serve a simulated EVI instead of SESSION.")
+@option(
     "--script",
+    group=SERVER,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="With --simulate: what it says; a TOML file, see docs/how-to/simulator.md.",
+    brief="With --simulate: what it says, a TOML file.",
+    help="With --simulate: what it says, a TOML file; see docs/how-to/simulator.md.",
 )
-@click.option("--parrot", is_flag=True, help="With --simulate: say back what it hears (the default).")
-@click.option(
-    "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The loopback address to listen on; no other is ever bound."
+@option("--parrot", group=SERVER, is_flag=True, otherwise="without --script", help="With --simulate: repeat what the user says.")
+@option(
+    "--host",
+    group=SERVER,
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    brief="The loopback address to listen on.",
+    help="The loopback address to listen on; no other is accepted.",
 )
-@click.option(
-    "--port", metavar="N", default=0, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 picks one that is free."
+@option(
+    "--port",
+    group=SERVER,
+    metavar="N",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="The port to listen on; 0 picks a free one.",
 )
-@allow_incomplete_option("Serve a SESSION that is incomplete or damaged as it is; else exit with 1 before listening.")
-@click.option("--once", is_flag=True, help="End after the first conversation.")
-@click.option(
+@option("--once", group=SERVER, is_flag=True, help="Exit after the first conversation.")
+@option(
     "--require-key",
+    group=SERVER,
     is_flag=True,
-    help="Refuse with 401 who gives no API key or token, or a wrong one: HUME_API_KEY and HUME_SECRET_KEY are right, or any if not set.",
+    help="Refuse clients without a valid API key or token, with 401. HUME_API_KEY and HUME_SECRET_KEY are valid; any, if they are not set.",
+    brief="Refuse clients without a valid key or token.",
 )
-@click.option(
-    "--out",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Write each conversation to DIR/<UTC time>-<name>-served/.",
+@option(
+    "--allow-origin",
+    "origins",
+    group=SERVER,
+    metavar="ORIGIN",
+    multiple=True,
+    brief="Answer web pages of this origin, too.",
+    help="Answer web pages of this origin, too, such as https://example.com; * for all. Repeatable.",
+    otherwise="those of this machine",
 )
-@click.option(
+@option(
+    "--known-as",
+    "hosts",
+    group=SERVER,
+    metavar="NAME",
+    multiple=True,
+    brief="Answer requests for this host name, too.",
+    help="Answer requests for this host name, too, as a container or a gateway makes them. Repeatable.",
+    otherwise="loopback names",
+)
+@option(
+    "--limit",
+    "limits",
+    group=SERVER,
+    metavar="NAME=VALUE",
+    multiple=True,
+    brief="Change a limit of the server, such as chats=500.",
+    help="Change a limit on what clients may use, such as chats=500; docs/how-to/serve.md lists them. Repeatable.",
+)
+@option(
     "--patience",
+    group=TIME,
     default=30.0,
     show_default=True,
     metavar="SECONDS",
     type=Seconds(min=0, min_open=True),
-    help="How long an answer of the app's may be late before what hangs on it is given up.",
+    brief="How late an answer of the app may be.",
+    help="How late an answer of the app may be; after that, what depends on it is skipped.",
 )
-@click.option("--ignore", metavar="PATH", multiple=True, help="Leave this out of the comparison, as in replay. May be given again.")
-@click.option(
-    "--allow-origin",
-    "origins",
-    metavar="ORIGIN",
+@option(
+    "--ignore",
+    group=COMPARISON,
+    metavar="PATH",
     multiple=True,
-    help="Answer web pages of this origin too, such as https://example.com; those of this machine are. * for all. May be given again.",
+    brief="Leave this JSON path out of the comparison.",
+    help="Leave this JSON path out of the comparison, as in replay. Repeatable.",
 )
-@click.option(
-    "--known-as",
-    "hosts",
-    metavar="NAME",
-    multiple=True,
-    help="Answer requests for this host name too, as a container or a gateway makes them; loopback names are. May be given again.",
+@option(
+    "--strict",
+    group=COMPARISON,
+    is_flag=True,
+    brief="Also compare values that are new in every run.",
+    help="Also compare values that are new in every run, such as IDs.",
 )
-@click.option(
-    "--limit",
-    "limits",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="Change what clients may take of the server, such as chats=500; docs/how-to/serve.md has all. May be given again.",
+@allow_incomplete_option("Serve a SESSION that is incomplete or damaged; without it, exit with 1.")
+@option(
+    "--out",
+    group=OUTPUT,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    brief="Keep each conversation as a session in DIR.",
+    help="Write each conversation to DIR/<UTC time>-<name>-served/.",
 )
-@click.option("--strict", is_flag=True, help="Compare also what is given anew in each run.")
 def command(
     session: Optional[Path],
     simulate: bool,
@@ -93,18 +135,18 @@ def command(
     limits: Tuple[str, ...],
     strict: bool,
 ) -> int:
-    """Serve SESSION, or a simulated EVI, in real time on a loopback port.
+    """Serve a session, or a simulated EVI, in real time on a loopback port.
 
-    To each client that connects, SESSION behaves as it did in the recording. The simulator hears what the user says through a speech
-    detector and answers from a script, or says back what it heard.
+    SESSION behaves toward each client as it did in the recording. The simulator listens to the user through a speech detector and answers
+    from a script, or repeats what it heard.
 
-    A SESSION that is incomplete or damaged is not served unless --allow-incomplete is given.
+    Prints "listening on URL" when it is ready. Point your app at that URL with its SDK's base_url: no SDK reads HUME_BASE_URL;
+    docs/how-to/serve.md shows how in several languages.
 
-    Prints "listening on URL" when it listens; point an app at it by its SDK's base_url. No SDK reads HUME_BASE_URL; docs/how-to/serve.md
-    shows how in several languages. For each conversation it reports how late its own messages were, and how what the app sent differs from
-    SESSION. Which SDK the app uses is not compared, nor its config_id.
+    After each conversation it reports how late its own messages were, and how what the app sent differs
+    from SESSION. The app's SDK and config_id are not compared.
 
-    Ctrl+C ends it, with 0. With --once the exit code is the verdict: 0 passed, 1 failed, 4 if Ctrl+C came before the end.
+    Ctrl+C ends it, with exit code 0. With --once the exit code is the verdict: 0 passed, 1 failed, 4 if Ctrl+C came before the end.
     """
     if (session is None) != simulate:
         raise click.UsageError("Give either SESSION or --simulate.")

@@ -9,36 +9,57 @@ from typing import Optional, Tuple
 import click
 from click.core import ParameterSource
 
+from evi_harness.cli.options.grouped import OUTPUT, TIME, GroupedCommand, option
 from evi_harness.cli.printing import can_write, echo, progress, width
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
 __all__ = ["command"]
 
 
-@click.command("show")
+@click.command("show", cls=GroupedCommand)
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--events", is_flag=True, help="List the events, one a line; frames of audio that follow one another are one line.")
-@click.option("--audio", is_flag=True, help="List each frame of audio by itself, among the events.")
-@click.option(
+@option("--turn", group=TIME, metavar="N", type=click.IntRange(min=1), help="Show only turn N.")
+@option(
+    "--from",
+    "first",
+    group=TIME,
+    metavar="PLACE",
+    brief="Start here: 12.5 or 1m3s, event '#123', turn t3.",
+    help="Start here: a time such as 12.5 or 1m3s, an event such as '#123', or a turn such as t3.",
+)
+@option("--until", "last", group=TIME, metavar="PLACE", brief="End after this place.", help="End after this place, given like --from.")
+@option(
+    "--events",
+    group=OUTPUT,
+    is_flag=True,
+    brief="List events, one per line.",
+    help="List events, one per line; consecutive audio frames share a line.",
+)
+@option("--audio", group=OUTPUT, is_flag=True, help="List events with every audio frame on a line of its own.")
+@option(
     "--type",
     "types",
+    group=OUTPUT,
     metavar="NAME",
     multiple=True,
-    help="List events of this type of message, kind ('sent', 'received', 'note' …) or note, or 'audio'. May be given again.",
+    brief="List events of this type of message or kind.",
+    help="List events of this type of message, kind ('sent', 'received', 'note', ...) or note, or 'audio'. Repeatable.",
 )
-@click.option("--grep", metavar="REGEX", help="List events in whose line or text this regular expression is found.")
-@click.option("--turn", metavar="N", type=click.IntRange(min=1), help="Show this turn alone.")
-@click.option("--from", "first", metavar="PLACE", help="Begin here: a time as in 12.5 or 1m3s, an event as in '#123', a turn as in t3.")
-@click.option("--until", "last", metavar="PLACE", help="End here, likewise; the place is shown.")
+@option(
+    "--grep",
+    group=OUTPUT,
+    metavar="REGEX",
+    brief="List events that match this regular expression.",
+    help="List events whose line or text matches this regular expression.",
+)
 @json_option("what is shown", "show.schema.json")
 @click.pass_context
 def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Optional[str], **_: object) -> int:
-    """Print the header and the timeline of a session, or list several.
+    """Print the header and timeline of a session, or list several sessions.
 
-    A SESSION is a session folder, or a folder of them. Of one session the timeline has for each turn who spoke when, what was said, the
-    tools, interruptions and latency; --events, --audio, --type and --grep list its events instead. Several, or a folder of them, are a
-    line each: when it was made, how long it is, how many turns and events it has, what made it, whether it is complete and what is
-    missing. Exits with 3 if one cannot be read.
+    A SESSION is a session folder, or a folder of session folders. The timeline of one session shows, for each turn, who spoke when, what
+    was said, tools, interruptions and latency; --events, --audio, --type and --grep list its events instead. Several sessions are listed
+    one per line: date, length, turns, events, what made it, and whether it is complete. Exits with 3 if one cannot be read.
     """
     from evi_harness.acts.sessions import named_session, show_sessions
     from evi_harness.verdicts.loading import find_sessions

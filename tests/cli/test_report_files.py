@@ -30,7 +30,8 @@ def test_it_is_written_where_it_is_asked_for(tmp_path, monkeypatch):
 def test_help_says_what_and_names_the_schema():
     """In the words of the command."""
     told = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
-    assert "Write all of it as JSON to this file; - for standard output. docs/reference/some.schema.json is its schema." in told
+    assert "--json FILE Write all of it as JSON;" in told
+    assert "Schema: some.schema.json in docs/reference." in told
 
 
 @pytest.mark.parametrize(("name", "says"), [("gone/a.json", "'gone' is no folder"), (".", "is a directory")])

@@ -6,6 +6,8 @@ from typing import Dict, Tuple
 
 import click
 
+from evi_harness.cli.options.grouped import HANDLER, option
+
 __all__ = ["arguments_option", "by_key"]
 
 
@@ -21,11 +23,14 @@ def by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) -
     return arguments
 
 
-arguments_option = click.option(
+arguments_option = option(
     "--arg",
     "arguments",
+    group=HANDLER,
+    usual=True,
     metavar="KEY=VALUE",
     multiple=True,
     callback=by_key,
-    help="What your handler's class or function takes besides; a text. May be given again.",
+    brief="An argument for your handler, as text.",
+    help="An argument for your handler's class or function, as text. Repeatable.",
 )

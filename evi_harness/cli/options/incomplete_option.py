@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional
 
-import click
+from evi_harness.cli.options.grouped import COMPARISON, option
 
 __all__ = ["ALLOW_INCOMPLETE", "allow_incomplete_option"]
 
@@ -19,4 +19,5 @@ def allow_incomplete_option(what: str, envvar: Optional[str] = None) -> Callable
         what: Its help.
         envvar: The variable that sets it as well, None for none.
     """
-    return click.option("--allow-incomplete", is_flag=True, envvar=envvar, help=what)
+    brief = "Accept incomplete or damaged recordings."
+    return option("--allow-incomplete", group=COMPARISON, is_flag=True, envvar=envvar, brief=brief, help=what)

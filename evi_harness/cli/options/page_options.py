@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator, TypeVar
 
 import click
 
+from evi_harness.cli.options.grouped import OUTPUT, option
 from evi_harness.cli.printing import echo, progress
 from evi_harness.cli.report_files import in_a_folder
 
@@ -21,12 +22,14 @@ AUDIO_FORMATS = ("ogg", "flac")
 
 def audio_format_option(command: _Command) -> _Command:
     """Give a command ``--audio-format``."""
-    return click.option(
+    return option(
         "--audio-format",
+        group=OUTPUT,
+        brief="The format of the page's audio.",
         type=click.Choice(AUDIO_FORMATS),
         default=AUDIO_FORMATS[0],
         show_default=True,
-        help="The sound in the page: Ogg Vorbis, or FLAC, which is four times as large, for browsers that do not play the other.",
+        help="The format of the page's audio: Ogg Vorbis, or FLAC, four times as large, for browsers that cannot play Ogg.",
     )(command)
 
 
@@ -36,8 +39,11 @@ def html_option(told: str) -> Callable[[_Command], _Command]:
     Args:
         told: The help of ``--html``.
     """
-    option = click.option("--html", metavar="FILE", type=click.Path(path_type=Path), callback=_place, help=told)
-    return lambda command: option(audio_format_option(command))
+    brief = "Write a page to look at and listen to."
+    html = option(
+        "--html", group=OUTPUT, usual=True, metavar="FILE", type=click.Path(path_type=Path), callback=_place, brief=brief, help=told
+    )
+    return lambda command: html(audio_format_option(command))
 
 
 def _place(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
@@ -52,7 +58,7 @@ def _place(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
 
 def open_option(command: _Command) -> _Command:
     """Give a command ``--open``, as its parameter ``is_opened``."""
-    return click.option("--open", "is_opened", is_flag=True, help="Open it in the browser.")(command)
+    return option("--open", "is_opened", group=OUTPUT, is_flag=True, help="Open the page in the browser.")(command)
 
 
 def open_page(file: Path) -> None:

@@ -1,0 +1,127 @@
+"""Tests of evi_harness.cli.options.grouped: what -h and --help of every command show."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import click
+import pytest
+
+from evi_harness.cli.commands import evi_harness
+from evi_harness.cli.main import main
+from evi_harness.cli.options.grouped import GROUPS, MOST_LINES, GroupedCommand, GroupedOption, in_groups, option
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def commands(group=evi_harness, before=()):
+    """Every command that is not a group, by its words."""
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*before, name))
+        else:
+            yield (*before, name), command
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.fixture(params=COMMANDS, ids=" ".join)
+def words(request):
+    """The words of a command."""
+    return request.param
+
+
+@pytest.fixture
+def printed(capsys, monkeypatch):
+    """What a command prints in 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def printed(*words):
+        assert main(list(words)) == 0
+        return capsys.readouterr().out
+
+    return printed
+
+
+def test_each_option_has_a_group(words):
+    """One that there is."""
+    command = COMMANDS[words]
+    assert isinstance(command, GroupedCommand)
+    for one in command.params:
+        assert isinstance(one, (GroupedOption, click.Argument)), one
+        assert isinstance(one, click.Argument) or one.group in GROUPS, one
+
+
+def test_help_shows_all_options_in_groups(words, printed):
+    """Each under its heading, in the order of the groups, and -h and --help last."""
+    page = printed(*words, "--help")
+    grouped = in_groups(COMMANDS[words])
+    headings = [line[:-1] for line in page.splitlines() if line.endswith(":") and line[:1].isupper()]
+    assert headings == [*grouped, "Help"]
+    assert list(grouped) == [one for one in GROUPS if one in grouped]
+    for group, options in grouped.items():
+        section = page[page.index(f"\n{group}:\n") :].split("\n\n")[0]
+        for one in options:
+            assert any(line.lstrip().startswith(one.opts[0]) for line in section.splitlines()), one.opts
+
+
+def test_the_short_help_is_one_line_an_option(words, printed):
+    """At most 24, no line is continued, and the last says how to see the rest; where everything fits, it is everything."""
+    short, whole = printed(*words, "-h"), printed(*words, "--help")
+    assert all(len(line) <= 80 for line in short.splitlines())
+    if len(whole.splitlines()) <= MOST_LINES:
+        assert short == whole
+        return
+    heading = "Most used options:" if "Most used options:" in short else "Options:"
+    entries = short[short.index(f"\n{heading}\n") :].split("\n\n")[0].splitlines()[2:]
+    assert 0 < len(entries) <= 24
+    assert [line for line in entries if not line.startswith("  -")] == []
+    command = COMMANDS[words]
+    every = [one for options in in_groups(command).values() for one in options]
+    assert len(entries) == (len(every) if len(every) <= 24 else sum(one.usual for one in every))
+    assert (heading == "Options:") == (len(entries) == len(every))
+    assert short.splitlines()[-1].startswith(f"evi-harness {' '.join(words)} --help ")
+
+
+def test_a_small_and_a_large_command(printed):
+    """devices has no options; replay has more than anyone reads at once."""
+    assert printed("devices", "-h") == printed("devices", "--help")
+    short = printed("replay", "-h")
+    assert "--handler SPEC" in short
+    assert "--thread-wait" not in short
+    assert "--thread-wait SECONDS" in printed("replay", "--help")
+
+
+@pytest.mark.parametrize(
+    ("attrs", "text", "brief"),
+    [
+        ({"help": "Do it. Repeatable."}, "Do it. Repeatable.", "Do it."),
+        ({"help": "Do it.", "otherwise": "it is left"}, "Do it.  [default: it is left]", "Do it."),
+        ({"help": "Do it.", "brief": "It."}, "Do it.", "It."),
+        (
+            {"help": "Do it.", "otherwise": "1", "type": click.IntRange(min=1), "metavar": "N"},
+            "Do it.  [default: 1; x>=1]",
+            "Do it.",
+        ),
+    ],
+)
+def test_what_help_says_of_an_option(attrs, text, brief):
+    """Its help with the default, and in one line the first sentence unless another is given."""
+
+    @click.command(cls=GroupedCommand)
+    @option("--it", group=GROUPS[0], **attrs)
+    def command():
+        """Do something."""
+
+    (one,) = command.params
+    assert one.get_help_record(click.Context(command))[1] == text
+    assert one.brief == brief
+
+
+def test_the_page_of_options_is_what_the_declarations_say():
+    """docs/reference/options.md is generated: python fixtures/make_options.py."""
+    made = runpy.run_path(str(ROOT / "fixtures" / "make_options.py"))
+    assert made["PAGE"].read_text(encoding="utf-8") == made["page"]()
