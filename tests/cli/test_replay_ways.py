@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.acts.serve.simulating import SIMULATOR, simulation
 from evi_harness.cli.main import main
 from evi_harness.cli.replay_command import command
+from evi_harness.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("no_environment")
 
@@ -101,13 +103,13 @@ def test_the_first_that_fails_is_the_last(run, three):
 def test_what_failed_last_is_replayed_alone(run, three):
     """Until it passes; then all are, and that is told."""
     code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
-    assert (code, err) == (3, "none of them is known to have failed last time: all are replayed\n")
+    assert (code, err.startswith("none ")) == (3, True)
     code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
-    assert (code, err) == (3, "1 of 3 sessions failed last time\n")
+    assert (code, err.startswith("1 of 3 ")) == (3, True)
     assert out.splitlines()[-1].startswith("1 session: 0 passed, 1 could not run")
     shutil.copy(three / "a" / "session.json", three / "b")
     code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
-    assert (code, err) == (0, "1 of 3 sessions failed last time\n")
+    assert (code, err.startswith("1 of 3 ")) == (0, True)
     code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
     assert (code, out.splitlines()[-1].split(" (")[0]) == (0, "3 sessions: 3 passed")
 
@@ -182,7 +184,8 @@ def test_a_service_elsewhere_is_asked_for_on_a_terminal_only(monkeypatch):
     """Where nobody can answer, nothing is sent."""
     monkeypatch.setenv("HUME_API_KEY", "k" * 48)
     result = CliRunner().invoke(command, [str(SESSIONS / "typed"), "--live", "--base-url", "https://evi.invalid"])
-    assert "not agreed to, nothing was sent" in str(result.exception)
+    assert isinstance(result.exception, UsageError)
+    assert "nothing was sent" in str(result.exception)
 
 
 def on_a_terminal(answer, *words, **environment):
@@ -244,7 +247,7 @@ def test_a_dry_run_is_not_asked_for_either(changed):
     """It shows what would change, and exits with 1."""
     code, printed = on_a_terminal(b"", "s/a", *changed[1:], "--dry-run")
     assert (code, "Accept" in printed) == (1, False)
-    assert "expected.jsonl would be written: 2 messages" in printed
+    assert re.search("expected.jsonl .*: 2 messages", printed)
     assert not list(Path("s").rglob("expected.jsonl"))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import click
 import pytest
@@ -30,8 +31,7 @@ def test_it_is_written_where_it_is_asked_for(tmp_path, monkeypatch):
 def test_help_says_what_and_names_the_schema():
     """In the words of the command."""
     told = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
-    assert "--json FILE Write all of it as JSON;" in told
-    assert "Schema: some.schema.json in docs/reference." in told
+    assert re.search(r"--json FILE .*\bJSON\b.*\bsome\.schema\.json\b", told)
 
 
 @pytest.mark.parametrize(("name", "says"), [("gone/a.json", "'gone' is no folder"), (".", "is a directory")])
@@ -45,5 +45,5 @@ def test_what_cannot_be_written_is_refused_before(tmp_path, monkeypatch, name, s
 
 def test_a_disk_that_refuses_is_told():
     """With the file's name."""
-    with pytest.raises(EviHarnessError, match="/dev/full: the report cannot be written: No space left on device"):
+    with pytest.raises(EviHarnessError, match=r"^/dev/full: .*: No space left on device"):
         write_json("/dev/full", lambda: {"n": 1})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -39,7 +40,9 @@ def test_a_replay(capsys):
     assert main(words) == 1
     told = capsys.readouterr().out
     assert f"missing    {TOLD}" in told
-    assert "next       evi-harness check sessions/typed shows more. --allow-incomplete takes the recording as it is" in told
+    (following,) = [line for line in told.splitlines() if line.startswith("next ")]
+    assert "evi-harness check sessions/typed" in following
+    assert "--allow-incomplete" in following
     assert "verdict    failed: incomplete recording\n" in told
     report = json.loads(Path("r.json").read_text())
     jsonschema.validate(report, SCHEMA)
@@ -48,7 +51,7 @@ def test_a_replay(capsys):
     assert failure.get("message") == f"failed: incomplete recording; {TOLD}"
     assert not Path("b.json").exists()
     assert main([*words, "--allow-incomplete"]) == 0
-    assert "verdict    passed, of an incomplete recording\n" in capsys.readouterr().out
+    assert re.search(r"^verdict +passed, .*incomplete", capsys.readouterr().out, re.MULTILINE)
     assert Path("b.json").exists()
     assert json.loads(Path("r.json").read_text())["command"]["again"][-1] == "--allow-incomplete"
 
@@ -62,7 +65,7 @@ def test_replays_of_many(capsys, n_jobs):
     assert main(words) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("s  ")[-1] for line in lines[:3]] == ["passed", "failed: incomplete recording", "failed: incomplete recording"]
-    assert any("assistant.wav: it is not there" in line for line in lines)
+    assert any("assistant.wav: " in line for line in lines)
     assert lines[-1].startswith("3 sessions: 1 passed, 2 failed (")
     codes = {Path(one["folder"]).name: one["exit_code"] for one in json.loads(Path("r.json").read_text())["sessions"]}
     assert codes == {"typed": 1, "weather": 0, "without": 1}
@@ -76,8 +79,9 @@ def test_a_replay_that_cannot_be_run(capsys):
     """It is told as what it is, also to CI; with the option it could not run."""
     Path("sessions/weather/assistant.wav").unlink()
     assert main(["replay", "sessions/weather", "--handler", "recorded", "--junit", "j.xml"]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("error: weather: the recording is incomplete or damaged:\n  assistant.wav: it is not there, and events.jsonl")
+    first, missing, *_ = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: weather: ")
+    assert missing.startswith("  assistant.wav: ")
     assert ElementTree.parse("j.xml").getroot().get("failures") == "1"
     assert main(["replay", "sessions/weather", "--allow-incomplete"]) == 3
 
@@ -88,7 +92,7 @@ def test_what_cannot_be_opened(capsys):
     for words in (["replay"], ["latency"], ["serve"]):
         assert main([*words, "sessions/typed", "--allow-incomplete"]) == 3
         assert main([*words, "sessions/typed"]) == 3
-    assert "the header cannot be read" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("session.json: ") == 6
 
 
 def test_serve(capsys):
