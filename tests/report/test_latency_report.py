@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_a_turn_is_a_line(report):
     assert first.endswith('"What\'s the weather like?"')
     second = line_with(report, "Thank you.")
     assert second.split()[:6] == ["2", "-b", "-b", "-b", "-b", "-b"]
-    assert any(line.startswith("  -b  the detector heard no speech") for line in report.lines())
+    assert any(re.match("  -b  .*detector", line) for line in report.lines())
 
 
 def test_what_is_assumed_is_marked(weather):
@@ -74,20 +75,20 @@ def test_families_have_tables_of_their_own(report):
         if line.startswith("  ") and line.split()[0].rstrip("*") in METRICS
     }
     assert conversation < named["turn_gap"] < client < named["tool.app"]
-    assert sum("this is no replay" in line for line in lines) == 1
+    assert sum("evi-harness replay SESSION --handler SPEC" in line for line in lines) == 1
 
 
 def test_percentiles_need_their_number(report):
     """Two values have a median, and a line says what the rest needs."""
     assert line_with(report, "  response ").split() == ["response", "2", "400", "650", "-", "-", "900"]
-    assert "  p95 needs 20 values and p99 100; max and med work with any number" in report.lines()
+    assert any(re.match(r"  p95 .*\b20 .*p99 100; max and med ", line) for line in report.lines())
 
 
 def test_times_that_nobody_measured_make_no_table(weather):
     """One line in the place of all figures."""
     session = replace(weather, header=replace(weather.header, recorded=Recorded(times="synthesised")))
     lines = LatencyReport((measure(session, EVI, HEARD),), DEFAULT).lines()
-    assert sum("synthesised: the source had none" in line for line in lines) == 1
+    assert sum("synthesised:" in line for line in lines) == 1
     assert not any(line.startswith("conversation, in ms") or "assumed" in line for line in lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -43,7 +44,8 @@ def test_the_sum_is_the_last_line(losses, code, last):
 def test_many_of_one_kind_are_one_line():
     """The first, how many more there are, and the last."""
     told = report(*(Loss("line_damaged", "events.jsonl", number, "x.", n_events=1) for number in range(1, 21))).lines()
-    assert told[1:-1] == ["  events.jsonl, line 1: x. 19 more like it, the last is events.jsonl, line 20: x."]
+    (line,) = told[1:-1]
+    assert re.fullmatch(r"  events\.jsonl, line 1: x\. 19 more .* events\.jsonl, line 20: x\.", line)
 
 
 def test_that_a_recording_has_no_end_is_no_loss():
