@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -61,12 +62,11 @@ def test_all_that_is_missing_is_told(damaged):
         require_whole(session)
     assert raised.value.exit_code == 1
     assert raised.value.missing == session.missing
-    assert str(raised.value).splitlines()[0] == "weather: the recording is incomplete or damaged:"
-    assert "evi-harness check FOLDER shows more. --allow-incomplete takes" in str(raised.value)
+    assert str(raised.value).startswith("weather: ")
+    assert "evi-harness check FOLDER" in raised.value.hint
+    assert "--allow-incomplete" in raised.value.hint
     typed = replace(load_session(SESSIONS / "typed"), missing=("something.",), name="typed")
-    with pytest.raises(
-        IncompleteRecording, match=r"^2 recordings are incomplete or damaged:\n  weather: user\.wav: .*\n  typed: something"
-    ):
+    with pytest.raises(IncompleteRecording, match=r"^2 recordings .*:\n  weather: user\.wav: .*\n  typed: something"):
         require_whole(session, load_session(SESSIONS / "demo"), typed)
     require_whole(session, typed, allow_incomplete=True)
 
@@ -101,18 +101,20 @@ def test_a_replay_fails(damaged):
     assert result.summary == f"failed: incomplete recording; {TOLD}"
     lines = result.lines()
     assert f"missing    {TOLD}" in lines
-    assert f"next       evi-harness check {damaged} shows more. --allow-incomplete takes the recording as it is" in "\n".join(lines)
+    (following,) = [line for line in lines if line.startswith("next ")]
+    assert f"evi-harness check {damaged}" in following
+    assert "--allow-incomplete" in following
     assert lines[-1] == "verdict    failed: incomplete recording"
     assert (result.json()["passed"], result.json()["incomplete"], result.json()["recorded"]["missing"]) == (False, True, [TOLD])
     allowed = replay_session(damaged, handler="recorded", allow_incomplete=True)
-    assert allowed.lines()[-1] == "verdict    passed, of an incomplete recording"
+    assert re.match("verdict +passed, .*incomplete", allowed.lines()[-1])
     assert (allowed.exit_code, allowed.json()["incomplete"], allowed.json()["recorded"]["missing"]) == (0, False, [TOLD])
     assert "--allow-incomplete" in allowed.json()["command"]["again"]
 
 
 def test_a_replay_that_cannot_be_run_says_what_is_missing(cut):
     """And not what it ran into; where that is allowed, it does say that."""
-    with pytest.raises(IncompleteRecording, match=r"\n  assistant\.wav: it ends at byte 956 of"):
+    with pytest.raises(IncompleteRecording, match=r"\n  assistant\.wav: .*\b956\b"):
         replay_session(cut, handler="recorded")
     with pytest.raises(AudioMissing, match=r"assistant\.wav"):
         replay_session(cut, allow_incomplete=True, write=lambda _: None)
@@ -125,19 +127,19 @@ def test_a_recording_that_was_cut_at_any_line_fails(tmp_path, n_lines):
     path = tmp_path / "typed" / "events.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:n_lines]))
     if n_lines == 0:
-        with pytest.raises(IncompleteRecording, match=rf"events\.jsonl, line 1: the file ends here; {N_LINES} of the {N_LINES} events"):
+        with pytest.raises(IncompleteRecording, match=rf"events\.jsonl, line 1: .*\b{N_LINES} of the {N_LINES}\b"):
             replay_session(tmp_path / "typed", handler="recorded")
     else:
         result = replay_session(tmp_path / "typed", handler="recorded")
         assert result.exit_code == 1
-        assert result.report.incomplete[0].startswith(f"events.jsonl, line {n_lines + 1}: the file ends here")
+        assert result.report.incomplete[0].startswith(f"events.jsonl, line {n_lines + 1}: ")
 
 
 def test_nothing_is_accepted_of_an_incomplete_recording(damaged):
     """It does not ask for all that the app would send."""
     result = replay_session(damaged, update=True, write=lambda _: None)
     assert result.report.expectation.outcome == "refused"
-    assert "the recording is incomplete or damaged" in result.report.expectation.why
+    assert "incomplete" in result.report.expectation.why
     assert read_expectation(damaged) is None
 
 
@@ -190,7 +192,7 @@ def test_a_killed_writer_leaves_an_incomplete_recording(tmp_path):
         writer.write(event)
     result = replay_session(tmp_path / "killed", handler="recorded")
     assert result.exit_code == 1
-    assert result.report.incomplete[0].startswith("session.json: the session is not complete; the writer was killed")
+    assert result.report.incomplete[0].startswith("session.json: ")
     assert replay_session(tmp_path / "killed", handler="recorded", allow_incomplete=True).passed
     writer.close()
     assert replay_session(tmp_path / "killed", handler="recorded").passed
