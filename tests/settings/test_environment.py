@@ -71,7 +71,7 @@ def test_without_a_dotenv_the_variables_count(here, monkeypatch):
 def test_a_dotenv_that_cannot_be_read_is_told(here, content):
     """With its place and none of its content."""
     (here / ".env").write_bytes(content + SECRET.encode())
-    with pytest.raises(EviHarnessError, match=r"\.env cannot be read") as raised:
+    with pytest.raises(EviHarnessError, match=r"\.env\b") as raised:
         load_environment()
     assert str(here / ".env") in str(raised.value)
     assert SECRET not in str(raised.value)
@@ -103,11 +103,11 @@ def test_a_bad_url_is_told_by_where_it_stands():
 
 def test_a_missing_key_is_told_with_where_it_was_looked_for():
     """The variable, the .env, and the simulator that needs none."""
-    with pytest.raises(EviHarnessError, match=r"HUME_API_KEY is not set, and no \.env was found") as raised:
+    with pytest.raises(EviHarnessError, match=r"HUME_API_KEY.*\.env\b") as raised:
         api_key_for(Settings(), endpoint_of(None))
     assert "serve --simulate" in str(raised.value)
     assert raised.value.exit_code == 3
-    with pytest.raises(EviHarnessError, match=r"a[/\\]\.env does not have it"):
+    with pytest.raises(EviHarnessError, match=r"HUME_API_KEY.*\ba[/\\]\.env\b"):
         api_key_for(Settings(dotenv=Path("a/.env")), endpoint_of(None))
 
 

@@ -146,8 +146,9 @@ def test_a_place_where_no_session_can_be_is_refused(tmp_path, place):
     """Nothing is left of the attempt."""
     out = place(tmp_path / "out" / "there")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(SessionUnwritable, match="no session can be written here"), SessionsFolder(out, "there"):
+    with pytest.raises(SessionUnwritable) as refused, SessionsFolder(out, "there"):
         pass
+    assert refused.value.where is not None
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -192,8 +193,8 @@ def test_of_a_folder_that_was_not_written_nothing_is_left(tmp_path, error):
 def test_a_folder_that_cannot_be_written_is_called_by_its_own_name(tmp_path):
     """Nobody has heard of the other."""
     with pytest.raises(SessionUnwritable) as refused, WholeFolder(tmp_path, "weather") as place:
-        raise SessionUnwritable("the disk is full", where=str(place.folder / "user.wav"), hint="Make room.")
+        raise SessionUnwritable("full", where=str(place.folder / "user.wav"), hint="Make room.")
     assert re.fullmatch(rf"{re.escape(str(tmp_path))}/\d{{8}}T\d{{6}}Z-weather/user.wav", refused.value.where)
-    assert (refused.value.what, refused.value.hint) == ("the disk is full", "Make room.")
-    with pytest.raises(SessionUnwritable, match="weather: the session cannot be written"), WholeFolder(tmp_path, "weather"):
+    assert (refused.value.what, refused.value.hint) == ("full", "Make room.")
+    with pytest.raises(SessionUnwritable, match="weather: "), WholeFolder(tmp_path, "weather"):
         pass
