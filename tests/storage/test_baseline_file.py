@@ -25,7 +25,7 @@ def test_what_is_no_json(tmp_path, text):
     """Is told with the file."""
     file = tmp_path / "b.json"
     file.write_bytes(text)
-    with pytest.raises(EviHarnessError, match=r"b\.json: the baseline is no JSON"):
+    with pytest.raises(EviHarnessError, match=r"b\.json: .*\bJSON\b"):
         load_json_file(file)
 
 
@@ -33,9 +33,9 @@ def test_what_is_too_large_or_not_there(tmp_path):
     """Is not read; a hole of a terabyte costs nothing."""
     with (tmp_path / "b.json").open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(EviHarnessError, match="larger than a baseline can be: 256 MiB"):
+    with pytest.raises(EviHarnessError, match=r"b\.json: .*\b256 MiB"):
         load_json_file(tmp_path / "b.json")
-    with pytest.raises(EviHarnessError, match="cannot be read: No such file"):
+    with pytest.raises(EviHarnessError, match=r"gone\.json: .*No such file"):
         load_json_file(tmp_path / "gone.json")
 
 

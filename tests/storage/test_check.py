@@ -268,7 +268,7 @@ def test_bytes_are_told_in_their_order(record):
     lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "events.jsonl").write_bytes(b"".join(line for number, line in enumerate(lines) if number % 2 or not number))
     told = [one.what for one in check_folder(folder, EVI) if one.kind == "bytes_unused"]
-    assert told == [f"no line refers to bytes {start} to {start + 40}." for start in (0, 80, 160, 240)]
+    assert [re.findall(r"\d+", one) for one in told] == [[str(start), str(start + 40)] for start in (0, 80, 160, 240)]
 
 
 def test_the_kinds_are_those_that_are_said():
@@ -286,7 +286,7 @@ def test_a_folder_that_may_not_be_read_is_told(folder):
         [problem] = check_folder(folder, EVI)
     finally:
         folder.chmod(0o700)
-    assert str(problem) == "the folder: it cannot be read: Permission denied."
+    assert str(problem).endswith(": Permission denied.")
 
 
 def _whole(path):

@@ -107,7 +107,7 @@ def test_a_session_that_is_not_complete_gets_none(folder):
     path = folder / "session.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "complete": False}))
     before = contents(folder)
-    with pytest.raises(SessionUnwritable, match="a session that is complete"):
+    with pytest.raises(SessionUnwritable, match=r"\bcomplete\b"):
         add_heard(folder, PCM, BLOCKS)
     assert contents(folder) == before
 
@@ -143,7 +143,7 @@ def test_a_full_disk_takes_nothing_but_the_file(folder, monkeypatch, n_left):
     before = contents(folder)
     monkeypatch.setattr(append, "_write_at", write_at)
     if n_left < N_WRITES:
-        with pytest.raises(SessionUnwritable, match="cannot be written: No space left on device"):
+        with pytest.raises(SessionUnwritable, match="No space left on device"):
             add_heard(folder, PCM, BLOCKS)
         assert contents(folder) == before
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -97,11 +98,13 @@ def test_a_cut_of_audio_is_told_and_the_rest_is_read(folder):
     with (folder / "user.wav").open("r+b") as file:
         file.truncate(44 + 63)
     session = read_session(folder)
-    assert session.missing == ("user.wav: it ends at byte 63 of 64; 1 frames have no audio, the first in events.jsonl, line 3.",)
-    with pytest.raises(AudioMissing, match=r"user.wav: bytes 0 to 64 are asked for, and it ends at 63"):
+    (missing,) = session.missing
+    assert re.fullmatch(r"user\.wav: .*\b63 of 64; 1 frames? .*events\.jsonl, line 3\.", missing)
+    with pytest.raises(AudioMissing, match=r"user\.wav: .*\b0 to 64 .* 63\n"):
         _ = session.sent[1].frame.payload
     (folder / "user.wav").unlink()
-    assert read_session(folder).missing == ("user.wav: it is not there, and events.jsonl refers to 64 bytes of it.",)
+    (missing,) = read_session(folder).missing
+    assert re.fullmatch(r"user\.wav: .*events\.jsonl .*\b64 bytes\b.*", missing)
 
 
 def test_a_wav_file_that_an_editor_saved_is_read(folder):
@@ -119,9 +122,8 @@ def test_an_incomplete_header_lists_the_tracks_that_are_there(folder):
         ("assistant.wav", 40, 24_000),
         ("user.wav", 64, 16_000),
     ]
-    assert session.missing == (
-        "session.json: the session is not complete; the writer was killed, is still at work, or had no room to say why.",
-    )
+    (missing,) = session.missing
+    assert missing.startswith("session.json: the session is not complete; ")
 
 
 @pytest.mark.parametrize("times", [MEASURED, SYNTHESISED, TAKEN])
@@ -146,7 +148,8 @@ def test_a_newer_minor_version_is_read_and_loses_nothing(folder, new_folder):
         assert sent.frame.payload == b"\x01" * 64
         assert received.extra == {"new": {"a": None}}
         assert (type(unknown), unknown.name, unknown.extra["data"]) == (Unknown, "hologram", {"ns": 7})
-        assert session.missing == ("events.jsonl, line 6: 'hologram' is no kind of event that this version knows; it is kept.",)
+        (missing,) = session.missing
+        assert missing.startswith("events.jsonl, line 6: 'hologram' ")
 
 
 def test_unknown_fields_beside_json_leave_its_bytes(folder):
@@ -159,7 +162,8 @@ def test_unknown_fields_beside_json_leave_its_bytes(folder):
 def test_a_gap_in_the_numbers_is_told(folder):
     """Events that were dropped are counted and placed."""
     change_line(folder, 7, with_fields(seq=9))
-    assert read_session(folder).missing == ("events.jsonl, line 7: 3 events are missing before seq 9.",)
+    (missing,) = read_session(folder).missing
+    assert re.fullmatch(r"events\.jsonl, line 7: 3 events .*missing.* 9\.", missing)
 
 
 @pytest.mark.parametrize(
@@ -183,12 +187,13 @@ def test_what_could_not_be_written_is_counted(folder):
     """The header of a recording that ended early says how many events came later; a session of none is told to be empty."""
     lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "events.jsonl").write_bytes(b"".join(lines[:4]))
-    told = "events.jsonl, line 4: it ends here, at 0.000 s; what came later{}, the connection's end included, is not in the session."
-    for counts, how_much in (({}, ""), ({"dropped": 5}, " (5 events)")):
+    for counts in ({}, {"dropped": 5}):
         change_header(folder, complete=False, abandoned="full", counts=counts)
-        assert read_session(folder).missing[1] == told.format(how_much)
+        missing = read_session(folder).missing[1]
+        assert re.match(r"events\.jsonl, line 4: .*\b0\.000 s\b", missing)
+        assert ("5 events" in missing) is bool(counts)
     (folder / "events.jsonl").write_bytes(b"")
-    assert read_session(folder).missing[1] == "events.jsonl: there is no event in it."
+    assert read_session(folder).missing[1].startswith("events.jsonl: ")
 
 
 DAMAGE = {
@@ -243,11 +248,10 @@ def test_damaged_lines_of_an_incomplete_session_are_lost_and_told(folder):
     session = read_session(folder)
     lost = {number - 1 for number in (2, 3, 5)}
     assert [event.seq for event in session.events] == [event.seq for event in whole.events if event.seq not in lost]
-    assert "events.jsonl, lines 2 to 3: they are damaged; the events are lost." in session.missing
-    assert "events.jsonl, line 5: the line is damaged; the event is lost." in session.missing
+    assert [one.split(": ")[0] for one in session.missing if "damaged" in one] == ["events.jsonl, lines 2 to 3", "events.jsonl, line 5"]
     path.write_bytes(b"".join(b'{"event":"note","seq":%d,"at_ns":0,"name":"x"}\n\0\n' % seq for seq in range(30)))
     told = [sentence for sentence in read_session(folder).missing if "damaged" in sentence]
-    assert (len(told), told[-1]) == (11, "events.jsonl: 20 more lines are damaged; their events are lost.")
+    assert (len(told), told[-1].startswith("events.jsonl: 20 more ")) == (11, True)
 
 
 @pytest.mark.parametrize(("number", "field"), [(6, "data"), (1, "new"), (7, "new")])
@@ -273,7 +277,7 @@ def test_a_line_beyond_the_bound_is_refused(folder, monkeypatch):
     monkeypatch.setattr(reader, "MAX_LINE_BYTES", 1000)
     with (folder / "events.jsonl").open("ab") as file:
         file.write(b"x" * 1001)
-    with pytest.raises(SessionUnreadable, match="line is longer than 1000 bytes"):
+    with pytest.raises(SessionUnreadable, match=r"line.*\b1000 bytes"):
         read_session(folder)
     assert any("longer" in problem.what for problem in check_folder(folder))
 
@@ -342,9 +346,9 @@ def test_only_regular_files_are_read(folder, name, replace):
 def test_no_name_leaves_the_folder(folder, name):
     """A line that refers to a file elsewhere is refused."""
     change_line(folder, 3, lambda text: text.replace(b"user.wav", json.dumps(name)[1:-1].encode()))
-    with pytest.raises(SessionUnreadable, match="no name of a file"):
+    with pytest.raises(SessionUnreadable, match=r"events\.jsonl: .*\bname\b"):
         read_session(folder)
-    assert any("no name of a file" in problem.what for problem in check_folder(folder))
+    assert "name_leaves_the_folder" in {problem.kind for problem in check_folder(folder)}
 
 
 def test_a_linked_folder_of_payloads_is_not_followed(record, tmp_path):
@@ -363,8 +367,9 @@ def test_what_is_no_session_whole_is_refused(new_folder, make):
     """Nothing, a file and an empty folder are no session folders; the error says so."""
     path = new_folder()
     make(path)
-    with pytest.raises(SessionUnreadable, match="this is no session folder"):
+    with pytest.raises(SessionUnreadable) as refused:
         read_session(path)
+    assert str(path) in str(refused.value)
     assert check_folder(path) != []
 
 
@@ -372,7 +377,7 @@ def test_an_old_version_is_brought_up_step_by_step(folder, monkeypatch):
     """A folder of an older version opens through the table of upgrades; without the step it is refused."""
     monkeypatch.setattr(header_file, "FORMAT_VERSION", 2)
     monkeypatch.setattr(reader, "FORMAT_VERSION", 2)
-    with pytest.raises(SessionUnreadable, match="version 1, which nothing brings up to 2"):
+    with pytest.raises(SessionUnreadable, match=r"version 1\b.* 2\b"):
         read_session(folder)
     step = upgrades.Upgrade(
         header=lambda members: {**members, "service": "upgraded"},

@@ -110,7 +110,7 @@ def test_each_file_is_told_of_once(copy):
     """What the reader says of a file says more than that its digest differs."""
     (copy / "user.wav").write_bytes((copy / "user.wav").read_bytes()[:-2])
     (told,) = missing(copy)
-    assert told.startswith("user.wav: it ends at byte 62 of 64")
+    assert re.match(r"user\.wav: .*\b62 of 64\b", told)
 
 
 def test_a_session_without_digests_is_not_damaged(copy):
@@ -140,7 +140,7 @@ def test_no_name_leaves_the_folder(copy, path):
     """A digest of what is no file of the folder is told, and nothing else is read."""
     change_header(copy, header_digest=None, digests={path: "0" * 64})
     (told,) = missing(copy)
-    assert told.startswith(f"{path}: it cannot be read, and session.json has its digest: ")
+    assert re.match(rf"{re.escape(path)}: .*session\.json.*digest: ", told)
 
 
 def test_no_link_is_followed(copy, tmp_path):

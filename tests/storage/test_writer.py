@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import stat
@@ -449,7 +450,7 @@ def test_a_failure_that_is_passed_over_in_a_block_is_raised_at_its_end(new_folde
             with contextlib.suppress(SessionUnwritable):
                 writer.sync()
 
-    with pytest.raises(SessionUnwritable, match="no event can be written any more"):
+    with pytest.raises(SessionUnwritable, match="no event"):
         recorded()
 
 
@@ -468,7 +469,7 @@ def test_an_exception_leaves_the_session_incomplete_and_says_why(new_folder, hea
     with pytest.raises(KeyboardInterrupt), writer:
         raise KeyboardInterrupt
     session = read_session(writer.folder)
-    assert session.missing[0] == "session.json: the session is not complete: KeyboardInterrupt ended it."
+    assert re.match(r"session\.json: .*\bKeyboardInterrupt\b", session.missing[0])
     assert len(session.events) == 1
 
 
@@ -476,11 +477,11 @@ def test_an_abandoned_session_says_why(new_folder, header):
     """abandon puts its reason into the header; close does nothing afterwards, and once more adds what is known later."""
     writer = SessionWriter(new_folder(), header, EVI)
     writer.write(Note(0, 0, "x"))
-    writer.abandon("the disk was too slow")
+    writer.abandon("disk too slow")
     writer.abandon("again", counts={"dropped": 5})
     writer.close()
     found = read_session(writer.folder).header
-    assert (found.abandoned, dict(found.counts), found.complete) == ("the disk was too slow", {"note": 1, "dropped": 5}, False)
+    assert (found.abandoned, dict(found.counts), found.complete) == ("disk too slow", {"note": 1, "dropped": 5}, False)
 
 
 def test_a_complete_session_is_not_abandoned(new_folder, header):
@@ -517,7 +518,8 @@ def test_a_seq_that_does_not_grow_is_refused(new_folder, header, seq):
         assert writer.write(Note(1, 0, "x")) == 1
         with pytest.raises(ValueError, match=f"seq {seq}"):
             writer.write(Note(seq, 0, "x"))
-    assert read_session(writer.folder).missing == ("events.jsonl, line 1: 1 event is missing before seq 1.",)
+    (missing,) = read_session(writer.folder).missing
+    assert re.fullmatch(r"events\.jsonl, line 1: 1 event .* 1\.", missing)
 
 
 def test_what_is_no_event_is_refused(new_folder, header):
@@ -561,7 +563,7 @@ def test_a_place_that_cannot_be_written_is_named(parent, header):
     """Where no folder can be made, the error names the folder and what to do."""
     if not Path(parent).exists():
         pytest.skip(f"no {parent} on this system")
-    with pytest.raises(SessionUnwritable, match="a session folder cannot be made here") as raised:
+    with pytest.raises(SessionUnwritable, match=f"^{re.escape(parent)}/x: ") as raised:
         SessionWriter(Path(parent) / "x", header, EVI)
     assert raised.value.where == f"{parent}/x"
     assert raised.value.hint
@@ -643,7 +645,7 @@ def test_a_killed_writer_loses_nothing_that_write_returned_for(new_folder, n_lin
     assert len(session.events) >= n_reported >= n_lines
     for seq, event in enumerate(session.events):
         assert event == child_event(seq)
-    assert "not complete; the writer was killed" in session.missing[0]
+    assert re.match(r"session\.json: .*\bnot complete\b", session.missing[0])
     used = {event.frame.used.file for event in session.events if event.frame.used is not None}
     assert [track.file for track in session.header.tracks] == sorted(used)
 
@@ -867,7 +869,7 @@ def test_a_folder_that_is_moved_is_gone_on_with(new_folder, header, with_strange
         place.mkdir()
     notice = writer.tend()
     assert str(there) in notice
-    assert ("another folder has taken its place" in notice) is with_stranger
+    assert ("another folder" in notice) is with_stranger
     assert (writer.tend(), writer.folder, writer.is_there) == (None, there, True)
     writer.write(Received(2, 2, Frame(TEXT, audio_message(wave_file()))))
     writer.write(Received(3, 3, Frame(TEXT, b'"' + b"x" * 9_000_000)))
@@ -895,7 +897,7 @@ def test_a_session_that_is_deleted_is_lost(new_folder, header, act, look):
     writer = begun(new_folder, header)
     act(writer.folder)
     left = sorted(writer.folder.rglob("*"))
-    with pytest.raises(SessionUnwritable, match=r"the session is lost: .* was deleted"):
+    with pytest.raises(SessionUnwritable, match=r"lost: .*deleted"):
         look(writer)
     assert not writer.is_there
     writer.abandon("it failed", counts={"dropped": 7})
@@ -908,7 +910,7 @@ def test_a_write_that_fails_since_the_session_is_deleted_says_so(new_folder, hea
     """Nobody has looked since, and a new file cannot be made."""
     writer = begun(new_folder, header)
     shutil.rmtree(writer.folder)
-    with pytest.raises(SessionUnwritable, match=r"the session is lost: .* was deleted"):
+    with pytest.raises(SessionUnwritable, match=r"lost: .*deleted"):
         writer.write(Received(2, 2, Frame(TEXT, audio_message(wave_file()))))
     assert not writer.is_there
 
@@ -977,7 +979,7 @@ def test_an_event_that_nobody_could_read_is_refused(new_folder, header, odd):
     """Nothing of it is written, and what comes before and behind it is read as if it had not been."""
     with SessionWriter(new_folder(), header, AnyDialect()) as writer:
         writer.write(Sent(0, 0, Frame(BINARY, SAMPLES)))
-        with pytest.raises(ValueError, match="could not be read again"):
+        with pytest.raises(ValueError, match="read again"):
             writer.write(odd)
         writer.write(Sent(1, 1, Frame(BINARY, SAMPLES)))
     assert check_folder(writer.folder, EVI) == []
@@ -988,13 +990,13 @@ def test_an_event_that_nobody_could_read_is_refused(new_folder, header, odd):
 def test_a_header_that_nobody_could_read_is_refused(new_folder, header, changes):
     """At the beginning there is no folder; at the end the session is incomplete, and says why."""
     place = new_folder()
-    with pytest.raises(SessionUnwritable, match="could not be read again"):
+    with pytest.raises(SessionUnwritable, match="read again"):
         SessionWriter(place, dataclasses.replace(header, **changes), EVI)
     assert not place.exists()
     writer = SessionWriter(place, header, EVI)
-    with pytest.raises(SessionUnwritable, match="could not be read again"):
+    with pytest.raises(SessionUnwritable, match="read again"):
         writer.close(**changes)
-    assert "could not be read again" in read_session(place).header.abandoned
+    assert "read again" in read_session(place).header.abandoned
 
 
 @pytest.mark.parametrize("pcm", [Pcm(999_999_999, 999_999_999), Pcm(0xFFFFFFFF, 2), Pcm(48_000, 40_000)])
