@@ -46,6 +46,19 @@ SessionOf = Callable[..., Session]
 TOOL_RESPONSE: Dict[str, Any] = {"type": "tool_response", "tool_call_id": "call-1", "content": "sunny, 21 degrees"}
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three workers on two cores for ``-n auto``: every third moment, a test waits for a process or a socket."""
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return n_cores + n_cores // 2
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave out what is slow where the whole suite is run; whoever names a file, or a mark, gets what they named."""
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
+        config.option.markexpr = "not slow"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What commands remember of the sessions that failed is not remembered for whoever runs the tests."""

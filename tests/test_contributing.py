@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import shlex
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Dict, List
 import pytest
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed; the extra 'test' has it")
+
+pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
@@ -72,3 +75,31 @@ def test_the_pull_request_template_asks_for_what_explain_prints() -> None:
     """And for the quick check, a test, and the pages."""
     text = (ROOT / ".github" / "pull_request_template.md").read_text(encoding="utf-8")
     assert [words for words in ("evi-harness explain", "tox -e quick", "A test fails", "CHANGELOG.md") if words not in text] == []
+
+
+def test_ci_leaves_out_nothing_that_is_slow() -> None:
+    """README's command takes all cores and leaves out what is slow; the check of everything runs that command, and asks for both."""
+    (command,) = (line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if "-m pytest" in line)
+    assert command.endswith("-m pytest -n auto")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "PYTEST_ADDOPTS=\"-m 'slow or not slow' ${3:-}\"" in script
+    assert script.count("readme_says '-m pytest'") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "n_run"),
+    [([], 1), (["-m", "slow"], 1), (["-m", "slow or not slow"], 2), (["tests/test_it.py"], 2), (["-n", "1"], 1)],
+    ids=["neither", "a mark", "both", "a file", "a worker"],
+)
+def test_what_is_slow_is_left_out_unless_it_is_named(words: List[str], n_run: int, pytester: pytest.Pytester) -> None:
+    """By its mark or by its file; workers are told the same."""
+    pytester.makeini("[pytest]\ntestpaths = tests\nmarkers =\n    slow: takes long")
+    made = pytester.mkdir("tests")
+    text = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
+    hook = next(node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == "pytest_configure")
+    (made / "conftest.py").write_text(f"import pytest\n\n{ast.get_source_segment(text, hook)}\n", encoding="utf-8")
+    (made / "test_it.py").write_text(
+        "import pytest\n\n@pytest.mark.slow\ndef test_slow(): pass\n\ndef test_fast(): pass\n", encoding="utf-8"
+    )
+    found = pytester.runpytest_inprocess(*(f"-pno:{name}" for name in ("recording", "cassetter", "asyncio", "evi_harness")), *words)
+    assert found.parseoutcomes()["passed"] == n_run

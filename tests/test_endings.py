@@ -116,6 +116,7 @@ def arguments(act: str, place: str) -> List[str]:
     return ["--handler", HANDLER, "--arg", f"act={act}", "--arg", f"where={place}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("act", "place", "door"), [*((*each, "--child") for each in SOME), *((*each, "--no-child") for each in SOME[:2])], ids=lambda name: name
 )
@@ -136,6 +137,7 @@ def test_everything_that_was_asked_for_is_written(act: str, place: str, door: st
     assert len(list(files["out"].iterdir())) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_one_sessions_end_is_no_others(jobs: str, tmp_path: Path) -> None:
     """Whatever the handler does in one session, the others are replayed."""
@@ -197,6 +199,7 @@ def test_good(evi_replay):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--evi-child"]], ids=["in this process", "in a child"])
 def test_in_pytest(options: List[str], tmp_path: Path) -> None:
     """Each fails its own test, in a test of either kind; the others are run."""
@@ -224,6 +227,7 @@ def test_in_pytest(options: List[str], tmp_path: Path) -> None:
     assert found == sorted([*(expected(*each) for each in SOME for _ in range(2)), ()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("act", "place"), [*SOME[:-1], ("exit_silently", "on_close"), ("kill_by_sigkill", "executor")], ids=lambda name: name
 )

@@ -13,6 +13,8 @@ from typing import Iterator
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

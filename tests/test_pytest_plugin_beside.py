@@ -26,7 +26,10 @@ if sys.version_info >= (3, 10):
     NEIGHBOURS.append("cassetter")
 MISSING = [name for name in NEIGHBOURS if importlib.util.find_spec(name) is None]
 
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}; the extra named test has them")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}; the extra named test has them"),
+]
 
 # Which of the two is off → the name that pytest shows of the other.
 ONE_OF_TWO = {"cassetter": "recording", "recording": "cassetter"}

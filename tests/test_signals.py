@@ -28,6 +28,8 @@ from evi_harness.simulate.simulator import Options
 from evi_harness.simulate.turn_detection import TurnDetection
 from evi_harness.verdicts.loading import load_session
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 MIC = str(ROOT / "fixtures" / "speech" / "user-1.flac")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -30,6 +30,8 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.session.events import Received
 from evi_harness.verdicts.loading import load_session
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT.parent / "shared" / "tools" / "virtual-mic.sh"
 INSTALL = "sudo apt-get install --no-install-recommends jackd2 libportaudio2"

@@ -14,6 +14,8 @@ from evi_harness.acts.replay import replay_session
 from evi_harness.evi.dialect import EVI
 from evi_harness.session.notes import HEARD
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 MS = 1_000_000
 Made = Tuple[Any, str]

@@ -15,6 +15,8 @@ from evi_harness.acts.imports.import_har import import_har
 from evi_harness.session.events import Received, Sent
 from evi_harness.verdicts.loading import load_session
 
+pytestmark = pytest.mark.slow
+
 SESSIONS = Path(__file__).resolve().parents[2] / "sessions"
 CHAT = '{"type":"chat_metadata","chat_id":"c-1","chat_group_id":"g-1","request_id":"r"}'
 NODE_MODULES = "EVI_HARNESS_NODE_MODULES"

@@ -8,6 +8,8 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 NODE_MODULES = "EVI_HARNESS_NODE_MODULES"
 LENGTH_MS = 12_000.0
 # Where the voice of a side is sent, in milliseconds, each time.

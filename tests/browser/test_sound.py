@@ -7,6 +7,8 @@ from typing import Any, Callable, Dict
 import numpy
 import pytest
 
+pytestmark = pytest.mark.slow
+
 RATE = 24_000
 LENGTH_MS = 60_000
 SOUGHT_MS = (1_000, 7_300, 20_003, 33_333, 45_010, 58_000)
