@@ -47,11 +47,13 @@ from evi_harness.verdicts.redacted_views import Discreet, discreet_session, reda
 from evi_harness.verdicts.speech import heard_speech
 from evi_harness.verdicts.wholeness import require_whole
 
-__all__ = ["LiveReplayOptions", "replay_live"]
+__all__ = ["LiveReplayOptions", "Reached", "replay_live"]
 
 # Beyond the recording's own length: a slow service may take twice as long for everything, and a minute.
 _TIMES_AS_LONG, _AND_S = 2.0, 60.0
 _CLOSE_S = 10.0
+# How often it is told how far the conversation has got.
+_TELL_EVERY_S = 0.25
 _CONFIG = "config_id"
 
 
@@ -80,11 +82,29 @@ class LiveReplayOptions:
     allow_incomplete: bool = False
 
 
+@dataclass(frozen=True)
+class Reached:
+    """How far a conversation has got, by the recording.
+
+    Attributes:
+        turn: The turn that is under way, from 1; 0 where the recording has none.
+        n_turns: How many turns the recording has.
+        at_ns: How far the recording was then.
+        whole_ns: How long the recording is.
+    """
+
+    turn: int
+    n_turns: int
+    at_ns: int
+    whole_ns: int
+
+
 def replay_live(
     session: Union[str, Path, Session],
     options: LiveReplayOptions,
     agree: Callable[[str], bool] = lambda _: False,
     write: Callable[[str], object] = print,
+    on_part: Optional[Callable[[Reached], object]] = None,
     command: Optional[Command] = None,
 ) -> LiveReport:
     """Hold a recorded conversation again with a live service, and record it.
@@ -94,6 +114,7 @@ def replay_live(
         options: See there.
         write: Takes the line that says where the session is, where Ctrl+C ends it early.
         agree: Asked once, with a sentence that says what will be done and where, unless the service is on this machine. Only True goes on.
+        on_part: Called several times a second, on the event loop, with how far the conversation has got; None for nothing.
         command: What asked for the replay, for its report; None for this call, made in the current folder.
 
     Returns:
@@ -122,7 +143,7 @@ def replay_live(
     longest_s = options.max_duration_s or recorded.duration_ns / 1e9 * _TIMES_AS_LONG + _AND_S
     if not endpoint.is_loopback and not agree(_what_it_costs(recorded, endpoint, longest_s)):
         raise UsageError("not agreed to, nothing was sent", hint="--yes agrees without being asked.")
-    run = _Conversation(recorded, cues, options, endpoint, longest_s)
+    run = _Conversation(recorded, cues, options, endpoint, longest_s, on_part)
     with Interrupts() as interrupts:
         asyncio.run(run.hold(interrupts, key, settings, tls))
     if interrupts.n:
@@ -154,9 +175,18 @@ def _cues(recorded: Session, cadence: str) -> Cues:
 class _Conversation:
     """One conversation with a live service."""
 
-    def __init__(self, recorded: Session, cues: Cues, options: LiveReplayOptions, endpoint: Endpoint, longest_s: float) -> None:
+    def __init__(
+        self,
+        recorded: Session,
+        cues: Cues,
+        options: LiveReplayOptions,
+        endpoint: Endpoint,
+        longest_s: float,
+        on_part: Optional[Callable[[Reached], object]],
+    ) -> None:
         self._recorded = recorded
         self._dialect = dialect_of(recorded)
+        self._on_part = on_part
         self._options = options
         self._endpoint = endpoint
         self._longest_s = longest_s
@@ -209,6 +239,7 @@ class _Conversation:
         pump = ClientPump(self._timed, journal, clock, partial(send_frame, websocket), partial(send_close, websocket))
         acting = asyncio.ensure_future(_until_closed(pump.run()))
         hearing = asyncio.ensure_future(_until_closed(_hear(websocket, pump, journal)))
+        telling = asyncio.ensure_future(self._tell(journal))
         try:
             done, _ = await asyncio.wait({acting, hearing}, timeout=self._longest_s, return_when=asyncio.FIRST_COMPLETED)
             self._is_too_long = not done
@@ -217,10 +248,23 @@ class _Conversation:
         finally:
             acting.cancel()
             hearing.cancel()
-            results = await asyncio.gather(acting, hearing, return_exceptions=True)
+            telling.cancel()
+            results = await asyncio.gather(acting, hearing, telling, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result
+
+    async def _tell(self, journal: Journal) -> None:
+        if self._on_part is None:
+            return
+        turns = self._dialect.turns(self._recorded.events)
+        at_ns = {event.seq: event.at_ns for event in self._recorded.events}
+        over_ns = [max(at_ns[seq] for seq in (turn.user, *turn.reply, turn.end) if seq is not None) for turn in turns]
+        while True:
+            reached_ns = self._user.recorded_at_ns(journal.now_ns)
+            turn = min(1 + sum(one_ns < reached_ns for one_ns in over_ns), len(turns))
+            self._on_part(Reached(turn, len(turns), reached_ns, self._recorded.duration_ns))
+            await asyncio.sleep(_TELL_EVERY_S)
 
     @property
     def folder(self) -> Optional[Path]:

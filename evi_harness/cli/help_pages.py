@@ -26,8 +26,10 @@ class _Pages(click.HelpFormatter):
 
     def write_dl(self, rows: Iterable[Tuple[str, str]], col_max: int = 26, col_spacing: int = 2) -> None:
         unbroken: List[Tuple[str, str]] = [(name, told.replace("-", _UNBROKEN)) for name, told in rows]
-        # Where a terminal is narrow, flags leave room for the longest word that is behind them.
-        super().write_dl(unbroken, col_max if self.width >= 78 else min(col_max, self.width // 3), col_spacing)
+        longest = max((len(word) for _, told in unbroken for word in told.split()), default=0)
+        # Where a terminal is narrow, flags leave room for the longest word behind them, and for two cells that click keeps free.
+        room = min(col_max, self.width - longest - col_spacing - 2)
+        super().write_dl(unbroken, max(1, room if self.width >= 78 else min(room, self.width // 3)), col_spacing)
 
 
 class HelpContext(click.Context):

@@ -89,10 +89,10 @@ class Advance:
         if self._shown is not None:
             self._shown.done()
 
-    def part(self, share: float) -> None:
-        """Count so much of the next thing as done, 0 to 1."""
+    def part(self, share: float, where: str = "") -> None:
+        """Count so much of the next thing as done, 0 to 1, and say where that is."""
         if self._shown is not None:
-            self._shown.part(share)
+            self._shown.part(share, where)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext, redirect_stdout
+from contextlib import ExitStack, nullcontext, redirect_stdout
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from evi_harness.acts.asked_of_gate import GateOptions
     from evi_harness.acts.ci_outputs import CiOptions
     from evi_harness.acts.measured_runs import Replayed
+    from evi_harness.acts.replay_live import Reached
     from evi_harness.runs.replay_options import ReplayOptions
     from evi_harness.session.json_value import Json
     from evi_harness.verdicts.invoking import Command
@@ -543,4 +544,22 @@ def _live(folder: Path, ctx: click.Context, by: Command) -> Replayed:
         allow_incomplete=values["allow_incomplete"],
     )
     agree = lambda what: values["yes"] or (sys.stdin.isatty() and click.confirm(what, err=True))  # noqa: E731 - it is handed on
-    return replay_live(folder, options, agree=agree, command=by)
+    shown: List[Advance] = []
+    with ExitStack() as stack:
+
+        def show(reached: Reached) -> None:
+            # Not before: until then, somebody may be asked.
+            if not shown:
+                shown.append(stack.enter_context(progress("replaying live", 1)))
+            shown[0].part(*_place(reached))
+
+        return replay_live(folder, options, agree=agree, on_part=show, command=by)
+
+
+def _place(reached: Reached) -> Tuple[float, str]:
+    """How much of a conversation is over, and where that is, as a terminal shows it."""
+    from evi_harness.terminal.progress import clock
+
+    time = f"{clock(reached.at_ns / 1e9)} of {clock(reached.whole_ns / 1e9)}"
+    where = f"turn {reached.turn} of {reached.n_turns}, {time}" if reached.n_turns else time
+    return reached.at_ns / max(1, reached.whole_ns), where

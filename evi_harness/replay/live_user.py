@@ -93,6 +93,15 @@ class LiveUser:
             self._is_over = True
             self._miss_calls()
 
+    def recorded_at_ns(self, at_ns: int) -> int:
+        """How far the recording was when it had got to where this conversation is; it stands still while a reply is waited for.
+
+        Args:
+            at_ns: When this conversation is looked at.
+        """
+        next_ns = self._cues[0].recorded_ns if self._cues else self._ended_ns
+        return min(self._previous_recorded_ns + max(0, at_ns - self._previous_ns), max(next_ns, self._previous_recorded_ns))
+
     def take(self, event: Event, at_ns: int) -> None:
         """Take a received event."""
         if not isinstance(event, Received):

@@ -2,7 +2,7 @@
 
 Rules of living here: it is drawn on a terminal only, and not before a second has passed. Whatever else is written to the terminal erases
 it first, in this process and in a child that was forked from it. It is written past Python's streams, which ask it to erase itself, and
-holds nothing but a label and figures of ours.
+holds nothing but labels and figures of ours.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Optional, Type
 
 from evi_harness.settings.sink import erase_by
 
-__all__ = ["Progress", "line_of"]
+__all__ = ["Progress", "clock", "line_of"]
 
 # From when on, and how often.
 BEGIN_S, EVERY_S = 1.0, 0.25
@@ -27,7 +27,7 @@ _FULL, _EMPTY = "━", "─"
 _BAR = 20
 
 
-def line_of(label: str, n_done: float, n_all: int, elapsed_s: float) -> str:
+def line_of(label: str, n_done: float, n_all: int, elapsed_s: float, where: str = "") -> str:
     """What the line says.
 
     Args:
@@ -35,16 +35,18 @@ def line_of(label: str, n_done: float, n_all: int, elapsed_s: float) -> str:
         n_done: How much of it is done; parts count.
         n_all: How much it is; 0 for what nobody knows.
         elapsed_s: How long it has taken so far.
+        where: Where it is, in place of how much is done; empty where nothing was said of that.
     """
     share = min(1.0, n_done / n_all) if n_all else 0.0
     if share < _LEAST:
-        return f"{label}  {_clock(elapsed_s)} so far"
+        return f"{label}  {where or f'{clock(elapsed_s)} so far'}"
     n_full = int(share * _BAR)
     count = f"{int(n_done)} of {n_all}" if n_all > 1 else f"{int(share * 100)} %"
-    return f"{label}  {count}  {_FULL * n_full}{_EMPTY * (_BAR - n_full)}  {_clock(elapsed_s / share - elapsed_s)} left"
+    return f"{label}  {where or count}  {_FULL * n_full}{_EMPTY * (_BAR - n_full)}  {clock(elapsed_s / share - elapsed_s)} left"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """A length of time as ``1:05``, or ``2:00:00``."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 
@@ -67,6 +69,7 @@ class Progress:
         self._began_s = time.monotonic()
         self._n_done = 0
         self._part = 0.0
+        self._where = ""
         self._is_drawn = False
         self._quiet_until_s = 0.0
         self._over = threading.Event()
@@ -90,12 +93,14 @@ class Progress:
         self._n_done += n
         self._part = 0.0
 
-    def part(self, share: float) -> None:
+    def part(self, share: float, where: str = "") -> None:
         """Count so much of the next thing as done.
 
         Args:
             share: 0 to 1.
+            where: What to show in place of how much is done.
         """
+        self._where = where
         self._part = max(0.0, min(1.0, share))
 
     def erase(self) -> None:
@@ -117,7 +122,7 @@ class Progress:
             elapsed_s = time.monotonic() - self._began_s
             if elapsed_s < self._begin_s:
                 continue
-            text = line_of(self._label, self._n_done + self._part, self._n_all, elapsed_s)[: self._columns() - 1]
+            text = line_of(self._label, self._n_done + self._part, self._n_all, elapsed_s, self._where)[: self._columns() - 1]
             with self._alone:
                 if time.monotonic() < self._quiet_until_s or (self._is_drawn and text == last):
                     continue

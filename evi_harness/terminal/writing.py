@@ -28,6 +28,7 @@ _COLUMNS = 80
 _WEIGHTS: Mapping[str, str] = {
     "FINDING": BAD,
     "DEVIATION": BAD,
+    "FAULT": BAD,
     "error:": BAD,
     "missing": BAD,
     "WARNING": UNDECIDED,

@@ -104,9 +104,15 @@ def test_the_conversation_is_held_again_behind_tls(simulator, tunnel, authority,
 
 def test_what_is_said_differently_is_drift_and_no_fault(simulator, tmp_path):
     """Another wording of the reply is shown, then and now; the replay passes."""
+    reached = []
     with served(simulator(says="Nobody knows.")) as server:
-        report = replay_live(TYPED, LiveReplayOptions(base_url=server.url, out=tmp_path / "out"))
+        report = replay_live(TYPED, LiveReplayOptions(base_url=server.url, out=tmp_path / "out"), on_part=reached.append)
     assert report.passed
+    # Meanwhile it is told how far it has got, by the recording.
+    assert {(one.turn, one.n_turns, one.whole_ns) for one in reached} == {(1, 1, report.recorded.duration_ns)}
+    at_ns = [one.at_ns for one in reached]
+    assert at_ns == sorted(at_ns)
+    assert at_ns[-1] <= report.recorded.duration_ns
     said = [(text.what, text.live) for text in report.drift.texts]
     assert said == [("assistant", "Nobody knows.")]
     (turn,) = report.json()["comparison"]["turns"]

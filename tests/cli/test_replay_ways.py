@@ -9,7 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -121,8 +123,16 @@ def test_several_runs_and_a_part(run):
     assert out.splitlines()[-1] == "verdict    passed: 2 of 2 runs"
 
 
-def test_the_conversation_is_held_again(run, tmp_path):
-    """--live against a simulator on this machine: nothing is asked, the new session is where --out says."""
+def test_the_conversation_is_held_again(run, tmp_path, monkeypatch):
+    """--live against a simulator on this machine: nothing is asked, the new session is where --out says; how far it has got is shown."""
+    shown = []
+
+    @contextmanager
+    def progress(*asked):
+        shown.append(asked)
+        yield SimpleNamespace(part=lambda share, where: shown.append(where) if 0 <= share <= 1 else pytest.fail(str(share)))
+
+    monkeypatch.setattr("evi_harness.cli.replay_command.progress", progress)
     (tmp_path / "script.toml").write_text(SCRIPT)
     with served(simulation(tmp_path / "script.toml"), ServeOptions(service=SIMULATOR)) as server:
         code, out, _ = run(SESSIONS / "typed", "--live", "--base-url", server.url, "--out", tmp_path / "out", "--json", "r.json")
@@ -135,6 +145,7 @@ def test_the_conversation_is_held_again(run, tmp_path):
     assert {"evi_harness", "python"} <= set(told["versions"])
     assert out.splitlines()[-1] == "verdict    passed"
     assert [folder.name.endswith("-typed-live") for folder in (tmp_path / "out").iterdir()] == [True]
+    assert shown[:2] == [("replaying live", 1), "turn 1 of 1, 0:00 of 0:03"]
 
 
 @pytest.mark.parametrize(

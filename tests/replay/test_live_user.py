@@ -145,6 +145,16 @@ def test_what_the_user_says_keeps_its_distance_to_the_reply_before_it(demo, simu
     )
 
 
+def test_how_far_the_recording_was_stands_still_while_something_is_waited_for(demo):
+    """Before the first reply it is not beyond what follows it, however long that takes."""
+    cues = Cues.of(demo, EVI)
+    user = LiveUser(demo, EVI, cues)
+    first_ns = cues.spoken[0].recorded_ns
+    assert [user.recorded_at_ns(at_ns) for at_ns in (0, first_ns // 2, first_ns, 3600 * SECOND)] == [0, first_ns // 2, first_ns, first_ns]
+    user.due(first_ns)
+    assert first_ns < user.recorded_at_ns(3600 * SECOND) == cues.spoken[1].recorded_ns
+
+
 def test_the_microphone_goes_on_with_silence(demo, simulator, converse):
     """While a slow reply is waited for, frames of silence go out at the recorded pace; no frame is sent twice."""
     session, _ = live(converse, demo, simulator(4000))

@@ -29,6 +29,14 @@ def test_a_line_says_how_much_is_left(n_done, n_all, elapsed_s, line):
     assert line_of("x", n_done, n_all, elapsed_s) == line
 
 
+@pytest.mark.parametrize(
+    ("n_done", "line"), [(0.0, "x  turn 1 of 2, 0:00 of 0:40"), (0.25, "x  turn 1 of 2, 0:00 of 0:40  ━━━━━───────────────  0:30 left")]
+)
+def test_a_line_says_where_it_is(n_done, line):
+    """In place of how much is done."""
+    assert line_of("x", n_done, 1, 10.0, "turn 1 of 2, 0:00 of 0:40") == line
+
+
 class Terminal:
     """A terminal of our own, and what was written to it."""
 
