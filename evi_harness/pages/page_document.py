@@ -18,6 +18,7 @@ from evi_harness.pages.conversation_lanes import interruptions_lane, tools_lane,
 from evi_harness.pages.every_text import every_text
 from evi_harness.pages.handler_lane import handled, handler_lane, late_lane
 from evi_harness.pages.latency_bars import latency_bars, samples_by_metric
+from evi_harness.pages.lost_audio import lost_audio
 from evi_harness.pages.messages_lane import messages_lane
 from evi_harness.pages.problem_list import problem_list
 from evi_harness.pages.told_besides import is_passed
@@ -177,6 +178,7 @@ def _side(side: PageSide, redactor: Redactor) -> Dict[str, Json]:
         "interruptions": interruptions_lane(reading, samples, due_ns(session)),
         "handler": handler_lane(session, reading.types, had),
         "late": late_lane(session, reading.types, side.late),
+        "lost_audio": lost_audio(reading),
         "transcript": transcript(reading, dialect),
         "latency": latency_bars(side.measured, reading, samples),
     }

@@ -11,6 +11,8 @@ from typing import Any, Dict, Hashable, List, Mapping, Optional, Sequence
 
 from evi_harness.pages.axis_ms import ms, seek_ms
 from evi_harness.pages.told_besides import told_besides, verdict_with_gate
+from evi_harness.replay.judging.deviations import DEVIATIONS
+from evi_harness.replay.judging.findings import FINDINGS
 from evi_harness.report.plain import printable
 from evi_harness.report.source import from_folder
 from evi_harness.session.json_value import Json
@@ -35,7 +37,8 @@ def problem_list(
             finding stands where what it is about was in the recording, and one about nothing in particular has no time.
 
     Returns:
-        What fails first: what ended the replay, then the rest in time; then what only warns.
+        What fails first: what ended the replay, then the rest in time; then what only warns. What only follows from another one is behind
+        it, and ``because_of`` is the rank of that one.
     """
     cwd = _text(_mapping(report.get("command")).get("cwd"))
     there = (recorded_at_ns or {}) if side == recorded_side else None
@@ -45,8 +48,7 @@ def problem_list(
     found += [
         _problem(told, what, None, severity=severity, side=side, at_ms=None, ended=False) for what, severity, told in told_besides(report)
     ]
-    folded = _folded(sorted(found, key=_weight))
-    return [{"rank": rank, **one} for rank, one in enumerate(folded, 1)]
+    return _ranked(_folded(sorted(found, key=_weight)))
 
 
 def verdict_told(report: Mapping[str, Json]) -> str:
@@ -77,13 +79,33 @@ def _weight(problem: Mapping[str, Json]) -> Any:
     return problem["severity"] != "error", problem["what"] != "incomplete", not problem["ended"], at_ms is None, at_ms or 0.0
 
 
+def _ranked(problems: Sequence[Dict[str, Json]]) -> List[Dict[str, Json]]:
+    """Each with its rank; what did not happen because of another one directly behind that."""
+    causes: Dict[int, Dict[str, Json]] = {}
+    for one in problems:
+        causes.update({seq: one for seq in one["consequences"] if seq not in causes and seq != one["recorded_seq"]})
+    found = [(one, None if one["recorded_seq"] is None else causes.get(one["recorded_seq"])) for one in problems]
+    # A stranger's report may let two follow from one another; what follows from something that follows is not looked at.
+    roots = [one for one, cause in found if cause is None]
+    under = {id(root): [one for one, cause in found if cause is root] for root in roots}
+    placed = {id(one) for ones in under.values() for one in ones} | {id(one) for one in roots}
+    ranked: List[Dict[str, Json]] = []
+    for root in [*roots, *(one for one in problems if id(one) not in placed)]:
+        rank = len(ranked) + 1
+        ranked.append({"rank": rank, "because_of": None, **root})
+        ranked += [{"rank": rank + index, "because_of": rank, **one} for index, one in enumerate(under.get(id(root), ()), 1)]
+    for one in ranked:
+        del one["consequences"]
+    return ranked
+
+
 def _folded(problems: Sequence[Dict[str, Json]]) -> List[Dict[str, Json]]:
     """Those of one cause as one, the first of them."""
     by_cause: Dict[Hashable, Dict[str, Json]] = {}
     for one in problems:
         place = [(place["file"], place["line"]) for place in one["places"][:1]]
         differs = [(each["path"], each["recorded"], each["replayed"]) for each in one["differences"]]
-        cause = (one["what"], one["kind"], one["severity"], one["title"] if not place else "", *place, *differs)
+        cause = (one["what"], one["kind"], one["severity"], (one["sentence"] or one["title"]) if not place else "", *place, *differs)
         first = by_cause.setdefault(cause, one)
         if first is not one:
             first["more"].append({name: one[name] for name in ("at_ms", "seek_ms", "recorded_seq", "replayed_seq")})
@@ -137,7 +159,8 @@ def _problem(
         "what": what,
         "kind": _text(one.get("kind")) or "",
         "severity": severity,
-        "title": _text(one.get("what")) or "",
+        "title": _says(what, one) or _text(one.get("what")) or "",
+        "sentence": _text(one.get("what")) if _says(what, one) else None,
         "observed": _text(one.get("observed")),
         "expected": _text(one.get("expected")),
         "to_try": _text(one.get("to_try")),
@@ -153,8 +176,17 @@ def _problem(
         "places": [_place(each, cwd) for each in places_in({PLACES: one.get(PLACES)})],
         "lost": [_text(row.get("what")) or "" for row in _mappings(one.get("lost"))],
         "more": [],
+        "consequences": [seq for seq in map(_whole, _list(one.get("consequences"))) if seq is not None],
         "ended": ended,
     }
+
+
+def _says(what: str, one: Mapping[str, Json]) -> Optional[str]:
+    """What is wrong, in the words of its kind, for what was measured is told below; None for a kind that is not known here."""
+    kind = _text(one.get("kind")) or ""
+    if what == "finding":
+        return FINDINGS[kind].says if kind in FINDINGS else None
+    return DEVIATIONS.get(kind) if what == "deviation" else None
 
 
 def _incomplete(report: Mapping[str, Json]) -> Dict[str, Json]:

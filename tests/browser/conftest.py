@@ -165,6 +165,10 @@ def _side(name: str, say: Callable[[str], str]) -> Json:
                 for kind, at in (("handling", 2600.0), ("blocked", 3300.0), ("waiting", 4000.0))
             ],
         },
+        "lost_audio": [
+            {"kind": kind, "begin_ms": at, "end_ms": at + 400, "length_ms": 400.0, "seq": 3, "turn": 1}
+            for kind, at in (("skipped", 3600.0), ("cut", 4100.0), ("late", 4600.0), ("dropped", 5200.0), ("ended", 11_500.0))
+        ],
         "late": [{"at_ms": 5000.0, "due_ms": 4800.0, "late_ms": 200.0, "seq": 10, "what": say("audio_output")}],
         "transcript": [
             {
@@ -223,6 +227,11 @@ def _problem(rank: int, at_ms: Optional[float], severity: str, side: str, say: C
         "recorded_ms": None,
         "replayed_ms": None,
         "ended": False,
+        "because_of": None,
+        "sentence": None,
+        "observed": None,
+        "expected": None,
+        "to_try": None,
     }
     return {
         **nothing,
@@ -257,8 +266,19 @@ def made_document(say: Callable[[str], str] = str, sides: int = 2) -> Json:
         "sides": [_side(name, say) for name in names],
         "paired_turns": [[number] * len(names) for number in (1, 2)],
         "problems": [
-            _problem(1, 4500.0, "error", names[-1], say, detail=[say("0.82 s of it")], lost=[say("#4 audio_output")], places=[place]),
-            _problem(2, 1000.0, "error", names[-1], say, what="deviation", differences=[differs]),
+            _problem(
+                1,
+                4500.0,
+                "error",
+                names[-1],
+                say,
+                sentence=say("0.82 s were played"),
+                to_try=say("Drop it."),
+                detail=[say("0.82 s of it")],
+                lost=[say("#4 audio_output")],
+                places=[place],
+            ),
+            _problem(2, 1000.0, "error", names[-1], say, what="deviation", differences=[differs], because_of=1),
             _problem(3, 9000.0, "warning", names[0], say, more=[again]),
             _problem(4, None, "warning", names[-1], say),
         ],
@@ -305,13 +325,14 @@ def playwright_api() -> Any:
     """playwright, from this environment or the folder that is named; skips where there is none for this Python."""
     folder = os.environ.get(PLAYWRIGHT)
     # At the end, and only while it is imported: nothing else is taken from there.
+    before = list(sys.path)
     sys.path += [folder] if folder else []
     try:
         from playwright import sync_api
     except ImportError as error:
         pytest.skip(f"there is no playwright here: {error}")
     finally:
-        sys.path[:] = [one for one in sys.path if one != folder]
+        sys.path[:] = before
     return sync_api
 
 

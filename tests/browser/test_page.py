@@ -339,6 +339,38 @@ def test_turns_stand_beside_their_like_and_not_beside_their_number(show: Show, d
     assert rows.nth(2).inner_text().count("no reply") == 1
 
 
+def test_each_moment_has_the_number_that_the_list_has(show: Show, documents: Dict[str, Any]) -> None:
+    """On its mark, in the list of problems, and in the lane as a list; what only follows says from what."""
+    opened = show(documents["replay"]())
+    page = opened.page
+    lane = "page.stage.rows.find((one) => one.lane && one.lane.id === 'problems').lane"
+    assert page.evaluate(f"{lane}.items.map((one) => [one.fromMs, one.number])") == [[1000, "2"], [4500, "1"], [9000, "3"], [10000, "3.2"]]
+    assert page.locator(".problem .rank").all_inner_texts() == ["1", "2", "3", "4"]
+    assert page.locator("#problem-3 .again button").all_text_contents() == ["3.2 at 0:10.000"]
+    assert page.locator(".because").all_inner_texts() == ["Only a consequence of 1"]
+    assert page.locator("#problem-1 .sentence").inner_text() == "0.82 s were played"
+    page.locator("[data-lane=problems] > summary").click()
+    opened.until("document.querySelector('[data-lane=problems] li')")
+    assert "3.2. Problem 3" in page.locator("[data-lane=problems]").inner_text()
+
+
+def test_what_was_lost_is_marked_and_listed(show: Show, documents: Dict[str, Any]) -> None:
+    """Below the waveform of what was heard, in words under the mouse and in the list; the legend explains it, and is closed at first."""
+    opened = show(documents["session"]())
+    page = opened.page
+    page.locator("[data-lane=heard] > summary").click()
+    opened.until("document.querySelector('[data-lane=heard] li')")
+    assert page.locator("[data-lane=heard] li").count() == 5
+    assert "400 ms of audio came and was never heard, in turn 1" in page.locator("[data-lane=heard] li").first.inner_text()
+    legend = page.locator("#legend")
+    assert not legend.locator("dl").is_visible()
+    legend.locator("summary").focus()
+    page.keyboard.press("Enter")
+    opened.until("document.getElementById('legend').open")
+    lanes = page.evaluate("page.stage.rows.filter((one) => one.lane).map((one) => one.lane.id)")
+    assert legend.locator("dt").count() == len(lanes)
+
+
 def test_what_differs_stands_side_by_side(show: Show, documents: Dict[str, Any]) -> None:
     """What was recorded and what was replayed, in one row; source lines from their margin on, with the one that it is about."""
     opened = show(documents["replay"]())

@@ -54,6 +54,27 @@ def test_one_cause_is_one_problem():
     assert first["places"][0] == {"shown": "app.py", **PLACE}
 
 
+def test_a_title_begins_with_what_was_wrong():
+    """What was measured of it is a sentence below; a kind that is not known has its own words."""
+    told = {"findings": [finding("blocked", 1000, what="for 300 ms"), finding("new_kind", 2000, what="it is new")]}
+    found = problem_list(told, "replayed", "recorded")
+    assert [(one["title"], one["sentence"]) for one in found] == [("the event loop was blocked", "for 300 ms"), ("it is new", None)]
+
+
+def test_what_only_follows_from_another_one_is_under_it():
+    """Wherever it would stand by its time; a report of a stranger's in which two follow from one another loses neither."""
+    cause = finding("raised", 9000, recorded_seq=5, consequences=[7, 8])
+    deviations = [{**deviation("missing", 100, None), "recorded_seq": 7}, deviation("late", 200, None)]
+    found = problem_list({"findings": [cause], "deviations": deviations}, "replayed", "recorded")
+    assert [(one["kind"], one["rank"], one["because_of"], one["recorded_seq"]) for one in found] == [
+        ("late", 1, None, 1),
+        ("raised", 2, None, 5),
+        ("missing", 3, 2, 7),
+    ]
+    ring = [finding("raised", 1, recorded_seq=1, consequences=[2]), finding("blocked", 2, recorded_seq=2, consequences=[1])]
+    assert sorted(one["rank"] for one in problem_list({"findings": ring}, "replayed", "recorded")) == [1, 2]
+
+
 def test_both_sides_of_a_difference_are_json_and_absent_is_not_null():
     """So that a page can show the one beside the other."""
     differences = [{"path": "$.a", "recorded": None, "live": "x"}, {"path": "$.b", "live": 1}]

@@ -220,9 +220,10 @@ function drawDensity(brush, bins, binMs, most, top, height) {
   context.fill();
 }
 
-/** The waveform of a track as a row like the lanes. */
+/** The waveform of a track as a row like the lanes. What of it was lost, or late, is marked below the waveform of what was heard. */
 function trackRow(side, track) {
   const wave = new Wave(track.peaks);
+  const items = track.role === 'heard' ? side.lost_audio.map(lostItem) : [];
   return {
     id: track.role,
     label: track.label,
@@ -231,12 +232,39 @@ function trackRow(side, track) {
     why: track.why,
     height: WAVE_HEIGHT,
     isFolded: track.is_collapsed,
-    items: [],
-    draw: (brush, top, height) => wave.draw(brush, top, height, track.role),
+    items,
+    drawSmall: (brush, top, height) => wave.draw(brush, top, height, track.role),
+    draw(brush, top, height) {
+      wave.draw(brush, top, height, track.role);
+      for (const item of items) drawLost(brush, item, top, height);
+    },
   };
 }
 
-const MARK_WIDTH = 18;
+// What each means, and the colour that it is marked with: what is as it should be has a quiet one.
+const LOST = {
+  skipped: { words: 'of audio came and was never heard', colour: 'error' },
+  cut: { words: 'was cut off a piece of audio', colour: 'error' },
+  late: { words: 'late: until then the audio was there and not heard', colour: 'warning' },
+  dropped: { words: 'of audio was not heard, as the user interrupted', colour: 'muted' },
+  ended: { words: 'of audio was not heard, as the session was over', colour: 'muted' },
+};
+
+function lostItem(piece) {
+  const { words, colour } = LOST[piece.kind];
+  const text = `${durationText(piece.length_ms)} ${words}, in turn ${piece.turn} (message #${piece.seq})`;
+  return Object.assign(laneItem(piece.begin_ms, piece.end_ms, text, piece.seq), { colour });
+}
+
+const LOST_HEIGHT = 10;
+
+function drawLost(brush, item, top, height) {
+  const extent = brush.extent(item.fromMs, item.untilMs);
+  if (!extent) return;
+  const place = top + height - LOST_HEIGHT;
+  brush.rectangle(extent, place, LOST_HEIGHT, 'surface');
+  brush.hatching(extent, place, LOST_HEIGHT, item.colour);
+}
 
 /** The problems of the whole page, as numbered marks. */
 function problemsLane(problems) {
@@ -251,37 +279,47 @@ function problemsLane(problems) {
       placeMarks(inView, brush.axis);
       for (const item of inView) drawMark(brush, item, top, height);
     },
-    itemAt: (x, axis) => items.find((item) => axis.isInView(item.fromMs) && Math.abs(item.markX - x) <= MARK_WIDTH / 2 + 1) || null,
+    itemAt: (x, axis) => items.find((item) => axis.isInView(item.fromMs) && Math.abs(item.markX - x) <= item.markWidth / 2 + 1) || null,
   };
 }
 
-/** Where a problem is, and where the same happened again. */
+const MARK_WIDTH = 18;
+const MARK_CHARACTER_WIDTH = 6;
+
+/** Where a problem is, and where the same happened again: each moment with the number that the list has for it. */
 function problemItems(problem) {
   return [problem, ...problem.more]
-    .filter((moment) => moment.at_ms !== null)
-    .map((moment) =>
-      Object.assign(laneItem(moment.at_ms, null, `${problem.rank}. ${titleText(problem)}`), { problem, seekMs: moment.seek_ms, markX: 0 }),
+    .map((moment, index) => ({ moment, number: momentNumber(problem, index) }))
+    .filter(({ moment }) => moment.at_ms !== null)
+    .map(({ moment, number }) =>
+      Object.assign(laneItem(moment.at_ms, null, `${number}. ${titleText(problem)}`), {
+        problem,
+        number,
+        seekMs: moment.seek_ms,
+        markX: 0,
+        markWidth: MARK_WIDTH + MARK_CHARACTER_WIDTH * (number.length - 1),
+      }),
     );
 }
 
 /** Puts the marks beside one another where they would lie upon one another, and all of them within the view. */
 function placeMarks(items, axis) {
-  let least = MARK_WIDTH / 2;
+  let least = 0;
   for (const item of items) {
-    item.markX = Math.max(axis.x(item.fromMs), least);
-    least = item.markX + MARK_WIDTH + 2;
+    item.markX = Math.max(axis.x(item.fromMs), least + item.markWidth / 2);
+    least = item.markX + item.markWidth / 2 + 2;
   }
-  let most = axis.width - MARK_WIDTH / 2;
+  let most = axis.width;
   for (const item of [...items].reverse()) {
-    item.markX = Math.min(item.markX, most);
-    most = item.markX - MARK_WIDTH - 2;
+    item.markX = Math.min(item.markX, most - item.markWidth / 2);
+    most = item.markX - item.markWidth / 2 - 2;
   }
 }
 
 function drawMark(brush, item, top, height) {
   const { context } = brush;
-  brush.rectangle({ left: item.markX - MARK_WIDTH / 2, width: MARK_WIDTH }, top + 4, height - 8, item.problem.severity);
+  brush.rectangle({ left: item.markX - item.markWidth / 2, width: item.markWidth }, top + 4, height - 8, item.problem.severity);
   context.textAlign = 'center';
-  brush.words(String(item.problem.rank), item.markX, top + height / 2, 'surface');
+  brush.words(item.number, item.markX, top + height / 2, 'surface');
   context.textAlign = 'start';
 }

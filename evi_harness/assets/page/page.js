@@ -33,6 +33,7 @@ class Page {
     fill(byId('remark-list'), remarkNodes(data));
     fill(byId('about-session'), sessionTable(data));
     byId('keys').append(keysList());
+    byId('legend').append(legendList(this.stage.rows));
     this.showSide(this.shown);
     this.listen();
     this.tellTrouble();

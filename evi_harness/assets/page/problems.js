@@ -7,10 +7,15 @@ function problemCards(data, page) {
 
 // What an exception says may be a page long; that is then told in full below.
 const LONGEST_TITLE = 160;
+const LONGEST_SENTENCE = 300;
 
 /** Its paths as short as they are shown below, and its first word as a sentence begins, unless that is a name. */
 function titleText(problem) {
-  const text = withShownPaths(problem.title, problem);
+  return sentenceText(problem.title, problem);
+}
+
+function sentenceText(words, problem) {
+  const text = withShownPaths(words, problem);
   return /^[a-z]+(\s|$)/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
 }
 
@@ -18,12 +23,20 @@ function withShownPaths(text, problem) {
   return problem.places.reduce((shorter, place) => shorter.split(place.file).join(place.shown), text);
 }
 
+/** The number of a problem, or of one of the times that it came again: 1, 1.2, 1.3. Marks on the time axis have the same. */
+function momentNumber(problem, index) {
+  return index ? `${problem.rank}.${index + 1}` : String(problem.rank);
+}
+
 function problemCard(problem, data, page, isOpen) {
-  const card = element('li', { class: `problem ${problem.severity}`, id: `problem-${problem.rank}`, tabindex: '-1' }, [
+  const follows = problem.because_of === null ? '' : ' follows';
+  const card = element('li', { class: `problem ${problem.severity}${follows}`, id: `problem-${problem.rank}`, tabindex: '-1' }, [
     element('h3', {}, [
-      element('span', { class: 'rank', 'aria-hidden': 'true' }, [String(problem.rank)]),
+      element('span', { class: 'rank' }, [momentNumber(problem, 0)]),
       said(shortened(titleText(problem), LONGEST_TITLE), 'span', { class: 'title' }),
     ]),
+    problem.because_of === null ? null : element('p', { class: 'because' }, [`Only a consequence of ${problem.because_of}`]),
+    problem.sentence ? said(shortened(sentenceText(problem.sentence, problem), LONGEST_SENTENCE), 'p', { class: 'sentence' }) : null,
     element('p', { class: 'facts' }, [
       element('code', {}, [problem.kind]),
       ` · ${problem.severity === 'error' ? '' : 'warning, '}${problem.what}${sideWords(problem, data)}`,
@@ -68,6 +81,7 @@ function playButton(moment, sideId, page, words) {
 function problemParts(problem, data, page) {
   return [
     titleText(problem).length > LONGEST_TITLE ? said(titleText(problem), 'p', { class: 'detail' }) : null,
+    problem.sentence && problem.sentence.length > LONGEST_SENTENCE ? said(problem.sentence, 'p', { class: 'detail' }) : null,
     problem.detail.length
       ? element(
           'ul',
@@ -80,6 +94,7 @@ function problemParts(problem, data, page) {
     messageLinks(problem, data, page),
     lostList(problem.lost),
     problem.more.length ? againList(problem, page) : null,
+    adviceList(problem),
   ].filter((part) => part !== null);
 }
 
@@ -187,14 +202,36 @@ function lostList(lost) {
   ]);
 }
 
+const AGAIN_SHOWN = 20;
+
 function againList(problem, page) {
-  const again = problem.more.filter((one) => one.seek_ms !== null);
-  return element('div', { class: 'again' }, [
-    element('p', {}, [`The same again, ${countText(problem.more.length, 'time')}${again.length ? ':' : '.'}`]),
+  const again = problem.more.map((moment, index) => ({ moment, number: momentNumber(problem, index + 1) }));
+  const heard = again.filter(({ moment }) => moment.seek_ms !== null);
+  const buttons = (some) => [
     element(
       'p',
       { class: 'links' },
-      again.slice(0, 20).map((one) => playButton(one, problem.side, page, `at ${clockText(one.at_ms)}`)),
+      some.map(({ moment, number }) => playButton(moment, problem.side, page, `${number} at ${clockText(moment.at_ms)}`)),
     ),
+  ];
+  const rest = heard.slice(AGAIN_SHOWN);
+  return element('div', { class: 'again' }, [
+    element('p', {}, [`The same again, ${countText(problem.more.length, 'time')}${heard.length ? ':' : '.'}`]),
+    ...buttons(heard.slice(0, AGAIN_SHOWN)),
+    rest.length ? openedOnce(`${rest.length} more`, () => buttons(rest)) : null,
   ]);
+}
+
+/** What was expected instead, and what to try. */
+function adviceList(problem) {
+  const rows = [
+    ['Expected', problem.expected],
+    ['To try', problem.to_try],
+  ].filter(([, text]) => text);
+  if (!rows.length) return null;
+  return element(
+    'dl',
+    { class: 'advice' },
+    rows.map(([term, text]) => element('div', {}, [element('dt', {}, [term]), said(withShownPaths(text, problem), 'dd')])),
+  );
 }

@@ -180,7 +180,7 @@ class Stage {
     const tracks = this.rows.filter(
       (row) => row.side === this.data.sides[this.data.sides.length - 1] && ['user', 'heard'].includes(row.lane && row.lane.id),
     );
-    for (const row of tracks) row.lane.draw(brush, 0, OVERVIEW_HEIGHT - 4);
+    for (const row of tracks) row.lane.drawSmall(brush, 0, OVERVIEW_HEIGHT - 4);
     context.fillStyle = this.colours.band;
     context.globalAlpha = 0.75;
     const left = whole.x(this.axis.fromMs);
