@@ -80,6 +80,17 @@ def user_axis(session, rate, speed=1):
     return axis
 
 
+def unevenness_s(session, rate):
+    """By how much more one frame of the user's audio was late than another, until a reply was heard; in seconds."""
+    _, replied_ns, _ = next(chunks_of(session))
+    starts_s, n_samples = [], 0
+    for event in session.sent:
+        if event.frame.opcode == BINARY and event.at_ns < replied_ns:
+            n_samples += len(event.frame.payload) // 2
+            starts_s.append(event.at_ns / 1e9 - n_samples / rate)
+    return max(starts_s) - min(starts_s)
+
+
 @pytest.fixture(scope="module")
 def weather(tmp_path_factory):
     """The weather, replayed to the app of the quickstart's shape."""
@@ -180,12 +191,13 @@ def test_in_real_time_all_is_where_the_session_says(tmp_path, speed, part, n_hea
         assert any(np.array_equal(samples[at + off : at + off + len(chunk), 1], chunk) for off in (-1, 0, 1))
         n_chunks += 1
     assert n_chunks == n_heard
-    # A frame is sent late by what the machine takes; it stands where the microphone heard it, whole and within 50 ms of that.
+    # A frame is sent late by what the machine takes; it stands where the microphone heard it, whole, and no further from where it was sent
+    # than the machine was late by in one frame more than in another, and 50 ms.
     spoken, _ = soundfile.read(f"{result.report.folder}/user.wav", dtype="int16")
     expected = soxr.resample(spoken.astype("float32") / 32768, 16_000, 24_000, quality="HQ") * 32768
     axis = user_axis(result.session, 16_000, int(speed))
     found, in_track, sent = (np.flatnonzero(np.abs(one) > 500)[0] for one in (samples[:, 0], expected, axis))
-    assert abs(found / rate - sent / 16_000 / int(speed)) < 0.05
+    assert abs(found / rate - sent / 16_000 / int(speed)) < 0.05 + unevenness_s(result.session, 16_000 * int(speed))
     left, right = samples[found : found + 20_000, 0], expected[in_track : in_track + 20_000]
     assert np.corrcoef(left, right)[0, 1] > 0.999
     assert check_session(result.report.folder) == []
