@@ -1,7 +1,7 @@
 """Every event of a session as a line of a table, for spreadsheets and data frames.
 
-Rules of living here: a text that a spreadsheet would take for a formula is no formula: an apostrophe stands before it. Control
-characters are escaped.
+Rules of living here: a text that a spreadsheet would take for a formula is no formula, whatever it takes for the delimiter: an apostrophe
+stands before it, and every cell is in quotes. Control characters are escaped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def event_table(reading: Reading, dialect: Dialect) -> Iterator[str]:
         dialect: Describes messages without secrets.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
     places = dialect.audio_places(reading.session.handshake)
     for event in reading.session.events:

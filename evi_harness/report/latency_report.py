@@ -90,7 +90,7 @@ class LatencyReport:
     def csv(self) -> str:
         """The samples for a spreadsheet: a line each, with a heading."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, _CSV, lineterminator="\n")
+        writer = csv.DictWriter(text, _CSV, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writeheader()
         for one in self.measured:
             for sample in one.samples:

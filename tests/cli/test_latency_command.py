@@ -66,7 +66,7 @@ def test_files_are_written(tmp_path, capsys):
     files = [tmp_path / "figures.json", tmp_path / "figures.csv"]
     assert main(["latency", DEMO, "--detector", "none", "--json", str(files[0]), "--csv", str(files[1]), "--end-of-turn-ms", "500"]) == 0
     assert json.loads(files[0].read_text())["assumed"]["end_of_turn_ms"] == 500
-    assert files[1].read_text().startswith("session,turn,metric,")
+    assert files[1].read_text().startswith('"session","turn","metric",')
     assert "conversation" in capsys.readouterr().out
 
 
@@ -87,7 +87,7 @@ def test_standard_output_is_for_one_of_them(option, capsys):
     """People then read standard error."""
     assert main(["latency", DEMO, "--detector", "none", option, "-"]) == 0
     done = capsys.readouterr()
-    assert done.out.startswith("{" if option == "--json" else "session,turn")
+    assert done.out.startswith("{" if option == "--json" else '"session","turn"')
     assert "conversation, in ms" in done.err
 
 

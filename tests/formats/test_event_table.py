@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
+
 from evi_harness.evi.dialect import EVI
 from evi_harness.formats.event_table import COLUMNS, event_table
 from evi_harness.measure.session_times import Reading
@@ -39,3 +41,19 @@ def test_no_text_is_a_formula(session_of):
     rows = rows_of(type(session)(session.header, events))
     assert [row["type"] for row in rows] == ["", "'=cmd()", 'a,"b', "'@note", "'-1"]
     assert (rows[3]["of"], rows[3]["text"]) == ("1", '{"x": "a\\nb"}')
+
+
+HOSTILE = ["=1", "+1", "-1", "@x", "a;=1", "a|+1", "a,=1", ";@x", ";;-1", "; =1", ";'=1'", ';"=1', '"=1"', 'a",=1']
+HOSTILE += ["a\t=1", "a\n=1", "a\r\n=1", 'a"\n=1', "＝1", "a;＋1"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_no_cell_is_a_formula_to_whom_another_delimiter_was_told(session_of, delimiter):
+    """Where a text becomes several cells, none of them begins as a formula."""
+    session = session_of([("received", at, {"type": text}) for at, text in enumerate(HOSTILE, 1)])
+    notes = [Note(900 + at, 10**9, text, data={"x": text, text: [text]}) for at, text in enumerate(HOSTILE)]
+    text = "".join(event_table(Reading(type(session)(session.header, (*session.events, *notes)), EVI), EVI))
+    rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+    assert len(rows) == 1 + len(session.events) + len(notes)
+    assert {len(row) for row in rows} == {len(COLUMNS)} or delimiter != ","
+    assert not [cell for row in rows for cell in row if cell.strip(' "').startswith(("=", "+", "-", "@", "＝", "＋"))]
