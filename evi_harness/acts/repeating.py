@@ -95,7 +95,7 @@ def replay_repeatedly(
     on_part: Callable[[float], object] = id,
     command: Optional[Command] = None,
 ) -> Union[ReplayResult, RepeatedReplay]:
-    """Replay a session so many times.
+    """Replay a session N times.
 
     Args:
         session: A session, or its folder.

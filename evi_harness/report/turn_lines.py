@@ -18,7 +18,7 @@ from evi_harness.measure.spans import merged
 from evi_harness.replay.judging.findings import FINDINGS
 from evi_harness.report.latency_report import ASSUMED_MARK, HAPPENED, assumptions
 from evi_harness.report.plain import printable
-from evi_harness.session.events import Closed, Event, Note, Received
+from evi_harness.session.events import Closed, Event, Note, Received, Sent
 from evi_harness.session.figures import figure
 from evi_harness.session.json_value import Json
 from evi_harness.session.notes import sentence_of
@@ -196,7 +196,7 @@ def _tool(seq: int, call: Optional[Call], events: Dict[int, Event], reading: Rea
 
 
 def _described(kind: str, event: Event, dialect: Dialect) -> str:
-    return dialect.describe(kind, dialect.read(kind, event.frame)) if hasattr(event, "frame") else ""
+    return dialect.describe(kind, dialect.read(kind, event.frame)) if isinstance(event, (Received, Sent)) else ""
 
 
 def as_lines(turns: Sequence[ShownTurn], measured: Measured, width: Optional[int] = None, signs: str = SIGNS) -> Iterator[str]:

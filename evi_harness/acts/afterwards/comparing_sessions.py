@@ -57,7 +57,7 @@ def compare(
         SessionUnreadable: One of two sessions cannot be read; there is no session in a folder.
     """
     if tolerance_ms is not None and not 0 <= tolerance_ms < math.inf:
-        raise UsageError(f"a tolerance of {tolerance_ms!r} ms cannot be meant", hint="Give 0 or more, or none at all.")
+        raise UsageError(f"invalid tolerance {tolerance_ms!r} ms: expected 0 or more", hint="Give a number of milliseconds, such as 100.")
     places = Path(first), Path(second)
     found = [find_sessions([place], damaged=True) for place in places]
     is_one = [sessions == [place] and _is_session(place) for sessions, place in zip(found, places)]

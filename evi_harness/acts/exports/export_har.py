@@ -98,7 +98,8 @@ def _started_ns(session: Session) -> tuple[int, List[str]]:
 def _socket(session: Session, redactor: Redactor, started_ns: int) -> HarSocket:
     header, asked = session.header, session.opened.handshake if session.opened is not None else None
     assert asked is not None
-    query = redactor.query(asked.query)
+    # First, so that what they teach is known to all the rest.
+    headers, query = redactor.headers(asked.headers), redactor.query(asked.query)
     try:
         parts = urlsplit(header.endpoint or "")
         port = "" if parts.port is None else f":{parts.port}"
@@ -108,17 +109,17 @@ def _socket(session: Session, redactor: Redactor, started_ns: int) -> HarSocket:
         # The header is a stranger's.
         parts, host = urlsplit(""), OWN_HOST
     scheme = {"http": "ws", "ws": "ws"}.get(parts.scheme, "wss")
-    path = asked.path if asked.path.startswith("/") else f"/{asked.path}"
+    path = redactor.string(asked.path if asked.path.startswith("/") else f"/{asked.path}")
     url = f"{scheme}://{host}{path}" + (f"?{urlencode(query)}" if query else "")
     closed = session.closed
     own: Dict[str, Json] = {
         "version": 1,
-        "dialect": header.dialect,
-        "session": header.id,
+        "dialect": redactor.string(header.dialect),
+        "session": redactor.string(header.id),
         "recorded": {"sent": header.recorded.sent, "closed": header.recorded.closed, "times": header.recorded.times},
         "closed": None if closed is None else _closed(closed, redactor),
     }
-    return HarSocket("", url, redactor.headers(asked.headers), started_ns, (), None, own)
+    return HarSocket("", url, headers, started_ns, (), None, own)
 
 
 def _closed(closed: Closed, redactor: Redactor) -> Dict[str, Json]:

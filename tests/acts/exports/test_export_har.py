@@ -65,7 +65,10 @@ def test_no_secret_of_a_session_is_written(tmp_path, session_of):
     ]
     pairs = (("api_key", KEY), ("x", KEY))
     session = session_of(rows, query=pairs, headers=(("Authorization", f"Bearer {KEY}"),), endpoint=f"https://u:{KEY}@h/?api_key={KEY}")
-    exported = export_har(session, tmp_path / "x.har")
+    opened = replace(session.opened, handshake=replace(session.handshake, path=f"/v0/evi/chat/{KEY}"))
+    named = replace(session, header=replace(session.header, id=f"id-{KEY}"), events=(opened, *session.events[1:]))
+    exported = export_har(named, tmp_path / "x.har")
+    assert entry_of(exported)["request"]["url"].startswith("wss://h/v0/evi/chat/[redacted]?")
     assert KEY[:12] not in exported.file.read_text(encoding="utf-8")
     assert "S3E3T2ZUaGlzU2Vzc2" not in exported.file.read_text(encoding="utf-8")
     assert "[redacted]" in entry_of(exported)["_webSocketMessages"][0]["data"]
