@@ -161,7 +161,8 @@ def _counted(n: int, what: str) -> str:
 def _assumed(shown: _Shown, said: Said) -> List[str]:
     """What is not known of when something was said."""
     n_assumed = sum(one.is_assumed for one in said.spans)
-    told = [f"{_counted(n_assumed, 'text')} without audio: shown from when {'it' if n_assumed == 1 else 'they'} came, for as long as reading takes"] if n_assumed else []
+    came = "it came" if n_assumed == 1 else "they came"
+    told = [f"{_counted(n_assumed, 'text')} without audio: shown from when {came}, for as long as reading takes"] if n_assumed else []
     if said.n_unheard:
         told.append(f"left out: {_counted(said.n_unheard, 'sentence')} that was never heard")
     if speed_of_session(shown.session) != AT_ITS_RATE:
