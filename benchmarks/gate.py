@@ -148,7 +148,7 @@ def row(scenario: Scenario, n_runs: int, n_jobs: int, pool: ProcessPoolExecutor)
 
 
 def main() -> None:
-    """Simulate all and print the table of docs/how-to/gate.md."""
+    """Simulate all and print the table of docs/explanation/statistics.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2000, help="how many jobs are made up for each row")
     parser.add_argument("--runs", type=int, nargs="+", default=[20, 10, 5], help="how many runs of each version a job has")

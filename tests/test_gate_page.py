@@ -1,4 +1,4 @@
-"""What docs/how-to/gate.md says holds: its configuration is read, its thresholds parse, its options exist, its table is the benchmark's."""
+"""What docs/how-to/gate.md and docs/explanation/statistics.md say holds: thresholds parse, options exist, the table is the benchmark's."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from evi_harness.settings.configuration import load_configuration
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "how-to" / "gate.md").read_text(encoding="utf-8")
+STATISTICS = (ROOT / "docs" / "explanation" / "statistics.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -55,7 +56,8 @@ def test_thresholds_and_options_are_there() -> None:
     assert [parse_threshold(text).text for text in found] == found
     options = {name for option in (*_COMPARING, *_GATE) for name in _names(option)}
     assert {name for name in options if name not in PAGE} == set()
-    assert parse_effect(re.findall(r"\(`([^`]+)`\)", PAGE)[0]) == LEAST_EFFECT
+    for page in (PAGE, STATISTICS):
+        assert parse_effect(re.findall(r"\(`(\d[^`]+)`\)", page)[0]) == LEAST_EFFECT
 
 
 def _names(option: object) -> list:
@@ -71,8 +73,8 @@ def _names(option: object) -> list:
 )
 def test_the_table_is_of_the_benchmark(benchmark: ModuleType, truth: str, verdict: str) -> None:
     """Its rows are there, and a few jobs of each come out as the page says; with few runs they are open, and then decided."""
-    assert f"\n| {truth} | 20 |" in PAGE
-    assert f"\n| {truth} | 5 |" in PAGE
+    assert f"\n| {truth} | 20 |" in STATISTICS
+    assert f"\n| {truth} | 5 |" in STATISTICS
     (scenario,) = [one for one in benchmark.SCENARIOS if one.name == truth]
     found = [benchmark.judge(number, scenario, 20)[0] for number in range(12)]
     assert found.count(verdict) >= 11
