@@ -13,10 +13,13 @@ from evi_harness.pages.axis_ms import ms
 from evi_harness.replay.hearing.faults import LOST_NS
 from evi_harness.replay.hearing.timing import TAIL_NS, UNDERRUN_NS
 from evi_harness.session.json_value import Json
-from evi_harness.session.notes import CHANGED_AUDIO, HEARD, PLAYS_NOTHING, UNJUDGED_AUDIO, WRONG_AUDIO
+from evi_harness.session.notes import CHANGED_AUDIO, HEARD, PLAYS_NOTHING, UNJUDGED_AUDIO, WRONG_AUDIO, WRONG_LENGTH
 from evi_harness.session.sounding import Span
 
 __all__ = ["lost_audio"]
+
+# Where the app played it otherwise than it came, no samples say what of it was heard.
+_PLAYED_OTHERWISE = (CHANGED_AUDIO, WRONG_AUDIO, WRONG_LENGTH, UNJUDGED_AUDIO)
 
 SKIPPED = "skipped"
 CUT = "cut"
@@ -38,7 +41,7 @@ def lost_audio(reading: Reading) -> List[Dict[str, Json]]:
     session = reading.session
     over_ns = session.duration_ns
     noted = {note.of: (heard.at_ns, heard.until_ns) for note, heard in session.noted(HEARD) if note.of is not None}
-    unknown = any(session.notes_of(kind) for kind in (CHANGED_AUDIO, UNJUDGED_AUDIO, WRONG_AUDIO))
+    unknown = any(session.notes_of(kind) for kind in _PLAYED_OTHERWISE)
     axis = session.header.source.get("axis")
     if unknown or (not noted and not session.notes_of(PLAYS_NOTHING)) or (isinstance(axis, dict) and "speed" in axis):
         return []

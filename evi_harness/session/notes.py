@@ -722,16 +722,20 @@ OUT_OF_ORDER_AUDIO = _kind(
     "out_of_order_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("replay",)
 )
 UNDERRUN = _kind("underrun", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("replay",))
-WRONG_AUDIO = _kind("wrong_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "replay"))
-WRONG_LENGTH = _kind("wrong_length", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "replay"))
+WRONG_AUDIO = _kind(
+    "wrong_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "pages", "replay")
+)
+WRONG_LENGTH = _kind(
+    "wrong_length", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "pages", "replay")
+)
 CHANGED_AUDIO = _kind(
-    "changed_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "replay")
+    "changed_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "pages", "replay")
 )
 UNJUDGED_AUDIO = _kind(
-    "unjudged_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay", "runs"), read_in=("measure", "replay")
+    "unjudged_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay", "runs"), read_in=("measure", "pages", "replay")
 )
 PLAYS_NOTHING = _kind(
-    "plays_nothing", FindingFacts, of="the first message with audio", by=_FOUND_AT_END, written_in=("runs",), read_in=("replay",)
+    "plays_nothing", FindingFacts, of="the first message with audio", by=_FOUND_AT_END, written_in=("runs",), read_in=("pages", "replay")
 )
 PLAYS_ON = _kind("plays_on", PlaysOnFacts, of="the interruption", by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "replay"))
 OWN_SOUND = _kind(
