@@ -133,4 +133,4 @@ def _sides(
         from evi_harness.acts.ab import revisions
 
         return revisions(str(names[0]), str(names[1]), in_revisions)
-    raise click.UsageError("Give either --a and --b, or --a-rev and --b-rev with a command behind --.")
+    raise click.UsageError("give either --a and --b, or --a-rev and --b-rev with a command after --")

@@ -54,10 +54,10 @@ class _Lazy(click.Group):
         """The command that is meant; an unknown one is refused with those that are spelled like it."""
         try:
             return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            if "Did you mean" in error.message:
+        except click.UsageError:
+            if args[0] in _COMMANDS:
                 raise
-            raise click.UsageError(error.message + _suggestion(args[0]), ctx) from None
+            raise click.UsageError(f"unknown command {args[0]!r}{_suggestion(args[0])}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):
@@ -68,7 +68,7 @@ def _suggestion(word: str) -> str:
     from difflib import get_close_matches
 
     meant = get_close_matches(word.lower(), _COMMANDS)
-    return f" Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
+    return f"\nDid you mean {' or '.join(map(repr, meant))}?" if meant else ""
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

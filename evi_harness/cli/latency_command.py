@@ -81,7 +81,7 @@ def command(
     from evi_harness.verdicts.loading import find_sessions
 
     if json_file == csv_file == STANDARD_OUTPUT:
-        raise click.UsageError("--json and --csv cannot both have standard output.")
+        raise click.UsageError("--json and --csv cannot both write to standard output")
     judge = gate_for(gate, is_replay=False)
     with progress("listening", 1) as advance:
         report = measure_sessions(

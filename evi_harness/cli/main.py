@@ -112,17 +112,12 @@ def _run(args: Optional[List[str]]) -> int:
 
 
 def _show(error: click.ClickException) -> None:
-    from evi_harness.cli.printing import echo, width
+    from evi_harness.cli.options.click_errors import is_only_help, words_of
 
-    if width(err=True) is None:
+    if is_only_help(error):
         error.show()
-        return
-    import io
-
-    text = io.StringIO()
-    error.show(text)
-    for line in text.getvalue().splitlines():
-        echo(line, err=True)
+    else:
+        _tell_error(_for_a_terminal(words_of(error)))
 
 
 def _tell_error(text: str) -> None:

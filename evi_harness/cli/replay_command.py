@@ -405,15 +405,15 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
     given = [param for param in ctx.command.params if ctx.get_parameter_source(param.name or "") == ParameterSource.COMMANDLINE]
     for param in given:
         if is_live and param.name not in (*_OF_LIVE, *_ALSO_LIVE):
-            raise click.UsageError(f"{param.opts[0]} has no meaning with --live: no handler runs.", ctx)
+            raise click.UsageError(f"{param.opts[0]} cannot be used with --live: no handler runs", ctx)
         if not is_live and param.name in _OF_LIVE:
-            raise click.UsageError(f"{param.opts[0]} needs --live.", ctx)
+            raise click.UsageError(f"{param.opts[0]} needs --live", ctx)
         if not is_live and param.name in _OF_UPDATE and not ctx.params["update"]:
-            raise click.UsageError(f"{param.opts[0]} needs --update{' or --live' if param.name in _ALSO_LIVE else ''}.", ctx)
+            raise click.UsageError(f"{param.opts[0]} needs --update{' or --live' if param.name in _ALSO_LIVE else ''}", ctx)
         if not is_many and param.name in _OF_MANY:
-            raise click.UsageError(f"{param.opts[-1]} needs several sessions.", ctx)
+            raise click.UsageError(f"{param.opts[-1]} needs several sessions", ctx)
     if is_live and is_many:
-        raise click.UsageError("--live takes one session at a time.", ctx)
+        raise click.UsageError("--live takes one session at a time", ctx)
 
 
 def _require_place(ctx: click.Context, html: Optional[Path], is_many: bool) -> None:
@@ -496,7 +496,7 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
         from evi_harness.settings.last_failed import failed_last, remember
 
     if ctx.params["quiet"] and ctx.params["verbose"]:
-        raise click.UsageError("-q and -v contradict each other.", ctx)
+        raise click.UsageError("-q and -v exclude each other", ctx)
     if ctx.params["last_failed"]:
         failed = failed_last(folders)
         # Never a run of nothing, which would pass.

@@ -26,7 +26,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def in_a_folder(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """Refuse, as a callback of an option, a file whose folder is not there."""
     if value is not None and str(value) != STANDARD_OUTPUT and not Path(value).parent.is_dir():
-        raise click.BadParameter(f"{str(Path(value).parent)!r} is no folder.", ctx, param)
+        raise click.BadParameter(f"{str(Path(value).parent)!r} is not a folder", ctx, param)
     return absolute(ctx, param, value)
 
 

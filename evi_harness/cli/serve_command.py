@@ -149,15 +149,15 @@ def command(
     Ctrl+C ends it, with exit code 0. With --once the exit code is the verdict: 0 passed, 1 failed, 4 if Ctrl+C came before the end.
     """
     if (session is None) != simulate:
-        raise click.UsageError("Give either SESSION or --simulate.")
+        raise click.UsageError("give either SESSION or --simulate")
     if (script is not None or parrot) and not simulate:
-        raise click.UsageError("--script and --parrot go with --simulate.")
+        raise click.UsageError("--script and --parrot need --simulate")
     if allow_incomplete and simulate:
-        raise click.UsageError("--allow-incomplete needs SESSION.")
+        raise click.UsageError("--allow-incomplete needs SESSION")
     if (ignore or strict) and simulate:
-        raise click.UsageError("--ignore and --strict need SESSION: with the simulator nothing is compared.")
+        raise click.UsageError("--ignore and --strict need SESSION: the simulator has nothing to compare with")
     if script is not None and parrot:
-        raise click.UsageError("Give either --script or --parrot.")
+        raise click.UsageError("--script and --parrot exclude each other")
     from evi_harness.acts.serve.serving import ServeOptions, admission, limited, serve
     from evi_harness.acts.serve.simulating import SIMULATOR, simulation
     from evi_harness.settings.interrupts import Interrupts

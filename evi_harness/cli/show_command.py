@@ -69,7 +69,7 @@ def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Option
         given = [param for param in ctx.command.params if ctx.get_parameter_source(param.name or "") == ParameterSource.COMMANDLINE]
         for param in given:
             if isinstance(param, click.Option):
-                raise click.UsageError(f"{param.opts[0]} needs one session, and not a folder of them.", ctx)
+                raise click.UsageError(f"{param.opts[0]} needs a single session, not a folder of sessions", ctx)
         with progress("reading", len(find_sessions(sessions, damaged=True))) as advance:
             return show_sessions(sessions, write=echo, on_done=advance.done, columns=width())
     from evi_harness.acts.looking.showing import ShowOptions, show_one

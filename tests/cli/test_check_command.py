@@ -136,9 +136,9 @@ def test_json_on_standard_output_is_json_alone(run):
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("check", "Missing argument 'SESSION...'"),
+        ("check", "SESSION is missing"),
         ("check s/a gone", "'gone' does not exist"),
-        ("check s --json gone/a", "'gone' is no folder"),
+        ("check s --json gone/a", "'gone' is not a folder"),
     ],
 )
 def test_a_mistake_is_2_and_nothing_is_checked(run, line, says):

@@ -115,7 +115,7 @@ def test_a_command_that_is_misspelt_is_guessed(word, meant, capsys):
     assert main([word]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert f"No such command {word!r}." in err
+    assert err.startswith(f"error: unknown command {word!r}\n")
     assert ("Did you mean" in err) is (meant is not None)
     assert meant is None or meant in err
 

@@ -94,11 +94,11 @@ def test_standard_output_is_for_one_of_them(option, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((DEMO, "--json", "-", "--csv", "-"), "cannot both have standard output"),
-        ((DEMO, "--json", "/no/such/folder/x.json"), "is no folder"),
-        ((DEMO, "--junit", "/no/such/folder/x.xml"), "is no folder"),
-        ((DEMO, "--summary", "/no/such/folder/x.md"), "is no folder"),
-        ((DEMO, "--save-baseline", "/no/such/folder/x.json"), "is no folder"),
+        ((DEMO, "--json", "-", "--csv", "-"), "cannot both write to standard output"),
+        ((DEMO, "--json", "/no/such/folder/x.json"), "is not a folder"),
+        ((DEMO, "--junit", "/no/such/folder/x.xml"), "is not a folder"),
+        ((DEMO, "--summary", "/no/such/folder/x.md"), "is not a folder"),
+        ((DEMO, "--save-baseline", "/no/such/folder/x.json"), "is not a folder"),
         ((DEMO, "--end-of-turn-ms", "-1"), "--end-of-turn-ms"),
         ((DEMO, "--end-of-turn-ms", "nan"), "no time"),
         ((DEMO, "--detector", "ear"), "ear"),

@@ -282,8 +282,8 @@ def read_terminal(parent):
     [
         (["--mic", "nowhere.wav"], 2, "nowhere.wav"),
         (["--duration", "0"], 2, "--duration"),
-        (["--duration", "nan"], 2, "'nan' is no number of seconds"),
-        (["--duration", "inf"], 2, "'inf' is no number of seconds"),
+        (["--duration", "nan"], 2, "'nan' is not a number of seconds"),
+        (["--duration", "inf"], 2, "'inf' is not a number of seconds"),
         (["--mic", "."], 2, "is a directory"),
         (["--mic", __file__, "--base-url", "http://127.0.0.1:1"], 2, "cannot be read as audio"),
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--out", MIC], 2, "is a file"),

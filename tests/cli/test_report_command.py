@@ -58,14 +58,14 @@ def test_many_replays_are_a_folder_with_an_index(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("report", "sessions/typed"), 2, "Missing option"),
+        (("report", "sessions/typed"), 2, "--out is missing"),
         (("report", "gone", "-o", "x.html"), 2, "does not exist"),
         (("report", "sessions/typed/events.jsonl", "-o", "gone/x.html"), 3, "cannot be written"),
         (("report", "sessions", "-o", "taken"), 2, "is a file"),
         (("replay", "sessions/typed", "--html", "sessions"), 2, "is a folder, and the page of one session is a file"),
         (("replay", "sessions", "--html", "taken"), 2, "is a file, and the pages of several sessions are a folder"),
-        (("replay", "sessions/typed", "--html", "gone/x.html"), 2, "is no folder"),
-        (("record", "--html", "gone/x.html"), 2, "is no folder"),
+        (("replay", "sessions/typed", "--html", "gone/x.html"), 2, "is not a folder"),
+        (("record", "--html", "gone/x.html"), 2, "is not a folder"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_is_done(run, words, code, told):

@@ -110,7 +110,7 @@ def test_what_is_no_session_is_told(run, name, says):
     assert lines[2].split()[0] == "s/b"
 
 
-@pytest.mark.parametrize(("line", "says"), [("show", "Missing argument 'SESSION...'"), ("show s gone", "'gone' does not exist")])
+@pytest.mark.parametrize(("line", "says"), [("show", "SESSION is missing"), ("show s gone", "'gone' does not exist")])
 def test_a_mistake_is_2_and_nothing_is_shown(run, line, says):
     """Told on standard error."""
     code, lines, err = run(line)
@@ -165,8 +165,8 @@ def test_a_turn_alone(run, tmp_path):
 @pytest.mark.parametrize(
     ("line", "code", "says"),
     [
-        ("show s --events", 2, "--events needs one session"),
-        ("show s/a s/b --turn 1", 2, "--turn needs one session"),
+        ("show s --events", 2, "--events needs a single session"),
+        ("show s/a s/b --turn 1", 2, "--turn needs a single session"),
         ("show s/a --turn 9", 2, "--turn t9: the session has no such turn"),
         ("show s/a --from x", 2, "--from 'x' is no place in a session"),
         ("show s/a --until #9999", 2, "--until #9999: the session has no such event"),

@@ -95,6 +95,14 @@ class GroupedCommand(click.Command):
         """What the command takes, and the two options that show its help."""
         return [*self.params, *_help_options()]
 
+    def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
+        """Read the words; an error always knows the command that it is of."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write all options, in groups."""
         for group, options in in_groups(self).items():

@@ -18,7 +18,7 @@ def by_key(ctx: click.Context, param: click.Parameter, value: Tuple[str, ...]) -
         key, equals, text = one.partition("=")
         if not equals or not key.isidentifier() or key in arguments:
             told = "is given twice" if key in arguments else "is not NAME=VALUE"
-            raise click.BadParameter(f"{one!r} {told}.", ctx, param)
+            raise click.BadParameter(f"{one!r} {told}", ctx, param)
         arguments[key] = text
     return arguments
 

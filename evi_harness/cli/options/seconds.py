@@ -20,5 +20,5 @@ class Seconds(click.FloatRange):
         seconds: float = super().convert(value, param, ctx)
         # Python reads "nan" and "inf" as numbers, and nan is in every range.
         if not math.isfinite(seconds):
-            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
         return seconds

@@ -1,0 +1,60 @@
+"""What is wrong with a command line, in the form of every other error: what, with the option and the value, then what to do next."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+__all__ = ["is_only_help", "words_of"]
+
+_QUOTED = re.compile(r"'(-[\w-]+)'")
+
+
+def is_only_help(error: click.ClickException) -> bool:
+    """Whether nothing is wrong but that a command was not named: newer versions of click raise the page of help."""
+    kind = getattr(click.exceptions, "NoArgsIsHelpError", None)
+    return kind is not None and isinstance(error, kind)
+
+
+def words_of(error: click.ClickException) -> str:
+    """An error of click's, or of a command's own checks, in lines.
+
+    Args:
+        error: The error. What click says of an option's value or of an unknown option is said anew; other sentences are kept.
+    """
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else "evi-harness"
+    hint = [f"See {command} -h."] if isinstance(error, click.UsageError) else []
+    if isinstance(error, click.NoSuchOption):
+        what = f"unknown option {error.option_name}"
+        if error.possibilities:
+            hint = [f"Did you mean {' or '.join(sorted(error.possibilities)[:3])}?", *hint]
+    elif isinstance(error, click.MissingParameter):
+        what = f"{_name(error)} is missing"
+    elif isinstance(error, click.BadParameter):
+        what = f"invalid value for {_name(error)}: {_phrase(error.message)}"
+    else:
+        what = _phrase(error.format_message())
+    return "\n".join((what, *hint))
+
+
+def _name(error: click.BadParameter) -> str:
+    """What the user calls the parameter: the flag that they would write, or an argument's word."""
+    if error.param_hint is not None:
+        hint = error.param_hint
+        return " / ".join(hint) if not isinstance(hint, str) else hint.replace("'", "")
+    if isinstance(error.param, click.Option):
+        return max(error.param.opts, key=len)
+    return "a parameter" if error.param is None else (error.param.metavar or error.param.human_readable_name).rstrip(".")
+
+
+def _phrase(text: str) -> str:
+    """A sentence of click's as a phrase of ours: no capital and no full stop, and flags without quotes."""
+    text = _QUOTED.sub(r"\1", text.strip())
+    text = text[:-1] if text.endswith(".") else text
+    text = re.sub(r"^Option (-)", r"\1", text)
+    text = re.sub(r"^No such command ", "unknown command ", text)
+    text = re.sub(r"is not a valid integer( range)?$", "is not a whole number", text)
+    text = re.sub(r"is not a valid float( range)?$", "is not a number", text)
+    is_word = len(text) > 1 and text[0].isupper() and text[1].islower()
+    return text[0].lower() + text[1:] if is_word else text

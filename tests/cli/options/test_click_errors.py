@@ -1,0 +1,57 @@
+"""Tests of evi_harness.cli.options.click_errors: what click refuses is told as everything else is."""
+
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "command"),
+    [
+        ("replay", "SESSION is missing", "replay"),
+        ("replay gone", "invalid value for SESSION: path 'gone' does not exist", "replay"),
+        ("replay . --clock x", "invalid value for --clock: 'x' is not one of 'virtual', 'real'", "replay"),
+        ("replay . --jobs 0", "invalid value for --jobs: 0 is not in the range x>=1", "replay"),
+        ("replay . --jobs x", "invalid value for --jobs: 'x' is not a whole number", "replay"),
+        ("replay . --blocked-ms x", "invalid value for --blocked-ms: 'x' is not a number", "replay"),
+        ("replay . --thread-wait nan", "invalid value for --thread-wait: 'nan' is not a number of seconds", "replay"),
+        ("replay . --arg x", "invalid value for --arg: 'x' is not NAME=VALUE", "replay"),
+        ("replay . --seed", "--seed requires an argument", "replay"),
+        ("replay . --turns", "unknown option --turns", "replay"),
+        ("repair .", "--out is missing", "repair"),
+        ("compare .", "B is missing", "compare"),
+        ("check . --json gone/x", "invalid value for --json: 'gone' is not a folder", "check"),
+        ("devices x", "got unexpected extra argument (x)", "devices"),
+        ("serve", "give either SESSION or --simulate", "serve"),
+        ("import har", "FILE is missing", "import har"),
+        ("gone", "unknown command 'gone'", ""),
+        ("import gone", "unknown command 'gone'", "import"),
+        ("--gone", "unknown option --gone", ""),
+    ],
+)
+def test_an_error_of_click_s_has_our_form(line, said, command, capsys, tmp_path, monkeypatch):
+    """What and where first, then what to do; exit code 2, and nothing on standard output."""
+    monkeypatch.chdir(tmp_path)
+    assert main(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, *_, last = err.splitlines()
+    assert first == f"error: {said}"
+    assert last == f"See {f'evi-harness {command}'.strip()} -h."
+
+
+@pytest.mark.parametrize(("line", "meant"), [("replay . --last-faild", "--last-failed"), ("repla", "'replay'")])
+def test_what_is_misspelt_is_guessed(line, meant, capsys):
+    """In a line of its own, before the last."""
+    assert main(line.split()) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1].startswith("Did you mean ")
+    assert meant in lines[1]
+
+
+def test_what_is_quoted_moves_no_cursor(capsys):
+    """It may be a stranger's file name."""
+    assert main(["show", "a\x1b[2Jb"]) == 2
+    assert "\x1b" not in capsys.readouterr().err
