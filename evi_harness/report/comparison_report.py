@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
+from evi_harness.replay.judging.differences import Difference
 from evi_harness.replay.judging.session_comparison import ComparedTurn, Parting, SessionComparison, Took
 from evi_harness.report.plain import printable
 from evi_harness.report.result import verdict_line
 from evi_harness.report.values import difference_json, sides
 from evi_harness.session.json_value import Json
 
-__all__ = ["SCHEMA", "ComparedPair", "ComparisonReport", "comparison_json", "comparison_lines"]
+__all__ = ["SCHEMA", "ComparedPair", "ComparisonReport", "comparison_json", "comparison_lines", "difference_lines"]
 
 # Version of the JSON, whose schema is docs/reference/comparison-report.schema.json.
 SCHEMA = 1
@@ -218,15 +219,25 @@ def _parting(one: Parting) -> Iterator[str]:
         return
     if one.differences:
         yield f"{label}{_cut(one.first or one.second or '')}"
-        for difference in one.differences[:_SHOWN_DIFFERENCES]:
-            first, second = sides(difference)
-            yield f"{below}  {difference.path}: first {first}, second {second}"
-        left = len(one.differences) - _SHOWN_DIFFERENCES
-        if left > 0:
-            yield f"{below}  and in {left} more {'place' if left == 1 else 'places'}"
+        yield from (f"{below}  {line}" for line in difference_lines(one.differences, ("first", "second")))
         return
     yield f"{label}first   {_side(one.first)}"
     yield f"{below}second  {_side(one.second)}"
+
+
+def difference_lines(differences: Sequence[Difference], names: Tuple[str, str]) -> Iterator[str]:
+    """Where two messages differ, a line each; of many the first ones.
+
+    Args:
+        differences: Where they differ.
+        names: What to call the two sides.
+    """
+    for difference in differences[:_SHOWN_DIFFERENCES]:
+        first, second = sides(difference)
+        yield f"{difference.path}: {names[0]} {first}, {names[1]} {second}"
+    left = len(differences) - _SHOWN_DIFFERENCES
+    if left > 0:
+        yield f"and in {left} more {'place' if left == 1 else 'places'}"
 
 
 def _side(text: Optional[str]) -> str:

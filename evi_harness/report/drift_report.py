@@ -12,8 +12,8 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from evi_harness.measure.turn_latency import TurnLatency
 from evi_harness.replay.judging.drift import Drift, TypeDrift
 from evi_harness.replay.judging.endings import SessionEnding
-from evi_harness.replay.judging.session_comparison import SessionComparison
-from evi_harness.report.comparison_report import comparison_json
+from evi_harness.replay.judging.session_comparison import Parting, SessionComparison
+from evi_harness.report.comparison_report import comparison_json, difference_lines
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.plain import printable
 from evi_harness.report.result import verdict_line
@@ -140,17 +140,19 @@ class LiveReport:
             yield _row("", f"  now  {live}")
 
     def _apart(self) -> Iterator[str]:
-        """Turns that only one side has, and what was sent otherwise; what was said and called stands above."""
-        for turn in () if self.comparison is None else self.comparison.turns:
+        """What was set up otherwise, turns that only one side has, and what was sent otherwise; what was said and called stands above."""
+        if self.comparison is None:
+            return
+        for one in self.comparison.opening:
+            yield from _parted(f"before the first turn, {one.kind}", one)
+        for turn in self.comparison.turns:
             number = turn.second if turn.first is None else turn.first
             for one in turn.partings:
                 if one.kind == "turn":
                     when = "now and not then" if one.first is None else "then and not now"
                     yield _row("drift", f"turn {number} came {when}: {_shown(one.second or one.first or '')}")
                 elif one.kind in ("sent", "interrupted"):
-                    yield _row("drift", f"turn {number}, {one.kind}:")
-                    yield _row("", f"  then {_shown(one.first or 'nothing')}")
-                    yield _row("", f"  now  {_shown(one.second or 'nothing')}")
+                    yield from _parted(f"turn {number}, {one.kind}", one)
 
     def _latency(self) -> Iterator[str]:
         for name, field in _METRICS:
@@ -161,6 +163,17 @@ class LiveReport:
             both = [(then.turn, getattr(then, field), getattr(now, field)) for then, now in self.latencies]
             each = [f"turn {turn} {then / 1e6:.0f} → {now / 1e6:.0f} ms" for turn, then, now in both if None not in (then, now)]
             yield _row("latency", f"{name} {change_ns / 1e6:+.0f} ms (median): {', '.join(each)}")
+
+
+def _parted(what: str, one: Parting) -> Iterator[str]:
+    """One thing that is otherwise now: where two messages differ, else both."""
+    if one.differences:
+        yield _row("drift", f"{what}: {_shown(one.first or one.second or '')}")
+        yield from (_row("", f"  {line}") for line in difference_lines(one.differences, ("then", "now")))
+        return
+    yield _row("drift", f"{what}:")
+    yield _row("", f"  then {'nothing' if one.first is None else _shown(one.first)}")
+    yield _row("", f"  now  {'nothing' if one.second is None else _shown(one.second)}")
 
 
 def _median_change_ns(latencies: Tuple[Tuple[TurnLatency, TurnLatency], ...], field: str) -> Optional[float]:

@@ -8,6 +8,7 @@ import pytest
 
 from evi_harness.evi.dialect import EVI
 from evi_harness.measure.turn_latency import TurnLatency
+from evi_harness.replay.judging.differences import Difference
 from evi_harness.replay.judging.drift import drift_of
 from evi_harness.replay.judging.endings import ending_of
 from evi_harness.replay.judging.session_comparison import ComparedTurn, Parting, SessionComparison
@@ -63,3 +64,21 @@ def test_a_turn_of_one_side_is_told(latency_lines):
     )
     lines = latency_lines(of="drift", comparison=SessionComparison((), turns, (), 100.0))
     assert lines == ["turn 1 came then and not now: 'Hello?'", "turn 1 came now and not then: 'Good evening.'", "turn 2, sent:"]
+
+
+def test_what_was_set_up_otherwise_is_told(latency_lines):
+    """Before the first turn: the handshake by where it differs, of many places the first; a message that only one side sent."""
+    differing = tuple(Difference(f"$.{name}", "a", "b") for name in "abcdefgh")
+    opening = (
+        Parting("handshake", "/chat", "/chat", 0, 0, differing[:1]),
+        Parting("sent", "settings", None),
+        Parting("sent", "x", "x", 1, 1, differing),
+    )
+    comparison = SessionComparison(opening, (), (), 100.0)
+    heads = latency_lines(of="drift", comparison=comparison)
+    assert [line.partition(": ")[0].rstrip(":") for line in heads] == [
+        f"before the first turn, {kind}" for kind in ("handshake", "sent", "sent")
+    ]
+    below = [line.split() for line in latency_lines(of=" ", comparison=comparison)]
+    each = ["then", "'a',", "now", "'b'"]
+    assert below == [each, ["'settings'"], ["nothing"], *([each] * 6), ["in", "2", "more", "places"]]
