@@ -1,4 +1,4 @@
-"""A file that an export writes: where it may be, and that it is there whole or not at all.
+"""A file that an export writes: where it may be, and that it is there whole or not at all. Pages are written like it.
 
 Rules of living here: a session folder is never written to; a file that is there is replaced only where that was asked for.
 """
@@ -60,11 +60,12 @@ def _own_folder(session: Union[str, Path, Session], folder: Path) -> List[Path]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, what: str = "it") -> Iterator[Path]:
     """Write a file under another name, and give it its own when it is whole. Where the block fails, nothing is left.
 
     Args:
         path: The file.
+        what: What to call it in an error.
 
     Yields:
         The name to write it under.
@@ -80,18 +81,28 @@ def whole_file(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             new.unlink()
         if isinstance(error, OSError):
-            raise EviHarnessError(f"it cannot be written: {error.strerror or error}", where=str(path)) from None
+            raise EviHarnessError(f"{what} cannot be written: {error.strerror or error}", where=str(path)) from None
         raise
 
 
-def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+def write_pieces(path: Path, pieces: Iterable[str], what: str = "it") -> int:
     """Write a text, piece by piece, as a whole file that its owner alone may read.
+
+    Args:
+        path: The file; one that is there is replaced.
+        pieces: The text, without secrets.
+        what: What to call it in an error.
+
+    Returns:
+        How large it is, in bytes.
 
     Raises:
         EviHarnessError: It cannot be written.
     """
-    with whole_file(path) as new:
+    with whole_file(path, what) as new:
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(fd, "w", encoding="utf-8", newline="") as stream:  # noqa: PTH123 - a descriptor, made for its owner alone
             for piece in pieces:
                 stream.write(piece)
+            stream.flush()
+            return os.fstat(stream.fileno()).st_size

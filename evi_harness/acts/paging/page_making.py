@@ -5,13 +5,11 @@ Rules of living here: a page is written whole or not at all, and only its owner 
 
 from __future__ import annotations
 
-import contextlib
-import os
-import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
+from evi_harness.acts.exports.whole_file import write_pieces
 from evi_harness.acts.latency import measure_session
 from evi_harness.acts.paging.page_place import page_place
 from evi_harness.acts.paging.page_tracks_of import LONG_NS, Sounding, Sounds
@@ -20,7 +18,6 @@ from evi_harness.acts.replay import ReplayResult
 from evi_harness.audio.page_tracks import OGG
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.dialects import dialect_of
-from evi_harness.errors import EviHarnessError
 from evi_harness.pages.every_text import every_text
 from evi_harness.pages.page_document import RECORDED, REPLAYED, SESSION, PageSide, page_document
 from evi_harness.pages.page_file import PageAssets, page_parts
@@ -32,7 +29,7 @@ from evi_harness.report.plain import printable
 from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import near
-from evi_harness.settings.sink import redacted
+from evi_harness.settings.sink import redaction
 from evi_harness.verdicts.redacted_views import Discreet, discreet_session, redactor_for
 from evi_harness.verdicts.speech import AUTO, NOBODY
 from evi_harness.version import __version__
@@ -217,7 +214,7 @@ def _side(one: ShownSession, redactor: Redactor, report: Optional[Mapping[str, J
 def _discreet(document: Dict[str, Json]) -> Dict[str, Json]:
     """The document without what is known to be secret by now, but for what is drawn: in that a few letters may stand by chance."""
     tracks = [side.pop("tracks") for side in document["sides"]]
-    whole: Dict[str, Json] = every_text(document, redacted)
+    whole: Dict[str, Json] = every_text(document, redaction())
     for side, found in zip(whole["sides"], tracks):
         side["tracks"] = found
     return whole
@@ -231,7 +228,7 @@ def _assets() -> PageAssets:
 
 
 def write_text_file(file: Path, parts: Iterator[str]) -> int:
-    """Write a file under another name, and give it its own when it is whole. Only its owner may read it.
+    """Write a page, or an index of pages, whole or not at all. Only its owner may read it.
 
     Args:
         file: The file.
@@ -245,19 +242,4 @@ def write_text_file(file: Path, parts: Iterator[str]) -> int:
         EviHarnessError: It cannot be written.
     """
     page_place(file)
-    new = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.new")
-    try:
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8", newline="") as stream:
-            for part in parts:
-                stream.write(part)
-            stream.flush()
-            n_bytes = os.fstat(stream.fileno()).st_size
-        new.replace(file)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        if isinstance(error, OSError):
-            raise EviHarnessError(f"the page cannot be written: {error.strerror or error}", where=str(file)) from None
-        raise
-    return n_bytes
+    return write_pieces(file, parts, "the page")

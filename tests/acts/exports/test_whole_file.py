@@ -26,5 +26,5 @@ def test_a_file_that_breaks_off_leaves_what_was_there(tmp_path, error):
 
 def test_lines_end_as_they_were_given(tmp_path):
     """On every system."""
-    write_pieces(tmp_path / "x", ["a\n", "b\r\n"])
+    assert write_pieces(tmp_path / "x", ["a\n", "b\r\n"]) == 5
     assert (tmp_path / "x").read_bytes() == b"a\nb\r\n"

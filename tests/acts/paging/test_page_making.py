@@ -19,6 +19,7 @@ from evi_harness.acts.replay import replay_session
 from evi_harness.errors import EviHarnessError
 from evi_harness.evi.dialect import EVI
 from evi_harness.session.events import Closed, Frame, Received
+from evi_harness.settings.sink import Sink
 from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -163,6 +164,16 @@ def test_a_file_in_no_folder_is_an_error(weather, tmp_path):
     """It says which."""
     with pytest.raises(EviHarnessError, match="the page cannot be written"):
         write_page(page_of_session(weather), tmp_path / "gone" / "page.html")
+
+
+def test_secrets_are_looked_for_once_a_page(weather, tmp_path, monkeypatch):
+    """Where no command runs, who takes them out is built for a page and not for each of its texts; the key of the environment is gone."""
+    made = []
+    monkeypatch.setenv("HUME_API_KEY", "Qk7OfTheEnvironment123456")
+    monkeypatch.setattr("evi_harness.settings.sink.Sink", lambda: made.append(Sink()) or made[-1])
+    page = write_page(page_of_session(replace(weather, name="Qk7OfTheEnvironment123456")), tmp_path / "page.html")
+    assert len(made) == 1
+    assert "Qk7OfTheEnvironment" not in page.file.read_text(encoding="utf-8")
 
 
 def test_turns_are_paired_by_what_was_said(tmp_path, weather):
