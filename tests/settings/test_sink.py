@@ -313,6 +313,7 @@ AROUND = {
     "acts/exports/whole_file.py: open": "the same",
     "acts/exports/export_flac.py: os.open": "an empty file, for the sound of a session",
     "cli/help_pages.py: write_text": "click's, into a page of help, which is printed as anything is",
+    "cli/options/grouped.py: write_text": "the same",
     "cli/failing.py: os.open": "the null device, in place of a stream that is closed",
     "cli/failing.py: os.fdopen": "a stream that the process was started without, before the sink stands above it",
     "cli/failing.py: print": "to sys.stderr, which is the sink's",
