@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import ast
 import configparser
+import re
 import shlex
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List, Set, Tuple
 
+import click
 import pytest
+
+from evi_harness.cli.commands import evi_harness as root
+from evi_harness.measure.metrics import METRICS
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed; the extra 'test' has it")
 
@@ -103,3 +108,75 @@ def test_what_is_slow_is_left_out_unless_it_is_named(words: List[str], n_run: in
     )
     found = pytester.runpytest_inprocess(*(f"-pno:{name}" for name in ("recording", "cassetter", "asyncio", "evi_harness")), *words)
     assert found.parseoutcomes()["passed"] == n_run
+
+
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def recipes() -> Dict[str, List[str]]:
+    """The files that each recipe lists, by its heading."""
+    sections = re.findall(r"^### (An? [^\n]*)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    return {title: re.findall(r"^\d+\. `([^`]+)`", text, re.MULTILINE) for title, text in sections}
+
+
+@pytest.mark.parametrize("title", ["A finding", "A metric", "An option of `replay`"])
+def test_a_recipe_lists_at_most_seven_files_that_are_there(title: str) -> None:
+    """What stands in capitals is the reader's to name."""
+    files = recipes()[title]
+    assert 3 <= len(files) <= 7
+    # A folder stands for a file that is to be made in it.
+    assert [name for name in files if not (ROOT / re.sub(r"[A-Z]+\.\w+$", "", name)).exists()] == []
+
+
+def test_every_path_of_the_page_is_there() -> None:
+    """Tests, scripts and pages that it names; what is linked as well."""
+    named = set(re.findall(r"`((?:tests|docs|fixtures|benchmarks|sessions|evi_harness|\.ci|\.github)/[\w./-]+)`", PAGE))
+    linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", PAGE) if "://" not in target}
+    assert [name for name in sorted(named | linked) if name and not (ROOT / re.sub(r"[A-Z]+\.\w+$", "", name)).exists()] == []
+
+
+def test_the_page_says_how_the_quick_check_is_chosen() -> None:
+    """And names each part of it."""
+    (command,) = (line for line in tox("quick") if "-m pytest" in line)
+    named = [word for word in shlex.split(command.replace("}", " ")) if word.startswith("tests/")]
+    assert [name for name in named if f"`{name}`" not in PAGE] == []
+
+
+def literals(folder: Path, *, but: str = "") -> Set[str]:
+    """Every text that stands in the code of a folder, and the names of arguments that are given by name."""
+    found: Set[str] = set()
+    for path in folder.rglob("*.py"):
+        if path.name == but:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+            elif isinstance(node, ast.keyword) and node.arg:
+                found.add(node.arg)
+    return found
+
+
+@pytest.mark.parametrize("folder", ["evi_harness/measure", "tests/measure"])
+def test_every_metric_is_measured_and_has_a_test(folder: str) -> None:
+    """A row of the table alone is not enough: a module of the room gives values under its id, and a test of the room names it."""
+    there = literals(ROOT / folder, but="metrics.py")
+    assert [metric for metric in METRICS if metric not in there] == []
+
+
+def options() -> Iterator[Tuple[str, click.Option]]:
+    """Every option of every command."""
+    waiting: List[Tuple[str, click.Command]] = [("evi-harness", root)]
+    while waiting:
+        name, command = waiting.pop()
+        if isinstance(command, click.Group):
+            there = ((one, command.get_command(click.Context(command), one)) for one in command.list_commands(click.Context(command)))
+            waiting += [(f"{name} {one}", found) for one, found in there if found is not None]
+        yield from ((name, param) for param in command.params if isinstance(param, click.Option))
+
+
+def test_every_option_has_a_test() -> None:
+    """By its flag, alone or within a command, or by its parameter's name, as a call gives it. The page of options is compared elsewhere."""
+    there = literals(ROOT / "tests")
+    words = {word.partition("=")[0] for text in there for word in text.split()} | there
+    untried = [f"{command} {max(one.opts, key=len)}" for command, one in options() if not words & {*one.opts, one.name or ""}]
+    assert untried == []

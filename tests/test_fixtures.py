@@ -202,82 +202,94 @@ def test_check_does_not_print_the_key(tmp_path: Path) -> None:
     assert make_damaged.FAKE_KEY not in " ".join(map(str, found))
 
 
-class Outcome(NamedTuple):
-    """What a replay of a session with one handler must say.
-
-    Attributes:
-        name: What the SPEC names in the handler's file.
-        deviations: Their kinds.
-        findings: Theirs.
-        says: Part of the report.
-        session: What is replayed.
-        timeout_s: After so many real seconds without progress it is stuck.
-    """
-
-    name: str = "App"
-    deviations: Tuple[str, ...] = ()
-    findings: Tuple[str, ...] = ()
-    says: str = ""
-    session: Path = WEATHER
-    timeout_s: float = 60.0
-
-
-# The table of fixtures/README.md.
-OUTCOMES: Dict[str, Outcome] = {
-    "weather": Outcome("WeatherApp"),
-    "guide": Outcome(),
-    "iterates": Outcome("main"),
-    "receives": Outcome("main"),
-    "careful": Outcome("App"),
-    "listens": Outcome("main"),
-    "listen": Outcome("on_message", deviations=("missing",), says="tool response"),
-    "counts": Outcome(),
-    "raises": Outcome(findings=("raised",), says="ValueError: the reply is not in the list of replies"),
-    "blocks": Outcome(findings=("blocked",), says="2000 ms"),
-    "sends_extra": Outcome(deviations=("unexpected",), says="Good morning."),
-    "wrong_answer": Outcome(deviations=("different",), says="51.8"),
-    "never_answers": Outcome(deviations=("missing",), says="was awaited and did not come"),
-    "late_answer": Outcome(),
-    "never_returns": Outcome(findings=("never_returns",), says="never_returns.py:16 in on_message"),
-    "spins": Outcome(deviations=("stuck",), says="spins.py", timeout_s=1.0),
-    "plays_on": Outcome(findings=("plays_on",), says="audio of the interrupted reply was handed on", session=DEMO),
-    "prints_key": Outcome(findings=("raised",), says="X-Hume-Api-Key: [redacted]"),
-    "swallows": Outcome(findings=("swallowed", "swallowed"), says="started by on_message, raised LookupError: no forecast for 27 letters"),
-    "ends": Outcome(findings=("exits",), says="a task, started by on_message, raised SystemExit, which ends the app", session=TYPED),
-    "stops_loop": Outcome(findings=("stops_loop",), says="stops_loop.py:17 in answer", session=TYPED),
-    "cancels_all": Outcome(findings=("cancels_tasks",), says="cancels_all.py:18 in answer", session=TYPED),
-    "exits_at_end": Outcome(findings=("exits_at_end",), says="exits_at_end.py:16 in on_close", session=TYPED),
-    "forks": Outcome(findings=("forked_child",), says="forks.py:17 in answer", session=TYPED),
-    "leaks": Outcome(findings=("leaked_task",), says="the task App.tick, started by on_open at "),
-    "leaves_thread": Outcome(findings=("leaked_thread",), says="the thread counting, started by on_open at "),
-    "forgets_await": Outcome(findings=("never_awaited", "never_awaited"), says="the coroutine App.save, made at "),
-    "leaves_open": Outcome(findings=("open_socket",), says="leaves_open.py:11 in on_open, was still open at the end"),
-    "falls_behind": Outcome(findings=("falls_behind",), says="falls_behind.py:11 in on_message"),
-    "says_goodbye": Outcome(findings=("sends_after_close",), says="says_goodbye.py:9 in on_close"),
-    "invents_call": Outcome(deviations=("unexpected",), findings=("rejected",), says="invents_call.py:12 in on_message"),
-    "computes": Outcome(findings=("blocked",), says="computes.py:"),
-    "turns_idle": Outcome(deviations=("stuck",), says="turns_idle.py:11 in on_message", timeout_s=1.0),
-    "reaches_out": Outcome(findings=("network",), says="weather.example"),
-    "plays_nothing": Outcome(findings=("plays_nothing",), says="and the handler put nothing into its byte_strs"),
-    "plays_text": Outcome(findings=("wrong_audio",), says="it looks like text in base64"),
-    "cuts_ends": Outcome(findings=("wrong_length",), says="are missing from"),
-    "softer": Outcome(findings=("changed_audio",), says="not checked there: never_played"),
-    "computes_often": Outcome(findings=("too_slow",), says="in real life the app could not keep up"),
-    "skips_audio": Outcome(findings=("never_played", "never_played"), says="of audio that came at 3.561 s was never played"),
-    "repeats_audio": Outcome(findings=("played_twice", "played_twice"), says="1.03 s of audio was handed on again"),
-    "shuffles_audio": Outcome(
-        findings=("out_of_order_audio", "out_of_order_audio"), says="audio that came at 3.520 s was handed on after what comes behind it"
-    ),
-    "stutters": Outcome(
-        findings=("underrun", "underrun"), says="the speaker was dry for 512 ms although the next audio had come at 3.561 s"
-    ),
-}
-
 # What no replay can drive, by the error that says so before anything runs.
 REFUSED: Dict[str, Tuple[str, Type[Exception], int]] = {
     "not_a_handler": ("app", NotAHandler, UsageError.exit_code),
     "does_not_import": ("on_message", HandlerError, HandlerError.exit_code),
 }
+
+
+class Outcome(NamedTuple):
+    """What fixtures/README.md says of a replay to a handler.
+
+    Attributes:
+        name: What the SPEC names in the handler's file.
+        session: What is replayed.
+        deviations: Their kinds, in the order of the row.
+        findings: Theirs.
+        exit_code: The command's.
+    """
+
+    name: str
+    session: Path
+    deviations: Tuple[str, ...]
+    findings: Tuple[str, ...]
+    exit_code: int
+
+
+ROW = re.compile(
+    r"^\| `(?P<file>\w+)\.py:(?P<name>\w+)`(?:, with `(?P<session>[\w/]+)`)? \| .* \| (?P<verdict>.*) \| (?P<code>\d) \|$", re.MULTILINE
+)
+# "twice `swallowed`", "passed, with two warnings: `underrun`".
+KIND = re.compile(r"(?P<two>twice |two warnings: )?`(?P<kind>\w+)`")
+
+
+def outcomes(page: str) -> Dict[str, Outcome]:
+    """The table of handlers of a page: by the handler's file, what a replay to it must say."""
+    found = {}
+    for row in ROW.finditer(page):
+        kinds = [one["kind"] for one in KIND.finditer(row["verdict"]) for _ in range(2 if one["two"] else 1)]
+        session = ROOT / (row["session"] or "sessions/weather")
+        deviations, findings = (tuple(kind for kind in kinds if kind in table) for table in (DEVIATIONS, FINDINGS))
+        if row["file"] in REFUSED:
+            continue
+        found[row["file"]] = Outcome(row["name"], session, deviations, findings, int(row["code"]))
+    return found
+
+
+OUTCOMES = outcomes((FIXTURES / "README.md").read_text(encoding="utf-8"))
+
+# What the report also says, where the kind alone would leave open which fault of the handler's it is.
+SAYS: Dict[str, str] = {
+    "listen": "tool response",
+    "raises": "ValueError: the reply is not in the list of replies",
+    "blocks": "2000 ms",
+    "sends_extra": "Good morning.",
+    "wrong_answer": "51.8",
+    "never_answers": "was awaited and did not come",
+    "never_returns": "never_returns.py:16 in on_message",
+    "spins": "spins.py",
+    "plays_on": "audio of the interrupted reply was handed on",
+    "prints_key": "X-Hume-Api-Key: [redacted]",
+    "swallows": "started by on_message, raised LookupError: no forecast for 27 letters",
+    "ends": "a task, started by on_message, raised SystemExit, which ends the app",
+    "stops_loop": "stops_loop.py:17 in answer",
+    "cancels_all": "cancels_all.py:18 in answer",
+    "exits_at_end": "exits_at_end.py:16 in on_close",
+    "forks": "forks.py:17 in answer",
+    "leaks": "the task App.tick, started by on_open at ",
+    "leaves_thread": "the thread counting, started by on_open at ",
+    "forgets_await": "the coroutine App.save, made at ",
+    "leaves_open": "leaves_open.py:11 in on_open, was still open at the end",
+    "falls_behind": "falls_behind.py:11 in on_message",
+    "says_goodbye": "says_goodbye.py:9 in on_close",
+    "invents_call": "invents_call.py:12 in on_message",
+    "computes": "computes.py:",
+    "turns_idle": "turns_idle.py:11 in on_message",
+    "reaches_out": "weather.example",
+    "plays_nothing": "and the handler put nothing into its byte_strs",
+    "plays_text": "it looks like text in base64",
+    "cuts_ends": "are missing from",
+    "softer": "not checked there: never_played",
+    "computes_often": "in real life the app could not keep up",
+    "skips_audio": "of audio that came at 3.561 s was never played",
+    "repeats_audio": "1.03 s of audio was handed on again",
+    "shuffles_audio": "audio that came at 3.520 s was handed on after what comes behind it",
+    "stutters": "the speaker was dry for 512 ms although the next audio had come at 3.561 s",
+}
+
+# After so many real seconds without progress they are stuck.
+STUCK_AFTER_S = {"spins": 1.0, "turns_idle": 1.0}
 
 
 def replayed(handler: str, name: str, session: Path = WEATHER, timeout_s: float = 1.0) -> ReplayResult:
@@ -291,12 +303,12 @@ def test_replay_says_what_is_wrong_with_a_handler(handler: str) -> None:
     if handler in ("listens", "careful") and importlib.util.find_spec("hume.core.events") is None:
         pytest.skip("the SDK has start_listening and send_publish from 0.13 on")
     expected = OUTCOMES[handler]
-    result = replayed(handler, expected.name, expected.session, expected.timeout_s)
+    result = replayed(handler, expected.name, expected.session, STUCK_AFTER_S.get(handler, 60.0))
     kinds = tuple(deviation.kind for deviation in result.verdict.deviations)
     assert (kinds, tuple(finding.kind for finding in result.verdict.findings)) == (expected.deviations, expected.findings)
     fails = [kind for kind in expected.findings if FINDINGS[kind].severity == ERROR]
-    assert result.exit_code == (1 if expected.deviations or fails else 0)
-    assert expected.says in "\n".join(result.lines())
+    assert result.exit_code == expected.exit_code == (1 if expected.deviations or fails else 0)
+    assert SAYS.get(handler, "") in "\n".join(result.lines())
 
 
 @pytest.mark.parametrize("session", ["demo", "failing"])
@@ -351,6 +363,8 @@ def test_the_session_replays_without_a_handler(handler: Optional[str]) -> None:
 
 def test_every_handler_is_in_a_table() -> None:
     """No handler lies about untested, each says in its first line what it is, and a broken one that it is broken."""
+    without_a_row = {path.stem for path in HANDLERS.glob("*.py")} - {*OUTCOMES, *REFUSED}
+    assert without_a_row == set(), "fixtures/README.md has no row for it"
     assert {path.stem for path in HANDLERS.glob("*.py")} == {*OUTCOMES, *REFUSED}
     broken = {path.stem for path in HANDLERS.glob("*.py") if path.read_text(encoding="utf-8").startswith('"""Broken: ')}
     assert broken == {*OUTCOMES, *REFUSED} - {
@@ -382,9 +396,10 @@ def test_the_table_of_hits_and_misses(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_every_handler_is_in_the_readme() -> None:
-    """The README's table names each handler and each damage."""
+    """The README's table names each handler that is refused and each damage; from it comes what is expected of all others."""
     text = (FIXTURES / "README.md").read_text(encoding="utf-8")
-    assert [name for name in (*OUTCOMES, *REFUSED) if f"`{name}.py:" not in text] == []
+    assert [name for name in REFUSED if f"`{name}.py:" not in text] == []
+    assert set(SAYS) | set(STUCK_AFTER_S) <= set(OUTCOMES)
     assert [name for name in DAMAGES if f"`{name}`" not in text] == []
 
 
