@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import pydoc
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -17,23 +19,28 @@ PACKAGE = Path(__file__).resolve().parents[1] / "evi_harness"
 
 PUBLIC = [
     "EviHarnessError",
-    "Frame",
-    "Header",
-    "Player",
-    "Recording",
-    "ReplayResult",
     "Session",
-    "SessionWriter",
     "WebSocketInterface",
     "busy",
-    "check_session",
+    "check_sessions",
+    "compare_sessions",
+    "compare_versions",
     "connect_with_callbacks",
-    "import_capture",
+    "explain_report",
+    "export_session",
+    "import_session",
+    "judge_gate",
     "load_session",
+    "measure_latency",
     "record",
+    "record_conversation",
     "repair_session",
+    "replay_live",
     "replay_session",
+    "replay_sessions",
+    "serve",
     "websocket_of",
+    "write_report",
 ]
 
 HEAVY = ["hume", "aiohttp", "msgspec", "numpy", "click", "asyncio", "soundfile", "websockets"]
@@ -83,6 +90,21 @@ def test_no_name_hides_a_room() -> None:
     """No public name is also a room's, whose module would take its place when it is imported."""
     rooms = {path.stem for path in PACKAGE.iterdir() if path.is_dir() or path.suffix == ".py"}
     assert not rooms & set(PUBLIC)
+
+
+def test_help_shows_every_name() -> None:
+    """``help(evi_harness)`` has the public names with their docstrings, although they are loaded only then."""
+    text = pydoc.plain(pydoc.render_doc(evi_harness))
+    assert [name for name in PUBLIC if not re.search(rf"\b{name}\b", text)] == []
+    assert "Replay a session to a handler" in text
+
+
+def test_a_call_and_a_room_keep_apart() -> None:
+    """Importing every room leaves each public name what it was."""
+    for room in ("replay", "report", "calls", "storage"):
+        module = import_module(f"evi_harness.{room}")
+        assert getattr(evi_harness, room) is module
+    assert evi_harness.replay_session.__module__ == evi_harness.EXPORTS["replay_session"]
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -59,11 +59,13 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "cli": {"acts", "terminal", "verdicts", "settings", "runs", "version", "quiet_loading"},
     "pytest_plugin": {"pytesting", "acts", "verdicts", "runs"},
     "strategies": {"evi"},
-    # The two ways in: the public names, and ``python -m``.
-    "__init__": {"acts", "verdicts", "clocks", "sdk", "storage", "replay", "version"},
+    "calls": {"acts", "audio", "carriers", "measure", "replay", "report", "runs", "sdk", "settings", "verdicts"},
+    # The public names, the types of what they return, and ``python -m``.
+    "__init__": {"acts", "calls", "verdicts", "clocks", "sdk", "version"},
+    "results": {"acts", "calls", "measure", "replay", "report"},
     "__main__": {"cli"},
 }
-DOORS = {"cli", "pytest_plugin", "strategies", "__init__", "__main__"}
+DOORS = {"calls", "cli", "pytest_plugin", "results", "strategies", "__init__", "__main__"}
 # These may import any room but the doors.
 for _room in ("acts", "pytesting"):
     MAY_IMPORT[_room] = set(MAY_IMPORT) - DOORS - {"pytesting"}

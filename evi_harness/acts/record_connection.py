@@ -16,10 +16,9 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Set, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Set, Tuple, Type
 from urllib.parse import urlsplit
 
-from evi_harness.clocks.clock import Clock
 from evi_harness.dialects import DEFAULT, adapter_for, default_dialect, dialect_named
 from evi_harness.errors import SdkError, SessionUnwritable, UsageError
 from evi_harness.guard.program_end import at_program_end
@@ -28,6 +27,7 @@ from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.header import SERVICE_HEADER, Anchor, Header, Recorded
 from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
+from evi_harness.settings.any_path import AnyPath
 from evi_harness.settings.new_folder import DEFAULT_OUT, new_folder, require_name
 from evi_harness.settings.versions import app, software
 from evi_harness.storage.writer import SessionWriter
@@ -54,12 +54,12 @@ adapter_for(default_dialect())
 def record(
     socket: Any,
     *,
-    out: Union[str, Path] = DEFAULT_OUT,
+    out: AnyPath = DEFAULT_OUT,
     name: str = "session",
     secrets: Iterable[str] = (),
     user_interrupt: str = "unknown",
     service: Optional[str] = None,
-    clock: Optional[Clock] = None,
+    now_ns: Optional[Callable[[], int]] = None,
     connect_ns: Optional[int] = None,
     watch: Optional[Callable[[Event], object]] = None,
     dialect: str = DEFAULT,
@@ -77,8 +77,8 @@ def record(
             (HUME_API_KEY, HUME_SECRET_KEY) are known without being named.
         user_interrupt: ``allowed`` or ``dropped``, where the app knows which.
         service: Who plays the service's part, for the header; by default told from the endpoint.
-        clock: What stamps the events; by default the machine's.
-        connect_ns: When the app called connect, by that clock (``time.monotonic_ns()``): how long it took is then in the session.
+        now_ns: The clock that stamps the events, in nanoseconds; by default ``time.monotonic_ns``.
+        connect_ns: When the app called connect, by that clock: how long it took is then in the session.
         watch: Called with each event once it is written, on the recorder's thread; what it raises is ignored.
         dialect: The name of what is spoken: what is built in, or what an installed package brings.
 
@@ -89,6 +89,18 @@ def record(
         UsageError: ``socket`` is no connection that can be recorded, no session can have that ``name``, ``user_interrupt`` is none of its
             words, ``service`` is not text, ``connect_ns`` is yet to come, or there is no such ``dialect``.
         EviHarnessError: The package that brings the dialect cannot be imported.
+
+    Example:
+        >>> async def talk(url):
+        ...     chat = hume.AsyncHumeClient(api_key="any", base_url=url).empathic_voice.chat
+        ...     async with chat.connect() as socket:
+        ...         async with evi_harness.record(socket, name="mine") as recording:
+        ...             await socket.recv()
+        ...     return recording
+        >>> with evi_harness.serve("sessions/typed") as server:
+        ...     recording = asyncio.run(talk(server.url))
+        >>> recording.is_complete, len(evi_harness.load_session(recording.folder).received) > 0
+        (True, True)
     """
     require_name(name)
     if service is not None and not isinstance(service, str):
@@ -99,7 +111,7 @@ def record(
     adapter = adapter_for(spoken)
     connection = _connection(socket, adapter)
     # The machine's clock itself costs the app less than a method around it.
-    now_ns = time.monotonic_ns if clock is None else clock.now_ns
+    now_ns = now_ns or time.monotonic_ns
     if connect_ns is not None and connect_ns > now_ns():
         hint = "Take time.monotonic_ns() right before connect is called."
         raise UsageError(f"connect_ns is {connect_ns}, which is yet to come", hint=hint)
@@ -120,7 +132,7 @@ class Recording:
         self,
         connection: Any,
         dialect: Dialect,
-        out: Union[str, Path],
+        out: AnyPath,
         name: str,
         secrets: Iterable[str],
         header: Mapping[str, Any],

@@ -144,12 +144,13 @@ class LiveResult:
             yield f" --arg {name}={'VALUE' if is_secret_name(name) else shlex.quote(str(value))}"
 
 
-def record_live(options: LiveOptions, write: Callable[[str], object] = print) -> LiveResult:
+def record_live(options: LiveOptions, write: Callable[[str], object] = print, *, shows_progress: bool = True) -> LiveResult:
     """Hold a live conversation and record it, until Ctrl+C, the service's close, the duration, or the end of the file.
 
     Args:
         options: See there.
         write: Takes the lines that the built-in handler prints; they hold no key and nothing that a terminal acts on.
+        shows_progress: Draw the time and the microphone's level at the bottom of a terminal.
 
     Returns:
         Where the session is. With a ``problem`` where the recording ended early, or the handler or the sound failed on the way.
@@ -180,7 +181,7 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print) ->
             speaker = _software(options.mic, adapter, stack)
         stack.enter_context(SessionsFolder(options.out, near(options.out)))
         adapter.version()
-        live = _Live(options, settings, endpoint, api_key, write)
+        live = _Live(options, settings, endpoint, api_key, write, Indicator(is_wanted=shows_progress))
         return live.go(interrupts, device, speaker)
 
 
@@ -208,7 +209,15 @@ def _check_microphone(options: LiveOptions) -> None:
 class _Live:
     """One recorded conversation."""
 
-    def __init__(self, options: LiveOptions, settings: Settings, endpoint: Endpoint, api_key: str, write: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        options: LiveOptions,
+        settings: Settings,
+        endpoint: Endpoint,
+        api_key: str,
+        write: Callable[[str], object],
+        indicator: Indicator,
+    ) -> None:
         self._options = options
         self._settings = settings
         self._endpoint = endpoint
@@ -219,7 +228,7 @@ class _Live:
         self._redactor = redactor_for()
         # Ctrl+C is heard by ``Interrupts``.
         self._exits = AppExits(Ending(self._redactor.string), takes_interrupts=False)
-        self._indicator = Indicator()
+        self._indicator = indicator
         self._level = Level()
         self._recording: Optional[Recording] = None
         self._conversation: Optional[LiveTalk] = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import List, Optional, Tuple, Union
+from typing import List, Optional, Tuple
 
 from evi_harness.dialects import DEFAULT, dialect_of, known_dialects
 from evi_harness.errors import SessionError, SessionUnreadable, UsageError
@@ -18,6 +18,7 @@ from evi_harness.session.expectation import Expectation
 from evi_harness.session.header import HEARD, TrackFile
 from evi_harness.session.loss import Loss
 from evi_harness.session.wav import Pcm
+from evi_harness.settings.any_path import AnyPath
 from evi_harness.storage.expected_file import read_expectation, write_expectation
 from evi_harness.storage.heard_track import add_heard
 from evi_harness.storage.layout import EVENTS_FILE, EXPECTED_FILE, HEADER_FILE
@@ -34,7 +35,7 @@ _LISTED = 100
 _BLOCK_BYTES = 1 << 20
 
 
-def repair_session(folder: Union[str, Path], out: Union[str, Path]) -> RepairReport:
+def repair_session(folder: AnyPath, out: AnyPath) -> RepairReport:
     """Write what can be recovered of a session into a new folder.
 
     Args:
@@ -48,6 +49,11 @@ def repair_session(folder: Union[str, Path], out: Union[str, Path]) -> RepairRep
         UsageError: There is something at ``out`` already, or it would be in ``folder``.
         SessionUnreadable: It is not a session folder, it is of a newer version or another dialect, or nothing can be recovered.
         SessionUnwritable: The new folder cannot be written.
+
+    Example:
+        >>> report = evi_harness.repair_session("sessions/weather", "repaired")
+        >>> report.passed, report.losses, evi_harness.load_session("repaired").missing
+        (True, (), ())
     """
     source, target = Path(folder), Path(out)
     _require_new(source, target)

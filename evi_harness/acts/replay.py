@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from dataclasses import dataclass, field, replace
 from itertools import cycle
@@ -21,7 +22,6 @@ from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.findings import Finding
 from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.replay.played_recording import PlayedRecording
-from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.replay.trace import first_difference
 from evi_harness.report.expected_changes import COMPARED, UNCHANGED, Proposal, expectation_lines
 from evi_harness.report.plain import printable
@@ -39,6 +39,7 @@ from evi_harness.session.events import NOTHING, Event, Received, Sent
 from evi_harness.session.json_value import Json
 from evi_harness.session.notes import CRASHED
 from evi_harness.session.session import Session
+from evi_harness.settings.any_path import AnyPath
 from evi_harness.settings.new_folder import WholeFolder, near
 from evi_harness.settings.versions import of_app
 from evi_harness.storage.writer import write_session
@@ -103,6 +104,11 @@ class ReplayResult:
     def session(self) -> Session:
         """The session that the replay yielded, with what was observed as notes."""
         return self.report.live
+
+    @property
+    def folder(self) -> Optional[Path]:
+        """The folder that the replay's own session was written to, None without ``out``."""
+        return None if self.report.folder is None else Path(self.report.folder)
 
     @property
     def exit_code(self) -> int:
@@ -177,7 +183,7 @@ class ReplayResult:
 
 
 def replay_session(
-    session: Union[str, Path, Session],
+    session: Union[AnyPath, Session],
     *,
     handler: object = None,
     arguments: Optional[Mapping[str, object]] = None,
@@ -189,8 +195,7 @@ def replay_session(
     max_late_ms: Optional[float] = None,
     update: bool = False,
     dry_run: bool = False,
-    out: Optional[Union[str, Path]] = None,
-    patience: Patience = DEFAULT_PATIENCE,
+    out: Optional[AnyPath] = None,
     timeout_s: float = 60.0,
     max_run_s: Optional[float] = None,
     thread_wait_s: float = THREAD_WAIT_NS / 1e9,
@@ -207,8 +212,7 @@ def replay_session(
     child: bool = False,
     allow_incomplete: bool = False,
     defer: bool = False,
-    write: Callable[[str], object] = print,
-    command: Optional[Command] = None,
+    write: Optional[Callable[[str], object]] = None,
 ) -> ReplayResult:
     """Replay a session to a handler, through the installed SDK.
 
@@ -231,7 +235,6 @@ def replay_session(
         update: Accept what the app sends now as what is expected from now on, in a file beside events.jsonl.
         dry_run: Only say what ``update`` would change, and write nothing; the replay fails where it would.
         out: A folder of sessions that the replay's own session is written to.
-        patience: How long the player waits for the app.
         timeout_s: After so many real seconds without progress the replay is stuck.
         max_run_s: After so many real seconds a run is ended, whatever moves, and the replay fails; None for an hour, and with the real
             clock twice as long as what is replayed besides.
@@ -252,11 +255,11 @@ def replay_session(
             handler changes in itself or in the process is then not seen by who calls this.
         allow_incomplete: Take a recording that is incomplete or damaged as it is; else the replay of one fails.
         defer: Leave it to ``ReplayResult.accept`` to write what ``update`` accepts.
-        write: Takes the lines that the built-in handler prints; they hold no secret and nothing that a terminal acts on.
-        command: What asked for the replay, for its report; None for this call, made in the current folder.
+        write: Receives each line that the built-in handler prints, without secrets and control characters; None to drop them.
 
     Returns:
-        The result.
+        The result: ``passed``, ``deviations``, ``findings``, ``session`` (what crossed the wire in the replay), ``lines()`` for people and
+        ``json()``, the report that ``replay --json`` writes.
 
     Raises:
         UsageError: There is no such clock; two runs in real time are to be compared; an event loop runs on this thread; a path in
@@ -267,6 +270,11 @@ def replay_session(
         HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
         SdkError: The SDK is not installed.
         SessionUnwritable: ``out`` cannot be written, or the folder of a session that is to be updated.
+
+    Example:
+        >>> result = evi_harness.replay_session("sessions/weather", handler="app.py:WeatherApp")
+        >>> result.passed, result.deviations
+        (True, ())
     """
     options = ReplayOptions(
         handler=handler,
@@ -279,8 +287,7 @@ def replay_session(
         max_late_ms=max_late_ms,
         update=update,
         dry_run=dry_run,
-        out=out,
-        patience=patience,
+        out=None if out is None else os.fspath(out),
         timeout_s=timeout_s,
         max_run_s=max_run_s,
         thread_wait_s=thread_wait_s,
@@ -298,7 +305,12 @@ def replay_session(
         allow_incomplete=allow_incomplete,
         defer=defer,
     )
-    return replay_asked(session, options, write=write, command=command)
+    what = session if isinstance(session, Session) else os.fspath(session)
+    return replay_asked(what, options, write=write or _dropped)
+
+
+def _dropped(line: str) -> None:
+    """Receive a line of the built-in handler's that nobody asked for."""
 
 
 def replay_asked(

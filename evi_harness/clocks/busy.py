@@ -44,6 +44,12 @@ def busy() -> Iterator[None]:
 
     On the thread of a loop it holds that loop's clock, on any other thread those of all replays in the process. Outside a replay in
     virtual time it does nothing.
+
+    Example:
+        >>> with evi_harness.busy():
+        ...     done = sum(range(1000))
+        >>> done
+        499500
     """
     called = callers()
     name = f"busy ({called[0]})" if called else "busy"

@@ -69,6 +69,11 @@ class CheckReport:
     checked: Tuple[Checked, ...]
 
     @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong with any."""
+        return not self.exit_code
+
+    @property
     def exit_code(self) -> int:
         """0 if nothing is wrong with any; else 1."""
         return int(any(one.problems for one in self.checked))

@@ -57,13 +57,16 @@ def bar(peak: int) -> str:
 class Indicator:
     """Stands in for standard output and standard error while the block runs, if the one is a terminal.
 
+    Args:
+        is_wanted: Whether it is drawn at all.
+
     Attributes:
         is_shown: Whether there is a terminal to draw on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_wanted: bool = True) -> None:
         self._stream: Any = sys.stdout
-        self.is_shown = _can_draw(self._stream)
+        self.is_shown = is_wanted and _can_draw(self._stream)
         self._is_drawn = False
         self._at_line_start = True
         # The SDK prints on the loop's thread, but a handler may on any.

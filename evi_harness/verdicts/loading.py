@@ -10,6 +10,7 @@ from typing import Dict, Iterable, List, Set, Union
 from evi_harness.dialects import dialect_of, known_dialects
 from evi_harness.errors import SessionUnreadable, UsageError
 from evi_harness.session.session import Session
+from evi_harness.settings.any_path import AnyPath
 from evi_harness.settings.new_folder import is_being_made
 from evi_harness.storage.layout import EVENTS_FILE, HEADER_FILE
 from evi_harness.storage.reader import read_session
@@ -50,7 +51,7 @@ def _below(place: Path, marks: Set[str], damaged: bool) -> List[Path]:
     return sorted([*folders, *refused] if damaged else folders)
 
 
-def load_session(folder: Union[str, Path], *, verify: bool = False) -> Session:
+def load_session(folder: AnyPath, *, verify: bool = False) -> Session:
     """Read a session folder.
 
     Args:
@@ -64,6 +65,11 @@ def load_session(folder: Union[str, Path], *, verify: bool = False) -> Session:
     Raises:
         SessionUnreadable: It is no session folder, it cannot be understood, or nobody here knows its dialect.
         EviHarnessError: The package that brings its dialect cannot be imported.
+
+    Example:
+        >>> session = evi_harness.load_session("sessions/weather")
+        >>> len(session.sent), round(session.duration_ns / 1e9, 1)
+        (370, 12.2)
     """
     path = Path(folder)
     if path.is_file():

@@ -432,7 +432,7 @@ def test_a_failure_of_the_tap_leaves_the_session_incomplete(tmp_path, caplog):
         clock.broken = False
 
     with caplog.at_level(logging.WARNING, logger="evi_harness"):
-        recording = converse(tmp_path, app, clock=clock)
+        recording = converse(tmp_path, app, now_ns=clock.now_ns)
     session = load_session(recording.folder)
     assert str(recording.failure) == "the clock is gone"
     assert not session.header.complete
@@ -535,7 +535,7 @@ def recorded_in_virtual_time(weather, out):
         server = ChatServer(lambda _: Player(weather, EVI), clock=loop, chat_paths=EVI.chat_paths)
         async with VirtualCarrier(loop, server) as carrier:
             async with open_chat(carrier.url, api_key=KEY, options=dict(weather.handshake.query)) as socket:
-                recording = record(socket, out=out, clock=loop).start()
+                recording = record(socket, out=out, now_ns=loop.now_ns).start()
                 listening = asyncio.ensure_future(listen(socket))
                 for event in (*weather.sent, weather.closed):
                     await asyncio.sleep((event.at_ns - loop.now_ns() + began_ns(server)) / 1e9)

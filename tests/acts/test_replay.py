@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from evi_harness.acts.import_capture import import_capture
-from evi_harness.acts.replay import replay_session
+from evi_harness.acts.replay import replay_asked, replay_session
 from evi_harness.acts.sessions import check_session
 from evi_harness.clocks.watchdog import Watchdog
 from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, SessionUnwritable, SpecError, UsageError
@@ -22,6 +22,7 @@ from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.player import Patience
 from evi_harness.runs import run as run_module
+from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.sdk.hume.connection import websocket_of
 from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session.events import Sent
@@ -181,7 +182,7 @@ def test_leaving_early_is_a_deviation(weather):
 @pytest.mark.parametrize("patience_s", [1, 30])
 def test_patience_is_how_long_an_answer_is_awaited(weather, patience_s):
     """In session time: given up exactly so long after its recorded time."""
-    result = replay_session(weather, handler=ignores, patience=Patience(message_ns=patience_s * SECOND))
+    result = replay_asked(weather, ReplayOptions(handler=ignores, patience=Patience(message_ns=patience_s * SECOND)))
     (unmet,) = [note for note in result.session.notes if note.name == "unmet"]
     assert unmet.at_ns == 1_600_000_000 + patience_s * SECOND
 
@@ -283,7 +284,7 @@ def test_a_blocking_handler_is_a_finding_with_its_line_and_time(weather):
 
 def test_a_short_sleep_is_no_finding(weather):
     """Below a tenth of a second."""
-    assert kinds(replay_session(weather, handler=lambda message: time.sleep(0.0999), patience=Patience(message_ns=0)))[0] == []
+    assert kinds(replay_asked(weather, ReplayOptions(handler=lambda message: time.sleep(0.0999), patience=Patience(message_ns=0))))[0] == []
 
 
 def test_a_handler_that_spins_is_stuck_at_its_line(weather):

@@ -54,7 +54,7 @@ from evi_harness.verdicts.redacted_views import redactor_for
 if TYPE_CHECKING:
     from evi_harness.acts.serve.served_verdict import Compared
 
-__all__ = ["Ended", "ServeOptions", "ServeResult", "admission", "limited", "play", "require_key", "serve", "served"]
+__all__ = ["Ended", "ServeOptions", "ServeResult", "admission", "limited", "play", "require_key", "serve", "served", "server_process"]
 
 # To compare a conversation takes milliseconds, in which a thread that computes is in the way of the loop at each of its calls to the
 # system. So it is done where nothing is due for a while; and in any case some seconds after the conversation's end.
@@ -623,18 +623,24 @@ def served(what: Serveable, options: Optional[ServeOptions] = None) -> Served:
         IncompleteRecording: The session is incomplete or damaged, and that is not allowed.
         SessionUnreadable, AudioMissing: The session cannot be read.
     """
-    options = options or ServeOptions()
+    return Served(server_process(what, options or ServeOptions()))
+
+
+def server_process(what: Serveable, options: ServeOptions) -> ServerProcess:
+    """The process of ``served``, not started yet.
+
+    Raises:
+        IncompleteRecording, SessionUnreadable, AudioMissing: See ``served``.
+    """
     open_service = _service(what, options)
     dialect = _dialect(open_service, options)
-    return Served(
-        ServerProcess(
-            open_service,
-            chat_paths=_chat_paths(open_service, dialect),
-            token_path=dialect.token_path,
-            host=options.host,
-            port=options.port,
-            service_name=_service_name(open_service, options),
-            check=require_key(dialect)[0] if options.require_key else None,
-            admission=options.admission,
-        )
+    return ServerProcess(
+        open_service,
+        chat_paths=_chat_paths(open_service, dialect),
+        token_path=dialect.token_path,
+        host=options.host,
+        port=options.port,
+        service_name=_service_name(open_service, options),
+        check=require_key(dialect)[0] if options.require_key else None,
+        admission=options.admission,
     )

@@ -70,6 +70,15 @@ async def connect_with_callbacks(
         EviHarnessError: No access token could be had.
         RedirectRefused: The service leads to another origin.
         Exception: What the SDK raises when it cannot connect; its ApiError without the headers, in which the key stands.
+
+    Example:
+        >>> async def talk(url):
+        ...     client = hume.AsyncHumeClient(api_key="any", base_url=url)
+        ...     came = asyncio.Event()
+        ...     async with evi_harness.connect_with_callbacks(client, on_message=lambda message: came.set()):
+        ...         await came.wait()
+        >>> with evi_harness.serve("sessions/typed") as server:
+        ...     asyncio.run(talk(server.url))
     """
     # A client that cannot open a chat is told before there is one to close.
     _chat(client)

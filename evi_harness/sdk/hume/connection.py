@@ -66,9 +66,18 @@ def websocket_of(socket: Any) -> Any:
     Args:
         socket: What ``chat.connect`` of the SDK gives, asynchronous or synchronous; a connection of the websockets library is given back.
 
+    Returns:
+        The connection, of whatever version of websockets the SDK uses.
+
     Raises:
         UsageError: It is neither.
         SdkError: The installed SDK is not as known.
+
+    Example:
+        >>> async def main(socket):
+        ...     frame = await evi_harness.websocket_of(socket).recv()
+        >>> evi_harness.replay_session("sessions/typed", handler=main).session.handshake is not None
+        True
     """
     if is_tappable(socket):
         return socket

@@ -28,6 +28,13 @@ class WebSocketInterface:
 
     Attributes:
         socket: The SDK's connection, None until ``set_socket``.
+
+    Example:
+        >>> class App(evi_harness.WebSocketInterface):
+        ...     async def on_message(self, message):
+        ...         await super().on_message(message)
+        >>> evi_harness.replay_session("sessions/typed", handler=App(write=lambda line: None)).findings
+        ()
     """
 
     socket: Optional[Any] = None

@@ -1,0 +1,33 @@
+"""``check_sessions``, the call for ``evi-harness check``."""
+
+from __future__ import annotations
+
+from typing import Iterable, Union
+
+from evi_harness.acts import sessions as acts
+from evi_harness.calls.given_sessions import paths_of
+from evi_harness.report.check_report import CheckReport
+from evi_harness.settings.any_path import AnyPath
+
+__all__ = ["check_sessions"]
+
+
+def check_sessions(sessions: Union[AnyPath, Iterable[AnyPath]]) -> CheckReport:
+    """List everything that is wrong with session folders.
+
+    Args:
+        sessions: Session folders, or folders of them; one or several.
+
+    Returns:
+        The report: ``checked`` has an entry per session with its ``folder`` and ``problems``, each with file, line and what is wrong.
+        A damaged folder is a problem in the report and not an exception.
+
+    Raises:
+        UsageError: No session was given.
+
+    Example:
+        >>> report = evi_harness.check_sessions("sessions")
+        >>> report.passed, [one.folder for one in report.checked]
+        (True, ['sessions/typed', 'sessions/weather'])
+    """
+    return acts.check_sessions(paths_of(sessions), write=lambda _: None)

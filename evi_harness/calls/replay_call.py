@@ -1,0 +1,180 @@
+"""``replay_sessions`` and ``replay_live``: with ``replay_session``, the calls for ``evi-harness replay``."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Iterable, Mapping, Optional, Sequence, Union
+
+from typing_extensions import TypedDict, Unpack
+
+from evi_harness.acts import replay_live as live
+from evi_harness.acts.corpus import replay_corpus
+from evi_harness.acts.paging.page_folder import PageFolder, pages_told
+from evi_harness.audio.page_tracks import OGG
+from evi_harness.calls.given_sessions import paths_of
+from evi_harness.errors import Parameter, UsageError, Words
+from evi_harness.replay.cues import TURN
+from evi_harness.replay.live_user import PATIENCE_NS
+from evi_harness.report.corpus_report import CorpusReport
+from evi_harness.report.drift_report import LiveReport
+from evi_harness.runs.replay_options import ReplayOptions
+from evi_harness.session.session import Session
+from evi_harness.settings.any_path import AnyPath
+from evi_harness.settings.new_folder import DEFAULT_OUT
+from evi_harness.verdicts.loading import find_sessions
+
+__all__ = ["ReplayArguments", "replay_live", "replay_sessions"]
+
+
+class ReplayArguments(TypedDict, total=False):
+    """The arguments of ``replay_session`` that ``replay_sessions`` takes too; all are optional."""
+
+    handler: Optional[str]
+    arguments: Optional[Mapping[str, object]]
+    clock: str
+    upgrade: bool
+    twice: bool
+    ignore: Iterable[str]
+    strict: bool
+    max_late_ms: Optional[float]
+    update: bool
+    dry_run: bool
+    out: Optional[AnyPath]
+    timeout_s: float
+    max_run_s: Optional[float]
+    thread_wait_s: float
+    allow_hosts: Sequence[str]
+    wall_clock: str
+    seed: Optional[int]
+    severities: Mapping[str, str]
+    blocked_ms: Optional[float]
+    speed: Union[str, float, None]
+    max_gap: Union[str, float, None]
+    first: Union[str, float, None]
+    last: Union[str, float, None]
+    microphone: str
+    child: bool
+    allow_incomplete: bool
+
+
+def replay_sessions(
+    sessions: Union[AnyPath, Iterable[AnyPath]],
+    *,
+    n_runs: int = 1,
+    n_jobs: Optional[int] = None,
+    executor: Union[str, Executor, None] = None,
+    stop_at_first: bool = False,
+    html: Optional[AnyPath] = None,
+    audio_format: str = OGG,
+    **options: Unpack[ReplayArguments],
+) -> CorpusReport:
+    """Replay many sessions, or each of them several times.
+
+    What goes wrong with one session is its outcome and does not end the others.
+
+    Args:
+        sessions: Session folders, or folders of them.
+        n_runs: How many times each session is replayed.
+        n_jobs: How many sessions are replayed at a time, each in a process of this machine; None for one per processor, 1 for this process.
+        executor: Runs the replays instead: a ``concurrent.futures.Executor``, or ``dask://HOST:PORT`` or ``tls://HOST:PORT``.
+        stop_at_first: Stop at the first session that does not pass.
+        html: A folder for the page of each replay and an index.html; None for no pages.
+        audio_format: How the pages' sound is compressed: ``ogg`` or ``flac``.
+        **options: Any other argument of ``replay_session`` but ``defer`` and ``write``. The handler is None or a SPEC, since other
+            processes load it.
+
+    Returns:
+        The report, with an outcome for each session in the order of ``sessions``.
+
+    Raises:
+        UsageError: An argument is invalid, or the handler is not a SPEC.
+        EviHarnessError: The executor is not available, or a page cannot be written.
+
+    Example:
+        >>> report = evi_harness.replay_sessions("sessions", handler="recorded", n_jobs=1)
+        >>> [(outcome.folder, outcome.verdict) for outcome in report.outcomes]
+        [('sessions/typed', 'passed'), ('sessions/weather', 'passed')]
+    """
+    place = None if html is None else Path(html)
+    if place is not None and place.exists() and not place.is_dir():
+        raise UsageError(Words(Parameter("html"), f" is {str(place)!r}, a file, and the pages of several sessions are a folder"))
+    unknown = sorted(set(options) - set(ReplayArguments.__annotations__))
+    if unknown:
+        raise TypeError(f"replay_sessions() got an unexpected keyword argument {unknown[0]!r}")
+    out, ignore, allow_hosts = options.get("out"), tuple(options.get("ignore", ())), tuple(options.get("allow_hosts", ()))
+    plain = {**options, "out": None if out is None else os.fspath(out), "ignore": ignore, "allow_hosts": allow_hosts}
+    asked = ReplayOptions(**plain)  # type: ignore[arg-type]
+    asked.check()
+    report = replay_corpus(
+        find_sessions(paths_of(sessions), damaged=True),
+        asked,
+        n_runs=n_runs,
+        n_jobs=n_jobs,
+        executor=executor,
+        keep_json=True,
+        keep_run=True,
+        stop_at_first=stop_at_first,
+        pages=None if place is None else PageFolder(place, audio_format),
+    )
+    if place is not None:
+        pages_told(report, place, audio_format=audio_format)
+    return report
+
+
+def replay_live(
+    session: Union[AnyPath, Session],
+    *,
+    base_url: Optional[str] = None,
+    config_id: Optional[str] = None,
+    cadence: str = TURN,
+    out: AnyPath = DEFAULT_OUT,
+    max_duration_s: Optional[float] = None,
+    patience_s: float = PATIENCE_NS / 1e9,
+    ca: Optional[AnyPath] = None,
+    allow_incomplete: bool = False,
+    yes: bool = False,
+) -> LiveReport:
+    """Hold a recorded conversation again with a live service, record it and compare the two. No handler runs.
+
+    Args:
+        session: A session, or its folder.
+        base_url: Where the service is; None for HUME_BASE_URL, else Hume's own.
+        config_id: EVI's configuration; None for HUME_CONFIG_ID, else the recorded one.
+        cadence: ``turn``: say each thing as long after the reply before it as it was then; ``clock``: at its recorded time.
+        out: The folder for new sessions.
+        max_duration_s: End the conversation after this many seconds; None for twice the recording and 60 s.
+        patience_s: Wait this many seconds for a reply that is late.
+        ca: A PEM file with the authorities for the service's certificate; None for the system's.
+        allow_incomplete: Take a recording that is incomplete or damaged as it is.
+        yes: Agree that audio is sent to another machine, which may cost money. A service on this machine needs no agreement.
+
+    Returns:
+        The report: ``folder`` holds the new session.
+
+    Raises:
+        UsageError: An argument is invalid; the recording does not hold what the app sent; ``yes`` is needed and missing.
+        SessionUnreadable: The session cannot be read.
+        IncompleteRecording: It is incomplete or damaged, and that is not allowed.
+        EviHarnessError: No key, no connection, or ``out`` cannot be written.
+        KeyboardInterrupt: A signal ended the conversation; what was recorded until then is in ``out``.
+
+    Example:
+        >>> with evi_harness.serve("sessions/typed") as server:
+        ...     report = evi_harness.replay_live("sessions/typed", base_url=server.url)
+        >>> report.exit_code
+        0
+    """
+    options = live.LiveReplayOptions(
+        base_url=base_url,
+        config_id=config_id,
+        cadence=cadence,
+        out=Path(out),
+        max_duration_s=max_duration_s,
+        patience_s=patience_s,
+        ca=None if ca is None else Path(ca),
+        allow_incomplete=allow_incomplete,
+    )
+    what = session if isinstance(session, Session) else Path(session)
+    return live.replay_live(what, options, agree=lambda _: yes, write=lambda _: None)
