@@ -15,7 +15,7 @@ from evi_harness.acts.paging.page_folder import INDEX, PageNames, made_folder, w
 from evi_harness.acts.paging.page_making import Page, PageSubject, ShownSession, nobody_asks, page_of_session, write_page
 from evi_harness.acts.paging.page_place import page_place
 from evi_harness.audio.page_tracks import OGG
-from evi_harness.errors import EviHarnessError, ReportError, SessionUnreadable, UsageError
+from evi_harness.errors import EviHarnessError, ReportError, SessionError, SessionUnreadable, UsageError
 from evi_harness.input_file import read_file
 from evi_harness.pages.index_file import FAILED, NO_PAGE, PASSED, Indexed
 from evi_harness.pages.page_document import RECORDED, REPLAYED
@@ -76,9 +76,9 @@ def named_subjects(places: Sequence[Path]) -> Iterator[NamedSubject]:
 
 @dataclass(frozen=True)
 class _Unreadable:
-    """A session folder that cannot be read."""
+    """A session that cannot be read: its folder, or what a report calls it."""
 
-    folder: Path
+    shown: str
     error: EviHarnessError
 
 
@@ -90,13 +90,18 @@ def _meant(places: Sequence[Path]) -> Iterator[Union[NamedSubject, _Unreadable]]
             judged = not_held(gate) if isinstance(gate, Mapping) and isinstance(told.get("sessions"), list) else ""
             remarks_of_gate = (f"the gate on all sessions: {judged}",) if judged else ()
             for report, remarks in _reports_in(told, place):
-                yield replace(_of_report(report, place, (*remarks_of_gate, *remarks)), judged=judged)
+                try:
+                    named = _of_report(report, place, (*remarks_of_gate, *remarks))
+                except SessionError as error:
+                    yield _Unreadable(str(report.get("session")), error)
+                else:
+                    yield replace(named, judged=judged)
         else:
             for folder in find_sessions([place], damaged=True):
                 try:
                     session = load_session(folder)
                 except EviHarnessError as error:
-                    yield _Unreadable(folder, error)
+                    yield _Unreadable(near(folder), error)
                 else:
                     yield NamedSubject(folder.name, page_of_session(session, folder))
 
@@ -139,7 +144,7 @@ def write_named_pages(
 
     Raises:
         UsageError: Several pages are to go to one file, or no page may be written there: see ``page_place``.
-        SessionUnreadable: The only session cannot be read. Among several it has a row in the index, and no page.
+        SessionError: The only session, or its audio, cannot be read. Among several it has a row in the index, and no page.
         ReportError: A file is no report of a replay, or cannot be read.
         EviHarnessError: A page cannot be written.
     """
@@ -161,14 +166,20 @@ def write_named_pages(
     refused: List[str] = []
     judged = ""
     for one in chain([first], [] if second is None else [second], subjects):
-        if isinstance(one, _Unreadable):
-            rows.append(Indexed(near(one.folder), f"it cannot be read: {one.error.what}", NO_PAGE))
-            refused.append(printable(f"{near(one.folder)}: no page: {one.error}"))
-            continue
-        file = folder / names.file(one.name)
-        pages.append(write_page(one.subject, file, audio_format=audio_format, progress=progress))
-        rows.append(indexed(one.subject, file.name))
-        judged = judged or one.judged
+        unread = one if isinstance(one, _Unreadable) else None
+        if isinstance(one, NamedSubject):
+            judged = judged or one.judged
+            file = folder / names.file(one.name)
+            try:
+                pages.append(write_page(one.subject, file, audio_format=audio_format, progress=progress))
+                rows.append(indexed(one.subject, file.name))
+            except SessionError as error:
+                # It was loaded, and its audio is read only now.
+                unread = _Unreadable(one.subject.title, error)
+        if unread is not None:
+            rows.append(Indexed(unread.shown, f"it cannot be read: {unread.error.what}", NO_PAGE))
+            told = str(unread.error).partition("\n")[0]
+            refused.append(printable(f"{unread.shown}: no page: {told}"))
     return PagesWritten(tuple(pages), write_index(folder, "Sessions", rows, judged), tuple(refused))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from evi_harness.acts.paging.page_reports import named_subjects, write_named_pages
 from evi_harness.acts.replay import replay_session
-from evi_harness.errors import EviHarnessError, ReportError, SessionUnreadable, UsageError
+from evi_harness.errors import EviHarnessError, ReportError, SessionError, SessionUnreadable, UsageError
 
 ROOT = Path(__file__).resolve().parents[3]
 RAISES = f"{ROOT / 'fixtures' / 'handlers' / 'raises.py'}:App"
@@ -117,3 +117,30 @@ def test_one_page_is_a_file_and_several_are_a_folder(report, tmp_path):
         write_named_pages([folder / "none.json"], tmp_path / "none.html")
     with pytest.raises(EviHarnessError, match="cannot be made"):
         write_named_pages([folder / "typed", folder / "typed"], tmp_path / "gone" / "many")
+
+
+def test_a_session_whose_audio_cannot_be_read_takes_no_page_from_the_others(tmp_path):
+    """It loads, and its audio is missed when its page is made: a row in the index, a sentence, and no half page. Alone it is an error."""
+    for name in "abc":
+        shutil.copytree(ROOT / "sessions" / "weather", tmp_path / "s" / name)
+    (tmp_path / "s" / "b" / "assistant.wav").write_bytes(b"xx")
+    written = write_named_pages([tmp_path / "s"], tmp_path / "pages")
+    assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["a.html", "c.html", "index.html"]
+    assert [page.file.name for page in written.pages] == ["a.html", "c.html"]
+    (told,) = written.refused
+    assert "assistant.wav" in told
+    assert "\\n" not in told
+    with pytest.raises(SessionError, match=r"assistant\.wav"):
+        write_named_pages([tmp_path / "s" / "b"], tmp_path / "b.html")
+    assert not (tmp_path / "b.html").exists()
+
+
+def test_a_session_that_a_report_of_many_names_and_is_gone(report, tmp_path):
+    """The others have their pages."""
+    told = report[1]
+    gone = {**told, "session": "gone", "recording": {**told["recording"], "path": "gone"}, "folder": None}
+    many = {"exit_code": 1, "sessions": [{"report": gone}, {"report": told}]}
+    (tmp_path / "many.json").write_text(json.dumps(many), encoding="utf-8")
+    written = write_named_pages([tmp_path / "many.json"], tmp_path / "pages")
+    assert len(written.pages) == 1
+    assert written.refused[0].startswith("gone: no page: ")
