@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Optional
 
 import click
+from click.core import ParameterSource
 
 from evi_harness.cli.options.grouped import COMPARISON, GroupedCommand, option
 from evi_harness.cli.options.page_options import html_option, page_progress
@@ -44,6 +45,9 @@ def command(
     from evi_harness.acts.afterwards.comparing_sessions import compare
     from evi_harness.cli.printing import echo_report, progress
 
+    context = click.get_current_context()
+    if no_times and context.get_parameter_source("tolerance_ms") == ParameterSource.COMMANDLINE:
+        raise click.UsageError("--tolerance has no meaning with --no-times: no times are compared.", context)
     with progress("comparing", 1) as advance:
         report = compare(first, second, tolerance_ms=None if no_times else tolerance_ms, on_part=advance.part)
     lines = report.lines()

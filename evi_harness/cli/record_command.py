@@ -10,7 +10,7 @@ import click
 from evi_harness.cli.failing import ENDS
 from evi_harness.cli.options.grouped import HANDLER, LIVE, OUTPUT, SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.handler_arguments import arguments_option
-from evi_harness.cli.options.page_options import html_option, page_progress
+from evi_harness.cli.options.page_options import html_option, page_progress, require_place
 from evi_harness.cli.options.seconds import Seconds
 from evi_harness.cli.printing import echo
 
@@ -105,6 +105,8 @@ def command(
     from evi_harness.acts.record_live import LiveOptions, record_live
     from evi_harness.settings.interrupts import Interrupts
 
+    # Not behind a conversation that nobody can hold again.
+    require_place(click.get_current_context(), html, is_many=False)
     options = LiveOptions(
         base_url=base_url,
         mic=mic,

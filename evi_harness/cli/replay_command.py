@@ -16,7 +16,7 @@ from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
 from evi_harness.cli.options.grouped import COMPARISON, HANDLER, LIVE, MANY, OUTPUT, OUTSIDE, SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.handler_arguments import arguments_option, by_key
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
-from evi_harness.cli.options.page_options import html_option, page_progress
+from evi_harness.cli.options.page_options import html_option, page_progress, require_place
 from evi_harness.cli.options.seconds import Seconds
 from evi_harness.cli.printing import Advance, echo, echo_report, progress
 from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
@@ -353,7 +353,7 @@ def command(
     folders = find_sessions(sessions, damaged=True)
     is_many = len(folders) > 1 or folders[0] != sessions[0]
     _refuse_the_others(ctx, values["live"], is_many)
-    _require_place(ctx, values["html"], is_many)
+    require_place(ctx, values["html"], is_many)
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
     judge = judge_for(gate, is_replay=not values["live"])
     asked, by = _asked(ctx, defer=asks), Command.here(ctx.obj)
@@ -414,14 +414,6 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
             raise click.UsageError(f"{param.opts[-1]} needs several sessions", ctx)
     if is_live and is_many:
         raise click.UsageError("--live takes one session at a time", ctx)
-
-
-def _require_place(ctx: click.Context, html: Optional[Path], is_many: bool) -> None:
-    """Refuse a page that is a folder, and a folder of pages that is a file, before anything is replayed."""
-    if html is None or not html.exists() or html.is_dir() == is_many:
-        return
-    what = "is a file, and the pages of several sessions are a folder" if is_many else "is a folder, and the page of one session is a file"
-    raise click.BadParameter(f"{str(html)!r} {what}.", ctx, param_hint="'--html'")
 
 
 def _pages(

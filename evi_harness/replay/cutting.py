@@ -21,7 +21,7 @@ from evi_harness.session.events import Closed, Event, Opened, Received, Sent, or
 from evi_harness.session.protocols import POSITION, RECEIVED, Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["Window", "cut"]
+__all__ = ["Window", "cut", "nothing_within"]
 
 _START: Bound = (0, -1)
 _END: Bound = (inf, inf)
@@ -62,7 +62,7 @@ def cut(recording: PlayedRecording, dialect: Dialect, window: Window) -> PlayedR
     events = recording.session.events
     kept = {event.seq for event in events if first <= order(event) <= last}
     if not kept:
-        raise _nothing(window, recording.session)
+        raise nothing_within(window, recording.session)
     setting_up, joint_ns = _setting_up(recording, dialect, first)
     kept |= setting_up
     for call in _calls(recording.session, dialect):
@@ -140,7 +140,8 @@ def _closed(part: PlayedRecording, at_ns: int, seq: int) -> PlayedRecording:
     return replace(part, session=session, unhurried=session)
 
 
-def _nothing(window: Window, session: Session) -> UsageError:
+def nothing_within(window: Window, session: Session) -> UsageError:
+    """The error of a window of a session in which nothing is."""
     places = [part for place in (window.first, window.last) if place is not None for part in (" ", place.text)]
     return UsageError(
         Words("nothing lies within", *places),

@@ -31,6 +31,9 @@ RECORDED = "recorded"
 MACHINE, RECORDED_HOURS = "machine", "recorded"
 WALL_CLOCKS = (MACHINE, RECORDED_HOURS)
 
+# What waits for longer than thirty years is mistyped, and longer than an operating system can count.
+_MOST_S = 1e9
+
 # Of these no verdict depends, or a report has them elsewhere.
 _TOLD_ELSEWHERE = ("handler", "arguments", "severities", "out", "defer")
 
@@ -124,8 +127,12 @@ class ReplayOptions:
             raise UsageError("the null test sends what was recorded, so its microphone cannot be off", hint="Name a handler, or none.")
         _nanoseconds(self.max_late_ms, "a message may be late")
         _nanoseconds(self.blocked_ms, "a step may take")
-        if self.max_run_s is not None and not 0 < self.max_run_s < math.inf:
+        if self.max_run_s is not None and not 0 < self.max_run_s <= _MOST_S:
             raise UsageError(f"{self.max_run_s!r} seconds is no time that a run may take")
+        if not 0 < self.timeout_s <= _MOST_S:
+            raise UsageError(f"{self.timeout_s!r} seconds is no time after which a replay is stuck")
+        if not 0 <= self.thread_wait_s <= _MOST_S:
+            raise UsageError(f"{self.thread_wait_s!r} seconds is no time that the clock can stand still")
         if self.arguments and not has_app(self.handler):
             raise UsageError(
                 f"{', '.join(self.arguments)}: there is no handler that takes arguments",
@@ -175,6 +182,6 @@ def has_app(handler: Any) -> bool:
 def _nanoseconds(ms: Optional[float], what: str) -> Optional[int]:
     if ms is None:
         return None
-    if not 0 <= ms < math.inf:
+    if not 0 <= ms * 1e6 < math.inf:
         raise UsageError(f"{ms!r} milliseconds is no time that {what}")
     return round(ms * 1e6)

@@ -23,6 +23,8 @@ def test_exit_codes(capsys, tmp_path):
         ([TYPED, TYPED, "--tolerance", "-1"], 2, None),
         ([TYPED, str(tmp_path / "gone")], 2, None),
         ([TYPED, str(tmp_path / "broken")], 3, None),
+        ([TYPED, TYPED, "--tolerance", "nan"], 2, None),
+        ([TYPED, TYPED, "--no-times", "--tolerance", "5"], 2, None),
     ):
         assert main(["compare", *words]) == code, words
         out, err = capsys.readouterr()

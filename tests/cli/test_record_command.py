@@ -292,6 +292,7 @@ def read_terminal(parent):
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--name", "..."], 2, "session name"),
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--out", "x" * 300], 3, "too long"),
         (["--mic", MIC, "--base-url", "ftp://x"], 2, "ftp"),
+        (["--mic", MIC, "--html", str(Path(MIC).parent), "--base-url", "http://127.0.0.1:1"], 2, "--html"),
         (["--mic", MIC, "--device", "1", "--base-url", "http://127.0.0.1:1"], 2, "--device"),
         (["--mic", MIC, "--handler", "app", "--base-url", "http://127.0.0.1:1"], 2, "SPEC"),
         (["--mic", MIC, "--handler", "app.py:x", "--base-url", "http://127.0.0.1:1"], 3, "app.py is not there"),

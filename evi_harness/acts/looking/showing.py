@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Pattern, Seque
 
 from evi_harness.dialects import dialect_of
 from evi_harness.errors import Parameter, UsageError, Words
+from evi_harness.replay.cutting import Window, nothing_within
 from evi_harness.replay.moments import Bound, beginning_of, end_of, place_of
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.report.plain import printable
@@ -91,7 +92,7 @@ class SessionTimeline:
             can_write: Whether some signs can be written where this goes.
         """
         if self.turns is None or self.measured is None:
-            body = [str(row) for row, _ in self.rows or ()]
+            body = [str(row) for row, _ in self.rows or ()] or ["no event matches"]
         else:
             from evi_harness.report.turn_lines import PLAIN_SIGNS, SIGNS, as_lines
 
@@ -119,7 +120,7 @@ def show_one(folder: Union[str, Path], asked: ShowOptions, on_part: Callable[[fl
         on_part: Called now and then with how much has been listened to, 0 to 1.
 
     Raises:
-        UsageError: A place or a turn that the session does not have; a regular expression that is none.
+        UsageError: A place or a turn that the session does not have, or nothing between two places; a regular expression that is none.
         SessionUnreadable: See ``load_session``.
         AudioMissing: Audio that its timeline needs is not in the folder.
     """
@@ -175,6 +176,10 @@ def _bounds(session: Session, asked: ShowOptions) -> Tuple[Bound, Bound]:
     for place, option in ((asked.last, "last"), (None if asked.turn is None else f"t{asked.turn}", "turn")):
         if place is not None:
             end = min(end, end_of(place_of(place, option), recording, dialect))
+    if begin > end or (session.events and begin > order(session.events[-1])):
+        places = ((asked.first, "first"), (asked.last, "last"))
+        first, last = (None if place is None else place_of(place, option) for place, option in places)
+        raise nothing_within(Window(first, last), session)
     return begin, end
 
 

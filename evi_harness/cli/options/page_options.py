@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator, TypeVar
+from typing import Any, Callable, Iterator, Optional, TypeVar
 
 import click
 
@@ -12,7 +12,7 @@ from evi_harness.cli.options.grouped import OUTPUT, option
 from evi_harness.cli.printing import echo, progress
 from evi_harness.cli.report_files import in_a_folder
 
-__all__ = ["audio_format_option", "html_option", "open_option", "open_page", "page_progress"]
+__all__ = ["audio_format_option", "html_option", "open_option", "open_page", "page_progress", "require_place"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -54,6 +54,23 @@ def _place(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     from evi_harness.acts.paging.page_place import page_place, pages_place
 
     return pages_place(place) if place.is_dir() else page_place(place)
+
+
+def require_place(ctx: click.Context, html: Optional[Path], is_many: bool) -> None:
+    """Refuse a page that is a folder, and a folder of pages that is a file, before a command does its work.
+
+    Args:
+        ctx: The command's.
+        html: Where the page or the pages are to be written; None for nowhere.
+        is_many: Whether it is a folder of pages.
+
+    Raises:
+        click.BadParameter: It is the other.
+    """
+    if html is None or not html.exists() or html.is_dir() == is_many:
+        return
+    what = "is a file, and the pages of several sessions are a folder" if is_many else "is a folder, and the page of one session is a file"
+    raise click.BadParameter(f"{str(html)!r} {what}.", ctx, param_hint="'--html'")
 
 
 def open_option(command: _Command) -> _Command:

@@ -9,6 +9,9 @@ import click
 
 __all__ = ["Seconds"]
 
+# Thirty years: what waits for longer than an operating system can count is mistyped.
+_MOST = 1e9
+
 
 class Seconds(click.FloatRange):
     """A number of seconds within a range; what is no number and what has no end are none."""
@@ -21,4 +24,6 @@ class Seconds(click.FloatRange):
         # Python reads "nan" and "inf" as numbers, and nan is in every range.
         if not math.isfinite(seconds):
             self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        if seconds > _MOST:
+            self.fail(f"{value!r} is more than {_MOST:.0f} seconds", param, ctx)
         return seconds

@@ -12,9 +12,9 @@ def test_a_number_of_seconds_is_read(given, seconds):
     assert Seconds(min=0).convert(given, None, None) == seconds
 
 
-@pytest.mark.parametrize("given", ["nan", "inf", "-inf", "1e999", "soon", "", "-1", "1 s"])
+@pytest.mark.parametrize("given", ["nan", "inf", "-inf", "1e999", "soon", "", "-1", "1 s", "1e300"])
 def test_what_is_none_is_refused(given):
-    """What is no number, has no end, or is out of the range."""
+    """What is no number, has no end, is out of the range, or is longer than anybody waits."""
     with pytest.raises(click.BadParameter):
         Seconds(min=0).convert(given, None, None)
 
