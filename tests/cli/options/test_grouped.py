@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
@@ -125,3 +126,36 @@ def test_the_page_of_options_is_what_the_declarations_say():
     """docs/reference/options.md is generated: python fixtures/make_options.py."""
     made = runpy.run_path(str(ROOT / "fixtures" / "make_options.py"))
     assert made["PAGE"].read_text(encoding="utf-8") == made["page"]()
+
+
+# Where options of several commands are tried: those of a gate.
+SHARED = ROOT / "tests" / "cli" / "test_gate_options.py"
+
+
+def options():
+    """Each option once, whatever commands have it: its flags, and the commands."""
+    found = {}
+    for words, command in COMMANDS.items():
+        for one in command.params:
+            if isinstance(one, GroupedOption):
+                found.setdefault((one.name, one.help, *one.opts, *one.secondary_opts), []).append(words[-1])
+    return [(flags, names) for (_, _, *flags), names in found.items()]
+
+
+def names(text, words):
+    """Whether a text has one of the words."""
+    return any(re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) for word in words)
+
+
+def test_each_option_is_in_the_docs_and_in_a_test():
+    """In a page that is written by hand, and in the tests of a command that has it."""
+    pages = [file.read_text(encoding="utf-8") for file in (*ROOT.glob("docs/**/*.md"), ROOT / "README.md") if file.name != "options.md"]
+    files = [file for file in ROOT.glob("tests/**/*.py") if file != Path(__file__)]
+    tests = {file: file.read_text(encoding="utf-8") for file in files}
+    nowhere = [flags for flags, _ in options() if not any(names(page, flags) for page in pages)]
+    untried = [
+        flags
+        for flags, commands in options()
+        if not any(names(text, flags) and (file == SHARED or names(text, commands)) for file, text in tests.items())
+    ]
+    assert (nowhere, untried) == ([], [])
