@@ -27,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("no_environment")
 ROOT = Path(__file__).resolve().parents[2]
 SESSIONS = ROOT / "sessions"
 APP = f"{ROOT}/fixtures/handlers/never_answers.py:App"
+ISLAND = '<script type="application/json" id="evi-data">'
 SCRIPT = """
 [[turn]]
 expect = "text"
@@ -135,7 +136,7 @@ def test_the_conversation_is_held_again(run, tmp_path, monkeypatch):
     monkeypatch.setattr("evi_harness.cli.replay_command.progress", progress)
     (tmp_path / "script.toml").write_text(SCRIPT)
     with served(simulation(tmp_path / "script.toml"), ServeOptions(service=SIMULATOR)) as server:
-        code, out, _ = run(SESSIONS / "typed", "--live", "--base-url", server.url, "--out", tmp_path / "out", "--json", "r.json")
+        code, out, _ = run(SESSIONS / "typed", "--live", "--base-url", server.url, "--out", "out", "--json", "r.json", "--html", "p.html")
     assert code == 0, out
     told = json.loads(Path("r.json").read_text())
     assert told["command"]["argv"][3:8] == ["replay", str(SESSIONS / "typed"), "--live", "--base-url", server.url]
@@ -146,6 +147,13 @@ def test_the_conversation_is_held_again(run, tmp_path, monkeypatch):
     assert out.splitlines()[-1] == "verdict    passed"
     assert [folder.name.endswith("-typed-live") for folder in (tmp_path / "out").iterdir()] == [True]
     assert shown[:2] == [("replaying live", 1), "turn 1 of 1, 0:00 of 0:03"]
+    # Its page has both conversations, the live one below, and is named where a report names it.
+    assert (told["page"], "page       p.html" in out) == ("p.html", True)
+    page = json.loads(Path("p.html").read_text().partition(ISLAND)[2].partition("</script>")[0])
+    assert [side["label"] for side in page["sides"]] == ["Recorded", "Live"]
+    assert (page["verdict"], page["problems"]) == ({"state": "passed", "text": "passed"}, [])
+    assert page["paired_turns"] == [[1, 1]]
+    assert [line["text"] for line in page["sides"][1]["transcript"] if line["who"] == "assistant"] == ["It is raining."]
 
 
 @pytest.mark.parametrize(
