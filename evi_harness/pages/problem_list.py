@@ -13,6 +13,7 @@ from evi_harness.pages.axis_ms import ms, seek_ms
 from evi_harness.pages.told_besides import told_besides, verdict_with_gate
 from evi_harness.replay.judging.deviations import DEVIATIONS
 from evi_harness.replay.judging.findings import FINDINGS
+from evi_harness.report.one_cause import cause_key
 from evi_harness.report.plain import printable
 from evi_harness.report.source import from_folder
 from evi_harness.session.json_value import Json
@@ -100,16 +101,26 @@ def _ranked(problems: Sequence[Dict[str, Json]]) -> List[Dict[str, Json]]:
 
 
 def _folded(problems: Sequence[Dict[str, Json]]) -> List[Dict[str, Json]]:
-    """Those of one cause as one, the first of them."""
+    """Those of one cause as one, the first of them, with what is another in the others."""
     by_cause: Dict[Hashable, Dict[str, Json]] = {}
     for one in problems:
-        place = [(place["file"], place["line"]) for place in one["places"][:1]]
-        differs = [(each["path"], each["recorded"], each["replayed"]) for each in one["differences"]]
-        cause = (one["what"], one["kind"], one["severity"], (one["sentence"] or one["title"]) if not place else "", *place, *differs)
-        first = by_cause.setdefault(cause, one)
+        first = by_cause.setdefault(_cause(one), one)
         if first is not one:
-            first["more"].append({name: one[name] for name in ("at_ms", "seek_ms", "recorded_seq", "replayed_seq")})
+            differences = one["differences"] if one["differences"] != first["differences"] else []
+            moment = {name: one[name] for name in ("at_ms", "seek_ms", "recorded_seq", "replayed_seq")}
+            first["more"].append({**moment, "differences": differences})
+            for name in ("lost", "consequences"):
+                first[name] += [row for row in one[name] if row not in first[name]]
     return list(by_cause.values())
+
+
+def _cause(one: Mapping[str, Json]) -> Hashable:
+    words = one["sentence"] or one["title"]
+    if one["what"] not in ("finding", "deviation"):
+        return one["what"], one["kind"], one["severity"], words
+    places = places_in({PLACES: one["places"]})
+    paths = (each["path"] for each in one["differences"])
+    return one["what"], cause_key(one["kind"], words, places[0] if places else None, paths, fails=one["severity"] == "error")
 
 
 def _finding(one: Mapping[str, Json], side: str, cwd: Optional[str], recorded_at_ns: Optional[Mapping[int, int]]) -> Dict[str, Json]:

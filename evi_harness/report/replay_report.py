@@ -7,7 +7,7 @@ is the word for it; what was received is always recorded. The text is for people
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, Hashable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.judging.deviations import DEVIATIONS, Deviation
@@ -21,6 +21,7 @@ from evi_harness.report.expected_changes import ExpectationReport, expectation_j
 from evi_harness.report.explaining.remedies import explained_deviation, explained_finding
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.lost import lost, lost_text
+from evi_harness.report.one_cause import QUOTE_AN_EXCEPTION, cause_key
 from evi_harness.report.plain import printable
 from evi_harness.report.result import verdict_line
 from evi_harness.report.source import Shown, is_named_in, line_in
@@ -63,10 +64,6 @@ _SHOWN_DIFFERENCES = 12
 _SHOWN_LATE = 3
 # So many deviations of one cause are told whole.
 _SHOWN_ALIKE = 3
-# Findings that are made a reply at a time.
-_A_REPLY_EACH = frozenset({"never_played", "played_twice", "out_of_order_audio", "plays_on", "underrun"})
-# Findings that quote an exception of the app's.
-_IN_OTHER_WORDS = frozenset({"raised", "swallowed"})
 # What a header tells of the axis of a replay that was not as recorded → the option that says so.
 _AXIS: Mapping[str, str] = {"from": "--from", "until": "--until", "max_gap": "--max-gap", "speed": "--speed"}
 _INCOMPLETE = "incomplete recording"
@@ -301,7 +298,8 @@ def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = 
     yield from _findings(failing, report, dialect, shown)
     more: Dict[Hashable, List[Deviation]] = {}
     for number, deviation in enumerate(report.verdict.deviations):
-        alike = more.setdefault(_likeness(deviation), [])
+        key = cause_key(deviation.kind, deviation.what, _innermost(deviation.places), (one.path for one in deviation.differences))
+        alike = more.setdefault(key, [])
         alike.append(deviation)
         if len(alike) > _SHOWN_ALIKE:
             continue
@@ -311,11 +309,6 @@ def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = 
     for alike in more.values():
         yield from _and_more_deviations(alike[_SHOWN_ALIKE:])
     yield from _findings(warnings, report, dialect, shown)
-
-
-def _likeness(deviation: Deviation) -> Hashable:
-    """What deviations of one cause have in common: their kind, the line that brought them about, and where what was sent differs."""
-    return deviation.kind, deviation.places[:1], tuple(difference.path for difference in deviation.differences)
 
 
 def _and_more_deviations(deviations: Sequence[Deviation]) -> Iterator[str]:
@@ -338,7 +331,9 @@ def _by_weight(findings: Iterable[Finding]) -> Tuple[List[Finding], List[Finding
 
 def _findings(findings: Sequence[Finding], report: ReplayReport, dialect: Dialect, shown: Shown) -> Iterator[str]:
     for alike in _alike(findings):
-        yield from _finding(alike[0], report, dialect, shown)
+        # What did not happen because of any of them is told once, under the first.
+        lost_seqs = tuple(sorted({seq for one in alike for seq in one.consequences}))
+        yield from _finding(replace(alike[0], consequences=lost_seqs), report, dialect, shown)
         yield from _and_more(alike)
 
 
@@ -406,16 +401,13 @@ def _alike(findings: Sequence[Finding]) -> List[List[Finding]]:
     """Findings of one cause together, in the order in which each first came."""
     found: Dict[Hashable, List[Finding]] = {}
     for finding in findings:
-        said: Hashable = (finding.what, finding.detail, finding.consequences)
-        if finding.kind in _A_REPLY_EACH and finding.places:
-            # Each reply has one of its own, in its own words; what brought it about is one line of the app's.
-            said = ()
-        elif finding.kind in _IN_OTHER_WORDS and finding.places:
-            # An exception quotes what it was about; that it is of one type, from one line, is what makes it the same.
-            said = (finding.what.partition(":")[0], finding.consequences)
-        key = (finding.kind, finding.severity, said, finding.places[:1])
+        key = cause_key(finding.kind, finding.what, _innermost(finding.places), fails=finding.fails)
         found.setdefault(key, []).append(finding)
     return list(found.values())
+
+
+def _innermost(places: Sequence[Place]) -> Optional[Place]:
+    return places[0] if places else None
 
 
 def _and_more(alike: Sequence[Finding]) -> Iterator[str]:
@@ -425,7 +417,7 @@ def _and_more(alike: Sequence[Finding]) -> Iterator[str]:
         places = [f"#{one.recorded_seq}" for one in again if one.recorded_seq is not None][:_SHOWN_PLACES]
         more = ", …" if places and len(again) > len(places) else ""
         on = f", on recorded {', '.join(places)}{more}" if places else ""
-        is_quoted = alike[0].kind in _IN_OTHER_WORDS and any(one.what != alike[0].what for one in again)
+        is_quoted = alike[0].kind in QUOTE_AN_EXCEPTION and any(one.what != alike[0].what for one in again)
         words = ", in other words" if is_quoted else ""
         yield _row("", f"  the same {_count(len(again), 'time')} more{words}, until {again[-1].at_ns / 1e9:.3f} s{on}")
 

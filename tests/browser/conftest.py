@@ -255,7 +255,7 @@ def made_document(say: Callable[[str], str] = str, sides: int = 2) -> Json:
     source = [{"line": line, "text": say(f"    line {line}")} for line in (11, 12, 13)]
     place = {"file": say("/x/app.py"), "shown": say("app.py"), "line": 12, "function": say("on_message"), "source": source}
     differs = {"path": say("$.content"), "recorded": say('"sunny"'), "replayed": None}
-    again = {"at_ms": 10000.0, "seek_ms": 8000.0, "recorded_seq": None, "replayed_seq": None}
+    again = {"at_ms": 10000.0, "seek_ms": 8000.0, "recorded_seq": None, "replayed_seq": None, "differences": []}
     return {
         "format": "evi-harness page",
         "version": 1,

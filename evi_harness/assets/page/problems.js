@@ -93,7 +93,7 @@ function problemParts(problem, data, page) {
     problem.differences.length ? differencesTable(problem, data) : null,
     messageLinks(problem, data, page),
     lostList(problem.lost),
-    problem.more.length ? againList(problem, page) : null,
+    problem.more.length ? againList(problem, data, page) : null,
     adviceList(problem),
   ].filter((part) => part !== null);
 }
@@ -147,10 +147,10 @@ function commonMargin(source) {
 }
 
 /** What differs, side by side. */
-function differencesTable(problem, data) {
+function differencesTable({ differences }, data) {
   const labels = data.sides.length > 1 ? data.sides.map((side) => side.label) : ['Recorded', 'Replayed'];
   const cell = (value) => (value === null ? element('td', { class: 'dim' }, ['absent']) : element('td', {}, [said(value, 'code')]));
-  const rows = problem.differences.map((one) =>
+  const rows = differences.map((one) =>
     element('tr', {}, [element('th', { scope: 'row' }, [said(one.path, 'code')]), cell(one.recorded), cell(one.replayed)]),
   );
   return scrollable(
@@ -204,7 +204,7 @@ function lostList(lost) {
 
 const AGAIN_SHOWN = 20;
 
-function againList(problem, page) {
+function againList(problem, data, page) {
   const again = problem.more.map((moment, index) => ({ moment, number: momentNumber(problem, index + 1) }));
   const heard = again.filter(({ moment }) => moment.seek_ms !== null);
   const buttons = (some) => [
@@ -219,6 +219,10 @@ function againList(problem, page) {
     element('p', {}, [`The same again, ${countText(problem.more.length, 'time')}${heard.length ? ':' : '.'}`]),
     ...buttons(heard.slice(0, AGAIN_SHOWN)),
     rest.length ? openedOnce(`${rest.length} more`, () => buttons(rest)) : null,
+    ...again
+      .filter(({ moment }) => moment.differences.length)
+      .slice(0, AGAIN_SHOWN)
+      .map(({ moment, number }) => element('div', {}, [element('p', {}, [`${number}:`]), differencesTable(moment, data)])),
   ]);
 }
 

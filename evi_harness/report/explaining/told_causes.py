@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import ReportError
+from evi_harness.report.one_cause import cause_key
 from evi_harness.session.events import NOTHING
 from evi_harness.session.json_value import Json
 from evi_harness.session.places import Place, places_in
@@ -19,6 +20,8 @@ __all__ = ["ToldCause", "ToldReport", "read_report_json"]
 
 # What a finding weighs that fails no replay.
 _WARNING = "warning"
+# What of several may have one cause; anything else is told in its own words.
+_JUDGED = ("finding", _WARNING, "deviation")
 _COULD_NOT_RUN = 2
 _HINT = "evi-harness replay writes one: a report as JSON."
 
@@ -39,6 +42,8 @@ class ToldCause:
         n: How many times it was found.
         n_sessions: In how many sessions.
         recorded_seq: The event of the recording that it is about, None for none.
+        words: The report's own sentence, for a finding and a deviation.
+        paths: Where what was sent differs, for a deviation.
     """
 
     what: str
@@ -52,14 +57,15 @@ class ToldCause:
     n: int = 1
     n_sessions: int = 1
     recorded_seq: Optional[int] = None
+    words: str = ""
+    paths: Tuple[str, ...] = ()
 
     @property
     def key(self) -> Hashable:
-        """What is equal for two of one cause: the line, else the words."""
-        line = None if self.place is None else (self.place.file, self.place.line)
-        path = self.expected.partition(": ")[0] if self.kind == "different" else ""
-        said = self.observed if line is None and self.what != "finding" else ""
-        return self.what, self.kind, line, path, said
+        """What is equal for two of one cause."""
+        if self.what not in _JUDGED:
+            return self.what, self.kind, self.observed
+        return self.what, cause_key(self.kind, self.words, self.place, self.paths, fails=self.fails)
 
     @property
     def fails(self) -> bool:
@@ -259,6 +265,8 @@ def _explained(what: str, one: Mapping[str, Json], read: _Reader, at: str, when:
         when,
         places[0] if places else None,
         recorded_seq=None if one.get("recorded_seq") is None else int(read.number(one, "recorded_seq", at)),
+        words=read.text(one, "what", at, ""),
+        paths=tuple(read.text(each, "path", where) for where, each in read.items(one, "differences", at)) if one.get("differences") else (),
     )
 
 
