@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Iterator, List, Mapping
 
 import evi_harness
-from evi_harness import results
+from evi_harness import errors, results
 from evi_harness.session import events
 
 PAGE = Path(__file__).resolve().parent / "reference" / "api.md"
 MARK = "<!-- Below this line, the page is made by docs/make_api.py. -->\n"
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example):$", re.MULTILINE)
+_ATTRIBUTES = re.compile(r"^Attributes:\n((?:    .*\n?|\n)+)", re.MULTILINE)
 _ENTRY = re.compile(r"^ {4}(\S.*?): ", re.MULTILINE)
 _TITLES = {"Args": "Arguments"}
-_SESSION = ("Received", "Sent", "Opened", "Closed", "Note", "Frame")
+_SESSION = ("Opened", "Sent", "Received", "Closed", "Note", "Frame")
+# Attributes that the rooms of the package need, and nobody else.
+_INTERNAL = {"accepted", "as_accepted", "body", "invocation", "is_sum", "proposal", "redact", "redactor", "run", "secrets", "told"}
 
 
 def page(text: str) -> str:
@@ -39,7 +42,15 @@ def _made() -> Iterator[str]:
         found = getattr(evi_harness, name)
         if inspect.isfunction(found):
             yield f"### {name}\n\n```python\nevi_harness.{name}{_signature(found)}\n```\n"
-            yield _text(found)
+            yield _text(inspect.getdoc(found) or "")
+    yield "## Errors\n"
+    yield "In `evi_harness.errors`; the code is what the command exits with.\n"
+    yield "| error | code | meaning |\n| --- | --- | --- |"
+    for name in errors.__all__:
+        found = getattr(errors, name)
+        if issubclass(found, errors.EviHarnessError):
+            yield f"| `{name}` | {found.exit_code} | {_first(found)} |"
+    yield "\nEach has `what` (what is wrong), `where` (the folder, file and line, or None) and `hint` (what to do next, or None).\n"
     yield "## Classes\n"
     for name in ("Session", "WebSocketInterface"):
         yield from _class(f"evi_harness.{name}", getattr(evi_harness, name))
@@ -71,17 +82,27 @@ def _signature(function: object) -> str:
 
 
 def _class(name: str, found: type) -> Iterator[str]:
-    """A class: what it is, its attributes, and its properties and methods by their first lines."""
+    """A class: what it is, and its attributes, properties and methods by what they say of themselves."""
     yield f"### {name.rpartition('.')[2]}\n"
-    yield _text(found)
-    members = []
+    text = inspect.getdoc(found) or ""
+    yield _text(_ATTRIBUTES.sub("", text))
+    lines = {}
+    for one in reversed(found.__mro__):
+        body = _ATTRIBUTES.search(inspect.cleandoc(one.__doc__ or "")) if one.__module__.startswith("evi_harness") else None
+        lines.update({} if body is None else {line.split("`")[1]: line for line in _entries(body[1])})
     for member, value in sorted(_members(found).items()):
         what = value.fget if isinstance(value, property) else value.func if isinstance(value, cached_property) else value
-        said = (inspect.getdoc(what) or "").partition("\n\n")[0].replace("\n", " ")
+        said = _first(what)
         if said:
-            members.append(f"- `{member}{'()' if inspect.isroutine(value) else ''}`: {_inline(said)}")
-    if members:
-        yield "\n".join(members) + "\n"
+            lines[member] = f"- `{member}{'()' if inspect.isfunction(value) else ''}`: {said}"
+    shown = [line for member, line in lines.items() if member not in _INTERNAL]
+    if shown:
+        yield "\n".join(shown) + "\n"
+
+
+def _first(found: object) -> str:
+    """The first paragraph of a docstring."""
+    return _inline((inspect.getdoc(found) or "").partition("\n\n")[0].replace("\n", " "))
 
 
 def _members(found: type) -> Mapping[str, object]:
@@ -93,9 +114,8 @@ def _members(found: type) -> Mapping[str, object]:
     return {name: one for name, one in named.items() if isinstance(one, (property, cached_property)) or inspect.isroutine(one)}
 
 
-def _text(found: object) -> str:
+def _text(text: str) -> str:
     """A docstring as Markdown."""
-    text = inspect.getdoc(found) or ""
     parts = _SECTION.split(text)
     made = [_inline(parts[0].strip())]
     for title, body in zip(parts[1::2], parts[2::2]):

@@ -40,7 +40,7 @@ def judge_gate(
 
     Args:
         what: What to judge: the result of a replay, a latency report, or sessions, which are measured first.
-        gate: Thresholds such as ``"turn_gap: p(95)<1200"``, in milliseconds unless a unit is given.
+        gate: Thresholds such as ``"turn_gap: p(95)<1200"``, in milliseconds unless a unit is given; docs/how-to/gate.md describes them.
         baseline: The file to compare with.
         save_baseline: Write what was measured to this file, unless it fails; in a folder, to a new file.
         inconclusive: ``fail`` or ``pass``: what to do if there are too few values to decide.

@@ -36,7 +36,7 @@ def measure_latency(
 
     Returns:
         The report. ``samples`` are single values and ``summaries()`` their statistics, both in milliseconds unless a metric has another
-        unit; ``csv()`` is a table of the samples.
+        unit; ``csv()`` is a table of the samples. docs/reference/latency.md has every metric.
 
     Raises:
         UsageError: An argument is invalid, or no session was given.

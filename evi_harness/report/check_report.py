@@ -78,6 +78,12 @@ class CheckReport:
         """0 if nothing is wrong with any; else 1."""
         return int(any(one.problems for one in self.checked))
 
+    def lines(self) -> List[str]:
+        """For people: of one session its problems, of several a section each and a sum."""
+        if len(self.checked) == 1:
+            return self.checked[0].lines()
+        return [*(line for one in self.checked for line in one.section()), "", self.sum()]
+
     def sum(self) -> str:
         """The last line for people."""
         n_sessions, n_wrong = len(self.checked), sum(bool(one.problems) for one in self.checked)

@@ -7,6 +7,7 @@ import contextlib
 import doctest
 import inspect
 import io
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -46,3 +47,11 @@ def test_an_example_prints_what_it_says(project, name):
     told = []
     doctest.DocTestRunner(verbose=False).run(example, out=told.append)
     assert not told, "".join(told)
+
+
+def test_the_pages_first_example_runs(project):
+    """Its folder is the same as that of the docstrings' examples."""
+    page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    names = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], names)
+    assert names["result"].passed

@@ -87,6 +87,13 @@ def test_latencies(reported):
     assert as_written(evi_harness.measure_latency([WEATHER, TYPED], detector="none"), gate=None) == told
 
 
+def test_a_check_has_the_lines_that_the_command_prints(reported, capsys):
+    """Of one session, and of several."""
+    for places in ([WEATHER], [WEATHER, TYPED]):
+        main(["check", *places])
+        assert capsys.readouterr().out.splitlines() == evi_harness.check_sessions(places).lines()
+
+
 def test_a_check(reported, tmp_path):
     """What is wrong, and where nothing is."""
     (tmp_path / "broken").mkdir()
