@@ -23,7 +23,7 @@ __all__ = ["command"]
     "use it with a report that you do not trust.",
 )
 def command(report: Path, shorten: bool) -> int:
-    """Explain the JSON report of a replay or a gate in less than 2,000 bytes of plain text.
+    """Explain the JSON report of a replay, a gate, a check or a repair in less than 2,000 bytes.
 
     For a CI log or a coding agent: what was run, and the verdict; for up to three causes, what was observed and expected, the place in your
     code, and what to try; the command that runs it again; versions. Further causes are counted.

@@ -20,7 +20,7 @@ _HINT = "evi-harness replay writes one: a report as JSON."
 
 
 def explain_report(file: Union[str, Path], *, shorten: bool = False) -> str:
-    """Explain the report of a replay, or of a gate.
+    """Explain the report of a replay, a gate, a check or a repair.
 
     Args:
         file: What a command wrote as JSON.

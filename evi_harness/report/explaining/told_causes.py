@@ -1,7 +1,9 @@
 """What a report's JSON tells of why it failed: causes, each once, the first thing to look at first.
 
-Any report of a replay is read: of one session, of several runs, of many sessions, with a live service, and of a gate. Rules of living here:
-a report is a file, and may hold anything; what has not its form is refused with its place in the file.
+Any report of a replay is read: of one session, of several runs, of many sessions, with a live service, and of a gate; and those of a check
+and of a repair.
+
+Rules of living here: a report is a file, and may hold anything; what has not its form is refused with its place in the file.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ class ToldCause:
     """Something that a report tells, however often.
 
     Attributes:
-        what: ``finding``, ``warning``, ``deviation``, ``fault``, ``gate``, ``recording``, ``determinism``, ``update`` or ``not run``.
+        what: ``finding``, ``warning``, ``deviation``, ``fault``, ``gate``, ``recording``, ``determinism``, ``update``, ``not run``,
+            ``problem`` or ``loss``.
         kind: Its kind, such as ``raised``; the metric of a gate.
         observed: What happened, the first time.
         expected: What was to happen; empty where the report does not say.
@@ -108,7 +111,7 @@ def read_report_json(value: Json, where: str) -> ToldReport:
         where: The file, for errors.
 
     Raises:
-        ReportError: They are no report of a replay, or one of a form that is not known here.
+        ReportError: They are no report that is explained, or one of a form that is not known here.
     """
     read = _Reader(where)
     if not isinstance(value, Mapping):
@@ -118,6 +121,8 @@ def read_report_json(value: Json, where: str) -> ToldReport:
     if shape is None and isinstance(inner, Mapping) and all(member in inner for member in _SHAPES[-1].members):
         # What measures sessions has no verdict of its own but that of its gate.
         return read_report_json(inner, where)
+    if shape is None and "pairs" in value:
+        raise ReportError("it is the report of a comparison, which is not explained", where=where, hint=_COMPARISON)
     if shape is None:
         raise read.refusal("none of what it holds is known")
     found = list(shape.found(value, read, ""))
@@ -130,7 +135,9 @@ def read_report_json(value: Json, where: str) -> ToldReport:
     runs = [report for _, report in shape.runs(value, read, "")]
     causes = _grouped(found)
     first = next((report for cause, report in found if causes and report and cause.key == causes[0].key), runs[0] if runs else {})
-    return replace(_asked(first, read), headline=headline, causes=causes, is_of_many="sessions" in value, page=_page(value, first, read))
+    asked = _asked(first, read)
+    again = asked.again or shape.again(causes)
+    return replace(asked, again=again, headline=headline, causes=causes, is_of_many="sessions" in value, page=_page(value, first, read))
 
 
 # A cause, and the report that tells of it.
@@ -149,7 +156,7 @@ class _Reader:
         self._where = where
 
     def refusal(self, why: str) -> ReportError:
-        return ReportError(f"it is not a report of a replay or of a gate: {why}", where=self._where, hint=_HINT)
+        return ReportError(f"it is not a report of a replay, a gate, a check or a repair: {why}", where=self._where, hint=_HINT)
 
     def text(self, value: Mapping[str, Json], name: str, place: str, default: Optional[str] = None) -> str:
         found = self._member(value, name, (str,), place, default)
@@ -332,6 +339,32 @@ def _of_gate(value: Mapping[str, Json], read: _Reader, place: str) -> Iterator[_
             yield ToldCause("gate", read.text(one, "metric", at), said, f"a change below {least:g} {unit}", _GATE), {}
 
 
+def _of_check(value: Mapping[str, Json], read: _Reader, place: str) -> Iterator[_Found]:
+    for at, one in read.items(value, "sessions", place):
+        folder = read.text(one, "folder", at)
+        for problem_at, problem in read.items(one, "problems", at):
+            what, to_try = read.text(problem, "what", problem_at), read.text(problem, "hint", problem_at, "")
+            where = _in_file(problem, read, problem_at)
+            yield ToldCause("problem", read.text(problem, "kind", problem_at), what, "", to_try or _REPAIR, where, session=folder), {}
+
+
+def _of_repair(value: Mapping[str, Json], read: _Reader, place: str) -> Iterator[_Found]:
+    folder = read.text(value, "folder", place)
+    for at, one in read.items(value, "losses", place):
+        what, where = read.text(one, "what", at), _in_file(one, read, at)
+        is_gone = read.number(one, "n_events", at, 0) > 0 or read.number(one, "audio_s", at, 0) > 0
+        yield ToldCause("loss", read.text(one, "kind", at), what, "", _LOST if is_gone else "", where, session=folder), {}
+
+
+def _in_file(one: Mapping[str, Json], read: _Reader, at: str) -> str:
+    """Where in a folder a problem is."""
+    file = read.text(one, "file", at, "") or "the folder"
+    return f"in {file}" if one.get("line") is None else f"in {file}, line {read.number(one, 'line', at):.0f}"
+
+
+_REPAIR = "evi-harness repair FOLDER -o OUT recovers what can be recovered."
+_LOST = "It is not in the new session. If it matters, record the session again."
+_COMPARISON = "evi-harness compare prints what differs; explain reads reports of replay, ab, latency with a gate, check and repair."
 _LIVE = "Listen to the new session, and look at its end; docs/how-to/live.md says what is a fault."
 _GATE = "Look at what the app does between the two events of this metric; docs/reference/latency.md has them."
 _FINE = ("passed", "improved")
@@ -368,6 +401,30 @@ def _live_headline(value: Mapping[str, Json], read: _Reader) -> str:
     return f"{read.text(value, 'session', '')}, held again with {read.text(value, 'endpoint', '')}: {verdict}"
 
 
+def _check_headline(value: Mapping[str, Json], read: _Reader) -> str:
+    sound = [not read.items(one, "problems", at) for at, one in read.items(value, "sessions", "")]
+    n_wrong = len(sound) - sum(sound)
+    parts = [f"{sum(sound)} with nothing wrong", *([f"{n_wrong} with problems"] if n_wrong else [])]
+    return f"check of {len(sound)} {'session' if len(sound) == 1 else 'sessions'}: {', '.join(parts)}"
+
+
+def _repair_headline(value: Mapping[str, Json], read: _Reader) -> str:
+    n_losses, n_lost, audio_s = (
+        len(read.items(value, "losses", "")),
+        read.number(value, "n_lost", ""),
+        read.number(value, "audio_lost_s", ""),
+    )
+    audio = f" and {audio_s:.3f} s of audio" if audio_s else ""
+    lost = f"lost {n_lost:.0f} {'event' if n_lost == 1 else 'events'}{audio}" if n_losses else "nothing was lost"
+    return f"repair of {read.text(value, 'folder', '')} into {read.text(value, 'out', '')}: {lost}"
+
+
+def _check_again(causes: Sequence[ToldCause]) -> Tuple[str, ...]:
+    """The command that checks the first session with a problem; a repair is done once, into a new folder."""
+    folders = [one.session for one in causes[:1] if one.what == "problem"]
+    return ("evi-harness", "check", *(f"./{one}" if one.startswith("-") else one for one in folders)) if folders else ()
+
+
 def _gate_headline(value: Mapping[str, Json], read: _Reader, place: str = "") -> str:
     return read.text(value, "verdict", place)
 
@@ -381,12 +438,14 @@ class _Shape:
         headline: Says what was run, and the verdict.
         found: Gives the causes.
         runs: Gives the reports of single replays in it.
+        again: Gives the command that runs it again, where no report in it names one.
     """
 
     members: Tuple[str, ...]
     headline: Callable[[Mapping[str, Json], _Reader], str]
     found: Callable[[Mapping[str, Json], _Reader, str], Iterator[_Found]]
     runs: Callable[[Mapping[str, Json], _Reader, str], _Runs] = _one_run
+    again: Callable[[Sequence[ToldCause]], Tuple[str, ...]] = lambda _: ()
 
 
 _SHAPES = (
@@ -394,6 +453,8 @@ _SHAPES = (
     _Shape(("runs", "n_failed"), _repeated_headline, _of_repeated, _repeated_runs),
     _Shape(("deviations", "findings", "session"), _one_headline, _of_one),
     _Shape(("faults", "drift", "session"), _live_headline, _of_live),
+    _Shape(("schema", "sessions", "passed", "exit_code"), _check_headline, _of_check, again=_check_again),
+    _Shape(("folder", "out", "losses"), _repair_headline, _of_repair),
     _Shape(("thresholds", "comparisons"), lambda value, read: f"gate: {_gate_headline(value, read)}", _of_gate),
 )
 

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from evi_harness.acts.repairing import repair_session
+from evi_harness.acts.sessions import check_sessions
 from evi_harness.errors import ReportError
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.findings import WARNING, Finding
 from evi_harness.replay.judging.unseen import Unseen
 from evi_harness.replay.judging.verdict import Verdict
+from evi_harness.report.comparison_report import ComparisonReport
 from evi_harness.report.corpus_report import CorpusReport, Outcome
 from evi_harness.report.explaining.told_causes import read_report_json
 from evi_harness.report.invocation import Invocation
 from evi_harness.report.replay_report import ReplayReport, as_json
 from evi_harness.session.places import Place
 
+ROOT = Path(__file__).resolve().parents[3]
 HERE = Place("/p/app.py", 12, "on_message")
 THERE = Place("/p/app.py", 30, "feed")
 RAISED = Finding("raised", "on_message raised KeyError: 'x'", at_ns=2_000_000_000, places=(HERE,))
@@ -166,6 +172,44 @@ def test_a_live_replay_is_told_by_its_faults():
     assert told.headline.startswith("made, ")
     assert told.headline.endswith("http://127.0.0.1:1: failed: 1 fault")
     assert ([one.observed for one in told.causes], told.again[-1]) == (["no reply came"], "--live")
+
+
+def test_a_check_is_told_by_its_problems(tmp_path):
+    """With places, what to do, the session, and the command that checks the first one again; what is sound has no cause."""
+    shutil.copytree(ROOT / "sessions" / "typed", tmp_path / "typed")
+    sound = read(check_sessions([tmp_path / "typed"], write=id).json())
+    assert (sound.headline, sound.causes, sound.again) == ("check of 1 session: 1 with nothing wrong", (), ())
+    (tmp_path / "typed" / "events.jsonl").write_bytes(b"x\n")
+    report = check_sessions([ROOT / "sessions" / "typed", tmp_path / "typed"], write=id).json()
+    told = read(report)
+    assert told.headline == "check of 2 sessions: 1 with nothing wrong, 1 with problems"
+    assert [(one.what, one.kind, one.session) for one in told.causes] == [
+        ("problem", one["kind"], str(tmp_path / "typed")) for one in report["sessions"][1]["problems"]
+    ]
+    damaged = next(one for one in told.causes if one.kind == "line_damaged")
+    assert damaged.when == "in events.jsonl, line 1"
+    assert all(one.to_try for one in told.causes)
+    assert told.again == ("evi-harness", "check", str(tmp_path / "typed"))
+
+
+def test_a_repair_is_told_by_what_was_lost(tmp_path):
+    """And that nothing was; there is no command, for it is done."""
+    shutil.copytree(ROOT / "sessions" / "typed", tmp_path / "typed")
+    lines = (tmp_path / "typed" / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "typed" / "events.jsonl").write_bytes(b"".join([*lines[:3], b"x\n", *lines[4:]]))
+    report = repair_session(tmp_path / "typed", tmp_path / "out").json()
+    told = read(report)
+    assert told.headline.startswith(f"repair of {tmp_path / 'typed'} into {tmp_path / 'out'}: lost 1 event")
+    assert [(one.what, one.kind) for one in told.causes] == [("loss", one["kind"]) for one in report["losses"]]
+    assert told.again == ()
+    assert read({**report, "losses": []}).headline.endswith(": nothing was lost")
+
+
+def test_a_comparison_is_refused_by_name():
+    """With what says the same."""
+    with pytest.raises(ReportError, match="report of a comparison") as raised:
+        read(ComparisonReport("a", "b", (), is_of_folders=True).json())
+    assert "evi-harness compare" in raised.value.hint
 
 
 @pytest.mark.parametrize(
