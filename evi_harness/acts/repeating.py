@@ -125,6 +125,11 @@ def replay_repeatedly(
         on_part(number / n_runs)
         return replay_asked(session, one, write=write, on_part=lambda share: on_part((number + share) / n_runs), command=command)
 
-    runs = map(run, range(n_runs))
-    # What was heard is on disk where it was asked for; in memory, that of all runs would be too much.
-    return RepeatedReplay(tuple(replace(one, heard=None) for one in runs), seeds)
+    # What was heard is on disk where it was asked for; in memory, that of all runs would be too much, and is kept of the one that is shown.
+    results: List[ReplayResult] = []
+    for one in map(run, range(n_runs)):
+        is_first_failed = not one.passed and all(other.passed for other in results)
+        if is_first_failed:
+            results = [replace(other, heard=None) for other in results]
+        results.append(one if is_first_failed or not results else replace(one, heard=None))
+    return RepeatedReplay(tuple(results), seeds)
