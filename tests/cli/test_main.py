@@ -238,21 +238,33 @@ def test_ctrl_c_while_a_handler_runs(here):
     assert (process.returncode, err) == (130, "interrupted\n")
 
 
-def test_ctrl_c_at_any_moment(here):
-    """While Python starts, imports, replays or ends: no traceback of ours, and the code of a signal or of what was done."""
-    waits = (0.15, 0.25, 0.4, 0.4, 0.4)
-    processes = [command("replay weather --handler app.py:App") for _ in waits]
-    for process, wait_s in zip(processes, waits):
-        try:
-            process.wait(wait_s)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
-    for process in processes:
+# Ctrl+C comes at the n-th import: where a command is, whatever else the machine does, is told by what it has loaded.
+AT_AN_IMPORT = """
+import os, runpy, signal, sys
+
+left = int(sys.argv.pop(1))
+
+def heard(event, _):
+    global left
+    if event == "import":
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.addaudithook(heard)
+runpy.run_module("evi_harness", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("nth", [1, 30, 100, 400, 750, 100_000])
+def test_ctrl_c_at_any_moment(nth, here):
+    """While a command is imported, replays or ends: no traceback of ours, and the code of a signal or of what was done."""
+    words = [sys.executable, "-c", AT_AN_IMPORT, str(nth), "replay", "weather", "--handler", "app.py:App"]
+    with subprocess.Popen(
+        words, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         _, err = process.communicate()
-        if "Fatal Python error: init_" in err or "Could not import runpy module" in err:
-            # Python itself had not started yet.
-            continue
-        # A signal that comes before Python can handle it, or after, ends the process itself; a shell calls that 130 too.
-        assert process.returncode in (0, 130, -signal.SIGINT)
-        # Before ``main`` runs, while Python still imports it, nobody can take the signal.
-        assert err == "interrupted\n" or ", in _told" not in err
+    # A signal that comes before anybody can take it ends the process itself; a shell calls that 130 too.
+    assert process.returncode in (0, 130, -signal.SIGINT)
+    # Before ``main`` runs, while Python still imports it, nobody can take the signal.
+    assert err == "interrupted\n" or ", in _told" not in err
