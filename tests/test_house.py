@@ -131,6 +131,19 @@ def test_the_changelog_tells_of_this_version() -> None:
     assert headings[0] == evi_harness.__version__
 
 
+def test_the_long_description_leads_nowhere_that_is_not_there() -> None:
+    """On the page of a package index a link to a file of the project, or a picture of it, would be broken; the words of README stay."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    hook = configuration()["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
+    assert hook["fragments"] == [{"path": "README.md"}]
+    for rule in hook["substitutions"]:
+        text = re.sub(rule["pattern"], rule["replacement"], text)
+    places = re.findall(r"\]\(([^)]*)\)|(?:src|srcset|href)=\"([^\"]*)\"", text)
+    assert [place for found in places for place in found if place and not place.startswith(("https:", "http:"))] == []
+    assert "evi-harness demo" in text
+    assert text.count("```") == (ROOT / "README.md").read_text(encoding="utf-8").count("```")
+
+
 def names_of(requirements: List[str]) -> Set[str]:
     """The import names of a list of requirements."""
     names = [re.split(r"[\[<>=;~! ]", requirement)[0] for requirement in requirements]
