@@ -354,6 +354,21 @@ def test_each_moment_has_the_number_that_the_list_has(show: Show, documents: Dic
     assert "3.2. Problem 3" in page.locator("[data-lane=problems]").inner_text()
 
 
+def test_what_came_again_keeps_its_moment_on_the_axis(show: Show, documents: Dict[str, Any]) -> None:
+    """Where its number has no room it is a tick at its moment, which a closer view gives the number."""
+    document = documents["replay"]()
+    (again,) = document["problems"][2]["more"]
+    document["problems"][2]["more"] = [{**again, "at_ms": 9000.0 + 50 * n} for n in range(1, 31)]
+    page = show(document).page
+    lane = "page.stage.rows.find((one) => one.lane && one.lane.id === 'problems').lane"
+    repeats = f"{lane}.items.filter((one) => !one.isFirst)"
+    assert page.evaluate(f"{repeats}.every((one) => one.markX === page.stage.axis.x(one.fromMs))")
+    n_ticks = page.evaluate(f"{repeats}.filter((one) => one.isTick).length")
+    assert 20 < n_ticks < 30
+    page.evaluate("page.stage.axis.zoom(6, 9500); page.stage.drawBase()")
+    assert page.evaluate(f"{repeats}.filter((one) => one.isTick && page.stage.axis.isInView(one.fromMs)).length") < n_ticks
+
+
 def test_what_was_lost_is_marked_and_listed(show: Show, documents: Dict[str, Any]) -> None:
     """Below the waveform of what was heard, in words under the mouse and in the list; the legend explains it, and is closed at first."""
     opened = show(documents["session"]())

@@ -277,14 +277,22 @@ function problemsLane(problems) {
     draw(brush, top, height) {
       const inView = items.filter((item) => brush.axis.isInView(item.fromMs));
       placeMarks(inView, brush.axis);
-      for (const item of inView) drawMark(brush, item, top, height);
+      // Numbers above ticks.
+      for (const item of inView) if (item.isTick) drawMark(brush, item, top, height);
+      for (const item of inView) if (!item.isTick) drawMark(brush, item, top, height);
     },
-    itemAt: (x, axis) => items.find((item) => axis.isInView(item.fromMs) && Math.abs(item.markX - x) <= item.markWidth / 2 + 1) || null,
+    itemAt(x, axis) {
+      const distance = (item) => Math.abs(item.markX - x);
+      const near = items.filter((item) => axis.isInView(item.fromMs) && distance(item) <= item.markWidth / 2 + 1);
+      return near.sort((one, other) => distance(one) - distance(other))[0] || null;
+    },
   };
 }
 
 const MARK_WIDTH = 18;
 const MARK_CHARACTER_WIDTH = 6;
+const TICK_WIDTH = 5;
+const MARK_GAP = 2;
 
 /** Where a problem is, and where the same happened again: each moment with the number that the list has for it. */
 function problemItems(problem) {
@@ -297,28 +305,54 @@ function problemItems(problem) {
         number,
         seekMs: moment.seek_ms,
         markX: 0,
-        markWidth: MARK_WIDTH + MARK_CHARACTER_WIDTH * (number.length - 1),
+        markWidth: 0,
+        // Whether it is the first time.
+        isFirst: moment === problem,
+        isTick: false,
       }),
     );
 }
 
-/** Puts the marks beside one another where they would lie upon one another, and all of them within the view. */
+/**
+ * Gives each mark its place. Those of the problems are put beside one another where they would lie upon one another, and all of them within
+ * the view. What came again keeps its moment: where there is no room for its number it is a tick, until the view is closer.
+ */
 function placeMarks(items, axis) {
+  for (const item of items) {
+    item.isTick = false;
+    item.markX = axis.x(item.fromMs);
+    item.markWidth = MARK_WIDTH + MARK_CHARACTER_WIDTH * (item.number.length - 1);
+  }
+  const placed = items.filter((item) => item.isFirst);
+  placeBeside(placed, axis);
+  const ofSeverity = (isError) => items.filter((one) => !one.isFirst && (one.problem.severity === 'error') === isError);
+  // What fails has its number before what only warns.
+  for (const item of [...ofSeverity(true), ...ofSeverity(false)]) {
+    const half = item.markWidth / 2;
+    const isFree = placed.every((other) => Math.abs(other.markX - item.markX) >= half + other.markWidth / 2 + MARK_GAP);
+    item.isTick = !isFree || item.markX < half || item.markX > axis.width - half;
+    if (item.isTick) item.markWidth = TICK_WIDTH;
+    else placed.push(item);
+  }
+}
+
+function placeBeside(items, axis) {
   let least = 0;
   for (const item of items) {
-    item.markX = Math.max(axis.x(item.fromMs), least + item.markWidth / 2);
-    least = item.markX + item.markWidth / 2 + 2;
+    item.markX = Math.max(item.markX, least + item.markWidth / 2);
+    least = item.markX + item.markWidth / 2 + MARK_GAP;
   }
   let most = axis.width;
   for (const item of [...items].reverse()) {
     item.markX = Math.min(item.markX, most - item.markWidth / 2);
-    most = item.markX - item.markWidth / 2 - 2;
+    most = item.markX - item.markWidth / 2 - MARK_GAP;
   }
 }
 
 function drawMark(brush, item, top, height) {
   const { context } = brush;
   brush.rectangle({ left: item.markX - item.markWidth / 2, width: item.markWidth }, top + 4, height - 8, item.problem.severity);
+  if (item.isTick) return;
   context.textAlign = 'center';
   brush.words(item.number, item.markX, top + height / 2, 'surface');
   context.textAlign = 'start';
