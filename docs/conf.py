@@ -13,6 +13,7 @@ version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["README.md"]  # the index contains it
 myst_heading_anchors = 4
+highlight_language = "none"  # a block that names no language is what a command prints
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 100
 html_theme = "furo"  # fetches no fonts, scripts or styles from elsewhere
