@@ -30,8 +30,9 @@ error; 3 for "could not run".
 from __future__ import annotations
 
 import errno
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable, ClassVar, Optional, Tuple, Union
+from typing import Callable, ClassVar, Iterator, Optional, Tuple, Union
 
 __all__ = [
     "AudioMissing",
@@ -54,6 +55,7 @@ __all__ = [
     "StuckError",
     "UsageError",
     "Words",
+    "value_of",
 ]
 
 
@@ -133,6 +135,20 @@ class UsageError(EviHarnessError):
     """A value on the command line or in a call that cannot be meant."""
 
     exit_code: ClassVar[int] = 2
+
+
+@contextmanager
+def value_of(name: str) -> Iterator[None]:
+    """Have a usage error within say which parameter the value was given for.
+
+    Args:
+        name: The parameter's name in a call.
+    """
+    try:
+        yield
+    except UsageError as error:
+        error.what = Words("invalid value for ", Parameter(name), ": ", error.what)
+        raise
 
 
 class SpecError(UsageError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Option
 
 import pytest
 
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, Parameter, UsageError
 
 if TYPE_CHECKING:
     from evi_harness.pytesting.run_gate import RunGate
@@ -59,10 +59,15 @@ _MARKS = (
 
 def _seconds(text: str) -> float:
     """A length of time on the command line."""
-    seconds = float(text)
+    import argparse
+
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     # Python reads "nan" and "inf" as numbers.
     if not 0 < seconds < float("inf"):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return seconds
 
 
@@ -147,9 +152,14 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(_Pages(folder), "evi-harness-pages")
         if config.getoption("--evi-update"):
             config.pluginmanager.register(_Accepted(), "evi-harness-accepted")
+    allowed = config.getoption("--evi-allow-host")
+    if allowed:
+        from evi_harness.runs.replay_options import ReplayOptions
+
+        with _as_usage_error():
+            ReplayOptions(allow_hosts=tuple(allowed)).check_outside()
     if config.getoption("--evi-block-network"):
-        with _as_usage_error("--evi-allow-host: "):
-            config.pluginmanager.register(_ShutNetwork(config.getoption("--evi-allow-host")), "evi-harness-network")
+        config.pluginmanager.register(_ShutNetwork(allowed), "evi-harness-network")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -560,13 +570,18 @@ def _allows_incomplete(item: pytest.Item) -> bool:
     return bool(item.config.getoption("--evi-allow-incomplete") or os.environ.get(_ALLOW_INCOMPLETE) == "1") if said is None else said
 
 
+def _option_of(parameter: Parameter) -> str:
+    """What a parameter of a call is called on pytest's command line."""
+    return "--evi-allow-host" if parameter.name == "allow_hosts" else f"--evi-{parameter.name.replace('_', '-')}"
+
+
 @contextmanager
 def _as_usage_error(before: str = "") -> Iterator[None]:
     """Have an error of the harness's end the run before it begins, as one of the command line's."""
     try:
         yield
     except EviHarnessError as error:
-        raise pytest.UsageError(f"{before}{error}") from None
+        raise pytest.UsageError(f"{before}{error.words().called(_option_of)}") from None
 
 
 @contextmanager

@@ -251,7 +251,6 @@ FLAGS_ALLOWED = {
     "report/replay_report.py": A_REPORT,
     "runs/heard_notes.py": A_REPORT,
     "runs/sandbox.py": A_REPORT,
-    "settings/new_folder.py": ALL_DOORS,
     "settings/versions.py": GIT,
     "storage/baseline_file.py": ALL_DOORS,
     "verdicts/invoking.py": COMMAND + ": it makes the one that replays a session again",

@@ -1124,10 +1124,12 @@ def test_the_network_can_be_shut(run: Run, pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--evi-block-network", "--evi-allow-host", "https://example.org/"], "is no host that could be allowed"),
+        (["--evi-block-network", "--evi-allow-host", "https://example.org/"], "invalid value for --evi-allow-host: 'https://example.org/'"),
+        (["--evi-allow-host", "https://example.org/"], "invalid value for --evi-allow-host: 'https://example.org/'"),
+        (["--evi-max-run-time", "nan"], "argument --evi-max-run-time: 'nan' is not a number of seconds above 0"),
         (["--evi-clock", "moon"], "invalid choice: 'moon'"),
         (["--evi-microphone", "loud"], "invalid choice: 'loud'"),
-        (["--evi-gate", "handel: max<5"], "there is no metric 'handel'"),
+        (["--evi-gate", "handel: max<5"], "invalid value for --evi-gate: "),
         (["--evi-gate", "turn_gap: max<1200"], "here a recording plays the service"),
         (
             ["--evi-save-baseline", "nowhere/base.json"],

@@ -19,7 +19,7 @@ from evi_harness.acts.asked_of_gate import GateOptions
 from evi_harness.acts.checkouts import checkouts, git, passing_folder, run_here, worktrees
 from evi_harness.acts.ci_outputs import without_ci
 from evi_harness.acts.gate import SAVE_BASELINE, load_baseline, rules_for
-from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
+from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words, value_of
 from evi_harness.measure.baseline import MeasuredRun, merged
 from evi_harness.measure.comparison import compare_side_by_side
 from evi_harness.measure.metrics import METRICS
@@ -159,9 +159,10 @@ def compare_sides(
         raise UsageError(
             f"{n_runs} runs compare nothing", hint=Words("Give ", Parameter("n_runs"), " a number from 1 on; 20 decide most of the time.")
         )
-    for metric in metrics or ():
-        if metric not in METRICS:
-            raise UsageError(f"there is no metric {metric!r}", hint=metrics_like(metric))
+    with value_of("metrics"):
+        for metric in metrics or ():
+            if metric not in METRICS:
+                raise UsageError(f"there is no metric {metric!r}", hint=metrics_like(metric))
     asked = options or GateOptions()
     configured = load_configuration()
     rules = replace(rules_for(asked, configured), metrics=metrics)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Callable, Dict, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from evi_harness.acts.asked_of_gate import GateOptions
-from evi_harness.errors import Parameter, UsageError, Words
+from evi_harness.errors import Parameter, UsageError, Words, value_of
 from evi_harness.measure.baseline import Baseline, MeasuredRun, baseline_json, is_played, read_baseline_json, run_of
 from evi_harness.measure.comparison import Comparison, ComparisonRules, compare_jobs
 from evi_harness.measure.effect import LEAST_EFFECT, parse_effect
@@ -188,7 +188,8 @@ def gate_for(options: GateOptions, *, is_replay: bool, folder: Optional[Path] = 
 
 def gate_from(options: GateOptions, configured: Configuration, *, is_replay: bool) -> Gate:
     """Make a gate ready of a configuration that was read already; see ``gate_for``."""
-    thresholds = [parse_threshold(text) for text in options.gate]
+    with value_of("gate"):
+        thresholds = [parse_threshold(text) for text in options.gate]
     if is_replay:
         for threshold in thresholds:
             if threshold.family == CONVERSATION:
@@ -241,7 +242,8 @@ def rules_for(options: GateOptions, configured: Configuration) -> ComparisonRule
     false_alarm = _first(options.false_alarm, configured.false_alarm, default.false_alarm)
     if not 0 < false_alarm < 0.5:
         raise UsageError(f"{false_alarm!r} is no probability of a false alarm", hint="Give a number above 0 and below 0.5.")
-    asked = None if options.least_effect is None else parse_effect(options.least_effect)
+    with value_of("least_effect"):
+        asked = None if options.least_effect is None else parse_effect(options.least_effect)
     return ComparisonRules(
         false_alarm=false_alarm,
         least=_first(asked, configured.least, LEAST_EFFECT),

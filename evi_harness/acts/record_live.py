@@ -24,7 +24,7 @@ from evi_harness.audio.sources import FileSource
 from evi_harness.clocks.app_loop import AppLoop, run_app_loop
 from evi_harness.clocks.exits import AppExits
 from evi_harness.dialects import adapter_for, default_dialect
-from evi_harness.errors import EviHarnessError, HandlerError, Parameter, SessionUnwritable, UsageError, Words
+from evi_harness.errors import EviHarnessError, HandlerError, Parameter, SessionUnwritable, UsageError, Words, value_of
 from evi_harness.guard.ending import Ending
 from evi_harness.guard.process_state import restored_process
 from evi_harness.redacting.source_redaction import is_secret_name
@@ -198,7 +198,8 @@ def _require_handler(options: LiveOptions) -> None:
 
 def _check_microphone(options: LiveOptions) -> None:
     """Refuse what cannot go with a microphone that is off, and a microphone that there is not."""
-    require_microphone(options.microphone)
+    with value_of("microphone"):
+        require_microphone(options.microphone)
     given = {"mic": options.mic, "device": options.device, "allow_user_interrupt": options.allow_user_interrupt or None}
     meant = next((name for name, value in given.items() if value is not None), None)
     if options.microphone == OFF and meant is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
-from evi_harness.errors import UsageError
+from evi_harness.errors import UsageError, value_of
 from evi_harness.session.protocols import Refuse
 
 __all__ = ["FOREIGN_HOST", "FOREIGN_ORIGIN", "THIS_MACHINE", "Admission", "is_loopback_name"]
@@ -59,10 +59,12 @@ class Admission:
         for origin in self.origins:
             if origin not in ("*", "null") and _origin(origin) != origin:
                 hint = "Give it as a browser does: SCHEME://HOST[:PORT], with no slash at the end; null; or * for every page."
-                raise UsageError(f"{origin!r} is not the origin of a web page", hint=hint)
+                with value_of("origins"):
+                    raise UsageError(f"{origin!r} is not the origin of a web page", hint=hint)
         for host in self.hosts:
             if _name_of(host) != host.lower():
-                raise UsageError(f"{host!r} is not the name of a host", hint="Give the name alone: no scheme, port or path.")
+                with value_of("hosts"):
+                    raise UsageError(f"{host!r} is not the name of a host", hint="Give the name alone: no scheme, port or path.")
 
     def refusal(self, target: str, headers: Mapping[str, List[str]]) -> Optional[Refuse]:
         """Decide whether a request is answered.

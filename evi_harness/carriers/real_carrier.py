@@ -13,7 +13,7 @@ import socket
 from typing import TYPE_CHECKING, Optional, Sequence, Type
 
 from evi_harness.clocks.clock import RealClock
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
 from evi_harness.session.events import Event
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def loopback(host: str) -> str:
             return name
     except ValueError:
         pass
-    raise UsageError(f"{host!r} is no loopback address, and no other is ever served on", hint=f"Use {LOOPBACK}, ::1 or localhost.")
+    what = Words("invalid value for ", Parameter("host"), f": {host!r} is not a loopback address, and no other is served on")
+    raise UsageError(what, hint=f"Use {LOOPBACK}, ::1 or localhost.")
 
 
 class RealCarrier:

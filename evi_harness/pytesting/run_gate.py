@@ -14,7 +14,7 @@ from evi_harness.acts.asked_of_gate import GateOptions
 from evi_harness.acts.gate import gate_from
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.dialects import dialect_of
-from evi_harness.errors import EviHarnessError
+from evi_harness.errors import EviHarnessError, value_of
 from evi_harness.measure.baseline import Baseline, MeasuredRun, baseline_json, merged, read_baseline_json, renamed, run_of
 from evi_harness.measure.measuring import measure
 from evi_harness.pytesting.testing import client_threshold
@@ -55,7 +55,8 @@ class RunGate:
     def __init__(self, options: GateOptions, folder: Path) -> None:
         for text in options.gate:
             # Refused as an assert of a test's refuses it: what a command would advise is no help here.
-            client_threshold(text)
+            with value_of("gate"):
+                client_threshold(text)
         self._save_to = options.save_baseline
         self._gate = gate_from(options, replace(load_configuration(folder), baseline=None), is_replay=True)
         self._runs: Dict[str, List[MeasuredRun]] = {}

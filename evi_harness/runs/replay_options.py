@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from evi_harness.clocks.virtual import THREAD_WAIT_NS
-from evi_harness.errors import Parameter, UsageError, Words
+from evi_harness.errors import Parameter, UsageError, Words, value_of
 from evi_harness.guard.allowed import Allowed
 from evi_harness.guard.seeds import check_seed
 from evi_harness.replay.judging.findings import severities_of
@@ -113,26 +113,34 @@ class ReplayOptions:
             raise UsageError(
                 "there is nothing to try without writing it", hint=Words(Parameter("dry_run"), " goes with ", Parameter("update"), ".")
             )
-        if self.clock not in CLOCKS:
-            raise UsageError(f"there is no clock {self.clock!r}", hint=f"There are: {', '.join(CLOCKS)}.")
+        with value_of("clock"):
+            if self.clock not in CLOCKS:
+                raise UsageError(f"there is no clock {self.clock!r}", hint=f"There are: {', '.join(CLOCKS)}.")
         if self.twice and self.clock != VIRTUAL:
             raise UsageError(
                 "two runs in real time are never the same to the nanosecond, so they are not compared",
                 hint=Words("Leave out ", Parameter("clock", REAL), ", or ", Parameter("twice"), "."),
             )
         self.check_outside()
-        severities_of(self.severities)
-        require_microphone(self.microphone)
+        with value_of("severities"):
+            severities_of(self.severities)
+        with value_of("microphone"):
+            require_microphone(self.microphone)
         if self.microphone == OFF and isinstance(self.handler, str) and self.handler == RECORDED:
             raise UsageError("the null test sends what was recorded, so its microphone cannot be off", hint="Name a handler, or none.")
-        _nanoseconds(self.max_late_ms, "a message may be late")
-        _nanoseconds(self.blocked_ms, "a step may take")
-        if self.max_run_s is not None and not 0 < self.max_run_s <= _MOST_S:
-            raise UsageError(f"{self.max_run_s!r} seconds is no time that a run may take")
-        if not 0 < self.timeout_s <= _MOST_S:
-            raise UsageError(f"{self.timeout_s!r} seconds is no time after which a replay is stuck")
-        if not 0 <= self.thread_wait_s <= _MOST_S:
-            raise UsageError(f"{self.thread_wait_s!r} seconds is no time that the clock can stand still")
+        with value_of("max_late_ms"):
+            _nanoseconds(self.max_late_ms, "a message may be late")
+        with value_of("blocked_ms"):
+            _nanoseconds(self.blocked_ms, "a step may take")
+        with value_of("max_run_s"):
+            if self.max_run_s is not None and not 0 < self.max_run_s <= _MOST_S:
+                raise UsageError(f"{self.max_run_s!r} seconds is no time that a run may take")
+        with value_of("timeout_s"):
+            if not 0 < self.timeout_s <= _MOST_S:
+                raise UsageError(f"{self.timeout_s!r} seconds is no time after which a replay is stuck")
+        with value_of("thread_wait_s"):
+            if not 0 <= self.thread_wait_s <= _MOST_S:
+                raise UsageError(f"{self.thread_wait_s!r} seconds is no time that the clock can stand still")
         if self.arguments and not has_app(self.handler):
             raise UsageError(
                 f"{', '.join(self.arguments)}: there is no handler that takes arguments",
@@ -141,11 +149,14 @@ class ReplayOptions:
 
     def check_outside(self) -> None:
         """Refuse what an app cannot meet besides the service: see ``check``."""
-        for text in self.allow_hosts:
-            Allowed.parse(text)
-        if self.wall_clock not in WALL_CLOCKS:
-            raise UsageError(f"there is no wall clock {self.wall_clock!r}", hint=f"There are: {', '.join(WALL_CLOCKS)}.")
-        check_seed(self.seed)
+        with value_of("allow_hosts"):
+            for text in self.allow_hosts:
+                Allowed.parse(text)
+        with value_of("wall_clock"):
+            if self.wall_clock not in WALL_CLOCKS:
+                raise UsageError(f"there is no wall clock {self.wall_clock!r}", hint=f"There are: {', '.join(WALL_CLOCKS)}.")
+        with value_of("seed"):
+            check_seed(self.seed)
 
     @property
     def max_late_ns(self) -> Optional[int]:

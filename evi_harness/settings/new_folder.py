@@ -149,7 +149,7 @@ def require_name(name: str) -> None:
     if _NEVER_IN_A_NAME.search(name):
         raise UsageError(
             f"invalid session name {name!r}: it has a slash or a control character",
-            hint="The name is that of one folder; out (--out DIR) says where it goes.",
+            hint=Words("The name is that of one folder; ", Parameter("out", "DIR"), " says where it goes."),
         )
     if len(name) > MAX_NAME_LENGTH:
         raise UsageError(f"invalid session name: it has {len(name)} characters", hint=f"At most {MAX_NAME_LENGTH} are allowed.")

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, Mapping, Optional, Tuple
 
+from evi_harness.errors import value_of
 from evi_harness.replay.judging.json_paths import MessagePath
 from evi_harness.session.events import Handshake
 from evi_harness.session.protocols import Dialect, Message
@@ -45,7 +46,8 @@ class Rules:
         Raises:
             UsageError: One of them is no path.
         """
-        return Rules(tuple(MessagePath.parse(path) for path in ignore), strict)
+        with value_of("ignore"):
+            return Rules(tuple(MessagePath.parse(path) for path in ignore), strict)
 
 
 AS_USUAL = Rules()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable, Dict, Iterable, Iterator, List
 
 from evi_harness.dialects import dialect_of
-from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable, UsageError
+from evi_harness.errors import EviHarnessError, SessionError, SessionUnreadable, UsageError, value_of
 from evi_harness.measure.speech_marks import HeardSpeech
 from evi_harness.session.protocols import Mark, SpeechDetector
 from evi_harness.session.session import Session
@@ -53,8 +53,9 @@ def hear(session: Session, detector: str = AUTO, pause_ns: int = PAUSE_NS, on_pa
     """
     from evi_harness.audio.sources import UserSound
 
-    if detector not in DETECTORS:
-        raise UsageError(f"there is no speech detector {detector!r}", hint=f"There are: {', '.join(DETECTORS)}.")
+    with value_of("detector"):
+        if detector not in DETECTORS:
+            raise UsageError(f"there is no speech detector {detector!r}", hint=f"There are: {', '.join(DETECTORS)}.")
     if detector == NOBODY:
         return HeardSpeech(why="no detector was asked for")
     try:

@@ -87,3 +87,73 @@ def test_of_many_sessions_too(capsys: Any) -> None:
     told = capsys.readouterr().out
     assert ": --speed 'x' " in told
     assert " speed 'x'" not in told
+
+
+HANDLER = {"handler": "recorded"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("clock", "x", None),
+        ("wall_clock", "x", None),
+        ("microphone", "x", None),
+        ("allow_hosts", ("http://x",), ["--allow-host", "http://x"]),
+        ("ignore", ("x",), ["--ignore", "x"]),
+        ("severities", {"x": "off"}, ["--severity", "x=off"]),
+        ("severities", {"raised": "x"}, ["--severity", "raised=x"]),
+        ("seed", -1, None),
+        ("max_late_ms", float("inf"), ["--max-late", "inf"]),
+        ("blocked_ms", float("inf"), ["--blocked-ms", "inf"]),
+        ("max_run_s", 0, None),
+        ("timeout_s", 0, None),
+        ("thread_wait_s", -1, None),
+    ],
+)
+def test_an_invalid_value_is_named_as_it_was_given(name: str, value: Any, words: Any, capsys: Any) -> None:
+    """By the parameter from Python, by the flag on the command line; what click checks itself needs no second row there."""
+    with pytest.raises(UsageError) as raised:
+        replay_session(WEATHER, **HANDLER, **{name: value})
+    assert str(raised.value).startswith(f"invalid value for {name}: ")
+    if words is not None:
+        assert main(["replay", WEATHER, "--handler", "recorded", *words]) == 2
+        assert capsys.readouterr().err.startswith(f"error: invalid value for {words[0]}: ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "latency {WEATHER} --gate x",
+        "latency {WEATHER} --detector x",
+        "latency {WEATHER} --baseline base.json --least-effect x",
+        "replay {WEATHER} --gate x",
+        "serve {WEATHER} --limit x=1",
+        "serve {WEATHER} --limit chats=x",
+        "serve {WEATHER} --allow-origin x/",
+        "serve {WEATHER} --known-as x:1",
+        "serve {WEATHER} --host 192.0.2.1",
+        "ab --a true --b true --metric x",
+        "ab --a true --b true --least-effect x",
+    ],
+)
+def test_of_every_command(line: str, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    """The flag comes first, and its value after it."""
+    monkeypatch.chdir(tmp_path)
+    *_, flag, value = line.split()
+    assert main(line.format(WEATHER=WEATHER).split()) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: invalid value for {flag}: ")
+    assert value.split("=")[0] in err
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("gate", '["x"]'), ("baseline", "1"), ("false-alarm", "9"), ("job-noise", "-1"), ("least-effect", '"x"')]
+)
+def test_in_a_configuration_file_it_is_the_key(key: str, value: str, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    """And the file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(f"[tool.evi-harness]\n{key} = {value}\n", encoding="utf-8")
+    assert main(["latency", WEATHER, "--detector", "none"]) == 2
+    first = capsys.readouterr().err.splitlines()[0]
+    assert "pyproject.toml" in first
+    assert key in first

@@ -34,7 +34,7 @@ from evi_harness.carriers.thin_frames import ThinFrame
 from evi_harness.clocks.clock import RealClock
 from evi_harness.clocks.pacing import collect_garbage, own_process, run_precisely
 from evi_harness.dialects import DEFAULT, dialect_named, dialect_of
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, UsageError, value_of
 from evi_harness.guard.own_output import silence_libraries, told_by_us
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
@@ -258,7 +258,8 @@ def limited(values: Sequence[str]) -> ServerLimits:
     Raises:
         UsageError: There is no such limit, or its value is no positive number.
     """
-    return DEFAULT_LIMITS.with_values((name, value) for name, _, value in (one.partition("=") for one in values))
+    with value_of("limits"):
+        return DEFAULT_LIMITS.with_values((name, value) for name, _, value in (one.partition("=") for one in values))
 
 
 def admission(origins: Sequence[str], hosts: Sequence[str]) -> Admission:
