@@ -234,7 +234,6 @@ FLAGS_ALLOWED = {
     "acts/afterwards/shortening.py": COMMAND,
     "acts/checkouts.py": GIT,
     "acts/demo.py": COMMAND,
-    "acts/exports/whole_file.py": ALL_DOORS,
     "acts/record_live.py": COMMAND + ", and a report",
     "acts/repeating.py": A_REPORT,
     "acts/replay.py": A_REPORT,

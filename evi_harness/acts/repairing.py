@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 from evi_harness.dialects import DEFAULT, dialect_of, known_dialects
-from evi_harness.errors import SessionError, SessionUnreadable, UsageError
+from evi_harness.errors import Parameter, SessionError, SessionUnreadable, UsageError, Words
 from evi_harness.report.plain import printable
 from evi_harness.report.repair_report import RepairReport
 from evi_harness.session.expectation import Expectation
@@ -78,10 +78,11 @@ def repair_session(folder: AnyPath, out: AnyPath) -> RepairReport:
 
 def _require_new(source: Path, target: Path) -> None:
     if os.path.lexists(target):
-        raise UsageError(f"{printable(str(target))} exists already; name a new folder with -o")
+        raise UsageError(Words(f"{printable(str(target))} exists already; name a new folder with ", Parameter("out")))
     inside, outside = target.resolve(), source.resolve()
     if outside == inside or outside in inside.parents:
-        raise UsageError(f"{printable(str(target))} is in the session folder that is to be repaired; name one outside of it with -o")
+        what = f"{printable(str(target))} is in the session folder that is to be repaired; name one outside of it with "
+        raise UsageError(Words(what, Parameter("out")))
 
 
 def _write(target: Path, found: Salvage, losses: List[Loss], secrets: List[str]) -> None:

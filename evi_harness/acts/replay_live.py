@@ -22,7 +22,7 @@ from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.clocks.clock import RealClock
 from evi_harness.dialects import adapter_for, dialect_of
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
 from evi_harness.measure.turn_latency import TurnLatency, turn_latencies
 from evi_harness.replay.cues import CADENCES, CLOCK, TURN, Cues
 from evi_harness.replay.judging.drift import drift_of
@@ -142,7 +142,7 @@ def replay_live(
     cues = _cues(recorded, options.cadence)
     longest_s = options.max_duration_s or recorded.duration_ns / 1e9 * _TIMES_AS_LONG + _AND_S
     if not endpoint.is_loopback and not agree(_what_it_costs(recorded, endpoint, longest_s)):
-        raise UsageError("not agreed to, nothing was sent", hint="--yes agrees without being asked.")
+        raise UsageError("not agreed to, nothing was sent", hint=Words(Parameter("yes", True), " agrees without being asked."))
     run = _Conversation(recorded, cues, options, endpoint, longest_s, on_part)
     with Interrupts() as interrupts:
         asyncio.run(run.hold(interrupts, key, settings, tls))

@@ -145,7 +145,7 @@ def test_a_file_that_is_there_is_kept_unless_it_is_to_be_replaced(tmp_path):
     file.write_bytes(b"mine")
     with pytest.raises(UsageError, match="there already") as raised:
         export_wav(WEATHER, file)
-    assert "--force" in raised.value.hint
+    assert "force=True" in raised.value.hint
     assert file.read_bytes() == b"mine"
     export_wav(WEATHER, file, overwrite=True)
     assert samples_in(file)[1] == 24_000

@@ -276,7 +276,7 @@ def test_nothing_is_sent_that_was_not_agreed_to(tmp_path):
     assert asked == []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HUME_API_KEY", KEY)
-        with pytest.raises(UsageError, match="--yes"):
+        with pytest.raises(UsageError, match="yes=True"):
             replay_live(TYPED, options, refuse)
     assert asked == ["Hold typed (3 s) again with https://evi.invalid, for 66 s at most?"]
 

@@ -114,9 +114,13 @@ def weather_folder() -> Path:
     return ROOT / "sessions" / "weather"
 
 
-def test_what_is_invalid_is_a_public_error(weather_folder: Path, tmp_path: Path) -> None:
+def test_what_is_invalid_is_a_public_error(weather_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Never another exception, and never an exit; it names the argument as it is called in Python."""
+    monkeypatch.setenv("HUME_API_KEY", "k" * 48)
+    (tmp_path / "there.csv").touch()
     calls = [
+        lambda: evi_harness.replay_live(weather_folder, base_url="https://example.com"),
+        lambda: evi_harness.export_session(weather_folder, csv=tmp_path / "there.csv"),
         lambda: evi_harness.replay_session(weather_folder, clock="sundial"),
         lambda: evi_harness.replay_sessions([]),
         lambda: evi_harness.replay_sessions(weather_folder, handler=print),  # type: ignore[arg-type]

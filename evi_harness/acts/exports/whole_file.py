@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterable, Iterator, List, Union
 
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
 from evi_harness.session.session import Session
 from evi_harness.storage.layout import HEADER_FILE, PAYLOADS
 
@@ -44,7 +44,7 @@ def place_of_file(file: Union[str, Path], session: Union[str, Path, Session], *,
             raise UsageError(f"{path} is in the session folder {one}", hint="Name a file outside it: export adds nothing to a session.")
     if os.path.lexists(path):
         if not overwrite:
-            raise UsageError(f"{path} is there already", hint="--force replaces it; in Python, overwrite=True.")
+            raise UsageError(f"{path} is there already", hint=Words(Parameter("force", True), " replaces it."))
         if not stat.S_ISREG(path.lstat().st_mode):
             raise UsageError(f"{path} is not a regular file", hint="Name another one.")
     return path
