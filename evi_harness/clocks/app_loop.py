@@ -10,8 +10,11 @@ can neither cancel one nor wait for it; ``tasks_of`` has them all.
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import gc
 import sys
 from asyncio import base_events
+from contextlib import _AsyncGeneratorContextManager
 from typing import Any, Callable, Coroutine, Dict, List, Mapping, Optional, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -26,7 +29,17 @@ from evi_harness.guard.own_signals import AddsSignalHandlers
 from evi_harness.guard.place_lookup import Stack, stack_of
 from evi_harness.session.notes import STOPS_LOOP
 
-__all__ = ["AppLoop", "HostTask", "host", "run_app_loop", "run_to_end", "tasks_of", "wind_up"]
+__all__ = [
+    "AppLoop",
+    "HostTask",
+    "host",
+    "leave_behind",
+    "run_app_loop",
+    "run_to_end",
+    "shut_down_generators",
+    "tasks_of",
+    "wind_up",
+]
 
 T = TypeVar("T")
 
@@ -289,6 +302,28 @@ def tasks_of(loop: asyncio.AbstractEventLoop) -> List[Any]:
     """All tasks of a loop that are not done, those of the harness among them."""
     own = loop.own_tasks if isinstance(loop, AppLoop) else ()
     return [task for task in {*asyncio.all_tasks(loop), *own} if not task.done()]
+
+
+def leave_behind(loop: asyncio.AbstractEventLoop) -> None:
+    """Leave what does not end when it is told to: the loop is closed under it, and nothing of it ever runs again."""
+    for task in tasks_of(loop):
+        # asyncio logs a task that is destroyed while pending; the caller has the tasks' names from the run itself.
+        task._log_destroy_pending = False
+        # It is never freed: Python would close it then, with no loop for what its blocks do at their end. They complain on standard error,
+        # at the end of the process, and one that takes every exception never ends.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(task.get_coro()))
+
+
+def shut_down_generators(loop: AppLoop) -> None:
+    """Close asynchronous generators, but none that a task is within which does not end: its own end would find them closed."""
+    if tasks_of(loop):
+        blocks = [one for one in gc.get_objects() if issubclass(type(one), _AsyncGeneratorContextManager)]
+        within = {id(getattr(one, "gen", None)) for one in blocks}
+        generators = loop._asyncgens  # type: ignore[attr-defined]
+        for generator in list(generators):
+            if generator.ag_running or id(generator) in within:
+                generators.discard(generator)
+    wind_up(loop, loop.shutdown_asyncgens())
 
 
 def run_app_loop(main: Callable[[AppLoop], Coroutine[Any, Any, T]]) -> T:

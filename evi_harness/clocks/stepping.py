@@ -9,7 +9,7 @@ import asyncio
 import selectors
 from typing import Any, Callable, Coroutine, List, Optional, TypeVar
 
-from evi_harness.clocks.app_loop import AppLoop, run_to_end, tasks_of, wind_up
+from evi_harness.clocks.app_loop import AppLoop, leave_behind, run_to_end, shut_down_generators, tasks_of, wind_up
 from evi_harness.clocks.steps import ReadySteps
 from evi_harness.errors import UsageError
 
@@ -89,9 +89,7 @@ def _wind_up(loop: SteppingLoop) -> None:
             task.cancel()
         if tasks:
             wind_up(loop, asyncio.wait(tasks, timeout=CLEANUP_S))
-        wind_up(loop, loop.shutdown_asyncgens())
+        shut_down_generators(loop)
     finally:
-        for task in tasks_of(loop):
-            # What does not end when it is told to is left behind; the loop is closed under it.
-            task._log_destroy_pending = False
+        leave_behind(loop)
         loop.close()

@@ -20,7 +20,7 @@ import time
 from types import FrameType
 from typing import Any, Callable, Coroutine, Dict, List, NoReturn, Optional, Sequence, Tuple, TypeVar
 
-from evi_harness.clocks.app_loop import AppLoop, run_to_end, tasks_of, wind_up
+from evi_harness.clocks.app_loop import AppLoop, leave_behind, run_to_end, shut_down_generators, tasks_of, wind_up
 from evi_harness.clocks.blocking import Charge, virtual_sleep
 from evi_harness.clocks.busy import can_be_held
 from evi_harness.clocks.clock import Timer
@@ -442,14 +442,14 @@ def run_virtual(
 
 def _wind_up(loop: VirtualLoop) -> None:
     try:
-        for ending in (_cancel_all, _shut_down_generators, _shut_down_executor):
+        for ending in (_cancel_all, shut_down_generators, _shut_down_executor):
             try:
                 ending(loop)
             except StuckError:
                 # What does not end when it is told to is left behind; the loop is closed under it.
                 continue
     finally:
-        _leave_behind(loop)
+        leave_behind(loop)
         loop.close()
 
 
@@ -462,17 +462,7 @@ def _cancel_all(loop: VirtualLoop) -> None:
     wind_up(loop, asyncio.wait(tasks, timeout=CLEANUP_NS / 1e9))
 
 
-def _shut_down_generators(loop: VirtualLoop) -> None:
-    wind_up(loop, loop.shutdown_asyncgens())
-
-
 def _shut_down_executor(loop: VirtualLoop) -> None:
     # Waiting for a thread that was given up would take as long as the thread does.
     if loop._default_executor is not None and not loop._jobs.any_out():  # type: ignore[attr-defined]
         wind_up(loop, loop.shutdown_default_executor())
-
-
-def _leave_behind(loop: VirtualLoop) -> None:
-    for task in tasks_of(loop):
-        # asyncio logs a task that is destroyed while pending; the caller has the tasks' names from the run itself.
-        task._log_destroy_pending = False

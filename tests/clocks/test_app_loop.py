@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import sys
 import threading
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -14,6 +16,7 @@ from evi_harness.clocks.app_loop import AppLoop, HostTask, host, run_app_loop, t
 from evi_harness.clocks.exits import AppExits
 from evi_harness.clocks.stepping import run_stepping
 from evi_harness.clocks.virtual import run_virtual
+from evi_harness.errors import StuckError
 from evi_harness.guard.ending import Ending, UsersInterrupt
 from evi_harness.guard.on_behalf_of import on_behalf
 from evi_harness.session.events import Handshake
@@ -307,3 +310,49 @@ def test_what_is_no_exception_ends_the_app_and_not_the_run(run, kind):
     ((name, what, detail),) = noted(raises, run)
     assert (name, what) == ("exits", f"the app raised {kind.__name__}, which ends the app")
     assert detail == "raises"
+
+
+@asynccontextmanager
+async def pausing():
+    """A block at whose end something is awaited."""
+    try:
+        yield
+    finally:
+        await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def within_another():
+    """Another one, around it."""
+    async with pausing():
+        yield
+
+
+@pytest.mark.parametrize("run", [run_virtual, run_stepping])
+def test_what_does_not_end_is_left_behind_without_a_word(run, monkeypatch, caplog):
+    """Neither when the loop ends nor when Python frees what is left: its generators are not closed under it, and it never runs again."""
+    monkeypatch.setattr("evi_harness.clocks.stepping.CLEANUP_S", 0.01)
+    gc.collect()
+    lost = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda one: lost.append(repr(one.object)))
+    has_run = []
+
+    async def goes_on():
+        async with within_another():
+            while True:
+                has_run.append(asyncio.get_running_loop())
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(1)
+
+    async def main(loop):
+        task = loop.create_task(goes_on())
+        await asyncio.sleep(0)
+        assert not task.done()
+        raise StuckError("nothing moves")
+
+    with pytest.raises(StuckError, match="nothing moves"):
+        run(main)
+    n_run = len(has_run)
+    has_run.clear()
+    gc.collect()
+    assert (lost, caplog.messages, n_run > 0, has_run) == ([], [], True, [])
