@@ -19,6 +19,7 @@ from evi_harness.guard.callers import callers_now, callers_of
 from evi_harness.guard.on_behalf_of import Behalf, behalf, on_our_own
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack, told_places
+from evi_harness.guard.run_threads import RunThreads
 from evi_harness.session.notes import OPEN_SOCKET
 
 __all__ = ["OpenSockets"]
@@ -48,6 +49,7 @@ class OpenSockets:
         self._journal = journal
         self._redact = redact
         self._hooks = Hooks()
+        self._run = RunThreads()
         self._transports: WeakKeyDictionary[Any, _Opening] = WeakKeyDictionary()
         self._sockets: WeakKeyDictionary[Any, _Opening] = WeakKeyDictionary()
 
@@ -55,11 +57,13 @@ class OpenSockets:
         loop = asyncio.get_running_loop()
         for name in _OPENERS:
             self._hooks.wrap(loop, name, self._opening)
+        self._run.__enter__()
         self._hooks.wrap(socket.socket, "__init__", self._making)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._hooks.restore()
+        self._run.__exit__(None, None, None)
 
     def finish(self) -> None:
         """Note what is still open. Connections over the loop are ended, since the loop goes away under them."""
@@ -88,11 +92,12 @@ class OpenSockets:
         return opening
 
     def _making(self, real: Callable[..., None]) -> Callable[..., None]:
-        sockets = self._sockets
+        sockets, run = self._sockets, self._run
 
         def __init__(made: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it stands in for the constructor
             real(made, *args, **kwargs)
-            of = behalf()
+            # Every socket of the process comes by here; the handler of another run has its own one who watches.
+            of = behalf() if run.here() else None
             if of is not None:
                 sockets[made] = _Opening("", of, callers_now())
 

@@ -84,8 +84,6 @@ class AppThreads:
 
     def take(self, thread: threading.Thread) -> None:
         """Take a thread that the calling one is about to start, if it does so on the handler's behalf."""
-        if not self._run.here():
-            return
         of = self.whose()
         if of is not None:
             birth = _Birth(of, callers_now())
@@ -96,7 +94,9 @@ class AppThreads:
             starting._invoke_excepthook = self._telling(birth, starting._invoke_excepthook)
 
     def whose(self) -> Optional[Behalf]:
-        """On whose behalf the calling thread runs what it runs; None for our own."""
+        """On whose behalf the calling thread runs what it runs; None for our own, and for the handler of another run."""
+        if not self._run.here():
+            return None
         # A new thread has no context; what it does is on behalf of whoever started it.
         born = self._births.get(threading.current_thread())
         return behalf() or (None if born is None else born.of)

@@ -129,3 +129,33 @@ def test_a_run_in_a_run(session_of):
     assert differing(before, what_stands()) == set()
     assert (outer.n_heard, own.n_heard) == (3, 3)
     assert [note.name for run in (done, own_run) for note in run.events if isinstance(note, Note) and note.name == "raised"] == []
+
+
+def leaves_a_socket(kept):
+    """Opens a socket and never closes it."""
+    kept.append(socket.socket())
+
+
+def loses_a_job(kept):
+    """Gives a job to an executor, and never looks at how it failed."""
+    with futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(kept.remove, "what is not there")
+
+
+@pytest.mark.parametrize("run", [run_in_virtual_time, run_in_real_time], ids=["virtual", "real"])
+@pytest.mark.parametrize(("act", "kind"), [(leaves_a_socket, "open_socket"), (loses_a_job, "swallowed")])
+def test_what_a_handler_leaves_is_found_in_its_own_run(session_of, run, act, kind):
+    """The other run began before it and lasts longer, and has no such finding."""
+    there, may_leave, kept = threading.Event(), threading.Event(), []
+    waits = Meets(there.set, lambda: may_leave.wait(60))
+    thread, results = started(lambda: run(session_of(ROWS), waits, RunOptions(EVI, HUME)))
+    try:
+        assert there.wait(60)
+        other, others = started(lambda: run(session_of(ROWS), Meets(lambda: act(kept), lambda: None), RunOptions(EVI, HUME)))
+        other.join(60)
+    finally:
+        may_leave.set()
+    thread.join(60)
+    for one in kept:
+        one.close()
+    assert [sum(isinstance(note, Note) and note.name == kind for note in done.events) for done in (*results, *others)] == [0, 1]
