@@ -48,7 +48,7 @@ def _made() -> Iterator[str]:
     yield "| error | code | meaning |\n| --- | --- | --- |"
     for name in errors.__all__:
         found = getattr(errors, name)
-        if issubclass(found, errors.EviHarnessError):
+        if isinstance(found, type) and issubclass(found, errors.EviHarnessError):
             yield f"| `{name}` | {found.exit_code} | {_first(found)} |"
     yield "\nEach has `what` (what is wrong), `where` (the folder, file and line, or None) and `hint` (what to do next, or None).\n"
     yield "## Classes\n"
