@@ -464,7 +464,7 @@ def test_what_cannot_be_meant_is_refused(session, options, what):
     """Before anything runs."""
     with pytest.raises(UsageError) as refused:
         replay_session(session, **options)
-    assert refused.value.what == what
+    assert refused.value.what.endswith(what)
 
 
 @pytest.mark.parametrize("microphone", ["auto", "sdk"])
