@@ -53,7 +53,7 @@ def compare_versions(
 
     Example:
         >>> replay = f"{sys.executable} -m evi_harness replay sessions/weather --handler app.py:WeatherApp"
-        >>> evi_harness.compare_versions(replay, replay, n_runs=1, warm_up=0, inconclusive="pass").passed
+        >>> evi_harness.compare_versions(replay, replay, metrics="tool.app", n_runs=1, warm_up=0, inconclusive="pass").passed
         True
     """
     if command is None:

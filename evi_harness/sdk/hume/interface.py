@@ -33,8 +33,10 @@ class WebSocketInterface:
         >>> class App(evi_harness.WebSocketInterface):
         ...     async def on_message(self, message):
         ...         await super().on_message(message)
-        >>> evi_harness.replay_session("sessions/typed", handler=App(write=lambda line: None)).findings
-        ()
+        >>> lines = []
+        >>> result = evi_harness.replay_session("sessions/typed", handler=App(write=lines.append))
+        >>> len(lines) > 0
+        True
     """
 
     socket: Optional[Any] = None
