@@ -308,7 +308,7 @@ def last_audio(world: World) -> None:
     assert unseen(replayed(world.session(rows))) == []
 
 
-@condition("audio is no linear PCM, or too short or voiceless to be compared")
+@condition("audio is not linear PCM, or too short or voiceless to be compared")
 def unjudged(world: World) -> None:
     """MP3, which nobody decodes here."""
     data = base64.b64encode(b"ID3\x04" + bytes(200)).decode()
@@ -322,7 +322,7 @@ def unjudged(world: World) -> None:
     assert [(one["kind"], one["severity"]) for one in result.json()["findings"]] == [("unjudged_audio", "warning")]
 
 
-@condition("the app sends audio of its own")
+@condition("the app sends its own audio")
 def own_audio(world: World) -> None:
     """Beside the microphone's."""
 
@@ -492,7 +492,7 @@ def waits(world: World) -> None:
     assert f"{__file__}:" in what
 
 
-@condition("the app runs an event loop of its own, in virtual time")
+@condition("the app runs its own event loop, in virtual time")
 def own_loop(world: World) -> None:
     """In a job, say."""
 
