@@ -36,6 +36,9 @@ MS = 1_000_000
 
 # A busy machine makes neither a slow example nor a new one: what fails here fails everywhere.
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "quick", deadline=None, derandomize=True, max_examples=10, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("long", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("EVI_HARNESS_HYPOTHESIS", "ci"))
 
