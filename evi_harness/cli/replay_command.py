@@ -18,7 +18,7 @@ from evi_harness.cli.options.handler_arguments import arguments_option, by_key
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
 from evi_harness.cli.options.page_options import html_option, page_progress, require_place
 from evi_harness.cli.options.seconds import Seconds
-from evi_harness.cli.printing import Advance, echo, echo_report, progress
+from evi_harness.cli.printing import Advance, echo, echo_report, progress, width
 from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
 
 if TYPE_CHECKING:
@@ -378,6 +378,8 @@ def command(
         try:
             told, page = _pages(result, gate_told, values["html"], values["audio_format"])
             lines += told
+            if is_many and result.exit_code and width(err=aside) is not None:
+                lines.append("next       --last-failed replays only those that did not pass, -x stops at the first of them")
         finally:
             echo_report((*lines, last), result.exit_code or (0 if found is None else found.exit_code), err=aside)
     finally:

@@ -20,8 +20,9 @@ __all__ = ["NORMAL", "QUIET", "VERBOSE", "CorpusReport", "Outcome"]
 PASSED, FAILED = 0, 1
 # How much people are told: the causes and the sum; a report for each cause as well; the report of each session that did not pass.
 QUIET, NORMAL, VERBOSE = -1, 0, 1
-# So many sessions are named for each cause; all of them stand above.
-_SHOWN = 20
+# So many sessions are named in all, and of each cause at least so many: they and the sum fit a terminal of 24 lines. All of them stand
+# above, but where only causes are told.
+_SHOWN, _SHOWN_EACH, _SHOWN_ALONE = 12, 3, 20
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class CorpusReport:
             yield from _section(one)
         if badly:
             yield from ("", "not passed, by cause")
-            yield from _by_cause(causes)
+            yield from _by_cause(causes, _SHOWN_ALONE if self.told == QUIET else max(_SHOWN_EACH, _SHOWN // len(causes)))
         elif any(one.changes for one in well):
             yield ""
 
@@ -177,13 +178,13 @@ def _causes(outcomes: Sequence[Outcome]) -> List[List[Outcome]]:
     return sorted(causes.values(), key=lambda found: -len(found))
 
 
-def _by_cause(causes: Sequence[Sequence[Outcome]]) -> Iterator[str]:
-    """Causes, each with the sessions that it was in; one that is the same everywhere is one line."""
+def _by_cause(causes: Sequence[Sequence[Outcome]], n_shown: int) -> Iterator[str]:
+    """Causes, each with so many of the sessions that it was in; one that is the same everywhere is one line."""
     for found in causes:
         yield printable(f"  {len(found)} session{'' if len(found) == 1 else 's'}: {found[0].cause or found[0].verdict}")
-        yield from (printable(f"      {one.folder}") for one in found[:_SHOWN])
-        if len(found) > _SHOWN:
-            yield f"      and {len(found) - _SHOWN} more"
+        yield from (printable(f"      {one.folder}") for one in found[:n_shown])
+        if len(found) > n_shown:
+            yield f"      and {len(found) - n_shown} more"
 
 
 def _times(one: Outcome) -> str:

@@ -42,12 +42,21 @@ def test_where_all_passed_there_is_no_cause():
     assert CorpusReport((WELL,)).lines()[1:] == ["1 session: 1 passed (0.0 s, 1 at a time)"]
 
 
-@pytest.mark.parametrize(("n", "more"), [(20, []), (23, ["      and 3 more"])])
-def test_a_cause_of_many_sessions_names_some(n, more):
-    """All of them stand above."""
-    lines = CorpusReport(tuple(failed(f"s/{number}") for number in range(n))).lines()
+@pytest.mark.parametrize(
+    ("n", "told", "n_named", "more"),
+    [(12, NORMAL, 12, []), (60, NORMAL, 12, ["      and 48 more"]), (20, QUIET, 20, []), (23, QUIET, 20, ["      and 3 more"])],
+)
+def test_a_cause_of_many_sessions_names_some(n, told, n_named, more):
+    """All of them stand above, and cause and sum fit a screen; more where none stand above."""
+    lines = CorpusReport(tuple(failed(f"s/{number}") for number in range(n)), told=told).lines()
     (start,) = [index for index, line in enumerate(lines) if line == f"  {n} sessions: {CAUSE}"]
-    assert lines[start + 1 : -1] == [*(f"      s/{number}" for number in range(20)), *more]
+    assert lines[start + 1 : -1] == [*(f"      s/{number}" for number in range(n_named)), *more]
+
+
+def test_several_causes_share_the_screen():
+    """Each names fewer sessions, and at least three."""
+    lines = CorpusReport(tuple(failed(f"s/{number}", cause=f"cause {number % 6}") for number in range(60))).lines()
+    assert len(lines[lines.index("not passed, by cause") :]) == 1 + 6 * (1 + 3 + 1) + 1
 
 
 def test_what_a_terminal_must_not_get():
