@@ -238,7 +238,7 @@ class RedirectRefused(EviHarnessError):
     """
 
     def __init__(self, asked: str, led_to: Optional[str], *, what: str = "the connection") -> None:
-        where = "what is no address" if led_to is None else f"another origin, {led_to}"
+        where = "what is not an address" if led_to is None else f"another origin, {led_to}"
         super().__init__(
             f"{asked} redirects {what} to {where}; a key is sent to no other origin than the one that was named",
             hint=None

@@ -26,8 +26,8 @@ _BLOCK_BYTES = 1 << 20
 _KINDS: Tuple[Tuple[int, str, str], ...] = (
     (stat.S_IFDIR, "a folder", "Name a file."),
     (stat.S_IFIFO, "a pipe", "Write what comes out of it to a file, and name that."),
-    (stat.S_IFCHR, "a device", "Copy what is wanted of it to a file, and name that."),
-    (stat.S_IFBLK, "a device", "Copy what is wanted of it to a file, and name that."),
+    (stat.S_IFCHR, "a device", "Copy what you need from it to a file, and give that."),
+    (stat.S_IFBLK, "a device", "Copy what you need from it to a file, and give that."),
     (stat.S_IFSOCK, "a socket", "Name a file."),
 )
 
@@ -98,7 +98,7 @@ def read_file(path: Union[str, Path], kind: str, error: Type[EviHarnessError] = 
     for piece in file_blocks(path, kind, error, hint=hint):
         # A hole of any size is known by its first block.
         if b"\0" in piece:
-            raise error("it holds zero bytes, so it is no text in UTF-8", where=str(path), hint=hint or "Is it the right file?")
+            raise error("it holds zero bytes, so it is not UTF-8 text", where=str(path), hint=hint or "Is it the right file?")
         pieces.append(piece)
     return b"".join(pieces)
 

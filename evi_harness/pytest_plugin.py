@@ -505,7 +505,7 @@ def _place_to_save(config: pytest.Config) -> Optional[Path]:
     folder = place if place.is_dir() else place.parent
     if folder.is_dir() and os.access(folder, os.W_OK):
         return place
-    why = "cannot be written to" if folder.is_dir() else "is no folder"
+    why = "cannot be written to" if folder.is_dir() else "is not a folder"
     hint = f"Give {'--evi-save-baseline' if asked else _SAVE_BASELINE} a file in a folder that can be written."
     raise UsageError(f"the baseline cannot be written: {folder} {why}", where=str(place), hint=hint)
 

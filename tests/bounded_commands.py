@@ -44,7 +44,7 @@ class Done(NamedTuple):
     def is_told(self) -> bool:
         """Whether it ended as a command does that has something to say: no traceback, no fault of our own, no signal, no hang."""
         told = self.out + self.err
-        return self.code >= 0 and not any(word in told for word in ("Traceback (most recent", "fault of evi-harness", HUNG))
+        return self.code >= 0 and not any(word in told for word in ("Traceback (most recent", "internal error in evi-harness", HUNG))
 
 
 class Commands:
@@ -69,7 +69,7 @@ class Commands:
         return self._done({"argv": list(argv), "cwd": None if cwd is None else str(cwd)})
 
     def run_code(self, source: str) -> Done:
-        """Run Python code in the place of a command, to see what is seen of it."""
+        """Run Python code in place of a command, to see what is seen of it."""
         return self._done({"source": source, "cwd": None})
 
     def _done(self, asked: Dict[str, Any]) -> Done:

@@ -58,7 +58,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command of the page, with what is tested here in the place of what is installed."""
+    """Run a command of the page, with what is tested here in place of what is installed."""
     before, _, words = command.rpartition(" && ")
     if before:
         folder /= before.partition("cd ")[2]
@@ -104,7 +104,7 @@ def test_with_what_it_needs_it_passes(row: Row, project: Path) -> None:
 
 
 def put_the_two_lines_in(project: Path, command: str) -> None:
-    """Do what the error says: put the two lines that it shows in the place of the one that it names."""
+    """Do what the error says: put the two lines that it shows in place of the one that it names."""
     error = error_of(run(command, project))
     where = re.match(r"error: (.*?):(\d+): .*: (.*)$", error[0])
     assert where is not None

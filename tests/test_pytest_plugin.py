@@ -380,7 +380,7 @@ def test_no_spec(evi_replay):
         result = run("--rootdir", str(pytester.path), "-c", str(pytester.path / "tox.ini"), str(inner))
         result.assert_outcomes(passed=3, failed=2)
         assert re.search(r"there is no file 'gone\.py'\n.*Looked at: .*inner/gone\.py, .*/gone\.py", said(result))
-        assert "'weather.py' is no handler SPEC" in said(result)
+        assert "'weather.py' is not a handler SPEC" in said(result)
 
 
 @pytest.mark.slow
@@ -547,7 +547,7 @@ def test_an_app_of_one_s_own_is_judged(run: Run, pytester: pytest.Pytester) -> N
     assert "AssertionError: replay of typed failed: 1 deviation; different: tool response" in text
     assert "replayed   with the test's own app on hume" in text
     assert re.search(
-        r"UsageError: nobody has connected to the fake EVI\s+E\s+Point the app at it: as base_url, or with HUME_BASE_URL=http", text
+        r"UsageError: no app has connected to the fake EVI\s+E\s+Point the app at it: as base_url, or with HUME_BASE_URL=http", text
     )
     assert "/evi_harness/" not in text
 
@@ -860,7 +860,7 @@ def test_thresholds_hold_for_all_replays_of_a_run(run: Run, pytester: pytest.Pyt
     assert failed.ret == pytest.ExitCode.TESTS_FAILED
     assert "EVI gate" in said(failed)
     assert "FAILED        handle: max<120: 120 ms" in said(failed)
-    assert "'turn_gap: max<1200' of the configuration is about what this does not measure" in said(failed)
+    assert "'turn_gap: max<1200' in the configuration is about something that is not measured here" in said(failed)
     assert run("--evi-gate", "handle: max<=120").ret == 0
     pytester.makepyprojecttoml("[tool.evi-harness]\ngates = []\n")
     wrong = run()
@@ -1142,9 +1142,9 @@ def test_the_network_can_be_shut(run: Run, pytester: pytest.Pytester) -> None:
         (["--evi-gate", "turn_gap: max<1200"], "here a recording plays the service"),
         (
             ["--evi-save-baseline", "nowhere/base.json"],
-            "nowhere is no folder\nGive --evi-save-baseline a file in a folder that can be written.",
+            "nowhere is not a folder\nGive --evi-save-baseline a file in a folder that can be written.",
         ),
-        (["--evi-save-baseline", "my_app.py/base.json"], "my_app.py is no folder"),
+        (["--evi-save-baseline", "my_app.py/base.json"], "my_app.py is not a folder"),
         (["--evi-baseline", "my_app.py"], "Write it again with --save-baseline, or pytest's --evi-save-baseline."),
     ],
 )

@@ -74,7 +74,7 @@ def _words(command: str) -> Tuple[str, ...]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise UsageError(f"{command!r} is no command: {error}") from None
+        raise UsageError(f"{command!r} is not a command: {error}") from None
     if not words:
         raise UsageError(
             "an empty command measures nothing",

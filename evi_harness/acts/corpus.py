@@ -90,7 +90,7 @@ def replay_corpus(
         hint = Words("Leave out ", Parameter("executor"), " in what ab runs in a revision, or give ab two commands.")
         raise EviHarnessError("workers of an executor do not run the revision that is checked out here", hint=hint)
     if n_jobs is not None and n_jobs < 1:
-        raise UsageError(f"{n_jobs} sessions at a time are none", hint="Give 1 or more.")
+        raise UsageError(f"cannot replay {n_jobs} sessions at a time", hint="Give 1 or more.")
     began_s = time.perf_counter()
     task = Task("", replace(asked, child=False), n_runs, command, keep_json, keep_run)
     tasks = [replace(task, folder=str(folder), page=None if pages is None else pages.of(folder)) for folder in folders]

@@ -82,7 +82,7 @@ def demo(out: Union[str, Path] = DEFAULT_OUT, tell: Callable[[str], object] = pr
     tell("\nWhat crossed the socket, but for the audio:\n")
     for line in _timeline(load_session(recorded.folder)):
         tell(line)
-    tell("\nThe same to the same app once more, from the recording and in virtual time:\n")
+    tell("\nThe same app again, from the recording and in virtual time:\n")
     # The app prints the transcript again.
     with redirect_stdout(io.StringIO()):
         replayed = replay_session(recorded.folder, handler=HANDLER)
@@ -96,7 +96,7 @@ def demo(out: Union[str, Path] = DEFAULT_OUT, tell: Callable[[str], object] = pr
 
 def _record(out: Path, tell: Callable[[str], object]) -> LiveResult:
     with _no_keys(), served(_conversation(), ServeOptions(service=SIMULATOR)) as server:
-        tell(f"The simulator listens on {server.url}; the emotions that it tells are made up.")
+        tell(f"The simulator listens on {server.url}; the emotions it reports are made up.")
         tell("The user's voice comes from a file: nobody has to say anything.\n")
         options = LiveOptions(base_url=server.url, mic=USER, out=out, name="demo", allow_user_interrupt=True, handler=WeatherApp(tell))
         recorded = record_live(options, tell)
@@ -147,7 +147,7 @@ def _next_steps(folder: Path) -> List[str]:
         (f"evi-harness show {place}", "the whole timeline, audio and all"),
         (f"evi-harness check {place}", "whether anything is wrong with the folder"),
         (f"evi-harness replay {place} --handler {HANDLER}", "the replay above"),
-        (f"evi-harness replay {place} --handler FILE.py:NAME", "to your own handler: has it an answer to the tool call?"),
-        ("evi-harness record", "a conversation of your own; --help says what it needs"),
+        (f"evi-harness replay {place} --handler FILE.py:NAME", "to your own handler: does it answer the tool call?"),
+        ("evi-harness record", "your own conversation; --help says what it needs"),
     )
     return ["What to type next:", *(line for command, what in steps for line in (f"  {command}", f"      {what}"))]

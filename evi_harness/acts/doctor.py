@@ -330,7 +330,7 @@ def _environment() -> Tuple[Settings, List[Check]]:
     except EviHarnessError as error:
         return Settings(), [Check(".env", PROBLEM, str(error.what), {"": error.hint or ""})]
     if settings.dotenv is None:
-        return settings, [Check(".env", NOTE, "none in this folder or above it; variables that are set count all the same")]
+        return settings, [Check(".env", NOTE, "none in this folder or above it; variables that are set still count")]
     return settings, [Check(".env", OK, str(settings.dotenv))]
 
 

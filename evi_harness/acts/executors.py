@@ -73,7 +73,7 @@ def lent_executor(address: str) -> Iterator[Executor]:
     """
     scheme = urlsplit(address).scheme
     if scheme not in _LENDERS or not urlsplit(address).netloc:
-        raise UsageError(f"{address!r} is no executor", hint=_FORMS)
+        raise UsageError(f"{address!r} is not an executor", hint=_FORMS)
     with _LENDERS[scheme](address) as executor:
         yield executor
 
@@ -121,7 +121,7 @@ def _dask_security(address: str) -> Any:
         security.get_connection_args("client")
     except OSError as error:
         # An ssl.SSLError is one, and has no file's name.
-        reason = getattr(error, "reason", None) or error.strerror or "it is no PEM"
+        reason = getattr(error, "reason", None) or error.strerror or "it is not PEM"
         raise EviHarnessError(f"the certificates for {address} cannot be used: {reason}", hint=_TLS_WAY) from None
     return security
 

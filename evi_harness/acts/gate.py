@@ -49,7 +49,7 @@ SAVE_BASELINE = "EVI_HARNESS_SAVE_BASELINE"
 _T = TypeVar("_T")
 
 # Why a baseline is not written.
-_FAILED_RUN = "what was measured failed, and is no measure"
+_FAILED_RUN = "the run that was measured failed"
 _FAILED_THRESHOLD = "a threshold does not hold"
 _REGRESSED = "something became slower; to accept that, write it without comparing it"
 
@@ -241,7 +241,7 @@ def rules_for(options: GateOptions, configured: Configuration) -> ComparisonRule
     default = ComparisonRules()
     false_alarm = _first(options.false_alarm, configured.false_alarm, default.false_alarm)
     if not 0 < false_alarm < 0.5:
-        raise UsageError(f"{false_alarm!r} is no probability of a false alarm", hint="Give a number above 0 and below 0.5.")
+        raise UsageError(f"{false_alarm!r} is not a probability of a false alarm", hint="Give a number above 0 and below 0.5.")
     with value_of("least_effect"):
         asked = None if options.least_effect is None else parse_effect(options.least_effect)
     return ComparisonRules(

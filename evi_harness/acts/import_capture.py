@@ -98,15 +98,15 @@ def _frame(line: bytes, number: int, path: Path, data: bytes) -> Frame:
         # From bytes, json would take other encodings than the wire's.
         value = json_value(payload.decode("utf-8"))
     except UnicodeDecodeError:
-        raise _refused("this line is no text in UTF-8", where, path, form_of_bytes(data[:16])) from None
+        raise _refused("this line is not UTF-8 text", where, path, form_of_bytes(data[:16])) from None
     except RecursionError:
         raise _refused("this line's JSON is nested too deep", where, path) from None
     except ValueError as error:
-        what = "this line is no JSON" if isinstance(error, json.JSONDecodeError) else f"this line's JSON is not read: {error}"
+        what = "this line is not JSON" if isinstance(error, json.JSONDecodeError) else f"this line's JSON is not read: {error}"
         raise _refused(what, where, path, form_of_whole(_whole(data))) from None
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
         form = form_of_row(value) or form_of_whole(_whole(data))
-        raise _refused("this line is no message: it has no type", where, path, form)
+        raise _refused("this line is not a message: it has no type", where, path, form)
     frame = Frame(TEXT, payload)
     row = MESSAGES.get(value["type"])
     if row is not None and not row.received:

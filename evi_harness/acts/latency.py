@@ -87,7 +87,7 @@ def measure_session(
 
 def _nanoseconds(ms: float) -> int:
     if not 0 <= ms < math.inf:
-        raise UsageError(f"{ms!r} milliseconds is no time that a service can wait")
+        raise UsageError(f"{ms!r} milliseconds is not a time that a service can wait")
     return round(ms * 1e6)
 
 

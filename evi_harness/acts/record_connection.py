@@ -349,7 +349,7 @@ class Recording:
             if self._writer is not None:
                 self._writer.failure = failure
             # Its text may quote what crossed, and with it a key.
-            self._warn(f"the recording has ended early, the conversation goes on: {type(failure).__name__} in the tap")
+            self._warn(f"the recording has ended early; the conversation continues: {type(failure).__name__} in the tap")
 
     def _warn(self, sentence: str) -> None:
         with suppress(Exception):

@@ -162,7 +162,7 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print, *,
         KeyboardInterrupt: A signal came before there was a connection.
     """
     if options.mic is not None and options.device is not None:
-        what = Words(Parameter("mic"), " and ", Parameter("device"), " cannot go together: a file is no sound device")
+        what = Words(Parameter("mic"), " and ", Parameter("device"), " cannot go together: a file is not a sound device")
         raise UsageError(what, hint="Give one of them.")
     _check_microphone(options)
     require_name(options.name)
@@ -403,7 +403,7 @@ class _Live:
             return None
         what, places = faults[0]
         times = "" if len(faults) == 1 else f" (the first of {len(faults)} times)"
-        return HandlerError(f"{what}{times}", where=places[0] if places else None, hint="The session is complete all the same.")
+        return HandlerError(f"{what}{times}", where=places[0] if places else None, hint="The session itself is complete.")
 
     def _recording_problem(self, recording: Recording) -> EviHarnessError:
         if recording.failure is None:
@@ -415,7 +415,7 @@ class _Live:
             what = reason if recording.n_events else f"nothing was recorded: {reason}"
             return SessionUnwritable(what, where=near(self._options.out))
         place = near(recording.folder)
-        hint = f"What was written is there: evi-harness check {shlex.quote(place)} says what is missing."
+        hint = f"What was written is kept: evi-harness check {shlex.quote(place)} says what is missing."
         return SessionUnwritable(f"the session is incomplete: {reason}", where=place, hint=hint)
 
     def _how_it_ended(self, closed: Optional[Closed]) -> str:

@@ -30,7 +30,7 @@ from evi_harness.verdicts.redacted_views import known_secrets
 
 __all__ = ["repair_session"]
 
-# So many losses stand in the header of the repaired session one by one.
+# So many losses remain in the header of the repaired session one by one.
 _LISTED = 100
 _BLOCK_BYTES = 1 << 20
 

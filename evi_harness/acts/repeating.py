@@ -72,7 +72,7 @@ class RepeatedReplay:
         if failed and self.seeds[failed[0] - 1] is not None:
             lines.append(f"{'next':<11}--seed {self.seeds[failed[0] - 1]} runs the first that failed again")
         if failed:
-            lines.append(f"{'runs':<11}failed: {', '.join(map(str, failed))}; what stands above is of run {failed[0]}")
+            lines.append(f"{'runs':<11}failed: {', '.join(map(str, failed))}; the report above is from run {failed[0]}")
         return lines
 
     def json(self) -> Dict[str, Json]:
@@ -110,12 +110,12 @@ def replay_repeatedly(
         EviHarnessError: What ``replay_session`` raises; then nothing is told of the runs before.
     """
     if n_runs < 1:
-        raise UsageError(f"{n_runs} runs are none", hint="Give 1 or more.")
+        raise UsageError(f"cannot replay {n_runs} times", hint="Give 1 or more.")
     if n_runs == 1:
         return replay_asked(session, asked, write=write, on_part=on_part, command=command)
     if asked.update:
         raise UsageError(
-            "what is expected cannot be updated by several runs",
+            "the expectation cannot be updated from several runs",
             hint=Words("Leave out ", Parameter("n_runs"), ", or ", Parameter("update"), "."),
         )
     seeds = tuple(None if asked.seed is None else asked.seed + number for number in range(n_runs))

@@ -407,7 +407,7 @@ def _loaded(session: Union[str, Path, Session], axis: Axis, asked: ReplayOptions
     """Load a session that there is something in to replay, and that can be updated where it is to be."""
     if asked.update and axis.is_part:
         raise UsageError(
-            "what is expected cannot be updated by a part of the session",
+            "the expectation cannot be updated from part of a session",
             hint=Words("Leave out ", Parameter("first"), " and ", Parameter("last"), ", or ", Parameter("update"), "."),
         )
     recorded = load_recorded(session)
@@ -416,7 +416,7 @@ def _loaded(session: Union[str, Path, Session], axis: Axis, asked: ReplayOptions
         if asked.update:
             require_folder(expected)
         if not recorded.events:
-            raise SessionUnreadable("there is no event in this session, and so nothing to replay", where=recorded.name)
+            raise SessionUnreadable("this session has no events, so there is nothing to replay", where=recorded.name)
         return expected
 
 

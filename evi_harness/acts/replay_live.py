@@ -133,7 +133,7 @@ def replay_live(
     recorded = session if isinstance(session, Session) else load_session(session, verify=True)
     require_whole(recorded, allow_incomplete=options.allow_incomplete)
     if not recorded.header.recorded.sent or not recorded.sent:
-        what = "the recording does not say what the app sent, so nobody can say it again"
+        what = "the recording does not say what the app sent, so it cannot be sent again"
         raise UsageError(what, where=recorded.name or None, hint="Record a conversation with its sent side: evi-harness record --help.")
     settings = load_environment()
     endpoint = endpoint_for(settings, options.base_url)
@@ -142,7 +142,7 @@ def replay_live(
     cues = _cues(recorded, options.cadence)
     longest_s = options.max_duration_s or recorded.duration_ns / 1e9 * _TIMES_AS_LONG + _AND_S
     if not endpoint.is_loopback and not agree(_what_it_costs(recorded, endpoint, longest_s)):
-        raise UsageError("not agreed to, nothing was sent", hint=Words(Parameter("yes", True), " agrees without being asked."))
+        raise UsageError("not confirmed: nothing was sent", hint=Words(Parameter("yes", True), " agrees without being asked."))
     run = _Conversation(recorded, cues, options, endpoint, longest_s, on_part)
     with Interrupts() as interrupts:
         asyncio.run(run.hold(interrupts, key, settings, tls))

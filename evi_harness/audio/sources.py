@@ -421,7 +421,7 @@ def _one_format(session: Session, pieces: _Pieces) -> Pcm:
     pcm: Optional[Pcm] = None
     for piece in pieces:
         if piece.pcm is None or piece.pcm.width != 2:
-            raise _unplayable(session, piece, "is no 16-bit PCM", "so that no microphone can play it")
+            raise _unplayable(session, piece, "is not 16-bit PCM", "so that no microphone can play it")
         pcm = pcm or piece.pcm
         if piece.pcm != pcm:
             raise _unplayable(session, piece, "changes its format", "so that no microphone can play it")

@@ -20,7 +20,7 @@ from evi_harness.session.protocols import Refuse
 __all__ = ["FOREIGN_HOST", "FOREIGN_ORIGIN", "THIS_MACHINE", "Admission", "is_loopback_name"]
 
 # What a request is refused with that names another machine, or comes from a page of another origin.
-FOREIGN_HOST = Refuse(403, "evi-harness: the Host header is no loopback name; see --known-as\n")
+FOREIGN_HOST = Refuse(403, "evi-harness: the Host header is not a loopback name; see --known-as\n")
 FOREIGN_ORIGIN = Refuse(403, "evi-harness: web pages of this origin are not answered; see --allow-origin\n")
 
 # What a page that was opened as a file may be called; no page of the network is. Browsers say "null", as they do of frames of any page.
@@ -84,7 +84,7 @@ class Admission:
         try:
             asked = [hosts[0], *([urlsplit(target).netloc] if "://" in target.partition("?")[0] else [])]
         except ValueError:
-            return Refuse(400, "evi-harness: the request asks for what is no address\n")
+            return Refuse(400, "evi-harness: the request asks for what is not an address\n")
         if not all(self._is_host(host) for host in asked):
             return FOREIGN_HOST
         if not all(self._is_origin(origin) for origin in headers.get("origin", [])):

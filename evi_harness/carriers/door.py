@@ -275,7 +275,7 @@ class Door(asyncio.Protocol):
             # RFC 9112, 6.3: a server may ask for a length.
             self._answer(411, "give the request a Content-Length")
         elif len(lengths) > 1 or not (lengths[0].isascii() and lengths[0].isdigit()):
-            self._answer(400, "the request's Content-Length is no number")
+            self._answer(400, "the request's Content-Length is not a number")
         elif len(lengths[0]) > len(str(MAX_BODY_BYTES)) or int(lengths[0]) > (0 if is_socket else MAX_BODY_BYTES):
             self._answer(413, "the request's body is too large")
         else:

@@ -19,8 +19,8 @@ from evi_harness.carriers.client_frames import ClientFrames
 __all__ = ["HttpConnection"]
 
 _END = b"\r\n\r\n"
-_UNREADABLE = "this is no HTTP request that can be read"
-_FAULT = "a fault of evi-harness, which its output tells of"
+_UNREADABLE = "this is not an HTTP request that can be read"
+_FAULT = "an internal error of evi-harness; see its output"
 # Hands on nothing, whoever configures logging: it is in no tree of loggers.
 _NOWHERE = logging.Logger("evi_harness.http")  # noqa: LOG001 - so that no handler of the root's gets it
 _NOWHERE.addHandler(logging.NullHandler())

@@ -214,7 +214,7 @@ class ServerProcess:
             _send(self._channel, message)
             answer = pickle.loads(_receive(self._channel))  # noqa: S301 - from our own child
         except (OSError, EOFError) as error:
-            raise EviHarnessError(f"the server's process {self._what_it_does()}", hint="What it printed says why.") from error
+            raise EviHarnessError(f"the server's process {self._what_it_does()}", hint="See its output for the reason.") from error
         if isinstance(answer, BaseException):
             raise answer
         return answer
@@ -378,7 +378,7 @@ def _dumps_setup(setup: Setup) -> bytes:
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise UsageError(
             f"the service cannot be sent to another process: {error}",
-            hint="Give a function or an object of a class that stands at the top of a module.",
+            hint="Give a function, or an object of a class, that is defined at the top level of a module.",
         ) from error
 
 

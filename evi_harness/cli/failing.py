@@ -112,7 +112,7 @@ def _what(error: BaseException) -> str:
         return f"the output cannot be written: {error.strerror}"
     first = (str(error).strip().splitlines() or [""])[0]
     said = f"{type(error).__name__}{f': {first}' if first else ''}"
-    return f"this is a fault of evi-harness: {_plain(said)}; {TRACEBACK}=1 shows where it comes from"
+    return f"internal error in evi-harness: {_plain(said)}; set {TRACEBACK}=1 to see where it comes from"
 
 
 def have_streams() -> None:

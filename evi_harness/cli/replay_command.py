@@ -497,7 +497,7 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
         told = (
             f"{len(failed)} of {len(folders)} sessions failed last time"
             if failed
-            else "none of them is known to have failed last time: all are replayed"
+            else "no session is known to have failed last time: replaying all of them"
         )
         echo(told, err=True)
         folders = failed or folders

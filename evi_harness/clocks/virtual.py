@@ -226,7 +226,7 @@ class VirtualLoop(AppLoop):
             self.stuck_at = self._app_waits()
             raise StuckError(
                 f"the app waits beyond {self.limit_ns / 1e9:g} s, where virtual time ends; waiting: {self._who_waits()}",
-                hint="Look for a loop that nothing ends.",
+                hint="Look for a loop that never ends.",
             )
         self._move(max(self._now_ns, due_ns))
 
@@ -244,7 +244,7 @@ class VirtualLoop(AppLoop):
         self.stuck_at = self._app_waits()
         raise StuckError(
             f"nothing can happen any more: no timer, no job, nothing to read; waiting: {self._who_waits()}",
-            hint="Look for a wait that nothing ends, such as an event that is never set or a queue that nobody fills.",
+            hint="Look for a wait that never ends, such as an event that is never set or a queue that is never filled.",
         )
 
     def _who_waits(self) -> str:
@@ -320,7 +320,7 @@ class VirtualLoop(AppLoop):
             UsageError: The address is carried already.
         """
         if (host, port) in self._carried:
-            raise UsageError(f"{host}:{port} is carried already", hint="Give the second carrier a host or a port of its own.")
+            raise UsageError(f"{host}:{port} is carried already", hint="Give the second carrier its own host or port.")
         self._carried[host, port] = server
         # RFC 5737 sets 192.0.2.0/24 aside: a client that resolves the name first gets an address that leads nowhere but here.
         self._ip_addresses.setdefault(host, f"192.0.2.{len(self._ip_addresses) + 1}")

@@ -149,15 +149,15 @@ def _pages(value: Json) -> Iterator[Tuple[str, Mapping[str, Json], Json]]:
     elif isinstance(value, list) and value and all(isinstance(one, dict) and "timestamp" in one for one in value):
         yield "", {}, value
     else:
-        raise NotHistory("it is no chat history: it has no events_page, and is no list of pages or events")
+        raise NotHistory("it is not a chat history: it has no events_page, and is not a list of pages or events")
 
 
 def _rows(rows: Json, place: str) -> Iterator[Tuple[str, Mapping[str, Json]]]:
     if not isinstance(rows, list):
-        raise NotHistory("this is no list of events", place)
+        raise NotHistory("this is not a list of events", place)
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise NotHistory("this is no event", f"{place}[{number}]")
+            raise NotHistory("this is not an event", f"{place}[{number}]")
         yield f"{place}[{number}]", row
 
 
@@ -211,7 +211,7 @@ def _event(row: Mapping[str, Json], place: str) -> HistoryEvent:
         raise NotHistory("this event has no type", f"{place}.type")
     text = row.get("message_text")
     if not (text is None or isinstance(text, str)):
-        raise NotHistory("this is no text", f"{place}.message_text")
+        raise NotHistory("this is not text", f"{place}.message_text")
     if text is not None:
         _require_text(text, f"{place}.message_text")
     return HistoryEvent(
@@ -247,7 +247,7 @@ def _id(row: Mapping[str, Json], name: str) -> Optional[str]:
 
 def _milliseconds(value: Json, place: str) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise NotHistory("this is no time", place)
+        raise NotHistory("this is not a time", place)
     if _SECONDS[0] <= value < _SECONDS[1]:
         return round(value * 1000)
     if _MILLISECONDS[0] <= value < _MILLISECONDS[1]:
@@ -269,18 +269,18 @@ def _inner(value: Json, place: str) -> Mapping[str, Json]:
         except NotHistory:
             raise
         except ValueError as error:
-            raise NotHistory(f"this is no JSON text: {error}", place) from None
+            raise NotHistory(f"this is not JSON: {error}", place) from None
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise NotHistory("this is no JSON object", place)
+        raise NotHistory("this is not a JSON object", place)
     return value
 
 
 def _scores(value: Mapping[str, Json], place: str) -> Mapping[str, float]:
     for name, score in value.items():
         if isinstance(score, bool) or not isinstance(score, (int, float)) or not -1e6 < score < 1e6:
-            raise NotHistory(f"the score of {name[:40]!r} is none", place)
+            raise NotHistory(f"the score of {name[:40]!r} is not a number between -1e6 and 1e6", place)
     return value
 
 
@@ -340,7 +340,7 @@ def _speech(event: HistoryEvent) -> Optional[Tuple[int, int]]:
         if isinstance(time, dict):
             span = time.get("begin_ms"), time.get("end_ms")
             if not all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 <= one <= _LONGEST_MS for one in span):
-                raise NotHistory("the time of a segment is none that a chat has", f"{event.place}.metadata")
+                raise NotHistory("the time of a segment is one that no chat can have", f"{event.place}.metadata")
             times += [round(one) for one in span if one is not None]
     return (min(times), max(times)) if times else None
 

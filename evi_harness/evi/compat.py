@@ -65,7 +65,7 @@ def parse_version(version: str) -> Tuple[int, ...]:
     """
     found = re.match(r"v?(\d+(?:\.\d+)*)", version)
     if found is None:
-        raise UsageError(f"{version!r} is no version of the SDK", hint="Give one like 0.14.1.")
+        raise UsageError(f"{version!r} is not a version of the SDK", hint="Give one like 0.14.1.")
     return tuple(int(part) for part in found[1].split("."))
 
 
@@ -99,7 +99,7 @@ def problems(frame: Frame, sdk_version: str) -> List[ParseProblem]:
     version = parse_version(sdk_version)
     fields = parse(frame.outline)
     if not isinstance(fields, dict):
-        return [ParseProblem(None, "", "is no JSON object")]
+        return [ParseProblem(None, "", "is not a JSON object")]
     if "type" not in fields:
         return []
     name = fields["type"]
@@ -124,10 +124,10 @@ def problems_of_sent(fields: Any) -> List[ParseProblem]:
     """
     name = fields.get("type") if isinstance(fields, dict) else None
     if not isinstance(name, str):
-        return [ParseProblem(None, "", "is no object with a type")]
+        return [ParseProblem(None, "", "is not an object with a type")]
     row = MESSAGES.get(name)
     if row is None or not row.sent:
-        return [ParseProblem(name, "", f"type {name!r:.60} is no message of an app's")]
+        return [ParseProblem(name, "", f"type {name!r:.60} is not a message of an app's")]
     return [ParseProblem(name, path, what) for path, what in _wrong_fields(_with_session_id(row.fields), fields, _ANY_VERSION)]
 
 

@@ -28,7 +28,7 @@ _UNAUTHORIZED = 401
 
 _NOTHING = "no API key: give api_key or access_token in the query, or the header X-Hume-Api-Key"
 _WRONG_KEY = "the API key is not the one that is accepted here"
-_WRONG_TOKEN = "the access token is none that was given out here, or is too old"  # noqa: S105 - a sentence
+_WRONG_TOKEN = "the access token was not issued here, or has expired"  # noqa: S105 - a sentence
 _NO_PAIR = "no API key and secret key: give both by basic authentication, as API_KEY:SECRET_KEY"
 _WRONG_PAIR = "the API key and the secret key are not the pair that is accepted here"
 

@@ -34,7 +34,7 @@ def describe(kind: str, message: Message) -> str:
         One line. A message of no known type is told by its type and the names of its fields.
     """
     if message.text is not None:
-        return f"text that is no JSON object: {_quoted(message.text)}"
+        return f"text that is not a JSON object: {_quoted(message.text)}"
     if message.type is None:
         return f"object without a type: {_names(message.fields)}" if message.fields else "not a JSON object"
     row = MESSAGES.get(message.type)

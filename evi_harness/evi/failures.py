@@ -55,7 +55,7 @@ _ROWS = (
     ErrorCode("E0714", "inactivity_timeout", "The user said nothing for as long as the configuration allows.", True, 1000),
     ErrorCode("E0715", "max_duration_timeout", "The chat lasted as long as the configuration allows.", True, 1000),
     ErrorCode("E0723", "", "A whole audio file was sent; the audio has to come in pieces, as it is spoken."),
-    ErrorCode("I0100", "uncaught", "Something failed in the service; a configuration that does not exist is told like this too."),
+    ErrorCode("I0100", "uncaught", "Something failed in the service; a configuration that does not exist is reported this way too."),
     ErrorCode("I0116", "transcription_failure", "The audio could not be transcribed; its format is not the one announced.", True, 1000),
     ErrorCode("I0118", "transcription_disconnected", "The service lost its transcription.", True),
 )
@@ -81,7 +81,7 @@ REFUSALS: Mapping[int, str] = MappingProxyType(
         403: "The API key or access token is not allowed to do this.",
         404: "There is no such path, or no such configuration. A plain HTTP server, which opens no WebSocket, says so, too.",
         405: "It does not take such requests at this path. A plain HTTP server, which opens no WebSocket, says so, too.",
-        407: "A proxy on the way wants credentials of its own.",
+        407: "A proxy in between wants its own credentials.",
         422: "A parameter of the handshake has a value that is not allowed.",
         429: "Too many connections or requests at once.",
         426: "It wants another protocol.",
@@ -133,7 +133,7 @@ def _by_class(status: int) -> str:
         return f"{_PLAIN_HTTP}."
     if 300 <= status <= 399:
         return "It redirects to another address. If that one is right, give it in the place of this."
-    return f"HTTP status {status}, which is not known to have a meaning of its own here."
+    return f"HTTP status {status}, which has no specific meaning here."
 
 
 def _by_prefix(code: str) -> str:

@@ -71,7 +71,7 @@ class _Walk:
     def _message(self, frame: Frame) -> List[str]:
         fields = parse(frame.outline)
         if fields is None:
-            return ["it is no JSON (E0100)"]
+            return ["it is not JSON (E0100)"]
         problems = [f"{problem} (E0101)" for problem in problems_of_sent(fields)]
         if problems:
             return problems
@@ -84,7 +84,7 @@ class _Walk:
         raw = frame.payload[place.start : place.stop]
         data = base64_bytes(raw) if place.base64 else raw
         if data is None:
-            return ["its audio is no base64"]
+            return ["its audio is not base64"]
         if self._is_settled or not data:
             return []
         # Only the first audio has to say what it is.

@@ -40,4 +40,4 @@ def _line(context: Dict[str, Any]) -> Any:
         return "room", f"no connection can be taken now: {error.strerror}; it is tried again every second"
     # What the exception says may be the client's own words.
     kind = "" if error is None else f": {type(error).__name__}"
-    return f"loop{kind}", f"something went wrong in the server, and it goes on{kind}"
+    return f"loop{kind}", f"an error occurred in the server, which keeps running{kind}"

@@ -145,7 +145,7 @@ class AddsSignalHandlers:
             return
         if own is not None and not own.is_main:
             raise UsageError(
-                f"a handler for {signal.Signals(sig).name} needs the main thread, and in an async test a replay runs beside it",
+                f"a handler for {signal.Signals(sig).name} needs the main thread, and in an async test a replay runs on another thread",
                 hint="Write the test as a plain function: def test_…(evi_replay).",
             )
         super().add_signal_handler(sig, callback, *args)  # type: ignore[misc]

@@ -24,7 +24,7 @@ def check_seed(seed: Optional[int]) -> None:
         UsageError: It is negative or too large.
     """
     if seed is not None and not 0 <= seed < N_SEEDS:
-        raise UsageError(f"{seed} is no seed", hint=f"Give a number from 0 to {N_SEEDS - 1}.")
+        raise UsageError(f"{seed} is not a seed", hint=f"Give a number from 0 to {N_SEEDS - 1}.")
 
 
 @contextmanager

@@ -47,7 +47,7 @@ class WallClock:
         if not _TAKEN.acquire(blocking=False):
             raise EviHarnessError(
                 "the wall clock of this process follows another session",
-                hint="Run one replay after the other, or in processes of their own.",
+                hint="Run one replay after the other, or each in its own process.",
             )
         # Whole seconds alone survive its floats; the rest is a shift.
         self._travel = time_machine.travel(self._opened_ns // _SECOND_NS, tick=False)

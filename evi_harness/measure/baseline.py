@@ -194,7 +194,7 @@ def read_baseline_json(value: Json, where: str) -> Baseline:
     read = _Reader(where)
     found = read.member(value, "format", str, "")
     if found != BASELINE_NAME:
-        raise EviHarnessError(f'it is no baseline: there is no "format": "{BASELINE_NAME}" in it', where=where, hint=_HINT)
+        raise EviHarnessError(f'it is not a baseline: there is no "format": "{BASELINE_NAME}" in it', where=where, hint=_HINT)
     version = read.member(value, "version", int, "")
     if version != BASELINE_VERSION:
         what = f"the baseline is of version {version}, and this evi-harness knows version {BASELINE_VERSION}"
@@ -267,7 +267,7 @@ class _Reader:
             # JSON has integers that are beyond any float.
             number = math.inf
         if number is not None and not math.isfinite(number):
-            self.refuse(f"{place}.{name}", "is no number")
+            self.refuse(f"{place}.{name}", "is not a number")
         return number
 
     def _optional(self, value: Mapping[str, Json], name: str, kinds: Tuple[type, ...], place: str) -> Json:

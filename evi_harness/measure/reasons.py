@@ -43,7 +43,7 @@ SYNTHESISED = "its times are synthesised: the source had none, and nobody measur
 TAKEN = "its times are those at which the app took a message; when one came could not be seen"
 PLAYED = "a replay repeats the times of its recording: measure the recording, or a replay with --live"
 SENT_UNKNOWN = "what the app sent was not recorded"
-NO_REPLAY = "this is no replay of a handler: evi-harness replay SESSION --handler SPEC --out DIR makes one"
+NO_REPLAY = "this is not a replay of a handler: evi-harness replay SESSION --handler SPEC --out DIR makes one"
 NO_HANDLER = "no handler ran in this replay"
 
 # Of the user.
@@ -51,7 +51,7 @@ TYPED = "the user typed"
 UNHEARD = "nobody listened to the user's audio"
 NO_SPEECH = "the detector heard no speech that had ended before the user message"
 NO_TIME_TOLD = "the service does not say when the user spoke"
-TOLD_IN_GAP = "the end of the speech is told at a place where no audio was sent, so the service counts otherwise"
+TOLD_IN_GAP = "the end of the speech is reported at a place where no audio was sent, so the service counts differently"
 BEGAN_BEFORE = "no speech that the detector heard began while the assistant could be heard and before the interruption came"
 
 # Of the service.

@@ -167,13 +167,13 @@ def _limit(text: str, at: int, limit: str, statistic: Statistic) -> float:
     named = _list(unit for unit in units if unit)
     possible = f"Write a number{f', with one of {named} behind it' if named else ''}."
     if found is None:
-        raise _refused(text, at, f"{limit!r} is no number" if limit else "the limit is missing", possible)
+        raise _refused(text, at, f"{limit!r} is not a number" if limit else "the limit is missing", possible)
     if found["unit"] not in units:
-        raise _refused(text, at + found.start("unit"), f"{found['unit']!r} is no unit of {statistic.name}", possible)
+        raise _refused(text, at + found.start("unit"), f"{found['unit']!r} is not a unit of {statistic.name}", possible)
     value = float(found["number"]) * units[found["unit"]]
     if not math.isfinite(value):
         # It would hold whatever came.
-        raise _refused(text, at, "a number of so many digits is no limit", possible)
+        raise _refused(text, at, "a limit cannot have that many digits", possible)
     return value
 
 
@@ -266,7 +266,7 @@ def _too_few(threshold: Threshold, n: int, missing: str) -> str:
     if not n:
         return f"there is no value of {threshold.metric}: {missing or _NOTHING_HAPPENED}"
     beside = f" ({missing})" if missing else ""
-    return f"{statistic.name} needs {needed} values, and there {_are(n)}{beside}; {needed - n} more would do, or max and med, which need 1"
+    return f"{statistic.name} needs {needed} values, and there {_are(n)}{beside}; {needed - n} more would do, or use max or med"
 
 
 def _are(n: int) -> str:

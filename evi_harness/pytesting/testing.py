@@ -381,7 +381,7 @@ def _no_conversation(conversation: int, n_opened: int, is_open: bool, url: str) 
     if is_open:
         what = f"conversation {conversation} with the fake EVI is not over: the app has not closed it"
         return UsageError(what, hint="Let the app come to its end first; in an async test, await it.")
-    said = "nobody has connected to the fake EVI" if not n_opened else f"there is no conversation {conversation}: {n_opened} was opened"
+    said = "no app has connected to the fake EVI" if not n_opened else f"there is no conversation {conversation}: {n_opened} was opened"
     return UsageError(said, hint=f"Point the app at it: as base_url, or with HUME_BASE_URL={url} if the app reads that; no SDK does.")
 
 
@@ -395,7 +395,7 @@ def client_threshold(text: object) -> Threshold:
         UsageError: It is no text or no threshold; or its metric is the service's, and here a recording's.
     """
     if not isinstance(text, str):
-        hint = "Give each by itself, as in assert_latency('queue: max<50', 'handle: med<10ms')."
+        hint = "Give each separately, as in assert_latency('queue: max<50', 'handle: med<10ms')."
         raise UsageError(f"a threshold is text, and this is of type {type(text).__name__}: {text!r}", hint=hint)
     threshold = parse_threshold(text)
     _require_client(threshold.metric)

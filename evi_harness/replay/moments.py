@@ -66,7 +66,7 @@ def place_of(text: str, option: str) -> Moment:
         return Moment(TIME, duration_ns(said, option), Words(Parameter(option), f" {text}"))
     except UsageError:
         hint = "Give a time (12.5s, 1m3s), the number of an event (#123) or a turn (turn 3)."
-        raise UsageError(Words(Parameter(option), f" {text!r} is no place in a session"), hint=hint) from None
+        raise UsageError(Words(Parameter(option), f" {text!r} is not a place in a session"), hint=hint) from None
 
 
 def beginning_of(place: Moment, recording: PlayedRecording, dialect: Dialect) -> Bound:

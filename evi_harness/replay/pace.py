@@ -94,7 +94,7 @@ def speed_of(text: str) -> Speed:
         return MAX
     if re.fullmatch(r"\d{1,18}(\.\d{1,18})?x?", said, re.ASCII) and Fraction(said.rstrip("x")) > 0:
         return Fraction(said.rstrip("x"))
-    raise UsageError(Words(Parameter("speed"), f" {text!r} is no speed"), hint="Give a factor above 0, such as 2 or 0.5, or max.")
+    raise UsageError(Words(Parameter("speed"), f" {text!r} is not a speed"), hint="Give a factor above 0, such as 2 or 0.5, or max.")
 
 
 def max_gap_of(text: str) -> int:

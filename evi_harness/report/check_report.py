@@ -49,7 +49,7 @@ class Checked:
     def _sound(self) -> str:
         if not self.n_lost:
             return _SOUND
-        losses = "1 loss stands" if self.n_lost == 1 else f"{self.n_lost} losses stand"
+        losses = "1 loss remains" if self.n_lost == 1 else f"{self.n_lost} losses remain"
         return f"{_SOUND} with the folder; it was repaired, and {losses} in it (evi-harness show lists what was lost)"
 
     def json(self) -> Dict[str, Json]:

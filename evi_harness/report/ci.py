@@ -201,7 +201,7 @@ def _thresholds(report: GateReport) -> Iterator[str]:
 
 def _notes(report: GateReport) -> Iterator[str]:
     """What the lines for people say besides."""
-    told = [f"{text!r} of the configuration is about what this does not measure" for text in report.passed_over]
+    told = [f"{text!r} in the configuration is about something that is not measured here" for text in report.passed_over]
     told += [f"baseline not written to {report.not_saved}"] if report.not_saved is not None else []
     yield from (f"- {_cell(report.redact(line))}" for line in told)
     if told:

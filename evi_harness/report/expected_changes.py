@@ -96,9 +96,9 @@ def expectation_lines(told: ExpectationReport, dialect: Dialect) -> Iterator[str
     """It as lines: the outcome, and then each change."""
     messages = f"{told.n_messages} message{'' if told.n_messages == 1 else 's'}"
     yield {
-        COMPARED: f"compared with {told.file}, {messages}, in the place of what was recorded",
-        WRITTEN: f"{told.file} is written: {messages}. Take it away to compare with what was recorded",
-        REMOVED: f"{told.file} is taken away: what was recorded is sent again",
+        COMPARED: f"compared with {told.file}, {messages}, instead of the recording",
+        WRITTEN: f"{told.file} is written: {messages}. Delete it to compare with the recording",
+        REMOVED: f"{told.file} is removed: what was recorded is sent again",
         UNCHANGED: "nothing to update: all was sent that is expected",
         REFUSED: f"not updated: {told.why}",
         PROPOSED: f"{told.file} {_would(told, messages)} (nothing is written yet)",
@@ -109,7 +109,7 @@ def expectation_lines(told: ExpectationReport, dialect: Dialect) -> Iterator[str
 
 def _would(told: ExpectationReport, messages: str) -> str:
     is_removal = told.proposal is not None and told.proposal.text is None
-    return "would be taken away: what was recorded is sent again" if is_removal else f"would be written: {messages}"
+    return "would be removed: what was recorded is sent again" if is_removal else f"would be written: {messages}"
 
 
 def _change_lines(change: Deviation, told: ExpectationReport, dialect: Dialect) -> Iterator[str]:

@@ -128,7 +128,7 @@ class GateReport:
         for comparison in sorted(self.comparisons, key=lambda one: _RANKS.get(one.verdict, len(_RANKS))):
             yield _row("", _marked(comparison.verdict), comparison_line(comparison))
         for text in self.passed_over:
-            yield f"{'note':<{_WIDE}}{text!r} of the configuration is about what this does not measure"
+            yield f"{'note':<{_WIDE}}{text!r} in the configuration is about something that is not measured here"
         if self.saved is not None:
             yield f"{'baseline':<{_WIDE}}written to {self.saved}"
         if self.not_saved is not None:

@@ -270,7 +270,7 @@ def _happened(turn: Turn, values: _Values) -> Iterator[str]:
 
 def _said(turn: Turn) -> str:
     if turn.user is None:
-        return "(the assistant, by itself)"
+        return "(the assistant, unprompted)"
     text = turn.user_text if len(turn.user_text) <= _SAID else f"{turn.user_text[: _SAID - 1]}…"
     return repr(text)
 

@@ -103,7 +103,7 @@ class ReplayReport:
         max_late_ns: How late a message may be sent, None for as late as it likes.
         strict: Whether what is given anew in each run was compared too.
         ignored: What was left out of the comparison, each path with whether anything stood there.
-        expectation: What is expected in the place of what was recorded, None where nothing is.
+        expectation: What is expected in place of what was recorded, None where nothing is.
         recorded_ns: How long the session is as it was recorded, all of it, where ``recorded`` is on another axis; None for what its header
             says.
         invocation: How the replay was asked for.
@@ -200,7 +200,7 @@ def remarks(live: Session) -> List[str]:
     if held:
         most = max(held, key=lambda due: due.held_ns)
         by = f"by at most {_ms(most.held_ns)} (recorded #{most.recorded_seq})"
-        told.append(f"{_count(len(held), 'event')} came later than due, {by}: what was before them had not come")
+        told.append(f"{_count(len(held), 'event')} came later than due, {by}: what comes before them had not happened yet")
     return told
 
 

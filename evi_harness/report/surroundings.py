@@ -19,7 +19,7 @@ def surroundings(deviation: Deviation, recorded: Session, live: Session, dialect
 
     Args:
         deviation: The deviation.
-        recorded: The recording, with the messages that are expected in the place of its own where others are.
+        recorded: The recording, with the messages that are expected in place of its own where others are.
         live: The session that the replay yielded.
         dialect: What both are in.
 

@@ -227,7 +227,7 @@ class _Listening:
         if losses:
             told.append(f"left out {lost_ns / 1e6:.1f} ms of audio in {_places(len(losses))}")
         if added:
-            told.append(f"played {sum(added) / 1e6:.1f} ms of what is no sound (parts of WAV headers) in {_places(len(added))}")
+            told.append(f"played {sum(added) / 1e6:.1f} ms of what is not sound (parts of WAV headers) in {_places(len(added))}")
         told += self._at_another_rate()
         return f"the SDK's player {', and '.join(told)}: that is not the app's doing" if told else ""
 

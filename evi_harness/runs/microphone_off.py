@@ -54,5 +54,5 @@ def _only_before(first: Sequence[Event], second: Sequence[Event]) -> Iterator[No
         is_wrong = isinstance(event, Note) and event.name in FINDINGS and event.seq < ended
         if isinstance(event, Note) and is_wrong and (event.name, sentence_of(event)) not in known:
             seq += 1
-            what = f"{sentence_of(event)} (in a first run, which ended when the app sent audio of its own)"
+            what = f"{sentence_of(event)} (in a first run, which ended when the app sent its own audio)"
             yield with_sentence(replace(event, seq=seq, of=None), what)

@@ -134,13 +134,13 @@ class ReplayOptions:
             _nanoseconds(self.blocked_ms, "a step may take")
         with value_of("max_run_s"):
             if self.max_run_s is not None and not 0 < self.max_run_s <= _MOST_S:
-                raise UsageError(f"{self.max_run_s!r} seconds is no time that a run may take")
+                raise UsageError(f"{self.max_run_s!r} seconds is not a time that a run may take")
         with value_of("timeout_s"):
             if not 0 < self.timeout_s <= _MOST_S:
-                raise UsageError(f"{self.timeout_s!r} seconds is no time after which a replay is stuck")
+                raise UsageError(f"{self.timeout_s!r} seconds is not a time after which a replay is stuck")
         with value_of("thread_wait_s"):
             if not 0 <= self.thread_wait_s <= _MOST_S:
-                raise UsageError(f"{self.thread_wait_s!r} seconds is no time that the clock can stand still")
+                raise UsageError(f"{self.thread_wait_s!r} seconds is not a time that the clock can stand still")
         if self.arguments and not has_app(self.handler):
             raise UsageError(
                 f"{', '.join(self.arguments)}: there is no handler that takes arguments",
@@ -194,5 +194,5 @@ def _nanoseconds(ms: Optional[float], what: str) -> Optional[int]:
     if ms is None:
         return None
     if not 0 <= ms * 1e6 < math.inf:
-        raise UsageError(f"{ms!r} milliseconds is no time that {what}")
+        raise UsageError(f"{ms!r} milliseconds is not a time that {what}")
     return round(ms * 1e6)

@@ -137,7 +137,7 @@ class Outside:
         self._observed(note)
 
     def _own_loop(self, stack: Stack) -> None:
-        what = "the app runs an event loop of its own, which keeps real time beside the virtual clock; run with --clock real"
+        what = "the app runs its own event loop, which keeps real time beside the virtual clock; run with --clock real"
         self._observed(lambda journal, of: journal.note(OWN_LOOP, of=of, what=what, **self._told(stack)))
 
     def _reached(self, host: str, port: int) -> None:
@@ -146,7 +146,7 @@ class Outside:
             self._not_seen("peer", what)
 
     def _started(self, program: str, stack: Stack) -> None:
-        started = f"started {program}" if program else "forked a process of its own"
+        started = f"started {program}" if program else "forked a process"
         self._not_seen("program", f"the app {started}{_at(stack)}: what that reaches is not guarded, and what it does is not seen")
 
     def _woken(self, stack: Stack) -> None:

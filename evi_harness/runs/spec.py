@@ -44,12 +44,12 @@ def split_spec(spec: str) -> Tuple[str, str]:
     place, colon, name = spec.rpartition(":")
     if not colon or not place or not name or not all(part.isidentifier() for part in name.split(".")):
         hint = "Did you mean recorded, the null test?" if spec.strip().lower() == "recorded" else _FORM
-        raise SpecError(f"{spec!r} is no handler SPEC", hint=hint)
+        raise SpecError(f"{spec!r} is not a handler SPEC", hint=hint)
     if not place.endswith(".py") and os.path.isfile(place):  # noqa: PTH113 - where no file can have such a name, Path raises
-        raise SpecError(f"{spec!r} is no handler SPEC: {place} does not end in .py", hint=_FORM)
+        raise SpecError(f"{spec!r} is not a handler SPEC: {place} does not end in .py", hint=_FORM)
     if not place.endswith(".py") and not all(part.isidentifier() for part in place.split(".")):
         hint = f"Did you mean {place}.py:{name}?" if os.path.isfile(f"{place}.py") else _FORM  # noqa: PTH113 - likewise
-        raise SpecError(f"{spec!r} is no handler SPEC: {place!r} is neither a .py file nor a module", hint=hint)
+        raise SpecError(f"{spec!r} is not a handler SPEC: {place!r} is neither a .py file nor a module", hint=hint)
     return place, name
 
 

@@ -47,7 +47,7 @@ _ALLOWED: Mapping[str, bool] = {"allowed": True, "dropped": False}
 _UNKNOWN = "this recording does not say whether the app sends its microphone while the assistant plays"
 _GUESSED: Mapping[Optional[bool], str] = {
     True: f"{_UNKNOWN}: it was taken to, since audio was sent while the assistant spoke",
-    False: f"{_UNKNOWN}: it was taken not to, since none was sent while the assistant spoke",
+    False: f"{_UNKNOWN}: assumed not, since none was sent while the assistant spoke",
     None: f"{_UNKNOWN}, nor does its audio: it was left to the SDK",
 }
 
@@ -97,7 +97,7 @@ def user_audio(recording: PlayedRecording, dialect: Dialect, adapter: Adapter) -
     if track.has_headers:
         why_not = "the user's audio was sent with WAV headers, which the SDK's microphone does not send"
     elif settings is None:
-        why_not = "the recorded app did not tell the service of its audio as the SDK's microphone does"
+        why_not = "the recorded app did not describe its audio to the service as the SDK's microphone does"
     elif track.ahead_ns > AHEAD_NS:
         why_not = "the user's audio was sent faster than a microphone hears it"
     return UserAudio(

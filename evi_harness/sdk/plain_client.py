@@ -31,7 +31,7 @@ from evi_harness.watch.handed import HandedOn
 
 __all__ = ["PLAIN", "Plain"]
 
-_WHAT_WOULD_BE = "A handler is a function that takes the connection, async def main(websocket), and reads it by itself."
+_WHAT_WOULD_BE = "A handler is a function that takes the connection, async def main(websocket), and reads from it."
 
 
 class Plain:
@@ -63,7 +63,7 @@ class Plain:
     def callbacks_of(self, handler: Any, name: str, arguments: Mapping[str, Any]) -> Callbacks:
         """A coroutine function that takes the connection."""
         if not callable(handler) or not inspect.iscoroutinefunction(_below_partials(handler)):
-            raise NotAHandler(f"{name} is no handler: it is not a coroutine function", hint=_WHAT_WOULD_BE)
+            raise NotAHandler(f"{name} is not a handler: it is not a coroutine function", hint=_WHAT_WOULD_BE)
         main = functools.partial(handler, **arguments) if arguments else handler
         try:
             inspect.signature(main).bind(None)
@@ -80,7 +80,7 @@ class Plain:
         if is_tappable(socket):
             return socket
         kind = f"{type(socket).__module__}.{type(socket).__qualname__}"
-        raise UsageError(f"{kind} is no connection", hint="Give what the websockets library's connect() gives.")
+        raise UsageError(f"{kind} is not a connection", hint="Give what the websockets library's connect() gives.")
 
     def watch_parsing(self, hooks: Hooks, socket: Any, failed: Callable[[Exception], object]) -> None:
         """Nothing: the app parses, and what it raises is its own."""

@@ -106,7 +106,7 @@ def _whole(digits: str) -> int:
 
 
 def _no_number(name: str) -> Json:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)

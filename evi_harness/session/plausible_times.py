@@ -96,4 +96,4 @@ class PlausibleTimes:
     def _told(self, at_ns: int) -> str:
         if self._end_ns is not None:
             return f"its time is {at_ns / 1e9:.3f} s, and the session ended at {(self._end_ns - BEHIND_THE_END_NS) / 1e9:.3f} s"
-        return f"its time is {at_ns / 1e9:.3f} s, more than a week after all that was before it, and nothing says that so long went by"
+        return f"its time is {at_ns / 1e9:.3f} s, more than a week after all that was before it, and nothing shows that so much time passed"

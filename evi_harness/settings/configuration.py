@@ -97,7 +97,7 @@ def _table(file: Path) -> Mapping[str, Any]:
     tools = tables.get("tool", {})
     table = tools.get("evi-harness", {}) if isinstance(tools, dict) else tools
     if not isinstance(table, dict):
-        what, hint = f"where [{_TABLE}] would be stands {table!r}", f"Write [{_TABLE}], and what is to be set below it, a line each."
+        what, hint = f"expected a table [{_TABLE}], found {table!r}", f"Write [{_TABLE}], and the settings below it, one a line."
         raise UsageError(what, where=str(file), hint=hint)
     return table
 

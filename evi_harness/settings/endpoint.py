@@ -100,18 +100,16 @@ def endpoint_of(url: Optional[str], *, source: Union[str, Parameter] = _GIVEN) -
 def _split(url: str, source: Union[str, Parameter]) -> SplitResult:
     shown = _shown(url)
     if re.match(r"(https?|wss?):(?!//)", url):
-        raise UsageError(Words(source, f" {shown} is no URL: two slashes belong behind the colon"), hint=_FORM)
+        raise UsageError(Words(source, f" {shown} is not a URL: two slashes belong after the colon"), hint=_FORM)
     if "://" not in url:
         host = re.split(r"[/?#]", url, maxsplit=1)[0].rpartition("@")[2]
         url = f"{'http' if _is_loopback(_without_port(host)) else 'https'}://{url}"
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise UsageError(Words(source, f" {shown} is no URL: {error}"), hint=_FORM) from None
+        raise UsageError(Words(source, f" {shown} is not a URL: {error}"), hint=_FORM) from None
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise UsageError(
-            Words(source, " has a user, a query or a fragment in it, and may have none"), hint=f"{_FORM} Keys go into HUME_API_KEY."
-        )
+        raise UsageError(Words(source, " must not have a user, a query or a fragment"), hint=f"{_FORM} Keys go into HUME_API_KEY.")
     if parts.scheme not in _SCHEMES:
         raise UsageError(Words(source, f" {shown} has the scheme {parts.scheme!r}, and EVI speaks http, https, ws or wss"), hint=_FORM)
     if not _is_host(parts.hostname or "", is_bracketed="[" in parts.netloc):
@@ -134,7 +132,7 @@ def _prefix(path: str, url: str, source: Union[str, Parameter]) -> str:
     suffixes = sorted({*default_dialect().chat_paths, *_BASES}, key=len, reverse=True)
     prefix = next((path[: -len(suffix)] for suffix in suffixes if path.endswith(suffix)), path).rstrip("/")
     if re.search(r"[\s\\]|/v0(/|$)", prefix):
-        raise UsageError(Words(source, f" {_shown(url)} has a path behind which there is no chat"), hint=_FORM)
+        raise UsageError(Words(source, f" {_shown(url)} has a path that leads to no chat"), hint=_FORM)
     return prefix
 
 

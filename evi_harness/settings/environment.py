@@ -111,6 +111,6 @@ def _load_dotenv() -> Optional[Path]:
     except EviHarnessError as error:
         raise EviHarnessError(f".env cannot be read: {error.what}", where=found, hint=error.hint) from None
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "it is no text in UTF-8"
+        reason = (error.strerror if isinstance(error, OSError) else None) or "it is not UTF-8 text"
         raise EviHarnessError(f".env cannot be read: {reason}", where=found or None, hint="Mend it, or take it away.") from None
     return Path(found) if found else None

@@ -43,5 +43,5 @@ def request(frame: Frame) -> Union[Mapping[str, Any], Refused]:
         return Refused("E0101", f"Failed to parse payload. {'; '.join(map(str, problems))}.")
     assert isinstance(fields, dict)
     if fields["type"] == "audio_input" and base64_bytes(fields["data"].encode()) is None:
-        return Refused("E0101", "Failed to parse payload. audio_input: data is no base64.")
+        return Refused("E0101", "Failed to parse payload. audio_input: data is not base64.")
     return fields

@@ -86,7 +86,7 @@ def _tables(source: Union[str, Table], name: str) -> Table:
     try:
         return toml_tables(source)
     except ValueError as error:
-        raise ScriptError(f"it is no TOML: {error}", where=name) from None
+        raise ScriptError(f"it is not TOML: {error}", where=name) from None
 
 
 def _voices(value: Any) -> Iterator[str]:
@@ -175,7 +175,7 @@ class _Reader:
         if voice not in self._sounds:
             wav = split(self._voices[voice])
             if wav is None:
-                raise self._wrong(place, f"the voice {voice!r} is no WAV of linear PCM")
+                raise self._wrong(place, f"the voice {voice!r} is not a WAV file of linear PCM")
             self._sounds[voice] = AudioPiece(wav.pcm, wav.samples)
         return self._sounds[voice]
 
@@ -266,7 +266,7 @@ class _Reader:
 
     def _only(self, table: Any, place: str, known: Tuple[str, ...]) -> None:
         if not isinstance(table, Mapping):
-            raise self._wrong(place, "is no table")
+            raise self._wrong(place, "is not a table")
         unknown = sorted(set(table) - set(known))
         if unknown:
             raise self._wrong(place, f"{', '.join(unknown)} is not known here; known: {', '.join(known)}")
@@ -294,13 +294,13 @@ class _Reader:
     def _table(self, table: Table, place: str, key: str) -> Optional[Table]:
         value = table.get(key)
         if value is not None and not isinstance(value, Mapping):
-            raise self._wrong(place, f"{key} is no table")
+            raise self._wrong(place, f"{key} is not a table")
         return value
 
     def _list(self, table: Table, place: str, key: str) -> List[Any]:
         value = table.get(key, [])
         if not isinstance(value, list):
-            raise self._wrong(place, f"{key} is no list")
+            raise self._wrong(place, f"{key} is not a list")
         return value
 
     def _wrong(self, place: str, what: str) -> ScriptError:

@@ -38,7 +38,7 @@ def load_json_file(file: Path) -> Any:
         return strict_json_value(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         what = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise EviHarnessError(f"the baseline is no JSON: {what}", where=str(file), hint=_HINT) from None
+        raise EviHarnessError(f"the baseline is not JSON: {what}", where=str(file), hint=_HINT) from None
 
 
 def replace_json_file(file: Path, value: Any) -> None:

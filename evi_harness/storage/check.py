@@ -113,7 +113,7 @@ class _Checking:
             return
         if not any(os.path.lexists(self._place.path / name) for name in (HEADER_FILE, EVENTS_FILE)):
             # Somebody's own folder: nothing else in it is this module's affair.
-            what = f"this is no session folder: it holds neither {HEADER_FILE} nor {EVENTS_FILE}."
+            what = f"this is not a session folder: it holds neither {HEADER_FILE} nor {EVENTS_FILE}."
             self._say("not_a_session", "", None, what, sessions_below(self._place.path))
             return
         self._files = list(self._regular_files())
@@ -129,7 +129,7 @@ class _Checking:
         self._check_expectation()
         for name in self._files:
             if name not in self._spans and name not in (HEADER_FILE, EVENTS_FILE, EXPECTED_FILE) and not self._is_heard(name):
-                self._say("unused_file", name, None, "nothing refers to this file.", _UNUSED.get(name, "It is no part of the session."))
+                self._say("unused_file", name, None, "nothing refers to this file.", _UNUSED.get(name, "It is not part of the session."))
 
     def _is_heard(self, name: str) -> bool:
         """Whether the header lists a file as what was heard: no line refers to that."""
@@ -157,9 +157,9 @@ class _Checking:
             elif name == PAYLOADS and stat.S_ISDIR(mode):
                 continue
             elif not stat.S_ISREG(mode):
-                self._say("not_a_regular_file", name, None, "this is no regular file.", "It is no part of a session.")
+                self._say("not_a_regular_file", name, None, "this is not a regular file.", "It is not part of a session.")
             elif not is_inside(name):
-                self._say("strange_name", name, None, "this is no name of a file of a session folder.", "It is no part of the session.")
+                self._say("strange_name", name, None, "no file of a session folder has such a name.", "It is not part of the session.")
             else:
                 yield name
 
@@ -195,7 +195,7 @@ class _Checking:
             self._say("incomplete", HEADER_FILE, None, f"the session is not complete: {why}.")
         before = header_file.encode(header)
         if header_file.encode(header_file.redacted(header, self._redactor)) != before:
-            self._say("secret", HEADER_FILE, None, "what looks like a secret stands here.", "Replace it by [redacted], and revoke it.")
+            self._say("secret", HEADER_FILE, None, "this looks like a secret.", "Replace it by [redacted], and revoke it.")
 
     def _check_header_digest(self) -> None:
         try:
@@ -235,7 +235,7 @@ class _Checking:
         if isinstance(line, UnknownLine):
             self._count(Unknown.kind)
             if self._header is None or self._header.minor <= FORMAT_MINOR:
-                what = f"{line.event!r} is no kind of event of version {FORMAT_VERSION}.{FORMAT_MINOR}."
+                what = f"{line.event!r} is not a kind of event of version {FORMAT_VERSION}.{FORMAT_MINOR}."
                 self._say("unknown_event", EVENTS_FILE, number, what, about=line.event)
             return
         self._count(str(line.__struct_config__.tag))
@@ -295,7 +295,7 @@ class _Checking:
         if used is None:
             return
         if not is_inside(used.file):
-            what = f"{used.file!r} is no name of a file in a session folder."
+            what = f"{used.file!r} is not the name of a file in a session folder."
             self._say("name_leaves_the_folder", EVENTS_FILE, number, what, about=used.file)
             return
         self._spans.setdefault(used.file, []).append(_Span(used.offset, used.offset + used.length, number, line.seq))
@@ -317,7 +317,7 @@ class _Checking:
             self._say_secret(number, what, file)
 
     def _say_secret(self, number: int, what: str, file: str = EVENTS_FILE) -> None:
-        told = f"what looks like a secret stands here: {what}."
+        told = f"this looks like a secret: {what}."
         self._say("secret", file, number, told, "Replace it by [redacted], and revoke it.", about=f"{file} {what}")
 
     def _check_expectation(self) -> None:

@@ -42,7 +42,7 @@ __all__ = [
 EXPECTATION_NAME = "evi-harness expectation"
 # Version 1 (2026-11) is the first.
 _VERSION = 1
-_HINT = f"Take {EXPECTED_FILE} away, and replays compare with what was recorded."
+_HINT = f"Delete {EXPECTED_FILE} to compare replays with the recording."
 
 
 class _Head(msgspec.Struct):

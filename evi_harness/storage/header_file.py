@@ -212,13 +212,13 @@ def _plain(value: Any) -> Any:
 def _current(members: Dict[str, Any], version: Any) -> Dict[str, Any]:
     """The members of a header of any version that this one opens, as of this version."""
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ValueError(f"version {version!r} is no version of the format")
+        raise ValueError(f"version {version!r} is not a version of the format")
     if version > FORMAT_VERSION:
         raise ValueError(f"it is of format version {version}, and this evi-harness knows versions up to {FORMAT_VERSION}.{FORMAT_MINOR}")
     try:
         return upgrades.upgraded_header(members, version, FORMAT_VERSION)
     except KeyError as error:
-        raise ValueError(f"it is of format version {version}, which nothing brings up to {FORMAT_VERSION}") from error
+        raise ValueError(f"it has format version {version}, which cannot be upgraded to {FORMAT_VERSION}") from error
 
 
 def _anchor(found: Optional[AnchorFields]) -> Optional[Anchor]:

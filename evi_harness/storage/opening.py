@@ -77,11 +77,11 @@ class Folder:
             OSError: It is not there, or may not be read.
         """
         if not is_inside(name):
-            raise SessionUnreadable(f"{name!r} is no name of a file in a session folder", where=str(self.path))
+            raise SessionUnreadable(f"{name!r} is not the name of a file in a session folder", where=str(self.path))
         fd = self._open(name)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise SessionUnreadable("it is no regular file", where=self.where(name))
+                raise SessionUnreadable("it is not a regular file", where=self.where(name))
             yield fd
         finally:
             _close(fd)
@@ -144,7 +144,7 @@ class Folder:
         except OSError as error:
             raise AudioMissing(f"it cannot be read: {error.strerror}", where=self.where(name), hint=_HINT) from error
         if len(data) < length:
-            what = f"bytes {offset} to {offset + length} are asked for, and it ends at {ends if not data else offset + len(data)}"
+            what = f"bytes {offset} to {offset + length} are needed, but it ends at {ends if not data else offset + len(data)}"
             raise AudioMissing(what, where=self.where(name), hint=_HINT)
         self._windows[name] = (offset, data) if len(data) <= _WINDOW_BYTES else (0, b"")
         return data[:length]

@@ -110,7 +110,7 @@ def read_header(place: Folder) -> Tuple[Header, int]:
     try:
         return header_file.decode(place.whole(HEADER_FILE, MAX_HEADER_BYTES))
     except OSError as error:
-        what = f"this is no session folder: {HEADER_FILE}: {error.strerror}"
+        what = f"this is not a session folder: {HEADER_FILE}: {error.strerror}"
         raise SessionUnreadable(what, where=str(place.path), hint=sessions_below(place.path) or None) from error
     except ValueError as error:
         raise SessionUnreadable(f"the header cannot be read: {error}", where=place.where(HEADER_FILE)) from error
@@ -140,7 +140,7 @@ def line_blocks(place: Folder) -> Iterator[Tuple[bytes, int]]:
             if len(rest) > MAX_LINE_BYTES:
                 raise SessionUnreadable(f"the line is longer than {MAX_LINE_BYTES} bytes", where=place.where(EVENTS_FILE, number))
     except OSError as error:
-        raise SessionUnreadable(f"this is no session folder: {EVENTS_FILE}: {error.strerror}", where=str(place.path)) from error
+        raise SessionUnreadable(f"this is not a session folder: {EVENTS_FILE}: {error.strerror}", where=str(place.path)) from error
     if rest:
         yield rest, number
 
@@ -264,7 +264,7 @@ class _Reading:
         self.missing += _damage_told(self._damaged)
         for name in self.extents:
             if not is_inside(name):
-                raise SessionUnreadable(f"{name!r} is no name of a file in a session folder", where=self.place.where(EVENTS_FILE))
+                raise SessionUnreadable(f"{name!r} is not the name of a file in a session folder", where=self.place.where(EVENTS_FILE))
         self._events.sort(key=attrgetter("at_ns", "seq"))
         return self._events
 
@@ -330,7 +330,7 @@ class _Reading:
             line.digest = None
             frame = StoredFrame(line, self.place)  # type: ignore[arg-type]
         elif kind is UnknownLine:
-            self.missing.append(f"{EVENTS_FILE}, line {number}: {line.event!r} is no kind of event that this version knows; it is kept.")  # type: ignore[union-attr]
+            self.missing.append(f"{EVENTS_FILE}, line {number}: {line.event!r} is not a kind of event that this version knows; it is kept.")  # type: ignore[union-attr]
         elif kind is NoteLine:
             self._look_for_dropped(line, number)
         self._events.append(codec.event_of(line, extra, frame))
@@ -414,7 +414,7 @@ def _missing_audio(reading: _Reading) -> List[str]:
     for name, stop in sorted(reading.extents.items()):
         size = reading.place.size(name)
         if size is None:
-            missing.append(f"{name}: it is not there, and {EVENTS_FILE} refers to {stop} bytes of it.")
+            missing.append(f"{name}: it is missing, but {EVENTS_FILE} refers to {stop} bytes of it.")
         elif size < stop:
             lines = reading.lines_beyond(name, size)
             missing.append(

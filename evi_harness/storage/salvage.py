@@ -127,7 +127,7 @@ class _Salvaging:
         self._is_header_whole = False
         header, lost = salvaged_header(text, dialect, known)
         what = f"lost: {', '.join(lost)}" if lost else "all that it says was recovered"
-        self.losses.append(Loss("header", HEADER_FILE, None, f"it cannot be read as it stands; {what}."))
+        self.losses.append(Loss("header", HEADER_FILE, None, f"it cannot be read as it is; {what}."))
         return header, FORMAT_VERSION
 
     def events(self) -> List[Event]:

@@ -287,7 +287,7 @@ class SessionWriter:
         if not is_moved:
             return None
         stranger = "; another folder has taken its place" if before.exists() else ""
-        return f"the session folder was moved to {self._held.path}{stranger}; the recording goes on there"
+        return f"the session folder was moved to {self._held.path}{stranger}; the recording continues there"
 
     def _end(self, why: str) -> None:
         self._over = why
@@ -315,7 +315,7 @@ class SessionWriter:
         """What nobody knows behind a sync that failed, for the end of a sentence."""
         if not self._has_sync_failed or self._n_synced == self.n_events:
             return ""
-        return f"; of {self.n_events - self._n_synced} events nobody knows whether the disk has them"
+        return f"; whether {self.n_events - self._n_synced} events are on the disk is not known"
 
     def _gone(self, what: str) -> SessionUnwritable:
         self._end(what)

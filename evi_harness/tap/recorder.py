@@ -33,7 +33,7 @@ TEND_EVERY_S = 0.5
 NOTICE_S = 2.0
 PATIENCE_S = 30.0
 INCOMPLETE = "the session cannot be completed"
-ENDED_EARLY = "the recording has ended early, the conversation goes on"
+ENDED_EARLY = "the recording has ended early; the conversation continues"
 
 
 class EventWriter(Protocol):
@@ -108,7 +108,7 @@ class Recorder:
         with self._putting:
             is_first_dropped = not self._take(event)
         if is_first_dropped:
-            self._tell("the disk does not keep up: events are missing from the recording from now on, the conversation goes on")
+            self._tell("the disk does not keep up: events will be missing from the recording from now on; the conversation continues")
 
     def _take(self, event: Event) -> bool:
         """Put an event into the queue or count it; False where it is the first for which there is no room."""
@@ -217,7 +217,7 @@ class Recorder:
             self._lose(event)
             has_told, self._has_told_of_loss = self._has_told_of_loss, True
             if not has_told:
-                self._tell(f"an event is missing from the recording, which goes on: {error}")
+                self._tell(f"an event is missing from the recording, which continues: {error}")
         except Exception as failure:  # noqa: BLE001 - whatever the disk does, the app goes on
             self._lose(event)
             self._end(failure, ENDED_EARLY)

@@ -67,7 +67,9 @@ class Tap:
     ) -> None:
         if not is_tappable(connection):
             kind = f"{type(connection).__module__}.{type(connection).__qualname__}"
-            raise UsageError(f"{kind} is no connection of the websockets library that can be recorded", hint="Known are versions 12 to 17.")
+            raise UsageError(
+                f"{kind} is not a connection of the websockets library that can be recorded", hint="Known are versions 12 to 17."
+            )
         self.handshake = handshake_of(connection)
         self.endpoint = endpoint_of(connection)
         self.times = TAKEN if waits_for_the_app(connection) else MEASURED

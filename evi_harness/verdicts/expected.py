@@ -42,7 +42,7 @@ class Expected:
     Attributes:
         recorded: The session as it was recorded.
         folder: Its folder, None where it is in memory alone.
-        expectation: What is expected in the place of what was recorded, None where that is expected.
+        expectation: What is expected in place of what was recorded, None where that is expected.
         played: The session with the expected messages: what is played, compared with and reported.
     """
 
@@ -107,7 +107,7 @@ def _expected(recorded: Session, folder: Path) -> Expected:
     if expectation is not None:
         wrong = _not_of(expectation, recorded)
         if wrong is not None:
-            hint = f"Take {EXPECTED_FILE} away, and replays compare with what was recorded."
+            hint = f"Delete {EXPECTED_FILE} to compare replays with the recording."
             raise SessionUnreadable(wrong, where=str(folder / EXPECTED_FILE), hint=hint)
     return Expected(recorded, folder, expectation, expecting(recorded, expectation, dialect_of(recorded)))
 
@@ -188,7 +188,7 @@ class Update:
     def _obstacle(self) -> Optional[str]:
         if self.is_incomplete:
             return "the recording is incomplete or damaged, so it does not ask for all that the app would send"
-        return "two runs differ, and nobody knows what the next one sends" if self.differs else None
+        return "two runs differ, so what the next one sends is not known" if self.differs else None
 
     def _is_news(self, live: Session) -> bool:
         """Whether anything was sent that is not expected, or the other way round."""

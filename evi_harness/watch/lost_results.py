@@ -121,7 +121,7 @@ class LostResults:
     def _swallowed(self, error: BaseException, job: _Job) -> None:
         if was_refused(error) or isinstance(error, AppEnds):
             return
-        note = told(error, f"a job that nobody awaits, {job.name}, given to {job.to} by {job.of.callback},", self._redact)
+        note = told(error, f"a job that is never awaited, {job.name}, given to {job.to} by {job.of.callback},", self._redact)
         detail = [*note["detail"], *(f"given out at {place}" for place in callers_of(job.stack)[:1])]
         places = [*note["places"], *told_places(job.stack, self._redact)]
         self._journal.note(SWALLOWED, of=job.of.of, what=note["what"], detail=detail, places=places)

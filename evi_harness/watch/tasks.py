@@ -136,7 +136,7 @@ class AppTasks:
         elif birth is not None and birth.by_library:
             return
         elif birth is not None and "destroyed" in str(context.get("message", "")):
-            self._leaked(_name(context["task"]), _Left(birth, n=1), "was destroyed while it was pending, since nothing refers to it")
+            self._leaked(_name(context["task"]), _Left(birth, n=1), "was destroyed while it was pending, because nothing refers to it")
         else:
             loop.default_exception_handler(dict(context))
 
@@ -187,7 +187,7 @@ class AppTasks:
 def _who(birth: Optional[_Birth], context: Mapping[str, Any]) -> str:
     is_task = "task" in context or "future" in context
     by = "" if birth is None else f", started by {birth.of.callback},"
-    return f"{'a task that nobody awaits' if is_task else 'a callback of the event loop'}{by}"
+    return f"{'a task that is never awaited' if is_task else 'a callback of the event loop'}{by}"
 
 
 def _is_exit(error: BaseException, context: Mapping[str, Any]) -> bool:

@@ -149,7 +149,7 @@ def test_one_configuration_does_for_recordings_and_replays(tmp_path, replayed, w
     [
         (1.0, True, {}, None),
         (1.0, True, {"gate": ("handle: p(95)<5",)}, None),
-        (1.0, False, {}, "what was measured failed, and is no measure"),
+        (1.0, False, {}, "the run that was measured failed"),
         (9.0, True, {"gate": ("handle: max<5",)}, "a threshold does not hold"),
         (9.0, True, {"baseline": "old.json"}, "something became slower; to accept that, write it without comparing it"),
         (1.0, True, {"baseline": "old.json"}, None),
@@ -215,7 +215,7 @@ def test_rules():
     rules = rules_for(GateOptions(gate_seed=0, least_effect="2%"), configured)
     assert (rules.seed, rules.least, rules.least_by_metric) == (0, Effect(0.02), {})
     assert rules_for(GateOptions(), Configuration()).least == LEAST_EFFECT
-    with pytest.raises(UsageError, match="no probability"):
+    with pytest.raises(UsageError, match="probability"):
         rules_for(GateOptions(false_alarm=0.7), Configuration())
 
 

@@ -443,7 +443,7 @@ class LosesReply(Player):
 
 
 class SilencesReply(Player):
-    """Plays silence in the place of the first reply."""
+    """Plays silence in place of the first reply."""
 
     n_ended = 0
 

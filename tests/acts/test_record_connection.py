@@ -307,7 +307,7 @@ def test_a_place_that_cannot_be_written_ends_the_recording_alone(tmp_path, caplo
         recording = converse(tmp_path / "file", two_messages)
     assert recording.failure is not None
     assert (recording.folder, recording.n_events, recording.n_dropped, recording.is_complete) == (None, 0, 5, False)
-    assert ["the conversation goes on" in one.getMessage() for one in caplog.records] == [True]
+    assert ["the conversation continues" in one.getMessage() for one in caplog.records] == [True]
 
 
 async def said_again(socket):

@@ -98,7 +98,7 @@ def test_a_file_that_may_not_grow_ends_the_recording(simulator, tmp_path, limit,
     assert done.returncode == 3
     assert "\nclosed\nended: --duration is over\n" in done.stdout
     assert f"{len(session.events)} events; {n_lost} more were lost); replay it:" in done.stdout.splitlines()[-1]
-    assert done.stderr.count("the recording has ended early, the conversation goes on: ") == 1
+    assert done.stderr.count("the recording has ended early; the conversation continues: ") == 1
     assert done.stderr.count("error: ") == 1
     assert f"error: sessions/{folder.name}: the session is incomplete: " in done.stderr
     assert "Traceback" not in done.stderr

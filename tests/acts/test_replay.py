@@ -258,7 +258,7 @@ def test_a_failed_task_that_nobody_awaits_is_a_finding(weather, capfd):
 
     result = replay_session(weather, handler=Forgets)
     assert [one.what for one in result.verdict.findings] == [
-        "a task that nobody awaits, started by on_message, raised ValueError: in the background"
+        "a task that is never awaited, started by on_message, raised ValueError: in the background"
     ]
     assert capfd.readouterr().err == ""
 
@@ -353,7 +353,7 @@ def test_a_run_that_is_over_in_time_is_not_touched():
     """However short it is, and without a limit of its own."""
     assert replay_session(TYPED, max_run_s=600).passed
     for wrong in (0, -1, math.inf, math.nan):
-        with pytest.raises(UsageError, match="no time that a run may take"):
+        with pytest.raises(UsageError, match="time that a run may take"):
             replay_session(TYPED, max_run_s=wrong)
 
 

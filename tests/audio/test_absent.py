@@ -22,7 +22,7 @@ STANDING: List[ModuleType] = []
 
 @pytest.fixture
 def absent(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module, in the place of sounddevice; what stands in for it is the last of STANDING."""
+    """The module, in place of sounddevice; what stands in for it is the last of STANDING."""
     STANDING.clear()
 
     def standing() -> Optional[ModuleType]:

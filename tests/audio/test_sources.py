@@ -419,12 +419,12 @@ NARROWER = {**SETTINGS, "audio": {**SETTINGS["audio"], "sample_rate": 8000}}
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([("sent", 0, b"\x1aE\xdf\xa3" * 10)], "is no 16-bit PCM at event 2"),
-        ([("sent", 0, wav.header(Pcm(16000, 1, 4), 8) + bytes(8))], "is no 16-bit PCM at event 2"),
+        ([("sent", 0, b"\x1aE\xdf\xa3" * 10)], "is not 16-bit PCM at event 2"),
+        ([("sent", 0, wav.header(Pcm(16000, 1, 4), 8) + bytes(8))], "is not 16-bit PCM at event 2"),
         ([("sent", 0, bytes(320)), ("sent", 5, NARROWER), ("sent", 10, bytes(320))], "changes its format at event 4"),
         ([("sent", 0, bytes(320)), *in_files([(10, Pcm(8000, 1), bytes(160))])], "changes its format at event 3"),
         (in_files([(0, NARROW, bytes(320)), (10, Pcm(16000, 2), bytes(320))]), "changes its format at event 3"),
-        (in_files([(0, NARROW, bytes(320)), (10, Pcm(16000, 1, 3), bytes(480))]), "is no 16-bit PCM at event 3"),
+        (in_files([(0, NARROW, bytes(320)), (10, Pcm(16000, 1, 3), bytes(480))]), "is not 16-bit PCM at event 3"),
     ],
 )
 def test_what_no_microphone_plays_is_told(session_of, rows, words):

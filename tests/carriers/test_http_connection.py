@@ -56,7 +56,7 @@ def test_what_cannot_be_read_is_neither_sent_back_nor_logged(request_text, caplo
     with caplog.at_level(logging.DEBUG):
         (answer,), told = answers([request_text])
     assert answer.split(" ", 2)[1] == "400"
-    assert answer.endswith("evi-harness: this is no HTTP request that can be read\n")
+    assert answer.endswith("evi-harness: this is not an HTTP request that can be read\n")
     assert len(told) == 1
     assert KEY[:8] not in answer + "".join(told) + caplog.text + "".join(capfd.readouterr())
     assert [record.name for record in caplog.records if record.name.startswith("aiohttp")] == []
@@ -87,5 +87,5 @@ def test_a_fault_is_told_by_its_type(monkeypatch, caplog):
     monkeypatch.setattr(ChatServer, "_give_token", fails)
     (answer,), told = answers([f"POST /token?api_key={KEY} HTTP/1.1\r\nHost: x\r\n\r\n"])
     assert answer.split(" ", 2)[1] == "500"
-    assert told == ["a fault of evi-harness, which its output tells of: RuntimeError (answered with 500)"]
+    assert told == ["an internal error of evi-harness; see its output: RuntimeError (answered with 500)"]
     assert KEY not in answer + caplog.text

@@ -90,7 +90,7 @@ def test_a_folder_of_sound_sessions_is_0(run):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("empty", "this is no session folder: it holds neither session.json nor events.jsonl."), ("file.txt", "this is a file")],
+    [("empty", "this is not a session folder: it holds neither session.json nor events.jsonl."), ("file.txt", "this is a file")],
 )
 def test_what_is_no_session_is_told(run, name, says):
     """Alone and among others, which are checked all the same."""

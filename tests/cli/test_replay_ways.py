@@ -106,7 +106,7 @@ def test_the_first_that_fails_is_the_last(run, three):
 def test_what_failed_last_is_replayed_alone(run, three):
     """Until it passes; then all are, and that is told."""
     code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
-    assert (code, err.startswith("none ")) == (3, True)
+    assert (code, err.startswith("no session ")) == (3, True)
     code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
     assert (code, err.startswith("1 of 3 ")) == (3, True)
     assert out.splitlines()[-1].startswith("1 session: 0 passed, 1 could not run")
@@ -118,7 +118,7 @@ def test_what_failed_last_is_replayed_alone(run, three):
 
 
 def test_several_runs_and_a_part(run):
-    """The sum of the runs stands in the place of the verdict."""
+    """The sum of the runs stands in place of the verdict."""
     code, out, _ = run(SESSIONS / "weather", "--handler", "recorded", "--until", "t1", "--speed", "2", "--repeat", "2")
     assert code == 0
     assert out.splitlines()[-1] == "verdict    passed: 2 of 2 runs"
@@ -169,7 +169,7 @@ def test_the_conversation_is_held_again(run, tmp_path, monkeypatch):
         (["weather", "--last-failed"], 2, "--last-failed needs several sessions"),
         (["weather", "typed", "-q", "-v"], 2, "-q and -v exclude each other"),
         (["weather", "typed", "--live"], 2, "--live takes one session at a time"),
-        (["weather", "typed", "--executor", "nonsense"], 2, "'nonsense' is no executor"),
+        (["weather", "typed", "--executor", "nonsense"], 2, "'nonsense' is not an executor"),
         (["weather", "--speed", "fast"], 2, "--speed"),
         (["weather", "--max-gap", "-1"], 2, "--max-gap"),
         (["weather", "--from", "whenever"], 2, "--from"),
@@ -181,7 +181,7 @@ def test_the_conversation_is_held_again(run, tmp_path, monkeypatch):
         (["weather", "--live", "--dry-run"], 2, "--dry-run cannot be used with --live"),
         (["weather", "--severity", "raised"], 2, "NAME=VALUE"),
         (["weather", "--severity", "tired=off"], 2, "there is no finding 'tired'"),
-        (["weather", "--severity", "raised=loud"], 2, "'loud' is no severity"),
+        (["weather", "--severity", "raised=loud"], 2, "'loud' is not a severity"),
         (["weather", "--allow-host", "http://a.invalid/x"], 2, "a.invalid"),
         (["weather", "--seed", "-1"], 2, "-1"),
         (["weather", "--live", "--base-url", "https://evi.invalid"], 3, "HUME_API_KEY"),

@@ -174,7 +174,7 @@ def test_nobody_came_to_be_judged():
         process.send_signal(signal.SIGTERM)
         out, err = process.stdout.read(), process.stderr.read()
     assert (process.returncode, err) == (4, "")
-    assert out.endswith("; inconclusive: nobody has connected\n")
+    assert out.endswith("; inconclusive: no app connected\n")
 
 
 def test_an_unknown_path_is_one_line_on_standard_error():
@@ -269,7 +269,7 @@ def test_interrupted_before_it_listens(words):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a = [1\n", "it is no TOML"),
+        (b"a = [1\n", "it is not TOML"),
         (b"nonsense = 1\n", "nonsense is not known here; known: "),
         (b"[[turns]]\nsay = 'a'\n", "turns is not known here; known: "),
         (b"turn = 7\n", "turn"),
@@ -280,7 +280,7 @@ def test_interrupted_before_it_listens(words):
         (b"seed = 'x'\n", "seed is 'x'"),
         (b"latency = { response_ms = -1 }\n", "latency"),
         (b"x = " + b"[" * 5000 + b"]" * 5000, "nested too deeply"),
-        (b"\xff\xfe", "no text in UTF-8"),
+        (b"\xff\xfe", "not UTF-8 text"),
     ],
 )
 def test_a_bad_script_is_told(content, said, tmp_path, capsys):

@@ -72,7 +72,7 @@ def test_a_folder_of_one_session_is_a_listing(run):
         (lambda folder: (folder / "session.json").write_text("{"), "s/b      cannot be read: the header cannot be read: "),
         (
             lambda folder: (folder / "session.json").unlink(),
-            "s/b      cannot be read: this is no session folder: session.json: No such file",
+            "s/b      cannot be read: this is not a session folder: session.json: No such file",
         ),
         (lambda folder: (folder / "events.jsonl").write_text("x\n"), "s/b      cannot be read: the line is damaged: "),
     ],
@@ -97,7 +97,7 @@ def test_what_is_missing_stands_behind(run):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("empty", "this is no session folder"), ("file.txt", "this is a file, and a session is a folder")]
+    ("name", "says"), [("empty", "this is not a session folder"), ("file.txt", "this is a file, and a session is a folder")]
 )
 def test_what_is_no_session_is_told(run, name, says):
     """Alone as an error, among others in its line."""
@@ -170,7 +170,7 @@ def test_a_turn_alone(run, tmp_path):
         ("show s --events", 2, "--events needs a single session"),
         ("show s/a s/b --turn 1", 2, "--turn needs a single session"),
         ("show s/a --turn 9", 2, "--turn t9: the session has no such turn"),
-        ("show s/a --from x", 2, "--from 'x' is no place in a session"),
+        ("show s/a --from x", 2, "--from 'x' is not a place in a session"),
         ("show s/a --until #9999", 2, "--until #9999: the session has no such event"),
         ("show s/a --from 5 --until 2", 2, "nothing lies within --from 5 --until 2"),
         ("show s/a --from 9999", 2, "nothing lies within --from 9999"),

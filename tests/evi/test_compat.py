@@ -88,7 +88,7 @@ def sdk():
         ({"type": "new"}, NEWEST, ["new: type 'new' is unknown to hume 0.14.1"]),
         ({"type": "user_input", "text": "a"}, NEWEST, ["user_input: type 'user_input' is unknown to hume 0.14.1"]),
         ({"type": None}, NEWEST, ["message: type None is unknown to hume 0.14.1"]),
-        ([], NEWEST, ["message: is no JSON object"]),
+        ([], NEWEST, ["message: is not a JSON object"]),
         ({}, NEWEST, []),
         (
             {"type": "session_settings", "audio": {"channels": 1, "sample_rate": 8000, "encoding": None}},
@@ -127,7 +127,7 @@ def test_parse_version(version_, parts):
 @pytest.mark.parametrize("bad", ["", "newest", ".1"])
 def test_no_version(bad):
     """What begins with no number is a usage error that shows it."""
-    with pytest.raises(UsageError, match="no version of the SDK"):
+    with pytest.raises(UsageError, match="version of the SDK"):
         problems(text(TURN), bad)
 
 
@@ -279,11 +279,11 @@ def test_what_an_app_sends_fits_its_type(frame):
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        (None, "message: is no object with a type"),
-        ([], "message: is no object with a type"),
-        ({"text": "a"}, "message: is no object with a type"),
-        ({"type": "dance"}, "dance: type 'dance' is no message of an app's"),
-        ({"type": "assistant_end"}, "assistant_end: type 'assistant_end' is no message of an app's"),
+        (None, "message: is not an object with a type"),
+        ([], "message: is not an object with a type"),
+        ({"text": "a"}, "message: is not an object with a type"),
+        ({"type": "dance"}, "dance: type 'dance' is not a message of an app's"),
+        ({"type": "assistant_end"}, "assistant_end: type 'assistant_end' is not a message of an app's"),
         ({"type": "user_input"}, "user_input: text is missing"),
         ({"type": "user_input", "text": 5}, "user_input: text is 5, not a string"),
         ({"type": "session_settings", "metadata": "x"}, "session_settings: metadata is a string, not an object"),

@@ -85,5 +85,5 @@ def test_a_terminal_is_not_commanded():
 
 def test_what_is_no_object_is_quoted():
     """As much of it as fits, and nothing that a terminal acts on."""
-    assert describe("sent", Message(None, text="hello\x1b[2J")) == 'text that is no JSON object: "hello\\x1b[2J"'
+    assert describe("sent", Message(None, text="hello\x1b[2J")) == 'text that is not a JSON object: "hello\\x1b[2J"'
     assert len(describe("sent", Message(None, text="x" * 500))) < 110

@@ -48,11 +48,11 @@ def test_what_may_be_right_is_right(session_of, rows):
 @pytest.mark.parametrize(
     ("what", "why"),
     [
-        ("no json", "it is no JSON (E0100)"),
-        ([1], "message: is no object with a type (E0101)"),
-        ({"text": "hi"}, "message: is no object with a type (E0101)"),
-        ({"type": "user_said"}, "user_said: type 'user_said' is no message of an app's (E0101)"),
-        ({"type": "assistant_end"}, "assistant_end: type 'assistant_end' is no message of an app's (E0101)"),
+        ("no json", "it is not JSON (E0100)"),
+        ([1], "message: is not an object with a type (E0101)"),
+        ({"text": "hi"}, "message: is not an object with a type (E0101)"),
+        ({"type": "user_said"}, "user_said: type 'user_said' is not a message of an app's (E0101)"),
+        ({"type": "assistant_end"}, "assistant_end: type 'assistant_end' is not a message of an app's (E0101)"),
         ({"type": "user_input"}, "user_input: text is missing (E0101)"),
         ({"type": "session_settings", "metadata": "x"}, "session_settings: metadata is a string, not an object (E0101)"),
         (
@@ -63,7 +63,7 @@ def test_what_may_be_right_is_right(session_of, rows):
             {"type": "tool_response", "tool_call_id": "call-2", "content": "rain"},
             "tool_response: no tool_call with the id 'call-2' came",
         ),
-        ({"type": "audio_input", "data": "%%"}, "its audio is no base64"),
+        ({"type": "audio_input", "data": "%%"}, "its audio is not base64"),
     ],
 )
 def test_what_is_wrong_is_told_with_the_rule(session_of, what, why):

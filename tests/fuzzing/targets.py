@@ -194,7 +194,7 @@ def _change(data: bytearray, target: Target, chance: random.Random) -> None:
 
 
 def _renumber(data: bytearray, chance: random.Random) -> None:
-    """Put another number, or another value, in the place of a number."""
+    """Put another number, or another value, in place of a number."""
     starts = [at for at in range(len(data)) if data[at : at + 1].isdigit() and not data[at - 1 : at].isdigit()]
     if starts:
         start = chance.choice(starts)

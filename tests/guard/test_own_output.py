@@ -31,8 +31,8 @@ def test_libraries_log_nothing():
     ("error", "kind", "words"),
     [
         (OSError(errno.EMFILE, "Too many open files"), "room", "no connection can be taken now: Too many open files"),
-        (ValueError("SECRET"), "loop: ValueError", "something went wrong in the server, and it goes on: ValueError"),
-        (None, "loop", "something went wrong in the server, and it goes on"),
+        (ValueError("SECRET"), "loop: ValueError", "an error occurred in the server, which keeps running: ValueError"),
+        (None, "loop", "an error occurred in the server, which keeps running"),
     ],
 )
 def test_what_a_loop_would_log_is_a_line_of_ours(error, kind, words):

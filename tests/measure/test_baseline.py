@@ -52,7 +52,7 @@ SAMPLES = ("runs", 0, "metrics", "handle", "samples")
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
-        (("format",), "other", "no baseline"),
+        (("format",), "other", "not a baseline"),
         (("format",), None, "format is missing"),
         (("version",), 2, "of version 2, and this evi-harness knows version 1"),
         (("version",), True, "version is missing or of the wrong kind"),
@@ -61,7 +61,7 @@ SAMPLES = ("runs", 0, "metrics", "handle", "samples")
         (("runs", 0), 3, "runs[0].metrics"),
         (("runs", 0, "metrics", "handle", "exact"), 1, "runs[0].metrics.handle.exact"),
         ((*SAMPLES, 0, "value"), "1", "runs[0].metrics.handle.samples[0].value"),
-        ((*SAMPLES, 0, "value"), float("inf"), "samples[0].value is no number"),
+        ((*SAMPLES, 0, "value"), float("inf"), "samples[0].value is not a number"),
         ((*SAMPLES, 1, "why"), "", "samples[1].why is empty"),
         ((*SAMPLES, 0, "turn"), 1.5, "samples[0].turn"),
         (("runs", 0, "detector"), "silero", "runs[0].detector.name"),

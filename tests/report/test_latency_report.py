@@ -85,7 +85,7 @@ def test_percentiles_need_their_number(report):
 
 
 def test_times_that_nobody_measured_make_no_table(weather):
-    """One line in the place of all figures."""
+    """One line in place of all figures."""
     session = replace(weather, header=replace(weather.header, recorded=Recorded(times="synthesised")))
     lines = LatencyReport((measure(session, EVI, HEARD),), DEFAULT).lines()
     assert sum("synthesised:" in line for line in lines) == 1

@@ -48,7 +48,7 @@ def test_a_bar_ends_with_the_terminal(weather, width):
 
 
 def test_the_detector_is_asked_before_the_service(weather):
-    """Where nobody heard and nobody says, there is a sentence in the place of the bar."""
+    """Where nobody heard and nobody says, there is a sentence in place of the bar."""
     heard = HeardSpeech((Speech(100 * MS, 200 * MS),), "x", "1", 0.5)
     turns, _ = shown(weather, heard)
     assert sum(end - begin for begin, end in turns[0].user) == 100 * MS

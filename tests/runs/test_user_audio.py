@@ -200,8 +200,8 @@ WEBM = b"\x1aE\xdf\xa3" + bytes(60)
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
-        ([("sent", 39, OTHER_SETTINGS), *microphone(40, 540)], "did not tell the service of its audio as the SDK's microphone does"),
-        ([("sent", 60, WEBM), ("sent", 160, WEBM)], "is no 16-bit PCM at event 2"),
+        ([("sent", 39, OTHER_SETTINGS), *microphone(40, 540)], "did not describe its audio to the service as the SDK's microphone does"),
+        ([("sent", 60, WEBM), ("sent", 160, WEBM)], "is not 16-bit PCM at event 2"),
         ([("sent", 39, SETTINGS), *[("sent", 100, spoken(number, 100)) for number in range(30)]], "faster than a microphone hears it"),
         ([("sent", 39, SETTINGS), *in_files(microphone(40, 540))], "with WAV headers"),
         ([("sent", 39, SETTINGS), *in_files(microphone(40, 540), 8000)], "with WAV headers"),

@@ -197,7 +197,7 @@ def test_entered_and_returned_are_paired_and_name_the_received_event():
     ("message", "fields", "what"),
     [
         ({"type": "audio_output", "data": ""}, ["id", "index"], "field id is missing; field index is missing"),
-        ("no json", [""], "it is no JSON"),
+        ("no json", [""], "it is not JSON"),
         ({"type": "brand_new"}, [""], "the type 'brand_new' is unknown to it"),
     ],
     ids=["fields", "no JSON", "unknown"],

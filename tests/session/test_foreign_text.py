@@ -32,7 +32,7 @@ def test_what_is_no_json_here(read, text):
 def test_what_only_python_takes_for_json(text):
     """Is refused where JSON is meant strictly."""
     assert not math.isfinite(json_value(f"[{text.strip('[]')}]")[0])
-    with pytest.raises(ValueError, match="is no JSON"):
+    with pytest.raises(ValueError, match="is not JSON"):
         strict_json_value(text)
 
 

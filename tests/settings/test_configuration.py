@@ -64,7 +64,7 @@ def test_nothing_is_set(tmp_path):
         ("false-alarm = 0.5", ["false-alarm:", "below 0.5"]),
         ("job-noise = -1", ["job-noise:", "a share"]),
         ("least-effect = 5", ["least-effect:", "5%,1ms..50ms"]),
-        ("least-effect = 'much'", ["least-effect:", "no least effect"]),
+        ("least-effect = 'much'", ["least-effect:", "least effect"]),
         ("least-effect = {handel = '5%'}", ["least-effect:", "no metric 'handel'", "handle"]),
     ],
 )
@@ -81,8 +81,8 @@ def test_what_cannot_be_meant_is_told_with_file_and_key(tmp_path, text, words):
     ("text", "words"),
     [
         ("[tool", "cannot be read"),
-        ("[tool]\nevi-harness = 3\n", r"where \[tool\.evi-harness\] would be stands 3"),
-        ("tool = 3\n", r"where \[tool\.evi-harness\] would be stands 3"),
+        ("[tool]\nevi-harness = 3\n", r"\[tool\.evi-harness\].* 3"),
+        ("tool = 3\n", r"\[tool\.evi-harness\].* 3"),
     ],
 )
 def test_what_is_no_configuration(tmp_path, text, words):

@@ -87,10 +87,10 @@ def test_each_use_gets_its_form(url, chat, token, host, port, is_secure, is_loop
         ("http://evi.example.com:99999", "no port"),
         ("http://evi.example.com:0", "no port"),
         ("http://evi.example.com:", "no port"),
-        ("http://[::1", "no URL"),
-        ("http://[x]", "no URL|no host"),
-        ("https://api.hume.ai/v0/evi/chat/123/connect", "a path behind which there is no chat"),
-        ("https://api.hume.ai/a b", "a path behind which there is no chat"),
+        ("http://[::1", "not a URL"),
+        ("http://[x]", "not a URL|no host"),
+        ("https://api.hume.ai/v0/evi/chat/123/connect", " path "),
+        ("https://api.hume.ai/a b", " path "),
     ],
 )
 def test_what_is_no_endpoint_is_a_usage_error(url, words):

@@ -123,31 +123,31 @@ def test_the_voices_are_listed():
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("turn = =", r"s\.toml: it is no TOML: .*line 1"),
+        ("turn = =", r"s\.toml: it is not TOML: .*line 1"),
         ("turns = []", "s.toml: turns is not known here; known: seed, at_end"),
         ('at_end = "stop"', "at_end is 'stop'; it is one of silent, repeat, close"),
         ("seed = true", "seed is True, not a whole number"),
-        ("turn = 5", "turn is no list"),
-        ("turn = [5]", "s.toml: turn 1: is no table"),
+        ("turn = 5", "turn is not a list"),
+        ("turn = [5]", "s.toml: turn 1: is not a table"),
         ("[[turn]]\n[[turn]]\nsays = 'x'", "s.toml: turn 2: says is not known here"),
         ("[[turn]]\nexpect = 'song'", "turn 1: expect is 'song'; it is one of free, speech, text"),
         ("[[turn]]\nsaid = 5", "turn 1: said is 5, not a text"),
-        ("[[turn]]\ninterim = 'a'", "turn 1: interim is no list"),
+        ("[[turn]]\ninterim = 'a'", "turn 1: interim is not a list"),
         ("[[turn]]\ninterim = [1]", "turn 1: interim is not a list of texts"),
-        ("[[turn]]\nsay = ['a', 5]", "turn 1, say 2: is no table"),
+        ("[[turn]]\nsay = ['a', 5]", "turn 1, say 2: is not a table"),
         ("[[turn]]\nsay = [{ voice = 'a.wav' }]", "turn 1, say 1: text is missing"),
         ("[[turn]]\nsay = [{ text = 'a', voice = 'a.wav' }]", "turn 1, say 1: there is no voice 'a.wav'"),
-        ("[[turn]]\nsay = [{ text = 'a', voice = 'b.wav' }]", "turn 1, say 1: the voice 'b.wav' is no WAV"),
+        ("[[turn]]\nsay = [{ text = 'a', voice = 'b.wav' }]", "turn 1, say 1: the voice 'b.wav' is not a WAV"),
         ("[[turn]]\nsay = [{ text = 'a', chunk_ms = -1 }]", "turn 1, say 1: chunk_ms is -1"),
         ("[[turn]]\nsay = [{ text = 'a', quick = 1 }]", "turn 1, say 1: quick is 1, not true or false"),
         ("[[turn]]\ndelay_ms = 1.5\nsay = 'a'", "turn 1: delay_ms is 1.5, not a whole number"),
-        ("[[turn]]\ntool = 'f'", "turn 1: tool is no table"),
+        ("[[turn]]\ntool = 'f'", "turn 1: tool is not a table"),
         ("[[turn]]\n[turn.tool]\nparameters = {}", "turn 1, tool: name is missing"),
         ("[[turn]]\n[turn.tool]\nname = 'f'\nparameters = 5", "turn 1, tool: parameters is neither a table nor a text"),
         ("[[turn]]\n[turn.tool]\nname = 'f'\nparameters = { day = 2026-01-01 }", "turn 1, tool: parameters: .*date"),
         ("[[turn]]\n[turn.tool]\nname = 'f'\n[[turn.tool.answer]]\nto = 'all'", "turn 1, tool, answer 1: to is 'all'"),
         ("[greeting]\nsaid = 'a'", "greeting: said is not known here"),
-        ("greeting = 'Hello.'", "greeting is no table"),
+        ("greeting = 'Hello.'", "greeting is not a table"),
         ("[audio]\nrate = 1", "audio: rate is 1;"),
         ("[latency]\nthinking = 5", "latency: thinking is not known here; known: connect"),
         ("[latency]\nresponse = -5", "latency: response is -5, not a number from 0 on"),
@@ -167,7 +167,7 @@ def test_a_bad_script_is_told_with_its_place(source, words):
 
 def test_a_bad_script_lists_no_voices():
     """It is told then already that it is no TOML."""
-    with pytest.raises(ScriptError, match="no TOML"):
+    with pytest.raises(ScriptError, match="TOML"):
         voice_names("=")
 
 

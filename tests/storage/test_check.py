@@ -95,7 +95,7 @@ CASES = {
         append("notes.txt", b"x"),
         [("notes.txt", None, "nothing refers"), ("session.json", None, "no digest of notes.txt")],
     ),
-    "a hidden file": (append(".session.json.new", b"x"), [(".session.json.new", None, "no name of a file")]),
+    "a hidden file": (append(".session.json.new", b"x"), [(".session.json.new", None, "such a name")]),
     "changed audio": (edit("user.wav", b"\x01", b"\x09"), [("user.wav", None, "digest differs")]),
     "cut audio": (
         lambda folder: (folder / "user.wav").write_bytes((folder / "user.wav").read_bytes()[:-2]),
@@ -177,11 +177,15 @@ CASES = {
     "a number twice": (edit("events.jsonl", b'"seq":5', b'"seq":4'), [DIGEST, ("events.jsonl", 6, "seq 4 comes after seq 4")]),
     "an unknown kind": (
         edit("events.jsonl", b'"event":"opened"', b'"event":"hologram"'),
-        [DIGEST, ("events.jsonl", 1, f"'hologram' is no kind of event of version {VERSION}"), ("session.json", None, "it counts 1 opened")],
+        [
+            DIGEST,
+            ("events.jsonl", 1, f"'hologram' is not a kind of event of version {VERSION}"),
+            ("session.json", None, "it counts 1 opened"),
+        ],
     ),
     "a kind that is all digits": (
         edit("events.jsonl", b'"event":"opened"', b'"event":"' + b"7" * 5000 + b'"'),
-        [DIGEST, ("events.jsonl", 1, f"is no kind of event of version {VERSION}"), ("session.json", None, "it counts 1 opened")],
+        [DIGEST, ("events.jsonl", 1, f"is not a kind of event of version {VERSION}"), ("session.json", None, "it counts 1 opened")],
     ),
     "a newer minor may add": (
         lambda folder: [header(minor=FORMAT_MINOR + 1)(folder), edit("events.jsonl", b'"seq":0', b'"seq":0,"new":1')(folder)],
@@ -204,11 +208,11 @@ CASES = {
     ),
     "a secret in a frame": (
         edit("events.jsonl", b'{"type":"session_settings"', b'{"api_key":"abc","type":"session_settings"'),
-        [DIGEST, ("events.jsonl", 2, "looks like a secret stands here: api_key")],
+        [DIGEST, ("events.jsonl", 2, "looks like a secret: api_key")],
     ),
     "a secret in the handshake": (
         edit("events.jsonl", b'"path":"/v0/evi/chat"', b'"path":"/v0/evi/chat","query":[["apiKey","abc"]]'),
-        [DIGEST, ("events.jsonl", 1, "looks like a secret stands here: apikey")],
+        [DIGEST, ("events.jsonl", 1, "looks like a secret: apikey")],
     ),
     "a secret in the header": (header(source={"api_key": "abc"}), [("session.json", None, "looks like a secret")]),
 }
@@ -236,7 +240,7 @@ def test_links_pipes_and_folders_are_named(folder, tmp_path):
     (folder / "payloads" / "stray.bin").write_bytes(b"")
     found = [(problem.file, problem.what) for problem in check_folder(folder)]
     assert [file for file, _ in found] == ["inner", "link", "payloads/stray.bin", "session.json"]
-    assert "no regular file" in found[0][1]
+    assert "regular file" in found[0][1]
     assert "symbolic link" in found[1][1]
 
 

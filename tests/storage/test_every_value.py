@@ -106,7 +106,7 @@ def struct_of(event: Event) -> Any:
 
 
 def event_as_read(event: Event) -> Event:
-    """An event as it comes back: what stands in the place of a field of its own is no extra."""
+    """An event as it comes back: what stands in place of a field of its own is no extra."""
     found = fields_as_read(event)
     return dataclasses.replace(found, extra=unknown_in(found.extra, struct_of(event), found))
 

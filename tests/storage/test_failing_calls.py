@@ -38,7 +38,7 @@ _NAMES = (
 
 
 class Calls:
-    """Counts the calls to the system of this thread, and has one of them fail; in the place of those functions while it is entered.
+    """Counts the calls to the system of this thread, and has one of them fail; in place of those functions while it is entered.
 
     Args:
         fails: Which call fails, from 1; None for none.

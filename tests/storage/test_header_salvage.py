@@ -80,7 +80,7 @@ def test_no_bytes_are_raised_on():
 
 
 def test_only_our_own_names_are_told():
-    """What somebody wrote in the place of a name is quoted nowhere."""
+    """What somebody wrote in place of a name is quoted nowhere."""
     text = TEXT.replace(b'"ids": {}', b'"this_is_nobodys_name": {').replace(b'"made_by": "record"', b'"made_by": 7')
     assert b"this_is_nobodys_name" in text
     assert salvaged_header(text, "evi")[1] == ("made_by",)

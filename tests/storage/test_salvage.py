@@ -70,7 +70,7 @@ def taken_out(*numbers):
 
 
 def exchanged(folder):
-    """Two lines that stand in the place of one another."""
+    """Two lines that stand in place of one another."""
     path = folder / "events.jsonl"
     texts = path.read_bytes().split(b"\n")
     texts[3], texts[4] = texts[4], texts[3]

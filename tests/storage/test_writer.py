@@ -426,7 +426,7 @@ def test_a_sync_that_fails_ends_the_session_for_good(new_folder, header, monkeyp
     now[0] = 2_000_000_000
     acts = {"sync": writer.sync, "write": lambda: writer.write(Note(2, 0, "z")), "tend": writer.tend, "close": writer.close}
     n_written = 3 if act == "write" else 2
-    unsure = f"of {n_written - 1} events nobody knows whether the disk has them"
+    unsure = f"whether {n_written - 1} events are on the disk"
     with pytest.raises(SessionUnwritable, match=f"Input/output error; {n_written} events are kept.*{unsure}"):
         acts[act]()
     lines = asked[0]

@@ -94,7 +94,7 @@ def test_what_does_not_fit_is_dropped_counted_and_told():
     assert writer.written == [*put[:3], note, Closed(10, 100)]
     assert writer.closed == [{"counts": {"dropped": 7}}]
     assert "the disk does not keep up" in warning
-    assert "the conversation goes on" in warning
+    assert "the conversation continues" in warning
     assert warnings == [warning]
 
 
@@ -138,7 +138,7 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(abandoning):
     assert (why, at_once, at_last, writer.closed) == (again, {}, {"counts": {"dropped": 7}}, [])
     (warning,) = warnings
     assert "No space left" in warning
-    assert "conversation goes on" in warning
+    assert "conversation continues" in warning
 
 
 def test_a_session_that_cannot_be_completed_is_told():
@@ -219,7 +219,7 @@ def test_the_writer_is_asked_again_and_again_to_tend_its_folder(monkeypatch):
     recorder = Recorder(writer, warn=warnings.put)
     assert [writer.tended.get(timeout=10) for _ in range(4)] == [0, 0, 0, 0]
     assert warnings.get(timeout=10) == "the folder was moved"
-    assert warnings.get(timeout=10) == f"the recording has ended early, the conversation goes on: {gone}"
+    assert warnings.get(timeout=10) == f"the recording has ended early; the conversation continues: {gone}"
     recorder.put(Opened(0, 0))
     recorder.close()
     assert (recorder.failure, recorder.n_dropped) == (gone, 1)

@@ -125,7 +125,7 @@ def test_a_task_that_nothing_refers_to():
 
     ((name, of, what, _),) = notes(handler)
     assert (name, of) == ("leaked_task", 7)
-    assert what.endswith("was destroyed while it was pending, since nothing refers to it")
+    assert what.endswith("was destroyed while it was pending, because nothing refers to it")
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
@@ -141,7 +141,7 @@ def test_an_exception_that_nobody_looks_at(is_kept):
         (
             "swallowed",
             7,
-            "a task that nobody awaits, started by on_message, raised ValueError: [redacted]",
+            "a task that is never awaited, started by on_message, raised ValueError: [redacted]",
             [line(fails, 2), f"started at {line(handler, 1)}"],
         )
     ]

@@ -104,7 +104,7 @@ def play_session(
         KeyboardInterrupt: Ctrl+C; it is silent by then.
     """
     if side not in SIDES:
-        raise UsageError(Words(Parameter("side", side), " is no side"), hint=f"There are: {', '.join(SIDES)}.")
+        raise UsageError(Words(Parameter("side", side), " is not a side"), hint=f"There are: {', '.join(SIDES)}.")
     loaded = session if isinstance(session, Session) else load_session(session)
     begin_ns, end_ns = _span(loaded, turn)
     sides, remark = _sides(loaded, None if isinstance(session, Session) else Path(session), side)

@@ -140,7 +140,7 @@ def _nothing(path: Path, sockets: Sequence[HarSocket], found: Sequence[HarSocket
     if any(socket.file is not None for socket in found):
         what = f"its messages are in another file, {next(one.file for one in found if one.file is not None)!r}"
         return ImportRefused(
-            what, where=str(path), hint="Record with recordHar's content 'embed', which Playwright has for files that are no ZIP."
+            what, where=str(path), hint="Record with recordHar's content 'embed', which Playwright has for files that are not ZIP."
         )
     if found:
         return ImportRefused(f"no message of {printable(found[0].shown)} is in it", where=str(path), hint=_FORM)

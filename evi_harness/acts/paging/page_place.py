@@ -50,7 +50,7 @@ def page_place(file: Path) -> Path:
     except OSError as error:
         raise EviHarnessError(f"the page cannot be written: {error.strerror or error}", where=str(file)) from None
     if head and not _plain(head).startswith(_plain(_BEGINNING)):
-        raise UsageError(f"{near(file)} is there already, and is no page of evi-harness", hint=_HINT)
+        raise UsageError(f"{near(file)} is there already, and is not a page of evi-harness", hint=_HINT)
     return file
 
 

@@ -195,7 +195,7 @@ def _read(file: Path) -> Mapping[str, Json]:
     except OSError as error:
         raise ReportError(f"it cannot be read: {error.strerror}", where=str(file)) from None
     except (ValueError, RecursionError) as error:
-        raise ReportError(f"it is no JSON that can be read: {error}", where=str(file), hint=_HINT) from None
+        raise ReportError(f"it is not readable JSON: {error}", where=str(file), hint=_HINT) from None
     if not isinstance(told, Mapping):
         raise _no_report(file)
     return told

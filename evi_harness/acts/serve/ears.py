@@ -138,7 +138,7 @@ class Ears(asyncio.Protocol):
         """The process has gone: nothing is heard any more, and each chat says so."""
         if self._is_ending:
             return
-        failure = EviHarnessError("the process that hears has ended", hint="What it printed says why.")
+        failure = EviHarnessError("the process that hears has ended", hint="See its output for the reason.")
         if self._named is not None and not self._named.done():
             self._named.set_exception(failure)
         for ear in list(self._open.values()):

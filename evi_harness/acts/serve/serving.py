@@ -118,13 +118,13 @@ def require_key(dialect: Dialect) -> Tuple[AccessCheck, str]:
     """
     settings = load_environment()
     secret_key = settings.secret_key if settings.api_key is not None else None
-    known = f"the one of {API_KEY}" if settings.api_key is not None else f"any will do, as {API_KEY} is not set"
+    known = f"the one of {API_KEY}" if settings.api_key is not None else f"any key is accepted, since {API_KEY} is not set"
     paired = f"that of {SECRET_KEY}" if secret_key is not None else "any"
     # Another run's tokens are not this one's.
     name = f"evi-harness-{secrets.token_hex(8)}"
     check = dialect.key_check(settings.api_key, secret_key, token_seconds=TOKEN_SECONDS, token_name=name)
     if check is None:
-        raise UsageError(f"nobody knows how an app of the dialect {dialect.name!r} presents its key, so none can be required")
+        raise UsageError(f"it is not known how an app of the dialect {dialect.name!r} presents its key, so none can be required")
     return check, f"an API key is required: {known}; the secret key for an access token: {paired}"
 
 
@@ -248,7 +248,7 @@ class ServeResult:
         if n_cut_off:
             verdict += f", {n_cut_off} inconclusive: cut off"
         if self.once and not self.ended:
-            verdict = "; inconclusive: nobody has connected"
+            verdict = "; inconclusive: no app connected"
         return f"served {n} session{'' if n == 1 else 's'}, {lateness.n} messages; late: {lateness}{verdict}"
 
 

@@ -108,7 +108,7 @@ def _text(script: Path) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise ScriptError("it is no text in UTF-8", where=str(script), hint=_FORMAT) from None
+        raise ScriptError("it is not UTF-8 text", where=str(script), hint=_FORMAT) from None
 
 
 def _voices(text: str, script: Path) -> Mapping[str, bytes]:

@@ -544,7 +544,7 @@ class _Judging:
         for looks, ones in by_looks.items():
             first, replies = ones[0], self._replies_told([one.heard for one in ones])
             length, whole = (_s(sum(lengths)) for lengths in zip(*((one.length_ns, self._whole_ns(one.heard)) for one in ones)))
-            what = f"what was played is not what was received: {length} in the place of {whole} of {replies}"
+            what = f"the audio played is not the audio received: {length} in place of {whole} of {replies}"
             pieces = tuple(number for one in ones for number in one.pieces)
             chunk = self._received.chunk_at(first.heard.first)
             yield Fault(WRONG_AUDIO, chunk.seq, first.at_ns, f"{what}; {looks}" if looks else what, pieces=pieces)
@@ -561,7 +561,7 @@ class _Judging:
             length = _s(sum(_ns(one.n, rate) for one in ones))
             seq = self._received.chunk_at(first.at).seq
             piece = self._match.played[first.stream].piece_at(first.start)
-            what = f"what was played is not what was received: {rate_as(rate, played)}, {length} of it"
+            what = f"the audio played is not the audio received: {rate_as(rate, played)}, {length} of it"
             yield Fault(WRONG_AUDIO, seq, self._time_ns(first), what, pieces=(piece.number,))
 
     def _length(self, one: _Heard) -> Iterator[Fault]:
@@ -614,7 +614,7 @@ class _Judging:
         first = unjudged[0]
         strange = self._strange(first, first.parts)
         what = (
-            f"what was played in the place of {self._replies_told(unjudged)} cannot be judged: it is not the same samples, "
+            f"what was played in place of {self._replies_told(unjudged)} cannot be judged: it is not the same samples, "
             "and too short, or holds too little voice, to be compared"
         )
         detail = (f"not checked there: wrong_audio, wrong_length, {', '.join(CHECKS_OFF)}",)

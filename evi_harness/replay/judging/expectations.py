@@ -77,7 +77,7 @@ def obstacle(verdict: Verdict, live: Session) -> Optional[str]:
         return "the app closed the connection early, so it was not asked for all that it would send"
     given_up = next((facts.awaited for _, facts in live.noted(UNMET) if facts.skipped), None)
     if given_up is not None:
-        return f"#{given_up} was awaited and did not come, so what hung on it was not played, and nobody knows what the app sends then"
+        return f"#{given_up} was awaited and did not come, so what depended on it was not played; what the app would send then is not known"
     return None
 
 

@@ -53,7 +53,7 @@ class FindingKind:
 
 FINDINGS: Mapping[str, FindingKind] = {
     "raised": FindingKind("the handler raised an exception"),
-    "swallowed": FindingKind("an exception was raised where nobody looks: in a task that nobody awaits, in a callback of the event loop"),
+    "swallowed": FindingKind("an exception went unhandled: in a task that is never awaited, in a callback of the event loop"),
     "exits": FindingKind("the handler ended its process"),
     # The conversation was over, and nobody was left to miss it.
     "exits_at_end": FindingKind("the handler ended its process when the conversation was over", WARNING),
@@ -77,16 +77,16 @@ FINDINGS: Mapping[str, FindingKind] = {
     "sends_after_close": FindingKind("the handler sent a message when the connection was closed", WARNING),
     "network": FindingKind("the handler reached for something on the network that it may not reach"),
     # It works, and only what it does is outside of the replay's time.
-    "own_loop": FindingKind("the handler runs an event loop of its own, which does not keep virtual time", WARNING),
+    "own_loop": FindingKind("the handler runs its own event loop, which does not keep virtual time", WARNING),
     "rejected": FindingKind("a message was sent that the service does not take"),
     "plays_on": FindingKind("the handler played on after an interruption"),
     "never_played": FindingKind("audio was received and never played"),
-    "plays_nothing": FindingKind("audio was received, and nothing was handed on to be played"),
-    "wrong_audio": FindingKind("what was played is not what was received"),
-    "wrong_length": FindingKind("what was played is what was received, and plays for another length"),
+    "plays_nothing": FindingKind("audio was received, but none was handed on to be played"),
+    "wrong_audio": FindingKind("the audio played is not the audio received"),
+    "wrong_length": FindingKind("the audio played is the audio received, but its length differs"),
     # Whoever changes the volume or the rate has a reason; and what cannot be judged is not wrong for that.
     "changed_audio": FindingKind("the app changed the audio before it was played", WARNING),
-    "unjudged_audio": FindingKind("whether what was played is what was received cannot be judged", WARNING),
+    "unjudged_audio": FindingKind("it cannot be judged whether the audio played is the audio received", WARNING),
     "played_twice": FindingKind("audio was played more than once"),
     "out_of_order_audio": FindingKind("audio was played out of order"),
     # An app may hold audio back for reasons of its own, and still be right.
@@ -176,7 +176,7 @@ def severities_of(given: Mapping[str, str]) -> Dict[str, str]:
         if kind not in FINDINGS:
             raise UsageError(f"there is no finding {kind!r}", hint=f"There are: {', '.join(FINDINGS)}.")
         if severity not in SEVERITIES:
-            raise UsageError(f"{severity!r} is no severity, for {kind}", hint=f"There are: {', '.join(SEVERITIES)}.")
+            raise UsageError(f"{severity!r} is not a severity, for {kind}", hint=f"There are: {', '.join(SEVERITIES)}.")
     return {kind: given.get(kind, row.severity) for kind, row in FINDINGS.items()}
 
 

@@ -22,7 +22,7 @@ __all__ = ["ABSENT", "MessagePath", "item_of", "member_of"]
 # What a step leads to: a name, an index, every item.
 Place = Union[str, int, None]
 
-_FORM = "A path is $ and any of .name, ['any name'], [0], [*] and ..name, such as $.tools[*].name; TYPE: may stand before it."
+_FORM = "A path is $ and any of .name, ['any name'], [0], [*] and ..name, such as $.tools[*].name; TYPE: may come before it."
 # A name that stands behind a dot as it is.
 _BARE = r"[^\s.\[\]'\"\\:$*]+"
 _PATH = re.compile(r"(?:(?P<type>[^:$]*):)?(?P<path>\$.*)", re.DOTALL)
@@ -102,7 +102,7 @@ class MessagePath:
         """
         found = _PATH.fullmatch(text)
         if found is None or found["type"] == "":
-            raise UsageError(f"{text!r} is no path into a message", hint=_FORM)
+            raise UsageError(f"{text!r} is not a path into a message", hint=_FORM)
         steps = tuple(_steps(text, found.start("path") + 1))
         if steps == (_Step(_TYPE),):
             raise UsageError(f"{text!r} would leave out the type of a message, which is always compared")
@@ -133,7 +133,7 @@ def _steps(text: str, at: int) -> Iterable[_Step]:
     while at < len(text):
         found = _STEP.match(text, at)
         if found is None:
-            raise UsageError(f"{text!r} is no path into a message: {text[at:]!r} cannot be read", hint=_FORM)
+            raise UsageError(f"{text!r} is not a path into a message: {text[at:]!r} cannot be read", hint=_FORM)
         at = found.end()
         if found["index"] is not None:
             yield _Step(int(found["index"]))

@@ -43,7 +43,7 @@ UNSEEN: Mapping[str, str] = {
     "wait": "how long a call waits that blocks the event loop",
     "program": "what a program that the app starts reaches and does",
     "peer": "what a peer would have answered when the session was recorded",
-    "c_sockets": "what C code reaches over sockets of its own",
+    "c_sockets": "what C code reaches over its own sockets",
     "tracer": "how long the app computes without a tracer",
 }
 
@@ -81,7 +81,7 @@ def unseen(recorded: Session, live: Session, dialect: Dialect, *, app: str, told
 
 def _elsewhere(app: str) -> Iterator[Unseen]:
     if app == APP_RAN_ELSEWHERE:
-        what = "the app ran by itself: no finding is about what happened inside it, and what it played was not heard"
+        what = "the app ran on its own: no finding covers what happened inside it, and what it played was not heard"
         yield Unseen("app_elsewhere", what)
 
 
@@ -161,4 +161,4 @@ def _fields(event: Sent, dialect: Dialect) -> Mapping[str, Json]:
 def _pace(live: Session) -> Iterator[Unseen]:
     said = live.header.source.get("axis", {}).get("speed")
     if said is not None and speed_of(str(said)) is MAX:
-        yield Unseen("pace", "with --speed max nobody knows when messages would come: whether the app keeps up is not seen")
+        yield Unseen("pace", "with --speed max it is not known when messages would come: whether the app keeps up is not seen")

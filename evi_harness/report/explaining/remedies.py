@@ -108,7 +108,7 @@ FINDING_REMEDIES: Mapping[str, Remedy] = {
         "Put the decoded audio of each chunk into byte_strs; look for a message type that is misspelt.",
     ),
     "wrong_audio": Remedy(
-        "what is played is what was received",
+        "the audio played is the audio received",
         "Hand on the decoded bytes as they are; if you cut the header off, say which rate the samples have.",
     ),
     "wrong_length": Remedy(

@@ -170,7 +170,7 @@ class _Reader:
             number = math.inf
         # Python reads NaN and what is too large for a number, and JSON has neither.
         if not math.isfinite(number):
-            raise self.refusal(f"{place}{name} is no number of a report's")
+            raise self.refusal(f"{place}{name} is not a number of a report's")
         return number
 
     def mapping(self, value: Mapping[str, Json], name: str, place: str) -> Mapping[str, Json]:

@@ -223,7 +223,7 @@ async def _read(socket: Any, on_message: Callback, on_error: Callback) -> None:
 
 async def _tell(error: Exception, on_error: Callback, what: str) -> None:
     if on_error is None:
-        _logger.warning("%s raised %s, and there is no on_error to tell", what, type(error).__name__)
+        _logger.warning("%s raised %s, and there is no on_error to call", what, type(error).__name__)
     await call(on_error, error)
 
 

@@ -22,7 +22,7 @@ _SIMULATOR = "The simulator: evi-harness serve --simulate"
 _HANDSHAKES: Mapping[str, str] = {
     "InvalidMessage": "it does not answer as HTTP does",
     "RemoteProtocolError": "it does not answer as HTTP does",
-    "InvalidURI": "it redirects to what is no ws or wss address",
+    "InvalidURI": "it redirects to what is not a ws or wss address",
     "RedirectHandshake": "it redirects to another address",
     "TooManyRedirects": "it redirects too often",
     "SecurityError": "it redirects too often, or from wss to ws",

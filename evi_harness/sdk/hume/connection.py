@@ -89,7 +89,7 @@ def websocket_of(socket: Any) -> Any:
     kind = f"{type(socket).__module__}.{type(socket).__qualname__}"
     if kind.startswith("hume."):
         raise SdkError(f"no WebSocket found in {kind}", hint="Report the version of hume that you use.")
-    raise UsageError(f"{kind} is no connection", hint="Give what the SDK's chat.connect gives, such as the socket of main(socket).")
+    raise UsageError(f"{kind} is not a connection", hint="Give what the SDK's chat.connect gives, such as the socket of main(socket).")
 
 
 def watched_parser(hooks: Hooks, socket: Any, failed: Callable[[Exception], object]) -> None:

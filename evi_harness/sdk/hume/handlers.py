@@ -38,7 +38,7 @@ _WHAT_WOULD_BE = Words(
     """A handler is one of these, or a class of such objects, or a function without parameters that returns one:
   a function on_message(message), or on_message(message, stream): what it puts into the stream is played
   an object with any of set_socket(socket), on_open(), on_message(message), on_close(), on_error(error), as in Hume's quickstart
-  a function that takes the connection, async def main(socket) or main(socket, stream), and reads it by itself
+  a function that takes the connection, async def main(socket) or main(socket, stream), and reads from it
 Callbacks may be async. What a class or a function takes besides is given with """,
     _GIVEN,
     """.
@@ -88,7 +88,7 @@ def callbacks_of(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHIN
 
 def _of_class(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHING) -> Callbacks:
     if not _has_callbacks(handler) and not _is_callable_class(handler):
-        raise NotAHandler(f"{name} is no handler: the class has none of {', '.join(_CALLS)}", hint=_WHAT_WOULD_BE)
+        raise NotAHandler(f"{name} is not a handler: the class has none of {', '.join(_CALLS)}", hint=_WHAT_WOULD_BE)
     return _of_object(_built(handler, name, arguments), name)
 
 
@@ -97,7 +97,7 @@ def _of_object(thing: Any, name: str) -> Callbacks:
         return Callbacks(name, owner=thing, **{method: _method(thing, method, name) for method in _CALLS})
     if callable(thing):
         return _of_function(thing, name)
-    raise NotAHandler(f"{name} is no handler: it is {_kind(thing)}", hint=_WHAT_WOULD_BE)
+    raise NotAHandler(f"{name} is not a handler: it is {_kind(thing)}", hint=_WHAT_WOULD_BE)
 
 
 def _of_function(function: Callable[..., Any], name: str) -> Callbacks:
@@ -110,7 +110,7 @@ def _of_function(function: Callable[..., Any], name: str) -> Callbacks:
     if _takes(function, 2):
         streaming = _Streaming()
         return Callbacks(name, on_message=streaming.given_to(_hearing(function, name), "on_message"), owner=streaming)
-    raise NotAHandler(f"{name} is no handler: it is {_kind(function)}", hint=_WHAT_WOULD_BE)
+    raise NotAHandler(f"{name} is not a handler: it is {_kind(function)}", hint=_WHAT_WOULD_BE)
 
 
 def _of_main(function: Callable[..., Any], name: str) -> Callbacks:
@@ -261,7 +261,7 @@ def _refuse_maker(function: Callable[..., Any], name: str, arguments: Mapping[st
         raise _maker(function, name, f"is given {first.name}, which else would be the message, and takes more", arguments)
     if first.annotation in _NO_MESSAGES and first.name not in _MESSAGES:
         annotation = getattr(first.annotation, "__name__", first.annotation)
-        raise _maker(function, name, f"takes {first.name}: {annotation}, and that is no message", arguments)
+        raise _maker(function, name, f"takes {first.name}: {annotation}, and that is not a message", arguments)
     if _has_callbacks(_returned(function)):
         raise _maker(function, name, "returns a handler, and is not given all that it takes", arguments)
 

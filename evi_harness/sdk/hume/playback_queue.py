@@ -134,7 +134,7 @@ def _make_room(loop: VirtualTime, speaker: Drains, waiting: Any, timeout: Option
 
 def _never_drained(frame: FrameType) -> StuckError:
     return StuckError(
-        "the SDK's playback queue is full and no speaker is open that would drain it: outside of virtual time the app hangs here for ever",
+        "the SDK's playback queue is full and no speaker is open that would drain it: outside of virtual time the app hangs here forever",
         where=f"{frame.f_code.co_filename}:{frame.f_lineno}",
         hint="More than 32 chunks were there before the SDK opened the speaker. Put them into byte_strs as they are received.",
     )

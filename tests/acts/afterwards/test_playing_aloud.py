@@ -1,4 +1,4 @@
-"""Tests of evi_harness.acts.afterwards.playing_aloud: what a software speaker in the place of a sound card was given."""
+"""Tests of evi_harness.acts.afterwards.playing_aloud: what a software speaker in place of a sound card was given."""
 
 from __future__ import annotations
 

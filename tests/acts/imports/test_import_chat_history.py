@@ -125,9 +125,9 @@ def test_a_group_becomes_a_session_for_each_chat(tmp_path):
     [
         ("", "", "not JSON"),
         ("{}\n{}", "", "not JSON: Extra data"),
-        ({"log": {"entries": []}}, "", "no chat history"),
+        ({"log": {"entries": []}}, "", "not a chat history"),
         ({**PAGE, "events_page": []}, "", "no event is in it"),
-        ({**PAGE, "events_page": [5]}, ": events_page[0]", "this is no event"),
+        ({**PAGE, "events_page": [5]}, ": events_page[0]", "this is not an event"),
     ],
 )
 def test_what_is_none_is_refused_with_its_place(tmp_path, value, where, says):

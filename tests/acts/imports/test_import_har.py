@@ -270,7 +270,7 @@ DEEP = "[" * 100_000
         ("{", "", "it is not JSON"),
         (DEEP, "", "nested too deep"),
         ("[" + "0," * 4_000_001 + "0]", "", "more than 4,000,000 values"),
-        ('{"log":{"entries":[NaN]}}', "", "NaN is no JSON"),
+        ('{"log":{"entries":[NaN]}}', "", "NaN is not JSON"),
         ("7" * 5000, "", "5000 digits"),
         ([], "", "no list of entries"),
         ({"log": {}}, "", "no list of entries"),

@@ -29,9 +29,9 @@ def test_anything_else_is_left_alone(tmp_path, head):
     """Whatever it is called; also by what writes the file."""
     file = tmp_path / "page.html"
     file.write_bytes(head)
-    with pytest.raises(UsageError, match="is no page of evi-harness"):
+    with pytest.raises(UsageError, match="is not a page of evi-harness"):
         page_place(file)
-    with pytest.raises(UsageError, match="is no page of evi-harness"):
+    with pytest.raises(UsageError, match="is not a page of evi-harness"):
         write_text_file(file, iter(["x"]))
     assert file.read_bytes() == head
 

@@ -168,7 +168,7 @@ ROWS = [
     ("the right key", f"?api_key={KEY}", {}, KEY, 101),
     ("the right key, old spelling", f"?apiKey={KEY}", {}, KEY, 101),
     ("the right key in the header", "", {"X-Hume-Api-Key": KEY}, KEY, 101),
-    ("the key in the place of a token", "", {"Authorization": f"Bearer {KEY}"}, KEY, 401),
+    ("the key in place of a token", "", {"Authorization": f"Bearer {KEY}"}, KEY, 401),
     ("any key, and a token that nobody gave", "?api_key=x&access_token=made-up", {}, "", 401),
     ("a wrong key", "?api_key=wrong", {}, KEY, 401),
     ("a wrong token", "?access_token=wrong", {}, KEY, 401),
@@ -321,9 +321,9 @@ def test_the_keys_are_read_from_dotenv_too(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        ({}, "any will do, as HUME_API_KEY is not set; the secret key for an access token: any"),
+        ({}, "any key is accepted, since HUME_API_KEY is not set; the secret key for an access token: any"),
         ({"HUME_API_KEY": KEY}, "the one of HUME_API_KEY; the secret key for an access token: any"),
-        ({"HUME_SECRET_KEY": SECRET}, "any will do, as HUME_API_KEY is not set; the secret key for an access token: any"),
+        ({"HUME_SECRET_KEY": SECRET}, "any key is accepted, since HUME_API_KEY is not set; the secret key for an access token: any"),
     ],
 )
 def test_what_is_accepted_is_told(variables, told, monkeypatch):
@@ -693,7 +693,7 @@ CUT_OFF, CUT_OFF_FAILED = Compared(True, ("verdict",), is_cut_off=True), Compare
         ((PASSED,), False, 0, "; 1 of 1 passed"),
         ((PASSED, None, FAILED), False, 0, "; 1 of 2 passed"),
         ((PASSED, CUT_OFF), False, 0, "; 1 of 2 passed, 1 inconclusive: cut off"),
-        ((), True, 4, "; inconclusive: nobody has connected"),
+        ((), True, 4, "; inconclusive: no app connected"),
         ((None,), True, 0, ""),
         ((PASSED,), True, 0, "; 1 of 1 passed"),
         ((FAILED,), True, 1, "; 0 of 1 passed"),

@@ -67,11 +67,11 @@ def test_a_voice_whose_recorder_was_killed_is_whole(tmp_path):
         (b'[[turn]]\nsay = { text = "a", voice = "gone.flac" }', ScriptError, "gone.flac"),
         (b"x = " + b"[" * 5000 + b"]" * 5000, ScriptError, "nested too deeply"),
         (b".".join([b"a"] * 3000) + b" = 1", ScriptError, "nested too deeply|not known here"),
-        (b"x = [1", ScriptError, "no TOML"),
+        (b"x = [1", ScriptError, "not TOML"),
         (b"#" * (4 * 1024 * 1024 + 1), ScriptError, "larger than"),
         (b'[[turn]]\nsay = { text = "a", voice = "script.toml" }', ScriptError, "script.toml"),
     ],
-    ids=["not there", "no text", "no script", "no voice", "deep", "deep names", "no TOML", "long", "a voice that is no audio"],
+    ids=["not there", "no text", "no script", "no voice", "deep", "deep names", "not TOML", "long", "a voice that is no audio"],
 )
 def test_what_is_wrong_with_a_script_is_told_when_it_is_read(tmp_path, content, error, says):
     """Before anybody connects."""

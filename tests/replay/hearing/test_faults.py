@@ -490,7 +490,7 @@ def test_noise_for_noise_cannot_be_judged(played):
 
 
 def test_what_is_much_too_short_was_not_made_of_the_reply():
-    """Ten milliseconds of something in the place of 300 are not what an app made of them: the reply is lost."""
+    """Ten milliseconds of something in place of 300 are not what an app made of them: the reply is lost."""
     assert kinds(THREE, [piece(9, 0, noise(240, 5))]) == [("never_played", 1)]
 
 

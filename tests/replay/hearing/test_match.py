@@ -248,7 +248,7 @@ def test_a_few_equal_samples_are_chance(n, is_found):
         "trimmed at both ends",
         "nothing but silence, less of it",
         "nothing but silence, more of it",
-        "in the place of sound",
+        "in place of sound",
     ],
 )
 def test_silence_is_passed_over(received, played, expected_besides, unplayed):
@@ -294,7 +294,7 @@ def test_very_quiet_audio_behind_a_lost_chunk_is_found():
         ([*CHUNKS[:2], noise(3000, 7), *CHUNKS[2:]], [(2 * CHUNK, 2 * CHUNK + 3000, 2 * CHUNK, 2 * CHUNK)]),
         ([*CHUNKS[:2], noise(CHUNK, 7), *CHUNKS[3:]], [(2 * CHUNK, 3 * CHUNK, 2 * CHUNK, 3 * CHUNK)]),
     ],
-    ids=["before", "behind", "between", "in the place of a chunk"],
+    ids=["before", "behind", "between", "in place of a chunk"],
 )
 def test_what_matches_nothing_stands_between_what_does(played, expected):
     """With where in what was received its neighbours are."""

@@ -75,7 +75,7 @@ def test_a_severity_can_be_set():
     ("given", "what", "hint"),
     [
         ({"rasied": "off"}, "there is no finding 'rasied'", "raised, swallowed"),
-        ({"raised": "of"}, "'of' is no severity", "error, warning, off"),
+        ({"raised": "of"}, "'of' is not a severity", "error, warning, off"),
     ],
     ids=["kind", "severity"],
 )

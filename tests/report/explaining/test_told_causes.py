@@ -115,7 +115,7 @@ def test_the_commonest_cause_of_many_sessions_comes_first(report):
     """By sessions, each named by its folder; one that could not run is one too. The command is that of the first cause."""
     told_of = [("a", 1, report(MISSING)), ("b", 1, report(RAISED)), ("c", 1, report(RAISED, RAISED)), ("d", 0, report())]
     outcomes = [Outcome(f"s/{name}", code, "failed", json=one) for name, code, one in told_of]
-    outcomes += [Outcome("s/e", 3, "this is no session", json=None), Outcome("s/f", 1, "failed: 1 finding", json=None)]
+    outcomes += [Outcome("s/e", 3, "this is not a session", json=None), Outcome("s/f", 1, "failed: 1 finding", json=None)]
     outcomes[1].json["command"]["again"] = ["evi-harness", "replay", "s/b"]
     told = read(CorpusReport(tuple(outcomes)).json())
     assert told.headline == "replay of 6 sessions: 1 passed, 4 failed, 1 could not run"

@@ -204,7 +204,7 @@ def test_with_no_on_error_the_log_names_the_type(caplog):
     """Nothing that goes wrong is lost without a word; the text, which may hold anything, is not logged."""
     with caplog.at_level(logging.WARNING, "evi_harness"):
         run({"on_message": lambda message: message.nothing}, (0, CHAT))
-    assert caplog.messages == ["on_message raised AttributeError, and there is no on_error to tell"]
+    assert caplog.messages == ["on_message raised AttributeError, and there is no on_error to call"]
 
 
 def test_a_block_that_is_cancelled_closes():

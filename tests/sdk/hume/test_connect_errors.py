@@ -43,7 +43,7 @@ def api_error(status):
         (OSError(101, "Network is unreachable"), "Network is unreachable"),
         (OSError("Multiple exceptions: a, b"), "Multiple exceptions: a, b"),
         (caused(ValueError(KEY), ConnectionRefusedError(111, "x")), "nothing listens there"),
-        (InvalidURI(KEY, KEY), "it redirects to what is no ws or wss address"),
+        (InvalidURI(KEY, KEY), "it redirects to what is not a ws or wss address"),
         (SecurityError(KEY), "it redirects too often, or from wss to ws"),
         (InvalidMessage(KEY), "it does not answer as HTTP does"),
         (caused(InvalidMessage(KEY), EOFError(KEY)), "it closed the connection without an answer"),

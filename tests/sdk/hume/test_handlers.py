@@ -304,8 +304,8 @@ def test_an_argument_that_nobody_takes_is_told(handler, says):
         (5, "it is of type int"),
         ("on_message", "it is of type str"),
         (lambda one, two, three: None, "it is a function that can be called neither with one message nor"),
-        (lambda: None, "what it returned is no handler: it is of type NoneType"),
-        (lambda: dict, "what it returned is no handler: the class has none of set_socket"),
+        (lambda: None, "what it returned is not a handler: it is of type NoneType"),
+        (lambda: dict, "what it returned is not a handler: the class has none of set_socket"),
         (dict, "the class has none of set_socket, on_open, on_message, on_close, on_error"),
         (WithWrongClose, "it.on_close cannot be called: it is of type str"),
     ],
@@ -459,7 +459,7 @@ def with_a_default(message: str = "hello"):
 @pytest.mark.parametrize(
     ("handler", "arguments", "says"),
     [
-        (with_a_type, {}, "it takes place: str, and that is no message"),
+        (with_a_type, {}, "it takes place: str, and that is not a message"),
         (with_its_result, {}, "it returns a handler, and is not given all that it takes"),
         (needs_two, {"unit": "C", "place": "Rome"}, None),
         (needs_two, {"place": "Rome"}, "it is given place, which else would be the message, and takes more"),
