@@ -378,8 +378,8 @@ def command(
         try:
             told, page = _pages(result, gate_told, values["html"], values["audio_format"])
             lines += told
-            if is_many and result.exit_code and width(err=aside) is not None:
-                lines.append("next       --last-failed replays only those that did not pass, -x stops at the first of them")
+            if result.exit_code and width(err=aside) is not None:
+                lines += _at_the_end(result, len(lines), is_many)
         finally:
             echo_report((*lines, last), result.exit_code or (0 if found is None else found.exit_code), err=aside)
     finally:
@@ -416,6 +416,21 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
             raise click.UsageError(f"{param.opts[-1]} needs several sessions", ctx)
     if is_live and is_many:
         raise click.UsageError("--live takes one session at a time", ctx)
+
+
+# What is more than so many lines may have gone off the screen.
+_SCREEN = 20
+
+
+def _at_the_end(result: Replayed, n_lines: int, is_many: bool) -> List[str]:
+    """What a terminal shows above the verdict: why a long report failed, and how to go on."""
+    from evi_harness.acts.replay import ReplayResult
+
+    if is_many:
+        return ["next       --last-failed replays only those that did not pass, -x stops at the first of them"]
+    if n_lines <= _SCREEN or not isinstance(result, ReplayResult) or not result.report.cause:
+        return []
+    return [f"cause      {result.report.cause}", "next       --json FILE writes the report, evi-harness explain FILE says what to try"]
 
 
 def _pages(

@@ -193,9 +193,22 @@ class ReplayReport:
         return {option: str(told[name]) for name, option in _AXIS.items() if name in told}
 
 
-def remarks(live: Session) -> List[str]:
-    """What a replay noted that is no fault, one sentence each."""
-    told = [_remark(note) for note, _ in of_kinds(live.notes, _REMARKED)]
+def remarks(live: Session, n_alike: Optional[int] = None) -> List[str]:
+    """What a replay noted that is no fault, one sentence each.
+
+    Args:
+        live: What was replayed.
+        n_alike: How many of one kind are told, before the others are counted; None for all.
+    """
+    told: List[str] = []
+    kinds: Dict[str, List[Note]] = {}
+    for note, _ in of_kinds(live.notes, _REMARKED):
+        # Where all are told, in their order.
+        kinds.setdefault("" if n_alike is None else note.name, []).append(note)
+    for alike in kinds.values():
+        told += map(_remark, alike[:n_alike])
+        if n_alike is not None and len(alike) > n_alike:
+            told.append(f"{len(alike) - n_alike} more like it; --json has all")
     held = [due for _, due in live.noted(DUE) if due.held_ns]
     if held:
         most = max(held, key=lambda due: due.held_ns)
@@ -278,7 +291,7 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     yield from _found(report, dialect, with_surroundings=True)
     if report.expectation is not None:
         yield from _labelled("expected", expectation_lines(report.expectation, dialect))
-    for line in [*remarks(report.live), *report.verdict.remarks, *report.remarks, *_lateness(report), *_ignored(report)]:
+    for line in [*remarks(report.live, _SHOWN_ALIKE), *report.verdict.remarks, *report.remarks, *_lateness(report), *_ignored(report)]:
         yield _row("note", line)
     for job in report.overdue_jobs:
         yield _row("note", f"not deterministic: the clock did not wait for {job}")

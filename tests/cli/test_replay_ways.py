@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -276,3 +277,20 @@ def test_one_session_is_asked_for_likewise(changed):
     code, printed = on_a_terminal(b"y\n", "s/a", *changed[1:], "--json", "-")
     assert code == 0, printed
     assert Path("s/a/expected.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"), [(["weather"], ["cause", "next"]), (["typed", "weather"], ["next"])], ids=["a long report", "several sessions"]
+)
+def test_a_terminal_is_told_at_the_end_why_and_how_to_go_on(names, labels, monkeypatch, tmp_path):
+    """Above the verdict, where the report may have gone off the screen; through a pipe nothing is added."""
+    out = StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("COLUMNS", "1000")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert main(["replay", *(str(SESSIONS / name) for name in names), "--handler", APP, "--no-child"]) == 1
+    *_, last = lines = out.getvalue().splitlines()
+    assert [line.split()[0] for line in lines[-len(labels) - 1 : -1]] == labels
+    assert "failed" in last

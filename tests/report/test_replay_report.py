@@ -285,6 +285,18 @@ def test_remarks_are_told_and_are_no_fault(weather):
     assert report(weather, live=live).passed
 
 
+def test_remarks_of_one_kind_are_told_a_few_times(weather):
+    """Else what failed is no longer on the screen."""
+    facts = {"position_ns": 900_000_000, "waited_until_ns": 2_900_000_000}
+    notes = (*(Note(90 + number, number, "audio_patience", data=facts) for number in range(9)), Note(99, 9, "end_unknown"))
+    live = replace(weather, events=(*weather.events, *notes))
+    told = remarks(live, 3)
+    assert len(told) == 3 + 1 + 1
+    assert told[0] == told[1] == told[2]
+    assert told[3].startswith("6 more ")
+    assert len(data(report(weather, live=live))["notes"]) == 9 + 1
+
+
 def test_consequences_are_told_by_what_they_say_and_then_by_number(weather):
     """The three that tell most, and how many more; numbers alone or from to."""
     lines = text(report(weather, Deviation("missing", "x", 2, consequences=(18, 13, 14, 25, 26, 27))))
