@@ -47,7 +47,7 @@ def command(
 
     context = click.get_current_context()
     if no_times and context.get_parameter_source("tolerance_ms") == ParameterSource.COMMANDLINE:
-        raise click.UsageError("--tolerance has no meaning with --no-times: no times are compared.", context)
+        raise click.UsageError("--tolerance has no meaning with --no-times: no times are compared", context)
     with progress("comparing", 1) as advance:
         report = compare(first, second, tolerance_ms=None if no_times else tolerance_ms, on_part=advance.part)
     lines = report.lines()

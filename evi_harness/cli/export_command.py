@@ -38,7 +38,7 @@ def command(session: Path, force: bool, **files: Optional[Path]) -> int:
 
     named = {form: file for form, file in files.items() if file is not None}
     if not named:
-        raise click.UsageError("name at least one file to write: " + ", ".join(f"--{form}" for form in files) + ".")
+        raise click.UsageError("name at least one file to write: " + ", ".join(f"--{form}" for form in files))
     with progress("exporting", len(named)) as advance:
         for line in export_files(session, named, overwrite=force, on_done=advance.done):
             echo(line)

@@ -86,7 +86,7 @@ def api_key_for(settings: Settings, endpoint: Endpoint) -> str:
     looked = f"{settings.dotenv} does not have it either" if settings.dotenv else "no .env was found in this folder or above it"
     raise EviHarnessError(
         f"no API key: {API_KEY} is not set, and {looked}",
-        hint=f"Write {API_KEY}=… into .env, or set the variable. The simulator needs none: evi-harness serve --simulate",
+        hint=f"Write {API_KEY}=… into .env, or set the variable. The simulator needs none: evi-harness serve --simulate.",
     )
 
 

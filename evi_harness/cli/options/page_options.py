@@ -70,7 +70,7 @@ def require_place(ctx: click.Context, html: Optional[Path], is_many: bool) -> No
     if html is None or not html.exists() or html.is_dir() == is_many:
         return
     what = "is a file, and the pages of several sessions are a folder" if is_many else "is a folder, and the page of one session is a file"
-    raise click.BadParameter(f"{str(html)!r} {what}.", ctx, param_hint="'--html'")
+    raise click.BadParameter(f"{str(html)!r} {what}", ctx, param_hint="'--html'")
 
 
 def open_option(command: _Command) -> _Command:
