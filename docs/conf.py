@@ -10,12 +10,10 @@ from evi_harness.version import __version__
 
 project = "evi-harness"
 version = release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser"]  # the pages of the API and of options are made from the code beforehand, so that GitHub shows them too
 exclude_patterns = ["README.md"]  # the index contains it
 myst_heading_anchors = 4
 highlight_language = "none"  # a block that names no language is what a command prints
-autodoc_member_order = "bysource"
-python_maximum_signature_line_length = 100
 html_theme = "furo"  # fetches no fonts, scripts or styles from elsewhere
 html_title = f"evi-harness {version}"
 html_copy_source = False
