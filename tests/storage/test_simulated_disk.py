@@ -278,7 +278,7 @@ def _judge(folder, events, n_synced, *, is_closed, where):
     for event in events[n_synced:]:
         found = by_seq.get(event.seq)
         if found is not None and (without_frame(found), payload(found)) != (without_frame(event), payload(event)):
-            assert any(word in sentence for sentence in told for word in ("digest", "have no audio", "is not there")), (where, event)
+            assert any(word in sentence for sentence in told for word in ("digest", "have no audio", "is missing")), (where, event)
 
 
 def _repair(state, n_synced):
