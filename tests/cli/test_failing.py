@@ -80,7 +80,7 @@ def test_a_fault_of_ours_is_one_line_and_3(traceback):
     done = subprocess.run([sys.executable, "-c", FAULT], capture_output=True, text=True, check=False, cwd=ROOT, env=env)
     first, *more = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (3, "")
-    assert re.match("error: .*evi-harness: RuntimeError: first line; EVI_HARNESS_TRACEBACK=1 ", first)
+    assert re.match("error: .*evi-harness: RuntimeError: first line; set EVI_HARNESS_TRACEBACK=1 ", first)
     assert any(line.startswith("Traceback (") for line in more) is bool(traceback)
     assert bool(more) is bool(traceback)
 
