@@ -9,13 +9,14 @@ import time
 
 import pytest
 
-from evi_harness.acts.replay import replay_session
+from evi_harness.acts.replay import replay_asked, replay_session
 from evi_harness.acts.sessions import check_session
 from evi_harness.clocks import steps
 from evi_harness.errors import HandlerError, UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.player import Patience
 from evi_harness.runs.real_run import run_in_real_time
+from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.run import BUILT_IN, RunOptions
 from evi_harness.sdk.hume.hume_adapter import HUME
 from evi_harness.session.events import Closed, Note, Received
@@ -105,7 +106,8 @@ def test_a_handler_that_does_what_was_recorded_passes(short, handler):
 def test_a_function_hears_every_message(short):
     """Its user is the recording; the answer that it does not give is one deviation, with what hung on it."""
     heard = []
-    result = replayed(short, lambda message: heard.append(message.type), patience=SHORT)
+    asked = ReplayOptions(handler=lambda message: heard.append(message.type), clock="real", patience=SHORT)
+    result = replay_asked(short, asked, write=lambda _: None)
     assert heard == types(short.events)[:3]
     assert found(result) == ([], ["missing"])
     assert len(result.verdict.deviations[0].consequences) == 3
