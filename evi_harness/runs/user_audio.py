@@ -46,8 +46,8 @@ _ALLOWED: Mapping[str, bool] = {"allowed": True, "dropped": False}
 # What is taken for the app's own setting where the recording does not say, and why.
 _UNKNOWN = "this recording does not say whether the app sends its microphone while the assistant plays"
 _GUESSED: Mapping[Optional[bool], str] = {
-    True: f"{_UNKNOWN}: it was taken to, since audio was sent while the assistant spoke",
-    False: f"{_UNKNOWN}: assumed not, since none was sent while the assistant spoke",
+    True: f"{_UNKNOWN}: it was assumed to, since audio was sent while the assistant spoke",
+    False: f"{_UNKNOWN}: it was assumed not to, since none was sent while the assistant spoke",
     None: f"{_UNKNOWN}, nor does its audio: it was left to the SDK",
 }
 
