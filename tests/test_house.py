@@ -247,6 +247,7 @@ FLAGS_ALLOWED = {
     "pytesting/offline.py": "pytest's own option, and nothing but pytest shuts the network so",
     "replay/judging/unseen.py": A_REPORT,
     "report/latency_report.py": A_REPORT,
+    "report/next_steps.py": A_REPORT + ", by the door that the replay was asked for at",
     "report/replay_report.py": A_REPORT,
     "runs/heard_notes.py": A_REPORT,
     "runs/sandbox.py": A_REPORT,

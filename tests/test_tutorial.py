@@ -88,7 +88,7 @@ def test_the_tutorial_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
         elif language == "console":
             run(text, capsys)
     assert languages[0] == "sh"
-    assert [languages.count(one) for one in ("sh", "python", "diff", "console")] == [1, 2, 3, 7]
+    assert [languages.count(one) for one in ("sh", "python", "diff", "console")] == [1, 2, 5, 9]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from evi_harness.report.expected_changes import ExpectationReport, expectation_j
 from evi_harness.report.explaining.remedies import explained_deviation, explained_finding
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.lost import lost, lost_text
+from evi_harness.report.next_steps import ways_to_accept
 from evi_harness.report.one_cause import QUOTE_AN_EXCEPTION, cause_key
 from evi_harness.report.plain import printable
 from evi_harness.report.result import verdict_line
@@ -298,10 +299,16 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     for one in report.unseen:
         yield _row("not seen", Shown(report.invocation.cwd).text(one.what))
     yield from _twice(report.twice)
-    for hint in report.hints:
+    for hint in _hints(report, dialect):
         yield _row("next", hint)
     if report.folder:
         yield _row("written", report.folder)
+
+
+def _hints(report: ReplayReport, dialect: Dialect) -> List[str]:
+    is_part = "--from" in report.axis or "--until" in report.axis
+    accepting = ways_to_accept(report.verdict.deviations, report.live, dialect, report.invocation, is_part=is_part)
+    return [*report.hints, *(() if report.is_proposed else accepting)]
 
 
 def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = False) -> Iterator[str]:
@@ -590,7 +597,7 @@ def as_json(report: ReplayReport, dialect: Dialect) -> Dict[str, Json]:
         "upgraded": [{"recorded_seq": seq, "added": list(added)} for seq, added in report.upgraded],
         "twice": None if report.twice is None else {"identical": not report.twice, "first_difference": list(report.twice)},
         "overdue_jobs": list(report.overdue_jobs),
-        "hints": list(report.hints),
+        "hints": list(_hints(report, dialect)),
         "real_s": report.real_s,
         "n_sent": sum(isinstance(event, Sent) for event in report.live.events),
         "n_received": sum(isinstance(event, Received) for event in report.live.events),

@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, Mapping, Optional, Tuple
 
 from evi_harness.errors import value_of
-from evi_harness.replay.judging.json_paths import MessagePath
+from evi_harness.replay.judging.json_paths import HANDSHAKE, MessagePath
 from evi_harness.session.events import Handshake
 from evi_harness.session.protocols import Dialect, Message
 from evi_harness.session.session import Session
 from evi_harness.session.wrapped_dialect import WrappedDialect
 
-__all__ = ["AS_USUAL", "HANDSHAKE", "Comparing", "Rules", "matched"]
-
-# The type by which a path is about the handshake.
-HANDSHAKE = "handshake"
+__all__ = ["AS_USUAL", "Comparing", "Rules", "matched"]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ import pytest
 
 from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
+from evi_harness.replay.judging.json_paths import HANDSHAKE
 from evi_harness.replay.judging.pairing import Pairing, comparable
 from evi_harness.session.events import Handshake
 from evi_harness.session.protocols import Message
-from evi_harness.verdicts.comparing import AS_USUAL, HANDSHAKE, Comparing, Rules, matched
+from evi_harness.verdicts.comparing import AS_USUAL, Comparing, Rules, matched
 
 
 def message(kind="user_input", **fields):

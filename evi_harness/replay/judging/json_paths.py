@@ -17,7 +17,10 @@ from evi_harness.errors import UsageError
 from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import Message
 
-__all__ = ["ABSENT", "MessagePath", "item_of", "member_of"]
+__all__ = ["ABSENT", "HANDSHAKE", "MessagePath", "item_of", "member_of", "typed_path"]
+
+# The type by which a path is about the handshake.
+HANDSHAKE = "handshake"
 
 # What a step leads to: a name, an index, every item.
 Place = Union[str, int, None]
@@ -30,6 +33,7 @@ _STEP = re.compile(
     rf"\.\.(?P<deep>{_BARE})|\.(?P<name>{_BARE})|\[(?P<index>\d{{1,9}})\]|(?P<every>\[\*\])|\['(?P<quoted>(?:[^'\\]|\\.)*)'\]", re.DOTALL
 )
 _TYPE = "type"
+_NOT_IN_A_TYPE = re.compile(r"[:$]")
 
 
 class _Absent:
@@ -56,6 +60,11 @@ def member_of(path: str, name: str) -> str:
 def item_of(path: str, index: int) -> str:
     """The path of an item of a list."""
     return f"{path}[{index}]"
+
+
+def typed_path(kind: str, path: str) -> str:
+    """A path in messages of one type alone, where a path can name the type."""
+    return f"{kind}:{path}" if kind and not _NOT_IN_A_TYPE.search(kind) else path
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evi_harness.errors import UsageError
 from evi_harness.replay.judging.differences import comparison_key, differences
-from evi_harness.replay.judging.json_paths import ABSENT, MessagePath, item_of, member_of
+from evi_harness.replay.judging.json_paths import ABSENT, MessagePath, item_of, member_of, typed_path
 from evi_harness.session.protocols import Message
 
 FIELDS = {"type": "t", "a": {"b": 1, "c": [1, 2, {"d": 3}]}, "d": {"d": 4}, "a name": 5, "": 6, "it's\\": 7, "x.y": {"type": 8}}
@@ -136,3 +136,9 @@ def test_absent_is_one():
     """Also where it comes out of another process."""
     assert pickle.loads(pickle.dumps(ABSENT)) is ABSENT
     assert copy.deepcopy(ABSENT) is ABSENT
+
+
+def test_a_path_of_one_type_can_be_read_again():
+    """And a type that a path cannot name is left out of it."""
+    assert MessagePath.parse(typed_path("tool_response", "$.content")).type == "tool_response"
+    assert [typed_path(kind, "$.a") for kind in ("", "a:b", "a$b")] == ["$.a"] * 3
