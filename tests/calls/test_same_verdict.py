@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = ROOT / "fixtures" / "handlers"
 WEATHER = str(ROOT / "sessions" / "weather")
 TYPED = str(ROOT / "sessions" / "typed")
-# What asked for it, and how long it took.
-OWN = {"command", "real_s", "n_workers"}
+# What asked for it, with what its hints call the options; and how long it took.
+OWN = {"command", "hints", "real_s", "n_workers"}
 
 
 def plain(value):
