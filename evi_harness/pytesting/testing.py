@@ -26,6 +26,7 @@ from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.guard.developers import DEVELOPER, owner
 from evi_harness.measure.measuring import Measured, measure
 from evi_harness.measure.metrics import CONVERSATION, METRICS
 from evi_harness.measure.samples import Sample
@@ -225,13 +226,24 @@ class Replayer:
             found = _off_the_loop(partial(_replay, self.folder, asked, write, Command.here(test=self._test)))
         except EviHarnessError as error:
             # Where in the harness it was noticed helps nobody; what it came from stays.
-            raise error.with_traceback(None)  # noqa: B904 - it is the same exception
+            raise _without_our_frames(error)  # noqa: B904 - it is the same exception
         result = CheckedReplay(found.report, found.redactor, found.heard, found.secrets)
         self._keep(result)
         return result
 
     def __repr__(self) -> str:
         return f"<replays {self.folder}>"
+
+
+def _without_our_frames(error: EviHarnessError) -> EviHarnessError:
+    """An error whose traceback, and that of what it came from, begins in the developer's code; a cause that never got there is left out."""
+    cause, below = error.__cause__, None
+    if cause is not None:
+        below = cause.__traceback__
+        while below is not None and owner(below.tb_frame.f_code.co_filename) != DEVELOPER:
+            below = below.tb_next
+        error.__cause__ = None if below is None else cause.with_traceback(below)
+    return error.with_traceback(None)
 
 
 def _require_known(options: Mapping[str, Any]) -> None:

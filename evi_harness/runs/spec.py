@@ -11,25 +11,32 @@ import importlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Optional, Set, Tuple
 
-from evi_harness.errors import HandlerError, SpecError
+from evi_harness.errors import HandlerError, Parameter, SpecError, Words
 from evi_harness.guard.developers import DEVELOPER, HARNESS, owner
 from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.guard.process_state import forget_modules_of
 from evi_harness.input_file import file_problem
+from evi_harness.runs.names_in_file import likely_names
 from evi_harness.runs.packages import Membership, membership_of
 from evi_harness.runs.unguarded import refused_run, unguarded_run
 from evi_harness.sdk.adapter import Adapter
+from evi_harness.sdk.making_handlers import by_a_function
 
 __all__ = ["has_loaded", "load", "split_spec"]
 
 _LOADED: Set[str] = set()
 _FORM = "A handler is given as FILE.py:NAME or PACKAGE.MODULE:NAME, for example app.py:WebSocketInterface."
+# So many names are suggested.
+_MOST_MEANT = 3
+# A SPEC with a call in it: the place, and the call.
+_CALLED = re.compile(r"([^:(]+):([\w.]+\(.*\))", re.DOTALL)
 
 
 def split_spec(spec: str) -> Tuple[str, str]:
@@ -41,9 +48,17 @@ def split_spec(spec: str) -> Tuple[str, str]:
     Raises:
         SpecError: It is no SPEC.
     """
+    called = _CALLED.fullmatch(spec)
+    hint: str
+    if called is not None:
+        # Nothing in a SPEC is evaluated.
+        hint = Words(
+            "Name it without arguments. ", Parameter("arguments", {"KEY": "VALUE"}), " gives it text. ", by_a_function(called[1], called[2])
+        )
+        raise SpecError(f"{spec!r} is not a handler SPEC", hint=hint)
     place, colon, name = spec.rpartition(":")
     if not colon or not place or not name or not all(part.isidentifier() for part in name.split(".")):
-        hint = "Did you mean recorded, the null test?" if spec.strip().lower() == "recorded" else _FORM
+        hint = "Did you mean recorded, the null test?" if spec.strip().lower() == "recorded" else _meant(spec.rstrip(":"))
         raise SpecError(f"{spec!r} is not a handler SPEC", hint=hint)
     if not place.endswith(".py") and os.path.isfile(place):  # noqa: PTH113 - where no file can have such a name, Path raises
         raise SpecError(f"{spec!r} is not a handler SPEC: {place} does not end in .py", hint=_FORM)
@@ -51,6 +66,13 @@ def split_spec(spec: str) -> Tuple[str, str]:
         hint = f"Did you mean {place}.py:{name}?" if os.path.isfile(f"{place}.py") else _FORM  # noqa: PTH113 - likewise
         raise SpecError(f"{spec!r} is not a handler SPEC: {place!r} is neither a .py file nor a module", hint=hint)
     return place, name
+
+
+def _meant(file: str) -> str:
+    """What a SPEC without a name may mean, where it names a file: by what stands in it."""
+    names = likely_names(file) if file.endswith(".py") else []
+    meant = " or ".join(f"{file}:{name}" for name in names[:_MOST_MEANT])
+    return f"Did you mean {meant}?" if names else _FORM
 
 
 def load(spec: str, adapter: Optional[Adapter] = None) -> Any:

@@ -122,6 +122,28 @@ def test_a_wrong_handler_is_told_without_our_frames(replay: Callable[..., Checke
     assert [entry.path.name for entry in raised.traceback if "evi_harness" in entry.path.parts] in ([], ["testing.py"])
 
 
+def test_a_class_that_cannot_be_built_is_told_without_our_frames() -> None:
+    """Where it was never entered, what Python raised is in the sentence; where it was, the traceback of the cause begins there."""
+    replay = Replayer(WEATHER, ReplayOptions(), lambda _: None)
+
+    class App:
+        def __init__(self, n: int) -> None:
+            raise ValueError(n)
+
+        def on_message(self, message: Any) -> None: ...
+
+    with pytest.raises(HandlerError, match="missing 1 required") as raised:
+        replay(App)
+    assert raised.value.__cause__ is None
+    assert "an instance, App(n=…)" in str(raised.value)
+    with pytest.raises(HandlerError, match="ValueError") as raised:
+        replay(App, arguments={"n": 3})
+    cause = raised.value.__cause__
+    assert cause is not None
+    assert cause.__traceback__ is not None
+    assert cause.__traceback__.tb_frame.f_code.co_name == "__init__"
+
+
 def test_beside_a_loop_a_replay_runs_on_another_thread() -> None:
     """Where a loop runs, the replay has a thread of its own; whatever it raises, Ctrl+C too, is raised where it was asked for."""
     threads: List[threading.Thread] = []

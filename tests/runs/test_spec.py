@@ -58,6 +58,22 @@ def test_what_is_no_spec_is_a_usage_error(spec):
     assert raised.value.exit_code == 2
 
 
+def test_a_call_in_a_spec_is_not_evaluated():
+    """The error says how else the class gets what it takes."""
+    with pytest.raises(SpecError) as raised:
+        load("some/app.py:App(3, voice='x')")
+    assert raised.value.hint.endswith("some/app.py:handler:\n    def handler():\n        return App(3, voice='x')")
+
+
+def test_a_file_without_a_name_suggests_what_it_has():
+    """Each as a SPEC."""
+    put("app.py", "class A: ...\nclass B: ...")
+    for spec in ("app.py", "app.py:"):
+        with pytest.raises(SpecError) as raised:
+            load(spec)
+        assert raised.value.hint == "Did you mean app.py:A or app.py:B?"
+
+
 def test_a_name_in_a_file_is_found():
     """Also one in a class, and from another folder."""
     put("some/app.py", "class App:\n    inner = 5\n")

@@ -19,6 +19,7 @@ from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.sdk.adapter import Callbacks
 from evi_harness.sdk.hume.first_parameter import CONNECTION, WEBSOCKET, is_a_use, parameters_of, taken_first, unwrapped
 from evi_harness.sdk.hume.installed_sdk import import_sdk
+from evi_harness.sdk.making_handlers import by_a_function
 
 __all__ = ["callbacks_of"]
 
@@ -306,8 +307,20 @@ def _built(handler: Callable[..., Any], name: str, arguments: Mapping[str, Any])
         raise HandlerError(
             f"{name} cannot be built: {type(error).__name__}: {error}",
             where=_place(error),
-            hint=Words("What it takes is given with ", _GIVEN, "; what is not given needs a default."),
+            hint=_how_to_build(handler, name, arguments),
         ) from error
+
+
+def _how_to_build(handler: Any, name: str, arguments: Mapping[str, Any]) -> Words:
+    """How a class gets what it takes: as text, or from the developer's own code, with an example of it."""
+    own = getattr(handler, "__name__", None) or "App"
+    wanted = [one.name for one in (parameters_of(handler) or {}).values() if one.kind in _NAMED and _is_wanted(one)]
+    call = f"{own}({', '.join(f'{one}=…' for one in wanted) or '…'})"
+    give = Parameter("arguments", dict.fromkeys([one for one in wanted if one not in arguments] or ["KEY"], "VALUE"))
+    place, colon, _ = name.rpartition(":")
+    if not colon:
+        return Words(f"Give an instance, {call}, or what it takes with ", give, ".")
+    return Words(give, " gives it text. ", by_a_function(place, call))
 
 
 def _check_arguments(function: Any, name: str, arguments: Mapping[str, Any], n_given: int = 0) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import math
 import unittest.mock
 
@@ -495,6 +496,20 @@ def test_a_class_that_cannot_be_built_is_the_developers_error(handler, says):
     with pytest.raises(HandlerError, match=says) as raised:
         callbacks_of(handler, "it")
     assert raised.value.exit_code == 3
+
+
+def test_how_a_class_gets_more_than_text_is_told():
+    """By a function of the developer's own, with the class's name and what it wants; of a class that was given, by an instance."""
+    with pytest.raises(HandlerError) as raised:
+        callbacks_of(NeedsAnArgument, "app.py:NeedsAnArgument")
+    (wanted,) = inspect.signature(NeedsAnArgument).parameters
+    hint = raised.value.hint
+    assert f"arguments={{'{wanted}': 'VALUE'}}" in hint
+    assert "app.py:handler:" in hint
+    assert hint.endswith(f"    def handler():\n        return NeedsAnArgument({wanted}=…)")
+    with pytest.raises(HandlerError) as raised:
+        callbacks_of(NeedsAnArgument, "NeedsAnArgument")
+    assert f"an instance, NeedsAnArgument({wanted}=…)" in raised.value.hint
 
 
 def test_where_building_failed_is_told():
