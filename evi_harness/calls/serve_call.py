@@ -7,7 +7,7 @@ from typing import Iterable, Optional, Tuple, Union
 
 from evi_harness.acts.serve.served_verdict import Compared, compare
 from evi_harness.acts.serve.serving import ServeOptions, admission, server_process
-from evi_harness.acts.serve.simulating import SIMULATOR, simulation
+from evi_harness.acts.serve.simulating import SIMULATOR, refuse_script, simulation
 from evi_harness.carriers.real_carrier import LOOPBACK
 from evi_harness.carriers.server_process import ServerProcess
 from evi_harness.errors import Parameter, UsageError, Words
@@ -96,6 +96,7 @@ def serve(
         >>> is_on_loopback, server.verdicts
         (True, ())
     """
+    refuse_script(session)
     if (session is None) is not simulate:
         raise UsageError(Words("give either ", Parameter("session"), " or ", Parameter("simulate"), ", and not both"))
     if script is not None and not simulate:

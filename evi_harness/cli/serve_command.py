@@ -148,6 +148,9 @@ def command(
 
     Ctrl+C ends it, with exit code 0. With --once the exit code is the verdict: 0 passed, 1 failed, 4 if Ctrl+C came before the end.
     """
+    from evi_harness.acts.serve.simulating import SIMULATOR, refuse_script, simulation
+
+    refuse_script(session)
     if (session is None) != simulate:
         raise click.UsageError("give either SESSION or --simulate")
     if (script is not None or parrot) and not simulate:
@@ -159,7 +162,6 @@ def command(
     if script is not None and parrot:
         raise click.UsageError("--script and --parrot exclude each other")
     from evi_harness.acts.serve.serving import ServeOptions, admission, limited, serve
-    from evi_harness.acts.serve.simulating import SIMULATOR, simulation
     from evi_harness.settings.interrupts import Interrupts
 
     what = simulation(script) if session is None else session

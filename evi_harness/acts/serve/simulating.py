@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Mapping, Optional, Tuple
 
-from evi_harness.errors import ScriptError, UsageError
+from evi_harness.errors import Parameter, ScriptError, UsageError, Words
 from evi_harness.input_file import read_file
 from evi_harness.session.events import Handshake
 from evi_harness.session.protocols import Hearing, Service
@@ -19,13 +19,27 @@ from evi_harness.simulate.script import Script, parse, voice_names
 from evi_harness.simulate.simulator import DEFAULT_OPTIONS, EVI_PCM, Options, Simulator
 from evi_harness.simulate.voice import VoiceMaker
 
-__all__ = ["SIMULATOR", "Simulation", "simulation"]
+__all__ = ["SIMULATOR", "Simulation", "refuse_script", "simulation"]
 
 # What headers call it.
 SIMULATOR = "simulator"
 # Ten minutes at 48 kHz; a sentence has a hundredth of it.
 MAX_VOICE_BYTES = 64 << 20
 _FORMAT = "docs/how-to/simulator.md gives the format of a script."
+
+
+def refuse_script(session: object) -> None:
+    """Refuse a simulator's script that is given in the place of a session.
+
+    Args:
+        session: What was given as the session.
+
+    Raises:
+        UsageError: It is a script, by its name; the error says how to give it.
+    """
+    if isinstance(session, (str, Path)) and Path(session).suffix == ".toml":
+        hint = Words("Give ", Parameter("simulate", True), " and ", Parameter("script", str(session)), ".")
+        raise UsageError(f"{session} is a script of the simulator's, not a session", hint=hint)
 
 
 @dataclass

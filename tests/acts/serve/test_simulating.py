@@ -7,7 +7,7 @@ import soundfile
 
 from evi_harness.acts.demo import SCRIPT
 from evi_harness.acts.serve import simulating
-from evi_harness.acts.serve.simulating import Simulation, simulation
+from evi_harness.acts.serve.simulating import Simulation, refuse_script, simulation
 from evi_harness.errors import ScriptError, UsageError
 from evi_harness.session.events import Handshake, Opened
 from evi_harness.session.protocols import Remark
@@ -90,3 +90,12 @@ def test_a_voice_that_is_too_long(tmp_path, monkeypatch):
     monkeypatch.setattr(simulating, "MAX_VOICE_BYTES", 31_999)
     with pytest.raises(ScriptError, match=r"the voice 'long\.wav' is longer than"):
         simulation(tmp_path / "script.toml")
+
+
+def test_a_script_in_the_place_of_a_session_is_recognised(tmp_path):
+    """The error says how to give it; a folder is not refused."""
+    with pytest.raises(UsageError) as raised:
+        refuse_script(tmp_path / "berlin.toml")
+    assert f"script={str(tmp_path / 'berlin.toml')!r}" in str(raised.value)
+    for session in (None, tmp_path, "sessions/weather"):
+        refuse_script(session)
