@@ -18,12 +18,14 @@ import pytest
 PACKAGE = "evi_harness"
 ROOT = Path(__file__).resolve().parents[1] / PACKAGE
 
-# What every room may use besides: what a session is, and the errors.
-EVERYWHERE = {"errors", "session"}
+# What every room may use besides: what a session is, the errors, and the bounds of what a user gives.
+EVERYWHERE = {"bounds", "errors", "session"}
 
 # Room → the rooms that it may import, besides itself and those above. A module that stands directly in the package is a room of its own.
 MAY_IMPORT: Dict[str, Set[str]] = {
     "errors": set(),
+    # What a user's number or word may be.
+    "bounds": set(),
     "version": set(),
     # Names dialects, and loads one only when it is asked for.
     "dialects": {"sdk"},
@@ -70,7 +72,7 @@ DOORS = {"calls", "cli", "pytest_plugin", "results", "strategies", "__init__", "
 for _room in ("acts", "pytesting"):
     MAY_IMPORT[_room] = set(MAY_IMPORT) - DOORS - {"pytesting"}
 
-PURE = {"errors", "version", "session", "har", "evi", "replay", "measure", "simulate", "redacting", "pages", "formats"}
+PURE = {"errors", "bounds", "version", "session", "har", "evi", "replay", "measure", "simulate", "redacting", "pages", "formats"}
 
 # What a pure room never imports: clocks, threads, loops, files, processes, the network.
 IMPURE_MODULES = {
@@ -185,7 +187,8 @@ def known_room(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[int
 
 def allowed_in(room: str) -> Set[str]:
     """The rooms that a room may import; what every room may use is granted to none of those things themselves."""
-    below = {"errors"} if room in ("session", "input_file") else set() if room in ("errors", "version", "quiet_loading") else EVERYWHERE
+    alone = room in ("errors", "version", "quiet_loading")
+    below = set() if alone else {"errors"} if room in ("bounds", "session", "input_file") else EVERYWHERE
     return {*MAY_IMPORT.get(room, set()), *below, room}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ContextManager, Optional, Tuple
 
 import click
 
+from evi_harness.bounds import MOST_RUNS
 from evi_harness.cli.gate_options import ci_options, comparing_options
 from evi_harness.cli.options.grouped import TIME, VERSIONS, GroupedCommand, option
 from evi_harness.cli.options.incomplete_option import allow_incomplete_option
@@ -46,7 +47,7 @@ __all__ = ["command"]
     group=VERSIONS,
     default=20,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_RUNS),
     metavar="N",
     help="Measure N runs of each version.",
 )
@@ -55,7 +56,7 @@ __all__ = ["command"]
     group=VERSIONS,
     default=1,
     show_default=True,
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MOST_RUNS),
     metavar="N",
     brief="First run each version N times, unmeasured.",
     help="First run each version N times without measuring.",

@@ -8,6 +8,7 @@ from typing import Dict, List, Optional, Tuple
 import click
 
 from evi_harness.cli.help_pages import HelpContext
+from evi_harness.cli.options.grouped import CommandGroup
 from evi_harness.version import __version__
 
 __all__ = ["evi_harness"]
@@ -23,7 +24,7 @@ _COMMANDS: Dict[str, str] = {
     "compare": "Compare two sessions, or two folders of them, turn by turn.",
     "explain": "Explain the JSON report of a replay in a few lines of plain text.",
     "latency": "Measure latency, per turn and overall.",
-    "ab": "Run two versions alternately and report whether the new one is slower.",
+    "ab": "Run two versions alternately and compare their latency.",
     "check": "List everything that is wrong with session folders.",
     "repair": "Recover what is left of a damaged session.",
     "export": "Export a session for other programs.",
@@ -34,10 +35,8 @@ _COMMANDS: Dict[str, str] = {
 }
 
 
-class _Lazy(click.Group):
+class _Lazy(CommandGroup):
     """A group that knows its commands' names and loads the one that is called."""
-
-    context_class = HelpContext
 
     def list_commands(self, ctx: click.Context) -> List[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -72,7 +71,7 @@ def _suggestion(word: str) -> str:
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="evi-harness")
+@click.version_option(__version__, prog_name="evi-harness", help="Show the version.")
 def evi_harness() -> None:
     """Test a voice app built on Hume's EVI: replay recorded sessions to it, offline and in virtual time.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from evi_harness.cli.options.grouped import OUTPUT, GroupedCommand, option
+from evi_harness.cli.options.grouped import OUTPUT, CommandGroup, GroupedCommand, option
 from evi_harness.cli.printing import echo, progress
 
 __all__ = ["command"]
@@ -24,7 +24,7 @@ _OUT = option(
 )
 
 
-@click.group("import")
+@click.group("import", cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Import sessions from another format."""
 

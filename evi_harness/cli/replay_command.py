@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 import click
 from click.core import ParameterSource
 
+from evi_harness.bounds import MOST_RUNS
 from evi_harness.cli.flags import in_flags
 from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
 from evi_harness.cli.options.grouped import COMPARISON, HANDLER, LIVE, MANY, OUTPUT, OUTSIDE, SOUND, TIME, GroupedCommand, option
@@ -225,6 +226,17 @@ __all__ = ["command"]
     help="Seed random and numpy.random with N, and with N+1, N+2, ... in later runs.",
 )
 @option(
+    "--repeat",
+    "n_runs",
+    group=MANY,
+    usual=True,
+    metavar="N",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, MOST_RUNS),
+    help="Replay each session N times.",
+)
+@option(
     "-j",
     "--jobs",
     group=MANY,
@@ -317,17 +329,6 @@ __all__ = ["command"]
 )
 @html_option("Write a page to look at and listen to; for several sessions a folder, with a page for each and index.html.")
 @json_option("the report", "replay-report.schema.json")
-@option(
-    "--repeat",
-    "n_runs",
-    group=OUTPUT,
-    usual=True,
-    metavar="N",
-    default=1,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Replay N times.",
-)
 @click.pass_context
 def command(
     ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Optional[str], gate: GateOptions, ci: CiOptions, **_: object

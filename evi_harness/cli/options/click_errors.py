@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Optional
 
 import click
+
+from evi_harness.cli.options.ranges import bounds_of
 
 __all__ = ["is_only_help", "words_of"]
 
@@ -32,7 +35,7 @@ def words_of(error: click.ClickException) -> str:
     elif isinstance(error, click.MissingParameter):
         what = f"{_name(error)} is missing"
     elif isinstance(error, click.BadParameter):
-        what = f"invalid value for {_name(error)}: {_phrase(error.message)}"
+        what = f"invalid value for {_name(error)}: {_of_range(error) or _phrase(error.message)}"
     else:
         what = _phrase(error.format_message())
     return "\n".join((what, *hint))
@@ -46,6 +49,13 @@ def _name(error: click.BadParameter) -> str:
     if isinstance(error.param, click.Option):
         return max(error.param.opts, key=len)
     return "a parameter" if error.param is None else (error.param.metavar or error.param.human_readable_name).rstrip(".")
+
+
+def _of_range(error: click.BadParameter) -> Optional[str]:
+    """What is said of a number that is out of its range; None where something else is wrong."""
+    value, is_of_range, _ = error.message.partition(" is not in the range ")
+    bounds = None if error.param is None else bounds_of(error.param.type)
+    return bounds.refusal(value) if is_of_range and bounds is not None else None
 
 
 def _phrase(text: str) -> str:

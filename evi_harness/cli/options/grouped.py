@@ -6,13 +6,15 @@ of a command that has many.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 import click
 
 from evi_harness.cli.help_pages import HelpContext
+from evi_harness.cli.options.ranges import in_words
 
-__all__ = ["GROUPS", "GroupedCommand", "GroupedOption", "in_groups", "option"]
+__all__ = ["GROUPS", "CommandGroup", "GroupedCommand", "GroupedOption", "in_groups", "option"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -22,7 +24,11 @@ VERSIONS, SERVER, SOUND, CHECKS = "Versions", "Server", "Sound", "Checks"
 # In the order of a page.
 GROUPS = (HANDLER, VERSIONS, SERVER, COMPARISON, TIME, SOUND, OUTSIDE, MANY, LIVE, CHECKS, GATE, OUTPUT)
 _HELP = "Help"
+# Standard output, for an option that takes it.
+_DASH = "-"
 
+# What a whole number has behind it where its type has fractions.
+_WHOLE = re.compile(r"(?<=\d)\.0(?![.\d])")
 # What fits a terminal of 24 lines, whose width help is written for.
 MOST_LINES, _WIDTH = 24, 78
 
@@ -56,15 +62,16 @@ class GroupedOption(click.Option):
         self.brief = brief or (self.help or "").split(". ")[0].rstrip(".") + "."
 
     def get_help_record(self, ctx: click.Context) -> Optional[Tuple[str, str]]:
-        """The flags and the help, with the default at its end."""
+        """The flags and the help, with the default and the range of values at its end."""
         record = super().get_help_record(ctx)
-        if record is None or self.otherwise is None:
-            return record
+        if record is None:
+            return None
         flags, text = record
         said, bracket, extra = text.rpartition("  [")
-        if bracket and extra.endswith("]"):
-            return flags, f"{said}  [default: {self.otherwise}; {extra}"
-        return flags, f"{text}  [default: {self.otherwise}]"
+        if not (bracket and extra.endswith("]")):
+            said, extra = text, ""
+        notes = [*([] if self.otherwise is None else [f"default: {self.otherwise}"]), *([in_words(extra[:-1], self.type)] if extra else [])]
+        return flags, f"{said}  [{_WHOLE.sub('', '; '.join(notes))}]" if notes else said
 
 
 def option(*flags: str, group: str, **attrs: Any) -> Callable[[_Command], _Command]:
@@ -96,9 +103,12 @@ class GroupedCommand(click.Command):
         return [*self.params, *_help_options()]
 
     def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
-        """Read the words; an error always knows the command that it is of."""
+        """Read the words; an error always knows the command that it is of, and ``-`` is a file's name nowhere."""
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
+            for param in self.params:
+                _refuse_dash(ctx, param)
+            return rest
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
             raise
@@ -130,6 +140,35 @@ class GroupedCommand(click.Command):
         formatter.write_paragraph()
         formatter.write_text(f"{ctx.command_path} --help {what}.")
         return formatter.getvalue().rstrip("\n")
+
+
+class CommandGroup(click.Group):
+    """A group of commands, whose help has the headings of a command's."""
+
+    context_class = HelpContext
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, and its own options behind them."""
+        self.format_commands(ctx, formatter)
+        with formatter.section(_HELP):
+            formatter.write_dl([record for one in self.get_params(ctx) if (record := one.get_help_record(ctx)) is not None])
+
+    def get_help_option(self, ctx: click.Context) -> Optional[click.Option]:
+        """``-h`` and ``--help``, which show the same page: it is short."""
+        found = super().get_help_option(ctx)
+        if found is not None:
+            found.help = "Show this help."
+        return found
+
+
+def _refuse_dash(ctx: click.Context, param: click.Parameter) -> None:
+    """Refuse ``-`` for a path that cannot be standard output: it would be a file of that name."""
+    if not isinstance(param.type, click.Path) or param.type.allow_dash:
+        return
+    value = ctx.params.get(param.name or "")
+    given = value if isinstance(value, tuple) else (value,)
+    if any(str(one) == _DASH for one in given):
+        raise click.BadParameter(f"'{_DASH}' is not supported here; write ./{_DASH} for a path of that name", ctx, param)
 
 
 def _flags(ctx: click.Context, one: click.Option) -> str:

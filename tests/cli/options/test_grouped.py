@@ -60,6 +60,7 @@ def test_help_shows_all_options_in_groups(words, printed):
     """Each under its heading, in the order of the groups, and -h and --help last."""
     page = printed(*words, "--help")
     grouped = in_groups(COMMANDS[words])
+    assert not re.search(r"[<>]=?x\b|\bx[<>]", page)
     headings = [line[:-1] for line in page.splitlines() if line.endswith(":") and line[:1].isupper()]
     assert headings == [*grouped, "Help"]
     assert list(grouped) == [one for one in GROUPS if one in grouped]
@@ -87,6 +88,49 @@ def test_the_short_help_is_one_line_an_option(words, printed):
     assert short.splitlines()[-1].startswith(f"evi-harness {' '.join(words)} --help ")
 
 
+@pytest.mark.parametrize("words", [(), ("import",)], ids=lambda words: " ".join(words) or "evi-harness")
+def test_a_group_shows_its_commands_one_a_line(words, printed):
+    """Under the headings that a command has, the same for -h and --help, and no entry is continued on the next line."""
+    page = printed(*words, "-h")
+    assert page == printed(*words, "--help")
+    assert [line[:-1] for line in page.splitlines() if line.endswith(":")] == ["Commands", "Help"]
+    group = evi_harness if not words else evi_harness.get_command(None, *words)
+    entries = [line for line in page[page.index("Commands:\n") :].splitlines() if line.startswith("  ")]
+    names = list(group.list_commands(None))
+    assert [line.split()[0] for line in entries][: len(names)] == names
+    assert [line for line in entries if line.startswith("   ")] == []
+
+
+def paths():
+    """Each option and argument that is a path, by the words of its command."""
+    return [(words, one) for words, command in COMMANDS.items() for one in command.params if isinstance(one.type, click.Path)]
+
+
+@pytest.mark.parametrize(
+    ("words", "param"), paths(), ids=lambda value: value.name if isinstance(value, click.Parameter) else " ".join(value)
+)
+def test_a_dash_is_standard_output_or_refused(words, param, tmp_path, monkeypatch, capsys):
+    """Where an option takes it, its help says so; nowhere is a file or a folder of that name written or read."""
+    monkeypatch.chdir(tmp_path)
+    says = isinstance(param, click.Option) and "- for standard output" in param.help
+    assert param.type.allow_dash is says
+    if says:
+        return
+    Path("-").touch()
+    others = [one for one in COMMANDS[words].params if isinstance(one, click.Argument) and one.required and one is not param]
+    given = [f"{max(param.opts, key=len)}=-"] if isinstance(param, click.Option) else ["--", "-"]
+    required = [f"{max(one.opts, key=len)}=out" for one in COMMANDS[words].params if isinstance(one, click.Option) and one.required]
+    assert main([*words, *[one for one in required if one.split("=")[0] != given[0].split("=")[0]], *["." for _ in others], *given]) == 2
+    assert capsys.readouterr().err.startswith("error: invalid value for ")
+    assert [one.name for one in tmp_path.iterdir()] == ["-"]
+
+
+def test_every_file_is_known_as_one():
+    """An option whose value is called a file or a folder has a path's type, so that the rule above holds for it."""
+    named = [one for command in COMMANDS.values() for one in command.params if one.metavar in ("FILE", "DIR", "OUT")]
+    assert [one for one in named if not isinstance(one.type, click.Path)] == []
+
+
 def test_a_small_and_a_large_command(printed):
     """devices has no options; replay has more than anyone reads at once."""
     assert printed("devices", "-h") == printed("devices", "--help")
@@ -100,11 +144,14 @@ def test_a_small_and_a_large_command(printed):
     ("attrs", "text", "brief"),
     [
         ({"help": "Do it. Repeatable."}, "Do it. Repeatable.", "Do it."),
+        ({"help": "Do it.", "default": 60.0, "show_default": True}, "Do it.  [default: 60]", "Do it."),
+        ({"help": "Do it.", "default": 0.5, "show_default": True}, "Do it.  [default: 0.5]", "Do it."),
+        ({"help": "Do it.", "otherwise": "127.0.0.1"}, "Do it.  [default: 127.0.0.1]", "Do it."),
         ({"help": "Do it.", "otherwise": "it is left"}, "Do it.  [default: it is left]", "Do it."),
         ({"help": "Do it.", "brief": "It."}, "Do it.", "It."),
         (
             {"help": "Do it.", "otherwise": "1", "type": click.IntRange(min=1), "metavar": "N"},
-            "Do it.  [default: 1; x>=1]",
+            "Do it.  [default: 1; at least 1]",
             "Do it.",
         ),
     ],
