@@ -94,12 +94,12 @@ def test_every_kind_has_a_severity_and_says_something():
 
 
 def test_every_kind_has_its_section_in_the_page():
-    """With what it means, how it is found, where that ends and how to mend it; and the table of severities is the code's."""
+    """With what it means, how it is detected, where that ends and how to fix it; and the table of severities is the code's."""
     page = PAGE.read_text(encoding="utf-8")
     sections = re.split(r"^## ", page, flags=re.MULTILINE)
     about = {section.split("\n", 1)[0]: section for section in sections}
     assert [kind for kind in FINDINGS if kind not in about] == []
     for kind in FINDINGS:
-        assert [part for part in ("**How it is found.**", "**Limits.**", "**How to mend it.**") if part not in about[kind]] == [], kind
+        assert [part for part in ("**How it is detected.**", "**Limits.**", "**How to fix it.**") if part not in about[kind]] == [], kind
     rows = dict(re.findall(r"^\| \[(\w+)\]\(#\w+\) \|.*\| (\w+) \|$", page, flags=re.MULTILINE))
     assert rows == {kind: row.severity for kind, row in FINDINGS.items()}
