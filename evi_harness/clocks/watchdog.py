@@ -48,7 +48,7 @@ class Watchdog:
     Args:
         progress: The count, such as ``lambda: loop.steps.n_steps``. Called on the watchdog's thread.
         on_stuck: Called once for each time that things stop, on the watchdog's thread, with the stack of the watched thread as text.
-        timeout_s: How long nothing may move, in real seconds.
+        timeout_s: How long nothing may move, in real seconds; not counting those in which the process itself was stopped.
         in_vain: Called, on the watchdog's thread, where what is interrupted goes on all the same, as behind a bare ``except``.
         beside: What else is to look at the watched thread, such as a sampler's ``look``: a second thread would cost each run as much again.
         every_s: How often that is called, in real seconds.
@@ -149,8 +149,13 @@ class Watchdog:
     def _watch(self) -> None:
         shortest_ns = min(self._timeout_ns, self._timeout_ns if self._total_ns is None else self._total_ns)
         interval_s = min(shortest_ns / 1e9 / 4, self._every_s)
+        looked_ns = time.monotonic_ns()
         while not self._over.wait(interval_s):
-            self.look(time.monotonic_ns())
+            now_ns = time.monotonic_ns()
+            # Where this thread could not run, as in a process that was stopped with Ctrl+Z, nothing else could move either.
+            self._due_ns += max(0, now_ns - looked_ns - round(2e9 * interval_s))
+            looked_ns = now_ns
+            self.look(now_ns)
             if self._beside is not None:
                 self._beside()
 
