@@ -330,7 +330,8 @@ class _Live:
 
     async def _look(self, sound: Optional[_Software]) -> None:
         """Draw the indicator, and see when the time is up or the file is over."""
-        quiet_since_s = time.monotonic()
+        # When it was first seen quiet: where the process could not run meanwhile, what came then is still to be sent or played.
+        quiet_since_s: Optional[float] = None
         while not self._ended:
             await asyncio.sleep(LOOK_EVERY_S)
             if self._conversation is None or not self._conversation.is_open:
@@ -340,6 +341,8 @@ class _Live:
             if self._options.duration_s is not None and now_s - self._opened_s >= self._options.duration_s:
                 self._end(_TIME_IS_UP)
             if sound is None or not sound.is_quiet(is_heard=not self._is_silenced) or self._awaits_reply(self._conversation):
+                quiet_since_s = None
+            elif quiet_since_s is None:
                 quiet_since_s = now_s
             elif now_s - max(quiet_since_s, self._own_audio_s) >= QUIET_S:
                 self._end(_OWN_AUDIO_IS_OVER if self._is_silenced else _FILE_IS_OVER)

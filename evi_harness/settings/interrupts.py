@@ -95,9 +95,11 @@ class Interrupts:
         if self._is_over:
             return
         if self._loop is None or self._loop.is_closed() or (self._may_block and self.n - self._n_noticed > 1):
+            # What is interrupted is to end in peace: only where it blocks again do two more interrupt it again.
+            self._n_noticed = self.n
             raise UsersInterrupt
         self._loop.call_soon_threadsafe(self._notice)
 
     def _notice(self) -> None:
-        self._n_noticed += 1
+        self._n_noticed = min(self.n, self._n_noticed + 1)
         self._tell()
