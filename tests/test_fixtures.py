@@ -292,7 +292,7 @@ SAYS: Dict[str, str] = {
 STUCK_AFTER_S = {"spins": 1.0, "turns_idle": 1.0}
 
 
-def replayed(handler: str, name: str, session: Path = WEATHER, timeout_s: float = 1.0) -> ReplayResult:
+def replayed(handler: str, name: str, session: Path = WEATHER, timeout_s: float = 60.0) -> ReplayResult:
     """A replay of a session to one of the handlers."""
     return replay_session(session, handler=f"{HANDLERS / handler}.py:{name}", timeout_s=timeout_s, write=lambda _: None)
 

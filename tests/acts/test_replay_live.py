@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from thread_server import serving_in_thread
 
 from evi_harness.acts.replay_live import LiveReplayOptions, replay_live
 from evi_harness.acts.serve.serving import ServeOptions, served
@@ -15,7 +17,8 @@ from evi_harness.acts.serve.simulating import SIMULATOR, simulation
 from evi_harness.acts.sessions import check_session
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.session.events import Received
+from evi_harness.session.events import TEXT, Frame, Received
+from evi_harness.session.protocols import Close, Send
 from evi_harness.verdicts.loading import load_session
 
 pytestmark = pytest.mark.usefixtures("no_environment")
@@ -121,27 +124,25 @@ def test_what_is_said_differently_is_drift_and_no_fault(simulator, tmp_path):
 
 
 def test_a_slower_service_shows_in_the_latency(simulator, tmp_path):
-    """Against a recording made without it, 150 ms more in each response come out as so many more, within the report's own lateness."""
-    with served(simulator()) as server:
-        before = replay_live(TYPED, LiveReplayOptions(base_url=server.url, out=tmp_path / "out"))
-        usual = server.lateness
+    """Beside a fast recording: what a reply took is what lies between it and the user's message, and no less than the service was told."""
+    typed = load_session(TYPED)
+    # The app does not close as early as that.
+    events = (replace(event, at_ns=event.at_ns // 10) for event in typed.events[:-1])
+    header = replace(typed.header, recorded=replace(typed.header.recorded, times="measured"))
+    recorded = replace(typed, header=header, events=(*events, typed.events[-1]))
     with served(simulator(extra_ms=150)) as server:
-        after = replay_live(before.folder, LiveReplayOptions(base_url=server.url, out=tmp_path / "out"))
-        slower = server.lateness
-    [(then, now)] = after.latencies
-    # A call of a tool comes between the user's message and the reply, so both of its responses are later. How long this side took to answer
-    # it is in the time of the reply, and in no lateness.
-    late_ns = max(before.lateness_ns["max"], 0) + max(after.lateness_ns["max"], 0) + usual.max_ns + slower.max_ns
-    longer_ns = answered_ns(after.folder) - answered_ns(before.folder)
-    assert abs(now.response_ns - then.response_ns - longer_ns - 300 * MS) <= late_ns + 2 * MS
-    assert any("response +" in line for line in after.lines())
+        report = replay_live(recorded, LiveReplayOptions(base_url=server.url, out=tmp_path / "out"))
+    [(then, now)] = report.latencies
+    assert (then.response_ns, now.response_ns) == (replied_ns(recorded), replied_ns(load_session(report.folder)))
+    # A call of a tool comes between the user's message and the reply, so there are two responses, of 120 ms and 150 more.
+    assert now.response_ns >= 540 * MS > then.response_ns
+    assert any("response +" in line for line in report.lines())
 
 
-def answered_ns(folder):
-    """How long the app took to answer the call of a tool."""
-    session = load_session(folder)
-    at_ns = {EVI.read(event.kind, event.frame).type: event.at_ns for event in (*session.received, *session.sent) if event.frame.is_text}
-    return at_ns["tool_response"] - at_ns["tool_call"]
+def replied_ns(session):
+    """How long it took from the user's message to the first audio of the reply."""
+    at_ns = {EVI.read(event.kind, event.frame).type: event.at_ns for event in reversed(session.received)}
+    return at_ns["audio_output"] - at_ns["user_message"]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,10 @@ def test_a_refusal_is_told_and_leaves_no_session(status, says, simulator, tunnel
 
 @pytest.mark.parametrize(
     ("fault", "by", "says"),
-    [("lose:1.2", "network", "the connection was lost at"), ("close:1.2:1011", "service", "the service closed the connection at")],
+    [
+        ("lose:tool_call", "network", "the connection was lost at"),
+        ("close:tool_call:1011", "service", "the service closed the connection at"),
+    ],
 )
 def test_an_early_end_is_a_fault_and_keeps_what_there_was(fault, by, says, simulator, tunnel, authority, tmp_path):
     """Lost in mid-session, or closed with 1011: the session holds what had come, and the replay fails."""
@@ -191,6 +195,28 @@ TIMED_OUT = "Chat was ended because it exceeded the max duration of 1800 seconds
 LIMIT = ("received", 4000, {"type": "error", "code": "E0715", "slug": "max_duration_timeout", "message": TIMED_OUT})
 
 
+class Limited:
+    """A service that answers as in ``ENDED``, and reaches another limit right behind that: at no time of a clock's."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def take(self, event, at_ns):
+        if event.kind == "sent":
+            is_asked = EVI.read("sent", event.frame).type == "user_input"
+            limit = {**LIMIT[2], "message": TIMED_OUT.replace("1800", "2")}
+            said = [ENDED[1][2], ENDED[2][2]] if is_asked else [ENDED[4][2], ENDED[5][2], limit]
+            self.waiting += [Send(Frame(TEXT, json.dumps(message).encode()), at_ns) for message in said]
+            self.waiting += [] if is_asked else [Close(1000, "")]
+
+    def due(self, at_ns):
+        now, self.waiting = self.waiting, []
+        return now
+
+    def next_at_ns(self):
+        return 0 if self.waiting else None
+
+
 @pytest.mark.parametrize(
     ("ending", "n_faults", "says"),
     [
@@ -206,11 +232,11 @@ LIMIT = ("received", 4000, {"type": "error", "code": "E0715", "slug": "max_durat
     ],
     ids=["as recorded", "no code", "no error", "lost", "another code", "by the app"],
 )
-def test_an_ending_that_was_recorded_is_no_fault(ending, n_faults, says, session_of, simulator, tmp_path):
+def test_an_ending_that_was_recorded_is_no_fault(ending, n_faults, says, session_of, tmp_path):
     """The service ends the chat by its limit, as it did then; how else it may have ended then, that is another ending."""
     recorded = session_of([*ENDED, *ending])
-    with served(simulator(max_duration_s=2), ServeOptions(service=SIMULATOR)) as server:
-        report = replay_live(recorded, LiveReplayOptions(base_url=server.url, out=tmp_path / "out"))
+    with serving_in_thread(lambda _: Limited()) as url:
+        report = replay_live(recorded, LiveReplayOptions(base_url=url, out=tmp_path / "out"))
     told = "\n".join(report.lines())
     assert len(report.faults) == n_faults, told
     assert says in "".join(report.faults)
@@ -218,7 +244,9 @@ def test_an_ending_that_was_recorded_is_no_fault(ending, n_faults, says, session
     assert report.json()["endings"]["live"] == {"by": "service", "code": 1000, "error": "E0715"}
 
 
-@pytest.mark.parametrize(("fault", "ending"), [("lose:3", ("network", None, "")), ("close:3:1011", ("service", 1011, ""))])
+@pytest.mark.parametrize(
+    ("fault", "ending"), [("lose:assistant_end", ("network", None, "")), ("close:assistant_end:1011", ("service", 1011, ""))]
+)
 def test_a_loss_that_was_recorded_is_no_fault(fault, ending, session_of, simulator, tunnel, authority, tmp_path):
     """Nor a close by which the service failed."""
     recorded = session_of([*ENDED, ("closed", 4000, ending)])

@@ -1,8 +1,8 @@
 """A TLS front for a service on loopback, as a process of its own, which can fail the way networks and gateways do.
 
-    python tls_tunnel.py CERTIFICATE.pem PORT [refuse:STATUS | lose:SECONDS | close:SECONDS:CODE]
+    python tls_tunnel.py CERTIFICATE.pem PORT [refuse:STATUS | lose:TYPE | close:TYPE:CODE]
 
-Prints its own port. A fault comes so many seconds after the chat was opened; requests that open none pass.
+Prints its own port. A fault comes right behind the first message of a type that the service sends; requests that open no chat pass.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ async def main(certificate: str, port: int, fault: str) -> None:
             return
         there, back = await asyncio.open_connection("127.0.0.1", port)
         back.write(head)
-        passing = [asyncio.ensure_future(_pass(reader, back)), asyncio.ensure_future(_pass(there, writer))]
-        if is_chat and kind in ("lose", "close"):
-            seconds, _, code = how.partition(":")
-            await asyncio.wait(passing, timeout=float(seconds), return_when=asyncio.FIRST_COMPLETED)
-            passing[1].cancel()
+        last, _, code = how.partition(":") if is_chat and kind in ("lose", "close") else ("", "", "")
+        passing = [asyncio.ensure_future(_pass(reader, back)), asyncio.ensure_future(_pass(there, writer, last.encode()))]
+        if last:
+            await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
             if code:
                 # A close frame of the server's: no mask.
                 writer.write(b"\x88\x02" + int(code).to_bytes(2, "big"))
                 await writer.drain()
-                await asyncio.wait(passing[:1], timeout=5)
+                await asyncio.wait(passing[:1])
             writer.transport.abort()
             back.close()
             return
@@ -52,13 +51,16 @@ async def main(certificate: str, port: int, fault: str) -> None:
     server.close()
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while True:
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, last: bytes = b"") -> None:
+    """Hand on what comes, to its end, or until a word was in it: what the service sends is neither masked nor compressed."""
+    passed = b""
+    while not last or last not in passed:
         data = await reader.read(65536)
         if not data:
             break
         writer.write(data)
         await writer.drain()
+        passed += data
 
 
 if __name__ == "__main__":

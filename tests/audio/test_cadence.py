@@ -129,9 +129,9 @@ def test_in_real_time_a_thread_keeps_the_time(by_block):
 
     cadence = Cadence(48000, 48, run_block, ended.set)
     cadence.start()
-    assert enough.wait(20)
+    assert enough.wait(60)
     if by_block:
-        assert ended.wait(20)
+        assert ended.wait(60)
     assert cadence.stop() is not by_block
     assert ended.is_set() is by_block
     (thread,) = threads

@@ -134,7 +134,7 @@ def test_in_real_time_not_a_sample_is_lost():
     microphone = SoftwareMicrophone(PcmSource(samples, NARROW), on_end=ended.set)
     cadence = microphone.open(lambda block, at_ns: blocks.append(block) or True, lambda: None)
     cadence.start()
-    assert ended.wait(20)
+    assert ended.wait(60)
     cadence.stop()
     assert b"".join(blocks).rstrip(b"\0") == samples.rstrip(b"\0")
     assert microphone.ended_at_ns - microphone.began_at_ns == 100 * MS

@@ -207,7 +207,7 @@ def test_in_real_time_a_stream_stops_from_within():
         outdata[:] = blocks.pop(0)
 
     with sd.RawOutputStream(10000, 50, None, 1, "int16", callback=callback, finished_callback=ended.set) as stream:
-        assert ended.wait(20)
+        assert ended.wait(60)
         assert stream.active is False
     assert stream.closed is True
 

@@ -74,8 +74,8 @@ def test_a_task_is_named_by_its_coroutine():
     """On a real loop the step that computes longest is the coroutine that did."""
 
     async def computes(loop):
-        until = time.perf_counter_ns() + 20_000_000
-        while time.perf_counter_ns() < until:
+        until = time.thread_time_ns() + 20_000_000
+        while time.thread_time_ns() < until:
             pass
         return loop
 
