@@ -110,6 +110,7 @@ class ReplayReport:
         invocation: How the replay was asked for.
         is_incomplete: Whether the recording is incomplete or damaged, and fails the replay for that.
         unseen: What the replay could not see.
+        has_app: Whether a handler of the developer's ran, on a connection that the harness opened for it.
     """
 
     recorded: Session
@@ -137,6 +138,7 @@ class ReplayReport:
     invocation: Invocation = UNKNOWN
     is_incomplete: bool = False
     unseen: Tuple[Unseen, ...] = ()
+    has_app: bool = False
 
     @property
     def passed(self) -> bool:
@@ -240,6 +242,12 @@ def _ignored(report: ReplayReport) -> Iterator[str]:
             yield f"--ignore {path} matched nothing that is compared, {then} or now"
 
 
+# What of an app a replay of its handler does not run, where the harness speaks for its user, and where the handler does. The JSON has it as
+# ``handshake_by``: it holds for every such replay, so a list of what is special about one would only be longer for it.
+_THE_REST_OF_THE_APP: Mapping[bool, str] = {
+    False: "your own main() did not run: connecting, the microphone and allow_user_interrupt are the replay's",
+    True: "your own main() did not run: connecting is the replay's",
+}
 # Notes that are told as they are; what stands elsewhere in the report is not told twice.
 _REMARKED: Tuple[KindOf[object], ...] = (
     *(AUDIO_PATIENCE, CLOSED_BY_GRACE, END_UNKNOWN, MICROPHONE_OFF, OWN_SOUND),
@@ -298,6 +306,8 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
         yield _row("note", f"not deterministic: the clock did not wait for {job}")
     for one in report.unseen:
         yield _row("not seen", Shown(report.invocation.cwd).text(one.what))
+    if report.passed and report.has_app:
+        yield _row("not seen", _THE_REST_OF_THE_APP[bool(report.live.notes_of(MICROPHONE_OFF))])
     yield from _twice(report.twice)
     for hint in _hints(report, dialect):
         yield _row("next", hint)

@@ -92,8 +92,7 @@ def load(spec: str, adapter: Optional[Adapter] = None) -> Any:
         return _loaded(spec, place, name)
     except HandlerError as error:
         # Where its SDK is not as the handler has it, who knows the SDK helps best.
-        missing = error.__cause__.name if isinstance(error.__cause__, ImportError) else None
-        hint = adapter.import_hint(missing.partition(".")[0]) if adapter is not None and missing else None
+        hint = adapter.import_hint(error.__cause__) if adapter is not None and isinstance(error.__cause__, ImportError) else None
         if hint is not None:
             error.hint = hint
         raise

@@ -231,11 +231,11 @@ class Adapter(Protocol):
             SdkError: It cannot be imported.
         """
 
-    def import_hint(self, module: str) -> Optional[str]:
-        """What helps a developer whose import of a module of this SDK fails; None for every other module.
+    def import_hint(self, error: ImportError) -> Optional[str]:
+        """What helps a developer whose import from this SDK fails; None where it is another module's.
 
         Args:
-            module: The first part of its name.
+            error: What was raised.
         """
 
     def built_in(self, write: Callable[[str], object]) -> Any:

@@ -50,7 +50,7 @@ class Plain:
     def load(self) -> None:
         """Nothing: the library is imported when a connection is opened."""
 
-    def import_hint(self, module: str) -> Optional[str]:  # noqa: ARG002 - the signature is Adapter's
+    def import_hint(self, error: ImportError) -> Optional[str]:  # noqa: ARG002 - the signature is Adapter's
         """Nothing of its own to say."""
         return None
 

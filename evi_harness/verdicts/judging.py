@@ -150,6 +150,7 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
             recorded_ns=replayed.expected.recorded.duration_ns,
             is_incomplete=replayed.is_incomplete,
             unseen=_unseen(replayed, live, verdict, spoken),
+            has_app=run.has_app and not by_app,
         )
 
     verdict = verdict_by(replayed.played)

@@ -683,3 +683,16 @@ def test_deviations_of_one_cause_are_told_a_few_times(weather):
     assert "DEVIATION  missing: 57 more like it, #103, #104, #105, #106, #107, …; --json has all" in lines
     assert lines[-1] == "verdict    failed: 62 deviations"
     assert len(data(report(weather, *alike, *others))["deviations"]) == 62
+
+
+@pytest.mark.parametrize(
+    ("notes", "has_microphone"), [((), True), ((Note(90, 1, "microphone_off", data={"what": "x", "ended": False}),), False)]
+)
+def test_a_pass_says_what_of_the_app_did_not_run(weather, notes, has_microphone):
+    """Of a handler, not of the recording itself; it is no fault, and a replay that failed has other things to say."""
+    told = report(weather, live=replace(weather, events=(*weather.events, *notes)), has_app=True)
+    (row,) = [line for line in text(told) if line.startswith("not seen ")]
+    assert "main()" in row
+    assert ("microphone" in row) is has_microphone
+    assert (text(told)[-1], data(told)["unseen"], data(told)["handshake_by"]) == ("verdict    passed", [], "harness")
+    assert not any("main()" in line for line in text(report(weather, Deviation("missing", "x", 15), has_app=True)))

@@ -144,7 +144,7 @@ def _other_messages(recorded: Session, live: Session, dialect: Dialect, told: Co
             others.append(event.seq)
     if others:
         which = f"#{others[0]} was" if len(others) == 1 else f"#{others[0]} and {len(others) - 1} more were"
-        yield Unseen("other_message", f"{which} not sent as recorded: what came after it is what the service said to the recorded one")
+        yield Unseen("other_message", f"{which} not sent as recorded: the service's next messages still answer what was recorded")
 
 
 def _messages(session: Session, dialect: Dialect) -> Iterator[Sent]:

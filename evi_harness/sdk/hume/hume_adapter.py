@@ -17,7 +17,7 @@ from evi_harness.evi.reading import read
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
 from evi_harness.sdk.adapter import Callbacks, LiveTalk, LiveTalkOptions
-from evi_harness.sdk.hume import handlers, installed_sdk, microphone, parsing, playback_queue
+from evi_harness.sdk.hume import handlers, installed_sdk, microphone, moved_imports, parsing, playback_queue
 from evi_harness.sdk.hume import sound as software
 from evi_harness.sdk.hume.connection import open_chat, watched_parser, websocket_of
 from evi_harness.sdk.hume.direct_chat import direct_chat
@@ -66,9 +66,9 @@ class Hume:
         """Import ``hume``, also where there is no sound system."""
         installed_sdk.import_sdk()
 
-    def import_hint(self, module: str) -> Optional[str]:
-        """Where the page on imports is: what stands in Hume's guide has moved from one version to the next."""
-        return f"docs/how-to/guide.md, Imports, says where hume {self.version()} has it." if module == self.package else None
+    def import_hint(self, error: ImportError) -> Optional[str]:
+        """The import that works with the installed version: what stands in Hume's guide has moved from one version to the next."""
+        return moved_imports.import_hint(error) if (error.name or "").partition(".")[0] == self.package else None
 
     def built_in(self, write: Callable[[str], object]) -> Any:
         """Hume's quickstart."""
