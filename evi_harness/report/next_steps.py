@@ -15,10 +15,10 @@ from evi_harness.session.events import Opened, Sent
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["ways_to_accept"]
+__all__ = ["MAY_BE_MEANT", "ways_to_accept"]
 
 # What an update accepts, and which of it is a change that somebody may have meant: of a message that is missing, hardly ever.
-_MAY_BE_MEANT = ("different", "unexpected")
+MAY_BE_MEANT = ("different", "unexpected")
 # So many paths are named; of a message that differs in more, an update is the shorter way.
 _MOST_PATHS = 3
 # How a test asks for an update, and the others; a call has no words for the command line.
@@ -35,7 +35,7 @@ def ways_to_accept(deviations: Sequence[Deviation], live: Session, dialect: Dial
         asked: How the replay was asked for.
         is_part: Whether only part of the session was replayed, which cannot be updated.
     """
-    meant = [one for one in deviations if one.kind in _MAY_BE_MEANT]
+    meant = [one for one in deviations if one.kind in MAY_BE_MEANT]
     paths = list(dict.fromkeys(path for one in meant for path in _paths(one, live, dialect)))
     door = "test" if asked.test is not None else "call" if asked.argv is None and asked.call is not None else "command"
     ways = [f"{_UPDATES[door]} accepts what is sent now"] if meant and asked.path is not None and not is_part else []

@@ -8,7 +8,7 @@ is the word for it; what was received is always recorded. The text is for people
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Dict, Hashable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Hashable, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from evi_harness.replay.judging.deviations import DEVIATIONS, Deviation
 from evi_harness.replay.judging.differences import Difference
@@ -18,10 +18,10 @@ from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.played_recording import MAX
 from evi_harness.report.expected_changes import ExpectationReport, expectation_json, expectation_lines
-from evi_harness.report.explaining.remedies import explained_deviation, explained_finding
+from evi_harness.report.explaining.remedies import DEVIATION_REMEDIES, explained_deviation, explained_finding
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.lost import lost, lost_text
-from evi_harness.report.next_steps import ways_to_accept
+from evi_harness.report.next_steps import MAY_BE_MEANT, ways_to_accept
 from evi_harness.report.one_cause import QUOTE_AN_EXCEPTION, cause_key
 from evi_harness.report.plain import printable
 from evi_harness.report.result import verdict_line
@@ -44,6 +44,8 @@ from evi_harness.session.notes import (
     PLAYER_CHANGES,
     PLAYER_TAIL,
     SENT_AS_RECORDED,
+    UNMET,
+    DueFacts,
     of_kinds,
     sentence_of,
 )
@@ -212,12 +214,21 @@ def remarks(live: Session, n_alike: Optional[int] = None) -> List[str]:
         told += map(_remark, alike[:n_alike])
         if n_alike is not None and len(alike) > n_alike:
             told.append(f"{len(alike) - n_alike} more like it; --json has all")
-    held = [due for _, due in live.noted(DUE) if due.held_ns]
+    held = [(note.at_ns, due) for note, due in live.noted(DUE) if due.held_ns]
     if held:
-        most = max(held, key=lambda due: due.held_ns)
+        at_ns, most = max(held, key=lambda one: one[1].held_ns)
         by = f"by at most {_ms(most.held_ns)} (recorded #{most.recorded_seq})"
-        told.append(f"{_count(len(held), 'event')} came later than due, {by}: what comes before them had not happened yet")
+        told.append(f"{_count(len(held), 'event')} came later than due, {by}: {_held_back(live, at_ns, most)}")
     return told
+
+
+def _held_back(live: Session, at_ns: int, due: DueFacts) -> str:
+    """Why an event came later than due."""
+    given_up = [(note.at_ns, facts.awaited) for note, facts in live.noted(UNMET) if due.due_ns < note.at_ns <= at_ns]
+    if not given_up:
+        return "what comes before them had not happened yet"
+    until_ns, awaited = given_up[-1]
+    return f"the replay waited until {until_ns / 1e9:.3f} s for #{awaited}, which was not sent, and then went on"
 
 
 def _ms(ns: int) -> str:
@@ -327,6 +338,7 @@ def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = 
     failing, warnings = _by_weight(report.verdict.findings)
     yield from _findings(failing, report, dialect, shown)
     more: Dict[Hashable, List[Deviation]] = {}
+    tried: Set[str] = set(MAY_BE_MEANT)
     for number, deviation in enumerate(report.verdict.deviations):
         key = cause_key(deviation.kind, deviation.what, _innermost(deviation.places), (one.path for one in deviation.differences))
         alike = more.setdefault(key, [])
@@ -334,6 +346,10 @@ def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = 
         if len(alike) > _SHOWN_ALIKE:
             continue
         yield from _deviation(deviation, report, dialect, shown)
+        # Of what may be meant, the line ``next`` says how to go on.
+        if deviation.kind not in tried:
+            tried.add(deviation.kind)
+            yield _row("", f"  try: {DEVIATION_REMEDIES[deviation.kind].to_try}")
         if number == 0 and with_surroundings:
             yield from _surroundings(deviation, report, dialect)
     for alike in more.values():

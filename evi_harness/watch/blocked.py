@@ -77,7 +77,9 @@ class BlockedNotes:
         by = list(dict.fromkeys(where for where, _ in calls))
         # The note stands where the step ended; what people look for is where it began.
         began_ns = charges[0].at_ns - (self._journal.opened_at_ns or 0)
-        what = f"the event loop was blocked for {took_ns / 1e6:g} ms from {began_ns / 1e9:.3f} s on by {by[0]}"
+        what = (
+            f"the event loop was blocked from {began_ns / 1e9:.3f} to {(began_ns + took_ns) / 1e9:.3f} s ({took_ns / 1e6:g} ms) by {by[0]}"
+        )
         # Only what the handler did itself is about the event that it had.
         of = self._of if kind == BLOCKED else None
         # Each of the others is in the detail.

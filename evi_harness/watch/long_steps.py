@@ -67,13 +67,13 @@ class LongSteps:
         facts = None if entered is None else HANDLER_ENTERED.read(entered)
         by = step.what if facts is None else facts.callback
         seen = self._sample(step.number)
-        took = f"{step.took_ns / 1e6:.0f} ms from {began_ns / 1e9:.3f} s on"
+        when = f"{began_ns / 1e9:.3f} to {ended_ns / 1e9:.3f} s ({step.took_ns / 1e6:.0f} ms)"
         kind = self._kind_of(step)
         if kind == BLOCKED and step.cpu_ns + step.waited_ns < self._threshold_ns:
             kind = MAYBE_BLOCKED
-            what = f"the event loop may have been blocked for {took} in {by}: by the wall clock alone (a sample)"
+            what = f"the event loop may have been blocked from {when} in {by}: by the wall clock alone (a sample)"
         else:
-            what = f"the event loop was blocked for {took} in {by} (a sample)"
+            what = f"the event loop was blocked from {when} in {by} (a sample)"
         self._journal.note(
             kind,
             of=None if entered is None else entered.of,

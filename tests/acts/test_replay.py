@@ -276,7 +276,7 @@ def test_a_blocking_handler_is_a_finding_with_its_line_and_time(weather):
     assert (finding.kind, finding.recorded_seq) == ("blocked", 14)
     # The longer of the two.
     line = blocks.__code__.co_firstlineno + 3
-    assert f"blocked for 750 ms from 1.400 s on by {__file__}:{line}" in finding.what
+    assert f"blocked from 1.400 to 2.150 s (750 ms) by {__file__}:{line}" in finding.what
     assert (finding.places[0].file, finding.places[0].line, finding.places[0].function) == (__file__, line, "blocks")
     (note,) = [note for note in result.session.notes if note.name == "blocked"]
     assert note.data["blocked_ns"] == 750_000_000

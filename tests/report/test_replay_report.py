@@ -18,6 +18,7 @@ from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.report.expected_changes import ExpectationReport
 from evi_harness.report.explaining.remedies import explained_deviation, explained_finding
 from evi_harness.report.invocation import Invocation
+from evi_harness.report.next_steps import MAY_BE_MEANT
 from evi_harness.report.replay_report import SCHEMA as SCHEMA_VERSION
 from evi_harness.report.replay_report import ReplayReport, as_json, as_text, found_lines, remarks
 from evi_harness.session.events import Note
@@ -696,3 +697,22 @@ def test_a_pass_says_what_of_the_app_did_not_run(weather, notes, has_microphone)
     assert ("microphone" in row) is has_microphone
     assert (text(told)[-1], data(told)["unseen"], data(told)["handshake_by"]) == ("verdict    passed", [], "harness")
     assert not any("main()" in line for line in text(report(weather, Deviation("missing", "x", 15), has_app=True)))
+
+
+@pytest.mark.parametrize("kind", sorted(DEVIATIONS))
+def test_what_to_try_is_told_once_a_kind(weather, kind):
+    """Of what may be meant the line that says how to accept it stands there instead."""
+    found = text(report(weather, *(Deviation(kind, f"it happened {name}", seq) for seq, name in ((15, "here"), (16, "there")))))
+    tried = [line for line in found if line.startswith("             try: ")]
+    assert len(tried) == (kind not in MAY_BE_MEANT)
+
+
+@pytest.mark.parametrize(("given_up_ns", "due_ns", "is_why"), [(SECOND, 0, True), (SECOND, SECOND, False), (3 * SECOND, 0, False)])
+def test_why_an_event_was_held_back(weather, given_up_ns, due_ns, is_why):
+    """A message that was awaited meanwhile and did not come, by its number; else only what comes before it."""
+    notes = (
+        Note(90, given_up_ns, "unmet", data={"awaited": 15, "skipped": [16]}),
+        Note(91, 2 * SECOND, "due", of=1, data={"due_ns": due_ns, "held_ns": SECOND, "recorded_seq": 19}),
+    )
+    (told,) = remarks(replace(weather, events=(*weather.events, *notes)))
+    assert ("until 1.000 s for #15" in told) is is_why

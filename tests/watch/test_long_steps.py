@@ -60,7 +60,7 @@ def test_a_long_step_of_the_handlers_names_its_callback():
     observer.take(Step(2, "App.poll", 300 * MS, 260 * MS, file="app.py"))
     ours, theirs = journal.events[2:]
     assert (ours.name, ours.of, ours.data["sample"], ours.data["blocked_ns"]) == ("blocked", 5, True, 300 * MS)
-    assert ours.data["what"] == "the event loop was blocked for 300 ms from 0.100 s on in on_message (a sample)"
+    assert ours.data["what"] == "the event loop was blocked from 0.100 to 0.400 s (300 ms) in on_message (a sample)"
     assert list(ours.data["detail"]) == ["260 ms computing, 0 ms in calls that are known to wait, 40 ms neither"]
     # A task of the app's own is no callback, though one waits meanwhile.
     assert theirs.of is None

@@ -25,10 +25,12 @@ class Remedy(NamedTuple):
     Attributes:
         expected: What a good app does, as a sentence without its end.
         to_try: What to do next.
+        may_be_meant: Whether it may be a change that is meant, which an update accepts.
     """
 
     expected: str
     to_try: str
+    may_be_meant: bool = False
 
 
 class Explained(NamedTuple):
@@ -132,11 +134,13 @@ FINDING_REMEDIES: Mapping[str, Remedy] = {
 
 DEVIATION_REMEDIES: Mapping[str, Remedy] = {
     "missing": Remedy(
-        "the message is sent", f"Look at what handled the message before it: it may raise, return early or branch elsewhere. {_IF_MEANT}"
+        "the message is sent",
+        "Look at what handled the message before it: it may raise, return early or branch elsewhere.",
+        may_be_meant=True,
     ),
-    "unexpected": Remedy("nothing is sent there", f"Look at what sends it, and on which condition. {_IF_MEANT}"),
-    "different": Remedy("the message as before", f"Look at where the value comes from. {_IF_MEANT}"),
-    "out_of_order": Remedy("the order as before", f"Look for a task or a wait that one of the two now goes through. {_IF_MEANT}"),
+    "unexpected": Remedy("nothing is sent there", "Look at what sends it, and on which condition.", may_be_meant=True),
+    "different": Remedy("the message as before", "Look at where the value comes from.", may_be_meant=True),
+    "out_of_order": Remedy("the order as before", "Look for a task or a wait that one of the two now goes through.", may_be_meant=True),
     "late": Remedy("the message within the time it may take", "Look for a wait, or for work on the event loop, before it is sent."),
     "closed_early": Remedy(
         "the connection stays open until the session is over",
@@ -178,7 +182,7 @@ def explained_deviation(
         expected = f"{_said(recorded, dialect)}, at its place: {recorded.at_ns / 1e9:.3f} s"
     elif deviation.kind == "late" and recorded is not None and deviation.late_ns is not None:
         observed = f"{_said(recorded, dialect)}, {milliseconds(deviation.late_ns / 1e6)} later than due"
-    return Explained(observed, expected, row.to_try)
+    return Explained(observed, expected, f"{row.to_try} {_IF_MEANT}" if row.may_be_meant else row.to_try)
 
 
 def _said(event: Event, dialect: Dialect) -> str:

@@ -135,7 +135,8 @@ class HandingOn:
         self._taken.append(Taken(event.seq, self._journal.now_ns, len(self._items)))
         tail_ns = 0 if self._heard_ns is None else self._taken_ns - self._heard_ns()
         if tail_ns > 0:
-            what = f"the SDK's player had taken {tail_ns / 1e9:.2f} s of audio that was still to be heard when the user interrupted"
+            held = f"the SDK's player held {tail_ns / 1e9:.2f} s of audio"
+            what = f"{held} when the user interrupted, and played it: that is normal, an app cannot take it back"
             self._journal.note(PLAYER_TAIL, of=event.seq, what=what, tail_ns=tail_ns)
 
     def finish(self) -> HandedOn:
