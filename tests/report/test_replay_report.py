@@ -16,7 +16,7 @@ from evi_harness.replay.judging.differences import ABSENT, Difference
 from evi_harness.replay.judging.findings import FINDINGS, WARNING, Finding
 from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.report.expected_changes import ExpectationReport
-from evi_harness.report.explaining.remedies import explained_deviation, explained_finding
+from evi_harness.report.explaining.remedies import DEVIATION_REMEDIES, explained_deviation, explained_finding
 from evi_harness.report.invocation import Invocation
 from evi_harness.report.next_steps import MAY_BE_MEANT
 from evi_harness.report.replay_report import SCHEMA as SCHEMA_VERSION
@@ -645,6 +645,7 @@ def test_what_was_found_alone(weather):
         "           y",
         "DEVIATION  missing: expected #15 at 1.600 s",
         "           x",
+        f"             try: {DEVIATION_REMEDIES['missing'].to_try}",
     ]
     assert found_lines(report(weather), EVI) == []
 
