@@ -50,6 +50,7 @@ _ASK_FOR_GATE = ("--evi-gate", "--evi-baseline", "--evi-save-baseline")
 # How a test run ended → why nothing that it measured is kept.
 _UNKEPT: Mapping[int, str] = {pytest.ExitCode.TESTS_FAILED: "tests failed", pytest.ExitCode.NO_TESTS_COLLECTED: "no test was run"}
 _REPLAYS_FAILED = "replays failed"
+_NO_APP = 'no handler was given, so none of your code was measured: evi_replay(MyHandler), or evi_replay("builtin")'
 _CUT_SHORT = "the run did not come to its end"
 _MARKS = (
     f"{_SESSION}(path, ..., allow_incomplete=…, max_run_s=…): the session folder that evi_ fixtures are about; of several, a test each",
@@ -269,7 +270,8 @@ class _Reports:
             from evi_harness.pytesting.run_gate import measured_run
 
             # Plain data: it may have to cross to another process.
-            report.evi_measured = measured_run(item.nodeid, kept)
+            report.evi_no_app = any(result.report.names_no_handler for result in kept)
+            report.evi_measured = None if all(result.report.names_no_handler for result in kept) else measured_run(item.nodeid, kept)
             report.evi_failed = any(not result.passed for result in kept)
         if call.when == "call" and item.config.getoption("--evi-update"):
             from evi_harness.pytesting.ci_report import accepted
@@ -430,6 +432,7 @@ class _Gate:
         self._gate: Optional[RunGate] = _gate_of(config) if _asks_for_gate(config) else None
         self._lines: List[str] = []
         self._failed: List[str] = []
+        self._no_app: List[str] = []
         self.judged: List[Any] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -439,6 +442,9 @@ class _Gate:
             self._gate = self._gate or _gate_of(self._config)
             self._gate.take(report.nodeid, measured)
             self._failed += [report.nodeid] if report.evi_failed else []
+        if getattr(report, "evi_no_app", False):
+            self._gate = self._gate or _gate_of(self._config)
+            self._no_app.append(report.nodeid)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Judge; a run in which a threshold does not hold, or something became slower, has failed."""
@@ -448,6 +454,7 @@ class _Gate:
         unkept = _REPLAYS_FAILED if self._failed else ""
         code = self._judge(self._gate, unkept if is_good else _UNKEPT.get(session.exitstatus, _CUT_SHORT))
         self._lines += [f"left out   a replay of {name}: it failed, though the test passed" for name in self._failed]
+        self._lines += [f"left out   a replay of {name}: {_NO_APP}" for name in self._no_app]
         if code and is_good:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -456,8 +463,9 @@ class _Gate:
         try:
             report = gate.judge(unkept=unkept)
         except EviHarnessError as error:
-            # Who asks for it once, and measures nothing, has asked for the wrong tests. A configuration asks whatever is run.
-            is_note = not gate.has_measured and not _is_asked_for_now(self._config)
+            # Who asks for it once, and measures nothing, has asked for the wrong tests. A configuration asks whatever is run, but where
+            # sessions were replayed it means those.
+            is_note = not gate.has_measured and not self._no_app and not _is_asked_for_now(self._config)
             self._lines.append(f"note       {error}" if is_note else str(error))
             return 0 if is_note else 1
         self._lines += report.lines()

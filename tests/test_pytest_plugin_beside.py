@@ -196,7 +196,7 @@ def test_what_workers_leave_is_all_there(run: Run, pytester: pytest.Pytester) ->
         @pytest.mark.parametrize("n", range(3))
         @pytest.mark.evi_session("sessions/*")
         def test_each(evi_replay, n):
-            evi_replay().assert_passed()
+            evi_replay("builtin").assert_passed()
         """
     )
     run("-n", "2", "--evi-report", "reports", "--evi-save-baseline", "base.json").assert_outcomes(passed=6)

@@ -196,6 +196,8 @@ def _outcome(
         cause=result.report.cause,
         page=page,
         no_page=no_page,
+        is_built_in=result.report.is_built_in,
+        names_no_handler=result.report.names_no_handler,
     )
 
 

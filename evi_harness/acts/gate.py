@@ -24,6 +24,7 @@ from evi_harness.measure.metrics import CLIENT, CONVERSATION, METRICS
 from evi_harness.measure.observed import observed_in_both, observed_metrics
 from evi_harness.measure.thresholds import FAILED, Threshold, distinct_samples, judge_threshold, parse_threshold
 from evi_harness.report.gate_report import FAIL, GateReport, replayed_with_gate, with_gate
+from evi_harness.runs.replay_options import BUILTIN, RECORDED
 from evi_harness.session.json_value import Json
 from evi_harness.settings.configuration import Configuration, load_configuration
 from evi_harness.settings.new_folder import near, now_utc
@@ -171,22 +172,24 @@ def _unkept(report: GateReport) -> str:
     return _FAILED_THRESHOLD if any(one.verdict == FAILED for one in report.thresholds) else _REGRESSED
 
 
-def gate_for(options: GateOptions, *, is_replay: bool, folder: Optional[Path] = None) -> Gate:
+def gate_for(options: GateOptions, *, is_replay: bool, folder: Optional[Path] = None, names_no_handler: bool = False) -> Gate:
     """Make a gate ready, before anything runs.
 
     Args:
         options: What is asked for.
         is_replay: Whether a replay without ``--live`` is to be judged, in which the service is the recording.
         folder: Where the search for pyproject.toml begins; None for the current folder.
+        names_no_handler: Whether the built-in handler is replayed to because none was named, so that no app is judged.
 
     Raises:
-        UsageError: A threshold cannot be read, or is about the service in a replay; the configuration cannot be meant.
+        UsageError: A threshold cannot be read, or is about the service in a replay; there is no app to be judged; the configuration
+            cannot be meant.
         EviHarnessError: The baseline cannot be read.
     """
-    return gate_from(options, load_configuration(folder), is_replay=is_replay)
+    return gate_from(options, load_configuration(folder), is_replay=is_replay, names_no_handler=names_no_handler)
 
 
-def gate_from(options: GateOptions, configured: Configuration, *, is_replay: bool) -> Gate:
+def gate_from(options: GateOptions, configured: Configuration, *, is_replay: bool, names_no_handler: bool = False) -> Gate:
     """Make a gate ready of a configuration that was read already; see ``gate_for``."""
     with value_of("gate"):
         thresholds = [parse_threshold(text) for text in options.gate]
@@ -200,10 +203,13 @@ def gate_from(options: GateOptions, configured: Configuration, *, is_replay: boo
         thresholds = [one for one in ours if not is_replay or one.family == CLIENT]
         passed_over = tuple(one.text for one in ours if one not in thresholds)
     file = options.baseline or _to_compare_with(options, configured)
+    baseline = None if file is None else load_baseline(file)
+    if names_no_handler and (thresholds or options.baseline or options.save_baseline or _is_of_an_app(baseline)):
+        raise _judges_no_app()
     return Gate(
         thresholds,
         rules_for(options, configured),
-        None if file is None else load_baseline(file),
+        baseline,
         inconclusive=options.inconclusive or configured.inconclusive or FAIL,
         old=str(file or ""),
         save_to=options.save_baseline,
@@ -211,6 +217,18 @@ def gate_from(options: GateOptions, configured: Configuration, *, is_replay: boo
         sets_thresholds=not options.gate,
         sets_baseline=options.baseline is None,
     )
+
+
+def _is_of_an_app(baseline: Optional[Baseline]) -> bool:
+    """Whether an app's own code was measured in a baseline."""
+    return baseline is not None and any(METRICS[one].family == CLIENT for one in observed_metrics(baseline.runs))
+
+
+def _judges_no_app() -> UsageError:
+    what = "a gate judges your app, and no handler is given: the built-in one would be replayed to, and none of your code"
+    way = Words("Name yours with ", Parameter("handler", "SPEC"), "; ")
+    meant = Words(Parameter("handler", BUILTIN), " judges the built-in one, ", Parameter("handler", RECORDED), " the replay itself.")
+    return UsageError(what, hint=Words(way, meant))
 
 
 def _to_compare_with(options: GateOptions, configured: Configuration) -> Optional[Path]:

@@ -11,7 +11,7 @@ from typing import Callable, Dict, List, Optional, Tuple, Union
 
 from evi_harness.acts.replay import ReplayResult, replay_asked
 from evi_harness.errors import Parameter, UsageError, Words
-from evi_harness.report.replay_report import ReplayReport
+from evi_harness.report.replay_report import WITH_BUILT_IN, ReplayReport
 from evi_harness.report.result import verdict_line
 from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
 from evi_harness.session.json_value import Json
@@ -53,13 +53,10 @@ class RepeatedReplay:
         """How many runs passed or failed."""
         n_runs, n_failed = len(self.results), sum(not result.passed for result in self.results)
         if not n_failed:
-            return f"passed: {n_runs} of {n_runs} runs"
-        return f"failed: all {n_runs} runs" if n_failed == n_runs else f"flaky: {n_failed} of {n_runs} runs failed"
-
-    @property
-    def is_sum(self) -> bool:
-        """Whether the verdict sums up what has verdicts of its own: of the runs, one report is shown, and not its verdict."""
-        return False
+            told = f"passed: {n_runs} of {n_runs} runs"
+        else:
+            told = f"failed: all {n_runs} runs" if n_failed == n_runs else f"failed: flaky, {n_failed} of {n_runs} runs"
+        return f"{told}{WITH_BUILT_IN if self.report.is_built_in else ''}"
 
     def lines(self) -> List[str]:
         """The report for people: that of the first run that failed, and the sum."""

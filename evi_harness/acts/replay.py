@@ -30,7 +30,7 @@ from evi_harness.report.result import verdict_line
 from evi_harness.runs.child_run import in_a_child
 from evi_harness.runs.microphone_off import run_alone
 from evi_harness.runs.real_run import run_in_real_time
-from evi_harness.runs.replay_options import MACHINE, REAL, VIRTUAL, ReplayOptions
+from evi_harness.runs.replay_options import MACHINE, REAL, VIRTUAL, ReplayOptions, is_built_in
 from evi_harness.runs.run import Run, RunOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.sdk.adapter import Adapter
@@ -129,11 +129,6 @@ class ReplayResult:
         return verdict_text(self.report)
 
     @property
-    def is_sum(self) -> bool:
-        """Whether the verdict sums up what has verdicts of its own."""
-        return False
-
-    @property
     def proposal(self) -> Optional[Proposal]:
         """What is to be accepted, None where nothing is."""
         return None if self.report.expectation is None else self.report.expectation.proposal
@@ -220,11 +215,12 @@ def replay_session(
 
     Args:
         session: A session, or its folder.
-        handler: None for the built-in handler, which prints a transcript and leaves what the app sent to the recording; ``"recorded"`` for
-            the null test, in which the recording meets itself; a SPEC (``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME``); or a function
-            ``on_message(message)`` or ``on_message(message, stream)``, a function ``main(socket)`` or ``main(socket, stream)`` that reads
-            the connection itself, an object of the quickstart's shape, a class of such objects, or a function that returns one of these.
-            docs/explanation/replay.md says who sends the user's audio. The connection is closed when the recorded app closed it.
+        handler: None or ``"builtin"`` for the built-in handler, which prints a transcript and leaves what the app sent to the recording, so
+            that nothing is said of an app of yours; ``"recorded"`` for the null test, in which the recording meets itself; a SPEC
+            (``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME``); or a function ``on_message(message)`` or ``on_message(message, stream)``, a
+            function ``main(socket)`` or ``main(socket, stream)`` that reads the connection itself, an object of the quickstart's shape,
+            a class of such objects, or a function that returns one of these. docs/explanation/replay.md says who sends the user's audio.
+            The connection is closed when the recorded app closed it.
         arguments: What the handler's class or function takes besides, by name.
         clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a process of its own.
         upgrade: Add to old messages what the installed SDK requires; reported.
@@ -352,7 +348,8 @@ def replay_asked(
         redact=redactor.string,
         comparing=Comparing(dialect, judging.rules),
     )
-    handler, allow_incomplete = asked.handler, asked.allow_incomplete
+    # By its name it is the same.
+    handler, allow_incomplete = None if is_built_in(asked.handler) else asked.handler, asked.allow_incomplete
     whole, upgraded = _upgraded(expected.played, adapter) if asked.upgrade else (expected.played, ())
     # To the verdict and not only for the run: else the first full collection is of the whole process, and due right behind the run.
     with earlier_objects_set_aside(), refused_for_what_is_missing(expected.recorded, allow_incomplete=allow_incomplete):

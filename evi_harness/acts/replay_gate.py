@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["judge_for", "lines_with_gate"]
 
 
-def judge_for(options: GateOptions, *, is_replay: bool) -> Optional[Callable[[Replayed], GateReport]]:
+def judge_for(options: GateOptions, *, is_replay: bool, names_no_handler: bool = False) -> Optional[Callable[[Replayed], GateReport]]:
     """What judges a replay's result; None where nothing is asked for, nor configured.
 
     Args:
         options: What is asked for.
         is_replay: Whether a replay is to be judged in which the service is the recording.
+        names_no_handler: Whether no handler is named, so that the built-in one is replayed to.
 
     Raises:
         UsageError, EviHarnessError: See ``gate.gate_for``.
@@ -30,7 +31,7 @@ def judge_for(options: GateOptions, *, is_replay: bool) -> Optional[Callable[[Re
     from evi_harness.acts.gate import gate_from
     from evi_harness.acts.measured_runs import runs_of_result
 
-    gate = gate_from(options, configured, is_replay=is_replay)
+    gate = gate_from(options, configured, is_replay=is_replay, names_no_handler=names_no_handler)
     return (lambda result: gate.judge_runs(runs_of_result(result), keep=not result.exit_code)) if gate.is_needed else None
 
 

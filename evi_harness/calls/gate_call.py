@@ -9,6 +9,7 @@ from evi_harness.acts.asked_of_gate import GateOptions
 from evi_harness.acts.gate import gate_for
 from evi_harness.acts.latency import measure_sessions
 from evi_harness.acts.measured_runs import runs_of_result
+from evi_harness.acts.repeating import RepeatedReplay
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.calls.given_sessions import sessions_of
 from evi_harness.errors import Parameter, UsageError, Words
@@ -54,7 +55,7 @@ def judge_gate(
 
     Raises:
         UsageError: An argument is invalid; there is nothing to judge by; a threshold for the service is applied to a replay, in which the
-            service is the recording.
+            service is the recording; the replay had no handler, so it measured no app.
         EviHarnessError: The baseline cannot be read or written; a session cannot be read.
 
     Example:
@@ -72,7 +73,7 @@ def judge_gate(
         job_noise=job_noise,
         least_effect=least_effect,
     )
-    judge = gate_for(options, is_replay=isinstance(what, (ReplayResult, CorpusReport)))
+    judge = gate_for(options, is_replay=isinstance(what, (ReplayResult, CorpusReport)), names_no_handler=_names_no_handler(what))
     if not judge.is_needed:
         hint = Words("Give ", Parameter("gate"), ", ", Parameter("baseline"), " or ", Parameter("save_baseline"), ".")
         raise UsageError("there is nothing to judge by: no threshold, no baseline and no configuration", hint=hint)
@@ -80,3 +81,10 @@ def judge_gate(
         return judge.judge_runs(runs_of_result(what), keep=not what.exit_code)
     report = what if isinstance(what, LatencyReport) else measure_sessions(sessions_of(what))
     return judge.judge(report.measured)
+
+
+def _names_no_handler(what: object) -> bool:
+    """Whether the built-in handler was replayed to because none was named."""
+    if isinstance(what, CorpusReport):
+        return any(outcome.names_no_handler for outcome in what.outcomes)
+    return isinstance(what, (ReplayResult, RepeatedReplay)) and what.report.names_no_handler

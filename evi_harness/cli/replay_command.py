@@ -43,7 +43,7 @@ __all__ = ["command"]
     metavar="SPEC",
     brief="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME.",
     otherwise="built in, prints the transcript",
-    help="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME; 'recorded' sends what was recorded, to test the replay itself.",
+    help="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME; 'builtin' by its name, or 'recorded' to test the replay itself.",
 )
 @arguments_option
 @option(
@@ -356,7 +356,7 @@ def command(
     _refuse_the_others(ctx, values["live"], is_many)
     require_place(ctx, values["html"], is_many)
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
-    judge = judge_for(gate, is_replay=not values["live"])
+    judge = judge_for(gate, is_replay=not values["live"], names_no_handler=not values["live"] and values["handler"] is None)
     asked, by = _asked(ctx, defer=asks), Command.here(ctx.obj)
     # With the report on standard output, people read standard error; so does what the handler itself prints.
     aside = json_file == STANDARD_OUTPUT

@@ -29,10 +29,11 @@ def measured_run(test: str, results: Iterable[ReplayResult]) -> Dict[str, Any]:
 
     Args:
         test: The test's name.
-        results: Its replays, in order; each behind the first has its number behind the name. What failed is no measure, and left out.
+        results: Its replays, in order; each behind the first has its number behind the name. What failed is no measure, and left out, and
+            so is a replay to the built-in handler that no test named.
     """
     numbered = [(test if number == 1 else f"{test} ({number})", result) for number, result in enumerate(results, 1)]
-    named = [(name, result) for name, result in numbered if result.passed]
+    named = [(name, result) for name, result in numbered if result.passed and not result.report.names_no_handler]
     run = run_of([measure(result.session, dialect_of(result.session), name=name) for name, result in named])
     redact = {name: result.redactor.string for name, result in named}
     samples = tuple(replace(one, why=redact[one.session](one.why)) for one in run.samples)

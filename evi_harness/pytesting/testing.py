@@ -35,7 +35,7 @@ from evi_harness.pytesting.marked import spec_from
 from evi_harness.replay.judging.unseen import Unseen
 from evi_harness.report.plain import printable
 from evi_harness.runs.own_server import Served
-from evi_harness.runs.replay_options import REAL, RECORDED, ReplayOptions
+from evi_harness.runs.replay_options import BUILTIN, REAL, ReplayOptions, has_app
 from evi_harness.runs.run import Run
 from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.session.figures import figure, milliseconds
@@ -105,9 +105,12 @@ class CheckedReplay(ReplayResult):
             AssertionError: A threshold does not hold, or cannot be judged; with the samples, the worst first. Or the replay failed: an app
                 that crashes is quick.
             UsageError: It is none, or no text; or its metric is of the ``conversation`` family, which is the service's, and here a
-                recording's.
+                recording's. Or no handler was given, so that no app was measured.
         """
         __tracebackhide__ = True
+        if self.report.names_no_handler:
+            hint = f"Give yours, as in evi_replay(MyHandler); evi_replay({BUILTIN!r}) measures the built-in one."
+            raise UsageError("no handler is given: the built-in one was replayed to, and none of your code was measured", hint=hint)
         if not thresholds:
             raise UsageError("no threshold is given, so nothing would be asserted", hint="Give one or more, such as 'queue: max<50'.")
         try:
@@ -220,7 +223,7 @@ class Replayer:
         __tracebackhide__ = True
         try:
             _require_known(options)
-            if isinstance(handler, str) and handler != RECORDED and self._places:
+            if isinstance(handler, str) and has_app(handler) and self._places:
                 handler = spec_from(handler, self._places)
             asked = _asked(self._defaults, {**options, "handler": handler})
             found = _off_the_loop(partial(_replay, self.folder, asked, write, Command.here(test=self._test)))

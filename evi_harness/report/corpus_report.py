@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Dict, Iterator, List, Mapping, Optional, Seque
 
 from evi_harness.report.expected_changes import Proposal
 from evi_harness.report.plain import printable
+from evi_harness.report.replay_report import WITH_BUILT_IN
+from evi_harness.report.result import verdict_line
 from evi_harness.session.json_value import Json
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Outcome:
         cause: Why it did not pass, in words that are the same for another session of that cause; empty for the verdict's.
         page: Its page as a path, where one was asked for.
         no_page: Why there is none, where one was asked for.
+        is_built_in: Whether the built-in handler ran, and no app of the developer's.
+        names_no_handler: Whether it ran because none was named.
     """
 
     folder: str
@@ -64,6 +68,8 @@ class Outcome:
     cause: str = ""
     page: Optional[str] = None
     no_page: str = ""
+    is_built_in: bool = False
+    names_no_handler: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,27 +102,40 @@ class CorpusReport:
 
     @property
     def verdict_text(self) -> str:
+        """The verdict in a few words, which agree with the exit code."""
+        n_all, n_failed, n_rest = len(self.outcomes) + self.n_left, self._n_of(FAILED), self._n_neither
+        beside = [f"{self.n_left} not replayed"] if self.n_left else []
+        if self.passed:
+            told = ", ".join(["passed", *beside])
+        elif not n_rest:
+            told = ", ".join([f"failed: {_of_all(n_failed, n_all)}", *beside])
+        else:
+            told = ", ".join([f"could not run: {_of_all(n_rest, n_all)}", *([f"{n_failed} failed"] if n_failed else []), *beside])
+        return f"{told}{WITH_BUILT_IN if any(one.is_built_in for one in self.outcomes) else ''}"
+
+    @property
+    def sum(self) -> str:
         """How many passed, failed and could not run, in a line."""
-        n_passed = sum(one.exit_code == PASSED for one in self.outcomes)
-        n_failed = sum(one.exit_code == FAILED for one in self.outcomes)
-        n_rest = len(self.outcomes) - n_passed - n_failed
+        n_passed, n_failed, n_rest = self._n_of(PASSED), self._n_of(FAILED), self._n_neither
         parts = [f"{n_passed} passed", *([f"{n_failed} failed"] if n_failed else []), *([f"{n_rest} could not run"] if n_rest else [])]
         parts += [f"{self.n_left} not replayed"] if self.n_left else []
         n_sessions = len(self.outcomes) + self.n_left
         return f"{n_sessions} session{'' if n_sessions == 1 else 's'}: {', '.join(parts)} ({self.real_s:.1f} s, {self.n_workers} at a time)"
 
+    def _n_of(self, exit_code: int) -> int:
+        return [one.exit_code for one in self.outcomes].count(exit_code)
+
     @property
-    def is_sum(self) -> bool:
-        """Whether the verdict sums up what has verdicts of its own."""
-        return True
+    def _n_neither(self) -> int:
+        return len(self.outcomes) - self._n_of(PASSED) - self._n_of(FAILED)
 
     def lines(self) -> List[str]:
         """The report for people."""
-        return [*self.body(), self.verdict_text]
+        return [*self.body(), verdict_line(self.verdict_text)]
 
     def body(self) -> List[str]:
-        """The report for people without its last line, the sum."""
-        return list(self._lines())
+        """The report for people without its last line, the verdict; it ends with the sum."""
+        return [*self._lines(), self.sum]
 
     def json(self) -> Dict[str, Json]:
         """The report for programs."""
@@ -158,6 +177,10 @@ class CorpusReport:
             yield from _by_cause(causes, _SHOWN_ALONE if self.told == QUIET else max(_SHOWN_EACH, _SHOWN // len(causes)))
         elif any(one.changes for one in well):
             yield ""
+
+
+def _of_all(n: int, n_all: int) -> str:
+    return f"{n} of {n_all} session{'' if n_all == 1 else 's'}"
 
 
 def _section(one: Outcome, n_alike: int = 0) -> Iterator[str]:

@@ -76,11 +76,6 @@ class LiveReport:
         """The verdict in a few words."""
         return "passed" if self.passed else f"failed: {len(self.faults)} fault{'' if len(self.faults) == 1 else 's'}"
 
-    @property
-    def is_sum(self) -> bool:
-        """Whether the verdict sums up what has verdicts of its own."""
-        return False
-
     def lines(self) -> List[str]:
         """The report for people."""
         return [*self.body(), verdict_line(self.verdict_text)]

@@ -201,13 +201,10 @@ def with_gate(lines: Sequence[str], gate: GateReport) -> List[str]:
 
 def replayed_with_gate(result: ReplayedResult, gate: GateReport) -> List[str]:
     """The report of what was replayed, with what a gate found, and last the verdict on both, which agrees with the exit code."""
-    body, found, text = result.body(), gate.lines(), result.verdict_text
-    last = text if result.is_sum else verdict_line(text)
-    if gate.passed:
-        return [*body, *found, last]
-    if result.exit_code:
-        return [*body, *found, f"{last}, {gate.not_held}"]
-    return [*body, *([last] if result.is_sum else []), *found, verdict_line(gate.verdict_text)]
+    text = result.verdict_text
+    if not gate.passed:
+        text = f"{text}, {gate.not_held}" if result.exit_code else gate.verdict_text
+    return [*result.body(), *gate.lines(), verdict_line(text)]
 
 
 def _row(label: str, verdict: str, text: str) -> str:

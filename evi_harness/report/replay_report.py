@@ -53,7 +53,18 @@ from evi_harness.session.places import Place, place_json
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["INCOMPLETE", "SCHEMA", "ReplayReport", "as_json", "as_text", "body_text", "found_lines", "remarks", "verdict_text"]
+__all__ = [
+    "INCOMPLETE",
+    "SCHEMA",
+    "WITH_BUILT_IN",
+    "ReplayReport",
+    "as_json",
+    "as_text",
+    "body_text",
+    "found_lines",
+    "remarks",
+    "verdict_text",
+]
 
 # Version of the JSON, whose schema is docs/reference/replay-report.schema.json. A member that is added changes nothing for who reads it;
 # one that goes, or means something else, is a new version.
@@ -73,6 +84,8 @@ _INCOMPLETE = "incomplete recording"
 # The verdict where there is nothing else to tell.
 INCOMPLETE = f"failed: {_INCOMPLETE}"
 _TWO_DIFFER = "two runs differ"
+# What every verdict on what was not replayed to an app ends with.
+WITH_BUILT_IN = ", with the built-in handler"
 # What the times of a recording are, where they are neither measured nor made up.
 _TIMES: Mapping[str, str] = {"taken": "what was received has the times at which the app took it"}
 _NOTHING_COMPARED = "what was sent is not known and not compared"
@@ -113,6 +126,7 @@ class ReplayReport:
         is_incomplete: Whether the recording is incomplete or damaged, and fails the replay for that.
         unseen: What the replay could not see.
         has_app: Whether a handler of the developer's ran, on a connection that the harness opened for it.
+        is_built_in: Whether it was the built-in handler that ran, and no app of the developer's.
     """
 
     recorded: Session
@@ -141,6 +155,12 @@ class ReplayReport:
     is_incomplete: bool = False
     unseen: Tuple[Unseen, ...] = ()
     has_app: bool = False
+    is_built_in: bool = False
+
+    @property
+    def names_no_handler(self) -> bool:
+        """Whether the built-in handler ran because none was named, so that nothing of it says anything of an app."""
+        return self.is_built_in and self.invocation.spec is None
 
     @property
     def passed(self) -> bool:
@@ -565,7 +585,11 @@ def _twice(twice: Optional[Tuple[str, ...]]) -> Iterator[str]:
 
 
 def verdict_text(report: ReplayReport) -> str:
-    """The verdict, and how much was found."""
+    """The verdict, how much was found, and whose handler it is about where that is not the developer's."""
+    return f"{_verdict_text(report)}{WITH_BUILT_IN if report.is_built_in else ''}"
+
+
+def _verdict_text(report: ReplayReport) -> str:
     failing = [finding for finding in report.verdict.findings if finding.fails]
     n_warnings = len(report.verdict.findings) - len(failing)
     if report.passed:

@@ -39,10 +39,6 @@ class Result(Protocol):
 class ReplayedResult(Result, Protocol):
     """What was replayed: one session, one several times, many, or one with a live service."""
 
-    @property
-    def is_sum(self) -> bool:
-        """Whether the verdict sums up what has verdicts of its own."""
-
     def body(self) -> List[str]:
         """The report for people up to its last line, which is the verdict."""
 

@@ -20,13 +20,26 @@ from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.sdk.user_voice import AUTO, OFF, require_microphone
 from evi_harness.session.events import NOTHING
 
-__all__ = ["AS_ASKED", "CLOCKS", "MACHINE", "REAL", "RECORDED", "RECORDED_HOURS", "VIRTUAL", "ReplayOptions", "has_app"]
+__all__ = [
+    "AS_ASKED",
+    "BUILTIN",
+    "CLOCKS",
+    "MACHINE",
+    "REAL",
+    "RECORDED",
+    "RECORDED_HOURS",
+    "VIRTUAL",
+    "ReplayOptions",
+    "has_app",
+    "is_built_in",
+]
 
 # The clocks.
 VIRTUAL, REAL = "virtual", "real"
 CLOCKS = (VIRTUAL, REAL)
-# What stands in the place of a handler in the null test.
+# What stands in the place of a handler in the null test, and for the built-in one where it is asked for by name.
 RECORDED = "recorded"
+BUILTIN = "builtin"
 # The times of day that the app may see: the machine's, or that of the session.
 MACHINE, RECORDED_HOURS = "machine", "recorded"
 WALL_CLOCKS = (MACHINE, RECORDED_HOURS)
@@ -43,7 +56,8 @@ class ReplayOptions:
     """What a replay is told, besides the session. ``replay_session`` takes the same by the same names, and says what each means.
 
     Attributes:
-        handler: What is replayed to: None for the built-in one, ``recorded`` for the null test, a SPEC, or the handler itself.
+        handler: What is replayed to: None or ``builtin`` for the built-in one, ``recorded`` for the null test, a SPEC, or the handler
+            itself.
         arguments: What its class or function takes besides, by name.
         clock: ``virtual`` or ``real``.
         upgrade: Add to old messages what the installed SDK requires.
@@ -187,7 +201,12 @@ AS_ASKED = ReplayOptions()
 
 def has_app(handler: Any) -> bool:
     """Whether a handler is an app of the developer's."""
-    return not (handler is None or (isinstance(handler, str) and handler == RECORDED))
+    return not (is_built_in(handler) or (isinstance(handler, str) and handler == RECORDED))
+
+
+def is_built_in(handler: Any) -> bool:
+    """Whether a handler is the built-in one, by its name or because none is given."""
+    return handler is None or (isinstance(handler, str) and handler == BUILTIN)
 
 
 def _nanoseconds(ms: Optional[float], what: str) -> Optional[int]:

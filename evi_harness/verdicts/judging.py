@@ -17,7 +17,7 @@ from evi_harness.replay.judging.verdict import Verdict, judge
 from evi_harness.report.expected_changes import ExpectationReport
 from evi_harness.report.replay_report import ReplayReport
 from evi_harness.runs.replay_options import VIRTUAL
-from evi_harness.runs.run import Run
+from evi_harness.runs.run import BUILT_IN, Run
 from evi_harness.session.events import NOTHING, order
 from evi_harness.session.header import Anchor, Header, Recorded
 from evi_harness.session.protocols import Dialect
@@ -151,6 +151,7 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
             is_incomplete=replayed.is_incomplete,
             unseen=_unseen(replayed, live, verdict, spoken),
             has_app=run.has_app and not by_app,
+            is_built_in=run.handler == BUILT_IN,
         )
 
     verdict = verdict_by(replayed.played)

@@ -82,7 +82,7 @@ def test_failing_ones_stand_last_with_their_reports(corpus: Path) -> None:
     lines = report.lines()
     assert [line.split()[0] for line in lines[:3]] == [str(corpus / "broken"), str(WEATHER), str(TYPED)]
     assert any("DEVIATION  missing" in line for line in lines[3:])
-    assert lines[-1].startswith("3 sessions: 0 passed, 2 failed, 1 could not run (")
+    assert lines[-2].startswith("3 sessions: 0 passed, 2 failed, 1 could not run (")
 
 
 def test_what_a_handler_prints_is_shown_where_its_session_failed() -> None:

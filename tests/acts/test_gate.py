@@ -230,3 +230,26 @@ def test_in_a_folder_every_run_has_a_file_of_its_own(tmp_path):
 def test_nobody_listens_to_the_user_of_a_replay(replayed):
     """Its speech is the recording's."""
     assert run_of_session(replayed.session).detector is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "configuration"),
+    [
+        ({"gate": ("handle: max<1s",)}, ""),
+        ({"save_baseline": Path("new.json")}, ""),
+        ({"baseline": Path("b.json")}, ""),
+        ({}, 'gate = ["handle: max<1s"]'),
+        ({}, 'baseline = "b.json"'),
+    ],
+)
+def test_without_a_handler_there_is_no_app_to_judge(tmp_path, monkeypatch, asked, configuration):
+    """The built-in handler is not taken for the app; what is only about the service is passed over as ever."""
+    monkeypatch.chdir(tmp_path)
+    save_baseline(Path("b.json"), [handled(1.0)])
+    Path("pyproject.toml").write_text(f"[tool.evi-harness]\n{configuration}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="no handler is given") as refused:
+        gate_for(GateOptions(**asked), is_replay=True, names_no_handler=True)
+    assert (refused.value.exit_code, "handler=SPEC" in str(refused.value), "handler='builtin'" in str(refused.value)) == (2, True, True)
+    assert gate_for(GateOptions(**asked), is_replay=True).is_needed
+    Path("pyproject.toml").write_text('[tool.evi-harness]\ngate = ["turn_gap: max<1s"]\n', encoding="utf-8")
+    assert gate_for(GateOptions(), is_replay=True, names_no_handler=True).judge_runs([handled(1.0)]).exit_code == 0

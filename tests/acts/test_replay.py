@@ -84,7 +84,7 @@ def test_a_handler_that_does_what_was_recorded_passes(weather, handler):
     assert (result.passed, result.exit_code) == (True, 0)
     assert set(times(result, weather).values()) == {0}
     assert list(map(json.loads, sent_texts(result.session))) == list(map(json.loads, sent_texts(weather)))
-    assert result.lines()[-1] == "verdict    passed"
+    assert result.lines()[-1] == f"verdict    passed{', with the built-in handler' if handler is None else ''}"
     # What the recorded app did at its end is done again.
     assert (result.session.closed.by, result.session.closed.at_ns) == ("app", weather.closed.at_ns)
 

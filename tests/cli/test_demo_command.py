@@ -52,7 +52,7 @@ def test_one_command_shows_it_all(child, tmp_path):
     assert len(turns) == 3
     assert [len(turn.tool_calls) for turn in turns] == [1, 0, 0]
     assert turns[1].interrupted_by is not None
-    assert "\nverdict    passed\n" in out
+    assert "\nverdict    passed, with the built-in handler\n" in out
     assert f"evi-harness replay sessions/{folder.name} --handler" in out
 
 

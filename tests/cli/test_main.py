@@ -85,7 +85,8 @@ def command(line, **options):
 @pytest.mark.parametrize(
     ("line", "code", "last"),
     [
-        ("replay weather", 0, "verdict    passed"),
+        ("replay weather", 0, "verdict    passed, with the built-in handler"),
+        ("replay weather --handler builtin", 0, "verdict    passed, with the built-in handler"),
         ("replay weather --handler recorded", 0, "verdict    passed"),
         ("replay weather/session.json --handler app.py:App --twice", 0, "verdict    passed"),
         ("replay weather --handler app:App", 0, "verdict    passed"),

@@ -32,7 +32,7 @@ def test_json_on_standard_output_is_pure(capsys):
     out, err = capsys.readouterr()
     assert json.loads(out)["passed"] is True
     assert err.startswith("user: What's the weather like?")
-    assert err.endswith("verdict    passed\n")
+    assert err.endswith("verdict    passed, with the built-in handler\n")
 
 
 def test_json_in_a_file_is_the_report(capsys):
@@ -48,9 +48,9 @@ def test_json_in_a_file_is_the_report(capsys):
 def test_a_replay_that_failed_is_no_baseline(capsys):
     """What is there stays; the report says so."""
     Path("app.py").write_text("def hears(message): ...\n")
-    assert main(["replay", "weather", "--save-baseline", "b.json"]) == 0
+    assert main(["replay", "weather", "--handler", "builtin", "--save-baseline", "b.json"]) == 0
     kept = Path("b.json").read_bytes()
-    assert capsys.readouterr().out.splitlines()[-2:] == ["baseline   written to b.json", "verdict    passed"]
+    assert capsys.readouterr().out.splitlines()[-2:] == ["baseline   written to b.json", "verdict    passed, with the built-in handler"]
     assert main(["replay", "weather", "--handler", "app.py:hears", "--save-baseline", "b.json", "--json", "r.json"]) == 1
     assert Path("b.json").read_bytes() == kept
     before, last = capsys.readouterr().out.splitlines()[-2:]
@@ -337,3 +337,15 @@ def test_another_recording_has_another_digest():
         changed = {**json.loads(header.read_text()), "made_by": "record"}
         header.write_text(json.dumps({name: value for name, value in changed.items() if name != "header_digest"}))
     assert len({*digests, None}) == 3
+
+
+@pytest.mark.parametrize("words", [("--gate", "handle: max<250ms"), ("--save-baseline", "b.json")])
+def test_a_gate_without_a_handler_judges_nothing(words, capsys):
+    """It is refused before anything runs, with both ways on; by its name the built-in handler is judged, and the last line says so."""
+    for sessions in (["weather"], [".", "-q"]):
+        assert main(["replay", *sessions, *words]) == 2
+        out, err = capsys.readouterr()
+        assert (out, "--handler SPEC" in err, "--handler builtin" in err) == ("", True, True)
+    assert not Path("b.json").exists()
+    assert main(["replay", "weather", *words, "--handler", "builtin"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "verdict    passed, with the built-in handler"

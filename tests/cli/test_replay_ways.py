@@ -63,7 +63,7 @@ def test_a_folder_of_sessions_is_replayed_whole(run, tmp_path):
     lines = out.splitlines()
     assert len([line for line in lines if line.startswith(str(folder)) and "failed" in line]) == 3
     assert "DEVIATION  missing" in out
-    assert lines[-1].startswith("3 sessions: 0 passed, 3 failed (")
+    assert lines[-2].startswith("3 sessions: 0 passed, 3 failed (")
     told = json.loads((tmp_path / "all.json").read_text())
     assert [Path(one["folder"]).name for one in told["sessions"]] == ["demo", "typed", "weather"]
     assert all(one["report"]["deviations"] for one in told["sessions"])
@@ -93,15 +93,15 @@ def test_as_little_as_is_wanted_is_printed(run, three):
     """Quiet: causes and the sum. Verbose: with one of a cause as ever."""
     code, out, _ = run(three, "-q", *ONE_BY_ONE)
     assert code == 3
-    assert [line.split()[0] for line in out.splitlines() if line] == ["not", "1", "s/b", "3"]
-    assert [len(run(three, *words, *ONE_BY_ONE)[1].splitlines()) for words in ((), ("-v",))] == [11, 11]
+    assert [line.split()[0] for line in out.splitlines() if line] == ["not", "1", "s/b", "3", "verdict"]
+    assert [len(run(three, *words, *ONE_BY_ONE)[1].splitlines()) for words in ((), ("-v",))] == [12, 12]
 
 
 def test_the_first_that_fails_is_the_last(run, three):
     """What stands behind it is not replayed, and the last line says how much that is."""
     code, out, _ = run(three, "-x", *ONE_BY_ONE)
     assert code == 3
-    assert out.splitlines()[-1].startswith("3 sessions: 1 passed, 1 could not run, 1 not replayed (")
+    assert out.splitlines()[-2].startswith("3 sessions: 1 passed, 1 could not run, 1 not replayed (")
 
 
 def test_what_failed_last_is_replayed_alone(run, three):
@@ -110,12 +110,12 @@ def test_what_failed_last_is_replayed_alone(run, three):
     assert (code, err.startswith("no session ")) == (3, True)
     code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
     assert (code, err.startswith("1 of 3 ")) == (3, True)
-    assert out.splitlines()[-1].startswith("1 session: 0 passed, 1 could not run")
+    assert out.splitlines()[-2].startswith("1 session: 0 passed, 1 could not run")
     shutil.copy(three / "a" / "session.json", three / "b")
     code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
     assert (code, err.startswith("1 of 3 ")) == (0, True)
     code, out, err = run(three, "--last-failed", *ONE_BY_ONE)
-    assert (code, out.splitlines()[-1].split(" (")[0]) == (0, "3 sessions: 3 passed")
+    assert (code, out.splitlines()[-2].split(" (")[0]) == (0, "3 sessions: 3 passed")
 
 
 def test_several_runs_and_a_part(run):

@@ -17,7 +17,7 @@ from evi_harness.session.session import Session
 @pytest.fixture(scope="module")
 def result(weather: Session) -> ReplayResult:
     """A replay to the built-in handler."""
-    return replay_session(weather, write=lambda _: None)
+    return replay_session(weather, handler="builtin", write=lambda _: None)
 
 
 def test_each_replay_of_a_test_has_a_name_of_its_own(result: ReplayResult) -> None:
@@ -117,3 +117,10 @@ def test_what_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.evi-harness]\nbaselin = "x"\n')
     with pytest.raises(EviHarnessError, match="baselin"):
         RunGate(GateOptions(save_baseline=tmp_path / "base.json"), tmp_path)
+
+
+def test_a_replay_without_a_handler_measures_no_app(result: ReplayResult, weather: Session) -> None:
+    """Nobody named the built-in handler, so what it took is not told as the app's."""
+    unnamed = replay_session(weather, write=lambda _: None)
+    [run] = measured_run("test", [unnamed, result])["runs"]
+    assert {one["session"] for metric in run["metrics"].values() for one in metric["samples"]} == {"test (2)"}

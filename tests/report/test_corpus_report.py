@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_what_failed_is_listed_at_the_end_by_cause():
         "  1 session: could not run: no such file",
         "      s/c",
         "5 sessions: 1 passed, 3 failed, 1 could not run (0.0 s, 2 at a time)",
+        "verdict    could not run: 1 of 5 sessions, 3 failed",
     ]
     assert report.exit_code == 3
     assert [line.split()[0] for line in lines[:5]] == ["s/well", "s/a", "s/b", "s/c", "s/d"]
@@ -39,7 +41,7 @@ def test_what_failed_is_listed_at_the_end_by_cause():
 
 def test_where_all_passed_there_is_no_cause():
     """A line each, and the sum."""
-    assert CorpusReport((WELL,)).lines()[1:] == ["1 session: 1 passed (0.0 s, 1 at a time)"]
+    assert CorpusReport((WELL,)).lines()[1:] == ["1 session: 1 passed (0.0 s, 1 at a time)", "verdict    passed"]
 
 
 @pytest.mark.parametrize(
@@ -50,13 +52,13 @@ def test_a_cause_of_many_sessions_names_some(n, told, n_named, more):
     """All of them stand above, and cause and sum fit a screen; more where none stand above."""
     lines = CorpusReport(tuple(failed(f"s/{number}") for number in range(n)), told=told).lines()
     (start,) = [index for index, line in enumerate(lines) if line == f"  {n} sessions: {CAUSE}"]
-    assert lines[start + 1 : -1] == [*(f"      s/{number}" for number in range(n_named)), *more]
+    assert lines[start + 1 : -2] == [*(f"      s/{number}" for number in range(n_named)), *more]
 
 
 def test_several_causes_share_the_screen():
     """Each names fewer sessions, and at least three."""
     lines = CorpusReport(tuple(failed(f"s/{number}", cause=f"cause {number % 6}") for number in range(60))).lines()
-    assert len(lines[lines.index("not passed, by cause") :]) == 1 + 6 * (1 + 3 + 1) + 1
+    assert len(lines[lines.index("not passed, by cause") :]) == 1 + 6 * (1 + 3 + 1) + 2
 
 
 def test_what_a_terminal_must_not_get():
@@ -76,7 +78,8 @@ def test_one_cause_is_said_once(told, n_reports, n_rows):
     assert lines.count("  what was found") == n_reports
     assert sum(" s in " in line for line in lines) == n_rows
     assert f"  58 sessions: {CAUSE}" in lines
-    assert lines[-1].startswith("61 sessions: 1 passed, 60 failed")
+    assert lines[-2].startswith("61 sessions: 1 passed, 60 failed")
+    assert lines[-1] == "verdict    failed: 60 of 61 sessions"
     sections = [line[: line.index(" more ")] for line in lines if re.match("s/[0a] and .* more .* cause$", line)]
     assert sections == (["s/0 and 57", "s/a and 1"] if told == NORMAL else [])
 
@@ -84,5 +87,14 @@ def test_one_cause_is_said_once(told, n_reports, n_rows):
 def test_those_that_were_not_replayed_are_counted():
     """Who stops at the first that fails is told how many that left."""
     report = CorpusReport((WELL, failed("s/a")), n_left=3)
-    assert report.verdict_text.startswith("5 sessions: 1 passed, 1 failed, 3 not replayed")
+    assert report.sum.startswith("5 sessions: 1 passed, 1 failed, 3 not replayed")
+    assert report.verdict_text == "failed: 1 of 5 sessions, 3 not replayed"
     assert (report.exit_code, report.json()["n_not_replayed"]) == (1, 3)
+
+
+@pytest.mark.parametrize("outcomes", [(WELL,), (WELL, failed("s/a"))])
+def test_that_no_app_ran_stands_in_the_verdict(outcomes):
+    """Also where little is told: a replay without a handler of the developer's says nothing of their code."""
+    report = CorpusReport(tuple(replace(one, is_built_in=True) for one in outcomes), told=QUIET)
+    assert report.lines()[-1].endswith(", with the built-in handler")
+    assert not CorpusReport(outcomes).verdict_text.endswith("handler")

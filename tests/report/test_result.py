@@ -39,5 +39,5 @@ def test_what_was_replayed_can_be_shown_with_a_gate(kind: Any) -> None:
 def test_a_result_passed_where_its_exit_code_is_zero() -> None:
     """The two say the same, and the last line says it too."""
     assert (GateReport().passed, CorpusReport(()).passed, Diagnosis(()).passed) == (True, True, True)
-    assert CorpusReport(()).lines()[-1] == CorpusReport(()).verdict_text
+    assert CorpusReport(()).lines()[-1] == verdict_line(CorpusReport(()).verdict_text)
     assert verdict_line("passed") == "verdict    passed"

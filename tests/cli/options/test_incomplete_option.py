@@ -66,7 +66,7 @@ def test_replays_of_many(capsys, n_jobs):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("s  ")[-1] for line in lines[:3]] == ["passed", "failed: incomplete recording", "failed: incomplete recording"]
     assert any("assistant.wav: " in line for line in lines)
-    assert lines[-1].startswith("3 sessions: 1 passed, 2 failed (")
+    assert lines[-2].startswith("3 sessions: 1 passed, 2 failed (")
     codes = {Path(one["folder"]).name: one["exit_code"] for one in json.loads(Path("r.json").read_text())["sessions"]}
     assert codes == {"typed": 1, "weather": 0, "without": 1}
     assert (
