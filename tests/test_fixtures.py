@@ -259,7 +259,7 @@ SAYS: Dict[str, str] = {
     "never_answers": "was awaited and did not come",
     "never_returns": "never_returns.py:16 in on_message",
     "spins": "spins.py",
-    "plays_on": "audio of the interrupted reply was handed on",
+    "plays_on": "of the interrupted reply was handed on",
     "prints_key": "X-Hume-Api-Key: [redacted]",
     "swallows": "started by on_message, raised LookupError: no forecast for 27 letters",
     "ends": "a task, started by on_message, raised SystemExit, which ends the app",

@@ -117,7 +117,10 @@ def plays_on(match: Match, replies: Sequence[ReplyAudio], interruptions: Sequenc
         held_ns = sum(match.received.length_ns(start, stop) for _, start, stop, _ in late)
         where = "was handed on" if is_handed_on else "was played"
         late_ns = at_ns - interruption.taken_ns
-        what = f"audio of the interrupted reply {where} {late_ns / 1e6:.0f} ms after the interruption, {held_ns / 1e9:.2f} s of it"
+        what = (
+            f"{held_ns / 1e9:.2f} s of the interrupted reply {where} after the app had handled the interruption, the first of it "
+            f"{late_ns / 1e6:.0f} ms later"
+        )
         pieces = tuple(dict.fromkeys(number for _, _, _, number in late))
         yield Fault(PLAYS_ON, interruption.seq, at_ns, what, pieces=pieces, facts={"late_ns": late_ns, "held_ns": held_ns})
 
