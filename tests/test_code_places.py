@@ -52,7 +52,7 @@ BROKEN: Dict[Tuple[str, str], Tuple[str, str]] = {
     ("sends_extra", "unexpected"): ("await send(", "on_message"),
     ("wrong_answer", "different"): ("await send(message)", "send"),
     ("late_answer", "late"): ("await send(message)", "send"),
-    ("never_answers", "missing"): ("async def on_message(", "on_message"),
+    ("never_answers", "missing"): ("async def answer(", "answer"),
     ("spins", "stuck"): ("", "on_message"),
     ("turns_idle", "stuck"): ("await asyncio.sleep(0)", "on_message"),
 }
@@ -80,9 +80,11 @@ def shown(place: Place) -> str:
 
 
 def as_it_is(place: Place) -> bool:
-    """Whether a place holds the lines around it as its file has them, two on either side."""
+    """Whether a place holds the lines around it as its file has them, two on either side; of a function those that it has."""
     lines = Path(place.file).read_text(encoding="utf-8").splitlines()
     line = place.line or 0
+    if place.whole:
+        return place.source == tuple((number, lines[number - 1]) for number, _ in place.source) and place.source[0].line == line
     first, last = max(1, line - 2), min(len(lines), line + 2)
     return place.source == tuple((number, lines[number - 1]) for number in range(first, last + 1))
 

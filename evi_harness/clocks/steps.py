@@ -59,6 +59,7 @@ class ReadySteps(Deque[Any]):
         worst: The step so far that computed for the longest, None before the first has ended. Not the longest in real time: that is
             the one during which the machine did something else.
         longest_ns: What the longest step so far took in real time.
+        on_step: Called with the handle of each step just before it runs; None for nobody, as a rule.
         on_wait: Called with how long a call waited, in nanoseconds, when it has ended: below it on the stack is who made it.
         origin_depth: How many places Python keeps of where each coroutine was made, where ``no_apps_code`` may have it keep none; else 0.
     """
@@ -73,6 +74,7 @@ class ReadySteps(Deque[Any]):
         self._began_cpu_ns = 0
         # Of the step that runs: what calls waited, and what the harness did.
         self._waited_ns = 0
+        self.on_step: Optional[Callable[[Any], object]] = None
         self.on_wait: Optional[Callable[[int], object]] = None
         self._own_ns = 0
         self._own_cpu_ns = 0
@@ -166,6 +168,8 @@ class ReadySteps(Deque[Any]):
         self._waited_ns = self._own_ns = self._own_cpu_ns = 0
         self._is_inside = False
         self._running = handle
+        if self.on_step is not None:
+            self.on_step(handle)
         self._began_ns = time.perf_counter_ns()
         self._began_cpu_ns = time.thread_time_ns()
         return handle

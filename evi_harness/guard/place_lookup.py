@@ -16,14 +16,15 @@ from types import CodeType, FrameType
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from evi_harness.guard.developers import developers, is_library, of_developers
-from evi_harness.guard.source_lines import source_around
-from evi_harness.session.places import Place, place_json
+from evi_harness.guard.source_lines import source_around, source_of_function
+from evi_harness.session.places import RAN, Place, place_json
 
 __all__ = [
     "N_PLACES",
     "STEP",
     "TURN",
     "Stack",
+    "code_of",
     "defined_at",
     "frame_stack",
     "places_of",
@@ -31,6 +32,7 @@ __all__ = [
     "raised_stack",
     "stack_of",
     "told",
+    "told_functions",
     "told_places",
     "waiting_stack",
     "waits_at",
@@ -82,8 +84,28 @@ def told_places(stack: Stack, redact: Callable[[str], str] = str, *, or_library:
     return [place_json(Place(redact(place.file), place.line, redact(place.function), place.source)) for place in own]
 
 
+def told_functions(stack: Stack, redact: Callable[[str], str] = str, *, whole: str = RAN, n_most: int = N_PLACES) -> List[Dict[str, Any]]:
+    """The developer's part of some functions as a note holds it, in their order, each with all of its source.
+
+    Args:
+        stack: The first line of each.
+        redact: See ``told_places``.
+        whole: Whether they ``RAN``, or are ``DEFINED`` there and nobody knows.
+        n_most: How many at most.
+    """
+    own = of_developers(Place(*one) for one in stack)[:n_most]
+    sources = (() if place.line is None else source_of_function(place.file, place.line, redact) for place in own)
+    return [place_json(Place(redact(one.file), one.line, redact(one.function), source, whole)) for one, source in zip(own, sources)]
+
+
 def defined_at(callback: Any) -> Stack:
     """Where a callback is defined, below its decorators; empty for one that is not written in Python."""
+    code = code_of(callback)
+    return () if code is None else ((code.co_filename, code.co_firstlineno, code.co_name),)
+
+
+def code_of(callback: Any) -> Optional[CodeType]:
+    """The code of a callback, below its decorators; None for one that is not written in Python."""
     for _ in range(_MOST_DECORATORS):
         inner = callback.func if isinstance(callback, functools.partial) else getattr(callback, "__wrapped__", None)
         if inner is None:
@@ -91,7 +113,7 @@ def defined_at(callback: Any) -> Stack:
         callback = inner
     # A method has the code of its function; an object that can be called, that of its class.
     code = getattr(callback, "__code__", None) or getattr(getattr(type(callback), _CALL, None), "__code__", None)
-    return ((code.co_filename, code.co_firstlineno, code.co_name),) if isinstance(code, CodeType) else ()
+    return code if isinstance(code, CodeType) else None
 
 
 def places_of(frame: Optional[FrameType], n_most: int = 3) -> List[str]:

@@ -7,6 +7,7 @@ that is gone, has no source, and that is no error.
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import stat
 from pathlib import Path
@@ -15,10 +16,12 @@ from typing import Callable, Dict, List, Tuple
 from evi_harness.redacting.source_redaction import redacted_source
 from evi_harness.session.places import SourceLine
 
-__all__ = ["AROUND", "source_around"]
+__all__ = ["AROUND", "source_around", "source_of_function"]
 
 # Lines before the one that is asked for, and lines behind it.
 AROUND = 2
+# So many lines of one function are kept.
+_MOST_OF_FUNCTION = 30
 # Nobody writes such a file or such a line by hand.
 _MAX_BYTES = 4 << 20
 _MAX_LENGTH = 200
@@ -40,6 +43,26 @@ def source_around(file: str, line: int, redact: Callable[[str], str] = str) -> T
         return ()
     first, last = max(1, line - AROUND), min(len(lines), line + AROUND)
     return tuple(SourceLine(number, _cut(redact(lines[number - 1]))) for number in range(first, last + 1))
+
+
+def source_of_function(file: str, line: int, redact: Callable[[str], str] = str) -> Tuple[SourceLine, ...]:
+    """A function from its first line on, decorators included; its beginning where it is long, empty where the source cannot be had.
+
+    Args:
+        file: The file of its code object.
+        line: The first line of its code object, from 1.
+        redact: Takes out of a text what is known to be secret by its value.
+    """
+    lines = _lines_of(file)
+    if not 1 <= line <= len(lines):
+        return ()
+    try:
+        # What is redacted may no longer be Python.
+        n_lines = len(inspect.getblock(_FILES[file][0][line - 1 :]))
+    except Exception:  # noqa: BLE001 - what Python compiled may have been generated, or changed since
+        n_lines = AROUND + 1
+    shown = lines[line - 1 : line - 1 + min(n_lines, _MOST_OF_FUNCTION)]
+    return tuple(SourceLine(number, _cut(redact(text))) for number, text in enumerate(shown, line))
 
 
 def _cut(text: str) -> str:

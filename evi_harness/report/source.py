@@ -14,6 +14,8 @@ from evi_harness.session.places import Place
 __all__ = ["Shown", "from_folder", "is_named_in", "line_in"]
 
 _LONG = 120
+# So many lines of a function are shown.
+_MOST_OF_FUNCTION = 12
 
 
 class Shown:
@@ -32,7 +34,7 @@ class Shown:
         return text if self._folder is None else text.replace(self._folder.rstrip(os.sep) + os.sep, "")
 
     def source(self, place: Place) -> List[str]:
-        """The source around a place, the line itself marked; nothing where it is not known, or was shown before."""
+        """The source around a place, the line itself marked; of a function its beginning. Nothing where it is not known, or was shown."""
         if (place.file, place.line) in self._seen or not place.source:
             return []
         self._seen.add((place.file, place.line))
@@ -42,8 +44,13 @@ class Shown:
             del numbered[0]
         while numbered and not numbered[-1][1].strip() and numbered[-1][0] != place.line:
             del numbered[-1]
+        left = len(numbered) - _MOST_OF_FUNCTION if place.whole else 0
+        if left > 0:
+            del numbered[_MOST_OF_FUNCTION:]
         wide = max((len(str(number)) for number, _ in numbered), default=0)
-        return [f"{'>' if number == place.line else ' '} {number:>{wide}}  {_cut(text)}".rstrip() for number, text in numbered]
+        at = None if place.whole else place.line
+        more = [f"  {'':>{wide}}  ({left} more {'line' if left == 1 else 'lines'})"] if left > 0 else []
+        return [*(f"{'>' if number == at else ' '} {number:>{wide}}  {_cut(text)}".rstrip() for number, text in numbered), *more]
 
 
 def _cut(text: str) -> str:

@@ -40,7 +40,7 @@ from evi_harness.sdk.app import App
 from evi_harness.sdk.recorded import run_recorded
 from evi_harness.sdk.user_voice import AUTO, OFF, UserVoice
 from evi_harness.session.events import Event, Handshake
-from evi_harness.session.protocols import Dialect, Service
+from evi_harness.session.protocols import RECEIVED, Dialect, Service
 from evi_harness.session.session import Session
 from evi_harness.watch.left_behind import LeftBehind
 from evi_harness.watch.step_sampler import EVERY_S, StepSampler
@@ -267,6 +267,7 @@ async def run_handler(recording: PlayedRecording, handler: Any, options: RunOpti
                 stage.opened(websocket)
                 left_behind.opened(websocket)
 
+            audio_places = dialect.audio_places()
             app = App(
                 base_url=stage.url,
                 adapter=adapter,
@@ -281,6 +282,7 @@ async def run_handler(recording: PlayedRecording, handler: Any, options: RunOpti
                 microphone=speaking.microphone,
                 own_audio=speaking.own_audio(adapter, sound, journal, stage.end) if options.asked.microphone == AUTO else None,
                 heard_ns=lambda: sound.speaker.heard_ns,
+                is_audio=lambda event: audio_places.is_audio(RECEIVED, event.frame),
                 ending=stage.exits.ending,
             )
             await host(stage.run(app), app.ending)

@@ -24,15 +24,17 @@ from evi_harness.guard.callers import callers_now
 from evi_harness.guard.ending import Ending, ends_app
 from evi_harness.guard.network import was_refused
 from evi_harness.guard.on_behalf_of import on_behalf, on_behalf_from_now_on
-from evi_harness.guard.place_lookup import Stack, defined_at, raised_stack, told, told_places, waiting_stack, waits_at
+from evi_harness.guard.place_lookup import Stack, defined_at, raised_stack, told, told_functions, told_places, waiting_stack, waits_at
 from evi_harness.sdk.adapter import Adapter, Callbacks, ConnectionWatch, HandingWatch, call
 from evi_harness.sdk.handler_reads import Taking, leaves
 from evi_harness.sdk.user_voice import HANDLERS_TURN_NS, Microphone
 from evi_harness.session.events import Event, Handshake, Received
 from evi_harness.session.notes import CLOSED_FROM, HANDLER_ENTERED, HANDLER_RETURNED, NEVER_RETURNS, RAISED, UNPARSEABLE
+from evi_harness.session.places import DEFINED, RAN
 from evi_harness.session.protocols import Service
 from evi_harness.tap.connection_facts import is_closed
 from evi_harness.watch.cpu_time import CpuTime
+from evi_harness.watch.functions_ran import FunctionsRan
 from evi_harness.watch.handed import HandedOn
 from evi_harness.watch.handler_waits import HandlerWaits
 
@@ -61,6 +63,7 @@ class App:
         microphone: What this side opens for a handler that does not open it itself, None where there is nothing to open.
         own_audio: Looks whether the handler sends audio of its own, None where nothing hangs on it.
         heard_ns: How much audio the speaker has played so far, None where no speaker is there to be asked.
+        is_audio: Whether a received event is audio: what runs for that is not looked at.
         ending: Whether the app has ended the run itself; from then on nothing of it is called.
         pump: Acts out ``user``; there once the connection is open.
         handling: The seq of the event that the handler is busy with, None while it is not.
@@ -81,6 +84,7 @@ class App:
     microphone: Optional[Microphone] = None
     own_audio: Optional[ConnectionWatch] = None
     heard_ns: Optional[Callable[[], int]] = None
+    is_audio: Callable[[Received], bool] = lambda _: False
     ending: Ending = field(default_factory=Ending)
     pump: Optional[ClientPump] = None
     handling: Optional[int] = None
@@ -119,6 +123,7 @@ async def run_app(app: App) -> None:
             app.own_audio.restore()
         if run is not None:
             run.waits.finish()
+            run.functions.finish()
             run.cpu.finish()
 
 
@@ -147,7 +152,7 @@ async def _finish(app: App, reading: HostTask, closed: asyncio.Future[None], bes
                 what = f"the handler had not returned {AFTERMATH_S:.0f} s after the connection was closed"
                 places = told_places(waiting_stack(reading), app.redact, or_library=False)
                 # What waits in a library's code alone was called by a callback.
-                places = places or told_places(defined_at(app.callbacks.main or app.callbacks.on_message), app.redact, or_library=False)
+                places = places or told_functions(defined_at(app.callbacks.main or app.callbacks.on_message), app.redact)
                 app.journal.note(NEVER_RETURNS, of=app.handling, what=what, detail=waits_at(reading), places=places)
     finally:
         for task in tasks:
@@ -193,6 +198,7 @@ class _Run:
         self._websocket = websocket
         self.cpu = CpuTime(app.journal)
         self.waits = HandlerWaits(app.journal, app.redact)
+        self.functions = FunctionsRan(app.journal, app.callbacks.owner, app.redact)
         # Where callbacks are defined, as their further notes say it: their source stands in the first.
         self._defined: Dict[Stack, List[Dict[str, Any]]] = {}
         self._look: Optional[asyncio.TimerHandle] = None
@@ -262,7 +268,7 @@ class _Run:
             self._app.journal.note(RAISED, of=of, ended=True, **self._told(error, name, main))
         elif error is None and not self._is_over():
             # As in an app whose main ends, the connection is closed then.
-            self._app.journal.note(CLOSED_FROM, of=of, places=self._places(defined_at(main)))
+            self._app.journal.note(CLOSED_FROM, of=of, places=self._functions(defined_at(main), RAN))
         if event is not None:
             self._let_go(event, None, name, main)
 
@@ -276,12 +282,15 @@ class _Run:
         self._counted = self.cpu.count(event.seq)
         # In the handler's own task: what it starts from now on is about this message.
         on_behalf_from_now_on(name, event.seq)
+        if not self._app.is_audio(event):
+            self.functions.begin(event.seq, name, main)
         return event
 
     def _let_go(self, event: Received, failure: Optional[Exception], name: str, main: Any) -> None:
         if failure is not None:
             self._note_unparseable(event, failure, main, ended=False)
         self._look_away()
+        self.functions.pause()
         self._counted()
         self._app.handling = None
         self._app.journal.note(HANDLER_RETURNED, of=event.seq, callback=name)
@@ -337,6 +346,8 @@ class _Run:
         look = self.waits.look(of, name)
         try:
             with on_behalf(name, of), self.cpu.spent_on(of):
+                if isinstance(event, Received) and not self._app.is_audio(event):
+                    self.functions.begin(event.seq, name, callback)
                 await call(callback, *args)
         except (StuckError, NotAHandler):
             raise
@@ -355,6 +366,7 @@ class _Run:
             await self._on_error(error, name)
         finally:
             look.cancel()
+            self.functions.pause()
             self._app.handling = None
             journal.note(HANDLER_RETURNED, of=of, callback=name)
 
@@ -372,17 +384,20 @@ class _Run:
         own = defined_at(callback)
         places = self._defined.get(own)
         if places is None:
-            places = self._places(own)
+            places = self._functions(own, RAN)
             self._defined[own] = [{**place, "source": []} for place in places]
         self._app.journal.note(HANDLER_ENTERED, of=of, callback=name, places=places)
 
     def _places(self, stack: Stack) -> List[Dict[str, Any]]:
         return told_places(stack, self._app.redact, or_library=False)
 
+    def _functions(self, stack: Stack, whole: str) -> List[Dict[str, Any]]:
+        return told_functions(stack, self._app.redact, whole=whole)
+
     def _told(self, error: BaseException, name: str, callback: Any) -> Mapping[str, Any]:
         """What a note says of an exception; where it went through no code of the developer's, the callback stands for it."""
         facts = told(error, name, self._app.redact)
-        return facts if facts["places"] else {**facts, "places": self._places(defined_at(callback))}
+        return facts if facts["places"] else {**facts, "places": self._functions(defined_at(callback), RAN)}
 
     def _note_unparseable(self, event: Received, error: Exception, callback: Any, *, ended: bool) -> None:
         adapter = self._app.adapter
@@ -395,7 +410,7 @@ class _Run:
             fields=[problem.field for problem in found],
             sdk=version,
             ended=ended,
-            places=self._places(raised_stack(error)) or self._places(defined_at(callback)),
+            places=self._places(raised_stack(error)) or self._functions(defined_at(callback), DEFINED),
         )
 
     def _is_over(self) -> bool:

@@ -37,6 +37,7 @@ __all__ = [
     "FORKED_CHILD",
     "HANDLER_CPU",
     "HANDLER_ENTERED",
+    "HANDLER_RAN",
     "HANDLER_RETURNED",
     "HANDLER_WAITS",
     "HEARD",
@@ -97,6 +98,7 @@ __all__ = [
     "FindingFacts",
     "HandlerCpuFacts",
     "HandlerEnteredFacts",
+    "HandlerRanFacts",
     "HandlerReturnedFacts",
     "HandlerWaitsFacts",
     "HeardFacts",
@@ -199,6 +201,22 @@ class HandlerEnteredFacts(NamedTuple):
 
     callback: str
     places: Places = ()
+
+
+class HandlerRanFacts(NamedTuple):
+    """Which functions of the developer's ran for a message.
+
+    Attributes:
+        callback: The callback that had it.
+        places: These functions, the last to begin first.
+        traced: Whether they are known to have run; else they are those that the handler's class defines, and may have run.
+        sample: Always: what is imported or cached does not run again.
+    """
+
+    callback: str
+    places: Places = ()
+    traced: bool = True
+    sample: bool = True
 
 
 class HandlerReturnedFacts(NamedTuple):
@@ -631,6 +649,14 @@ HANDLER_ENTERED = _kind(
     by="a replay: when a callback of the handler began and ended",
     written_in=("sdk",),
     read_in=("measure", "pages", "replay", "runs", "watch"),
+)
+HANDLER_RAN = _kind(
+    "handler_ran",
+    HandlerRanFacts,
+    of="the received event",
+    by="a replay, at its end",
+    written_in=("watch",),
+    read_in=("replay",),
 )
 HANDLER_RETURNED = _kind(
     "handler_returned",

@@ -12,10 +12,14 @@ from typing import Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 from evi_harness.session.events import Note
 from evi_harness.session.json_value import Json
 
-__all__ = ["PLACES", "Place", "SourceLine", "Sources", "place_json", "places_in"]
+__all__ = ["DEFINED", "PLACES", "RAN", "Place", "SourceLine", "Sources", "place_json", "places_in"]
 
 # The member of a note's data, and of a finding and a deviation in a report, that holds places.
 PLACES = "places"
+
+# Of a place that is a whole function: that it ran, or no more than that it is defined there.
+RAN = "ran"
+DEFINED = "defined"
 
 
 class SourceLine(NamedTuple):
@@ -32,19 +36,21 @@ class SourceLine(NamedTuple):
 
 @dataclass(frozen=True)
 class Place:
-    """A line of code, as frames, tracebacks and coroutines have it.
+    """A line of code, as frames, tracebacks and coroutines have it; or a function, where no line of it is known.
 
     Attributes:
         file: The file, as its code object names it.
         line: The line, from 1; None where the code has none.
         function: The function that the line is in.
-        source: The line and a few around it; empty where the source could not be had.
+        source: The line and a few around it; of a function all of it, unless it is long. Empty where the source could not be had.
+        whole: ``RAN`` or ``DEFINED`` for a function, of which ``line`` is the first; empty for a line.
     """
 
     file: str
     line: Optional[int]
     function: str
     source: Tuple[SourceLine, ...] = ()
+    whole: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} in {self.function}"
@@ -53,7 +59,8 @@ class Place:
 def place_json(place: Place) -> Dict[str, Json]:
     """A place as JSON values."""
     source = [{"line": one.line, "text": one.text} for one in place.source]
-    return {"file": place.file, "line": place.line, "function": place.function, "source": source}
+    whole = {"whole": place.whole} if place.whole else {}
+    return {"file": place.file, "line": place.line, "function": place.function, "source": source, **whole}
 
 
 def places_in(data: Mapping[str, Json]) -> Tuple[Place, ...]:
@@ -76,7 +83,7 @@ class Sources:
 
     def __init__(self, notes: Iterable[Note]) -> None:
         self._notes = notes
-        self._known: Optional[Dict[Tuple[str, Optional[int], str], Tuple[SourceLine, ...]]] = None
+        self._known: Optional[Dict[Tuple[str, Optional[int], str, str], Tuple[SourceLine, ...]]] = None
 
     def of(self, data: Mapping[str, Json]) -> Tuple[Place, ...]:
         """The places in a note's data, each with its source where any note has it."""
@@ -89,8 +96,8 @@ class Sources:
         return self._known.get(_line_of(place), ())
 
 
-def _line_of(place: Place) -> Tuple[str, Optional[int], str]:
-    return place.file, place.line, place.function
+def _line_of(place: Place) -> Tuple[str, Optional[int], str, str]:
+    return place.file, place.line, place.function, "function" if place.whole else ""
 
 
 def _place(value: Json) -> Optional[Place]:
@@ -99,7 +106,8 @@ def _place(value: Json) -> Optional[Place]:
     file, line, function, source = (value.get(name) for name in ("file", "line", "function", "source"))
     if not isinstance(file, str) or not isinstance(function, str) or not (line is None or _is_line(line)):
         return None
-    return Place(file, line, function, _source(source))
+    whole = value.get("whole")
+    return Place(file, line, function, _source(source), str(whole) if whole in (RAN, DEFINED) else "")
 
 
 def _source(value: Json) -> Tuple[SourceLine, ...]:

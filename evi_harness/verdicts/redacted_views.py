@@ -172,7 +172,10 @@ def _discreet_finding(finding: Finding, redactor: Redactor) -> Finding:
 
 
 def _discreet_places(places: Tuple[Place, ...], redactor: Redactor) -> Tuple[Place, ...]:
-    return tuple(Place(redactor.string(one.file), one.line, redactor.string(one.function), _source(one, redactor)) for one in places)
+    return tuple(
+        replace(one, file=redactor.string(one.file), function=redactor.string(one.function), source=_source(one, redactor))
+        for one in places
+    )
 
 
 def _source(place: Place, redactor: Redactor) -> Tuple[SourceLine, ...]:

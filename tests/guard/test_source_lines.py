@@ -8,7 +8,7 @@ import os
 import pytest
 
 from evi_harness.guard import source_lines
-from evi_harness.guard.source_lines import source_around
+from evi_harness.guard.source_lines import source_around, source_of_function
 
 
 @pytest.fixture
@@ -24,6 +24,27 @@ def test_two_lines_on_either_side(file, line, first, last):
     """As far as the file goes; of a line that is not there nothing."""
     numbers = [one.line for one in source_around(str(file), line)]
     assert numbers == ([] if first is None else [*range(first, last + 1)])
+
+
+@pytest.mark.parametrize(
+    ("line", "last"),
+    [(1, 1), (2, 7), (9, 38), (999, None), (0, None)],
+    ids=["one line", "decorated, with a string of lines and another function in it", "long", "beyond", "none"],
+)
+def test_a_function_is_shown_whole(tmp_path, line, last):
+    """From its decorators to its end, and of a long one the beginning."""
+    path = tmp_path / "app.py"
+    inner = '@wraps\ndef g():\n    """A\nB"""\n    def h():\n        return 1\n'
+    path.write_text(f"f = lambda: 1\n{inner}x = 1\ndef long():\n{'    x()' * 1}\n" + "    y()\n" * 90, encoding="utf-8")
+    numbers = [one.line for one in source_of_function(str(path), line)]
+    assert numbers == ([] if last is None else [*range(line, last + 1)])
+
+
+def test_of_what_is_no_python_any_more_the_beginning_is_shown(tmp_path):
+    """As of a file that was changed since."""
+    path = tmp_path / "app.py"
+    path.write_text('def f():\n  """\n' + "x\n" * 9, encoding="utf-8")
+    assert 1 <= len(source_of_function(str(path), 1)) <= 30
 
 
 def test_secrets_are_taken_out(file):

@@ -13,9 +13,9 @@ from evi_harness.session.places import Place, SourceLine
 FOLDER = str(Path(os.sep, "project"))
 
 
-def place(*texts, line=2, first=1, file="app.py"):
+def place(*texts, line=2, first=1, file="app.py", whole=""):
     """A place with so many lines of source."""
-    return Place(file, line, "f", tuple(SourceLine(number, text) for number, text in enumerate(texts, first)))
+    return Place(file, line, "f", tuple(SourceLine(number, text) for number, text in enumerate(texts, first)), whole)
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,24 @@ def place(*texts, line=2, first=1, file="app.py"):
         (place("\ta", "\t\tb"), ["  1  a", "> 2          b"]),
         (place("a", "b", first=9, line=10), ["   9  a", "> 10  b"]),
         (place("x" * 500, line=1), [f"> 1  {'x' * 119}…"]),
+        (place("a", "  b", line=1, whole="ran"), ["  1  a", "  2    b"]),
+        (
+            place(*"abcdefghijklmn", line=1, whole="ran"),
+            [*(f"  {n:>2}  {text}" for n, text in enumerate("abcdefghijkl", 1)), "      (2 more lines)"],
+        ),
     ],
-    ids=["no source", "marked", "less deep", "blank lines around", "a blank line", "tabs", "numbers in line", "long"],
+    ids=[
+        "no source",
+        "marked",
+        "less deep",
+        "blank lines around",
+        "a blank line",
+        "tabs",
+        "numbers in line",
+        "long",
+        "a function",
+        "a long function",
+    ],
 )
 def test_source_is_shown_with_its_line_marked(one, shown):
     """As deep as it need be, and without blank lines around."""

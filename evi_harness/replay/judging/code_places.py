@@ -1,5 +1,8 @@
 """Where in the developer's code what a replay's verdict names was done: who sent a message, who handled one, who closed the connection.
 
+Of a message that was never sent no line is known. Told is the path that the message took which it should have answered: what the callback
+took, and which functions ran.
+
 Rules of living here: only notes are read; nothing is looked up. A session without such notes, one that a test's own app held, say, has no
 places.
 """
@@ -7,15 +10,19 @@ places.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.findings import Finding, recorded_seqs
 from evi_harness.session.events import Note
-from evi_harness.session.notes import CLOSED_FROM, HANDLER_ENTERED, SENT_FROM
+from evi_harness.session.figures import milliseconds
+from evi_harness.session.notes import CLOSED_FROM, HANDLER_ENTERED, HANDLER_RAN, HANDLER_RETURNED, RAISED, SENT_FROM
 from evi_harness.session.places import Place, Sources
 from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
+
+# What takes less takes no time in virtual time but that of what is waited for.
+_AT_ONCE_NS = 1_000_000
 
 __all__ = ["handled", "placed", "senders"]
 
@@ -42,7 +49,7 @@ def placed(deviations: List[Deviation], recorded: Session, live: Session, dialec
     if not deviations:
         return []
     code = _Code(recorded, live, dialect)
-    return [replace(one, places=code.of(one)) for one in deviations]
+    return [code.placed(one) for one in deviations]
 
 
 def handled(found: Iterable[Finding], live: Session) -> List[Finding]:
@@ -66,15 +73,24 @@ class _Code:
         self._senders = senders(live)
         self._closed = next(iter(live.notes_of(CLOSED_FROM)), None)
         self._handlers = _handlers(live)
+        self._live = live
         self._prompts = dialect.prompts(recorded.events)
         self._came = {recorded_seq: live_seq for live_seq, recorded_seq in recorded_seqs(live).items()}
 
-    def of(self, deviation: Deviation) -> Tuple[Place, ...]:
-        """The places of one, as far as notes tell."""
+    def placed(self, deviation: Deviation) -> Deviation:
+        """A deviation with its places, as far as notes tell; what was not sent has the path of its message besides."""
         if deviation.places:
-            return deviation.places
+            return deviation
         note = self._note(deviation)
-        return () if note is None else self._sources.of(note.data)
+        if note is None:
+            return deviation
+        places = self._sources.of(note.data)
+        if not HANDLER_ENTERED.matches(note):
+            return replace(deviation, places=places)
+        ran = next((one for one in self._live.notes_of(HANDLER_RAN) if one.of == note.of), None)
+        path = () if ran is None else self._sources.of(ran.data)
+        whole = (*path, *(place for place in places if all(_line(place) != _line(one) for one in path)))
+        return replace(deviation, places=whole, detail=(*deviation.detail, *_path(note, ran, path, self._live)))
 
     def _note(self, deviation: Deviation) -> Optional[Note]:
         if deviation.kind == "closed_early":
@@ -88,6 +104,34 @@ class _Code:
         """The message of the replay that a recorded one was to answer, None where that answered none, or it did not come."""
         prompt = None if recorded_seq is None else self._prompts.get(recorded_seq)
         return self._came.get(prompt.seq) if prompt is not None and prompt.kind == RECEIVED and prompt.seq is not None else None
+
+
+def _line(place: Place) -> Tuple[str, Optional[int]]:
+    return place.file, place.line
+
+
+def _path(entered: Note, ran: Optional[Note], path: Sequence[Place], live: Session) -> Iterator[str]:
+    """What a callback did with a message that it did not answer, a line each."""
+    entered_facts, ran_facts = HANDLER_ENTERED.read(entered), None if ran is None else HANDLER_RAN.read(ran)
+    if entered_facts is None:
+        return
+    returned = next((note for note in live.notes_of(HANDLER_RETURNED) if note.of == entered.of and note.at_ns >= entered.at_ns), None)
+    if returned is not None:
+        took_ns = returned.at_ns - entered.at_ns
+        end = "raised an exception" if any(note.of == entered.of for note in live.notes_of(RAISED)) else "returned"
+        n_sent = sum(note.of == entered.of for note in live.notes_of(SENT_FROM))
+        sent = "nothing" if not n_sent else "another message" if n_sent == 1 else f"{n_sent} other messages"
+        took = f"took {milliseconds(took_ns / 1e6)}, {end}," if took_ns >= _AT_ONCE_NS else f"{end} at once"
+        yield f"{entered_facts.callback} {took} and sent {sent}"
+    else:
+        yield f"{entered_facts.callback} had not returned at the end"
+    if ran_facts is not None and path:
+        names = [f"{place.function} ({place.file}:{place.line})" for place in path]
+        yield (
+            f"what ran for it: {', then '.join(names[::-1])}"
+            if ran_facts.traced
+            else f"what ran for it is not known; the handler's class defines {', '.join(names)}"
+        )
 
 
 def _handlers(live: Session) -> Dict[Optional[int], Note]:

@@ -95,6 +95,8 @@ def _cause(number: int, cause: ToldCause, is_of_many: bool, shown: Shown, budget
 
 def _three_lines(place: Place) -> Place:
     """A place with three lines of its source: the line itself, and of those around it what says something, in its middle if that may be."""
+    if place.whole:
+        return replace(place, source=place.source[:_LINES])
     at = next((index for index, one in enumerate(place.source) if one.line == place.line), None)
     if at is None:
         return replace(place, source=())

@@ -174,6 +174,8 @@ def explained_deviation(
     if deviation.kind == "different" and deviation.differences:
         observed, expected = _differing(deviation.differences)
     elif deviation.kind == "missing" and recorded is not None:
+        # What the callback did with the message that was to be answered, where that is known.
+        observed = next(iter(deviation.detail), observed)
         expected = f"{_said(recorded, dialect)}, at {recorded.at_ns / 1e9:.3f} s"
     elif deviation.kind == "unexpected" and live is not None:
         observed = f"{_said(live, dialect)}, at {live.at_ns / 1e9:.3f} s"

@@ -32,7 +32,7 @@ def sessions(session_of):
     notes = (
         Note(10, 2, "due", of=2, data={"due_ns": 0, "recorded_seq": 1}),
         note(11, "handler_entered", "on_open"),
-        note(12, "handler_entered", "on_message", of=2),
+        note(12, "handler_entered", "on_message", of=2, callback="on_message"),
         note(13, "handler_entered", "on_error", of=2, source=SOURCE),
         note(14, "sent_from", "send", number=1),
         note(15, "sent_from", "late", number=7),
@@ -45,7 +45,6 @@ def sessions(session_of):
 @pytest.mark.parametrize(
     ("deviation", "function"),
     [
-        (Deviation("missing", "x", 2), "on_message"),
         (Deviation("missing", "x", 2, 3), "send"),
         (Deviation("missing", "x", 1), None),
         (Deviation("missing", "x", None), None),
@@ -65,6 +64,54 @@ def test_where_a_deviation_was_brought_about(sessions, deviation, function):
     (found,) = placed([deviation], *sessions, EVI)
     assert [place.function for place in found.places] == ([] if function is None else [function])
     assert replace(found, places=()) == deviation
+
+
+@pytest.mark.parametrize(
+    ("notes", "functions", "detail"),
+    [
+        ([], ["on_message"], ["on_message had not returned at the end"]),
+        ([("handler_returned", 120, {"callback": "on_message"})], ["on_message"], ["on_message took 118 ms, returned, and sent nothing"]),
+        ([("handler_returned", 2, {"callback": "on_message"})], ["on_message"], ["on_message returned at once and sent nothing"]),
+        (
+            [("sent_from", 3, {"number": 2}), ("handler_returned", 12, {"callback": "on_message"})],
+            ["on_message"],
+            ["on_message took 10 ms, returned, and sent another message"],
+        ),
+        (
+            [("raised", 2, {"what": "x"}), ("handler_returned", 2, {"callback": "on_message"})],
+            ["on_message"],
+            ["on_message raised an exception at once and sent nothing"],
+        ),
+        (
+            [("handler_ran", 200, {"callback": "on_message", "traced": True}), ("handler_returned", 2, {"callback": "on_message"})],
+            ["answer", "on_call", "on_message"],
+            ["on_message returned at once and sent nothing", "what ran for it: on_call (app.py:7), then answer (app.py:9)"],
+        ),
+        (
+            [("handler_ran", 200, {"callback": "on_message", "traced": False})],
+            ["answer", "on_call", "on_message"],
+            [
+                "on_message had not returned at the end",
+                "what ran for it is not known; the handler's class defines answer (app.py:9), on_call (app.py:7)",
+            ],
+        ),
+    ],
+    ids=["never returned", "took a while", "at once", "sent another", "raised", "ran", "not traced"],
+)
+def test_what_was_never_sent_has_the_path_of_its_message(sessions, notes, functions, detail):
+    """What the callback took that had it, what it sent instead, and which functions ran, the last to begin first."""
+    recorded, live = sessions
+    path = [
+        {"file": "app.py", "line": line, "function": name, "source": [], "whole": "ran"} for line, name in ((9, "answer"), (7, "on_call"))
+    ]
+    places = {"handler_ran": path}
+    more = [
+        Note(30 + index, at_ms * 1_000_000, name, 2, {**data, "places": places.get(name, [])})
+        for index, (name, at_ms, data) in enumerate(notes)
+    ]
+    entered = [replace(one, at_ns=2_000_000) if one.seq == 12 else one for one in live.events]
+    (found,) = placed([Deviation("missing", "x", 2)], recorded, replace(live, events=(*entered, *more)), EVI)
+    assert ([one.function for one in found.places], list(found.detail)) == (functions, detail)
 
 
 def test_the_source_may_stand_in_another_note(sessions):
