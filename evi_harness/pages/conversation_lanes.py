@@ -11,6 +11,7 @@ from evi_harness.measure.said_times import SaidTimes
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.session_times import Reading
 from evi_harness.pages.axis_ms import ms
+from evi_harness.pages.plain_json import plain_json
 from evi_harness.session.events import Received, Sent
 from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import RECEIVED, Dialect
@@ -74,7 +75,7 @@ def tools_lane(reading: Reading, dialect: Dialect) -> List[Dict[str, Json]]:
 
     def said(seq: Optional[int]) -> Optional[str]:
         event = None if seq is None else frames[seq]
-        return None if event is None else dialect.describe(event.kind, dialect.read(event.kind, event.frame))
+        return None if event is None else plain_json(dialect.describe(event.kind, dialect.read(event.kind, event.frame)))
 
     found = []
     for call in reading.calls:

@@ -28,6 +28,8 @@ NETWORK = "network"
 TOGETHER = "service and network"
 
 _MEASURED = "from the end of the user's speech to the first audio of the reply"
+# Beside a replay, whose service does not say when the user fell silent: from the same event on.
+_FROM_MESSAGE = "from the user's final message to the first audio of the reply as it came; until when it was heard is not known"
 _REPLAYED = "from the user's final message to the first sound of the reply; the service's part is played as it was recorded"
 # Parts of turn_gap: what each is called, and whose it is.
 _PARTS: Mapping[str, Tuple[str, str]] = {
@@ -68,16 +70,20 @@ def samples_by_metric(measured: Measured) -> Dict[str, List[Sample]]:
     return found
 
 
-def latency_bars(measured: Measured, reading: Reading, samples: Samples) -> Dict[str, Json]:
+def latency_bars(measured: Measured, reading: Reading, samples: Samples, *, from_message: bool = False) -> Dict[str, Json]:
     """The bars of a session's turns.
 
     Args:
         measured: The session, measured.
         reading: The same session.
         samples: What was measured, by metric.
+        from_message: Whether a recording's bars begin with the user's final message, as a replay's do, and what was before stands beside.
     """
     turns = [turn for turn in reading.turns if turn.user is not None]
     floor_ns = measured.assumed.end_of_turn_ns
+    if measured.untimed is None and from_message:
+        bars = [(turn, _measured(turn, reading, samples, floor_ns)) for turn in turns]
+        return {"why": None, "what": _FROM_MESSAGE, "turns": [_from_message(turn, bar, reading) for turn, bar in bars]}
     if measured.untimed is None:
         return {"why": None, "what": _MEASURED, "turns": [_turn(turn, _measured(turn, reading, samples, floor_ns)) for turn in turns]}
     if measured.unobserved is None:
@@ -96,6 +102,23 @@ def _turn(turn: Turn, bar: _Bar) -> Dict[str, Json]:
         "parts": [part.json() for part in bar.parts],
         "beside": [],
     }
+
+
+def _from_message(turn: Turn, whole: _Bar, reading: Reading) -> Dict[str, Json]:
+    """A turn of a recording from the user's final message on; what was before it stands beside."""
+    assert turn.user is not None
+    message_ns = reading.at_ns[turn.user]
+    if turn.first_audio is None or not whole.parts:
+        return _turn(turn, whole)
+    sounded_ns = reading.at_ns[turn.first_audio]
+    app_ns = covered_ns(shared([(message_ns, sounded_ns)], reading.awaited_of_app(turn)))
+    parts = [_Part("response", "until the first audio", TOGETHER, sounded_ns - message_ns - app_ns)]
+    parts += [_Part("turn_gap.app", "the app answers a tool call", APP, app_ns)] if app_ns else []
+    shown = _turn(turn, _Bar(message_ns, parts))
+    before_ns = sum(part.ns for part in whole.parts) - (sounded_ns - message_ns)
+    if before_ns > 0:
+        shown["beside"] = [{"label": "from the end of the user's speech to that message", "ms": ms(before_ns)}]
+    return shown
 
 
 def _measured(turn: Turn, reading: Reading, samples: Samples, floor_ns: int) -> _Bar:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.pages.axis_ms import ms
+from evi_harness.pages.plain_json import plain_json
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.findings import FINDINGS
 from evi_harness.report.plain import printable
@@ -93,7 +94,7 @@ def _message(
         "at_ms": ms(event.at_ns),
         "direction": event.kind,
         "type": event.name if isinstance(event, Note) else None if message is None or message.type is None else texts.short(message.type),
-        "what": printable(texts.redacted(_what(event, message, dialect))),
+        "what": printable(plain_json(texts.redacted(_what(event, message, dialect)))),
         "text": text,
         "is_json": is_json,
         "is_cut": is_cut,

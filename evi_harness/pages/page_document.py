@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import shlex
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.client_family import due_ns
 from evi_harness.measure.measuring import Measured
@@ -20,7 +20,9 @@ from evi_harness.pages.handler_lane import handled, handler_lane, late_lane
 from evi_harness.pages.latency_bars import latency_bars, samples_by_metric
 from evi_harness.pages.lost_audio import lost_audio
 from evi_harness.pages.messages_lane import messages_lane
+from evi_harness.pages.noticed import noticed
 from evi_harness.pages.problem_list import problem_list
+from evi_harness.pages.problem_spans import problem_spans
 from evi_harness.pages.told_besides import is_passed
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.turn_alignment import align_turns, said_turns
@@ -137,9 +139,12 @@ def page_document(
         verdict: The verdict of the replay in words, empty likewise.
         remarks: What there is to say besides, a sentence each.
     """
-    told: Mapping[str, Json] = {} if report is None else report
+    # Secrets are known by how JSON writes them, so they go before anything is written otherwise.
+    told: Mapping[str, Json] = {} if report is None else every_text(report, redactor.string)
     lengths = [side.session.duration_ns for side in sides] + [track.length_ns for side in sides for track in side.tracks]
     state = "none" if report is None else "passed" if is_passed(told) else "failed"
+    shown_sides = [_side(side, redactor, beside_replay=sides[-1].id == REPLAYED) for side in sides]
+    pairs = _paired_turns(sides)
     document: Dict[str, Json] = {
         "format": FORMAT,
         "version": VERSION,
@@ -147,9 +152,9 @@ def page_document(
         "title": title,
         "length_ms": ms(max(lengths, default=0)),
         "verdict": {"state": state, "text": verdict},
-        "sides": [_side(side, redactor) for side in sides],
-        "paired_turns": _paired_turns(sides),
-        "problems": [] if report is None else _problems(told, sides),
+        "sides": shown_sides,
+        "paired_turns": pairs,
+        "problems": [] if report is None else _problems(told, sides, shown_sides, pairs),
         "remarks": [*remarks, *_remarks(told)],
         "command": _command(told),
         "versions": _versions(told, sides[-1].session),
@@ -161,7 +166,7 @@ def page_document(
     return whole
 
 
-def _side(side: PageSide, redactor: Redactor) -> Dict[str, Json]:
+def _side(side: PageSide, redactor: Redactor, *, beside_replay: bool) -> Dict[str, Json]:
     session, dialect = side.session, side.dialect
     reading, had, samples = Reading(session, dialect), handled(session), samples_by_metric(side.measured)
     lane = messages_lane(session, dialect, redactor, had)
@@ -180,7 +185,7 @@ def _side(side: PageSide, redactor: Redactor) -> Dict[str, Json]:
         "late": late_lane(session, reading.types, side.late),
         "lost_audio": lost_audio(reading),
         "transcript": transcript(reading, dialect),
-        "latency": latency_bars(side.measured, reading, samples),
+        "latency": latency_bars(side.measured, reading, samples, from_message=beside_replay and side.id == RECORDED),
     }
 
 
@@ -213,9 +218,22 @@ def _session(session: Session, n_turns: int, folder: Optional[str]) -> Dict[str,
     }
 
 
-def _problems(report: Mapping[str, Json], sides: Sequence[PageSide]) -> List[Dict[str, Json]]:
+def _problems(
+    report: Mapping[str, Json], sides: Sequence[PageSide], shown: Sequence[Mapping[str, Any]], pairs: Sequence[Sequence[Optional[int]]]
+) -> List[Dict[str, Json]]:
     at_ns = {event.seq: event.at_ns for event in sides[0].session.events}
-    return problem_list(report, sides[-1].id, sides[0].id, at_ns)
+    replayed = shown[-1]
+    silent_ns = {one["seq"]: round(one["silent_ms"] * 1e6) for one in replayed["interruptions"] if one["silent_ms"] is not None}
+    lost_ns = {one["seq"]: (round(one["begin_ms"] * 1e6), round(one["end_ms"] * 1e6)) for one in replayed["lost_audio"]}
+    waited_ms = {
+        one["seq"]: one["end_ms"] - one["begin_ms"]
+        for one in replayed["handler"]["spans"]
+        if one["kind"] == "waiting" and one["seq"] is not None
+    }
+    found = problem_list(report, sides[-1].id, sides[0].id, at_ns, problem_spans(sides[-1].session, silent_ns, lost_ns), waited_ms)
+    # Two sessions that are compared differ, and neither is what the user should have heard.
+    is_replay = sides[0].id in (RECORDED, REPLAYED)
+    return [{**one, "noticed": noticed(one, one["consequences"], shown, pairs) if is_replay else None} for one in found]
 
 
 def _remarks(report: Mapping[str, Json]) -> List[str]:

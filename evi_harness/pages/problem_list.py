@@ -6,10 +6,11 @@ over. What has one cause stands once, with its other times below it.
 
 from __future__ import annotations
 
-import json
 from typing import Any, Dict, Hashable, List, Mapping, Optional, Sequence
 
 from evi_harness.pages.axis_ms import ms, seek_ms
+from evi_harness.pages.plain_json import plain_json, value_text
+from evi_harness.pages.problem_spans import Spans
 from evi_harness.pages.told_besides import told_besides, verdict_with_gate
 from evi_harness.replay.judging.deviations import DEVIATIONS
 from evi_harness.replay.judging.findings import FINDINGS
@@ -22,11 +23,22 @@ from evi_harness.session.places import PLACES, place_json, places_in
 __all__ = ["problem_list", "verdict_told"]
 
 _ABSENT = object()
+NO_SPANS: Spans = {}
+NO_WAITS: Mapping[int, float] = {}
+_FALLS_BEHIND = "falls_behind"
+_UNDERRUN = "underrun"
+# What waits less than this waits for nobody.
+_WAITED_MS = 20.0
 _MAX_WHOLE = 1 << 62
 
 
 def problem_list(
-    report: Mapping[str, Json], side: str, recorded_side: str, recorded_at_ns: Optional[Mapping[int, int]] = None
+    report: Mapping[str, Json],
+    side: str,
+    recorded_side: str,
+    recorded_at_ns: Optional[Mapping[int, int]] = None,
+    spans: Spans = NO_SPANS,
+    waited_ms: Mapping[int, float] = NO_WAITS,
 ) -> List[Dict[str, Json]]:
     """The problems that a replay's report tells of.
 
@@ -36,20 +48,23 @@ def problem_list(
         recorded_side: On which side the recording is; the same where the replay's own session is not there.
         recorded_at_ns: When each event of the recording was, by seq; None for an empty one. Where the replay's own session is not there, a
             finding stands where what it is about was in the recording, and one about nothing in particular has no time.
+        spans: From when until when findings lasted, on the replay's axis.
+        waited_ms: How long messages of the replay waited for the handler, by seq.
 
     Returns:
         What fails first: what ended the replay, then the rest in time; then what only warns. What only follows from another one is behind
-        it, and ``because_of`` is the rank of that one.
+        it, ``because_of`` is the rank of that one, and its ``number`` is that one's and its own: 1.1. What did not happen because of it is
+        in ``consequences``.
     """
     cwd = _text(_mapping(report.get("command")).get("cwd"))
     there = (recorded_at_ns or {}) if side == recorded_side else None
-    found = [_finding(one, side, cwd, there) for one in _mappings(report.get("findings"))]
+    found = [_finding(one, side, cwd, there, spans) for one in _mappings(report.get("findings"))]
     found += [_deviation(one, side, recorded_side, cwd) for one in _mappings(report.get("deviations"))]
     found += [_incomplete(report)] if report.get("incomplete") is True else []
     found += [
         _problem(told, what, None, severity=severity, side=side, at_ms=None, ended=False) for what, severity, told in told_besides(report)
     ]
-    return _ranked(_folded(sorted(found, key=_weight)))
+    return _ranked(_folded(sorted(found, key=_weight)), waited_ms)
 
 
 def verdict_told(report: Mapping[str, Json]) -> str:
@@ -80,24 +95,38 @@ def _weight(problem: Mapping[str, Json]) -> Any:
     return problem["severity"] != "error", problem["what"] != "incomplete", not problem["ended"], at_ms is None, at_ms or 0.0
 
 
-def _ranked(problems: Sequence[Dict[str, Json]]) -> List[Dict[str, Json]]:
+def _ranked(problems: Sequence[Dict[str, Json]], waited_ms: Mapping[int, float]) -> List[Dict[str, Json]]:
     """Each with its rank; what did not happen because of another one directly behind that."""
     causes: Dict[int, Dict[str, Json]] = {}
     for one in problems:
         causes.update({seq: one for seq in one["consequences"] if seq not in causes and seq != one["recorded_seq"]})
-    found = [(one, None if one["recorded_seq"] is None else causes.get(one["recorded_seq"])) for one in problems]
+    behind = next((one for one in problems if one["kind"] == _FALLS_BEHIND), None)
+    found = [(one, behind if _waited(one, waited_ms) else causes.get(one["recorded_seq"])) for one in problems]
     # A stranger's report may let two follow from one another; what follows from something that follows is not looked at.
     roots = [one for one, cause in found if cause is None]
     under = {id(root): [one for one, cause in found if cause is root] for root in roots}
     placed = {id(one) for ones in under.values() for one in ones} | {id(one) for one in roots}
     ranked: List[Dict[str, Json]] = []
+    n_roots = 0
     for root in [*roots, *(one for one in problems if id(one) not in placed)]:
-        rank = len(ranked) + 1
-        ranked.append({"rank": rank, "because_of": None, **root})
-        ranked += [{"rank": rank + index, "because_of": rank, **one} for index, one in enumerate(under.get(id(root), ()), 1)]
-    for one in ranked:
-        del one["consequences"]
+        rank, n_roots = len(ranked) + 1, n_roots + 1
+        ranked.append({"rank": rank, "number": f"{n_roots}", "because_of": None, **root})
+        ranked += [
+            {"rank": rank + index, "number": f"{n_roots}.{index}", "because_of": rank, **one}
+            for index, one in enumerate(under.get(id(root), ()), 1)
+        ]
     return ranked
+
+
+def _waited(problem: Mapping[str, Json], waited_ms: Mapping[int, float]) -> bool:
+    """Whether the speaker ran dry since messages with audio waited for the handler, each time: that is what falling behind is."""
+    return problem["kind"] == _UNDERRUN and all(_ran_dry_by_waiting(one, waited_ms) for one in (problem, *problem["more"]))
+
+
+def _ran_dry_by_waiting(moment: Mapping[str, Json], waited_ms: Mapping[int, float]) -> bool:
+    seq, at_ms, until_ms = moment["replayed_seq"], moment["at_ms"], moment["until_ms"]
+    dry_ms = 0.0 if at_ms is None or until_ms is None else until_ms - at_ms
+    return seq in waited_ms and waited_ms[seq] >= max(dry_ms / 2, _WAITED_MS)
 
 
 def _folded(problems: Sequence[Dict[str, Json]]) -> List[Dict[str, Json]]:
@@ -107,7 +136,7 @@ def _folded(problems: Sequence[Dict[str, Json]]) -> List[Dict[str, Json]]:
         first = by_cause.setdefault(_cause(one), one)
         if first is not one:
             differences = one["differences"] if one["differences"] != first["differences"] else []
-            moment = {name: one[name] for name in ("at_ms", "seek_ms", "recorded_seq", "replayed_seq")}
+            moment = {name: one[name] for name in ("at_ms", "until_ms", "seek_ms", "recorded_seq", "replayed_seq")}
             first["more"].append({**moment, "differences": differences})
             for name in ("lost", "consequences"):
                 first[name] += [row for row in one[name] if row not in first[name]]
@@ -123,9 +152,16 @@ def _cause(one: Mapping[str, Json]) -> Hashable:
     return one["what"], cause_key(one["kind"], words, places[0] if places else None, paths, fails=one["severity"] == "error")
 
 
-def _finding(one: Mapping[str, Json], side: str, cwd: Optional[str], recorded_at_ns: Optional[Mapping[int, int]]) -> Dict[str, Json]:
-    replayed_ms = ms(_whole(one.get("at_ns")))
+def _finding(
+    one: Mapping[str, Json], side: str, cwd: Optional[str], recorded_at_ns: Optional[Mapping[int, int]], spans: Spans
+) -> Dict[str, Json]:
+    at_ns = _whole(one.get("at_ns"))
+    replayed_ms = ms(at_ns)
     at_ms = replayed_ms if recorded_at_ns is None else ms(recorded_at_ns.get(_whole(one.get("recorded_seq")) or -1))
+    lasted = spans.get((_text(one.get("kind")) or "", _whole(one.get("live_seq")), at_ns)) if at_ns is not None else None
+    until_ms = None
+    if lasted is not None and recorded_at_ns is None:
+        at_ms, until_ms = ms(lasted[0]), ms(lasted[1])
     return _problem(
         one,
         "finding",
@@ -133,6 +169,7 @@ def _finding(one: Mapping[str, Json], side: str, cwd: Optional[str], recorded_at
         severity="error" if one.get("severity") != "warning" else "warning",
         side=side,
         at_ms=at_ms,
+        until_ms=until_ms,
         replayed_ms=replayed_ms,
         ended=one.get("ended") is True,
     )
@@ -162,6 +199,7 @@ def _problem(
     severity: str,
     side: str,
     at_ms: Optional[float],
+    until_ms: Optional[float] = None,
     recorded_ms: Optional[float] = None,
     replayed_ms: Optional[float] = None,
     ended: bool,
@@ -170,14 +208,15 @@ def _problem(
         "what": what,
         "kind": _text(one.get("kind")) or "",
         "severity": severity,
-        "title": _says(what, one) or _text(one.get("what")) or "",
-        "sentence": _text(one.get("what")) if _says(what, one) else None,
-        "observed": _text(one.get("observed")),
-        "expected": _text(one.get("expected")),
+        "title": _says(what, one) or _plain(one.get("what")) or "",
+        "sentence": _plain(one.get("what")) if _says(what, one) else None,
+        "observed": _plain(one.get("observed")),
+        "expected": _plain(one.get("expected")),
         "to_try": _text(one.get("to_try")),
-        "detail": [line for line in _list(one.get("detail")) if isinstance(line, str)],
+        "detail": [plain_json(line) for line in _list(one.get("detail")) if isinstance(line, str)],
         "side": side,
         "at_ms": at_ms,
+        "until_ms": until_ms,
         "seek_ms": seek_ms(at_ms),
         "recorded_seq": _whole(one.get("recorded_seq")),
         "replayed_seq": _whole(one.get("live_seq")),
@@ -185,7 +224,7 @@ def _problem(
         "replayed_ms": replayed_ms,
         "differences": [_difference(each) for each in _mappings(one.get("differences"))],
         "places": [_place(each, cwd) for each in places_in({PLACES: one.get(PLACES)})],
-        "lost": [_text(row.get("what")) or "" for row in _mappings(one.get("lost"))],
+        "lost": [_plain(row.get("what")) or "" for row in _mappings(one.get("lost"))],
         "more": [],
         "consequences": [seq for seq in map(_whole, _list(one.get("consequences"))) if seq is not None],
         "ended": ended,
@@ -208,7 +247,7 @@ def _incomplete(report: Mapping[str, Json]) -> Dict[str, Json]:
 
 def _difference(one: Mapping[str, Json]) -> Dict[str, Json]:
     sides = {name: one.get(key, _ABSENT) for name, key in (("recorded", "recorded"), ("replayed", "live"))}
-    told = {name: None if value is _ABSENT else json.dumps(value, ensure_ascii=False) for name, value in sides.items()}
+    told = {name: None if value is _ABSENT else value_text(value) for name, value in sides.items()}
     return {"path": _text(one.get("path")) or "", **told}
 
 
@@ -226,6 +265,10 @@ def _mappings(value: Json) -> List[Mapping[str, Json]]:
 
 def _list(value: Json) -> Sequence[Json]:
     return value if isinstance(value, (list, tuple)) else ()
+
+
+def _plain(value: Json) -> Optional[str]:
+    return plain_json(value) if isinstance(value, str) else None
 
 
 def _text(value: Json) -> Optional[str]:

@@ -682,7 +682,7 @@ SWALLOWED = _kind(
     written_in=("watch",),
     read_in=("replay",),
 )
-NEVER_RETURNS = _kind("never_returns", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("sdk",), read_in=("replay",))
+NEVER_RETURNS = _kind("never_returns", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("sdk",), read_in=("pages", "replay"))
 LEAKED_TASK = _kind(
     "leaked_task",
     FindingFacts,
@@ -742,12 +742,12 @@ HANDLER_WAITS = _kind(
 )
 NETWORK = _kind("network", NetworkFacts, of=_HANDLED, by=_FOUND, written_in=("runs",), read_in=("replay",))
 OWN_LOOP = _kind("own_loop", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("runs",), read_in=("replay",))
-NEVER_PLAYED = _kind("never_played", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("replay",))
+NEVER_PLAYED = _kind("never_played", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("pages", "replay"))
 PLAYED_TWICE = _kind("played_twice", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("replay",))
 OUT_OF_ORDER_AUDIO = _kind(
     "out_of_order_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("replay",)
 )
-UNDERRUN = _kind("underrun", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("replay",))
+UNDERRUN = _kind("underrun", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("pages", "replay"))
 WRONG_AUDIO = _kind(
     "wrong_audio", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "pages", "replay")
 )
@@ -763,7 +763,9 @@ UNJUDGED_AUDIO = _kind(
 PLAYS_NOTHING = _kind(
     "plays_nothing", FindingFacts, of="the first message with audio", by=_FOUND_AT_END, written_in=("runs",), read_in=("pages", "replay")
 )
-PLAYS_ON = _kind("plays_on", PlaysOnFacts, of="the interruption", by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "replay"))
+PLAYS_ON = _kind(
+    "plays_on", PlaysOnFacts, of="the interruption", by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "pages", "replay")
+)
 OWN_SOUND = _kind(
     "own_sound",
     FindingFacts,

@@ -228,6 +228,9 @@ def _problem(rank: int, at_ms: Optional[float], severity: str, side: str, say: C
         "replayed_ms": None,
         "ended": False,
         "because_of": None,
+        "until_ms": None,
+        "consequences": [],
+        "noticed": None,
         "sentence": None,
         "observed": None,
         "expected": None,
@@ -236,6 +239,7 @@ def _problem(rank: int, at_ms: Optional[float], severity: str, side: str, say: C
     return {
         **nothing,
         "rank": rank,
+        "number": str(rank),
         "what": "finding",
         "kind": "plays_on",
         "severity": severity,
@@ -255,7 +259,7 @@ def made_document(say: Callable[[str], str] = str, sides: int = 2) -> Json:
     source = [{"line": line, "text": say(f"    line {line}")} for line in (11, 12, 13)]
     place = {"file": say("/x/app.py"), "shown": say("app.py"), "line": 12, "function": say("on_message"), "source": source}
     differs = {"path": say("$.content"), "recorded": say('"sunny"'), "replayed": None}
-    again = {"at_ms": 10000.0, "seek_ms": 8000.0, "recorded_seq": None, "replayed_seq": None, "differences": []}
+    again = {"at_ms": 10000.0, "until_ms": None, "seek_ms": 8000.0, "recorded_seq": None, "replayed_seq": None, "differences": []}
     return {
         "format": "evi-harness page",
         "version": 1,
@@ -278,9 +282,9 @@ def made_document(say: Callable[[str], str] = str, sides: int = 2) -> Json:
                 lost=[say("#4 audio_output")],
                 places=[place],
             ),
-            _problem(2, 1000.0, "error", names[-1], say, what="deviation", differences=[differs], because_of=1),
-            _problem(3, 9000.0, "warning", names[0], say, more=[again]),
-            _problem(4, None, "warning", names[-1], say),
+            _problem(2, 1000.0, "error", names[-1], say, what="deviation", differences=[differs], because_of=1, number="1.1"),
+            _problem(3, 9000.0, "warning", names[0], say, more=[again], number="2"),
+            _problem(4, None, "warning", names[-1], say, number="3"),
         ],
         "remarks": [say("What was sent is not compared.")],
         "command": {

@@ -344,14 +344,14 @@ def test_each_moment_has_the_number_that_the_list_has(show: Show, documents: Dic
     opened = show(documents["replay"]())
     page = opened.page
     lane = "page.stage.rows.find((one) => one.lane && one.lane.id === 'problems').lane"
-    assert page.evaluate(f"{lane}.items.map((one) => [one.fromMs, one.number])") == [[1000, "2"], [4500, "1"], [9000, "3"], [10000, "3.2"]]
-    assert page.locator(".problem .rank").all_inner_texts() == ["1", "2", "3", "4"]
-    assert page.locator("#problem-3 .again button").all_text_contents() == ["3.2 at 0:10.000"]
+    assert page.evaluate(f"{lane}.items.map((one) => [one.fromMs, one.number])") == [[1000, "1.1"], [4500, "1"], [9000, "2"], [10000, "2b"]]
+    assert page.locator(".problem .rank").all_inner_texts() == ["1", "1.1", "2", "3"]
+    assert page.locator("#problem-3 .again button").all_text_contents() == ["2b at 0:10.000"]
     assert page.locator(".because").all_inner_texts() == ["Only a consequence of 1"]
     assert page.locator("#problem-1 .sentence").inner_text() == "0.82 s were played"
     page.locator("[data-lane=problems] > summary").click()
     opened.until("document.querySelector('[data-lane=problems] li')")
-    assert "3.2. Problem 3" in page.locator("[data-lane=problems]").inner_text()
+    assert "2b. Problem 3" in page.locator("[data-lane=problems]").inner_text()
 
 
 def test_what_came_again_keeps_its_moment_on_the_axis(show: Show, documents: Dict[str, Any]) -> None:
@@ -399,16 +399,45 @@ def test_a_place_that_is_a_whole_function_points_at_no_line(show: Show, document
     """Its first line is where it begins, and says nothing of what is wrong in it."""
     document = documents["replay"]()
     place = document["problems"][0]["places"][0]
+    place["whole"] = "ran"
     place["source"] = [
         {"line": place["line"], "text": "    async def on_message(self, message):"},
         {"line": place["line"] + 1, "text": "        " + "x" * 300},
     ]
     page = show(document).page
     assert page.locator("#problem-1 .place").first.locator(".here").count() == 0
-    assert page.locator("#problem-1 .whole .code").first.text_content() == "async def on_message(self, message):"
-    assert "somewhere in it" in page.locator("#problem-1 figcaption").first.inner_text()
+    assert page.locator("#problem-1 .line .code").first.text_content() == "async def on_message(self, message):"
+    assert "which ran for it" in page.locator("#problem-1 figcaption").first.inner_text()
     # A line that is longer than the card is there to be read to its end.
     assert page.evaluate("[...document.querySelectorAll('#problem-1 pre')].every((one) => one.scrollWidth <= one.clientWidth)")
+
+
+def test_a_card_begins_with_what_the_user_notices(show: Show, documents: Dict[str, Any]) -> None:
+    """Then what is wrong; when it began and how long it lasted; on the time axis it has its length."""
+    document = documents["replay"]()
+    document["problems"][0].update(noticed="The user hears nothing for 3.2 s.", until_ms=7700.0)
+    page = show(document).page
+    assert page.locator("#problem-1").inner_text().split()[:1] + page.locator(
+        "#problem-1 h3 .noticed, #problem-1 .title"
+    ).all_inner_texts() == ["1", "The user hears nothing for 3.2 s.", "Problem 1"]
+    assert page.locator("#problem-1 .play-line .dim").inner_text() == "from 0:04.500 to 0:07.700, 3.20 s"
+    assert page.locator("#problem-3 .play-line .dim").inner_text() == "at 0:09.000"
+    lane = "page.stage.rows.find((one) => one.lane && one.lane.id === 'problems').lane"
+    assert page.evaluate(f"{lane}.items.map((one) => one.untilMs)") == [None, 7700, None, None]
+
+
+def test_what_is_missing_on_one_side_is_marked_on_both(show: Show, documents: Dict[str, Any]) -> None:
+    """In the lists of the recording by the problem that it is missing by; on its transcript and turns where it was to be."""
+    document = documents["replay"]()
+    line = next(one for one in document["sides"][0]["transcript"] if one["who"] == "assistant")
+    document["problems"][1].update(replayed_seq=None, recorded_seq=line["seq"], consequences=[line["seq"]])
+    page = show(document).page
+    assert page.locator("#transcript-lines .said.absent .mark").all_inner_texts() == ["missing here: 1.1"]
+    assert page.evaluate("page.stage.rows.filter((one) => one.lane && one.lane.items.some((item) => item.isAbsent)).length") == 1
+    page.evaluate("page.hear('recorded')")
+    assert page.locator("#transcript-lines .said.absent").count() == 0
+    assert "missing in the replay: 1.1" in page.locator("#transcript-lines").inner_text()
+    assert "missing in the replay: 1.1" in page.locator("#message-list").inner_text()
 
 
 def test_the_command_is_copied(show: Show, documents: Dict[str, Any]) -> None:

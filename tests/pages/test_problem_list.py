@@ -66,13 +66,31 @@ def test_what_only_follows_from_another_one_is_under_it():
     cause = finding("raised", 9000, recorded_seq=5, consequences=[7, 8])
     deviations = [{**deviation("missing", 100, None), "recorded_seq": 7}, deviation("late", 200, None)]
     found = problem_list({"findings": [cause], "deviations": deviations}, "replayed", "recorded")
-    assert [(one["kind"], one["rank"], one["because_of"], one["recorded_seq"]) for one in found] == [
-        ("late", 1, None, 1),
-        ("raised", 2, None, 5),
-        ("missing", 3, 2, 7),
+    assert [(one["kind"], one["rank"], one["number"], one["because_of"], one["recorded_seq"]) for one in found] == [
+        ("late", 1, "1", None, 1),
+        ("raised", 2, "2", None, 5),
+        ("missing", 3, "2.1", 2, 7),
     ]
     ring = [finding("raised", 1, recorded_seq=1, consequences=[2]), finding("blocked", 2, recorded_seq=2, consequences=[1])]
     assert sorted(one["rank"] for one in problem_list({"findings": ring}, "replayed", "recorded")) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("waited_ms", "number"),
+    [({5: 60.0, 6: 50.0}, "1.1"), ({5: 60.0, 6: 49.0}, "2"), ({5: 60.0}, "2"), ({}, "2")],
+    ids=["each time", "once for less than half of it", "once not at all", "never"],
+)
+def test_a_speaker_that_ran_dry_follows_from_messages_that_waited(waited_ms, number):
+    """Where each message with the audio waited for the handler for as long as half of it; else it has a cause of its own."""
+    dry = [finding("underrun", ms, severity="warning", live_seq=seq) for ms, seq in ((2000, 5), (3000, 6))]
+    spans = {("underrun", seq, ms * 1_000_000): ((ms - 100) * 1_000_000, ms * 1_000_000) for ms, seq in ((2000, 5), (3000, 6))}
+    report = {"findings": [finding("falls_behind", 1000, live_seq=9, recorded_seq=8), *dry]}
+    first, second = problem_list(report, "replayed", "recorded", None, spans, waited_ms)
+    assert (first["kind"], first["number"], second["kind"], second["number"]) == ("falls_behind", "1", "underrun", number)
+    moments = [(one["at_ms"], one["until_ms"], one["seek_ms"]) for one in (second, *second["more"])]
+    assert moments == [(1900.0, 2000.0, 0.0), (2900.0, 3000.0, 900.0)]
+    (alone,) = problem_list({"findings": dry}, "replayed", "recorded", None, spans, waited_ms)
+    assert (alone["number"], alone["because_of"]) == ("1", None)
 
 
 def test_both_sides_of_a_difference_are_json_and_absent_is_not_null():

@@ -4,6 +4,8 @@
 const LANE_HEIGHT = 22;
 const WAVE_HEIGHT = 52;
 const FOLDED_HEIGHT = 20;
+const DENSITY_HEIGHT = 30;
+const SCALE_HEIGHT = 14;
 
 /** One thing on a lane. `untilMs` is null for a moment. */
 function laneItem(fromMs, untilMs, text, seq) {
@@ -15,21 +17,21 @@ function span(fromMs, untilMs) {
 }
 
 /** The lanes of a side, those with nothing on them left out. */
-function lanesOf(side) {
+function lanesOf(side, marks, absent) {
   const lanes = [
-    turnsLane(side),
+    turnsLane(side, absent),
     interruptionsLane(side),
     toolsLane(side),
     handlerLane(side),
     lateLane(side),
-    messagesLane(side),
+    messagesLane(side, marks),
     densityLane(side),
   ];
   return lanes.filter((lane) => lane.items.length > 0);
 }
 
-function turnsLane(side) {
-  const said = [];
+function turnsLane(side, absent) {
+  const said = absent.map(absentItem);
   for (const turn of side.turns) {
     const { number, user, reply } = turn;
     if (user) said.push(saidItem('user', number, user, user.message_ms));
@@ -51,9 +53,20 @@ function saidItem(who, number, part, otherMs) {
   return Object.assign(item, { who, number, said: part.text });
 }
 
+/** What was said in the recording and is missing here, where it was there. */
+function absentItem({ line, mark }) {
+  const words = `Missing here, by problem ${mark.number}: ${line.text}`;
+  return Object.assign(laneItem(lineBegin(line), line.end_ms, words), { isAbsent: true });
+}
+
 function drawSaid(brush, item, top, height) {
   const extent = brush.extent(item.fromMs, item.untilMs);
   if (!extent) return;
+  if (item.isAbsent) {
+    brush.hatching(extent, top + 2, height - 4, 'error');
+    brush.labelOnGround('missing here', extent, top + 3, height - 6, 'error');
+    return;
+  }
   brush.rectangle(extent, top + 2, height - 4, `${item.who}-tint`);
   brush.rectangle({ left: extent.left, width: 3 }, top + 2, height - 4, item.who);
   brush.label(item.who === 'user' ? `${item.number}  ${item.said}` : item.said, extent, top, height, 'ink');
@@ -170,7 +183,7 @@ function lateLane(side) {
   };
 }
 
-function messagesLane(side) {
+function messagesLane(side, marks) {
   const items = side.messages
     .filter((one) => one.direction !== 'note')
     .map((one) => Object.assign(laneItem(one.at_ms, null, `${one.direction}: ${one.what}`, one.seq), { direction: one.direction }));
@@ -178,6 +191,7 @@ function messagesLane(side) {
   const received = moments(['received']);
   const sent = moments(['sent']);
   const ends = moments(['opened', 'closed']);
+  const absent = items.filter((item) => marks.has(item.seq) && marks.get(item.seq).role === 'absent').map((item) => item.fromMs);
   return {
     id: 'messages',
     label: 'Messages',
@@ -189,6 +203,8 @@ function messagesLane(side) {
       brush.ticks(received, top + 2, half, 'heard');
       brush.ticks(sent, top + height / 2 + 1, half, 'user');
       brush.ticks(ends, top + 2, height - 4, 'muted');
+      // What the other side does not have, from top to bottom.
+      brush.ticks(absent, top, height, 'error');
     },
   };
 }
@@ -201,8 +217,8 @@ function densityLane(side) {
   return {
     id: 'density',
     label: 'Sent audio',
-    how: 'frames in each tenth of a second',
-    height: 16,
+    how: `frames in ${density ? density.bin_ms : 100} ms, ${most} at most`,
+    height: DENSITY_HEIGHT,
     items: density && density.n_frames ? [laneItem(density.begin_ms, density.end_ms, words)] : [],
     draw: (brush, top, height) => drawDensity(brush, bins, density.bin_ms, most, top, height),
   };
@@ -218,6 +234,8 @@ function drawDensity(brush, bins, binMs, most, top, height) {
     if (tall > 0) context.rect(x, top + height - 2 - tall, 1, tall);
   }
   context.fill();
+  // The scale: how many the tallest stand for.
+  brush.labelOnGround(`${most} in ${binMs} ms`, { left: 0, width: axis.width }, top, SCALE_HEIGHT, 'muted');
 }
 
 /** The waveform of a track as a row like the lanes. What of it was lost, or late, is marked below the waveform of what was heard. */
@@ -277,6 +295,7 @@ function problemsLane(problems) {
     draw(brush, top, height) {
       const inView = items.filter((item) => brush.axis.isInView(item.fromMs));
       placeMarks(inView, brush.axis);
+      for (const item of items) drawLength(brush, item, top, height);
       // Numbers above ticks.
       for (const item of inView) if (item.isTick) drawMark(brush, item, top, height);
       for (const item of inView) if (!item.isTick) drawMark(brush, item, top, height);
@@ -300,7 +319,7 @@ function problemItems(problem) {
     .map((moment, index) => ({ moment, number: momentNumber(problem, index) }))
     .filter(({ moment }) => moment.at_ms !== null)
     .map(({ moment, number }) =>
-      Object.assign(laneItem(moment.at_ms, null, `${number}. ${titleText(problem)}`), {
+      Object.assign(laneItem(moment.at_ms, moment.until_ms, `${number}. ${titleText(problem)}${span(moment.at_ms, moment.until_ms)}`), {
         problem,
         number,
         seekMs: moment.seek_ms,
@@ -349,11 +368,19 @@ function placeBeside(items, axis) {
   }
 }
 
+const LENGTH_HEIGHT = 4;
+
+/** From when until when a problem lasted, below its number. */
+function drawLength(brush, item, top, height) {
+  const extent = item.untilMs === null ? null : brush.extent(item.fromMs, item.untilMs);
+  if (extent) brush.rectangle(extent, top + height - LENGTH_HEIGHT, LENGTH_HEIGHT, item.problem.severity);
+}
+
 function drawMark(brush, item, top, height) {
   const { context } = brush;
-  brush.rectangle({ left: item.markX - item.markWidth / 2, width: item.markWidth }, top + 4, height - 8, item.problem.severity);
+  brush.rectangle({ left: item.markX - item.markWidth / 2, width: item.markWidth }, top + 2, height - 8, item.problem.severity);
   if (item.isTick) return;
   context.textAlign = 'center';
-  brush.words(item.number, item.markX, top + height / 2, 'surface');
+  brush.words(item.number, item.markX, top + height / 2 - 2, 'surface');
   context.textAlign = 'start';
 }

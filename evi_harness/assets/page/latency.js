@@ -13,7 +13,7 @@ function latencyNodes(data) {
   return [
     element('div', { class: 'legend' }, [
       ...sides.map((side) => named(side, side.latency.why === null ? side.latency.what : side.latency.why)),
-      ownerKeys(turns.flatMap((turn) => turn.parts)),
+      ownerKeys(turns.flatMap((turn) => turn.parts).filter((part) => part.ms >= 0.5)),
     ]),
     turnList(data, longest),
   ];
@@ -61,12 +61,12 @@ function turnWords(its) {
 
 function turnBar(turn, longest, label) {
   if (turn.total_ms === null) return element('p', { class: 'sum' }, [label ? `${label}: ` : '', said(turn.why || 'not measured')]);
-  const total = `${Math.round(turn.total_ms)} ms`;
+  const total = turn.total_ms < 0.5 ? 'at once' : `${Math.round(turn.total_ms)} ms`;
   const beside = turn.beside.map((one) => `${one.label} ${Math.round(one.ms)} ms`).join(', ');
   return element('div', { class: 'turn-bar' }, [
     label ? element('span', { class: 'bar-side' }, [label]) : null,
     element('div', { class: 'bar-line' }, [stackedBar(turn, longest), element('strong', { class: 'number' }, [total])]),
-    element('p', { class: 'sum' }, [turn.parts.length > 1 ? `${partsText(turn)} = ${total}` : partsText(turn)]),
+    turn.total_ms < 0.5 ? null : element('p', { class: 'sum' }, [turn.parts.length > 1 ? `${partsText(turn)} = ${total}` : partsText(turn)]),
     beside ? element('p', { class: 'sum' }, [`Beside it: ${beside}`]) : null,
   ]);
 }
@@ -93,7 +93,11 @@ function partsText(turn) {
     turn.parts.map((part) => part.ms),
     Math.round(turn.total_ms),
   );
-  const words = turn.parts.map((part, index) => `${part.label} ${whole[index]} ms (${part.owner}${part.is_assumed ? ', assumed' : ''})`);
+  const words = turn.parts
+    .map((part, index) => ({ part, ms: whole[index] }))
+    // What takes no time has no owner to look for.
+    .filter(({ ms }) => ms > 0)
+    .map(({ part, ms }) => `${part.label} ${ms} ms (${part.owner}${part.is_assumed ? ', assumed' : ''})`);
   return words.join(' + ');
 }
 

@@ -2,7 +2,7 @@
 
 /** The rows of the legend, each a lane and the samples of what is drawn on it: how that looks, and what it means. */
 const LEGEND = {
-  problems: ['Problems', [['solid error', 'fails, with its number in the list'], ['solid warning', 'warns']]],
+  problems: ['Problems', [['solid error', 'fails, with its number in the list'], ['solid warning', 'warns'], ['thin error', 'how long it lasted']]],
   user: ['User', [['solid user', 'the user\'s audio, as the app sent it']]],
   heard: [
     'Heard',
@@ -26,7 +26,7 @@ const LEGEND = {
     ],
   ],
   late: ['Late events', [['solid warning', 'from when it was due until it came']]],
-  messages: ['Messages', [['solid heard', 'received'], ['solid user', 'sent'], ['solid muted', 'opened, closed']]],
+  messages: ['Messages', [['solid heard', 'received'], ['solid user', 'sent'], ['solid muted', 'opened, closed'], ['upright error', 'missing on the other side']]],
   density: ['Sent audio', [['solid user', 'frames of the user\'s audio in each tenth of a second']]],
 };
 

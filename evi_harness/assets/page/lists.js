@@ -41,5 +41,6 @@ function itemNode(item, row, page) {
     timeButton(clockText(item.fromMs), `go to ${spokenMoment(item.fromMs)}`, () => page.openItem(item, row)),
     ' ',
     said(item.text),
+    item.seq === null || !row.side || row.lane.id === 'handler' ? null : markNode(page.marks.get(row.side.id).get(item.seq), page.data),
   ]);
 }

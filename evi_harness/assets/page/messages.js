@@ -92,7 +92,7 @@ function messageNode(message, page) {
       element('span', { 'aria-hidden': 'true' }, [ARROWS[message.direction]]),
       ` ${message.direction}`,
     ]),
-    said(message.what, 'span', { class: 'what', dir: 'auto' }),
+    element('span', { class: 'what', dir: 'auto' }, [markNode(page.marks.get(page.shown.id).get(message.seq), page.data), said(message.what)]),
     element('span', { class: 'dim seq' }, [`#${message.seq}`]),
   ];
   return element('li', {}, [openedOnce(summary, () => messageBody(message, page), { class: 'message', 'data-seq': message.seq })]);

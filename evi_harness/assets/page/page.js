@@ -8,6 +8,7 @@ class Page {
     this.data = data;
     this.shown = data.sides[data.sides.length - 1];
     this.problemAt = -1;
+    this.marks = new Map(data.sides.map((side) => [side.id, problemMarks(data, side)]));
     this.player = new Player(data.length_ms, voicesOf(data, this.shown));
     this.stage = new Stage(data, this.player, (item, row) => this.openItem(item, row));
     this.transcript = new Transcript(byId('transcript-lines'), this);

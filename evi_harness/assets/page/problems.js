@@ -23,19 +23,35 @@ function withShownPaths(text, problem) {
   return problem.places.reduce((shorter, place) => shorter.split(place.file).join(place.shown), text);
 }
 
-/** The number of a problem, or of one of the times that it came again: 1, 1.2, 1.3. Marks on the time axis have the same. */
+/**
+ * The number of a problem, or of one of the times that it came again: 1, 1b, 1c; what follows from 1 is 1.1. Marks on the time axis have the
+ * same.
+ */
 function momentNumber(problem, index) {
-  return index ? `${problem.rank}.${index + 1}` : String(problem.rank);
+  return index ? `${problem.number}${lettersOf(index)}` : problem.number;
+}
+
+/** b, c, … z, aa, ab, … */
+function lettersOf(index) {
+  const letter = String.fromCharCode(97 + (index % 26));
+  return index < 26 ? letter : lettersOf(Math.floor(index / 26) - 1) + letter;
+}
+
+function numberOfRank(data, rank) {
+  const problem = data.problems.find((one) => one.rank === rank);
+  return problem ? problem.number : String(rank);
 }
 
 function problemCard(problem, data, page, isOpen) {
   const follows = problem.because_of === null ? '' : ' follows';
+  const title = said(shortened(titleText(problem), LONGEST_TITLE), 'span', { class: 'title' });
   const card = element('li', { class: `problem ${problem.severity}${follows}`, id: `problem-${problem.rank}`, tabindex: '-1' }, [
     element('h3', {}, [
       element('span', { class: 'rank' }, [momentNumber(problem, 0)]),
-      said(shortened(titleText(problem), LONGEST_TITLE), 'span', { class: 'title' }),
+      problem.noticed ? said(problem.noticed, 'span', { class: 'noticed' }) : title,
     ]),
-    problem.because_of === null ? null : element('p', { class: 'because' }, [`Only a consequence of ${problem.because_of}`]),
+    problem.because_of === null ? null : element('p', { class: 'because' }, [`Only a consequence of ${numberOfRank(data, problem.because_of)}`]),
+    problem.noticed ? element('p', {}, [title]) : null,
     problem.sentence ? said(shortened(sentenceText(problem.sentence, problem), LONGEST_SENTENCE), 'p', { class: 'sentence' }) : null,
     element('p', { class: 'facts' }, [
       element('code', {}, [problem.kind]),
@@ -59,8 +75,14 @@ function playLine(problem, page) {
   const from = `Play from ${clockText(problem.seek_ms)}`;
   return element('p', { class: 'play-line' }, [
     playButton(problem, problem.side, page, from),
-    element('span', { class: 'dim' }, [`at ${clockText(problem.at_ms)}`]),
+    element('span', { class: 'dim' }, [momentText(problem)]),
   ]);
+}
+
+/** When it was, and how long it lasted, where it lasted. */
+function momentText({ at_ms: atMs, until_ms: untilMs }) {
+  if (untilMs === null) return `at ${clockText(atMs)}`;
+  return `from ${clockText(atMs)} to ${clockText(untilMs)}, ${durationText(untilMs - atMs)}`;
 }
 
 /** Plays from where the data says, two seconds before the moment. */
@@ -105,32 +127,35 @@ function placeFigures(places) {
   const shown = places.slice(0, PLACES_SHOWN).map(placeFigure);
   const callers = places.slice(PLACES_SHOWN).map(placeFigure);
   if (!callers.length) return shown;
+  const words = places.every((place) => place.whole === 'ran')
+    ? `${countText(callers.length, 'more function')} that ran, the later first`
+    : `${countText(callers.length, 'more place')}, from further out`;
   return [
     ...shown,
     element('details', { class: 'callers' }, [
-      element('summary', {}, [`${countText(callers.length, 'more place')}, from further out`]),
+      element('summary', {}, [words]),
       ...callers,
     ]),
   ];
 }
 
 // A place that is a whole function is told by its first line, which is not to look at fault.
-const BEGINS_FUNCTION = /^\s*(async\s+)?def\s/;
+const WHOLE_WORDS = { ran: ', which ran for it', defined: ', which may have run' };
 
 /** A place in the app with the lines around it. */
 function placeFigure(place) {
   const at = place.line === null ? place.shown : `${place.shown}:${place.line}`;
-  const isWhole = place.source.some((line) => line.line === place.line && BEGINS_FUNCTION.test(line.text));
+  const hereLine = place.whole ? null : place.line;
   const caption = element('figcaption', { title: visibleText(place.file) }, [
     said(at, 'strong'),
     place.function ? ' in ' : null,
     place.function ? said(place.function, 'code') : null,
-    isWhole ? ', somewhere in it' : null,
+    WHOLE_WORDS[place.whole] || null,
   ]);
   const margin = commonMargin(place.source);
   const lines = place.source.map((line) =>
-    element('span', { class: line.line !== place.line ? 'line' : isWhole ? 'line whole' : 'line here' }, [
-      element('span', { class: 'number' }, [`${line.line === place.line ? '› ' : ''}${line.line}`]),
+    element('span', { class: line.line === hereLine ? 'line here' : 'line' }, [
+      element('span', { class: 'number' }, [`${line.line === hereLine ? '› ' : ''}${line.line}`]),
       said(line.text.slice(margin), 'span', { class: 'code' }),
     ]),
   );
@@ -224,6 +249,45 @@ function againList(problem, data, page) {
       .slice(0, AGAIN_SHOWN)
       .map(({ moment, number }) => element('div', {}, [element('p', {}, [`${number}:`]), differencesTable(moment, data)])),
   ]);
+}
+
+/**
+ * What the problems make of the messages of a side, by seq: a message that is a problem's own (the cause, or what follows from it), and one
+ * that the other side does not have. Each with the number of the problem.
+ */
+function problemMarks(data, side) {
+  const marks = new Map();
+  const isRecorded = side === data.sides[0] && data.sides.length > 1;
+  for (const problem of data.problems) {
+    const own = side === data.sides[0] ? problem.recorded_seq : problem.replayed_seq;
+    const isAbsent = isRecorded && problem.replayed_seq === null && problem.what === 'deviation';
+    const role = isAbsent ? 'absent' : problem.because_of === null ? 'cause' : 'symptom';
+    if (own !== null && !marks.has(own)) marks.set(own, { role, number: problem.number });
+    if (!isRecorded) continue;
+    for (const seq of problem.consequences) if (!marks.has(seq)) marks.set(seq, { role: 'absent', number: problem.number });
+  }
+  return marks;
+}
+
+/** What was said in the recording and is missing on this side, by problem: lines of the transcript, each with its mark. */
+function absentLines(data, side) {
+  if (side !== data.sides[1]) return [];
+  const marks = problemMarks(data, data.sides[0]);
+  return data.sides[0].transcript
+    .filter((line) => !line.is_interim && marks.has(line.seq) && marks.get(line.seq).role === 'absent')
+    .map((line) => ({ line, mark: marks.get(line.seq) }));
+}
+
+/** The same in words, for a row of a list. */
+function markNode(mark, data) {
+  if (!mark) return null;
+  const other = data.sides.length > 1 && data.sides[1].id === 'b' ? 'the second session' : 'the replay';
+  const words = {
+    cause: `problem ${mark.number}`,
+    symptom: `${mark.number}, a consequence`,
+    absent: `missing in ${other}: ${mark.number}`,
+  };
+  return element('span', { class: `mark ${mark.role}` }, [words[mark.role]]);
 }
 
 /** What was expected instead, and what to try. */

@@ -14,7 +14,7 @@ function rowsOf(data) {
   for (const side of data.sides) {
     if (data.sides.length > 1) rows.push({ lane: null, side, isHead: true, isFolded: false, top: 0, height: 0 });
     for (const track of side.tracks) if (track.peaks.length || track.why) add(trackRow(side, track), side);
-    for (const lane of lanesOf(side)) add(lane, side);
+    for (const lane of lanesOf(side, problemMarks(data, side), absentLines(data, side))) add(lane, side);
   }
   return rows;
 }

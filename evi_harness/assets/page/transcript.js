@@ -14,18 +14,21 @@ class Transcript {
   }
 
   show(side) {
-    const inOrder = [...side.transcript].sort((one, other) => lineBegin(one) - lineBegin(other));
-    this.lines = inOrder.map((line) => ({ line, node: this.lineNode(line) }));
+    this.marks = this.page.marks.get(side.id);
+    const absent = absentLines(this.page.data, side).map(({ line, mark }) => ({ line, mark, isAbsent: true }));
+    const inOrder = [...side.transcript.map((line) => ({ line, mark: this.marks.get(line.seq), isAbsent: false })), ...absent];
+    inOrder.sort((one, other) => lineBegin(one.line) - lineBegin(other.line));
+    this.lines = inOrder.map((one) => ({ ...one, node: one.isAbsent ? absentNode(one) : this.lineNode(one) }));
     this.current = -1;
     fill(this.root, this.lines.length ? this.lines.map(({ node }) => node) : [element('li', { class: 'dim' }, ['Nothing was said.'])]);
   }
 
-  lineNode(line) {
+  lineNode({ line, mark }) {
     const ms = lineBegin(line);
     const state = line.is_interim ? ' (interim)' : line.is_unheard ? ' (never heard)' : '';
     return element('li', { class: `said ${line.who}${state ? ' interim' : ''}` }, [
       timeButton(clockText(ms).slice(0, -2), `play from ${spokenMoment(ms)}`, () => this.page.playFrom(ms)),
-      element('span', { class: 'who' }, [line.who + state]),
+      element('span', { class: 'who' }, [line.who + state, markNode(mark, this.page.data)]),
       said(line.text, 'p', { dir: 'auto' }),
       line.emotions.length ? emotionsNode(line.emotions) : null,
     ]);
@@ -34,8 +37,8 @@ class Transcript {
   /** Marks the line that is being said, the last one that has begun of those that were heard, and brings it into view. */
   follow(ms) {
     let current = -1;
-    this.lines.forEach(({ line }, index) => {
-      if (lineBegin(line) <= ms && !line.is_unheard) current = index;
+    this.lines.forEach(({ line, isAbsent }, index) => {
+      if (lineBegin(line) <= ms && !line.is_unheard && !isAbsent) current = index;
     });
     if (current === this.current) return;
     if (this.current >= 0) this.lines[this.current].node.removeAttribute('aria-current');
@@ -45,6 +48,15 @@ class Transcript {
     node.setAttribute('aria-current', 'true');
     scrollWithin(this.root, node);
   }
+}
+
+/** A line of the recording that was not said here: it has no sound, and no time but that in the recording. */
+function absentNode({ line, mark }) {
+  return element('li', { class: 'said absent' }, [
+    element('span', { class: 'who' }, [`${line.who}, at ${clockText(lineBegin(line)).slice(0, -2)} in the recording`]),
+    element('span', { class: 'mark absent' }, [`missing here: ${mark.number}`]),
+    said(line.text, 'p', { dir: 'auto' }),
+  ]);
 }
 
 /** Scrolls a list, and nothing around it: the page stays where its reader is. */

@@ -1,0 +1,104 @@
+"""Tests of evi_harness.pages.noticed."""
+
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.pages.noticed import noticed
+
+
+def turn(number, begin_ms, message_ms, first_audio_ms, *, question="Will it rain?", answer="It will."):
+    """A turn as the page has it."""
+    reply = None if answer is None else {"text": answer, "first_audio_ms": first_audio_ms}
+    user = None if question is None else {"text": question, "message_ms": message_ms}
+    return {"number": number, "begin_ms": begin_ms, "user": user, "reply": reply}
+
+
+def side(turns, *, lost=(), interruptions=(), lines=()):
+    """A side as the page has it."""
+    transcript = [{"seq": seq, "who": who, "text": text, "turn": number, "is_interim": False} for seq, who, text, number in lines]
+    pieces = [
+        {"kind": kind, "seq": seq, "turn": number, "length_ms": length, "begin_ms": 800.0 + 100 * seq} for kind, seq, number, length in lost
+    ]
+    silences = [{"seq": seq, "at_ms": at_ms, "silent_ms": silent_ms} for seq, at_ms, silent_ms in interruptions]
+    return {"turns": turns, "lost_audio": pieces, "interruptions": silences, "transcript": transcript}
+
+
+def problem(kind, at_ms=1500.0, *, what="finding", seq=7, until_ms=None, more=()):
+    """A problem as the page has it."""
+    again = [{"replayed_seq": one} for one in more]
+    return {"kind": kind, "what": what, "at_ms": at_ms, "until_ms": until_ms, "replayed_ms": at_ms, "replayed_seq": seq, "more": again}
+
+
+GOOD = side([turn(1, 0, 1000, 1500)])
+SAID = ((3, "user", "Will it rain?", 1), (4, "assistant", "It will.", 1), (5, "assistant", "Take a coat.", 1), (6, "assistant", "Bye.", 1))
+RECORDED = side([turn(1, 0, 1000, 1500)], lines=SAID)
+LATE = side([turn(1, 0, 1000, 3600)])
+LOST = side([turn(1, 0, 1000, 1500), turn(2, 4000, 5000, 5500)], lost=[("skipped", 7, 1, 400), ("cut", 8, 1, 300), ("skipped", 17, 2, 800)])
+DRY = side([turn(1, 0, 1000, 1500)], lost=[("late", 8, 1, 300), ("late", 9, 1, 900)])
+BEGINS = side([turn(1, 0, 1000, 1500)], lost=[("late", 7, 1, 300), ("late", 9, 1, 900)])
+TALKS = side([turn(1, 0, 1000, 1500)], interruptions=[(7, 1500, 4700), (17, 5000, 6000), (27, 8000, None)])
+ONE_GAP = "The speaker falls silent once within the reply, for 900 ms in all."
+NOTHING = "The user notices nothing in this conversation: all that was recorded is heard."
+NOT_KNOWN = "The service gets something else than in the recording. What it would say to that is not known."
+
+
+@pytest.mark.parametrize(
+    ("one", "consequences", "replayed", "told"),
+    [
+        (problem("missing", what="deviation"), [4], GOOD, "After “Will it rain?” the user never hears “It will.”."),
+        (
+            problem("missing", what="deviation"),
+            [4, 5, 6, 99],
+            side([turn(1, 0, 1000, None, answer=None)]),
+            "After “Will it rain?” the user hears nothing: “It will.”, “Take a coat.” and 1 more sentence never come.",
+        ),
+        (problem("raised"), [3, 99], GOOD, None),
+        (problem("missing", what="deviation"), [], GOOD, None),
+        (problem("plays_on"), [], TALKS, "The user interrupts, and still hears the old reply for 3.2 s."),
+        (problem("plays_on", more=[17, 27]), [], TALKS, "The user interrupts, and still hears the old reply for 3.2 s, and once more."),
+        (problem("plays_on", seq=27), [], TALKS, "The user interrupts, and the assistant goes on talking."),
+        (problem("never_played"), [], LOST, "The user does not hear 700 ms of “It will.”."),
+        (
+            problem("never_played", more=[17]),
+            [],
+            LOST,
+            "The user does not hear 1.5 s in all, of 2 replies; the first is “It will.”.",
+        ),
+        (problem("never_played", seq=55), [], LOST, None),
+        (problem("blocked"), [], LATE, "The reply to “Will it rain?” begins 2.1 s later than in the recording."),
+        (problem("blocked", until_ms=3500.0), [], GOOD, "For 2.0 s the app reacts to nothing."),
+        (problem("falls_behind"), [], DRY, "The speaker falls silent 2 times within the reply, for 1.2 s in all."),
+        (
+            problem("underrun"),
+            [],
+            BEGINS,
+            f"The reply to “Will it rain?” begins 300 ms later than in the recording. {ONE_GAP}",
+        ),
+        (problem("falls_behind"), [], LOST, None),
+        (problem("played_twice"), [], GOOD, "The user hears a piece of a reply twice."),
+        (problem("different", what="deviation"), [], GOOD, NOT_KNOWN),
+        (problem("closed_early", what="deviation"), [], GOOD, "The conversation ends after 1.5 s."),
+        (problem("leaked_task"), [], GOOD, NOTHING),
+        (problem("leaked_task"), [], LOST, None),
+        (problem("leaked_task"), [], side([]), None),
+        (problem("failed", what="gate"), [4], GOOD, None),
+    ],
+)
+def test_what_the_user_notices(one, consequences, replayed, told):
+    """Only what the page holds says so; where nothing does, there is no sentence."""
+    assert noticed(one, consequences, [RECORDED, replayed], [[1, 1], [None, 2]]) == told
+
+
+def test_where_the_replay_is_not_there_what_was_not_said_is_known_all_the_same():
+    """From the recording; that nothing is amiss is not known then."""
+    assert noticed(problem("raised"), [4], [RECORDED], [[1]]) == "After “Will it rain?” the user never hears “It will.”."
+    assert noticed(problem("leaked_task"), [], [RECORDED], [[1]]) is None
+
+
+def test_a_long_sentence_is_cut():
+    """It is there to be recognised."""
+    recorded = side([turn(1, 0, 1000, 1500, question=None)], lines=[(4, "assistant", "a " * 90, 1)])
+    told = noticed(problem("missing", what="deviation"), [4], [recorded, GOOD], [[1, 1]])
+    assert told is not None
+    assert (told.startswith("The user never hears “a a"), told.endswith("a…”."), len(told) < 110) == (True, True, True)
