@@ -814,7 +814,7 @@ OVER_TIME = _kind(
 LEFT_EARLY = _kind(
     "left_early", LeftEarlyFacts, by="a player: the app closed before the session was over", written_in=("replay",), read_in=("replay",)
 )
-UNMET = _kind("unmet", UnmetFacts, by="a player", written_in=("replay",), read_in=("replay",))
+UNMET = _kind("unmet", UnmetFacts, by="a player", written_in=("replay",), read_in=("replay", "report"))
 AUDIO_PATIENCE = _kind(
     "audio_patience",
     AudioPatienceFacts,
