@@ -87,6 +87,23 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture
+def stands_still(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Called by a handler that is about to stand still, has that be seen at once; until then a busy machine has all the time it takes."""
+    from evi_harness.clocks.watchdog import Watchdog
+    from evi_harness.runs import run
+
+    dogs: List[Watchdog] = []
+
+    class Kept(Watchdog):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            dogs.append(self)
+
+    monkeypatch.setattr(run, "Watchdog", Kept)
+    return lambda: setattr(dogs[-1], "_timeout_ns", 0)
+
+
 @pytest.fixture(scope="session")
 def session_of() -> SessionOf:
     """Makes a session of rows: ``session_of(rows, query=…, recorded=…)``."""

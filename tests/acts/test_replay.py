@@ -287,17 +287,19 @@ def test_a_short_sleep_is_no_finding(weather):
     assert kinds(replay_asked(weather, ReplayOptions(handler=lambda message: time.sleep(0.0999), patience=Patience(message_ns=0))))[0] == []
 
 
-def test_a_handler_that_spins_is_stuck_at_its_line(weather):
+def test_a_handler_that_spins_is_stuck_at_its_line(weather, stands_still):
     """The stack leads to it; nothing hangs."""
 
     def spins(message):
-        while message.type == "tool_call":
-            pass
+        if message.type == "tool_call":
+            stands_still()
+            while True:
+                pass
 
-    result = replay_session(weather, handler=spins, timeout_s=0.5)
+    result = replay_session(weather, handler=spins)
     (stuck,) = [one for one in result.verdict.deviations if one.kind == "stuck"]
     # Whether its interruption falls on the loop's line or on the one in it depends on the interpreter and on the moment.
-    lines = [f'File "{__file__}", line {spins.__code__.co_firstlineno + offset}, in spins' for offset in (1, 2)]
+    lines = [f'File "{__file__}", line {spins.__code__.co_firstlineno + offset}, in spins' for offset in (3, 4)]
     assert any(line in stuck.detail for line in lines), stuck.detail
     assert result.exit_code == 1
 

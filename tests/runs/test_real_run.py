@@ -296,15 +296,17 @@ def test_what_the_harness_looks_for_at_the_end_is_in_nobodys_step(short, bent, m
     assert longest.data["blocked_ns"] < 900 * MS
 
 
-def test_a_handler_that_never_returns_is_stuck_where_it_is(short):
+def test_a_handler_that_never_returns_is_stuck_where_it_is(short, stands_still):
     """The watchdog interrupts it; the run yields what it has."""
 
     class Spins(Answers):
         async def on_message(self, message):
-            while message.type == "tool_call":
-                pass
+            if message.type == "tool_call":
+                stands_still()
+                while True:
+                    pass
 
-    result = replayed(short, Spins, timeout_s=0.4)
+    result = replayed(short, Spins)
     assert "stuck" in found(result)[1]
     (stuck,) = [one for one in result.verdict.deviations if one.kind == "stuck"]
     assert any("on_message" in line for line in stuck.detail)
