@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from importlib import import_module, invalidate_caches
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.installed_packages import metadata_now
 
 if TYPE_CHECKING:
     from importlib import metadata
@@ -158,14 +159,10 @@ def _installed(group: str) -> Dict[str, metadata.EntryPoint]:
     Raises:
         EviHarnessError: What is installed cannot be read.
     """
-    # Most sessions speak what is built in, and loading this takes longer than all else here.
-    from importlib import metadata
-
-    # A folder that could not be read for a moment is remembered as an empty one.
-    invalidate_caches()
+    installed = metadata_now()
     found: Dict[str, metadata.EntryPoint] = {}
     try:
-        entries = metadata.entry_points(group=group) if sys.version_info >= (3, 10) else metadata.entry_points().get(group, ())
+        entries = installed.entry_points(group=group) if sys.version_info >= (3, 10) else installed.entry_points().get(group, ())
     except OSError as error:
         what = f"cannot read which packages are installed: {error}"
         raise EviHarnessError(what, hint="Try again, or install the packages anew.") from error

@@ -28,8 +28,10 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "bounds": set(),
     "version": set(),
     # Names dialects, and loads one only when it is asked for.
-    "dialects": {"sdk"},
+    "dialects": {"sdk", "installed_packages"},
     "input_file": set(),
+    # Asked of the folders as they are now.
+    "installed_packages": set(),
     # Forms that other programs read: a session in, text out.
     "formats": {"measure", "report"},
     # A form that other programs write, read and written.
@@ -43,14 +45,17 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "simulate": {"evi"},
     "redacting": set(),
     "storage": {"redacting", "input_file"},
-    "audio": {"input_file"},
+    "audio": {"input_file", "installed_packages"},
     "guard": {"redacting"},
     "clocks": {"guard"},
     "carriers": {"guard", "clocks"},
     "watch": {"guard", "clocks", "carriers"},
     "tap": {"guard", "clocks", "carriers"},
-    "sdk": {"guard", "clocks", "carriers", "watch", "tap", "evi", "input_file"},
-    "runs": {"guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio", "redacting", "input_file", "quiet_loading"},
+    "sdk": {"guard", "clocks", "carriers", "watch", "tap", "evi", "input_file", "installed_packages"},
+    "runs": {
+        *("guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio"),
+        *("redacting", "input_file", "installed_packages", "quiet_loading"),
+    },
     "report": {"replay", "measure"},
     "pages": {"replay", "measure", "report", "redacting"},
     "settings": {"guard", "sdk", "measure", "redacting", "dialects", "input_file", "version"},

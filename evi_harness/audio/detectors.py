@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import re
 from array import array
-from importlib import import_module, invalidate_caches
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError
 from typing import Any, Callable, Tuple
 
 from evi_harness.errors import EviHarnessError
+from evi_harness.installed_packages import metadata_now
 from evi_harness.session.protocols import SpeechDetector
 
 __all__ = ["PREFERRED", "PySilero", "SileroLite", "make_detector"]
@@ -91,10 +92,8 @@ def make_detector(candidates: Tuple[Callable[[], SpeechDetector], ...] = PREFERR
 
 
 def _installed(package: str, oldest: Tuple[int, int]) -> str:
-    # A folder that could not be read for a moment is remembered as an empty one.
-    invalidate_caches()
     try:
-        found = version(package)
+        found: str = metadata_now().version(package)
     except PackageNotFoundError:
         raise ImportError(f"{package} is not installed") from None
     if tuple(map(int, re.findall(r"\d+", found)[:2])) < oldest:

@@ -11,7 +11,6 @@ revision is told to looks at nothing.
 from __future__ import annotations
 
 import functools
-import importlib
 import json
 import os
 import re
@@ -22,7 +21,7 @@ from configparser import ConfigParser
 from configparser import Error as ConfigError
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -30,6 +29,7 @@ from urllib.parse import unquote, urlsplit
 
 from evi_harness.errors import EviHarnessError, Parameter, Words
 from evi_harness.input_file import read_file
+from evi_harness.installed_packages import metadata_now
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -211,9 +211,7 @@ class _Own:
         names = _project_names(revision)
         folders: List[Path] = list(revision.worktrees)
         files: List[Any] = []
-        # A folder that could not be read for a moment is remembered as an empty one.
-        importlib.invalidate_caches()
-        for one in distributions():
+        for one in metadata_now().distributions():
             source, is_editable = _source_of(one)
             is_own = _name_of(one) in names or (source is not None and _is_below(source, revision.worktrees))
             if is_own and is_editable and source is not None:

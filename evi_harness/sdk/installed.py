@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from importlib import metadata
 from typing import Dict, Optional, Tuple
+
+from evi_harness.installed_packages import metadata_now
 
 __all__ = ["version_of"]
 
@@ -40,8 +41,7 @@ def version_of(package: str) -> Optional[str]:
 def _found(package: str) -> Optional[str]:
     found = _asked(package)
     if found is None:
-        # importlib takes a folder that cannot be read, as where no more files can be opened, for an empty one, and remembers that.
-        importlib.invalidate_caches()
+        metadata_now()
         found = _asked(package)
     return found
 

