@@ -459,7 +459,7 @@ def _late(lateness_ns: Mapping[str, Optional[int]]) -> str:
 def _finding(finding: Finding, report: ReplayReport, dialect: Dialect, shown: Shown) -> Iterator[str]:
     place = _event_place(finding, report, dialect)
     yield _row("FINDING" if finding.fails else "WARNING", f"{finding.kind} at {finding.at_ns / 1e9:.3f} s{place}")
-    yield from _explained(finding.what, finding.detail, finding.places, _FOUND_AT.get(finding.kind, ""), shown)
+    yield from _explained(finding.what, finding.detail, finding.places, FINDINGS[finding.kind].found_at, shown)
     yield from _consequences(finding.consequences, report, dialect)
 
 
@@ -510,10 +510,6 @@ def _deviation(deviation: Deviation, report: ReplayReport, dialect: Dialect, sho
     parts = (*detail, *differences, *more) if deviation.nearest_seq is not None else (*differences, *more, *detail)
     yield from _explained(deviation.what, parts, deviation.places, _brought_about(deviation), shown)
     yield from _consequences(deviation.consequences, report, dialect)
-
-
-# What is said before the place of a finding or a deviation, where no sentence of it names the place.
-_FOUND_AT: Mapping[str, str] = {"unparseable": "to be handled at", "rejected": "sent at"}
 
 
 def _brought_about(deviation: Deviation) -> str:

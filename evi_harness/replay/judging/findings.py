@@ -45,10 +45,14 @@ class FindingKind:
     Attributes:
         says: What a finding of this kind says.
         severity: What it weighs unless somebody sets it: one of ``SEVERITIES``.
+        has_note: Whether the run writes a note of this kind; without one, the judging finds it in the events afterwards.
+        found_at: The words before its place in a report, where its own sentence does not name the place; else empty.
     """
 
     says: str
     severity: str = ERROR
+    has_note: bool = True
+    found_at: str = ""
 
 
 FINDINGS: Mapping[str, FindingKind] = {
@@ -61,13 +65,13 @@ FINDINGS: Mapping[str, FindingKind] = {
     "cancels_tasks": FindingKind("the handler cancelled tasks that it did not start"),
     "crashed": FindingKind("the process died while the handler ran"),
     "forked_child": FindingKind("a child that the handler forked came back into the conversation"),
-    "unparseable": FindingKind("the installed SDK cannot parse a message"),
+    "unparseable": FindingKind("the installed SDK cannot parse a message", found_at="to be handled at"),
     "blocked": FindingKind("the event loop was blocked"),
     # The machine may have run something else meanwhile, and nobody is judged by that.
     "maybe_blocked": FindingKind("a step of the event loop took long by the wall clock alone, in real time", WARNING),
-    "falls_behind": FindingKind("messages wait for the handler, longer and longer"),
+    "falls_behind": FindingKind("messages wait for the handler, longer and longer", has_note=False),
     # It is a sample of the processor of this machine.
-    "too_slow": FindingKind("the app computes for longer than it could in real life", WARNING),
+    "too_slow": FindingKind("the app computes for longer than it could in real life", WARNING, has_note=False),
     "never_returns": FindingKind("a callback of the handler's never returned"),
     "leaked_task": FindingKind("a task of the handler's was still pending at the end"),
     "leaked_thread": FindingKind("a thread of the handler's still ran at the end"),
@@ -78,7 +82,7 @@ FINDINGS: Mapping[str, FindingKind] = {
     "network": FindingKind("the handler reached for something on the network that it may not reach"),
     # It works, and only what it does is outside of the replay's time.
     "own_loop": FindingKind("the handler runs its own event loop, which does not keep virtual time", WARNING),
-    "rejected": FindingKind("a message was sent that the service does not take"),
+    "rejected": FindingKind("a message was sent that the service does not take", has_note=False, found_at="sent at"),
     "plays_on": FindingKind("the handler played on after an interruption"),
     "never_played": FindingKind("audio was received and never played"),
     "plays_nothing": FindingKind("audio was received, but none was handed on to be played"),

@@ -98,8 +98,8 @@ def test_every_kind_has_its_section_in_the_page():
     page = PAGE.read_text(encoding="utf-8")
     sections = re.split(r"^## ", page, flags=re.MULTILINE)
     about = {section.split("\n", 1)[0]: section for section in sections}
-    assert [kind for kind in FINDINGS if kind not in about] == []
+    assert [kind for kind in FINDINGS if kind not in about] == [], "docs/reference/findings.md has no section for it"
     for kind in FINDINGS:
         assert [part for part in ("**How it is detected.**", "**Limits.**", "**How to fix it.**") if part not in about[kind]] == [], kind
     rows = dict(re.findall(r"^\| \[(\w+)\]\(#\w+\) \|.*\| (\w+) \|$", page, flags=re.MULTILINE))
-    assert rows == {kind: row.severity for kind, row in FINDINGS.items()}
+    assert rows == {kind: row.severity for kind, row in FINDINGS.items()}, "the first table of docs/reference/findings.md"
