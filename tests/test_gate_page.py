@@ -11,7 +11,7 @@ from typing import Iterator
 
 import pytest
 
-from evi_harness.cli.gate_options import _COMPARING, _GATE
+from evi_harness.cli.options.gate_options import _COMPARING, _GATE
 from evi_harness.measure.comparison import IMPROVED, INCONCLUSIVE, REGRESSED, ComparisonRules
 from evi_harness.measure.effect import LEAST_EFFECT, parse_effect
 from evi_harness.measure.thresholds import parse_threshold

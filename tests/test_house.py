@@ -253,6 +253,7 @@ FLAGS_ALLOWED = {
     "runs/sandbox.py": A_REPORT,
     "settings/versions.py": GIT,
     "storage/baseline_file.py": ALL_DOORS,
+    "tap/relay.py": "likewise, for the log of the command",
     "verdicts/invoking.py": COMMAND + ": it makes the one that replays a session again",
     "verdicts/wholeness.py": ALL_DOORS,
 }

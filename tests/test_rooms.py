@@ -117,6 +117,7 @@ KNOW_A_DIALECT = ("simulate", "strategies", "__init__", "dialects")
 NAME_ONE: Dict[str, str] = {
     "acts.demo": "it shows one conversation, which is with EVI",
     "acts.doctor": "what it looks at is the installation of Hume's SDK, and the way to Hume's service",
+    "acts.serve.proxying": "a service that is not reached may be Hume's, which has ended: the line says so as record does",
     "acts.imports.import_chat_history": "a chat history is what Hume's API has of chats with EVI",
     "acts.imports.json_file": "what a file looks like that is none, is known of files of EVI's alone",
     "acts.import_capture": "a wire capture is a form of EVI's messages, as Hume's own proxy writes it",

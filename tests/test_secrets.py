@@ -634,6 +634,29 @@ def test_serve_lets_no_key_out(spilling, words):
     assert traces_in_files(spilling, *LEFT_OUT, traces=TRACES_OF_THE_RUN) == {}
 
 
+def test_a_proxy_lets_no_key_out(spilling):
+    """Before a server that takes what it gets: the same requests and chats, in no line of the proxy's and no folder."""
+    with ExitStack() as stack:
+        service = stack.enter_context(started("serve", "--simulate"))
+        stack.callback(service.kill)
+        process = stack.enter_context(started("proxy", "--upstream", service.stdout.readline().split()[-1], "--out", "proxied"))
+        stack.callback(process.kill)
+        url = process.stdout.readline().split()[-1]
+        for key in (API_KEY, ODD_KEY, *shapes(SECRET_KEY)[3:6]):
+            for request in REQUESTS:
+                asked = request.replace("{key}", key).replace("{long}", "x" * 190)
+                asked_of(int(url.rpartition(":")[2]), asked.encode("latin-1"))
+        for reason in REASONS:
+            asyncio.run(chat_with_keys(url, reason))
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Traceback" not in err
+    assert traces_in(out + err) == []
+    assert len(list((spilling / "proxied").iterdir())) == len(REASONS)
+    assert traces_in_files(spilling, *LEFT_OUT, traces=TRACES_OF_THE_RUN) == {}
+
+
 @pytest.fixture
 def spilling_service(spilling):
     """A service that has keys in its messages and in its close, or in what it refuses with; gives what starts it, with its URL."""
@@ -741,6 +764,11 @@ def test_what_is_compared_and_imported_lets_no_key_out(spilling, capfd):
         "serve {key}",
         "serve --simulate --host {key}",
         "serve --simulate --port {key}",
+        "proxy --upstream http://{key}@x",
+        "proxy --upstream {key}://x",
+        "proxy --host {key}",
+        "proxy --name {key}/x",
+        "proxy --limit {key}=1",
         "record --base-url http://{key}@x",
         "record --device {key}",
         "record --name {key}/x",

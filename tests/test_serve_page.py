@@ -10,20 +10,16 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
 import pytest
+from other_languages import HANGS_S, NODE_MODULES, browsing, end_of, node
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "how-to" / "serve.md").read_text(encoding="utf-8")
 TYPED = str(ROOT / "sessions" / "typed")
-# A folder node_modules in which Hume's SDK for TypeScript is.
-NODE_MODULES = "EVI_HARNESS_NODE_MODULES"
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless_shell")
-# No app of the page takes seconds; only one that hangs takes this long.
-HANGS_S = 120
 
 
 def snippet(language: str, name: str) -> str:
@@ -55,24 +51,6 @@ def verdict_on(app: List[str], folder: Path) -> Tuple[int, str, subprocess.Compl
     return code, last, done
 
 
-def end_of(server: subprocess.Popen[str]) -> Tuple[int, str]:
-    """The exit code and the last line of a server that is to end. What it writes fits into the pipe."""
-    server.wait(HANGS_S)
-    return server.returncode, (server.stdout.read().splitlines() or [""])[-1]
-
-
-def node() -> Tuple[List[str], Tuple[int, ...]]:
-    """Node, as it is started to have a WebSocket, with its version; skips where there is none."""
-    path = shutil.which("node")
-    if path is None:
-        pytest.skip("there is no node here")
-    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
-    version = tuple(map(int, re.findall(r"\d+", said)[:3]))
-    if version < (20, 10):
-        pytest.skip(f"node {said.strip()} has no WebSocket; from 22 on it has")
-    return [path, *(["--experimental-websocket"] if version < (22,) else [])], version
-
-
 def test_the_app_in_typescript(tmp_path: Path) -> None:
     """It passes: neither its query nor that it has no configuration counts. Node that takes no TypeScript is given it as JavaScript."""
     command, version = node()
@@ -101,28 +79,6 @@ def test_the_app_with_humes_sdk_for_typescript(tmp_path: Path) -> None:
     (tmp_path / "sdk.mjs").write_text(snippet("ts", "sdk.mts"), encoding="utf-8")
     code, last, _ = verdict_on([*command, "sdk.mjs"], tmp_path)
     assert (code, last.rpartition("; ")[2]) == (0, "1 of 1 passed")
-
-
-def chromium() -> str:
-    """A Chromium; skips where there is none."""
-    path = next((path for path in map(shutil.which, CHROMIUMS) if path), None)
-    if path is None:
-        pytest.skip(f"there is no Chromium here: none of {', '.join(CHROMIUMS)}")
-    return path
-
-
-@contextmanager
-def browsing(page: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A page in a browser without a window, which is ended then with all that it has started."""
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--no-proxy-server"]
-    command, quiet = [chromium(), *flags, f"--user-data-dir={folder / 'profile'}", page], subprocess.DEVNULL
-    browser = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
-    try:
-        yield browser
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(browser.pid, signal.SIGKILL)
-        browser.wait()
 
 
 def test_the_app_in_a_browser(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from evi_harness.tap.recorder import Recorder
 from evi_harness.tap.websocket import Tap, is_tappable
 from evi_harness.verdicts.redacted_views import known_secrets
 
-__all__ = ["Recording", "record"]
+__all__ = ["Recording", "record", "service_at"]
 
 _OURS = ("simulator", "player")
 _HUME = ("hume.ai", ".hume.ai")
@@ -257,7 +257,10 @@ class Recording:
             on_failure=self._fail,
         )
         self._header.update(
-            created=_text(wall), start=Anchor(0, _text(wall)), endpoint=tap.endpoint, service=self._header["service"] or _service(tap)
+            created=_text(wall),
+            start=Anchor(0, _text(wall)),
+            endpoint=tap.endpoint,
+            service=self._header["service"] or service_at(tap.endpoint, tap.reply_header(SERVICE_HEADER)),
         )
         self._header["recorded"] = Recorded(closed=False, times=tap.times)
         self._recorder = Recorder(writer, warn=self._warn)
@@ -443,11 +446,17 @@ def _connection(socket: Any, adapter: Adapter) -> Any:
     return found
 
 
-def _service(tap: Tap) -> str:
-    host = urlsplit(tap.endpoint).hostname or ""
+def service_at(endpoint: str, told: Optional[str]) -> str:
+    """Who plays the service's part, as a header says it.
+
+    Args:
+        endpoint: The URL of the service.
+        told: What the answer to the handshake says of it (``SERVICE_HEADER``), None where it says nothing.
+    """
+    host = urlsplit(endpoint).hostname or ""
     if host == _HUME[0] or host.endswith(_HUME[1]):
         return "hume"
-    told = (tap.reply_header(SERVICE_HEADER) or "").lower()
+    told = (told or "").lower()
     return told if told in _OURS else "unknown"
 
 

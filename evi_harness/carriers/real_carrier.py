@@ -10,7 +10,7 @@ import asyncio
 import errno
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, Optional, Sequence, Type
+from typing import TYPE_CHECKING, Callable, Optional, Sequence, Type
 
 from evi_harness.clocks.clock import RealClock
 from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from evi_harness.carriers.server import ChatServer
 
-__all__ = ["LOOPBACK", "RealCarrier", "loopback"]
+__all__ = ["LOOPBACK", "RealCarrier", "listen", "loopback"]
 
 LOOPBACK = "127.0.0.1"
 # How many connections the system keeps that have not been taken yet; asyncio's 100 are less than come at once.
@@ -85,14 +85,10 @@ class RealCarrier:
     async def __aenter__(self) -> RealCarrier:
         factory = await self._server.start()
         try:
-            listening = _bound(self._host, self._port)
-            # asyncio takes as many connections in a row as this says, and where there is no descriptor left, says so for each of them and
-            # tries each again. One at a time also lets others be served between two.
-            self._listening = await asyncio.get_running_loop().create_server(factory, sock=listening, backlog=1)
-            listening.listen(BACKLOG)
-        except OSError as error:
+            self._listening = await listen(factory, self._host, self._port)
+        except EviHarnessError:
             await self._server.stop()
-            raise _not_listening(self._host, self._port, error) from error
+            raise
         self._port = self._listening.sockets[0].getsockname()[1]
         return self
 
@@ -102,6 +98,28 @@ class RealCarrier:
         await self._server.stop()
         if error is None and self._server.failures:
             raise self._server.failures[0]
+
+
+async def listen(factory: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.base_events.Server:
+    """Listen on a loopback port.
+
+    Args:
+        factory: Makes the protocol of one connection.
+        host: A loopback address, as ``loopback`` gives it.
+        port: The port; 0 picks one that is free.
+
+    Raises:
+        EviHarnessError: The port cannot be had.
+    """
+    try:
+        bound = _bound(host, port)
+        # asyncio takes as many connections in a row as this says, and where there is no descriptor left, says so for each of them and
+        # tries each again. One at a time also lets others be served between two.
+        listening = await asyncio.get_running_loop().create_server(factory, sock=bound, backlog=1)
+        bound.listen(BACKLOG)
+    except OSError as error:
+        raise _not_listening(host, port, error) from error
+    return listening
 
 
 def _bound(host: str, port: int) -> socket.socket:

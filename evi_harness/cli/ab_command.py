@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ContextManager, Optional, Tuple
 import click
 
 from evi_harness.bounds import MOST_RUNS
-from evi_harness.cli.gate_options import ci_options, comparing_options
+from evi_harness.cli.options.gate_options import ci_options, comparing_options
 from evi_harness.cli.options.grouped import TIME, VERSIONS, GroupedCommand, option
 from evi_harness.cli.options.incomplete_option import allow_incomplete_option
 from evi_harness.cli.options.seconds import Seconds

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
 
-from evi_harness.cli.gate_options import ci_options, gate_options
+from evi_harness.cli.options.gate_options import ci_options, gate_options
 from evi_harness.cli.options.grouped import SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
 from evi_harness.cli.printing import echo, progress, width

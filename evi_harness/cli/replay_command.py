@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from evi_harness.bounds import MOST_RUNS
 from evi_harness.cli.flags import in_flags
-from evi_harness.cli.gate_options import NAMES, ci_options, gate_options
+from evi_harness.cli.options.gate_options import NAMES, ci_options, gate_options
 from evi_harness.cli.options.grouped import COMPARISON, HANDLER, LIVE, MANY, OUTPUT, OUTSIDE, SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.handler_arguments import arguments_option, by_key
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option

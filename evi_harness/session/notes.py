@@ -85,6 +85,7 @@ __all__ = [
     "UNJUDGED_AUDIO",
     "UNMET",
     "UNPARSEABLE",
+    "UNREAD",
     "UNSEEN",
     "UNSENT",
     "WRONG_AUDIO",
@@ -122,6 +123,7 @@ __all__ = [
     "UnheardFacts",
     "UnmetFacts",
     "UnparseableFacts",
+    "UnreadFacts",
     "UnseenFacts",
     "UnsentFacts",
     "finding_facts",
@@ -569,6 +571,22 @@ class DroppedFacts(NamedTuple):
     n_bytes: int = 0
 
 
+class UnreadFacts(NamedTuple):
+    """Bytes on the wire that are no message, or none that a receiver should accept.
+
+    Attributes:
+        what: What is wrong with them.
+        sent_by: ``app`` or ``service``.
+        n_bytes: How many they are.
+        begins: The first of them, what is not text with backslash escapes.
+    """
+
+    what: str
+    sent_by: str
+    n_bytes: int
+    begins: str = ""
+
+
 class ImportedFacts(NamedTuple):
     """What a file from elsewhere did not say, in sentences.
 
@@ -880,7 +898,7 @@ UNSENT = _kind(
 CONNECTED = _kind(
     "connected",
     ConnectedFacts,
-    by="`record`, where it was told when connect was called; it stands at time 0",
+    by="`record`, where it was told when connect was called, and a proxy, from the first byte of the request; it stands at time 0",
     written_in=("tap",),
     read_in=("measure",),
 )
@@ -897,6 +915,13 @@ DROPPED = _kind(
     by="a recorder: events that are not in the session, since memory or the disk did not keep up; in the place of the first",
     written_in=("tap",),
     read_in=("storage", "tap"),
+)
+UNREAD = _kind(
+    "unread",
+    UnreadFacts,
+    by="a proxy: bytes that break the rules of WebSocket; they were forwarded as they came",
+    written_in=("tap",),
+    read_in=(),
 )
 IMPORTED = _kind("imported", ImportedFacts, by="an import, at the opening", written_in=("acts",), read_in=())
 REBUILT = _kind(

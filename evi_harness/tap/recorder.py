@@ -99,6 +99,21 @@ class Recorder:
         """How many events were not recorded; of a recording that has ended early, what waits is lost too."""
         return self._n_dropped + (0 if self.failure is None else len(self._queue))
 
+    @property
+    def n_waiting_bytes(self) -> int:
+        """How much waits to be written."""
+        return self._put_bytes - self._written_bytes
+
+    def drop(self, event: Event, n_bytes: int) -> None:
+        """Count an event that nobody could keep, as one for which there was no room.
+
+        Args:
+            event: The event, with nothing in its frame.
+            n_bytes: How many bytes the frame had.
+        """
+        with self._putting:
+            self._count_dropped(event, n_bytes + EVENT_BYTES)
+
     def put(self, event: Event) -> None:
         """Hand an event over. Returns at once; after the end of the recording the event is only counted.
 
@@ -121,12 +136,15 @@ class Recorder:
             self._put_bytes += n_bytes
             self._queue.append(event)
         else:
-            self._n_dropped += 1
-            self._gap = self._gap or _Gap(event)
-            self._gap.add(event, n_bytes)
+            self._count_dropped(event, n_bytes)
             has_told, self._has_told_of_gap = self._has_told_of_gap, True
             return has_told
         return True
+
+    def _count_dropped(self, event: Event, n_bytes: int) -> None:
+        self._n_dropped += 1
+        self._gap = self._gap or _Gap(event)
+        self._gap.add(event, n_bytes)
 
     def close(self, **changes: Any) -> None:
         """Write what waits and complete the session. Never raises; a second call changes nothing, but waits for the same end.

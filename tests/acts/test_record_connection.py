@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from thread_server import serving_in_thread
 
-from evi_harness.acts.record_connection import record
+from evi_harness.acts.record_connection import record, service_at
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.sessions import check_session
 from evi_harness.carriers.server import ChatServer
@@ -496,15 +496,7 @@ chat = loop.run_until_complete(main())
 )
 def test_who_plays_the_service_is_told_from_the_endpoint(url, reply, service):
     """Hume's hosts are hume; a server of ours says what it is; of others nothing is known."""
-    from evi_harness.acts.record_connection import _service
-
-    class Tap:
-        endpoint = url
-
-        def reply_header(self, name):
-            return reply
-
-    assert _service(Tap()) == service
+    assert service_at(url, reply) == service
 
 
 @pytest.mark.parametrize("thing", [None, object(), type("Socket", (), {"_websocket": 7})()])

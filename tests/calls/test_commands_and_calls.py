@@ -41,6 +41,7 @@ NO_CALL: Dict[str, str] = {
     "devices": "it lists this machine's sound devices for a person",
     "doctor": "it advises a person on this machine",
     "play": "it plays to a person; `export_session` writes the audio",
+    "proxy": "it is for apps in other languages and processes; `record` records a connection of the app's own",
     "show": "it prints; `load_session` has the events, `measure_latency` the turns",
 }
 

@@ -32,6 +32,7 @@ COMMANDS = [
     ["import", "har"],
     ["import", "chat-history"],
     ["serve"],
+    ["proxy"],
     ["devices"],
     ["doctor"],
     ["record"],

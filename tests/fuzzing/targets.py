@@ -63,6 +63,8 @@ from evi_harness.storage.check import check_folder
 from evi_harness.storage.expected_file import read_expectation
 from evi_harness.storage.reader import body_problem, data_problem, read_session
 from evi_harness.storage.writer import write_session
+from evi_harness.tap.http_heads import BadRequest, ReplyHead, Request, RequestStream
+from evi_harness.tap.wire_log import WireLog, asked_for
 from evi_harness.verdicts.comparing import Rules
 from evi_harness.verdicts.loading import load_session
 
@@ -458,6 +460,54 @@ def _audio(data: bytes) -> None:
         source.close()
 
 
+def _wire(data: bytes) -> None:
+    """Both directions of a connection that was relayed: what stands before a line's end, as the app's and as the service's.
+
+    However they are cut it is the same, and whatever comes of it can be written and read again.
+    """
+    for extensions in ("", "permessage-deflate", "permessage-deflate; client_no_context_takeover; server_no_context_takeover"):
+        told = [_relayed(data, extensions, step) for step in (len(data) or 1, 7)]
+        assert told[0] == told[1]
+    folder = _HERE / "relayed"
+    header = Header(id="relayed", made_by="record", created="2026-01-01T00:00:00Z", dialect="evi")
+    write_session(folder, Session(header, tuple(told[0])), EVI)
+    assert len(load_session(folder).events) == len(told[0])
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    folder.rmdir()
+
+
+def _relayed(data: bytes, extensions: str, step: int) -> List[Event]:
+    events: List[Event] = []
+    log = WireLog(events.append, lambda event, _: events.append(event), extensions=extensions, max_bytes=5000)
+    log.opened(Handshake("/v0/evi/chat"), 0, 0)
+    app, _, service = data.partition(_TURN)
+    for side, take in ((app, log.from_app), (service, log.from_service)):
+        for at in range(0, len(side), step):
+            take(side[at : at + step], 1)
+            assert log.n_held < 20_000
+    log.over(2)
+    assert log.closed is not None
+    return events
+
+
+def _requests(data: bytes) -> None:
+    """What a client asks for of a proxy, and the same bytes as the service's answer."""
+    told = []
+    for step in (len(data) or 1, 7):
+        requests, found = RequestStream("evi.example", "/evi"), b""
+        for at in range(0, len(data), step):
+            for one in requests.feed(data[at : at + step]):
+                if isinstance(one, BadRequest):
+                    raise UsageError(one.text)
+                if isinstance(one, Request):
+                    assert asked_for(one.target, one.pairs).path.startswith(("/", "*")) or "//" not in one.target
+                found += one.data if isinstance(one, Request) else one
+        told.append(found)
+    assert told[0] == told[1]
+    ReplyHead().feed(data)
+
+
 # What they are given.
 
 
@@ -503,6 +553,8 @@ def _float_wav() -> bytes:
     return head + samples
 
 
+# Where what the app sends ends, and what the service sends begins.
+_TURN = b"\n--turn--\n"
 _BASELINE = {
     "format": "evi-harness baseline",
     "version": 1,
@@ -808,6 +860,33 @@ TARGETS: Dict[str, Target] = {
             b'{"type":"user_input","text":"hi"}\n{"type":"pause_assistant_message"}\n{"type":"audio_input","data":"AAAA"}',
         ),
         (b'"type":"session_settings","audio":', b'"sample_rate":', b'"data":"', b"\n\0", b'"tool_call_id":'),
+    ),
+    "wire": Target(
+        _wire,
+        (),
+        (
+            b"\x81\x85\1\2\3\4"
+            + bytes(byte ^ (1, 2, 3, 4)[at % 4] for at, byte in enumerate(b"hello"))
+            + b"\x88\x80\0\0\0\0"
+            + _TURN
+            + b"\x01\x02he\x89\x00\x80\x03llo\x88\x05\x03\xe8bye",
+            b"\xc1\x87\0\0\0\0\xf2\x48\xcd\xc9\xc9\x07\x00" * 2
+            + _TURN
+            + b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00\xc1\x05\xf2\x00\x11\x00\x00",
+            b"\x82\xfe\x20\x00\0\0\0\0" + bytes(8192) + _TURN + b"\x82\x7f" + b"\xff" * 8 + bytes(50),
+            b"\xc2\xff\0\0\0\0\0\0\0\x40\0\0\0\0" + b"\x03\x00" * 32 + _TURN,
+        ),
+        (b"\x81", b"\x01", b"\x80", b"\x88\x00", b"\xc1", b"\x41", b"\xfe\xff\xff", b"\x7f" + b"\0" * 6, b"\x00\x00\xff\xff", _TURN),
+    ),
+    "requests": Target(
+        _requests,
+        (UsageError,),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /?a=b HTTP/1.1\r\nHost: b\r\nUpgrade: websocket\r\n\r\nxyz",
+            b"PUT http://a/b?c HTTP/1.1\r\nhost:a\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\nA: b\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 x\r\nA: b\r\n\r\nabc",
+        ),
+        (b"\r\n\r\n", b"\r\n", b"Host: ", b"Content-Length: ", b"Transfer-Encoding: chunked", b" HTTP/1.1", b"://", b"?", b"GET "),
     ),
     "audio": Target(
         _audio,

@@ -176,7 +176,7 @@ def test_the_page_of_options_is_what_the_declarations_say():
 
 
 # Where options of several commands are tried: those of a gate.
-SHARED = ROOT / "tests" / "cli" / "test_gate_options.py"
+SHARED = ROOT / "tests" / "cli" / "options" / "test_gate_options.py"
 
 
 def options():

@@ -1,4 +1,4 @@
-"""Tests of evi_harness.cli.gate_options."""
+"""Tests of evi_harness.cli.options.gate_options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from evi_harness.acts.asked_of_gate import GateOptions
 from evi_harness.acts.ci_outputs import CiOptions
-from evi_harness.cli.gate_options import NAMES, ci_options, comparing_options, gate_options
+from evi_harness.cli.options.gate_options import NAMES, ci_options, comparing_options, gate_options
 
 
 @click.command()

@@ -1,0 +1,263 @@
+"""Sessions that are relayed, written as they happen: a folder for each WebSocket.
+
+Rules of living here: the relay's loop is never kept waiting, and nothing that goes wrong here reaches it: folders are made and completed on
+other threads, and a recording that ends early leaves the conversation alone.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, List, Mapping, Optional, Sequence
+
+from evi_harness.acts.record_connection import service_at
+from evi_harness.errors import SessionUnwritable
+from evi_harness.session.events import Closed, Event, Handshake, Opened, Received
+from evi_harness.session.header import SERVICE_HEADER, Anchor, Header, Recorded
+from evi_harness.session.json_value import Json
+from evi_harness.session.protocols import RECEIVED, Dialect
+from evi_harness.session.session import Session
+from evi_harness.settings.new_folder import near, new_folder, now_utc
+from evi_harness.settings.versions import software
+from evi_harness.storage.writer import SessionWriter
+from evi_harness.tap.recorder import Recorder
+from evi_harness.tap.wire_log import WireLog
+from evi_harness.verdicts.redacted_views import known_secrets
+
+__all__ = ["Relayed", "RelayedSession", "RelayedSessions"]
+
+# Ids come with one of the first messages; a service that gives none is not asked for ever.
+_LOOK_FOR_IDS = 16
+# Another process may take the same name in the same second, and one more.
+_MOST_NAMES = 100
+_READING_FAILED = "the bytes could not be read any further"
+
+
+@dataclass(frozen=True)
+class Relayed:
+    """One session that is over.
+
+    Attributes:
+        number: Its place in the order of opening, from 1.
+        duration_ns: From its opening to its last event.
+        n_sent: Messages of the app's.
+        n_received: Messages of the service's.
+        n_unread: Breaches of the protocol.
+        closed: How it ended, None where nobody saw.
+        folder: Where it was recorded, None where it was not.
+        problem: Why the recording is not complete, None where it is.
+    """
+
+    number: int
+    duration_ns: int
+    n_sent: int
+    n_received: int
+    n_unread: int
+    closed: Optional[Closed]
+    folder: Optional[Path]
+    problem: Optional[str]
+
+    def __str__(self) -> str:
+        by = "end not seen" if self.closed is None else f"closed by the {self.closed.by}"
+        code = "" if self.closed is None or self.closed.code is None else f" with {self.closed.code}"
+        odd = f", {self.n_unread} breach{'' if self.n_unread == 1 else 'es'} of the protocol" if self.n_unread else ""
+        where = "" if self.folder is None else f"; recorded in {near(self.folder)}"
+        if self.problem is not None:
+            where = f"{where}, incomplete: {self.problem}" if where else f"; not recorded: {self.problem}"
+        figures = f"{self.n_sent} messages from the app, {self.n_received} to it"
+        return f"session {self.number}: {self.duration_ns / 1e9:.1f} s, {figures}, {by}{code}{odd}{where}"
+
+
+class RelayedSessions:
+    """Keeps the sessions of one relay.
+
+    Args:
+        out: The folder of sessions.
+        name: What to call them.
+        base_url: http or https URL of the service.
+        dialect: What is spoken.
+        max_bytes: The largest message that is kept.
+        waiting_bytes: How much of one session may wait for the disk; what comes then is dropped, and counted.
+        on_over: Called with each session that is over, on the relay's loop.
+        app: What is known of the app, for the headers; called when a session is complete.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        name: str,
+        base_url: str,
+        dialect: Dialect,
+        *,
+        max_bytes: int,
+        waiting_bytes: int,
+        on_over: Callable[[RelayedSession], object],
+        app: Callable[[], Mapping[str, Json]] = dict,
+    ) -> None:
+        self.max_bytes = max_bytes
+        self.waiting_bytes = waiting_bytes
+        self.on_over = on_over
+        self.app = app
+        self.n_opened = 0
+        self._out = out
+        self._name = name
+        self._base_url = base_url
+        self._dialect = dialect
+        # What runs here is the app's Python only by chance, and its SDK is not installed here.
+        self._software = {name: version for name, version in software().items() if name in ("evi_harness", "platform")}
+        # Two that open within a second must not find the same name free.
+        self._naming = threading.Lock()
+
+    def open(self, handshake: Handshake, answer: Mapping[str, List[str]], now_ns: int, asked_ns: int) -> RelayedSession:
+        """Begin to keep a session; see ``OpenRecording``."""
+        self.n_opened += 1
+        now, endpoint = now_utc(), self._base_url.replace("http", "ws", 1) + handshake.path
+        header = Header(
+            id=str(uuid.uuid4()),
+            made_by="record",
+            created=now,
+            dialect=self._dialect.name,
+            endpoint=endpoint,
+            service=service_at(endpoint, answer.get(SERVICE_HEADER.lower(), [None])[0]),
+            software=self._software,
+            recorded=Recorded(closed=False),
+            start=Anchor(0, now),
+            source={"recorded_by": "proxy"},
+        )
+        secrets = known_secrets(Session(header, (Opened(seq=0, at_ns=0, handshake=handshake),)))
+        writer = _RelayedWriter(lambda: self._new(header, secrets), self._dialect)
+        session = RelayedSession(self, self.n_opened, writer, ", ".join(answer.get("sec-websocket-extensions", [])))
+        session.opened(handshake, now_ns, asked_ns)
+        return session
+
+    def _new(self, header: Header, secrets: Sequence[str]) -> SessionWriter:
+        with self._naming:
+            for _ in range(_MOST_NAMES):
+                folder = new_folder(self._out, self._name)
+                try:
+                    return SessionWriter(folder, header, self._dialect, secrets=secrets)
+                except SessionUnwritable:
+                    if not folder.exists():
+                        raise
+            return SessionWriter(new_folder(self._out, self._name), header, self._dialect, secrets=secrets)
+
+
+class RelayedSession:
+    """One session; the relay tells it what crosses.
+
+    Args:
+        sessions: What all of them share.
+        number: Its place in the order of opening, from 1.
+        writer: Where it goes.
+        extensions: What the service has agreed to.
+    """
+
+    def __init__(self, sessions: RelayedSessions, number: int, writer: _RelayedWriter, extensions: str) -> None:
+        self._sessions = sessions
+        self._number = number
+        self._writer = writer
+        self._recorder = Recorder(writer, limit_bytes=sessions.waiting_bytes, warn=lambda _: None)
+        self._log = WireLog(self._recorder.put, self._recorder.drop, extensions=extensions, max_bytes=sessions.max_bytes)
+        self._is_over = False
+        self._ended_at = ""
+
+    @property
+    def n_held(self) -> int:
+        """How many bytes are kept in memory."""
+        return self._log.n_held + self._recorder.n_waiting_bytes
+
+    def opened(self, handshake: Handshake, now_ns: int, asked_ns: int) -> None:
+        """The WebSocket is open."""
+        self._log.opened(handshake, now_ns, asked_ns)
+
+    def from_app(self, data: bytes, now_ns: int) -> None:
+        """The app has sent bytes."""
+        self._try(lambda: self._log.from_app(data, now_ns))
+
+    def from_service(self, data: bytes, now_ns: int) -> None:
+        """The service has sent bytes."""
+        self._try(lambda: self._log.from_service(data, now_ns))
+
+    def give_up(self, why: str) -> None:
+        """Keep nothing any more; the session stays incomplete, and says why."""
+        if self._writer.given_up is None:
+            self._writer.given_up = why
+            self._log.forget()
+
+    def over(self, now_ns: int, *, is_seen: bool) -> None:
+        """The connection is over."""
+        if self._is_over:
+            return
+        self._try(lambda: self._log.over(now_ns, is_seen=is_seen))
+        self._is_over, self._ended_at = True, now_utc()
+        self._sessions.on_over(self)
+
+    def complete(self) -> Relayed:
+        """Write what is left and complete the folder; waits for the disk, so not on the loop."""
+        log, app = self._log, self._sessions.app()
+        self._recorder.close(end=Anchor(log.last_ns, self._ended_at), recorded=Recorded(closed=log.closed is not None), app=dict(app))
+        return Relayed(
+            self._number, log.last_ns, log.n_sent, log.n_received, log.n_unread, log.closed, self._writer.folder, self._problem()
+        )
+
+    def _problem(self) -> Optional[str]:
+        failure, n_dropped = self._recorder.failure, self._recorder.n_dropped
+        if self._writer.given_up is not None:
+            return self._writer.given_up
+        if failure is not None:
+            return getattr(failure, "what", None) or str(failure)
+        return f"{n_dropped} message{'' if n_dropped == 1 else 's'} dropped: too large, or the disk did not keep up" if n_dropped else None
+
+    def _try(self, read: Callable[[], object]) -> None:
+        if self._writer.given_up is not None:
+            return
+        try:
+            read()
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the conversation goes on
+            # Its text may quote what crossed.
+            self.give_up(f"{_READING_FAILED}: {type(failure).__name__}")
+
+
+class _RelayedWriter:
+    """An ``EventWriter`` that makes its folder at the first event; all on the recorder's thread.
+
+    Attributes:
+        given_up: Why the session stays incomplete, set from outside; None while it does not.
+    """
+
+    def __init__(self, make: Callable[[], SessionWriter], dialect: Dialect) -> None:
+        self.given_up: Optional[str] = None
+        self._make = make
+        self._dialect = dialect
+        self._writer: Optional[SessionWriter] = None
+        self._ids: Mapping[str, str] = {}
+        self._n_received = 0
+
+    @property
+    def folder(self) -> Optional[Path]:
+        return self._writer.folder if self._writer is not None and self._writer.is_there else None
+
+    def write(self, event: Event) -> None:
+        if self._writer is None:
+            self._writer = self._make()
+        self._writer.write(event)
+        if isinstance(event, Received) and not self._ids and self._n_received < _LOOK_FOR_IDS:
+            self._n_received += 1
+            self._ids = self._dialect.ids(self._dialect.read(RECEIVED, event.frame))
+
+    def tend(self) -> Optional[str]:
+        return None if self._writer is None else self._writer.tend()
+
+    def close(self, **changes: Json) -> None:
+        if self._writer is None:
+            return
+        if self.given_up is not None:
+            self._writer.abandon(self.given_up, counts=changes.get("counts", {}))
+        else:
+            self._writer.close(ids=self._ids, **changes)
+
+    def abandon(self, reason: str, **changes: Json) -> None:
+        if self._writer is not None:
+            self._writer.abandon(reason, **changes)

@@ -1,0 +1,165 @@
+"""The bytes that a relay hands on become the events of a session.
+
+Rules of living here:
+
+- One thread calls, in the order in which things happened. Times are given, never asked for.
+- A frame's time is that at which its last byte was read, in either direction: nobody here knows when the app began to send it, or took it.
+- The close is written when the closing handshake is complete or the connection is over, whichever comes first; whoever sent the first close
+  frame has closed it.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Iterable, List, Optional, Tuple
+from urllib.parse import parse_qsl
+
+from evi_harness.session.events import BINARY, TEXT, Closed, ClosedBy, Event, Frame, Handshake, Opened, Received, Sent
+from evi_harness.session.notes import CONNECTED, UNREAD
+from evi_harness.tap.wire_messages import CloseFrame, TooLarge, Unread, WireItem, WireMessages, inflater_of
+
+__all__ = ["WireLog", "asked_for"]
+
+# A session tells of so many oddities one by one, and of the others how many they are.
+MAX_TOLD = 100
+_TEXT_OPCODE = 1
+
+
+class WireLog:
+    """What crosses one connection, from its opening on.
+
+    Args:
+        sink: Called with each event, by seq, such as ``Recorder.put``.
+        drop: Called with an event of which nothing is kept, and how many bytes it had, such as ``Recorder.drop``.
+        extensions: What the server has agreed to: its Sec-WebSocket-Extensions, joined by commas.
+        max_bytes: The largest message that is kept.
+
+    Attributes:
+        n_sent: Messages of the app's.
+        n_received: Messages of the service's.
+        n_unread: Oddities, all of them.
+        last_ns: Session time of the latest event.
+        closed: The close, None until it is known.
+    """
+
+    def __init__(
+        self, sink: Callable[[Event], object], drop: Callable[[Event, int], object], *, extensions: str = "", max_bytes: int
+    ) -> None:
+        self.n_sent = 0
+        self.n_received = 0
+        self.n_unread = 0
+        self.last_ns = 0
+        self.closed: Optional[Closed] = None
+        self._sink = sink
+        self._drop = drop
+        self._n_events = 0
+        self._opened_ns = 0
+        self._app = WireMessages(of_client=True, inflater=inflater_of(extensions, of_client=True), max_bytes=max_bytes)
+        self._service = WireMessages(of_client=False, inflater=inflater_of(extensions, of_client=False), max_bytes=max_bytes)
+        self._first_close: Optional[Tuple[ClosedBy, CloseFrame]] = None
+
+    @property
+    def n_held(self) -> int:
+        """How many bytes are held of messages that are not complete."""
+        return self._app.n_held + self._service.n_held
+
+    def opened(self, handshake: Handshake, now_ns: int, asked_ns: int) -> None:
+        """Write the opening; this instant is time zero.
+
+        Args:
+            handshake: What the app asked for.
+            now_ns: The clock's reading; all times that are given are such readings.
+            asked_ns: When the first byte of its request came.
+        """
+        self._opened_ns = now_ns
+        self._put(Opened(self._n_events, 0, handshake))
+        self._put(CONNECTED.make(self._n_events, 0, took_ns=max(0, now_ns - asked_ns)))
+
+    def from_app(self, data: bytes, now_ns: int) -> None:
+        """Take bytes of the app's."""
+        self._take("app", self._app.feed(data), now_ns)
+
+    def from_service(self, data: bytes, now_ns: int) -> None:
+        """Take bytes of the service's."""
+        self._take("service", self._service.feed(data), now_ns)
+
+    def forget(self) -> None:
+        """Let go of what is held. Nothing may be told behind this."""
+        self._app = self._service = WireMessages(of_client=True, max_bytes=0)
+
+    def over(self, now_ns: int, *, is_seen: bool = True) -> None:
+        """The connection is over.
+
+        Args:
+            now_ns: When.
+            is_seen: Whether one of its ends has ended it. Where somebody else did, nobody knows how it would have.
+        """
+        self._take("app", self._app.end(), now_ns)
+        self._take("service", self._service.end(), now_ns)
+        if self.n_unread > MAX_TOLD:
+            n_more = self.n_unread - MAX_TOLD
+            self._note(Unread(f"{n_more} more that break a rule are not told one by one", 0, b""), "app", now_ns)
+        if is_seen or self._first_close is not None:
+            self._close(now_ns)
+
+    def _take(self, side: ClosedBy, items: List[WireItem], now_ns: int) -> None:
+        for item in items:
+            if isinstance(item, Frame):
+                self._put(self._message(side, item, now_ns))
+            elif isinstance(item, CloseFrame):
+                if self._first_close is None:
+                    self._first_close = (side, item)
+                else:
+                    self._close(now_ns)
+            elif isinstance(item, TooLarge):
+                event = self._message(side, Frame(TEXT if item.opcode == _TEXT_OPCODE else BINARY, b""), now_ns)
+                self._n_events += 1
+                self._drop(event, item.n_bytes)
+            else:
+                self.n_unread += 1
+                if self.n_unread <= MAX_TOLD:
+                    self._note(item, side, now_ns)
+
+    def _message(self, side: ClosedBy, frame: Frame, now_ns: int) -> Event:
+        at_ns = now_ns - self._opened_ns
+        if side == "app":
+            self.n_sent += 1
+            return Sent(self._n_events, at_ns, frame)
+        self.n_received += 1
+        return Received(self._n_events, at_ns, frame)
+
+    def _note(self, item: Unread, side: ClosedBy, now_ns: int) -> None:
+        note = UNREAD.make(
+            self._n_events,
+            now_ns - self._opened_ns,
+            what=item.what,
+            sent_by=side,
+            n_bytes=item.n_bytes,
+            begins=item.begins.decode("utf-8", "backslashreplace"),
+        )
+        self._put(note)
+
+    def _close(self, now_ns: int) -> None:
+        if self.closed is not None:
+            return
+        by, frame = self._first_close or ("network", CloseFrame(None, ""))
+        self.closed = Closed(self._n_events, now_ns - self._opened_ns, by, frame.code, frame.reason)
+        self._put(self.closed)
+
+    def _put(self, event: Event) -> None:
+        self._n_events += 1
+        self.last_ns = max(self.last_ns, event.at_ns)
+        self._sink(event)
+
+
+def asked_for(target: str, pairs: Iterable[Tuple[str, str]]) -> Handshake:
+    """The handshake that a request is.
+
+    Args:
+        target: What it asks for, as its first line has it.
+        pairs: Its headers.
+    """
+    path, _, query = target.partition("?")
+    if "://" in path:
+        # A whole URL: what names the host is no part of the path.
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    return Handshake(path, tuple(parse_qsl(query, keep_blank_values=True)), tuple(pairs))
