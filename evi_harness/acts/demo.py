@@ -29,6 +29,7 @@ from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.settings.environment import API_KEY, BASE_URL, CONFIG_ID, SECRET_KEY
 from evi_harness.settings.new_folder import DEFAULT_OUT, near
+from evi_harness.settings.program import program
 from evi_harness.verdicts.loading import load_session
 
 __all__ = ["HANDLER", "SCRIPT", "USER", "DemoResult", "demo"]
@@ -143,11 +144,12 @@ def _timeline(session: Session) -> List[str]:
 def _next_steps(folder: Path) -> List[str]:
     relative = os.path.relpath(folder)
     place = shlex.quote(str(folder) if relative.startswith(os.pardir) else relative)
+    start = program()
     steps = (
-        (f"evi-harness show {place}", "the whole timeline, audio and all"),
-        (f"evi-harness check {place}", "whether anything is wrong with the folder"),
-        (f"evi-harness replay {place} --handler {HANDLER}", "the replay above"),
-        (f"evi-harness replay {place} --handler FILE.py:NAME", "to your own handler: does it answer the tool call?"),
-        ("evi-harness record", "your own conversation; --help says what it needs"),
+        (f"{start} show {place}", "the whole timeline, audio and all"),
+        (f"{start} check {place}", "whether anything is wrong with the folder"),
+        (f"{start} replay {place} --handler {HANDLER}", "the replay above"),
+        (f"{start} replay {place} --handler FILE.py:NAME", "to your own handler: does it answer the tool call?"),
+        (f"{start} record", "your own conversation; --help says what it needs"),
     )
     return ["What to type next:", *(line for command, what in steps for line in (f"  {command}", f"      {what}"))]

@@ -41,6 +41,7 @@ from evi_harness.settings.environment import Settings, api_key_for, endpoint_for
 from evi_harness.settings.indicator import Indicator, Level
 from evi_harness.settings.interrupts import Interrupts
 from evi_harness.settings.new_folder import DEFAULT_OUT, SessionsFolder, near, require_name
+from evi_harness.settings.program import program
 from evi_harness.verdicts.heard_audio import HeardFile, keep_heard
 from evi_harness.verdicts.redacted_views import redactor_for
 
@@ -135,7 +136,7 @@ class LiveResult:
         warning = [] if self.leave is None else [f"warning: {self.leave}"]
         # Without its handler the replay would say nothing of the app that was recorded.
         handler = "" if self.handler is None else f" --handler {shlex.quote(self.handler)}{''.join(self._given())}"
-        last = f"session: {place} ({how_long}); replay it: evi-harness replay {place}{handler}"
+        last = f"session: {place} ({how_long}); replay it: {program()} replay {place}{handler}"
         return [*warning, f"ended: {self.ended}", *remarks, last]
 
     def _given(self) -> Iterator[str]:
@@ -418,7 +419,7 @@ class _Live:
             what = reason if recording.n_events else f"nothing was recorded: {reason}"
             return SessionUnwritable(what, where=near(self._options.out))
         place = near(recording.folder)
-        hint = f"What was written is kept: evi-harness check {shlex.quote(place)} says what is missing."
+        hint = f"What was written is kept: {program()} check {shlex.quote(place)} says what is missing."
         return SessionUnwritable(f"the session is incomplete: {reason}", where=place, hint=hint)
 
     def _how_it_ended(self, closed: Optional[Closed]) -> str:

@@ -39,11 +39,12 @@ def capture(file: Path, out: Path) -> int:
     a message is refused.
     """
     from evi_harness.acts.import_capture import import_capture
+    from evi_harness.settings.program import program
 
     with progress("importing", 1):
         folder = import_capture(file, out=out)
     echo(f"{folder}")
-    echo(f"next: evi-harness replay {folder}")
+    echo(f"next: {program()} replay {folder}")
     return 0
 
 

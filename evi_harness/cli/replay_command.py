@@ -426,12 +426,13 @@ _SCREEN = 20
 def _at_the_end(result: Replayed, n_lines: int, is_many: bool) -> List[str]:
     """What a terminal shows above the verdict: why a long report failed, and how to go on."""
     from evi_harness.acts.replay import ReplayResult
+    from evi_harness.settings.program import program
 
     if is_many:
         return ["next       --last-failed replays only those that did not pass, -x stops at the first of them"]
     if n_lines <= _SCREEN or not isinstance(result, ReplayResult) or not result.report.cause:
         return []
-    return [f"cause      {result.report.cause}", "next       --json FILE writes the report, evi-harness explain FILE says what to try"]
+    return [f"cause      {result.report.cause}", f"next       --json FILE writes the report, {program()} explain FILE says what to try"]
 
 
 def _pages(

@@ -16,7 +16,7 @@ _COLUMN = re.compile(r"\S+(?: \S+)*? {2,}(?=[^\s\[])")
 _INDENT = 2
 # What is typed as one command: its program, and as much behind it as is surely no sentence: flags, what is in capitals or quotes, paths.
 _COMMAND = (
-    r"(?:(?:sudo )?(?:apt-get|brew|pip) install [^ ]+|evi-harness [a-z]+(?: (?:capture|chat-history|har)\b)?)"
+    r"(?:(?:sudo )?(?:apt-get|brew|pip) install [^ ]+|(?:[^ ]*/)?evi-harness [a-z]+(?: (?:capture|chat-history|har)\b)?)"
     r"(?: (?:--?[a-zA-Z][^ ]*|[A-Z]{2,}\b[^ ]*|'[^' ]*'[^ ]*|[^ ]*/[^ ]*))*"
 )
 # What a line is not broken in.

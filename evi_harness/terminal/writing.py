@@ -36,7 +36,8 @@ _WEIGHTS: Mapping[str, str] = {
     "next": "bold cyan",
 }
 # What ends with a command, which somebody pastes into a shell: it may stand behind a cd to another folder.
-_COMMAND = re.compile(r" *(?:again|shorter) {2,}(?:cd |evi-harness |pytest )|(?:.*; replay it|next): evi-harness |  evi-harness ")
+_PROGRAM = r"(?:(?:[^ ]*/)?evi-harness|[^ ]*python[0-9.]* -m evi_harness) "
+_COMMAND = re.compile(rf" *(?:again|shorter) {{2,}}(?:cd |pytest |{_PROGRAM})|(?:.*; replay it|next): {_PROGRAM}|  {_PROGRAM}")
 # What stands in the first column of a report.
 _LABEL = re.compile(r"(?P<label>[A-Za-z]+:?(?: [a-z0-9]+)?) {2,}\S|(?P<weight>error:) ")
 

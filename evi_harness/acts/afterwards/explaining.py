@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Mapping, Union
 
@@ -12,6 +13,7 @@ from evi_harness.input_file import read_file
 from evi_harness.report.explaining.explanation import explanation_text
 from evi_harness.report.explaining.told_causes import read_report_json
 from evi_harness.session.json_value import Json
+from evi_harness.settings.program import as_started
 from evi_harness.settings.sink import redacted_data
 
 __all__ = ["explain_report", "explained"]
@@ -41,7 +43,10 @@ def explain_report(file: Union[str, Path], *, shorten: bool = False) -> str:
 def explained(report: Mapping[str, Json], where: str = "", *, shorten: bool = False) -> str:
     """Explain a report that was read, or that a result gives by ``json()``: see ``explain_report``."""
     told = read_report_json(redacted_data(report), where)
-    return explanation_text(told, where, shorter_command(told) if shorten else ())
+    shorter = shorter_command(told) if shorten else ()
+    # To be typed as they stand, by whoever reads this now.
+    told = replace(told, again=as_started(told.again, told.cwd))
+    return explanation_text(told, where, as_started(shorter, told.cwd))
 
 
 def _read(path: Path) -> Json:

@@ -29,6 +29,7 @@ from evi_harness.report.plain import printable
 from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import near
+from evi_harness.settings.program import as_started
 from evi_harness.settings.sink import redaction
 from evi_harness.verdicts.redacted_views import Discreet, discreet_session, redactor_for
 from evi_harness.verdicts.speech import AUTO, NOBODY
@@ -195,11 +196,21 @@ def write_page(subject: PageSubject, file: Path, *, audio_format: str = OGG, pro
         [replace(side, tracks=found) for side, found in zip(sides, tracks)],
         redactor,
         made_with=__version__,
-        report=subject.report,
+        report=_as_started(subject.report),
         verdict=subject.verdict or ("" if subject.report is None else verdict_told(subject.report)),
         remarks=subject.remarks,
     )
     return Page(file, write_text_file(file, page_parts(_discreet(document), sounds.found, _assets())))
+
+
+def _as_started(report: Optional[Mapping[str, Json]]) -> Optional[Mapping[str, Json]]:
+    """A report whose command starts this program as it was started now: it is copied from the page, and typed as it stands."""
+    command = None if report is None else report.get("command")
+    again = command.get("again") if isinstance(command, Mapping) else None
+    if report is None or not isinstance(command, Mapping) or not isinstance(again, list) or not all(isinstance(one, str) for one in again):
+        return report
+    cwd = command.get("cwd")
+    return {**report, "command": {**command, "again": list(as_started(again, cwd if isinstance(cwd, str) else None))}}
 
 
 def _side(one: ShownSession, redactor: Redactor, report: Optional[Mapping[str, Json]]) -> PageSide:

@@ -1,0 +1,58 @@
+"""How this program was started, so that a command that is printed can be typed as it stands."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Optional, Sequence, Tuple
+
+__all__ = ["as_started", "program", "program_words"]
+
+_NAME = "evi-harness"
+_MODULE = "evi_harness"
+
+
+def program_words(folder: Optional[str] = None) -> Tuple[str, ...]:
+    """The words that start this program again.
+
+    Args:
+        folder: Where they are to be typed; None for the current folder.
+
+    Returns:
+        The name, where a shell finds it; else the script or the module as it was started. From Python, and under pytest, the name.
+    """
+    started = sys.argv[0] if sys.argv else ""
+    if os.path.basename(started) == _NAME:  # noqa: PTH119 - it may be anything, and is not opened
+        return (_NAME,) if _is_on_path(_NAME, started) else (_from(folder, started),)
+    if Path(started).parts[-2:] == (_MODULE, "__main__.py") and shutil.which(_NAME) is None:
+        python = Path(sys.executable or "python3")
+        return (python.name if _is_on_path(python.name, str(python)) else str(python), "-m", _MODULE)
+    return (_NAME,)
+
+
+def program(folder: Optional[str] = None) -> str:
+    """The same as a shell takes it."""
+    return shlex.join(program_words(folder))
+
+
+def as_started(words: Sequence[str], folder: Optional[str] = None) -> Tuple[str, ...]:
+    """A command of this program's, as a report has it, as it is to be typed; another command is left as it is.
+
+    Args:
+        words: Its words.
+        folder: Where it is to be typed; None for the current folder.
+    """
+    return (*program_words(folder), *words[1:]) if words and words[0] == _NAME else tuple(words)
+
+
+def _is_on_path(name: str, file: str) -> bool:
+    found = shutil.which(name)
+    return found is not None and os.path.realpath(found) == os.path.realpath(file)
+
+
+def _from(folder: Optional[str], started: str) -> str:
+    """The script as it was started; whole, where that is relative to another folder."""
+    return started if folder is None or os.path.realpath(folder) == os.getcwd() else os.path.abspath(started)  # noqa: PTH100, PTH109
