@@ -163,7 +163,7 @@ def no_sent_side(world: World) -> None:
     assert unseen(result) == ["nobody_speaks"]
 
 
-@condition("the times were made up by an import or a script")
+@condition("an import or a script made the times up")
 def made_up(world: World) -> None:
     """No time of it is measured."""
     result = replayed(world.session(recorded=Recorded(times="synthesised")))
@@ -171,7 +171,7 @@ def made_up(world: World) -> None:
     assert "times are made up, not measured" in result.lines()[0]
 
 
-@condition("the recorder could not stamp what was received, and its times are those at which the app took it")
+@condition("the recorder could not stamp received messages, and their times are those at which the app took them")
 def taken(world: World) -> None:
     """Only the app's reading is known."""
     result = replayed(world.session(recorded=Recorded(times="taken")))
@@ -206,7 +206,7 @@ def part(world: World) -> None:
     assert replayed(world.session(), first="t2").json()["recorded"]["axis"] == {"from": "t2"}
 
 
-@condition("messages lack what the installed SDK requires, and `--upgrade` adds it")
+@condition("messages lack fields that the installed SDK requires, and `--upgrade` adds them")
 def upgraded(world: World) -> None:
     """What was added is listed."""
     old = {"is_quick_response", "interim"}
@@ -220,27 +220,27 @@ def upgraded(world: World) -> None:
     assert replayed(session, upgrade=True).json()["upgraded"]
 
 
-@condition("nobody speaks in it")
+@condition("nobody speaks in the recording")
 def nobody_speaks(world: World) -> None:
     """Only typed messages, if any."""
     rows = world.without(lambda kind, what: isinstance(what, bytes) or (kind == "sent" and "audio" in what))
     assert unseen(replayed(world.session(rows))) == ["nobody_speaks"]
 
 
-@condition("it has no audio of the assistant")
+@condition("the recording has no audio from the assistant")
 def nothing_to_play(world: World) -> None:
     """The assistant's text alone."""
     rows = world.without(lambda kind, what: kind == "received" and what["type"] == "audio_output")
     assert unseen(replayed(world.session(rows))) == ["nothing_to_play"]
 
 
-@condition("it does not say whether the app sent its microphone while the assistant played (`user_interrupt`)")
+@condition("the recording does not say whether the app sent its microphone while the assistant played (`user_interrupt`)")
 def interrupt_unknown(world: World) -> None:
     """What the header says is unknown."""
     assert unseen(replayed(world.session(user_interrupt="unknown"))) == ["user_interrupt"]
 
 
-@condition("the user's audio is not what the SDK's microphone sends: another format, WAV headers, faster than life")
+@condition("the SDK's microphone would not have sent the user's audio like this: another format, WAV headers, faster than real time")
 def sent_as_recorded(world: World) -> None:
     """The recorded app never told its format."""
     rows = world.without(lambda kind, what: kind == "sent" and isinstance(what, dict) and "audio" in what)
@@ -259,7 +259,7 @@ def served(world: World, n: int) -> ReplayResult:
         return result
 
 
-@condition("an app of the test's own talks to `evi_server`")
+@condition("a test runs its own app against `evi_server`")
 def elsewhere(world: World) -> None:
     """No finding could be made."""
     assert "app_elsewhere" in unseen(served(world, 1))
@@ -272,7 +272,7 @@ def connects_again(world: World) -> None:
     assert "other_conversation" in unseen(served(world, 2))
 
 
-@condition("the app plays through something else than `byte_strs`, a `stream` or sounddevice")
+@condition("the app plays audio by other means than `byte_strs`, a `stream` or sounddevice")
 def plays_elsewhere(world: World) -> None:
     """A function of messages."""
 
@@ -308,7 +308,7 @@ def last_audio(world: World) -> None:
     assert unseen(replayed(world.session(rows))) == []
 
 
-@condition("audio is not linear PCM, or too short or voiceless to be compared")
+@condition("audio is not linear PCM, or is too short or has too little voice to be compared")
 def unjudged(world: World) -> None:
     """MP3, which nobody decodes here."""
     data = base64.b64encode(b"ID3\x04" + bytes(200)).decode()
@@ -338,7 +338,7 @@ def opened_by_us(world: World) -> None:
     assert replayed(world.session()).json()["handshake_by"] == "harness"
 
 
-@condition("a message is not as recorded, and that was accepted (`--update`) or left out of the comparison (`--ignore`)")
+@condition("a message differs from the recording, and the difference was accepted (`--update`) or excluded (`--ignore`)")
 def other_message(world: World) -> None:
     """The verdict is green, and the service answers as if it were the recorded one."""
 
@@ -358,7 +358,7 @@ def other_message(world: World) -> None:
         assert (accepted.passed, unseen(accepted)) == (True, ["other_message"])
 
 
-@condition("the app asks a peer that `--allow-host` allows")
+@condition("the app calls a host that `--allow-host` allows")
 def allowed_peer(world: World) -> None:
     """From a job, as virtual time has it."""
     with socket.create_server(("127.0.0.1", 0)) as peer:
@@ -370,7 +370,7 @@ def allowed_peer(world: World) -> None:
         assert unseen(replayed(world.session(), acting(act), allow_hosts=[f"127.0.0.1:{address[1]}"])) == ["peer"]
 
 
-@condition("the app asks any other peer")
+@condition("the app calls any other host")
 def other_peer(world: World) -> None:
     """Though the app swallows the error."""
 
@@ -423,7 +423,7 @@ def program(world: World) -> None:
         assert "program" in unseen(replayed(world.session(), acting(act)))
 
 
-@condition("a package is loaded whose C code can open sockets (grpc, psycopg, pycurl, zmq …)")
+@condition("the app loads a package whose C code can open sockets (grpc, psycopg, pycurl, zmq …)")
 def c_sockets(world: World) -> None:
     """By its name among the modules."""
     world.monkeypatch.setitem(sys.modules, "pycurl", ModuleType("pycurl"))
@@ -464,7 +464,7 @@ def overdue(world: World) -> None:
     assert "wait" in job
 
 
-@condition("a thread of the app's own wakes the event loop, in virtual time")
+@condition("in virtual time, a thread of the app wakes the event loop")
 def own_thread(world: World) -> None:
     """Nothing says how long it takes."""
 
@@ -479,7 +479,7 @@ def own_thread(world: World) -> None:
     assert "thread" in unseen(replayed(world.session(), acting(act)))
 
 
-@condition("a call other than `time.sleep` waits on the event loop's thread, in virtual time: an event, a queue, a thread, a program")
+@condition("in virtual time, a call other than `time.sleep` waits on the event loop's thread: an event, a queue, a thread, a program")
 def waits(world: World) -> None:
     """Nothing is charged for it; the line is named."""
 
@@ -492,7 +492,7 @@ def waits(world: World) -> None:
     assert f"{__file__}:" in what
 
 
-@condition("the app runs its own event loop, in virtual time")
+@condition("in virtual time, the app runs its own event loop")
 def own_loop(world: World) -> None:
     """In a job, say."""
 
@@ -503,14 +503,14 @@ def own_loop(world: World) -> None:
     assert {(one["kind"], one["severity"]) for one in found} == {("own_loop", "warning")}
 
 
-@condition("a call waits in C, or the machine runs something else, in real time")
+@condition("in real time, a call waits in C, or the machine is busy with something else")
 def waits_in_c(world: World) -> None:
     """Nobody knows which."""
     found = world.in_real_time().json()["findings"]
     assert ("maybe_blocked", "warning") in {(one["kind"], one["severity"]) for one in found}
 
 
-@condition("the server's process is late, in real time")
+@condition("in real time, the server's process is late")
 def late(world: World) -> None:
     """As the server itself measured it."""
     assert world.in_real_time().json()["lateness_ns"]["n"] > 0
@@ -523,7 +523,7 @@ def fastest(world: World) -> None:
     assert "pace" not in unseen(replayed(world.session(), speed=4))
 
 
-@condition("a debugger, a profiler or a coverage tool follows the code")
+@condition("a debugger, a profiler or a coverage tool is active")
 def followed(world: World) -> None:
     """On the thread of the replay."""
     before = sys.gettrace()
@@ -535,7 +535,7 @@ def followed(world: World) -> None:
     assert "tracer" in of_the_process(result)
 
 
-@condition("the app asks for the time of day")
+@condition("the app reads the time of day")
 def time_of_day(world: World) -> None:
     """The app saw today."""
     asked = []
@@ -548,7 +548,7 @@ def time_of_day(world: World) -> None:
     assert abs(asked[0] - 1_767_323_045) > 24 * 3600
 
 
-@condition("the app draws at random")
+@condition("the app uses random numbers")
 def random_app(world: World) -> None:
     """What it sent is left out of the comparison."""
 
