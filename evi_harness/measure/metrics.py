@@ -171,7 +171,7 @@ TABLE: Tuple[Metric, ...] = (
     _conversation(
         "interruption.floor",
         "the user starts to speak over the assistant",
-        "the assumed least speech is over",
+        "the assumed minimum speech is over",
         _SPEECH,
         (*_ONSET, reasons.UNDER_INTERRUPTION_FLOOR),
         per="interruption",
@@ -179,7 +179,7 @@ TABLE: Tuple[Metric, ...] = (
     ),
     _conversation(
         "interruption.above_floor",
-        "the assumed least speech is over",
+        "the assumed minimum speech is over",
         "the interruption is received",
         _SPEECH,
         (*_ONSET, reasons.UNDER_INTERRUPTION_FLOOR),

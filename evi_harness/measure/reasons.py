@@ -40,39 +40,39 @@ __all__ = [
 
 # Of the session.
 SYNTHESISED = "its times are synthesised: the source had none, and nobody measured them"
-TAKEN = "its times are those at which the app took a message; when one came could not be seen"
+TAKEN = "its times are when the app took each message; nobody could see when it arrived"
 PLAYED = "a replay repeats the times of its recording: measure the recording, or a replay with --live"
-SENT_UNKNOWN = "what the app sent was not recorded"
+SENT_UNKNOWN = "the app's own messages were not recorded"
 NO_REPLAY = "this is not a replay of a handler: evi-harness replay SESSION --handler SPEC --out DIR makes one"
 NO_HANDLER = "no handler ran in this replay"
 
 # Of the user.
 TYPED = "the user typed"
-UNHEARD = "nobody listened to the user's audio"
-NO_SPEECH = "the detector heard no speech that had ended before the user message"
+UNHEARD = "no speech detector was run on the user's audio"
+NO_SPEECH = "the detector found no speech that ended before the user message"
 NO_TIME_TOLD = "the service does not say when the user spoke"
-TOLD_IN_GAP = "the end of the speech is reported at a place where no audio was sent, so the service counts differently"
-BEGAN_BEFORE = "no speech that the detector heard began while the assistant could be heard and before the interruption came"
+TOLD_IN_GAP = "the service reports the end of the speech where no audio was sent, so it counts time differently"
+BEGAN_BEFORE = "the detector found no speech that began while the assistant was audible and before the interruption came"
 
 # Of the service.
 NOTHING_RECEIVED = "nothing was received"
 NO_REPLY = "no reply came"
 NO_AUDIO = "the reply has no audio"
-LENGTH_UNKNOWN = "how long some of the reply's audio plays cannot be known"
+LENGTH_UNKNOWN = "the playing time of some of the reply's audio is unknown"
 NO_ANSWER_HEARD = "nothing came after the tool's answer"
-CUT_SHORT = "the session ended too soon after the user message for a reply to be missed"
-UNDER_FLOOR = "the user message came sooner than the assumed end-of-turn silence: --end-of-turn-ms sets what is configured"
-UNDER_INTERRUPTION_FLOOR = "the interruption came sooner than the assumed least speech: --min-interruption-ms sets what is configured"
+CUT_SHORT = "the session ended too soon after the user message to call a reply missing"
+UNDER_FLOOR = "the user message came sooner than the assumed end-of-turn silence: set the configured one with --end-of-turn-ms"
+UNDER_INTERRUPTION_FLOOR = "the interruption came sooner than the assumed minimum speech: set the configured one with --min-interruption-ms"
 
 # Of the app.
 NEVER_ANSWERED = "the app did not answer the call"
-NOT_BEGUN = "no callback of the handler's began with this message"
-NOT_RETURNED = "the callback had not returned when the replay was over"
-PLAYED_ON = "the handler went on handing on audio of the interrupted reply (finding plays_on), and nobody saw when it stopped"
-NOT_HEARD = "this audio was not heard as it came"
+NOT_BEGUN = "no callback of the handler started on this message"
+NOT_RETURNED = "the callback had not returned when the replay ended"
+PLAYED_ON = "the handler kept passing on audio of the interrupted reply (finding plays_on), and nothing shows when it stopped"
+NOT_HEARD = "this audio was not played as it was received"
 
 # Of what was observed.
-NOT_NOTED_CONNECT = "when connect was called is not in the session"
-NOT_NOTED_SOUND = "what the speaker played is not in the session: no software speaker was played to"
-NOT_NOTED_BLOCK = "how long the event loop was blocked is not in the session"
-NOT_NOTED_CPU = "what the callbacks computed is not in the session"
+NOT_NOTED_CONNECT = "the session does not say when connect was called"
+NOT_NOTED_SOUND = "the session does not say what was played: no software speaker was used"
+NOT_NOTED_BLOCK = "the session does not say how long the event loop was blocked"
+NOT_NOTED_CPU = "the session does not say how long the callbacks computed"
