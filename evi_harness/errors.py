@@ -132,7 +132,7 @@ class EviHarnessError(Exception):
 
 
 class UsageError(EviHarnessError):
-    """A value on the command line or in a call that cannot be meant."""
+    """Invalid use of the command line or of a call."""
 
     exit_code: ClassVar[int] = 2
 
@@ -152,27 +152,27 @@ def value_of(name: str) -> Iterator[None]:
 
 
 class SpecError(UsageError):
-    """A handler SPEC that is neither ``FILE.py:NAME`` nor ``PACKAGE.MODULE:NAME``."""
+    """A handler SPEC is neither ``FILE.py:NAME`` nor ``PACKAGE.MODULE:NAME``."""
 
 
 class NotAHandler(UsageError):
-    """SPEC names something that exists and is no handler."""
+    """SPEC names an existing object that is not a handler."""
 
 
 class SessionError(EviHarnessError):
-    """Something about a session folder."""
+    """Base of the errors about session folders."""
 
 
 class SessionUnreadable(SessionError):
-    """Not a session folder, or one whose content cannot be understood."""
+    """A folder is not a session folder, or its content cannot be understood."""
 
 
 class AudioMissing(SessionError):
-    """A line of events.jsonl refers to audio that the folder does not hold."""
+    """A line of events.jsonl refers to audio that is not in the folder."""
 
 
 class IncompleteRecording(SessionError):
-    """A recording of which something is missing, or that was changed since, where a verdict depends on it.
+    """A recording is incomplete or was changed, and a verdict depends on it.
 
     Args:
         what: What is missing, in sentences, a line each.
@@ -189,35 +189,35 @@ class IncompleteRecording(SessionError):
 
 
 class SessionUnwritable(SessionError):
-    """A session folder that cannot be made or written."""
+    """A session folder cannot be created or written."""
 
 
 class CaptureError(EviHarnessError):
-    """A file that is no wire capture."""
+    """A file is not a wire capture."""
 
 
 class ImportRefused(EviHarnessError):
-    """A file from elsewhere of which no session can be made."""
+    """A file cannot be imported as a session."""
 
 
 class ReportError(EviHarnessError):
-    """A file that is no report of a replay or of a gate."""
+    """A file is not the report of a replay or a gate."""
 
 
 class ScriptError(EviHarnessError):
-    """A script of the simulator's that cannot be understood, or that names a voice which is not there."""
+    """A simulator script cannot be understood, or names a voice that does not exist."""
 
 
 class HandlerError(EviHarnessError):
-    """The developer's handler cannot be imported or built."""
+    """The handler cannot be imported or instantiated."""
 
 
 class SdkError(EviHarnessError):
-    """The installed SDK is absent, too old, or not as this version of evi-harness knows it."""
+    """The SDK is not installed, too old, or unknown to this version of evi-harness."""
 
 
 class NetworkRefused(EviHarnessError, ConnectionRefusedError):
-    """The app under replay reaches for something on the network that it may not reach. Raised where it does so.
+    """The app tried to use the network during a replay. Raised at the app's call.
 
     It is what a network raises, too: libraries clean up after that alone, and an app that can do without the peer goes on.
     """
@@ -229,7 +229,7 @@ class NetworkRefused(EviHarnessError, ConnectionRefusedError):
 
 
 class RedirectRefused(EviHarnessError):
-    """A service answers with a redirect to another origin, to which no key is sent.
+    """The service redirects to another origin. No key was sent there.
 
     Args:
         asked: The origin that was asked: scheme, host and port.
@@ -250,4 +250,4 @@ class RedirectRefused(EviHarnessError):
 
 
 class StuckError(EviHarnessError):
-    """Nothing moves any more: the app neither runs, waits for anything that can come, nor ends."""
+    """The app made no more progress: it neither runs nor ends, and nothing that it waits for can happen."""

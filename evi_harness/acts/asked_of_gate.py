@@ -19,7 +19,7 @@ class GateOptions:
         save_baseline: The file to write what is measured to; a folder gets a new file in it.
         inconclusive: ``fail`` or ``pass``.
         gate_seed: The seed of the resampling.
-        false_alarm: How likely all comparisons together may yield one false "regressed".
+        false_alarm: Probability that all comparisons together yield a false "regressed".
         job_noise: How much one job's machine differs from another's, as a share.
         least_effect: The least effect that matters, as ``5%,1ms..50ms``.
     """

@@ -49,7 +49,7 @@ def import_capture(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OU
 
     Args:
         file: The capture.
-        out: The folder of sessions; the new one is ``out/<UTC time>-<name of the file>``.
+        out: The parent folder; the new session is ``out/<UTC time>-<name of the file>``.
 
     Returns:
         The new session folder.

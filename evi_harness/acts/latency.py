@@ -38,7 +38,7 @@ def measure_sessions(
         end_of_turn_ms: After how much silence the service was configured to take a turn as over, in milliseconds.
         min_interruption_ms: After how much speech over the assistant it was configured to take that as an interruption.
         detector: Which speech detector listens to the user: see ``verdicts.speech.DETECTORS``.
-        allow_incomplete: Measure recordings that are incomplete or damaged as they are.
+        allow_incomplete: Measure incomplete or damaged recordings as they are.
         on_part: Called now and then with how much is measured, 0 to 1.
 
     Returns:

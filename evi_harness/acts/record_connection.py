@@ -64,31 +64,31 @@ def record(
     watch: Optional[Callable[[Event], object]] = None,
     dialect: str = DEFAULT,
 ) -> Recording:
-    """Record what crosses a connection, both ways, into a session folder.
+    """Record everything that crosses a connection, both ways, into a session folder.
 
-    ``with record(socket):`` or ``async with record(socket):`` records inside the block; the connection is left as it was, and open.
-    ``record(socket).start()`` records until the connection is closed by whomever, or the program ends.
+    ``with record(socket):`` or ``async with record(socket):`` records inside the block; afterwards the connection is still open and works
+    as before. ``record(socket).start()`` records until either side closes the connection, or the program ends.
 
     Args:
         socket: The SDK's connection object, or the connection of the websockets library below it.
-        out: The folder of sessions; the new one is ``out/<UTC time>-<name>``.
-        name: What to call the session: at most 100 characters; what is not a letter, digit, dot, dash or underscore becomes a dash.
-        secrets: Values that must not be written wherever they stand. Keys in the handshake and those of the environment
-            (HUME_API_KEY, HUME_SECRET_KEY) are known without being named.
-        user_interrupt: ``allowed`` or ``dropped``, where the app knows which.
-        service: Who plays the service's part, for the header; by default told from the endpoint.
+        out: The parent folder; the new session is ``out/<UTC time>-<name>``.
+        name: Name of the session, at most 100 characters; anything but letters, digits, dots, dashes and underscores becomes a dash.
+        secrets: Values to redact wherever they occur. Keys in the handshake and in the environment (HUME_API_KEY, HUME_SECRET_KEY) are
+            redacted anyway.
+        user_interrupt: ``allowed`` or ``dropped``, if the app knows which.
+        service: The kind of service, for the header; by default derived from the endpoint.
         now_ns: The clock that stamps the events, in nanoseconds; by default ``time.monotonic_ns``.
-        connect_ns: When the app called connect, by that clock: how long it took is then in the session.
-        watch: Called with each event once it is written, on the recorder's thread; what it raises is ignored.
-        dialect: The name of what is spoken: what is built in, or what an installed package brings.
+        connect_ns: When the app called connect, by that clock; the session then has how long connecting took.
+        watch: Called with each event after it was written, on the recorder's thread; its exceptions are ignored.
+        dialect: Name of the dialect: a built-in one, or one that an installed package provides.
 
     Returns:
         The recording, which has not begun.
 
     Raises:
-        UsageError: ``socket`` is no connection that can be recorded, no session can have that ``name``, ``user_interrupt`` is none of its
-            words, ``service`` is not text, ``connect_ns`` is yet to come, or there is no such ``dialect``.
-        EviHarnessError: The package that brings the dialect cannot be imported.
+        UsageError: ``socket`` is not a connection that can be recorded, ``name`` or ``user_interrupt`` is invalid, ``service`` is not text,
+            ``connect_ns`` is in the future, or there is no such ``dialect``.
+        EviHarnessError: The package that provides the dialect cannot be imported.
 
     Example:
         >>> async def talk(url):
@@ -123,9 +123,9 @@ class Recording:
     """A recording of one connection; ``record`` makes it.
 
     Attributes:
-        folder: The session folder, None before the start, where none could be made, and where it was deleted while it was being written.
-            It is there, with a header, moments after the start; when it is moved, this follows within a second.
-        closed: How the connection was closed, None until that was seen.
+        folder: The session folder; None before the start, if it could not be created, or if it was deleted during the recording. It exists,
+            with a header, moments after the start. If it is moved, this follows within a second.
+        closed: How the connection was closed, None until then.
     """
 
     def __init__(
@@ -173,26 +173,26 @@ class Recording:
 
     @property
     def n_dropped(self) -> int:
-        """How many events were heard and not written, since the disk was full, failed or did not keep up."""
+        """How many events were observed but not written, because the disk was full, failed or did not keep up."""
         return 0 if self._recorder is None else self._recorder.n_dropped
 
     @property
     def failure(self) -> Optional[Exception]:
-        """What ended the recording early, None while nothing did."""
+        """Why the recording ended early, or None."""
         return self._failure or (None if self._recorder is None else self._recorder.failure)
 
     @property
     def opened_at_ns(self) -> Optional[int]:
-        """Session time 0 by the recording's clock, None before the start."""
+        """Session time 0 on the recording's clock, None before the start."""
         return None if self._tap is None else self._tap.log.opened_ns
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that was heard is on disk and the recording is over; False while it runs."""
+        """Whether the recording is over and everything observed is on disk; False while it runs."""
         return self._is_over and self.failure is None and not self.n_dropped
 
     def start(self) -> Recording:
-        """Record until ``stop``, the end of the connection or that of the program, whichever comes first.
+        """Record until ``stop``, the end of the connection or the end of the program, whichever comes first.
 
         Raises:
             UsageError: It was started before, or the connection is being recorded already.
@@ -200,7 +200,7 @@ class Recording:
         return self._begin(ends_with_connection=True)
 
     def stop(self) -> None:
-        """End the recording and complete the session; waits for what is to be written. Never raises, once more does nothing.
+        """End the recording and complete the session; waits until everything is written. Never raises. Idempotent.
 
         In a forked child it does nothing at all: the recording is the parent's.
         """

@@ -71,13 +71,13 @@ class LiveOptions:
         base_url: Where EVI is; None for HUME_BASE_URL, else Hume's own.
         mic: An audio file to be the microphone, with a software speaker to go with it; None for the sound card.
         out: The folder of sessions.
-        name: What to call the session.
+        name: Name of the session.
         duration_s: After how many seconds the conversation ends; None for no such limit.
         device: The microphone, by index or by a part of its name; None for the default one.
         config_id: EVI's configuration; None for HUME_CONFIG_ID.
         allow_user_interrupt: Whether the microphone is sent while the assistant plays.
         handler: A SPEC, a handler itself, or None for the built-in one.
-        arguments: What the handler's class or function takes besides, by name.
+        arguments: Further arguments for the handler's class or function, by name.
         microphone: ``auto`` to switch the microphone off when the handler sends its own audio, ``sdk`` to leave it on, ``off`` for none.
     """
 
@@ -103,14 +103,14 @@ class LiveResult:
         ended: How it ended, in words.
         duration_ns: From its opening to its last event.
         n_events: How many events were written.
-        n_dropped: How many were not, since the disk was full, failed or did not keep up.
-        problem: What went wrong on the way; the folder is there all the same.
-        heard: heard.wav, where a software speaker played the replies.
-        leave: How the app left when all was over, with the place; None where it did not.
-        remarks: What did not go as it was asked for, as sentences; no fault.
+        n_dropped: How many were not written, because the disk was full, failed or did not keep up.
+        problem: The error that ended the conversation early; the folder exists anyway.
+        heard: heard.wav, if a software speaker played the replies.
+        leave: How the app ended its process after the conversation, with the place; None if it did not.
+        remarks: Deviations from what was requested, as sentences; not faults.
         handler: The handler's SPEC, None for the built-in one and for an object.
-        arguments: What it took besides, by name.
-        silenced: What became of the microphone when the handler sent its own audio; None where it did not.
+        arguments: Its further arguments, by name.
+        silenced: What happened to the microphone when the handler sent its own audio; None if it did not.
     """
 
     folder: Path
@@ -127,7 +127,7 @@ class LiveResult:
     silenced: Optional[str] = None
 
     def lines(self) -> List[str]:
-        """What to tell people: how it ended; where the session is, and how to replay it."""
+        """For people: how it ended, where the session is, and how to replay it."""
         place = shlex.quote(near(self.folder))
         how_long = f"{self.duration_ns / 1e9:.1f} s, {self.n_events} events"
         if self.n_dropped:

@@ -36,17 +36,17 @@ _BLOCK_BYTES = 1 << 20
 
 
 def repair_session(folder: AnyPath, out: AnyPath) -> RepairReport:
-    """Write what can be recovered of a session into a new folder.
+    """Write the recoverable part of a session into a new folder.
 
     Args:
         folder: The damaged session folder. Nothing is written to it.
-        out: The new folder; nothing may be there, and it may not be in ``folder``.
+        out: The new folder; it must not exist yet and must not be inside ``folder``.
 
     Returns:
-        What was recovered and what was lost.
+        The recovered session and the list of losses.
 
     Raises:
-        UsageError: There is something at ``out`` already, or it would be in ``folder``.
+        UsageError: ``out`` exists already, or is inside ``folder``.
         SessionUnreadable: It is not a session folder, it is of a newer version or another dialect, or nothing can be recovered.
         SessionUnwritable: The new folder cannot be written.
 

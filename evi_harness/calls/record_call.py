@@ -30,21 +30,21 @@ def record_conversation(
 ) -> LiveResult:
     """Hold a conversation with EVI and record it.
 
-    Returns when the service closes the connection, the duration or the file is over, or Ctrl+C ends the conversation. Keys come from the
-    environment or ``.env``, as for the command; a service on this machine needs none. Called on the main thread, it handles SIGINT, SIGTERM
-    and SIGHUP while the conversation lasts. To record a connection that your app opens itself, use ``record``.
+    It returns when the service closes the connection, when the duration or the file ends, or on Ctrl+C. Keys come from the environment or
+    ``.env``, as for the command; a service on this machine needs none. Called on the main thread, it handles SIGINT, SIGTERM and SIGHUP
+    while the conversation lasts. To record a connection that your app opens itself, use ``record``.
 
     Args:
-        base_url: Where EVI is: an http, https, ws or wss URL; None for HUME_BASE_URL, else Hume's own.
+        base_url: The endpoint: an http, https, ws or wss URL; None for HUME_BASE_URL, else Hume's own.
         mic: An audio file (WAV, FLAC, OGG or MP3) to speak instead of a microphone. The replies go to ``heard.wav`` in the session folder.
             The conversation ends 3 s after the file and the last reply are over.
         out: The folder for new sessions; this one is ``out/<UTC time>-<name>``.
-        name: What to call the session.
+        name: Name of the session.
         duration_s: End the conversation after this many seconds; None for no limit.
         device: The microphone, by its index or part of its name; None for the system's default.
         config_id: EVI's configuration; None for HUME_CONFIG_ID, else EVI's default.
-        allow_user_interrupt: Send the microphone while the assistant speaks, too.
-        handler: Your handler or its SPEC, in any form that ``replay_session`` takes; None for the built-in one.
+        allow_user_interrupt: Also send the microphone while the assistant speaks.
+        handler: Your handler or its SPEC, in any form that ``replay_session`` accepts; None for the built-in one.
         arguments: Arguments for the handler's class or function, by name.
         microphone: ``auto``: on until the handler sends its own audio; ``sdk``: always on; ``off``: none.
         write: Receives each line that the built-in handler prints; None to drop them.

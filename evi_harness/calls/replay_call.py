@@ -29,7 +29,7 @@ __all__ = ["ReplayArguments", "replay_live", "replay_sessions"]
 
 
 class ReplayArguments(TypedDict, total=False):
-    """The arguments of ``replay_session`` that ``replay_sessions`` takes too; all are optional."""
+    """The arguments of ``replay_session`` that ``replay_sessions`` also accepts; all are optional."""
 
     handler: Optional[str]
     arguments: Optional[Mapping[str, object]]
@@ -72,18 +72,19 @@ def replay_sessions(
 ) -> CorpusReport:
     """Replay many sessions, or each of them several times.
 
-    What goes wrong with one session is its outcome and does not end the others.
+    A problem with one session becomes its outcome and does not stop the others.
 
     Args:
         sessions: Session folders, or folders of them.
-        n_runs: How many times each session is replayed.
-        n_jobs: How many sessions are replayed at a time, each in a process of this machine; None for one per processor, 1 for this process.
+        n_runs: How often each session is replayed.
+        n_jobs: How many sessions to replay at a time, each in its own process on this machine; None for one per processor, 1 for this
+            process.
         executor: Runs the replays instead: a ``concurrent.futures.Executor``, or ``dask://HOST:PORT`` or ``tls://HOST:PORT``.
         stop_at_first: Stop at the first session that does not pass.
         html: A folder for the page of each replay and an index.html; None for no pages.
         audio_format: How the pages' sound is compressed: ``ogg`` or ``flac``.
-        **options: Any other argument of ``replay_session`` but ``defer`` and ``write``. The handler is None or a SPEC, since other
-            processes load it.
+        **options: Any other argument of ``replay_session`` except ``defer`` and ``write``. The handler must be None or a SPEC, because
+            other processes load it.
 
     Returns:
         The report, with an outcome for each session in the order of ``sessions``.
@@ -140,21 +141,21 @@ def replay_live(
 
     Args:
         session: A session, or its folder.
-        base_url: Where the service is; None for HUME_BASE_URL, else Hume's own.
+        base_url: The endpoint; None for HUME_BASE_URL, else Hume's own.
         config_id: EVI's configuration; None for HUME_CONFIG_ID, else the recorded one.
-        cadence: ``turn``: say each thing as long after the reply before it as it was then; ``clock``: at its recorded time.
+        cadence: ``turn``: keep the recorded delay after the preceding reply; ``clock``: keep the recorded times.
         out: The folder for new sessions.
         max_duration_s: End the conversation after this many seconds; None for twice the recording and 60 s.
         patience_s: Wait this many seconds for a reply that is late.
-        ca: A PEM file with the authorities for the service's certificate; None for the system's.
-        allow_incomplete: Take a recording that is incomplete or damaged as it is.
+        ca: A PEM file of certificate authorities to trust for the service; None for the system's.
+        allow_incomplete: Accept an incomplete or damaged recording as it is.
         yes: Agree that audio is sent to another machine, which may cost money. A service on this machine needs no agreement.
 
     Returns:
         The report: ``folder`` holds the new session.
 
     Raises:
-        UsageError: An argument is invalid; the recording does not hold what the app sent; ``yes`` is needed and missing.
+        UsageError: An argument is invalid; the recording lacks the app's messages; ``yes`` is required but missing.
         SessionUnreadable: The session cannot be read.
         IncompleteRecording: It is incomplete or damaged, and that is not allowed.
         EviHarnessError: No key, no connection, or ``out`` cannot be written.

@@ -29,20 +29,20 @@ def write_report(
     gate: Optional[GateReport] = None,
     audio_format: str = OGG,
 ) -> Path:
-    """Write an HTML page to look at and listen to. It loads nothing from anywhere.
+    """Write an HTML page to look at and listen to. The page is self-contained and loads nothing.
 
     Args:
         what: What to show: the result of ``replay_session``, ``replay_live`` or ``compare_sessions``; a session; or the paths of session
             folders, folders of them, and reports written as JSON. ``replay_sessions`` writes its own pages: see its ``html``.
-        out: The file; for several sessions the folder, which is made if it does not exist. Only pages are ever replaced.
-        gate: What ``judge_gate`` found, to be shown with a replay.
+        out: The file, or for several sessions the folder, which is created if necessary. Only pages are ever overwritten.
+        gate: The result of ``judge_gate``, to show with a replay.
         audio_format: How the sound is compressed: ``ogg`` or ``flac``.
 
     Returns:
         The page, or index.html for several sessions.
 
     Raises:
-        UsageError: Several pages are to go into one file, or ``out`` is something else than a page.
+        UsageError: ``out`` is a single file for several pages, or exists and is not a page.
         SessionUnreadable: A session cannot be read. The pages of the others are written.
         ReportError: A JSON file is not a report.
         EviHarnessError: A page cannot be written.

@@ -38,7 +38,7 @@ class SessionServer(Served):
 
     @property
     def verdicts(self) -> Tuple[Compared, ...]:
-        """What the app sent in each conversation, compared with the session; empty with the simulator. Complete after the block.
+        """The verdict on each conversation, compared with the session; empty with the simulator. Complete after the block.
 
         Each has ``passed`` and ``lines``.
         """
@@ -63,22 +63,22 @@ def serve(
 ) -> SessionServer:
     """Serve a session, or a simulated EVI, in real time on a loopback port, for the duration of a block.
 
-    ``with evi_harness.serve("sessions/weather") as server:`` or ``async with``; the app connects to ``server.url``. The server runs in its
-    own process, so that an app in this one does not delay it.
+    ``with evi_harness.serve("sessions/weather") as server:`` or ``async with``; the app connects to ``server.url``. The server runs in a
+    separate process, so that an app in this one does not delay it.
 
     Args:
         session: A session, or its folder; None to simulate.
         simulate: Serve a simulated EVI, which needs no recording.
-        script: What the simulator says, as a TOML file; None to repeat what it hears. docs/how-to/simulator.md describes the format.
+        script: The simulator's script, a TOML file; None to repeat what the simulator hears. docs/how-to/simulator.md describes the format.
         host: The loopback address to listen on.
-        port: The port; 0 for one that is free.
-        allow_incomplete: Serve a session that is incomplete or damaged as it is.
-        require_key: Refuse clients without the key: HUME_API_KEY and HUME_SECRET_KEY if they are set, else any key will do.
+        port: The port; 0 picks a free one.
+        allow_incomplete: Serve an incomplete or damaged session as it is.
+        require_key: Refuse clients without the key: HUME_API_KEY and HUME_SECRET_KEY if they are set, otherwise any key.
         patience_s: How many seconds a message from the app may be late before the server stops waiting for it.
         ignore: JSON paths that are not compared, as in ``replay_session``.
-        strict: Compare also what is different in each run, such as ids.
-        origins: Origins of web pages that are answered besides those of this machine; ``*`` for all.
-        hosts: Host names that requests may be for, besides loopback names.
+        strict: Also compare values that usually differ in every run, such as ids.
+        origins: Origins of web pages to accept besides those of this machine; ``*`` for all.
+        hosts: Host names to accept in requests besides loopback names.
 
     Returns:
         The server, not started yet.

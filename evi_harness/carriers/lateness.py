@@ -24,13 +24,13 @@ LEAST_FOR_P99 = 100
 
 @dataclass(frozen=True)
 class Lateness:
-    """Lateness of many messages, summed up, in nanoseconds.
+    """Summary of the lateness of many messages, in nanoseconds.
 
     Attributes:
         n: Messages.
-        p50_ns: The median, None where there are no messages.
-        p99_ns: The 99th percentile (nearest rank), None where there are fewer than 100.
-        max_ns: The latest, None where there are none.
+        p50_ns: The median, None without messages.
+        p99_ns: The 99th percentile (nearest rank), None with fewer than 100 messages.
+        max_ns: The maximum, None without messages.
     """
 
     n: int
@@ -40,7 +40,7 @@ class Lateness:
 
     @staticmethod
     def of(values: Iterable[int]) -> Lateness:
-        """Sum up the lateness of single messages."""
+        """Summarise the lateness of individual messages."""
         ranked = sorted(values)
         if not ranked:
             return Lateness(0, None, None, None)

@@ -30,17 +30,17 @@ _RUNNING: List[Held] = []
 
 @contextlib.contextmanager
 def busy() -> Iterator[None]:
-    """Let virtual time stand still for as long as the block runs, as it does for jobs in executors.
+    """Hold virtual time still while the block runs, as for jobs in executors.
 
-    For work that the event loop does not know of, such as a thread of the app's own. Hold it on the loop from before the work begins
-    until its result is there::
+    Use it for work that the event loop does not know about, such as a thread that the app starts. Hold it on the loop from before the work
+    begins until its result is there::
 
         with evi_harness.busy():
             threading.Thread(target=work, args=(result,)).start()
             await result.wait()
 
-    or on the working thread around what it does, where nothing else can happen before it has begun. A wait for time to pass inside
-    the block never ends by itself: after ``--thread-wait`` the clock goes on, and the run is marked as not deterministic.
+    or on the working thread around the work, if nothing else can happen before the work begins. Do not wait for time to pass inside the
+    block: time stands still there, and only after ``--thread-wait`` does the clock go on, with the run marked as not deterministic.
 
     On the thread of a loop it holds that loop's clock, on any other thread those of all replays in the process. Outside a replay in
     virtual time it does nothing.

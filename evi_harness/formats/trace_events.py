@@ -52,7 +52,7 @@ def trace_pieces(
     """A trace, piece by piece.
 
     Args:
-        name: What to call the session.
+        name: Name of the session.
         lanes: The lanes, from the top.
         spans: What lasts, in any order.
         instants: What does not.

@@ -74,7 +74,7 @@ class ComparisonRules:
         least: The least effect that matters.
         least_by_metric: The same for some metrics by name.
         job_noise: How much one job's machine differs from another's, as a share; 0 for a machine that nobody else uses.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
         metrics: What is compared; None for all of ``families`` that are no part of another.
         families: Which families of metrics.
     """

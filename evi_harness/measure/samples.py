@@ -16,12 +16,12 @@ class Sample:
     """One value of one metric.
 
     Attributes:
-        metric: Id of the metric, a row of the table.
-        value: The value in the metric's unit (milliseconds for times), None where it is unavailable.
-        session: Name of the session that it was read off.
-        turn: Number of the turn that it belongs to, from 1; None where it belongs to no turn.
-        of: Seq of the event that it is about, None where it is about none.
-        why: Why there is no value; empty where there is one.
+        metric: Id of the metric.
+        value: The value in the metric's unit (milliseconds for times), None if unavailable.
+        session: Name of the session that it belongs to.
+        turn: Number of the turn that it belongs to, from 1; None if it belongs to no turn.
+        of: Seq of the event that it concerns, None if there is none.
+        why: Why there is no value; empty if there is one.
     """
 
     metric: str

@@ -27,11 +27,11 @@ class Summary:
     Attributes:
         metric: Its id.
         n: How many values there are.
-        unavailable: How many there are not, by reason, the most frequent first.
-        min, med, avg, max: None where there is no value.
-        p95, p99: None also where there are too few values.
+        unavailable: How many values are missing, by reason, the most frequent first.
+        min, med, avg, max: None without values.
+        p95, p99: None also with too few values.
         total: The sum of all values.
-        certainty: ``exact`` or ``sampled``, of all of them; empty where nobody said.
+        certainty: ``exact`` or ``sampled``, for all values; empty if unknown.
     """
 
     metric: str

@@ -342,7 +342,7 @@ class CheckedServer:
         Args:
             conversation: Which one, from 1 in the order of opening.
             ignore: What is not compared, as ``replay_session`` has it.
-            strict: Compare also what is given anew in each run.
+            strict: Also compare values that usually differ in every run.
 
         Raises:
             UsageError: There is no such conversation, or it does not end.

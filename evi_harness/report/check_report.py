@@ -24,12 +24,12 @@ _SOUND = "nothing wrong"
 
 @dataclass(frozen=True)
 class Checked:
-    """What is wrong with one session folder.
+    """The problems of one session folder.
 
     Attributes:
         folder: The folder.
         problems: The problems, causes first; empty for a sound folder.
-        n_lost: How many things its header lists as lost in a repair, which is no problem of the folder.
+        n_lost: How many losses from a repair its header lists; they are not problems of the folder.
     """
 
     folder: str
@@ -37,11 +37,11 @@ class Checked:
     n_lost: int = 0
 
     def lines(self) -> List[str]:
-        """For people, where it is the only one: a line a problem, which begins with the folder."""
+        """For people, if it is the only one: one line per problem, beginning with the folder."""
         return [printable(f"{self.folder}: {told}") for told in in_few_words(self.problems) or [self._sound()]]
 
     def section(self) -> List[str]:
-        """For people, among others: the folder, and below it a line a problem."""
+        """For people, among others: the folder, and below it one line per problem."""
         n_problems = len(self.problems)
         verdict = f"{n_problems} problem{'' if n_problems == 1 else 's'}" if n_problems else self._sound()
         return [printable(f"{self.folder}: {verdict}"), *(f"  {printable(told)}" for told in in_few_words(self.problems))]
@@ -53,33 +53,33 @@ class Checked:
         return f"{_SOUND} with the folder; it was repaired, and {losses} in it (evi-harness show lists what was lost)"
 
     def json(self) -> Dict[str, Json]:
-        """For programs: each problem by itself."""
+        """For programs: one entry per problem."""
         told = [{"kind": one.kind, "file": one.file, "line": one.line, "what": one.what, "hint": one.hint} for one in self.problems]
         return {"folder": self.folder, "problems": told}
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What is wrong with some session folders.
+    """The problems of some session folders.
 
     Attributes:
-        checked: One a session, in the order in which they were given.
+        checked: One per session, in the given order.
     """
 
     checked: Tuple[Checked, ...]
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is wrong with any."""
+        """Whether no session has a problem."""
         return not self.exit_code
 
     @property
     def exit_code(self) -> int:
-        """0 if nothing is wrong with any; else 1."""
+        """0 if no session has a problem, else 1."""
         return int(any(one.problems for one in self.checked))
 
     def lines(self) -> List[str]:
-        """For people: of one session its problems, of several a section each and a sum."""
+        """For people: the problems of a single session; for several, a section each and a summary."""
         if len(self.checked) == 1:
             return self.checked[0].lines()
         return [*(line for one in self.checked for line in one.section()), "", self.sum()]

@@ -32,14 +32,14 @@ _SHOWN_TURNS = 30
 
 @dataclass(frozen=True)
 class ComparedPair:
-    """Two sessions of one name, or one that has no like.
+    """Two sessions with the same name, or one without a counterpart.
 
     Attributes:
-        name: What they are called.
-        first: The first session's folder, None where there is none.
+        name: Their name.
+        first: The first session's folder, None if there is none.
         second: The second one's, likewise.
-        comparison: What became of it; None where one has no like, or cannot be read.
-        refused: Why one cannot be read, with its folder; empty where both can.
+        comparison: The comparison; None if a session has no counterpart or cannot be read.
+        refused: Why a session cannot be read, with its folder; empty if both can.
     """
 
     name: str
@@ -50,12 +50,12 @@ class ComparedPair:
 
     @property
     def is_same(self) -> bool:
-        """Whether there are two, and nothing differs."""
+        """Whether there are two sessions without differences."""
         return self.comparison is not None and self.comparison.is_same
 
     @property
     def verdict(self) -> str:
-        """What became of it, in a few words."""
+        """The result in a few words."""
         if self.refused:
             return f"cannot be read: {self.refused}"
         if self.comparison is None:
@@ -63,7 +63,7 @@ class ComparedPair:
         return _verdict(self.comparison)
 
     def json(self) -> Dict[str, Json]:
-        """It as JSON values."""
+        """The pair as JSON values."""
         told = {} if self.comparison is None else comparison_json(self.comparison)
         return {
             "name": self.name,
@@ -77,11 +77,11 @@ class ComparedPair:
 
 @dataclass(frozen=True)
 class ComparisonReport:
-    """What there is to tell of a comparison.
+    """The report of a comparison.
 
     Attributes:
-        first: What was given first.
-        second: What was given second.
+        first: The first argument.
+        second: The second argument.
         pairs: The sessions of each name.
         is_of_folders: Whether folders of sessions were compared, rather than two sessions.
     """
@@ -98,7 +98,7 @@ class ComparisonReport:
 
     @property
     def exit_code(self) -> int:
-        """0 the same, 1 different, 3 where something cannot be read."""
+        """0 the same, 1 different, 3 if something cannot be read."""
         if any(pair.refused for pair in self.pairs):
             return COULD_NOT_READ
         return SAME if all(pair.is_same for pair in self.pairs) else DIFFERENT

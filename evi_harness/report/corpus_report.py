@@ -29,27 +29,27 @@ _SHOWN, _SHOWN_EACH, _SHOWN_ALONE = 12, 3, 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one session.
+    """The outcome of one session.
 
     Attributes:
         folder: The session folder.
-        exit_code: What ``evi-harness replay`` of it alone would exit with.
+        exit_code: The exit code that ``evi-harness replay`` would have for this session alone.
         verdict: The verdict in a few words.
-        lines: Its report, where it did not pass.
-        printed: The last lines that the handler printed, where it did not pass.
+        lines: Its report, if it did not pass.
+        printed: The last lines that the handler printed, if it did not pass.
         real_s: Real time that the replay took, in seconds.
         recorded_ns: How long the recording is.
-        json: Its report for programs, where that was asked for.
+        json: Its report for programs, if requested.
         run: What was measured, where that was asked for.
         first_line: See ``ReplayReport.first_line``.
-        changes: What an update changes of what the session expects, where that is not in its report.
+        changes: The changes that an update makes to the expectation, if they are not in the report.
         proposal: What is to be accepted of it, None where nothing is.
         accepted: What becomes of the session once that is accepted.
-        cause: Why it did not pass, in words that are the same for another session of that cause; empty for the verdict's.
-        page: Its page as a path, where one was asked for.
-        no_page: Why there is none, where one was asked for.
-        is_built_in: Whether the built-in handler ran, and no app of the developer's.
-        names_no_handler: Whether it ran because none was named.
+        cause: Why it did not pass, in the same words for all sessions with that cause; empty to use the verdict.
+        page: The path of its page, if one was requested.
+        no_page: Why there is no page, if one was requested.
+        is_built_in: Whether the built-in handler ran instead of the developer's app.
+        names_no_handler: Whether that was because no handler was named.
     """
 
     folder: str
@@ -74,13 +74,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class CorpusReport:
-    """What became of many sessions.
+    """The report of replaying many sessions.
 
     Attributes:
-        outcomes: One a session, in the order in which they were given.
-        n_workers: How many were replayed at a time.
-        real_s: Real time that all of it took, in seconds.
-        n_left: How many more sessions were given and not replayed, because one before them did not pass.
+        outcomes: One per session, in the given order.
+        n_workers: How many sessions were replayed at a time.
+        real_s: Real time of the whole run, in seconds.
+        n_left: How many sessions were not replayed because an earlier one did not pass.
         told: How much people are told: ``QUIET``, ``NORMAL`` or ``VERBOSE``.
     """
 
@@ -97,7 +97,7 @@ class CorpusReport:
 
     @property
     def exit_code(self) -> int:
-        """0 if all passed; 1 if all ran and one failed; else the code of what could not run."""
+        """0 if all passed; 1 if all ran and at least one failed; else the code of a session that could not run."""
         return max((outcome.exit_code for outcome in self.outcomes), default=PASSED)
 
     @property
@@ -115,7 +115,7 @@ class CorpusReport:
 
     @property
     def sum(self) -> str:
-        """How many passed, failed and could not run, in a line."""
+        """How many passed, failed and could not run, in one line."""
         n_passed, n_failed, n_rest = self._n_of(PASSED), self._n_of(FAILED), self._n_neither
         parts = [f"{n_passed} passed", *([f"{n_failed} failed"] if n_failed else []), *([f"{n_rest} could not run"] if n_rest else [])]
         parts += [f"{self.n_left} not replayed"] if self.n_left else []

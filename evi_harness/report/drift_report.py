@@ -31,21 +31,21 @@ _METRICS = (("response", "response_ns"), ("turn gap", "turn_gap_ns"))
 
 @dataclass(frozen=True)
 class LiveReport:
-    """What there is to tell of one live replay.
+    """The report of one live replay.
 
     Attributes:
         recorded: The recording.
-        live: The session that was recorded now.
-        endpoint: Where the service is.
+        live: The new session.
+        endpoint: The endpoint of the service.
         cadence: How the user was paced: ``turn`` or ``clock``.
-        faults: What broke the conversation, a sentence each.
+        faults: The faults that broke the conversation, one sentence each.
         drift: What differs.
-        latencies: Of each turn that both sides have: then, and now.
-        lateness_ns: How late this side sent what was due: ``n`` frames, ``p50``, ``p99`` and ``max`` in nanoseconds.
-        folder: Where the new session is.
-        endings: How the recording ended, and how the new session did.
+        latencies: For each turn that both sides have: the recorded and the new latency.
+        lateness_ns: How late this side sent its frames: ``n`` frames, ``p50``, ``p99`` and ``max`` in nanoseconds.
+        folder: The folder of the new session.
+        endings: How the recording and the new session ended.
         invocation: How the replay was asked for.
-        comparison: Both sessions, compared turn by turn; None where nobody compared them.
+        comparison: Both sessions, compared turn by turn; None if they were not compared.
     """
 
     recorded: Session
@@ -63,7 +63,7 @@ class LiveReport:
 
     @property
     def passed(self) -> bool:
-        """Whether the conversation could be held to its end."""
+        """Whether the conversation reached its end."""
         return not self.faults
 
     @property

@@ -47,18 +47,18 @@ _RANKS: Mapping[str, int] = {FAILED: 0, REGRESSED: 0, INCONCLUSIVE: 1}
 
 @dataclass(frozen=True)
 class GateReport:
-    """What there is to tell of one gate.
+    """The report of one gate.
 
     Attributes:
-        thresholds: What became of each threshold.
-        comparisons: What became of each metric that was compared.
-        seed: Of the resampling.
-        false_alarm: How likely all comparisons together may yield one false "regressed".
-        inconclusive: ``fail`` or ``pass``: what is done about the inconclusive.
-        old, new: What was compared: names of files, commands or revisions; empty where nothing was.
-        saved: Where the baseline was written, None where none was.
-        not_saved: The file that it was not written to, and why, None where it was or was not to be.
-        passed_over: What the configuration has, thresholds or a baseline, that is not about what was measured.
+        thresholds: The result of each threshold.
+        comparisons: The result of each compared metric.
+        seed: Seed of the resampling.
+        false_alarm: Probability that all comparisons together yield a false "regressed".
+        inconclusive: ``fail`` or ``pass``: how inconclusive results count.
+        old, new: The compared files, commands or revisions; empty if nothing was compared.
+        saved: Where the baseline was written, None if it was not.
+        not_saved: The file that the baseline was not written to, and why; None if it was written or not requested.
+        passed_over: Thresholds or a baseline in the configuration that do not apply to the measurements.
         redact: Takes secrets out of what people and programs are told.
     """
 
@@ -84,12 +84,12 @@ class GateReport:
 
     @property
     def passed(self) -> bool:
-        """Whether all holds, or what cannot be decided may pass."""
+        """Whether everything passed, counting inconclusive results as ``inconclusive`` says."""
         return not self.exit_code
 
     @property
     def exit_code(self) -> int:
-        """0 passed, 1 failed, 4 inconclusive unless that is to pass."""
+        """0 passed, 1 failed, 4 inconclusive unless ``inconclusive`` is ``pass``."""
         if self.verdict == INCONCLUSIVE and self.inconclusive == PASS:
             return 0
         return _CODES.get(self.verdict, _INCONCLUSIVE_CODE)
@@ -105,7 +105,7 @@ class GateReport:
 
     @property
     def not_held(self) -> str:
-        """What did not pass, in a few words; empty where all did."""
+        """What did not pass, in a few words; empty if everything did."""
         n_failed = sum(one.verdict == FAILED for one in self.thresholds)
         n_slower = sum(one.verdict == REGRESSED for one in self.comparisons)
         n_open = [*(one.verdict for one in self.thresholds), *(one.verdict for one in self.comparisons)].count(INCONCLUSIVE)
@@ -114,7 +114,7 @@ class GateReport:
         return ", ".join([*parts, *([f"{n_open} cannot be decided"] if n_open else [])])
 
     def lines(self) -> List[str]:
-        """The report for people; nothing where there was nothing to judge."""
+        """The report for people; empty if there was nothing to judge."""
         return [self.redact(printable(line)) for line in self._lines()]
 
     def _lines(self) -> Iterator[str]:

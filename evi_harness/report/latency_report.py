@@ -45,11 +45,11 @@ _FAMILIES = {
 
 @dataclass(frozen=True)
 class LatencyReport:
-    """What there is to tell of one measurement.
+    """The report of one measurement.
 
     Attributes:
-        measured: The sessions, measured.
-        assumed: What the service was taken to be configured to.
+        measured: The measured sessions.
+        assumed: The assumed configuration of the service.
         redact: Takes secrets out of what people and programs are told.
     """
 
@@ -63,7 +63,7 @@ class LatencyReport:
         return tuple(sample for one in self.measured for sample in one.samples)
 
     def summaries(self) -> List[Summary]:
-        """Every metric that there are samples of, pooled over the sessions; exact values apart from sampled ones."""
+        """Every metric with samples, pooled over the sessions; exact and sampled values separately."""
         certain = ((one.certainty(sample.metric), sample) for one in self.measured for sample in one.samples)
         return summarise_all(certain, METRICS)
 
@@ -88,7 +88,7 @@ class LatencyReport:
         }
 
     def csv(self) -> str:
-        """The samples for a spreadsheet: a line each, with a heading."""
+        """The samples for a spreadsheet: one line each, with a header."""
         text = io.StringIO()
         writer = csv.DictWriter(text, _CSV, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writeheader()

@@ -20,13 +20,13 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class RepairReport:
-    """What became of a damaged session.
+    """The result of a repair.
 
     Attributes:
         folder: The damaged folder.
         out: The new one.
         repaired: The session in it.
-        losses: What was lost or changed, by file and line.
+        losses: Losses and changes, by file and line.
         has_ended: Whether the session was recorded to its end.
     """
 
@@ -48,17 +48,17 @@ class RepairReport:
 
     @property
     def n_lost(self) -> int:
-        """How many events were lost, as far as that is known."""
+        """How many events were lost, as far as known."""
         return sum(loss.n_events for loss in self.losses)
 
     @property
     def audio_lost_ns(self) -> int:
-        """How long the audio is that was lost, as far as that is known."""
+        """Duration of the lost audio, as far as known."""
         return sum(loss.audio_ns for loss in self.losses)
 
     @property
     def verdict_text(self) -> str:
-        """What was lost, summed up."""
+        """A summary of the losses."""
         if not self.losses:
             return "nothing was lost"
         audio = f" and {self.audio_lost_ns / 1e9:.3f} s of audio" if self.audio_lost_ns else ""
@@ -67,7 +67,7 @@ class RepairReport:
         return f"lost: {self.n_lost} event{'s' * (self.n_lost != 1)}{audio}{changed}"
 
     def lines(self) -> List[str]:
-        """For people: a sum, and what was lost."""
+        """For people: a summary, and the losses."""
         return [printable(line) for line in self._lines()]
 
     def _lines(self) -> Iterator[str]:

@@ -27,29 +27,29 @@ class Served:
 
     @property
     def url(self) -> str:
-        """Where it serves: an http URL with no slash at the end; empty before the block."""
+        """The http URL of the server, without a trailing slash; empty before the block."""
         return self._process.url
 
     @property
     def sessions(self) -> Sequence[Sequence[Event]]:
-        """The events of all conversations so far, in the order in which they were opened."""
+        """The events of all conversations so far, in the order of their opening."""
         return [one.events for one in self._process.look()]
 
     @property
     def events(self) -> Sequence[Event]:
-        """The events of the first conversation so far; none where nobody has connected."""
+        """The events of the first conversation so far; empty if nobody has connected."""
         sessions = self.sessions
         return sessions[0] if sessions else ()
 
     @property
     def opened_at_ns(self) -> Optional[int]:
-        """When the first conversation opened, by ``time.monotonic_ns``, which is one clock for all processes; None where none has."""
+        """When the first conversation opened, by ``time.monotonic_ns``, which all processes share; None if none has."""
         served = self._process.look()
         return served[0].opened_at_ns if served else None
 
     @property
     def lateness(self) -> Lateness:
-        """How late the server sent what was due, by its own record, in all conversations so far."""
+        """How late the server sent its messages, by its own record, in all conversations so far."""
         return Lateness.of(late_ns for events in self.sessions for late_ns in lateness_ns(events))
 
     def __enter__(self) -> Served:

@@ -67,7 +67,7 @@ def run_in_real_time(recorded: Union[Session, PlayedRecording], handler: Any, op
 
     Raises:
         UsageError: An event loop runs on this thread already.
-        HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
+        HandlerError, NotAHandler, SpecError: The handler cannot be loaded or is invalid.
         EviHarnessError: The server's process does not start, or has gone.
         StuckError: Nothing moved before the handler was connected.
     """

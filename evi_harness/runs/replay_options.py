@@ -63,15 +63,15 @@ class ReplayOptions:
         upgrade: Add to old messages what the installed SDK requires.
         twice: Replay twice and compare the two runs byte for byte.
         ignore: JSON paths of what is not compared.
-        strict: Compare also what is given anew in each run.
+        strict: Also compare values that usually differ in every run.
         max_late_ms: How much later than due a message may be sent, in milliseconds; None for as late as it likes.
         update: Accept what is sent as what is expected from now on.
         dry_run: Only say what ``update`` would change.
         out: A folder of sessions that the replay's own session is written to; None for none.
         patience: How long the player waits for the app.
-        timeout_s: After so many real seconds without progress the replay is stuck.
+        timeout_s: After this many real seconds without progress, the replay counts as stuck.
         max_run_s: After so many real seconds a run is ended; None for what its clock has for it.
-        thread_wait_s: How long, in real seconds, the virtual clock stands still for a job on another thread.
+        thread_wait_s: How many real seconds the virtual clock stands still for a job on another thread.
         allow_hosts: What the app may reach besides the service, as ``HOST`` or ``HOST:PORT``.
         wall_clock: The time of day that the app sees: ``machine`` or ``recorded``.
         seed: What ``random`` and ``numpy.random`` are seeded with; None for nothing.
@@ -83,7 +83,7 @@ class ReplayOptions:
         last: Where to end, None for the end.
         microphone: Who speaks for the user besides the app: ``auto``, ``sdk`` or ``off``.
         child: Run the handler in a child process.
-        allow_incomplete: Take a recording that is incomplete or damaged as it is.
+        allow_incomplete: Accept an incomplete or damaged recording as it is.
         defer: Leave it to the result's ``accept`` to write what ``update`` accepts.
     """
 

@@ -123,7 +123,7 @@ class Stage:
     """What a clock brings to a run.
 
     Attributes:
-        url: Where the service is.
+        url: The endpoint of the service.
         clock: What keeps the time: the virtual loop itself, or the machine's clock.
         journal: Where events stand and notes go.
         arrivals: Told of them.
@@ -310,7 +310,7 @@ async def run_null(
     Args:
         recorded: The recording.
         dialect: What it speaks.
-        url: Where the service is.
+        url: The endpoint of the service.
         journal: Where events stand.
         clock: What the journal is stamped by.
         opened: See ``Stage``.

@@ -62,7 +62,7 @@ def run_in_virtual_time(recorded: Union[Session, PlayedRecording], handler: Any,
         The run. Its events are whole but for a stuck run, which ends with a ``stuck`` note.
 
     Raises:
-        HandlerError, NotAHandler, SpecError: The handler is at fault before anything runs.
+        HandlerError, NotAHandler, SpecError: The handler cannot be loaded or is invalid.
     """
     return _VirtualRun(recording_of(recorded, options.dialect), handler, options).go()
 

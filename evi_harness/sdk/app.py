@@ -49,7 +49,7 @@ class App:
     """What one run needs.
 
     Attributes:
-        base_url: Where the service is.
+        base_url: The endpoint of the service.
         adapter: The SDK that the app uses.
         callbacks: The handler.
         user: What speaks for the user on the client's side.

@@ -66,8 +66,7 @@ NOTHING: Mapping[str, Json] = Nothing()
 class Frame:
     """One WebSocket message: its opcode and its payload, exactly as it crossed the wire.
 
-    A text frame's payload is its UTF-8 bytes. Storage subclasses this so that the payload is put together from the folder only when
-    somebody asks for it.
+    A text frame's payload is its UTF-8 bytes. Storage subclasses this to load the payload from the folder only on demand.
 
     Args:
         opcode: ``TEXT`` or ``BINARY``.
@@ -100,12 +99,12 @@ class Frame:
 
     @property
     def audio(self) -> Optional[bytes]:
-        """The audio in the frame, decoded, where that is cheaper to have than the payload; else None, and where there is none."""
+        """The decoded audio of the frame, if that is cheaper to get than the payload; else None, also without audio."""
         return None
 
     @property
     def head(self) -> bytes:
-        """What a binary frame begins with, as far as a header of its own may go.
+        """The first bytes of a binary frame, long enough for any header.
 
         The payload, or all before the samples where that is cheaper to have: nothing where the samples have no header.
         """
@@ -113,12 +112,12 @@ class Frame:
 
     @property
     def fingerprint(self) -> int:
-        """What equal payloads have in common, for as long as the process runs; known also where the payload is not kept."""
+        """Equal for equal payloads, within one process; available even if the payload is not kept."""
         return hash(self.payload)
 
     @property
     def is_blank(self) -> bool:
-        """Whether the payload is nothing but zeros; known likewise."""
+        """Whether the payload consists of zeros; available even if the payload is not kept."""
         return not self.payload.strip(b"\0")
 
     @property
@@ -158,9 +157,9 @@ class Event:
     """What all events have.
 
     Attributes:
-        seq: Place in the order of writing, from 0, no gaps.
+        seq: Position in the order of writing, from 0.
         at_ns: Nanoseconds since the socket opened.
-        extra: Fields of the stored line that this version does not know; they survive a copy.
+        extra: Unknown fields of the stored line; they survive a copy.
     """
 
     kind: ClassVar[str] = ""
@@ -185,7 +184,7 @@ class Sent(Event):
 
     Attributes:
         frame: The frame.
-        took_ns: How long the send took, or None where nobody could see it.
+        took_ns: How long the send took, None if unknown.
         outcome: ``sent``, ``failed`` or ``cancelled``.
     """
 
@@ -202,8 +201,8 @@ class Received(Event):
     """A frame that reached the app.
 
     Attributes:
-        frame: The frame. ``at_ns`` is when the WebSocket library had it whole.
-        taken_ns: When the app took it, or None where nobody could see it.
+        frame: The frame. ``at_ns`` is when the WebSocket library had received all of it.
+        taken_ns: When the app took it, None if unknown.
     """
 
     kind: ClassVar[str] = "received"
@@ -219,7 +218,7 @@ class Closed(Event):
 
     Attributes:
         by: ``app``, ``service`` or ``network`` (no close frame came).
-        code: The close code, or None where there was none.
+        code: The close code, or None.
         reason: The close reason.
     """
 
@@ -233,11 +232,11 @@ class Closed(Event):
 
 @dataclass(frozen=True)
 class Note(Event):
-    """Something observed that did not cross the wire; ``session.notes`` has the kinds, a stranger's session may have others.
+    """An observation that did not cross the wire. ``session.notes`` has the kinds; a session from elsewhere may have others.
 
     Attributes:
-        name: What was observed.
-        of: The seq of the event it is about, if any.
+        name: Kind of the observation.
+        of: Seq of the event that it concerns, if any.
         data: Facts: JSON values by name.
     """
 

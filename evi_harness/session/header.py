@@ -104,33 +104,33 @@ class TrackFile:
 
 @dataclass(frozen=True)
 class Header:
-    """What stands in session.json.
+    """The content of session.json.
 
     Attributes:
         id: A UUID of this session.
-        made_by: ``record``, ``replay``, ``import`` or ``script``: which act made it.
+        made_by: ``record``, ``replay``, ``import`` or ``script``: how it was made.
         created: UTC, ISO 8601 with ``Z``.
-        dialect: Name of the dialect that the messages are in.
+        dialect: Name of the dialect of the messages.
         endpoint: URL of the service, secrets replaced, or None.
-        service: Who played the service's part: ``hume``, ``player``, ``simulator`` or ``unknown``.
+        service: The other end of the connection: ``hume``, ``player``, ``simulator`` or ``unknown``.
         software: Versions by name (evi_harness, hume, websockets, python, platform).
-        app: What is known of the app (``git_commit``, ``git_dirty``), empty where nothing is.
-        ids: Ids that the service gave (by name).
+        app: Facts about the app (``git_commit``, ``git_dirty``); may be empty.
+        ids: Ids that the service assigned, by name.
         recorded: What was recorded.
         user_interrupt: ``allowed``, ``dropped`` (microphone frames are not sent while the assistant plays) or ``unknown``.
-        start: The opening on both clocks, None where the source had no clock.
-        end: The last event on both clocks, None likewise or where the session is not complete.
+        start: The opening on both clocks, None if the source had no clock.
+        end: The last event on both clocks, None if the source had no clock or the session is not complete.
         tracks: Audio files.
-        counts: Events by kind, and dropped ones.
+        counts: Number of events by kind, and of dropped ones.
         digests: SHA-256 in hex of each file, by name; empty until complete.
         complete: Whether the session was written to its end.
-        abandoned: Why the writing ended before the session did, None where it did not or where nobody could say.
-        source: Where an imported or replayed session comes from.
-        related: Ids of other sessions of one conversation, by relation.
-        repaired: What was lost or changed in the folder that this session was recovered from, in sentences; None where it was not repaired.
-        version: Of the folder's format.
-        minor: Of the version: the lowest one that has all that is in the folder.
-        extra: Fields of the stored header that this version does not know.
+        abandoned: Why the writer stopped before the session ended, None if it did not or the reason is unknown.
+        source: The origin of an imported or replayed session.
+        related: Ids of other sessions in the same conversation, by relation.
+        repaired: Losses and changes in the folder that this session was recovered from, in sentences; None if it was not repaired.
+        version: Version of the folder's format.
+        minor: Minor version: the lowest one that covers everything in the folder.
+        extra: Unknown fields of the stored header.
     """
 
     id: str
@@ -160,5 +160,5 @@ class Header:
 
     @property
     def is_sealed(self) -> bool:
-        """Whether its counts, tracks and digests are those of a folder that nothing is added to: it is complete, or was repaired."""
+        """Whether its counts, tracks and digests are final: it is complete, or was repaired."""
         return self.complete or self.repaired is not None

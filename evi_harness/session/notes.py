@@ -162,8 +162,8 @@ class FindingFacts(NamedTuple):
 
     Attributes:
         what: One sentence.
-        detail: More for people, in lines.
-        places: Where in the developer's code, the innermost place first.
+        detail: More lines for people.
+        places: Places in the developer's code, innermost first.
         ended: Whether it ended the connection.
         sample: Whether it depends on the machine.
         at_ns: When it was, where that was before the note was written.
@@ -259,7 +259,7 @@ class BlockedFacts(NamedTuple):
         waited_ns: How much of it was spent in calls that are known to wait, None where that was not counted.
         at_ns: When what computed had ended.
         detail: Further places.
-        places: Where in the developer's code, the innermost place first.
+        places: Places in the developer's code, innermost first.
         sample: Whether it depends on the machine.
     """
 
@@ -301,7 +301,7 @@ class PlaysOnFacts(NamedTuple):
         at_ns: When it was.
         late_ns: How long after the handler had dealt with the interruption.
         held_ns: How much audio it was.
-        detail: More for people, in lines.
+        detail: More lines for people.
         places: Where it was handed on.
     """
 

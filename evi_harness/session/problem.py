@@ -25,15 +25,15 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem.
 
     Attributes:
-        file: The file's name in the folder, empty for the folder itself.
-        line: The line, from 1, None where it is not about one.
+        file: Name of the file in the folder, empty for the folder itself.
+        line: The line, from 1, None if it does not concern a line.
         what: What is wrong.
-        hint: What to do about it, empty where there is nothing.
+        hint: How to fix it, empty if there is no way.
         kind: One of ``KINDS``.
-        about: What problems of one cause have in common besides the kind: the file that is too short, the name of the secret.
+        about: What problems with the same cause share besides the kind: the truncated file, the name of the secret.
     """
 
     file: str
@@ -45,7 +45,7 @@ class Problem:
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """Its position, for people."""
         return f"{self.file or 'the folder'}{'' if self.line is None else f', line {self.line}'}"
 
     def __str__(self) -> str:

@@ -18,13 +18,13 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Session:
-    """What crossed one WebSocket, from open to close, with its header.
+    """Everything that crossed one WebSocket, from open to close, with its header.
 
     Attributes:
-        header: What is known besides the events.
+        header: Everything known about the session except its events.
         events: All events, ordered by ``(at_ns, seq)``.
-        missing: What a reader found to be missing, as sentences; empty for a whole session.
-        name: What to call it: the folder's name, or the id.
+        missing: What is missing according to the reader, as sentences; empty for a whole session.
+        name: Name of the session: the folder's name, or the id.
     """
 
     header: Header
@@ -34,40 +34,40 @@ class Session:
 
     @cached_property
     def opened(self) -> Optional[Opened]:
-        """The opening, None in a session that was cut before it."""
+        """The opening, None in a session that was cut off before it."""
         return next((event for event in self.events if isinstance(event, Opened)), None)
 
     @property
     def handshake(self) -> Optional[Handshake]:
-        """What the client asked for, None where the opening is not known."""
+        """The client's handshake, None if the opening is unknown."""
         return None if self.opened is None else self.opened.handshake
 
     @cached_property
     def closed(self) -> Optional[Closed]:
-        """The close, None where it was not seen."""
+        """The close, None if it was not recorded."""
         return next((event for event in reversed(self.events) if isinstance(event, Closed)), None)
 
     @cached_property
     def sent(self) -> Tuple[Sent, ...]:
-        """What the app sent, in time."""
+        """The messages that the app sent, in chronological order."""
         return tuple(event for event in self.events if isinstance(event, Sent))
 
     @cached_property
     def received(self) -> Tuple[Received, ...]:
-        """What reached the app, in time."""
+        """The messages that reached the app, in chronological order."""
         return tuple(event for event in self.events if isinstance(event, Received))
 
     @cached_property
     def notes(self) -> Tuple[Note, ...]:
-        """What was observed besides, in time."""
+        """All notes, in chronological order."""
         return tuple(event for event in self.events if isinstance(event, Note))
 
     def notes_of(self, kind: KindOf[object]) -> Sequence[Note]:
-        """The notes of a kind, whatever they hold, in time."""
+        """The notes of a kind, whatever their content, in chronological order."""
         return self._by_name.get(kind.name, ())
 
     def noted(self, kind: KindOf[D]) -> Sequence[Tuple[Note, D]]:
-        """The notes of a kind, each with what it says, in time; without those that lack a fact. They are read once."""
+        """The notes of a kind with their parsed facts, in chronological order, except notes that lack a fact. They are parsed once."""
         found: Optional[Sequence[Tuple[Note, D]]] = self._read.get(kind.name)
         if found is None:
             found = self._read[kind.name] = tuple(kind.all_in(self.notes_of(kind)))

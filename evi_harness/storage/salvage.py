@@ -38,7 +38,7 @@ class Salvage:
 
     Attributes:
         session: The events that are whole, by seq, with the header, as far as it could be read.
-        losses: What was lost or changed, by file and line.
+        losses: Losses and changes, by file and line.
         has_ended: Whether it was recorded to its end: it was complete, or its close is there.
     """
 

@@ -62,7 +62,7 @@ class Recorder:
         warn: Called with one sentence, once for each way in which the recording suffers, on the recorder's thread or the one that closes.
 
     Attributes:
-        failure: What ended the recording early, None while nothing did.
+        failure: Why the recording ended early, or None.
     """
 
     def __init__(

@@ -56,15 +56,15 @@ def load_session(folder: AnyPath, *, verify: bool = False) -> Session:
 
     Args:
         folder: The folder, or a file in it (``sessions/weather/session.json``).
-        verify: Read all files, and compare them with the digests that were made when the session was complete. What was changed since
-            is then in ``missing`` as well.
+        verify: Read all files and compare them with the digests from when the session was completed. Changes since then are added to
+            ``missing``.
 
     Returns:
         The session; ``missing`` says what an incomplete one lacks.
 
     Raises:
-        SessionUnreadable: It is no session folder, it cannot be understood, or nobody here knows its dialect.
-        EviHarnessError: The package that brings its dialect cannot be imported.
+        SessionUnreadable: It is not a session folder, it cannot be understood, or its dialect is unknown here.
+        EviHarnessError: The package that provides its dialect cannot be imported.
 
     Example:
         >>> session = evi_harness.load_session("sessions/weather")

@@ -41,18 +41,18 @@ _FORM = (
 
 @dataclass(frozen=True)
 class Imported:
-    """What was made of a file.
+    """The result of importing a file.
 
     Attributes:
         folders: The session folders.
-        remarks: What there is to say, a sentence each.
+        remarks: Remarks, one sentence each.
     """
 
     folders: Tuple[Path, ...]
     remarks: Tuple[str, ...] = ()
 
     def lines(self) -> List[str]:
-        """What to tell people: the folders, what is not in them, and what to do next."""
+        """For people: the folders, what they lack, and what to do next."""
         remarks = [printable(redacted(one)) for one in self.remarks]
         return [*map(str, self.folders), *remarks, *(f"next: evi-harness replay {one}" for one in self.folders[:1])]
 

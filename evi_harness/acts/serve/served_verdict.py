@@ -28,12 +28,12 @@ _APP = "the app that connected"
 
 @dataclass(frozen=True)
 class Compared:
-    """A conversation beside the recording.
+    """A conversation compared with the recording.
 
     Attributes:
-        passed: Whether nothing was found but warnings.
-        lines: What was found and the verdict, for people.
-        is_cut_off: Whether the server ended it, so that it was not judged to its end.
+        passed: Whether it has no differences, and no findings other than warnings.
+        lines: The results and the verdict, for people.
+        is_cut_off: Whether the server cut it off, so that only the part up to there was judged.
     """
 
     passed: bool

@@ -140,9 +140,9 @@ class ServeOptions:
         out: A folder of sessions that each conversation is written to, None to keep none.
         patience_s: How long the player of a session waits for an answer of the app's that is late, in seconds. ``play`` has the rest.
         service: Who plays the service's part where no session is served, as a header says it.
-        allow_incomplete: Serve a session that is incomplete or damaged as it is.
+        allow_incomplete: Serve an incomplete or damaged session as it is.
         ignore: What is not compared, as ``replay_session`` has it; nor does the player look at it.
-        strict: Compare also what is given anew in each run.
+        strict: Also compare values that usually differ in every run.
         dialect: The name of what is spoken where no session is served.
         limits: What clients may take of the server; ``served``, whose client is known, has none but those of the machine.
         admission: Which requests are answered, by where they come from.

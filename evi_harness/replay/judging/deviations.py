@@ -48,14 +48,14 @@ class Deviation:
 
     Attributes:
         kind: One of ``DEVIATIONS``.
-        what: One sentence: what was expected and what came.
-        recorded_seq: The place in the recording, if it has one.
-        live_seq: The place in the replay's session, if it has one.
-        differences: What differs, for ``different``; for ``unexpected`` what differs from the nearest expected message.
-        detail: More for people, in lines: the nearest expected message, a stack.
+        what: One sentence with the expected and the actual message.
+        recorded_seq: The seq of the recorded event, if there is one.
+        live_seq: The seq of the event in the replay's session, if there is one.
+        differences: The differences, for ``different``; for ``unexpected``, those from the nearest expected message.
+        detail: More lines for people: the nearest expected message, a stack.
         consequences: Events of the recording that did not happen because of it, by seq; not counted.
         nearest_seq: For ``unexpected``, the expected message that is most like it, if one is of its type.
-        late_ns: For ``late``, how much later than due.
+        late_ns: For ``late``, how much later than due it was sent.
         places: Where in the developer's code, the innermost place first: who sent the message, or who handled the one that was to be
             answered, or who closed.
     """

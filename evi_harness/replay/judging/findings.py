@@ -100,19 +100,19 @@ FINDINGS: Mapping[str, FindingKind] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong in itself.
+    """A fault, regardless of the recording.
 
     Attributes:
         kind: One of ``FINDINGS``.
         what: One sentence.
-        at_ns: When, in live time.
-        live_seq: The event of the replay's session it is about, if any.
+        at_ns: When it happened, in live time.
+        live_seq: The event of the replay's session that it concerns, if any.
         recorded_seq: The event of the recording that this one repeats, if any.
         ended: Whether it ended the connection.
-        detail: More for people, in lines.
+        detail: More lines for people.
         consequences: Events of the recording that did not happen because of it, by seq; not counted.
         severity: ``error`` or ``warning``.
-        places: Where in the developer's code, the innermost place first.
+        places: Places in the developer's code, innermost first.
     """
 
     kind: str

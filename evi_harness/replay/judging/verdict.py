@@ -26,11 +26,11 @@ __all__ = ["Verdict", "judge"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a replay found.
+    """The result of a replay.
 
     Attributes:
         deviations: Where it differed from the recording, first divergence first.
-        findings: What is wrong in itself, in time.
+        findings: Faults regardless of the recording, in chronological order.
         late: What was sent later than due, in the order of the recording; a deviation only where it is later than was allowed.
         remarks: What is worth a note and is no fault, one sentence each.
     """
@@ -42,7 +42,7 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was found but warnings."""
+        """Whether it has no differences, and no findings other than warnings."""
         return not self.deviations and not any(finding.fails for finding in self.findings)
 
 

@@ -41,35 +41,36 @@ async def connect_with_callbacks(
     on_close: Callback = None,
     on_error: Callback = None,
 ) -> AsyncIterator[Any]:
-    """Open a chat whose messages go to callbacks for as long as the block runs.
+    """Open a chat whose messages go to callbacks while the block runs.
 
-    ``async with connect_with_callbacks(client, options, on_message=…) as socket`` stands for what Hume's guide writes as
+    ``async with connect_with_callbacks(client, options, on_message=…) as socket`` replaces the call in Hume's guide,
     ``client.empathic_voice.chat.connect_with_callbacks(options, …)``. As in the SDK up to 0.12.1: ``on_open`` is called before the block
-    begins; ``on_message`` with one message after the other; what it raises goes to ``on_error``, and the next message follows. What the
-    block raises, or the connecting, goes to ``on_error`` and is raised; a refused handshake is raised only. What ``on_error`` raises
-    ends the reading and is raised when the block ends.
+    begins; ``on_message`` with one message after the other; its exceptions go to ``on_error``, and the next message follows. Exceptions
+    from the block or from connecting go to ``on_error`` and are then raised; a refused handshake is only raised. An exception from
+    ``on_error`` ends the reading and is raised when the block ends.
 
-    Unlike there, a message that the SDK cannot parse goes to ``on_error`` too and the next one follows, where the SDK's own task died
-    without a word and the app was deaf from then on. A connection that is lost, or closed with another code than 1000 or 1001, goes
-    to ``on_error`` when it happens. ``on_close`` is always called at the end of the block, also when nothing could be opened.
+    Unlike in the SDK, a message that cannot be parsed goes to ``on_error`` too, and the next one follows; the SDK's own task died silently
+    and the app received nothing more. A lost connection, or one closed with a code other than 1000 or 1001, goes to ``on_error`` when it
+    happens. ``on_close`` is always called at the end of the block, even if nothing could be opened.
 
     Args:
         client: ``AsyncHumeClient``, or its ``empathic_voice.chat``.
-        options: ``ChatConnectOptions`` or a mapping with its names; None where an entry is not set. With ``secret_key`` the chat is
-            opened with an access token, whatever the SDK's version.
-        on_open: Called with nothing; may be async, as all of them.
+        options: ``ChatConnectOptions`` or a mapping with the same names; an entry of None counts as not set. With ``secret_key``, the chat
+            is opened with an access token, whatever the version of the SDK.
+        on_open: Called without arguments; may be async, like all of them.
         on_message: Called with the parsed message.
         on_close: Called with nothing.
-        on_error: Called with the exception. Where there is none, a warning in the log ``evi_harness`` names its type.
+        on_error: Called with the exception. If there is no such callback, a warning in the log ``evi_harness`` names the type of the
+            exception.
 
     Yields:
-        The SDK's connection, to send on. Whoever receives on it takes messages away from ``on_message``.
+        The SDK's connection, to send on. Do not receive on it, because that would take messages away from ``on_message``.
 
     Raises:
-        UsageError: ``client`` is no asynchronous client, or the SDK takes no such option.
-        EviHarnessError: No access token could be had.
-        RedirectRefused: The service leads to another origin.
-        Exception: What the SDK raises when it cannot connect; its ApiError without the headers, in which the key stands.
+        UsageError: ``client`` is not an asynchronous client, or the SDK does not have such an option.
+        EviHarnessError: No access token could be obtained.
+        RedirectRefused: The service redirects to another origin.
+        Exception: Any exception of the SDK when it cannot connect; its ApiError without the headers, which contain the key.
 
     Example:
         >>> async def talk(url):
@@ -116,7 +117,7 @@ async def connected(client: Any, options: Optional[Mapping[str, Any]] = None) ->
 
     Raises:
         UsageError, EviHarnessError: See there.
-        Exception: What the SDK raises when it cannot connect; its ApiError without the headers, in which the key stands.
+        Exception: Any exception of the SDK when it cannot connect; its ApiError without the headers, which contain the key.
     """
     refused: Optional[Exception] = None
     is_open = False

@@ -37,7 +37,7 @@ async def open_chat(base_url: str, *, api_key: str, options: Mapping[str, Any]) 
             ``audio``, the format that the handshake gives. An SDK of before 0.12.1 cannot say it and leaves it out.
 
     Raises:
-        SdkError: The installed SDK is not as known.
+        SdkError: The installed SDK is unknown.
         Exception: Whatever the SDK raises when it cannot connect.
     """
     import_sdk()
@@ -57,21 +57,22 @@ async def open_chat(base_url: str, *, api_key: str, options: Mapping[str, Any]) 
 
 
 def websocket_of(socket: Any) -> Any:
-    """The connection of the websockets library below the SDK's connection object: for code that reads and sends frames itself.
+    """Return the websockets connection below the SDK's connection object, for code that reads and sends frames itself.
 
-    ``async for frame in websocket_of(socket)`` gives the service's messages as they came, and ``send`` sends text or bytes as they are,
-    on every supported SDK. In a replay and in a recording they are seen there as they are on the SDK's object. Read on one of the two
-    alone: a message that one of them has taken does not come to the other.
+    ``async for frame in websocket_of(socket)`` yields the service's raw messages, and ``send`` sends text or bytes unchanged, on every
+    supported SDK. Replays and recordings observe them just as they do on the SDK's object. Read on only one of the two: a message read on
+    one does not reach the other.
 
     Args:
-        socket: What ``chat.connect`` of the SDK gives, asynchronous or synchronous; a connection of the websockets library is given back.
+        socket: The connection from the SDK's ``chat.connect``, asynchronous or synchronous; a connection of the websockets library is
+            returned as it is.
 
     Returns:
-        The connection, of whatever version of websockets the SDK uses.
+        The connection, from the version of websockets that the SDK uses.
 
     Raises:
         UsageError: It is neither.
-        SdkError: The installed SDK is not as known.
+        SdkError: The installed SDK is unknown.
 
     Example:
         >>> async def main(socket):

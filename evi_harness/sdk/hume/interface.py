@@ -18,13 +18,13 @@ __all__ = ["WebSocketInterface"]
 
 
 class WebSocketInterface:
-    """Prints the transcript with the three strongest emotions of each message, and queues the assistant's audio to be played.
+    """Prints the transcript with the three strongest emotions of each message, and queues the assistant's audio for playback.
 
-    Give its methods to ``connect_with_callbacks`` and its ``byte_strs`` to the SDK's ``MicrophoneInterface``. Override what your app
-    does otherwise; ``await super().on_message(message)`` keeps what is done here.
+    Give its methods to ``connect_with_callbacks`` and its ``byte_strs`` to the SDK's ``MicrophoneInterface``. Override methods to add your
+    app's behaviour; ``await super().on_message(message)`` keeps the default.
 
     Args:
-        write: Takes one line of text; by default it is printed.
+        write: Called with each line of text; prints it by default.
 
     Attributes:
         socket: The SDK's connection, None until ``set_socket``.
@@ -48,7 +48,7 @@ class WebSocketInterface:
 
     @property
     def byte_strs(self) -> Any:
-        """The stream (the SDK's ``Stream[bytes]``) of audio to be played: a WAV in each item."""
+        """The stream (the SDK's ``Stream[bytes]``) of audio to play: each item is a WAV file."""
         if self._byte_strs is None:
             # On first use: on Python 3.9 a queue belongs to the loop that runs when it is made.
             import_sdk()
@@ -62,7 +62,7 @@ class WebSocketInterface:
         self._byte_strs = stream
 
     def set_socket(self, socket: Any) -> None:
-        """Keep the connection, to send on.
+        """Keep the connection for sending.
 
         Args:
             socket: The SDK's connection object.
@@ -70,11 +70,11 @@ class WebSocketInterface:
         self.socket = socket
 
     async def on_open(self) -> None:
-        """Say that the connection is open."""
+        """Print that the connection is open."""
         self._say("connected")
 
     async def on_message(self, message: Any) -> None:
-        """Queue audio, print what was said, and pass over the rest.
+        """Queue audio, print transcripts, and ignore everything else.
 
         Args:
             message: The message, as the SDK parsed it.
@@ -85,11 +85,11 @@ class WebSocketInterface:
         await Quickstart(self._say).on_message(message)
 
     async def on_close(self) -> None:
-        """Say that the connection is closed."""
+        """Print that the connection is closed."""
         self._say("closed")
 
     async def on_error(self, error: BaseException) -> None:
-        """Print what went wrong, in a line.
+        """Print the error in one line.
 
         Args:
             error: What was raised.
