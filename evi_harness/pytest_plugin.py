@@ -261,11 +261,12 @@ class _Reports:
             untold = [lines for lines in reports if not all(line in told for line in lines)]
             report.sections += [("EVI replay", "\n".join(lines)) for lines in untold]
             page = self._page(item, kept, report)
-            # Last, since the end is what is read of a long log.
-            from evi_harness.pytesting.testing import explanation_of
+            # The report says it all; the same in a few lines is for whoever asks for more.
+            if item.config.getoption("verbose") > 0:
+                from evi_harness.pytesting.testing import explanation_of
 
-            explained = explanation_of(kept, item.config.rootpath, page)
-            report.sections += [("EVI explanation", explained)] if explained else []
+                explained = explanation_of(kept, item.config.rootpath, page)
+                report.sections += [("EVI explanation", explained)] if explained else []
         elif call.when == "call" and item.config.stash[_MEASURES]:
             from evi_harness.pytesting.run_gate import measured_run
 

@@ -187,14 +187,14 @@ def test_a_failure_shows_the_first_divergence(run: Run, pytester: pytest.Pyteste
             assert not evi_replay(App).passed
         """
     )
-    result = run()
+    result = run("-v")
     result.assert_outcomes(passed=1, failed=2)
     assert said(result).count("DEVIATION  missing: recorded #158") == 2
     assert said(result).count("around it, recorded:") == 2
     assert "E       AssertionError: replay of weather failed: 1 deviation; missing: tool response" in said(result)
     assert "<replay of weather failed: 1 deviation>.passed" in said(result)
     assert said(result).count("- EVI replay -") == 1
-    # Each failure ends with what is to be done, in a few lines.
+    # Asked for more, each failure ends with what is to be done, in a few lines.
     assert said(result).count("- EVI explanation -") == 2
     assert re.search(rf"  again +cd {pytester.path} && pytest \S+::test_by_hand\n  versions +evi_harness", said(result))
     # The traceback is the test's own.

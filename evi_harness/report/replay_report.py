@@ -50,7 +50,7 @@ from evi_harness.session.notes import (
     sentence_of,
 )
 from evi_harness.session.places import Place, place_json
-from evi_harness.session.protocols import Dialect
+from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
 
 __all__ = [
@@ -76,6 +76,8 @@ _SHOWN_PLACES = 5
 # So many of the differences of one message, and of the messages that were late, are shown to people.
 _SHOWN_DIFFERENCES = 12
 _SHOWN_LATE = 3
+# Findings with which the handling of a message breaks off, so that an answer to it may never be sent.
+_BREAK_OFF = ("raised", "swallowed", "never_awaited")
 # So many deviations of one cause are told whole.
 _SHOWN_ALIKE = 3
 # What a header tells of the axis of a replay that was not as recorded → the option that says so.
@@ -358,12 +360,24 @@ def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = 
     failing, warnings = _by_weight(report.verdict.findings)
     yield from _findings(failing, report, dialect, shown)
     more: Dict[Hashable, List[Deviation]] = {}
+    failed_at = {one.recorded_seq for one in failing if one.kind in _BREAK_OFF and one.recorded_seq is not None}
+    prompts = dialect.prompts(report.recorded.events) if failed_at else {}
+
+    def answered_seq(deviation: Deviation) -> Optional[int]:
+        """The received message that a missing one answers; None where nobody knows."""
+        found = prompts.get(deviation.recorded_seq) if deviation.kind == "missing" and deviation.recorded_seq is not None else None
+        return found.seq if found is not None and found.kind == RECEIVED else None
+
     tried: Set[str] = set(MAY_BE_MEANT)
     for number, deviation in enumerate(report.verdict.deviations):
         key = cause_key(deviation.kind, deviation.what, _innermost(deviation.places), (one.path for one in deviation.differences))
         alike = more.setdefault(key, [])
         alike.append(deviation)
         if len(alike) > _SHOWN_ALIKE:
+            continue
+        answered = answered_seq(deviation) if failed_at else None
+        if answered in failed_at:
+            yield from _explained_above(deviation, answered, report, dialect)
             continue
         yield from _deviation(deviation, report, dialect, shown)
         # Of what may be meant, the line ``next`` says how to go on.
@@ -375,6 +389,14 @@ def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = 
     for alike in more.values():
         yield from _and_more_deviations(alike[_SHOWN_ALIKE:])
     yield from _findings(warnings, report, dialect, shown)
+
+
+def _explained_above(deviation: Deviation, answered: int, report: ReplayReport, dialect: Dialect) -> Iterator[str]:
+    """A message that was not sent, whose reason stands above: handling the message that it answers came to no good end."""
+    recorded = _by_seq(report.recorded, deviation.recorded_seq)
+    said = dialect.describe(recorded.kind, dialect.read(recorded.kind, recorded.frame)) if isinstance(recorded, Sent) else "it"
+    yield _row("DEVIATION", f"{deviation.kind}{_places(deviation, report)}")
+    yield _row("", f"{said} was not sent: see the finding above, on the message that it answers (#{answered})")
 
 
 def _and_more_deviations(deviations: Sequence[Deviation]) -> Iterator[str]:

@@ -717,3 +717,18 @@ def test_why_an_event_was_held_back(weather, given_up_ns, due_ns, is_why):
     )
     (told,) = remarks(replace(weather, events=(*weather.events, *notes)))
     assert ("until 1.000 s for #15" in told) is is_why
+
+
+@pytest.mark.parametrize("kind", ["raised", "swallowed", "never_awaited", "blocked"])
+def test_a_missing_answer_is_short_where_handling_its_message_failed(weather, kind):
+    """The finding above says it all; JSON has the whole. One on another message, or with which nothing breaks off, explains nothing."""
+    call = EVI.prompts(weather.events)[15].seq
+    for on, is_short in ((call, kind != "blocked"), (call + 1, False)):
+        told = report(
+            weather, Finding(kind, "it failed", SECOND, recorded_seq=on), Deviation("missing", "it was awaited", 15, consequences=(16,))
+        )
+        lines = text(told)
+        assert any(f"(#{call})" in line for line in lines) is is_short
+        assert any("it was awaited" in line for line in lines) is not is_short
+        assert any("around it" in line for line in lines) is not is_short
+        assert data(told)["deviations"][0]["what"] == "it was awaited"
