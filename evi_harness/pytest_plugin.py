@@ -41,8 +41,9 @@ _GATE = "evi-harness-gate"
 _SAVE_BASELINE = "EVI_HARNESS_SAVE_BASELINE"
 # What a mark says of recordings that are not whole, and what says it where `evi-harness ab` runs this.
 _ALLOW = "allow_incomplete"
-# What it says of how long a run may take.
+# What it says of how long a run may take, and of how many sessions there should be.
 _MAX_RUN = "max_run_s"
+_LEAST = "min_sessions"
 _ALLOW_INCOMPLETE = "EVI_HARNESS_ALLOW_INCOMPLETE"
 # GitHub's runners set it.
 _CI = "GITHUB_ACTIONS"
@@ -53,7 +54,7 @@ _REPLAYS_FAILED = "replays failed"
 _NO_APP = 'no handler was given, so none of your code was measured: evi_replay(MyHandler), or evi_replay("builtin")'
 _CUT_SHORT = "the run did not come to its end"
 _MARKS = (
-    f"{_SESSION}(path, ..., allow_incomplete=…, max_run_s=…): the session folder that evi_ fixtures are about; of several, a test each",
+    f"{_SESSION}(path, ..., allow_incomplete=…, max_run_s=…, min_sessions=…): the session of the evi_ fixtures; of several, a test each",
     f"{_SCRIPT}(path): the script that evi_simulator follows",
 )
 
@@ -173,7 +174,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from evi_harness.pytesting.marked import marked_sessions
 
     try:
-        found, is_many = marked_sessions(_session_paths(mark), _places(metafunc.definition))
+        found, is_many = marked_sessions(_session_paths(mark), _places(metafunc.definition), mark.kwargs.get(_LEAST, 0))
     except EviHarnessError:
         # Told by the fixture: no other test of the file is to pay for it.
         return
@@ -193,7 +194,7 @@ def evi_session_folder(request: pytest.FixtureRequest) -> Path:
     if mark is None:
         raise _error('no session is given: mark the test with @pytest.mark.evi_session("sessions/…")')
     with _told_plainly(f"@pytest.mark.{_SESSION}: "):
-        return marked_sessions(_session_paths(mark), _places(request.node))[0][0].folder
+        return marked_sessions(_session_paths(mark), _places(request.node), mark.kwargs.get(_LEAST, 0))[0][0].folder
 
 
 @pytest.fixture
@@ -615,7 +616,10 @@ def _session_paths(mark: pytest.Mark) -> Sequence[str]:
     longest = mark.kwargs.get(_MAX_RUN)
     if longest is not None and (isinstance(longest, bool) or not isinstance(longest, (int, float)) or not 0 < longest < float("inf")):
         raise UsageError(f"{_MAX_RUN} is a number of seconds, and this is {longest!r}")
-    return _paths(mark, _ALLOW, _MAX_RUN)
+    least = mark.kwargs.get(_LEAST, 0)
+    if not isinstance(least, int) or isinstance(least, bool) or least < 0:
+        raise UsageError(f"{_LEAST} is a number of sessions, and this is {least!r}")
+    return _paths(mark, _ALLOW, _MAX_RUN, _LEAST)
 
 
 def _paths(mark: pytest.Mark, *names: str) -> Sequence[str]:

@@ -8,6 +8,7 @@ from typing import Optional, Tuple
 import click
 
 from evi_harness.cli.options.grouped import GroupedCommand
+from evi_harness.cli.options.min_sessions import min_sessions_option
 from evi_harness.cli.printing import echo, progress
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
 
@@ -16,18 +17,21 @@ __all__ = ["command"]
 
 @click.command("check", cls=GroupedCommand)
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@min_sessions_option()
 @json_option("every problem", "check-report.schema.json")
-def command(sessions: Tuple[Path, ...], json_file: Optional[str]) -> int:
+def command(sessions: Tuple[Path, ...], min_sessions: int, json_file: Optional[str]) -> int:
     """List everything that is wrong with session folders, by file and line.
 
     A SESSION is a session folder, or a folder of session folders. Each has a section of its own. More than ten problems with the same cause
     are summed up in one line. Exits with 1 if anything is wrong.
     """
     from evi_harness.acts.sessions import check_sessions
-    from evi_harness.verdicts.loading import find_sessions
+    from evi_harness.verdicts.loading import find_sessions, require_sessions
 
     aside = json_file == STANDARD_OUTPUT
-    with progress("checking", len(find_sessions(sessions, damaged=True))) as advance:
+    folders = find_sessions(sessions, damaged=True)
+    require_sessions(folders, min_sessions)
+    with progress("checking", len(folders)) as advance:
         report = check_sessions(sessions, write=lambda line: echo(line, err=aside), on_done=advance.done)
     write_json(json_file, report.json)
     return report.exit_code

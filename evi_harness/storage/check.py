@@ -105,8 +105,7 @@ class _Checking:
         """Look at everything."""
         refused = _refused(self._place.path)
         if isinstance(refused, (FileNotFoundError, NotADirectoryError)):
-            is_file = os.path.lexists(self._place.path)
-            self._say("not_a_session", "", None, "this is a file, and a session is a folder." if is_file else "there is no such folder.")
+            self._say("not_a_session", "", None, _what_is_there(self._place.path))
             return
         if refused is not None:
             self._say("folder_unreadable", "", None, f"it cannot be read: {refused.strerror}.")
@@ -456,6 +455,12 @@ def _refused(path: Path) -> Optional[OSError]:
     except OSError as error:
         return error
     return None
+
+
+def _what_is_there(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        return f"this link leads to {str(path.readlink())!r}, and nothing is there."
+    return "this is a file, and a session is a folder." if os.path.lexists(path) else "there is no such folder."
 
 
 def _told(counts: Mapping[str, int]) -> str:

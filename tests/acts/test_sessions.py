@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
 from evi_harness.acts.sessions import check_session, check_sessions, show_session, show_sessions
-from evi_harness.errors import SessionUnreadable
+from evi_harness.errors import EviHarnessError, SessionUnreadable
 from evi_harness.evi.dialect import EVI
 from evi_harness.storage.writer import write_session
-from evi_harness.verdicts.loading import find_sessions, load_session
+from evi_harness.verdicts.loading import find_sessions, load_session, require_sessions
 
 
 @pytest.fixture
@@ -161,3 +163,45 @@ def test_a_listing_holds_no_key(several, monkeypatch):
     show_sessions([several], write=lines.append)
     assert "0123456789abcdef" not in "\n".join(lines)
     assert "[redacted]" in lines[3]
+
+
+def test_links_are_followed_and_go_round_no_circle(several, tmp_path):
+    """A link to a session, and to a folder of them; what is reached by several paths is found once, by its own where it has one."""
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree(several / "c", tmp_path / "elsewhere" / "d")
+    shutil.copytree(several / "c", tmp_path / "alone")
+    (several / "a link").symlink_to(several / "c")
+    (several / "others").symlink_to(tmp_path / "elsewhere")
+    (several / "one").symlink_to(tmp_path / "alone")
+    (several / "b" / "up").symlink_to(several)
+    (tmp_path / "elsewhere" / "back").symlink_to(several)
+    (several / "above").symlink_to(tmp_path)
+    sound = [several / "b" / "sound", several / "c", several / "one", several / "others" / "d"]
+    assert find_sessions([several]) == sound
+    assert find_sessions([several], damaged=True) == [several / "a", *sound]
+    assert find_sessions([several / "one"]) == [several / "one"]
+
+
+def test_what_is_left_of_a_session_is_a_problem(several):
+    """Audio alone, and a link that leads nowhere; a folder that holds sessions is none for a sound file that lies in it."""
+    (several / "a" / "events.jsonl").unlink()
+    (several / "gone").symlink_to("nowhere")
+    shutil.copy(several / "c" / "user.wav", several / "b" / "user.wav")
+    found = [several / "a", several / "b" / "sound", several / "c", several / "gone"]
+    assert find_sessions([several], damaged=True) == found
+    assert find_sessions([several]) == [several / "b" / "sound", several / "c"]
+    lines = []
+    report = check_sessions([several], write=lines.append)
+    assert [bool(one.problems) for one in report.checked] == [True, False, True, True]
+    assert (report.exit_code, {one.kind for one in report.checked[3].problems}) == (1, {"not_a_session"})
+    assert any("'nowhere'" in line for line in lines)
+
+
+@pytest.mark.parametrize(("least", "is_refused"), [(0, False), (3, False), (4, True)])
+def test_fewer_sessions_than_there_should_be(several, tmp_path, least, is_refused):
+    """What is left of one counts, since it is judged; a folder without any does not, though it stands for itself."""
+    (tmp_path / "empty").mkdir()
+    found = find_sessions([several, tmp_path / "empty"], damaged=True)
+    assert len(found) == 4
+    with pytest.raises(EviHarnessError, match="3 sessions were found, and min_sessions=4") if is_refused else nullcontext():
+        require_sessions(found, least)

@@ -17,6 +17,7 @@ OWN_OUTPUT = "a call returns its report: `json()` is what the file would hold"
 SHOWN = "it is about what is printed"
 CI = "CI reads what a command or pytest writes"
 ASKED = "a call asks nothing"
+COUNTED = "the report has an entry for each session, to be counted"
 WORKS_ALONE = "the block in which it is used ends it"
 
 # Command → its calls.
@@ -59,9 +60,15 @@ CALLED: Dict[str, Dict[str, str]] = {
 # Command → parameter → why no call has it.
 NO_ARGUMENT: Dict[str, Dict[str, str]] = {
     "ab": {"json_file": OWN_OUTPUT, "junit_file": CI, "summary_file": CI},
-    "check": {"json_file": OWN_OUTPUT},
+    "check": {"json_file": OWN_OUTPUT, "min_sessions": COUNTED},
     "compare": {"json_file": OWN_OUTPUT},
-    "latency": {"json_file": OWN_OUTPUT, "csv_file": "`csv()` of the report is the table", "junit_file": CI, "summary_file": CI},
+    "latency": {
+        "json_file": OWN_OUTPUT,
+        "csv_file": "`csv()` of the report is the table",
+        "junit_file": CI,
+        "summary_file": CI,
+        "min_sessions": COUNTED,
+    },
     "repair": {"json_file": OWN_OUTPUT},
     "replay": {
         "json_file": OWN_OUTPUT,
@@ -70,6 +77,7 @@ NO_ARGUMENT: Dict[str, Dict[str, str]] = {
         "quiet": SHOWN,
         "verbose": SHOWN,
         "last_failed": "the report of the last run says which failed",
+        "min_sessions": COUNTED,
     },
     "report": {"is_opened": "`webbrowser.open` opens what is returned"},
     "serve": {

@@ -294,3 +294,24 @@ def test_a_terminal_is_told_at_the_end_why_and_how_to_go_on(names, labels, monke
     *_, last = lines = out.getvalue().splitlines()
     assert [line.split()[0] for line in lines[-len(labels) - 1 : -1]] == labels
     assert "failed" in last
+
+
+@pytest.mark.parametrize("command", [("replay", "--handler", "recorded"), ("check",), ("latency", "--detector", "none")])
+def test_a_session_that_is_missing_is_noticed(three, capsys, command):
+    """By how many there should be, before anything is done."""
+    name, *words = command
+    assert main([name, str(three), *words, "--min-sessions", "4"]) == 3
+    out, err = capsys.readouterr()
+    assert (out, "3 sessions were found" in err, "--min-sessions 4" in err) == ("", True, True)
+
+
+def test_what_is_left_of_a_session_could_not_run(run, three):
+    """Audio without events is no folder to pass over, and neither is a link to a session or one that leads nowhere."""
+    shutil.rmtree(three / "b")
+    for name in ("session.json", "events.jsonl"):
+        (three / "c" / name).unlink()
+    (three / "linked").symlink_to(SESSIONS / "weather")
+    (three / "lost").symlink_to("nowhere")
+    code, _, _ = run(three, "--handler", "recorded", "--json", "r.json", *ONE_BY_ONE)
+    told = {Path(one["folder"]).name: one["exit_code"] for one in json.loads(Path("r.json").read_text())["sessions"]}
+    assert (code, told) == (3, {"a": 0, "c": 3, "linked": 0, "lost": 3})

@@ -7,7 +7,7 @@ from typing import List
 
 import pytest
 
-from evi_harness.errors import SpecError, UsageError
+from evi_harness.errors import EviHarnessError, SpecError, UsageError
 from evi_harness.pytesting.marked import Marked, file_of, marked_sessions, spec_from
 
 
@@ -82,3 +82,22 @@ def test_the_file_of_a_handler_is_looked_for_the_same_way(places: List[Path], mo
         spec_from("s/gone.py:App", places)
     with pytest.raises(SpecError):
         spec_from("s/app.py", places)
+
+
+def test_a_pattern_misses_no_session(places: List[Path]) -> None:
+    """Links are followed at any depth, and what is left of a session is one test more, which fails; too few are told."""
+    top = places[0] / "s"
+    (places[0] / "apart").mkdir()
+    (places[0] / "apart" / "session.json").touch()
+    (top / "linked").symlink_to(places[0] / "apart")
+    (top / "group" / "linked").symlink_to(places[1] / "s")
+    (top / "lost").symlink_to("nowhere")
+    (top / "left").mkdir()
+    (top / "left" / "user.wav").touch()
+    ids = ["a", "group/b", "group/linked/a", "group/linked/c", "left", "linked", "lost"]
+    assert [one.id for one in marked_sessions(["s/**"], places)[0]] == ids
+    assert [one.id for one in marked_sessions(["s/**/l*"], places)[0]] == ["left", "linked", "lost"]
+    assert [one.id for one in marked_sessions(["s/*"], places)[0]] == ["a", "left", "linked", "lost"]
+    assert len(marked_sessions(["s/*"], places, 4)[0]) == 4
+    with pytest.raises(EviHarnessError, match="4 sessions were found, and min_sessions=5"):
+        marked_sessions(["s/*"], places, 5)
