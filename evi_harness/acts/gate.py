@@ -203,12 +203,13 @@ def gate_from(options: GateOptions, configured: Configuration, *, is_replay: boo
         thresholds = [one for one in ours if not is_replay or one.family == CLIENT]
         passed_over = tuple(one.text for one in ours if one not in thresholds)
     file = options.baseline or _to_compare_with(options, configured)
+    rules = rules_for(options, configured)
     baseline = None if file is None else load_baseline(file)
     if names_no_handler and (thresholds or options.baseline or options.save_baseline or _is_of_an_app(baseline)):
         raise _judges_no_app()
     return Gate(
         thresholds,
-        rules_for(options, configured),
+        rules,
         baseline,
         inconclusive=options.inconclusive or configured.inconclusive or FAIL,
         old=str(file or ""),
