@@ -102,7 +102,7 @@ _FREE_MEMBERS = ("endpoint", "service", "software", "app", "ids", "source", "rel
 _OF_THE_FILE = ("format", "header_digest")
 _MEMBERS = tuple(name for name in HeaderFields.__struct_fields__ if name not in _OF_THE_FILE)
 # Eight for each audio file: of a session whose every message brings one it holds six hours.
-_MAX_VALUES = 1_000_000
+MAX_VALUES = 1_000_000
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -175,8 +175,8 @@ def decode(text: bytes) -> Tuple[Header, int]:
         ValueError: It is no header, or one of a newer version; the message says what is wrong.
     """
     try:
-        if has_more_values(text.decode(), _MAX_VALUES):
-            raise ValueError(f"it has more than {_MAX_VALUES} values")
+        if has_more_values(text.decode(), MAX_VALUES):
+            raise ValueError(f"it has more than {MAX_VALUES} values")
         members = msgspec.json.decode(text)
         if not isinstance(members, dict) or members.get("format") != FORMAT_NAME:
             raise ValueError(f'there is no "format": "{FORMAT_NAME}" in it')

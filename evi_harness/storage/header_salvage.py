@@ -11,10 +11,11 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import msgspec
 
+from evi_harness.session.foreign_text import has_more_values
 from evi_harness.session.header import FORMAT_VERSION, Header
 from evi_harness.storage import header_file
 from evi_harness.storage.codec import is_too_deep
-from evi_harness.storage.header_file import FORMAT_NAME, HeaderFields
+from evi_harness.storage.header_file import FORMAT_NAME, MAX_VALUES, HeaderFields
 
 __all__ = ["is_newer", "salvaged_header", "was_changed"]
 
@@ -22,6 +23,7 @@ UNKNOWN = "unknown"
 # A member of the outermost object, as it is written: indented by two, its value up to the next one or the end.
 _MEMBER = re.compile(rb'^  "([a-z_]+)": (.*?),?$(?=\n  "|\n}|\Z)', re.MULTILINE | re.DOTALL)
 # What is about the bytes of the file, or is known without it.
+_ANCHORS = ("start", "end")
 _NOT_LOST = ("format", "version", "minor", "header_digest")
 
 
@@ -58,7 +60,12 @@ def salvaged_header(text: bytes, dialect: str, known_dialects: Sequence[str] = (
         known["dialect"] = dialect
     known.update(format=FORMAT_NAME, version=FORMAT_VERSION, complete=False)
     known.setdefault("minor", 0)
-    header, _ = header_file.decode(msgspec.json.encode(known))
+    try:
+        header, _ = header_file.decode(msgspec.json.encode(known))
+    except ValueError:
+        # Each can be read, and together they cannot be: when it began and when it ended.
+        lost += [name for name in _ANCHORS if known.pop(name, None) is not None]
+        header, _ = header_file.decode(msgspec.json.encode(known))
     # A name that is none of ours is whatever somebody wrote there.
     return header, tuple(name for name in dict.fromkeys(lost) if name in HeaderFields.__struct_fields__ and name not in _NOT_LOST)
 
@@ -78,22 +85,36 @@ def was_changed(text: bytes) -> bool:
         return True
 
 
+def _bounded(text: bytes, beside: Sequence[bytes] = ()) -> Any:
+    """A JSON value; with more values than a header may have it would cost a hundred times its bytes, and is refused before it is read.
+
+    Args:
+        text: The value as text.
+        beside: What else the header has.
+    """
+    if has_more_values(b",".join((*beside, text)).decode(), MAX_VALUES):
+        raise ValueError(f"it has more than {MAX_VALUES} values")
+    return msgspec.json.decode(text)
+
+
 def _members(text: bytes) -> Tuple[Dict[str, Any], List[str]]:
     """The members that can be read, and the names of those that are there and cannot."""
     try:
-        members = msgspec.json.decode(text)
+        members = _bounded(text)
         if isinstance(members, dict) and not is_too_deep(members):
             return members, []
     except (msgspec.MsgspecError, ValueError, RecursionError):
         pass
     found: Dict[str, Any] = {}
     lost: List[str] = []
+    kept: List[bytes] = []
     for name, value in _MEMBER.findall(text):
         try:
-            inner = msgspec.json.decode(value)
+            inner = _bounded(value, kept)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             lost.append(name.decode())
             continue
         if not is_too_deep(inner):
             found[name.decode()] = inner
+            kept.append(value)
     return found, lost

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from evi_harness.session.header import Anchor, Header, TrackFile
-from evi_harness.storage import header_file
+from evi_harness.storage import header_file, header_salvage
 from evi_harness.storage.header_salvage import is_newer, salvaged_header, was_changed
 
 HEADER = Header(
@@ -65,6 +65,28 @@ def test_one_damaged_member_is_lost_alone(old, new, name):
     assert name in lost
     assert set(lost) <= {name, "ids"}
     assert found.software == HEADER.software
+
+
+@pytest.mark.parametrize(
+    ("n_software", "n_source", "lost"),
+    [(10, 200, "source"), (200, 10, "software"), (50, 50, "source")],
+    ids=["one", "another", "two together"],
+)
+def test_what_is_beyond_the_values_that_a_header_may_have_is_lost(monkeypatch, n_software, n_source, lost):
+    """It is never read, and what is found makes a header that can be read."""
+    for module in (header_file, header_salvage):
+        monkeypatch.setattr(module, "MAX_VALUES", 100)
+    more = {"software": {f"p{n}": "1" for n in range(n_software)}, "source": {"lists": [[] for _ in range(n_source)]}}
+    found, told = salvaged_header(json.dumps({**json.loads(TEXT), **more}, indent=2).encode(), "evi")
+    assert (found.id, found.tracks, told) == (HEADER.id, HEADER.tracks, (lost,))
+
+
+def test_an_end_that_cannot_be_is_lost_with_the_beginning():
+    """Each can be read, and together they cannot."""
+    text = TEXT.replace(b'"end": null', b'"end": {"at_ns": 9223372036854775807, "wall": "2026-11-22T12:00:00.000000Z"}')
+    assert text != TEXT
+    found, lost = salvaged_header(text, "evi")
+    assert (found.id, found.tracks, lost) == (HEADER.id, HEADER.tracks, ("start", "end"))
 
 
 def test_no_bytes_are_raised_on():
