@@ -13,9 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from fractions import Fraction
-from typing import Callable, Optional
-
-from typing_extensions import Protocol
+from typing import Callable, Optional, Protocol
 
 __all__ = ["AS_FAST_AS_TAKEN", "AT_ITS_RATE", "Cadence", "Clock", "Speed", "Timer"]
 

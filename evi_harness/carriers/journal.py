@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional, TypeVar
 
-from typing_extensions import ParamSpec
-
 from evi_harness.clocks.clock import Clock
 from evi_harness.session.events import Closed, ClosedBy, Event, Frame, Handshake, Note, Opened, Outcome, Received, Sent
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import NoteKind, ParamSpec
 
 __all__ = ["Journal"]
 

@@ -13,9 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Callable, Iterator, Optional
-
-from typing_extensions import Protocol
+from typing import Any, Callable, Iterator, Optional, Protocol
 
 from evi_harness.guard.patches import SharedHooks
 from evi_harness.guard.place_lookup import Stack

@@ -6,9 +6,7 @@ Rules of living here: outside a replay in virtual time it does nothing, so that 
 from __future__ import annotations
 
 import contextlib
-from typing import Callable, Iterator, List
-
-from typing_extensions import Protocol
+from typing import Callable, Iterator, List, Protocol
 
 from evi_harness.guard.callers import callers
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Callable
-
-from typing_extensions import Protocol
+from typing import Callable, Protocol
 
 __all__ = ["Clock", "RealClock", "Timer"]
 

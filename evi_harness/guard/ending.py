@@ -10,14 +10,12 @@ import asyncio
 import sys
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
-
-from typing_extensions import ParamSpec, Protocol
+from typing import Any, Callable, Deque, Dict, List, Optional, Protocol, Tuple
 
 from evi_harness.guard.callers import callers_of
 from evi_harness.guard.developers import DEVELOPER, NO_FILE, owner
 from evi_harness.guard.place_lookup import Stack, raised_at, raised_stack, told_places
-from evi_harness.session.note_kind import KindOf, NoteKind
+from evi_harness.session.note_kind import KindOf, NoteKind, ParamSpec
 from evi_harness.session.notes import CANCELS_TASKS, EXITS, EXITS_AT_END, FORKED_CHILD, STOPS_LOOP, FindingFacts
 
 __all__ = ["AppEnds", "Ending", "Notes", "UsersInterrupt", "ends_app"]

@@ -11,9 +11,7 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, AsyncContextManager, Callable, ContextManager, List, Mapping, Optional, Sequence, Tuple
-
-from typing_extensions import Protocol
+from typing import Any, AsyncContextManager, Callable, ContextManager, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.steps import Step

@@ -16,11 +16,6 @@ from typing import Dict, Iterator, List
 
 from evi_harness.session.json_value import Json
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 __all__ = ["MAX_DIGITS", "MAX_VALUES", "has_more_values", "json_value", "strict_json_value", "toml_tables"]
 
 # As Python 3.11 has it by default. Nothing that is counted, timed or measured has twenty.
@@ -80,6 +75,12 @@ def toml_tables(text: str) -> Dict[str, Json]:
         ValueError: It is none, or has an integer of more than 64 bits.
         RecursionError: It is nested too deeply.
     """
+    # Imported here: this room is also loaded in an app's process, where Python 3.9 has nothing that reads TOML.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     tables = tomllib.loads(text)
     for value in _values(tables):
         if isinstance(value, int) and not -_MAX_INTEGER <= value < _MAX_INTEGER:

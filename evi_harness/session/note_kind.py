@@ -6,6 +6,7 @@ goes on, since a note is written for each frame. Who reads may have a stranger's
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import (
     TYPE_CHECKING,
@@ -21,14 +22,22 @@ from typing import (
     Tuple,
     TypeVar,
     Union,
+    get_args,
+    get_origin,
     get_type_hints,
 )
 
-from typing_extensions import ParamSpec, TypeGuard, get_args, get_origin
-
 from evi_harness.session.events import Event, Note
 
-__all__ = ["FactsReader", "KindOf", "NoteKind"]
+if TYPE_CHECKING:
+    from typing_extensions import ParamSpec, TypeGuard
+elif sys.version_info >= (3, 10):
+    from typing import ParamSpec
+else:
+    # Nothing asks one for anything while a program runs.
+    ParamSpec = TypeVar
+
+__all__ = ["FactsReader", "KindOf", "NoteKind", "ParamSpec"]
 
 P = ParamSpec("P")
 D = TypeVar("D", covariant=True)

@@ -13,11 +13,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Callable, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
-from typing_extensions import ParamSpec
-
 from evi_harness.session.events import Event, Note
 from evi_harness.session.json_value import Json
-from evi_harness.session.note_kind import FactsReader, KindOf, NoteKind
+from evi_harness.session.note_kind import FactsReader, KindOf, NoteKind, ParamSpec
 
 __all__ = [
     "AUDIO_PATIENCE",

@@ -13,16 +13,15 @@ from typing import (
     List,
     Mapping,
     Optional,
+    Protocol,
     Sequence,
     Tuple,
     Union,
 )
 
-from typing_extensions import ParamSpec, Protocol
-
 from evi_harness.session.events import NOTHING, Event, Frame, Handshake
 from evi_harness.session.json_value import Json
-from evi_harness.session.note_kind import KindOf, NoteKind
+from evi_harness.session.note_kind import KindOf, NoteKind, ParamSpec
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import Pcm
 

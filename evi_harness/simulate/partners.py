@@ -6,9 +6,7 @@ A partner is asked once for each turn, in order, when the turn is over. It knows
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
-
-from typing_extensions import Protocol
+from typing import Optional, Protocol, Tuple
 
 from evi_harness.simulate.replies import Reply, Sentence
 from evi_harness.simulate.uplink import AudioPiece

@@ -13,9 +13,7 @@ import hashlib
 import struct
 from functools import lru_cache
 from itertools import accumulate, cycle, repeat
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
-
-from typing_extensions import Protocol
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Protocol, Tuple
 
 from evi_harness.session.wav import Pcm
 

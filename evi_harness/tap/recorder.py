@@ -11,9 +11,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Any, Callable, Deque, Dict, Optional
-
-from typing_extensions import Protocol
+from typing import Any, Callable, Deque, Dict, Optional, Protocol
 
 from evi_harness.errors import SessionUnwritable
 from evi_harness.session.events import Closed, Event, Note, Opened

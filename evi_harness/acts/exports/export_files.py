@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Union
-
-from typing_extensions import Protocol
+from typing import Callable, Dict, Iterator, List, Mapping, Protocol, Union
 
 from evi_harness.acts.exporting import export_wav
 from evi_harness.acts.exports.export_flac import export_flac

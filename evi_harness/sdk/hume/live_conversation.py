@@ -13,8 +13,6 @@ import time
 from contextlib import contextmanager
 from typing import Any, Iterator, List, Mapping, Optional, Tuple
 
-from typing_extensions import ParamSpec
-
 from evi_harness.clocks.app_loop import AppLoop, HostTask
 from evi_harness.errors import EviHarnessError, HandlerError, NotAHandler, Parameter, SdkError, Words
 from evi_harness.guard.ending import Ending, UsersInterrupt
@@ -33,7 +31,7 @@ from evi_harness.sdk.hume.own_audio import OwnAudio
 from evi_harness.sdk.hume.own_reading import OwnReading
 from evi_harness.sdk.hume.redirects import same_origin_hooks
 from evi_harness.sdk.user_voice import AUTO, OFF, SDKS_MICROPHONE, UserVoice
-from evi_harness.session.note_kind import NoteKind
+from evi_harness.session.note_kind import NoteKind, ParamSpec
 from evi_harness.session.notes import EXITS_AT_END, LEAKED_TASK, SWALLOWED
 from evi_harness.tap.connection_facts import is_closed
 from evi_harness.watch.tasks import AppTasks

@@ -17,9 +17,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Callable, Iterator, Optional, Tuple
-
-from typing_extensions import Protocol
+from typing import Any, Callable, Iterator, Optional, Protocol, Tuple
 
 from evi_harness.clocks.blocking import caller
 from evi_harness.clocks.steps import Step
