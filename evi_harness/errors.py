@@ -212,6 +212,10 @@ class HandlerError(EviHarnessError):
     """The handler cannot be imported or instantiated."""
 
 
+class CommandError(EviHarnessError):
+    """A command that is to be replayed cannot be: it does not start, no app reports in, or the app does what cannot be replayed."""
+
+
 class SdkError(EviHarnessError):
     """The SDK is not installed, too old, or unknown to this version of evi-harness."""
 

@@ -29,11 +29,12 @@ import jsonschema
 import pytest
 from websockets.sync.client import connect
 
-from evi_harness.acts.replay import ReplayResult, replay_session
+from evi_harness.acts.replay import ReplayResult, replay_asked, replay_session
 from evi_harness.errors import UsageError
 from evi_harness.evi import compat
 from evi_harness.pytesting.testing import CheckedServer, Replayer
 from evi_harness.replay.judging.unseen import UNSEEN
+from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.sdk.hume.connection import websocket_of
 from evi_harness.sdk.hume.installed_sdk import installed_version
@@ -266,6 +267,14 @@ def elsewhere(world: World) -> None:
     """No finding could be made."""
     assert "app_elsewhere" in unseen(served(world, 1))
     assert "other_conversation" not in unseen(served(world, 1))
+
+
+@condition("a command started the app (`replay SESSION -- COMMAND`)")
+def by_command(world: World) -> None:
+    """Only what it does on the connection, and at its end, is known."""
+    words = (sys.executable, str(ROOT / "fixtures" / "apps" / "typing_app.py"), "good")
+    options = ReplayOptions(handler=AppCommand(words, (("api.hume.ai", None),)))
+    assert "app_command" in unseen(replay_asked(ROOT / "sessions" / "typed", options))
 
 
 @condition("that app connects more than once")

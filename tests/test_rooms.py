@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,6 +58,8 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         *("guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio"),
         *("redacting", "input_file", "installed_packages", "quiet_loading"),
     },
+    # In an app's own process, begun by Python itself.
+    "injected": {"guard", "clocks", "carriers", "watch", "sdk", "runs", "replay", "audio", "dialects"},
     "report": {"replay", "measure"},
     "pages": {"replay", "measure", "report", "redacting"},
     "settings": {"guard", "sdk", "measure", "redacting", "dialects", "input_file", "version"},
@@ -106,6 +110,9 @@ REPLACE_FOR_GOOD = {
     "cli.failing": "the hook and the streams of the command's own process, before anything else is loaded",
     "settings.sink": "the command's streams, likewise",
     "runs.child_run": "the streams of a process that is the run's own and ends with it",
+    "injected.app_run": "how a process ends that is the app's own, and ends with the run",
+    "injected.loops": "the event loops of such a process",
+    "injected.tls_left_out": "TLS of such a process",
     "guard.process_state": "puts back what the app has replaced",
 }
 
@@ -597,3 +604,22 @@ def test_nobody_is_excused_who_names_no_dialect() -> None:
         if f"{one.module}.".startswith(tuple(f"{PACKAGE}.{own}." for own in DIALECTS))
     }
     assert naming == set(NAME_ONE)
+
+
+# What is loaded in an app's own process, whose environment need not have any package of ours.
+STANDALONE = ("errors", "version", "session", "evi", "replay", "simulate", "redacting", "guard", "clocks", "audio", "watch", "injected")
+_LOAD = """
+import importlib, pkgutil, sys
+sys.path.insert(0, sys.argv[1])
+import evi_harness
+for module in pkgutil.walk_packages(evi_harness.__path__, "evi_harness."):
+    if module.name.split(".")[1] in sys.argv[2:]:
+        importlib.import_module(module.name)
+"""
+
+
+def test_what_runs_in_an_apps_process_needs_nothing_but_python():
+    """Python is told to leave its packages out, and each module of these rooms is imported."""
+    ran = subprocess.run([sys.executable, "-S", "-c", _LOAD, str(ROOT.parent), *STANDALONE], capture_output=True, text=True, check=False)
+    assert ran.stderr == ""
+    assert ran.returncode == 0

@@ -11,6 +11,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
+from evi_harness.acts.commanding import check_command
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.carriers.lateness import Lateness, lateness_ns
 from evi_harness.clocks.virtual import THREAD_WAIT_NS
@@ -27,7 +28,9 @@ from evi_harness.report.expected_changes import COMPARED, UNCHANGED, Proposal, e
 from evi_harness.report.plain import printable
 from evi_harness.report.replay_report import ReplayReport, as_json, body_text, verdict_text
 from evi_harness.report.result import verdict_line
+from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.child_run import in_a_child
+from evi_harness.runs.command_run import run_command
 from evi_harness.runs.microphone_off import run_alone
 from evi_harness.runs.real_run import run_in_real_time
 from evi_harness.runs.replay_options import MACHINE, REAL, VIRTUAL, ReplayOptions, is_built_in
@@ -331,7 +334,8 @@ def replay_asked(
     """
     command = Command.here() if command is None else command
     asked.check()
-    run_once = in_a_child(RUNS[asked.clock]) if asked.child else RUNS[asked.clock]
+    check_command(asked)
+    run_once = run_of(asked)
     axis = Axis.of(asked.speed, asked.max_gap, asked.first, asked.last)
     judging = Judging(Rules.of(asked.ignore, asked.strict), asked.max_late_ns, asked.severities, asked.update)
     expected = _loaded(session, axis, asked)
@@ -384,6 +388,13 @@ def replay_asked(
     accepted = None if judgement.accepted is None else whole_report(judgement.accepted)
     result = ReplayResult(whole_report(judgement.report), redactor, run.heard, secrets, accepted)
     return result if asked.dry_run or asked.defer else result.accept()
+
+
+def run_of(asked: ReplayOptions) -> RunOnce:
+    """What runs what is asked for."""
+    if isinstance(asked.handler, AppCommand):
+        return run_command
+    return in_a_child(RUNS[asked.clock]) if asked.child else RUNS[asked.clock]
 
 
 def _watching(whole_ns: int, on_part: Callable[[float], object]) -> Callable[[Event], object]:

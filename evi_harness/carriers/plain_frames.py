@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Iterator, NamedTuple, Optional
 
-__all__ = ["CLOSE", "PING", "PONG", "ClientMessages", "ClientsFault", "Message", "frame_bytes"]
+__all__ = ["CLOSE", "PING", "PONG", "ClientMessage", "ClientMessages", "ClientsFault", "frame_bytes"]
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 _FIN, _RESERVED, _OPCODE, _CONTROL, _MASKED = 0x80, 0x70, 0x0F, 0x08, 0x80
@@ -18,7 +18,7 @@ _MASK_BYTES = 4
 _PROTOCOL_ERROR, _NOT_TEXT, _TOO_LARGE = 1002, 1007, 1009
 
 
-class Message(NamedTuple):
+class ClientMessage(NamedTuple):
     """A whole message, or a control frame.
 
     Attributes:
@@ -77,7 +77,7 @@ class ClientMessages:
         self._parts = bytearray()
         self._opcode: Optional[int] = None
 
-    def feed(self, data: bytes) -> Iterator[Message]:
+    def feed(self, data: bytes) -> Iterator[ClientMessage]:
         """Take the next bytes, and give the messages that are complete with them, control frames between the pieces of others.
 
         Raises:
@@ -91,13 +91,13 @@ class ClientMessages:
             payload = _unmasked(bytes(self._data[head.begins : head.begins + head.size]), head.mask)
             del self._data[: head.begins + head.size]
             if head.opcode & _CONTROL:
-                yield Message(head.opcode, payload)
+                yield ClientMessage(head.opcode, payload)
                 continue
             self._parts += payload
             self._opcode = head.opcode or self._opcode
             if head.is_final:
                 assert self._opcode is not None
-                message = Message(self._opcode, bytes(self._parts))
+                message = ClientMessage(self._opcode, bytes(self._parts))
                 self._opcode = None
                 self._parts.clear()
                 yield _checked(message)
@@ -136,7 +136,7 @@ class ClientMessages:
             raise ClientsFault(_PROTOCOL_ERROR, fault)
 
 
-def _checked(message: Message) -> Message:
+def _checked(message: ClientMessage) -> ClientMessage:
     if message.opcode == TEXT:
         try:
             message.payload.decode()

@@ -101,6 +101,12 @@ class PlainServer:
         for connection in list(self._running):
             connection.abort()
 
+    def lose(self, loop: Optional[asyncio.AbstractEventLoop]) -> None:
+        """Take that a loop is gone, and all that was on it; None for every loop."""
+        for connection in list(self._running):
+            if loop is None or connection.loop is loop:
+                connection.connection_lost(None)
+
     def began(self, connection: _Connection, journal: Journal) -> None:
         """Take a conversation that has begun."""
         self.journals.append(journal)
@@ -157,9 +163,11 @@ class _Connection(asyncio.Protocol):
         self._transport: Any = None
         self._data = bytearray()
         self._talk: Optional[_Conversation] = None
+        self.loop: Optional[asyncio.AbstractEventLoop] = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self.loop = asyncio.get_running_loop()
 
     def data_received(self, data: bytes) -> None:
         if self._talk is not None:
@@ -170,8 +178,9 @@ class _Connection(asyncio.Protocol):
             continue
 
     def connection_lost(self, error: Optional[Exception]) -> None:  # noqa: ARG002 - the signature is asyncio's
-        if self._talk is not None:
-            self._talk.lost()
+        talk, self._talk = self._talk, None
+        if talk is not None:
+            talk.lost()
             self._server.ended(self)
 
     def eof_received(self) -> bool:

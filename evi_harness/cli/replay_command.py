@@ -35,7 +35,27 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("replay", cls=GroupedCommand)
+class ReplayCommand(GroupedCommand):
+    """``replay``, which takes a command behind ``--``."""
+
+    def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
+        """Read the words up to ``--``; what stands behind is the command's."""
+        if "--" in args[1:]:
+            at = args.index("--", 1)
+            ctx.meta[_WORDS] = tuple(args[at + 1 :])
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> List[str]:
+        """The arguments, and the command."""
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
+
+
+# Where the words behind ``--`` are kept.
+_WORDS = "evi_harness.command"
+
+
+@click.command("replay", cls=ReplayCommand)
 @click.argument("sessions", metavar="SESSION...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @option(
     "--handler",
@@ -352,10 +372,12 @@ def command(
         from evi_harness.verdicts.invoking import Command
         from evi_harness.verdicts.loading import find_sessions, require_sessions
 
-    values = ctx.params
+    values, words = ctx.params, ctx.meta.get(_WORDS)
     folders = find_sessions(sessions, damaged=True)
     require_sessions(folders, values["min_sessions"])
     is_many = len(folders) > 1 or folders[0] != sessions[0]
+    if words is not None:
+        _refuse_with_a_command(ctx, is_many)
     _refuse_the_others(ctx, values["live"], is_many)
     require_place(ctx, values["html"], is_many)
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
@@ -406,13 +428,38 @@ _ALSO_LIVE = ("sessions", "out", "json_file", "html", "audio_format", "allow_inc
 _OF_UPDATE = ("dry_run", "yes")
 
 
+# What has nothing to act on where a command is replayed.
+_NOT_WITH_A_COMMAND = (
+    "handler",
+    "arguments",
+    "child",
+    "microphone",
+    "live",
+    "jobs",
+    "executor",
+    "last_failed",
+    "exitfirst",
+    "quiet",
+    "verbose",
+)
+
+
+def _refuse_with_a_command(ctx: click.Context, is_many: bool) -> None:
+    """Refuse options, and sessions, that a command cannot be replayed with."""
+    for param in ctx.command.params:
+        if param.name in _NOT_WITH_A_COMMAND and ctx.get_parameter_source(param.name) == ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{param.opts[0]} cannot be used with a command", ctx)
+    if is_many:
+        raise click.UsageError("a command takes one session at a time", ctx)
+
+
 def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None:
     """Refuse options that would change nothing in this way of replaying."""
     given = [param for param in ctx.command.params if ctx.get_parameter_source(param.name or "") == ParameterSource.COMMANDLINE]
     for param in given:
         if is_live and param.name not in (*_OF_LIVE, *_ALSO_LIVE):
             raise click.UsageError(f"{param.opts[0]} cannot be used with --live: no handler runs", ctx)
-        if not is_live and param.name in _OF_LIVE:
+        if not is_live and param.name in _OF_LIVE and not (param.name == "base_url" and _WORDS in ctx.meta):
             raise click.UsageError(f"{param.opts[0]} needs --live", ctx)
         if not is_live and param.name in _OF_UPDATE and not ctx.params["update"]:
             raise click.UsageError(f"{param.opts[0]} needs --update{' or --live' if param.name in _ALSO_LIVE else ''}", ctx)
@@ -478,6 +525,11 @@ def _asked(ctx: click.Context, *, defer: bool) -> ReplayOptions:
     from evi_harness.runs.replay_options import ReplayOptions
 
     given = {one.name: ctx.params[one.name] for one in fields(ReplayOptions) if one.name in ctx.params}
+    if _WORDS in ctx.meta:
+        from evi_harness.acts.commanding import app_command
+
+        # It is a process of its own in any case.
+        given.update(handler=app_command(ctx.meta[_WORDS], ctx.params["base_url"]), child=False)
     return ReplayOptions(**given, defer=defer)
 
 

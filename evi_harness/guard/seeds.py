@@ -6,7 +6,8 @@ Rules of living here: only generators that a whole process shares are seeded; th
 from __future__ import annotations
 
 import random
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from typing import Iterator, Optional
 
 from evi_harness.errors import UsageError
@@ -44,13 +45,23 @@ def seeded(seed: Optional[int]) -> Iterator[None]:
     if seed is None:
         yield
         return
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        # An app's own environment may have no numpy.
+        with _numpy_seeded(seed) if find_spec("numpy") is not None else nullcontext():
+            yield
+    finally:
+        random.setstate(before)
+
+
+@contextmanager
+def _numpy_seeded(seed: int) -> Iterator[None]:
     import numpy
 
-    before, before_numpy = random.getstate(), numpy.random.get_state()
-    random.seed(seed)
+    before = numpy.random.get_state()
     numpy.random.seed(seed)
     try:
         yield
     finally:
-        random.setstate(before)
-        numpy.random.set_state(before_numpy)
+        numpy.random.set_state(before)

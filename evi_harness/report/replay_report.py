@@ -34,6 +34,7 @@ from evi_harness.session.figures import milliseconds
 from evi_harness.session.json_value import Json
 from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import (
+    APP_ENDED,
     AUDIO_PATIENCE,
     CLOSED_BY_GRACE,
     DUE,
@@ -324,7 +325,11 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
     yield _row("session", f"{recorded.name}: {_size(report, dialect)}{_made_up(recorded)}")
     for sentence in recorded.missing:
         yield _row("missing", sentence)
-    yield _row("replayed", f"with {report.handler} on {report.package} {report.sdk}, {_clock(report)}")
+    on = f" on {report.package} {report.sdk}" if report.sdk else ""
+    yield _row("replayed", f"with {report.handler}{on}, {_clock(report)}")
+    for _, ended in report.live.noted(APP_ENDED):
+        how = f"exited with code {ended.exit_code}" if ended.exit_code is not None else f"was ended by {ended.signal}"
+        yield _row("app", how)
     if report.lateness_ns is not None:
         yield _row("late", _late(report.lateness_ns))
     if report.upgraded:

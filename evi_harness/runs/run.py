@@ -29,6 +29,7 @@ from evi_harness.guard.process_state import restored_process
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.user import RecordedUser
 from evi_harness.replay.wrapping import ClosingUser
+from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.handler_setup import Standing, callbacks_for, note_over_time, note_sound_failures, note_stuck
 from evi_harness.runs.heard_notes import note_heard
 from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
@@ -108,6 +109,8 @@ class Run:
         heard: What the software speaker played; None where there was none, in the null test and for an app that runs elsewhere, and where
             it was lost with the process of the app.
         has_app: Whether an app of the developer's ran, and not the built-in handler or the recording itself.
+        by_command: Whether a command started it, so that its callbacks are not known.
+        sdk: The version of the SDK that the app had loaded, empty for none; None for the one that is installed here.
     """
 
     handler: str
@@ -116,6 +119,8 @@ class Run:
     handshake_by_app: bool = False
     heard: Optional[Heard] = None
     has_app: bool = True
+    by_command: bool = False
+    sdk: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -337,6 +342,8 @@ def name_of(handler: Any) -> str:
         return BUILT_IN
     if isinstance(handler, str):
         return handler
+    if isinstance(handler, AppCommand):
+        return str(handler)
     while isinstance(handler, functools.partial):
         handler = handler.func
     return getattr(handler, "__qualname__", None) or type(handler).__qualname__

@@ -45,6 +45,9 @@ class Outside:
         url: Where the service is reached over a port, None where a virtual loop carries it.
         blocked_ns: In virtual time, from how long on a call that waits on the loop's thread is told.
         redact: Takes secrets out of what notes say.
+        carried: The host under which a virtual loop carries the service.
+        has_own_loops: Whether a loop that the app makes is not the run's, and so told.
+        on_refused: Called with each refusal, on the thread that was refused.
 
     Raises:
         UsageError: An option cannot be meant, or the recording does not know the time of day.
@@ -59,15 +62,20 @@ class Outside:
         url: Optional[str] = None,
         blocked_ns: Optional[int] = None,
         redact: Callable[[str], str] = str,
+        carried: str = HOST,
+        has_own_loops: bool = True,
+        on_refused: Callable[[Refusal], object] = id,
     ) -> None:
         options.check_outside()
+        self._has_own_loops = has_own_loops
+        self._on_refused = on_refused
         self._blocked_ns = THRESHOLD_NS if blocked_ns is None else blocked_ns
         allowed = [Allowed.parse(text) for text in options.allow_hosts]
         if url is not None:
             allowed.append(Allowed.parse(urlsplit(url).netloc))
         self._service = allowed[-1] if url is not None else None
         self._guard = NetworkGuard(
-            allowed, self._refused, on_reached=self._reached, on_started=self._started, carried=HOST if url is None else None
+            allowed, self._refused, on_reached=self._reached, on_started=self._started, carried=carried if url is None else None
         )
         self._unseen: Dict[Tuple[str, str], Mapping[str, Any]] = {}
         self._wall = WallClock(recorded.header.start) if options.wall_clock == RECORDED_HOURS else None
@@ -109,7 +117,8 @@ class Outside:
         self._runs_here = lambda: _runs(loop)
         if isinstance(loop, VirtualLoop):
             loop.before_moves.append(self.write)
-            self._stack.enter_context(OwnLoops(self._own_loop))
+            if self._has_own_loops:
+                self._stack.enter_context(OwnLoops(self._own_loop))
             self._stack.enter_context(KnownWaits(in_virtual_time=True)).watch(loop.steps)
             loop.steps.on_wait, loop.on_woken = self._waited, self._woken
             if self._wall is not None:
@@ -129,6 +138,7 @@ class Outside:
             self._waiting.popleft()(self._journal, self._handling())
 
     def _refused(self, refusal: Refusal) -> None:
+        self._on_refused(refusal)
         what, host, port, name = self._redact(refusal.what), self._redact(refusal.host), refusal.port, refusal.call
 
         def note(journal: Journal, of: Optional[int]) -> None:

@@ -18,6 +18,7 @@ from evi_harness.session.json_value import Json
 from evi_harness.session.note_kind import FactsReader, KindOf, NoteKind, ParamSpec
 
 __all__ = [
+    "APP_ENDED",
     "AUDIO_PATIENCE",
     "BLOCKED",
     "CANCELS_TASKS",
@@ -631,6 +632,18 @@ class HistoryEventFacts(NamedTuple):
     event_id: str = ""
 
 
+class AppEndedFacts(NamedTuple):
+    """How the app of a command ended.
+
+    Attributes:
+        exit_code: Its exit code, None where a signal ended it.
+        signal: The signal's name, empty where it exited.
+    """
+
+    exit_code: Optional[int] = None
+    signal: str = ""
+
+
 _ROWS: List[KindOf[object]] = []
 
 
@@ -682,10 +695,15 @@ HANDLER_RETURNED = _kind(
     written_in=("sdk",),
     read_in=("measure", "pages", "replay", "runs", "watch"),
 )
-RAISED = _kind("raised", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("runs", "sdk"), read_in=("replay",))
+RAISED = _kind("raised", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("injected", "runs", "sdk"), read_in=("replay",))
 UNPARSEABLE = _kind("unparseable", UnparseableFacts, of=_RECEIVED_EVENT, by=_FOUND, written_in=("sdk",), read_in=("replay",))
 BLOCKED = _kind(
-    "blocked", BlockedFacts, of=_HANDLED, by=_FOUND, written_in=("clocks", "sdk", "watch"), read_in=("measure", "pages", "replay")
+    "blocked",
+    BlockedFacts,
+    of=_HANDLED,
+    by=_FOUND,
+    written_in=("clocks", "injected", "sdk", "watch"),
+    read_in=("measure", "pages", "replay"),
 )
 MAYBE_BLOCKED = _kind(
     "maybe_blocked", BlockedFacts, of=_HANDLED, by="a replay in real time: a finding", written_in=("watch",), read_in=("pages", "replay")
@@ -698,7 +716,16 @@ SWALLOWED = _kind(
     written_in=("watch",),
     read_in=("replay",),
 )
-NEVER_RETURNS = _kind("never_returns", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("sdk",), read_in=("pages", "replay"))
+NEVER_RETURNS = _kind(
+    "never_returns", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("injected", "runs", "sdk"), read_in=("pages", "replay")
+)
+APP_ENDED = _kind(
+    "app_ended",
+    AppEndedFacts,
+    by="a replay of a command: how the app ended",
+    written_in=("runs",),
+    read_in=("report",),
+)
 LEAKED_TASK = _kind(
     "leaked_task",
     FindingFacts,
@@ -756,7 +783,7 @@ CLOSED_FROM = _kind(
 HANDLER_WAITS = _kind(
     "handler_waits", HandlerWaitsFacts, of=_HANDLED, by="a replay, at its end", written_in=("watch",), read_in=("pages", "replay")
 )
-NETWORK = _kind("network", NetworkFacts, of=_HANDLED, by=_FOUND, written_in=("runs",), read_in=("replay",))
+NETWORK = _kind("network", NetworkFacts, of=_HANDLED, by=_FOUND, written_in=("injected", "runs"), read_in=("replay",))
 OWN_LOOP = _kind("own_loop", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("runs",), read_in=("replay",))
 NEVER_PLAYED = _kind("never_played", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("pages", "replay"))
 PLAYED_TWICE = _kind("played_twice", FindingFacts, of=_FIRST_AUDIO, by=_FOUND_AT_END, written_in=("replay",), read_in=("replay",))

@@ -12,7 +12,7 @@ from typing import Any, Mapping, Optional, Tuple
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.dialects import adapter_for, dialect_of
 from evi_harness.redacting.redaction import Redactor
-from evi_harness.replay.judging.unseen import APP_RAN_ELSEWHERE, APP_RAN_HERE, NO_APP, Unseen, unseen
+from evi_harness.replay.judging.unseen import APP_BY_COMMAND, APP_RAN_ELSEWHERE, APP_RAN_HERE, NO_APP, Unseen, unseen
 from evi_harness.replay.judging.verdict import Verdict, judge
 from evi_harness.report.expected_changes import ExpectationReport
 from evi_harness.report.replay_report import ReplayReport
@@ -137,7 +137,7 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
             live=live,
             handler=run.handler,
             package=adapter.package,
-            sdk=adapter.version(),
+            sdk=adapter.version() if run.sdk is None else run.sdk,
             verdict=verdict,
             clock=replayed.clock,
             lateness_ns=None if late is None else {"n": late.n, "p50": late.p50_ns, "p99": late.p99_ns, "max": late.max_ns},
@@ -171,7 +171,9 @@ def _unseen(replayed: Replayed, live: Session, verdict: Verdict, dialect: Dialec
     if replayed.expected.expectation is not None:
         # What the service answered it answered to what was recorded.
         recorded = replayed.axis.recording(replayed.expected.recorded).session
-    app = APP_RAN_ELSEWHERE if replayed.run.handshake_by_app else APP_RAN_HERE if replayed.run.has_app else NO_APP
+    run = replayed.run
+    elsewhere = APP_BY_COMMAND if run.by_command else APP_RAN_ELSEWHERE
+    app = elsewhere if run.handshake_by_app else APP_RAN_HERE if run.has_app else NO_APP
     told = {one.live_seq for one in verdict.deviations if one.live_seq is not None}
     return unseen(recorded, live, dialect, app=app, told=told)
 

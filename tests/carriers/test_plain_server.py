@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from carrier_duties import check_carrier
 
-from evi_harness.carriers.plain_frames import BINARY, CLOSE, PING, TEXT, ClientMessages, ClientsFault, Message
+from evi_harness.carriers.plain_frames import BINARY, CLOSE, PING, TEXT, ClientMessage, ClientMessages, ClientsFault
 from evi_harness.carriers.plain_server import PlainServer
 from evi_harness.carriers.virtual_carrier import VirtualCarrier
 from evi_harness.clocks.virtual import run_virtual
@@ -40,11 +40,11 @@ STREAM = (
     + frame(CLOSE, b"\x03\xe8bye")
 )
 MESSAGES = [
-    Message(TEXT, "ä".encode()),
-    Message(PING, b"there"),
-    Message(BINARY, bytes(300) + b"rest"),
-    Message(BINARY, bytes(range(256)) * 300),
-    Message(CLOSE, b"\x03\xe8bye"),
+    ClientMessage(TEXT, "ä".encode()),
+    ClientMessage(PING, b"there"),
+    ClientMessage(BINARY, bytes(300) + b"rest"),
+    ClientMessage(BINARY, bytes(range(256)) * 300),
+    ClientMessage(CLOSE, b"\x03\xe8bye"),
 ]
 
 

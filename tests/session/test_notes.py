@@ -120,7 +120,7 @@ def test_a_note_that_is_a_finding_is_one_of_the_findings() -> None:
 
 def test_every_fact_says_what_it_is() -> None:
     """The docstring of each form has its facts in order, and a number that is no seq says its unit by its name."""
-    plain = {"awaited", "number", "port", "recorded_seq", "last_seq", "seed"}
+    plain = {"awaited", "exit_code", "number", "port", "recorded_seq", "last_seq", "seed"}
     for kind in KINDS.values():
         form = kind.facts.form
         said = re.findall(r"^ {8}(\w+): ", form.__doc__ or "", re.MULTILINE)

@@ -22,14 +22,15 @@ from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect
 from evi_harness.session.session import Session
 
-__all__ = ["APP_RAN_ELSEWHERE", "APP_RAN_HERE", "NO_APP", "UNSEEN", "Unseen", "unseen"]
+__all__ = ["APP_BY_COMMAND", "APP_RAN_ELSEWHERE", "APP_RAN_HERE", "NO_APP", "UNSEEN", "Unseen", "unseen"]
 
-# Whose replay it was: a handler's, an app's that ran by itself, or nobody's but the recording's.
-APP_RAN_HERE, APP_RAN_ELSEWHERE, NO_APP = "here", "elsewhere", "none"
+# Whose replay it was: a handler's, an app's that ran by itself or by a command, or nobody's but the recording's.
+APP_RAN_HERE, APP_RAN_ELSEWHERE, APP_BY_COMMAND, NO_APP = "here", "elsewhere", "command", "none"
 
 # Kind → what is not seen then.
 UNSEEN: Mapping[str, str] = {
     "app_elsewhere": "what happens inside the app",
+    "app_command": "what is about the callbacks of a handler",
     "other_conversation": "the other conversations of an app that connects again",
     "nobody_speaks": "whether the app hears its user",
     "nothing_to_play": "whether the app plays what it receives",
@@ -83,6 +84,9 @@ def _elsewhere(app: str) -> Iterator[Unseen]:
     if app == APP_RAN_ELSEWHERE:
         what = "the app ran on its own: no finding covers what happened inside it, and what it played was not heard"
         yield Unseen("app_elsewhere", what)
+    elif app == APP_BY_COMMAND:
+        what = "the app has no handler that is known: what callbacks raise and take, and what they leave behind, was not looked at"
+        yield Unseen("app_command", what)
 
 
 def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unseen]:

@@ -11,7 +11,7 @@ import pytest
 
 from evi_harness.carriers.thin_frames import ThinFrame
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.judging.unseen import APP_RAN_ELSEWHERE, APP_RAN_HERE, NO_APP, UNSEEN, unseen
+from evi_harness.replay.judging.unseen import APP_BY_COMMAND, APP_RAN_ELSEWHERE, APP_RAN_HERE, NO_APP, UNSEEN, unseen
 from evi_harness.session.events import BINARY, TEXT, Frame, Note, Sent
 from evi_harness.session.session import Session
 
@@ -36,7 +36,9 @@ def said(seq: int, **fields: Any) -> Sent:
     return Sent(seq=seq, at_ns=4_000_000_000, frame=Frame(TEXT, json.dumps({"type": "user_input", **fields}).encode()))
 
 
-@pytest.mark.parametrize(("app", "expected"), [(APP_RAN_HERE, []), (APP_RAN_ELSEWHERE, ["app_elsewhere"]), (NO_APP, [])])
+@pytest.mark.parametrize(
+    ("app", "expected"), [(APP_RAN_HERE, []), (APP_RAN_ELSEWHERE, ["app_elsewhere"]), (APP_BY_COMMAND, ["app_command"]), (NO_APP, [])]
+)
 def test_a_session_that_is_as_recorded(weather: Session, app: str, expected: List[str]) -> None:
     """Nothing but who ran it; where no app ran there is nobody of whom anything is not seen."""
     assert kinds(weather, weather, app) == expected

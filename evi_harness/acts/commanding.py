@@ -1,0 +1,56 @@
+"""A command that is replayed in place of a handler: what it is, and where its app finds the service."""
+
+from __future__ import annotations
+
+import os
+from typing import List, Optional, Sequence, Tuple
+from urllib.parse import urlsplit
+
+from evi_harness.errors import Parameter, UsageError, Words
+from evi_harness.runs.app_command import AppCommand
+from evi_harness.runs.replay_options import REAL, ReplayOptions
+from evi_harness.sdk.user_voice import AUTO
+from evi_harness.settings.endpoint import DEFAULT_BASE_URL, endpoint_of
+
+__all__ = ["app_command", "check_command"]
+
+
+def app_command(words: Sequence[str], base_url: Optional[str] = None) -> AppCommand:
+    """Make the command of its words.
+
+    Args:
+        words: The program and its arguments.
+        base_url: Where its app finds the service, besides Hume's own and what HUME_BASE_URL says.
+
+    Raises:
+        UsageError: There is no word, or a URL is none.
+    """
+    if not words:
+        raise UsageError("there is no command to replay", hint="Give one after --, for example -- python app.py.")
+    urls = [DEFAULT_BASE_URL, *filter(None, [base_url, os.environ.get("HUME_BASE_URL")])]
+    hosts: List[Tuple[str, Optional[int]]] = []
+    for url in urls:
+        place = urlsplit(endpoint_of(url).base_url)
+        # A host of its own is the service's on every port; one that others share, by its port.
+        host = (place.hostname or "").lower(), place.port
+        hosts += [host] if host not in hosts else []
+    return AppCommand(tuple(words), tuple(hosts))
+
+
+def check_command(asked: ReplayOptions) -> None:
+    """Refuse options that a command cannot be replayed with.
+
+    Raises:
+        UsageError: One of them is given.
+    """
+    if not isinstance(asked.handler, AppCommand):
+        return
+    if asked.clock == REAL:
+        raise UsageError(
+            "a command is replayed in virtual time only",
+            hint=Words("Leave out ", Parameter("clock", REAL), ", or replay its handler with it."),
+        )
+    if asked.microphone != AUTO:
+        raise UsageError("the app of a command opens its microphone itself", hint=Words("Leave out ", Parameter("microphone"), "."))
+    if asked.arguments:
+        raise UsageError("arguments of a handler do not reach a command", hint="Give them behind the command.")

@@ -1,0 +1,272 @@
+"""The run of one app in its own process: the player acts out the recording, the journal is reported as it is written.
+
+Rules of living here: the app's code runs as it would; nothing is judged. What is observed is in the journal. A child that the app forks has
+no part in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from types import TracebackType
+from typing import List, Optional, Type, cast
+
+from evi_harness.audio.software_speaker import Heard
+from evi_harness.carriers.journal import Journal
+from evi_harness.carriers.plain_server import PlainServer
+from evi_harness.clocks.blocking import Charge
+from evi_harness.clocks.virtual import VirtualLoop
+from evi_harness.dialects import adapter_for
+from evi_harness.errors import StuckError
+from evi_harness.guard.callers import callers_now
+from evi_harness.guard.network import Refusal, was_refused
+from evi_harness.guard.place_lookup import told
+from evi_harness.injected.ending_as_recorded import EndingAsRecorded
+from evi_harness.injected.loops import AppTime, InjectedLoop, install_loops
+from evi_harness.injected.tls_left_out import leave_tls_out
+from evi_harness.replay.player import Player
+from evi_harness.replay.wrapping import AnnouncedService
+from evi_harness.runs.app_channel import BEGAN, EVENT, FINISHED, IS_TERMINATED, REFUSED, WARNED, AppOutcome, AppPlan, Reports
+from evi_harness.runs.handler_setup import note_sound_failures, note_stuck
+from evi_harness.runs.heard_notes import note_heard
+from evi_harness.runs.playing import chat_paths_of
+from evi_harness.runs.sandbox import Outside
+from evi_harness.runs.user_audio import SoundDevices, replay_sound, user_audio
+from evi_harness.sdk.installed import version_of
+from evi_harness.session.events import Closed, Event, Handshake, Opened
+from evi_harness.session.notes import NETWORK, RAISED
+from evi_harness.session.protocols import Refuse, Service
+from evi_harness.watch.blocked import THRESHOLD_NS, BlockedNotes
+from evi_harness.watch.computing import THRESHOLD_NS as COMPUTING_NS
+from evi_harness.watch.computing import Computing
+from evi_harness.watch.step_sampler import StepSampler
+
+__all__ = ["AppRun"]
+
+# Where virtual time ends, beyond twice the recording: for an app that waits on for ever, timer by timer.
+LIMIT_NS = 3600 * 1_000_000_000
+# Exceptions by which a session ends in an app that does not look: by name, since their package may not be there.
+_CLOSED = ("ConnectionClosed", "ConnectionClosedOK", "ConnectionClosedError")
+
+
+class _Refusing:
+    """The service of a second connection: a session holds one."""
+
+    def take(self, event: Event, at_ns: int) -> None:
+        """Take nothing."""
+
+    def due(self, at_ns: int) -> List[Refuse]:  # noqa: ARG002 - the signature is Service's
+        """Refuse."""
+        return [Refuse(503, "evi-harness: the recorded session holds one connection\n")]
+
+    def next_at_ns(self) -> Optional[int]:
+        """Nothing more."""
+        return None
+
+
+class AppRun:
+    """One app, from its start to its end. It is what its loops are run by.
+
+    Args:
+        plan: What to act out.
+        reports: Where to.
+
+    Attributes:
+        thread_wait_ns, limit_ns: Of each loop.
+    """
+
+    def __init__(self, plan: AppPlan, reports: Reports) -> None:
+        self._plan = plan
+        self._reports = reports
+        self._process = os.getpid()
+        session, asked = plan.recording.session, plan.asked
+        self.thread_wait_ns = asked.thread_wait_ns
+        self.limit_ns = 2 * session.duration_ns + LIMIT_NS
+        self._time = AppTime()
+        self._journal = Journal(self._time, self._wrote)
+        self._ending = EndingAsRecorded(self._time, self._journal, self._terminated)
+        self._adapter = adapter_for(plan.dialect)
+        self._player: Optional[Player] = None
+        self._server = PlainServer(
+            self._opening,
+            clock=self._time,
+            chat_paths=chat_paths_of(session, plan.dialect),
+            token_path=plan.dialect.token_path,
+            journal_for=lambda _: self._journal,
+            service_name="player",
+            on_unknown=self._unknown,
+        )
+        self._outside = Outside(
+            session,
+            asked,
+            blocked_ns=asked.blocked_ns,
+            redact=plan.redact,
+            carried=plan.hosts[0][0],
+            has_own_loops=False,
+            on_refused=self._refused,
+        )
+        self._blocked = BlockedNotes(
+            self._journal, lambda: None, THRESHOLD_NS if asked.blocked_ns is None else asked.blocked_ns, plan.redact
+        )
+        self._computing: List[Computing] = []
+        self._sound: Optional[SoundDevices] = None
+        self._handing = self._adapter.handing_watch(lambda: None, self._journal, self._heard_ns, callers_now)
+        self._stack = ExitStack()
+        self._last_loop: Optional[InjectedLoop] = None
+        self._is_finished = False
+
+    def begin(self) -> None:
+        """Put in place what the app is to find."""
+        plan = self._plan
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # As behind a shell's ``&``; a recorded app was interrupted all the same.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._stack.enter_context(self._outside)
+        audio = user_audio(plan.recording, plan.dialect, self._adapter)
+        self._sound = self._stack.enter_context(replay_sound(audio, self._adapter, self._journal, cast(VirtualLoop, self._time)))
+        leave_tls_out(self.serves)
+        install_loops(self, self._time, self._uvloop)
+        self._take_ends()
+        self._reports.send(BEGAN, (os.getpid(), sys.executable))
+
+    def serves(self, host: str, port: Optional[int]) -> bool:
+        """Whether the service is at a host; None for any port."""
+        return any(host.lower() == one and (port is None or its in (None, port)) for one, its in self._plan.hosts)
+
+    def connection(self) -> asyncio.Protocol:
+        """The service's end of a new connection."""
+        return self._server.connection()
+
+    def loop_began(self, loop: InjectedLoop) -> None:
+        """Take a new loop."""
+        self._last_loop = loop
+        self._outside.follow(loop, self._journal)
+        asked, redact = self._plan.asked, self._plan.redact
+        threshold_ns = COMPUTING_NS if asked.blocked_ns is None else asked.blocked_ns
+        self._computing.append(Computing(self._journal, loop.steps, StepSampler(loop.steps), threshold_ns, redact))
+        self._ending.loop_began()
+
+    def loop_ended(self, loop: InjectedLoop) -> None:
+        """Take that a loop is closed; a connection that still stands on it is gone."""
+        self._server.lose(loop)
+
+    def charged(self, loop: InjectedLoop, charge: Charge) -> None:
+        """Take a time for which the app blocked a loop."""
+        self._blocked.charged(loop, charge)
+
+    def not_supported(self, what: str) -> None:
+        """Take that the app does what cannot be replayed: the command ends it."""
+        self._reports.send(REFUSED, what)
+
+    def _opening(self, _: Handshake) -> Service:
+        if self._player is not None:
+            what = "the app opened a second connection to the service; the recorded session holds one, so it was refused"
+            self._journal.note(NETWORK, what=what)
+            return _Refusing()
+        player = self._player = Player(self._plan.recording, self._plan.pairing, self._plan.asked.patience)
+        return AnnouncedService(player, lambda: self._ending.closes_at(player.app_closes_at_ns))
+
+    def _wrote(self, event: Event) -> None:
+        self._reports.send(EVENT, event)
+        if isinstance(event, Opened) and self._adapter.package in sys.modules:
+            self._handing.begin()
+        elif isinstance(event, Closed):
+            self._ending.closed()
+
+    def _heard_ns(self) -> int:
+        return 0 if self._sound is None else self._sound.speaker.heard_ns
+
+    def _refused(self, refusal: Refusal) -> None:
+        if self.serves(refusal.host, refusal.port):
+            self.not_supported(
+                f"the app reaches the service by a socket that blocks ({refusal.call}), as synchronous clients do, and virtual time carries"
+                " only what goes through an event loop"
+            )
+
+    def _unknown(self, asked: str) -> None:
+        dialect = self._plan.dialect
+        there = ", ".join([*(f"GET {path} (WebSocket)" for path in dialect.chat_paths[:1]), f"POST {dialect.token_path}"])
+        what = f"the app asked the service for {asked}, which a session does not contain; answered are {there}"
+        self._journal.note(NETWORK, what=self._plan.redact(what))
+
+    def _uvloop(self) -> None:
+        self._reports.send(WARNED, "uvloop was replaced by an event loop on virtual time")
+
+    # The end.
+
+    def _take_ends(self) -> None:
+        atexit.register(self.finish)
+        os.register_at_fork(after_in_child=self._forked)
+        real, earlier = os._exit, sys.excepthook
+
+        def exit_at_once(status: int) -> None:
+            self.finish()
+            real(status)
+
+        def uncaught(kind: Type[BaseException], error: BaseException, trace: Optional[TracebackType]) -> None:
+            self._uncaught(error)
+            # Where it was interrupted from here, a traceback would tell of nothing that is the app's.
+            if not (isinstance(error, KeyboardInterrupt) and self._ending.has_interrupted):
+                earlier(kind, error, trace)
+
+        os._exit = exit_at_once  # type: ignore[assignment]
+        sys.excepthook = uncaught
+
+    def _uncaught(self, error: BaseException) -> None:
+        """Note what the app's main thread raised, where that is not how a session ends."""
+        if isinstance(error, (KeyboardInterrupt, SystemExit)) or type(error).__name__ in _CLOSED or was_refused(error):
+            return
+        if self._is_finished or (isinstance(error, asyncio.CancelledError) and self._ending.has_interrupted):
+            return
+        if isinstance(error, StuckError):
+            waits = () if self._last_loop is None else self._last_loop.stuck_at
+            note_stuck(self._journal, error, None, timeout_s=0.0, redact=self._plan.redact, waits=waits)
+            return
+        self._journal.note(RAISED, ended=True, **told(error, "the app", self._plan.redact))
+
+    def _terminated(self) -> None:
+        self.finish()
+        self._reports.send(IS_TERMINATED, None)
+
+    def _forked(self) -> None:
+        atexit.unregister(self.finish)
+        self._is_finished = True
+
+    def finish(self) -> None:
+        """Write what is told at the end, once."""
+        if self._is_finished or os.getpid() != self._process:
+            return
+        self._is_finished = True
+        journal, plan = self._journal, self._plan
+        self._server.lose(None)
+        if journal.opened_at_ns is not None:
+            for computing in self._computing:
+                computing.finish()
+            if self._last_loop is not None:
+                self._blocked.finish(self._last_loop)
+        handed = self._handing.finish()
+        # A stream that the SDK's player was given is there to play what is received.
+        handed.has_stream = handed.has_stream or handed.is_watched
+        self._stack.close()
+        heard = None
+        if self._sound is not None and journal.opened_at_ns is not None:
+            speaker = self._sound.speaker
+            note_sound_failures(journal, speaker.failures, plan.redact)
+            note_heard(
+                journal,
+                speaker.playbacks,
+                plan.dialect,
+                handed,
+                is_players=self._adapter.is_players,
+                headerless=self._adapter.headerless,
+                redact=plan.redact,
+            )
+            heard = Heard.of(speaker.playbacks, journal.opened_at_ns, plan.recording.speed)
+        jobs = () if self._last_loop is None else self._last_loop.overdue_jobs
+        failures = [f"{type(one).__name__}: {one}" for one in self._server.failures]
+        sdk = version_of(self._adapter.package) if self._adapter.package in sys.modules else None
+        self._reports.send(FINISHED, AppOutcome(heard, tuple(jobs), tuple(failures), sdk or ""))

@@ -1,0 +1,18 @@
+"""Begin a run in an app's own process: called at Python's start, before any code of the app's."""
+
+from __future__ import annotations
+
+from evi_harness.injected.app_run import AppRun
+from evi_harness.runs.app_channel import Reports, read_plan
+
+__all__ = ["begin_in"]
+
+
+def begin_in(channel: str) -> None:
+    """Begin.
+
+    Args:
+        channel: The file descriptors of reports and plan, as the environment has them.
+    """
+    pipe, plan = map(int, channel.split(","))
+    AppRun(read_plan(plan), Reports(pipe)).begin()

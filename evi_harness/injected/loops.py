@@ -1,0 +1,239 @@
+"""The event loops of an app that is replayed: each one that it makes is on virtual time, and finds the service.
+
+Rules of living here: whatever way an app has to make a loop leads here. Times go on from loop to loop. What is not the service is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from asyncio import unix_events
+from contextlib import ExitStack
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Protocol, Tuple
+from weakref import WeakSet
+
+from evi_harness.clocks.blocking import Charge, virtual_sleep
+from evi_harness.clocks.busy import can_be_held
+from evi_harness.clocks.clock import Timer
+from evi_harness.clocks.virtual import VirtualLoop
+from evi_harness.guard.network import refuse
+from evi_harness.session.note_kind import KindOf
+from evi_harness.session.notes import BLOCKED, BlockedFacts
+
+__all__ = ["AppStage", "AppTime", "InjectedLoop", "install_loops"]
+
+_SSL = ("ssl", "server_hostname", "ssl_handshake_timeout", "ssl_shutdown_timeout")
+_HINT = "In virtual time only the service answers. Give the app a mocked transport, such as httpx.MockTransport."
+
+
+class AppStage(Protocol):
+    """What the loops of an app are run by."""
+
+    thread_wait_ns: int
+    limit_ns: int
+
+    def serves(self, host: str, port: Optional[int]) -> bool:
+        """Whether the service is there."""
+
+    def connection(self) -> asyncio.Protocol:
+        """The service's end of a new connection."""
+
+    def loop_began(self, loop: InjectedLoop) -> None:
+        """Take a new loop."""
+
+    def loop_ended(self, loop: InjectedLoop) -> None:
+        """Take that a loop is closed."""
+
+    def charged(self, loop: InjectedLoop, charge: Charge) -> None:
+        """Take a time for which the app blocked a loop."""
+
+    def not_supported(self, what: str) -> None:
+        """Take that the app does what cannot be replayed."""
+
+
+class AppTime:
+    """The time of an app: that of the loop which it made last, and at which the one before it ended. A ``Clock``."""
+
+    def __init__(self) -> None:
+        self._loops: List[InjectedLoop] = []
+        self._last_ns = 0
+
+    def now_ns(self) -> int:
+        """The time in nanoseconds. Never goes back."""
+        self._last_ns = max(self._last_ns, *(loop.now_ns() for loop in self._loops[-1:]), 0)
+        return self._last_ns
+
+    def call_at_ns(self, at_ns: int, call: Callable[[], object]) -> Timer:
+        """Make a call on the loop when a time has come."""
+        return self._loops[-1].call_at_ns(at_ns, call)
+
+    def charge(self, took_ns: int, where: str, kind: KindOf[BlockedFacts] = BLOCKED) -> None:
+        """Move the clock on because the app blocked the loop."""
+        self._loops[-1].charge(took_ns, where, kind)
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether there is a loop now, and so anything that can be called back."""
+        return bool(self._loops)
+
+    def unlimited(self) -> None:
+        """Let time go on for ever: an app that does not end is ended by others."""
+        for loop in self._loops:
+            loop.limit_ns = None
+
+    def runs_here(self) -> bool:
+        """Whether the loop runs on the calling thread."""
+        return bool(self._loops) and self._loops[-1].runs_here()
+
+    def began(self, loop: InjectedLoop) -> None:
+        """Take a new loop."""
+        self._loops.append(loop)
+
+    def ended(self, loop: InjectedLoop) -> None:
+        """Take that a loop is closed."""
+        self.now_ns()
+        if loop in self._loops:
+            self._loops.remove(loop)
+
+
+class InjectedLoop(VirtualLoop):
+    """A loop on virtual time in an app's own process.
+
+    Args:
+        selector: Taken and not used: the loop has its own.
+    """
+
+    stage: AppStage
+    app_time: AppTime
+
+    def __init__(self, selector: Any = None) -> None:  # noqa: ARG002 - the signature is asyncio's
+        self._stack = ExitStack()
+        self._led: WeakSet[Any] = WeakSet()
+        self._is_done = False
+        stage = self.stage
+        super().__init__(self.app_time.now_ns(), thread_wait_ns=stage.thread_wait_ns, on_charge=lambda charge: stage.charged(self, charge))
+        self.limit_ns = stage.limit_ns
+        self._stack.enter_context(virtual_sleep(self))
+        self._stack.enter_context(can_be_held(self))
+        self.app_time.began(self)
+        stage.loop_began(self)
+
+    def close(self) -> None:
+        """Close the loop."""
+        if not self._is_done and not self.is_running():
+            self._is_done = True
+            self.stage.loop_ended(self)
+            self.app_time.ended(self)
+            self._stack.close()
+        super().close()
+
+    async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
+        """Connect: to the service over a socket pair and without TLS; what else there is, is refused."""
+        sock = kwargs.get("sock")
+        if sock is None and kwargs.get("ssl") and self.stage.serves(self._name(host), port):
+            kwargs = {name: value for name, value in kwargs.items() if name not in _SSL}
+        elif sock is not None and sock in self._led:
+            # By what it is now: asyncio would set options of TCP on it.
+            kwargs = {"sock": socket.socket(fileno=sock.detach())}
+        return await super().create_connection(protocol_factory, host, port, **kwargs)
+
+    async def getaddrinfo(self, host: Any, port: Any, **kwargs: Any) -> Any:
+        """Resolve the service's name, to an address at which it is found too."""
+        name = self._name(host)
+        if self.stage.serves(name, None) and name not in self._ip_addresses:
+            self._ip_addresses[name] = f"192.0.2.{len(self._ip_addresses) + 1}"
+        return await super().getaddrinfo(name, port, **kwargs)
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        """Connect a socket of the app's own to the service: it becomes one end of a pair. What else there is, is refused."""
+        host, port = address[:2]
+        if not self.stage.serves(self._name(host), port):
+            self._refuse("loop.sock_connect", host, port)
+        here, there = socket.socketpair()
+        here.setblocking(False)
+        there.setblocking(False)
+        try:
+            await self.connect_accepted_socket(self.stage.connection, there)
+            os.dup2(here.fileno(), sock.fileno(), inheritable=False)
+        finally:
+            here.close()
+        self._led.add(sock)
+
+    async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:  # noqa: ARG002 - asyncio's
+        """Refuse: virtual time does not wait for callers."""
+        self.stage.not_supported("the app serves (loop.create_server), and virtual time does not wait for those who call it")
+        refuse("loop.create_server", str(host), port, _HINT)
+
+    async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
+        """Shut the executor down; the clock stands still meanwhile."""
+        release = self.hold("the end of the executor")
+        try:
+            await super().shutdown_default_executor(*args, **kwargs)
+        finally:
+            release()
+
+    def _name(self, host: Any) -> str:
+        text = host.decode("ascii") if isinstance(host, bytes) else str(host)
+        return next((name for name, address in self._ip_addresses.items() if address == text), text)
+
+    def _server_at(self, host: Any, port: Any) -> Any:
+        name = self._name(host)
+        return self.stage.connection if self.stage.serves(name, port) else self._refuse("loop.create_connection", name, port)
+
+    def _refuse(self, call: str, host: str, port: Any) -> NoReturn:
+        refuse(call, host, port, _HINT)
+
+
+def install_loops(stage: AppStage, app_time: AppTime, on_uvloop: Callable[[], object]) -> None:
+    """Have every loop that is made from now on be one on virtual time, for as long as the process lives.
+
+    Args:
+        stage: What runs them.
+        app_time: What keeps their time.
+        on_uvloop: Called when the app asks for uvloop, and gets our loop.
+    """
+    InjectedLoop.stage, InjectedLoop.app_time = stage, app_time
+    # A policy of the app's own, which is a subclass as a rule, makes what the class below it has here.
+    unix_events._UnixDefaultEventLoopPolicy._loop_factory = InjectedLoop  # type: ignore[attr-defined]
+    for module, names in _NAMES.items():
+        for name in names:
+            if hasattr(module, name):
+                setattr(module, name, InjectedLoop)
+    if find_spec("uvloop") is not None:
+        sys.modules["uvloop"] = _in_place_of_uvloop(on_uvloop)
+
+
+_NAMES: Dict[ModuleType, Tuple[str, ...]] = {
+    asyncio: ("SelectorEventLoop", "EventLoop"),
+    unix_events: ("SelectorEventLoop", "_UnixSelectorEventLoop", "EventLoop"),
+}
+
+
+def _in_place_of_uvloop(on_uvloop: Callable[[], object]) -> ModuleType:
+    """What has uvloop's names, and makes our loops."""
+
+    class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
+        """uvloop's policy, with our loops."""
+
+        def new_event_loop(self) -> asyncio.AbstractEventLoop:
+            on_uvloop()
+            return InjectedLoop()
+
+    def new_event_loop() -> asyncio.AbstractEventLoop:
+        on_uvloop()
+        return InjectedLoop()
+
+    def install() -> None:
+        asyncio.set_event_loop_policy(EventLoopPolicy())
+
+    def run(main: Any, **options: Any) -> Any:
+        on_uvloop()
+        return asyncio.run(main, debug=options.get("debug"))
+
+    module = ModuleType("uvloop", "What stands in for uvloop while its app is replayed.")
+    vars(module).update(EventLoopPolicy=EventLoopPolicy, Loop=InjectedLoop, new_event_loop=new_event_loop, install=install, run=run)
+    return module

@@ -1,0 +1,162 @@
+"""What crosses between a command that is replayed and the app's process: the plan one way, reports the other.
+
+Reports go through a pipe, the plan through a file without a name. Both are inherited, so they reach the app through whatever starts it.
+
+Rules of living here: of the standard library alone, since an app's environment need not have more.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterator, Optional, Tuple
+
+from evi_harness.audio.software_speaker import Heard
+from evi_harness.guard.pickling import dumps
+from evi_harness.guard.program_end import really_exit
+from evi_harness.replay.played_recording import PlayedRecording
+from evi_harness.runs.replay_options import ReplayOptions
+from evi_harness.session.protocols import Dialect
+
+__all__ = [
+    "BEGAN",
+    "CHANNEL",
+    "EVENT",
+    "FAILED",
+    "FINISHED",
+    "IS_TERMINATED",
+    "REFUSED",
+    "SITE",
+    "WARNED",
+    "AppOutcome",
+    "AppPlan",
+    "ReportReader",
+    "Reports",
+    "read_plan",
+]
+
+# Where the module is that Python imports at its start.
+SITE = Path(__file__).parent.parent / "injected" / "site"
+# The environment variable that says which two file descriptors these are.
+CHANNEL = "EVI_HARNESS_COMMAND"
+
+_LENGTH = struct.Struct("!Q")
+_HEAD = 1 + _LENGTH.size
+# What is reported: that the injected part has begun (process id, executable); an event; what the app does that cannot be replayed; what is
+# worth a line; that the app was told to end by SIGTERM; what was heard, at the end; and that the injected part has failed, as text.
+BEGAN, EVENT, REFUSED, WARNED, IS_TERMINATED, FINISHED, FAILED = b"b", b"e", b"r", b"w", b"t", b"h", b"f"
+
+
+@dataclass(frozen=True)
+class AppPlan:
+    """What the app's process acts out.
+
+    Attributes:
+        recording: The recording, on the axis on which it is to be acted out.
+        dialect: What it speaks.
+        pairing: What pairs sent messages.
+        asked: What was asked for.
+        hosts: Where the app finds the service: hosts, each with its port, None for any.
+        redact: Takes secrets out of what notes quote.
+    """
+
+    recording: PlayedRecording
+    dialect: Dialect
+    pairing: Dialect
+    asked: ReplayOptions
+    hosts: Tuple[Tuple[str, Optional[int]], ...]
+    redact: Callable[[str], str]
+
+    def write(self) -> int:
+        """Write it into a file without a name; gives its file descriptor."""
+        data = dumps(self)
+        plan = _nameless()
+        view = memoryview(data)
+        while view:
+            view = view[os.write(plan, view) :]
+        return plan
+
+
+@dataclass(frozen=True)
+class AppOutcome:
+    """What is told at the end of the app.
+
+    Attributes:
+        heard: What the software speaker played.
+        overdue_jobs: Jobs that the clock did not wait for.
+        failures: What the player raised.
+        sdk: The version of the SDK that the app had loaded, empty for none.
+    """
+
+    heard: Optional[Heard] = None
+    overdue_jobs: Tuple[str, ...] = ()
+    failures: Tuple[str, ...] = ()
+    sdk: str = ""
+
+
+def _nameless() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("evi-harness")
+    from tempfile import mkstemp
+
+    plan, name = mkstemp(prefix="evi-harness-")
+    Path(name).unlink()
+    return plan
+
+
+def read_plan(plan: int) -> AppPlan:
+    """Read the plan; any process may, again and again."""
+    parts, at = [], 0
+    while True:
+        part = os.pread(plan, 1 << 24, at)
+        if not part:
+            break
+        parts.append(part)
+        at += len(part)
+    found: AppPlan = pickle.loads(b"".join(parts))  # noqa: S301 - from the command that started this process
+    return found
+
+
+class Reports:
+    """The app's end of the pipe. A forked child has none.
+
+    Args:
+        pipe: Its file descriptor.
+    """
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+        self._process = os.getpid()
+
+    def send(self, kind: bytes, what: Any) -> None:
+        """Report something. The process ends where nobody is left to be told."""
+        if os.getpid() != self._process:
+            return
+        message = dumps(what)
+        view = memoryview(kind + _LENGTH.pack(len(message)) + message)
+        try:
+            while view:
+                view = view[os.write(self._pipe, view) :]
+        except BrokenPipeError:
+            really_exit(1)
+
+
+class ReportReader:
+    """Puts reports together from the bytes that come through the pipe."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Tuple[bytes, Any]]:
+        """Take the next bytes, and give the reports that are complete with them."""
+        self._data += data
+        while len(self._data) >= _HEAD:
+            end = _HEAD + _LENGTH.unpack_from(self._data, 1)[0]
+            if len(self._data) < end:
+                return
+            kind, message = bytes(self._data[:1]), bytes(self._data[_HEAD:end])
+            del self._data[:end]
+            yield kind, message.decode(errors="replace") if kind == FAILED else pickle.loads(message)  # noqa: S301 - from our own part

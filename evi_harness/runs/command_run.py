@@ -1,0 +1,278 @@
+"""One run of an app that a command starts: the part of the run that is in the app's process reports here.
+
+Rules of living here: the command runs as it would by itself, with the terminal, the folder and the environment that it is started with.
+What the app did is in its reports, which come as it does it: whatever ends it loses nothing. No process is left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any, List, Optional, Tuple
+
+from evi_harness.errors import CommandError
+from evi_harness.guard.ending import UsersInterrupt
+from evi_harness.replay.played_recording import PlayedRecording
+from evi_harness.runs.app_channel import (
+    BEGAN,
+    CHANNEL,
+    EVENT,
+    FAILED,
+    FINISHED,
+    IS_TERMINATED,
+    REFUSED,
+    SITE,
+    WARNED,
+    AppOutcome,
+    AppPlan,
+    ReportReader,
+)
+from evi_harness.runs.app_command import AppCommand
+from evi_harness.runs.run import Run, RunOptions, longest_s
+from evi_harness.session.events import Event, Opened
+from evi_harness.session.notes import APP_ENDED, CRASHED, NEVER_RETURNS, OVER_TIME, STUCK
+
+__all__ = ["run_command"]
+
+# How often it is looked whether the command is still there, in milliseconds.
+LOOK_MS = 100
+# How long the app may take to end by itself once it was told to, in real seconds.
+END_S = 5.0
+
+
+def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -> Run:
+    """Run a command once, in virtual time.
+
+    Args:
+        recording: The recording, on the axis on which it is to be acted out.
+        handler: The command, an ``AppCommand``.
+        options: Of the run.
+
+    Returns:
+        The run; its last event says how the app ended.
+
+    Raises:
+        CommandError: The command cannot be started, no app reports in, or the app does what cannot be replayed.
+        UsersInterrupt: Ctrl+C.
+    """
+    plan = AppPlan(
+        recording, options.dialect, options.pairing, replace(options.asked, handler=None, arguments=None), handler.hosts, options.redact
+    ).write()
+    heard, reports = os.pipe()
+    try:
+        app = _start(handler, reports, plan)
+    except BaseException:
+        os.close(heard)
+        raise
+    finally:
+        os.close(plan)
+        os.close(reports)
+    try:
+        return _Command(app, heard, handler, recording, options).outcome()
+    finally:
+        os.close(heard)
+
+
+def _start(command: AppCommand, reports: int, plan: int) -> subprocess.Popen[bytes]:
+    environment = dict(os.environ)
+    folders = [str(SITE), *filter(None, [environment.get("PYTHONPATH")])]
+    environment.update({"PYTHONPATH": os.pathsep.join(folders), CHANNEL: f"{reports},{plan}"})
+    # The order of sets of strings is the same from run to run, unless whoever runs this wants another.
+    environment.setdefault("PYTHONHASHSEED", "0")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        return subprocess.Popen(  # noqa: S603 - the developer's own command
+            command.words, env=environment, pass_fds=(reports, plan), stdout=_standing_out()
+        )
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise CommandError(f"cannot start {command.words[0]!r}: {why}", hint="Give the command as a shell would run it.") from error
+
+
+def _standing_out() -> Optional[int]:
+    """Where the app is to print: where this process does at the moment, if that is a file."""
+    try:
+        return sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+@dataclass
+class _Command:
+    """A command that runs.
+
+    Attributes:
+        app: Its process.
+        heard: The pipe on which the app reports.
+    """
+
+    app: subprocess.Popen[bytes]
+    heard: int
+    command: AppCommand
+    recording: PlayedRecording
+    options: RunOptions
+    events: List[Event] = field(default_factory=list)
+    began: List[Tuple[int, str]] = field(default_factory=list)
+    finished: Optional[AppOutcome] = None
+    refused: Optional[str] = None
+    failed: Optional[str] = None
+    terminated_s: Optional[float] = None
+
+    def outcome(self) -> Run:
+        """Wait for the end, and tell what became of it."""
+        try:
+            self._listen()
+        except KeyboardInterrupt:
+            # A terminal has interrupted the app too, and a second time would cut short what it does about that.
+            if not self._ends_within(END_S):
+                self._end((signal.SIGTERM, signal.SIGKILL))
+            raise UsersInterrupt from None
+        except BaseException:
+            self._end((signal.SIGTERM, signal.SIGKILL))
+            raise
+        status = self.app.wait()
+        self._require_run(status)
+        self._note_end(status)
+        ended = self.finished or AppOutcome()
+        return Run(
+            str(self.command), self.events, ended.overdue_jobs, handshake_by_app=True, heard=ended.heard, by_command=True, sdk=ended.sdk
+        )
+
+    def _listen(self) -> None:
+        reader, looks = ReportReader(), select.poll()
+        looks.register(self.heard, select.POLLIN)
+        now_s = time.monotonic()
+        moved_s, ends_s = now_s, now_s + longest_s(self.recording, self.options, is_real=False)
+        while True:
+            # Asked before looking: what it wrote before it ended is in the pipe, which processes of its own may hold for longer.
+            has_ended = self.app.poll() is not None
+            if looks.poll(0 if has_ended else LOOK_MS):
+                data = os.read(self.heard, 1 << 16)
+                if not data and has_ended:
+                    return
+                moved_s = time.monotonic() if data else moved_s
+                for kind, what in reader.feed(data):
+                    self._take(kind, what)
+                if not data:
+                    # Nobody reports any more; the command may still run.
+                    looks.unregister(self.heard)
+                    time.sleep(0.01)
+                if self.refused is not None or self.failed is not None:
+                    self._end((signal.SIGTERM, signal.SIGKILL))
+                    return
+            elif has_ended:
+                return
+            now_s = time.monotonic()
+            if has_ended:
+                continue
+            if self.terminated_s is not None and now_s > self.terminated_s + END_S:
+                self._note(NEVER_RETURNS, f"the app ignored SIGTERM for {END_S:g} s, and was killed")
+                self._end((signal.SIGKILL,))
+            elif now_s > ends_s:
+                longest = longest_s(self.recording, self.options, is_real=False)
+                self._note(OVER_TIME, f"the run was not over after {longest:g} s of real time, and was ended")
+                self._end((signal.SIGINT, signal.SIGTERM, signal.SIGKILL))
+            elif self.began and now_s > moved_s + self.options.asked.timeout_s:
+                self._note(STUCK, f"nothing moved for {self.options.asked.timeout_s:g} s of real time, and the app was ended")
+                self._end((signal.SIGINT, signal.SIGTERM, signal.SIGKILL))
+
+    def _take(self, kind: bytes, what: Any) -> None:
+        if kind == EVENT:
+            self.events.append(what)
+            self.options.watch(what)
+        elif kind == BEGAN:
+            self.began.append(what)
+        elif kind == REFUSED:
+            self.refused = self.refused or what
+        elif kind == FAILED:
+            self.failed = what
+        elif kind == WARNED:
+            self.options.write(what)
+        elif kind == IS_TERMINATED:
+            self.terminated_s = time.monotonic()
+        elif kind == FINISHED:
+            self.finished = what
+
+    def _require_run(self, status: int) -> None:
+        """Refuse what was no run: nothing to judge, and never a pass."""
+        command = str(self.command)
+        if self.failed is not None:
+            raise CommandError(f"the part of evi-harness that runs in the app's process cannot begin there: {self.failed}", where=command)
+        if self.refused is not None:
+            raise CommandError(self.refused, where=command, hint="Virtual time is all that a command can be replayed in so far.")
+        if not self.began:
+            raise CommandError(
+                f"no Python process of the command reported in, and it ended {_how(status)}: nothing was replayed",
+                where=command,
+                hint="Python leaves sitecustomize out with -S, -I and -E, and a script may set PYTHONPATH anew; a program that is not "
+                "Python cannot be replayed.",
+            )
+        if not any(isinstance(event, Opened) for event in self.events):
+            hosts = ", ".join(host if port is None else f"{host}:{port}" for host, port in self.command.hosts)
+            raise CommandError(
+                f"the app ended {_how(status)} and never connected to the service ({hosts})",
+                where=command,
+                hint="HUME_BASE_URL says where else the app looks for it.",
+            )
+        if self.finished is not None and self.finished.failures:
+            raise CommandError(f"the player failed: {self.finished.failures[0]}", where=command)
+
+    def _note_end(self, status: int) -> None:
+        if self.finished is None and not self._is_ours(status):
+            self._note(CRASHED, f"the process of the app ended {_how(status)}, without Python having a say", ended=True)
+        code = status if status >= 0 else None
+        name = "" if status >= 0 else _signal_name(-status)
+        self.events.append(APP_ENDED.make(self._seq(), self._at_ns(), None, exit_code=code, signal=name))
+
+    def _is_ours(self, status: int) -> bool:
+        """Whether it was we who killed it, which is told."""
+        return status in (-signal.SIGKILL, -signal.SIGTERM) and any(
+            kind.notes_in(self.events) for kind in (NEVER_RETURNS, OVER_TIME, STUCK)
+        )
+
+    def _note(self, kind: Any, what: str, **facts: Any) -> None:
+        if any(isinstance(event, Opened) for event in self.events):
+            self.events.append(kind.make(self._seq(), self._at_ns(), None, what=what, **facts))
+
+    def _seq(self) -> int:
+        return max((event.seq for event in self.events), default=-1) + 1
+
+    def _at_ns(self) -> int:
+        return max((event.at_ns for event in self.events), default=0)
+
+    def _end(self, numbers: Tuple[int, ...]) -> None:
+        """End the app by one signal after another, and the command with it."""
+        for number in numbers:
+            for process in {self.app.pid, *(pid for pid, _ in self.began)}:
+                _kill(process, number)
+            if self._ends_within(END_S):
+                return
+        self.app.wait()
+
+    def _ends_within(self, seconds: float) -> bool:
+        try:
+            self.app.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+def _kill(process: int, number: int) -> None:
+    try:
+        os.kill(process, number)
+    except ProcessLookupError:
+        return
+
+
+def _signal_name(number: int) -> str:
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+
+
+def _how(status: int) -> str:
+    return f"with exit code {status}" if status >= 0 else f"by {_signal_name(-status)}"

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from evi_harness.acts.commanding import app_command, check_command
+from evi_harness.errors import UsageError
+from evi_harness.runs.replay_options import ReplayOptions
+
+
+def test_an_app_finds_the_service_at_humes_host_and_where_it_is_told(monkeypatch):
+    """A host that is named with a port is the service's on that port alone."""
+    monkeypatch.setenv("HUME_BASE_URL", "http://127.0.0.1:8000/")
+    command = app_command(["python", "app.py", "two words"], "wss://evi.example.com")
+    assert command.hosts == (("api.hume.ai", None), ("evi.example.com", None), ("127.0.0.1", 8000))
+    assert str(command) == "python app.py 'two words'"
+
+
+def test_a_command_has_words():
+    """An empty one is a mistake."""
+    with pytest.raises(UsageError, match="no command"):
+        app_command([])
+
+
+@pytest.mark.parametrize("options", [{"clock": "real"}, {"microphone": "off"}, {"arguments": {"a": "b"}}])
+def test_what_means_nothing_to_a_command_is_refused(options):
+    """By a call, too."""
+    command = app_command(["python"])
+    check_command(ReplayOptions(handler=command))
+    check_command(ReplayOptions(**{**options, "arguments": None}))
+    with pytest.raises(UsageError):
+        check_command(ReplayOptions(handler=command, **options))

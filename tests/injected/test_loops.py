@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+
+import pytest
+
+from evi_harness.errors import NetworkRefused
+
+
+class Echo(asyncio.Protocol):
+    """The service's end: gives back what it gets."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.transport.write(data)
+
+
+@pytest.fixture(autouse=True)
+def served(stage):
+    """The service gives back what it gets."""
+    stage.connection = Echo
+
+
+async def said(**options):
+    """What comes back from the service."""
+    reader, writer = await asyncio.open_connection(**options)
+    writer.write(b"there")
+    back = await reader.readexactly(5)
+    writer.close()
+    await writer.wait_closed()
+    # The other end sees it, and closes too.
+    await asyncio.sleep(0.1)
+    return back
+
+
+def test_a_connection_to_the_service_needs_no_network_and_no_tls(run):
+    """By its name, over a stream."""
+    assert run(said(host="api.hume.ai", port=443, ssl=ssl.create_default_context())) == b"there"
+
+
+def test_a_socket_of_the_apps_own_reaches_the_service(run):
+    """As aiohttp's does: it looks the name up, connects its socket, and hands that to the loop."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo("api.hume.ai", 443)
+        sock = socket.socket(*found[0][:2])
+        sock.setblocking(False)
+        await loop.sock_connect(sock, found[0][4])
+        return await said(sock=sock, ssl=ssl.create_default_context(), server_hostname="api.hume.ai")
+
+    assert run(main()) == b"there"
+
+
+@pytest.mark.parametrize("port", [443, 80])
+def test_all_else_is_refused(run, port):
+    """Another host, and another port where the service's has one."""
+
+    async def main():
+        host = "api.hume.ai" if port == 80 else "example.com"
+        with pytest.raises(NetworkRefused):
+            await asyncio.open_connection(host, port)
+        with pytest.raises(NetworkRefused):
+            await asyncio.get_running_loop().getaddrinfo("example.com", port)
+        with socket.socket() as sock, pytest.raises(NetworkRefused):
+            await asyncio.get_running_loop().sock_connect(sock, ("192.0.2.77", port))
+
+    run(main())
+
+
+def test_a_server_is_not_supported(run, stage):
+    """Virtual time does not wait for callers."""
+
+    async def main():
+        with pytest.raises(NetworkRefused):
+            await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+
+    run(main())
+    assert len(stage.refused) == 1
+
+
+def test_time_goes_on_from_loop_to_loop(run, app_time):
+    """And stands still between them."""
+    run(asyncio.sleep(5))
+    assert not app_time.has_loop
+    assert app_time.now_ns() == 5_000_000_000
+    run(asyncio.sleep(1))
+    assert app_time.now_ns() == 6_000_000_000
+
+
+def test_the_end_of_an_executor_does_not_take_time(run):
+    """It is waited for as a job is."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, str)
+        await loop.shutdown_default_executor()
+        return loop.time()
+
+    assert run(main()) == 0

@@ -1,0 +1,179 @@
+"""Apps that a command starts, each a process of its own: what they do is judged as it is of a handler."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evi_harness.acts.replay import replay_asked
+from evi_harness.errors import CommandError
+from evi_harness.runs.app_channel import CHANNEL, SITE
+from evi_harness.runs.app_command import AppCommand
+from evi_harness.runs.replay_options import ReplayOptions
+from evi_harness.session.notes import APP_ENDED
+
+ROOT = Path(__file__).resolve().parents[2]
+TYPED = ROOT / "sessions" / "typed"
+APP = str(ROOT / "fixtures" / "apps" / "typing_app.py")
+HUME = ("api.hume.ai", None)
+
+
+def replayed(*words, twice=False, **options):
+    """The result of a replay of the app, or of another command."""
+    words = words if len(words) > 1 else (sys.executable, APP, *words)
+    return replay_asked(TYPED, ReplayOptions(handler=AppCommand(words, (HUME,)), twice=twice, **options))
+
+
+def found(result):
+    """What fails a replay, by kind."""
+    return [finding.kind for finding in result.findings if finding.fails] + [one.kind for one in result.deviations]
+
+
+@pytest.mark.parametrize("way", ["own_loops", "anyio", "aiohttp"])
+def test_an_app_passes_however_it_runs_its_loop_and_connects(way):
+    """It is interrupted when the recorded one closed, as by Ctrl+C."""
+    result = replayed(way)
+    assert found(result) == []
+    assert result.exit_code == 0
+    recorded, live = result.report.recorded, result.session
+    assert [event.kind for event in live.events if event.kind != "note"] == [event.kind for event in recorded.events]
+
+
+def test_two_runs_are_the_same():
+    """Whatever in them depends on chance or on the machine."""
+    result = replayed("good", twice=True)
+    assert result.report.twice == ()
+    assert result.passed
+    assert [facts for _, facts in result.session.noted(APP_ENDED)] != []
+    assert result.report.sdk == ""
+
+
+@pytest.mark.parametrize(
+    ("way", "kinds", "ended"),
+    [
+        ("no_answer", ["missing"], "SIGINT"),
+        ("wrong_id", ["different", "rejected"], "SIGINT"),
+        ("blocks", ["blocked"], "SIGINT"),
+        ("leaves", ["closed_early"], 0),
+        ("deaf", ["never_returns", "never_returns"], "SIGTERM"),
+        ("killed", ["crashed", "missing", "missing"], "SIGKILL"),
+        ("exits", ["closed_early"], 7),
+        ("raises", ["raised"], 1),
+        ("connects_again", ["network", "raised"], 1),
+        ("elsewhere", ["network"], "SIGINT"),
+        ("token", ["network"], "SIGINT"),
+    ],
+)
+def test_what_is_wrong_with_an_app_is_found(way, kinds, ended):
+    """An app that answers nothing, or wrongly, blocks, leaves, stays, dies, or reaches for what is not there; and how it ended is told."""
+    result = replayed(way)
+    assert sorted(found(result)) == kinds
+    assert result.exit_code == 1
+    (facts,) = [facts for _, facts in result.session.noted(APP_ENDED)]
+    assert (facts.signal or facts.exit_code) == ended
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["fails"], "never connected"),
+        (["synchronous"], "blocks"),
+        (["in_a_thread"], "blocks"),
+        (["serves"], "serves"),
+        ([sys.executable, "-I", APP, "fails"], "no Python process"),
+        (["true", "and nothing else"], "no Python process"),
+        (["no-such-command-anywhere", "x"], "cannot start"),
+    ],
+    ids=lambda one: " ".join(map(str, one[-2:])) if isinstance(one, list) else "",
+)
+def test_what_was_no_replay_is_an_error(words, why):
+    """Never a pass: the exit code is 3, and the reason is told."""
+    with pytest.raises(CommandError, match=why) as caught:
+        replayed(*words)
+    assert caught.value.exit_code == 3
+
+
+def test_the_app_finds_what_it_would_find_by_itself(tmp_path):
+    """Its folder, its input, its PYTHONPATH and its own sitecustomize; what it prints goes where it would, through whatever starts it."""
+    (tmp_path / "sitecustomize.py").write_text("print('the own one')\n")
+    command = [sys.executable, "-m", "evi_harness", "replay", str(TYPED), "--json", "-", "--"]
+    shell = ["sh", "-c", f"exec '{sys.executable}' '{APP}' tells 'an argument'"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    done = subprocess.run(
+        [*command, *shell],
+        cwd=tmp_path,
+        env=environment,
+        input="typed\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert done.returncode == 0, done.stderr
+    # The harness itself has that PYTHONPATH, too.
+    assert done.stdout.startswith("the own one\n{")
+    lines = done.stderr.splitlines()
+    assert "the own one" in lines
+    assert f"{tmp_path} {tmp_path}{os.pathsep}{ROOT} typed an argument" in lines
+
+
+def test_a_process_whose_harness_is_gone_ends():
+    """It has nobody to report to, and goes on to no real service."""
+    heard, reports = os.pipe()
+    os.close(heard)
+    plan = plan_of(TYPED)
+    environment = {**os.environ, "PYTHONPATH": str(SITE), CHANNEL: f"{reports},{plan}"}
+    try:
+        done = subprocess.run([sys.executable, APP, "good"], env=environment, pass_fds=(reports, plan), capture_output=True, check=False)
+    finally:
+        os.close(reports)
+        os.close(plan)
+    assert done.returncode == 1
+
+
+def plan_of(folder):
+    """The plan of a session, as a file descriptor."""
+    from evi_harness.dialects import dialect_of
+    from evi_harness.replay.played_recording import PlayedRecording
+    from evi_harness.runs.app_channel import AppPlan
+    from evi_harness.storage.reader import read_session
+
+    session = read_session(folder)
+    dialect = dialect_of(session)
+    return AppPlan(PlayedRecording.of(session, dialect), dialect, dialect, ReplayOptions(), (HUME,), str).write()
+
+
+def test_an_interrupt_ends_both(tmp_path):
+    """Ctrl+C at the terminal: the exit code is 130, and the app is gone."""
+    app = tmp_path / "app.py"
+    app.write_text("import os, sys, time\nprint(os.getpid(), flush=True)\nwhile True:\n    time.sleep(0.01)\n")
+    command = [sys.executable, "-m", "evi_harness", "replay", str(TYPED), "--", sys.executable, str(app)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    running = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    assert running.stdout is not None
+    with running:
+        pid = int(running.stdout.readline())
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.wait() == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_what_an_app_does_not_play_is_heard(tmp_path, monkeypatch):
+    """Of an app of the SDK's own microphone and player, which drops what it receives."""
+    monkeypatch.setenv("HUME_API_KEY", "none")
+    source = (ROOT / "fixtures" / "apps" / "current_quickstart.py").read_text(encoding="utf-8")
+    app = tmp_path / "mute.py"
+    app.write_text(source.replace("await stream.put(base64.b64decode(event.data))", "pass"), encoding="utf-8")
+    command = AppCommand((sys.executable, str(app)), (HUME,))
+    result = replay_asked(ROOT / "sessions" / "weather", ReplayOptions(handler=command))
+    assert found(result) == ["plays_nothing"]
+    assert result.heard is not None
+    assert result.report.sdk
