@@ -170,7 +170,8 @@ def compare_sides(
     comparisons = compare_side_by_side(olds, news, rules)
     if not comparisons:
         raise EviHarnessError(
-            "nothing that could be compared was measured by either", hint="docs/reference/latency.md says what each metric needs."
+            "nothing that could be compared was measured by either",
+            hint="See docs/reference/latency.md of evi-harness for what each metric needs.",
         )
     return GateReport(
         comparisons=comparisons,

@@ -305,7 +305,7 @@ class _Reader:
 
     def _wrong(self, place: str, what: str) -> ScriptError:
         where = f"{self._name}: {place}" if place else self._name
-        return ScriptError(what, where=where, hint="docs/how-to/simulator.md gives the format of a script.")
+        return ScriptError(what, where=where, hint="docs/how-to/simulator.md of evi-harness gives the format of a script.")
 
 
 _KINDS = {str: "a text", bool: "true or false", int: "a whole number"}

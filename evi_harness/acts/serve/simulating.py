@@ -25,7 +25,7 @@ __all__ = ["SIMULATOR", "Simulation", "refuse_script", "simulation"]
 SIMULATOR = "simulator"
 # Ten minutes at 48 kHz; a sentence has a hundredth of it.
 MAX_VOICE_BYTES = 64 << 20
-_FORMAT = "docs/how-to/simulator.md gives the format of a script."
+_FORMAT = "docs/how-to/simulator.md of evi-harness gives the format of a script."
 
 
 def refuse_script(session: object) -> None:

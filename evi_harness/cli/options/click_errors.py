@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Optional
+from difflib import get_close_matches
+from pathlib import Path
+from typing import List, Optional
 
 import click
 
 from evi_harness.cli.options.ranges import bounds_of
+from evi_harness.settings.new_folder import DEFAULT_OUT
 
 __all__ = ["is_only_help", "words_of"]
 
+_NOT_THERE = re.compile(r"'(.+)' does not exist", re.DOTALL)
 _QUOTED = re.compile(r"'(-[\w-]+)'")
 
 
@@ -36,6 +40,7 @@ def words_of(error: click.ClickException) -> str:
         what = f"{_name(error)} is missing"
     elif isinstance(error, click.BadParameter):
         what = f"invalid value for {_name(error)}: {_of_range(error) or _phrase(error.message)}"
+        hint = [*_elsewhere(error), *hint]
     else:
         what = _phrase(error.format_message())
     return "\n".join((what, *hint))
@@ -56,6 +61,22 @@ def _of_range(error: click.BadParameter) -> Optional[str]:
     value, is_of_range, _ = error.message.partition(" is not in the range ")
     bounds = None if error.param is None else bounds_of(error.param.type)
     return bounds.refusal(value) if is_of_range and bounds is not None else None
+
+
+def _elsewhere(error: click.BadParameter) -> List[str]:
+    """Where a file or folder is that is not where it was looked for; nothing where it is nowhere near."""
+    found = _NOT_THERE.search(error.message) if isinstance(getattr(error.param, "type", None), click.Path) else None
+    if found is None:
+        return []
+    wanted = Path(found[1])
+    places = [Path(wanted.name), Path(DEFAULT_OUT, wanted.name)]
+    try:
+        there = [str(place) for place in places if wanted.name and place != wanted and place.exists()]
+        beside = [one.name for one in wanted.parent.iterdir()] if not there and wanted.parent.is_dir() else []
+    except (OSError, ValueError):
+        return []
+    there = there[:1] or [str(wanted.with_name(name)) for name in get_close_matches(wanted.name, beside, n=1)]
+    return [f"{there[0]} is there: did you mean that?"] if there else []
 
 
 def _phrase(text: str) -> str:

@@ -365,8 +365,8 @@ def _in_file(one: Mapping[str, Json], read: _Reader, at: str) -> str:
 _REPAIR = "evi-harness repair FOLDER -o OUT recovers what can be recovered."
 _LOST = "It is not in the new session. If it matters, record the session again."
 _COMPARISON = "evi-harness compare prints what differs; explain reads reports of replay, ab, latency with a gate, check and repair."
-_LIVE = "Listen to the new session, and look at its end; docs/how-to/live.md says what is a fault."
-_GATE = "Look at what the app does between the two events of this metric; docs/reference/latency.md has them."
+_LIVE = "Listen to the new session, and look at its end; docs/how-to/live.md of evi-harness says what is a fault."
+_GATE = "Look at what the app does between the two events of this metric; docs/reference/latency.md of evi-harness has them."
 _FINE = ("passed", "improved")
 
 

@@ -129,7 +129,7 @@ def _refuse_what_cannot_run(function: Callable[..., Any], name: str, first: Opti
     """Refuse what could be called as a handler and would do nothing, or not what it is meant to."""
     plain, bound = unwrapped(function)
     if first == WEBSOCKET:
-        hint = "async def main(socket): await it(evi_harness.websocket_of(socket)) gives it what it takes; docs/how-to/guide.md shows it."
+        hint = "async def main(socket): await it(evi_harness.websocket_of(socket)) works; see docs/how-to/guide.md of evi-harness."
         raise NotAHandler(f"{name} takes a connection of the websockets library, and a handler gets the SDK's", hint=hint)
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         hint = "A handler sends what it has to send, and yields nothing. " + _WHAT_WOULD_BE

@@ -51,7 +51,7 @@ def import_hint(error: ImportError) -> str:
     had = next((one.version for one in _HAD if found is not None and (one.name, one.module) == (found[1], module)), "VERSION")
     install = f"install your app's version: pip install 'hume[microphone]=={had}'"
     if line is None:
-        return f"hume {installed} does not have it: see docs/how-to/guide.md, Imports, or {install}"
+        return f"hume {installed} does not have it: see Imports in docs/how-to/guide.md of evi-harness, or {install}"
     return f"hume {installed} has it with: {line}\nOr {install}"
 
 

@@ -59,3 +59,17 @@ def test_what_is_quoted_moves_no_cursor(capsys):
     """It may be a stranger's file name."""
     assert main(["show", "a\x1b[2Jb"]) == 2
     assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("sessions/lamp", "lamp"), ("kitchen", "sessions/kitchen"), ("sessions/kitchn", "sessions/kitchen"), ("sessions/nowhere", None)],
+)
+def test_a_path_that_is_elsewhere_is_named(given, meant, capsys, tmp_path, monkeypatch):
+    """In this folder, among the sessions, or beside it under a name like it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sessions" / "kitchen").mkdir(parents=True)
+    (tmp_path / "lamp").mkdir()
+    assert main(["show", given]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(" is there")[0] for line in lines[1:-1]] == ([] if meant is None else [meant])
