@@ -124,6 +124,11 @@ class Comparison:
     where: str = ""
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether it is inconclusive by its statistics. Of what is exact, or was not there on both sides, no run more would decide."""
+        return self.verdict == INCONCLUSIVE and self.statistic != EACH and self.difference is not None
+
+    @property
     def difference(self) -> Optional[float]:
         """New less old."""
         return None if self.old is None or self.new is None else self.new - self.old

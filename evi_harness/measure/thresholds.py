@@ -112,6 +112,11 @@ class Judged:
     why: str = ""
     worst: Tuple[Sample, ...] = ()
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it is inconclusive for want of more values, and not because there was none to judge."""
+        return self.verdict == INCONCLUSIVE and self.n > 0
+
 
 def parse_threshold(text: str) -> Threshold:
     """Read a threshold.

@@ -16,6 +16,8 @@ __all__ = ["Besides", "is_passed", "not_held", "told_besides", "verdict_with_gat
 
 _PASSED = "passed"
 _INCONCLUSIVE = "inconclusive"
+# What is compared of what is exact.
+_EACH = "each"
 _MAX_NUMBER = 1e15
 
 
@@ -67,10 +69,13 @@ def not_held(gate: Mapping[str, Json]) -> str:
         sum(one.get("verdict") == verdict for one in _mappings(gate.get(name)))
         for name, verdict in (("thresholds", "failed"), ("comparisons", "regressed"))
     )
-    n_open = sum(one.get("verdict") == _INCONCLUSIVE for name in ("thresholds", "comparisons") for one in _mappings(gate.get(name)))
+    unclear = [one for name in ("thresholds", "comparisons") for one in _mappings(gate.get(name)) if one.get("verdict") == _INCONCLUSIVE]
+    n_open = sum(map(_is_undecided, unclear))
+    n_nothing = len(unclear) - n_open
     parts = [f"{n_failed} threshold{' does' if n_failed == 1 else 's do'} not hold"] if n_failed else []
     parts += [f"{n_slower} regressed"] if n_slower else []
     parts += [f"{n_open} cannot be decided"] if n_open else []
+    parts += [f"{n_nothing} with nothing to judge"] if n_nothing else []
     verdict = _INCONCLUSIVE if gate.get("verdict") == _INCONCLUSIVE else "failed"
     return f"{verdict}: {', '.join(parts) or 'the gate does not hold'}"
 
@@ -89,6 +94,14 @@ def verdict_with_gate(text: str, report: Mapping[str, Json]) -> str:
     return told if report.get("passed") is True else f"{text}, {told.partition(': ')[2]}"
 
 
+def _is_undecided(one: Mapping[str, Json]) -> bool:
+    """Whether statistics alone leave a threshold or a comparison open: there were values, and no exact ones."""
+    n = one.get("n")
+    if "threshold" in one:
+        return type(n) is int and n > 0
+    return one.get("statistic") != _EACH and one.get("old") is not None and one.get("new") is not None
+
+
 def _holds(gate: Mapping[str, Json]) -> bool:
     return type(gate.get("exit_code")) is int and gate["exit_code"] == 0
 
@@ -98,7 +111,7 @@ def _of_gate(gate: Mapping[str, Json]) -> Iterator[Besides]:
         for one in _mappings(gate.get(name)):
             verdict = one.get("verdict")
             if isinstance(verdict, str) and verdict != _PASSED:
-                may_pass = verdict == _INCONCLUSIVE and gate.get("inconclusive") == "pass"
+                may_pass = verdict == _INCONCLUSIVE and gate.get("inconclusive") == "pass" and _is_undecided(one)
                 yield Besides("gate", "warning" if may_pass else "error", {"kind": verdict, **words(one)})
 
 

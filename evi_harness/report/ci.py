@@ -69,12 +69,12 @@ class Case:
 
 def gate_cases(report: GateReport) -> List[Case]:
     """The cases of a gate: each threshold and each comparison."""
-    let_pass = report.inconclusive == PASS
-    told = [(one.threshold.text, one.verdict, threshold_line(one)) for one in report.thresholds]
-    told += [(f"{one.metric} {one.statistic}".strip(), one.verdict, comparison_line(one)) for one in report.comparisons]
+    may_pass = report.inconclusive == PASS
+    told = [(one.threshold.text, one.verdict, threshold_line(one), one.is_undecided) for one in report.thresholds]
+    told += [(f"{one.metric} {one.statistic}".strip(), one.verdict, comparison_line(one), one.is_undecided) for one in report.comparisons]
     return [
-        Case(_GATE, name, _OUTCOMES[verdict], report.redact(what), is_let_pass=let_pass and verdict == INCONCLUSIVE)
-        for name, verdict, what in told
+        Case(_GATE, name, _OUTCOMES[verdict], report.redact(what), is_let_pass=may_pass and is_undecided)
+        for name, verdict, what, is_undecided in told
     ]
 
 
@@ -201,7 +201,8 @@ def _thresholds(report: GateReport) -> Iterator[str]:
 
 def _notes(report: GateReport) -> Iterator[str]:
     """What the lines for people say besides."""
-    told = [f"{text!r} in the configuration is about something that is not measured here" for text in report.passed_over]
+    told = ["no threshold applied"] if report.applies_nothing else []
+    told += [f"{text!r} in the configuration is about something that is not measured here" for text in report.passed_over]
     told += [f"baseline not written to {report.not_saved}"] if report.not_saved is not None else []
     yield from (f"- {_cell(report.redact(line))}" for line in told)
     if told:

@@ -41,6 +41,8 @@ _WIDE = 11
 _VERDICT_WIDE = 14
 _CODES: Mapping[str, int] = {PASSED: 0, FAILED: 1}
 _INCONCLUSIVE_CODE = 4
+# What a verdict ends with where a gate judged nothing.
+_NOTHING_APPLIED = ", no threshold applied"
 # The order in which people are told; all else comes last.
 _RANKS: Mapping[str, int] = {FAILED: 0, REGRESSED: 0, INCONCLUSIVE: 1}
 
@@ -54,7 +56,7 @@ class GateReport:
         comparisons: The result of each compared metric.
         seed: Seed of the resampling.
         false_alarm: Probability that all comparisons together yield a false "regressed".
-        inconclusive: ``fail`` or ``pass``: how inconclusive results count.
+        inconclusive: ``fail`` or ``pass``: how results count that statistics leave undecided; with nothing to judge, nothing passes.
         old, new: The compared files, commands or revisions; empty if nothing was compared.
         saved: Where the baseline was written, None if it was not.
         not_saved: The file that the baseline was not written to, and why; None if it was written or not requested.
@@ -90,7 +92,7 @@ class GateReport:
     @property
     def exit_code(self) -> int:
         """0 passed, 1 failed, 4 inconclusive unless ``inconclusive`` is ``pass``."""
-        if self.verdict == INCONCLUSIVE and self.inconclusive == PASS:
+        if self.lets_pass:
             return 0
         return _CODES.get(self.verdict, _INCONCLUSIVE_CODE)
 
@@ -98,8 +100,8 @@ class GateReport:
     def verdict_text(self) -> str:
         """The verdict in a few words, which agree with the exit code."""
         if self.verdict == PASSED:
-            return PASSED
-        if self.verdict == INCONCLUSIVE and self.inconclusive == PASS:
+            return f"{PASSED}{_NOTHING_APPLIED if self.applies_nothing else ''}"
+        if self.lets_pass:
             return f"{PASSED}: {self.not_held}, and may pass"
         return f"{self.verdict}: {self.not_held}"
 
@@ -108,16 +110,37 @@ class GateReport:
         """What did not pass, in a few words; empty if everything did."""
         n_failed = sum(one.verdict == FAILED for one in self.thresholds)
         n_slower = sum(one.verdict == REGRESSED for one in self.comparisons)
-        n_open = [*(one.verdict for one in self.thresholds), *(one.verdict for one in self.comparisons)].count(INCONCLUSIVE)
+        n_open, n_nothing = self._n_undecided, self._n_inconclusive - self._n_undecided
         parts = [f"{n_failed} threshold{' does' if n_failed == 1 else 's do'} not hold"] if n_failed else []
         parts += [f"{n_slower} regressed"] if n_slower else []
-        return ", ".join([*parts, *([f"{n_open} cannot be decided"] if n_open else [])])
+        parts += [f"{n_open} cannot be decided"] if n_open else []
+        return ", ".join([*parts, *([f"{n_nothing} with nothing to judge"] if n_nothing else [])])
+
+    @property
+    def lets_pass(self) -> bool:
+        """Whether nothing failed and all that is inconclusive is undecided by its statistics, and that is to pass."""
+        return self.verdict == INCONCLUSIVE and self.inconclusive == PASS and self._n_undecided == self._n_inconclusive
+
+    @property
+    def applies_nothing(self) -> bool:
+        """Whether the configuration has a gate of which nothing is about what was measured."""
+        return bool(self.passed_over) and not self.thresholds and not self.comparisons
+
+    @property
+    def _n_undecided(self) -> int:
+        return sum(one.is_undecided for one in self.thresholds) + sum(one.is_undecided for one in self.comparisons)
+
+    @property
+    def _n_inconclusive(self) -> int:
+        return [*(one.verdict for one in self.thresholds), *(one.verdict for one in self.comparisons)].count(INCONCLUSIVE)
 
     def lines(self) -> List[str]:
         """The report for people; empty if there was nothing to judge."""
         return [self.redact(printable(line)) for line in self._lines()]
 
     def _lines(self) -> Iterator[str]:
+        if self.applies_nothing:
+            yield f"{'gate':<{_WIDE}}no threshold applied"
         # What fails comes first.
         for judged in sorted(self.thresholds, key=lambda one: _RANKS.get(one.verdict, len(_RANKS))):
             yield _row("gate", _marked(judged.verdict), threshold_line(judged))
@@ -195,13 +218,13 @@ def with_gate(lines: Sequence[str], gate: GateReport) -> List[str]:
         lines: The report.
         gate: The gate.
     """
-    is_judged = bool(gate.thresholds or gate.comparisons)
+    is_judged = bool(gate.thresholds or gate.comparisons or gate.passed_over)
     return [*lines, *gate.lines(), *([verdict_line(gate.verdict_text)] if is_judged else [])]
 
 
 def replayed_with_gate(result: ReplayedResult, gate: GateReport) -> List[str]:
     """The report of what was replayed, with what a gate found, and last the verdict on both, which agrees with the exit code."""
-    text = result.verdict_text
+    text = f"{result.verdict_text}{_NOTHING_APPLIED if gate.applies_nothing else ''}"
     if not gate.passed:
         text = f"{text}, {gate.not_held}" if result.exit_code else gate.verdict_text
     return [*result.body(), *gate.lines(), verdict_line(text)]

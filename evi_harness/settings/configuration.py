@@ -6,6 +6,7 @@ key is an error that lists those that are known, and so is a value of the wrong 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Configuration", "load_configuration"]
 
 _FILE = "pyproject.toml"
-_TABLE = "tool.evi-harness"
+_NAME = "evi-harness"
+_TABLE = f"tool.{_NAME}"
 # In the table of least effects, the one of all metrics that have none of their own.
 _EVERY = "default"
 
@@ -95,7 +97,10 @@ def _table(file: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise EviHarnessError(f"the configuration cannot be read: {error}", where=str(file)) from None
     tools = tables.get("tool", {})
-    table = tools.get("evi-harness", {}) if isinstance(tools, dict) else tools
+    table = tools.get(_NAME, {}) if isinstance(tools, dict) else tools
+    for name in tools if isinstance(tools, dict) else ():
+        if name != _NAME and re.sub("[-_. ]+", "", name.lower()) == _NAME.replace("-", ""):
+            raise UsageError(f"[tool.{name}] is read by nobody", where=str(file), hint=f"Did you mean [{_TABLE}]?")
     if not isinstance(table, dict):
         what, hint = f"expected a table [{_TABLE}], found {table!r}", f"Write [{_TABLE}], and the settings below it, one a line."
         raise UsageError(what, where=str(file), hint=hint)

@@ -159,7 +159,7 @@ def test_what_a_gate_does_not_let_pass_is_a_problem():
 
 def test_what_may_pass_undecided_is_a_warning():
     """As it was asked for; and the verdict stays."""
-    report = {"passed": True, "verdict": "passed", "gate": gate("inconclusive", 0, [OPEN], inconclusive="pass")}
+    report = {"passed": True, "verdict": "passed", "gate": gate("inconclusive", 0, [{**OPEN, "n": 9}], inconclusive="pass")}
     (one,) = problem_list(report, "replayed", "recorded")
     assert (one["severity"], verdict_told(report), is_passed(report)) == ("warning", "passed", True)
 
@@ -186,7 +186,8 @@ def test_a_strange_gate_makes_no_trouble_and_passes_nothing(strange):
     ("report", "told"),
     [
         ({"passed": True, "gate": gate("failed", 1, [SLOW], [SLOWER])}, "failed: 1 threshold does not hold, 1 regressed"),
-        ({"passed": True, "gate": gate("inconclusive", 4, [OPEN])}, "inconclusive: 1 cannot be decided"),
+        ({"passed": True, "gate": gate("inconclusive", 4, [OPEN])}, "inconclusive: 1 with nothing to judge"),
+        ({"passed": True, "gate": gate("inconclusive", 4, [{**OPEN, "n": 9}])}, "inconclusive: 1 cannot be decided"),
         (
             {"passed": False, "verdict": "failed: 1 finding", "gate": gate("failed", 1, [SLOW])},
             "failed: 1 finding, 1 threshold does not hold",

@@ -26,6 +26,10 @@ FASTER = Comparison("response", "p(95)", "improved", 1200.0, 1000.0, -210.0, -19
 UNSURE = Comparison("response", "med", "inconclusive", 800.0, 830.0, 10.0, 50.0, 40.0, 0.005, 9, 90, 7, "7 more runs of each would decide")
 EXACT = Comparison("handle", "each", "passed", 3.0, 3.0, 0.0, 0.0, n_runs=1, n_pairs=3, where="weather turn 1")
 RARER = Comparison("missed", "rate", "passed", 0.1, 0.1, -0.02, 0.02, 0.05, 0.005, 20, 200)
+EMPTY = judge_threshold(parse_threshold("handle: max<5"), [])
+STRANGERS = Comparison(
+    "queue", "each", "inconclusive", 3.0, 3.0, 0.0, 0.0, n_runs=1, n_pairs=3, why="1 value without a partner: b only now"
+)
 NOTHING = Comparison("cpu", "", "inconclusive", why="there is no pair to compare")
 
 
@@ -39,12 +43,16 @@ NOTHING = Comparison("cpu", "", "inconclusive", why="there is no pair to compare
         ((OPEN,), (), "fail", "inconclusive", 4),
         ((PASSED,), (UNSURE,), "fail", "inconclusive", 4),
         ((PASSED,), (UNSURE,), "pass", "inconclusive", 0),
+        ((OPEN,), (UNSURE,), "pass", "inconclusive", 0),
+        ((EMPTY,), (), "pass", "inconclusive", 4),
+        ((PASSED, OPEN), (NOTHING,), "pass", "inconclusive", 4),
+        ((PASSED,), (EXACT, STRANGERS), "pass", "inconclusive", 4),
         ((OPEN,), (SLOWER,), "fail", "failed", 1),
         ((FAILED,), (UNSURE,), "pass", "failed", 1),
     ],
 )
 def test_the_sum(thresholds, comparisons, policy, verdict, code):
-    """One that failed fails all, whatever is open; the open leave it open, and pass only where they are to."""
+    """One that failed fails all, whatever is open; the open leave it open, and pass only where they are to and something was judged."""
     report = GateReport(thresholds, comparisons, inconclusive=policy)
     assert (report.verdict, report.exit_code) == (verdict, code)
     jsonschema.validate(report.json(), SCHEMA)
@@ -184,3 +192,19 @@ def test_what_a_terminal_must_not_get():
     report = GateReport((judge_threshold(parse_threshold("handle: max<5"), [sample]),), redact=lambda text: text.replace("key", "***"))
     assert "\\x1b[2J ***" in report.lines()[0]
     assert "key" not in json.dumps(report.json())
+
+
+def test_a_gate_that_judged_nothing_says_so():
+    """In a line of its own and in the last one, whoever prints it: its configuration is about something else."""
+    nothing = GateReport(passed_over=("turn_gap: max<1s",))
+    assert (nothing.exit_code, nothing.lines()[0]) == (0, "gate       no threshold applied")
+    assert replayed_with_gate(REPORT, nothing)[-1] == "verdict    passed, no threshold applied"
+    assert with_gate(["table"], nothing)[-1] == "verdict    passed, no threshold applied"
+    assert not GateReport((PASSED,), passed_over=("turn_gap: max<1s",)).applies_nothing
+
+
+@pytest.mark.parametrize("open_one", [EMPTY, NOTHING, STRANGERS])
+def test_the_last_line_says_why_what_may_pass_does_not(open_one):
+    """Nothing that was compared, or judged, is not the same as too few values."""
+    report = GateReport((open_one,), inconclusive="pass") if open_one is EMPTY else GateReport((), (open_one,), inconclusive="pass")
+    assert replayed_with_gate(REPORT, report)[-1] == "verdict    inconclusive: 1 with nothing to judge"

@@ -89,3 +89,13 @@ def test_what_is_no_configuration(tmp_path, text, words):
     """No TOML, or no table: an error, not an empty one."""
     with pytest.raises(EviHarnessError, match=rf"pyproject\.toml: .*{words}"):
         load_configuration(project(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["evi_harness", "Evi-Harness", '"evi harness"', "eviharness"])
+def test_a_table_by_another_name_is_not_passed_over(tmp_path, name):
+    """A gate in it would hold nothing to anything; a table of another program is nobody's business here."""
+    (tmp_path / "pyproject.toml").write_text(f'[tool.{name}]\ngate = ["handle: max<5"]\n', encoding="utf-8")
+    with pytest.raises(UsageError, match=r"Did you mean \[tool\.evi-harness\]\?"):
+        load_configuration(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool.evi-harness-extra]\nx = 1\n[tool.ruff]\n", encoding="utf-8")
+    assert load_configuration(tmp_path).is_empty
