@@ -197,7 +197,7 @@ def test_it_tells_transcript_timeline_verdict_and_what_to_type(first_turn):
         "user: What's the weather in Bath?",
         "tool response",
         "end of the reply",
-        "verdict    passed, with the built-in handler",
+        "verdict    passed",
         f"evi-harness show {place}",
         f"evi-harness replay {place} --handler {HANDLER}",
         "evi-harness record",
