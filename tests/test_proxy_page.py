@@ -86,6 +86,22 @@ def test_an_app_with_humes_sdk(app: Callable[[Path], List[str]], tmp_path: Path)
     is_recorded(tmp_path)
 
 
+def test_an_app_that_record_runs(tmp_path: Path) -> None:
+    """The line as it stands, with the app of the page."""
+    _python(tmp_path)
+    words = snippet("sh", "record --simulate").split()
+    assert words[:2] == ["evi-harness", "record"]
+    place = words.index("python")
+    command = [sys.executable, "-m", "evi_harness", *words[1:place], sys.executable, *words[place + 1 :]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=HANGS_S)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "sessions").iterdir()
+    assert check_session(folder) == []
+    header = load_session(folder).header
+    assert (header.service, header.app["exit_code"]) == ("simulator", 0)
+
+
 def test_a_web_page(tmp_path: Path) -> None:
     """As it stands; a browser that lacks a library here is no page that fails."""
     page = tmp_path / "chat.html"

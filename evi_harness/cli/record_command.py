@@ -1,11 +1,12 @@
-"""``evi-harness record``."""
+"""``evi-harness record`` and ``evi-harness record -- COMMAND``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, Optional, Tuple
 
 import click
+from click.core import ParameterSource
 
 from evi_harness.cli.failing import ENDS
 from evi_harness.cli.options.grouped import HANDLER, LIVE, OUTPUT, SOUND, TIME, GroupedCommand, option
@@ -15,6 +16,20 @@ from evi_harness.cli.options.seconds import Seconds
 from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
+
+_OWN_SOUND = "your app has a microphone and a speaker of its own"
+# Parameter → why an app that is a command has none of it.
+_OF_OUR_OWN_APP: Dict[str, str] = {
+    "mic": _OWN_SOUND,
+    "device": _OWN_SOUND,
+    "microphone": _OWN_SOUND,
+    "allow_user_interrupt": _OWN_SOUND,
+    "config_id": "your app asks for its configuration itself",
+    "handler": "your app has its own",
+    "arguments": "your app has its own; give them behind COMMAND",
+    "html": "it can have several sessions; evi-harness report SESSION -o FILE makes a page of one",
+    "audio_format": "it is for --html",
+}
 
 
 @click.command("record", cls=GroupedCommand)
@@ -82,6 +97,16 @@ __all__ = ["command"]
 )
 @option("--name", group=OUTPUT, metavar="NAME", default="session", show_default=True, help="The name of the session.")
 @html_option("Write a page of the session, to look at and listen to.")
+@option("--simulate", group=LIVE, is_flag=True, help="With COMMAND: a simulated EVI is the service.")
+@option(
+    "--script",
+    group=LIVE,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    brief="With --simulate: what it says, a TOML file.",
+    help="With --simulate: what it says, a TOML file; see docs/how-to/simulator.md.",
+)
+@click.argument("words", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
 def command(
     mic: Optional[Path],
     base_url: Optional[str],
@@ -96,12 +121,25 @@ def command(
     arguments: Dict[str, str],
     html: Optional[Path],
     audio_format: str,
+    simulate: bool,
+    script: Optional[Path],
+    words: Tuple[str, ...],
 ) -> int:
-    """Talk to EVI through the microphone, as in Hume's quickstart, and record the session.
+    """Talk to EVI through the microphone, as in Hume's quickstart, or run your own app, and record the session.
 
     Keys come from the environment or .env: HUME_API_KEY, HUME_SECRET_KEY for a token, HUME_CONFIG_ID, HUME_BASE_URL. An endpoint on this
     machine needs none. Ctrl+C ends the conversation, with exit code 0; with --mic it ends 3 s after the file and the last reply.
+
+    With COMMAND, run your own app instead, in any language, and record what it says through a proxy. {url} in COMMAND stands for the
+    address to connect to; EVI_HARNESS_URL and HUME_BASE_URL have it, too. The exit code is the app's; 3 if that is 0 and
+    nothing was recorded. docs/how-to/proxy.md has examples.
     """
+    if words:
+        return _record_app(words, base_url, out, name, duration, simulate=simulate, script=script)
+    if simulate or script is not None:
+        raise click.UsageError(
+            "--simulate and --script need a COMMAND; without one, start evi-harness serve --simulate and give its --base-url"
+        )
     from evi_harness.acts.record_live import LiveOptions, record_live
     from evi_harness.settings.interrupts import Interrupts
 
@@ -134,6 +172,39 @@ def command(
             if result.problem is not None:
                 raise result.problem
     return 0
+
+
+def _record_app(
+    words: Tuple[str, ...],
+    base_url: Optional[str],
+    out: Path,
+    name: str,
+    duration: Optional[float],
+    *,
+    simulate: bool,
+    script: Optional[Path],
+) -> int:
+    given = click.get_current_context().get_parameter_source
+    for param in click.get_current_context().command.params:
+        if param.name in _OF_OUR_OWN_APP and given(param.name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{param.opts[0]} cannot be combined with a COMMAND: {_OF_OUR_OWN_APP[param.name]}")
+    if simulate and base_url is not None:
+        raise click.UsageError("--simulate and --base-url exclude each other")
+    if script is not None and not simulate:
+        raise click.UsageError("--script needs --simulate")
+    from evi_harness.acts.serve.proxying import ProxyOptions
+    from evi_harness.acts.serve.recording_command import CommandOptions, record_command
+    from evi_harness.settings.interrupts import Interrupts
+
+    proxy = ProxyOptions(upstream=base_url, out=out, name=name)
+    options = CommandOptions(words, proxy, is_simulated=simulate, script=script, duration_s=duration)
+    with Interrupts() as interrupts:
+        interrupts.over(for_good=click.get_current_context().meta.get(ENDS, False))
+        # Standard output is the app's.
+        result = record_command(options, lambda line: echo(line, err=True))
+        for line in result.lines():
+            echo(line, err=True)
+    return result.exit_code
 
 
 def _write_page(folder: Path, html: Path, audio_format: str) -> None:

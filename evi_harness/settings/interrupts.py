@@ -29,10 +29,12 @@ class Interrupts:
 
     Attributes:
         n: How many have come.
+        last: The latest, None before the first.
     """
 
     def __init__(self) -> None:
         self.n = 0
+        self.last: Optional[signal.Signals] = None
         self._before: Dict[signal.Signals, Any] = {}
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._tell: Callable[[], object] = lambda: None
@@ -92,6 +94,7 @@ class Interrupts:
 
     def _heard(self, number: int, frame: Optional[FrameType]) -> None:  # noqa: ARG002 - the signature is signal's
         self.n += 1
+        self.last = signal.Signals(number)
         if self._is_over:
             return
         if self._loop is None or self._loop.is_closed() or (self._may_block and self.n - self._n_noticed > 1):

@@ -136,14 +136,18 @@ class Relay:
         """Make what takes a connection of an app's."""
         return AppEnd(self)
 
-    async def stop(self) -> None:
-        """End all connections. Their recordings say that nobody saw how they would have ended."""
+    async def drained(self) -> None:
+        """Wait until no connection is there."""
         # Made here: on Python 3.9 it belongs to the loop that runs when it is made.
         self._gone = asyncio.Event()
-        for one in list(self.connections):
-            one.cut_off()
         if self.connections:
             await self._gone.wait()
+
+    async def stop(self) -> None:
+        """End all connections. Their recordings say that nobody saw how they would have ended."""
+        for one in list(self.connections):
+            one.cut_off()
+        await self.drained()
 
     def gone(self, connection: AppEnd) -> None:
         """A connection is over."""

@@ -69,6 +69,11 @@ NO_ARGUMENT: Dict[str, Dict[str, str]] = {
         "summary_file": CI,
         "min_sessions": COUNTED,
     },
+    "record": {
+        "words": "a program runs an app of its own with `subprocess`, and records it with evi-harness proxy",
+        "simulate": "it is for such an app",
+        "script": "likewise",
+    },
     "repair": {"json_file": OWN_OUTPUT},
     "replay": {
         "json_file": OWN_OUTPUT,

@@ -22,9 +22,10 @@ from types import SimpleNamespace
 
 import pytest
 from carrier_duties import ScriptedService
+from thread_server import serving_in_thread
 
 from evi_harness.acts import record_live
-from evi_harness.acts.serve.serving import ServeOptions, served
+from evi_harness.acts.serve.serving import ServeOptions, play, served
 from evi_harness.acts.serve.simulating import Simulation
 from evi_harness.acts.sessions import check_session
 from evi_harness.cli.main import main
@@ -765,3 +766,97 @@ def test_a_task_that_sends_when_all_is_over_is_none(url, capsys, tmp_path, time_
     (tmp_path / "app.py").write_text(source, encoding="utf-8")
     assert main(["record", "--mic", MIC, "--base-url", url, "--duration", "60", "--handler", "app.py:App"]) == 0
     assert capsys.readouterr().err == ""
+
+
+APP = """
+import asyncio, os, signal, sys, websockets
+
+async def main(url):
+    async with websockets.connect(url.replace("http", "ws", 1) + "/v0/evi/chat?api_key=" + os.environ["HUME_API_KEY"]) as socket:
+        await socket.recv()
+        print("open", flush=True)
+        if len(sys.argv) > 2:
+            await asyncio.sleep(3600)
+
+if len(sys.argv) > 2 and sys.argv[2] == "ignores":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+try:
+    asyncio.run(main(sys.argv[1]))
+except KeyboardInterrupt:
+    sys.exit(5)
+"""
+
+
+@contextmanager
+def recording_app(tmp_path, *words, options=()):
+    """The command with an app behind it, in a session of its own, in which no terminal tells the app anything."""
+    (tmp_path / "app.py").write_text(APP, encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUME_")}
+    environment["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, "-m", "evi_harness", "record", *options, "--", sys.executable, "app.py", "{url}", *words]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_an_app_is_recorded_with_the_simulator(tmp_path):
+    """Standard output is the app's alone; the session says who was there."""
+    with recording_app(tmp_path, options=["--simulate"]) as process:
+        out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (0, "open\n")
+    assert err.splitlines()[-1] == "recorded 1 session"
+    (folder,) = (tmp_path / "sessions").iterdir()
+    assert load_session(folder).header.service == "simulator"
+
+
+@pytest.mark.parametrize(("word", "codes"), [("stays", {5}), ("ignores", {128 + signal.SIGTERM, 128 + signal.SIGKILL})])
+def test_ctrl_c_is_the_apps(word, codes, tmp_path):
+    """Its exit code is that of the app; one that takes no notice is told more firmly by the next."""
+    with serving_in_thread(play(ROOT / "sessions" / "typed")) as url, recording_app(tmp_path, word, options=["--base-url", url]) as process:
+        assert process.stdout.readline() == "open\n"
+        process.send_signal(signal.SIGINT)
+        while word == "ignores" and process.poll() is None:
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode in codes
+    assert err.splitlines()[-1] == "recorded 1 session"
+
+
+def test_an_app_whose_recorder_is_killed_ends_by_itself(tmp_path):
+    """Its connection is closed; what was recorded is there, and not complete."""
+    with (
+        serving_in_thread(play(ROOT / "sessions" / "typed")) as url,
+        recording_app(tmp_path, "stays", options=["--base-url", url]) as process,
+    ):
+        assert process.stdout.readline() == "open\n"
+        while not (files := list((tmp_path / "sessions").glob("2*/events.jsonl"))) or b'"received"' not in files[0].read_bytes():
+            time.sleep(0.01)
+        process.kill()
+        process.wait(60)
+        folder = files[0].parent
+    assert load_session(folder).header.complete is False
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--mic", __file__, "--", "true"], "--mic cannot be combined with a COMMAND"),
+        (["--handler", "x.py:App", "--", "true"], "--handler cannot be combined with a COMMAND"),
+        (["--device", "1", "--", "true"], "--device cannot be combined with a COMMAND"),
+        (["--html", "x.html", "--", "true"], "--html cannot be combined with a COMMAND"),
+        (["--simulate", "--base-url", "http://127.0.0.1:1", "--", "true"], "--simulate and --base-url exclude each other"),
+        (["--script", __file__, "--", "true"], "--script needs --simulate"),
+        (["--simulate"], "need a COMMAND"),
+        (["--", ""], "there is no command to run"),
+    ],
+)
+def test_what_an_app_cannot_have_is_told(words, said, capsys, no_environment):
+    """By name, with the reason; nothing is run."""
+    assert main(["record", *words]) == 2
+    assert said in capsys.readouterr().err

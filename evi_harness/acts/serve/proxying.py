@@ -10,7 +10,7 @@ import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Callable, List, Optional, Sequence, Set, Tuple
 
 from evi_harness.acts.serve.record_relayed import Relayed, RelayedSession, RelayedSessions
 from evi_harness.carriers.admission import THIS_MACHINE, Admission
@@ -23,7 +23,6 @@ from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words, va
 from evi_harness.guard.own_output import silence_libraries, told_by_us
 from evi_harness.sdk.hume.connect_errors import unreachable
 from evi_harness.sdk.tls import tls_for
-from evi_harness.session.json_value import Json
 from evi_harness.settings.endpoint import Endpoint, endpoint_of
 from evi_harness.settings.environment import endpoint_for, load_environment
 from evi_harness.settings.interrupts import Interrupts
@@ -179,7 +178,7 @@ class RunningProxy:
         endpoint: The service.
         on_complete: Called with each session once its folder is complete.
         warn: Called with a line for each that is turned away.
-        app: What is known of the app, for the headers; called when a session is complete, on another thread.
+        on_open: Called when a session has begun.
 
     Attributes:
         sessions: Those that are complete.
@@ -191,7 +190,7 @@ class RunningProxy:
         endpoint: Endpoint,
         on_complete: Callable[[Relayed], object],
         warn: Callable[[str], object],
-        app: Callable[[], Mapping[str, Json]] = dict,
+        on_open: Callable[[], object] = lambda: None,
     ) -> None:
         self.sessions: List[Relayed] = []
         self._options = options
@@ -212,7 +211,7 @@ class RunningProxy:
             max_bytes=limits.message_bytes,
             waiting_bytes=limits.chat_bytes,
             on_over=self._over,
-            app=app,
+            on_open=on_open,
         )
         self._relay = Relay(
             _upstream(endpoint, options.ca),
@@ -243,6 +242,14 @@ class RunningProxy:
         """Wait until one more session is complete."""
         self._has_completed.clear()
         await self._has_completed.wait()
+
+    async def drained(self, wait_s: float) -> bool:
+        """Wait until no connection is there, but no longer than this; gives whether there is none."""
+        try:
+            await asyncio.wait_for(self._relay.drained(), wait_s)
+        except asyncio.TimeoutError:
+            return False
+        return True
 
     async def stop(self) -> None:
         """Listen no more, end what is open, and complete all sessions."""

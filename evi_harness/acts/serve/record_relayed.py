@@ -81,7 +81,7 @@ class RelayedSessions:
         max_bytes: The largest message that is kept.
         waiting_bytes: How much of one session may wait for the disk; what comes then is dropped, and counted.
         on_over: Called with each session that is over, on the relay's loop.
-        app: What is known of the app, for the headers; called when a session is complete.
+        on_open: Called when a session has begun.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class RelayedSessions:
         max_bytes: int,
         waiting_bytes: int,
         on_over: Callable[[RelayedSession], object],
-        app: Callable[[], Mapping[str, Json]] = dict,
+        on_open: Callable[[], object] = lambda: None,
     ) -> None:
         self.max_bytes = max_bytes
         self.waiting_bytes = waiting_bytes
         self.on_over = on_over
-        self.app = app
+        self._on_open = on_open
         self.n_opened = 0
         self._out = out
         self._name = name
@@ -130,6 +130,7 @@ class RelayedSessions:
         writer = _RelayedWriter(lambda: self._new(header, secrets), self._dialect)
         session = RelayedSession(self, self.n_opened, writer, ", ".join(answer.get("sec-websocket-extensions", [])))
         session.opened(handshake, now_ns, asked_ns)
+        self._on_open()
         return session
 
     def _new(self, header: Header, secrets: Sequence[str]) -> SessionWriter:
@@ -196,8 +197,8 @@ class RelayedSession:
 
     def complete(self) -> Relayed:
         """Write what is left and complete the folder; waits for the disk, so not on the loop."""
-        log, app = self._log, self._sessions.app()
-        self._recorder.close(end=Anchor(log.last_ns, self._ended_at), recorded=Recorded(closed=log.closed is not None), app=dict(app))
+        log = self._log
+        self._recorder.close(end=Anchor(log.last_ns, self._ended_at), recorded=Recorded(closed=log.closed is not None))
         return Relayed(
             self._number, log.last_ns, log.n_sent, log.n_received, log.n_unread, log.closed, self._writer.folder, self._problem()
         )

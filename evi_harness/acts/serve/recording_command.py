@@ -1,0 +1,256 @@
+"""``record -- COMMAND``: any app, in any language, run with the proxy before the service, and recorded.
+
+Rules of living here: the app has the terminal, standard input and standard output to itself; what is ours goes to standard error. It is
+never run twice, and its exit code is the result. What it leaves running is not ours to end, and is named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
+
+from evi_harness.acts.serve.proxying import ProxyOptions, RunningProxy, upstream_of
+from evi_harness.acts.serve.record_relayed import Relayed
+from evi_harness.acts.serve.serving import ServeOptions, served
+from evi_harness.acts.serve.simulating import SIMULATOR, simulation
+from evi_harness.carriers.telling import Aside
+from evi_harness.errors import EviHarnessError, SessionError, SessionUnwritable, UsageError
+from evi_harness.guard.own_output import silence_libraries
+from evi_harness.session.json_value import Json
+from evi_harness.settings.endpoint import Endpoint
+from evi_harness.settings.environment import ANY_KEY, API_KEY, BASE_URL, load_environment
+from evi_harness.settings.interrupts import Interrupts
+from evi_harness.settings.new_folder import SessionsFolder, require_name
+from evi_harness.storage.app_facts import add_app_facts
+
+__all__ = ["CommandOptions", "CommandResult", "record_command"]
+
+# What stands for the proxy's URL in a word of the command, and the variable that has it.
+PLACE, VARIABLE = "{url}", "EVI_HARNESS_URL"
+# How long an app that was told to end is waited for before it is told more firmly; and what it left open, once it has ended.
+GRACE_S = 5.0
+_COULD_NOT_RUN = 3
+_BY_SIGNAL = 128
+
+
+@dataclass(frozen=True)
+class CommandOptions:
+    """An app to be run and recorded.
+
+    Attributes:
+        words: The command; ``{url}`` in a word stands for the proxy's URL.
+        proxy: The service, and where the sessions go.
+        is_simulated: Whether a simulator is the service.
+        script: What the simulator says, None for what it heard.
+        duration_s: How long after the opening of the first WebSocket the app is interrupted, in seconds; None for not at all.
+    """
+
+    words: Tuple[str, ...]
+    proxy: ProxyOptions = field(default_factory=ProxyOptions)
+    is_simulated: bool = False
+    script: Optional[Path] = None
+    duration_s: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """An app that has ended.
+
+    Attributes:
+        program: What was run: the command's first word.
+        code: Its exit code, None where a signal ended it.
+        signal_name: That signal, None where none did.
+        sessions: What was recorded.
+        has_left: Whether something that it started still had a connection when it had ended.
+    """
+
+    program: str
+    code: Optional[int]
+    signal_name: Optional[str]
+    sessions: Tuple[Relayed, ...]
+    has_left: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """The app's own; 128 and the number of the signal that ended it. 3 for one that ended well, and was not recorded whole."""
+        if self.signal_name is not None:
+            return _BY_SIGNAL + signal.Signals[self.signal_name].value
+        is_whole = self.sessions and not self.has_left and all(one.problem is None for one in self.sessions)
+        return (self.code or 0) or (0 if is_whole else _COULD_NOT_RUN)
+
+    def lines(self) -> List[str]:
+        """What to tell people: how it ended, and what is wrong with what was recorded."""
+        how = f"exited with {self.code}" if self.signal_name is None else f"was ended by {self.signal_name}"
+        lines = [f"ended: {self.program} {how}"]
+        if self.has_left:
+            lines.append("warning: a process that it left running still had a connection, which was cut off")
+        if not self.sessions:
+            lines.append(
+                f"error: nothing was recorded: the app opened no WebSocket through the proxy. Pass it the address: {PLACE} in the command "
+                f"stands for it, and {VARIABLE} and {BASE_URL} have it in the environment"
+            )
+        n = len(self.sessions)
+        return [*lines, f"recorded {n} session{'' if n == 1 else 's'}"]
+
+
+def record_command(options: CommandOptions, tell: Callable[[str], object]) -> CommandResult:
+    """Run an app with the proxy before its service, until it ends. Takes Ctrl+C, SIGTERM and SIGHUP, and hands them on.
+
+    Args:
+        options: See there.
+        tell: Called with a line for each session that is over, and for each request that is turned away.
+
+    Raises:
+        UsageError: There is no command, a name or a URL is none, or the script cannot be found.
+        ScriptError: The script cannot be understood.
+        SessionUnwritable: ``out`` cannot be written.
+        EviHarnessError: The command cannot be run, or the port cannot be had.
+    """
+    if not options.words or not options.words[0]:
+        raise UsageError("there is no command to run")
+    require_name(options.proxy.name)
+    with Interrupts() as interrupts, ExitStack() as stack:
+        settings = load_environment()
+        simulated = simulation(options.script) if options.is_simulated else None
+        stack.enter_context(SessionsFolder(options.proxy.out, str(options.proxy.out)))
+        told = stack.enter_context(Aside(tell))
+        proxy = options.proxy
+        if simulated is not None:
+            server = stack.enter_context(served(simulated, ServeOptions(service=SIMULATOR)))
+            proxy = ProxyOptions(upstream=server.url, out=proxy.out, name=proxy.name, limits=proxy.limits)
+        endpoint = upstream_of(proxy)
+        environment = dict(os.environ)
+        if endpoint.is_loopback and settings.api_key is None:
+            # What needs none takes any, and most apps do not begin without one.
+            environment[API_KEY] = ANY_KEY
+        running = _Run(options, proxy, endpoint, environment, interrupts, told)
+        return asyncio.run(running.main())
+
+
+class _Run:
+    """One app, while it runs."""
+
+    def __init__(
+        self,
+        options: CommandOptions,
+        proxy: ProxyOptions,
+        endpoint: Endpoint,
+        environment: Dict[str, str],
+        interrupts: Interrupts,
+        tell: Callable[[str], object],
+    ) -> None:
+        self._options = options
+        self._proxy = proxy
+        self._endpoint = endpoint
+        self._environment = environment
+        self._interrupts = interrupts
+        self._tell = tell
+        self._n_told = 0
+        self._is_counting = False
+        self._process: Optional[asyncio.subprocess.Process] = None
+
+    async def main(self) -> CommandResult:
+        """Run it."""
+        loop = asyncio.get_running_loop()
+        silence_libraries()
+        running = RunningProxy(self._proxy, self._endpoint, lambda one: self._tell(str(one)), self._tell, self._begin_to_count)
+        try:
+            url = await running.start()
+            process = self._process = await self._started(url)
+            self._interrupts.told_to(loop, self._hand_on, may_block=False)
+            code = await process.wait()
+            has_left = not await running.drained(GRACE_S)
+        finally:
+            await self._killed()
+            await running.stop()
+            self._interrupts.over()
+        result = CommandResult(
+            self._options.words[0], code if code >= 0 else None, _name(-code) if code < 0 else None, tuple(running.sessions), has_left
+        )
+        self._note(result)
+        return result
+
+    async def _killed(self) -> None:
+        """Where something of ours has failed, leave no app behind that nobody waits for."""
+        if self._process is not None and self._process.returncode is None:
+            self._send(signal.SIGKILL)
+            await self._process.wait()
+
+    async def _started(self, url: str) -> asyncio.subprocess.Process:
+        words = [word.replace(PLACE, url) for word in self._options.words]
+        environment = {**self._environment, VARIABLE: url, BASE_URL: url}
+        try:
+            return await asyncio.create_subprocess_exec(*words, env=environment)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is not a command"
+            raise EviHarnessError(f"{words[0]!r} cannot be run: {reason}", hint="Give the command as you type it in a shell.") from None
+
+    def _begin_to_count(self) -> None:
+        """A conversation has begun; the first one counts."""
+        if self._options.duration_s is not None and not self._is_counting:
+            self._is_counting = True
+            asyncio.get_running_loop().call_later(self._options.duration_s, self._end, signal.SIGINT)
+
+    def _hand_on(self) -> None:
+        """A signal has come: the app is to have it too. One that takes no notice is told more firmly each time."""
+        self._n_told += 1
+        last = self._interrupts.last or signal.SIGINT
+        if self._n_told > 1:
+            last = signal.SIGTERM if self._n_told == 2 else signal.SIGKILL
+        elif last == signal.SIGINT and _is_foreground():
+            # The terminal has told it.
+            return
+        self._send(last)
+        if last == signal.SIGTERM:
+            self._later(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        """Tell it to end; then more firmly."""
+        self._send(number)
+        self._later(signal.SIGTERM if number == signal.SIGINT else signal.SIGKILL)
+
+    def _later(self, number: signal.Signals) -> None:
+        if number != signal.SIGKILL:
+            asyncio.get_running_loop().call_later(GRACE_S, self._end, number)
+        else:
+            asyncio.get_running_loop().call_later(GRACE_S, self._send, number)
+
+    def _send(self, number: int) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    def _note(self, result: CommandResult) -> None:
+        """Have each session say how the app ended."""
+        facts: Mapping[str, Json] = {"exit_code": result.code} if result.signal_name is None else {"signal": result.signal_name}
+        for one in result.sessions:
+            if one.folder is not None and one.problem is None:
+                try:
+                    add_app_facts(one.folder, facts)
+                except (SessionError, SessionUnwritable) as error:
+                    self._tell(f"warning: the session does not say how the app ended: {error.what}")
+
+
+def _name(number: int) -> str:
+    with suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"
+
+
+def _is_foreground() -> bool:
+    """Whether a terminal has sent Ctrl+C to all that runs in it, and so to the app."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)

@@ -1,0 +1,40 @@
+"""What becomes known of an app once its session is complete, added to the header."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Mapping, Union
+
+from evi_harness.errors import SessionUnwritable
+from evi_harness.session.header import FORMAT_VERSION
+from evi_harness.session.json_value import Json
+from evi_harness.storage import header_file
+from evi_harness.storage.append import replace_file
+from evi_harness.storage.layout import HEADER_FILE
+from evi_harness.storage.opening import Folder
+from evi_harness.storage.reader import read_header
+
+__all__ = ["add_app_facts"]
+
+
+def add_app_facts(folder: Union[str, os.PathLike[str]], facts: Mapping[str, Json]) -> None:
+    """Add facts about the app to a session that is complete; killed at any instant, its header is the old one or the new one.
+
+    Args:
+        folder: A session folder that is complete.
+        facts: By name; those of the same name are replaced. They hold no secret.
+
+    Raises:
+        SessionUnwritable: The folder is not complete, or its header cannot be replaced; it is as it was.
+        SessionUnreadable: It is not a session folder.
+    """
+    place = Folder(folder)
+    header, version = read_header(place)
+    if not header.complete or version != FORMAT_VERSION:
+        raise SessionUnwritable("facts about the app can only be added to a session that is complete", where=str(place.path))
+    try:
+        # What could be secret in it was replaced when it was written first.
+        replace_file(place.path / HEADER_FILE, header_file.encode(dataclasses.replace(header, app={**header.app, **facts})))
+    except OSError as error:
+        raise SessionUnwritable(f"its header cannot be replaced: {error.strerror or error}", where=str(place.path)) from None

@@ -1,0 +1,166 @@
+"""Tests of evi_harness.acts.serve.recording_command: apps are programs of their own, as a user has them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from thread_server import serving_in_thread
+
+from evi_harness.acts.serve import recording_command
+from evi_harness.acts.serve.proxying import ProxyOptions
+from evi_harness.acts.serve.record_relayed import Relayed
+from evi_harness.acts.serve.recording_command import CommandOptions, CommandResult, record_command
+from evi_harness.acts.serve.serving import play
+from evi_harness.acts.sessions import check_session
+from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.verdicts.loading import load_session
+
+pytestmark = pytest.mark.usefixtures("no_environment")
+
+TYPED = Path(__file__).resolve().parents[3] / "sessions" / "typed"
+CHAT = """
+import asyncio, json, os, signal, sys, websockets
+
+async def main(url, then):
+    async with websockets.connect(url.replace("http", "ws", 1) + "/v0/evi/chat?api_key=" + os.environ["HUME_API_KEY"]) as socket:
+        assert json.loads(await socket.recv())["type"] == "chat_metadata"
+        await then(socket)
+
+async def nothing(socket):
+    pass
+"""
+
+
+def recorded(tmp_path, program, *words, **options):
+    """What becomes of an app, and what was said."""
+    app, lines = tmp_path / "app.py", []
+    app.write_text(CHAT + program, encoding="utf-8")
+    with serving_in_thread(play(TYPED)) as url:
+        proxy = ProxyOptions(upstream=url, out=tmp_path / "out")
+        result = record_command(CommandOptions((sys.executable, str(app), *words), proxy, **options), lines.append)
+    return result, lines
+
+
+def app_facts(result):
+    """What the one session says of the app."""
+    (relayed,) = result.sessions
+    assert check_session(relayed.folder) == []
+    return dict(load_session(relayed.folder).header.app)
+
+
+def test_the_address_in_the_words(tmp_path):
+    """Wherever it stands in them; an app that ends well is the session's, and the command's."""
+    result, lines = recorded(tmp_path, 'asyncio.run(main(sys.argv[1].partition("=")[2], nothing))', "--url={url}")
+    assert (result.exit_code, result.code, result.signal_name) == (0, 0, None)
+    assert app_facts(result) == {"exit_code": 0}
+    assert [line.split(":")[0] for line in lines] == ["session 1"]
+    assert result.lines() == [f"ended: {sys.executable} exited with 0", "recorded 1 session"]
+
+
+@pytest.mark.parametrize("name", ["EVI_HARNESS_URL", "HUME_BASE_URL"])
+def test_the_address_in_the_environment(name, tmp_path):
+    """And a key, where none is needed; the app's exit code is the result."""
+    result, _ = recorded(tmp_path, f'asyncio.run(main(os.environ["{name}"], nothing)); sys.exit(7)')
+    assert result.exit_code == 7
+    assert app_facts(result) == {"exit_code": 7}
+
+
+def test_an_app_that_a_signal_ends(tmp_path):
+    """As a shell has it, with the signal in the session: all that crossed is there."""
+    program = """
+async def dies(socket):
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main(os.environ["EVI_HARNESS_URL"], dies))
+"""
+    result, _ = recorded(tmp_path, program)
+    assert (result.exit_code, result.code, result.signal_name) == (128 + signal.SIGKILL, None, "SIGKILL")
+    assert app_facts(result) == {"signal": "SIGKILL"}
+    assert len(load_session(result.sessions[0].folder).received) == 1
+
+
+@pytest.mark.parametrize(("program", "code"), [("", 3), ("import nonsense_that_is_not_there", 1)])
+def test_an_app_that_connects_to_nothing(program, code, tmp_path):
+    """It was not recorded: that is said, and is no success; an app that fails itself has its own code."""
+    result, _ = recorded(tmp_path, program)
+    assert result.exit_code == code
+    assert "opened no WebSocket through the proxy" in "".join(result.lines())
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_app_that_is_interrupted_in_time_and_takes_no_notice(tmp_path, monkeypatch):
+    """SIGINT, then SIGTERM, then SIGKILL; nothing is left running."""
+    monkeypatch.setattr(recording_command, "GRACE_S", 0.05)
+    program = """
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+async def stays(socket):
+    await asyncio.sleep(3600)
+asyncio.run(main(os.environ["EVI_HARNESS_URL"], stays))
+"""
+    result, _ = recorded(tmp_path, program, duration_s=0.1)
+    assert (result.code, result.signal_name) == (None, "SIGKILL")
+
+
+def test_what_an_app_leaves_running_is_named(tmp_path, monkeypatch):
+    """A process that has the connection when the app has ended: it is cut off, and the recording is not taken for whole."""
+    monkeypatch.setattr(recording_command, "GRACE_S", 0.05)
+    program = """
+async def leaves(socket):
+    if os.fork():
+        os._exit(0)
+    try:
+        async for message in socket:
+            pass
+    finally:
+        os._exit(0)
+asyncio.run(main(os.environ["EVI_HARNESS_URL"], leaves))
+"""
+    result, _ = recorded(tmp_path, program)
+    assert (result.code, result.has_left, result.exit_code) == (0, True, 3)
+    assert "left running" in "".join(result.lines())
+
+
+@pytest.mark.parametrize("words", [("a-program-that-is-not-there",), (str(TYPED),), ("a\0b",)])
+def test_what_cannot_be_run_is_told(words, tmp_path):
+    """By the word that was given; nothing is left."""
+    with pytest.raises(EviHarnessError, match="cannot be run"):
+        record_command(CommandOptions(words, ProxyOptions(upstream="http://127.0.0.1:9", out=tmp_path / "out")), print)
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_command_is_a_usage_error(tmp_path):
+    """Before anything listens."""
+    for words in ((), ("",)):
+        with pytest.raises(UsageError):
+            record_command(CommandOptions(words, ProxyOptions(out=tmp_path / "out")), print)
+
+
+WHOLE = Relayed(1, 0, 0, 0, 0, None, None, None)
+BROKEN = Relayed(1, 0, 0, 0, 0, None, None, "why")
+
+
+@pytest.mark.parametrize(
+    ("code", "ended_by", "sessions", "has_left", "exit_code"),
+    [
+        (0, None, (WHOLE,), False, 0),
+        (0, None, (WHOLE, BROKEN), False, 3),
+        (0, None, (), False, 3),
+        (0, None, (WHOLE,), True, 3),
+        (5, None, (), False, 5),
+        (5, None, (BROKEN,), True, 5),
+        (None, "SIGINT", (WHOLE,), False, 128 + signal.SIGINT),
+    ],
+)
+def test_the_exit_code(code, ended_by, sessions, has_left, exit_code):
+    """The app's own counts first."""
+    assert CommandResult("app", code, ended_by, sessions, has_left).exit_code == exit_code
+
+
+def test_a_terminal_tells_the_app_itself(monkeypatch):
+    """Only who is in the foreground of one; where there is none, or another is, the signal is handed on."""
+    monkeypatch.setattr(os, "open", lambda *_: (_ for _ in ()).throw(OSError()))
+    assert recording_command._is_foreground() is False
