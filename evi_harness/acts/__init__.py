@@ -1,1 +1,1 @@
-"""One function an act: what a door calls. Any room may be used here but the doors."""
+"""Acts: one function for each thing that a command or a call does. They may use any room except the doors."""

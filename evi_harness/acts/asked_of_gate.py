@@ -1,4 +1,4 @@
-"""What is asked of a gate."""
+"""The options of a gate."""
 
 from __future__ import annotations
 

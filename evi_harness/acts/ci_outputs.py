@@ -1,4 +1,4 @@
-"""CI outputs as an act: files are written, marks are printed, a step's summary is added to.
+"""CI outputs as an act: write files, print annotations, append to a step summary.
 
 On GitHub Actions marks and summary come by themselves: its own variables say that it is there and where the summary goes. Rules of living
 here: nothing is judged; what cannot be written is an error, since a missing report looks like a passed one. What writes is loaded where

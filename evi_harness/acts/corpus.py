@@ -1,4 +1,4 @@
-"""Many sessions: find them, replay each as a whole somewhere, keep what is to be told.
+"""Many sessions: find them, replay each one somewhere, keep the outcomes.
 
 Rules of living here: a session is replayed whole by one worker; what crosses between processes is plain data; the number of sessions in
 flight is bounded, and of a session that passed nothing is kept but a line and what a program asked for. What one session does to its

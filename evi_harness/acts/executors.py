@@ -1,4 +1,4 @@
-"""Who does the work when many sessions are replayed: processes of this machine, or a cluster's workers.
+"""Executors for many replays: processes of this machine, or a cluster's workers.
 
 Everything is handed out through ``concurrent.futures.Executor``, so that whatever has that interface can do it.
 

@@ -1,4 +1,4 @@
-"""What there is to measure in what was replayed, as runs for a gate."""
+"""Measurable results of replays, as runs for a gate."""
 
 from __future__ import annotations
 

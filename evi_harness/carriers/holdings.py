@@ -1,4 +1,4 @@
-"""How many bytes are kept for whom: so that what clients do not read, finish or end cannot fill the memory.
+"""Accounting of the bytes kept for each client, so that slow or unfinished clients cannot fill the memory.
 
 Rules of living here: what is kept is counted where it is kept; whoever holds most is cut off first.
 """

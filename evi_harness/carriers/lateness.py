@@ -1,4 +1,4 @@
-"""How late a carrier sent what was due, by its own record.
+"""How late a carrier sent its messages, by its own record.
 
 Due is the time by a message's own cause, plus what the events before it held it back; the time of the received event is stamped at the
 instant before its bytes are handed to the socket. In virtual time both are the same.

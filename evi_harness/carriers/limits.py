@@ -1,4 +1,4 @@
-"""How much one client may take of a server, and all of them together."""
+"""How much of a server one client, and all of them together, may use."""
 
 from __future__ import annotations
 

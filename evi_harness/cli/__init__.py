@@ -1,1 +1,1 @@
-"""The command line: one thin module a command. A door: it parses, calls the harness, prints, returns a code."""
+"""The command line: one thin module per command, which parses, calls the harness, prints and returns an exit code."""

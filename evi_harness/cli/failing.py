@@ -1,4 +1,4 @@
-"""How a command ends that does not come to its end: what is told, where that can be told, and the exit code.
+"""How a failed command ends: what it prints, where, and with which exit code.
 
 Exit codes: 3 where the output cannot be written, or the fault is ours; 130 for Ctrl+C; 141 where nobody reads the output any more.
 

@@ -1,4 +1,4 @@
-"""What a command calls the parameters that an error is about: its flags.
+"""Names of parameters on the command line: flags for error messages.
 
 Rules of living here: the names come from the command's own options, each of which bears the name of the parameter that it is handed on as.
 """

@@ -1,1 +1,1 @@
-"""The clocks room: the loop of virtual time and the one of real time, what blocks them, and what wakes them."""
+"""Clocks: the event loops of virtual and real time, and everything that blocks or wakes them."""

@@ -1,1 +1,1 @@
-"""Forms of a session that other programs open: captions, labels, tables, traces. Pure: a session in, text out."""
+"""A session in the formats of other programs: captions, labels, tables, traces. Pure: a session in, text out."""

@@ -1,1 +1,1 @@
-"""The guard room: whose code it is that runs, and what an app under replay may meet: network, exits, chance, the time of day."""
+"""The guard: whose code is running, and what an app may use during a replay: network, exits, random numbers, the time of day."""

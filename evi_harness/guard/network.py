@@ -51,7 +51,7 @@ class Refusal:
 
     Attributes:
         call: What was called, such as ``socket.connect``.
-        host: What it was to reach.
+        host: The host that it tried to reach.
         port: Its port, None where the call names none.
         stack: Who called.
         hint: What to do next.
@@ -185,8 +185,8 @@ class NetworkGuard:
         """Refuse a call, and tell of it.
 
         Args:
-            call: What was called.
-            host: What it was to reach.
+            call: The function that was called.
+            host: The host that it tried to reach.
             port: Its port, None where the call names none.
             hint: What to do next, None for what the guard has to say.
 
@@ -224,8 +224,8 @@ def refuse(call: str, host: str, port: Optional[int], hint: str) -> NoReturn:
     """Refuse a call of the app's on this thread's own guard, or without one.
 
     Args:
-        call: What was called.
-        host: What it was to reach.
+        call: The function that was called.
+        host: The host that it tried to reach.
         port: Its port.
         hint: What to do next.
 

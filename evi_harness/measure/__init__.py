@@ -1,1 +1,1 @@
-"""Latency as rows, summaries, comparison, the gate. Pure: no I/O, no clock."""
+"""Latency: samples, summaries, comparisons and the gate. Pure: no I/O, no clock."""

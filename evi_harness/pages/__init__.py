@@ -1,1 +1,1 @@
-"""The page of a session or a replay: what it shows as data, and the one file that it is put together to."""
+"""The HTML page of a session or a replay: its content as data, and its assembly into a single file."""

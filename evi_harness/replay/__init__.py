@@ -1,1 +1,1 @@
-"""Replay as decisions: what is due when, what meets what, what differed. Pure: no I/O, no clock."""
+"""Decisions of a replay: when events are due, which messages match, and what differs. Pure: no I/O, no clock."""

@@ -1,1 +1,1 @@
-"""Results as data and as people read them: terminal, HTML, CI outputs."""
+"""Reports: results as data, and as text for terminals and CI."""

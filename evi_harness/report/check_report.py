@@ -1,4 +1,4 @@
-"""What is wrong with session folders: for people, where many problems of one cause are one line, and for programs, all of them.
+"""The report of a check: for people, one line for all problems with the same cause; for programs, every problem.
 
 Rules of living here: one session is told with its folder before each problem, several in a section each; no folder hides another.
 """

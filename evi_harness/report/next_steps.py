@@ -1,4 +1,4 @@
-"""What a developer may do next about a replay that failed: accept what is meant, or leave it out of the comparison.
+"""Next steps after a failed replay: accept an intended change, or exclude it from the comparison.
 
 Rules of living here: what is suggested works as it is written, where the replay was asked for: on the command line, in a test, in a call.
 """

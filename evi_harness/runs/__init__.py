@@ -1,1 +1,1 @@
-"""The runs room: one run of a handler or of an app, on either clock."""
+"""Runs: one run of a handler or an app, on either clock."""

@@ -1,4 +1,4 @@
-"""What becomes of a run whose app sends audio of its own: such an app is the only one that sends.
+"""How a run goes on when the app sends its own audio: such an app is the only one that sends.
 
 A run begins with the SDK's microphone, or with the recorded audio where that cannot stand for the recorded app's. When the app sends audio
 of its own before either was heard, nobody else speaks. When it does so later, a run in virtual time ends, as a conversation does that the

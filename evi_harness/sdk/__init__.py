@@ -1,1 +1,1 @@
-"""The one room that imports hume: handlers of the SDK's shape, authentication, parsing with the installed SDK."""
+"""The only room that imports hume: handlers, authentication, parsing with the installed SDK."""

@@ -1,4 +1,4 @@
-"""By what the certificate of a live service is judged."""
+"""How the certificate of a live service is verified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be lost of a recording whose folder was damaged.
+"""The kinds of loss in a damaged recording.
 
 Rules of living here: a kind is told to programs, so it keeps its name and its meaning; docs/how-to/check.md lists them all.
 """

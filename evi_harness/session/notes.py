@@ -1,4 +1,4 @@
-"""Every kind of note that the harness writes: its name, what it is about, its facts, who writes it and who reads it.
+"""Every kind of note that the harness writes: its name, the event that it concerns, its facts, its writers and readers.
 
 docs/reference/session-format.md has the same table for readers of sessions. A kind is a constant here, and its facts are a class: who
 writes a note names both, and who reads one gets the facts with their types. In the facts ``…_ns`` is nanoseconds, ``…_ms`` milliseconds,
@@ -147,7 +147,7 @@ class NoFacts(NamedTuple):
 
 
 class SentenceFacts(NamedTuple):
-    """What can be said in a sentence.
+    """A single sentence.
 
     Attributes:
         what: The sentence.
@@ -157,7 +157,7 @@ class SentenceFacts(NamedTuple):
 
 
 class FindingFacts(NamedTuple):
-    """What every note that is a finding may say, and most say no more.
+    """The facts that every finding may have; most have no others.
 
     Attributes:
         what: One sentence.
@@ -253,7 +253,7 @@ class BlockedFacts(NamedTuple):
 
     Attributes:
         what: One sentence.
-        blocked_ns: For how long; the note stands at the end. None where it computed in virtual time, which charges nothing for that.
+        blocked_ns: For how long; the note stands at the end. None for computing in virtual time, which is not charged.
         cpu_ns: How much of the processor's time it took, None where that was not counted.
         waited_ns: How much of it was spent in calls that are known to wait, None where that was not counted.
         at_ns: When what computed had ended.
@@ -273,13 +273,13 @@ class BlockedFacts(NamedTuple):
 
 
 class NetworkFacts(NamedTuple):
-    """The app reached for what it may not reach.
+    """The app tried to reach something that it may not reach.
 
     Attributes:
         what: One sentence.
-        host: What it was to reach.
+        host: The host that it tried to reach.
         port: Its port, None where the call names none.
-        call: What was called.
+        call: The function that was called.
         detail: Who called, the innermost place first.
         places: The same, as places.
     """
@@ -317,7 +317,7 @@ class SentFromFacts(NamedTuple):
 
     Attributes:
         number: Which of the sent events it is, from 0.
-        detail: Where it was sent, and who called.
+        detail: Where it was sent, and the callers.
         places: The same, as places.
     """
 
@@ -353,12 +353,12 @@ class HandlerWaitsFacts(NamedTuple):
 
 
 class UnseenFacts(NamedTuple):
-    """What a replay could not see.
+    """Something that a replay could not see.
 
     Attributes:
         kind: What it is, as docs/reference/blind-spots.md has it.
         what: One sentence.
-        at_ns: When it was, of what is observed on the way.
+        at_ns: When it happened, for observations made during the run.
         sample: Whether it depends on the machine.
     """
 
@@ -369,7 +369,7 @@ class UnseenFacts(NamedTuple):
 
 
 class PlayerTailFacts(NamedTuple):
-    """What the SDK's player held when the user interrupted.
+    """The audio that the SDK's player held when the user interrupted.
 
     Attributes:
         what: One sentence.
@@ -433,8 +433,8 @@ class SimulatorFacts(NamedTuple):
 
     Attributes:
         seed: Of ids, delays, scores and the made voice.
-        detector: What hears the user's speech.
-        partner: Who decides what is answered.
+        detector: The speech detector.
+        partner: The partner that decides the answers.
     """
 
     seed: int
@@ -443,7 +443,7 @@ class SimulatorFacts(NamedTuple):
 
 
 class UnheardFacts(NamedTuple):
-    """What came as audio is none.
+    """Data sent as audio is not audio.
 
     Attributes:
         why: The reason.
@@ -487,7 +487,7 @@ class HeardFacts(NamedTuple):
 
 
 class HandlerCpuFacts(NamedTuple):
-    """What a callback computed.
+    """The computing of a callback.
 
     Attributes:
         cpu_ns: The time of the processor that the loop's thread used while the callback had the message.
@@ -527,7 +527,7 @@ class SentAfterCloseFacts(NamedTuple):
 
 
 class UnsentFacts(NamedTuple):
-    """What was due and not sent.
+    """Frames that were due but not sent.
 
     Attributes:
         n_frames: How many frames.
@@ -547,7 +547,7 @@ class ConnectedFacts(NamedTuple):
 
 
 class ReceivedBeforeFacts(NamedTuple):
-    """What the app's library already held when the recording began.
+    """Frames that the app's library already held when the recording began.
 
     Attributes:
         n_frames: How many frames.
@@ -587,13 +587,13 @@ class UnreadFacts(NamedTuple):
 
 
 class ImportedFacts(NamedTuple):
-    """What a file from elsewhere did not say, in sentences.
+    """Information that an imported file lacks, in sentences.
 
     Attributes:
-        form: What kind of file it was: ``har`` or ``chat-history``.
-        lacks: What is not in it, and so not in the session.
-        assumed: What was taken to be so in its place.
-        left_out: What is in it and not in the session.
+        form: The format of the file: ``har`` or ``chat-history``.
+        lacks: Information missing from the file, and so from the session.
+        assumed: Assumptions made instead.
+        left_out: Parts of the file that the session leaves out.
     """
 
     form: str
@@ -603,10 +603,10 @@ class ImportedFacts(NamedTuple):
 
 
 class RebuiltFacts(NamedTuple):
-    """What a message was made of that is not as it crossed the wire.
+    """The source of a message that differs from the original.
 
     Attributes:
-        of_type: The type of the event of a chat history; empty for what the chat itself says.
+        of_type: The type of the chat history event; empty if it was made from the chat itself.
         event_id: Its id, empty where it has none.
         assumed: The members of the message that the history does not have.
     """
@@ -667,7 +667,7 @@ DUE = _kind(
     "due",
     DueFacts,
     of=_RECEIVED_EVENT,
-    by="a carrier, of each event it sends",
+    by="a carrier, for each event that it sends",
     written_in=("carriers",),
     read_in=("carriers", "measure", "pages", "replay", "report"),
 )
@@ -711,7 +711,7 @@ MAYBE_BLOCKED = _kind(
 SWALLOWED = _kind(
     "swallowed",
     FindingFacts,
-    of="the event in whose callback the task, the thread or the job was started",
+    of="the event whose callback started the task, the thread or the job",
     by=_FOUND,
     written_in=("watch",),
     read_in=("replay",),
@@ -729,7 +729,7 @@ APP_ENDED = _kind(
 LEAKED_TASK = _kind(
     "leaked_task",
     FindingFacts,
-    of="the event in whose callback the task was started",
+    of="the event whose callback started the task",
     by=_FOUND,
     written_in=("watch",),
     read_in=("replay",),
@@ -745,7 +745,7 @@ FORKED_CHILD = _kind("forked_child", FindingFacts, by=_FOUND, written_in=("guard
 LEAKED_THREAD = _kind(
     "leaked_thread",
     FindingFacts,
-    of="the event in whose callback the thread was started",
+    of="the event whose callback started the thread",
     by=_FOUND,
     written_in=("watch",),
     read_in=("replay",),
@@ -759,15 +759,15 @@ NEVER_AWAITED = _kind(
     read_in=("replay",),
 )
 OPEN_SOCKET = _kind(
-    "open_socket", FindingFacts, of="the event in whose callback it was opened", by=_FOUND, written_in=("watch",), read_in=("replay",)
+    "open_socket", FindingFacts, of="the event whose callback opened it", by=_FOUND, written_in=("watch",), read_in=("replay",)
 )
 SENDS_AFTER_CLOSE = _kind(
-    "sends_after_close", FindingFacts, of="the event in whose callback it was sent", by=_FOUND, written_in=("watch",), read_in=("replay",)
+    "sends_after_close", FindingFacts, of="the event whose callback sent it", by=_FOUND, written_in=("watch",), read_in=("replay",)
 )
 SENT_FROM = _kind(
     "sent_from",
     SentFromFacts,
-    of="the event in whose callback it was sent",
+    of="the event whose callback sent it",
     by="a replay, at its end",
     written_in=("watch",),
     read_in=("replay",),
@@ -775,7 +775,7 @@ SENT_FROM = _kind(
 CLOSED_FROM = _kind(
     "closed_from",
     ClosedFromFacts,
-    of="the event in whose callback it was done",
+    of="the event whose callback did it",
     by="a replay",
     written_in=("sdk", "watch"),
     read_in=("replay",),
@@ -812,7 +812,7 @@ PLAYS_ON = _kind(
 OWN_SOUND = _kind(
     "own_sound",
     FindingFacts,
-    of="a message of the reply beside which it was played, none before the first",
+    of="a message of the reply during which it was played, none before the first",
     by="a replay, at its end",
     written_in=("replay",),
     read_in=("report",),
@@ -821,7 +821,7 @@ PLAYER_CHANGES = _kind("player_changes", SentenceFacts, by="a replay, at its end
 PLAYBACK_STALL = _kind(
     "playback_stall",
     BlockedFacts,
-    by="a replay: the SDK's own playback queue was full and blocked the event loop; not the handler's doing",
+    by="a replay: the SDK's own playback queue was full and blocked the event loop; not the handler's fault",
     written_in=("sdk",),
     read_in=("measure", "pages", "replay", "report"),
 )
@@ -834,14 +834,14 @@ PLAYER_TAIL = _kind(
 SENT_AS_RECORDED = _kind(
     "sent_as_recorded",
     SentenceFacts,
-    by="a replay: the recorded audio was sent as it was, where the SDK's microphone was to send it",
+    by="a replay: the recorded audio was sent unchanged, instead of the SDK's microphone",
     written_in=("runs",),
     read_in=("report",),
 )
 MICROPHONE_OFF = _kind(
     "microphone_off",
     MicrophoneOffFacts,
-    by="a replay: nobody but the app speaks for the user, from then on or from the start",
+    by="a replay: from then on, or from the start, only the app speaks for the user",
     written_in=("runs",),
     read_in=("replay", "report", "runs"),
 )
@@ -849,7 +849,7 @@ STUCK = _kind("stuck", FindingFacts, of=_HANDLED, by="a replay: a deviation", wr
 OVER_TIME = _kind(
     "over_time",
     FindingFacts,
-    of="the event that was handled, where it had to be interrupted",
+    of="the event that was handled, if it had to be interrupted",
     by="a replay: a deviation",
     written_in=("runs",),
     read_in=("replay",),
@@ -861,7 +861,7 @@ UNMET = _kind("unmet", UnmetFacts, by="a player", written_in=("replay",), read_i
 AUDIO_PATIENCE = _kind(
     "audio_patience",
     AudioPatienceFacts,
-    by="a player: the user's audio did not get to a position in time",
+    by="a player: the user's audio did not reach a position in time",
     written_in=("replay",),
     read_in=("report",),
 )
@@ -871,9 +871,9 @@ CLOSED_BY_GRACE = _kind(
 END_UNKNOWN = _kind(
     "end_unknown", NoFacts, by="a player: the recording does not say how it ended", written_in=("replay",), read_in=("report",)
 )
-SIMULATOR = _kind("simulator", SimulatorFacts, by="a simulator, at the opening: no EVI is here", written_in=("simulate",), read_in=())
+SIMULATOR = _kind("simulator", SimulatorFacts, by="a simulator, at the opening: this is not EVI", written_in=("simulate",), read_in=())
 UNHEARD = _kind(
-    "unheard", UnheardFacts, by="a simulator: what came as audio is none, so the chat ends", written_in=("simulate",), read_in=()
+    "unheard", UnheardFacts, by="a simulator: data sent as audio is not audio, so the chat ends", written_in=("simulate",), read_in=()
 )
 TOOL_ANSWER_IGNORED = _kind(
     "tool_answer_ignored", ToolAnswerIgnoredFacts, by="a simulator: no call waits for this answer", written_in=("simulate",), read_in=()
@@ -881,7 +881,7 @@ TOOL_ANSWER_IGNORED = _kind(
 LONGEST_BLOCK = _kind(
     "longest_block",
     LongestBlockFacts,
-    by="a replay: the longest time for which one step blocked the loop, however short; in virtual time 0 where none did, "
+    by="a replay: the longest time for which one step blocked the loop, however short; in virtual time 0 if none did, "
     "in real time a `sample`",
     written_in=("watch",),
     read_in=("measure",),
@@ -891,7 +891,7 @@ HANDLER_CPU = _kind("handler_cpu", HandlerCpuFacts, of=_RECEIVED_EVENT, by="a re
 LONGEST_STEP = _kind(
     "longest_step",
     LongestStepFacts,
-    by="a replay: the step of the event loop that computed for the longest",
+    by="a replay: the step of the event loop that computed longest",
     written_in=("watch",),
     read_in=(),
 )
@@ -916,28 +916,28 @@ UNDELIVERED = _kind(
 UNSENT = _kind(
     "unsent",
     UnsentFacts,
-    by="a carrier: frames that were due and not sent, since the connection was closed",
+    by="a carrier: frames that were due but not sent, because the connection was closed",
     written_in=("carriers",),
     read_in=(),
 )
 CONNECTED = _kind(
     "connected",
     ConnectedFacts,
-    by="`record`, where it was told when connect was called, and a proxy, from the first byte of the request; it stands at time 0",
+    by="`record`, if it knows when connect was called, and a proxy, from the first byte of the request; always at time 0",
     written_in=("tap",),
     read_in=("measure",),
 )
 RECEIVED_BEFORE = _kind(
     "received_before",
     ReceivedBeforeFacts,
-    by="a tap: frames that the app's library already held when the recording began; they stand at time 0",
+    by="a tap: frames that the app's library already held when the recording began; always at time 0",
     written_in=("tap",),
     read_in=(),
 )
 DROPPED = _kind(
     "dropped",
     DroppedFacts,
-    by="a recorder: events that are not in the session, since memory or the disk did not keep up; in the place of the first",
+    by="a recorder: events missing from the session because memory or the disk did not keep up; at the position of the first",
     written_in=("tap",),
     read_in=("storage", "tap"),
 )
@@ -953,13 +953,13 @@ REBUILT = _kind(
     "rebuilt",
     RebuiltFacts,
     of="the received event",
-    by="an import, of each message that is not as it crossed the wire",
+    by="an import, for each message that differs from the original",
     written_in=("acts",),
 )
 HISTORY_EVENT = _kind(
     "history_event",
     HistoryEventFacts,
-    by="an import: an event of which no message was made",
+    by="an import: an event that did not become a message",
     written_in=("acts",),
     read_in=("acts",),
 )
@@ -971,12 +971,12 @@ _FINDING = FactsReader(FindingFacts)
 
 
 def finding_facts(note: Note) -> FindingFacts:
-    """What a note of a finding says that every finding may say, whatever its kind."""
+    """The facts of a finding's note that every finding may have, whatever its kind."""
     return _FINDING.read(note.data) or FindingFacts("")
 
 
 def sentence_of(note: Note) -> Optional[str]:
-    """What a note says in a sentence, whatever its kind; None where it has none."""
+    """The sentence of a note, whatever its kind; None if it has none."""
     return finding_facts(note).what or None
 
 
@@ -991,7 +991,7 @@ def is_sample(event: Event) -> bool:
 
 
 def of_kinds(events: Iterable[Event], kinds: Iterable[KindOf[D]]) -> Iterator[Tuple[Note, D]]:
-    """The notes of several kinds, each with what it says, in the order given; without those that lack a fact."""
+    """The notes of several kinds with their parsed facts, in the given order, except notes that lack a fact."""
     readers = {kind.name: kind.facts for kind in kinds}
     for event in events:
         if isinstance(event, Note) and event.name in readers:

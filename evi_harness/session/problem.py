@@ -1,4 +1,4 @@
-"""What can be wrong with a session folder.
+"""The kinds of problems with a session folder.
 
 Rules of living here: a kind is told to programs, so it keeps its name and its meaning; docs/how-to/check.md lists them all.
 """

@@ -1,1 +1,1 @@
-"""The settings room: what is set outside a run, and where its output goes."""
+"""Settings from outside a run, and the way out for its output."""

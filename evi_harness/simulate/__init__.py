@@ -1,1 +1,1 @@
-"""An EVI with no recording: a scripted or parroting partner. Pure: no I/O, no clock."""
+"""The simulator: an EVI without a recording, scripted or parroting. Pure: no I/O, no clock."""

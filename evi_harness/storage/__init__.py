@@ -1,1 +1,1 @@
-"""The session folder: layout, codec, redaction, writer, reader, check. Files, and nothing else."""
+"""The session folder on disk: layout, codec, redaction, writer, reader, check."""

@@ -1,1 +1,1 @@
-"""The tap room: what records around a connection that somebody else has opened."""
+"""Taps: recording of a connection that the app has opened."""

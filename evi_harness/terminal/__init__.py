@@ -1,1 +1,1 @@
-"""What a terminal is shown: lines laid out to its width and coloured, and how far something that takes long has got."""
+"""Terminal output: lines laid out to its width and coloured, and progress."""

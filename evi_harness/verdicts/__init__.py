@@ -1,1 +1,1 @@
-"""The verdicts room: what a run is judged by, and what may be told of it."""
+"""Verdicts: everything needed to judge a run, and to report it without secrets."""

@@ -1,1 +1,1 @@
-"""The watch room: what findings come from: tasks, threads, coroutines, sockets and long steps of the app's."""
+"""Watchers: they observe an app's tasks, threads, coroutines, sockets and long steps, which findings come from."""

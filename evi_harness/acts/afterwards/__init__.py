@@ -1,1 +1,1 @@
-"""Acts on what is there already, sessions and reports: nothing is recorded or replayed."""
+"""Acts on existing sessions and reports; they neither record nor replay."""

@@ -1,1 +1,1 @@
-"""The acts that write a session in forms that other programs read."""
+"""Acts that write a session in the formats of other programs."""

@@ -1,1 +1,1 @@
-"""The acts that make sessions of files that other programs wrote."""
+"""Acts that turn files of other programs into sessions."""

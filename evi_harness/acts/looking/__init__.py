@@ -1,1 +1,1 @@
-"""The acts that show what is in a session, and change nothing."""
+"""Acts that show the content of a session."""

@@ -1,1 +1,1 @@
-"""Pages: what is on them, their sound, their files, and which are meant by reports and sessions."""
+"""HTML pages: their content, their sound, their files, and which ones to make for given reports and sessions."""

@@ -1,1 +1,1 @@
-"""The acts that serve a session or the simulator to apps that come by themselves."""
+"""Acts that serve a session or the simulator to apps that connect over the network."""

@@ -1,4 +1,4 @@
-"""What is wrong with a command line, in the form of every other error: what, with the option and the value, then what to do next."""
+"""Command line errors in the same form as all others: the problem, with option and value, then what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of a gate and of what CI reads, the same for every command that has them.
+"""The options of gates and CI outputs, shared by all commands that have them.
 
 Rules of living here: what is given is handed on as it is; the harness says what cannot be meant. Nothing is loaded for ``--help``.
 """

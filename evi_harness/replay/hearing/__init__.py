@@ -1,1 +1,1 @@
-"""Whether what was played is what was received: matched by samples, compared where they differ, judged a reply at a time."""
+"""Comparison of the audio played with the audio received: matched by samples, correlated where they differ, judged reply by reply."""

@@ -1,4 +1,4 @@
-"""What something looks like that was played in place of what was received, where that can be determined.
+"""What wrong audio looks like, if that can be determined.
 
 Each row of ``_LOOKS`` recognises one slip. None guesses: text is text, samples that were shifted or exchanged are found among the received
 ones, and a wrong rate is heard as one, by likeness.

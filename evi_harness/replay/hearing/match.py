@@ -1,4 +1,4 @@
-"""Which samples that were played are which samples that were received.
+"""Matching of played samples with received samples.
 
 The played audio is followed through the received audio with a cursor. As long as the two are equal, stretches of doubling length are
 compared at once. Where they are not, silence on either side is passed over; else the place at which the played audio goes on is looked up

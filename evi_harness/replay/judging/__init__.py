@@ -1,1 +1,1 @@
-"""How a replay is compared with its recording, and what of it is a deviation or a finding."""
+"""Comparison of a replay with its recording, and the rules for deviations and findings."""

@@ -1,9 +1,10 @@
-"""What a replay could not see: conditions under which something may be wrong and no finding would say so.
+"""Conditions under which a fault could go unnoticed, because a replay cannot see it.
 
-Each kind has a row in docs/reference/blind-spots.md. Some are noted while the run goes on (notes named ``unseen``), the others are read off
+Each kind has a row in docs/reference/blind-spots.md. Some are noted during the run (as notes named ``unseen``); the others are derived from
 the two sessions here.
 
-Rules of living here: nothing is judged, and nothing here fails a replay; what is told is what was not looked at, never a guess at a fault.
+Rules of living here: nothing is judged, and nothing here fails a replay; a condition says what was not checked, and never guesses at a
+fault.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Unseen:
 
     Attributes:
         kind: One of ``UNSEEN``.
-        what: One sentence: the condition, and what is not seen because of it.
+        what: One sentence with the condition and its consequence.
     """
 
     kind: str
@@ -63,14 +64,14 @@ class Unseen:
 
 
 def unseen(recorded: Session, live: Session, dialect: Dialect, *, app: str, told: Collection[int] = ()) -> Tuple[Unseen, ...]:
-    """What a replay did not see, in the order of ``UNSEEN``.
+    """Find what a replay could not see, in the order of ``UNSEEN``.
 
     Args:
-        recorded: What was recorded, before anything was accepted in its place.
+        recorded: The recording, without any accepted changes.
         live: The session that the replay yielded, with its notes.
-        dialect: What both are in, with nothing left out of its comparison.
+        dialect: The dialect of both, with nothing excluded from its comparison.
         app: Whose replay it was.
-        told: The seqs of sent events that a deviation is about.
+        told: The seqs of sent events with a deviation.
     """
     if app == NO_APP:
         return ()
@@ -90,7 +91,7 @@ def _elsewhere(app: str) -> Iterator[Unseen]:
 
 
 def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unseen]:
-    """What cannot be seen of an app's sound since the recording has none, or since nobody compares it."""
+    """Aspects of an app's sound that cannot be checked, because the recording has no such sound or because it is not compared."""
     said, sent = list(_said(recorded, dialect)), list(_said(live, dialect))
     n_sent = len(sent)
     # Most often the same is sent in the same order; only what comes behind the first difference is looked for in all that was recorded.
@@ -134,7 +135,7 @@ def _bytes_in(frame: Frame, place: Optional[AudioPlace]) -> bytes:
 
 
 def _other_messages(recorded: Session, live: Session, dialect: Dialect, told: Collection[int]) -> Iterator[Unseen]:
-    """Messages that the recording does not have, and no deviation is about: they were accepted, or left out of the comparison."""
+    """Messages that are not in the recording but no deviation either: they were accepted, or excluded from the comparison."""
     if not recorded.header.recorded.sent:
         return
     then = [_fields(event, dialect) for event in _messages(recorded, dialect)]

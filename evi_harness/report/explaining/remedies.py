@@ -1,7 +1,6 @@
-"""What was observed, what was expected in its place, and what to try: for each kind of finding and of deviation.
+"""Short advice for each kind of finding and deviation: the expected behaviour, and what to try.
 
-Rules of living here: a kind is a row of a table; docs/reference/findings.md and docs/explanation/replay.md say at length what is
-a sentence here.
+Rules of living here: a kind is a row of a table; docs/reference/findings.md and docs/explanation/replay.md have the long version.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class Explained(NamedTuple):
 
     Attributes:
         observed: What happened.
-        expected: What was to happen.
+        expected: What should have happened.
         to_try: What to do next.
     """
 
@@ -52,84 +51,86 @@ _IF_MEANT = "If the change is meant, accept it with an update of what the sessio
 FINDING_REMEDIES: Mapping[str, Remedy] = {
     "raised": Remedy(
         "the callback returns without an exception",
-        "Look at the place: a json.loads of what a tool call brings, or a key that is not always there, are the usual ones.",
+        "Look at the place. The usual causes are a json.loads of a tool call's result, or a key that is sometimes missing.",
     ),
     "swallowed": Remedy(
-        "every exception ends up where somebody looks",
-        "Await the task, gather it in on_close, or give it a try or a done callback that looks at task.exception().",
+        "no exception goes unnoticed",
+        "Await the task, gather it in on_close, or give it a try or a done callback that checks task.exception().",
     ),
-    "exits": Remedy("the process goes on until the conversation is over", "Close the connection and return instead of ending the process."),
-    "exits_at_end": Remedy("the handler returns, and its caller decides about the process", "Close the connection and return."),
+    "exits": Remedy("the process runs until the conversation is over", "Close the connection and return instead of ending the process."),
+    "exits_at_end": Remedy("the handler returns and leaves the process to its caller", "Close the connection and return."),
     "stops_loop": Remedy("the event loop runs until main returns", "Set an asyncio.Event that main waits for, and return from there."),
     "cancels_tasks": Remedy("an app cancels only tasks that it started", "Keep the tasks that you start, and cancel those."),
-    "crashed": Remedy("the process lives", "The place is the last Python line before the C code; python -X dev finds some causes earlier."),
-    "forked_child": Remedy("a forked child ends by itself", "End it with os._exit(0), or use subprocess or multiprocessing."),
+    "crashed": Remedy(
+        "the process keeps running", "The place is the last Python line before the C code; python -X dev finds some causes earlier."
+    ),
+    "forked_child": Remedy(
+        "a forked child exits without returning into the conversation", "End it with os._exit(0), or use subprocess or multiprocessing."
+    ),
     "unparseable": Remedy(
         "the installed SDK parses every message",
         "Replay with upgrade if the recording is old; else use a version of the SDK that knows the message.",
     ),
     "blocked": Remedy(
         "no step of the event loop takes long",
-        "Use await asyncio.sleep(…) for time.sleep(…), await asyncio.to_thread(f, …) for what computes, an asynchronous client.",
+        "Replace time.sleep(…) with await asyncio.sleep(…), move computing to asyncio.to_thread(f, …), or use an asynchronous client.",
     ),
     "maybe_blocked": Remedy(
-        "no step of the event loop takes long", "Run it again with nothing else on the machine; if it stays, see blocked."
+        "no step of the event loop takes long", "Run it again with nothing else on the machine; if it stays, treat it like blocked."
     ),
     "falls_behind": Remedy(
         "each message is handled before the next ones pile up",
-        "Start what takes long in a task; do not await a request for each chunk of audio.",
+        "Start slow work in a task; do not await a request for each chunk of audio.",
     ),
     "too_slow": Remedy(
-        "the app computes less than it has time for", "Move the work to a thread or a process, or do it once and not for each chunk."
+        "computing leaves enough time for the next message",
+        "Move the work to a thread or a process, or do it once instead of once per chunk.",
     ),
     "never_returns": Remedy(
-        "every callback returns", "Look for an asyncio.Event that nobody sets or a queue that nobody fills; asyncio.wait_for bounds a wait."
+        "every callback returns",
+        "Look for an asyncio.Event that is never set or a queue that is never filled; asyncio.wait_for limits a wait.",
     ),
     "leaked_task": Remedy("no task is pending at the end", "Keep the task and cancel it in on_close, or use asyncio.TaskGroup."),
     "leaked_thread": Remedy(
-        "no thread runs at the end", "Tell the thread to end in on_close, by a threading.Event or by None in its queue."
+        "no thread runs at the end", "Tell the thread to end in on_close, with a threading.Event or with None in its queue."
     ),
-    "never_awaited": Remedy("every coroutine is awaited", "Write the await, or hand the coroutine to asyncio.create_task."),
+    "never_awaited": Remedy("every coroutine is awaited", "Add the await, or pass the coroutine to asyncio.create_task."),
     "open_socket": Remedy("every connection is closed at the end", "Close it in on_close, or hold it with async with."),
-    "sends_after_close": Remedy("nothing is sent once the connection is closed", "Let the task that sends end when the connection does."),
-    "network": Remedy("the app reaches nothing but the service", "Give the app a fake of that peer, or allow the host."),
-    "own_loop": Remedy("the app uses the event loop that runs", "Use the loop that runs, or replay in real time."),
-    "rejected": Remedy(
-        "every message is one that the service takes", "Send the SDK's own models; answer a tool call with the id that it came with."
-    ),
+    "sends_after_close": Remedy("nothing is sent after the connection has closed", "End the task that sends when the connection ends."),
+    "network": Remedy("the app contacts only the service", "Give the app a fake of that peer, or allow the host."),
+    "own_loop": Remedy("the app uses the running event loop", "Use the running loop, or replay in real time."),
+    "rejected": Remedy("the service accepts every message", "Send the SDK's own models; answer a tool call with the id of that call."),
     "plays_on": Remedy(
         "the app drops the rest of the reply at an interruption",
-        "At an interruption, drop what you hold of the reply and what waits in byte_strs.",
+        "At an interruption, drop the rest of the reply and empty byte_strs.",
     ),
     "never_played": Remedy(
-        "all audio that is received is played",
+        "all received audio is played",
         "Look for a chunk that is taken from a queue and dropped, a condition on index, or a buffer that a new reply empties.",
     ),
     "plays_nothing": Remedy(
-        "audio that is received is handed on",
-        "Put the decoded audio of each chunk into byte_strs; look for a message type that is misspelt.",
+        "received audio is passed on for playback",
+        "Put the decoded audio of each chunk into byte_strs; look for a misspelt message type.",
     ),
     "wrong_audio": Remedy(
         "the audio played is the audio received",
-        "Hand on the decoded bytes as they are; if you cut the header off, say which rate the samples have.",
+        "Pass on the decoded bytes unchanged; if you cut the header off, declare the sample rate.",
     ),
     "wrong_length": Remedy(
-        "it plays as long as what was received",
+        "the audio played is as long as the audio received",
         "Look for a slice of fixed length, a division that loses the remainder, or a buffer emptied too early.",
     ),
     "changed_audio": Remedy(
-        "the audio is handed on unchanged", "Hand on the bytes as they came, or set the finding's severity to off if it is meant."
+        "the audio is passed on unchanged", "Pass the bytes on unchanged, or set the finding's severity to off if the change is intended."
     ),
     "unjudged_audio": Remedy(
-        "enough speech to judge what is played", "Record a session whose replies are speech of a few seconds; hand on PCM."
+        "enough speech to judge the audio", "Record a session whose replies are a few seconds of speech; pass on PCM."
     ),
     "played_twice": Remedy(
-        "each chunk is played once", "Look for two places that put the same chunk: a callback registered twice, a retry."
+        "each chunk is played once", "Look for two places that queue the same chunk: a callback registered twice, a retry."
     ),
-    "out_of_order_audio": Remedy(
-        "audio is played in the order in which it came", "Put chunks from one place, in the order of the messages."
-    ),
-    "underrun": Remedy("the speaker has audio as long as there is some", "Put chunks when they come, and do not wait between them."),
+    "out_of_order_audio": Remedy("audio is played in the order of arrival", "Queue chunks from one place, in the order of the messages."),
+    "underrun": Remedy("the speaker has audio for as long as there is any", "Queue chunks as they arrive, without waiting in between."),
 }
 
 DEVIATION_REMEDIES: Mapping[str, Remedy] = {
@@ -138,15 +139,15 @@ DEVIATION_REMEDIES: Mapping[str, Remedy] = {
         "Look at what handled the message before it: it may raise, return early or branch elsewhere.",
         may_be_meant=True,
     ),
-    "unexpected": Remedy("nothing is sent there", "Look at what sends it, and on which condition.", may_be_meant=True),
+    "unexpected": Remedy("nothing is sent there", "Look at the code that sends it, and at its condition.", may_be_meant=True),
     "different": Remedy("the message as before", "Look at where the value comes from.", may_be_meant=True),
     "out_of_order": Remedy("the order as before", "Look for a task or a wait that one of the two now goes through.", may_be_meant=True),
-    "late": Remedy("the message within the time it may take", "Look for a wait, or for work on the event loop, before it is sent."),
+    "late": Remedy("the message within its time limit", "Look for a wait, or for work on the event loop, before it is sent."),
     "closed_early": Remedy(
         "the connection stays open until the session is over",
         "Look for a close, or a return from main, that comes before the last message.",
     ),
-    "stuck": Remedy("the app goes on", "Look at the place for a wait that nothing ends, or a loop that never gives way."),
+    "stuck": Remedy("the app makes progress", "Look at the place for a wait that nothing ends, or a loop that never yields."),
     "over_time": Remedy("the run ends in time", "Look for an app that polls or never closes; or allow a longer run."),
 }
 

@@ -1,1 +1,1 @@
-"""What exports of a session say, as text that other programs read."""
+"""Results of exporting a session."""

@@ -60,9 +60,9 @@ def event(session, seq):
             Deviation("late", "it was late", late_ns=250_000_000),
             (15, 15),
             'tool response call-1: "sunny, 21 degrees", 250 ms later than due',
-            "the message within the time it may take",
+            "the message within its time limit",
         ),
-        (Deviation("stuck", "it stands still"), (None, None), "it stands still", "the app goes on"),
+        (Deviation("stuck", "it stands still"), (None, None), "it stands still", "the app makes progress"),
     ],
 )
 def test_a_deviation_is_explained_by_both_sides(weather, deviation, seqs, observed, expected):
