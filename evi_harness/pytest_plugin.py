@@ -7,7 +7,7 @@ the hook for sounddevice is imported before a fixture or an option asks for it. 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -17,6 +17,7 @@ from evi_harness.errors import EviHarnessError, Parameter, UsageError
 
 if TYPE_CHECKING:
     from evi_harness.pytesting.run_gate import RunGate
+    from evi_harness.pytesting.session_sound import SessionSound
     from evi_harness.pytesting.testing import CheckedReplay, CheckedServer, Replayer
     from evi_harness.runs.replay_options import ReplayOptions
     from evi_harness.session.session import Session
@@ -27,6 +28,7 @@ __all__ = [
     "evi_session",
     "evi_session_folder",
     "evi_simulator",
+    "evi_sound",
     "pytest_addoption",
     "pytest_configure",
     "pytest_generate_tests",
@@ -227,6 +229,18 @@ def evi_server(request: pytest.FixtureRequest, evi_session_folder: Path) -> Iter
         server = CheckedServer(evi_session_folder, _defaults(request.node), _keeper(request.node), test=request.node.nodeid)
     with server:
         yield server
+
+
+@pytest.fixture
+def evi_sound(evi_session_folder: Path) -> Iterator[SessionSound]:
+    """Sound for a whole app without a sound device: a microphone with the session's user, and a speaker that keeps what is played."""
+    from evi_harness.pytesting.session_sound import session_sound
+
+    with ExitStack() as stack:
+        # What the test raises is the test's.
+        with _told_plainly():
+            sound = stack.enter_context(session_sound(evi_session_folder))
+        yield sound
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ import jsonschema
 import pytest
 
 from evi_harness import pytest_plugin
+from evi_harness.evi.compat import parse_version
+from evi_harness.sdk.hume.installed_sdk import installed_version
 
 pytest_plugins = ["pytester"]
 
@@ -585,6 +587,59 @@ def test_update_accepts_what_is_sent_now(run: Run, pytester: pytest.Pytester) ->
     assert "nothing to update" in said(run("--evi-update"))
     assert len(list((pytester.path / "sessions").rglob("expected.jsonl"))) == 2
     run().assert_outcomes(passed=2)
+
+
+VOICE_APP = """
+    import asyncio
+    import base64
+    import json
+    from contextlib import suppress
+
+    import sounddevice
+    from hume import MicrophoneInterface, Stream
+    from hume.client import AsyncHumeClient
+    from hume.empathic_voice.types import ToolResponseMessage
+    from websockets.exceptions import ConnectionClosed
+
+
+    async def listen(chat, stream):
+        n_replies = 0
+        async for event in chat:
+            if event.type == "audio_output":
+                await stream.put(base64.b64decode(event.data))
+            elif event.type == "tool_call":
+                content = json.dumps({"location": "Bath", "sky": "rain", "celsius": 11})
+                send = getattr(chat, "send_publish", None) or chat.send_tool_response
+                await send(ToolResponseMessage(tool_call_id=event.tool_call_id, content=content))
+            elif event.type == "assistant_end":
+                n_replies += 1
+                if n_replies == 2:
+                    return
+
+
+    async def speak(chat, stream):
+        with suppress(ConnectionClosed):
+            await MicrophoneInterface.start(chat, byte_stream=stream)
+
+
+    async def main(base_url):
+        client, stream = AsyncHumeClient(api_key="any", base_url=base_url), Stream.new()
+        async with client.empathic_voice.chat.connect() as chat:
+            speaking = asyncio.ensure_future(speak(chat, stream))
+            await listen(chat, stream)
+            speaking.cancel()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif((0, 13) <= parse_version(installed_version()) < (0, 13, 5), reason="the installed SDK's client takes no base_url")
+def test_a_whole_app_runs_without_a_sound_device(run: Run, pytester: pytest.Pytester) -> None:
+    """As the page has it: it opens the microphone and the speaker, says what the user of the session said, and plays what it hears."""
+    (block,) = [block for block in blocks("python") if "evi_sound" in block]
+    pytester.makepyfile(my_voice_app=VOICE_APP, test_page=block)
+    result = run("-s")
+    assert result.ret == 0, said(result)
+    result.assert_outcomes(passed=1)
 
 
 INCOMPLETE = """
