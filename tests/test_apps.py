@@ -98,6 +98,7 @@ def test_as_it_is_it_is_refused(row: Row, project: Path) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.then.split()[-1])
 def test_with_what_it_needs_it_passes(row: Row, project: Path) -> None:
     """Whatever the app is written like."""

@@ -89,6 +89,7 @@ def as_it_is(place: Place) -> bool:
     return place.source == tuple((number, lines[number - 1]) for number in range(first, last + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("handler", "kind"), BROKEN, ids=[f"{handler}, {kind}" for handler, kind in BROKEN])
 def test_a_broken_handler_is_shown_where_it_is_broken(handler: str, kind: str) -> None:
     """Each of fixtures/, in virtual time: the innermost place is in its own code, and all of them are as its files are."""

@@ -93,6 +93,7 @@ def test_what_a_handler_prints_is_shown_where_its_session_failed() -> None:
     assert replay_one(Task(str(WEATHER), ReplayOptions(handler=f"{HANDLERS}/weather.py:WeatherApp"))).printed == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_handler_that_ends_its_process_harms_no_other_session(n_jobs: int, tmp_path: Path) -> None:
     """Its session has a finding and a report; the others, also those that were in flight, have their own verdicts."""
@@ -185,6 +186,7 @@ def test_no_cluster_at_an_address_is_told() -> None:
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_update_shows_every_change_of_every_session(corpus: Path, n_jobs: int) -> None:
     """As it does of one; what is refused, unchanged or broken is told as ever."""
@@ -202,6 +204,7 @@ def test_an_update_shows_every_change_of_every_session(corpus: Path, n_jobs: int
     assert not [line for line in again.lines() if "expected.jsonl" in line]
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_many_writes_nothing(corpus: Path) -> None:
     """And fails where something would change."""
     handler = str(HANDLERS / "wrong_answer.py:App")
@@ -211,6 +214,7 @@ def test_a_dry_run_of_many_writes_nothing(corpus: Path) -> None:
     assert not list(corpus.rglob("expected.jsonl"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_the_first_that_does_not_pass_can_be_the_last(corpus: Path, n_jobs: int) -> None:
     """What was not replayed by then is counted; what was is told."""

@@ -75,6 +75,7 @@ async def _hold(socket, allow_user_interrupt):
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra_ms", [0, 400, 1000], ids=lambda extra_ms: f"{extra_ms} ms late")
 def test_the_conversation_goes_as_it_is_written(extra_ms):
     """Three turns, a tool call in the first and an interruption in the second, also where the service takes much longer."""
@@ -92,6 +93,7 @@ def types_of(events):
     return [EVI.read("received", event.frame).type for event in events if isinstance(event, Received)]
 
 
+@pytest.mark.slow
 def test_no_sdk_meets_a_message_that_it_does_not_know(monkeypatch):
     """The scores of a sentence come in a message of their own where the installed SDK knows it, and in the sentence's for an old one."""
     is_known = knows(installed_version(), "assistant_prosody")

@@ -644,9 +644,9 @@ class Case:
 
 
 def cases(table: Dict[str, Row]) -> List[Any]:
-    """Every row on speech in each form; on the other materials, in one."""
+    """Every row on speech in each form, of which one is not slow; on the other materials, in one."""
     return [
-        pytest.param(Case(name, row, kind, form), id=f"{kind}, {form}: {name}")
+        pytest.param(Case(name, row, kind, form), id=f"{kind}, {form}: {name}", marks=[] if form == "object" else pytest.mark.slow)
         for kind in MATERIALS
         for form in (FORMS if kind == SPEECH else ["object"])
         for name, row in table.items()
@@ -682,6 +682,7 @@ def test_what_is_left_out_is_left_out_for_a_reason(kind, name):
     assert kinds_found(Case(name, row, kind, "object")) != (name in GOOD, row.kinds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "row"), [pytest.param(name, row, id=name) for name, row in {**GOOD, **BAD}.items()])
 def test_in_real_time_too(name, row):
     """The quickstart's object, over a real socket and on the machine's clock, at four times the pace."""

@@ -57,6 +57,7 @@ def url(session_of):
         yield server.url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(N_ROUNDS), ids=lambda seed: f"{seed}-{round_of(seed)[0]}")
 def test_however_the_app_ends_the_recording_is_complete(url, tmp_path, seed):
     """One folder, sound and complete, with what the service said; and the program ends as it would without a recording."""

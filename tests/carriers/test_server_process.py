@@ -44,6 +44,7 @@ def serve_and(open_service, block):
         block(server)
 
 
+@pytest.mark.slow
 def test_it_keeps_every_duty():
     """The public check, with the service in another process."""
 

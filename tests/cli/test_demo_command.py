@@ -39,6 +39,7 @@ def child(tmp_path):
     return start
 
 
+@pytest.mark.slow
 def test_one_command_shows_it_all(child, tmp_path):
     """Exit 0 and nothing on standard error; one session under sessions, of three turns with a tool call and an interruption."""
     with child() as process:

@@ -94,6 +94,7 @@ def test_from_beginning_to_end(url, tmp_path):
     assert check_session(folder) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "number"),
     [

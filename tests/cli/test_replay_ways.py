@@ -233,6 +233,7 @@ def changed(tmp_path, monkeypatch):
     return ["s", "--handler", f"{ROOT / 'fixtures' / 'handlers' / 'wrong_answer.py'}:App", "--update"]
 
 
+@pytest.mark.slow
 def test_an_update_is_asked_for_on_a_terminal(changed):
     """Once, with every change; no is 1 and writes nothing, yes is 0 and writes all; then there is nothing to ask for."""
     code, printed = on_a_terminal(b"n\n", *changed)
@@ -250,6 +251,7 @@ def test_an_update_is_asked_for_on_a_terminal(changed):
     assert (code, "Accept" in printed) == (0, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "environment"),
     [(["--yes"], {}), ([], {"CI": "true"}), ([], {"PYTEST_CURRENT_TEST": "test_x.py::test (call)"})],

@@ -102,6 +102,7 @@ EARLY_PLUGIN = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conftest", ["import voice_app", ""], ids=["conftest", "test-file"])
 @pytest.mark.parametrize(
     "options",

@@ -185,6 +185,7 @@ def test_errors_are_those_of_a_run_here(handler, error):
     assert raised[0] == raised[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP)])
 @pytest.mark.parametrize("to_both", [True, False], ids=["as a terminal", "to the parent"])
 def test_what_ends_the_parent_ends_the_child(crashing, number, code, to_both):

@@ -216,6 +216,7 @@ def waits_in_c():
     ctypes.CDLL(None).usleep(300_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("act", "kind", "exit_code"),
     [

@@ -272,6 +272,7 @@ def test_where_no_revision_is_told_nothing_is_looked_at(monkeypatch):
     require_revision(print)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clock", ["virtual", "real"])
 @pytest.mark.parametrize("child", [False, True])
 def test_what_is_imported_while_the_handler_runs_is_looked_at_too(told, session_of, clock, child):
