@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
 from evi_harness.cli.main import main
+from evi_harness.evi.dialect import EVI
+from evi_harness.session.wav import Pcm, header
+from evi_harness.storage.writer import write_session
 
 pytestmark = pytest.mark.usefixtures("no_environment")
 
@@ -162,3 +166,24 @@ def test_the_microphone_of_a_recording(capsys):
     err = capsys.readouterr().err
     assert "--mic" in err
     assert "--microphone off" in err
+
+
+def test_job_noise(session_of, here, capsys):
+    """Half as long again is inconclusive where the machines of two jobs may differ by a quarter, and slower where they may not."""
+    sound = b64encode(header(Pcm(24_000, 1), 4800) + bytes(4800)).decode()
+    for name, reply_ms in (("old", 200), ("new", 300)):
+        rows = [("received", 50, {"type": "chat_metadata", "chat_id": "c", "chat_group_id": "g", "request_id": "r"})]
+        for at_ms in range(1000, 25_000, 1000):
+            said = {"role": "user", "content": "And then?"}
+            rows.append(("received", at_ms, {"type": "user_message", "message": said, "models": {}, "from_text": True, "interim": False}))
+            reply = {"type": "assistant_message", "message": {"role": "assistant", "content": "More."}, "models": {}, "from_text": True}
+            rows.append(("received", at_ms + reply_ms, {**reply, "id": f"s-{at_ms}"}))
+            rows.append(("received", at_ms + reply_ms, {"type": "audio_output", "id": f"s-{at_ms}", "index": 0, "data": sound}))
+            rows.append(("received", at_ms + reply_ms + 10, {"type": "assistant_end"}))
+        write_session(here / name, session_of([*rows, ("closed", 26_000, ("app", 1000, ""))]), EVI)
+    words = ["--detector", "none"]
+    assert main(["latency", "old", *words, "--save-baseline", "base.json"]) == 0
+    assert main(["latency", "new", *words, "--baseline", "base.json"]) == 4
+    assert main(["latency", "new", *words, "--baseline", "base.json", "--job-noise", "0.26"]) == 4
+    assert main(["latency", "new", *words, "--baseline", "base.json", "--job-noise", "0"]) == 1
+    capsys.readouterr()
