@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Iterable, Optional
 
 from evi_harness.errors import UsageError, value_of
 
-__all__ = ["MOST_RUNS", "RUNS", "Bounds", "require_number", "require_word"]
+__all__ = ["MOST_RUNS", "RUNS", "SOME_TIME", "TIME", "Bounds", "require_number", "require_word"]
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class Bounds:
         return " and ".join(f"{word} {_plain(number)}" for word, number in named if number is not None)
 
     def hold(self, value: float) -> bool:
-        """Whether a number is within them; nan is not."""
+        """Whether a number is within them; one without end and nan are not."""
         return not (
-            value != value
+            not isfinite(value)
             or (self.least is not None and value < self.least)
             or (self.most is not None and value > self.most)
             or (self.above is not None and value <= self.above)
@@ -51,6 +52,8 @@ class Bounds:
 # More runs than this would take days: the number is mistyped.
 MOST_RUNS = 10_000
 RUNS = Bounds(least=1, most=MOST_RUNS)
+# A length of time that may be none, and one that may not: in whatever unit.
+TIME, SOME_TIME = Bounds(least=0), Bounds(above=0)
 
 
 def require_number(name: str, value: float, bounds: Bounds) -> None:

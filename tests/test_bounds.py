@@ -12,7 +12,7 @@ from evi_harness.errors import UsageError
     ("bounds", "words", "within", "without"),
     [
         (Bounds(least=1), "at least 1", [1, 10**30], [0, 0.99, float("-inf")]),
-        (Bounds(above=0), "above 0", [1e-300, float("inf")], [0, -1]),
+        (Bounds(above=0), "above 0", [1e-300, 1e300], [0, -1, float("inf")]),
         (Bounds(most=2.5), "at most 2.5", [2.5, -9], [2.6]),
         (Bounds(least=0, most=4294967295), "from 0 to 4294967295", [0, 4294967295], [-1, 4294967296]),
         (Bounds(above=0, below=0.5), "above 0 and below 0.5", [0.1], [0, 0.5]),

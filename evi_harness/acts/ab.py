@@ -19,6 +19,7 @@ from evi_harness.acts.asked_of_gate import GateOptions
 from evi_harness.acts.checkouts import checkouts, git, passing_folder, run_here, worktrees
 from evi_harness.acts.ci_outputs import without_ci
 from evi_harness.acts.gate import SAVE_BASELINE, load_baseline, rules_for
+from evi_harness.bounds import MOST_RUNS, RUNS, SOME_TIME, Bounds, require_number
 from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words, value_of
 from evi_harness.measure.baseline import MeasuredRun, merged
 from evi_harness.measure.comparison import compare_side_by_side
@@ -67,7 +68,10 @@ def commands(a: str, b: str) -> Tuple[OneSide, OneSide]:
     Raises:
         UsageError: One is empty, or a quotation mark in it is never closed.
     """
-    return OneSide(a, _words(a)), OneSide(b, _words(b))
+    with value_of("a"):
+        old = OneSide(a, _words(a))
+    with value_of("b"):
+        return old, OneSide(b, _words(b))
 
 
 def _words(command: str) -> Tuple[str, ...]:
@@ -76,10 +80,7 @@ def _words(command: str) -> Tuple[str, ...]:
     except ValueError as error:
         raise UsageError(f"{command!r} is not a command: {error}") from None
     if not words:
-        raise UsageError(
-            "an empty command measures nothing",
-            hint=Words("Give ", Parameter("a"), " and ", Parameter("b"), " a command each, such as 'evi-harness replay …'."),
-        )
+        raise UsageError("an empty command measures nothing", hint="Give a command, such as 'evi-harness replay …'.")
     return tuple(words)
 
 
@@ -155,10 +156,9 @@ def compare_sides(
         UsageError: The options cannot be meant; no run is asked for; there is no such metric.
         EviHarnessError: A run fails, takes too long or measures nothing.
     """
-    if n_runs < 1:
-        raise UsageError(
-            f"{n_runs} runs compare nothing", hint=Words("Give ", Parameter("n_runs"), " a number from 1 on; 20 decide most of the time.")
-        )
+    require_number("n_runs", n_runs, RUNS)
+    require_number("warm_up", n_warm, Bounds(least=0, most=MOST_RUNS))
+    require_number("timeout_s", timeout_s, SOME_TIME)
     with value_of("metrics"):
         for metric in metrics or ():
             if metric not in METRICS:

@@ -20,8 +20,9 @@ from typing import Callable, Deque, Dict, Generator, Iterator, List, Optional, S
 from evi_harness.acts.executors import default_jobs, lent_executor, local_processes
 from evi_harness.acts.measured_runs import runs_of_result
 from evi_harness.acts.paging.page_folder import PageFolder, PagePlace
-from evi_harness.acts.repeating import RepeatedReplay, replay_repeatedly
+from evi_harness.acts.repeating import RepeatedReplay, check_runs, replay_repeatedly
 from evi_harness.acts.replay import ReplayResult
+from evi_harness.bounds import Bounds, require_number
 from evi_harness.errors import EviHarnessError, IncompleteRecording, Parameter, UsageError, Words
 from evi_harness.measure.baseline import merged
 from evi_harness.report.corpus_report import NORMAL, QUIET, VERBOSE, CorpusReport, Outcome
@@ -81,7 +82,7 @@ def replay_corpus(
         The report, with the outcomes in the order of ``folders``.
 
     Raises:
-        UsageError: A handler is given as an object; ``n_jobs`` is below 1.
+        UsageError: A handler is given as an object; ``n_runs`` or ``n_jobs`` is out of its bounds.
         EviHarnessError: The executor cannot be had, or does not run the revision that this process is to run.
     """
     if not isinstance(asked.handler, (str, type(None))):
@@ -89,8 +90,9 @@ def replay_corpus(
     if executor is not None and revision_here() is not None:
         hint = Words("Leave out ", Parameter("executor"), " in what ab runs in a revision, or give ab two commands.")
         raise EviHarnessError("workers of an executor do not run the revision that is checked out here", hint=hint)
-    if n_jobs is not None and n_jobs < 1:
-        raise UsageError(f"cannot replay {n_jobs} sessions at a time", hint="Give 1 or more.")
+    check_runs(n_runs, asked)
+    if n_jobs is not None:
+        require_number("n_jobs", n_jobs, Bounds(least=1))
     began_s = time.perf_counter()
     task = Task("", replace(asked, child=False), n_runs, command, keep_json, keep_run)
     tasks = [replace(task, folder=str(folder), page=None if pages is None else pages.of(folder)) for folder in folders]

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, UsageError, value_of
 from evi_harness.guard.held_interrupts import ignore_interrupts, interrupts_held_back
 from evi_harness.guard.program_end import do_duties, really_exit
 from evi_harness.settings.sink import keep_streams_discreet
@@ -72,8 +72,9 @@ def lent_executor(address: str) -> Iterator[Executor]:
         EviHarnessError: The package for it is not installed, nobody answers there, or there are no certificates that can be used.
     """
     scheme = urlsplit(address).scheme
-    if scheme not in _LENDERS or not urlsplit(address).netloc:
-        raise UsageError(f"{address!r} is not an executor", hint=_FORMS)
+    with value_of("executor"):
+        if scheme not in _LENDERS or not urlsplit(address).netloc:
+            raise UsageError(f"{address!r} is not an executor", hint=_FORMS)
     with _LENDERS[scheme](address) as executor:
         yield executor
 

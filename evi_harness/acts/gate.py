@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Callable, Dict, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from evi_harness.acts.asked_of_gate import GateOptions
-from evi_harness.errors import Parameter, UsageError, Words, value_of
+from evi_harness.bounds import Bounds, require_number, require_word
+from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words, value_of
 from evi_harness.measure.baseline import Baseline, MeasuredRun, baseline_json, is_played, read_baseline_json, run_of
 from evi_harness.measure.comparison import Comparison, ComparisonRules, compare_jobs
 from evi_harness.measure.effect import LEAST_EFFECT, parse_effect
@@ -23,7 +24,7 @@ from evi_harness.measure.measuring import Measured
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, METRICS
 from evi_harness.measure.observed import observed_in_both, observed_metrics
 from evi_harness.measure.thresholds import FAILED, Threshold, distinct_samples, judge_threshold, parse_threshold
-from evi_harness.report.gate_report import FAIL, GateReport, replayed_with_gate, with_gate
+from evi_harness.report.gate_report import FAIL, PASS, GateReport, replayed_with_gate, with_gate
 from evi_harness.runs.replay_options import BUILTIN, RECORDED
 from evi_harness.session.json_value import Json
 from evi_harness.settings.configuration import Configuration, load_configuration
@@ -204,7 +205,7 @@ def gate_from(options: GateOptions, configured: Configuration, *, is_replay: boo
         passed_over = tuple(one.text for one in ours if one not in thresholds)
     file = options.baseline or _to_compare_with(options, configured)
     rules = rules_for(options, configured)
-    baseline = None if file is None else load_baseline(file)
+    baseline = None if file is None else _loaded(file, is_given=options.baseline is not None)
     if names_no_handler and (thresholds or options.baseline or options.save_baseline or _is_of_an_app(baseline)):
         raise _judges_no_app()
     return Gate(
@@ -239,6 +240,16 @@ def _to_compare_with(options: GateOptions, configured: Configuration) -> Optiona
     return None if is_written else file
 
 
+def _loaded(file: Path, *, is_given: bool) -> Baseline:
+    """The baseline; where it is the one that was given, an error says so."""
+    try:
+        return load_baseline(file)
+    except EviHarnessError as error:
+        if is_given:
+            error.what = Words(Parameter("baseline"), ": ", error.what)
+        raise
+
+
 def _configured(text: str, configured: Configuration) -> Threshold:
     try:
         return parse_threshold(text)
@@ -259,8 +270,11 @@ def rules_for(options: GateOptions, configured: Configuration) -> ComparisonRule
     """
     default = ComparisonRules()
     false_alarm = _first(options.false_alarm, configured.false_alarm, default.false_alarm)
-    if not 0 < false_alarm < 0.5:
-        raise UsageError(f"{false_alarm!r} is not a probability of a false alarm", hint="Give a number above 0 and below 0.5.")
+    require_number("false_alarm", false_alarm, Bounds(above=0, below=0.5))
+    if options.job_noise is not None:
+        require_number("job_noise", options.job_noise, Bounds(least=0, most=10))
+    if options.inconclusive is not None:
+        require_word("inconclusive", options.inconclusive, (FAIL, PASS))
     with value_of("least_effect"):
         asked = None if options.least_effect is None else parse_effect(options.least_effect)
     return ComparisonRules(
@@ -301,7 +315,11 @@ def save_baseline(place: Path, runs: Sequence[MeasuredRun], redact: Callable[[st
     """
     file = place / f"{time.time_ns()}-{os.getpid()}.json" if place.is_dir() else place
     told = baseline_json(Baseline(tuple(runs), now_utc(), __version__))
-    replace_json_file(file, _redacted(told, redact))
+    try:
+        replace_json_file(file, _redacted(told, redact))
+    except EviHarnessError as error:
+        error.what = Words(Parameter("save_baseline"), ": ", error.what)
+        raise
     return file
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Callable, List, Sequence, Union
 
+from evi_harness.bounds import TIME, require_number, require_word
 from evi_harness.dialects import dialect_of
 from evi_harness.errors import UsageError
 from evi_harness.measure.assumed import DEFAULT, Assumed
@@ -53,8 +53,9 @@ def measure_sessions(
     """
     if not sessions:
         raise UsageError("no session is given, so there is nothing to measure")
-    if detector not in DETECTORS:
-        raise UsageError(f"there is no speech detector {detector!r}", hint=f"There are: {', '.join(DETECTORS)}.")
+    require_word("detector", detector, DETECTORS)
+    require_number("end_of_turn_ms", end_of_turn_ms, TIME)
+    require_number("min_interruption_ms", min_interruption_ms, TIME)
     assumed = Assumed(_nanoseconds(end_of_turn_ms), _nanoseconds(min_interruption_ms))
     loaded = [one if isinstance(one, Session) else load_session(one, verify=True) for one in sessions]
     require_whole(*loaded, allow_incomplete=allow_incomplete)
@@ -86,8 +87,6 @@ def measure_session(
 
 
 def _nanoseconds(ms: float) -> int:
-    if not 0 <= ms < math.inf:
-        raise UsageError(f"{ms!r} milliseconds is not a time that a service can wait")
     return round(ms * 1e6)
 
 

@@ -19,8 +19,9 @@ from types import TracebackType
 from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Set, Tuple, Type
 from urllib.parse import urlsplit
 
+from evi_harness.bounds import require_word
 from evi_harness.dialects import DEFAULT, adapter_for, default_dialect, dialect_named
-from evi_harness.errors import SdkError, SessionUnwritable, UsageError
+from evi_harness.errors import SdkError, SessionUnwritable, UsageError, value_of
 from evi_harness.guard.program_end import at_program_end
 from evi_harness.sdk.adapter import Adapter
 from evi_harness.session.events import Closed, Event, Received
@@ -102,12 +103,13 @@ def record(
         >>> recording.is_complete, len(evi_harness.load_session(recording.folder).received) > 0
         (True, True)
     """
-    require_name(name)
+    with value_of("name"):
+        require_name(name)
     if service is not None and not isinstance(service, str):
         raise UsageError(f"service is {service!r}", hint="Say who plays the service's part, as text.")
-    if user_interrupt not in _USER_INTERRUPT:
-        raise UsageError(f"user_interrupt is {user_interrupt!r}", hint=f"Say one of {', '.join(_USER_INTERRUPT)}.")
-    spoken = dialect_named(dialect)
+    require_word("user_interrupt", user_interrupt, _USER_INTERRUPT)
+    with value_of("dialect"):
+        spoken = dialect_named(dialect)
     adapter = adapter_for(spoken)
     connection = _connection(socket, adapter)
     # The machine's clock itself costs the app less than a method around it.

@@ -21,6 +21,7 @@ from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import Heard, SoftwareSpeaker
 from evi_harness.audio.sources import FileSource
+from evi_harness.bounds import SOME_TIME, require_number
 from evi_harness.clocks.app_loop import AppLoop, run_app_loop
 from evi_harness.clocks.exits import AppExits
 from evi_harness.dialects import adapter_for, default_dialect
@@ -166,7 +167,9 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print, *,
         what = Words(Parameter("mic"), " and ", Parameter("device"), " cannot go together: a file is not a sound device")
         raise UsageError(what, hint="Give one of them.")
     _check_microphone(options)
-    require_name(options.name)
+    with value_of("name"):
+        require_name(options.name)
+    _check_times(options)
     # The handler may change the working directory, and what is asked for is meant here.
     options = replace(options, out=options.out.absolute())
     _require_handler(options)
@@ -184,6 +187,12 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print, *,
         adapter.version()
         live = _Live(options, settings, endpoint, api_key, write, Indicator(is_wanted=shows_progress))
         return live.go(interrupts, device, speaker)
+
+
+def _check_times(options: LiveOptions) -> None:
+    """Refuse a length of time that is none."""
+    if options.duration_s is not None:
+        require_number("duration_s", options.duration_s, SOME_TIME)
 
 
 def _require_handler(options: LiveOptions) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple, Union
 
 from evi_harness.acts.replay import ReplayResult, replay_asked
+from evi_harness.bounds import RUNS, require_number
 from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.report.replay_report import WITH_BUILT_IN, ReplayReport
 from evi_harness.report.result import verdict_line
@@ -18,7 +19,7 @@ from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
 from evi_harness.verdicts.invoking import Command
 
-__all__ = ["RepeatedReplay", "replay_repeatedly"]
+__all__ = ["RepeatedReplay", "check_runs", "replay_repeatedly"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,24 @@ class RepeatedReplay:
         return next((result for result in self.results if not result.passed), self.results[0])
 
 
+def check_runs(n_runs: int, asked: ReplayOptions) -> None:
+    """Refuse a number of runs that cannot be meant.
+
+    Args:
+        n_runs: The number.
+        asked: The options of each.
+
+    Raises:
+        UsageError: See ``replay_repeatedly``.
+    """
+    require_number("n_runs", n_runs, RUNS)
+    if n_runs > 1 and asked.update:
+        raise UsageError(
+            "the expectation cannot be updated from several runs",
+            hint=Words("Leave out ", Parameter("n_runs"), ", or ", Parameter("update"), "."),
+        )
+
+
 def replay_repeatedly(
     session: Union[str, Path, Session],
     n_runs: int = 1,
@@ -103,18 +122,12 @@ def replay_repeatedly(
         command: Likewise.
 
     Raises:
-        UsageError: ``n_runs`` is below 1, or what the replays are compared with is to be updated by several of them.
+        UsageError: ``n_runs`` is out of its bounds, or what the replays are compared with is to be updated by several of them.
         EviHarnessError: What ``replay_session`` raises; then nothing is told of the runs before.
     """
-    if n_runs < 1:
-        raise UsageError(f"cannot replay {n_runs} times", hint="Give 1 or more.")
+    check_runs(n_runs, asked)
     if n_runs == 1:
         return replay_asked(session, asked, write=write, on_part=on_part, command=command)
-    if asked.update:
-        raise UsageError(
-            "the expectation cannot be updated from several runs",
-            hint=Words("Leave out ", Parameter("n_runs"), ", or ", Parameter("update"), "."),
-        )
     seeds = tuple(None if asked.seed is None else asked.seed + number for number in range(n_runs))
 
     def run(number: int) -> ReplayResult:

@@ -17,6 +17,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from evi_harness.acts.afterwards.comparing_sessions import compared_sessions
 from evi_harness.acts.record_connection import Recording, record
+from evi_harness.bounds import SOME_TIME, TIME, require_number, require_word
 from evi_harness.carriers.acted_client import ClientPump, send_close, send_frame
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.lateness import Lateness
@@ -128,8 +129,10 @@ def replay_live(
         KeyboardInterrupt: A signal came. What was recorded until then is complete.
     """
     command = Command.here() if command is None else command
-    if options.cadence not in CADENCES:
-        raise UsageError(f"there is no cadence {options.cadence!r}", hint=f"There are: {', '.join(CADENCES)}.")
+    require_word("cadence", options.cadence, CADENCES)
+    require_number("patience_s", options.patience_s, TIME)
+    if options.max_duration_s is not None:
+        require_number("max_duration_s", options.max_duration_s, SOME_TIME)
     recorded = session if isinstance(session, Session) else load_session(session, verify=True)
     require_whole(recorded, allow_incomplete=options.allow_incomplete)
     if not recorded.header.recorded.sent or not recorded.sent:

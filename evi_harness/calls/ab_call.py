@@ -7,6 +7,7 @@ from typing import ContextManager, Iterable, Optional, Sequence, Tuple, Union
 
 from evi_harness.acts.ab import OneSide, commands, compare_sides, revisions
 from evi_harness.acts.asked_of_gate import GateOptions
+from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.report.gate_report import GateReport
 
 __all__ = ["compare_versions"]
@@ -56,6 +57,8 @@ def compare_versions(
         >>> evi_harness.compare_versions(replay, replay, metrics="tool.app", n_runs=1, warm_up=0, inconclusive="pass").passed
         True
     """
+    if command is not None and not command:
+        raise UsageError(Words("invalid value for ", Parameter("command"), ": it is empty"), hint="Give the words of a command.")
     if command is None:
         sides: ContextManager[Tuple[OneSide, OneSide]] = nullcontext(commands(a, b))
     else:

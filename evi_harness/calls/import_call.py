@@ -7,7 +7,7 @@ from pathlib import Path
 from evi_harness.acts.import_capture import import_capture
 from evi_harness.acts.imports.import_chat_history import import_chat_history
 from evi_harness.acts.imports.import_har import Imported, import_har
-from evi_harness.errors import Parameter, UsageError, Words
+from evi_harness.bounds import require_word
 from evi_harness.settings.any_path import AnyPath
 from evi_harness.settings.new_folder import DEFAULT_OUT
 
@@ -39,11 +39,10 @@ def import_session(file: AnyPath, form: str, *, out: AnyPath = DEFAULT_OUT) -> I
         >>> [evi_harness.load_session(folder).header.made_by for folder in imported.folders]
         ['import']
     """
+    require_word("form", form, FORMS)
     path, place = Path(file), Path(out)
     if form == CAPTURE:
         return Imported((import_capture(path, out=place),))
     if form == HAR:
         return import_har(path, out=place)
-    if form == CHAT_HISTORY:
-        return import_chat_history(path, out=place)
-    raise UsageError(Words("invalid value for ", Parameter("form", form)), hint=f"Choose from: {', '.join(FORMS)}.")
+    return import_chat_history(path, out=place)

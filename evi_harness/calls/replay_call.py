@@ -12,7 +12,8 @@ from typing_extensions import TypedDict, Unpack
 from evi_harness.acts import replay_live as live
 from evi_harness.acts.corpus import replay_corpus
 from evi_harness.acts.paging.page_folder import PageFolder, pages_told
-from evi_harness.audio.page_tracks import OGG
+from evi_harness.audio.page_tracks import FORMATS, OGG
+from evi_harness.bounds import require_word
 from evi_harness.calls.given_sessions import paths_of
 from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.replay.cues import TURN
@@ -98,6 +99,7 @@ def replay_sessions(
         >>> [(outcome.folder, outcome.verdict) for outcome in report.outcomes]
         [('sessions/typed', 'passed'), ('sessions/weather', 'passed')]
     """
+    require_word("audio_format", audio_format, FORMATS)
     place = None if html is None else Path(html)
     if place is not None and place.exists() and not place.is_dir():
         raise UsageError(Words(Parameter("html"), f" is {str(place)!r}, a file, and the pages of several sessions are a folder"))

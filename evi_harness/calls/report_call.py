@@ -10,7 +10,8 @@ from evi_harness.acts.paging.page_folder import INDEX
 from evi_harness.acts.paging.page_making import page_of_result, page_of_session, write_page
 from evi_harness.acts.paging.page_reports import write_named_pages
 from evi_harness.acts.replay import ReplayResult
-from evi_harness.audio.page_tracks import OGG
+from evi_harness.audio.page_tracks import FORMATS, OGG
+from evi_harness.bounds import require_word
 from evi_harness.calls.given_sessions import paths_of
 from evi_harness.errors import SessionUnreadable
 from evi_harness.report.comparison_report import ComparisonReport
@@ -52,6 +53,7 @@ def write_report(
         >>> evi_harness.write_report(result, "typed.html")
         PosixPath('typed.html')
     """
+    require_word("audio_format", audio_format, FORMATS)
     place = Path(out)
     if isinstance(what, (ReplayResult, LiveReport)):
         return write_page(page_of_result(what, None if gate is None else gate.json()), place, audio_format=audio_format).file

@@ -8,6 +8,7 @@ from typing import Iterable, Optional, Tuple, Union
 from evi_harness.acts.serve.served_verdict import Compared, compare
 from evi_harness.acts.serve.serving import ServeOptions, admission, server_process
 from evi_harness.acts.serve.simulating import SIMULATOR, refuse_script, simulation
+from evi_harness.bounds import SOME_TIME, Bounds, require_number
 from evi_harness.carriers.real_carrier import LOOPBACK
 from evi_harness.carriers.server_process import ServerProcess
 from evi_harness.errors import Parameter, UsageError, Words
@@ -101,6 +102,8 @@ def serve(
         raise UsageError(Words("give either ", Parameter("session"), " or ", Parameter("simulate"), ", and not both"))
     if script is not None and not simulate:
         raise UsageError(Words(Parameter("script"), " needs ", Parameter("simulate")))
+    require_number("port", port, Bounds(least=0, most=65_535))
+    require_number("patience_s", patience_s, SOME_TIME)
     ignored = tuple(ignore)
     if simulate and (ignored or strict or allow_incomplete):
         raise UsageError(Words(Parameter("ignore"), ", ", Parameter("strict"), " and ", Parameter("allow_incomplete"), " need a session"))

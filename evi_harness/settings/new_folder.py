@@ -148,13 +148,13 @@ def require_name(name: str) -> None:
     """
     if _NEVER_IN_A_NAME.search(name):
         raise UsageError(
-            f"invalid session name {name!r}: it has a slash or a control character",
+            f"{name!r} has a slash or a control character",
             hint=Words("The name is that of one folder; ", Parameter("out", "DIR"), " says where it goes."),
         )
     if len(name) > MAX_NAME_LENGTH:
-        raise UsageError(f"invalid session name: it has {len(name)} characters", hint=f"At most {MAX_NAME_LENGTH} are allowed.")
+        raise UsageError(f"it has {len(name)} characters", hint=f"At most {MAX_NAME_LENGTH} are allowed.")
     if not _NOT_IN_A_NAME.sub("", _TIME.sub("", name)).strip("-."):
-        raise UsageError(f"invalid session name {name!r}: no character in it can name a folder", hint="Use the letters A to Z and digits.")
+        raise UsageError(f"no character in {name!r} can name a folder", hint="Use the letters A to Z and digits.")
 
 
 class SessionsFolder:

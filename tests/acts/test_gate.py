@@ -215,7 +215,7 @@ def test_rules():
     rules = rules_for(GateOptions(gate_seed=0, least_effect="2%"), configured)
     assert (rules.seed, rules.least, rules.least_by_metric) == (0, Effect(0.02), {})
     assert rules_for(GateOptions(), Configuration()).least == LEAST_EFFECT
-    with pytest.raises(UsageError, match="probability"):
+    with pytest.raises(UsageError, match=r"^invalid value for false_alarm: "):
         rules_for(GateOptions(false_alarm=0.7), Configuration())
 
 

@@ -100,7 +100,7 @@ def test_standard_output_is_for_one_of_them(option, capsys):
         ((DEMO, "--summary", "/no/such/folder/x.md"), "is not a folder"),
         ((DEMO, "--save-baseline", "/no/such/folder/x.json"), "is not a folder"),
         ((DEMO, "--end-of-turn-ms", "-1"), "--end-of-turn-ms"),
-        ((DEMO, "--end-of-turn-ms", "nan"), "nan milliseconds"),
+        ((DEMO, "--end-of-turn-ms", "nan"), "--end-of-turn-ms: must be at least 0, not nan"),
         ((DEMO, "--detector", "ear"), "ear"),
         ((), "SESSION"),
     ],

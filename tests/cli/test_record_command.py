@@ -302,7 +302,7 @@ def read_terminal(parent, until=None):
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--out", MIC], 2, "is a file"),
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--name", "a/b"], 2, "slash"),
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--name", "x" * 101], 2, "101 characters"),
-        (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--name", "..."], 2, "session name"),
+        (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--name", "..."], 2, "invalid value for --name: "),
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--out", "x" * 300], 3, "too long"),
         (["--mic", MIC, "--base-url", "ftp://x"], 2, "ftp"),
         (["--mic", MIC, "--html", str(Path(MIC).parent), "--base-url", "http://127.0.0.1:1"], 2, "--html"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple, Union
 
+from evi_harness.bounds import TIME, require_number
 from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError, SessionUnreadable, UsageError
 from evi_harness.measure.measuring import measure
@@ -56,8 +56,8 @@ def compare(
         UsageError: One is a session and the other a folder of them; the tolerance is below 0 or no number.
         SessionUnreadable: One of two sessions cannot be read; there is no session in a folder.
     """
-    if tolerance_ms is not None and not 0 <= tolerance_ms < math.inf:
-        raise UsageError(f"invalid tolerance {tolerance_ms!r} ms: expected 0 or more", hint="Give a number of milliseconds, such as 100.")
+    if tolerance_ms is not None:
+        require_number("tolerance_ms", tolerance_ms, TIME)
     places = Path(first), Path(second)
     found = [find_sessions([place], damaged=True) for place in places]
     is_one = [sessions == [place] and _is_session(place) for sessions, place in zip(found, places)]

@@ -17,8 +17,9 @@ from evi_harness.acts.devices import OUTPUT, Device, choose_device, list_devices
 from evi_harness.acts.exporting import speed_of_session
 from evi_harness.audio.mixing import mono, stereo
 from evi_harness.audio.sounding_sides import Side, mix_rate, said, would_play
+from evi_harness.bounds import require_word
 from evi_harness.dialects import dialect_of
-from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
+from evi_harness.errors import EviHarnessError, Parameter, Words
 from evi_harness.replay.moments import TURN, Moment, beginning_of, end_of
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.report.plain import printable
@@ -103,8 +104,7 @@ def play_session(
         EviHarnessError: There is no audio, no sound system or no speaker; or it stopped.
         KeyboardInterrupt: Ctrl+C; it is silent by then.
     """
-    if side not in SIDES:
-        raise UsageError(Words(Parameter("side", side), " is not a side"), hint=f"There are: {', '.join(SIDES)}.")
+    require_word("side", side, SIDES)
     loaded = session if isinstance(session, Session) else load_session(session)
     begin_ns, end_ns = _span(loaded, turn)
     sides, remark = _sides(loaded, None if isinstance(session, Session) else Path(session), side)

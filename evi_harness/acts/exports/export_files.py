@@ -10,7 +10,7 @@ from evi_harness.acts.exports.export_flac import export_flac
 from evi_harness.acts.exports.export_har import export_har
 from evi_harness.acts.exports.export_texts import export_csv, export_labels, export_metrics, export_trace, export_vtt
 from evi_harness.acts.exports.whole_file import place_of_file
-from evi_harness.errors import UsageError
+from evi_harness.errors import Parameter, UsageError, Words, value_of
 from evi_harness.session.session import Session
 
 __all__ = ["FORMS", "export_files"]
@@ -67,9 +67,10 @@ def export_files(
     """
     seen: Dict[Path, str] = {}
     for form, file in files.items():
-        path = place_of_file(file, session, overwrite=overwrite).resolve()
-        if path in seen:
-            raise UsageError(f"{file} is named twice: for {seen[path]} and for {form}", hint="Each form is a file of its own.")
+        with value_of(form):
+            path = place_of_file(file, session, overwrite=overwrite).resolve()
+            if path in seen:
+                raise UsageError(Words(f"{file} is given for ", Parameter(seen[path]), ", too"), hint="Each form is a file of its own.")
         seen[path] = form
     for form, file in files.items():
         exported = FORMS[form](session, file, overwrite=overwrite)

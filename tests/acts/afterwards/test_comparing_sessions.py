@@ -115,7 +115,7 @@ def test_what_cannot_be_meant(tmp_path):
     with pytest.raises(UsageError, match="is a folder of sessions"):
         compare(TYPED, tmp_path / "a")
     for tolerance in (-1, float("nan"), float("inf")):
-        with pytest.raises(UsageError, match=f"invalid tolerance {tolerance} ms: expected 0 or more"):
+        with pytest.raises(UsageError, match=f"^invalid value for tolerance_ms: must be at least 0, not {tolerance}$"):
             compare(TYPED, TYPED, tolerance_ms=tolerance)
     for pair in ((tmp_path / "a", tmp_path / "empty"), (tmp_path / "empty", tmp_path / "empty")):
         with pytest.raises(SessionUnreadable):
