@@ -13,7 +13,7 @@ import signal
 import sys
 from contextlib import ExitStack
 from types import TracebackType
-from typing import List, Optional, Type, cast
+from typing import Any, List, Mapping, Optional, Type, cast
 
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.carriers.journal import Journal
@@ -30,7 +30,7 @@ from evi_harness.injected.loops import AppTime, InjectedLoop, install_loops
 from evi_harness.injected.tls_left_out import leave_tls_out
 from evi_harness.replay.player import Player
 from evi_harness.replay.wrapping import AnnouncedService
-from evi_harness.runs.app_channel import BEGAN, EVENT, FINISHED, IS_TERMINATED, REFUSED, WARNED, AppOutcome, AppPlan, Reports
+from evi_harness.runs.app_channel import BEGAN, CHANNEL, EVENT, FINISHED, IS_TERMINATED, REFUSED, SITE, WARNED, AppOutcome, AppPlan, Reports
 from evi_harness.runs.handler_setup import note_sound_failures, note_stuck
 from evi_harness.runs.heard_notes import note_heard
 from evi_harness.runs.playing import chat_paths_of
@@ -74,14 +74,16 @@ class AppRun:
     Args:
         plan: What to act out.
         reports: Where to.
+        channel: What the environment of a process says of both.
 
     Attributes:
         thread_wait_ns, limit_ns: Of each loop.
     """
 
-    def __init__(self, plan: AppPlan, reports: Reports) -> None:
+    def __init__(self, plan: AppPlan, reports: Reports, channel: str) -> None:
         self._plan = plan
         self._reports = reports
+        self._channel = channel
         self._process = os.getpid()
         session, asked = plan.recording.session, plan.asked
         self.thread_wait_ns = asked.thread_wait_ns
@@ -213,8 +215,24 @@ class AppRun:
             if not (isinstance(error, KeyboardInterrupt) and self._ending.has_interrupted):
                 earlier(kind, error, trace)
 
+        real_exec = os.execve
+
+        def become(path: Any, words: Any, environment: Any) -> None:
+            self.finish()
+            real_exec(path, words, self._followed(environment))
+
         os._exit = exit_at_once  # type: ignore[assignment]
+        # Whoever starts programs so, as poetry run does, becomes the app; the other functions of the kind call one of these.
+        os.execve = become  # type: ignore[assignment]
+        os.execv = lambda path, words: become(path, words, os.environ)  # type: ignore[assignment, return-value]
         sys.excepthook = uncaught
+
+    def _followed(self, environment: Mapping[Any, Any]) -> Mapping[Any, Any]:
+        """The environment of a program that this process becomes: the run begins again there, unless the app has connected."""
+        if self._player is not None or os.getpid() != self._process:
+            return environment
+        folders = [str(SITE), *filter(None, [environment.get("PYTHONPATH")])]
+        return {**environment, "PYTHONPATH": os.pathsep.join(folders), CHANNEL: self._channel}
 
     def _uncaught(self, error: BaseException) -> None:
         """Note what the app's main thread raised, where that is not how a session ends."""

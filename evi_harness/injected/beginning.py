@@ -15,4 +15,4 @@ def begin_in(channel: str) -> None:
         channel: The file descriptors of reports and plan, as the environment has them.
     """
     pipe, plan = map(int, channel.split(","))
-    AppRun(read_plan(plan), Reports(pipe)).begin()
+    AppRun(read_plan(plan), Reports(pipe), channel).begin()

@@ -187,7 +187,9 @@ class _Command:
             self.events.append(what)
             self.options.watch(what)
         elif kind == BEGAN:
+            # One process may have become another; what that one yields is what counts.
             self.began.append(what)
+            self.finished = None
         elif kind == REFUSED:
             self.refused = self.refused or what
         elif kind == FAILED:
