@@ -48,6 +48,7 @@ from typing import TYPE_CHECKING, Any, Dict, List  # noqa: E402 - likewise
 from evi_harness.version import __version__  # noqa: E402 - likewise
 
 if TYPE_CHECKING:
+    from evi_harness.acts.commanding import app_command
     from evi_harness.acts.record_connection import record
     from evi_harness.acts.repairing import repair_session
     from evi_harness.acts.replay import replay_session
@@ -76,6 +77,7 @@ __all__ = [
     "Session",
     "WebSocketInterface",
     "__version__",
+    "app_command",
     "busy",
     "check_sessions",
     "compare_sessions",
@@ -103,6 +105,7 @@ EXPORTS: Dict[str, str] = {
     "EviHarnessError": "evi_harness.errors",
     "Session": "evi_harness.session.session",
     "WebSocketInterface": "evi_harness.sdk.hume.interface",
+    "app_command": "evi_harness.acts.commanding",
     "busy": "evi_harness.clocks.busy",
     "check_sessions": "evi_harness.calls.check_call",
     "compare_sessions": "evi_harness.calls.compare_call",

@@ -16,6 +16,7 @@
     ├── ImportRefused           likewise: no session can be made of it
     ├── ScriptError             the simulator's script cannot be understood
     ├── HandlerError            the developer's handler cannot be imported or built
+    ├── CommandError            a command that is replayed does not start, has no app that reports in, or does what is not supported
     ├── SdkError                the installed SDK's: absent, too old, or not as known
     ├── NetworkRefused          the app's: it reaches for what a replay does not let it reach
     ├── RedirectRefused         the service's: it leads what has a key with it to another origin
@@ -37,6 +38,7 @@ from typing import Callable, ClassVar, Iterator, Optional, Tuple, Union
 __all__ = [
     "AudioMissing",
     "CaptureError",
+    "CommandError",
     "EviHarnessError",
     "HandlerError",
     "ImportRefused",

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from evi_harness.report.gate_report import GateReport
     from evi_harness.report.latency_report import LatencyReport
     from evi_harness.report.repair_report import RepairReport
+    from evi_harness.runs.app_command import AppCommand
     from evi_harness.session.header import Header
     from evi_harness.session.problem import Problem
 
 __all__ = [
+    "AppCommand",
     "CheckReport",
     "Checked",
     "Compared",
@@ -60,6 +62,7 @@ __all__ = [
 
 # Name → the module that defines it.
 TYPES: Dict[str, str] = {
+    "AppCommand": "evi_harness.runs.app_command",
     "CheckReport": "evi_harness.report.check_report",
     "Checked": "evi_harness.report.check_report",
     "Compared": "evi_harness.acts.serve.served_verdict",

@@ -21,6 +21,7 @@ PUBLIC = [
     "EviHarnessError",
     "Session",
     "WebSocketInterface",
+    "app_command",
     "busy",
     "check_sessions",
     "compare_sessions",

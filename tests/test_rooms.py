@@ -73,7 +73,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "calls": {"acts", "audio", "carriers", "measure", "replay", "report", "runs", "sdk", "settings", "verdicts"},
     # The public names, the types of what they return, and ``python -m``.
     "__init__": {"acts", "calls", "verdicts", "clocks", "sdk", "version"},
-    "results": {"acts", "calls", "carriers", "measure", "replay", "report"},
+    "results": {"acts", "calls", "carriers", "measure", "replay", "report", "runs"},
     "__main__": {"cli"},
 }
 DOORS = {"calls", "cli", "pytest_plugin", "results", "strategies", "__init__", "__main__"}

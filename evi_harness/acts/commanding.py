@@ -16,15 +16,26 @@ __all__ = ["app_command", "check_command"]
 
 
 def app_command(words: Sequence[str], base_url: Optional[str] = None) -> AppCommand:
-    """Make the command of its words.
+    """Name the command that starts an app, to replay the whole app in place of a handler.
+
+    For ``replay_session`` and the fixture ``evi_replay``, as ``evi-harness replay SESSION -- COMMAND``. See docs/how-to/commands.md.
 
     Args:
-        words: The program and its arguments.
-        base_url: Where its app finds the service, besides Hume's own and what HUME_BASE_URL says.
+        words: The program and its arguments, one string each.
+        base_url: A URL at which the app finds the service, besides Hume's own and the one in HUME_BASE_URL.
+
+    Returns:
+        A value for ``handler``.
 
     Raises:
-        UsageError: There is no word, or a URL is none.
+        UsageError: The words are empty or a single string, or a URL is invalid.
+
+    Example:
+        >>> str(evi_harness.app_command(["python", "app.py", "two words"]))
+        "python app.py 'two words'"
     """
+    if isinstance(words, str):
+        raise UsageError(f"a command is a list of words, not {words!r}", hint="Split it, for example with shlex.split.")
     if not words:
         raise UsageError("there is no command to replay", hint="Give one after --, for example -- python app.py.")
     urls = [DEFAULT_BASE_URL, *filter(None, [base_url, os.environ.get("HUME_BASE_URL")])]

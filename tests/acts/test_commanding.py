@@ -16,9 +16,11 @@ def test_an_app_finds_the_service_at_humes_host_and_where_it_is_told(monkeypatch
 
 
 def test_a_command_has_words():
-    """An empty one is a mistake."""
+    """An empty one is a mistake, and so is a line for a shell."""
     with pytest.raises(UsageError, match="no command"):
         app_command([])
+    with pytest.raises(UsageError, match="list of words"):
+        app_command("python app.py")
 
 
 @pytest.mark.parametrize("options", [{"clock": "real"}, {"microphone": "off"}, {"arguments": {"a": "b"}}])
