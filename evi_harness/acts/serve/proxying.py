@@ -18,6 +18,7 @@ from evi_harness.carriers.limits import LIMIT_NAMES, ServerLimits
 from evi_harness.carriers.real_carrier import LOOPBACK, listen, loopback
 from evi_harness.carriers.telling import Aside, OnceAMinute
 from evi_harness.clocks.clock import RealClock
+from evi_harness.clocks.pacing import collect_garbage, own_process
 from evi_harness.dialects import DEFAULT, dialect_named
 from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words, value_of
 from evi_harness.guard.own_output import silence_libraries, told_by_us
@@ -155,6 +156,7 @@ async def _proxy(
     running = RunningProxy(options, endpoint, lambda one: tell(str(one)), warn)
     try:
         url = await running.start()
+        own_process()
         tell(f"listening on {url}")
         tell(f"forwarding to {endpoint.base_url}")
         while not (options.once and running.sessions):
@@ -164,6 +166,8 @@ async def _proxy(
                 one.cancel()
             if stopped.is_set():
                 break
+            if running.is_idle:
+                collect_garbage()
     finally:
         await running.stop()
         interrupts.over()
@@ -237,6 +241,11 @@ class RunningProxy:
             raise UsageError(what, hint=Words("Give the service's own URL, or another ", Parameter("port"), "."))
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{port}"
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no app is connected."""
+        return not self._relay.connections
 
     async def next_complete(self) -> None:
         """Wait until one more session is complete."""
