@@ -317,7 +317,7 @@ def found_lines(report: ReplayReport, dialect: Dialect) -> List[str]:
     lines = [*(_row("missing", sentence) for sentence in report.incomplete), *_found(report, dialect)]
     if not report.recorded.header.recorded.sent:
         lines.append(_row("note", _NOTHING_COMPARED))
-    return [*lines, *(_row("note", line) for line in _ignored(report))]
+    return [*lines, *(_row("note", line) for line in _ignored(report)), *(_row("next", hint) for hint in _ways_to_accept(report, dialect))]
 
 
 def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
@@ -354,9 +354,14 @@ def _lines(report: ReplayReport, dialect: Dialect) -> Iterator[str]:
 
 
 def _hints(report: ReplayReport, dialect: Dialect) -> List[str]:
+    return [*report.hints, *_ways_to_accept(report, dialect)]
+
+
+def _ways_to_accept(report: ReplayReport, dialect: Dialect) -> List[str]:
+    if report.is_proposed:
+        return []
     is_part = "--from" in report.axis or "--until" in report.axis
-    accepting = ways_to_accept(report.verdict.deviations, report.live, dialect, report.invocation, is_part=is_part)
-    return [*report.hints, *(() if report.is_proposed else accepting)]
+    return list(ways_to_accept(report.verdict.deviations, report.live, dialect, report.invocation, is_part=is_part))
 
 
 def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = False) -> Iterator[str]:

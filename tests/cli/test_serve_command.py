@@ -22,6 +22,7 @@ import websockets
 from evi_harness.cli import commands
 from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
+from evi_harness.report.explaining.remedies import DEVIATION_REMEDIES
 from evi_harness.session.events import TEXT, Frame
 from evi_harness.session.expectation import Expectation
 from evi_harness.storage.expected_file import write_expectation
@@ -142,6 +143,7 @@ MISSING = [
         '             3 recorded events did not happen because of it: assistant: "Take an umbrella."; '
         "0.74 s of audio in 1 message; end of the reply (#6 to #8)"
     ),
+    f"             try: {DEVIATION_REMEDIES['missing'].to_try}",
 ]
 
 
@@ -159,8 +161,10 @@ def test_another_answer_is_told_and_fails():
     assert code == 1
     assert lines[1].startswith("DEVIATION  different: recorded #5 at 1.322 s, in the replay #")
     assert lines[3].strip().startswith("$.content: recorded '{")
-    assert lines[4] == "verdict    failed: 1 deviation"
-    assert lines[5].endswith("; 0 of 1 passed")
+    assert lines[4].startswith("next ")
+    assert "--ignore 'tool_response:$.content'" in lines[4]
+    assert lines[5] == "verdict    failed: 1 deviation"
+    assert lines[6].endswith("; 0 of 1 passed")
     code, lines = served_to(lambda answer: answer.replace(b"11", b"12"), TYPED, "--once", "--ignore", "tool_response:$.content")
     assert (code, lines[1]) == (0, "verdict    passed")
 
@@ -210,9 +214,9 @@ def test_an_app_that_still_waits_is_told_of_what_was_awaited(tmp_path):
     words = (TYPED, "--patience", "0.2", "--out", str(tmp_path))
     code, lines = served_to(None, *words, stays=True)
     assert code == 0
-    assert lines[1:4] == MISSING
-    assert lines[4].startswith("verdict    failed: 1 deviation, ")
-    assert lines[5].endswith("; 0 of 1 passed")
+    assert lines[1:5] == MISSING
+    assert lines[5].startswith("verdict    failed: 1 deviation, ")
+    assert lines[6].endswith("; 0 of 1 passed")
 
 
 def test_the_simulator_has_nothing_to_compare_with():
