@@ -269,7 +269,13 @@ class _Reports:
         if not kept:
             return
         report = outcome.get_result()
-        if call.when == "call" and call.excinfo is not None:
+        if call.when == "call":
+            from evi_harness.pytesting.testing import never_looked_at
+
+            unread = never_looked_at(kept)
+            if unread and report.passed and not hasattr(report, "wasxfail"):
+                report.outcome, report.longrepr = "failed", "\n".join(unread)
+        if call.when == "call" and report.failed:
             told = str(report.longrepr)
             reports = [result.lines() for result in kept if not result.passed]
             # Not those that it shows whole, as where the test has called ``assert_passed``.
@@ -296,7 +302,13 @@ class _Reports:
         if call.when == "call" and _CI in os.environ:
             from evi_harness.pytesting.ci_report import told_test
 
-            error = None if call.excinfo is None else str(call.excinfo.value)
+            error = (
+                str(report.longrepr)
+                if call.excinfo is None and report.failed
+                else None
+                if call.excinfo is None
+                else str(call.excinfo.value)
+            )
             file, line = _line_of(report)
             report.evi_told = told_test(item.nodeid, kept, error=error, seconds=call.duration, file=file, line=line)
         elif call.when == "teardown":
@@ -462,8 +474,9 @@ class _Gate:
             self._gate = self._gate or _gate_of(self._config)
             self._no_app.append(report.nodeid)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Judge; a run in which a threshold does not hold, or something became slower, has failed."""
+        """Judge, before pytest writes its JUnit file; a run in which a threshold does not hold, or something became slower, has failed."""
         if self._gate is None or session.config.getoption("collectonly"):
             return
         is_good = session.exitstatus == pytest.ExitCode.OK
@@ -483,9 +496,14 @@ class _Gate:
             # sessions were replayed it means those.
             is_note = not gate.has_measured and not self._no_app and not _is_asked_for_now(self._config)
             self._lines.append(f"note       {error}" if is_note else str(error))
+            if not is_note:
+                _to_junit(self._config, [("gate", str(error))])
             return 0 if is_note else 1
-        self._lines += report.lines()
+        from evi_harness.pytesting.run_gate import failed_cases, lines_of
+
+        self._lines += lines_of(report)
         self.judged.append(report)
+        _to_junit(self._config, failed_cases(report))
         return report.exit_code
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -494,6 +512,17 @@ class _Gate:
             terminalreporter.section("EVI gate")
             for line in self._lines:
                 terminalreporter.write_line(line)
+
+
+def _to_junit(config: pytest.Config, failed: Sequence[Tuple[str, str]]) -> None:
+    """Have pytest's own JUnit file, where one is written, tell of what failed besides tests, each by its name and what there is to tell."""
+    writers = [plugin for plugin in config.pluginmanager.get_plugins() if type(plugin).__name__ == "LogXML"]
+    for name, told in failed:
+        nodeid, location = f"EVI gate::{name}", ("EVI gate", None, name)
+        outcomes: List[Tuple[Any, Any, Any]] = [("failed", told, "call"), ("passed", None, "teardown")]
+        for outcome, longrepr, when in outcomes:
+            for writer in writers:
+                writer.pytest_runtest_logreport(pytest.TestReport(nodeid, location, {}, outcome, longrepr, when))
 
 
 def _asks_for_gate(config: pytest.Config) -> bool:

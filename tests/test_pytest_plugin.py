@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Callable, List
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -870,7 +871,11 @@ def test_a_baseline_fails_the_run_that_became_slower(run: Run, pytester: pytest.
     assert "handle each: 120 ms → 120 ms" in said(again)
     monkeypatch.setenv("SLOWER", "0.001")
     before = (pytester.path / "base.json").read_bytes()
-    slower = run("--evi-baseline", "base.json", "--evi-save-baseline", "base.json")
+    slower = run("--evi-baseline", "base.json", "--evi-save-baseline", "base.json", "--junitxml", "tests.xml")
+    suite = ElementTree.parse(pytester.path / "tests.xml").getroot().find("testsuite")
+    assert suite is not None
+    failed = {case.get("name"): case.find("failure") for case in suite.findall("testcase") if case.find("failure") is not None}
+    assert (suite.get("failures"), "handle each" in failed, "test_app" in failed) == (str(len(failed)), True, False)
     slower.assert_outcomes(passed=2)
     assert slower.ret == pytest.ExitCode.TESTS_FAILED
     assert "baseline   not written to base.json: " in said(slower)
@@ -940,16 +945,32 @@ def test_an_app_that_fails_is_not_quick(run: Run, pytester: pytest.Pytester) -> 
 
         @pytest.mark.evi_session("sessions/weather")
         def test_not_asserted(evi_replay):
-            evi_replay(App)
+            assert evi_replay(App).findings
             evi_replay(WeatherApp)
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_forgotten(evi_replay):
+            evi_replay(WeatherApp)
+            evi_replay(App)
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        def test_forgotten_too(evi_replay):
+            assert evi_replay(WeatherApp)
+            assert evi_replay(App)
         """
     )
-    result = run("-k", "test_asserted")
-    result.assert_outcomes(failed=1, deselected=1)
+    result = run("-k", "test_asserted or forgotten", "--junitxml", "tests.xml")
+    result.assert_outcomes(failed=3, deselected=1)
     assert re.search(r"AssertionError: replay of weather failed: .*raised", said(result))
+    assert "did not look at this result" in said(result)
+    told = {case.get("name"): len(case.findall("failure")) for case in ElementTree.parse(pytester.path / "tests.xml").iter("testcase")}
+    assert told == {"test_asserted": 1, "test_forgotten": 1, "test_forgotten_too": 1}
     result = run("-k", "not_asserted", "--evi-gate", "handle: max<=120", "--evi-save-baseline", "base.json")
-    result.assert_outcomes(passed=1, deselected=1)
+    result.assert_outcomes(passed=1, deselected=3)
     assert "passed        handle: max<=120: 120 ms of 14 values" in said(result)
+    assert "verdict    passed" in result.outlines
     assert "left out   a replay of test_quick.py::test_not_asserted: it failed, though the test passed" in said(result)
     assert re.search(r"baseline +not written to .*base\.json: replays failed", said(result))
     assert not (pytester.path / "base.json").exists()

@@ -89,11 +89,13 @@ def _run(args: Optional[List[str]]) -> int:
     import click
 
     from evi_harness.cli.commands import evi_harness
+    from evi_harness.cli.options.stale_reports import remove_stale_reports
     from evi_harness.errors import EviHarnessError
 
     try:
         # Not click's own main: it exits with 1 when nobody reads the output, and 1 is a replay that failed.
         words = list(sys.argv[1:] if args is None else args)
+        remove_stale_reports(words)
         # A report says by which command it was made; click takes what it reads out of the list.
         with evi_harness.make_context("evi-harness", list(words), obj=tuple(words)) as context:
             context.meta[ENDS] = args is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping
+from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
 from evi_harness.acts.asked_of_gate import GateOptions
 from evi_harness.acts.gate import gate_from
@@ -17,11 +17,13 @@ from evi_harness.dialects import dialect_of
 from evi_harness.errors import EviHarnessError, value_of
 from evi_harness.measure.baseline import Baseline, MeasuredRun, baseline_json, merged, read_baseline_json, renamed, run_of
 from evi_harness.measure.measuring import measure
+from evi_harness.measure.thresholds import PASSED
 from evi_harness.pytesting.testing import client_threshold
-from evi_harness.report.gate_report import GateReport
+from evi_harness.report.ci import gate_cases
+from evi_harness.report.gate_report import GateReport, with_gate
 from evi_harness.settings.configuration import load_configuration
 
-__all__ = ["RunGate", "measured_run"]
+__all__ = ["RunGate", "failed_cases", "lines_of", "measured_run"]
 
 
 def measured_run(test: str, results: Iterable[ReplayResult]) -> Dict[str, Any]:
@@ -91,3 +93,13 @@ class RunGate:
         run = merged([run for runs in self._runs.values() for run in runs])
         report = self._gate.judge_runs([run], keep=not unkept)
         return replace(report, not_saved=f"{self._save_to}: {unkept}") if unkept and self._save_to is not None else report
+
+
+def lines_of(report: GateReport) -> List[str]:
+    """What people are told of a gate, and last its verdict where it judged anything."""
+    return with_gate((), report)
+
+
+def failed_cases(report: GateReport) -> List[Tuple[str, str]]:
+    """The cases of a gate that fail the run, each by its name and what there is to tell."""
+    return [(one.name, one.what) for one in gate_cases(report) if one.outcome != PASSED and not one.is_let_pass]

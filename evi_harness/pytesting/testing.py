@@ -47,7 +47,16 @@ from evi_harness.verdicts.invoking import Command, handlerless_invocation
 from evi_harness.verdicts.judging import Judging, Replayed, judged
 from evi_harness.verdicts.redacted_views import Discreet, redactor_for
 
-__all__ = ["CheckedReplay", "CheckedServer", "Replayer", "client_threshold", "explanation_of", "write_report", "write_test_page"]
+__all__ = [
+    "CheckedReplay",
+    "CheckedServer",
+    "Replayer",
+    "client_threshold",
+    "explanation_of",
+    "never_looked_at",
+    "write_report",
+    "write_test_page",
+]
 
 # What a report calls an app that a test runs by itself.
 OWN_APP = "the test's own app"
@@ -62,6 +71,7 @@ _OF_COUNTS = ("counted", "0")
 # What a replay may be told besides the session and the handler.
 _OPTIONS = tuple(one.name for one in fields(ReplayOptions) if one.name != "handler")
 _MAX_NAME = 120
+_NEVER_LOOKED_AT = "The test did not look at this result: call assert_passed() on it, or read what it found, such as .passed or .findings."
 _NOT_IN_A_NAME = re.compile(r"[^\w.\[\]-]")
 
 # A replay stands in for the clock and the sound system of its whole process.
@@ -70,7 +80,16 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True)
 class CheckedReplay(ReplayResult):
-    """What a replay found, with asserts."""
+    """What a replay found, with asserts. It is true where the replay passed."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.startswith("_"):
+            object.__setattr__(self, "_is_looked_at", True)
+        return super().__getattribute__(name)
+
+    def __bool__(self) -> bool:
+        """Whether the replay passed: ``assert evi_replay(App)`` is meant so."""
+        return self.passed
 
     def __repr__(self) -> str:
         return f"<replay of {self._name} {self.verdict_text}>"
@@ -232,7 +251,7 @@ class Replayer:
             raise _without_our_frames(error)  # noqa: B904 - it is the same exception
         result = CheckedReplay(found.report, found.redactor, found.heard, found.secrets)
         self._keep(result)
-        return result
+        return _unseen(result)
 
     def __repr__(self) -> str:
         return f"<replays {self.folder}>"
@@ -359,7 +378,7 @@ class CheckedServer:
         report = replace(report, unseen=(*report.unseen, *others))
         result = CheckedReplay(replace(report, real_s=report.live.duration_ns / 1e9, invocation=asked), redactor)
         self._keep(result)
-        return result
+        return _unseen(result)
 
     def _told(self) -> Mapping[str, Any]:
         return {"update": self._defaults.update, "allow_incomplete": self._defaults.allow_incomplete}
@@ -375,6 +394,22 @@ class CheckedServer:
             if not events or time.monotonic() > until_s:
                 raise _no_conversation(conversation, len(sessions), bool(events), self.url)
             time.sleep(_LOOK_S)
+
+
+def _unseen(result: CheckedReplay) -> CheckedReplay:
+    """A result as the test gets it: whatever was read of it so far, the test has read nothing."""
+    object.__setattr__(result, "_is_looked_at", False)
+    return result
+
+
+def never_looked_at(results: Sequence[CheckedReplay]) -> List[str]:
+    """What there is to tell of replays that failed, and of whose result a test has read nothing; empty where there is none.
+
+    Args:
+        results: A test's replays. To be asked before anything else is read of them.
+    """
+    unread = [result for result in results if not getattr(result, "_is_looked_at", True)]
+    return [f"{result.headline}\n{_NEVER_LOOKED_AT}" for result in unread if not result.passed]
 
 
 def _other_conversations(conversation: int, n: int) -> Tuple[Unseen, ...]:
