@@ -80,7 +80,7 @@ def demo(out: Union[str, Path] = DEFAULT_OUT, tell: Callable[[str], object] = pr
     """
     tell("A spoken conversation with a simulated EVI, recorded and replayed: no key, no sound card, nothing leaves this machine.")
     recorded = _record(Path(out), tell)
-    tell("\nWhat crossed the socket, but for the audio:\n")
+    tell("\nEverything that crossed the socket, except the audio:\n")
     for line in _timeline(load_session(recorded.folder)):
         tell(line)
     tell("\nThe same app again, from the recording and in virtual time:\n")
@@ -90,7 +90,7 @@ def demo(out: Union[str, Path] = DEFAULT_OUT, tell: Callable[[str], object] = pr
     for line in [*replayed.lines(), *(["", *_next_steps(recorded.folder)] if replayed.passed else [])]:
         tell(line)
     page = write_page(page_of_replay(replayed), recorded.folder.with_suffix(".html"))
-    tell("\nThe page of it, to look at and listen to:")
+    tell("\nIts page, to look at and listen to:")
     tell(f"  {near(page.file)}")
     return DemoResult(recorded, replayed, page.file)
 

@@ -22,7 +22,7 @@ __all__ = ["command"]
 def command(sessions: Tuple[Path, ...], min_sessions: int, json_file: Optional[str]) -> int:
     """List everything that is wrong with session folders, by file and line.
 
-    A SESSION is a session folder, or a folder of session folders. Each has a section of its own. More than ten problems with the same cause
+    A SESSION is a session folder, or a folder of session folders. Each gets its own section. More than ten problems with the same cause
     are summed up in one line. Exits with 1 if anything is wrong.
     """
     from evi_harness.acts.sessions import check_sessions

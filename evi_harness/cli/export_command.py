@@ -31,8 +31,8 @@ def command(session: Path, force: bool, **files: Optional[Path]) -> int:
     """Export a session for other programs: audio, captions, tables, HAR, traces.
 
     Name at least one file. All files share the session's timeline. The audio is computed, not heard: the user's as it was sent, the
-    assistant's as a speaker would have played it on arrival, silent after an interruption. What a software speaker played is in the
-    heard.wav of a replay written with --out, or of a recording made with --mic.
+    assistant's as a speaker would have played it on arrival, silent after an interruption. The audio that a software speaker played is in
+    heard.wav, in a replay written with --out or a recording made with --mic.
     """
     from evi_harness.acts.exports.export_files import export_files
 

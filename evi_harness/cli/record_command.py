@@ -39,7 +39,7 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     brief="Play this audio file as the microphone.",
-    help="Play this audio file (WAV, FLAC, OGG, MP3) as the microphone, and the replies into heard.wav; needs no sound system.",
+    help="Play this audio file (WAV, FLAC, OGG, MP3) as the microphone, and write the replies to heard.wav; needs no sound system.",
 )
 @option(
     "--device",
@@ -104,7 +104,7 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     brief="With --simulate: what it says, a TOML file.",
-    help="With --simulate: what it says, a TOML file; see docs/how-to/simulator.md.",
+    help="With --simulate: its script, a TOML file; see docs/how-to/simulator.md.",
 )
 @click.argument("words", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
 def command(

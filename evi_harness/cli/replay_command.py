@@ -64,7 +64,7 @@ _WORDS = "evi_harness.command"
     metavar="SPEC",
     brief="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME.",
     otherwise="built in, prints the transcript",
-    help="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME; 'builtin' by its name, or 'recorded' to test the replay itself.",
+    help="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME; 'builtin' for the built-in one, or 'recorded' to test the replay itself.",
 )
 @arguments_option
 @option(
@@ -159,7 +159,7 @@ _WORDS = "evi_harness.command"
     usual=True,
     metavar="N",
     brief="Replay N times as fast; max: without pauses.",
-    help="Replay N times as fast as recorded; max: wait for nothing but what each message answers.",
+    help="Replay N times as fast as recorded; max: each message waits only for its cause.",
 )
 @option(
     "--max-gap", group=TIME, metavar="SECONDS", help="Shorten silence, where nobody speaks and nothing is received, to this many seconds."
@@ -347,7 +347,7 @@ _WORDS = "evi_harness.command"
     type=click.Path(file_okay=False, path_type=Path),
     callback=absolute,
     brief="Keep the replay as a session in DIR.",
-    help="Write the replay as a session to DIR/<UTC time>-<name>-replay/, with what was heard in heard.wav.",
+    help="Write the replay as a session to DIR/<UTC time>-<name>-replay/, with the audio that was played in heard.wav.",
 )
 @html_option("Write a page to look at and listen to; for several sessions a folder, with a page for each and index.html.")
 @json_option("the report", "replay-report.schema.json")

@@ -33,8 +33,8 @@ __all__ = ["command"]
 def command(places: Tuple[Path, ...], out: Path, audio_format: str, is_opened: bool) -> int:
     """Make a page of a report or a session: one HTML file to look at and listen to, which works offline.
 
-    REPORT.json is what replay --json or pytest --evi-report wrote. Its page shows the recording above its replay, if replay --out kept
-    that, with what is wrong, the lines of source and the command to run it again. A SESSION is a session folder, or a folder of them.
+    REPORT.json is a file that replay --json or pytest --evi-report wrote. Its page shows the recording above its replay, if replay --out
+    kept it, with the problems, their source lines and the command to run it again. A SESSION is a session folder, or a folder of them.
 
     Exits with 0, or with 3 if an input cannot be read.
     """

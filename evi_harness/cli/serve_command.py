@@ -25,7 +25,7 @@ __all__ = ["command"]
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     brief="With --simulate: what it says, a TOML file.",
-    help="With --simulate: what it says, a TOML file; see docs/how-to/simulator.md.",
+    help="With --simulate: its script, a TOML file; see docs/how-to/simulator.md.",
 )
 @option("--parrot", group=SERVER, is_flag=True, otherwise="without --script", help="With --simulate: repeat what the user says.")
 @option(
@@ -51,7 +51,7 @@ __all__ = ["command"]
     "--require-key",
     group=SERVER,
     is_flag=True,
-    help="Refuse clients without a valid API key or token, with 401. HUME_API_KEY and HUME_SECRET_KEY are valid; any, if they are not set.",
+    help="Refuse clients without a valid API key or token (401): HUME_API_KEY and HUME_SECRET_KEY, or any if they are not set.",
     brief="Refuse clients without a valid key or token.",
 )
 @option(
@@ -143,8 +143,8 @@ def command(
     Prints "listening on URL" when it is ready. Point your app at that URL with its SDK's base_url: no SDK reads HUME_BASE_URL;
     docs/how-to/serve.md shows how in several languages.
 
-    After each conversation it reports how late its own messages were, and how what the app sent differs
-    from SESSION. The app's SDK and config_id are not compared.
+    After each conversation it reports how late its own messages were, and how the app's messages differ from SESSION. The app's SDK and
+    config_id are not compared.
 
     Ctrl+C ends it, with exit code 0. With --once the exit code is the verdict: 0 passed, 1 failed, 4 if Ctrl+C came before the end.
     """

@@ -35,7 +35,7 @@ __all__ = ["command"]
     brief="List events, one per line.",
     help="List events, one per line; consecutive audio frames share a line.",
 )
-@option("--audio", group=OUTPUT, is_flag=True, help="List events with every audio frame on a line of its own.")
+@option("--audio", group=OUTPUT, is_flag=True, help="List events with every audio frame on a separate line.")
 @option(
     "--type",
     "types",
@@ -59,7 +59,7 @@ def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Option
 
     A SESSION is a session folder, or a folder of session folders. The timeline of one session shows, for each turn, who spoke when, what
     was said, tools, interruptions and latency; --events, --audio, --type and --grep list its events instead. Several sessions are listed
-    one per line: date, length, turns, events, what made it, and whether it is complete. Exits with 3 if one cannot be read.
+    one per line: date, length, turns, events, origin, and whether it is complete. Exits with 3 if one cannot be read.
     """
     from evi_harness.acts.sessions import named_session, show_sessions
     from evi_harness.verdicts.loading import find_sessions

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 # Of the session.
-SYNTHESISED = "its times are synthesised: the source had none, and nobody measured them"
+SYNTHESISED = "its times are made up, not measured: the source had none"
 TAKEN = "its times are when the app took each message; nobody could see when it arrived"
 PLAYED = "a replay repeats the times of its recording: measure the recording, or a replay with --live"
 SENT_UNKNOWN = "the app's own messages were not recorded"

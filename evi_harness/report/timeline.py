@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Callable, Iterator, List, Sequence, Tuple
+from typing import Callable, Iterator, List, Mapping, Sequence, Tuple
 
 from evi_harness.report.plain import printable
 from evi_harness.session.events import Closed, Event, Frame, Note, Opened, Received, Sent, Unknown, order
+from evi_harness.session.header import Times
 from evi_harness.session.json_value import Json
 from evi_harness.session.places import PLACES, places_in
 from evi_harness.session.protocols import AudioPlaces, Dialect
@@ -105,8 +106,8 @@ def _header(session: Session, dialect: Dialect) -> Iterator[str]:
     yield _row("recorded", _recorded(session))
     n_turns = len(dialect.turns(session.events))
     yield _row("length", f"{session.duration_ns / 1e9:.3f} s, {n_turns} turn{'' if n_turns == 1 else 's'}")
-    counts = {kind: sum(event.kind == kind for event in session.events) for kind in ("sent", "received", "note")}
-    yield _row("events", ", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    n_sent, n_received, n_notes = (sum(event.kind == kind for event in session.events) for kind in ("sent", "received", "note"))
+    yield _row("events", f"{n_sent} sent, {n_received} received, {n_notes} note{'' if n_notes == 1 else 's'}")
     for track in header.tracks:
         form = f"{track.rate} Hz, {track.channels} ch, {(track.width or 0) * 8} bit" if track.rate else "as it came"
         yield _row(track.track, f"{track.file}: {form}, {track.n_bytes} bytes")
@@ -120,11 +121,14 @@ def _versions(software: Json) -> str:
     return ", ".join(f"{name} {version}" for name, version in software.items()) or "versions unknown"
 
 
+_TIMES: Mapping[Times, str] = {"measured": "measured", "synthesised": "made up, not measured", "taken": "when the app took each message"}
+
+
 def _recorded(session: Session) -> str:
     recorded = session.header.recorded
-    sent = "sent and received" if recorded.sent else "received only; what was sent is not known"
-    closed = "" if recorded.closed else "; the end is not known"
-    return f"{sent}{closed}; times are {recorded.times}"
+    sent = "sent and received" if recorded.sent else "received only; the app's messages are unknown"
+    closed = "" if recorded.closed else "; the end is unknown"
+    return f"{sent}{closed}; times are {_TIMES[recorded.times]}"
 
 
 def _row(label: str, text: str) -> str:

@@ -96,7 +96,7 @@ def test_a_recording_is_judged(tmp_path):
     report = gate(tmp_path, is_replay=False, gate=("response: max<10s",)).judge(measured)
     # Its times are made up, so there is nothing to judge: neither passed nor failed.
     assert report.verdict == "inconclusive"
-    assert "synthesised" in report.lines()[0]
+    assert "made up" in report.lines()[0]
 
 
 def test_the_configuration_is_used_and_overridden(tmp_path):

@@ -19,7 +19,7 @@ def test_a_session_is_its_header_and_one_line_an_event(weather):
         "service     unknown",
         *[line for line in lines if re.match("recorded +sent and received; .*measured$", line)],
         "length      4.500 s, 2 turns",
-        "events      18 sent, 10 received, 0 note",
+        "events      18 sent, 10 received, 0 notes",
         "complete    yes",
     ]
     timeline = lines[lines.index("") + 1 :]
@@ -43,7 +43,7 @@ def test_what_is_not_known_is_said(session_of):
     )
     lines = as_lines(replace(session, missing=("events.jsonl, line 9: gone.",)), EVI)
     for line in (
-        "recorded    received only; what was sent is not known; the end is not known; times are synthesised",
+        "recorded    received only; the app's messages are unknown; the end is unknown; times are made up, not measured",
         "user        payloads/user.webm: as it came, 4 bytes",
         "assistant   assistant.wav: 24000 Hz, 1 ch, 16 bit, 100 bytes",
         "complete    no",

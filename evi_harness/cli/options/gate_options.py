@@ -73,7 +73,7 @@ _GATE = (
         callback=absolute,
         metavar="FILE",
         brief="Compare latency with this baseline.",
-        help="Compare what is measured with this baseline.",
+        help="Compare the measurements with this baseline.",
     ),
     option(
         "--save-baseline",
@@ -84,7 +84,7 @@ _GATE = (
         metavar="FILE",
         envvar="EVI_HARNESS_SAVE_BASELINE",
         brief="Save latency as a baseline.",
-        help="Save what is measured as a baseline; in a folder, as a new file.",
+        help="Save the measurements as a baseline; in a folder, as a new file.",
     ),
     option(
         "--job-noise",
