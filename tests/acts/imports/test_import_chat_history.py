@@ -100,7 +100,7 @@ def test_no_latency_is_measured_in_it(tmp_path):
     (session,), _ = imported(tmp_path, PAGE)
     (measured,) = measure_sessions([session], detector="none").measured
     assert {one.value for one in measured.samples} == {None}
-    assert "synthesised" in (measured.untimed or "")
+    assert "made up" in (measured.untimed or "")
 
 
 def test_it_can_be_replayed(tmp_path):
