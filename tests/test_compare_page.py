@@ -31,5 +31,5 @@ def test_commands_print_what_the_page_shows(tmp_path, monkeypatch, capsys) -> No
 
 def test_the_table_has_every_kind() -> None:
     """And no other."""
-    table = PAGE[PAGE.index("| what differs |") :].split("\n\n", 1)[0].splitlines()[2:]
+    table = PAGE[PAGE.index("| difference |") :].split("\n\n", 1)[0].splitlines()[2:]
     assert sorted(kind for row in table for kind in re.findall(r"`(\w+)`", row.split(" | ")[0])) == sorted(KINDS)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "explanation" / "reliability.md").read_text(encoding="utf-8")
-HEADING = "| fault | how many tried | what was lost | command that repeats it | what mends it |"
+HEADING = "| fault | cases tried | lost | command that repeats it | remedy |"
 
 
 def rows() -> List[List[str]]:
