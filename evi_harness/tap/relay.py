@@ -165,7 +165,8 @@ class _End(asyncio.Protocol):
         # Whether it sends no more, and whether nothing more is to be sent to it.
         self.has_ended = False
         self.is_lost = False
-        self._is_full = False
+        # Whether what waits for it is as much as may wait.
+        self.is_full = False
         self._resets_when_drained = False
 
     def write(self, data: bytes) -> None:
@@ -174,13 +175,13 @@ class _End(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """It does not read; so the other is not read either."""
-        self._is_full = True
+        self.is_full = True
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """It does again."""
-        self._is_full = False
+        self.is_full = False
         if self._resets_when_drained:
             self._reset_now()
         elif self.peer is not None and self.peer.transport is not None:
@@ -424,8 +425,9 @@ class AppEnd(_End):
         self._pending.clear()
         if self.has_ended:
             end.end_writing()
-        assert self.transport is not None
-        self.transport.resume_reading()
+        if not end.is_full:
+            assert self.transport is not None
+            self.transport.resume_reading()
 
     def _refuse(self, status: int, text: str) -> None:
         """Answer in the service's place, and close; behind what the service has answered already, only close."""

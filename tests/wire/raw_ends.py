@@ -208,12 +208,16 @@ def relaying(port: int, **options: Any) -> Iterator[Tuple[int, List[Kept], List[
         )
         return relay, await loop.create_server(relay, "127.0.0.1", 0)
 
+    async def stop(relay: Relay, listening: Any) -> None:
+        # On the loop: a connection that ends meanwhile would be counted twice.
+        listening.close()
+        await relay.stop()
+
     relay, listening = run(start())
     try:
         yield listening.sockets[0].getsockname()[1], kept, warned
     finally:
-        listening.close()
-        run(relay.stop())
+        run(stop(relay, listening))
         loop.call_soon_threadsafe(loop.stop)
         thread.join(HANGS_S)
         loop.close()

@@ -38,12 +38,16 @@ def serving_in_thread(open_service: OpenService, **options: Any) -> Iterator[str
         chat = ChatServer(open_service, clock=RealClock(), chat_paths=EVI.chat_paths, token_path=EVI.token_path, **options)
         return chat, await loop.create_server(await chat.start(), "127.0.0.1", 0)
 
+    async def stop(chat: ChatServer, listening: Any) -> None:
+        # On the loop: a connection that ends meanwhile would be counted twice.
+        listening.close()
+        await chat.stop()
+
     chat, listening = run(start())
     try:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     finally:
-        listening.close()
-        run(chat.stop())
+        run(stop(chat, listening))
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
