@@ -44,7 +44,7 @@ def _made() -> Iterator[str]:
             yield f"### {name}\n\n```python\nevi_harness.{name}{_signature(found)}\n```\n"
             yield _text(inspect.getdoc(found) or "")
     yield "## Errors\n"
-    yield "In `evi_harness.errors`; the code is what the command exits with.\n"
+    yield "In `evi_harness.errors`; the code is the command's exit code.\n"
     yield "| error | code | meaning |\n| --- | --- | --- |"
     for name in errors.__all__:
         found = getattr(errors, name)

@@ -215,7 +215,7 @@ class HandlerError(EviHarnessError):
 
 
 class CommandError(EviHarnessError):
-    """A command that is to be replayed cannot be: it does not start, no app reports in, or the app does what cannot be replayed."""
+    """A command cannot be replayed: it does not start, no app reports in, or the app does something that a replay does not support."""
 
 
 class SdkError(EviHarnessError):

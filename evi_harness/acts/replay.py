@@ -228,7 +228,8 @@ def replay_session(
         clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a separate process.
         upgrade: Add fields that the installed SDK requires to old messages; the report lists them.
         twice: Replay twice and compare the two runs byte for byte; in virtual time only.
-        ignore: What is not compared: JSON paths such as ``$.content`` or ``tool_response:$..time``. docs/explanation/replay.md lists all.
+        ignore: JSON paths to exclude from the comparison, such as ``$.content`` or ``tool_response:$..time``. docs/explanation/replay.md
+            lists all.
         strict: Also compare values that usually differ in every run.
         max_late_ms: How much later than due a message may be sent, in milliseconds; None for any delay, reported in a note.
         update: Accept the messages that the app sends now as those to expect from now on, in a file beside events.jsonl.
@@ -258,7 +259,7 @@ def replay_session(
         write: Receives each line that the built-in handler prints, without secrets and control characters; None to drop them.
 
     Returns:
-        The result: ``passed``, ``deviations``, ``findings``, ``session`` (what crossed the wire in the replay), ``lines()`` for people and
+        The result: ``passed``, ``deviations``, ``findings``, ``session`` (the replay's own session), ``lines()`` for people and
         ``json()``, the report that ``replay --json`` writes.
 
     Raises:

@@ -38,7 +38,8 @@ def compare_versions(
         n_runs: How often each version is run and counts.
         warm_up: How often each is run before that.
         metrics: Compare these metrics only; none for all that are measured.
-        inconclusive: ``fail`` or ``pass``: what to do if more runs are needed to decide; None for what pyproject.toml says, else ``fail``.
+        inconclusive: ``fail`` or ``pass``: what to do if more runs are needed to decide; None for the value in pyproject.toml, else
+            ``fail``.
         gate_seed: The seed for resampling; None likewise.
         false_alarm: How likely a version that is not slower may be called slower; None likewise.
         least_effect: The least difference that matters, such as ``5%,1ms..50ms``; None likewise.

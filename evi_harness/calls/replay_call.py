@@ -161,7 +161,7 @@ def replay_live(
         SessionUnreadable: The session cannot be read.
         IncompleteRecording: It is incomplete or damaged, and that is not allowed.
         EviHarnessError: No key, no connection, or ``out`` cannot be written.
-        KeyboardInterrupt: A signal ended the conversation; what was recorded until then is in ``out``.
+        KeyboardInterrupt: A signal ended the conversation; the recording up to that point is in ``out``.
 
     Example:
         >>> with evi_harness.serve("sessions/typed") as server:

@@ -123,7 +123,7 @@ class GateReport:
 
     @property
     def applies_nothing(self) -> bool:
-        """Whether the configuration has a gate of which nothing is about what was measured."""
+        """Whether the configuration has a gate that applies to none of the measurements."""
         return bool(self.passed_over) and not self.thresholds and not self.comparisons
 
     @property

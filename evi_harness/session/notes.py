@@ -825,9 +825,7 @@ PLAYBACK_STALL = _kind(
     written_in=("sdk",),
     read_in=("measure", "pages", "replay", "report"),
 )
-UNSEEN = _kind(
-    "unseen", UnseenFacts, of="the event that was handled, where that is known", by="a replay", written_in=("runs",), read_in=("replay",)
-)
+UNSEEN = _kind("unseen", UnseenFacts, of="the event that was handled, if known", by="a replay", written_in=("runs",), read_in=("replay",))
 PLAYER_TAIL = _kind(
     "player_tail", PlayerTailFacts, of="the interruption", by="a replay", written_in=("sdk",), read_in=("measure", "report")
 )

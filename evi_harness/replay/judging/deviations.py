@@ -56,8 +56,8 @@ class Deviation:
         consequences: Events of the recording that did not happen because of it, by seq; not counted.
         nearest_seq: For ``unexpected``, the expected message that is most like it, if one is of its type.
         late_ns: For ``late``, how much later than due it was sent.
-        places: Where in the developer's code, the innermost place first: who sent the message, or who handled the one that was to be
-            answered, or who closed.
+        places: Places in the developer's code, innermost first: where the message was sent, where the message to be answered was handled,
+            or where the connection was closed.
     """
 
     kind: str
