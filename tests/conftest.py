@@ -36,11 +36,15 @@ MS = 1_000_000
 
 # A busy machine makes neither a slow example nor a new one: what fails here fails everywhere.
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+# Without a word: a hundred are for the check of everything, which says "ci".
+settings.register_profile(
+    "local", deadline=None, derandomize=True, max_examples=25, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile(
     "quick", deadline=None, derandomize=True, max_examples=10, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("long", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile(os.environ.get("EVI_HARNESS_HYPOTHESIS", "ci"))
+settings.load_profile(os.environ.get("EVI_HARNESS_HYPOTHESIS", "local"))
 
 # (kind, milliseconds, what): a dict is a JSON message, bytes are audio, a str is text as it is; for "closed" what is (by, code, reason).
 Row = Tuple[str, int, Any]

@@ -16,6 +16,8 @@ import pytest
 
 from evi_harness.sdk.hume.installed_sdk import import_sdk
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "how-to" / "guide.md").read_text(encoding="utf-8")
 SESSIONS = ("weather", "typed")
@@ -98,7 +100,6 @@ def test_as_it_is_it_is_refused(row: Row, project: Path) -> None:
     assert done.stdout == ""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.then.split()[-1])
 def test_with_what_it_needs_it_passes(row: Row, project: Path) -> None:
     """Whatever the app is written like."""

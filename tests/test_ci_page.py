@@ -88,6 +88,7 @@ def environment(checkout: Path, variables: Dict[str, str]) -> Dict[str, str]:
     return {**os.environ, **served, **told, **variables, "PYTHONPATH": paths, "PATH": path}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", [github, gitlab])
 def test_the_commands_run_as_they_stand(checkout: Path, of: Any) -> None:
     """One after the other, in a shell that ends at the first error; afterwards the reports are there."""

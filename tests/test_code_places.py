@@ -204,6 +204,7 @@ def unparsed(weather_rows: Any, session_of: Any) -> Session:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("handler", "kind", "text"),
     [
@@ -281,6 +282,7 @@ def test_two_runs_have_the_same_places(weather: Session) -> None:
     assert result.report.twice == ()
 
 
+@pytest.mark.slow
 def test_many_sessions_have_them_too(tmp_path: Path) -> None:
     """Replayed in other processes: in the JSON of each, in its lines, and on the line that is to be marked."""
     folders = [write_session(tmp_path / name, read_session(WEATHER), EVI) for name in ("a", "b")]

@@ -116,6 +116,7 @@ class Everything:
         return output.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handler", GOOD, ids=[str(name).rpartition("/")[2] for name in GOOD])
 @pytest.mark.parametrize("outside", [{}, {"wall_clock": "recorded", "seed": 1}], ids=["as it is", "recorded"])
 def test_good_handlers_run_the_same_twice(handler: Optional[str], outside: Any) -> None:
@@ -133,6 +134,7 @@ def test_an_app_that_does_everything_runs_the_same_twice() -> None:
     assert first != traced(session, Everything, quiet(wall_clock="recorded", seed=12))
 
 
+@pytest.mark.slow
 @given(session=sessions())
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 def test_any_session_runs_the_same_twice(session: Session) -> None:

@@ -441,6 +441,7 @@ def _reply_of_the_first_turn() -> Tuple[List[int], List[int]]:
     return [event.seq for event in received if call < event.seq <= end], [event.seq for event in received if event.seq > end]
 
 
+@pytest.mark.slow
 def test_what_everything_does_is_written_down_and_compared(tmp_path):
     """Two runs of the same code are identical, whatever the machine; another verdict is a difference."""
     behaviour = script("behaviour")

@@ -165,6 +165,7 @@ def test_a_file_that_is_found(name: str, word: str, tmp_path: Path, commands) ->
     assert (done.code, name in done.err, word in done.err) == (3, True, True), done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["import", "import har", "explain", "script", "baseline of latency", "microphone", "authorities"])
 def test_standard_input_that_is_no_file(name: str, tmp_path: Path, commands) -> None:
     """/dev/stdin is what stands behind it: here a device, which is refused."""

@@ -55,6 +55,7 @@ def test_the_mutants_are_drawn_by_the_seed(scripts):
     assert len(set(mutants.chosen(some, 1, 0))) == len(mutants.chosen(some, 1, 0)) <= len(some) * len(mutants.SUBJECTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operator", "number", "rank"),
     [

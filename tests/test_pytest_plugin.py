@@ -19,6 +19,8 @@ from evi_harness import pytest_plugin
 from evi_harness.evi.compat import parse_version
 from evi_harness.sdk.hume.installed_sdk import installed_version
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -386,7 +388,6 @@ def test_no_spec(evi_replay):
         assert "'weather.py' is not a handler SPEC" in said(result)
 
 
-@pytest.mark.slow
 def test_every_form_of_handler_is_taken(run: Run, pytester: pytest.Pytester) -> None:
     """A closure, a method of an object, a partial, a coroutine that takes the connection, alone or with a stream."""
     pytester.makepyfile(
@@ -437,7 +438,6 @@ def test_every_form_of_handler_is_taken(run: Run, pytester: pytest.Pytester) -> 
         result.stdout.fnmatch_lines([f"*played with {name}*"])
 
 
-@pytest.mark.slow
 def test_a_latency_assert_shows_its_samples(run: Run, pytester: pytest.Pytester) -> None:
     """A threshold that does not hold shows what is beyond it and where; what is none, or the service's, is an error without a traceback."""
     pytester.makepyfile(
@@ -510,7 +510,6 @@ def test_a_latency_assert_shows_its_samples(run: Run, pytester: pytest.Pytester)
     assert not re.search(r"evi_harness\S*\.py", text)
 
 
-@pytest.mark.slow
 def test_an_app_of_one_s_own_is_judged(run: Run, pytester: pytest.Pytester) -> None:
     """What an app sends to the fake server is compared with the recording, each conversation by itself."""
     pytester.makepyfile(
@@ -555,7 +554,6 @@ def test_an_app_of_one_s_own_is_judged(run: Run, pytester: pytest.Pytester) -> N
     assert "/evi_harness/" not in text
 
 
-@pytest.mark.slow
 def test_update_accepts_what_is_sent_now(run: Run, pytester: pytest.Pytester) -> None:
     """With --evi-update a test that fails passes, and passes from then on; with a handler and with an app on the fake server."""
     pytester.makepyfile(
@@ -632,7 +630,6 @@ VOICE_APP = """
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif((0, 13) <= parse_version(installed_version()) < (0, 13, 5), reason="the installed SDK's client takes no base_url")
 def test_a_whole_app_runs_without_a_sound_device(run: Run, pytester: pytest.Pytester) -> None:
     """As the page has it: it opens the microphone and the speaker, says what the user of the session said, and plays what it hears."""
@@ -674,7 +671,6 @@ INCOMPLETE = """
 """
 
 
-@pytest.mark.slow
 def test_a_recording_that_is_not_whole_fails(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """With every fixture, saying what is missing; the option takes it as it is, and so does `ab`; what a mark says counts."""
     path = pytester.path / "sessions" / "typed" / "events.jsonl"
@@ -771,7 +767,6 @@ def test_no_page_goes_into_a_session_folder(run: Run, pytester: pytest.Pytester)
     assert sorted((pytester.path / "sessions" / "typed").iterdir()) == before
 
 
-@pytest.mark.slow
 def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) -> None:
     """--evi-report leaves a text and a JSON that keeps to its schema for each replay, and the session of one that failed."""
     pytester.makepyfile(
@@ -833,7 +828,6 @@ def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) ->
     assert (kept[0] / "events.jsonl").is_file()
 
 
-@pytest.mark.slow
 def test_a_baseline_fails_the_run_that_became_slower(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same again passes, to the nanosecond; 1 ms more of a handler's own fails the run, whose tests pass; what failed is not kept."""
     pytester.makepyfile(
@@ -908,7 +902,6 @@ MEASURED = """
 """
 
 
-@pytest.mark.slow
 def test_thresholds_hold_for_all_replays_of_a_run(run: Run, pytester: pytest.Pytester) -> None:
     """From the command line or the project's configuration; tests that pass make no green run where one does not hold."""
     pytester.makepyfile(test_measured=MEASURED)
@@ -928,7 +921,6 @@ def test_thresholds_hold_for_all_replays_of_a_run(run: Run, pytester: pytest.Pyt
     assert "[tool.evi-harness] has no key 'gates'" in said(wrong)
 
 
-@pytest.mark.slow
 def test_an_app_that_fails_is_not_quick(run: Run, pytester: pytest.Pytester) -> None:
     """A latency assert on a replay that failed fails, with the report; what no test asserted on is left out of gate and baseline."""
     pytester.makepyfile(

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import List, Tuple
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "explanation" / "replay.md").read_text(encoding="utf-8")
 SCHEMA = json.loads((ROOT / "docs" / "reference" / "replay-report.schema.json").read_text(encoding="utf-8"))
@@ -36,6 +38,7 @@ def plain(text: str) -> str:
     return text.strip()
 
 
+@pytest.mark.slow
 def test_commands_print_what_the_page_shows(tmp_path: Path) -> None:
     """One after the other, since what one accepts the next one expects."""
     shutil.copytree(ROOT / "sessions" / "weather", tmp_path / "sessions" / "weather")

@@ -87,6 +87,7 @@ class Answering:
         await self.socket._send(answer)
 
 
+@pytest.mark.slow
 def test_ten_minutes_twice() -> None:
     """Ten minutes of conversation pass through the SDK, and a second run is the same to the byte."""
     session = made("ten_minutes").ten_minutes()

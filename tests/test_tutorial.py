@@ -66,6 +66,7 @@ def run(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert code == (1 if re.search("verdict    failed|1 failed", shown) else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(parse_version(installed_version()) < (0, 13), reason="the installed SDK has a method for each message instead")
 def test_the_tutorial_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """In one folder, from the first block behind the installation to the last."""

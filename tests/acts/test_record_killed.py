@@ -30,6 +30,8 @@ from evi_harness.simulate.simulator import Options
 from evi_harness.simulate.turn_detection import TurnDetection
 from evi_harness.verdicts.loading import load_session
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 MIC = str(ROOT / "fixtures" / "speech" / "user-1.flac")
 # So many at a time: they share the machine, and each of them plays its microphone in real time.

@@ -17,6 +17,8 @@ from evi_harness.cli.main import main
 from evi_harness.evi.dialect import EVI
 from evi_harness.verdicts.loading import load_session
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -39,7 +41,6 @@ def child(tmp_path):
     return start
 
 
-@pytest.mark.slow
 def test_one_command_shows_it_all(child, tmp_path):
     """Exit 0 and nothing on standard error; one session under sessions, of three turns with a tool call and an interruption."""
     with child() as process:

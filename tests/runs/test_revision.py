@@ -20,6 +20,8 @@ from evi_harness.errors import EviHarnessError
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.revision import REVISION, Revision, environment_of, require_revision, revision_here
 
+pytestmark = pytest.mark.slow
+
 PACKAGES = Path(evi_harness.__file__).parents[1]
 PROJECT = '[project]\nname = "Voice_App"\nversion = "1"\n'
 APP = "from voiceapp.work import NAME\n\n\ndef on_message(message):\n    pass\n"
@@ -272,7 +274,6 @@ def test_where_no_revision_is_told_nothing_is_looked_at(monkeypatch):
     require_revision(print)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("clock", ["virtual", "real"])
 @pytest.mark.parametrize("child", [False, True])
 def test_what_is_imported_while_the_handler_runs_is_looked_at_too(told, session_of, clock, child):

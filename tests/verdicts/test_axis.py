@@ -31,6 +31,7 @@ def test_nothing_said_changes_nothing():
     assert not axis.is_part
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
