@@ -191,13 +191,15 @@ def _outcome(
         real_s=real_s,
         recorded_ns=result.report.recorded.duration_ns,
         json={**result.json(), **({} if page is None else {"page": page})} if task.keep_json else None,
-        run=merged(runs_of_result(result)) if task.keep_run else None,
+        # What is missing in a recording is missing in what was measured.
+        run=merged(runs_of_result(result)) if task.keep_run and not result.report.is_incomplete else None,
         first_line=result.report.first_line,
         # Several runs update nothing.
         changes=tuple(result.changes()) if isinstance(result, ReplayResult) else (),
         cause=result.report.cause,
         page=page,
         no_page=no_page,
+        missing="".join(map(redacted, result.report.incomplete[:1])),
         is_built_in=result.report.is_built_in,
         names_no_handler=result.report.names_no_handler,
     )

@@ -268,7 +268,7 @@ _WORDS = "evi_harness.command"
     help="Replay N sessions at a time.",
 )
 @min_sessions_option()
-@option("-q", "--quiet", group=MANY, is_flag=True, help="Print only the causes of failures, and the totals.")
+@option("-q", "--quiet", group=MANY, is_flag=True, help="Print only what did not pass, by cause, and the verdict.")
 @option("-v", "--verbose", group=MANY, is_flag=True, help="Print the report of every session that did not pass, instead of one per cause.")
 @option("-x", "--exitfirst", group=MANY, usual=True, is_flag=True, help="Stop at the first session that does not pass.")
 @option(
@@ -370,18 +370,22 @@ def command(
     with loading():
         from evi_harness.acts.replay_gate import judge_for, lines_with_gate
         from evi_harness.verdicts.invoking import Command
-        from evi_harness.verdicts.loading import find_sessions, require_sessions
+        from evi_harness.verdicts.loading import find_sessions, load_session, may_be_session, require_sessions
 
     values, words = ctx.params, ctx.meta.get(_WORDS)
     folders = find_sessions(sessions, damaged=True)
     require_sessions(folders, values["min_sessions"])
     is_many = len(folders) > 1 or folders[0] != sessions[0]
+    if not is_many and not may_be_session(folders[0]):
+        # It says what is there instead, before any option is said not to go with it.
+        load_session(folders[0])
     if words is not None:
         _refuse_with_a_command(ctx, is_many)
     _refuse_the_others(ctx, values["live"], is_many)
     require_place(ctx, values["html"], is_many)
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
-    judge = judge_for(gate, is_replay=not values["live"], names_no_handler=not values["live"] and values["handler"] is None)
+    names_no_handler = not values["live"] and values["handler"] is None and words is None
+    judge = judge_for(gate, is_replay=not values["live"], names_no_handler=names_no_handler)
     asked, by = _asked(ctx, defer=asks), Command.here(ctx.obj)
     # With the report on standard output, people read standard error; so does what the handler itself prints.
     aside = json_file == STANDARD_OUTPUT
@@ -391,7 +395,7 @@ def command(
         elif is_many:
             result = _many(folders, asked, by, ctx, keep_json=json_file is not None, keep_run=judge is not None)
         else:
-            result = _one(folders[0], asked, by, values["n_runs"], aside)
+            result = _one(folders[0], asked, by, ctx, aside)
         if asks:
             result = _accepted(result, aside)
         if is_many:
@@ -400,6 +404,8 @@ def command(
     gate_told = None if found is None else found.json()
     try:
         *lines, last = lines_with_gate(result, found)
+        if values["quiet"] and not is_many and not result.exit_code and (found is None or found.passed):
+            lines = []
         page: Dict[str, str] = {}
         try:
             told, page = _pages(result, gate_told, values["html"], values["audio_format"])
@@ -421,7 +427,7 @@ def command(
 
 # Options for one way of replaying alone, by the names of their parameters.
 _OF_LIVE = ("live", "base_url", "config_id", "cadence", "max_duration_s", "patience_s", "ca")
-_OF_MANY = ("jobs", "executor", "quiet", "verbose", "exitfirst", "last_failed")
+_OF_MANY = ("jobs", "executor", "verbose", "exitfirst", "last_failed")
 # What a live replay has use for besides its own.
 _ALSO_LIVE = ("sessions", "out", "json_file", "html", "audio_format", "allow_incomplete", "yes", *NAMES)
 # What an update has use for, and nothing else but perhaps a live replay.
@@ -533,13 +539,15 @@ def _asked(ctx: click.Context, *, defer: bool) -> ReplayOptions:
     return ReplayOptions(**given, defer=defer)
 
 
-def _one(folder: Path, asked: ReplayOptions, by: Command, n_runs: int, aside: bool) -> Replayed:
+def _one(folder: Path, asked: ReplayOptions, by: Command, ctx: click.Context, aside: bool) -> Replayed:
     from evi_harness.quiet_loading import loading
 
     with loading():
         from evi_harness.acts.repeating import replay_repeatedly
 
     def write(line: str) -> None:
+        if ctx.params["quiet"]:
+            return
         try:
             echo(line, err=aside)
         except BrokenPipeError:
@@ -550,7 +558,7 @@ def _one(folder: Path, asked: ReplayOptions, by: Command, n_runs: int, aside: bo
 
     # In one process with the app, nothing of ours runs beside it.
     with progress("replaying", 1) if asked.child else nullcontext(Advance(None)) as advance:
-        return replay_repeatedly(folder, n_runs, asked, write=write, on_part=advance.part, command=by)
+        return replay_repeatedly(folder, ctx.params["n_runs"], asked, write=write, on_part=advance.part, command=by)
 
 
 def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Context, *, keep_json: bool, keep_run: bool) -> Replayed:

@@ -105,7 +105,8 @@ class Comparison:
         n_pairs: How many pairs of values.
         more_runs: How many more runs of each would decide, None where it is decided or no number of runs would.
         why: What a reader should know besides.
-        where: Of an exact metric, the place of ``old`` and ``new``.
+        where: Of an exact metric, the place of ``old`` and ``new``, with the event that the new value is of.
+        gone, added: Of one that is inconclusive because other sessions were measured: those of the old runs alone, and of the new ones.
     """
 
     metric: str
@@ -122,6 +123,8 @@ class Comparison:
     more_runs: Optional[int] = None
     why: str = ""
     where: str = ""
+    gone: Tuple[str, ...] = ()
+    added: Tuple[str, ...] = ()
 
     @property
     def is_undecided(self) -> bool:
@@ -186,7 +189,7 @@ def _compare(old: Sequence[MeasuredRun], new: Sequence[MeasuredRun], rules: Comp
         elif metric in exact:
             pending.append(partial(_given, _exactly(metric, pairs)))
         elif not any(one.pairs for one in pairs):
-            pending.append(partial(_given, Comparison(metric, "", INCONCLUSIVE, why=_no_pair(pairs))))
+            pending.append(partial(_given, _of_strangers(Comparison(metric, "", INCONCLUSIVE, why=_no_pair(pairs)), pairs)))
         else:
             pending += sampled(metric, pairs, rules)
     n_shared = sum(not _is_given(one) for one in pending)
@@ -256,6 +259,15 @@ def _strangers(all_pairs: Iterable[Pairs]) -> str:
     return "; ".join([*([f"{gone} only before"] if gone else []), *([f"{added} only now"] if added else [])])
 
 
+def _of_strangers(found: Comparison, all_pairs: Sequence[Pairs]) -> Comparison:
+    """A comparison, with the sessions for which it is inconclusive, where it is for that."""
+    if found.verdict != INCONCLUSIVE:
+        return found
+    gone = dict.fromkeys(name for one in all_pairs for name in one.gone)
+    added = dict.fromkeys(name for one in all_pairs for name in one.added)
+    return replace(found, gone=tuple(gone), added=tuple(added))
+
+
 def _named(names: Iterable[str]) -> str:
     """A few names, and how many more."""
     found = list(dict.fromkeys(names))
@@ -275,11 +287,13 @@ def _exactly(metric: str, all_pairs: Sequence[Pairs]) -> Comparison:
     most = most or max(pairs, key=lambda pair: (abs(pair.new - pair.old), pair.new), default=None)
     told = [f"{len(slower)} of {len(pairs)} slower" if slower else "", f"{len(faster)} of {len(pairs)} faster" if faster else "", alone]
     why = "; ".join(one for one in told if one) if pairs else _no_pair(all_pairs)
-    found = Comparison(metric, EACH, verdict, n_runs=len(all_pairs), n_pairs=len(pairs), why=why)
+    found = _of_strangers(Comparison(metric, EACH, verdict, n_runs=len(all_pairs), n_pairs=len(pairs), why=why), all_pairs)
     if most is None:
         return found
     difference = most.new - most.old
-    return replace(found, old=most.old, new=most.new, low=difference, high=difference, where=str(most.place))
+    return replace(
+        found, old=most.old, new=most.new, low=difference, high=difference, where=f"{most.place}{'' if most.of is None else f' #{most.of}'}"
+    )
 
 
 def _side_by_side(metric: str, all_pairs: Sequence[Pairs], rules: ComparisonRules) -> List[_Pending]:

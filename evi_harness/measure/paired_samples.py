@@ -35,11 +35,12 @@ class SamplePlace(NamedTuple):
 
 
 class SamplePair(NamedTuple):
-    """The values at one place."""
+    """The values at one place, and the event that the new one is of, None where it is of none."""
 
     place: SamplePlace
     old: float
     new: float
+    of: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,11 @@ def pairs_of(old: Sequence[Sample], new: Sequence[Sample], partners: Mapping[str
     """
     before, after = _by_place(old, {}), _by_place(new, partners)
     pairs: List[SamplePair] = []
-    for place, value in before.items():
+    for place, sample in before.items():
         partner = after.get(place)
-        if value is not None and partner is not None:
-            pairs.append(SamplePair(place, value, partner))
-    n_old, n_new = (sum(value is not None for value in one.values()) for one in (before, after))
+        if sample.value is not None and partner is not None and partner.value is not None:
+            pairs.append(SamplePair(place, sample.value, partner.value, partner.of))
+    n_old, n_new = (sum(sample.value is not None for sample in one.values()) for one in (before, after))
     reasons = Counter(sample.why for sample in (*old, *new) if sample.value is None)
     gone, added = _only(old, set(partners.values())), _only(new, set(partners))
     return Pairs(tuple(pairs), n_old - len(pairs), n_new - len(pairs), dict(reasons.most_common()), gone, added)
@@ -93,14 +94,14 @@ def _only(samples: Sequence[Sample], partnered: Set[str]) -> Tuple[str, ...]:
     return tuple(dict.fromkeys(sample.session for sample in samples if sample.session not in partnered))
 
 
-def _by_place(samples: Sequence[Sample], names: Mapping[str, str]) -> Dict[SamplePlace, Optional[float]]:
+def _by_place(samples: Sequence[Sample], names: Mapping[str, str]) -> Dict[SamplePlace, Sample]:
     n_before: Dict[Tuple[str, Optional[int]], int] = {}
-    found: Dict[SamplePlace, Optional[float]] = {}
+    found: Dict[SamplePlace, Sample] = {}
     for sample in samples:
         turn = (names.get(sample.session, sample.session), sample.turn)
         nth = n_before.get(turn, 0)
         n_before[turn] = nth + 1
-        found[SamplePlace(*turn, nth)] = sample.value
+        found[SamplePlace(*turn, nth)] = sample
     return found
 
 

@@ -48,6 +48,7 @@ class Outcome:
         cause: Why it did not pass, in the same words for all sessions with that cause; empty to use the verdict.
         page: The path of its page, if one was requested.
         no_page: Why there is no page, if one was requested.
+        missing: The first thing that is missing in the recording, where that fails it.
         is_built_in: Whether the built-in handler ran instead of the developer's app.
         names_no_handler: Whether that was because no handler was named.
     """
@@ -68,6 +69,7 @@ class Outcome:
     cause: str = ""
     page: Optional[str] = None
     no_page: str = ""
+    missing: str = ""
     is_built_in: bool = False
     names_no_handler: bool = False
 
@@ -205,7 +207,9 @@ def _by_cause(causes: Sequence[Sequence[Outcome]], n_shown: int) -> Iterator[str
     """Causes, each with so many of the sessions that it was in; one that is the same everywhere is one line."""
     for found in causes:
         yield printable(f"  {len(found)} session{'' if len(found) == 1 else 's'}: {found[0].cause or found[0].verdict}")
-        yield from (printable(f"      {one.folder}") for one in found[:n_shown])
+        yield from (printable(f"      {one.folder}{f': {one.missing}' if one.missing else ''}") for one in found[:n_shown])
+        if any(one.missing for one in found):
+            yield "      evi-harness check lists everything that is wrong with a recording"
         if len(found) > n_shown:
             yield f"      and {len(found) - n_shown} more"
 

@@ -41,6 +41,11 @@ _WIDE = 11
 _VERDICT_WIDE = 14
 _CODES: Mapping[str, int] = {PASSED: 0, FAILED: 1}
 _INCONCLUSIVE_CODE = 4
+_SHOWN_NAMES = 3
+# Fewer comparisons of other sessions than these are told one by one, too.
+_FEW = 2
+# So many times the old value a difference may be to be told as a share of it.
+_MOST_TIMES = 10
 # What a verdict ends with where a gate judged nothing.
 _NOTHING_APPLIED = ", no threshold applied"
 # The order in which people are told; all else comes last.
@@ -148,8 +153,14 @@ class GateReport:
             yield f"{'compared':<{_WIDE}}{self.new}"
             yield f"{'with':<{_WIDE}}{self.old}"
             yield f"{'seed':<{_WIDE}}{self.seed}; false alarm {self.false_alarm:g}"
+        # Of metrics that only other sessions leave open, what is to be done is the same, and told once.
+        strange = [one for one in self.comparisons if one.gone or one.added]
+        alone = strange if len(strange) < _FEW else []
         for comparison in sorted(self.comparisons, key=lambda one: _RANKS.get(one.verdict, len(_RANKS))):
-            yield _row("", _marked(comparison.verdict), comparison_line(comparison))
+            if comparison not in strange or comparison in alone:
+                yield _row("", _marked(comparison.verdict), comparison_line(comparison))
+        if strange:
+            yield _row("", INCONCLUSIVE, _other_sessions(strange))
         for text in self.passed_over:
             yield f"{'note':<{_WIDE}}{text!r} in the configuration is about something that is not measured here"
         if self.saved is not None:
@@ -230,6 +241,21 @@ def replayed_with_gate(result: ReplayedResult, gate: GateReport) -> List[str]:
     return [*result.body(), *gate.lines(), verdict_line(text)]
 
 
+def _other_sessions(strange: Sequence[Comparison]) -> str:
+    """What is told, once, of comparisons that other sessions leave open."""
+    gone, added = (_few(names) for names in ([one.gone for one in strange], [one.added for one in strange]))
+    told = [f"the baseline has {gone}, this run does not"] if gone else []
+    told += [f"this run has {added}, the baseline does not"] if added else []
+    n = "1 metric" if len(strange) == 1 else f"{len(strange)} metrics"
+    return f"{n}: {'; '.join(told)}: write the baseline again, without comparing with it"
+
+
+def _few(of_each: Sequence[Sequence[str]]) -> str:
+    names = list(dict.fromkeys(name for names in of_each for name in names))
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return f"{', '.join(names[:_SHOWN_NAMES])}{more}"
+
+
 def _row(label: str, verdict: str, text: str) -> str:
     return f"{label:<{_WIDE}}{verdict:<{_VERDICT_WIDE}}{text}"
 
@@ -287,5 +313,7 @@ def change(one: Comparison) -> str:
     difference = one.difference
     if difference is None:
         return ""
-    share = f", {difference / one.old:+.1%}" if one.old and METRICS[one.metric].unit != FLAG else ""
+    # Of next to nothing, a share says nothing.
+    is_told = one.old and METRICS[one.metric].unit != FLAG and abs(difference) < _MOST_TIMES * one.old
+    share = f", {difference / one.old:+.1%}" if is_told and one.old else ""
     return f"{amount(one, difference, '+')}{share}"

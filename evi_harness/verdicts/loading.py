@@ -163,4 +163,6 @@ def _folder_of(file: Path) -> Path:
             where=str(file),
             hint="evi-harness import capture FILE makes a session of a wire capture.",
         )
+    if file.name not in (HEADER_FILE, EVENTS_FILE):
+        raise SessionUnreadable("this is a file of a session, and not the session", where=str(file), hint=f"Name the folder: {file.parent}")
     return file.parent

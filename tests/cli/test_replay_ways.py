@@ -317,3 +317,30 @@ def test_what_is_left_of_a_session_could_not_run(run, three):
     code, _, _ = run(three, "--handler", "recorded", "--json", "r.json", *ONE_BY_ONE)
     told = {Path(one["folder"]).name: one["exit_code"] for one in json.loads(Path("r.json").read_text())["sessions"]}
     assert (code, told) == (3, {"a": 0, "c": 3, "linked": 0, "lost": 3})
+
+
+def test_as_little_as_is_wanted_of_one_session(run):
+    """The verdict; and what failed is told as ever."""
+    assert run(SESSIONS / "typed", "-q")[1].splitlines() == ["verdict    passed, with the built-in handler"]
+    code, out, _ = run(SESSIONS / "weather", "-q", "--handler", APP)
+    assert (code, "DEVIATION" in out, out.splitlines()[-1]) == (1, True, "verdict    failed: 1 deviation")
+
+
+@pytest.mark.parametrize("words", [("empty", "-x"), ("empty", "-v"), ("s/a/user.wav",), ("s/a/user.wav", "-x")])
+def test_what_is_no_session_is_told_before_what_does_not_go_with_it(run, three, words):
+    """As could not run; a sound file of a session is none, and the error names its folder."""
+    Path("empty").mkdir()
+    if "wav" in words[0]:
+        (three / "a" / "user.wav").touch()
+    code, out, err = run(*words)
+    assert (code, out) == (3, "") if words != ("s/a/user.wav", "-x") else code == 2
+    assert len(words) == 2 or f"Name the folder: {three / 'a'}" in err
+
+
+def test_what_is_missing_in_a_recording_is_named_where_little_is_told(run, three):
+    """With the command that lists everything, and nothing of it is measured."""
+    (three / "b" / "session.json").write_bytes((three / "a" / "session.json").read_bytes())
+    (three / "c" / "events.jsonl").write_bytes(b"".join((three / "c" / "events.jsonl").read_bytes().splitlines(keepends=True)[:-1]))
+    code, out, _ = run(three, "-q", "--handler", "builtin", "--save-baseline", "b.json", *ONE_BY_ONE)
+    assert (code, "evi-harness check" in out, Path("b.json").exists()) == (1, True, False)
+    assert any(line.startswith(f"      {three / 'c'}: events.jsonl") for line in out.splitlines())

@@ -154,8 +154,10 @@ def test_what_is_of_another_replay_is_not_compared(compare):
     (apart,) = compare([old], [other], RULES)
     assert apart.verdict == INCONCLUSIVE
     assert "(s only before; t only now)" in apart.why
+    assert (apart.gone, apart.added, real.gone) == (("s",), ("t",), ())
     (more,) = compare([merged([old, other])], [old], RULES)
     assert more.why == "1 value without a partner: t only before"
+    assert (more.verdict, more.gone, more.added) == (INCONCLUSIVE, ("t",), ())
 
 
 def test_exact_needs_both_sides_to_be():

@@ -208,3 +208,20 @@ def test_the_last_line_says_why_what_may_pass_does_not(open_one):
     """Nothing that was compared, or judged, is not the same as too few values."""
     report = GateReport((open_one,), inconclusive="pass") if open_one is EMPTY else GateReport((), (open_one,), inconclusive="pass")
     assert replayed_with_gate(REPORT, report)[-1] == "verdict    inconclusive: 1 with nothing to judge"
+
+
+def test_other_sessions_are_told_once():
+    """Whatever the number of metrics that they leave open; a regression is told by itself."""
+    strange = [replace(STRANGERS, metric=metric, gone=("demo",), added=("b", "c", "d", "e")) for metric in ("queue", "handle", "cpu")]
+    lines = GateReport((), (*strange, SLOWER)).lines()
+    (told,) = [line for line in lines if "inconclusive" in line]
+    assert "3 metrics: the baseline has demo, this run does not; this run has b, c, d and 1 more, the baseline does not: write" in told
+    assert sum("REGRESSED" in line for line in lines) == 1
+    assert not any("baseline has" in line for line in GateReport((), (STRANGERS, SLOWER)).lines())
+
+
+@pytest.mark.parametrize(("old", "new", "told"), [(0.01, 1.29, "+1.28 ms"), (1.0, 1.5, "+50.0%"), (0.0, 1.0, "+1 ms")])
+def test_of_next_to_nothing_there_is_no_share(old, new, told):
+    """+12799.9% says less than the milliseconds do."""
+    line = comparison_line(replace(EXACT, old=old, new=new))
+    assert (told in line, "%" in line) == (True, told.endswith("%"))
