@@ -162,7 +162,7 @@ def no_sent_side(world: World) -> None:
     rows = world.without(lambda kind, _: kind == "sent")
     result = replayed(world.session(rows, recorded=Recorded(sent=False)))
     assert result.json()["sent_compared"] is False
-    assert "what was sent is not known and not compared" in result.lines()[0]
+    assert "the sent messages are unknown and not compared" in result.lines()[0]
     assert unseen(result) == ["nobody_speaks"]
 
 
@@ -179,7 +179,7 @@ def taken(world: World) -> None:
     """Only the app's reading is known."""
     result = replayed(world.session(recorded=Recorded(times="taken")))
     assert result.json()["times"] == "taken"
-    assert "what was received has the times at which the app took it" in result.lines()[0]
+    assert "received messages have the times at which the app took them" in result.lines()[0]
 
 
 @condition("the recording is incomplete or damaged")

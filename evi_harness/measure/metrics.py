@@ -247,7 +247,7 @@ TABLE: Tuple[Metric, ...] = (
     _client(
         "interruption.taken",
         "the interruption is due",
-        "the handler has taken it and hands on no more audio",
+        "the handler has taken it and passes on no more audio",
         _NOTES,
         (*_RETURNED, reasons.PLAYED_ON),
         per="interruption",

@@ -98,7 +98,7 @@ def expectation_lines(told: ExpectationReport, dialect: Dialect) -> Iterator[str
     yield {
         COMPARED: f"compared with {told.file}, {messages}, instead of the recording",
         WRITTEN: f"{told.file} is written: {messages}. Delete it to compare with the recording",
-        REMOVED: f"{told.file} is removed: what was recorded is sent again",
+        REMOVED: f"{told.file} is removed: the recorded messages are sent again",
         UNCHANGED: "nothing to update: all was sent that is expected",
         REFUSED: f"not updated: {told.why}",
         PROPOSED: f"{told.file} {_would(told, messages)} (nothing is written yet)",
@@ -109,7 +109,7 @@ def expectation_lines(told: ExpectationReport, dialect: Dialect) -> Iterator[str
 
 def _would(told: ExpectationReport, messages: str) -> str:
     is_removal = told.proposal is not None and told.proposal.text is None
-    return "would be removed: what was recorded is sent again" if is_removal else f"would be written: {messages}"
+    return "would be removed: the recorded messages are sent again" if is_removal else f"would be written: {messages}"
 
 
 def _change_lines(change: Deviation, told: ExpectationReport, dialect: Dialect) -> Iterator[str]:

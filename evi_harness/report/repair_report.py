@@ -77,7 +77,7 @@ class RepairReport:
         problems = [Problem(loss.file, loss.line, loss.what, kind=loss.kind, about=loss.file) for loss in self.losses]
         yield from (f"  {told}" for told in in_few_words(problems))
         if not self.has_ended:
-            yield "  The recording was not completed: what came after the last event was never there to be recovered."
+            yield "  The recording was not completed: there is nothing to recover after its last event."
         yield self.verdict_text
 
     def json(self) -> Dict[str, Json]:

@@ -20,7 +20,7 @@ def told(weather, outcome, *changes, **more):
     [
         ("compared", "compared with expected.jsonl, 1 message, instead of the recording"),
         ("written", "expected.jsonl is written: 1 message. Delete it to compare with the recording"),
-        ("removed", "expected.jsonl is removed: what was recorded is sent again"),
+        ("removed", "expected.jsonl is removed: the recorded messages are sent again"),
         ("unchanged", "nothing to update: all was sent that is expected"),
         ("refused", "not updated: so it is"),
     ],
@@ -34,7 +34,7 @@ def test_each_outcome_is_a_sentence(weather, outcome, line):
     ("text", "would", "line"),
     [
         (b"x", "written", "expected.jsonl would be written: 1 message (nothing is written yet)"),
-        (None, "removed", "expected.jsonl would be removed: what was recorded is sent again (nothing is written yet)"),
+        (None, "removed", "expected.jsonl would be removed: the recorded messages are sent again (nothing is written yet)"),
     ],
 )
 def test_what_is_proposed_is_told_as_not_yet_done(weather, text, would, line):

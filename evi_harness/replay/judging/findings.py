@@ -60,7 +60,7 @@ FINDINGS: Mapping[str, FindingKind] = {
     "swallowed": FindingKind("an exception went unhandled: in a task that is never awaited, in a callback of the event loop"),
     "exits": FindingKind("the handler ended its process"),
     # The conversation was over, and nobody was left to miss it.
-    "exits_at_end": FindingKind("the handler ended its process when the conversation was over", WARNING),
+    "exits_at_end": FindingKind("the handler ended its process after the conversation", WARNING),
     "stops_loop": FindingKind("the handler stopped the event loop that it runs on"),
     "cancels_tasks": FindingKind("the handler cancelled tasks that it did not start"),
     "crashed": FindingKind("the process died while the handler ran"),
@@ -78,19 +78,19 @@ FINDINGS: Mapping[str, FindingKind] = {
     "never_awaited": FindingKind("a coroutine was made and never awaited"),
     "open_socket": FindingKind("a connection that the handler opened was still open at the end"),
     # Who closed a moment ago may not know yet; and the library raises, so that nothing is lost in silence.
-    "sends_after_close": FindingKind("the handler sent a message when the connection was closed", WARNING),
-    "network": FindingKind("the handler reached for something on the network that it may not reach"),
+    "sends_after_close": FindingKind("the handler sent a message after the connection had closed", WARNING),
+    "network": FindingKind("the handler tried to use the network"),
     # It works, and only what it does is outside of the replay's time.
     "own_loop": FindingKind("the handler runs its own event loop, which does not keep virtual time", WARNING),
     "rejected": FindingKind("a message was sent that the service does not take", has_note=False, found_at="sent at"),
     "plays_on": FindingKind("the handler played on after an interruption"),
     "never_played": FindingKind("audio was received and never played"),
-    "plays_nothing": FindingKind("audio was received, but none was handed on to be played"),
+    "plays_nothing": FindingKind("audio was received, but none was passed on for playback"),
     "wrong_audio": FindingKind("the audio played is not the audio received"),
     "wrong_length": FindingKind("the audio played is the audio received, but its length differs"),
     # Whoever changes the volume or the rate has a reason; and what cannot be judged is not wrong for that.
     "changed_audio": FindingKind("the app changed the audio before it was played", WARNING),
-    "unjudged_audio": FindingKind("it cannot be judged whether the audio played is the audio received", WARNING),
+    "unjudged_audio": FindingKind("the audio played cannot be compared with the audio received", WARNING),
     "played_twice": FindingKind("audio was played more than once"),
     "out_of_order_audio": FindingKind("audio was played out of order"),
     # An app may hold audio back for reasons of its own, and still be right.

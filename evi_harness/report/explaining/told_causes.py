@@ -294,7 +294,7 @@ def _of_the_rest(value: Mapping[str, Json], read: _Reader, place: str) -> Iterat
         if expectation.get("outcome") == "proposed":
             n_changes = len(read.items(expectation, "changes", f"{place}expectation."))
             what = f"{n_changes} {'change' if n_changes == 1 else 'changes'} of what the session expects, not accepted"
-            yield ToldCause("update", "proposed", what, "nothing to update", "Accept the changes, or mend the app.")
+            yield ToldCause("update", "proposed", what, "nothing to update", "Accept the changes, or fix the app.")
 
 
 def _of_repeated(value: Mapping[str, Json], read: _Reader, place: str, session: str = "") -> Iterator[_Found]:
