@@ -12,6 +12,7 @@ from evi_harness.pages.axis_ms import ms, seek_ms
 from evi_harness.pages.plain_json import plain_json, value_text
 from evi_harness.pages.problem_spans import Spans
 from evi_harness.pages.told_besides import told_besides, verdict_with_gate
+from evi_harness.replay.judging.code_places import is_silent_return
 from evi_harness.replay.judging.deviations import DEVIATIONS
 from evi_harness.replay.judging.findings import FINDINGS
 from evi_harness.report.one_cause import cause_key
@@ -228,6 +229,7 @@ def _problem(
         "more": [],
         "consequences": [seq for seq in map(_whole, _list(one.get("consequences"))) if seq is not None],
         "ended": ended,
+        "is_silent_return": what == "deviation" and is_silent_return([line for line in _list(one.get("detail")) if isinstance(line, str)]),
     }
 
 

@@ -407,9 +407,27 @@ def test_a_place_that_is_a_whole_function_points_at_no_line(show: Show, document
     page = show(document).page
     assert page.locator("#problem-1 .place").first.locator(".here").count() == 0
     assert page.locator("#problem-1 .line .code").first.text_content() == "async def on_message(self, message):"
-    assert "which ran for it" in page.locator("#problem-1 figcaption").first.inner_text()
+    caption = page.locator("#problem-1 figcaption").first.inner_text()
+    assert "ran for the message" in caption and "The line is not known" in caption
     # A line that is longer than the card is there to be read to its end.
     assert page.evaluate("[...document.querySelectorAll('#problem-1 pre')].every((one) => one.scrollWidth <= one.clientWidth)")
+
+
+def test_of_what_ran_for_an_unanswered_message_the_last_is_shown_and_the_others_are_folded(show: Show, documents: Dict[str, Any]) -> None:
+    """With what is known of how it ended; the others open with the keyboard."""
+    document = documents["replay"]()
+    problem = document["problems"][0]
+    problem["places"] = [{**problem["places"][0], "function": name, "whole": "ran"} for name in ("answer", "weather", "on_message")]
+    problem["is_silent_return"] = True
+    opened = show(document)
+    page = opened.page
+    captions = page.locator("#problem-1 figcaption")
+    assert [one.is_visible() for one in captions.all()] == [True, False, False]
+    assert "the last that ran; the callback returned and sent nothing" in captions.first.inner_text()
+    page.locator("#problem-1 .callers > summary").focus()
+    page.keyboard.press("Enter")
+    opened.until("document.querySelector('#problem-1 .callers').open")
+    assert captions.nth(2).is_visible()
 
 
 def test_a_card_begins_with_what_the_user_notices(show: Show, documents: Dict[str, Any]) -> None:

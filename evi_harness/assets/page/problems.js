@@ -111,7 +111,7 @@ function problemParts(problem, data, page) {
           problem.detail.map((line) => said(withShownPaths(line, problem), 'li')),
         )
       : null,
-    ...placeFigures(problem.places),
+    ...placeFigures(problem),
     problem.differences.length ? differencesTable(problem, data) : null,
     messageLinks(problem, data, page),
     lostList(problem.lost),
@@ -123,34 +123,33 @@ function problemParts(problem, data, page) {
 // The innermost places are where to look; who called them is folded.
 const PLACES_SHOWN = 2;
 
-function placeFigures(places) {
-  const shown = places.slice(0, PLACES_SHOWN).map(placeFigure);
-  const callers = places.slice(PLACES_SHOWN).map(placeFigure);
-  if (!callers.length) return shown;
-  const words = places.every((place) => place.whole === 'ran')
-    ? `${countText(callers.length, 'more function')} that ran, the later first`
-    : `${countText(callers.length, 'more place')}, from further out`;
-  return [
-    ...shown,
-    element('details', { class: 'callers' }, [
-      element('summary', {}, [words]),
-      ...callers,
-    ]),
-  ];
+function placeFigures({ places, is_silent_return: isSilentReturn }) {
+  const isPath = places.length > 0 && places.every((place) => place.whole === 'ran');
+  // Of what ran for a message that was never answered, the last function is where to look.
+  const last = !isPath ? null : isSilentReturn ? ', the last that ran; the callback returned and sent nothing' : ', the last that ran';
+  const n = isPath ? 1 : PLACES_SHOWN;
+  const shown = places.slice(0, n).map((place) => placeFigure(place, places.length > 1 || isSilentReturn ? last : null));
+  const others = places.slice(n).map((place) => placeFigure(place, null));
+  if (!others.length) return shown;
+  const words = isPath
+    ? `${countText(others.length, 'other function')} that ran for the message, the later first`
+    : `${countText(others.length, 'more place')} in the app`;
+  return [...shown, element('details', { class: 'callers' }, [element('summary', {}, [words]), ...others])];
 }
 
 // A place that is a whole function is told by its first line, which is not to look at fault.
-const WHOLE_WORDS = { ran: ', which ran for it', defined: ', which may have run' };
+const WHOLE_WORDS = { ran: ', which ran for the message', defined: ', which may have run for the message' };
 
-/** A place in the app with the lines around it. */
-function placeFigure(place) {
+/** A place in the app with the lines around it; `words` say what it has to do with the problem, null for what its data say. */
+function placeFigure(place, words) {
   const at = place.line === null ? place.shown : `${place.shown}:${place.line}`;
   const hereLine = place.whole ? null : place.line;
   const caption = element('figcaption', { title: visibleText(place.file) }, [
     said(at, 'strong'),
     place.function ? ' in ' : null,
     place.function ? said(place.function, 'code') : null,
-    WHOLE_WORDS[place.whole] || null,
+    words || WHOLE_WORDS[place.whole] || null,
+    place.whole && place.source.length ? '. The line is not known: the function is shown from its beginning.' : null,
   ]);
   const margin = commonMargin(place.source);
   const lines = place.source.map((line) =>

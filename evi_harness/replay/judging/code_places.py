@@ -23,8 +23,10 @@ from evi_harness.session.session import Session
 
 # What takes less takes no time in virtual time but that of what is waited for.
 _AT_ONCE_NS = 1_000_000
+# How ``_path`` ends the line about a callback that did.
+_SILENT_RETURNS = (" returned, and sent nothing", " returned at once and sent nothing")
 
-__all__ = ["handled", "placed", "senders"]
+__all__ = ["handled", "is_silent_return", "placed", "senders"]
 
 
 def senders(live: Session) -> Dict[int, Note]:
@@ -65,6 +67,15 @@ def handled(found: Iterable[Finding], live: Session) -> List[Finding]:
     handlers, sources = _handlers(live), Sources(live.notes)
     notes = [None if one.places or one.live_seq is None else handlers.get(one.live_seq) for one in found]
     return [one if note is None else replace(one, places=sources.of(note.data)) for one, note in zip(found, notes)]
+
+
+def is_silent_return(detail: Sequence[str]) -> bool:
+    """Whether the detail of a deviation says that the callback returned, without an exception, and sent nothing.
+
+    Args:
+        detail: The lines of detail.
+    """
+    return any(line.endswith(_SILENT_RETURNS) for line in detail)
 
 
 class _Code:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.replay.judging.code_places import placed, senders
+from evi_harness.replay.judging.code_places import is_silent_return, placed, senders
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.session.events import Note
 
@@ -112,6 +112,7 @@ def test_what_was_never_sent_has_the_path_of_its_message(sessions, notes, functi
     entered = [replace(one, at_ns=2_000_000) if one.seq == 12 else one for one in live.events]
     (found,) = placed([Deviation("missing", "x", 2)], recorded, replace(live, events=(*entered, *more)), EVI)
     assert ([one.function for one in found.places], list(found.detail)) == (functions, detail)
+    assert is_silent_return(found.detail) == any("returned" in line and line.endswith("sent nothing") for line in detail)
 
 
 def test_the_source_may_stand_in_another_note(sessions):
