@@ -16,7 +16,7 @@ from evi_harness.measure.session_times import Reading
 from evi_harness.measure.spans import covered_ns, shared
 from evi_harness.pages.axis_ms import ms
 from evi_harness.session.json_value import Json
-from evi_harness.session.notes import HANDLER_ENTERED, HEARD
+from evi_harness.session.notes import DUE, HANDLER_ENTERED, HEARD, UNMET
 from evi_harness.session.turn import Turn
 
 __all__ = ["APP", "NETWORK", "SERVICE", "SETTING", "TOGETHER", "latency_bars", "samples_by_metric"]
@@ -31,6 +31,7 @@ _MEASURED = "from the end of the user's speech to the first audio of the reply"
 # Beside a replay, whose service does not say when the user fell silent: from the same event on.
 _FROM_MESSAGE = "from the user's final message to the first audio of the reply as it came; until when it was heard is not known"
 _REPLAYED = "from the user's final message to the first sound of the reply; the service's part is played as it was recorded"
+_AFTER_WAITING = "not measured: it was due while the replay waited for a message that was not sent, and came all at once after that"
 # Parts of turn_gap: what each is called, and whose it is.
 _PARTS: Mapping[str, Tuple[str, str]] = {
     "turn_gap.silence": ("end-of-turn silence", SETTING),
@@ -177,6 +178,11 @@ class _Replayed:
         self._reading = reading
         self._due_ns = due_ns(session)
         self._heard_ns = {note.of: heard.at_ns for note, heard in session.noted(HEARD) if note.of is not None}
+        given_up_ns = [note.at_ns for note, _ in session.noted(UNMET)]
+        # What was due while the replay waited in vain: it came all at once, and when it did says nothing of anybody.
+        self._held = {
+            note.of for note, due in session.noted(DUE) if due.held_ns and any(due.due_ns < at_ns <= note.at_ns for at_ns in given_up_ns)
+        }
         self._entered_ns: Dict[int, int] = {}
         for note in session.notes_of(HANDLER_ENTERED):
             if note.of is not None:
@@ -187,6 +193,8 @@ class _Replayed:
         begin_ns = self._due(turn.user)
         if turn.first_audio is None:
             return _Bar(begin_ns, (), "there is no audio in the reply")
+        if turn.user in self._held or turn.first_audio in self._held:
+            return _Bar(begin_ns, (), _AFTER_WAITING)
         due_ns_ = self._due(turn.first_audio)
         app_ns = covered_ns(shared([(begin_ns, due_ns_)], self._reading.awaited_of_app(turn)))
         parts = [_Part("response", "as recorded", SERVICE, due_ns_ - begin_ns - app_ns)]

@@ -175,7 +175,8 @@ def _by_number(turns: Sequence[Mapping[str, Any]], number: Optional[int]) -> Opt
 
 
 def _seconds(of_ms: float) -> str:
-    return f"{of_ms:.0f} ms" if of_ms < 1000 else f"{of_ms / 1000:.1f} s"
+    # As the page writes lengths elsewhere: one number for one thing.
+    return f"{of_ms / 1000:.{2 if of_ms < 10_000 else 1}f} s"
 
 
 def _quoted_all(texts: Sequence[str]) -> str:

@@ -21,7 +21,8 @@ from evi_harness.pages.latency_bars import latency_bars, samples_by_metric
 from evi_harness.pages.lost_audio import lost_audio
 from evi_harness.pages.messages_lane import messages_lane
 from evi_harness.pages.noticed import noticed
-from evi_harness.pages.problem_list import problem_list
+from evi_harness.pages.problem_facts import ProblemFacts, with_holes
+from evi_harness.pages.problem_list import place_shown, problem_list
 from evi_harness.pages.problem_spans import problem_spans
 from evi_harness.pages.told_besides import is_passed
 from evi_harness.redacting.redaction import Redactor
@@ -154,6 +155,7 @@ def page_document(
         "verdict": {"state": state, "text": verdict},
         "sides": shown_sides,
         "paired_turns": pairs,
+        "n_found": sum(len(found) for found in (told.get("findings"), told.get("deviations")) if isinstance(found, list)),
         "problems": [] if report is None else _problems(told, sides, shown_sides, pairs),
         "remarks": [*remarks, *_remarks(told)],
         "command": _command(told),
@@ -233,7 +235,30 @@ def _problems(
     found = problem_list(report, sides[-1].id, sides[0].id, at_ns, problem_spans(sides[-1].session, silent_ns, lost_ns), waited_ms)
     # Two sessions that are compared differ, and neither is what the user should have heard.
     is_replay = sides[0].id in (RECORDED, REPLAYED)
-    return [{**one, "noticed": noticed(one, one["consequences"], shown, pairs) if is_replay else None} for one in found]
+    found = [with_holes(one, replayed["lost_audio"]) for one in found] if replayed["id"] == REPLAYED else found
+    sounded_ms = {one["seq"]: one["silent_ms"] - one["at_ms"] for one in replayed["interruptions"] if one["silent_ms"] is not None}
+    facts = ProblemFacts(sides[-1].session, sounded_ms)
+    cwd = _command(report)["cwd"]
+    folder = cwd if isinstance(cwd, str) else None
+    return [
+        {
+            **one,
+            **_besides(one, facts, folder),
+            "noticed": noticed(one, one["consequences"], shown, pairs) if is_replay else None,
+        }
+        for one in found
+    ]
+
+
+def _besides(problem: Mapping[str, Any], facts: ProblemFacts, cwd: Optional[str]) -> Dict[str, Json]:
+    """What the session of a replay tells of a problem besides its report."""
+    handled, split = facts.handled(problem), facts.split(problem)
+    return {
+        # Of one length there is one number on a page: what was heard, of which this names the parts.
+        "sentence": problem["sentence"] if split is None else split,
+        "waited": facts.waited(problem),
+        "handled": None if handled is None else {"words": handled.words, "places": [place_shown(one, cwd) for one in handled.places]},
+    }
 
 
 def _remarks(report: Mapping[str, Json]) -> List[str]:

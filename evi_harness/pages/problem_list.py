@@ -19,9 +19,9 @@ from evi_harness.report.one_cause import cause_key
 from evi_harness.report.plain import printable
 from evi_harness.report.source import from_folder
 from evi_harness.session.json_value import Json
-from evi_harness.session.places import PLACES, place_json, places_in
+from evi_harness.session.places import PLACES, Place, place_json, places_in
 
-__all__ = ["problem_list", "verdict_told"]
+__all__ = ["place_shown", "problem_list", "verdict_told"]
 
 _ABSENT = object()
 NO_SPANS: Spans = {}
@@ -224,7 +224,7 @@ def _problem(
         "recorded_ms": recorded_ms,
         "replayed_ms": replayed_ms,
         "differences": [_difference(each) for each in _mappings(one.get("differences"))],
-        "places": [_place(each, cwd) for each in places_in({PLACES: one.get(PLACES)})],
+        "places": [place_shown(each, cwd) for each in places_in({PLACES: one.get(PLACES)})],
         "lost": [_plain(row.get("what")) or "" for row in _mappings(one.get("lost"))],
         "more": [],
         "consequences": [seq for seq in map(_whole, _list(one.get("consequences"))) if seq is not None],
@@ -253,7 +253,13 @@ def _difference(one: Mapping[str, Json]) -> Dict[str, Json]:
     return {"path": _text(one.get("path")) or "", **told}
 
 
-def _place(place: Any, cwd: Optional[str]) -> Dict[str, Json]:
+def place_shown(place: Place, cwd: Optional[str]) -> Dict[str, Json]:
+    """A place as JSON values, with its path as it is shown.
+
+    Args:
+        place: The place.
+        cwd: The folder below which paths are shown from there, None for none.
+    """
     return {"shown": printable(from_folder(place.file, cwd) or place.file), **place_json(place)}
 
 

@@ -685,7 +685,7 @@ HANDLER_RAN = _kind(
     of="the received event",
     by="a replay, at its end",
     written_in=("watch",),
-    read_in=("replay",),
+    read_in=("pages", "replay"),
 )
 HANDLER_RETURNED = _kind(
     "handler_returned",
@@ -770,7 +770,7 @@ SENT_FROM = _kind(
     of="the event whose callback sent it",
     by="a replay, at its end",
     written_in=("watch",),
-    read_in=("replay",),
+    read_in=("pages", "replay"),
 )
 CLOSED_FROM = _kind(
     "closed_from",
@@ -827,7 +827,7 @@ PLAYBACK_STALL = _kind(
 )
 UNSEEN = _kind("unseen", UnseenFacts, of="the event that was handled, if known", by="a replay", written_in=("runs",), read_in=("replay",))
 PLAYER_TAIL = _kind(
-    "player_tail", PlayerTailFacts, of="the interruption", by="a replay", written_in=("sdk",), read_in=("measure", "report")
+    "player_tail", PlayerTailFacts, of="the interruption", by="a replay", written_in=("sdk",), read_in=("measure", "pages", "report")
 )
 SENT_AS_RECORDED = _kind(
     "sent_as_recorded",
@@ -855,7 +855,7 @@ OVER_TIME = _kind(
 LEFT_EARLY = _kind(
     "left_early", LeftEarlyFacts, by="a player: the app closed before the session was over", written_in=("replay",), read_in=("replay",)
 )
-UNMET = _kind("unmet", UnmetFacts, by="a player", written_in=("replay",), read_in=("replay", "report"))
+UNMET = _kind("unmet", UnmetFacts, by="a player", written_in=("replay",), read_in=("pages", "replay", "report"))
 AUDIO_PATIENCE = _kind(
     "audio_patience",
     AudioPatienceFacts,

@@ -408,7 +408,8 @@ def test_a_place_that_is_a_whole_function_points_at_no_line(show: Show, document
     assert page.locator("#problem-1 .place").first.locator(".here").count() == 0
     assert page.locator("#problem-1 .line .code").first.text_content() == "async def on_message(self, message):"
     caption = page.locator("#problem-1 figcaption").first.inner_text()
-    assert "ran for the message" in caption and "The line is not known" in caption
+    assert "ran for the message" in caption
+    assert "The line is not known" in caption
     # A line that is longer than the card is there to be read to its end.
     assert page.evaluate("[...document.querySelectorAll('#problem-1 pre')].every((one) => one.scrollWidth <= one.clientWidth)")
 

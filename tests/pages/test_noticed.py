@@ -38,7 +38,7 @@ LOST = side([turn(1, 0, 1000, 1500), turn(2, 4000, 5000, 5500)], lost=[("skipped
 DRY = side([turn(1, 0, 1000, 1500)], lost=[("late", 8, 1, 300), ("late", 9, 1, 900)])
 BEGINS = side([turn(1, 0, 1000, 1500)], lost=[("late", 7, 1, 300), ("late", 9, 1, 900)])
 TALKS = side([turn(1, 0, 1000, 1500)], interruptions=[(7, 1500, 4700), (17, 5000, 6000), (27, 8000, None)])
-ONE_GAP = "The speaker falls silent once within the reply, for 900 ms in all."
+ONE_GAP = "The speaker falls silent once within the reply, for 0.90 s in all."
 NOTHING = "The user notices nothing in this conversation: all that was recorded is heard."
 NOT_KNOWN = "The service gets something else than in the recording. What it would say to that is not known."
 
@@ -55,30 +55,30 @@ NOT_KNOWN = "The service gets something else than in the recording. What it woul
         ),
         (problem("raised"), [3, 99], GOOD, None),
         (problem("missing", what="deviation"), [], GOOD, None),
-        (problem("plays_on"), [], TALKS, "The user interrupts, and still hears the old reply for 3.2 s."),
-        (problem("plays_on", more=[17, 27]), [], TALKS, "The user interrupts, and still hears the old reply for 3.2 s, and once more."),
+        (problem("plays_on"), [], TALKS, "The user interrupts, and still hears the old reply for 3.20 s."),
+        (problem("plays_on", more=[17, 27]), [], TALKS, "The user interrupts, and still hears the old reply for 3.20 s, and once more."),
         (problem("plays_on", seq=27), [], TALKS, "The user interrupts, and the assistant goes on talking."),
-        (problem("never_played"), [], LOST, "The user does not hear 700 ms of “It will.”."),
+        (problem("never_played"), [], LOST, "The user does not hear 0.70 s of “It will.”."),
         (
             problem("never_played", more=[17]),
             [],
             LOST,
-            "The user does not hear 1.5 s in all, of 2 replies; the first is “It will.”.",
+            "The user does not hear 1.50 s in all, of 2 replies; the first is “It will.”.",
         ),
         (problem("never_played", seq=55), [], LOST, None),
-        (problem("blocked"), [], LATE, "The reply to “Will it rain?” begins 2.1 s later than in the recording."),
-        (problem("blocked", until_ms=3500.0), [], GOOD, "For 2.0 s the app reacts to nothing."),
-        (problem("falls_behind"), [], DRY, "The speaker falls silent 2 times within the reply, for 1.2 s in all."),
+        (problem("blocked"), [], LATE, "The reply to “Will it rain?” begins 2.10 s later than in the recording."),
+        (problem("blocked", until_ms=3500.0), [], GOOD, "For 2.00 s the app reacts to nothing."),
+        (problem("falls_behind"), [], DRY, "The speaker falls silent 2 times within the reply, for 1.20 s in all."),
         (
             problem("underrun"),
             [],
             BEGINS,
-            f"The reply to “Will it rain?” begins 300 ms later than in the recording. {ONE_GAP}",
+            f"The reply to “Will it rain?” begins 0.30 s later than in the recording. {ONE_GAP}",
         ),
         (problem("falls_behind"), [], LOST, None),
         (problem("played_twice"), [], GOOD, "The user hears a piece of a reply twice."),
         (problem("different", what="deviation"), [], GOOD, NOT_KNOWN),
-        (problem("closed_early", what="deviation"), [], GOOD, "The conversation ends after 1.5 s."),
+        (problem("closed_early", what="deviation"), [], GOOD, "The conversation ends after 1.50 s."),
         (problem("leaked_task"), [], GOOD, NOTHING),
         (problem("leaked_task"), [], LOST, None),
         (problem("leaked_task"), [], side([]), None),

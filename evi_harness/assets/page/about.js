@@ -3,6 +3,8 @@
 function headNodes(data) {
   const { word, why } = verdictWords(data.verdict);
   const last = data.sides[data.sides.length - 1];
+  const nCards = data.problems.filter((problem) => problem.what === 'finding' || problem.what === 'deviation').length;
+  const folded = data.n_found > nCards ? ` (${countText(nCards, 'problem')} below: what has one cause is listed once)` : '';
   const facts = [
     durationText(data.length_ms),
     countText(last.session.n_turns, 'turn'),
@@ -14,7 +16,7 @@ function headNodes(data) {
       word ? element('span', { class: `verdict ${data.verdict.state}` }, [word]) : null,
       said(data.title, 'h1'),
     ]),
-    element('p', { class: 'facts' }, [why ? said(why, 'strong') : null, why ? ' · ' : null, facts.filter(Boolean).join(' · ')]),
+    element('p', { class: 'facts' }, [why ? said(why, 'strong') : null, folded, why ? ' · ' : null, facts.filter(Boolean).join(' · ')]),
     ...data.sides
       .filter((side) => !side.session.is_complete)
       .map((side) => element('p', { class: 'notice' }, [`${side.label} is incomplete: `, said(side.session.missing.join('; '))])),

@@ -93,7 +93,7 @@ function interruptionsLane(side) {
 
 function silence(interruption) {
   if (interruption.silent_ms === null) return '';
-  return `; the speaker is silent ${durationText(interruption.silent_ms - interruption.at_ms)} later`;
+  return `; the speaker is silent ${lengthText(interruption.silent_ms - interruption.at_ms)} later`;
 }
 
 function toolsLane(side) {

@@ -53,6 +53,7 @@ function problemCard(problem, data, page, isOpen) {
     problem.because_of === null ? null : element('p', { class: 'because' }, [`Only a consequence of ${numberOfRank(data, problem.because_of)}`]),
     problem.noticed ? element('p', {}, [title]) : null,
     problem.sentence ? said(shortened(sentenceText(problem.sentence, problem), LONGEST_SENTENCE), 'p', { class: 'sentence' }) : null,
+    problem.waited ? said(problem.waited, 'p', { class: 'waited' }) : null,
     element('p', { class: 'facts' }, [
       element('code', {}, [problem.kind]),
       ` · ${problem.severity === 'error' ? '' : 'warning, '}${problem.what}${sideWords(problem, data)}`,
@@ -72,6 +73,9 @@ function sideWords(problem, data) {
 
 function playLine(problem, page) {
   if (problem.seek_ms === null) return null;
+  const side = page.data.sides.find((one) => one.id === problem.side);
+  if (side && problem.at_ms > saidEnd(side))
+    return element('p', { class: 'play-line dim' }, [`at ${clockText(problem.at_ms)}, after all that was said`]);
   const from = `Play from ${clockText(problem.seek_ms)}`;
   return element('p', { class: 'play-line' }, [
     playButton(problem, problem.side, page, from),
@@ -79,10 +83,15 @@ function playLine(problem, page) {
   ]);
 }
 
+/** Until when somebody spoke on a side; where no turn says so, it is not known. */
+function saidEnd(side) {
+  return side.turns.length ? Math.max(...side.turns.map((turn) => turn.end_ms)) : Infinity;
+}
+
 /** When it was, and how long it lasted, where it lasted. */
 function momentText({ at_ms: atMs, until_ms: untilMs }) {
   if (untilMs === null) return `at ${clockText(atMs)}`;
-  return `from ${clockText(atMs)} to ${clockText(untilMs)}, ${durationText(untilMs - atMs)}`;
+  return `from ${clockText(atMs)} to ${clockText(untilMs)}, ${lengthText(untilMs - atMs)}`;
 }
 
 /** Plays from where the data says, two seconds before the moment. */
@@ -112,6 +121,7 @@ function problemParts(problem, data, page) {
         )
       : null,
     ...placeFigures(problem),
+    handledPart(problem.handled),
     problem.differences.length ? differencesTable(problem, data) : null,
     messageLinks(problem, data, page),
     lostList(problem.lost),
@@ -137,11 +147,24 @@ function placeFigures({ places, is_silent_return: isSilentReturn }) {
   return [...shown, element('details', { class: 'callers' }, [element('summary', {}, [words]), ...others])];
 }
 
+/** What ran for the message that a problem is about, where that is another place than where it went wrong. */
+function handledPart(handled) {
+  if (!handled || !handled.places.length) return null;
+  const [first, ...others] = handled.places.map((place) => placeFigure(place, ', which ran for the interruption', true));
+  const folded = others.length
+    ? element('details', { class: 'callers' }, [element('summary', {}, [countText(others.length, 'other function')]), ...others])
+    : null;
+  return element('div', { class: 'handled' }, [said(handled.words, 'p', { class: 'detail' }), first, folded]);
+}
+
 // A place that is a whole function is told by its first line, which is not to look at fault.
 const WHOLE_WORDS = { ran: ', which ran for the message', defined: ', which may have run for the message' };
 
-/** A place in the app with the lines around it; `words` say what it has to do with the problem, null for what its data say. */
-function placeFigure(place, words) {
+/**
+ * A place in the app with the lines around it; `words` say what it has to do with the problem, null for what its data say. One
+ * that is shown beside the place of the problem is not where to look for its line.
+ */
+function placeFigure(place, words, isBeside) {
   const at = place.line === null ? place.shown : `${place.shown}:${place.line}`;
   const hereLine = place.whole ? null : place.line;
   const caption = element('figcaption', { title: visibleText(place.file) }, [
@@ -149,7 +172,7 @@ function placeFigure(place, words) {
     place.function ? ' in ' : null,
     place.function ? said(place.function, 'code') : null,
     words || WHOLE_WORDS[place.whole] || null,
-    place.whole && place.source.length ? '. The line is not known: the function is shown from its beginning.' : null,
+    place.whole && place.source.length && !isBeside ? '. The line is not known: the function is shown from its beginning.' : null,
   ]);
   const margin = commonMargin(place.source);
   const lines = place.source.map((line) =>
@@ -228,6 +251,11 @@ function lostList(lost) {
 
 const AGAIN_SHOWN = 20;
 
+/** When it came again, and how long that lasted. */
+function againWords({ at_ms: atMs, until_ms: untilMs }) {
+  return `at ${clockText(atMs)}${untilMs === null || untilMs === undefined ? '' : `, ${lengthText(untilMs - atMs)}`}`;
+}
+
 function againList(problem, data, page) {
   const again = problem.more.map((moment, index) => ({ moment, number: momentNumber(problem, index + 1) }));
   const heard = again.filter(({ moment }) => moment.seek_ms !== null);
@@ -235,7 +263,7 @@ function againList(problem, data, page) {
     element(
       'p',
       { class: 'links' },
-      some.map(({ moment, number }) => playButton(moment, problem.side, page, `${number} at ${clockText(moment.at_ms)}`)),
+      some.map(({ moment, number }) => playButton(moment, problem.side, page, `${number} ${againWords(moment)}`)),
     ),
   ];
   const rest = heard.slice(AGAIN_SHOWN);

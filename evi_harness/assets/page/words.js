@@ -27,7 +27,12 @@ function durationText(ms) {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-/** The same for a screen reader, which reads 0:04.306 as a time of day. */
+/** How much was heard or lost, as the sentences on the page say it: 0.89 s. */
+function lengthText(ms) {
+  return Math.abs(ms) < 10000 ? `${(ms / 1000).toFixed(2)} s` : durationText(ms);
+}
+
+/** A moment for a screen reader, which reads 0:04.306 as a time of day. */
 function spokenMoment(ms) {
   const seconds = ms / 1000;
   const minutes = Math.floor(seconds / 60);

@@ -504,7 +504,7 @@ class _Judging:
         return Fault(NEVER_PLAYED, first.seq, missed_ns, what, tuple(detail))
 
     def _told(self, loss: _Loss) -> str:
-        return f"{_s(self._loss_ns(loss))} of the chunk that came at {self._received.chunks[loss.chunk].at_ns / 1e9:.3f} s"
+        return f"missing as well: {_s(self._loss_ns(loss))} of the chunk that came at {self._received.chunks[loss.chunk].at_ns / 1e9:.3f} s"
 
     def _loss_ns(self, loss: _Loss) -> int:
         return _ns(loss.stop - loss.start, self._received.chunks[loss.chunk].pcm.rate)
