@@ -18,7 +18,7 @@ from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.played_recording import MAX
 from evi_harness.report.expected_changes import ExpectationReport, expectation_json, expectation_lines
-from evi_harness.report.explaining.remedies import DEVIATION_REMEDIES, explained_deviation, explained_finding
+from evi_harness.report.explaining.remedies import advice, explained_deviation, explained_finding
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
 from evi_harness.report.lost import lost, lost_text
 from evi_harness.report.next_steps import MAY_BE_MEANT, ways_to_accept
@@ -393,7 +393,7 @@ def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = 
         # Of what may be meant, the line ``next`` says how to go on.
         if deviation.kind not in tried:
             tried.add(deviation.kind)
-            yield _row("", f"  try: {DEVIATION_REMEDIES[deviation.kind].to_try}")
+            yield _row("", f"  try: {advice(deviation)}")
         if number == 0 and with_surroundings:
             yield from _surroundings(deviation, report, dialect)
     for alike in more.values():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from evi_harness.replay.judging.code_places import is_silent_return
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.differences import Difference
 from evi_harness.replay.judging.findings import Finding
@@ -15,7 +16,7 @@ from evi_harness.session.events import Event, Received, Sent
 from evi_harness.session.figures import milliseconds
 from evi_harness.session.protocols import Dialect
 
-__all__ = ["DEVIATION_REMEDIES", "FINDING_REMEDIES", "Explained", "Remedy", "explained_deviation", "explained_finding"]
+__all__ = ["DEVIATION_REMEDIES", "FINDING_REMEDIES", "Explained", "Remedy", "advice", "explained_deviation", "explained_finding"]
 
 
 class Remedy(NamedTuple):
@@ -48,6 +49,9 @@ class Explained(NamedTuple):
 
 _IF_MEANT = "If the change is meant, accept it with an update of what the session expects."
 
+# Where it is known that nothing was raised.
+_SENDS_NOTHING = "The callback returned and sent nothing: look for the send that is missing, or a branch that skips it."
+
 FINDING_REMEDIES: Mapping[str, Remedy] = {
     "raised": Remedy(
         "the callback returns without an exception",
@@ -73,7 +77,8 @@ FINDING_REMEDIES: Mapping[str, Remedy] = {
     ),
     "blocked": Remedy(
         "no step of the event loop takes long",
-        "Replace time.sleep(…) with await asyncio.sleep(…), move computing to asyncio.to_thread(f, …), or use an asynchronous client.",
+        "Use an asynchronous client, or move the call to asyncio.to_thread(f, …). An await asyncio.sleep(…) in place of "
+        "time.sleep(…) frees the loop, but what waits for it comes as late.",
     ),
     "maybe_blocked": Remedy(
         "no step of the event loop takes long", "Run it again with nothing else on the machine; if it stays, treat it like blocked."
@@ -90,7 +95,9 @@ FINDING_REMEDIES: Mapping[str, Remedy] = {
         "every callback returns",
         "Look for an asyncio.Event that is never set or a queue that is never filled; asyncio.wait_for limits a wait.",
     ),
-    "leaked_task": Remedy("no task is pending at the end", "Keep the task and cancel it in on_close, or use asyncio.TaskGroup."),
+    "leaked_task": Remedy(
+        "no task is pending at the end", "Cancel the task when the conversation ends (on_close), or use asyncio.TaskGroup."
+    ),
     "leaked_thread": Remedy(
         "no thread runs at the end", "Tell the thread to end in on_close, with a threading.Event or with None in its queue."
     ),
@@ -152,6 +159,13 @@ DEVIATION_REMEDIES: Mapping[str, Remedy] = {
 }
 
 
+def advice(deviation: Deviation) -> str:
+    """What to try for a deviation, as far as it is known how it came about."""
+    if deviation.kind == "missing" and is_silent_return(deviation.detail):
+        return _SENDS_NOTHING
+    return DEVIATION_REMEDIES[deviation.kind].to_try
+
+
 def explained_finding(finding: Finding) -> Explained:
     """Explain a finding."""
     row = FINDING_REMEDIES[finding.kind]
@@ -172,6 +186,7 @@ def explained_deviation(
     """
     row = DEVIATION_REMEDIES[deviation.kind]
     observed, expected = deviation.what, row.expected
+    to_try = advice(deviation)
     if deviation.kind == "different" and deviation.differences:
         observed, expected = _differing(deviation.differences)
     elif deviation.kind == "missing" and recorded is not None:
@@ -185,7 +200,7 @@ def explained_deviation(
         expected = f"{_said(recorded, dialect)}, at its place: {recorded.at_ns / 1e9:.3f} s"
     elif deviation.kind == "late" and recorded is not None and deviation.late_ns is not None:
         observed = f"{_said(recorded, dialect)}, {milliseconds(deviation.late_ns / 1e6)} later than due"
-    return Explained(observed, expected, f"{row.to_try} {_IF_MEANT}" if row.may_be_meant else row.to_try)
+    return Explained(observed, expected, f"{to_try} {_IF_MEANT}" if row.may_be_meant else to_try)
 
 
 def _said(event: Event, dialect: Dialect) -> str:

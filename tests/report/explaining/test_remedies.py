@@ -37,6 +37,13 @@ def event(session, seq):
     return next(one for one in session.events if one.seq == seq)
 
 
+def test_of_a_callback_that_returned_no_exception_is_suspected(weather):
+    """It is known then that it raised nothing."""
+    details = ["on_message took 120 ms, returned, and sent nothing"], ["on_message raised an exception at once and sent nothing"], []
+    advice = [explained_deviation(Deviation("missing", "x", detail=tuple(one)), None, None, None, EVI).to_try for one in details]
+    assert ["may raise" in one for one in advice] == [False, True, True]
+
+
 @pytest.mark.parametrize(
     ("deviation", "seqs", "observed", "expected"),
     [
