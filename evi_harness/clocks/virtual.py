@@ -261,10 +261,28 @@ class VirtualLoop(AppLoop):
         self._is_handing_out = True
         try:
             future = super().run_in_executor(executor, func, *args)
-            self._jobs.add(name_of(func), lambda: not future.done())
+            self._jobs.add(name_of(func), self.waits_for(future))
         finally:
             self._is_handing_out = False
         return future
+
+    def waits_for(self, future: Any) -> Callable[[], bool]:
+        """What says whether the clock stands still for a job: as long as it is not done."""
+        return lambda: not future.done()
+
+    def wait_for(self, name: str, is_out: Callable[[], bool]) -> None:
+        """Have the clock stand still for work that is out, by the rules of a job.
+
+        Args:
+            name: What to call it.
+            is_out: Whether it is.
+        """
+        self._jobs.add(name, is_out)
+
+    def wake(self) -> None:
+        """Have the loop look again whether it is to wait; from any thread."""
+        with contextlib.suppress(RuntimeError):
+            self.call_soon_threadsafe(_nothing)
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
         """Have a callback called; from any thread."""
@@ -291,8 +309,7 @@ class VirtualLoop(AppLoop):
         def release() -> None:
             held.clear()
             # A loop that waits would find out only when it has waited long enough to give up; one that is closed need not know.
-            with contextlib.suppress(RuntimeError):
-                self.call_soon_threadsafe(_nothing)
+            self.wake()
 
         return release
 

@@ -182,6 +182,11 @@ class Evi:
         """The words of a message with their emotions; the words of a tool's answer are its content."""
         return saying(kind, message)
 
+    def typed(self, message: Message) -> Optional[str]:
+        """The text of a user_input."""
+        text = message.fields.get("text") if message.type == "user_input" else None
+        return text if isinstance(text, str) else None
+
     def telling(self, kind: str, message: Message) -> int:  # noqa: ARG002 - the protocol's: a type alone tells
         """The assistant's words first, then calls of tools, the user's words, and all else."""
         return telling(message)

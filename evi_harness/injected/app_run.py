@@ -13,7 +13,7 @@ import signal
 import sys
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, List, Mapping, Optional, Type, cast
+from typing import Any, Callable, List, Mapping, Optional, Type, cast
 
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.carriers.journal import Journal
@@ -28,6 +28,7 @@ from evi_harness.guard.place_lookup import told
 from evi_harness.injected.ending_as_recorded import EndingAsRecorded
 from evi_harness.injected.loops import AppTime, InjectedLoop, install_loops
 from evi_harness.injected.tls_left_out import leave_tls_out
+from evi_harness.injected.typed_input import TypedInput
 from evi_harness.replay.player import Player
 from evi_harness.replay.wrapping import AnnouncedService
 from evi_harness.runs.app_channel import BEGAN, CHANNEL, EVENT, FINISHED, IS_TERMINATED, REFUSED, SITE, WARNED, AppOutcome, AppPlan, Reports
@@ -90,6 +91,7 @@ class AppRun:
         self.limit_ns = 2 * session.duration_ns + LIMIT_NS
         self._time = AppTime()
         self._journal = Journal(self._time, self._wrote)
+        self._typed = TypedInput(session, plan.dialect, self._time, self._journal)
         self._ending = EndingAsRecorded(self._time, self._journal, self._terminated)
         self._adapter = adapter_for(plan.dialect)
         self._player: Optional[Player] = None
@@ -132,6 +134,7 @@ class AppRun:
         self._sound = self._stack.enter_context(replay_sound(audio, self._adapter, self._journal, cast(VirtualLoop, self._time)))
         leave_tls_out(self.serves)
         install_loops(self, self._time, self._uvloop)
+        self._typed.put_in_place()
         self._take_ends()
         self._reports.send(BEGAN, (os.getpid(), sys.executable))
 
@@ -160,6 +163,18 @@ class AppRun:
         """Take a time for which the app blocked a loop."""
         self._blocked.charged(loop, charge)
 
+    def runs_job(self, is_out: Callable[[], bool]) -> None:
+        """Take that the calling thread runs a job of a loop's."""
+        self._typed.runs_job(is_out)
+
+    def is_parked(self, thread: Optional[int]) -> bool:
+        """Whether a thread waits for a line of input."""
+        return self._typed.is_parked(thread)
+
+    def ends_input(self) -> None:
+        """Take that nothing more is typed."""
+        self._typed.end()
+
     def not_supported(self, what: str) -> None:
         """Take that the app does what cannot be replayed: the command ends it."""
         self._reports.send(REFUSED, what)
@@ -174,6 +189,7 @@ class AppRun:
 
     def _wrote(self, event: Event) -> None:
         self._reports.send(EVENT, event)
+        self._typed.take(event)
         if isinstance(event, Opened) and self._adapter.package in sys.modules:
             self._handing.begin()
         elif isinstance(event, Closed):

@@ -9,6 +9,7 @@ import asyncio
 import os
 import socket
 import sys
+import threading
 from asyncio import unix_events
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from weakref import WeakSet
 from evi_harness.clocks.blocking import Charge, virtual_sleep
 from evi_harness.clocks.busy import can_be_held
 from evi_harness.clocks.clock import Timer
+from evi_harness.clocks.jobs import name_of
 from evi_harness.clocks.virtual import VirtualLoop
 from evi_harness.guard.network import refuse
 from evi_harness.session.note_kind import KindOf
@@ -50,6 +52,15 @@ class AppStage(Protocol):
 
     def charged(self, loop: InjectedLoop, charge: Charge) -> None:
         """Take a time for which the app blocked a loop."""
+
+    def runs_job(self, is_out: Callable[[], bool]) -> None:
+        """Take that the calling thread runs a job, until that is done."""
+
+    def is_parked(self, thread: Optional[int]) -> bool:
+        """Whether a thread waits for a line of input, which the clock does not wait for."""
+
+    def ends_input(self) -> None:
+        """Take that nothing more is typed."""
 
     def not_supported(self, what: str) -> None:
         """Take that the app does what cannot be replayed."""
@@ -89,6 +100,16 @@ class AppTime:
         """Whether the loop runs on the calling thread."""
         return bool(self._loops) and self._loops[-1].runs_here()
 
+    def wait_for(self, name: str, is_out: Callable[[], bool]) -> None:
+        """Have the clock stand still for work that is out."""
+        if self._loops:
+            self._loops[-1].wait_for(name, is_out)
+
+    def wake(self) -> None:
+        """Have the loop look again whether it is to wait."""
+        if self._loops:
+            self._loops[-1].wake()
+
     def began(self, loop: InjectedLoop) -> None:
         """Take a new loop."""
         self._loops.append(loop)
@@ -114,6 +135,7 @@ class InjectedLoop(VirtualLoop):
         self._stack = ExitStack()
         self._led: WeakSet[Any] = WeakSet()
         self._is_done = False
+        self._job: _Job
         stage = self.stage
         super().__init__(self.app_time.now_ns(), thread_wait_ns=stage.thread_wait_ns, on_charge=lambda charge: stage.charged(self, charge))
         self.limit_ns = stage.limit_ns
@@ -168,8 +190,20 @@ class InjectedLoop(VirtualLoop):
         self.stage.not_supported("the app serves (loop.create_server), and virtual time does not wait for those who call it")
         refuse("loop.create_server", str(host), port, _HINT)
 
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
+        """Run a job in an executor; the clock stands still for it, but not while it waits for a line of input."""
+        job = self._job = _Job(func, self.stage)
+        return super().run_in_executor(executor, job, *args)
+
+    def waits_for(self, future: Any) -> Callable[[], bool]:
+        """What says whether the clock stands still for a job."""
+        job, stage = self._job, self.stage
+        job.future = future
+        return lambda: not future.done() and not stage.is_parked(job.thread)
+
     async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
         """Shut the executor down; the clock stands still meanwhile."""
+        self.stage.ends_input()
         release = self.hold("the end of the executor")
         try:
             await super().shutdown_default_executor(*args, **kwargs)
@@ -186,6 +220,23 @@ class InjectedLoop(VirtualLoop):
 
     def _refuse(self, call: str, host: str, port: Any) -> NoReturn:
         refuse(call, host, port, _HINT)
+
+
+class _Job:
+    """A call that an executor makes, which knows on which thread it is."""
+
+    def __init__(self, call: Callable[..., Any], stage: AppStage) -> None:
+        self._call = call
+        self._stage = stage
+        self.thread: Optional[int] = None
+        self.future: Any = None
+        # As reports name it.
+        self.__module__, _, self.__qualname__ = name_of(call).rpartition(".")
+
+    def __call__(self, *args: Any) -> Any:
+        self.thread = threading.get_ident()
+        self._stage.runs_job(lambda: self.future is None or not self.future.done())
+        return self._call(*args)
 
 
 def install_loops(stage: AppStage, app_time: AppTime, on_uvloop: Callable[[], object]) -> None:

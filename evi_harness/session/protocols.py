@@ -321,6 +321,9 @@ class Dialect(Protocol):
     def saying(self, kind: str, message: Message) -> Optional[Saying]:
         """What a message adds to the transcript, None where that is nothing."""
 
+    def typed(self, message: Message) -> Optional[str]:
+        """The text that a user typed, of a sent message that holds one; None for every other message."""
+
     def telling(self, kind: str, message: Message) -> int:
         """How much a message tells people of a conversation, from 0 for what tells most: what was said, what was called."""
 

@@ -140,6 +140,10 @@ class WrappedDialect:
         """What a message adds to the transcript."""
         return self.within.saying(kind, message)
 
+    def typed(self, message: Message) -> Optional[str]:
+        """The text that a user typed."""
+        return self.within.typed(message)
+
     def telling(self, kind: str, message: Message) -> int:
         """How much a message tells people of a conversation."""
         return self.within.telling(kind, message)

@@ -178,3 +178,9 @@ def test_it_asks_the_tables(session):
     assert isinstance(EVI.turns(session.events), list)
     assert EVI.audio_places(session.opened.handshake).find("received", Frame("text", b"")) is None
     assert all(EVI.describe(event.kind, EVI.read(event.kind, event.frame)) for event in session.sent + session.received)
+
+
+def test_what_a_user_typed_is_a_user_inputs_text() -> None:
+    """And of no other message."""
+    said = [b'{"type":"user_input","text":"hi"}', b'{"type":"user_input"}', b'{"type":"assistant_input","text":"hi"}', b"no JSON"]
+    assert [EVI.typed(EVI.read("sent", Frame("text", one))) for one in said] == ["hi", None, None, None]

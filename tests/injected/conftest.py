@@ -30,6 +30,15 @@ class FakeStage:
     def charged(self, loop, charge):
         pass
 
+    def runs_job(self, is_out):
+        pass
+
+    def is_parked(self, thread):
+        return False
+
+    def ends_input(self):
+        pass
+
     def not_supported(self, what):
         self.refused.append(what)
 

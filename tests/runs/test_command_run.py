@@ -35,7 +35,7 @@ def found(result):
     return [finding.kind for finding in result.findings if finding.fails] + [one.kind for one in result.deviations]
 
 
-@pytest.mark.parametrize("way", ["own_loops", "anyio", "aiohttp", "becomes"])
+@pytest.mark.parametrize("way", ["own_loops", "anyio", "aiohttp", "becomes", "types"])
 def test_an_app_passes_however_it_runs_its_loop_and_connects(way):
     """It is interrupted when the recorded one closed, as by Ctrl+C."""
     result = replayed(way)

@@ -215,6 +215,9 @@ class Toy:
         who = {"ask": "user", "word": "assistant"}.get(message.type or "")
         return Saying(who, said) if who is not None and isinstance(said, str) else None
 
+    def typed(self, message: Message) -> Optional[str]:
+        return None
+
     def telling(self, kind: str, message: Message) -> int:
         return 0 if message.type in ("ask", "word") else 1
 

@@ -1,0 +1,178 @@
+"""Standard input as the recorded user typed it: what an app asks for by ``input()`` is the text that was sent then, at its time.
+
+A thread that waits for it is parked: virtual time does not stand still for it until there is a line, and then until it has dealt with it.
+
+Rules of living here: only where nobody gives the app an input of its own, and only what the recorded app sent as typed text.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import stat
+import sys
+import threading
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Optional
+
+from evi_harness.carriers.journal import Journal
+from evi_harness.clocks.clock import Timer
+from evi_harness.injected.loops import AppTime
+from evi_harness.replay.user import RecordedUser
+from evi_harness.session.events import Event, Received
+from evi_harness.session.protocols import SENT, Dialect, Send
+from evi_harness.session.session import Session
+
+__all__ = ["TypedInput"]
+
+
+class TypedInput:
+    """Gives an app the lines that its user typed.
+
+    Args:
+        session: The recording.
+        dialect: What it speaks.
+        app_time: The time of the app.
+        journal: Of its connection.
+    """
+
+    def __init__(self, session: Session, dialect: Dialect, app_time: AppTime, journal: Journal) -> None:
+        self._texts: Dict[int, str] = {}
+        for event in session.sent:
+            text = dialect.typed(dialect.read(SENT, event.frame)) if event.frame.is_text else None
+            if text is not None:
+                self._texts[event.seq] = text
+        others = frozenset(event.seq for event in session.sent if event.seq not in self._texts)
+        self._user = RecordedUser(session, dialect, only_microphone=False, closes=False, left_out=others)
+        self._time = app_time
+        self._journal = journal
+        self._ready: Deque[str] = deque()
+        self._change = threading.Condition()
+        # Thread → what has the clock wait for it again.
+        self._parked: Dict[int, Callable[[], object]] = {}
+        self._jobs: Dict[int, Callable[[], bool]] = {}
+        self._timer: Optional[Timer] = None
+        self._is_over = False
+
+    def put_in_place(self) -> None:
+        """Have ``input()`` and ``sys.stdin`` read from here, unless there is nothing to read, or the app is given a file or a pipe."""
+        if self._texts and _is_a_terminal_or_nothing():
+            builtins.input = self._input
+            sys.stdin = _TypedStdin(self._line)
+            # What waits for threads at the end of the program waits for those that read here; the latest of its kind is called first.
+            import concurrent.futures.thread  # noqa: F401 - it registers itself
+
+            threading._register_atexit(self.end)  # type: ignore[attr-defined]
+
+    def take(self, event: Event) -> None:
+        """Take an event of the connection's: it may be what a line answers."""
+        if isinstance(event, Received) and self._texts:
+            self._user.take(event, event.at_ns)
+            self._arm()
+
+    def runs_job(self, is_out: Callable[[], bool]) -> None:
+        """Take that the calling thread runs a job of a loop's, until that is done."""
+        self._jobs[threading.get_ident()] = is_out
+
+    def is_parked(self, thread: Optional[int]) -> bool:
+        """Whether a thread waits for a line."""
+        return thread in self._parked
+
+    def end(self) -> None:
+        """Nothing more is typed: who waits for it is told so."""
+        with self._change:
+            self._is_over = True
+            self._change.notify_all()
+
+    def _arm(self) -> None:
+        next_ns, opened_ns = self._user.next_at_ns(), self._journal.opened_at_ns
+        if next_ns is None or opened_ns is None or not self._time.has_loop:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._time.call_at_ns(opened_ns + next_ns, self._ring)
+
+    def _ring(self) -> None:
+        for action in self._user.due(self._journal.now_ns):
+            if isinstance(action, Send) and action.recorded_seq in self._texts:
+                self._give(self._texts.pop(action.recorded_seq))
+        self._arm()
+
+    def _give(self, line: str) -> None:
+        with self._change:
+            self._ready.append(line)
+            for wait_again in self._parked.values():
+                wait_again()
+            self._parked.clear()
+            self._change.notify_all()
+
+    def _input(self, prompt: object = "", /) -> str:
+        """Read a line, as the built-in function does."""
+        sys.stdout.write(str(prompt))
+        sys.stdout.flush()
+        line = self._line()
+        if line is None:
+            raise EOFError("EOF when reading a line")
+        sys.stdout.write(f"{line}\n")
+        return line
+
+    def _line(self) -> Optional[str]:
+        """The next line; None where there is no more."""
+        if self._time.runs_here():
+            self._block()
+        elif not self._time.has_loop and not self._ready and self._texts:
+            # Nobody is connected yet, or no more: nothing is there to wait for.
+            self._ready.append(self._texts.pop(min(self._texts)))
+        with self._change:
+            while not self._ready and not self._is_over:
+                self._park()
+                self._change.wait()
+            self._parked.pop(threading.get_ident(), None)
+            return self._ready.popleft() if self._ready else None
+
+    def _block(self) -> None:
+        """The app blocks its loop: time goes by until the line is due, as far as that is known."""
+        next_ns, opened_ns = self._user.next_at_ns(), self._journal.opened_at_ns
+        if self._ready:
+            return
+        if next_ns is not None and opened_ns is not None:
+            self._time.charge(max(0, opened_ns + next_ns - self._time.now_ns()), "input()")
+            self._ring()
+        elif self._texts:
+            self._ready.append(self._texts.pop(min(self._texts)))
+        else:
+            self._is_over = True
+
+    def _park(self) -> None:
+        thread = threading.current_thread()
+        ident = threading.get_ident()
+        is_out = self._jobs.get(ident, thread.is_alive)
+        self._parked[ident] = lambda: self._time.wait_for(
+            "a thread that has read its input", lambda: is_out() and not self.is_parked(ident)
+        )
+        # The clock may stand still for what this thread was about until now.
+        self._time.wake()
+
+
+class _TypedStdin(io.TextIOBase):
+    """``sys.stdin``, line by line."""
+
+    def __init__(self, line: Callable[[], Optional[str]]) -> None:
+        self._line = line
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readline(self, size: Any = -1, /) -> str:  # type: ignore[override]  # noqa: ARG002 - the signature is io's
+        """The next line, empty at the end."""
+        line = self._line()
+        return "" if line is None else f"{line}\n"
+
+
+def _is_a_terminal_or_nothing() -> bool:
+    try:
+        return stat.S_ISCHR(os.fstat(0).st_mode)
+    except OSError:
+        return True
