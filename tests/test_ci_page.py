@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any, Dict, List, Tuple
 from xml.etree import ElementTree
 
 import pytest
+
+from evi_harness.cli.main import main
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed; the extra 'test' has it")
 
@@ -104,3 +108,23 @@ def test_the_commands_run_as_they_stand(checkout: Path, of: Any) -> None:
         assert cases[case].find("failure") is None
     assert "| handle each |" in (checkout / "summary.md").read_text(encoding="utf-8")
     assert git(checkout, "worktree", "list").count("\n") == 0
+
+
+def test_the_recipe_for_a_folder_of_recordings_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the baseline that it says how to write; a recording that is gone fails both commands."""
+    for name in ("a", "b", "c"):
+        shutil.copytree(ROOT / "sessions" / "weather", tmp_path / "recordings" / name)
+    (tmp_path / "perf").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HANDLER", f"{ROOT}/fixtures/handlers/weather.py:WeatherApp")
+    (block,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    check, replay = (shlex.split(os.path.expandvars(line))[1:] for line in block.splitlines())
+    replay += ["-j", "1", "--no-child"]
+    assert main(["--save-baseline" if word == "--baseline" else word for word in replay]) == 0
+    assert main(check) == 0
+    # Processor time is a sample: on a busy machine it may have changed, or be undecided.
+    assert main(replay) not in (2, 3)
+    assert (tmp_path / "pages" / "index.html").is_file()
+    assert ElementTree.parse("replay.xml").getroot().get("errors") == "0"
+    shutil.rmtree("recordings/c")
+    assert [main(check), main(replay)] == [3, 3]

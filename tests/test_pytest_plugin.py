@@ -1017,7 +1017,7 @@ def test_github_is_told_where_a_test_failed(run: Run, pytester: pytest.Pytester,
     result.assert_outcomes(passed=1, failed=3)
     marks = [line for line in result.outlines if line.startswith("::")]
     assert len(marks) == 2
-    place = "::error file=weather.py,line=27,title=test%3A test_marked.py%3A%3A"
+    place = "::error file=never_answers.py,line=7,title=test%3A test_marked.py%3A%3A"
     assert marks[1].startswith(f"{place}test_bad_by_hand::assert False; replay of weather failed: 1 deviation")
     assert marks[0].startswith(f"{place}test_bad::replay of weather failed")
     summary = (pytester.path / "summary.md").read_text(encoding="utf-8")
