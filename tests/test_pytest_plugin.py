@@ -1038,7 +1038,7 @@ def test_a_comparison_of_nothing_fails(run: Run, pytester: pytest.Pytester) -> N
     assert "no test measured a replay" in said(result)
     result = run("--evi-baseline", "base.json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "base.json: baseline: the baseline cannot be read" in said(result)
+    assert "base.json: --evi-baseline: the baseline cannot be read" in said(result)
     assert run("--evi-save-baseline", "base.json", "--collect-only").ret == 0
 
 
