@@ -293,6 +293,18 @@ def test_the_transcript_follows(show: Show, documents: Dict[str, Any]) -> None:
     opened.until("page.player.isPlaying && page.player.positionMs >= 3300")
 
 
+def test_the_transcript_tells_what_was_not_heard_or_too_long(show: Show, documents: Dict[str, Any]) -> None:
+    """Of the line that it is a part of."""
+    document = documents["replay"]()
+    side = document["sides"][1]
+    line = next(one for one in side["transcript"] if one["who"] == "assistant" and not one["is_interim"])
+    line.update(begin_ms=3000.0, end_ms=6000.0, turn=1)
+    side["lost_audio"] = [{"kind": "skipped", "begin_ms": 4000.0, "end_ms": 4400.0, "length_ms": 400.0, "seq": line["seq"], "turn": 1}]
+    side["interruptions"] = [{"seq": line["seq"], "turn": 1, "at_ms": 5000.0, "silent_ms": 6000.0}]
+    told = show(document).page.locator("#transcript-lines").inner_text()
+    assert "0.40 s not heard, at 0:04.000; heard until 1.00 s after the user interrupted" in told
+
+
 def test_messages(show: Show, documents: Dict[str, Any]) -> None:
     """They are searched and filtered; a click shows the JSON to the letter, foldable; a message on its lane opens in the list."""
     opened = show(documents["session"]())
