@@ -770,7 +770,7 @@ SENT_FROM = _kind(
     of="the event whose callback sent it",
     by="a replay, at its end",
     written_in=("watch",),
-    read_in=("pages", "replay"),
+    read_in=("replay",),
 )
 CLOSED_FROM = _kind(
     "closed_from",
