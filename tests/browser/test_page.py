@@ -398,6 +398,22 @@ def test_what_was_lost_is_marked_and_listed(show: Show, documents: Dict[str, Any
     assert legend.locator("dt").count() == len(lanes)
 
 
+def test_the_terms_of_a_page_are_explained_on_it(show: Show, documents: Dict[str, Any]) -> None:
+    """Those that it uses, opened with the keyboard; a page without problems has none to explain."""
+    document = documents["replay"]()
+    for problem, what in zip(document["problems"], ("finding", "deviation", "finding")):
+        problem["what"] = what
+    opened = show(document)
+    page = opened.page
+    page.locator("#terms > summary").focus()
+    page.keyboard.press("Enter")
+    opened.until("document.getElementById('terms').open")
+    assert page.locator("#terms dt").all_inner_texts()[:2] == ["Finding", "Deviation"]
+    document = documents["replay"]()
+    document["problems"] = []
+    assert not show(document).page.locator("#terms").is_visible()
+
+
 def test_what_differs_stands_side_by_side(show: Show, documents: Dict[str, Any]) -> None:
     """What was recorded and what was replayed, in one row; source lines from their margin on, with the one that it is about."""
     opened = show(documents["replay"]())

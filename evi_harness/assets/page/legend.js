@@ -1,5 +1,27 @@
 // The legend: what the lanes, the hatching and the colours mean, of those that are on the page.
 
+/** The terms of the list of problems, each with whether a page uses it. */
+const TERMS = [
+  ['Finding', 'something that the app did wrong while it ran', (data) => data.problems.some((one) => one.what === 'finding')],
+  ['Deviation', 'the app sent something other than in the recording, or at another time', (data) => data.problems.some((one) => one.what === 'deviation')],
+  [
+    'Virtual time',
+    'the replay skips the time in which nothing happens: the times on this page are those of the conversation, not of the machine',
+    (data) => data.sides.some((one) => one.session.clock === 'virtual'),
+  ],
+];
+
+/** The terms that a page uses, explained; null where there are none. */
+function termList(data) {
+  const used = TERMS.filter(([, , isUsed]) => isUsed(data));
+  if (!data.problems.length || !used.length) return null;
+  return element(
+    'dl',
+    { class: 'legend-list' },
+    used.map(([term, words]) => element('div', {}, [element('dt', {}, [term]), element('dd', {}, [words])])),
+  );
+}
+
 /** The rows of the legend, each a lane and the samples of what is drawn on it: how that looks, and what it means. */
 const LEGEND = {
   problems: ['Problems', [['solid error', 'fails, with its number in the list'], ['solid warning', 'warns'], ['thin error', 'how long it lasted']]],

@@ -21,6 +21,9 @@ class Page {
     fill(byId('head'), headNodes(data));
     fill(byId('command-line'), commandNodes(data.command));
     fill(byId('problem-list'), problemCards(data, this));
+    const terms = termList(data);
+    byId('terms').hidden = terms === null;
+    if (terms) byId('terms').append(terms);
     byId('problems').hidden = !data.problems.length;
     // Two sessions that are compared differ; neither is wrong.
     if (data.sides[0].id === 'a') byId('problems-title').textContent = 'What differs';
