@@ -290,7 +290,7 @@ def test_a_mark_that_finds_nothing_is_its_test_s_error(run: Run, pytester: pytes
     assert f"there is no session for 'sessions/nowhere'{': a session is a folder with session.json in it'}" in text
     assert f"Looked at: {pytester.path / 'sessions' / 'nowhere-*'}" in text
     assert "For the sessions in it: sessions/*" in text
-    assert text.count("it takes paths, as text, allow_incomplete, max_run_s, and nothing else") == 2
+    assert text.count("it takes paths, as text, allow_incomplete, max_run_s, min_sessions, and nothing else") == 2
     assert 'mark the test with @pytest.mark.evi_session("sessions/…")' in text
     assert "evi_simulator: there is no file 'no.toml'" in text
     assert "Traceback" not in text
@@ -679,7 +679,7 @@ def test_a_recording_that_is_not_whole_fails(run: Run, pytester: pytest.Pytester
     failed = run()
     failed.assert_outcomes(failed=2, errors=2, passed=2)
     lost = "events.jsonl, line 10: the file ends here; 1 of the 10 events that session.json counts are lost."
-    assert f"AssertionError: replay of typed failed: incomplete recording; {lost}" in said(failed)
+    assert f"AssertionError: replay of typed failed: incomplete recording, with the built-in handler; {lost}" in said(failed)
     assert f"typed: the recording is incomplete or damaged:\n  {lost}\nevi-harness check FOLDER shows more." in said(failed)
     run("--evi-allow-incomplete").assert_outcomes(failed=1, passed=5)
     monkeypatch.setenv(ALLOW_INCOMPLETE, "1")
@@ -694,7 +694,7 @@ def test_a_recording_that_is_not_whole_fails(run: Run, pytester: pytest.Pytester
         ('"sessions/typed", max_run_s=0', "max_run_s is a number of seconds, and this is 0"),
         ('"sessions/typed", max_run_s="1"', "max_run_s is a number of seconds, and this is '1'"),
         ('"sessions/typed", max_run_s=float("inf")', "max_run_s is a number of seconds, and this is inf"),
-        ('"sessions/typed", allow=True', "it takes paths, as text, allow_incomplete, max_run_s, and nothing else"),
+        ('"sessions/typed", allow=True', "it takes paths, as text, allow_incomplete, max_run_s, min_sessions, and nothing else"),
     ],
 )
 def test_a_mark_that_cannot_be_meant(run: Run, pytester: pytest.Pytester, mark: str, told: str) -> None:
@@ -819,7 +819,7 @@ def test_a_report_is_left_of_each_replay(run: Run, pytester: pytest.Pytester) ->
     assert (command["argv"], command["test"], command["cwd"]) == (None, "test_reports.py::test_bad", str(pytester.path))
     assert command["call"].startswith(f"replay_session('{pytester.path}/sessions/weather', handler=never_answers.App")
     assert (bad["recording"]["path"], len(bad["recording"]["sha256"])) == (f"{pytester.path}/sessions/weather", 64)
-    assert bad["deviations"][0]["places"][0]["function"] == "on_message"
+    assert bad["deviations"][0]["places"][0]["function"] == "answer"
     text = (reports / "test_reports.py.test_bad.txt").read_text(encoding="utf-8")
     assert text.startswith("test_reports.py::test_bad\nsession    weather")
     kept = [path for path in reports.iterdir() if path.is_dir()]
