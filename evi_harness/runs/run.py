@@ -40,7 +40,7 @@ from evi_harness.sdk.adapter import Adapter
 from evi_harness.sdk.app import App
 from evi_harness.sdk.recorded import run_recorded
 from evi_harness.sdk.user_voice import AUTO, OFF, UserVoice
-from evi_harness.session.events import Event, Handshake
+from evi_harness.session.events import Event, Handshake, Received
 from evi_harness.session.protocols import RECEIVED, Dialect, Service
 from evi_harness.session.session import Session
 from evi_harness.watch.left_behind import LeftBehind
@@ -272,7 +272,6 @@ async def run_handler(recording: PlayedRecording, handler: Any, options: RunOpti
                 stage.opened(websocket)
                 left_behind.opened(websocket)
 
-            audio_places = dialect.audio_places()
             app = App(
                 base_url=stage.url,
                 adapter=adapter,
@@ -287,7 +286,7 @@ async def run_handler(recording: PlayedRecording, handler: Any, options: RunOpti
                 microphone=speaking.microphone,
                 own_audio=speaking.own_audio(adapter, sound, journal, stage.end) if options.asked.microphone == AUTO else None,
                 heard_ns=lambda: sound.speaker.heard_ns,
-                is_audio=lambda event: audio_places.is_audio(RECEIVED, event.frame),
+                may_be_answered=_answered(recording.session, dialect, adapter),
                 ending=stage.exits.ending,
             )
             await host(stage.run(app), app.ending)
@@ -305,6 +304,22 @@ async def run_handler(recording: PlayedRecording, handler: Any, options: RunOpti
                 headerless=adapter.headerless,
                 redact=redact,
             )
+
+
+def _answered(session: Session, dialect: Dialect, adapter: Adapter) -> Callable[[Received], bool]:
+    """Which messages the app may have to answer: calls, interruptions, and those of a type that the recorded app answered.
+
+    What runs for a message is looked at by Python's profiling hook, which would make everything dearer if it were set for all of them.
+    """
+    sent = frozenset(event.seq for event in session.sent)
+    answered = {cause.seq for seq, cause in dialect.prompts(session.events).items() if seq in sent}
+    types = {dialect.read(RECEIVED, event.frame).type for event in session.received if event.seq in answered}
+
+    def may_be_answered(event: Received) -> bool:
+        message = dialect.read(RECEIVED, event.frame)
+        return message.type in types or dialect.is_call(message) or adapter.is_interruption(event)
+
+    return may_be_answered
 
 
 async def run_null(

@@ -63,7 +63,7 @@ class App:
         microphone: What this side opens for a handler that does not open it itself, None where there is nothing to open.
         own_audio: Looks whether the handler sends audio of its own, None where nothing hangs on it.
         heard_ns: How much audio the speaker has played so far, None where no speaker is there to be asked.
-        is_audio: Whether a received event is audio: what runs for that is not looked at.
+        may_be_answered: Whether the app may have to answer a received event: what runs for it is looked at.
         ending: Whether the app has ended the run itself; from then on nothing of it is called.
         pump: Acts out ``user``; there once the connection is open.
         handling: The seq of the event that the handler is busy with, None while it is not.
@@ -84,7 +84,7 @@ class App:
     microphone: Optional[Microphone] = None
     own_audio: Optional[ConnectionWatch] = None
     heard_ns: Optional[Callable[[], int]] = None
-    is_audio: Callable[[Received], bool] = lambda _: False
+    may_be_answered: Callable[[Received], bool] = lambda _: True
     ending: Ending = field(default_factory=Ending)
     pump: Optional[ClientPump] = None
     handling: Optional[int] = None
@@ -282,7 +282,7 @@ class _Run:
         self._counted = self.cpu.count(event.seq)
         # In the handler's own task: what it starts from now on is about this message.
         on_behalf_from_now_on(name, event.seq)
-        if not self._app.is_audio(event):
+        if self._app.may_be_answered(event):
             self.functions.begin(event.seq, name, main)
         return event
 
@@ -346,7 +346,7 @@ class _Run:
         look = self.waits.look(of, name)
         try:
             with on_behalf(name, of), self.cpu.spent_on(of):
-                if isinstance(event, Received) and not self._app.is_audio(event):
+                if isinstance(event, Received) and self._app.may_be_answered(event):
                     self.functions.begin(event.seq, name, callback)
                 await call(callback, *args)
         except (StuckError, NotAHandler):

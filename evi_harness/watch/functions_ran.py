@@ -2,7 +2,7 @@
 
 What is never sent has no line that sends it. What is known is who had the message that it should have answered, and what ran then: the
 callback, the methods of the app's own class that it calls, and the tasks that it starts. That is what Python's profiling hook sees, set for
-just these steps of the loop. Audio, of which there are hundreds of messages, is left out; so is what runs on other threads.
+just these steps of the loop, of just the messages that the app may have to answer. What runs on other threads is left out.
 
 Rules of living here: it looks and changes nothing. A hook that somebody else has set stays; then what the handler's class defines is noted
 instead, and that nobody knows whether it ran. What has called as often as ``N_CALLS`` for one message is looked at no longer.
