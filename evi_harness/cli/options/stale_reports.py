@@ -5,6 +5,7 @@ Rules of living here: only what is known as a report is taken away, and only whe
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Callable, Iterator, Mapping, Sequence, Tuple
@@ -13,11 +14,13 @@ __all__ = ["remove_stale_reports"]
 
 _SNIFFED_BYTES = 1024
 _INDEX = "index.html"
+# How each page begins, without white space; see acts/paging/page_place.py.
+_PAGE = b'<!doctypehtml><htmllang="en"><head><metacharset="utf-8"><metahttp-equiv="content-security-policy"content="default-src'
 # Flag → whether a file begins as what is written there does.
 _REPORTS: Mapping[str, Callable[[bytes], bool]] = {
-    "--json": lambda head: head.startswith(b"{"),
+    "--json": lambda head: re.match(rb'\{\s*"(schema"|passed"|format": "evi-harness latency)', head) is not None,
     "--junit": lambda head: b"<testsuites" in head,
-    "--html": lambda head: head.lower().startswith(b"<!doctype html"),
+    "--html": lambda head: b"".join(head.lower().split()).startswith(_PAGE),
     "--csv": lambda head: head.startswith(b'"session",'),
 }
 _HELP = frozenset({"-h", "--help"})

@@ -11,7 +11,8 @@ from evi_harness.cli.main import main
 from evi_harness.cli.options.stale_reports import remove_stale_reports
 
 JUNIT = '<?xml version="1.0" encoding="utf-8"?>\n<testsuites tests="1" failures="0" />\n'
-GREEN = {"r.json": '{"passed": true}', "r.xml": JUNIT, "r.html": "<!doctype html>\n", "pages/index.html": "<!DOCTYPE html>"}
+PAGE = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="default-src ">'
+GREEN = {"r.json": '{"passed": true}', "r.xml": JUNIT, "r.html": PAGE, "pages/index.html": PAGE}
 ALL = ["--json", "r.json", "--junit=r.xml", "--html", "r.html"]
 
 
@@ -54,7 +55,10 @@ def test_a_report_of_what_could_not_run_is_new(capsys) -> None:
     assert ("<error" in told, 'errors="1"' in told) == (True, True)
 
 
-@pytest.mark.parametrize(("name", "text"), [("mine.json", "[1]"), ("mine.xml", "<project/>"), ("mine.html", "<p>"), ("mine.csv", "a,b")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("mine.json", '{"name": 1}'), ("mine.xml", "<project/>"), ("mine.html", "<!doctype html><title>mine</title>"), ("mine.csv", "a,b")],
+)
 def test_what_is_no_report_stays(name: str, text: str) -> None:
     """A path that was mistyped may be anybody's file; and nothing is told of one that cannot be read."""
     Path(name).write_text(text, encoding="utf-8")
