@@ -80,8 +80,8 @@ class Indicator:
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        self._redirections.close()
         if self.is_shown:
-            self._redirections.close()
             with self._writing, suppress(OSError, ValueError):
                 self._clear()
                 self._stream.flush()
@@ -92,8 +92,12 @@ class Indicator:
             if self.is_shown and self._at_line_start:
                 self._is_drawn = True
                 minutes, seconds = divmod(int(elapsed_s), 60)
-                self._stream.write(f"{_CLEAR}● {minutes}:{seconds:02} {bar(peak)} Ctrl+C ends")
-                self._stream.flush()
+                try:
+                    self._stream.write(f"{_CLEAR}● {minutes}:{seconds:02} {bar(peak)} Ctrl+C ends")
+                    self._stream.flush()
+                except (OSError, ValueError):
+                    # The terminal is gone; whoever draws also sees when the recording is over.
+                    self.is_shown = self._is_drawn = False
 
     def write(self, text: str, stream: Any) -> int:
         """Write what somebody prints to a stream."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import struct
 import sys
@@ -64,6 +65,20 @@ def test_half_a_line_is_left_alone():
         sys.stdout.writelines([" and", " half\n"])
 
     assert shown(Terminal(), use) == "half and half\n"
+
+
+class Gone(Terminal):
+    def flush(self):
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_terminal_that_is_gone_ends_the_drawing_alone():
+    """Whoever draws also sees when the time is up: that goes on."""
+    with contextlib.redirect_stdout(Gone()) as stream, Indicator() as indicator:
+        for _ in range(2):
+            indicator.draw(1, 0)
+    assert not indicator.is_shown
+    assert stream.getvalue().count("Ctrl+C ends") == 1
 
 
 @pytest.mark.parametrize("stream", [io.StringIO, Ascii])
