@@ -313,7 +313,7 @@ def test_what_cannot_be_said_again_is_told(tmp_path, session_of):
     """A recording that does not know what was sent; a cadence that is none; a file that is no certificate; an authority without TLS."""
     with pytest.raises(UsageError, match="what the app sent"):
         replay_live(session_of([("received", 5, {"type": "chat_metadata"})]), LiveReplayOptions())
-    with pytest.raises(UsageError, match="turn, clock"):
+    with pytest.raises(UsageError, match="cadence"):
         replay_live(TYPED, LiveReplayOptions(cadence="waltz"))
     (tmp_path / "no.pem").write_text("no")
     with pytest.raises(UsageError, match="PEM"):

@@ -273,7 +273,7 @@ def test_a_handler_from_which_the_machine_takes_the_processor_is_not_accused(sho
 
     result = replayed(short, Preempted)
     # The journal has the machine's own clock, and so may name another callback; and the machine may have taken more.
-    (finding,) = [one for one in result.findings if re.search(r"blocked for (9\d\d|\d{4,}) ms", one.what)]
+    (finding,) = [one for one in result.findings if re.search(r"\((9\d\d|\d{4,}) ms\)", one.what)]
     assert (finding.kind, finding.severity) == ("maybe_blocked", "warning")
     assert result.exit_code == 0
     assert replayed(short, Preempted, severities={"maybe_blocked": "error"}).exit_code == 1

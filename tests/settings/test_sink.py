@@ -323,6 +323,8 @@ AROUND = {
     "terminal/progress.py: os.write": "a label and figures of our own, on a terminal",
     "terminal/writing.py: print": "to a stream of the sink's, of lines that were redacted whole before",
     "runs/child_run.py: os.fdopen": "pipes of our own, between a child and its parent",
+    "runs/app_channel.py: os.write": "a pipe of our own, and a file without a name, between an app's process and ours",
+    "injected/site/sitecustomize.py: os.write": "the same pipe, where the injected part cannot begin; whoever reads it redacts",
 }
 _MODES = frozenset("wax+")
 _ALWAYS = frozenset(
