@@ -162,7 +162,6 @@ class _Command:
                 if not data:
                     # Nobody reports any more; the command may still run.
                     looks.unregister(self.heard)
-                    time.sleep(0.01)
                 if self.refused is not None or self.failed is not None:
                     self._end((signal.SIGTERM, signal.SIGKILL))
                     return

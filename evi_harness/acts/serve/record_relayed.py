@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Callable, List, Mapping, Optional, Sequence
 
 from evi_harness.acts.record_connection import service_at
+from evi_harness.acts.serve.record_served import WriterOnDemand
 from evi_harness.errors import SessionUnwritable
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received
 from evi_harness.session.header import SERVICE_HEADER, Anchor, Header, Recorded
@@ -221,44 +222,28 @@ class RelayedSession:
             self.give_up(f"{_READING_FAILED}: {type(failure).__name__}")
 
 
-class _RelayedWriter:
-    """An ``EventWriter`` that makes its folder at the first event; all on the recorder's thread.
+class _RelayedWriter(WriterOnDemand):
+    """Also reads the session's ids on the way, and leaves the folder incomplete where it was told to; all on the recorder's thread.
 
     Attributes:
         given_up: Why the session stays incomplete, set from outside; None while it does not.
     """
 
     def __init__(self, make: Callable[[], SessionWriter], dialect: Dialect) -> None:
+        super().__init__(make)
         self.given_up: Optional[str] = None
-        self._make = make
         self._dialect = dialect
-        self._writer: Optional[SessionWriter] = None
         self._ids: Mapping[str, str] = {}
         self._n_received = 0
 
-    @property
-    def folder(self) -> Optional[Path]:
-        return self._writer.folder if self._writer is not None and self._writer.is_there else None
-
     def write(self, event: Event) -> None:
-        if self._writer is None:
-            self._writer = self._make()
-        self._writer.write(event)
+        super().write(event)
         if isinstance(event, Received) and not self._ids and self._n_received < _LOOK_FOR_IDS:
             self._n_received += 1
             self._ids = self._dialect.ids(self._dialect.read(RECEIVED, event.frame))
 
-    def tend(self) -> Optional[str]:
-        return None if self._writer is None else self._writer.tend()
-
     def close(self, **changes: Json) -> None:
-        if self._writer is None:
-            return
         if self.given_up is not None:
-            self._writer.abandon(self.given_up, counts=changes.get("counts", {}))
+            self.abandon(self.given_up, counts=changes.get("counts", {}))
         else:
-            self._writer.close(ids=self._ids, **changes)
-
-    def abandon(self, reason: str, **changes: Json) -> None:
-        if self._writer is not None:
-            self._writer.abandon(reason, **changes)
+            super().close(ids=self._ids, **changes)

@@ -22,7 +22,7 @@ from evi_harness.storage.writer import SessionWriter
 from evi_harness.tap.recorder import Recorder
 from evi_harness.verdicts.redacted_views import known_secrets
 
-__all__ = ["Keeper", "Keeping"]
+__all__ = ["Keeper", "Keeping", "WriterOnDemand"]
 
 
 class Keeper:
@@ -75,7 +75,7 @@ class Keeping:
     """
 
     def __init__(self, make: Callable[[], SessionWriter]) -> None:
-        self._writer = _OnDemand(make)
+        self._writer = WriterOnDemand(make)
         self._recorder = Recorder(self._writer)
         self._last_ns = 0
 
@@ -102,8 +102,12 @@ class Keeping:
         return f"{n_dropped} events were dropped, since the disk did not keep up" if n_dropped else None
 
 
-class _OnDemand:
-    """An ``EventWriter`` that makes its folder when there is something to write."""
+class WriterOnDemand:
+    """An ``EventWriter`` that makes its folder when there is something to write.
+
+    Args:
+        make: Makes the folder and its writer; called on the recorder's thread, at the first event.
+    """
 
     def __init__(self, make: Callable[[], SessionWriter]) -> None:
         self._make = make
@@ -111,20 +115,25 @@ class _OnDemand:
 
     @property
     def folder(self) -> Optional[Path]:
+        """The folder, None while there is none."""
         return self._writer.folder if self._writer is not None and self._writer.is_there else None
 
     def write(self, event: Event) -> None:
+        """Write an event, the first one into a new folder."""
         if self._writer is None:
             self._writer = self._make()
         self._writer.write(event)
 
     def tend(self) -> Optional[str]:
+        """As ``SessionWriter.tend``."""
         return None if self._writer is None else self._writer.tend()
 
     def close(self, **changes: Json) -> None:
+        """Complete the folder, if there is one."""
         if self._writer is not None:
             self._writer.close(**changes)
 
     def abandon(self, reason: str, **changes: Json) -> None:
+        """Leave the folder incomplete, if there is one, and say why in it."""
         if self._writer is not None:
             self._writer.abandon(reason, **changes)
