@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from evi_harness.carriers.journal import Journal
@@ -60,8 +62,8 @@ def test_a_long_step_of_the_handlers_names_its_callback():
     observer.take(Step(2, "App.poll", 300 * MS, 260 * MS, file="app.py"))
     ours, theirs = journal.events[2:]
     assert (ours.name, ours.of, ours.data["sample"], ours.data["blocked_ns"]) == ("blocked", 5, True, 300 * MS)
-    assert ours.data["what"] == "the event loop was blocked from 0.100 to 0.400 s (300 ms) in on_message (a sample)"
-    assert list(ours.data["detail"]) == ["260 ms computing, 0 ms in calls that are known to wait, 40 ms neither"]
+    assert re.search(r"\bblocked\b.* 0\.100 .* 0\.400 s \(300 ms\) in on_message \(a sample\)$", ours.data["what"])
+    assert re.findall(r"\d+ ms \w+", *ours.data["detail"]) == ["260 ms computing", "0 ms in", "40 ms neither"]
     # A task of the app's own is no callback, though one waits meanwhile.
     assert theirs.of is None
     assert "in App.poll" in theirs.data["what"]
@@ -89,7 +91,7 @@ def test_a_step_is_judged_by_what_it_computed_and_waited(cpu_ms, waited_ms, kind
     observer.take(Step(1, "App.poll", 900 * MS, cpu_ms * MS, file="app.py", waited_ns=waited_ms * MS))
     (finding,) = findings(Session(HEADER, tuple(journal.events)))
     assert (finding.kind, finding.fails) == (kind, fails)
-    assert ("by the wall clock alone" in finding.what) is not fails
+    assert ("wall clock alone" in finding.what) is not fails
     (weighed_finding,) = weighed([finding], {"maybe_blocked": "error"})
     assert weighed_finding.fails
 

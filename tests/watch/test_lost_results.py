@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
@@ -62,7 +63,7 @@ def test_a_job_whose_failure_nobody_looks_at(of_loop):
 
     ((name, of, what, place),) = lost(gives)
     assert (name, of) == ("swallowed", 7)
-    assert what.endswith("fails, given to an executor by on_message, raised ValueError: [redacted] is wrong")
+    assert re.search(r"fails, .* executor .*\bon_message, raised ValueError: \[redacted\] is wrong$", what)
     assert place.startswith(f"given out at {__file__}:")
     assert place.endswith(" in gives")
 
@@ -131,5 +132,5 @@ def test_a_coroutine_that_a_thread_gives_to_the_loop(looks):
         if looks:
             assert isinstance(kept[0].exception(), ValueError)
 
-    told = [(name, of, what.rpartition("raises, ")[2]) for name, of, what, _ in lost(gives)]
-    assert told == ([] if looks else [("swallowed", 7, "given to the event loop by on_message, raised ValueError: [redacted] is wrong")])
+    told = [(name, of, *re.findall(r"raises, given to the (.*) by (\w+), raised (.*)", what)) for name, of, what, _ in lost(gives)]
+    assert told == ([] if looks else [("swallowed", 7, ("event loop", "on_message", "ValueError: [redacted] is wrong"))])

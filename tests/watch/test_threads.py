@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -77,8 +78,8 @@ def test_a_thread_that_is_left_over(worker, run):
 
     ((name, of, data),) = notes(handler, run=run)
     assert (name, of, data["sample"]) == ("leaked_thread", 7, True)
-    told = f"the thread counting, started by on_message at {line(handler, 1)}, still ran at the end"
-    assert data["what"] == f"{told}, and the process does not end before it does"
+    place = re.escape(line(handler, 1))
+    assert re.match(rf"the thread counting, .*\bon_message at {place}, still ran\b.*\bnot end", data["what"])
     assert data["detail"][0] == f"is at {line(Worker.work, 3)}"
 
 
@@ -90,7 +91,7 @@ def test_threads_of_one_place_are_told_together(worker):
             threading.Thread(target=worker.work).start()
 
     ((_, _, data),) = notes(handler)
-    assert data["what"].startswith(f"3 threads, started by on_message at {line(handler, 2)}, still ran at the end")
+    assert re.match(rf"3 threads, .*\bon_message at {re.escape(line(handler, 2))}, still ran\b", data["what"])
 
 
 def test_a_thread_that_another_one_starts(worker):
@@ -164,7 +165,7 @@ def test_a_job_of_a_task_is_told_without_a_place(worker):
 
     ((_, _, data),) = notes(handler)
     worker.over.set()
-    assert ", started by on_message, still ran at the end" in data["what"]
+    assert re.search(r"\bon_message, still ran\b", data["what"])
     assert data["detail"] == [f"is at {line(Worker.work, 3)}"]
 
 
