@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_dropped_counted_and_told():
     note = Note(3, 30, "dropped", None, {"n_events": 7, "n_bytes": 700, "last_seq": 9})
     assert writer.written == [*put[:3], note, Closed(10, 100)]
     assert writer.closed == [{"counts": {"dropped": 7}}]
-    assert "the disk does not keep up" in warning
+    assert "not keep up" in warning
     assert "the conversation continues" in warning
     assert warnings == [warning]
 
@@ -219,7 +219,7 @@ def test_the_writer_is_asked_again_and_again_to_tend_its_folder(monkeypatch):
     recorder = Recorder(writer, warn=warnings.put)
     assert [writer.tended.get(timeout=10) for _ in range(4)] == [0, 0, 0, 0]
     assert warnings.get(timeout=10) == "the folder was moved"
-    assert warnings.get(timeout=10) == f"the recording has ended early; the conversation continues: {gone}"
+    assert warnings.get(timeout=10).endswith(f": {gone}")
     recorder.put(Opened(0, 0))
     recorder.close()
     assert (recorder.failure, recorder.n_dropped) == (gone, 1)

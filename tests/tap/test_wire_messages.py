@@ -95,13 +95,13 @@ def test_however_it_is_cut(messages, cuts):
 @pytest.mark.parametrize(
     ("bad", "what"),
     [
-        (frame(1, b"x", reserved=4), "a frame has reserved bits set that nothing was agreed about"),
-        (frame(9, b"x", reserved=1), "a frame has reserved bits set that nothing was agreed about"),
-        (frame(3, b"x"), "a frame has the opcode 3, which means nothing"),
-        (frame(11), "a frame has the opcode 11, which means nothing"),
-        (frame(9, b"x", fin=False), "a control frame is fragmented"),
-        (frame(8, b"x" * 126), "a control frame is too long"),
-        (frame(0, b"x"), "a frame continues no message"),
+        (frame(1, b"x", reserved=4), "reserved bits"),
+        (frame(9, b"x", reserved=1), "reserved bits"),
+        (frame(3, b"x"), "opcode 3,"),
+        (frame(11), "opcode 11,"),
+        (frame(9, b"x", fin=False), "is fragmented"),
+        (frame(8, b"x" * 126), "is too long"),
+        (frame(0, b"x"), "continues no message"),
     ],
 )
 @pytest.mark.parametrize("step", [1, 5, None])
@@ -110,27 +110,27 @@ def test_a_frame_that_breaks_a_rule_is_told_and_the_next_is_read(bad, what, step
     found = read(frame(1, b"before") + bad + frame(1, b"behind"), step)
     assert found[0] == Frame(TEXT, b"before")
     assert found[-1] == Frame(TEXT, b"behind")
-    assert sentence(found) == what
+    assert what in sentence(found)
     assert all(set(item.begins) <= {ord("x")} for item in found if isinstance(item, Unread))
 
 
 @pytest.mark.parametrize(
     ("stream", "of_client", "what", "read_as"),
     [
-        (frame(1, b"a", masked=False), True, "a frame of the client's is not masked", [Frame(TEXT, b"a")]),
-        (frame(1, b"a"), False, "a frame of the server's is masked", [Frame(TEXT, b"a")]),
-        (frame(1, b"\xff"), True, "a text message is not UTF-8", [Frame(TEXT, b"\xff")]),
-        (frame(8, b"x"), True, "a close frame has no code or reason that can be read", [CloseFrame(None, "")]),
-        (frame(8, b"\x03\xe8\xff"), True, "a close frame has no code or reason that can be read", [CloseFrame(1000, "\\xff")]),
-        (frame(8) + frame(1, b"a"), True, "a frame comes behind the close frame", [CloseFrame(None, "")]),
-        (frame(8) + frame(8), True, "a frame comes behind the close frame", [CloseFrame(None, "")]),
-        (frame(1, b"a", fin=False) + frame(1, b"b") + frame(0, b"c"), True, "a message begins within another", [Frame(TEXT, b"ac")]),
+        (frame(1, b"a", masked=False), True, "client's is not masked", [Frame(TEXT, b"a")]),
+        (frame(1, b"a"), False, "server's is masked", [Frame(TEXT, b"a")]),
+        (frame(1, b"\xff"), True, "not UTF-8", [Frame(TEXT, b"\xff")]),
+        (frame(8, b"x"), True, "no code or reason", [CloseFrame(None, "")]),
+        (frame(8, b"\x03\xe8\xff"), True, "no code or reason", [CloseFrame(1000, "\\xff")]),
+        (frame(8) + frame(1, b"a"), True, "behind the close", [CloseFrame(None, "")]),
+        (frame(8) + frame(8), True, "behind the close", [CloseFrame(None, "")]),
+        (frame(1, b"a", fin=False) + frame(1, b"b") + frame(0, b"c"), True, "begins within another", [Frame(TEXT, b"ac")]),
     ],
 )
 def test_what_a_lenient_receiver_takes_is_read_too(stream, of_client, what, read_as):
     """And told."""
     found = read(stream, of_client=of_client)
-    assert sentence(found) == what
+    assert what in sentence(found)
     assert [item for item in found if not isinstance(item, Unread)] == read_as
 
 
@@ -145,7 +145,9 @@ def test_what_a_lenient_receiver_takes_is_read_too(stream, of_client, what, read
 )
 def test_what_is_not_complete_is_told_at_the_end(stream, what, n_bytes, begins):
     """As far as it has come."""
-    assert read(stream) == [Unread(f"the connection ended within a {what}", n_bytes, begins)]
+    (unread,) = read(stream)
+    assert (unread.n_bytes, unread.begins) == (n_bytes, begins)
+    assert unread.what.endswith(f"within a {what}")
 
 
 @pytest.mark.parametrize("takes_over", [True, False])
@@ -169,10 +171,9 @@ def test_what_cannot_be_inflated_is_told_and_so_is_what_refers_to_it():
     """Where each begins anew, the next one is read."""
     (good,) = deflated(b"good")
     stream = frame(1, b"\xff" * 9, reserved=4) + frame(1, good, reserved=4)
-    assert [item.what for item in read(stream, inflater=Inflater())] == [
-        "a message that is marked as compressed cannot be inflated",
-        "a compressed message refers to one that could not be read",
-    ]
+    first, second = [item.what for item in read(stream, inflater=Inflater())]
+    assert "cannot be inflated" in first
+    assert "refers to one" in second
     assert read(stream, inflater=Inflater(takes_over=False))[1:] == [Frame(TEXT, b"good")]
 
 
