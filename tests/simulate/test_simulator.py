@@ -591,7 +591,7 @@ def test_inactivity_ends_the_chat(talk):
     one.send(1000, typed("Hello."))
     one.run_to(60_000)
     assert one.messages[-1][1]["code"] == "E0714"
-    assert one.messages[-1][1]["message"] == "Chat was ended because no user message was received in 5 seconds."
+    assert "5 seconds" in one.messages[-1][1]["message"]
     assert one.ended == [(6000, 1000)]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -202,18 +203,15 @@ def test_noise_is_not_heard():
     assert any(isinstance(one, Unheard) and one.why == "it is text" for one in found)
 
 
-NO_FORMAT = "no format that sound can have was announced for it, or it is in a container that the simulator does not open"
-
-
 @pytest.mark.parametrize(
     ("pcm", "why"),
     [
         # The dialect takes these for no format at all.
-        (Pcm(1, 1), NO_FORMAT),
-        (Pcm(999_999_999, 1), NO_FORMAT),
-        (Pcm(7_999, 1), "a sample rate of 7999 Hz is not between 8000 and 192000 Hz"),
-        (Pcm(192_001, 1), "a sample rate of 192001 Hz is not between 8000 and 192000 Hz"),
-        (Pcm(48_000, 33), "33 channels are more than 32"),
+        (Pcm(1, 1), "no format"),
+        (Pcm(999_999_999, 1), "no format"),
+        (Pcm(7_999, 1), r"sample rate .*\b7999 Hz .* 8000 .* 192000 Hz"),
+        (Pcm(192_001, 1), r"sample rate .*\b192001 Hz .* 8000 .* 192000 Hz"),
+        (Pcm(48_000, 33), r"33 channels .*\b32"),
         (Pcm(8_000, 1), None),
         (Pcm(192_000, 32), None),
     ],
@@ -229,7 +227,9 @@ def test_a_format_that_nobody_has_is_not_heard(pcm, why, by):
         line.heed(Frame(TEXT, json.dumps({"type": "session_settings", "audio": audio}).encode()))
     else:
         samples = header(pcm, len(samples)) + samples
-    assert line.take(Frame(BINARY, samples), 0) == ([] if why is None else [Unheard(why)])
+    said = line.take(Frame(BINARY, samples), 0)
+    assert [type(one) for one in said] == [Unheard] * (why is not None)
+    assert all(re.search(why, one.why) for one in said)
     assert len(hearing.heard) == (why is None)
 
 
