@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 
 import jsonschema
@@ -120,9 +121,9 @@ DAMAGED = {
     "a newer version": (HEAD.replace(b":1,", b":2,"), 1, "version 2"),
     "cut": (HEAD + LINE[:-1], 2, "ends within"),
     "no line": (HEAD + b"{}\n", 2, "cannot be read"),
-    "received": (HEAD + LINE.replace(b"sent", b"received"), 2, "holds messages that were sent"),
-    "failed": (HEAD + LINE.replace(b'"json"', b'"outcome":"failed","json"'), 2, "holds messages that were sent"),
-    "unknown": (HEAD + LINE.replace(b"sent", b"hologram"), 2, "holds messages that were sent"),
+    "received": (HEAD + LINE.replace(b"sent", b"received"), 2, "messages .*were sent"),
+    "failed": (HEAD + LINE.replace(b'"json"', b'"outcome":"failed","json"'), 2, "messages .*were sent"),
+    "unknown": (HEAD + LINE.replace(b"sent", b"hologram"), 2, "messages .*were sent"),
     "no body": (HEAD + b'{"event":"sent","seq":2,"at_ns":5,"frame":"text"}\n', 2, "no body"),
     "too deep": (HEAD + LINE.replace(b'"a"', b"[" * 70 + b"]" * 70), 2, "nested"),
     "a payload": (
@@ -130,7 +131,7 @@ DAMAGED = {
         2,
         "another file",
     ),
-    "twice": (HEAD + LINE + LINE, 3, "does not come after"),
+    "twice": (HEAD + LINE + LINE, 3, "not come after"),
     "two openings": (HEAD + OPENED + OPENED, 3, "second opening"),
 }
 
@@ -146,7 +147,7 @@ def test_what_is_damaged_is_refused(folder, case):
     assert "Delete expected.jsonl" in raised.value.hint
     problems = check_folder(folder, EVI)
     assert [(one.file, one.line) for one in problems] == [("expected.jsonl", line)]
-    assert what in problems[0].what
+    assert re.search(what, problems[0].what)
 
 
 def test_check_tells_a_secret_and_another_sessions(folder):

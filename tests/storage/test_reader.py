@@ -123,7 +123,7 @@ def test_an_incomplete_header_lists_the_tracks_that_are_there(folder):
         ("user.wav", 64, 16_000),
     ]
     (missing,) = session.missing
-    assert missing.startswith("session.json: the session is not complete; ")
+    assert re.match(r"session\.json: .*not complete; ", missing)
 
 
 @pytest.mark.parametrize("times", [MEASURED, SYNTHESISED, TAKEN])
@@ -169,10 +169,10 @@ def test_a_gap_in_the_numbers_is_told(folder):
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        ({"n_events": 3, "last_seq": 9}, "line 7: 4 events were dropped here, seq 6 to 9: memory or disk did not keep up."),
-        ({}, "line 8: 3 events are missing before seq 10."),
-        ({"last_seq": "9"}, "line 8: 3 events are missing before seq 10."),
-        ({"last_seq": 2}, "line 8: 3 events are missing before seq 10."),
+        ({"n_events": 3, "last_seq": 9}, r"line 7: 4 events .*\bdropped\b.*\b6 to 9\b.*"),
+        ({}, r"line 8: 3 events .*\bmissing\b.* 10\."),
+        ({"last_seq": "9"}, r"line 8: 3 events .*\bmissing\b.* 10\."),
+        ({"last_seq": 2}, r"line 8: 3 events .*\bmissing\b.* 10\."),
     ],
 )
 def test_dropped_events_are_told_once(folder, data, told):
@@ -180,7 +180,8 @@ def test_dropped_events_are_told_once(folder, data, told):
     change_line(folder, 7, with_fields(event="note", seq=6, name="dropped", data=data))
     with (folder / "events.jsonl").open("ab") as file:
         file.write(b'{"event":"note","seq":10,"at_ns":99,"name":"x"}\n')
-    assert read_session(folder).missing == (f"events.jsonl, {told}",)
+    (missing,) = read_session(folder).missing
+    assert re.fullmatch(rf"events\.jsonl, {told}", missing)
 
 
 def test_what_could_not_be_written_is_counted(folder):
@@ -220,8 +221,8 @@ DAMAGE = {
         lambda text: b'{"event":"note","seq":4,"at_ns":4,"name":"x","data":' + b'{"a":' * 99999 + b"1" + b"}" * 99999 + b"}",
         "damaged",
     ),
-    "a number that comes twice": (5, with_fields(seq=3), "seq 3 comes after seq 3"),
-    "numbers out of order": (5, with_fields(seq=1), "seq 1 comes after seq 3"),
+    "a number that comes twice": (5, with_fields(seq=3), r"seq 3 .*\bseq 3"),
+    "numbers out of order": (5, with_fields(seq=1), r"seq 1 .*\bseq 3"),
 }
 
 
