@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Note, Received, Sent
@@ -33,24 +35,21 @@ def said(end, *events):
         (
             closed(),
             [Received(1, 1, SMALL), Received(2, 2, LARGE), Received(3, 3, SMALL)],
-            f"a received one (#2) of {MIB + 1} bytes is too large: the app takes {MIB} bytes",
+            rf"a received one \(#2\) of {MIB + 1} bytes .* the app .*\b{MIB} bytes",
         ),
-        (closed(), [Received(1, 1, HUGE)], f"a received one (#1) of {16 * MIB + 1} bytes is too large: the app takes {16 * MIB} bytes"),
+        (closed(), [Received(1, 1, HUGE)], rf"a received one \(#1\) of {16 * MIB + 1} bytes .* the app .*\b{16 * MIB} bytes"),
         (
             closed("service"),
             [Received(1, 1, LARGE), Sent(2, 2, Frame(BINARY, LARGE.payload))],
-            f"a sent one (#2) of {MIB + 1} bytes is too large: the service takes {MIB} bytes",
+            rf"a sent one \(#2\) of {MIB + 1} bytes .* the service .*\b{MIB} bytes",
         ),
-        (closed(), [Received(1, 1, SMALL), Sent(2, 2, LARGE)], "a message is too large for the app"),
-        (closed(reason="too big"), [Note(1, 1, "due")], "a message is too large for the app"),
-        *(
-            (closed(reason=reason), [Received(1, 1, SMALL)], "a message of 2000 bytes is too large: the app takes 1000 bytes")
-            for reason in REASONS
-        ),
+        (closed(), [Received(1, 1, SMALL), Sent(2, 2, LARGE)], r"[^\d#]* the app"),
+        (closed(reason="too big"), [Note(1, 1, "due")], r"[^\d#]* the app"),
+        *((closed(reason=reason), [Received(1, 1, SMALL)], r"a message of 2000 bytes .* the app .*\b1000 bytes") for reason in REASONS),
         (
             closed(reason="frame exceeds limit of 50 bytes"),
             [Received(1, 1, SMALL)],
-            "a received one (#1) of 100 bytes is too large: the app takes 50 bytes",
+            r"a received one \(#1\) of 100 bytes .* the app .*\b50 bytes",
         ),
         (closed(code=1000), [Received(1, 1, HUGE)], None),
         (closed(code=None), [], None),
@@ -59,4 +58,5 @@ def said(end, *events):
 )
 def test_the_message_its_size_and_the_limit_are_named(end, events, words):
     """As far as they are known, from the close frame's reason or from what crossed the wire."""
-    assert said(end, *events) == words
+    found = said(end, *events)
+    assert found is None if words is None else re.fullmatch(words, found)
