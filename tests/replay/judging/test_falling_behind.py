@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from evi_harness.replay.judging.falling_behind import falling_behind
@@ -50,7 +52,7 @@ def test_a_burst_that_takes_longer_than_it_plays():
     """Ten messages at once, 300 ms each: the last begins 2.7 s late. Told once, about that one."""
     (finding,) = falling_behind(handled([0] * 10, one_after_another(10, 300)))
     assert (finding.kind, finding.live_seq, finding.recorded_seq, finding.at_ns) == ("falls_behind", 10, 50, 2700 * MS)
-    assert finding.what == "a message was begun 2.700 s after it had come: it waited for 9 callbacks, and 1 message was waiting by then"
+    assert re.fullmatch(r".*\bmessage .* 2\.700 s .*: .*\b9 callbacks, .*\b1 message was waiting .*", finding.what)
 
 
 def waiting(of, at_ms, *places):

@@ -74,8 +74,8 @@ def test_a_severity_can_be_set():
 @pytest.mark.parametrize(
     ("given", "what", "hint"),
     [
-        ({"rasied": "off"}, "there is no finding 'rasied'", "raised, swallowed"),
-        ({"raised": "of"}, "'of' is not a severity", "error, warning, off"),
+        ({"rasied": "off"}, "no finding 'rasied'", "raised, swallowed"),
+        ({"raised": "of"}, "'of' .*a severity", "error, warning, off"),
     ],
     ids=["kind", "severity"],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -83,7 +84,10 @@ def test_what_was_sent(compared, rows):
     )
     wrong = [({**what, "tool_call_id": "x"} if isinstance(what, dict) and what["type"] == "tool_response" else what) for _, _, what in rows]
     (one,) = compared([(kind, at_ms, what) for (kind, at_ms, _), what in zip(rows, wrong)]).partings
-    assert [(each.path, each.live) for each in one.differences] == [("$.answers", "nothing that was called")]
+    ((path, recorded, live),) = [(each.path, each.recorded, each.live) for each in one.differences]
+    assert path == "$.answers"
+    assert "nothing" not in recorded
+    assert live.startswith("nothing")
 
 
 def test_what_only_one_side_sent(compared, rows):
@@ -123,7 +127,7 @@ def test_the_opening_and_the_end(compared, rows):
     closed = [*rows[:-1], ("closed", 4500, ("service", 1011, ""))]
     found = compared(closed, query=(("verbose_transcription", "true"),))
     assert ([one.kind for one in found.opening], [one.kind for one in found.ending]) == (["handshake"], ["ended"])
-    assert found.ending[0].second == "the service closed the connection with 1011"
+    assert re.fullmatch(r"the service closed .* 1011", found.ending[0].second)
 
 
 def test_what_is_not_known_is_not_compared_and_that_is_told(compared, rows):
@@ -131,12 +135,13 @@ def test_what_is_not_known_is_not_compared_and_that_is_told(compared, rows):
     received = [row for row in rows if row[0] != "sent"]
     found = compared(received, recorded=Recorded(sent=False))
     assert found.is_same
-    assert found.remarks == ("what was sent, and how the connection was opened, is not compared: made does not say what was sent",)
+    (remark,) = found.remarks
+    assert re.match(r"what was sent, .*\bopened, is not compared: made\b", remark)
 
 
 @pytest.mark.parametrize(
     ("cut", "told"),
-    [((False, True), "the second does"), ((True, False), "the first does"), ((True, True), "the first and the second do")],
+    [((False, True), "the second"), ((True, False), "the first"), ((True, True), "the first and the second")],
 )
 def test_an_end_and_an_opening_that_a_side_does_not_say_are_told(session_of, rows, cut, told):
     """They are no difference, for nobody knows; but nobody may take them for the same."""
@@ -144,14 +149,16 @@ def test_an_end_and_an_opening_that_a_side_does_not_say_are_told(session_of, row
     unopened = replace(whole, events=whole.events[1:])
     ends = compare_sessions(*(ComparedSide(ended if is_cut else whole, EVI) for is_cut in cut))
     opens = compare_sessions(*(ComparedSide(unopened if is_cut else whole, EVI) for is_cut in cut))
-    assert (ends.is_same, ends.remarks) == (True, (f"how the session ended is not compared: {told} not say it",))
-    assert (opens.is_same, opens.remarks) == (True, (f"how the connection was opened is not compared: {told} not say it",))
+    assert (ends.is_same, opens.is_same) == (True, True)
+    for one, what in ((ends, "the session ended"), (opens, "connection was opened")):
+        (remark,) = one.remarks
+        assert re.fullmatch(rf"how .*{what} is not compared: {told} do(es)? not say it", remark)
 
 
 @pytest.mark.parametrize(
     ("is_closed", "partings"),
     [
-        ((False, True), [("it does not say how; the service had said E0714", "the app closed the connection with 1000")]),
+        ((False, True), [("E0714", "the app closed")]),
         # Whatever came later in the second, an error may have been in it.
         ((True, False), []),
     ],
@@ -162,25 +169,27 @@ def test_an_error_is_compared_also_where_the_end_is_not_known(session_of, rows, 
     made = [[*rows[:-1], error], rows[:-1]]
     first, second = (session_of([*each, rows[-1]] if closes else each) for each, closes in zip(made, is_closed))
     found = compare_sessions(ComparedSide(first, EVI), ComparedSide(second, EVI))
-    assert [(one.first, one.second) for one in found.ending] == partings
+    assert len(found.ending) == len(partings)
+    assert all(error in one.first and one.second.startswith(end) for one, (error, end) in zip(found.ending, partings))
     assert len(found.remarks) == 1
 
 
 @pytest.mark.parametrize(
     ("missing", "header", "told"),
     [
-        (("events.jsonl, line 9: it ends here.",), {"complete": False}, "events.jsonl, line 9: it ends here"),
-        ((), {"complete": False}, "it was not written to its end"),
-        ((), {"counts": {"dropped": 1}}, "1 event was dropped when it was recorded"),
-        (("a.", "b.", "c.", "d.", "e."), {}, "a; b; c; and 2 more, which evi-harness check shows"),
+        (("events.jsonl, line 9: it ends here.",), {"complete": False}, "events.jsonl, line 9: "),
+        ((), {"complete": False}, "not written to"),
+        ((), {"counts": {"dropped": 1}}, "1 event was dropped"),
+        (("a.", "b.", "c.", "d.", "e."), {}, "a; b; c; and 2 more"),
     ],
 )
 def test_what_a_session_lost_is_told(session_of, rows, missing, header, told):
     """By the side that lost it."""
     whole, broken = ComparedSide(session_of(rows), EVI), ComparedSide(replace(session_of(rows, **header), missing=missing), EVI)
-    said = f"is not whole, and what it lost is not compared: {told}"
-    assert compare_sessions(whole, broken).remarks == (f"the second {said}",)
-    assert compare_sessions(broken, broken).remarks == (f"the first {said}", f"the second {said}")
+    for first, sides in ((whole, ["second"]), (broken, ["first", "second"])):
+        remarks = compare_sessions(first, broken).remarks
+        assert [remark.split()[:2] for remark in remarks] == [["the", side] for side in sides]
+        assert all("not compared: " in remark and told in remark for remark in remarks)
     assert compare_sessions(whole, whole).remarks == ()
 
 
