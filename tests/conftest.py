@@ -83,6 +83,18 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def patient_speech(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A microphone file: a question, then two minutes of silence, in which a busy machine, too, sees what a test waits for."""
+    import soundfile
+
+    samples, rate = soundfile.read(ROOT / "fixtures" / "speech" / "user-1.flac", dtype="int16")
+    file = tmp_path_factory.mktemp("speech") / "patient.wav"
+    silence = bytes(120 * rate * 2)
+    file.write_bytes(wav.header(wav.Pcm(rate, 1), samples.nbytes + len(silence)) + samples.tobytes() + silence)
+    return str(file)
+
+
 @pytest.fixture
 def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An empty folder to work in, and no keys: no .env, and nothing of this machine's."""

@@ -340,21 +340,26 @@ class _Live:
 
     async def _look(self, sound: Optional[_Software]) -> None:
         """Draw the indicator, and see when the time is up or the file is over."""
-        # When it was first seen quiet: where the process could not run meanwhile, what came then is still to be sent or played.
-        quiet_since_s: Optional[float] = None
+        # For how long it was seen quiet. Where the process could not run meanwhile, what came then is still to be sent or played, and
+        # only the next look sees it: so a look counts for no longer than a late one takes.
+        quiet_s: Optional[float] = None
+        looked_s = time.monotonic()
         while not self._ended:
             await asyncio.sleep(LOOK_EVERY_S)
             if self._conversation is None or not self._conversation.is_open:
                 continue
-            now_s = time.monotonic()
-            self._indicator.draw(now_s - self._opened_s, self._level.take())
-            if self._options.duration_s is not None and now_s - self._opened_s >= self._options.duration_s:
+            earlier_s, looked_s = looked_s, time.monotonic()
+            self._indicator.draw(looked_s - self._opened_s, self._level.take())
+            if self._options.duration_s is not None and looked_s - self._opened_s >= self._options.duration_s:
                 self._end(_TIME_IS_UP)
-            if sound is None or not sound.is_quiet(is_heard=not self._is_silenced) or self._awaits_reply(self._conversation):
-                quiet_since_s = None
-            elif quiet_since_s is None:
-                quiet_since_s = now_s
-            elif now_s - max(quiet_since_s, self._own_audio_s) >= QUIET_S:
+            has_sent = self._is_silenced and self._own_audio_s >= earlier_s
+            if sound is None or has_sent or not sound.is_quiet(is_heard=not self._is_silenced) or self._awaits_reply(self._conversation):
+                quiet_s = None
+            elif quiet_s is None:
+                quiet_s = 0.0
+            else:
+                quiet_s += min(looked_s - earlier_s, 2 * LOOK_EVERY_S)
+            if quiet_s is not None and quiet_s >= QUIET_S:
                 self._end(_OWN_AUDIO_IS_OVER if self._is_silenced else _FILE_IS_OVER)
 
     @property

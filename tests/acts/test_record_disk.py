@@ -27,14 +27,23 @@ from evi_harness.cli.main import main
 from evi_harness.errors import SessionUnwritable
 from evi_harness.session import wav
 from evi_harness.session.events import Note, Received, Sent
+from evi_harness.simulate.simulator import Options
+from evi_harness.simulate.turn_detection import TurnDetection
 from evi_harness.tap import recorder
 from evi_harness.verdicts.loading import load_session
 
 pytestmark = pytest.mark.usefixtures("no_environment")
 
 ROOT = Path(__file__).resolve().parents[2]
-MIC = str(ROOT / "fixtures" / "speech" / "user-1.flac")
 RECORD = [sys.executable, "-m", "evi_harness", "record"]
+# An app that listens until what it said was heard: the disk is full by then, however long that takes.
+LISTENS = """
+async def main(socket):
+    async for message in socket:
+        print(message.type, flush=True)
+        if message.type == "user_message":
+            return
+"""
 # No byte of a file beyond so many: what a write beyond gives is an error, not a signal.
 LIMITED = """
 import os, resource, signal, sys
@@ -47,14 +56,22 @@ os.execv(sys.argv[2], sys.argv[2:])
 @pytest.fixture(scope="module")
 def simulator():
     """A simulator in another process."""
-    with served(Simulation()) as server:
+    with served(Simulation(options=Options(detection=TurnDetection(end_of_turn_silence_ms=200)))) as server:
         yield server
 
 
 def ran(words):
     """A program that has ended."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def recording(tmp_path, patient_speech, simulator):
+    """The words of a recording of that app; by its config_id the server's side of it is found."""
+    (tmp_path / "app.py").write_text(LISTENS, encoding="utf-8")
+    words = [*RECORD, "--mic", patient_speech, "--base-url", simulator.url, "--handler", "app.py:main"]
+    return lambda config_id, *more: [*words, "--config-id", config_id, *more]
 
 
 def conversation_of(server, config_id):
@@ -68,10 +85,10 @@ def frames(events, kind):
 
 
 def has_gone_on(server, config_id):
-    """Whether a conversation of more than a second was ended by the app in good order; gives it."""
+    """Whether a conversation went on until the app was heard, and was ended by it in good order; gives it."""
     crossed = conversation_of(server, config_id)
     assert (crossed[-1].kind, crossed[-1].by, crossed[-1].code) == ("closed", "app", 1000)
-    assert crossed[-1].at_ns > 1_000_000_000
+    assert any(b'"user_message"' in payload for payload in frames(crossed, Received))
     return crossed
 
 
@@ -87,16 +104,15 @@ def is_its_beginning(folder, crossed):
 
 
 @pytest.mark.parametrize("limit", [1_300, 8_000])
-def test_a_file_that_may_not_grow_ends_the_recording(simulator, tmp_path, limit, capsys):
+def test_a_file_that_may_not_grow_ends_the_recording(simulator, recording, tmp_path, limit, capsys):
     """One warning when it happens, the whole conversation at the server, exit 3; the folder says what is missing, and how much."""
-    words = [*RECORD, "--mic", MIC, "--base-url", simulator.url, "--config-id", f"limit-{limit}", "--duration", "1.3"]
-    done = ran([sys.executable, "-c", LIMITED, str(limit), *words])
+    done = ran([sys.executable, "-c", LIMITED, str(limit), *recording(f"limit-{limit}")])
     crossed = has_gone_on(simulator, f"limit-{limit}")
     (folder,) = (tmp_path / "sessions").iterdir()
     session = is_its_beginning(folder, crossed)
     n_lost = session.header.counts["dropped"]
     assert done.returncode == 3
-    assert "\nclosed\nended: --duration is over\n" in done.stdout
+    assert "\nuser_message\nended: by the app\n" in done.stdout
     assert f"{len(session.events)} events; {n_lost} more were lost); replay it:" in done.stdout.splitlines()[-1]
     assert done.stderr.count("the recording has ended early; the conversation continues: ") == 1
     assert done.stderr.count("error: ") == 1
@@ -111,22 +127,21 @@ def test_a_file_that_may_not_grow_ends_the_recording(simulator, tmp_path, limit,
     assert told.count(f"what came later ({n_lost} events), the connection's end included, is not in the session.") == 2
 
 
-def test_no_room_for_a_folder_at_all(simulator, tmp_path):
+def test_no_room_for_a_folder_at_all(simulator, recording, tmp_path):
     """There is no session to name: it says that nothing was recorded, behind a conversation like any other."""
-    words = [*RECORD, "--mic", MIC, "--base-url", simulator.url, "--config-id", "none", "--duration", "1.3"]
-    done = ran([sys.executable, "-c", LIMITED, "300", *words])
+    done = ran([sys.executable, "-c", LIMITED, "300", *recording("none")])
     has_gone_on(simulator, "none")
     assert done.returncode == 3
-    assert done.stdout.splitlines()[-1] == "closed"
+    assert done.stdout.splitlines()[-1] == "user_message"
     assert "error: sessions: nothing was recorded: a session folder cannot be made here: File too large" in done.stderr
     assert not (tmp_path / "sessions").exists()
 
 
-def test_a_file_system_that_is_full(simulator, tmp_path):
+def test_a_file_system_that_is_full(simulator, recording, tmp_path):
     """The same on a real one of 40 kB, where there is no room for a new header either."""
     if shutil.which("unshare") is None or ran(["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(tmp_path)]).returncode != 0:
         pytest.skip("no file system can be mounted here: unshare -rm mount fails")
-    words = [*RECORD, "--mic", MIC, "--base-url", simulator.url, "--config-id", "tmpfs", "--duration", "2", "--out", "small"]
+    words = recording("tmpfs", "--out", "small")
     script = f"mkdir small && mount -t tmpfs -o size=40k none small || exit 9; {shlex.join(words)}; code=$?; cp -R small kept && exit $code"
     done = ran(["unshare", "-rm", "sh", "-c", script])
     crossed = has_gone_on(simulator, "tmpfs")
@@ -169,7 +184,7 @@ class Disk:
         """As ``os.pwrite``."""
         if not self._goes_on.is_set():
             self.is_waited_for.set()
-            assert self._goes_on.wait(30)
+            assert self._goes_on.wait(60)
         if self._is_full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return self._write(fd, data, at)
@@ -184,7 +199,7 @@ def disk(monkeypatch):
     disk.go_on()
     for thread in threading.enumerate():
         if thread.name == "evi-harness recorder":
-            thread.join(30)
+            thread.join(60)
 
 
 @pytest.fixture
@@ -209,23 +224,31 @@ def said(text):
 
 @pytest.fixture(scope="module")
 def to_play(session_of):
-    """Makes a session of a second in which the service says so much and closes."""
+    """Makes a session in which the service says so much, and closes once the app has said "bye"."""
     chat = {"type": "chat_metadata", "chat_id": "chat-1", "chat_group_id": "group-1", "request_id": "request-1"}
 
     def of(texts):
         rows = [("received", 20, chat), *(("received", 60 + number, said(text)) for number, text in enumerate(texts))]
-        return session_of([*rows, ("closed", 1000, ("service", 1000, ""))])
+        bye = ("sent", 900, {"type": "user_input", "text": "bye"})
+        return session_of([*rows, bye, ("closed", 1000, ("service", 1000, ""))])
 
     return of
 
 
 class Handler:
-    """A handler that has something done to the disk: once the first lines are on it, and when the connection is closed."""
+    """A handler that has something done to the disk: once the first lines are on it, and when the connection is closed.
 
-    def __init__(self, once_begun=None, at_close=lambda: None):
+    Having heard so many texts, it says "bye".
+    """
+
+    def __init__(self, n_texts, once_begun=None, at_close=lambda: None):
         self.texts = []
+        self._n_texts = n_texts
         self._once_begun = once_begun
         self._at_close = at_close
+
+    def set_socket(self, socket):
+        self._socket = socket
 
     async def on_message(self, message):
         if message.type == "chat_metadata":
@@ -236,6 +259,8 @@ class Handler:
                 await asyncio.sleep(0.002)
             once_begun, self._once_begun = self._once_begun, None
             once_begun()
+        if len(self.texts) == self._n_texts:
+            await self._socket._send({"type": "user_input", "text": "bye"})
 
     def on_close(self):
         self._at_close()
@@ -251,11 +276,11 @@ def test_a_disk_that_stalls_holds_up_nothing(disk, mic, to_play):
     texts, n_lines = ["one", "two", "three"], []
 
     def at_close():
-        assert disk.is_waited_for.wait(10)
+        assert disk.is_waited_for.wait(60)
         n_lines.append(written())
         disk.go_on()
 
-    handler = Handler(disk.stall, at_close)
+    handler = Handler(len(texts), disk.stall, at_close)
     with served(to_play(texts)) as server:
         result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
         crossed = server.events
@@ -274,10 +299,10 @@ def test_what_memory_does_not_hold_is_dropped_and_told(disk, mic, to_play, monke
     texts = [f"{number}: {'la' * 20_000}" for number in range(90)]
 
     def at_close():
-        assert disk.is_waited_for.wait(10)
+        assert disk.is_waited_for.wait(60)
         disk.go_on()
 
-    handler = Handler(disk.stall, at_close)
+    handler = Handler(len(texts), disk.stall, at_close)
     with served(to_play(texts)) as server, caplog.at_level(logging.WARNING, logger="evi_harness"):
         result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
         crossed = server.events
@@ -302,7 +327,7 @@ def test_a_disk_that_never_goes_on_is_given_up(disk, mic, to_play, monkeypatch, 
     """The command ends all the same, with what it knows; when the disk goes on after all, the folder says why there is no more in it."""
     monkeypatch.setattr(recorder, "NOTICE_S", 0.05)
     monkeypatch.setattr(recorder, "PATIENCE_S", 0.25)
-    handler = Handler(disk.stall)
+    handler = Handler(1, disk.stall)
     with served(to_play(["one"])) as server, caplog.at_level(logging.WARNING, logger="evi_harness"):
         result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
     assert handler.texts == ["one"]
@@ -314,7 +339,7 @@ def test_a_disk_that_never_goes_on_is_given_up(disk, mic, to_play, monkeypatch, 
     ]
     disk.go_on()
     (thread,) = (one for one in threading.enumerate() if one.name == "evi-harness recorder")
-    thread.join(30)
+    thread.join(60)
     session = load_session(result.folder)
     assert "taken nothing for 0.25 s" in session.header.abandoned
     assert check_session(result.folder)
@@ -322,7 +347,7 @@ def test_a_disk_that_never_goes_on_is_given_up(disk, mic, to_play, monkeypatch, 
 
 def test_how_the_conversation_ended_is_told_though_nobody_could_record_it(disk, mic, to_play):
     """The service's close is not the app's, whatever the disk does."""
-    handler = Handler(disk.fill)
+    handler = Handler(1, disk.fill)
     with served(to_play(["one"])) as server:
         result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
     assert handler.texts == ["one"]
@@ -334,7 +359,7 @@ def test_how_the_conversation_ended_is_told_though_nobody_could_record_it(disk, 
 def test_a_disk_that_is_full_from_the_beginning(disk, mic, to_play, tmp_path):
     """Nothing is recorded, which is told as what it is; the handler hears all the same."""
     disk.fill()
-    handler = Handler()
+    handler = Handler(1)
     with served(to_play(["one"])) as server, pytest.raises(SessionUnwritable, match=r"nothing was recorded: .*No space left") as raised:
         record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
     assert (raised.value.exit_code, raised.value.where) == (3, "sessions")

@@ -33,7 +33,6 @@ from evi_harness.verdicts.loading import load_session
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-MIC = str(ROOT / "fixtures" / "speech" / "user-1.flac")
 # So many at a time: they share the machine, and each of them plays its microphone in real time.
 N_AT_ONCE = 4
 # The files are looked at so often; whatever a process prints is seen at once.
@@ -96,10 +95,10 @@ def bytes_in(folder):
 class Command:
     """``record`` in a process of its own."""
 
-    def __init__(self, url, out, config_id):
+    def __init__(self, url, mic, out, config_id):
         self.out = out
         self.printed = b""
-        words = ["--mic", MIC, "--base-url", url, "--out", str(out), "--config-id", config_id, "--allow-user-interrupt"]
+        words = ["--mic", mic, "--base-url", url, "--out", str(out), "--config-id", config_id, "--allow-user-interrupt"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         for name in ("HUME_API_KEY", "HUME_SECRET_KEY", "HUME_BASE_URL"):
             environment.pop(name, None)
@@ -141,9 +140,9 @@ class Command:
         return n_lines
 
 
-def killed(url, out, number):
+def killed(url, mic, out, number):
     """One round."""
-    command = Command(url, out / str(number), f"round-{number}")
+    command = Command(url, mic, out / str(number), f"round-{number}")
     try:
         command.wait_for(*MOMENTS[number])
     finally:
@@ -152,12 +151,12 @@ def killed(url, out, number):
 
 
 @pytest.fixture(scope="module")
-def rounds(tmp_path_factory):
+def rounds(tmp_path_factory, patient_speech):
     """All rounds, a few at a time."""
     out = tmp_path_factory.mktemp("killed")
     simulation = Simulation(options=Options(detection=TurnDetection(end_of_turn_silence_ms=200)))
     with served(simulation) as server, ThreadPoolExecutor(N_AT_ONCE) as threads:
-        found = list(threads.map(lambda number: killed(server.url, out, number), range(len(MOMENTS))))
+        found = list(threads.map(lambda number: killed(server.url, patient_speech, out, number), range(len(MOMENTS))))
         for events in server.sessions:
             number = dict(events[0].handshake.query)["config_id"].rpartition("-")[2]
             found[int(number)].crossed = tuple(events)
