@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from evi_harness.errors import Parameter, UsageError, Words
 from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.replay_options import REAL, ReplayOptions
+from evi_harness.runs.revision import revision_here
 from evi_harness.sdk.user_voice import AUTO
 from evi_harness.settings.endpoint import DEFAULT_BASE_URL, endpoint_of
 
@@ -18,7 +19,8 @@ __all__ = ["app_command", "check_command"]
 def app_command(words: Sequence[str], base_url: Optional[str] = None) -> AppCommand:
     """Name the command that starts an app, to replay the whole app in place of a handler.
 
-    For ``replay_session`` and the fixture ``evi_replay``, as ``evi-harness replay SESSION -- COMMAND``. See docs/how-to/commands.md.
+    For ``replay_session``, ``replay_sessions`` and the fixture ``evi_replay``, as ``evi-harness replay SESSION -- COMMAND``. See
+    docs/how-to/commands.md.
 
     Args:
         words: The program and its arguments, one string each.
@@ -45,7 +47,7 @@ def app_command(words: Sequence[str], base_url: Optional[str] = None) -> AppComm
         # A host of its own is the service's on every port; one that others share, by its port.
         host = (place.hostname or "").lower(), place.port
         hosts += [host] if host not in hosts else []
-    return AppCommand(tuple(words), tuple(hosts))
+    return AppCommand(tuple(words), tuple(hosts), base_url)
 
 
 def check_command(asked: ReplayOptions) -> None:
@@ -63,5 +65,11 @@ def check_command(asked: ReplayOptions) -> None:
         )
     if asked.microphone != AUTO:
         raise UsageError("the app of a command opens its microphone itself", hint=Words("Leave out ", Parameter("microphone"), "."))
+    revision = revision_here()
+    if revision is not None:
+        raise UsageError(
+            f"ab cannot tell whether the app of a command runs the code of the revision {revision.name}",
+            hint=Words("Give ab a command for each version, ", Parameter("a"), " and ", Parameter("b"), ", or replay a handler."),
+        )
     if asked.arguments:
         raise UsageError("arguments of a handler do not reach a command", hint="Give them behind the command.")

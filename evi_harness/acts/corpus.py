@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Deque, Dict, Generator, Iterator, List, Optional, Sequence, Tuple, Union
 
+from evi_harness.acts.commanding import check_command
 from evi_harness.acts.executors import default_jobs, lent_executor, local_processes
 from evi_harness.acts.measured_runs import runs_of_result
 from evi_harness.acts.paging.page_folder import PageFolder, PagePlace
@@ -27,6 +28,7 @@ from evi_harness.errors import EviHarnessError, IncompleteRecording, Parameter, 
 from evi_harness.measure.baseline import merged
 from evi_harness.report.corpus_report import NORMAL, QUIET, VERBOSE, CorpusReport, Outcome
 from evi_harness.report.replay_report import INCOMPLETE
+from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
 from evi_harness.runs.revision import revision_here
 from evi_harness.settings.sink import redacted, streams_kept_discreet
@@ -65,8 +67,8 @@ def replay_corpus(
 
     Args:
         folders: Session folders, as ``find_sessions`` finds them.
-        asked: The options of each, all of them plain data: a handler is given as a SPEC. With ``child``, one at a time is replayed in
-            another process than this, too.
+        asked: The options of each, all of them plain data: a handler is given as a SPEC, or as the command of an app, which is started
+            once for each. With ``child``, one at a time is replayed in another process than this, too.
         n_runs: How many times each is replayed, see ``replay_repeatedly``.
         n_jobs: How many at a time, on processes of this machine; None for as many as there are processors, 1 for this process.
         executor: Who does the work instead: any ``concurrent.futures.Executor``, or the address of one, see ``lent_executor``.
@@ -85,8 +87,12 @@ def replay_corpus(
         UsageError: A handler is given as an object; ``n_runs`` or ``n_jobs`` is out of its bounds.
         EviHarnessError: The executor cannot be had, or does not run the revision that this process is to run.
     """
-    if not isinstance(asked.handler, (str, type(None))):
+    if not isinstance(asked.handler, (str, type(None), AppCommand)):
         raise UsageError("a handler for many sessions is given as a SPEC", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
+    check_command(asked)
+    if executor is not None and isinstance(asked.handler, AppCommand):
+        hint = Words("Leave out ", Parameter("executor"), ", or name a handler.")
+        raise UsageError("a command is started in this folder with this environment, which workers elsewhere do not have", hint=hint)
     if executor is not None and revision_here() is not None:
         hint = Words("Leave out ", Parameter("executor"), " in what ab runs in a revision, or give ab two commands.")
         raise EviHarnessError("workers of an executor do not run the revision that is checked out here", hint=hint)

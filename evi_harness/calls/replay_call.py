@@ -20,6 +20,7 @@ from evi_harness.replay.cues import TURN
 from evi_harness.replay.live_user import PATIENCE_NS
 from evi_harness.report.corpus_report import CorpusReport
 from evi_harness.report.drift_report import LiveReport
+from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.session.session import Session
 from evi_harness.settings.any_path import AnyPath
@@ -32,7 +33,7 @@ __all__ = ["ReplayArguments", "replay_live", "replay_sessions"]
 class ReplayArguments(TypedDict, total=False):
     """The arguments of ``replay_session`` that ``replay_sessions`` also accepts; all are optional."""
 
-    handler: Optional[str]
+    handler: Union[str, AppCommand, None]
     arguments: Optional[Mapping[str, object]]
     clock: str
     upgrade: bool
@@ -84,14 +85,14 @@ def replay_sessions(
         stop_at_first: Stop at the first session that does not pass.
         html: A folder for the page of each replay and an index.html; None for no pages.
         audio_format: How the pages' sound is compressed: ``ogg`` or ``flac``.
-        **options: Any other argument of ``replay_session`` except ``defer`` and ``write``. The handler must be None or a SPEC, because
-            other processes load it.
+        **options: Any other argument of ``replay_session`` except ``defer`` and ``write``. The handler must be None, a SPEC or an
+            ``app_command``, because other processes load it.
 
     Returns:
         The report, with an outcome for each session in the order of ``sessions``.
 
     Raises:
-        UsageError: An argument is invalid, or the handler is not a SPEC.
+        UsageError: An argument is invalid, or the handler is none of these, or a command with an executor.
         EviHarnessError: The executor is not available, or a page cannot be written.
 
     Example:

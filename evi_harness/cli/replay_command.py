@@ -20,6 +20,7 @@ from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_in
 from evi_harness.cli.options.min_sessions import min_sessions_option
 from evi_harness.cli.options.page_options import html_option, page_progress, require_place
 from evi_harness.cli.options.seconds import Seconds
+from evi_harness.cli.options.with_a_command import refuse_with_a_command
 from evi_harness.cli.printing import Advance, echo, echo_report, progress, width
 from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
 
@@ -380,7 +381,7 @@ def command(
         # It says what is there instead, before any option is said not to go with it.
         load_session(folders[0])
     if words is not None:
-        _refuse_with_a_command(ctx, is_many)
+        refuse_with_a_command(ctx)
     _refuse_the_others(ctx, values["live"], is_many)
     require_place(ctx, values["html"], is_many)
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
@@ -432,31 +433,6 @@ _OF_MANY = ("jobs", "executor", "verbose", "exitfirst", "last_failed")
 _ALSO_LIVE = ("sessions", "out", "json_file", "html", "audio_format", "allow_incomplete", "yes", *NAMES)
 # What an update has use for, and nothing else but perhaps a live replay.
 _OF_UPDATE = ("dry_run", "yes")
-
-
-# What has nothing to act on where a command is replayed.
-_NOT_WITH_A_COMMAND = (
-    "handler",
-    "arguments",
-    "child",
-    "microphone",
-    "live",
-    "jobs",
-    "executor",
-    "last_failed",
-    "exitfirst",
-    "quiet",
-    "verbose",
-)
-
-
-def _refuse_with_a_command(ctx: click.Context, is_many: bool) -> None:
-    """Refuse options, and sessions, that a command cannot be replayed with."""
-    for param in ctx.command.params:
-        if param.name in _NOT_WITH_A_COMMAND and ctx.get_parameter_source(param.name) == ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{param.opts[0]} cannot be used with a command", ctx)
-    if is_many:
-        raise click.UsageError("a command takes one session at a time", ctx)
 
 
 def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None:
@@ -583,7 +559,7 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
         folders = failed or folders
     html = ctx.params["html"]
     pages = None if html is None else PageFolder(html, ctx.params["audio_format"])
-    with progress("replaying", len(folders)) if asked.child else nullcontext(Advance(None)) as advance:
+    with progress("replaying", len(folders)) if asked.child or _WORDS in ctx.meta else nullcontext(Advance(None)) as advance:
         report = replay_corpus(
             folders,
             asked,

@@ -16,10 +16,12 @@ class AppCommand:
     Attributes:
         words: The program and its arguments.
         hosts: Where the app finds the service: hosts, each with its port, None for any.
+        base_url: The URL that was named for it, None for none.
     """
 
     words: Tuple[str, ...]
     hosts: Tuple[Tuple[str, Optional[int]], ...]
+    base_url: Optional[str] = None
 
     def __str__(self) -> str:
         return shlex.join(self.words)

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from codecs import getincrementaldecoder
 from dataclasses import dataclass, field, replace
 from typing import Any, List, Optional, Tuple
 
@@ -76,6 +77,8 @@ def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -
         return _Command(app, heard, handler, recording, options).outcome()
     finally:
         os.close(heard)
+        if app.stdout is not None:
+            app.stdout.close()
 
 
 def _start(command: AppCommand, reports: int, plan: int) -> subprocess.Popen[bytes]:
@@ -86,9 +89,10 @@ def _start(command: AppCommand, reports: int, plan: int) -> subprocess.Popen[byt
     environment.setdefault("PYTHONHASHSEED", "0")
     sys.stdout.flush()
     sys.stderr.flush()
+    out = _standing_out()
     try:
         return subprocess.Popen(  # noqa: S603 - the developer's own command
-            command.words, env=environment, pass_fds=(reports, plan), stdout=_standing_out()
+            command.words, env=environment, pass_fds=(reports, plan), stdout=subprocess.PIPE if out is None else out
         )
     except OSError as error:
         why = error.strerror or str(error)
@@ -96,7 +100,7 @@ def _start(command: AppCommand, reports: int, plan: int) -> subprocess.Popen[byt
 
 
 def _standing_out() -> Optional[int]:
-    """Where the app is to print: where this process does at the moment, if that is a file."""
+    """Where the app is to print: where this process does at the moment, if that is a file; else what it prints is written there."""
     try:
         return sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):
@@ -147,25 +151,31 @@ class _Command:
     def _listen(self) -> None:
         reader, looks = ReportReader(), select.poll()
         looks.register(self.heard, select.POLLIN)
+        printed = None if self.app.stdout is None else self.app.stdout.fileno()
+        text = getincrementaldecoder("utf-8")("replace")
+        if printed is not None:
+            looks.register(printed, select.POLLIN)
         now_s = time.monotonic()
         moved_s, ends_s = now_s, now_s + longest_s(self.recording, self.options, is_real=False)
         while True:
             # Asked before looking: what it wrote before it ended is in the pipe, which processes of its own may hold for longer.
             has_ended = self.app.poll() is not None
-            if looks.poll(0 if has_ended else LOOK_MS):
-                data = os.read(self.heard, 1 << 16)
-                if not data and has_ended:
-                    return
-                moved_s = time.monotonic() if data else moved_s
-                for kind, what in reader.feed(data):
-                    self._take(kind, what)
+            ready = looks.poll(0 if has_ended else LOOK_MS)
+            for pipe, _ in ready:
+                data = os.read(pipe, 1 << 16)
                 if not data:
-                    # Nobody reports any more; the command may still run.
-                    looks.unregister(self.heard)
-                if self.refused is not None or self.failed is not None:
-                    self._end((signal.SIGTERM, signal.SIGKILL))
-                    return
-            elif has_ended:
+                    # Nobody reports, or prints, any more; the command may still run.
+                    looks.unregister(pipe)
+                elif pipe == printed:
+                    sys.stdout.write(text.decode(data))
+                else:
+                    moved_s = time.monotonic()
+                    for kind, what in reader.feed(data):
+                        self._take(kind, what)
+            if self.refused is not None or self.failed is not None:
+                self._end((signal.SIGTERM, signal.SIGKILL))
+                return
+            if has_ended and not ready:
                 return
             now_s = time.monotonic()
             if has_ended:

@@ -15,6 +15,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 from evi_harness.redacting.redaction import REDACTED, Redactor
 from evi_harness.redacting.source_redaction import is_secret_name
 from evi_harness.report.invocation import Invocation
+from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
 from evi_harness.session.session import Session
 from evi_harness.storage.digest import recording_digest
@@ -246,17 +247,19 @@ def _plain(value: Any) -> Any:
 
 def _again(path: Optional[str], handler: Any, arguments: Mapping[str, Any], unusual: Mapping[str, Any]) -> Optional[List[str]]:
     """The command with which one session is replayed so; None where no command can."""
-    if path is None or not isinstance(handler, (str, type(None))) or any(name in unusual for name in _UNSAID):
+    if path is None or not isinstance(handler, (str, type(None), AppCommand)) or any(name in unusual for name in _UNSAID):
         return None
     if not all(isinstance(value, str) and name.isidentifier() for name, value in arguments.items()):
         return None
     words = [PROGRAM, "replay", f"./{path}" if path.startswith("-") else path]
-    words += [] if handler is None else ["--handler", handler]
+    words += ["--handler", handler] if isinstance(handler, str) else []
     words += [word for name, value in arguments.items() for word in ("--arg", f"{name}={value}")]
     words += [flag for name, flag in _SWITCHES.items() if name in unusual]
     words += [word for name, flag in _VALUES.items() if name in unusual for word in (flag, _said(unusual[name]))]
     words += [word for name, flag in _LISTS.items() for value in unusual.get(name, ()) for word in (flag, str(value))]
     words += [word for kind, level in unusual.get("severities", {}).items() for word in ("--severity", f"{kind}={level}")]
+    if isinstance(handler, AppCommand):
+        words += [*([] if handler.base_url is None else ["--base-url", handler.base_url]), "--", *handler.words]
     return words
 
 
@@ -288,12 +291,20 @@ def _call(
 ) -> str:
     """A call from Python as text; what is no plain value stands as what it is."""
     given = [_text(session.name) if isinstance(session, Session) else repr(str(session))]
-    given += [] if handler is None else [f"handler={repr(handler) if isinstance(handler, str) else _text(handler)}"]
+    given += [] if handler is None else [f"handler={_handler_text(handler)}"]
     if arguments:
         pairs = (f"{name!r}: {told.argument(name, value)!r}" for name, value in arguments.items())
         given.append(f"arguments={{{', '.join(pairs)}}}")
     given += [f"{name}={_plain(value)!r}" for name, value in unusual.items()]
     return told.word(f"{_CALLED}({', '.join(given)})")
+
+
+def _handler_text(handler: Any) -> str:
+    """A handler as a call has it."""
+    if isinstance(handler, AppCommand):
+        url = "" if handler.base_url is None else f", {handler.base_url!r}"
+        return f"app_command({list(handler.words)!r}{url})"
+    return repr(handler) if isinstance(handler, str) else _text(handler)
 
 
 def _text(value: Any) -> str:

@@ -5,6 +5,7 @@ import pytest
 from evi_harness.acts.commanding import app_command, check_command
 from evi_harness.errors import UsageError
 from evi_harness.runs.replay_options import ReplayOptions
+from evi_harness.runs.revision import Revision, environment_of
 
 
 def test_an_app_finds_the_service_at_humes_host_and_where_it_is_told(monkeypatch):
@@ -31,3 +32,12 @@ def test_what_means_nothing_to_a_command_is_refused(options):
     check_command(ReplayOptions(**{**options, "arguments": None}))
     with pytest.raises(UsageError):
         check_command(ReplayOptions(handler=command, **options))
+
+
+def test_a_command_is_refused_in_a_revision_that_ab_has_checked_out(tmp_path, monkeypatch):
+    """Nothing looks at which code its app has loaded, so that a comparison might be of one version with itself."""
+    environment = environment_of(Revision("main (0123456789)", tmp_path, tmp_path, ()), {})
+    monkeypatch.setenv("EVI_HARNESS_REVISION", environment["EVI_HARNESS_REVISION"])
+    check_command(ReplayOptions())
+    with pytest.raises(UsageError, match=r"the revision main \(0123456789\)"):
+        check_command(ReplayOptions(handler=app_command(["python"])))

@@ -1,0 +1,39 @@
+"""Options of ``replay`` that have nothing to act on where a command is replayed: each is refused by name, with the reason."""
+
+from __future__ import annotations
+
+from typing import Mapping
+
+import click
+from click.core import ParameterSource
+
+__all__ = ["NOT_WITH_A_COMMAND", "refuse_with_a_command"]
+
+_NO_HANDLER = "the command takes the place of a handler"
+_NOT_LIVE = "the app of a command reaches the recording, and no live service"
+# Parameter → why a command cannot be replayed with it.
+NOT_WITH_A_COMMAND: Mapping[str, str] = {
+    "handler": _NO_HANDLER,
+    "arguments": f"{_NO_HANDLER}; write the app's arguments after the command",
+    "child": "the app of a command always has its own process",
+    "microphone": "the app of a command opens its microphone itself",
+    "executor": "a command is started in this folder and environment, which other machines do not have",
+    "live": _NOT_LIVE,
+    "config_id": _NOT_LIVE,
+    "cadence": _NOT_LIVE,
+    "max_duration_s": _NOT_LIVE,
+    "patience_s": _NOT_LIVE,
+    "ca": _NOT_LIVE,
+}
+
+
+def refuse_with_a_command(ctx: click.Context) -> None:
+    """Refuse what a command cannot be replayed with.
+
+    Raises:
+        UsageError: Such an option is given.
+    """
+    for param in ctx.command.params:
+        why = NOT_WITH_A_COMMAND.get(param.name or "")
+        if why is not None and ctx.get_parameter_source(param.name or "") == ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{max(param.opts, key=len)} cannot be used with a command: {why}", ctx)
