@@ -14,6 +14,7 @@
     ├── CaptureError            the file's: it is no wire capture
     ├── ReportError             the file's: it is no report that can be read
     ├── ImportRefused           likewise: no session can be made of it
+    ├── ContainerError          the sender's: audio in a container that is damaged, or of a kind that is not read
     ├── ScriptError             the simulator's script cannot be understood
     ├── HandlerError            the developer's handler cannot be imported or built
     ├── CommandError            a command that is replayed does not start, has no app that reports in, or does what is not supported
@@ -39,6 +40,7 @@ __all__ = [
     "AudioMissing",
     "CaptureError",
     "CommandError",
+    "ContainerError",
     "EviHarnessError",
     "HandlerError",
     "ImportRefused",
@@ -204,6 +206,10 @@ class ImportRefused(EviHarnessError):
 
 class ReportError(EviHarnessError):
     """A file is not the report of a replay or a gate."""
+
+
+class ContainerError(EviHarnessError):
+    """Audio in a container cannot be read: it is damaged, or not of a kind that is read. ``what`` is half a sentence about the audio."""
 
 
 class ScriptError(EviHarnessError):

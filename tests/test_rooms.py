@@ -44,10 +44,12 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "evi": set(),
     "replay": set(),
     "measure": set(),
-    "simulate": {"evi"},
+    # Audio in containers, as it crosses a wire in pieces.
+    "containers": set(),
+    "simulate": {"evi", "containers"},
     "redacting": set(),
     "storage": {"redacting", "input_file"},
-    "audio": {"input_file", "installed_packages"},
+    "audio": {"containers", "input_file", "installed_packages"},
     "guard": {"redacting"},
     "clocks": {"guard"},
     "carriers": {"guard", "clocks"},
@@ -81,7 +83,21 @@ DOORS = {"calls", "cli", "pytest_plugin", "results", "strategies", "__init__", "
 for _room in ("acts", "pytesting"):
     MAY_IMPORT[_room] = set(MAY_IMPORT) - DOORS - {"pytesting"}
 
-PURE = {"errors", "bounds", "version", "session", "har", "evi", "replay", "measure", "simulate", "redacting", "pages", "formats"}
+PURE = {
+    "errors",
+    "bounds",
+    "version",
+    "session",
+    "har",
+    "evi",
+    "replay",
+    "measure",
+    "simulate",
+    "redacting",
+    "pages",
+    "formats",
+    "containers",
+}
 
 # What a pure room never imports: clocks, threads, loops, files, processes, the network.
 IMPURE_MODULES = {
@@ -608,7 +624,10 @@ def test_nobody_is_excused_who_names_no_dialect() -> None:
 
 
 # What is loaded in an app's own process, whose environment need not have any package of ours.
-STANDALONE = ("errors", "version", "session", "evi", "replay", "simulate", "redacting", "guard", "clocks", "audio", "watch", "injected")
+STANDALONE = (
+    *("errors", "version", "session", "evi", "replay", "containers", "simulate"),
+    *("redacting", "guard", "clocks", "audio", "watch", "injected"),
+)
 _LOAD = """
 import importlib, pkgutil, sys
 sys.path.insert(0, sys.argv[1])

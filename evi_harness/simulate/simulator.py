@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Callable, Counter, Deque, Dict, List, Mapping, Optional, Sequence, Tuple, Union, cast
 
+from evi_harness.containers.opus_packets import OpusHead
 from evi_harness.evi.compat import knows
 from evi_harness.evi.failures import ERRORS
 from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Sent
@@ -28,6 +29,7 @@ from evi_harness.session.wav import Pcm
 from evi_harness.simulate import wire
 from evi_harness.simulate.acting import Actor, Performance
 from evi_harness.simulate.delays import Latency
+from evi_harness.simulate.encoded_uplink import EncodedUplink, OpusDecoding
 from evi_harness.simulate.ids import Ids
 from evi_harness.simulate.partners import HeardTurn, Partner
 from evi_harness.simulate.replies import ERROR, RESPONSE, Reply, Sentence
@@ -124,6 +126,7 @@ class Simulator:
         options: How it behaves.
         conversion: Converts voices to the format of ``options``; without it they go out in the format they have.
         voice: Makes the voices of sentences that have none, elsewhere; this connection's alone. By default they are made here, at once.
+        open_decoder: Makes what decodes a stream of Opus in a container. Without it, audio in a container is not heard.
     """
 
     def __init__(
@@ -133,8 +136,10 @@ class Simulator:
         options: Options = DEFAULT_OPTIONS,
         conversion: Optional[Conversion] = None,
         voice: Optional[VoiceMaker] = None,
+        open_decoder: Optional[Callable[[OpusHead], OpusDecoding]] = None,
     ) -> None:
         self._hearing = hearing
+        self._open_decoder = open_decoder
         self._voice = voice
         self._late: Optional[LateHearing] = cast(LateHearing, hearing) if hasattr(hearing, "heard") else None
         self._partner = partner
@@ -153,7 +158,7 @@ class Simulator:
             has_prosody=options.sdk is None or knows(options.sdk, wire.PROSODY),
             voice=voice,
         )
-        self._uplink = Uplink(hearing, options.detection, Handshake("/"), options.formats)
+        self._uplink = self._new_uplink(Handshake("/"))
         # What goes out by itself, as (due, number, cause, what); the number keeps the order of equals.
         self._outbox: List[Tuple[int, int, int, Any]] = []
         self._n_posted = 0
@@ -222,12 +227,16 @@ class Simulator:
 
     # What comes in.
 
+    def _new_uplink(self, handshake: Handshake) -> Uplink:
+        encoded = None if self._open_decoder is None else EncodedUplink(self._open_decoder)
+        return Uplink(self._hearing, self._options.detection, handshake, self._options.formats, encoded)
+
     def _open(self, handshake: Handshake) -> None:
         self._is_over = False
         query = dict(handshake.query)
         self._is_verbose = query.get("verbose_transcription", "").lower() in ("true", "1")
         self._custom_session_id = query.get("session_settings[custom_session_id]")
-        self._uplink = Uplink(self._hearing, self._options.detection, handshake, self._options.formats)
+        self._uplink = self._new_uplink(handshake)
         who = remark(SIMULATOR, seed=self._options.seed, detector=self._hearing.name, partner=self._partner.name)
         self._post(who, 0, 0)
         self._open_ns = self._options.latency.connect.draw_ns(self._random)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Deque, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Deque, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
+from evi_harness.errors import ContainerError
 from evi_harness.evi.audio_frames import Places
 from evi_harness.session.encoded_audio import base64_bytes
 from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.position import Positions
 from evi_harness.session.protocols import SENT, Hearing, Mark
 from evi_harness.session.wav import Pcm, split
+from evi_harness.simulate.encoded_uplink import EncodedUplink
 from evi_harness.simulate.plausibility import Plausibility
 from evi_harness.simulate.turn_detection import Listener, Speaking, Spoken, TurnDetection
 
@@ -30,6 +32,7 @@ _TAIL_NS = 100 * MS
 # No utterance's sound is kept for longer, nor is more of it: a minute and a half at 48 kHz.
 _MAX_KEPT_NS = 120_000 * MS
 _MAX_KEPT_BYTES = 8 * 1024 * 1024
+_NOT_OPENED = "no format that sound can have was announced for it, and no container is opened here"
 
 
 @dataclass(frozen=True)
@@ -95,15 +98,24 @@ class Uplink:
         detection: Tells utterances by it.
         handshake: The opening, whose query may give the format.
         formats: Which formats are heard, None for all.
+        encoded: Opens containers; this session's alone. Without it, audio in a container is not heard.
     """
 
-    def __init__(self, hearing: Hearing, detection: TurnDetection, handshake: Handshake, formats: Optional[Formats] = None) -> None:
+    def __init__(
+        self,
+        hearing: Hearing,
+        detection: TurnDetection,
+        handshake: Handshake,
+        formats: Optional[Formats] = None,
+        encoded: Optional[EncodedUplink] = None,
+    ) -> None:
         self._hearing = hearing
         self._listener = Listener(detection)
         self._padding_ns = detection.prefix_padding_ms * MS
         self._places = Places(handshake)
         self._positions = Positions()
         self._formats = formats
+        self._encoded = encoded
         self._plausibility = Plausibility()
         self._kept: Deque[_Piece] = deque()
         self._n_kept_bytes = 0
@@ -152,10 +164,23 @@ class Uplink:
         if not data:
             return []
         wav = split(data)
-        sound = AudioPiece(wav.pcm, wav.samples) if wav is not None else AudioPiece(place.pcm, data) if place.pcm is not None else None
-        if sound is None:
+        if wav is None and place.pcm is None:
+            return self._take_encoded(data, at_ns)
+        if self._encoded is not None:
+            self._encoded.forget()
+        return self._take_sound(AudioPiece(wav.pcm, wav.samples) if wav is not None else AudioPiece(cast(Pcm, place.pcm), data), at_ns)
+
+    def _take_encoded(self, data: bytes, at_ns: int) -> HeardThings:
+        try:
+            if self._encoded is None:
+                raise ContainerError(_NOT_OPENED)
+            sounds = [AudioPiece(*sound) for sound in self._encoded.take(data)]
+        except ContainerError as error:
             self._positions.add(at_ns, None)
-            return [Unheard("no format that sound can have was announced for it, or it is in a container that the simulator does not open")]
+            return [Unheard(error.what)]
+        return [heard for sound in sounds for heard in self._take_sound(sound, at_ns)]
+
+    def _take_sound(self, sound: AudioPiece, at_ns: int) -> HeardThings:
         doubt = None if self._formats is None else self._formats.doubt(sound.pcm)
         if doubt is not None:
             return [Unheard(doubt)]

@@ -24,8 +24,21 @@ from evi_harness.acts.import_capture import import_capture
 from evi_harness.acts.imports.import_chat_history import import_chat_history
 from evi_harness.acts.imports.import_har import import_har
 from evi_harness.acts.paging.page_reports import named_subjects
+from evi_harness.audio.opus_decoding import OpusDecoder
 from evi_harness.audio.sources import FileSource
-from evi_harness.errors import CaptureError, EviHarnessError, ImportRefused, ReportError, ScriptError, SessionError, UsageError
+from evi_harness.containers.ogg_pages import OGG, checksum, opus_file
+from evi_harness.containers.opus_packets import head_of
+from evi_harness.containers.webm_stream import EBML
+from evi_harness.errors import (
+    CaptureError,
+    ContainerError,
+    EviHarnessError,
+    ImportRefused,
+    ReportError,
+    ScriptError,
+    SessionError,
+    UsageError,
+)
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
 from evi_harness.evi.messages import EMOTIONS
@@ -54,6 +67,7 @@ from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm, header, split
 from evi_harness.settings.configuration import load_configuration
 from evi_harness.settings.endpoint import endpoint_of
+from evi_harness.simulate.encoded_uplink import EncodedUplink
 from evi_harness.simulate.partners import Parrot
 from evi_harness.simulate.script import parse
 from evi_harness.simulate.simulator import Options, Simulator
@@ -427,6 +441,29 @@ def _sent(data: bytes) -> None:
     _whole_session(events)
 
 
+def _container(data: bytes) -> None:
+    """Audio in a container, whole and cut: where the whole is taken, so are its pieces, and both are as long.
+
+    A message that begins as webm does begins a stream anew, whatever was to come of the one before.
+    """
+    data = _with_checksums(data)
+    whole = sum(len(samples) for _, samples in EncodedUplink(OpusDecoder).take(data))
+    cut, heard = EncodedUplink(OpusDecoder), 0
+    for at in range(0, len(data), 61):
+        heard += sum(len(samples) for _, samples in cut.take(data[at : at + 61]))
+    assert heard == whole or any(data.startswith(EBML, at) for at in range(61, len(data), 61))
+
+
+def _with_checksums(data: bytes) -> bytes:
+    """Ogg whose pages have the checksums of what they became: else nearly all that is changed would end there."""
+    pages = data.split(OGG)
+    for number, rest in enumerate(pages[1:], 1):
+        page = OGG + rest
+        if len(page) > 27:
+            pages[number] = rest[:18] + struct.pack("<I", checksum(page)) + rest[22:]
+    return OGG.join(pages)
+
+
 def _whole_session(events: List[Event]) -> None:
     """What all commands ask of a session."""
     events.append(Closed(len(events), len(events) * MS, "service", 1000))
@@ -722,6 +759,18 @@ _PAGE_SIDE = PageSide("recorded", "Recorded", _TYPED, EVI, measure(_TYPED, EVI))
 _OF_SERVER, _OF_APP = _texts(Received), _texts(Sent)
 
 # What was found, and what was tried by hand, stands behind the good inputs of each.
+_OPUS = b"OpusHead\1\1\x38\1\x80\xbb\0\0\0\0\0"
+_PACKETS = [b"\xfc\xff\xfe", b"\xfc\xff\xfe", b"\x78\x80" + bytes(300), b"\xff\x02\1\2\3\4"]
+_OGG = opus_file(head_of(_OPUS), 312, _PACKETS * 5)
+# A header, a track, and clusters without a size: a block of its own, and laced ones in a group and without.
+_WEBM = (
+    EBML
+    + b"\x87\x42\x82\x84webm\x18\x53\x80\x67\1\xff\xff\xff\xff\xff\xff\xff\xec\x82\0\0"
+    + b"\x16\x54\xae\x6b\xa6\xae\xa4\xd7\x81\1\x83\x81\2\x86\x86A_OPUS\x63\xa2\x93"
+    + _OPUS
+    + b"\x1f\x43\xb6\x75\xff\xe7\x81\0\xa3\x87\x81\0\0\x80\xfc\xff\xfe\xa0\x8d\xa1\x8b\x81\0\0\x02\1\x03\xfc\xff\xfe\xfc\xff"
+    + b"\xa3\x8b\x81\0\0\x86\1\x83\xfc\xff\xfe\xfc\xff\x1f\x43\xb6\x75\xff\xa3\x89\x81\0\0\x84\1\xfc\xff\xfc\xff"
+)
 TARGETS: Dict[str, Target] = {
     "lines": Target(
         _lines,
@@ -877,6 +926,12 @@ TARGETS: Dict[str, Target] = {
             b"\xc2\xff\0\0\0\0\0\0\0\x40\0\0\0\0" + b"\x03\x00" * 32 + _TURN,
         ),
         (b"\x81", b"\x01", b"\x80", b"\x88\x00", b"\xc1", b"\x41", b"\xfe\xff\xff", b"\x7f" + b"\0" * 6, b"\x00\x00\xff\xff", _TURN),
+    ),
+    "containers": Target(
+        _container,
+        (ContainerError,),
+        (_WEBM, _OGG, _WEBM + _OGG, _WEBM[:-20] + _WEBM),
+        (EBML, OGG, b"\x18\x53\x80\x67\x01" + b"\xff" * 7, b"\x1f\x43\xb6\x75\xff", b"\xa3\x85\x81\0\0\x80\xfc", b"OpusHead", b"\xff" * 8),
     ),
     "requests": Target(
         _requests,

@@ -49,10 +49,10 @@ def chromium() -> str:
 
 
 @contextmanager
-def browsing(page: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A page in a browser without a window, which is ended then with all that it has started."""
+def browsing(page: str, folder: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A page in a browser without a window, with more flags, which is ended then with all that it has started."""
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--no-proxy-server"]
-    command, quiet = [chromium(), *flags, f"--user-data-dir={folder / 'profile'}", page], subprocess.DEVNULL
+    command, quiet = [chromium(), *flags, *more, f"--user-data-dir={folder / 'profile'}", page], subprocess.DEVNULL
     browser = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
     try:
         yield browser

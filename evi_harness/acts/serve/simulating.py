@@ -65,6 +65,7 @@ class Simulation:
 
     def __call__(self, _: Handshake) -> Service:
         """Make the simulator for one connection; each has its own seed, so that no two chats have the same ids."""
+        from evi_harness.audio.opus_decoding import OpusDecoder
         from evi_harness.audio.resampling import convert
 
         options = self.options if self.script is None else self.script.options
@@ -72,7 +73,7 @@ class Simulation:
         self._n_opened += 1
         partner: Partner = Parrot() if self.script is None else self.script.partner()
         voice = None if self.open_voice is None else self.open_voice()
-        return Simulator((self.open_ear or _own_ear)(), partner, options, convert, voice)
+        return Simulator((self.open_ear or _own_ear)(), partner, options, convert, voice, OpusDecoder)
 
 
 def _own_ear() -> Hearing:

@@ -1,0 +1,1 @@
+"""Pure: audio in containers that come in pieces: webm and Ogg with Opus, read; Ogg, written."""
