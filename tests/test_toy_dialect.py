@@ -7,6 +7,7 @@ line, as for a session of EVI's.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import subprocess
@@ -17,6 +18,8 @@ from typing import Any, Iterator, List, Tuple
 
 import pytest
 import websockets
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evi_harness import dialects
 from evi_harness.acts.latency import measure_sessions
@@ -25,6 +28,8 @@ from evi_harness.acts.replay import replay_session
 from evi_harness.acts.serve.serving import served
 from evi_harness.acts.sessions import check_session
 from evi_harness.errors import NotAHandler, UsageError
+from evi_harness.session.events import TEXT, Event, Frame, Received, Sent
+from evi_harness.session.session_audio import SessionAudio
 from evi_harness.verdicts.loading import load_session
 
 HERE = Path(__file__).parent / "toy"
@@ -189,3 +194,39 @@ def test_whoever_does_not_have_the_package_is_told(visit: Path) -> None:
     )
     assert done.returncode == 3
     assert "its dialect is 'toy', and this version knows 'evi'" in done.stderr
+
+
+# What crosses: sound in so many places, of so many bytes each, by whom; or the desk's word on how all sound is written from here on.
+_SOUNDS = st.tuples(st.sampled_from((Sent, Received)), st.lists(st.integers(0, 400), min_size=1, max_size=3))
+_FORMS = st.tuples(st.sampled_from((8_000, 16_000)), st.sampled_from(("linear", "mu", "a")), st.integers(1, 900))
+
+
+def _plays_ns(size: int, form: Any, *, is_said: bool) -> Any:
+    """How long so many bytes play; nothing at all is known to be nothing only where it is the user's."""
+    if form is None:
+        return 0 if is_said and not size else None
+    rate, law, _ = form
+    return size * 1_000_000_000 // (rate * (2 if law == "linear" else 1))
+
+
+@given(st.lists(st.one_of(_SOUNDS, _FORMS), max_size=12))
+def test_sound_anywhere_in_a_format_that_the_service_sets(installed: Path, crossed: List[Any]) -> None:
+    """Several places in one message, nested or not; the format holds from the message that gives it, for both sides, until the next."""
+    events: List[Event] = []
+    expected = {}
+    form: Any = None
+    for seq, (one, two, *more) in enumerate(crossed):
+        if more:
+            form = one, two, more[0]
+            said = {"type": "welcome", "sounds": {"rate": one, "law": two, "patience_ms": more[0]}}
+            events.append(Received(seq, seq, Frame(TEXT, json.dumps(said).encode())))
+            continue
+        sounds = [base64.b64encode(bytes(size)).decode() for size in two]
+        said = {"type": "ask" if one is Sent else "word", "sound": sounds[0], "parts": [{"in": {"sound": sound}} for sound in sounds[1:]]}
+        events.append(one(seq, seq, Frame(TEXT, json.dumps(said).encode())))
+        lengths = [_plays_ns(size, form, is_said=one is Sent) for size in two]
+        expected[seq] = len(two), None if None in lengths else sum(lengths)
+    audio = SessionAudio(events, import_module("toy_dialect").TOY)
+    assert {seq: (len(one.places), one.length_ns) for seq, one in audio.frames.items()} == expected
+    assert audio.told.end_of_turn_ns == (None if form is None else form[2] * 1_000_000)
+    assert list(audio.said) == [event for event in events if isinstance(event, Sent)]

@@ -9,7 +9,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tupl
 
 from evi_harness.evi import causes, queries, secrets, tools, turns
 from evi_harness.evi import refused_messages as sending
-from evi_harness.evi.audio_frames import Places
+from evi_harness.evi.audio_frames import EviReader, Places
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.describing import describe, telling
 from evi_harness.evi.failures import ERRORS, explain
@@ -58,6 +58,14 @@ class Evi:
     def read(self, kind: str, frame: Frame) -> Message:
         """What a frame says; a binary frame sent is ``audio``."""
         return read(kind, frame)
+
+    def reader(self, handshake: Optional[Handshake] = None) -> EviReader:
+        """A reader of one chat.
+
+        Args:
+            handshake: The opening, whose query may give the format of the user's audio.
+        """
+        return EviReader(handshake)
 
     def audio_places(self, handshake: Optional[Handshake] = None) -> Places:
         """A finder of audio for one session.

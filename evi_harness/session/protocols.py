@@ -36,6 +36,7 @@ __all__ = [
     "Close",
     "Conversion",
     "Dialect",
+    "FrameAudio",
     "Hearing",
     "LateHearing",
     "LateService",
@@ -47,6 +48,8 @@ __all__ = [
     "Send",
     "Service",
     "SpeechDetector",
+    "Told",
+    "WireReader",
     "remark",
 ]
 
@@ -129,6 +132,74 @@ class AudioPlace:
     has_header: bool = False
 
 
+class FrameAudio(Protocol):
+    """The audio in one frame. What must be looked for in the payload is looked for when it is asked for, once."""
+
+    @property
+    def places(self) -> Tuple[AudioPlace, ...]:
+        """Where it is, in the order in which it stands; none where that cannot be known, as in JSON that is not strict.
+
+        Raises:
+            AudioMissing: The session's folder does not hold the audio.
+        """
+
+    @property
+    def length_ns(self) -> Optional[int]:
+        """How long all of it plays, in nanoseconds, rounded down; None where that cannot be known.
+
+        Raises:
+            AudioMissing: As for ``places``.
+        """
+
+    @property
+    def pcm(self) -> Optional[Pcm]:
+        """The format in force behind it, for audio of its track that has no header; None where that is not known."""
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the user's audio in it begins with a header of its own."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a session itself says of what nobody can measure; None for what it does not say.
+
+    Attributes:
+        end_of_turn_ns: After how much silence the service takes a turn as over.
+        min_interruption_ns: After how much speech over the assistant it takes that as an interruption.
+        user: The format of the user's audio.
+        assistant: The format of the assistant's.
+    """
+
+    end_of_turn_ns: Optional[int] = None
+    min_interruption_ns: Optional[int] = None
+    user: Optional[Pcm] = None
+    assistant: Optional[Pcm] = None
+
+
+class WireReader(Protocol):
+    """Reads what crosses one connection: each frame of both directions, once, in order. What one frame says of later ones is kept."""
+
+    @property
+    def told(self) -> Told:
+        """What the frames so far, and the handshake, said of the session."""
+
+    def read(self, kind: str, frame: Frame) -> Optional[FrameAudio]:
+        """Read the next frame, whatever it holds.
+
+        Args:
+            kind: ``sent`` or ``received``.
+            frame: The frame. Its outline is enough, unless the audio in it may have a header.
+
+        Returns:
+            Its audio, None where it holds none. A message that changes the format counts for the frames behind it; a header in the audio
+            counts for its own frame too.
+
+        Raises:
+            AudioMissing: The session's folder does not hold the message itself.
+        """
+
+
 class AudioPlaces(Protocol):
     """Finds the audio in the frames of one session, in order; keeps the format in force.
 
@@ -209,6 +280,13 @@ class Dialect(Protocol):
         Args:
             kind: ``sent`` or ``received``.
             frame: The frame; its outline is enough.
+        """
+
+    def reader(self, handshake: Optional[Handshake] = None) -> WireReader:
+        """A reader of one connection, from its first frame on.
+
+        Args:
+            handshake: The opening, whose query may give the format; None where it is not known.
         """
 
     def audio_places(self, handshake: Optional[Handshake] = None) -> AudioPlaces:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Dict, List, Optional, Sequence, Tuple, TypeVar
 
@@ -10,6 +10,9 @@ from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, R
 from evi_harness.session.header import Header
 from evi_harness.session.json_value import Json
 from evi_harness.session.note_kind import KindOf
+from evi_harness.session.protocols import Dialect
+from evi_harness.session.session_audio import SessionAudio
+from evi_harness.session.wrapped_dialect import reading
 
 __all__ = ["Session"]
 
@@ -72,6 +75,24 @@ class Session:
         if found is None:
             found = self._read[kind.name] = tuple(kind.all_in(self.notes_of(kind)))
         return found
+
+    def audio(self, dialect: Dialect) -> SessionAudio:
+        """What a dialect reads of the audio in the session. It is read once, for all who ask with this dialect or a wrapped one."""
+        reads = reading(dialect)
+        for known, audio in self._audio:
+            if known is reads:
+                return audio
+        found = SessionAudio(self.events, reads)
+        self._audio.append((reads, found))
+        return found
+
+    @cached_property
+    def _audio(self) -> List[Tuple[Dialect, SessionAudio]]:
+        return []
+
+    def __getstate__(self) -> Dict[str, object]:
+        # What was worked out of it is worked out again where it is needed.
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @cached_property
     def _by_name(self) -> Dict[str, List[Note]]:

@@ -12,7 +12,21 @@ import struct
 from dataclasses import dataclass
 from typing import Callable, Iterator, NamedTuple, Optional, Tuple
 
-__all__ = ["PLAUSIBLE_CHANNELS", "PLAUSIBLE_RATES", "DataChunk", "Pcm", "Wav", "data_chunk", "header", "is_wave", "samples_in", "split"]
+__all__ = [
+    "A_LAW",
+    "LINEAR",
+    "MU_LAW",
+    "PLAUSIBLE_CHANNELS",
+    "PLAUSIBLE_RATES",
+    "DataChunk",
+    "Pcm",
+    "Wav",
+    "data_chunk",
+    "header",
+    "is_wave",
+    "samples_in",
+    "split",
+]
 
 _PCM = 1
 _EXTENSIBLE = 0xFFFE
@@ -25,13 +39,21 @@ _UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0xFFFFFFFF)
 _FORMS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 
 
+# How samples are written. LINEAR is little-endian, signed but for a width of 1; the others are G.711's, a byte a sample.
+LINEAR = "linear"
+MU_LAW = "mu-law"
+A_LAW = "a-law"
+_SILENT = {MU_LAW: b"\xff", A_LAW: b"\xd5"}
+
+
 @dataclass(frozen=True)
 class Pcm:
-    """A linear PCM format: frames a second, channels, bytes a sample (little-endian, signed but for width 1)."""
+    """A PCM format: frames per second, channels, bytes per sample, and one of ``LINEAR``, ``MU_LAW`` and ``A_LAW``."""
 
     rate: int
     channels: int
     width: int = 2
+    encoding: str = LINEAR
 
     @property
     def frame_bytes(self) -> int:
@@ -42,9 +64,14 @@ class Pcm:
         """How long so many bytes play, in nanoseconds, rounded down."""
         return n_bytes * 1_000_000_000 // (self.frame_bytes * self.rate)
 
+    @property
+    def linear(self) -> Pcm:
+        """The linear format that its samples are decoded to: itself, or 16 bits where it is G.711."""
+        return self if self.encoding == LINEAR else Pcm(self.rate, self.channels)
+
     def silence(self, n_bytes: int) -> bytes:
-        """So many bytes of silence: zeros, but for samples of one byte, which have no sign."""
-        return (b"\x80" if self.width == 1 else b"\0") * n_bytes
+        """So many bytes of silence: zeros, but for G.711 and for linear samples of one byte, which have no sign."""
+        return _SILENT.get(self.encoding, b"\x80" if self.width == 1 else b"\0") * n_bytes
 
 
 @dataclass(frozen=True)
@@ -143,7 +170,7 @@ def header(pcm: Pcm, n_bytes: int) -> bytes:
     """The 44 bytes that stand before so many bytes of samples in a WAV file.
 
     Args:
-        pcm: The format.
+        pcm: The format; a linear one.
         n_bytes: Length of the samples; capped at what the 32-bit fields hold.
     """
     n_bytes = min(n_bytes, 0xFFFFFFFF - 36)

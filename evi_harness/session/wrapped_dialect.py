@@ -9,10 +9,10 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Un
 
 from evi_harness.session.events import Event, Frame, Handshake
 from evi_harness.session.json_value import Json
-from evi_harness.session.protocols import AccessCheck, AudioPlaces, Cause, Dialect, Message, Saying
+from evi_harness.session.protocols import AccessCheck, AudioPlaces, Cause, Dialect, Message, Saying, WireReader
 from evi_harness.session.turn import Turn
 
-__all__ = ["WrappedDialect"]
+__all__ = ["WrappedDialect", "reading"]
 
 
 class WrappedDialect:
@@ -39,6 +39,10 @@ class WrappedDialect:
     def read(self, kind: str, frame: Frame) -> Message:
         """What a frame says."""
         return self.within.read(kind, frame)
+
+    def reader(self, handshake: Optional[Handshake] = None) -> WireReader:
+        """A reader of one connection."""
+        return self.within.reader(handshake)
 
     def audio_places(self, handshake: Optional[Handshake] = None) -> AudioPlaces:
         """A finder of audio for one session."""
@@ -147,3 +151,10 @@ class WrappedDialect:
     def telling(self, kind: str, message: Message) -> int:
         """How much a message tells people of a conversation."""
         return self.within.telling(kind, message)
+
+
+def reading(dialect: Dialect) -> Dialect:
+    """The dialect by which frames are read: the innermost one, unless one around it reads in another way."""
+    while isinstance(dialect, WrappedDialect) and type(dialect).reader is WrappedDialect.reader:
+        dialect = dialect.within
+    return dialect

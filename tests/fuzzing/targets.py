@@ -64,6 +64,7 @@ from evi_harness.session.header import Header
 from evi_harness.session.json_places import members
 from evi_harness.session.protocols import RECEIVED, SENT, Mark
 from evi_harness.session.session import Session
+from evi_harness.session.session_audio import SessionAudio
 from evi_harness.session.wav import Pcm, header, split
 from evi_harness.settings.configuration import load_configuration
 from evi_harness.settings.endpoint import endpoint_of
@@ -399,8 +400,8 @@ def _received(data: bytes) -> None:
         EVI.is_awaited(message), EVI.sets_audio(message), EVI.is_error(message)
         if EVI.is_call(message):
             EVI.call_text(message)
-        place = EVI.audio_places().find(RECEIVED, frame)
-        if place is not None:
+        audio = EVI.reader().read(RECEIVED, frame)
+        for place in audio.places if audio is not None else ():
             codec.cut(frame.payload, place)
         compat.problems(frame, "0.14.1")
         compat.upgrade(frame, "0.14.1")
@@ -426,8 +427,9 @@ def _sent(data: bytes) -> None:
         message = EVI.read(SENT, frame)
         EVI.describe(SENT, message)
         EVI.family(message), EVI.identity(message), EVI.must_equal(message)
-        places = EVI.audio_places()
-        places.length_ns(SENT, frame)
+        audio = EVI.reader().read(SENT, frame)
+        if audio is not None:
+            assert audio.length_ns is None or audio.length_ns >= 0
         compat.problems_of_sent(message.fields)
         for service in services:
             service.take(event, event.at_ns)
@@ -471,6 +473,9 @@ def _whole_session(events: List[Event]) -> None:
     EVI.prompts(events)
     EVI.turns(events)
     EVI.rejected(events)
+    audio = SessionAudio(events, EVI)
+    assert all(one.length_ns is None or one.length_ns >= 0 for one in audio.frames.values())
+    assert audio.positions.now_ns is None or audio.said
 
 
 class _Deaf:

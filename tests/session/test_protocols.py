@@ -8,7 +8,14 @@ import pytest
 
 from evi_harness.session import protocols
 
-PROTOCOLS = [protocols.AudioPlaces, protocols.AudioSource, protocols.Dialect, protocols.Service, protocols.SpeechDetector]
+PROTOCOLS = [
+    protocols.AudioPlaces,
+    protocols.AudioSource,
+    protocols.Dialect,
+    protocols.Service,
+    protocols.SpeechDetector,
+    protocols.WireReader,
+]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.__name__)

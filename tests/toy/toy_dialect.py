@@ -2,7 +2,7 @@
 
 The app says ``hello``, asks (``ask``), answers the desk's calls (``result``, ``failure``) and may ``rename`` itself or say ``bye``. The
 desk says ``welcome`` and ``renamed``, answers an ask in ``word`` after ``word`` up to ``done``, may ``call`` for something meanwhile, and
-says ``sorry`` where it does not understand.
+says ``sorry`` where it does not understand. Any message may hold sound.
 
 Tests bring it to evi-harness as a package would: by an entry point. No module of evi-harness knows it.
 """
@@ -13,15 +13,53 @@ import json
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.session.events import BINARY, Closed, Event, Frame, Handshake, Received, Sent
-from evi_harness.session.protocols import OPENED, RECEIVED, SENT, AudioPlace, Cause, Message, Saying
+from evi_harness.session.frame_audio import ASSISTANT, USER, MessageAudio
+from evi_harness.session.json_places import members
+from evi_harness.session.protocols import OPENED, RECEIVED, SENT, AudioPlace, Cause, Message, Saying, Told
 from evi_harness.session.turn import Turn
-from evi_harness.session.wav import Pcm
+from evi_harness.session.wav import A_LAW, LINEAR, MU_LAW, Pcm
 
 APP = ("hello", "ask", "result", "failure", "rename", "bye")
 DESK = ("welcome", "renamed", "word", "done", "call", "sorry")
 _OPENED = Cause(OPENED)
 # By which field a message of the app's and the desk's answer to it are about the same.
 _ABOUT = {"ask": "ask", "word": "ask", "done": "ask", "call": "call", "result": "call", "failure": "call"}
+
+
+_SOUND = "sound"
+_LAWS = {"linear": LINEAR, "mu": MU_LAW, "a": A_LAW}
+
+
+class ToyReader:
+    """Reads one visit. Sound is base64 in any string named ``sound``; in which format the desk says, in a member ``sounds``, for both."""
+
+    def __init__(self) -> None:
+        self._pcm: Optional[Pcm] = None
+        self._patience_ms: Optional[int] = None
+
+    @property
+    def told(self) -> Told:
+        end_ns = None if self._patience_ms is None else self._patience_ms * 1_000_000
+        return Told(end_of_turn_ns=end_ns, user=self._pcm, assistant=self._pcm)
+
+    def read(self, kind: str, frame: Frame) -> Optional[MessageAudio]:
+        if frame.opcode == BINARY:
+            return None
+        message = TOY.read(kind, frame)
+        sounds = message.fields.get("sounds")
+        if kind == RECEIVED and isinstance(sounds, dict):
+            law = _LAWS[sounds["law"]]
+            self._pcm = Pcm(sounds["rate"], 1, 2 if law == LINEAR else 1, law)
+            self._patience_ms = sounds.get("patience_ms", self._patience_ms)
+        if message.type is None or b'"sound"' not in frame.outline:
+            return None
+        track, pcm = USER if kind == SENT else ASSISTANT, self._pcm
+
+        def find(payload: bytes) -> Tuple[AudioPlace, ...]:
+            found = (one for one in members(payload) if one.name == _SOUND and payload[one.start : one.start + 1] == b'"')
+            return tuple(AudioPlace(track, one.start + 1, one.stop - 1, base64=True, pcm=pcm) for one in found)
+
+        return MessageAudio(frame, find, track, pcm)
 
 
 class _NoAudio:
@@ -69,6 +107,9 @@ class Toy:
             return Message(None, text=frame.outline.decode("utf-8", "replace"))
         name = fields.get("type")
         return Message(name if isinstance(name, str) else None, fields)
+
+    def reader(self, handshake: Optional[Handshake] = None) -> ToyReader:
+        return ToyReader()
 
     def audio_places(self, handshake: Optional[Handshake] = None) -> _NoAudio:
         return _NoAudio()

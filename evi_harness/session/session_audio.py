@@ -1,0 +1,75 @@
+"""Where there is audio in a session, from one walk over it that all who ask share."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Dict, Optional, Sequence, Tuple
+
+from evi_harness.session.events import Event, Opened, Received, Sent
+from evi_harness.session.position import Positions
+from evi_harness.session.protocols import Dialect, FrameAudio, Told
+from evi_harness.session.wav import Pcm
+
+__all__ = ["SessionAudio"]
+
+
+class SessionAudio:
+    """What a dialect's reader says of the events of a session. ``Session.audio`` keeps the one of a session.
+
+    Args:
+        events: All events, ordered in time. The opening, if there is one, counts for what is behind it.
+        dialect: What its messages are in.
+
+    Attributes:
+        frames: The audio of each frame that holds some, by seq, whether or not the app got it out.
+        told: What the session said of itself by its end.
+    """
+
+    def __init__(self, events: Sequence[Event], dialect: Dialect) -> None:
+        self._events = events
+        self.frames: Dict[int, FrameAudio] = {}
+        reader = dialect.reader()
+        for event in events:
+            if isinstance(event, (Sent, Received)):
+                audio = reader.read(event.kind, event.frame)
+                if audio is not None:
+                    self.frames[event.seq] = audio
+            elif isinstance(event, Opened):
+                reader = dialect.reader(event.handshake)
+        self.told: Told = reader.told
+
+    def __contains__(self, event: object) -> bool:
+        """Whether an event holds audio."""
+        return isinstance(event, Event) and event.seq in self.frames
+
+    def length_ns(self, seq: int) -> Optional[int]:
+        """How long the audio of an event plays; None where it holds none, or that cannot be known.
+
+        Raises:
+            AudioMissing: As for ``FrameAudio.length_ns``.
+        """
+        audio = self.frames.get(seq)
+        return None if audio is None else audio.length_ns
+
+    def pcm(self, seq: int) -> Optional[Pcm]:
+        """The format in force behind the audio of an event; None where it holds none, or that is not known."""
+        audio = self.frames.get(seq)
+        return None if audio is None else audio.pcm
+
+    @cached_property
+    def said(self) -> Tuple[Sent, ...]:
+        """The user's audio that the app got out, frame by frame, in chronological order."""
+        frames = self.frames
+        return tuple(event for event in self._events if isinstance(event, Sent) and event.seq in frames and event.outcome == "sent")
+
+    @cached_property
+    def positions(self) -> Positions:
+        """The position at each frame of ``said``. Nobody may add to it.
+
+        Raises:
+            AudioMissing: As for ``length_ns``.
+        """
+        positions, frames = Positions(), self.frames
+        for event in self.said:
+            positions.add(event.at_ns, frames[event.seq].length_ns)
+        return positions
