@@ -119,15 +119,19 @@ def test_a_web_page(tmp_path: Path) -> None:
 
 def test_by_hand(tmp_path: Path) -> None:
     """wscat, where it is installed: what is typed is sent."""
-    path = shutil.which("wscat")
+    path = shutil.which("wscat") or shutil.which("wscat", path=str(Path(os.environ.get(NODE_MODULES, "nowhere")) / ".bin"))
     if path is None:
         pytest.skip("there is no wscat here")
     with proxy(tmp_path) as (url, process):
-        line = snippet("sh", "wscat").replace("ws://127.0.0.1:8000", url.replace("http", "ws")).strip()
+        line = snippet("sh", "wscat").replace("ws://127.0.0.1:8000", url.replace("http", "ws")).replace("wscat", path, 1).strip()
         with subprocess.Popen(["sh", "-c", f"exec {line}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as typing:
             assert typing.stdin is not None
+            assert typing.stdout is not None
+            # As somebody does who types when there is something to answer: what comes before the connection is open is lost.
+            assert any("chat_metadata" in said for said in typing.stdout)
             typing.stdin.write(json.dumps(ASK) + "\n")
             typing.stdin.flush()
+            assert any("user_message" in said for said in typing.stdout)
             typing.stdin.close()
             code, last = end_of(process)
     assert (code, last) == (0, "recorded 1 session")
