@@ -26,8 +26,8 @@ def folders(tmp_path):
 
 
 def many(folders, handler=WRONG, **options):
-    """Replays of all, with what is to be accepted left open."""
-    return replay_corpus(folders, ReplayOptions(handler=handler, update=True, defer=True), **options)
+    """Replays of all, in this process, with what is to be accepted left open."""
+    return replay_corpus(folders, ReplayOptions(handler=handler, update=True, defer=True), n_jobs=1, **options)
 
 
 def one(folders, handler=WRONG):

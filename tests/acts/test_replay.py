@@ -16,6 +16,7 @@ import pytest
 from evi_harness.acts.import_capture import import_capture
 from evi_harness.acts.replay import replay_asked, replay_session
 from evi_harness.acts.sessions import check_session
+from evi_harness.clocks import watchdog
 from evi_harness.clocks.watchdog import Watchdog
 from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, SessionUnwritable, SpecError, UsageError
 from evi_harness.evi import compat
@@ -338,8 +339,9 @@ def test_a_run_that_moves_for_ever_is_ended(time_is_over, clock):
     assert "took too long" in "".join(again.lines())
 
 
-def test_a_run_that_blocks_is_ended_too(time_is_over):
+def test_a_run_that_blocks_is_ended_too(time_is_over, monkeypatch):
     """By an interrupt, which the report says the place of."""
+    monkeypatch.setattr(watchdog, "END_NS", 0)
 
     def spins(message):
         time_is_over()

@@ -125,7 +125,7 @@ class Shown:
         ("latency typed", "listening", 1),
         ("repair typed -o mended", "repairing", 1),
         ("replay typed", "replaying", 1),
-        ("replay typed weather", "replaying", 2),
+        ("replay typed weather -j 1", "replaying", 2),
         ("report typed -o page.html", "making the page", 1),
         ("show typed weather", "reading", 2),
         ("show typed", "listening", 1),

@@ -17,7 +17,8 @@ RANDOM = random.Random(1)
 
 def shorts(values):
     """Numbers from -1 to 1 as 16-bit samples."""
-    return b"".join(struct.pack("<h", round(max(-1, min(1, value)) * 32767)) for value in values)
+    numbers = [round(max(-1, min(1, value)) * 32767) for value in values]
+    return struct.pack(f"<{len(numbers)}h", *numbers)
 
 
 def voiced(n_frames, level=0.3):

@@ -189,20 +189,19 @@ def options():
     return [(flags, names) for (_, _, *flags), names in found.items()]
 
 
-def names(text, words):
-    """Whether a text has one of the words."""
-    return any(re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) for word in words)
+def words_of(file):
+    """The words that a file has, flags among them."""
+    return set(re.findall(r"[\w-]+", file.read_text(encoding="utf-8")))
 
 
 def test_each_option_is_in_the_docs_and_in_a_test():
     """In a page that is written by hand, and in the tests of a command that has it."""
-    pages = [file.read_text(encoding="utf-8") for file in (*ROOT.glob("docs/**/*.md"), ROOT / "README.md") if file.name != "options.md"]
-    files = [file for file in ROOT.glob("tests/**/*.py") if file != Path(__file__)]
-    tests = {file: file.read_text(encoding="utf-8") for file in files}
-    nowhere = [flags for flags, _ in options() if not any(names(page, flags) for page in pages)]
+    in_pages = set().union(*(words_of(file) for file in (*ROOT.glob("docs/**/*.md"), ROOT / "README.md") if file.name != "options.md"))
+    tests = {file: words_of(file) for file in ROOT.glob("tests/**/*.py") if file != Path(__file__)}
+    nowhere = [flags for flags, _ in options() if in_pages.isdisjoint(flags)]
     untried = [
         flags
         for flags, commands in options()
-        if not any(names(text, flags) and (file == SHARED or names(text, commands)) for file, text in tests.items())
+        if not any(words.intersection(flags) and (file == SHARED or words.intersection(commands)) for file, words in tests.items())
     ]
     assert (nowhere, untried) == ([], [])
