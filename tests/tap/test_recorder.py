@@ -29,7 +29,7 @@ class Writer:
 
     def write(self, event):
         self.reached.set()
-        self.gate.wait(10)
+        self.gate.wait(60)
         if event.seq == self._fail_at:
             raise OSError(28, "No space left on device")
         self.written.append(event)
@@ -108,7 +108,7 @@ def test_recording_goes_on_behind_a_gap():
         recorder.put(event)
     writer.gate.set()
     while recorder._written_bytes < 2 * EVENT_BYTES:
-        writer.reached.wait(10)
+        writer.reached.wait(60)
     writer.gate.clear()
     for event in put[3:]:
         recorder.put(event)
@@ -159,14 +159,14 @@ def test_a_disk_that_takes_nothing_any_more_holds_up_nobody(monkeypatch):
     recorder = Recorder(writer, warn=warnings.append)
     for event in events(10):
         recorder.put(event)
-    assert writer.reached.wait(10)
+    assert writer.reached.wait(60)
     recorder.close()
     recorder.close()
     assert recorder.n_dropped == 9
     assert "taken nothing for 0.01 s" in str(recorder.failure)
     assert ["waited for" in warnings[0], "cannot be completed" in warnings[1], len(warnings)] == [True, True, 2]
     writer.gate.set()
-    recorder._thread.join(10)
+    recorder._thread.join(60)
     assert [event.seq for event in writer.written] == [0]
     assert writer.abandoned == [(str(recorder.failure), {"counts": {"dropped": 9}})]
     assert (recorder.n_dropped, writer.closed) == (9, [])
@@ -217,9 +217,9 @@ def test_the_writer_is_asked_again_and_again_to_tend_its_folder(monkeypatch):
     gone = SessionUnwritable("the session is lost")
     writer, warnings = Writer(tending=[None, "the folder was moved", None, gone]), queue.Queue()
     recorder = Recorder(writer, warn=warnings.put)
-    assert [writer.tended.get(timeout=10) for _ in range(4)] == [0, 0, 0, 0]
-    assert warnings.get(timeout=10) == "the folder was moved"
-    assert warnings.get(timeout=10).endswith(f": {gone}")
+    assert [writer.tended.get(timeout=60) for _ in range(4)] == [0, 0, 0, 0]
+    assert warnings.get(timeout=60) == "the folder was moved"
+    assert warnings.get(timeout=60).endswith(f": {gone}")
     recorder.put(Opened(0, 0))
     recorder.close()
     assert (recorder.failure, recorder.n_dropped) == (gone, 1)

@@ -105,7 +105,7 @@ class Client:
         """Return when all that the server sent before has arrived."""
         pong = await self.call("ping")
         if self.kind == "sync":
-            assert pong.wait(5)
+            assert pong.wait(60)
         else:
             await pong
 

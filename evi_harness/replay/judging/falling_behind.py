@@ -57,7 +57,8 @@ class _Wait:
     Attributes:
         seq: The message.
         span: From when it came until a callback began with it.
-        added_ns: How much of it several callbacks add up to: without what the loop was blocked, and without the longest callback.
+        added_ns: How much of it several callbacks add up to: what ran of them, without what the loop was blocked in them, and without the
+            longest.
         n_callbacks: How many callbacks it waited for.
         n_waiting: How many messages had come by then and were waiting, itself included.
         longest: The callback that kept it waiting for the longest, None where none did.
@@ -74,8 +75,9 @@ class _Wait:
 def falling_behind(live: Session, threshold_ns: int = THRESHOLD_NS) -> List[Finding]:
     """Find where a handler fell behind.
 
-    A message waits from when it came until a callback of the handler's begins with it. From that is taken what the loop was blocked,
-    which is a finding of its own, and the longest single callback that it waited for. What is left is what callbacks add up to.
+    A message waits from when it came until a callback of the handler's begins with it. What callbacks ran meanwhile is added up, but for
+    what the loop was blocked in them, which is a finding of its own, and for the longest single one. While none ran, the message was on
+    its way, or the machine did something else.
 
     Args:
         live: The session that a replay yielded.
@@ -145,7 +147,8 @@ def _waits(live: Session) -> List[_Wait]:
         kept = [one for one, shared_ns in overlaps.items() if shared_ns > 0]
         longest = max(kept, key=overlaps.__getitem__, default=None)
         longest_ns = 0 if longest is None else overlaps[longest]
-        added_ns = span[1] - span[0] - sum(_shared(one, span) for one in blocked) - longest_ns
+        blocked_ns = sum(_shared(one.span, _overlap(each, span)) for each in blocked if _shared(each, span) for one in kept)
+        added_ns = sum(overlaps.values()) - blocked_ns - longest_ns
         waits.append(_Wait(seq, span, added_ns, len(kept), n_come - index, longest))
     return waits
 
@@ -187,6 +190,11 @@ def _blocked(live: Session) -> List[Span]:
     return [(note.at_ns - facts.blocked_ns, note.at_ns) for note, facts in noted if facts.blocked_ns is not None]
 
 
+def _overlap(one: Span, other: Span) -> Span:
+    return max(one[0], other[0]), min(one[1], other[1])
+
+
 def _shared(one: Span, other: Span) -> int:
     """How long two spans overlap."""
-    return max(0, min(one[1], other[1]) - max(one[0], other[0]))
+    begin_ns, end_ns = _overlap(one, other)
+    return max(0, end_ns - begin_ns)

@@ -40,8 +40,18 @@ def one_after_another(n, each_ms, begin_ms=0):
         ([0, 10, 20, 30], [(0, 3000), *one_after_another(3, 1, 3000)]),
         ([0, 0, 0, 0], one_after_another(4, 400)),
         ([at * 1000 for at in range(20)], [(at * 1000, at * 1000 + 999) for at in range(20)]),
+        ([0, 10, 20], one_after_another(3, 100, 3000)),
+        ([0, 0, 0], [(0, 100), (2000, 2100), (4000, 4100)]),
     ],
-    ids=["nothing came", "keeps up", "one slow callback", "below a second in all", "slow, but never behind"],
+    ids=[
+        "nothing came",
+        "keeps up",
+        "one slow callback",
+        "below a second in all",
+        "slow, but never behind",
+        "a process that was stopped before the first",
+        "and between them",
+    ],
 )
 def test_a_handler_that_keeps_up_is_no_finding(come_ms, callbacks):
     """Whatever one callback takes: only what several add up to counts."""
