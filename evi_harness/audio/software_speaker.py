@@ -218,6 +218,11 @@ class SoftwareSpeaker:
         self._playing: List[OpenSpeaker] = []
 
     @property
+    def is_playing(self) -> bool:
+        """Whether what the app gave is being played, be it silence, as far as that can be told."""
+        return any(stream.n_heard for stream in self._playing)
+
+    @property
     def heard_ns(self) -> int:
         """How much audio was heard so far, by all streams together; silence because nothing was there is none."""
         return sum(playback.pcm.length_ns(playback.n_heard) for playback in self.playbacks)
@@ -268,6 +273,7 @@ class OpenSpeaker:
     Attributes:
         cadence: Its blocks.
         queues: The queues that its callback takes audio out of.
+        n_heard: Bytes of audio in the last block.
     """
 
     def __init__(
@@ -284,11 +290,10 @@ class OpenSpeaker:
         self.queues = queues_of(callback)
         self._callback = callback
         self.cadence = Cadence(
-            pcm.rate, n_frames, self._run_block, self._end, clock=clock, speed=speed, rests=lambda: not self._n_heard, name=NAME
+            pcm.rate, n_frames, self._run_block, self._end, clock=clock, speed=speed, rests=lambda: not self.n_heard, name=NAME
         )
         self._speed = speed
-        # Bytes of audio in the last block.
-        self._n_heard = 0
+        self.n_heard = 0
         self._speaker = speaker
         self._pcm = pcm
         self._block = bytearray(n_frames * pcm.frame_bytes)
@@ -323,8 +328,8 @@ class OpenSpeaker:
             goes_on = self._fill(block, at_ns)
             played = bytes(block)
         if goes_on or any(played):
-            self._n_heard = self._n_audio(played)
-            self._playback.add(played, self._n_heard, at_ns)
+            self.n_heard = self._n_audio(played)
+            self._playback.add(played, self.n_heard, at_ns)
         return goes_on
 
     def _n_audio(self, block: bytes) -> int:

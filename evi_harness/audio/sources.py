@@ -299,6 +299,14 @@ class UserTrack:
         self._unread = self._pieces.stretches()
         self._ahead = b""
 
+    def pieces(self) -> Iterator[Tuple[Sent, int, int]]:
+        """Each event that holds some of it, when that began to be heard on the position axis, and how long it is, in ns."""
+        return self._pieces.spans()
+
+    def samples(self) -> Iterator[bytes]:
+        """The samples of each of them, one after another."""
+        return (samples for _, _, samples in self._pieces.placed())
+
     def read(self, n_frames: int) -> bytes:
         """The next frames; fewer at the end, none behind it."""
         wanted = n_frames * self.pcm.frame_bytes
@@ -380,7 +388,7 @@ class _Pieces:
         """All of it, with silence where nothing was sent, and the format of each stretch."""
         # Frames of the format in which the piece before was, as that is counted in whole ones.
         at, at_pcm = 0, USUAL
-        for start_ns, piece, samples in self._placed():
+        for start_ns, piece, samples in self.placed():
             pcm = piece.pcm
             assert pcm is not None
             if pcm.rate != at_pcm.rate:
@@ -394,7 +402,11 @@ class _Pieces:
             yield samples, pcm
             at += len(samples) // pcm.frame_bytes
 
-    def _placed(self) -> Iterator[Tuple[int, _Piece, bytes]]:
+    def spans(self) -> Iterator[Tuple[Sent, int, int]]:
+        """Each piece in which there is something: its event, where it begins, and its length."""
+        return ((piece.event, begin_ns, piece.length_ns) for begin_ns, piece in zip(self._begins(), self._all) if not piece.is_empty)
+
+    def placed(self) -> Iterator[Tuple[int, _Piece, bytes]]:
         """Each piece in which there is something, where it begins, and its samples."""
         places = self._dialect.audio_places(self._session.handshake)
         pieces = {piece.event.seq: (begin_ns, piece) for begin_ns, piece in zip(self._begins(), self._all) if not piece.is_empty}

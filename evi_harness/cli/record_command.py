@@ -20,7 +20,6 @@ __all__ = ["command"]
 _OWN_SOUND = "your app has a microphone and a speaker of its own"
 # Parameter → why an app that is a command has none of it.
 _OF_OUR_OWN_APP: Dict[str, str] = {
-    "mic": _OWN_SOUND,
     "device": _OWN_SOUND,
     "microphone": _OWN_SOUND,
     "allow_user_interrupt": _OWN_SOUND,
@@ -135,7 +134,7 @@ def command(
     nothing was recorded. docs/how-to/proxy.md has examples.
     """
     if words:
-        return _record_app(words, base_url, out, name, duration, simulate=simulate, script=script)
+        return _record_app(words, base_url, out, name, duration, mic, simulate=simulate, script=script)
     if simulate or script is not None:
         raise click.UsageError(
             "--simulate and --script need a COMMAND; without one, start evi-harness serve --simulate and give its --base-url"
@@ -180,6 +179,7 @@ def _record_app(
     out: Path,
     name: str,
     duration: Optional[float],
+    mic: Optional[Path],
     *,
     simulate: bool,
     script: Optional[Path],
@@ -197,7 +197,7 @@ def _record_app(
     from evi_harness.settings.interrupts import Interrupts
 
     proxy = ProxyOptions(upstream=base_url, out=out, name=name)
-    options = CommandOptions(words, proxy, is_simulated=simulate, script=script, duration_s=duration)
+    options = CommandOptions(words, proxy, is_simulated=simulate, script=script, mic=mic, duration_s=duration)
     with Interrupts() as interrupts:
         interrupts.over(for_good=click.get_current_context().meta.get(ENDS, False))
         # Standard output is the app's.

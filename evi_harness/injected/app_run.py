@@ -31,16 +31,17 @@ from evi_harness.injected.tls_left_out import leave_tls_out
 from evi_harness.injected.typed_input import TypedInput
 from evi_harness.replay.player import Player
 from evi_harness.replay.wrapping import AnnouncedService
-from evi_harness.runs.app_channel import BEGAN, CHANNEL, EVENT, FINISHED, IS_TERMINATED, REFUSED, SITE, WARNED, AppOutcome, AppPlan, Reports
+from evi_harness.runs.app_channel import BEGAN, EVENT, FINISHED, IS_TERMINATED, REFUSED, WARNED, AppOutcome, AppPlan, Reports, with_site
+from evi_harness.runs.app_command import is_among
 from evi_harness.runs.handler_setup import note_sound_failures, note_stuck
 from evi_harness.runs.heard_notes import note_heard
 from evi_harness.runs.playing import chat_paths_of
 from evi_harness.runs.sandbox import Outside
 from evi_harness.runs.user_audio import SoundDevices, replay_sound, user_audio
 from evi_harness.sdk.installed import version_of
-from evi_harness.session.events import Closed, Event, Handshake, Opened
+from evi_harness.session.events import Closed, Event, Handshake, Opened, Received, Sent
 from evi_harness.session.notes import NETWORK, RAISED
-from evi_harness.session.protocols import Refuse, Service
+from evi_harness.session.protocols import RECEIVED, SENT, Refuse, Service, WireReader
 from evi_harness.watch.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.watch.computing import THRESHOLD_NS as COMPUTING_NS
 from evi_harness.watch.computing import Computing
@@ -122,6 +123,9 @@ class AppRun:
         self._stack = ExitStack()
         self._last_loop: Optional[InjectedLoop] = None
         self._is_finished = False
+        # When the app has sent messages besides audio, and what tells them apart.
+        self._others_ns: List[int] = []
+        self._reader: Optional[WireReader] = None
 
     def begin(self) -> None:
         """Put in place what the app is to find."""
@@ -131,7 +135,9 @@ class AppRun:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self._stack.enter_context(self._outside)
         audio = user_audio(plan.recording, plan.dialect, self._adapter)
-        self._sound = self._stack.enter_context(replay_sound(audio, self._adapter, self._journal, cast(VirtualLoop, self._time)))
+        self._sound = self._stack.enter_context(
+            replay_sound(audio, self._adapter, self._journal, cast(VirtualLoop, self._time), others_ns=self._others_ns)
+        )
         leave_tls_out(self.serves)
         install_loops(self, self._time, self._uvloop)
         self._typed.put_in_place()
@@ -140,7 +146,7 @@ class AppRun:
 
     def serves(self, host: str, port: Optional[int]) -> bool:
         """Whether the service is at a host; None for any port."""
-        return any(host.lower() == one and (port is None or its in (None, port)) for one, its in self._plan.hosts)
+        return is_among(self._plan.hosts, host, port)
 
     def connection(self) -> asyncio.Protocol:
         """The service's end of a new connection."""
@@ -190,8 +196,14 @@ class AppRun:
     def _wrote(self, event: Event) -> None:
         self._reports.send(EVENT, event)
         self._typed.take(event)
-        if isinstance(event, Opened) and self._adapter.package in sys.modules:
-            self._handing.begin()
+        if isinstance(event, Opened):
+            self._reader = self._plan.dialect.reader(event.handshake)
+            if self._adapter.package in sys.modules:
+                self._handing.begin()
+        elif isinstance(event, (Sent, Received)) and self._reader is not None:
+            kind = SENT if isinstance(event, Sent) else RECEIVED
+            if self._reader.read(kind, event.frame) is None and kind == SENT:
+                self._others_ns.append(self._time.now_ns())
         elif isinstance(event, Closed):
             self._ending.closed()
 
@@ -247,8 +259,7 @@ class AppRun:
         """The environment of a program that this process becomes: the run begins again there, unless the app has connected."""
         if self._player is not None or os.getpid() != self._process:
             return environment
-        folders = [str(SITE), *filter(None, [environment.get("PYTHONPATH")])]
-        return {**environment, "PYTHONPATH": os.pathsep.join(folders), CHANNEL: self._channel}
+        return with_site(environment, self._channel)
 
     def _uncaught(self, error: BaseException) -> None:
         """Note what the app's main thread raised, where that is not how a session ends."""

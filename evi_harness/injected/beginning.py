@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from evi_harness.injected.app_run import AppRun
-from evi_harness.runs.app_channel import Reports, read_plan
+from evi_harness.runs.app_channel import PointedPlan, Reports, read_plan
 
 __all__ = ["begin_in"]
 
@@ -14,5 +13,13 @@ def begin_in(channel: str) -> None:
     Args:
         channel: The file descriptors of reports and plan, as the environment has them.
     """
-    pipe, plan = map(int, channel.split(","))
-    AppRun(read_plan(plan), Reports(pipe), channel).begin()
+    pipe, number = map(int, channel.split(","))
+    plan = read_plan(number)
+    if isinstance(plan, PointedPlan):
+        from evi_harness.injected.pointing import point
+
+        point(plan)
+    else:
+        from evi_harness.injected.app_run import AppRun
+
+        AppRun(plan, Reports(pipe), channel).begin()

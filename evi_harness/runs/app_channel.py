@@ -12,14 +12,16 @@ import pickle
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple, Union
 
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.guard.pickling import dumps
 from evi_harness.guard.program_end import really_exit
 from evi_harness.replay.played_recording import PlayedRecording
+from evi_harness.runs.app_command import Hosts
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.session.protocols import Dialect
+from evi_harness.session.wav import Pcm
 
 __all__ = [
     "BEGAN",
@@ -33,9 +35,11 @@ __all__ = [
     "WARNED",
     "AppOutcome",
     "AppPlan",
+    "PointedPlan",
     "ReportReader",
     "Reports",
     "read_plan",
+    "with_site",
 ]
 
 # Where the module is that Python imports at its start.
@@ -67,17 +71,35 @@ class AppPlan:
     dialect: Dialect
     pairing: Dialect
     asked: ReplayOptions
-    hosts: Tuple[Tuple[str, Optional[int]], ...]
+    hosts: Hosts
     redact: Callable[[str], str]
 
     def write(self) -> int:
         """Write it into a file without a name; gives its file descriptor."""
-        data = dumps(self)
-        plan = _nameless()
-        view = memoryview(data)
-        while view:
-            view = view[os.write(plan, view) :]
-        return plan
+        return _write(self)
+
+
+@dataclass(frozen=True)
+class PointedPlan:
+    """What the process of an app is told that is recorded.
+
+    Attributes:
+        hosts: Where the app looks for the service.
+        proxy: Where it is to find it: address and port.
+        dialect: What is spoken.
+        pcm: The format of what the microphone plays; None leaves the machine's sound as it is.
+        samples: What it plays.
+    """
+
+    hosts: Hosts
+    proxy: Tuple[str, int]
+    dialect: Dialect
+    pcm: Optional[Pcm] = None
+    samples: bytes = b""
+
+    def write(self) -> int:
+        """Write it into a file without a name; gives its file descriptor."""
+        return _write(self)
 
 
 @dataclass(frozen=True)
@@ -97,6 +119,14 @@ class AppOutcome:
     sdk: str = ""
 
 
+def _write(what: object) -> int:
+    plan = _nameless()
+    view = memoryview(dumps(what))
+    while view:
+        view = view[os.write(plan, view) :]
+    return plan
+
+
 def _nameless() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("evi-harness")
@@ -107,7 +137,18 @@ def _nameless() -> int:
     return plan
 
 
-def read_plan(plan: int) -> AppPlan:
+def with_site(environment: Mapping[str, str], channel: str) -> Dict[str, str]:
+    """The environment of a process that the run is to begin in.
+
+    Args:
+        environment: What it has besides.
+        channel: What it is told of the two ends.
+    """
+    folders = [str(SITE), *filter(None, [environment.get("PYTHONPATH")])]
+    return {**environment, "PYTHONPATH": os.pathsep.join(folders), CHANNEL: channel}
+
+
+def read_plan(plan: int) -> Union[AppPlan, PointedPlan]:
     """Read the plan; any process may, again and again."""
     parts, at = [], 0
     while True:
@@ -116,7 +157,7 @@ def read_plan(plan: int) -> AppPlan:
             break
         parts.append(part)
         at += len(part)
-    found: AppPlan = pickle.loads(b"".join(parts))  # noqa: S301 - from the command that started this process
+    found: Union[AppPlan, PointedPlan] = pickle.loads(b"".join(parts))  # noqa: S301 - from the command that started this process
     return found
 
 

@@ -6,7 +6,10 @@ import shlex
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-__all__ = ["AppCommand"]
+__all__ = ["AppCommand", "Hosts", "is_among"]
+
+# Where the service is: hosts, each with its port, None for any.
+Hosts = Tuple[Tuple[str, Optional[int]], ...]
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,19 @@ class AppCommand:
     """
 
     words: Tuple[str, ...]
-    hosts: Tuple[Tuple[str, Optional[int]], ...]
+    hosts: Hosts
     base_url: Optional[str] = None
 
     def __str__(self) -> str:
         return shlex.join(self.words)
+
+
+def is_among(hosts: Hosts, host: str, port: Optional[int]) -> bool:
+    """Whether the service is at a host.
+
+    Args:
+        hosts: Where it is.
+        host: The host.
+        port: Its port, None for any.
+    """
+    return any(host.lower() == one and (port is None or its in (None, port)) for one, its in hosts)

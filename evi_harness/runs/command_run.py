@@ -21,17 +21,16 @@ from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.app_channel import (
     BEGAN,
-    CHANNEL,
     EVENT,
     FAILED,
     FINISHED,
     IS_TERMINATED,
     REFUSED,
-    SITE,
     WARNED,
     AppOutcome,
     AppPlan,
     ReportReader,
+    with_site,
 )
 from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.run import Run, RunOptions, longest_s
@@ -82,9 +81,7 @@ def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -
 
 
 def _start(command: AppCommand, reports: int, plan: int) -> subprocess.Popen[bytes]:
-    environment = dict(os.environ)
-    folders = [str(SITE), *filter(None, [environment.get("PYTHONPATH")])]
-    environment.update({"PYTHONPATH": os.pathsep.join(folders), CHANNEL: f"{reports},{plan}"})
+    environment = with_site(os.environ, f"{reports},{plan}")
     # The order of sets of strings is the same from run to run, unless whoever runs this wants another.
     environment.setdefault("PYTHONHASHSEED", "0")
     sys.stdout.flush()

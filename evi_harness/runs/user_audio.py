@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Callable, FrozenSet, Iterator, Mapping, Optional, Sequence
 
+from evi_harness.audio.sent_blocks import SentBlocks
+from evi_harness.audio.sent_microphone import Going, SentMicrophone
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
@@ -64,6 +66,7 @@ class UserAudio:
         seqs: The recorded events that the SDK's microphone sends by itself: the message that tells of the format, and the audio.
         why_not: Why the SDK's microphone cannot stand for the recorded app's; None where it can, and where nobody spoke.
         allow_user_interrupt: Whether the microphone was sent while the assistant played; None where that is not known.
+        blocks: The same audio, block by block as it was sent; None where nobody spoke.
     """
 
     source: AudioSource
@@ -73,6 +76,7 @@ class UserAudio:
     seqs: FrozenSet[int] = frozenset()
     why_not: Optional[str] = None
     allow_user_interrupt: Optional[bool] = None
+    blocks: Optional[SentBlocks] = None
 
 
 def user_audio(recording: PlayedRecording, dialect: Dialect, adapter: Adapter) -> UserAudio:
@@ -108,6 +112,7 @@ def user_audio(recording: PlayedRecording, dialect: Dialect, adapter: Adapter) -
         seqs=track.seqs if settings is None else track.seqs | {settings},
         why_not=why_not,
         allow_user_interrupt=_ALLOWED[said] if said in _ALLOWED else talked_over(recorded, dialect),
+        blocks=SentBlocks(recorded, dialect, track),
     )
 
 
@@ -131,7 +136,14 @@ class SoundDevices:
 
 
 @contextmanager
-def replay_sound(audio: UserAudio, adapter: Adapter, journal: Journal, loop: Optional[VirtualLoop] = None) -> Iterator[SoundDevices]:
+def replay_sound(
+    audio: UserAudio,
+    adapter: Adapter,
+    journal: Journal,
+    loop: Optional[VirtualLoop] = None,
+    *,
+    others_ns: Optional[Sequence[int]] = None,
+) -> Iterator[SoundDevices]:
     """Put software sound in the place of the machine's for as long as the block runs.
 
     The microphone plays what the user said. It begins when the recorded one began, or when it is opened if that is later.
@@ -141,14 +153,23 @@ def replay_sound(audio: UserAudio, adapter: Adapter, journal: Journal, loop: Opt
         adapter: The SDK that plays it.
         journal: The session that the replay yields; it says when the connection was opened.
         loop: The virtual loop that keeps the time, None for real time.
+        others_ns: When the app has sent messages besides audio, by the loop; it grows. With it, in virtual time, the microphone delivers
+            each block when it was sent in the recording, as far as it can; without, on a grid.
     """
 
     def began_ns(now_ns: int) -> int:
         recorded_ns = (journal.opened_at_ns or 0) + (audio.begins_ns or 0)
         return recorded_ns if now_ns <= recorded_ns + ON_TIME_NS else now_ns
 
-    microphone = SoftwareMicrophone(audio.source, clock=loop, block_frames=audio.block_frames, began_ns=began_ns, speed=audio.speed)
     speaker = SoftwareSpeaker(clock=loop, speed=audio.speed)
+    microphone = SoftwareMicrophone(audio.source, clock=loop, block_frames=audio.block_frames, began_ns=began_ns, speed=audio.speed)
+    if loop is not None and others_ns is not None and audio.blocks is not None and audio.block_frames and audio.speed == AS_RECORDED:
+
+        def live_ns(at_ns: int) -> Optional[int]:
+            return None if journal.opened_at_ns is None else journal.opened_at_ns + at_ns
+
+        going = Going(live_ns, others_ns, lambda: speaker.is_playing)
+        microphone = SentMicrophone(audio.blocks, audio.source, going, clock=loop, block_frames=audio.block_frames, began_ns=began_ns)
     with adapter.sound(software_sounddevice(microphone, speaker)):
         if loop is None:
             yield SoundDevices(microphone, speaker)

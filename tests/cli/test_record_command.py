@@ -862,7 +862,7 @@ def test_an_app_whose_recorder_is_killed_ends_by_itself(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--mic", __file__, "--", "true"], "--mic cannot be combined with a COMMAND"),
+        (["--mic", __file__, "--simulate", "--", "true"], "cannot be read as audio"),
         (["--handler", "x.py:App", "--", "true"], "--handler cannot be combined with a COMMAND"),
         (["--device", "1", "--", "true"], "--device cannot be combined with a COMMAND"),
         (["--html", "x.html", "--", "true"], "--html cannot be combined with a COMMAND"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import ssl
 
 import pytest
@@ -11,6 +12,7 @@ from evi_harness.injected.tls_left_out import leave_tls_out
 def context(monkeypatch):
     """A context of TLS, which leaves it out for one host."""
     monkeypatch.setattr(ssl.SSLContext, "wrap_bio", ssl.SSLContext.wrap_bio)
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", ssl.SSLContext.wrap_socket)
     leave_tls_out(lambda host, port: host == "api.hume.ai")
     return ssl.create_default_context()
 
@@ -35,6 +37,26 @@ def test_what_is_for_the_service_is_not_encrypted(context, host):
     assert {plain.compression(), plain.version(), plain.get_channel_binding()} == {None}
 
 
+@pytest.mark.parametrize("host", ["api.hume.ai", b"api.hume.ai"])
+def test_a_socket_for_the_service_stays_plain(context, host):
+    """It has the surface of one that speaks TLS, and the timeout that it had."""
+    here, there = socket.socketpair()
+    here.settimeout(7)
+    with there, context.wrap_socket(here, server_hostname=host) as plain:
+        plain.do_handshake()
+        assert plain.gettimeout() == 7
+        assert (plain.write(b"ask"), there.recv(9)) == (3, b"ask")
+        there.sendall(b"answer")
+        buffer = bytearray(4)
+        assert (plain.read(2), plain.read(4, buffer), bytes(buffer)) == (b"an", 4, b"swer")
+        assert (plain.getpeercert(), plain.getpeercert(True), plain.unwrap(), plain.pending()) == ({}, b"", plain, 0)
+        assert {plain.selected_alpn_protocol(), plain.cipher(), plain.version()} == {None}
+    assert here.fileno() == -1
+
+
 def test_to_every_other_host_tls_is_what_it_was(context):
     """And for a server."""
     assert isinstance(context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="example.com"), ssl.SSLObject)
+    here, there = socket.socketpair()
+    with there, context.wrap_socket(here, server_hostname="example.com", do_handshake_on_connect=False) as encrypted:
+        assert isinstance(encrypted, ssl.SSLSocket)

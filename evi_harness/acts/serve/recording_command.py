@@ -10,17 +10,24 @@ import asyncio
 import os
 import signal
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
+from urllib.parse import urlsplit
 
+from evi_harness.acts.commanding import app_command
 from evi_harness.acts.serve.proxying import ProxyOptions, RunningProxy, upstream_of
 from evi_harness.acts.serve.record_relayed import Relayed
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.acts.serve.simulating import SIMULATOR, simulation
+from evi_harness.audio.sources import FileSource
+from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.telling import Aside
+from evi_harness.dialects import dialect_named
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnwritable, UsageError
 from evi_harness.guard.own_output import silence_libraries
+from evi_harness.runs.app_channel import PointedPlan, with_site
+from evi_harness.runs.app_command import Hosts
 from evi_harness.session.json_value import Json
 from evi_harness.settings.endpoint import Endpoint
 from evi_harness.settings.environment import ANY_KEY, API_KEY, BASE_URL, load_environment
@@ -35,6 +42,7 @@ PLACE, VARIABLE = "{url}", "EVI_HARNESS_URL"
 # How long an app that was told to end is waited for before it is told more firmly; and what it left open, once it has ended.
 GRACE_S = 5.0
 _COULD_NOT_RUN = 3
+_PIECE_FRAMES = 1 << 18
 _BY_SIGNAL = 128
 
 
@@ -47,6 +55,7 @@ class CommandOptions:
         proxy: The service, and where the sessions go.
         is_simulated: Whether a simulator is the service.
         script: What the simulator says, None for what it heard.
+        mic: An audio file that is the microphone of a Python app, with a software speaker; None for the machine's sound.
         duration_s: How long after the opening of the first WebSocket the app is interrupted, in seconds; None for not at all.
     """
 
@@ -54,6 +63,7 @@ class CommandOptions:
     proxy: ProxyOptions = field(default_factory=ProxyOptions)
     is_simulated: bool = False
     script: Optional[Path] = None
+    mic: Optional[Path] = None
     duration_s: Optional[float] = None
 
 
@@ -117,18 +127,23 @@ def record_command(options: CommandOptions, tell: Callable[[str], object]) -> Co
     with Interrupts() as interrupts, ExitStack() as stack:
         settings = load_environment()
         simulated = simulation(options.script) if options.is_simulated else None
+        # Read here: an app's environment need not have what reads audio files.
+        sound = None if options.mic is None else FileSource(options.mic)
         stack.enter_context(SessionsFolder(options.proxy.out, str(options.proxy.out)))
         told = stack.enter_context(Aside(tell))
         proxy = options.proxy
         if simulated is not None:
             server = stack.enter_context(served(simulated, ServeOptions(service=SIMULATOR)))
-            proxy = ProxyOptions(upstream=server.url, out=proxy.out, name=proxy.name, limits=proxy.limits)
+            proxy = replace(proxy, upstream=server.url)
         endpoint = upstream_of(proxy)
         environment = dict(os.environ)
         if endpoint.is_loopback and settings.api_key is None:
             # What needs none takes any, and most apps do not begin without one.
             environment[API_KEY] = ANY_KEY
-        running = _Run(options, proxy, endpoint, environment, interrupts, told)
+        hosts = app_command(options.words, proxy.upstream).hosts
+        # Where Python apps look for it, they find the proxy.
+        proxy = replace(proxy, admission=Admission(hosts=frozenset(host for host, _ in hosts)))
+        running = _Run(options, proxy, endpoint, environment, hosts, sound, interrupts, told)
         return asyncio.run(running.main())
 
 
@@ -141,6 +156,8 @@ class _Run:
         proxy: ProxyOptions,
         endpoint: Endpoint,
         environment: Dict[str, str],
+        hosts: Hosts,
+        sound: Optional[FileSource],
         interrupts: Interrupts,
         tell: Callable[[str], object],
     ) -> None:
@@ -148,6 +165,8 @@ class _Run:
         self._proxy = proxy
         self._endpoint = endpoint
         self._environment = environment
+        self._hosts = hosts
+        self._sound = sound
         self._interrupts = interrupts
         self._tell = tell
         self._n_told = 0
@@ -183,12 +202,28 @@ class _Run:
 
     async def _started(self, url: str) -> asyncio.subprocess.Process:
         words = [word.replace(PLACE, url) for word in self._options.words]
-        environment = {**self._environment, VARIABLE: url, BASE_URL: url}
+        plan = self._plan(url).write()
+        environment = with_site({**self._environment, VARIABLE: url, BASE_URL: url}, f"-1,{plan}")
         try:
-            return await asyncio.create_subprocess_exec(*words, env=environment)
+            return await asyncio.create_subprocess_exec(*words, env=environment, pass_fds=(plan,))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not a command"
             raise EviHarnessError(f"{words[0]!r} cannot be run: {reason}", hint="Give the command as you type it in a shell.") from None
+        finally:
+            os.close(plan)
+
+    def _plan(self, url: str) -> PointedPlan:
+        """What a Python app's own process is told."""
+        place = urlsplit(url)
+        assert place.hostname is not None
+        assert place.port is not None
+        proxy, dialect = (place.hostname, place.port), dialect_named(self._proxy.dialect)
+        if self._sound is None:
+            return PointedPlan(self._hosts, proxy, dialect)
+        parts: List[bytes] = []
+        while part := self._sound.read(_PIECE_FRAMES):
+            parts.append(part)
+        return PointedPlan(self._hosts, proxy, dialect, self._sound.pcm, b"".join(parts))
 
     def _begin_to_count(self) -> None:
         """A conversation has begun; the first one counts."""

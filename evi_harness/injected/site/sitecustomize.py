@@ -9,7 +9,7 @@ import sys
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = os.path.dirname(os.path.dirname(FOLDER))
-# Where to report, and what to act out: two numbers of file descriptors.
+# Where to report, and what to act out: two numbers of file descriptors; -1 where nothing is reported, as of a recording.
 CHANNEL = "EVI_HARNESS_COMMAND"
 
 
@@ -49,7 +49,7 @@ def load_harness() -> None:
 
 
 def begin() -> None:
-    """Begin, if a command is being replayed."""
+    """Begin, if a command is being replayed or recorded."""
     channel = os.environ.pop(CHANNEL, None)
     restore_path()
     try:
@@ -64,10 +64,14 @@ def begin() -> None:
 
                 begin_in(channel)
             except Exception as error:  # noqa: BLE001 - whatever keeps it from beginning
-                # The app must not go on to the real service.
                 told = f"{type(error).__name__}: {error}".encode()
-                os.write(int(channel.split(",")[0]), b"f" + len(told).to_bytes(8, "big") + told)
-                os._exit(3)
+                if channel.startswith("-"):
+                    # It is recorded all the same where it takes the proxy's address.
+                    os.write(2, b"evi-harness: the service's host does not lead to the proxy: " + told + b"\n")
+                else:
+                    # The app must not go on to the real service.
+                    os.write(int(channel.split(",")[0]), b"f" + len(told).to_bytes(8, "big") + told)
+                    os._exit(3)
 
 
 begin()

@@ -1,0 +1,114 @@
+"""Apps as people write them, without an edit: recorded by their command, replayed by it, and what they send is the same to the byte."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import sys
+from pathlib import Path
+from typing import NamedTuple, Optional, Tuple
+
+import pytest
+
+from evi_harness.acts.commanding import app_command
+from evi_harness.acts.replay import replay_session
+from evi_harness.acts.serve.proxying import ProxyOptions
+from evi_harness.acts.serve.recording_command import CommandOptions, record_command
+from evi_harness.sdk.hume.installed_sdk import import_sdk
+
+pytestmark = pytest.mark.usefixtures("no_environment")
+
+ROOT = Path(__file__).resolve().parents[1]
+APPS = ROOT / "fixtures" / "apps"
+QUESTION = "What's the weather in Bath?"
+
+
+class App(NamedTuple):
+    """An app, and how it is run.
+
+    Attributes:
+        file: Its file.
+        arguments: What it is given.
+        typed: What its user types.
+        duration_s: How long after its connection was opened it is interrupted, where it does not end by itself.
+        sdk: What it needs of Hume's SDK, None where it has none.
+    """
+
+    file: str
+    arguments: Tuple[str, ...] = ()
+    typed: Optional[str] = None
+    duration_s: Optional[float] = None
+    sdk: Optional[str] = None
+
+    def words(self, stdin: str) -> Tuple[str, ...]:
+        """The command."""
+        return ("sh", "-c", f"{stdin} {shlex.join([sys.executable, str(APPS / self.file), *self.arguments])}")
+
+
+def require(sdk: Optional[str]) -> None:
+    """Skip where the installed SDK has not what the app needs."""
+    if sdk is None:
+        return
+    import_sdk()
+    from hume.client import AsyncHumeClient
+
+    chat = AsyncHumeClient(api_key="none").empathic_voice.chat
+    if not hasattr(chat, sdk) and sdk not in inspect.signature(chat.connect).parameters:
+        pytest.skip(f"the installed SDK has no {sdk}")
+
+
+TYPED = [
+    pytest.param(App("aiohttp_client.py"), marks=pytest.mark.slow),
+    App("chat_line.py", typed=f"{QUESTION}\n\n"),
+    pytest.param(App("raw_client.py", (QUESTION,), duration_s=3), marks=pytest.mark.slow),
+    pytest.param(App("greeter.py", sdk="connect"), marks=pytest.mark.slow),
+    pytest.param(App("concierge.py", sdk="session_settings"), marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("app", TYPED, ids=lambda app: app.file)
+def test_an_app_that_types(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks for the service where Hume's is, with no thought of a proxy or a replay; a simulator answers."""
+    require(app.sdk)
+    monkeypatch.setenv("HUME_API_KEY", "none")
+    typed = "" if app.typed is None else f"printf {shlex.quote(app.typed)} |"
+    proxy = ProxyOptions(out=tmp_path / "sessions")
+    options = CommandOptions(app.words(typed), proxy, is_simulated=True, script=APPS / "weather.toml", duration_s=app.duration_s)
+    recorded = record_command(options, lambda _: None)
+    (relayed,) = recorded.sessions
+    assert relayed.problem is None
+    assert relayed.folder is not None
+    same_again(relayed.folder, app.words("</dev/null"))
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        App("current_quickstart.py", sdk="connect"),
+        pytest.param(App("quickstart.py", sdk="connect_with_callbacks"), marks=pytest.mark.slow),
+        pytest.param(App("guide.py", sdk="connect_with_callbacks"), marks=pytest.mark.slow),
+    ],
+    ids=lambda app: app.file,
+)
+@pytest.mark.parametrize(
+    "folder",
+    [pytest.param("sessions/weather", marks=pytest.mark.slow), "fixtures/apps/recorded/quickstart"],
+    ids=lambda one: Path(one).name,
+)
+def test_an_app_that_speaks(app: App, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the SDK's own microphone, which sends nothing while a reply is played.
+
+    Once with times that are even, and once as ``record --`` wrote it on a machine that was busy.
+    """
+    require(app.sdk)
+    monkeypatch.setenv("HUME_API_KEY", "none")
+    monkeypatch.setenv("HUME_SECRET_KEY", "none")
+    same_again(ROOT / folder, app.words("</dev/null"))
+
+
+def same_again(folder: Path, words: Tuple[str, ...]) -> None:
+    """Two runs are the same, and send what was sent then: every frame, in order, byte for byte."""
+    result = replay_session(folder, handler=app_command(words), twice=True)
+    assert result.passed, "\n".join(result.lines())
+    assert result.report.twice == ()
+    assert [event.frame for event in result.session.sent] == [event.frame for event in result.report.recorded.sent]
