@@ -1,4 +1,7 @@
-"""Apps as people write them, without an edit: recorded by their command, replayed by it, and what they send is the same to the byte."""
+"""Apps as people write them, without an edit: recorded by their command, replayed by it, and what they send is the same to the byte.
+
+And copies of two of them, each with one thing wrong, which is found.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import inspect
 import shlex
 import sys
 from pathlib import Path
-from typing import NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import pytest
 
@@ -84,7 +87,7 @@ def test_an_app_that_types(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     "app",
     [
-        App("current_quickstart.py", sdk="connect"),
+        App("current_quickstart.py", sdk="config_id"),
         pytest.param(App("quickstart.py", sdk="connect_with_callbacks"), marks=pytest.mark.slow),
         pytest.param(App("guide.py", sdk="connect_with_callbacks"), marks=pytest.mark.slow),
     ],
@@ -112,3 +115,59 @@ def same_again(folder: Path, words: Tuple[str, ...]) -> None:
     assert result.passed, "\n".join(result.lines())
     assert result.report.twice == ()
     assert [event.frame for event in result.session.sent] == [event.frame for event in result.report.recorded.sent]
+
+
+SESSION = APPS / "recorded" / "quickstart"
+# What is wrong → how it is found.
+FOUND: Dict[str, List[str]] = {
+    "no tool answer": ["missing"],
+    "wrong id": ["different", "rejected"],
+    "two seconds on the loop": ["blocked"],
+    "never plays": ["plays_nothing"],
+    "leaves early": ["closed_early"],
+    "ignores the close": ["never_returns", "never_returns"],
+}
+DEAF = "asyncio.get_running_loop().add_signal_handler(2, print)"
+# In place of an await of something: what it raises is forgotten, and the app goes on for ever.
+STAYS = "await asyncio.gather({}, return_exceptions=True)\n        await asyncio.Event().wait()"
+# App → what is wrong → text of it, and what stands there instead.
+WRONG: Dict[str, Dict[str, Tuple[str, str]]] = {
+    "current_quickstart.py": {
+        "no tool answer": ("await answer(chat, event)", "pass"),
+        "wrong id": ("tool_call_id=call.tool_call_id", 'tool_call_id="another"'),
+        "two seconds on the loop": ("await asyncio.sleep(0.12)", "__import__('time').sleep(2)"),
+        "never plays": ("await stream.put(base64.b64decode(event.data))", "pass"),
+        "leaves early": ("await stream.put(base64.b64decode(event.data))", "os._exit(0)"),
+        "ignores the close": (
+            "await asyncio.gather(listen(chat, stream), MicrophoneInterface.start(chat, byte_stream=stream))",
+            f"{DEAF}\n        {STAYS.format('listen(chat, stream), MicrophoneInterface.start(chat, byte_stream=stream)')}",
+        ),
+    },
+    "guide.py": {
+        "no tool answer": ('elif message.type == "tool_call":', 'elif message.type == "no call":'),
+        "wrong id": ("tool_call_id=message.tool_call_id", 'tool_call_id="another"'),
+        "two seconds on the loop": ("await asyncio.sleep(0.12)", "__import__('time').sleep(2)"),
+        "never plays": ('await self.byte_strs.put(base64.b64decode(message.data.encode("utf-8")))', "pass"),
+        "leaves early": ('await self.byte_strs.put(base64.b64decode(message.data.encode("utf-8")))', "os._exit(0)"),
+        "ignores the close": ("await microphone_task", f"{DEAF}\n        {STAYS.format('microphone_task')}"),
+    },
+}
+FAST = [("current_quickstart.py", "no tool answer"), ("current_quickstart.py", "ignores the close")]
+CASES = [pytest.param(app, wrong, marks=[] if (app, wrong) in FAST else pytest.mark.slow) for app in WRONG for wrong in FOUND]
+
+
+@pytest.mark.parametrize(("app", "wrong"), CASES)
+def test_what_is_wrong_with_it_is_found(app: str, wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its own finding, and nothing else is."""
+    require("connect_with_callbacks" if app == "guide.py" else "config_id")
+    monkeypatch.setenv("HUME_API_KEY", "none")
+    monkeypatch.setenv("HUME_SECRET_KEY", "none")
+    right, instead = WRONG[app][wrong]
+    source = (APPS / app).read_text(encoding="utf-8")
+    assert source.count(right) == 1
+    copy = tmp_path / app
+    copy.write_text(source.replace(right, instead), encoding="utf-8")
+    result = replay_session(SESSION, handler=app_command([sys.executable, str(copy)]))
+    found = [one.kind for one in result.deviations] + [one.kind for one in result.findings if one.fails]
+    assert sorted(found) == FOUND[wrong], "\n".join(result.lines())
+    assert result.exit_code == 1
