@@ -120,6 +120,29 @@ class PlainServer:
         """Whether a request asks for a chat."""
         return request.method == "GET" and request.path.rstrip("/") in self._chat_paths
 
+    def answer_at_once(self, data: bytes) -> Optional[bytes]:
+        """Answer a request without a loop; then the connection is to be closed.
+
+        Args:
+            data: What came so far of one connection, from its beginning.
+
+        Returns:
+            The answer; None where the request is not all there yet, and nothing for one that no answer alone can do, as of a chat.
+        """
+        found = _first(data)
+        if found is None:
+            return b"" if len(data) > MAX_HEAD_BYTES or not _may_be_request(data) else None
+        request, _ = found
+        return b"" if request is None or self.is_chat(request) else self.plain_answer(request, closes=True)
+
+    def plain_answer(self, request: _Request, *, closes: bool = False) -> bytes:
+        """The answer to a request that opens no chat."""
+        if self.is_token(request):
+            told = {"access_token": MADE_UP, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}
+            return _answer(HTTPStatus.OK, json.dumps(told).encode(), "application/json; charset=utf-8", closes=closes)
+        self.on_unknown(f"{request.method} {request.path}")
+        return _answer(HTTPStatus.NOT_FOUND, b"nothing here\n", closes=closes)
+
     def is_token(self, request: _Request) -> bool:
         """Whether a request asks for an access token."""
         return request.method == "POST" and request.path == self._token_path
@@ -153,6 +176,30 @@ def _request(head: bytes) -> Optional[_Request]:
     pairs = [line.partition(":") for line in lines if line]
     headers = tuple((name.strip(), value.strip()) for name, _, value in pairs)
     return _Request(parts[0], unquote(path), tuple(parse_qsl(query, keep_blank_values=True)), headers)
+
+
+def _first(data: bytes) -> Optional[Tuple[Optional[_Request], int]]:
+    """The first request, None for what is none, and how long it is; None where it is not all there."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    request = _request(bytes(data[:end]))
+    if request is None:
+        return None, end + 4
+    length = request.header("content-length")
+    stop = end + 4 + (int(length) if length.isdecimal() else 0)
+    return None if len(data) < stop else (request, stop)
+
+
+def _may_be_request(data: bytes) -> bool:
+    """Whether what begins so may be one, and not TLS or another protocol."""
+    return data[:1].isalpha()
+
+
+def _answer(status: HTTPStatus, body: bytes, kind: str = "text/plain; charset=utf-8", *, closes: bool = False) -> bytes:
+    more = "Connection: close\r\n" if closes else ""
+    head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
+    return head.encode() + body
 
 
 class _Connection(asyncio.Protocol):
@@ -200,20 +247,16 @@ class _Connection(asyncio.Protocol):
 
     def _next_request(self) -> bool:
         """Answer the next request, if it is all there; whether it was."""
-        end = self._data.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._data) > MAX_HEAD_BYTES:
+        found = _first(bytes(self._data))
+        if found is None:
+            if b"\r\n\r\n" not in self._data and len(self._data) > MAX_HEAD_BYTES:
                 self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, b"")
                 self._transport.close()
             return False
-        request = _request(bytes(self._data[:end]))
+        request, stop = found
         if request is None:
             self._answer(HTTPStatus.BAD_REQUEST, b"")
             self._transport.close()
-            return False
-        length = request.header("content-length")
-        stop = end + 4 + (int(length) if length.isdecimal() else 0)
-        if len(self._data) < stop:
             return False
         del self._data[:stop]
         self._answer_to(request)
@@ -223,12 +266,8 @@ class _Connection(asyncio.Protocol):
 
     def _answer_to(self, request: _Request) -> None:
         server = self._server
-        if server.is_token(request):
-            told = {"access_token": MADE_UP, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}
-            self._answer(HTTPStatus.OK, json.dumps(told).encode(), "application/json; charset=utf-8")
-        elif not server.is_chat(request):
-            server.on_unknown(f"{request.method} {request.path}")
-            self._answer(HTTPStatus.NOT_FOUND, b"nothing here\n")
+        if not server.is_chat(request):
+            self._transport.write(server.plain_answer(request))
         elif request.header("upgrade").lower() != "websocket" or not request.header("sec-websocket-key"):
             self._answer(HTTPStatus.UPGRADE_REQUIRED, b"this path speaks WebSocket\n")
         else:
@@ -263,9 +302,8 @@ class _Connection(asyncio.Protocol):
         if rest:
             self._talk.received(rest)
 
-    def _answer(self, status: HTTPStatus, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
-        head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-        self._transport.write(head.encode() + body)
+    def _answer(self, status: HTTPStatus, body: bytes) -> None:
+        self._transport.write(_answer(status, body))
 
 
 class _Conversation:

@@ -25,7 +25,9 @@ from evi_harness.errors import StuckError
 from evi_harness.guard.callers import callers_now
 from evi_harness.guard.network import Refusal, was_refused
 from evi_harness.guard.place_lookup import told
+from evi_harness.injected.blocking_http import BlockingHttp
 from evi_harness.injected.ending_as_recorded import EndingAsRecorded
+from evi_harness.injected.leading import lead
 from evi_harness.injected.loops import AppTime, InjectedLoop, install_loops
 from evi_harness.injected.tls_left_out import leave_tls_out
 from evi_harness.injected.typed_input import TypedInput
@@ -139,6 +141,7 @@ class AppRun:
             replay_sound(audio, self._adapter, self._journal, cast(VirtualLoop, self._time), others_ns=self._others_ns)
         )
         leave_tls_out(self.serves)
+        lead(self.serves, BlockingHttp(self._server, self.not_supported).place)
         install_loops(self, self._time, self._uvloop)
         self._typed.put_in_place()
         self._take_ends()

@@ -35,7 +35,7 @@ def found(result):
     return [finding.kind for finding in result.findings if finding.fails] + [one.kind for one in result.deviations]
 
 
-@pytest.mark.parametrize("way", ["own_loops", "anyio", "aiohttp", "becomes", "types"])
+@pytest.mark.parametrize("way", ["own_loops", "anyio", "aiohttp", "becomes", "types", "token_first"])
 def test_an_app_passes_however_it_runs_its_loop_and_connects(way):
     """It is interrupted when the recorded one closed, as by Ctrl+C."""
     result = replayed(way)
@@ -68,6 +68,7 @@ def test_two_runs_are_the_same():
         ("connects_again", ["network", "raised"], 1),
         ("elsewhere", ["network"], "SIGINT"),
         ("token", ["network"], "SIGINT"),
+        ("history", ["network"], "SIGINT"),
     ],
 )
 def test_what_is_wrong_with_an_app_is_found(way, kinds, ended):
