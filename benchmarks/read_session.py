@@ -18,9 +18,10 @@ from typing import FrozenSet, Iterator, Optional
 
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Event, Frame, Handshake, Opened, Received, Sent
+from evi_harness.session.frame_audio import KnownAudio
 from evi_harness.session.header import Header
 from evi_harness.session.json_places import top_level_strings
-from evi_harness.session.protocols import AudioPlace
+from evi_harness.session.protocols import AudioPlace, Told
 from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm
 from evi_harness.storage.reader import read_session
@@ -32,15 +33,17 @@ MICROPHONE = Pcm(16_000, 1)
 SPEAKER = Pcm(48_000, 1)
 
 
-class Places:
-    """Where the audio of the made session is."""
+class Reader:
+    """Reads the frames of the made session."""
 
-    def find(self, kind: str, frame: Frame) -> Optional[AudioPlace]:
+    told = Told()
+
+    def read(self, kind: str, frame: Frame) -> Optional[KnownAudio]:
         """Binary sent frames are samples; a received message's ``data`` is base64."""
         if kind == "sent":
-            return AudioPlace("user", 0, len(frame.payload), False, MICROPHONE)
+            return KnownAudio((AudioPlace("user", 0, len(frame.payload), False, MICROPHONE),), None)
         place = next(((start, stop) for name, start, stop in top_level_strings(frame.payload) if name == "data"), None)
-        return AudioPlace("assistant", *place, True) if place else None
+        return KnownAudio((AudioPlace("assistant", *place, True),), None) if place else None
 
 
 class Dialect:
@@ -49,9 +52,9 @@ class Dialect:
     secret_names: FrozenSet[str] = frozenset({"api_key"})
     folded_names: FrozenSet[str] = frozenset()
 
-    def audio_places(self, _handshake: Optional[Handshake] = None) -> Places:
-        """A finder for one session."""
-        return Places()
+    def reader(self, _handshake: Optional[Handshake] = None) -> Reader:
+        """A reader for one session."""
+        return Reader()
 
 
 def events() -> Iterator[Event]:

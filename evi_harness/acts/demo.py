@@ -25,7 +25,6 @@ from evi_harness.evi.dialect import EVI
 from evi_harness.report.timeline import as_lines
 from evi_harness.sdk.hume.demo_app import WeatherApp
 from evi_harness.sdk.hume.installed_sdk import installed_version
-from evi_harness.session.events import Received, Sent
 from evi_harness.session.session import Session
 from evi_harness.settings.environment import API_KEY, BASE_URL, CONFIG_ID, SECRET_KEY
 from evi_harness.settings.new_folder import DEFAULT_OUT, near
@@ -134,9 +133,8 @@ def _no_keys() -> Iterator[None]:
 
 def _timeline(session: Session) -> List[str]:
     """The session's timeline without the frames of audio, which are most of it."""
-    places = EVI.audio_places(session.handshake)
-    is_audio = [isinstance(event, (Sent, Received)) and places.is_audio(event.kind, event.frame) for event in session.events]
-    events = tuple(event for event, audio in zip(session.events, is_audio) if not audio)
+    audio = session.audio(EVI)
+    events = tuple(event for event in session.events if event not in audio)
     lines = as_lines(replace(session, events=events), EVI)
     return lines[lines.index("") + 1 :]
 

@@ -328,7 +328,7 @@ class _Live:
 
     def _watch(self, event: Event) -> None:
         self._last_ns = max(self._last_ns, event.at_ns)
-        if self._is_silenced and isinstance(event, Sent) and self._dialect.audio_places().is_audio(event.kind, event.frame):
+        if self._is_silenced and isinstance(event, Sent) and self._dialect.reader().read(event.kind, event.frame) is not None:
             self._own_audio_s = time.monotonic()
         if self._indicator.is_shown:
             self._level.hear(event)

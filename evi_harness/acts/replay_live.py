@@ -168,8 +168,8 @@ def _cues(recorded: Session, cadence: str) -> Cues:
     """The cues, with the places of speech from a detector where the service did not give them for every spoken turn."""
     dialect = dialect_of(recorded)
     turns = [turn for turn in dialect.turns(recorded.events) if turn.user is not None]
-    places = dialect.audio_places(recorded.handshake)
-    has_audio = any(places.is_audio(event.kind, event.frame) for event in recorded.sent)
+    audio = recorded.audio(dialect)
+    has_audio = any(event in audio for event in recorded.sent)
     if cadence == CLOCK or not has_audio or all(turn.speech is not None for turn in turns):
         return Cues.of(recorded, dialect, cadence)
     return Cues.of(recorded, dialect, cadence, heard_speech(recorded))

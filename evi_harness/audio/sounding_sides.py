@@ -7,6 +7,7 @@ What cannot be decoded is left out and counted, never guessed. Audio is read whe
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -18,7 +19,7 @@ from evi_harness.audio.sources import samples_of
 from evi_harness.errors import SessionError
 from evi_harness.session.events import Event, Frame, Received, Sent, order
 from evi_harness.session.position import JITTER_NS, Positions, captured
-from evi_harness.session.protocols import RECEIVED, SENT, AudioPlace, AudioPlaces, Dialect
+from evi_harness.session.protocols import Dialect, FrameAudio
 from evi_harness.session.session import Session
 from evi_harness.session.sounding import sounding
 from evi_harness.session.wav import Pcm
@@ -139,25 +140,22 @@ def said(session: Session, dialect: Dialect, speed: Speed) -> Side:
     Returns:
         The side. Its rate is the one at which the user's audio begins.
     """
-    places = dialect.audio_places(session.handshake)
+    audio = session.audio(dialect)
     positions, lengths, left_out = Positions(), _Lengths(speed), []
     events: List[Sent] = []
     lengths_ns: List[int] = []
     positions_ns: List[int] = []
-    for event in session.sent:
-        if event.outcome != "sent":
-            continue
-        try:
-            is_audio, length_ns = places.is_audio(SENT, event.frame), places.length_ns(SENT, event.frame)
-        except SessionError:
-            # The folder does not hold it; what is not text is audio.
-            is_audio, length_ns = not event.frame.is_text, None
-        if length_ns is not None:
-            events.append(event)
-            lengths_ns.append(lengths.next_ns(length_ns))
-            positions_ns.append(positions.add(event.at_ns, lengths_ns[-1]))
-        elif is_audio:
+    for event in audio.said:
+        length_ns: Optional[int] = None
+        with suppress(SessionError):
+            # The folder may not hold it.
+            length_ns = audio.length_ns(event.seq)
+        if length_ns is None:
             left_out.append(event.seq)
+            continue
+        events.append(event)
+        lengths_ns.append(lengths.next_ns(length_ns))
+        positions_ns.append(positions.add(event.at_ns, lengths_ns[-1]))
     if not events:
         return Side((), None, len(left_out), left_out[0] if left_out else None)
     began_ns = max(0, events[0].at_ns - lengths_ns[0])
@@ -187,16 +185,13 @@ def _begins(heard_ns: Sequence[int], lengths_ns: Sequence[int], began_ns: int, s
 def _said_parts(session: Session, dialect: Dialect, frames: _Frames, factor: Fraction) -> Iterator[Part]:
     begins_ns = {event.seq: begin_ns for event, begin_ns in zip(frames.events, frames.begins_ns)}
     ends_ns = {event.seq: begin_ns + length_ns for event, begin_ns, length_ns in zip(*frames)}
-    places = dialect.audio_places(session.handshake)
+    audio = session.audio(dialect)
     # Of hours of small frames, what is the same for all is worked out once.
     rates: Dict[Pcm, Fraction] = {}
     free_ns: Optional[int] = None
-    for event in session.sent:
-        if event.outcome != "sent":
-            continue
-        # Every frame is shown to the finder: it keeps the format in force.
-        found = _decoded(event.frame, lambda frame: places.find(SENT, frame))
-        if found is None or event.seq not in begins_ns:
+    for event in frames.events:
+        found = _decoded(event.frame, audio.frames[event.seq])
+        if found is None:
             continue
         samples, pcm = found
         begin_ns = begins_ns[event.seq]
@@ -228,15 +223,15 @@ def would_play(session: Session, dialect: Dialect, speed: Speed) -> Side:
     Returns:
         The side. Its rate is the highest of the audio that came.
     """
-    places = dialect.audio_places(session.handshake)
+    audio = session.audio(dialect)
     lengths, left_out, rates = _Lengths(speed), [], []
     silences = _Silences(session.events, dialect)
     chunks: List[_Chunk] = []
     free_ns = 0
     for event in session.received:
-        if not places.is_audio(RECEIVED, event.frame):
+        if event not in audio:
             continue
-        found = _decoded(event.frame, lambda frame: places.find(RECEIVED, frame))
+        found = _decoded(event.frame, audio.frames[event.seq])
         if found is None:
             left_out.append(event.seq)
             continue
@@ -255,10 +250,10 @@ def would_play(session: Session, dialect: Dialect, speed: Speed) -> Side:
 
 def _replies_voice(session: Session, dialect: Dialect, chunks: Sequence[_Chunk], factor: Fraction) -> Voice:
     def parts() -> Iterator[Part]:
-        places = dialect.audio_places(session.handshake)
+        audio = session.audio(dialect)
         free_ns: Optional[int] = None
         for chunk in chunks:
-            found = _decoded(chunk.event.frame, lambda frame: places.find(RECEIVED, frame))
+            found = _decoded(chunk.event.frame, audio.frames[chunk.event.seq])
             if found is None:
                 continue
             samples, pcm = found
@@ -276,7 +271,7 @@ class _Piece(NamedTuple):
     """A piece of the assistant's audio as it arrived."""
 
     event: Received
-    place: AudioPlace
+    audio: FrameAudio
     begins_ns: int
     ends_ns: int
 
@@ -292,24 +287,24 @@ def arrived(session: Session, dialect: Dialect, speed: Speed) -> Side:
     Returns:
         The side, a voice for each reply; replies overlap where one came while the one before it would still sound.
     """
-    places, of_reply = dialect.audio_places(session.handshake), {}
+    audio, of_reply = session.audio(dialect), {}
     for turn in dialect.turns(session.events):
         of_reply.update(dict.fromkeys(turn.reply, turn.number))
     lengths, left_out, rates = _Lengths(speed), [], []
     replies: Dict[Optional[int], List[_Piece]] = {}
     for event in session.received:
-        if not places.is_audio(RECEIVED, event.frame):
+        one = audio.frames.get(event.seq)
+        if one is None:
             continue
-        place = _place_of(event.frame, places)
-        found = None if place is None else _samples(event.frame, place)
-        if place is None or found is None:
+        found = _decoded(event.frame, one)
+        if found is None:
             left_out.append(event.seq)
         elif found[0]:
             samples, pcm = found
             rates.append(pcm.rate * _factor(speed))
             pieces = replies.setdefault(of_reply.get(event.seq), [])
             begins_ns = max(event.at_ns, pieces[-1].ends_ns if pieces else 0)
-            pieces.append(_Piece(event, place, begins_ns, begins_ns + lengths.next_ns(pcm.length_ns(len(samples)))))
+            pieces.append(_Piece(event, one, begins_ns, begins_ns + lengths.next_ns(pcm.length_ns(len(samples)))))
     voices = tuple(_pieces_voice(pieces, _factor(speed)) for pieces in replies.values())
     return Side(voices, max(rates, default=None), len(left_out), left_out[0] if left_out else None)
 
@@ -318,7 +313,7 @@ def _pieces_voice(pieces: Sequence[_Piece], factor: Fraction) -> Voice:
     def parts() -> Iterator[Part]:
         free_ns: Optional[int] = None
         for piece in pieces:
-            found = _samples(piece.event.frame, piece.place)
+            found = _decoded(piece.event.frame, piece.audio)
             if found is None:
                 continue
             samples, pcm = found
@@ -363,28 +358,13 @@ def _factor(speed: Speed) -> Fraction:
     return _AT_ONCE if speed is None else speed
 
 
-def _decoded(frame: Frame, find: Callable[[Frame], Optional[AudioPlace]]) -> Optional[Tuple[bytes, Pcm]]:
-    """The samples of a frame and their format; None where it holds no audio, or none that can be decoded."""
-    try:
-        place = find(frame)
-    except (SessionError, ValueError):
-        return None
-    return None if place is None else _samples(frame, place)
-
-
-def _place_of(frame: Frame, places: AudioPlaces) -> Optional[AudioPlace]:
-    """Where the audio of a received frame is, None where the folder does not hold it."""
-    try:
-        return places.find(RECEIVED, frame)
-    except (SessionError, ValueError):
-        return None
-
-
-def _samples(frame: Frame, place: AudioPlace) -> Optional[Tuple[bytes, Pcm]]:
-    """The samples in a place of a frame and their format; None where they cannot be decoded."""
+def _decoded(frame: Frame, audio: FrameAudio) -> Optional[Tuple[bytes, Pcm]]:
+    """The samples of a frame and their format; None where they cannot be decoded."""
     try:
         # Audio of no length has no format either, and nothing is missing.
-        return samples_of(frame, place) if place.start < place.stop else (b"", place.pcm or Pcm(SILENT_RATE, 1))
+        if audio.places and all(place.start >= place.stop for place in audio.places):
+            return b"", audio.pcm or Pcm(SILENT_RATE, 1)
+        return samples_of(frame, audio)
     except (SessionError, ValueError):
         # The folder does not hold it, or it is not what it says that it is.
         return None

@@ -18,14 +18,15 @@ from typing import Any, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple, 
 from evi_harness.errors import EviHarnessError, SessionUnreadable, UsageError
 from evi_harness.input_file import file_problem
 from evi_harness.session.events import Frame, Sent
-from evi_harness.session.position import JITTER_NS, Positions, captured
-from evi_harness.session.protocols import SENT, AudioPlace, Dialect
+from evi_harness.session.frame_audio import USER
+from evi_harness.session.g711 import linear_samples
+from evi_harness.session.position import JITTER_NS, captured
+from evi_harness.session.protocols import AudioPlace, Dialect, FrameAudio
 from evi_harness.session.session import Session
 from evi_harness.session.wav import PLAUSIBLE_CHANNELS, PLAUSIBLE_RATES, DataChunk, Pcm, data_chunk, split
 
 __all__ = ["FileSource", "PcmSource", "SilenceSource", "UserSound", "UserTrack", "samples_of"]
 
-_USER = "user"
 # What a microphone has where nothing says otherwise: the SDK's most common one.
 USUAL = Pcm(48000, 1)
 # Subtypes that libsndfile converts to 16 bits exactly or by shifting. It does not scale the others when asked for whole numbers.
@@ -349,14 +350,13 @@ class _Pieces:
         self._all: List[_Piece] = []
         self.has_headers = False
         # The length alone is asked for where that will do: the audio of an hour is not read to be placed.
-        places, positions = dialect.audio_places(session.handshake), Positions()
-        for event in session.sent:
-            length_ns = places.length_ns(SENT, event.frame)
-            if event.outcome == "sent" and places.is_audio(SENT, event.frame):
-                pcm = None if length_ns is None else places.pcm
-                position_ns = positions.add(event.at_ns, length_ns)
-                self._all.append(_Piece(event, length_ns or 0, position_ns, pcm, length_ns == 0))
-                self.has_headers = self.has_headers or places.has_header
+        audio = session.audio(dialect)
+        for event, position_ns in zip(audio.said, audio.positions.frames_ns):
+            one = audio.frames[event.seq]
+            length_ns = one.length_ns
+            pcm = None if length_ns is None or one.pcm is None else one.pcm.linear
+            self._all.append(_Piece(event, length_ns or 0, position_ns, pcm, length_ns == 0))
+            self.has_headers = self.has_headers or one.has_header
 
     def __iter__(self) -> Iterator[_Piece]:
         """Those in which there is something."""
@@ -408,14 +408,12 @@ class _Pieces:
 
     def placed(self) -> Iterator[Tuple[int, _Piece, bytes]]:
         """Each piece in which there is something, where it begins, and its samples."""
-        places = self._dialect.audio_places(self._session.handshake)
-        pieces = {piece.event.seq: (begin_ns, piece) for begin_ns, piece in zip(self._begins(), self._all) if not piece.is_empty}
-        for event in self._session.sent:
-            place = places.find(SENT, event.frame)
-            if event.seq in pieces and place is not None:
-                found = samples_of(event.frame, place)
-                assert found is not None
-                yield (*pieces[event.seq], found[0])
+        frames = self._session.audio(self._dialect).frames
+        for begin_ns, piece in zip(self._begins(), self._all):
+            if not piece.is_empty:
+                found = samples_of(piece.event.frame, frames[piece.event.seq])
+                if found is not None:
+                    yield begin_ns, piece, found[0]
 
     def _begins(self) -> List[int]:
         """When each piece was heard at the latest: before it was sent, and before what was heard behind it."""
@@ -448,28 +446,37 @@ def _unplayable(session: Session, piece: _Piece, what: str, consequence: str) ->
     )
 
 
-def samples_of(frame: Frame, place: AudioPlace) -> Optional[Tuple[bytes, Pcm]]:
+def samples_of(frame: Frame, audio: FrameAudio) -> Optional[Tuple[bytes, Pcm]]:
     """Read the samples of a frame.
 
     Args:
         frame: The frame.
-        place: Where its audio is.
+        audio: What is known of its audio.
 
     Returns:
-        The whole sample frames in the place and their format; None where they are not linear PCM, or of a format that is not known.
+        The whole sample frames, one place after another, as linear PCM, and their format. None where there are none, where their format is
+        not known or no PCM, and where that of one place differs from that of another.
 
     Raises:
         ValueError: What should be base64 is not.
         AudioMissing: The session's folder does not hold the audio.
     """
-    raw = frame.payload[place.start : place.stop]
+    found = [_samples_at(frame.payload, place) for place in audio.places]
+    known = [one for one in found if one is not None]
+    if not known or len(known) < len(found) or any(pcm != known[0][1] for _, pcm in known):
+        return None
+    return known[0] if len(known) == 1 else (b"".join(samples for samples, _ in known), known[0][1])
+
+
+def _samples_at(payload: bytes, place: AudioPlace) -> Optional[Tuple[bytes, Pcm]]:
+    raw = payload[place.start : place.stop]
     data = _decoded(raw) if place.base64 else raw
-    wav = split(data) if place.has_header or place.track != _USER else None
+    wav = split(data) if place.has_header or place.track != USER else None
     if wav is not None:
         return wav.samples, wav.pcm
     if place.pcm is None:
         return None
-    return data[: len(data) - len(data) % place.pcm.frame_bytes], place.pcm
+    return linear_samples(data[: len(data) - len(data) % place.pcm.frame_bytes], place.pcm)
 
 
 def _decoded(raw: bytes) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Mapping, Optional, Sequence
 
-from evi_harness.evi.audio_frames import Places
+from evi_harness.evi.audio_frames import EviReader
 from evi_harness.evi.messages import AUDIO
 from evi_harness.evi.reading import member, milliseconds_ns, read, text_of
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent
@@ -116,7 +116,7 @@ class _Walk:
     """One pass over a session: what the causes of what comes next depend on."""
 
     def __init__(self) -> None:
-        self._places = Places()
+        self._reader = EviReader()
         self._positions = Positions()
         self._times: Dict[int, int] = {}
         self._settings: List[int] = []
@@ -127,12 +127,12 @@ class _Walk:
         self._opened = self._latest = _OPENED
 
     def opened(self, event: Opened) -> None:
-        self._places = Places(event.handshake)
+        self._reader = EviReader(event.handshake)
 
     def sent(self, event: Sent) -> None:
-        length_ns = self._places.length_ns(SENT, event.frame)
-        if self._places.is_audio(SENT, event.frame):
-            self._positions.add(event.at_ns, length_ns)
+        audio = self._reader.read(SENT, event.frame)
+        if audio is not None:
+            self._positions.add(event.at_ns, audio.length_ns)
             return
         self._times[event.seq] = event.at_ns
         message = read(SENT, event.frame)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import AbstractSet, Callable, Dict, List, Mapping, Sequence, Tuple
 
-from evi_harness.evi.audio_frames import Places
+from evi_harness.evi.audio_frames import EviReader
 from evi_harness.evi.causes import sets_audio
 from evi_harness.evi.compat import problems_of_sent
 from evi_harness.evi.reading import parse, read
@@ -35,7 +35,7 @@ def rejected(events: Sequence[Event]) -> Dict[int, Tuple[str, ...]]:
     found: Dict[int, Tuple[str, ...]] = {}
     for event in events:
         if isinstance(event, Opened):
-            walk.places = Places(event.handshake)
+            walk.reader = EviReader(event.handshake)
         elif isinstance(event, Sent) and event.outcome == "sent":
             reasons = walk.sent(event.frame)
             if reasons:
@@ -50,11 +50,11 @@ class _Walk:
         calls: Ids of the calls of tools that came.
 
     Attributes:
-        places: Finds the audio, and knows its format.
+        reader: Finds the audio, and knows its format.
     """
 
     def __init__(self, calls: AbstractSet[str]) -> None:
-        self.places = Places()
+        self.reader = EviReader()
         self._calls = calls
         # Whether audio, or its format, has come.
         self._is_settled = False
@@ -65,8 +65,8 @@ class _Walk:
             return [f"it has {frame.size} bytes, and a message has at most {MAX_BYTES}"]
         if not frame.is_text and self._is_settled:
             return []
-        place = self.places.find(SENT, frame)
-        return self._message(frame) if place is None else self._audio(frame, place)
+        audio = self.reader.read(SENT, frame)
+        return self._message(frame) if audio is None or not audio.places else self._audio(frame, audio.places[0])
 
     def _message(self, frame: Frame) -> List[str]:
         fields = parse(frame.outline)

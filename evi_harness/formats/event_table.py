@@ -31,11 +31,11 @@ def event_table(reading: Reading, dialect: Dialect) -> Iterator[str]:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
-    places = dialect.audio_places(reading.session.handshake)
+    audio = reading.session.audio(dialect)
     for event in reading.session.events:
         row: Dict[str, object] = {"seq": event.seq, "at_ns": event.at_ns, "at_s": f"{event.at_ns / 1e9:.9f}", "event": event.kind}
         if isinstance(event, (Sent, Received)):
-            length_ns = places.length_ns(event.kind, event.frame)
+            length_ns = audio.length_ns(event.seq)
             audio_ms = "" if length_ns is None else length_ns / 1e6
             row.update(_of_frame(event, dialect), audio_ms=audio_ms, turn=_or_nothing(reading.turn_of.get(event.seq)))
         else:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from evi_harness.session.events import Received, Sent, order
-from evi_harness.session.position import JITTER_NS, Positions
+from evi_harness.session.position import JITTER_NS
 from evi_harness.session.protocols import RECEIVED, SENT, Cause, Dialect
 from evi_harness.session.session import Session
 from evi_harness.session.sounding import Span, sounding
@@ -48,17 +48,14 @@ class SpokenAt:
     """
 
     def __init__(self, session: Session, dialect: Dialect) -> None:
-        places, positions = dialect.audio_places(session.handshake), Positions()
-        self._times: List[int] = []
-        self._positions: List[int] = []
+        audio = session.audio(dialect)
+        self._times: Sequence[int] = [event.at_ns for event in audio.said]
+        self._positions: Sequence[int] = audio.positions.frames_ns
         # Where each frame begins; where its length is not known, nobody can tell whether there was a gap before it.
-        self._begins: List[int] = []
-        for event in session.sent:
-            length_ns = places.length_ns(SENT, event.frame)
-            if event.outcome == "sent" and places.is_audio(SENT, event.frame):
-                self._times.append(event.at_ns)
-                self._positions.append(positions.add(event.at_ns, length_ns))
-                self._begins.append(0 if length_ns is None else self._positions[-1] - length_ns)
+        lengths_ns = (audio.length_ns(event.seq) for event in audio.said)
+        self._begins: Sequence[int] = [
+            0 if length_ns is None else position_ns - length_ns for position_ns, length_ns in zip(self._positions, lengths_ns)
+        ]
 
     def at_ns(self, position_ns: int) -> Optional[int]:
         """When that was; where the audio ended before it, its end; None where no audio was sent."""
@@ -169,9 +166,8 @@ def _parts(turn: Turn) -> Sequence[int]:
 
 def _lengths_ns(session: Session, dialect: Dialect) -> Dict[int, Optional[int]]:
     """How long each piece of the assistant's audio plays, by seq; None where that cannot be known."""
-    places = dialect.audio_places(session.handshake)
-    audio = [event for event in session.received if places.is_audio(RECEIVED, event.frame)]
-    return {event.seq: places.length_ns(RECEIVED, event.frame) for event in audio}
+    audio = session.audio(dialect)
+    return {event.seq: audio.length_ns(event.seq) for event in session.received if event in audio}
 
 
 def _behind(session: Session, turn: Turn, answer: Optional[Sent]) -> Optional[int]:

@@ -18,8 +18,9 @@ from evi_harness.report.plain import printable
 from evi_harness.session.events import Closed, Event, Note, Opened, Received, Sent, Unknown
 from evi_harness.session.json_value import Json
 from evi_harness.session.notes import sentence_of
-from evi_harness.session.protocols import AudioPlaces, Dialect, Message
+from evi_harness.session.protocols import Dialect, Message
 from evi_harness.session.session import Session
+from evi_harness.session.session_audio import SessionAudio
 
 __all__ = ["MessagesLane", "messages_lane"]
 
@@ -56,14 +57,13 @@ def messages_lane(session: Session, dialect: Dialect, redactor: Redactor, handle
         redactor: Takes secrets out of the texts.
         handled: When the handler had each received message, by seq.
     """
-    places, texts, lane = dialect.audio_places(session.handshake), _Texts(redactor), MessagesLane()
+    heard, texts, lane = session.audio(dialect), _Texts(redactor), MessagesLane()
     audio: List[Sent] = []
     for event in session.events:
-        length_ns = places.length_ns(event.kind, event.frame) if isinstance(event, (Sent, Received)) else None
-        if isinstance(event, Sent) and places.is_audio(event.kind, event.frame):
+        if isinstance(event, Sent) and event in heard:
             audio.append(event)
         elif not isinstance(event, Unknown) and not _is_beside(event):
-            lane.messages.append(_message(event, length_ns, dialect, places, texts, handled))
+            lane.messages.append(_message(event, dialect, heard, texts, handled))
     lane.density = _density(audio) if audio else None
     return lane
 
@@ -75,17 +75,15 @@ def _is_beside(event: Event) -> bool:
 
 def _message(
     event: Event,
-    length_ns: Optional[int],
     dialect: Dialect,
-    places: AudioPlaces,
+    heard: SessionAudio,
     texts: _Texts,
     handled: Mapping[int, Tuple[int, Optional[int]]],
 ) -> Dict[str, Json]:
     message = dialect.read(event.kind, event.frame) if isinstance(event, (Sent, Received)) else None
     text, is_json, is_cut = None, False, False
     if isinstance(event, (Sent, Received)) and message is not None:
-        is_audio = places.is_audio(event.kind, event.frame)
-        text, is_json, is_cut = texts.of(message.fields, message.text, is_audio=is_audio)
+        text, is_json, is_cut = texts.of(message.fields, message.text, is_audio=event in heard)
     elif isinstance(event, Note):
         text, is_json, is_cut = texts.of(event.data, None, is_audio=False)
     begun = handled.get(event.seq)
@@ -99,7 +97,7 @@ def _message(
         "is_json": is_json,
         "is_cut": is_cut,
         "n_bytes": event.frame.size if isinstance(event, (Sent, Received)) else 0,
-        "audio_ms": ms(length_ns),
+        "audio_ms": ms(heard.length_ns(event.seq)),
         "handled": None if begun is None else {"begin_ms": ms(begun[0]), "end_ms": ms(begun[1])},
     }
 

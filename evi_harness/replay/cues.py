@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.replay.played_recording import AS_RECORDED, blocks, is_out
 from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.session.protocols import RECEIVED, Dialect
 from evi_harness.session.session import Session
+from evi_harness.session.session_audio import SessionAudio
 from evi_harness.session.sounding import sounding
 from evi_harness.session.turn import Speech, Turn
 
@@ -138,13 +139,9 @@ def heard_replies(events: Sequence[Event], dialect: Dialect) -> List[HeardReply]
         events: The events of a session so far, in time.
         dialect: What they are in.
     """
-    places = dialect.audio_places()
-    at_ns: Dict[int, int] = {}
-    lengths_ns: Dict[int, int] = {}
-    for event in events:
-        at_ns[event.seq] = event.at_ns
-        if isinstance(event, Received) and places.is_audio(event.kind, event.frame):
-            lengths_ns[event.seq] = places.length_ns(event.kind, event.frame) or 0
+    audio = SessionAudio(events, dialect)
+    at_ns = {event.seq: event.at_ns for event in events}
+    lengths_ns = {event.seq: audio.length_ns(event.seq) or 0 for event in events if isinstance(event, Received) and event in audio}
     return [_heard(turn, at_ns, lengths_ns) for turn in dialect.turns(events)]
 
 

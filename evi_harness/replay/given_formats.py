@@ -52,8 +52,8 @@ def _speaks_itself(live: Session, dialect: Dialect) -> bool:
     """Whether the microphone was off and audio was sent."""
     if not live.notes_of(MICROPHONE_OFF):
         return False
-    places = dialect.audio_places()
-    return any(places.is_audio(event.kind, event.frame) for event in live.sent)
+    audio = live.audio(dialect)
+    return any(event in audio for event in live.sent)
 
 
 def _formats(session: Session, dialect: Dialect) -> Dict[int, Mapping[str, Json]]:

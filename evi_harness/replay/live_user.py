@@ -15,7 +15,7 @@ from typing import Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 from evi_harness.replay.cues import AT_OPEN, GRACE_NS, PREVIOUS, REPLY_ENDED, Cue, Cues, HeardReply, Utterance, heard_replies
 from evi_harness.session.events import BINARY, Closed, Event, Frame, Received, Sent
 from evi_harness.session.json_value import Json
-from evi_harness.session.protocols import NO_STATUS, RECEIVED, SENT, Action, Close, Dialect, Message, Send
+from evi_harness.session.protocols import NO_STATUS, RECEIVED, Action, Close, Dialect, Message, Send
 from evi_harness.session.session import Session
 from evi_harness.session.wav import Pcm, split
 
@@ -224,12 +224,13 @@ class _Microphone:
     """Sends an utterance frame by frame, and silence behind it until the next one."""
 
     def __init__(self, session: Session, dialect: Dialect) -> None:
-        places = dialect.audio_places(session.handshake)
-        # By seq: how long the audio is, its format, whether it has a header. Asked in order, since a frame may give the format of others.
+        audio = session.audio(dialect)
+        # By seq: how long the audio is, its format, whether it has a header.
         self._forms: Dict[int, Tuple[int, Optional[Pcm], bool]] = {}
         for event in session.sent:
-            length_ns = places.length_ns(SENT, event.frame) or 0
-            self._forms[event.seq] = (length_ns, places.pcm, places.has_header)
+            read = audio.frames.get(event.seq)
+            if read is not None:
+                self._forms[event.seq] = (read.length_ns or 0, read.pcm, read.has_header)
         # A header at the beginning of the stream is not repeated.
         self._repeats_header = sum(has_header for _, _, has_header in self._forms.values()) > 1
         self._to_say: Deque[Tuple[int, Sent]] = deque()

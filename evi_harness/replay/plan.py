@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Dict, Mapping, Optional, Tuple, Union
 
 from evi_harness.replay.pace import at_speed_ns
-from evi_harness.replay.played_recording import AS_RECORDED, Lengths, PlayedRecording, Speed, is_out
+from evi_harness.replay.played_recording import AS_RECORDED, PlayedRecording, Speed, is_out, positions_of
 from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.position import JITTER_NS, Positions
 from evi_harness.session.protocols import OPENED, POSITION, Cause, Dialect, Message
@@ -90,16 +90,9 @@ class Plan:
 
 
 def _sent_side(recording: PlayedRecording, dialect: Dialect) -> Tuple[Positions, Dict[int, Message]]:
-    positions, lengths, places = Positions(), Lengths(recording.speed), dialect.audio_places(recording.session.handshake)
-    messages: Dict[int, Message] = {}
-    for event in filter(is_out, recording.session.sent):
-        is_audio = places.is_audio(event.kind, event.frame)
-        length_ns = lengths.next_ns(places.length_ns(event.kind, event.frame))
-        if is_audio:
-            positions.add(event.at_ns, length_ns)
-        else:
-            messages[event.seq] = dialect.read(event.kind, event.frame)
-    return positions, messages
+    audio = recording.session.audio(dialect)
+    others = (event for event in recording.session.sent if event.seq not in audio.frames and is_out(event))
+    return positions_of(audio, recording.speed), {event.seq: dialect.read(event.kind, event.frame) for event in others}
 
 
 def _jitter_ns(speed: Speed) -> int:

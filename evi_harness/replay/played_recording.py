@@ -18,8 +18,9 @@ from evi_harness.session.events import Event, Frame, Received, Sent, order
 from evi_harness.session.position import Positions
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, Cause, Dialect
 from evi_harness.session.session import Session
+from evi_harness.session.session_audio import SessionAudio
 
-__all__ = ["AS_RECORDED", "MAX", "Block", "Lengths", "PlayedRecording", "Speed", "blocks", "is_out", "moved"]
+__all__ = ["AS_RECORDED", "MAX", "Block", "Lengths", "PlayedRecording", "Speed", "blocks", "is_out", "moved", "positions_of"]
 
 # How many times as fast as it was recorded; None for as fast as it goes, where nothing waits but for its cause.
 Speed = Optional[Fraction]
@@ -111,6 +112,16 @@ class Lengths:
         return self._spoken_ns * self._speed.denominator // self._speed.numerator
 
 
+def positions_of(audio: SessionAudio, speed: Speed) -> Positions:
+    """The position at each frame of the user's audio where it goes out at a speed. Nobody may add to it."""
+    if speed is None or speed == 1:
+        return audio.positions
+    positions, lengths = Positions(), Lengths(speed)
+    for event in audio.said:
+        positions.add(event.at_ns, lengths.next_ns(audio.length_ns(event.seq)))
+    return positions
+
+
 def is_out(event: Sent) -> bool:
     """Whether the app got a message out."""
     return event.outcome == "sent"
@@ -155,14 +166,14 @@ def blocks(session: Session, dialect: Dialect, speed: Speed) -> List[Block]:
         dialect: What its messages are in.
         speed: How many times as fast the audio goes out as it was spoken.
     """
-    positions, lengths, places = Positions(), Lengths(speed), dialect.audio_places(session.handshake)
+    positions, lengths, frames = Positions(), Lengths(speed), session.audio(dialect).frames
     found: List[Block] = []
     format_seq: Optional[int] = None
     for event in filter(is_out, session.sent):
-        is_audio = places.is_audio(event.kind, event.frame)
-        length_ns = lengths.next_ns(places.length_ns(event.kind, event.frame))
-        if is_audio:
-            format_seq = event.seq if places.has_header else format_seq
+        audio = frames.get(event.seq)
+        if audio is not None:
+            length_ns = lengths.next_ns(audio.length_ns)
+            format_seq = event.seq if audio.has_header else format_seq
             found.append(Block(event.seq, event.at_ns, length_ns, positions.add(event.at_ns, length_ns), format_seq))
         elif dialect.sets_audio(dialect.read(event.kind, event.frame)):
             format_seq = None

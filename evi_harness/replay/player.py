@@ -22,7 +22,7 @@ from evi_harness.replay.played_recording import Lengths, PlayedRecording
 from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order
 from evi_harness.session.notes import AUDIO_PATIENCE, CLOSED_BY_GRACE, END_UNKNOWN, LEFT_EARLY, UNMET
 from evi_harness.session.position import Positions
-from evi_harness.session.protocols import NO_STATUS, POSITION, SENT, Abort, Action, Cause, Close, Dialect, Send, remark
+from evi_harness.session.protocols import NO_STATUS, POSITION, RECEIVED, SENT, Abort, Action, Cause, Close, Dialect, Send, remark
 from evi_harness.session.session import Session
 
 __all__ = ["Patience", "Player"]
@@ -77,7 +77,7 @@ class Player:
         self._plan = recorded if isinstance(recorded, Plan) else Plan.of(recorded, dialect)
         self._dialect = dialect
         self._patience = patience
-        self._places = dialect.audio_places()
+        self._reader = dialect.reader()
         self._positions = Positions()
         self._lengths = Lengths(self._plan.speed)
         self._pairing = Pairing(self._plan.messages, dialect)
@@ -129,7 +129,7 @@ class Player:
             return self._when_ns is None
         self._when_ns = None
         if isinstance(event, Opened):
-            self._places = self._dialect.audio_places(event.handshake)
+            self._reader = self._dialect.reader(event.handshake)
         elif isinstance(event, Closed) and not self._over:
             self._take_closed(at_ns)
         return True
@@ -153,18 +153,16 @@ class Player:
     # What comes in.
 
     def _take_sent(self, event: Sent, at_ns: int) -> None:
-        frame, places = event.frame, self._places
-        is_audio = places.is_audio(SENT, frame)
-        length_ns = self._lengths.next_ns(places.length_ns(SENT, frame))
-        if is_audio:
+        audio = self._reader.read(SENT, event.frame)
+        if audio is not None:
             is_first = self._positions.first_at_ns is None
-            position_ns = self._positions.add(at_ns, length_ns)
+            position_ns = self._positions.add(at_ns, self._lengths.next_ns(audio.length_ns))
             # Most frames change nothing: only the first one, and the one that reaches the position that the next step waits for.
             if is_first or (self._awaited_position_ns is not None and position_ns >= self._awaited_position_ns):
                 self._when_ns = None
         else:
             self._when_ns = None
-            self._pairing.meet(self._dialect.read(SENT, frame), at_ns)
+            self._pairing.meet(self._dialect.read(SENT, event.frame), at_ns)
 
     def _take_closed(self, at_ns: int) -> None:
         should_ns = self.app_closes_at_ns
@@ -226,6 +224,8 @@ class Player:
         if isinstance(event, Received):
             self._out.append(order(event))
             self._out_at_ns[event.seq] = self._floor_ns
+            # It may give the format of the audio that comes next.
+            self._reader.read(RECEIVED, event.frame)
             return [Send(event.frame, due_ns=due_ns, cause_ns=cause_ns, recorded_seq=event.seq, held_ns=held_ns)]
         self._over = True
         return [Abort() if event.by == "network" else Close(NO_STATUS if event.code is None else event.code, event.reason)]

@@ -77,15 +77,14 @@ def _happenings(recording: PlayedRecording, dialect: Dialect, speech: Iterable[S
 
 def _crossed(recording: PlayedRecording, dialect: Dialect) -> Iterator[Span]:
     """Messages, and how long what they hold plays."""
-    places = dialect.audio_places(recording.session.handshake)
+    audio = recording.session.audio(dialect)
     end_ns = recording.session.duration_ns
     plays_until_ns = 0
     for event in recording.session.events:
         if isinstance(event, (Opened, Closed)):
             yield event.at_ns, event.at_ns
         elif isinstance(event, (Sent, Received)):
-            is_audio = places.is_audio(event.kind, event.frame)
-            length_ns = places.length_ns(event.kind, event.frame)
+            is_audio, length_ns = event in audio, audio.length_ns(event.seq)
             if is_audio and isinstance(event, Received):
                 plays_until_ns = end_ns if length_ns is None else max(plays_until_ns, event.at_ns) + length_ns
                 yield event.at_ns, min(plays_until_ns, end_ns)

@@ -13,8 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Iterator, List, Optional, Tuple
 
-from evi_harness.replay.played_recording import is_out
-from evi_harness.session.protocols import RECEIVED, SENT, Dialect
+from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
 __all__ = ["talked_over"]
@@ -56,11 +55,11 @@ def talked_over(session: Session, dialect: Dialect) -> Optional[bool]:
 
 def _playing(session: Session, dialect: Dialect) -> Iterator[Tuple[int, int]]:
     """When the assistant's audio played, in session time, one reply after another."""
-    places = dialect.audio_places(session.handshake)
+    audio = session.audio(dialect)
     interruptions = {turn.interrupted_by for turn in dialect.turns(session.events)}
     span: Optional[Tuple[int, int]] = None
     for event in session.received:
-        length_ns = places.length_ns(RECEIVED, event.frame) if places.is_audio(RECEIVED, event.frame) else None
+        length_ns = audio.length_ns(event.seq)
         if length_ns and span is not None and event.at_ns <= span[1]:
             span = (span[0], span[1] + length_ns)
         elif length_ns:
@@ -75,19 +74,18 @@ def _playing(session: Session, dialect: Dialect) -> Iterator[Tuple[int, int]]:
 
 def _spoke_until_ns(session: Session, dialect: Dialect) -> int:
     """When the last of the user's audio was sent: nobody listened behind it. 0 where there is none."""
-    places = dialect.audio_places(session.handshake)
-    return next((event.at_ns for event in reversed(session.sent) if places.is_audio(SENT, event.frame)), 0)
+    audio = session.audio(dialect)
+    return next((event.at_ns for event in reversed(session.sent) if event in audio), 0)
 
 
 def _sent_within(session: Session, dialect: Dialect, spans: List[Tuple[int, int]]) -> int:
     """How much of the user's audio was sent within some spans, which are apart and in order."""
-    places, total_ns = dialect.audio_places(session.handshake), 0
+    audio, total_ns = session.audio(dialect), 0
     begins = [begin_ns for begin_ns, _ in spans]
-    for event in session.sent:
+    for event in audio.said:
         if event.at_ns >= spans[-1][1]:
             break
-        length_ns = places.length_ns(SENT, event.frame)
         index = bisect_right(begins, event.at_ns) - 1
-        if length_ns and is_out(event) and index >= 0 and event.at_ns < spans[index][1]:
-            total_ns += length_ns
+        if index >= 0 and event.at_ns < spans[index][1]:
+            total_ns += audio.length_ns(event.seq) or 0
     return total_ns

@@ -115,13 +115,12 @@ class RecordedUser:
 
 
 def _lines(session: Session, dialect: Dialect, only_microphone: bool, closes: bool) -> List[_Line]:
-    prompts, places = dialect.prompts(session.events), dialect.audio_places(session.handshake)
+    prompts, audio = dialect.prompts(session.events), session.audio(dialect)
     lines = []
     for event in session.events:
         prompt = prompts.get(event.seq, _AT_OPEN)
         if isinstance(event, Sent) and event.outcome == "sent":
-            is_audio = places.is_audio(event.kind, event.frame)
-            if is_audio or not only_microphone or dialect.sets_audio(dialect.read(event.kind, event.frame)):
+            if event in audio or not only_microphone or dialect.sets_audio(dialect.read(event.kind, event.frame)):
                 lines.append(_Line(event, prompt))
         elif isinstance(event, Closed) and event.by == "app" and closes:
             lines.append(_Line(event, prompt))

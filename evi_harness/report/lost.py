@@ -45,12 +45,12 @@ def lost_text(seqs: Sequence[int], session: Session, dialect: Dialect) -> str:
 
 
 def _told(session: Session, wanted: AbstractSet[int], dialect: Dialect) -> List[Tuple[int, Row]]:
-    places = dialect.audio_places(session.handshake)
+    audio = session.audio(dialect)
     found = []
     for event in session.events:
         if event.seq not in wanted:
             continue
-        if isinstance(event, (Sent, Received)) and not places.is_audio(event.kind, event.frame):
+        if isinstance(event, (Sent, Received)) and event not in audio:
             message = dialect.read(event.kind, event.frame)
             found.append((dialect.telling(event.kind, message), _row(event, dialect.describe(event.kind, message))))
         elif isinstance(event, Closed):
@@ -64,13 +64,13 @@ def _row(event: Event, what: str) -> Row:
 
 def _audio(session: Session, wanted: AbstractSet[int], dialect: Dialect) -> List[Tuple[int, Row]]:
     """What would have been heard, in one row; none where nothing would."""
-    places = dialect.audio_places(session.handshake)
+    audio = session.audio(dialect)
     found: List[Received] = []
     length_ns = 0
     for event in session.received:
-        if event.seq in wanted and places.is_audio(event.kind, event.frame):
+        if event.seq in wanted and event in audio:
             found.append(event)
-            length_ns += places.length_ns(event.kind, event.frame) or 0
+            length_ns += audio.length_ns(event.seq) or 0
     if not found:
         return []
     n = len(found)

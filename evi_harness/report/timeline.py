@@ -14,8 +14,9 @@ from evi_harness.session.events import Closed, Event, Frame, Note, Opened, Recei
 from evi_harness.session.header import Times
 from evi_harness.session.json_value import Json
 from evi_harness.session.places import PLACES, places_in
-from evi_harness.session.protocols import AudioPlaces, Dialect
+from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
+from evi_harness.session.session_audio import SessionAudio
 
 __all__ = ["Row", "around", "as_lines", "event_rows", "header_lines"]
 
@@ -66,14 +67,11 @@ def event_rows(
         each_frame: Give each frame of audio a row of its own.
         is_in: Whether an event is wanted; the others are left out.
     """
-    places = dialect.audio_places(session.handshake)
+    audio = session.audio(dialect)
     for wanted, span in groupby(session.events, key=is_in):
-        for group in _groups(list(span), places):
+        for group in _groups(list(span), audio) if wanted else ():
             for part in [[event] for event in group] if each_frame else [group]:
-                # How long audio is depends on the messages and the headers before it.
-                row = _row_of(part, places, dialect)
-                if wanted:
-                    yield row, tuple(part)
+                yield _row_of(part, audio, dialect), tuple(part)
 
 
 def around(session: Session, at: Tuple[int, int], dialect: Dialect, n_rows: int = 3) -> List[Row]:
@@ -85,15 +83,10 @@ def around(session: Session, at: Tuple[int, int], dialect: Dialect, n_rows: int 
         dialect: What the session is in.
         n_rows: How many rows on each side, at most.
     """
-    places = dialect.audio_places(session.handshake)
-    groups = list(_groups([event for event in session.events if not isinstance(event, (Note, Unknown))], places))
+    audio = session.audio(dialect)
+    groups = list(_groups([event for event in session.events if not isinstance(event, (Note, Unknown))], audio))
     n_before = sum(order(group[0]) <= at for group in groups)
-    start = max(0, n_before - n_rows)
-    for group in groups[:start]:
-        # How long audio is depends on the messages and the headers before it.
-        for event in group:
-            _pass_over(event, places)
-    return [_row_of(group, places, dialect) for group in groups[start : n_before + n_rows]]
+    return [_row_of(group, audio, dialect) for group in groups[max(0, n_before - n_rows) : n_before + n_rows]]
 
 
 def _header(session: Session, dialect: Dialect) -> Iterator[str]:
@@ -135,35 +128,29 @@ def _row(label: str, text: str) -> str:
     return f"{printable(label):<{_WIDE}}{printable(text)}"
 
 
-def _groups(events: Sequence[Event], places: AudioPlaces) -> Iterator[List[Event]]:
+def _groups(events: Sequence[Event], audio: SessionAudio) -> Iterator[List[Event]]:
     """Events that are told in one line: frames of audio that follow one another, and everything else alone."""
-    for is_audio, group in groupby(events, key=lambda event: _is_audio(event, places)):
+    for is_audio, group in groupby(events, key=lambda event: _is_audio(event, audio)):
         if is_audio:
             yield list(group)
         else:
             yield from ([event] for event in group)
 
 
-def _is_audio(event: Event, places: AudioPlaces) -> bool:
-    return isinstance(event, Sent) and places.is_audio(event.kind, event.frame)
+def _is_audio(event: Event, audio: SessionAudio) -> bool:
+    return isinstance(event, Sent) and event in audio
 
 
-def _row_of(group: List[Event], places: AudioPlaces, dialect: Dialect) -> Row:
+def _row_of(group: List[Event], audio: SessionAudio, dialect: Dialect) -> Row:
     event = group[0]
-    if _is_audio(event, places):
-        return _audio(group, places)
-    _pass_over(event, places)
+    if _is_audio(event, audio):
+        return _audio(group, audio)
     return Row(event.seq, event.seq, event.at_ns, *_told(event, dialect))
 
 
-def _pass_over(event: Event, places: AudioPlaces) -> None:
-    if isinstance(event, (Sent, Received)):
-        places.length_ns(event.kind, event.frame)
-
-
-def _audio(events: List[Event], places: AudioPlaces) -> Row:
+def _audio(events: List[Event], audio: SessionAudio) -> Row:
     frames = [event.frame for event in events if isinstance(event, Sent)]
-    lengths = [places.length_ns("sent", frame) for frame in frames]
+    lengths = [audio.length_ns(event.seq) for event in events]
     known = [length for length in lengths if length is not None]
     length = f"{sum(known) / 1e9:.3f} s of audio" if len(known) == len(lengths) else f"{sum(frame.size for frame in frames)} bytes of audio"
     frames_told = "1 frame" if len(frames) == 1 else f"{len(frames)} frames until {events[-1].at_ns / 1e9:.3f} s"

@@ -19,7 +19,8 @@ from evi_harness.replay.hearing.match import Unmatched, matched
 from evi_harness.replay.hearing.streams import QUIET, Chunk, Piece, ReceivedAudio, ReplyAudio, peak, played_streams
 from evi_harness.replay.hearing.timing import heard_chunks, plays_on, underruns
 from evi_harness.session.encoded_audio import CONTAINERS, base64_bytes
-from evi_harness.session.events import Closed, Event, Handshake, Opened, Received
+from evi_harness.session.events import Closed, Event, Received
+from evi_harness.session.g711 import linear_samples
 from evi_harness.session.notes import (
     CANCELS_TASKS,
     EXITS,
@@ -33,7 +34,8 @@ from evi_harness.session.notes import (
     FindingFacts,
     of_kinds,
 )
-from evi_harness.session.protocols import RECEIVED, AudioPlaces, Dialect
+from evi_harness.session.protocols import RECEIVED, AudioPlace, Dialect, FrameAudio
+from evi_harness.session.session_audio import SessionAudio
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import Pcm, split
 from evi_harness.watch.handed import HandedOn
@@ -262,13 +264,15 @@ def incoming(
     """
     turns = dialect.turns(events) if turns is None else turns
     replies = {seq: turn.number for turn in turns for seq in turn.reply}
-    places = dialect.audio_places(_handshake(events))
+    audio = SessionAudio(events, dialect)
     found = Incoming([], [])
     before = headerless
     for event in events:
-        if not isinstance(event, Received) or not places.is_audio(RECEIVED, event.frame):
+        if not isinstance(event, Received) or event not in audio:
             continue
-        data = _audio(event, places)
+        in_force = audio.pcm(event.seq)
+        before = before if in_force is None else in_force
+        data = _bytes_in(event, audio.frames[event.seq])
         if data is None:
             found.unknown.append((event.seq, event.at_ns, "it is not base64"))
             continue
@@ -282,7 +286,8 @@ def incoming(
         samples = data[: len(data) // pcm.frame_bytes * pcm.frame_bytes] if wav is None else wav.samples
         place = dialect.chunk(dialect.read(RECEIVED, event.frame))
         number = replies.get(event.seq, 0)
-        found.chunks.append(Chunk(event.seq, event.at_ns, Pcm(pcm.rate, pcm.channels), _in_16_bits(samples, pcm.width), number, place))
+        samples, linear = linear_samples(samples, pcm)
+        found.chunks.append(Chunk(event.seq, event.at_ns, Pcm(pcm.rate, pcm.channels), _in_16_bits(samples, linear.width), number, place))
     return found
 
 
@@ -334,14 +339,17 @@ def _interruptions(turns: Sequence[Turn], at_ns: Dict[int, int], events: Sequenc
         yield Interruption(seq, at_ns[seq], taken_ns, 0 if one is None else one.n_handed)
 
 
-def _audio(event: Received, places: AudioPlaces) -> Optional[bytes]:
+def _bytes_in(event: Received, audio: FrameAudio) -> Optional[bytes]:
     stored = event.frame.audio
     if stored is not None:
         return stored
-    place = places.find(RECEIVED, event.frame)
-    if place is None:
-        return None
-    raw = event.frame.payload[place.start : place.stop]
+    found = [_bytes_at(event.frame.payload, place) for place in audio.places]
+    known = [one for one in found if one is not None]
+    return b"".join(known) if known and len(known) == len(found) else None
+
+
+def _bytes_at(payload: bytes, place: AudioPlace) -> Optional[bytes]:
+    raw = payload[place.start : place.stop]
     return base64_bytes(raw) if place.base64 else raw
 
 
@@ -354,10 +362,6 @@ def _in_16_bits(samples: bytes, width: int) -> bytes:
     upper = bytearray(len(samples) // width * 2)
     upper[0::2], upper[1::2] = samples[width - 2 :: width], samples[width - 1 :: width]
     return bytes(upper)
-
-
-def _handshake(events: Sequence[Event]) -> Optional[Handshake]:
-    return next((event.handshake for event in events if isinstance(event, Opened)), None)
 
 
 def _places(n: int) -> str:

@@ -313,5 +313,5 @@ def sent_by(
 
 def _audio_of(recorded: Session, dialect: Dialect) -> FrozenSet[int]:
     """The recorded events that hold the user's audio, by seq."""
-    places = dialect.audio_places(recorded.handshake)
-    return frozenset(event.seq for event in recorded.sent if places.is_audio(SENT, event.frame))
+    audio = recorded.audio(dialect)
+    return frozenset(event.seq for event in recorded.sent if event in audio)

@@ -42,6 +42,11 @@ class Positions:
         """The position at the latest audio frame, None before the first."""
         return self._positions[-1] if self._positions else None
 
+    @property
+    def frames_ns(self) -> Sequence[int]:
+        """The position at each frame that is kept. Nobody may change it."""
+        return self._positions
+
     def add(self, at_ns: int, length_ns: Optional[int]) -> int:
         """Count one sent audio frame.
 

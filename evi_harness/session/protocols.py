@@ -178,7 +178,10 @@ class Told:
 
 
 class WireReader(Protocol):
-    """Reads what crosses one connection: each frame of both directions, once, in order. What one frame says of later ones is kept."""
+    """Reads what crosses one connection: each frame of both directions, once, in order. What one frame says of later ones is kept.
+
+    A copy (``copy.copy``) reads on from where the reader is, and changes nothing in it.
+    """
 
     @property
     def told(self) -> Told:

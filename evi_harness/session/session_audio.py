@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import Dict, Optional, Sequence, Tuple
 
+from evi_harness.errors import AudioMissing
 from evi_harness.session.events import Event, Opened, Received, Sent
 from evi_harness.session.position import Positions
 from evi_harness.session.protocols import Dialect, FrameAudio, Told
@@ -31,7 +33,13 @@ class SessionAudio:
         reader = dialect.reader()
         for event in events:
             if isinstance(event, (Sent, Received)):
-                audio = reader.read(event.kind, event.frame)
+                # What the app did not get out changes nothing for what comes behind it.
+                reads = copy(reader) if isinstance(event, Sent) and event.outcome != "sent" else reader
+                try:
+                    audio = reads.read(event.kind, event.frame)
+                except AudioMissing:
+                    # Who needs the message itself will see that it is missing.
+                    continue
                 if audio is not None:
                     self.frames[event.seq] = audio
             elif isinstance(event, Opened):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Deque, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 from evi_harness.errors import ContainerError
-from evi_harness.evi.audio_frames import Places
+from evi_harness.evi.audio_frames import EviReader
 from evi_harness.session.encoded_audio import base64_bytes
 from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.position import Positions
@@ -112,7 +112,7 @@ class Uplink:
         self._hearing = hearing
         self._listener = Listener(detection)
         self._padding_ns = detection.prefix_padding_ms * MS
-        self._places = Places(handshake)
+        self._reader = EviReader(handshake)
         self._positions = Positions()
         self._formats = formats
         self._encoded = encoded
@@ -140,7 +140,7 @@ class Uplink:
 
     def heed(self, frame: Frame) -> None:
         """Take a message that holds no audio; it may give the format of what follows."""
-        self._places.find(SENT, frame)
+        self._reader.read(SENT, frame)
 
     @property
     def settles_at_ns(self) -> Optional[int]:
@@ -157,8 +157,9 @@ class Uplink:
         Returns:
             What is known by now and was not before.
         """
-        place = self._places.find(SENT, frame)
-        assert place is not None
+        audio = self._reader.read(SENT, frame)
+        assert audio is not None
+        (place,) = audio.places
         raw = frame.payload[place.start : place.stop]
         data = base64_bytes(raw) if place.base64 else raw
         if not data:

@@ -100,7 +100,7 @@ class SessionWriter:
         path = Path(folder).absolute()
         self._redactor = Redactor(dialect.secret_names, dialect.folded_names, secrets)
         self._dialect = dialect
-        self._places = dialect.audio_places()
+        self._reader = dialect.reader()
         self._header = _begun(header)
         self._times = PlausibleTimes(self._header)
         self._counts: Dict[str, int] = Counter()
@@ -353,13 +353,16 @@ class SessionWriter:
         if isinstance(event, (Sent, Received)):
             return self._stored_frame(event)
         if isinstance(event, Opened):
-            self._places = self._dialect.audio_places(event.handshake)
+            self._reader = self._dialect.reader(event.handshake)
         line, extra = codec.other_line(event, self._redactor)
         return _Stored(lines.encode(line, extra))
 
     def _stored_frame(self, event: Union[Sent, Received]) -> _Stored:
         payload = event.frame.payload
-        place = self._places.find(event.kind, event.frame)
+        read = self._reader.read(event.kind, event.frame)
+        places = () if read is None else read.places
+        # A line has room for one piece of audio; a frame with several is kept as it is.
+        place = places[0] if len(places) == 1 else None
         audio = codec.cut(payload, place) if place is not None else None
         if place is not None and audio is not None:
             stored = self._with_audio(event, place, audio)

@@ -66,9 +66,9 @@ def matched(dialect: Dialect, rules: Rules, *sessions: Session) -> Tuple[Tuple[s
 def _compared(session: Session, dialect: Dialect) -> Iterator[Message]:
     if session.handshake is not None:
         yield Message(HANDSHAKE, dialect.comparable_handshakes(session.handshake, session.handshake)[0])
-    places = dialect.audio_places(session.handshake)
+    audio = session.audio(dialect)
     for event in session.sent:
-        if not places.is_audio(event.kind, event.frame):
+        if event not in audio:
             message = dialect.read(event.kind, event.frame)
             # What is nested too deep to be walked is compared without its fields.
             with suppress(RecursionError):

@@ -91,7 +91,7 @@ class LeftBehind:
             self._sent_from.finish()
 
     def _describe(self, frame: Frame) -> Optional[str]:
-        if self._dialect.audio_places().is_audio(SENT, frame):
+        if self._dialect.reader().read(SENT, frame) is not None:
             return None
         # Its type alone: what it says may hold a key.
         kind = self._dialect.read(SENT, frame).type

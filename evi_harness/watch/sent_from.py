@@ -44,7 +44,7 @@ class SentFrom:
 
     def __init__(self, journal: Journal, dialect: Dialect, redact: Callable[[str], str] = str) -> None:
         self._journal = journal
-        self._audio = dialect.audio_places()
+        self._reader = dialect.reader()
         self._redact = redact
         self._hooks = Hooks()
         self._sends: Optional[Sends] = None
@@ -90,7 +90,7 @@ class SentFrom:
 
     def _look(self, message: str) -> None:
         payload = message.encode()
-        if not self._audio.is_audio(SENT, Frame(TEXT, payload)):
+        if self._reader.read(SENT, Frame(TEXT, payload)) is None:
             self._sendings[payload].append(_of_app())
 
     def _closing(self, real: Any) -> Any:

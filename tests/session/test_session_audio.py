@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_one_walk_says_what_a_reader_says(session, data):
     said = []
     for event in events:
         if isinstance(event, (Sent, Received)):
-            read = reader.read(event.kind, event.frame)
+            read = (copy(reader) if event.seq in failed else reader).read(event.kind, event.frame)
             assert (event in audio) == (read is not None)
             assert audio.length_ns(event.seq) == (None if read is None else read.length_ns)
             assert audio.pcm(event.seq) == (None if read is None else read.pcm)

@@ -150,10 +150,10 @@ class Plain:
 
     secret_names = folded_names = frozenset()
 
-    def audio_places(self, handshake=None):
+    def reader(self, handshake=None):
         return self
 
-    def find(self, kind, frame):
+    def read(self, kind, frame):
         return None
 
 

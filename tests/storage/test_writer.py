@@ -26,6 +26,7 @@ from evi_harness.errors import SessionUnwritable
 from evi_harness.evi.dialect import EVI
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Note, Opened, Received, Sent, Unknown
+from evi_harness.session.frame_audio import KnownAudio
 from evi_harness.session.header import Anchor, Header
 from evi_harness.session.protocols import AudioPlace
 from evi_harness.session.session import Session
@@ -50,8 +51,12 @@ class AnyDialect:
     def __init__(self, pcm=PCM):
         self.pcm = pcm
 
-    def audio_places(self, handshake=None):
+    def reader(self, handshake=None):
         return self
+
+    def read(self, kind, frame):
+        place = self.find(kind, frame)
+        return None if place is None else KnownAudio((place,), None)
 
     def find(self, kind, frame):
         if not frame.is_text:

@@ -198,9 +198,9 @@ def _handler(shown: _Shown) -> Iterator[TraceSpan]:
 
 def _messages(shown: _Shown) -> Iterator[TraceInstant]:
     """The messages; frames of the user's audio are too many, and when the user spoke has a lane of its own."""
-    places = shown.dialect.audio_places(shown.session.handshake)
+    audio = shown.session.audio(shown.dialect)
     for event in shown.session.events:
-        if isinstance(event, (Sent, Received)) and not (isinstance(event, Sent) and places.is_audio(event.kind, event.frame)):
+        if isinstance(event, (Sent, Received)) and not (isinstance(event, Sent) and event in audio):
             message = shown.dialect.read(event.kind, event.frame)
             facts = {"seq": event.seq, "what": shown.line(shown.dialect.describe(event.kind, message))}
             yield TraceInstant(event.kind, shown.line(message.type or event.frame.opcode), event.at_ns, facts)

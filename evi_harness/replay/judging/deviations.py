@@ -15,7 +15,7 @@ from evi_harness.replay.judging.alignment import DIFFERENT, EQUAL, MISSING, MOVE
 from evi_harness.replay.judging.differences import Difference, differences
 from evi_harness.replay.judging.findings import recorded_seqs
 from evi_harness.replay.judging.pairing import Comparable, comparable
-from evi_harness.session.events import TEXT, Event, Received, Sent
+from evi_harness.session.events import TEXT, Event, Received
 from evi_harness.session.json_value import Json
 from evi_harness.session.notes import SENT_AFTER_CLOSE, UNMET
 from evi_harness.session.places import Place
@@ -437,10 +437,10 @@ def _came_at_ns(live: Session) -> Dict[int, int]:
 
 
 def _messages(session: Session, dialect: Dialect) -> List[_Message]:
-    places = dialect.audio_places(session.handshake)
+    frames = session.audio(dialect).frames
     found = []
-    for event in session.events:
-        if isinstance(event, Sent) and event.outcome == "sent" and not places.is_audio(event.kind, event.frame):
+    for event in session.sent:
+        if event.seq not in frames and event.outcome == "sent":
             message = dialect.read(event.kind, event.frame)
             found.append(_Message(event.seq, event.at_ns, message, comparable(message, dialect)))
     return found

@@ -194,8 +194,8 @@ def _handshake(recorded: Session, live: Session, dialect: Dialect) -> Optional[H
 
 def _messages(session: Session, dialect: Dialect) -> FrozenSet[int]:
     """The seqs of what was sent and is no audio."""
-    places = dialect.audio_places(session.handshake)
-    sent = [event for event in session.sent if not places.is_audio(event.kind, event.frame)]
+    audio = session.audio(dialect)
+    sent = [event for event in session.sent if event not in audio]
     return frozenset(event.seq for event in sent if event.outcome == "sent")
 
 

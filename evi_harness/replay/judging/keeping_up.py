@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from evi_harness.replay.judging.findings import WARNING, Finding, recorded_seqs
 from evi_harness.session.notes import BLOCKED, HANDLER_CPU
-from evi_harness.session.protocols import RECEIVED, Dialect
+from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
 __all__ = ["NOTED_NS", "THRESHOLD_NS", "KeepingUp", "keeping_up"]
@@ -95,12 +95,11 @@ def _messages(live: Session, dialect: Dialect, speed: Fraction) -> Iterator[_Mes
     for note, facts in live.noted(HANDLER_CPU):
         if note.of is not None and note.of not in told:
             cpu_ns[note.of] = cpu_ns.get(note.of, 0) + facts.cpu_ns
-    places = dialect.audio_places(live.handshake)
+    audio = live.audio(dialect)
     for event in live.received:
         if event.seq in cpu_ns:
             # Decoding all audio to learn its length would cost more than all else here; nobody sends less than this at a time.
-            is_asked = cpu_ns[event.seq] >= _SHORTEST_NS and places.is_audio(RECEIVED, event.frame)
-            length_ns = places.length_ns(RECEIVED, event.frame) if is_asked else None
+            length_ns = audio.length_ns(event.seq) if cpu_ns[event.seq] >= _SHORTEST_NS else None
             yield _Message(event.seq, int(event.at_ns * speed), cpu_ns[event.seq], length_ns)
 
 

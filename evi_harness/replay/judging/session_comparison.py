@@ -201,9 +201,9 @@ class _Side:
     def _sent(self) -> List[Tuple[int, Comparable]]:
         """The messages that were sent; neither audio nor its format, which is the microphone's affair."""
         found: List[Tuple[int, Comparable]] = []
-        places = self.dialect.audio_places(self.session.handshake)
+        audio = self.session.audio(self.dialect)
         for event in self.session.sent:
-            if not places.is_audio(event.kind, event.frame):
+            if event not in audio:
                 message = self.dialect.read(event.kind, event.frame)
                 if not self.dialect.gives_format(message):
                     found.append((event.seq, self._without_id(comparable(message, self.dialect))))

@@ -13,14 +13,14 @@ import base64
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Collection, Iterator, Mapping, Optional, Tuple
+from typing import Collection, Iterator, Mapping, Tuple
 
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.played_recording import MAX
 from evi_harness.session import notes
 from evi_harness.session.events import BINARY, Frame, Sent
 from evi_harness.session.json_value import Json
-from evi_harness.session.protocols import SENT, AudioPlace, Dialect
+from evi_harness.session.protocols import SENT, AudioPlace, Dialect, FrameAudio
 from evi_harness.session.session import Session
 
 __all__ = ["APP_BY_COMMAND", "APP_RAN_ELSEWHERE", "APP_RAN_HERE", "NO_APP", "UNSEEN", "Unseen", "unseen"]
@@ -105,8 +105,8 @@ def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unsee
     if not said and not sent:
         why = "nobody speaks in this recording" if recorded.header.recorded.sent else "this recording does not have what its user said"
         yield Unseen("nobody_speaks", f"{why}: whether the app sends its microphone is not seen")
-    places = dialect.audio_places()
-    if not any(places.is_audio(event.kind, event.frame) for event in recorded.received):
+    audio = recorded.audio(dialect)
+    if not any(event in audio for event in recorded.received):
         yield Unseen("nothing_to_play", "no audio is received in this recording: whether the app plays what it receives is not seen")
     if said and n_strange:
         yield Unseen(
@@ -116,19 +116,22 @@ def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unsee
 
 def _said(session: Session, dialect: Dialect) -> Iterator[Frame]:
     """The user's audio as it was sent, a binary frame each; its samples may be kept nowhere."""
-    places = dialect.audio_places()
+    frames = session.audio(dialect).frames
     for event in session.sent:
-        frame = event.frame
-        if places.is_audio(event.kind, frame):
+        audio, frame = frames.get(event.seq), event.frame
+        if audio is not None:
             # Nearly all frames are binary, and are the audio: looking for it in them would cost each replay.
-            yield Frame(BINARY, _bytes_in(frame, places.find(event.kind, frame))) if frame.is_text else frame
+            yield frame if frame.opcode == BINARY else Frame(BINARY, _bytes_in(frame, audio))
 
 
-def _bytes_in(frame: Frame, place: Optional[AudioPlace]) -> bytes:
+def _bytes_in(frame: Frame, audio: FrameAudio) -> bytes:
     """The audio in a text frame, as it would stand in a binary one."""
-    if place is None:
-        return frame.payload
-    audio = frame.payload[place.start : place.stop]
+    payload = frame.payload
+    return b"".join(_bytes_at(payload, place) for place in audio.places) if audio.places else payload
+
+
+def _bytes_at(payload: bytes, place: AudioPlace) -> bytes:
+    audio = payload[place.start : place.stop]
     with suppress(ValueError):
         return base64.b64decode(audio) if place.base64 else audio
     return audio
@@ -153,9 +156,9 @@ def _other_messages(recorded: Session, live: Session, dialect: Dialect, told: Co
 
 
 def _messages(session: Session, dialect: Dialect) -> Iterator[Sent]:
-    places = dialect.audio_places()
+    frames = session.audio(dialect).frames
     for event in session.sent:
-        if event.frame.is_text and not places.is_audio(event.kind, event.frame):
+        if event.seq not in frames and event.frame.is_text:
             yield event
 
 

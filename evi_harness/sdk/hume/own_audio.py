@@ -44,7 +44,7 @@ class OwnAudio:
         self._has_come = False
         # The task in which the SDK's microphone runs, once it has sent.
         self._microphones: Any = None
-        self._audio = EVI.audio_places()
+        self._reader = EVI.reader()
         self._sends: Optional[Sends] = None
 
     def watch(self, websocket: Any) -> None:
@@ -65,10 +65,13 @@ class OwnAudio:
             return False
         if self._has_come:
             return is_binary and self._voice.is_off and self._voice.has_begun and self._sender() == _MICROPHONE
-        if (is_binary or self._audio.is_audio(SENT, Frame(TEXT, message.encode("utf-8", "surrogatepass")))) and self._sender() == _APP:
+        if (is_binary or self._is_audio(message)) and self._sender() == _APP:
             self._has_come = True
             self._found()
         return False
+
+    def _is_audio(self, message: str) -> bool:
+        return self._reader.read(SENT, Frame(TEXT, message.encode("utf-8", "surrogatepass"))) is not None
 
     def _sender(self) -> str:
         """Who makes the call of ``send`` that is served now: who began it, whatever stands between, such as a wrapper of the app's own.
