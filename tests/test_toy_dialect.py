@@ -226,7 +226,7 @@ def test_sound_anywhere_in_a_format_that_the_service_sets(installed: Path, cross
         events.append(one(seq, seq, Frame(TEXT, json.dumps(said).encode())))
         lengths = [_plays_ns(size, form, is_said=one is Sent) for size in two]
         expected[seq] = len(two), None if None in lengths else sum(lengths)
-    audio = SessionAudio(events, import_module("toy_dialect").TOY)
+    audio = SessionAudio(events, import_module("toy_dialect").TOY.reader)
     assert {seq: (len(one.places), one.length_ns) for seq, one in audio.frames.items()} == expected
     assert audio.told.end_of_turn_ns == (None if form is None else form[2] * 1_000_000)
     assert list(audio.said) == [event for event in events if isinstance(event, Sent)]

@@ -15,9 +15,10 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence
 from evi_harness.evi.audio_frames import EviReader
 from evi_harness.evi.messages import AUDIO
 from evi_harness.evi.reading import member, milliseconds_ns, read, text_of
-from evi_harness.session.events import Closed, Event, Opened, Received, Sent
+from evi_harness.session.events import TEXT, Closed, Event, Received, Sent
 from evi_harness.session.position import Positions
-from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, SENT, Cause, Message
+from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, SENT, Cause, FrameAudio, Message
+from evi_harness.session.session_audio import SessionAudio
 
 __all__ = ["STEERING", "VERSION", "causes", "is_final", "prompts", "sets_audio"]
 
@@ -31,21 +32,20 @@ STEERING = frozenset({"tool_response", "tool_error", "assistant_input", "resume_
 _OPENED = Cause(OPENED)
 
 
-def causes(events: Sequence[Event]) -> Dict[int, Cause]:
+def causes(events: Sequence[Event], audio: Optional[Mapping[int, FrameAudio]] = None) -> Dict[int, Cause]:
     """Find the cause of each received event and of a close by the service or the network.
 
     Args:
         events: All events of a session, ordered in time.
+        audio: The audio of each of its frames that holds some, by seq; None where that is not known yet.
 
     Returns:
         The causes by seq. Where no audio was sent before an event, a position cause becomes ``opened``.
     """
-    walk = _Walk()
+    walk = _Walk(SessionAudio(events, EviReader).frames if audio is None else audio)
     found: Dict[int, Cause] = {}
     for event in events:
-        if isinstance(event, Opened):
-            walk.opened(event)
-        elif isinstance(event, Sent):
+        if isinstance(event, Sent):
             walk.sent(event)
         elif isinstance(event, Received):
             found[event.seq] = walk.received(event)
@@ -78,7 +78,7 @@ def prompts(events: Sequence[Event]) -> Dict[int, Cause]:
                 calls[identity] = latest
         elif isinstance(event, Sent):
             # Nearly all that is sent is audio in binary frames, which need no reading.
-            found[event.seq] = _prompt(read(SENT, event.frame), calls, latest) if event.frame.is_text else _OPENED
+            found[event.seq] = _prompt(read(SENT, event.frame), calls, latest) if event.frame.opcode == TEXT else _OPENED
         elif isinstance(event, Closed) and event.by == "app":
             found[event.seq] = latest
     return found
@@ -115,8 +115,8 @@ class _Input:
 class _Walk:
     """One pass over a session: what the causes of what comes next depend on."""
 
-    def __init__(self) -> None:
-        self._reader = EviReader()
+    def __init__(self, audio: Mapping[int, FrameAudio]) -> None:
+        self._audio = audio
         self._positions = Positions()
         self._times: Dict[int, int] = {}
         self._settings: List[int] = []
@@ -126,11 +126,8 @@ class _Walk:
         self._steering: Optional[Cause] = None
         self._opened = self._latest = _OPENED
 
-    def opened(self, event: Opened) -> None:
-        self._reader = EviReader(event.handshake)
-
     def sent(self, event: Sent) -> None:
-        audio = self._reader.read(SENT, event.frame)
+        audio = self._audio.get(event.seq)
         if audio is not None:
             self._positions.add(event.at_ns, audio.length_ns)
             return

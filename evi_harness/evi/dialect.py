@@ -18,7 +18,7 @@ from evi_harness.evi.messages import ALWAYS_VOLATILE, MESSAGES
 from evi_harness.evi.reading import read
 from evi_harness.evi.sayings import saying
 from evi_harness.session.events import Event, Frame, Handshake
-from evi_harness.session.protocols import Cause, Message, Saying
+from evi_harness.session.protocols import Cause, FrameAudio, Message, Saying
 from evi_harness.session.turn import Turn
 
 __all__ = ["EVI", "NO_OBJECT", "Evi"]
@@ -75,9 +75,9 @@ class Evi:
         """
         return Places(handshake)
 
-    def causes(self, events: Sequence[Event]) -> Dict[int, Cause]:
+    def causes(self, events: Sequence[Event], audio: Optional[Mapping[int, FrameAudio]] = None) -> Dict[int, Cause]:
         """The cause of each received event and of a close by service or network, by seq."""
-        return causes.causes(events)
+        return causes.causes(events, audio)
 
     def prompts(self, events: Sequence[Event]) -> Dict[int, Cause]:
         """What each sent event and a close by the app answered, by seq."""

@@ -13,7 +13,7 @@ from evi_harness.evi.causes import sets_audio
 from evi_harness.evi.compat import problems_of_sent
 from evi_harness.evi.reading import parse, read
 from evi_harness.session.encoded_audio import CONTAINERS, base64_bytes
-from evi_harness.session.events import Event, Frame, Opened, Received, Sent
+from evi_harness.session.events import TEXT, Event, Frame, Opened, Received, Sent
 from evi_harness.session.protocols import RECEIVED, SENT, AudioPlace, Message
 
 __all__ = ["MAX_BYTES", "rejected"]
@@ -63,7 +63,7 @@ class _Walk:
         """Take what the app sent, and say why EVI does not take it."""
         if frame.size > MAX_BYTES:
             return [f"it has {frame.size} bytes, and a message has at most {MAX_BYTES}"]
-        if not frame.is_text and self._is_settled:
+        if frame.opcode != TEXT and self._is_settled:
             return []
         audio = self.reader.read(SENT, frame)
         return self._message(frame) if audio is None or not audio.places else self._audio(frame, audio.places[0])

@@ -14,7 +14,7 @@ from typing import Dict, List, Optional, Sequence
 
 from evi_harness.evi.causes import is_final
 from evi_harness.evi.reading import member, milliseconds_ns, read, text_of
-from evi_harness.session.events import Event, Received, Sent
+from evi_harness.session.events import TEXT, Event, Received, Sent
 from evi_harness.session.protocols import RECEIVED, SENT, Message
 from evi_harness.session.turn import Speech, Turn
 
@@ -39,7 +39,7 @@ def turns(events: Sequence[Event]) -> List[Turn]:
     for event in events:
         if isinstance(event, Received):
             walk.received(event.seq, read(RECEIVED, event.frame))
-        elif isinstance(event, Sent) and event.frame.is_text and read(SENT, event.frame).type in _TOOL_ANSWERS:
+        elif isinstance(event, Sent) and event.frame.opcode == TEXT and read(SENT, event.frame).type in _TOOL_ANSWERS:
             walk.go_on()
     return [draft.turn(number) for number, draft in enumerate(walk.drafts, start=1)]
 

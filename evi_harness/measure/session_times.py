@@ -102,7 +102,7 @@ class Reading:
         self.dialect = dialect
         self.at_ns: Dict[int, int] = {event.seq: event.at_ns for event in session.events}
         self.turns: List[Turn] = dialect.turns(session.events)
-        self.causes: Dict[int, Cause] = dialect.causes(session.events)
+        self.causes: Dict[int, Cause] = dialect.causes(session.events, session.audio(dialect).frames)
         messages = {event.seq: dialect.read(RECEIVED, event.frame) for event in session.received}
         self.types: Dict[int, str] = {seq: message.type or "" for seq, message in messages.items()}
         self.turn_of: Dict[int, int] = {seq: turn.number for turn in self.turns for seq in _parts(turn)}
@@ -146,7 +146,7 @@ class Reading:
 
     def _answers(self) -> Dict[int, Sent]:
         """What the app sent in answer to each call, by the call's seq: the first that names it."""
-        read, prompts = self.dialect.read, self.dialect.prompts(self.session.events)
+        read, prompts = self.dialect.read, self.session.prompts(self.dialect)
         frames = {event.seq: event.frame for event in self.session.received if event.seq in self._called}
         found: Dict[int, Sent] = {}
         for event in self.session.sent:

@@ -139,7 +139,7 @@ def heard_replies(events: Sequence[Event], dialect: Dialect) -> List[HeardReply]
         events: The events of a session so far, in time.
         dialect: What they are in.
     """
-    audio = SessionAudio(events, dialect)
+    audio = SessionAudio(events, dialect.reader)
     at_ns = {event.seq: event.at_ns for event in events}
     lengths_ns = {event.seq: audio.length_ns(event.seq) or 0 for event in events if isinstance(event, Received) and event in audio}
     return [_heard(turn, at_ns, lengths_ns) for turn in dialect.turns(events)]
@@ -172,7 +172,7 @@ class _Reading:
         self._speech = sorted(said, key=lambda one: one.begin_ns)
 
     def cues(self) -> Cues:
-        prompts = self._dialect.prompts(self._session.events)
+        prompts = self._session.prompts(self._dialect)
         at_ns = {event.seq: event.at_ns for event in self._session.events}
         calls = [seq for reply in self._replies for seq in reply.turn.tool_calls]
         answers: List[Tuple[int, Cue]] = []

@@ -118,7 +118,7 @@ def _calls(session: Session, dialect: Dialect) -> Iterator[Set[int]]:
     """Each call that the app answered, with its answers, by seq."""
     events = {event.seq: event for event in session.events}
     answers: Dict[int, List[int]] = {}
-    for seq, prompt in dialect.prompts(session.events).items():
+    for seq, prompt in session.prompts(dialect).items():
         answer = events[seq]
         if prompt.kind == RECEIVED and prompt.seq is not None and isinstance(answer, Sent):
             identity = _identity(answer, dialect)

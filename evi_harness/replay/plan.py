@@ -81,7 +81,7 @@ class Plan:
             steps=tuple(steps),
             messages=messages,
             awaited=awaited,
-            prompts=dialect.prompts(session.events),
+            prompts=session.prompts(dialect),
             events=events,
             positions=positions,
             close=session.closed,

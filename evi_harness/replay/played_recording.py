@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import AbstractSet, Callable, Dict, Iterable, Iterator, List, Mapping, Optional
 
-from evi_harness.session.events import Event, Frame, Received, Sent, order
+from evi_harness.session.events import TEXT, Event, Frame, Received, Sent, order
 from evi_harness.session.position import Positions
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, Cause, Dialect
 from evi_harness.session.session import Session
@@ -58,7 +58,8 @@ class PlayedRecording:
         """
         session = _without_impossible(session)
         # Nobody can have answered what the app did not get out.
-        causes = dialect.causes([event for event in session.events if not isinstance(event, Sent) or is_out(event)])
+        events = [event for event in session.events if not isinstance(event, Sent) or event.outcome == "sent"]
+        causes = dialect.causes(events, session.audio(dialect).frames)
         return PlayedRecording(session, causes, AS_RECORDED, session)
 
 
@@ -137,7 +138,10 @@ def _without_impossible(session: Session) -> Session:
 
     end = None if closed is None else order(closed)
     impossible = {
-        event.seq for event in session.sent if is_out(event) and ((end is not None and order(event) > end) or not _is_text(event.frame))
+        event.seq
+        for event in session.sent
+        if event.outcome == "sent"
+        and ((end is not None and order(event) > end) or (event.frame.opcode == TEXT and not _is_utf8(event.frame)))
     }
     if not impossible:
         return session
@@ -147,9 +151,9 @@ def _without_impossible(session: Session) -> Session:
     return replace(session, events=tuple(events))
 
 
-def _is_text(frame: Frame) -> bool:
-    """Whether a text frame is UTF-8; a binary one may be anything."""
-    if not frame.is_text or frame.outline.isascii():
+def _is_utf8(frame: Frame) -> bool:
+    """Whether a text frame is what it has to be."""
+    if frame.outline.isascii():
         return True
     try:
         frame.outline.decode()

@@ -115,7 +115,7 @@ class RecordedUser:
 
 
 def _lines(session: Session, dialect: Dialect, only_microphone: bool, closes: bool) -> List[_Line]:
-    prompts, audio = dialect.prompts(session.events), session.audio(dialect)
+    prompts, audio = session.prompts(dialect), session.audio(dialect)
     lines = []
     for event in session.events:
         prompt = prompts.get(event.seq, _AT_OPEN)

@@ -371,7 +371,7 @@ def _found(report: ReplayReport, dialect: Dialect, *, with_surroundings: bool = 
     yield from _findings(failing, report, dialect, shown)
     more: Dict[Hashable, List[Deviation]] = {}
     failed_at = {one.recorded_seq for one in failing if one.kind in _BREAK_OFF and one.recorded_seq is not None}
-    prompts = dialect.prompts(report.recorded.events) if failed_at else {}
+    prompts = report.recorded.prompts(dialect) if failed_at else {}
 
     def answered_seq(deviation: Deviation) -> Optional[int]:
         """The received message that a missing one answers; None where nobody knows."""

@@ -19,7 +19,7 @@ from evi_harness.replay.hearing.match import Unmatched, matched
 from evi_harness.replay.hearing.streams import QUIET, Chunk, Piece, ReceivedAudio, ReplyAudio, peak, played_streams
 from evi_harness.replay.hearing.timing import heard_chunks, plays_on, underruns
 from evi_harness.session.encoded_audio import CONTAINERS, base64_bytes
-from evi_harness.session.events import Closed, Event, Received
+from evi_harness.session.events import TEXT, Closed, Event, Received, Sent
 from evi_harness.session.g711 import linear_samples
 from evi_harness.session.notes import (
     CANCELS_TASKS,
@@ -264,7 +264,8 @@ def incoming(
     """
     turns = dialect.turns(events) if turns is None else turns
     replies = {seq: turn.number for turn in turns for seq in turn.reply}
-    audio = SessionAudio(events, dialect)
+    # The app's binary frames are the user's audio: they say nothing of the assistant's.
+    audio = SessionAudio([event for event in events if not isinstance(event, Sent) or event.frame.opcode == TEXT], dialect.reader)
     found = Incoming([], [])
     before = headerless
     for event in events:

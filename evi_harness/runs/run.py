@@ -312,7 +312,7 @@ def _answered(session: Session, dialect: Dialect, adapter: Adapter) -> Callable[
     What runs for a message is looked at by Python's profiling hook, which would make everything dearer if it were set for all of them.
     """
     sent = frozenset(event.seq for event in session.sent)
-    answered = {cause.seq for seq, cause in dialect.prompts(session.events).items() if seq in sent}
+    answered = {cause.seq for seq, cause in session.prompts(dialect).items() if seq in sent}
     types = {dialect.read(RECEIVED, event.frame).type for event in session.received if event.seq in answered}
 
     def may_be_answered(event: Received) -> bool:

@@ -299,11 +299,12 @@ class Dialect(Protocol):
             handshake: The session's opening, whose query may give the format; None where it is not known.
         """
 
-    def causes(self, events: Sequence[Event]) -> Dict[int, Cause]:
+    def causes(self, events: Sequence[Event], audio: Optional[Mapping[int, FrameAudio]] = None) -> Dict[int, Cause]:
         """The cause of each received event and of a close by service or network, by seq.
 
         Args:
             events: All events of a session, ordered in time.
+            audio: The audio of each of its frames that holds some, by seq, where that is known already.
         """
 
     def prompts(self, events: Sequence[Event]) -> Dict[int, Cause]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar, cast
 
 from evi_harness.session.events import Closed, Event, Handshake, Note, Opened, Received, Sent
 from evi_harness.session.header import Header
 from evi_harness.session.json_value import Json
 from evi_harness.session.note_kind import KindOf
-from evi_harness.session.protocols import Dialect
+from evi_harness.session.protocols import Cause, Dialect
 from evi_harness.session.session_audio import SessionAudio
-from evi_harness.session.wrapped_dialect import reading
+from evi_harness.session.wrapped_dialect import answering
 
 __all__ = ["Session"]
 
@@ -53,21 +54,21 @@ class Session:
     @cached_property
     def sent(self) -> Tuple[Sent, ...]:
         """The messages that the app sent, in chronological order."""
-        return tuple(event for event in self.events if isinstance(event, Sent))
+        return cast(Tuple[Sent, ...], tuple(self._by_kind.get(Sent.kind, ())))
 
     @cached_property
     def received(self) -> Tuple[Received, ...]:
         """The messages that reached the app, in chronological order."""
-        return tuple(event for event in self.events if isinstance(event, Received))
+        return cast(Tuple[Received, ...], tuple(self._by_kind.get(Received.kind, ())))
 
     @cached_property
     def notes(self) -> Tuple[Note, ...]:
         """All notes, in chronological order."""
-        return tuple(event for event in self.events if isinstance(event, Note))
+        return cast(Tuple[Note, ...], tuple(self._by_kind.get(Note.kind, ())))
 
     def notes_of(self, kind: KindOf[object]) -> Sequence[Note]:
         """The notes of a kind, whatever their content, in chronological order."""
-        return self._by_name.get(kind.name, ())
+        return self._notes_by_name.get(kind.name, ())
 
     def noted(self, kind: KindOf[D]) -> Sequence[Tuple[Note, D]]:
         """The notes of a kind with their parsed facts, in chronological order, except notes that lack a fact. They are parsed once."""
@@ -78,24 +79,40 @@ class Session:
 
     def audio(self, dialect: Dialect) -> SessionAudio:
         """What a dialect reads of the audio in the session. It is read once, for all who ask with this dialect or a wrapped one."""
-        reads = reading(dialect)
-        for known, audio in self._audio:
-            if known is reads:
-                return audio
-        found = SessionAudio(self.events, reads)
-        self._audio.append((reads, found))
-        return found
+        return self._once("reader", dialect, lambda reads: SessionAudio(self.events, reads.reader))
+
+    def prompts(self, dialect: Dialect) -> Mapping[int, Cause]:
+        """What each sent event, and a close by the app, answered, by seq; see ``Dialect.prompts``. Worked out once, as ``audio`` is."""
+        return self._once("prompts", dialect, lambda asked: asked.prompts(self.events))
+
+    def _once(self, member: str, dialect: Dialect, work_out: Callable[[Dialect], D]) -> D:
+        """What a member of a dialect says of the session; worked out for the first who asks."""
+        asked = answering(dialect, member)
+        for known, who, found in self._known:
+            if who is asked and known == member:
+                return cast(D, found)
+        said = work_out(asked)
+        self._known.append((member, asked, said))
+        return said
 
     @cached_property
-    def _audio(self) -> List[Tuple[Dialect, SessionAudio]]:
+    def _known(self) -> List[Tuple[str, Dialect, object]]:
         return []
+
+    @cached_property
+    def _by_kind(self) -> Dict[str, List[Event]]:
+        # One pass for all kinds: most events are frames of audio, and a replay asks for each kind of two sessions.
+        found: Dict[str, List[Event]] = defaultdict(list)
+        for event in self.events:
+            found[event.kind].append(event)
+        return found
 
     def __getstate__(self) -> Dict[str, object]:
         # What was worked out of it is worked out again where it is needed.
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @cached_property
-    def _by_name(self) -> Dict[str, List[Note]]:
+    def _notes_by_name(self) -> Dict[str, List[Note]]:
         found: Dict[str, List[Note]] = {}
         for note in self.notes:
             found.setdefault(note.name, []).append(note)

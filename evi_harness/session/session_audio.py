@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from copy import copy
 from functools import cached_property
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from evi_harness.errors import AudioMissing
-from evi_harness.session.events import Event, Opened, Received, Sent
+from evi_harness.session.events import Event, Handshake, Opened, Received, Sent
 from evi_harness.session.position import Positions
-from evi_harness.session.protocols import Dialect, FrameAudio, Told
+from evi_harness.session.protocols import FrameAudio, Told, WireReader
 from evi_harness.session.wav import Pcm
 
 __all__ = ["SessionAudio"]
@@ -20,17 +20,17 @@ class SessionAudio:
 
     Args:
         events: All events, ordered in time. The opening, if there is one, counts for what is behind it.
-        dialect: What its messages are in.
+        new_reader: Makes a reader; see ``Dialect.reader``.
 
     Attributes:
         frames: The audio of each frame that holds some, by seq, whether or not the app got it out.
         told: What the session said of itself by its end.
     """
 
-    def __init__(self, events: Sequence[Event], dialect: Dialect) -> None:
+    def __init__(self, events: Sequence[Event], new_reader: Callable[[Optional[Handshake]], WireReader]) -> None:
         self._events = events
         self.frames: Dict[int, FrameAudio] = {}
-        reader = dialect.reader()
+        reader = new_reader(None)
         for event in events:
             if isinstance(event, (Sent, Received)):
                 # What the app did not get out changes nothing for what comes behind it.
@@ -43,7 +43,7 @@ class SessionAudio:
                 if audio is not None:
                     self.frames[event.seq] = audio
             elif isinstance(event, Opened):
-                reader = dialect.reader(event.handshake)
+                reader = new_reader(event.handshake)
         self.told: Told = reader.told
 
     def __contains__(self, event: object) -> bool:

@@ -9,10 +9,10 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Un
 
 from evi_harness.session.events import Event, Frame, Handshake
 from evi_harness.session.json_value import Json
-from evi_harness.session.protocols import AccessCheck, AudioPlaces, Cause, Dialect, Message, Saying, WireReader
+from evi_harness.session.protocols import AccessCheck, AudioPlaces, Cause, Dialect, FrameAudio, Message, Saying, WireReader
 from evi_harness.session.turn import Turn
 
-__all__ = ["WrappedDialect", "reading"]
+__all__ = ["WrappedDialect", "answering"]
 
 
 class WrappedDialect:
@@ -48,9 +48,9 @@ class WrappedDialect:
         """A finder of audio for one session."""
         return self.within.audio_places(handshake)
 
-    def causes(self, events: Sequence[Event]) -> Dict[int, Cause]:
+    def causes(self, events: Sequence[Event], audio: Optional[Mapping[int, FrameAudio]] = None) -> Dict[int, Cause]:
         """The cause of each received event, by seq."""
-        return self.within.causes(events)
+        return self.within.causes(events, audio)
 
     def prompts(self, events: Sequence[Event]) -> Dict[int, Cause]:
         """What each sent event answered, by seq."""
@@ -153,8 +153,8 @@ class WrappedDialect:
         return self.within.telling(kind, message)
 
 
-def reading(dialect: Dialect) -> Dialect:
-    """The dialect by which frames are read: the innermost one, unless one around it reads in another way."""
-    while isinstance(dialect, WrappedDialect) and type(dialect).reader is WrappedDialect.reader:
+def answering(dialect: Dialect, member: str) -> Dialect:
+    """The dialect that answers where a member is asked: the innermost one, unless one around it answers in another way."""
+    while isinstance(dialect, WrappedDialect) and getattr(type(dialect), member) is getattr(WrappedDialect, member):
         dialect = dialect.within
     return dialect

@@ -72,7 +72,7 @@ class SentFrom:
         sizes = {len(payload) for payload in self._sendings}
         for number, event in enumerate(sent):
             # Most of what is sent is audio, and of another size.
-            if not event.frame.is_text or len(event.frame.payload) not in sizes:
+            if event.frame.opcode != TEXT or len(event.frame.payload) not in sizes:
                 continue
             # What crossed the wire is what was sent, in the same order; of equal ones each is told by its turn.
             waiting = self._sendings.get(event.frame.payload)

@@ -473,7 +473,7 @@ def _whole_session(events: List[Event]) -> None:
     EVI.prompts(events)
     EVI.turns(events)
     EVI.rejected(events)
-    audio = SessionAudio(events, EVI)
+    audio = SessionAudio(events, EVI.reader)
     assert all(one.length_ns is None or one.length_ns >= 0 for one in audio.frames.values())
     assert audio.positions.now_ns is None or audio.said
 

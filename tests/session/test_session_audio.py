@@ -35,7 +35,7 @@ def test_one_walk_says_what_a_reader_says(session, data):
     """The audio of each frame is what a reader says that is shown all frames in order; what the app did not get out is not said."""
     failed = data.draw(st.sets(st.sampled_from([event.seq for event in session.sent] or [-1])))
     events = [replace(event, outcome="failed") if isinstance(event, Sent) and event.seq in failed else event for event in session.events]
-    audio, reader, positions = SessionAudio(events, EVI), EviReader(session.handshake), Positions()
+    audio, reader, positions = SessionAudio(events, EVI.reader), EviReader(session.handshake), Positions()
     said = []
     for event in events:
         if isinstance(event, (Sent, Received)):
@@ -64,7 +64,7 @@ def test_a_stored_session_says_the_same(session):
 def test_an_opening_in_the_middle_begins_a_new_stream():
     """The query of the latest opening counts, as far as it gives a format."""
     frame = Frame(BINARY, bytes(320))
-    audio = SessionAudio([Sent(0, 0, frame), Opened(1, 0), Sent(2, 1, frame)], EVI)
+    audio = SessionAudio([Sent(0, 0, frame), Opened(1, 0), Sent(2, 1, frame)], EVI.reader)
     assert [one.length_ns for one in audio.frames.values()] == [None, None]
 
 
@@ -87,4 +87,4 @@ def test_a_session_is_read_once():
     assert session.audio(EVI) is audio
     copy = pickle.loads(pickle.dumps(session))
     assert copy == session
-    assert "_audio" not in vars(copy)
+    assert "_known" not in vars(copy)

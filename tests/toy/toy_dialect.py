@@ -15,7 +15,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tupl
 from evi_harness.session.events import BINARY, Closed, Event, Frame, Handshake, Received, Sent
 from evi_harness.session.frame_audio import ASSISTANT, USER, MessageAudio
 from evi_harness.session.json_places import members
-from evi_harness.session.protocols import OPENED, RECEIVED, SENT, AudioPlace, Cause, Message, Saying, Told
+from evi_harness.session.protocols import OPENED, RECEIVED, SENT, AudioPlace, Cause, FrameAudio, Message, Saying, Told
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import A_LAW, LINEAR, MU_LAW, Pcm
 
@@ -114,7 +114,7 @@ class Toy:
     def audio_places(self, handshake: Optional[Handshake] = None) -> _NoAudio:
         return _NoAudio()
 
-    def causes(self, events: Sequence[Event]) -> Dict[int, Cause]:
+    def causes(self, events: Sequence[Event], audio: Optional[Mapping[int, FrameAudio]] = None) -> Dict[int, Cause]:
         found: Dict[int, Cause] = {}
         latest, by_ask = _OPENED, {}
         for event in events:

@@ -85,7 +85,7 @@ class _Code:
         self._closed = next(iter(live.notes_of(CLOSED_FROM)), None)
         self._handlers = _handlers(live)
         self._live = live
-        self._prompts = dialect.prompts(recorded.events)
+        self._prompts = recorded.prompts(dialect)
         self._came = {recorded_seq: live_seq for live_seq, recorded_seq in recorded_seqs(live).items()}
 
     def placed(self, deviation: Deviation) -> Deviation:

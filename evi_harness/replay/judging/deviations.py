@@ -193,7 +193,7 @@ class _Comparison:
         self._dialect = dialect
         self._recorded = _messages(recorded, dialect)
         self._live = _messages(live, dialect)
-        self._prompts = dialect.prompts(recorded.events)
+        self._prompts = recorded.prompts(dialect)
         # Awaited messages that were given up, with the received events that hung on each; and these, each with its message.
         unmet = list(live.noted(UNMET))
         self._skipped = {facts.awaited: tuple(facts.skipped) for _, facts in unmet}

@@ -18,7 +18,7 @@ from typing import Collection, Iterator, Mapping, Tuple
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.played_recording import MAX
 from evi_harness.session import notes
-from evi_harness.session.events import BINARY, Frame, Sent
+from evi_harness.session.events import BINARY, TEXT, Frame, Sent
 from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import SENT, AudioPlace, Dialect, FrameAudio
 from evi_harness.session.session import Session
@@ -158,7 +158,7 @@ def _other_messages(recorded: Session, live: Session, dialect: Dialect, told: Co
 def _messages(session: Session, dialect: Dialect) -> Iterator[Sent]:
     frames = session.audio(dialect).frames
     for event in session.sent:
-        if event.seq not in frames and event.frame.is_text:
+        if event.seq not in frames and event.frame.opcode == TEXT:
             yield event
 
 
