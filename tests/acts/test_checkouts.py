@@ -107,7 +107,7 @@ def test_a_signal_leaves_nothing_behind(repository, number):
     assert scratch.is_dir()
     with process:
         process.send_signal(number)
-        code = process.wait(30)
+        code = process.wait(120)
     # Python itself ends by SIGINT so, where nobody takes the exception.
     assert code == -number
     assert left(repository) == NOTHING
@@ -120,7 +120,7 @@ def test_what_a_kill_leaves_is_taken_away_by_the_next(repository):
     alive, alives, _ = holding(repository)
     with killed, alive:
         killed.kill()
-        killed.wait(30)
+        killed.wait(120)
         os.kill(orphan, signal.SIGKILL)
         assert left(repository)[1] == 4
         # A worktree of which git has only begun to know something.
@@ -133,7 +133,7 @@ def test_what_a_kill_leaves_is_taken_away_by_the_next(repository):
         assert not places[0].exists()
         assert left(repository)[:2] == ([alives.name], 2)
         alive.send_signal(signal.SIGTERM)
-        alive.wait(30)
+        alive.wait(120)
     assert left(repository) == NOTHING
 
 

@@ -43,12 +43,12 @@ def test_two_runs_do_not_know_one_another():
     def other_run():
         with RunThreads() as other:
             entered.set()
-            over.wait(10)
+            over.wait(60)
             seen["other"] = other.here(), one.here(), on_a_thread(other.here)
 
     thread = threading.Thread(target=other_run)
     thread.start()
-    entered.wait(10)
+    entered.wait(60)
     with one:
         seen["one"] = one.here(), on_a_thread(one.here)
     over.set()
