@@ -121,8 +121,8 @@ def _loaded(name: str) -> Dialect:
     brought: Dialect = _brought(entry, f"the dialect {name!r}")
     given: Optional[str] = getattr(brought, "name", None)
     if given != name:
-        what = f"the dialect {name!r} comes from {entry.value}, and that is called {given!r}"
-        raise EviHarnessError(what, hint="An entry point has the name of its dialect.")
+        what = f"the dialect {name!r} comes from {entry.value}, whose name is {given!r}"
+        raise EviHarnessError(what, hint="An entry point must have the name of its dialect.")
     return brought
 
 
@@ -143,7 +143,7 @@ def _brought(entry: metadata.EntryPoint, what: str) -> Any:
         return entry.load()
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
-        hint = "Mend or remove the package that brings it."
+        hint = "Fix or remove the package that provides it."
         raise EviHarnessError(f"{what} cannot be loaded from {entry.value}: {why}", hint=hint) from error
 
 
@@ -165,7 +165,7 @@ def _installed(group: str) -> Dict[str, metadata.EntryPoint]:
         entries = installed.entry_points(group=group) if sys.version_info >= (3, 10) else installed.entry_points().get(group, ())
     except OSError as error:
         what = f"cannot read which packages are installed: {error}"
-        raise EviHarnessError(what, hint="Try again, or install the packages anew.") from error
+        raise EviHarnessError(what, hint="Try again, or reinstall the packages.") from error
     for entry in entries:
         found.setdefault(entry.name, entry)
     return found

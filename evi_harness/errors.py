@@ -252,7 +252,7 @@ class RedirectRefused(EviHarnessError):
     def __init__(self, asked: str, led_to: Optional[str], *, what: str = "the connection") -> None:
         where = "what is not an address" if led_to is None else f"another origin, {led_to}"
         super().__init__(
-            f"{asked} redirects {what} to {where}; a key is sent to no other origin than the one that was named",
+            f"{asked} redirects {what} to {where}; a key is only sent to the origin that you named",
             hint=None
             if led_to is None
             else Words("If that is where EVI is, name it: ", Parameter("base_url", led_to), " (HUME_BASE_URL)."),

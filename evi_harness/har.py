@@ -298,7 +298,7 @@ def _frame(row: Mapping[str, Json], place: str) -> Frame:
         try:
             payload = base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError):
-            raise NotHar("its data is not base64, which binary messages are in", f"{place}.data") from None
+            raise NotHar("its data is not base64, which binary messages use", f"{place}.data") from None
         return Frame(BINARY if row["opcode"] == _BINARY else TEXT, payload)
     try:
         return Frame(TEXT, data.encode("utf-8"))
@@ -319,7 +319,7 @@ def _times(given: Sequence[Tuple[str, Json]]) -> Tuple[int, List[int]]:
         if found is None:
             raise NotHar("its time is neither seconds nor milliseconds since 1970", f"{place}.time")
         if unit_ns not in (None, found):
-            raise NotHar("its time is in another unit than those before it", f"{place}.time")
+            raise NotHar("its time is in a different unit from those before it", f"{place}.time")
         unit_ns = found
         # Exactly: a product of floats would be off by more than the time is.
         times.append(round(Fraction(time) * found))

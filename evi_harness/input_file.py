@@ -53,7 +53,7 @@ INPUTS: Mapping[str, InputKind] = {
     # An event has some kilobytes of scores and embeddings; a chat has some hundreds.
     "chat_history": InputKind("a chat history", 256 << 20),
     # Far above what anybody writes, and below what would fill the memory.
-    "script": InputKind("a script of the simulator's", 4 << 20),
+    "script": InputKind("a simulator script", 4 << 20),
     # A hundred runs of a hundred sessions of a hundred turns have about this.
     "baseline": InputKind("a baseline", 256 << 20),
     # Of a hundred sessions, each with thousands of deviations.
@@ -63,7 +63,7 @@ INPUTS: Mapping[str, InputKind] = {
     "dotenv": InputKind("a .env", 1 << 20),
     "configuration": InputKind("a pyproject.toml", 16 << 20),
     # A path is at most 4 kB, and most are much shorter.
-    "last_failed": InputKind("what is remembered of failed sessions", 64 << 20),
+    "last_failed": InputKind("the list of failed sessions", 64 << 20),
     "authorities": InputKind("a PEM file of authorities", 16 << 20),
 }
 
@@ -98,7 +98,7 @@ def read_file(path: Union[str, Path], kind: str, error: Type[EviHarnessError] = 
     for piece in file_blocks(path, kind, error, hint=hint):
         # A hole of any size is known by its first block.
         if b"\0" in piece:
-            raise error("it holds zero bytes, so it is not UTF-8 text", where=str(path), hint=hint or "Is it the right file?")
+            raise error("it contains null bytes, so it is not UTF-8 text", where=str(path), hint=hint or "Is it the right file?")
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -133,7 +133,7 @@ def file_blocks(
 def _problem(found: os.stat_result, row: InputKind) -> Optional[Tuple[str, str]]:
     for form, what, hint in _KINDS:
         if stat.S_IFMT(found.st_mode) == form:
-            return f"this is {what}, and only regular files are read", hint
+            return f"this is {what}, and only regular files can be read", hint
     return _too_large(row) if found.st_size > row.max_bytes else None
 
 

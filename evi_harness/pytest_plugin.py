@@ -54,7 +54,7 @@ _ASK_FOR_GATE = ("--evi-gate", "--evi-baseline", "--evi-save-baseline")
 _UNKEPT: Mapping[int, str] = {pytest.ExitCode.TESTS_FAILED: "tests failed", pytest.ExitCode.NO_TESTS_COLLECTED: "no test was run"}
 _REPLAYS_FAILED = "replays failed"
 _NO_APP = 'no handler was given, so none of your code was measured: evi_replay(MyHandler), or evi_replay("builtin")'
-_CUT_SHORT = "the run did not come to its end"
+_CUT_SHORT = "the run did not finish"
 _MARKS = (
     f"{_SESSION}(path, ..., allow_incomplete=…, max_run_s=…, min_sessions=…): the session of the evi_ fixtures; of several, a test each",
     f"{_SCRIPT}(path): the script that evi_simulator follows",
@@ -383,7 +383,7 @@ class _Accepted:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show it."""
         terminalreporter.section("EVI update")
-        for line in self._lines or ["nothing to update: all was sent that is expected"]:
+        for line in self._lines or ["nothing to update: everything expected was sent"]:
             terminalreporter.write_line(line)
 
 
@@ -655,13 +655,13 @@ def _session_paths(mark: pytest.Mark) -> Sequence[str]:
     """The paths of a mark of sessions, which may say besides whether they need be whole."""
     allowed = mark.kwargs.get(_ALLOW, False)
     if not isinstance(allowed, bool):
-        raise UsageError(f"{_ALLOW} is True or False, and this is {allowed!r}")
+        raise UsageError(f"{_ALLOW} must be True or False, not {allowed!r}")
     longest = mark.kwargs.get(_MAX_RUN)
     if longest is not None and (isinstance(longest, bool) or not isinstance(longest, (int, float)) or not 0 < longest < float("inf")):
-        raise UsageError(f"{_MAX_RUN} is a number of seconds, and this is {longest!r}")
+        raise UsageError(f"{_MAX_RUN} must be a number of seconds, not {longest!r}")
     least = mark.kwargs.get(_LEAST, 0)
     if not isinstance(least, int) or isinstance(least, bool) or least < 0:
-        raise UsageError(f"{_LEAST} is a number of sessions, and this is {least!r}")
+        raise UsageError(f"{_LEAST} must be a number of sessions, not {least!r}")
     return _paths(mark, _ALLOW, _MAX_RUN, _LEAST)
 
 

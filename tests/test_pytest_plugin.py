@@ -689,11 +689,11 @@ def test_a_recording_that_is_not_whole_fails(run: Run, pytester: pytest.Pytester
 @pytest.mark.parametrize(
     ("mark", "told"),
     [
-        ('"sessions/typed", allow_incomplete="yes"', "allow_incomplete is True or False, and this is 'yes'"),
-        ('"sessions/*", allow_incomplete=1', "allow_incomplete is True or False, and this is 1"),
-        ('"sessions/typed", max_run_s=0', "max_run_s is a number of seconds, and this is 0"),
-        ('"sessions/typed", max_run_s="1"', "max_run_s is a number of seconds, and this is '1'"),
-        ('"sessions/typed", max_run_s=float("inf")', "max_run_s is a number of seconds, and this is inf"),
+        ('"sessions/typed", allow_incomplete="yes"', "allow_incomplete must be True or False, not 'yes'"),
+        ('"sessions/*", allow_incomplete=1', "allow_incomplete must be True or False, not 1"),
+        ('"sessions/typed", max_run_s=0', "max_run_s must be a number of seconds, not 0"),
+        ('"sessions/typed", max_run_s="1"', "max_run_s must be a number of seconds, not '1'"),
+        ('"sessions/typed", max_run_s=float("inf")', "max_run_s must be a number of seconds, not inf"),
         ('"sessions/typed", allow=True', "it takes paths, as text, allow_incomplete, max_run_s, min_sessions, and nothing else"),
     ],
 )
@@ -1045,7 +1045,7 @@ def test_a_comparison_of_nothing_fails(run: Run, pytester: pytest.Pytester) -> N
 @pytest.mark.parametrize(
     ("options", "code", "why"),
     [
-        ([], pytest.ExitCode.INTERRUPTED, "not written to {}: the run did not come to its end"),
+        ([], pytest.ExitCode.INTERRUPTED, "not written to {}: the run did not finish"),
         (["-k", "nothing_like_it"], pytest.ExitCode.NO_TESTS_COLLECTED, "no test measured a replay (no test was run), so there is nothing"),
     ],
 )

@@ -100,7 +100,7 @@ def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[OneSide,
         EviHarnessError: This is no repository, there is no such revision, or it cannot be checked out.
     """
     if not command:
-        hint = "Put it behind --, as in: ab --a-rev main --b-rev HEAD -- evi-harness replay …"
+        hint = "Put it after --, as in: ab --a-rev main --b-rev HEAD -- evi-harness replay …"
         raise UsageError("there is no command to run in the revisions", hint=hint)
     top = Path(git("rev-parse", "--show-toplevel"))
     below = Path.cwd().resolve().relative_to(top.resolve())
@@ -170,7 +170,7 @@ def compare_sides(
     comparisons = compare_side_by_side(olds, news, rules)
     if not comparisons:
         raise EviHarnessError(
-            "nothing that could be compared was measured by either",
+            "neither version measured anything that can be compared",
             hint="See docs/reference/latency.md of evi-harness for what each metric needs.",
         )
     return GateReport(
@@ -207,7 +207,7 @@ def _run(side: OneSide, timeout_s: float, allow_incomplete: bool) -> MeasuredRun
             hint = (
                 "It must run `evi-harness replay`, `evi-harness latency` or pytest with replays in it, of a version that saves baselines."
             )
-            raise EviHarnessError(f"nothing was measured by {shlex.join(side.command)!r}", hint=hint)
+            raise EviHarnessError(f"{shlex.join(side.command)!r} measured nothing", hint=hint)
         return merged([run for file in files for run in load_baseline(file).runs])
 
 
@@ -232,5 +232,5 @@ def _finish(side: OneSide, environment: Mapping[str, str], timeout_s: float) -> 
         raise EviHarnessError(f"{told!r} cannot be run: {error.strerror or error}", where=side.place) from None
     if done.returncode:
         last = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-_SHOWN_LINES:])
-        what = f"{told!r} ended with {done.returncode}, and a run that fails measures nothing"
-        raise EviHarnessError(what, where=side.place, hint=f"It said last:\n{last}" if last else None)
+        what = f"{told!r} exited with code {done.returncode}; a failed run measures nothing"
+        raise EviHarnessError(what, where=side.place, hint=f"Its last output:\n{last}" if last else None)

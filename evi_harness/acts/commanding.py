@@ -60,11 +60,11 @@ def check_command(asked: ReplayOptions) -> None:
         return
     if asked.clock == REAL:
         raise UsageError(
-            "a command is replayed in virtual time only",
+            "a command can only be replayed in virtual time",
             hint=Words("Leave out ", Parameter("clock", REAL), ", or replay its handler with it."),
         )
     if asked.microphone != AUTO:
-        raise UsageError("the app of a command opens its microphone itself", hint=Words("Leave out ", Parameter("microphone"), "."))
+        raise UsageError("an app run by a command opens its own microphone", hint=Words("Leave out ", Parameter("microphone"), "."))
     revision = revision_here()
     if revision is not None:
         raise UsageError(
@@ -72,4 +72,4 @@ def check_command(asked: ReplayOptions) -> None:
             hint=Words("Give ab a command for each version, ", Parameter("a"), " and ", Parameter("b"), ", or replay a handler."),
         )
     if asked.arguments:
-        raise UsageError("arguments of a handler do not reach a command", hint="Give them behind the command.")
+        raise UsageError("arguments of a handler do not reach a command", hint="Give them after the command.")

@@ -88,11 +88,11 @@ def replay_corpus(
         EviHarnessError: The executor cannot be had, or does not run the revision that this process is to run.
     """
     if not isinstance(asked.handler, (str, type(None), AppCommand)):
-        raise UsageError("a handler for many sessions is given as a SPEC", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
+        raise UsageError("the handler for many sessions must be a SPEC", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
     check_command(asked)
     if executor is not None and isinstance(asked.handler, AppCommand):
         hint = Words("Leave out ", Parameter("executor"), ", or name a handler.")
-        raise UsageError("a command is started in this folder with this environment, which workers elsewhere do not have", hint=hint)
+        raise UsageError("a command needs this folder and environment, which workers on other machines do not have", hint=hint)
     if executor is not None and revision_here() is not None:
         hint = Words("Leave out ", Parameter("executor"), " in what ab runs in a revision, or give ab two commands.")
         raise EviHarnessError("workers of an executor do not run the revision that is checked out here", hint=hint)
@@ -262,7 +262,7 @@ def _elsewhere(tasks: Sequence[Task], executor: Optional[Executor], n_workers: i
     lost: List[_Lost] = []
     if executor is not None:
         yield from _handed_out(waiting, executor, n_workers, lost)
-        lost += [_Lost(task, BrokenExecutor("the executor broke before its turn")) for task in waiting]
+        lost += [_Lost(task, BrokenExecutor("the executor failed before this session's turn")) for task in waiting]
         yield from (_unanswered(one) for one in lost)
         return
     while waiting:
@@ -315,7 +315,7 @@ def _alone(task: Task, process: Executor) -> Outcome:
 def _unanswered(lost: _Lost) -> Outcome:
     """What an executor of somebody else's says of a session that did not come back."""
     told = f"{type(lost.error).__name__}: {lost.error}".rstrip(": ")
-    return Outcome(lost.task.folder, _BROKE, "could not run: the worker did not answer for it", (redacted(told),))
+    return Outcome(lost.task.folder, _BROKE, "could not run: the worker sent no result", (redacted(told),))
 
 
 def _submitted(executor: Executor, task: Task) -> Future[Outcome]:

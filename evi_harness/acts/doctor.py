@@ -40,7 +40,7 @@ _SDKS = ((0, 8, 6), (0, 14, 1))
 _SDK_NOTES: Mapping[str, str] = {
     "0.13.0": "puts session settings into the query in a form that EVI does not understand",
     "0.13.1": "puts session settings into the query in a form that EVI does not understand",
-    "0.14.0": "cannot be imported without the package aiofiles, which it forgets to ask for",
+    "0.14.0": "cannot be imported without the package aiofiles, which it does not declare",
 }
 # What the SDK pins: from which version on, and which websockets it takes, the end not included.
 _WEBSOCKETS = (((0, 13, 7), (12, 0), None), ((0, 8, 5), (13, 1), (14,)))
@@ -139,7 +139,7 @@ class Diagnosis:
         if names - frozenset().union(*(concerned for concerned, _ in _ONLY_LIVE)):
             return f"{n}."
         acts = "demo, replay, serve and record --mic FILE" if names <= _SOUND else "demo, replay and serve"
-        return f"{n}, for a live conversation alone: {acts} need no {' and no '.join(unneeded)}."
+        return f"{n}, only for a live conversation: {acts} need no {' and no '.join(unneeded)}."
 
     def json(self) -> Dict[str, Json]:
         """The same for programs."""
@@ -160,7 +160,7 @@ def diagnose(*, base_url: Optional[str] = None, offline: bool = False, act: Opti
     """
     if act in (REPLAY, SERVE) and base_url is not None:
         raise UsageError(
-            Words(f"{act} needs no endpoint, so ", Parameter("base_url"), " is nothing to it"),
+            Words(f"{act} needs no endpoint: ", Parameter("base_url"), " has no effect"),
             hint=Words("Leave it out, or check ", Parameter("act", RECORD), "."),
         )
     checks = [check_python(sys.version_info[:2], platform.python_version()), check_system(platform.system()), *_sdk()]
@@ -191,7 +191,7 @@ def check_python(version: Tuple[int, ...], name: str) -> Check:
     if version < oldest:
         return Check("Python", PROBLEM, f"{name} is older than {_dotted(oldest)}", {"": "Use Python 3.9 to 3.13."})
     if version > newest:
-        return Check("Python", NOTE, f"{name} is newer than {_dotted(newest)}, the newest that was tried")
+        return Check("Python", NOTE, f"{name} is newer than {_dotted(newest)}, the newest tested")
     return Check("Python", OK, name)
 
 
@@ -206,9 +206,9 @@ def check_sdk(version: str) -> Check:
     """Whether an installed SDK is one that is known."""
     oldest, newest = _SDKS
     if parse_version(version) < oldest:
-        return Check("hume", PROBLEM, f"{version} is older than {_dotted(oldest)}, and cannot be led to another endpoint", _PIP)
+        return Check("hume", PROBLEM, f"{version} is older than {_dotted(oldest)}, and cannot be pointed at another endpoint", _PIP)
     if parse_version(version) > newest:
-        return Check("hume", NOTE, f"{version} is newer than {_dotted(newest)}, the newest that is known here")
+        return Check("hume", NOTE, f"{version} is newer than {_dotted(newest)}, the newest known")
     if version in _SDK_NOTES:
         return Check("hume", NOTE, f"{version} {_SDK_NOTES[version]}", _PIP)
     return Check("hume", OK, f"{version} (newest known: {_dotted(newest)})")
@@ -245,20 +245,20 @@ def check_ffmpeg(path: Optional[str], sdk: Optional[str] = None) -> Check:
     if path is not None:
         return Check("ffmpeg", OK, path)
     if sdk is not None and parse_version(sdk) <= _LAST_WITH_FFMPEG:
-        return Check("ffmpeg", PROBLEM, f"not found, and hume {sdk} plays what the assistant says by it", _FFMPEG)
+        return Check("ffmpeg", PROBLEM, f"not found, and hume {sdk} plays the assistant's audio with it", _FFMPEG)
     return Check("ffmpeg", NOTE, "not found; only MP3 and the playback of SDKs up to 0.8.6 need it", _FFMPEG)
 
 
 def check_keys(settings: Settings, endpoint: Endpoint) -> List[Check]:
     """Whether the keys are there, for an endpoint."""
     wrong = dict(faults(settings))
-    checks = [Check(name, PROBLEM, what, {"": "Copy it anew from where keys are made."}) for name, what in wrong.items()]
+    checks = [Check(name, PROBLEM, what, {"": "Copy it again from the page where you created it."}) for name, what in wrong.items()]
     if API_KEY not in wrong:
         checks.append(_check_api_key(settings, endpoint))
     if SECRET_KEY not in wrong:
-        what = "set" if settings.secret_key else "not set: the API key alone is presented, and no access token"
+        what = "set" if settings.secret_key else "not set: only the API key is sent, no access token"
         checks.append(Check(SECRET_KEY, OK, what))
-    what = "set" if settings.config_id else "not set: EVI speaks with its default configuration"
+    what = "set" if settings.config_id else "not set: EVI uses its default configuration"
     return [*checks, Check(CONFIG_ID, OK, what)]
 
 
@@ -330,7 +330,7 @@ def _environment() -> Tuple[Settings, List[Check]]:
     except EviHarnessError as error:
         return Settings(), [Check(".env", PROBLEM, str(error.what), {"": error.hint or ""})]
     if settings.dotenv is None:
-        return settings, [Check(".env", NOTE, "none in this folder or above it; variables that are set still count")]
+        return settings, [Check(".env", NOTE, "none in this folder or above it; only environment variables apply")]
     return settings, [Check(".env", OK, str(settings.dotenv))]
 
 
@@ -338,11 +338,11 @@ def _check_api_key(settings: Settings, endpoint: Endpoint) -> Check:
     if settings.api_key:
         return Check(API_KEY, OK, "set")
     if endpoint.is_loopback:
-        return Check(API_KEY, OK, "not set: an endpoint on this machine takes any")
+        return Check(API_KEY, OK, "not set: an endpoint on this machine accepts any key")
     return Check(
         API_KEY,
         PROBLEM,
-        "not set, and this endpoint wants one",
+        "not set, and this endpoint requires one",
         {"": f"Write {API_KEY}=… into .env in your project's folder, or set the variable."},
     )
 

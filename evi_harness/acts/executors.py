@@ -29,8 +29,8 @@ _FORMS = "Give dask://HOST:PORT, the address of a Dask scheduler, or tls://HOST:
 _TLS_FILES: Mapping[str, str] = {"tls_ca_file": "CA_FILE", "tls_client_cert": "CLIENT__CERT", "tls_client_key": "CLIENT__KEY"}
 _TLS_VARIABLE = "DASK_DISTRIBUTED__COMM__TLS__"
 _TLS_WAY = (
-    f"Set {_TLS_VARIABLE}CA_FILE, …CLIENT__CERT and …CLIENT__KEY, or distributed.comm.tls in a file of ~/.config/dask: PEM files of the "
-    "authority, and of a certificate that it has signed for this side."
+    f"Set {_TLS_VARIABLE}CA_FILE, …CLIENT__CERT and …CLIENT__KEY, or distributed.comm.tls in a file of ~/.config/dask: PEM files "
+    "with the authority and with the certificate of this side, which it has signed."
 )
 
 
@@ -92,7 +92,7 @@ def _dask(address: str) -> Iterator[Executor]:
             f"{'tls' if is_tls else 'tcp'}://{urlsplit(address).netloc}", timeout=_DASK_WAIT_S, set_as_default=False, security=security
         )
     except (OSError, ValueError) as error:
-        hint = "Do both sides have certificates of one authority?" if is_tls else "One that is reached over TLS is tls://HOST:PORT."
+        hint = "Do both sides have certificates from the same authority?" if is_tls else "One that is reached over TLS is tls://HOST:PORT."
         raise EviHarnessError(f"no Dask scheduler answers at {address}: {error}", hint=f"Start one with: dask scheduler. {hint}") from None
     with client:
         # A result is a fact about one run and never taken from an earlier one.

@@ -47,7 +47,7 @@ class Exported:
     def lines(self) -> List[str]:
         """What to tell people: what was written, that it was computed, and what is missing in it."""
         length = f"{self.pcm.length_ns(self.n_bytes) / 1e9:.3f} s, {self.pcm.rate} Hz, the user left, the assistant right"
-        return [f"{self.file}: {length}", "computed from when the audio came, not heard", *self.remarks]
+        return [f"{self.file}: {length}", "computed from arrival times, not heard", *self.remarks]
 
 
 def export_wav(session: Union[str, Path, Session], file: Union[str, Path], *, overwrite: bool = False) -> Exported:
@@ -112,14 +112,16 @@ def _require_audio(session: Session, user: Side, assistant: Side) -> None:
     if assistant.n_left_out and assistant.rate is None:
         files = ", ".join(track.file for track in session.header.tracks if track.track == "assistant" and track.rate is None)
         raise EviHarnessError(
-            f"none of the assistant's audio can be decoded: it is not PCM, or not there; the first is #{assistant.first_left_out}",
+            f"none of the assistant's audio can be decoded: it is not PCM, or missing; the first is #{assistant.first_left_out}",
             where=where,
-            hint=f"It is in the session folder as it came: {files}." if files else "evi-harness check FOLDER lists all that is missing.",
+            hint=f"The session folder has it as it arrived: {files}."
+            if files
+            else "evi-harness check FOLDER lists everything that is missing.",
         )
     if assistant.rate is None and user.rate is None:
-        what = "there is no audio in this session"
+        what = "this session has no audio"
         if user.n_left_out:
-            what = f"none of the user's audio can be decoded, and there is no other; the first is #{user.first_left_out}"
+            what = f"none of the user's audio can be decoded, and the session has no other; the first is #{user.first_left_out}"
         raise EviHarnessError(what, where=where, hint="evi-harness show prints what is in it.")
 
 

@@ -36,7 +36,7 @@ _SHOWN_TYPES = 4
 _LARGEST_WHOLE = 1 << 26
 _KNOWN = ", ".join(row.name for row in MESSAGES.values() if row.received and not row.sent)
 _FORM = (
-    "Supported formats: a wire capture, which holds the messages of an EVI server, one JSON object with a type a line, as Hume's own proxy "
+    "Supported formats: a wire capture: the messages of an EVI server, one JSON object with a type per line, as Hume's proxy "
     f"records them ({_KNOWN})."
 )
 
@@ -70,7 +70,7 @@ def import_capture(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OU
     times = synthesised_times(frames)
     wrong = implausible(frames, times)
     if wrong is not None:
-        raise CaptureError(wrong[1], where=f"{path}:{numbers[wrong[0]]}", hint="Mend the number, or take the line out.")
+        raise CaptureError(wrong[1], where=f"{path}:{numbers[wrong[0]]}", hint="Fix the number, or remove the line.")
     folder = new_folder(out, path.stem)
     session = _session(path, data, frames, times)
     write_session(folder, session, EVI, secrets=known_secrets(session))
@@ -100,7 +100,7 @@ def _frame(line: bytes, number: int, path: Path, data: bytes) -> Frame:
     except UnicodeDecodeError:
         raise _refused("this line is not UTF-8 text", where, path, form_of_bytes(data[:16])) from None
     except RecursionError:
-        raise _refused("this line's JSON is nested too deep", where, path) from None
+        raise _refused("this line's JSON is nested too deeply", where, path) from None
     except ValueError as error:
         what = "this line is not JSON" if isinstance(error, json.JSONDecodeError) else f"this line's JSON is not read: {error}"
         raise _refused(what, where, path, form_of_whole(_whole(data))) from None
@@ -110,7 +110,7 @@ def _frame(line: bytes, number: int, path: Path, data: bytes) -> Frame:
     frame = Frame(TEXT, payload)
     row = MESSAGES.get(value["type"])
     if row is not None and not row.received:
-        what = f"this line is a message of the app's ({row.name}), and a capture holds the server's only"
+        what = f"this line is a message from the app ({row.name}); a capture has only the server's"
         raise _refused(what, where, path)
     return frame
 
@@ -136,7 +136,7 @@ def _require_messages(frames: Sequence[Frame], path: Path) -> None:
     types = list(dict.fromkeys(value["type"] for value in values))
     told = ", ".join(map(repr, types[:_SHOWN_TYPES])) + (f" and {len(types) - _SHOWN_TYPES} more" if len(types) > _SHOWN_TYPES else "")
     form = next(filter(None, map(form_of_row, values)), None)
-    raise _refused(f"{lines} a message of an EVI server: the types are {told}", str(path), path, form)
+    raise _refused(f"{lines} a message from an EVI server: the types are {told}", str(path), path, form)
 
 
 def _refused(what: str, where: str, path: Path, form: Optional[ForeignForm] = None) -> CaptureError:

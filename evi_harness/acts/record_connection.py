@@ -106,7 +106,7 @@ def record(
     with value_of("name"):
         require_name(name)
     if service is not None and not isinstance(service, str):
-        raise UsageError(f"service is {service!r}", hint="Say who plays the service's part, as text.")
+        raise UsageError(f"service is {service!r}", hint="Name the service, as text.")
     require_word("user_interrupt", user_interrupt, _USER_INTERRUPT)
     with value_of("dialect"):
         spoken = dialect_named(dialect)
@@ -116,7 +116,7 @@ def record(
     now_ns = now_ns or time.monotonic_ns
     if connect_ns is not None and connect_ns > now_ns():
         hint = "Take time.monotonic_ns() right before connect is called."
-        raise UsageError(f"connect_ns is {connect_ns}, which is yet to come", hint=hint)
+        raise UsageError(f"connect_ns is {connect_ns}, which is in the future", hint=hint)
     header = {"user_interrupt": user_interrupt, "service": service}
     return Recording(connection, spoken, out, name, tuple(secrets), header, now_ns, watch or (lambda _: None), connect_ns)
 
@@ -232,7 +232,7 @@ class Recording:
 
     def _begin(self, *, ends_with_connection: bool = False) -> Recording:
         if self._is_started:
-            raise UsageError("a recording begins once", hint="Call record() again for another session.")
+            raise UsageError("a recording can only begin once", hint="Call record() again for another session.")
         self._is_started = True
         self._ends_with_connection = ends_with_connection
         try:

@@ -59,7 +59,7 @@ _FILE_INSTEAD = Words(_FILE, " plays a file instead and needs no sound system.")
 _FILE_INSTEAD_OF_NONE = Words(
     "Without ", Parameter("microphone", OFF), ", ", _FILE, " needs no sound system, and is off once the handler sends its own audio."
 )
-_INTERRUPTED, _TIME_IS_UP, _FILE_IS_OVER = "interrupted", "--duration is over", "the file and the last reply are over"
+_INTERRUPTED, _TIME_IS_UP, _FILE_IS_OVER = "interrupted", "--duration has elapsed", "the file and the last reply are over"
 _OWN_AUDIO_IS_OVER = "the handler's audio and the last reply are over"
 _ERROR = "by an error"
 
@@ -164,7 +164,7 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print, *,
         KeyboardInterrupt: A signal came before there was a connection.
     """
     if options.mic is not None and options.device is not None:
-        what = Words(Parameter("mic"), " and ", Parameter("device"), " cannot go together: a file is not a sound device")
+        what = Words(Parameter("mic"), " and ", Parameter("device"), " cannot be used together: a file is not a sound device")
         raise UsageError(what, hint="Give one of them.")
     _check_microphone(options)
     with value_of("name"):
@@ -201,7 +201,10 @@ def _require_handler(options: LiveOptions) -> None:
         hint = Words("Name yours with ", Parameter("handler"), ".")
         raise UsageError(f"{', '.join(options.arguments)}: there is no handler that takes arguments", hint=hint)
     if isinstance(options.handler, str) and options.handler.strip().lower() == RECORDED:
-        raise UsageError(f"{options.handler!r} plays a recording, and here one is made", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
+        raise UsageError(
+            f"{options.handler!r} plays a recording, which is not possible while recording",
+            hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.",
+        )
     if isinstance(options.handler, str):
         spec.split_spec(options.handler)
 
@@ -213,7 +216,7 @@ def _check_microphone(options: LiveOptions) -> None:
     given = {"mic": options.mic, "device": options.device, "allow_user_interrupt": options.allow_user_interrupt or None}
     meant = next((name for name, value in given.items() if value is not None), None)
     if options.microphone == OFF and meant is not None:
-        what = Words(Parameter(meant), " is of a microphone, and ", Parameter("microphone", OFF), " has none")
+        what = Words(Parameter(meant), " needs a microphone, and ", Parameter("microphone", OFF), " has none")
         raise UsageError(what, hint="Give one of them.")
 
 
@@ -382,7 +385,7 @@ class _Live:
         if not recording.is_complete:
             problem = self._recording_problem(recording)
         if folder is None:
-            raise problem or SessionUnwritable("no session could be made", where=str(self._options.out))
+            raise problem or SessionUnwritable("no session could be created", where=str(self._options.out))
         heard = Heard.of(None if sound is None else sound.speaker.playbacks, recording.opened_at_ns, AT_ITS_RATE)
         return LiveResult(
             folder,
@@ -477,9 +480,9 @@ def _microphone(wanted: Optional[str], *, is_off: bool = False) -> Optional[int]
     except EviHarnessError as error:
         raise EviHarnessError(error.what, hint=Words(*(() if not error.hint else (error.hint, ". ")), instead)) from None
     if not is_off and not any(device.channels(INPUT) for device in devices):
-        raise EviHarnessError("there is no microphone", hint=Words("evi-harness devices lists what there is. ", instead))
+        raise EviHarnessError("there is no microphone", hint=Words("evi-harness devices lists them. ", instead))
     if not any(device.channels(OUTPUT) for device in devices):
-        raise EviHarnessError("there is no speaker to play replies on", hint=Words("evi-harness devices lists what there is. ", instead))
+        raise EviHarnessError("there is no speaker to play replies on", hint=Words("evi-harness devices lists them. ", instead))
     if wanted is not None:
         return choose_device(devices, wanted).index
     if not is_off and not any(INPUT in device.default_for for device in devices):

@@ -64,7 +64,7 @@ def repair_session(folder: AnyPath, out: AnyPath) -> RepairReport:
     found = salvage(place, DEFAULT, known_dialects())
     if not found.session.events:
         told = "; ".join(str(loss).rstrip(".") for loss in found.losses[:3])
-        raise SessionUnreadable(f"nothing can be recovered: {told or 'there is no event in it'}", where=str(source))
+        raise SessionUnreadable(f"nothing can be recovered: {told or 'it has no events'}", where=str(source))
     secrets = known_secrets(found.session)
     losses = [*found.losses, *_left_out(place, found)]
     expected, lost = _expectation(source, found)
@@ -81,7 +81,7 @@ def _require_new(source: Path, target: Path) -> None:
         raise UsageError(Words(f"{printable(str(target))} exists already; name a new folder with ", Parameter("out")))
     inside, outside = target.resolve(), source.resolve()
     if outside == inside or outside in inside.parents:
-        what = f"{printable(str(target))} is in the session folder that is to be repaired; name one outside of it with "
+        what = f"{printable(str(target))} is in the session folder being repaired; name one outside it with "
         raise UsageError(Words(what, Parameter("out")))
 
 
@@ -110,9 +110,9 @@ def _expectation(source: Path, found: Salvage) -> Tuple[Optional[Expectation], L
     try:
         expected = read_expectation(source)
     except SessionError:
-        return None, [Loss("expectation", EXPECTED_FILE, None, "it cannot be read; what replays expect is lost.")]
+        return None, [Loss("expectation", EXPECTED_FILE, None, "it cannot be read; the accepted changes are lost.")]
     if expected is not None and expected.session != found.session.header.id:
-        return None, [Loss("expectation", EXPECTED_FILE, None, "it is for another session, and is left out.")]
+        return None, [Loss("expectation", EXPECTED_FILE, None, "it belongs to another session; it is left out.")]
     return expected, []
 
 
@@ -126,7 +126,7 @@ def _left_out(place: Folder, found: Salvage) -> List[Loss]:
     if heard is None or (found.session.header.complete and not found.losses):
         return []
     has_it = place.size(heard.file) is not None
-    return [Loss("heard", heard.file, None, "it is left out: it is of the whole session.")] if has_it else []
+    return [Loss("heard", heard.file, None, "it is left out: it belongs to the complete session.")] if has_it else []
 
 
 def _add_heard(place: Folder, target: Path, found: Salvage, losses: List[Loss]) -> None:

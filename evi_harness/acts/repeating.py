@@ -68,7 +68,7 @@ class RepeatedReplay:
         failed = [number for number, result in enumerate(self.results, 1) if not result.passed]
         lines = self.shown.body()
         if failed and self.seeds[failed[0] - 1] is not None:
-            lines.append(f"{'next':<11}--seed {self.seeds[failed[0] - 1]} runs the first that failed again")
+            lines.append(f"{'next':<11}--seed {self.seeds[failed[0] - 1]} repeats the first that failed")
         if failed:
             lines.append(f"{'runs':<11}failed: {', '.join(map(str, failed))}; the report above is from run {failed[0]}")
         return lines

@@ -145,7 +145,7 @@ def replay_live(
     cues = _cues(recorded, options.cadence)
     longest_s = options.max_duration_s or recorded.duration_ns / 1e9 * _TIMES_AS_LONG + _AND_S
     if not endpoint.is_loopback and not agree(_what_it_costs(recorded, endpoint, longest_s)):
-        raise UsageError("not confirmed: nothing was sent", hint=Words(Parameter("yes", True), " agrees without being asked."))
+        raise UsageError("not confirmed: nothing was sent", hint=Words(Parameter("yes", True), " skips the question."))
     run = _Conversation(recorded, cues, options, endpoint, longest_s, on_part)
     with Interrupts() as interrupts:
         asyncio.run(run.hold(interrupts, key, settings, tls))
@@ -161,7 +161,7 @@ def replay_live(
 
 def _what_it_costs(recorded: Session, endpoint: Endpoint, longest_s: float) -> str:
     what = f"{recorded.name or 'the session'} ({recorded.duration_ns / 1e9:.0f} s)"
-    return f"Hold {what} again with {endpoint.base_url}, for {longest_s:.0f} s at most?"
+    return f"Repeat {what} with {endpoint.base_url}, for at most {longest_s:.0f} s?"
 
 
 def _cues(recorded: Session, cadence: str) -> Cues:
@@ -278,7 +278,7 @@ class _Conversation:
         assert self._recording is not None
         folder = self._recording.folder
         if folder is None:
-            raise self._recording.failure or EviHarnessError("no session could be made", where=str(self._options.out))
+            raise self._recording.failure or EviHarnessError("no session could be created", where=str(self._options.out))
         live = load_session(folder)
         redactor = redactor_for(self._recorded, live)
         then, now = discreet_session(self._recorded, redactor), discreet_session(live, redactor)
@@ -308,7 +308,7 @@ class _Conversation:
             self._user.end()
         faults = [_LAPSES[lapse.name].format_map(_Told(lapse)) for lapse in self._user.lapses]
         if self._is_too_long:
-            faults.append(f"it was not over after {self._longest_s:.0f} s and was closed; --max-duration sets another limit")
+            faults.append(f"it was still open after {self._longest_s:.0f} s and was closed; --max-duration changes the limit")
         faults += _errors(self._recorded, live, dialect)
         if closed is not None and closed.by != "app" and (is_early or not now.is_like(then)):
             large = too_large(
@@ -316,7 +316,7 @@ class _Conversation:
             )
             by = "the service closed the connection" if closed.by == "service" else "the connection was lost"
             code = "" if closed.code is None else f" with {closed.code}: {large or dialect.explain(closed.code)}"
-            why = "The user had not done all by then." if is_early else f"How the recording ended: {then}."
+            why = "The user had not finished by then." if is_early else f"How the recording ended: {then}."
             faults.append(f"{by} at {closed.at_ns / 1e9:.1f} s{code or '.'} {why}")
         return faults
 
@@ -342,7 +342,7 @@ class _Told(Dict[str, str]):
 
 
 _LAPSES = {
-    "no_reply": "no reply came until {waited_until_s}; the user went on with what was said at {recorded_s} of the recording",
+    "no_reply": "no reply came by {waited_until_s}; the user went on with what was said at {recorded_s} of the recording",
     "no_answer": "the service called a tool more often than the recording has answers: {call}",
     "not_called": "the service never called the tool that recorded #{recorded_seq} answers",
 }

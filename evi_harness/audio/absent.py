@@ -41,7 +41,7 @@ class AbsentSound(ModuleType):
         self.__spec__ = ModuleSpec(name, None)
         # Its names are read off, it is never opened.
         model = software_sounddevice(SoftwareMicrophone(SilenceSource()), SoftwareSpeaker())
-        sentence = f"there is no sound on this machine ({why}); within a replay, software sound stands in for it"
+        sentence = f"this machine has no sound ({why}); a replay uses software sound instead"
         for named, value in vars(model).items():
             if named not in _MODULES_OWN:
                 vars(self)[named] = _passing_on(named, value, standing, sentence)

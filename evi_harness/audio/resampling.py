@@ -116,7 +116,7 @@ def _channels(samples: bytes, pcm: Pcm) -> numpy.ndarray:
     elif pcm.width in (2, 4):
         flat = numpy.frombuffer(samples, f"<i{pcm.width}").astype(numpy.float32) / 2 ** (8 * pcm.width - 1)
     else:
-        raise UsageError(f"audio with {pcm.width} bytes a sample is not PCM that is known here", hint="Use 16-bit audio.")
+        raise UsageError(f"audio with {pcm.width} bytes a sample is not a supported form of PCM", hint="Use 16-bit audio.")
     return flat.reshape(-1, pcm.channels)
 
 

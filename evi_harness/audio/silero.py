@@ -66,7 +66,7 @@ class SileroModel:
 
         wrong = [name for name, shape in _SHAPES.items() if name not in weights or weights[name].shape != shape]
         if wrong:
-            raise ImportError(f"the model has no {wrong[0]} of the form that is known")
+            raise ImportError(f"the model has no {wrong[0]} of the expected form")
         # The first row of the transform is that of frequency 0: the window alone.
         self._window = numpy.ascontiguousarray(weights["stft.forward_basis_buffer"][0, 0])
         # Each convolution as one product: of what three places hold, a row, with the weights.
@@ -186,7 +186,7 @@ def load() -> Tuple[SileroModel, str]:
     shared = SharedSilero(model, own.name)
     for block in _chirps():
         if not abs(shared.probability(block) - own.probability(block)) < TOLERANCE:
-            raise ImportError(f"{own.name} holds another model than the one that is known")
+            raise ImportError(f"{own.name} is not the expected model")
     return model, own.name
 
 

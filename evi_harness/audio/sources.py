@@ -49,7 +49,7 @@ class PcmSource:
 
     def __init__(self, samples: bytes, pcm: Pcm) -> None:
         if pcm.width != 2:
-            raise UsageError(f"samples of {pcm.width * 8} bits; a microphone plays 16", hint="Convert them to 16-bit PCM.")
+            raise UsageError(f"samples of {pcm.width * 8} bits; a microphone needs 16", hint="Convert them to 16-bit PCM.")
         self.pcm = pcm
         self._samples = samples
         self._at = 0
@@ -221,7 +221,7 @@ def _open(path: Path, mended: Optional[_Mended]) -> Any:
         form = f"{file.format}, {file.samplerate} Hz, {file.channels} channel{'' if file.channels == 1 else 's'}"
         file.close()
         # Whoever plays nothing waits for an answer to it in vain; silence that is meant has its length.
-        raise UsageError(f"{path} holds no audio: it is {form}, and 0 s long", hint="Give a file in which something is to be heard.")
+        raise UsageError(f"{path} holds no audio: it is {form}, and 0 s long", hint="Give a file that contains sound.")
     return file
 
 

@@ -145,7 +145,7 @@ class ClientFrames:
         first, second = data[at], data[at + 1]
         opcode = first & _OPCODE
         if not second & _MASKED:
-            return "a frame of the client's is not masked"
+            return "a frame from the client is not masked"
         if first & _RESERVED:
             return "a frame has reserved bits set"
         if opcode not in _KNOWN:

@@ -123,7 +123,7 @@ class ClientMessages:
     def _require_allowed(self, first: int, second: int, opcode: int, size: int) -> None:
         """Refuse what RFC 6455 forbids, by the first two bytes: 5.1, 5.2, 5.4 and 5.5."""
         if not second & _MASKED:
-            raise ClientsFault(_PROTOCOL_ERROR, "a frame of the client's is not masked")
+            raise ClientsFault(_PROTOCOL_ERROR, "a frame from the client is not masked")
         if first & _RESERVED:
             raise ClientsFault(_PROTOCOL_ERROR, "a frame has reserved bits set")
         if opcode not in _KNOWN:

@@ -149,7 +149,7 @@ class VirtualLoop(AppLoop):
             ValueError: The time is negative.
         """
         if took_ns < 0:
-            raise ValueError(f"a clock does not go back: {took_ns} ns")
+            raise ValueError(f"a clock cannot go back: {took_ns} ns")
         charge = Charge(self._now_ns, took_ns, where, self.steps.n_steps, kind, callers_now() if kind == BLOCKED else ())
         self._move(self._now_ns + took_ns)
         self.charges.append(charge)
@@ -337,7 +337,7 @@ class VirtualLoop(AppLoop):
             UsageError: The address is carried already.
         """
         if (host, port) in self._carried:
-            raise UsageError(f"{host}:{port} is carried already", hint="Give the second carrier its own host or port.")
+            raise UsageError(f"{host}:{port} is already served", hint="Use another host or port.")
         self._carried[host, port] = server
         # RFC 5737 sets 192.0.2.0/24 aside: a client that resolves the name first gets an address that leads nowhere but here.
         self._ip_addresses.setdefault(host, f"192.0.2.{len(self._ip_addresses) + 1}")
@@ -357,7 +357,7 @@ class VirtualLoop(AppLoop):
             return await super().create_connection(protocol_factory, host, port, **kwargs)
         server = self._server_at(host, port)
         if kwargs.get("ssl"):
-            raise UsageError(f"{host}:{port} is carried without TLS", hint="Use the URL of the carrier as it is: http or ws.")
+            raise UsageError(f"{host}:{port} is served without TLS", hint="Use its URL unchanged: http or ws.")
         here, there = socket.socketpair()
         here.setblocking(False)
         there.setblocking(False)
@@ -391,7 +391,7 @@ class VirtualLoop(AppLoop):
 
     def _refuse(self, call: str, host: str, port: Any) -> NoReturn:
         if host in self._ip_addresses.values():
-            hint = "A client that makes its own sockets cannot be led to the service in virtual time. Run with --clock real."
+            hint = "A client that makes its own sockets cannot be connected to the service in virtual time. Run with --clock real."
         else:
             hint = (
                 "A real peer answers in real time, which virtual time cannot wait for. Give the app a mocked transport, such as "

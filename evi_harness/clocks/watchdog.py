@@ -34,7 +34,7 @@ class Interrupted(StuckError):
     """What the watched thread gets. CPython makes it from the class alone, so it takes no arguments."""
 
     def __init__(self) -> None:
-        super().__init__("nothing has moved for too long; the watchdog interrupted what was running")
+        super().__init__("no progress for too long; the watchdog interrupted the running code")
 
 
 class Watchdog:

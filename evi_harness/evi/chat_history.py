@@ -265,7 +265,7 @@ def _inner(value: Json, place: str) -> Mapping[str, Json]:
                 raise NotHistory(f"this has more than {MAX_VALUES} values", place)
             value = strict_json_value(value)
         except RecursionError:
-            raise NotHistory("this JSON text is nested too deep", place) from None
+            raise NotHistory("this JSON text is nested too deeply", place) from None
         except NotHistory:
             raise
         except ValueError as error:

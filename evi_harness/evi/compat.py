@@ -127,7 +127,7 @@ def problems_of_sent(fields: Any) -> List[ParseProblem]:
         return [ParseProblem(None, "", "is not an object with a type")]
     row = MESSAGES.get(name)
     if row is None or not row.sent:
-        return [ParseProblem(name, "", f"type {name!r:.60} is not a message of an app's")]
+        return [ParseProblem(name, "", f"type {name!r:.60} is not a message that an app sends")]
     return [ParseProblem(name, path, what) for path, what in _wrong_fields(_with_session_id(row.fields), fields, _ANY_VERSION)]
 
 

@@ -80,11 +80,11 @@ REFUSALS: Mapping[int, str] = MappingProxyType(
         401: "The API key or access token is missing or wrong.",
         403: "The API key or access token is not allowed to do this.",
         404: "There is no such path, or no such configuration. A plain HTTP server, which opens no WebSocket, says so, too.",
-        405: "It does not take such requests at this path. A plain HTTP server, which opens no WebSocket, says so, too.",
+        405: "It does not accept such requests at this path. A plain HTTP server, which opens no WebSocket, says so, too.",
         407: "A proxy in between wants its own credentials.",
         422: "A parameter of the handshake has a value that is not allowed.",
         429: "Too many connections or requests at once.",
-        426: "It wants another protocol.",
+        426: "It requires another protocol.",
         500: "The service failed.",
         501: f"{_PLAIN_HTTP}: it does not know such requests.",
         502: "The service cannot be reached behind its gateway.",
@@ -98,7 +98,7 @@ CLOSE_CODES: Mapping[int, str] = MappingProxyType(
         1000: "A normal end; also after E0714, E0715 and I0116, which the SDK then ends silently.",
         1001: "The other side goes away; the SDK ends silently.",
         1002: "The WebSocket protocol was broken.",
-        1003: "A kind of data that the other side does not take.",
+        1003: "A kind of data that the other side does not accept.",
         1005: "A close frame with no code.",
         1006: "No close frame came: the connection was lost. The 30-minute limit has been seen to end like this.",
         1007: "A text frame that is not UTF-8.",
@@ -132,7 +132,7 @@ def _by_class(status: int) -> str:
     if 200 <= status <= 299:
         return f"{_PLAIN_HTTP}."
     if 300 <= status <= 399:
-        return "It redirects to another address. If that one is right, give it in the place of this."
+        return "It redirects to another address. If that address is right, use it instead."
     return f"HTTP status {status}, which has no specific meaning here."
 
 

@@ -61,7 +61,7 @@ def form_of_whole(value: Any) -> Optional[ForeignForm]:
         return None
     log = value.get("log")
     if isinstance(log, Mapping) and "entries" in log:
-        return ForeignForm("a HAR file of a browser", "This makes sessions of it: evi-harness import har FILE")
+        return ForeignForm("a HAR file of a browser", "Import it: evi-harness import har FILE")
     if "events_page" in value:
         return _HISTORY
     if value.get("format") == "evi-harness session":
@@ -84,13 +84,12 @@ _RECEIVED = 'select(.type == "receive" and .opcode == 1).data'
 
 
 def _by_jq(program: str) -> str:
-    return f"This makes a capture of it: jq {program} FILE > capture.jsonl"
+    return f"This extracts a capture: jq {program} FILE > capture.jsonl"
 
 
 _HISTORY = ForeignForm(
     "Hume's chat history",
-    "It has neither the messages nor the audio that crossed the wire. This makes sessions of what was said: "
-    "evi-harness import chat-history FILE",
+    "It has neither the messages nor the audio that crossed the wire. This imports what was said: evi-harness import chat-history FILE",
 )
 _SESSION = ForeignForm("a file of a session folder", "That needs no import: evi-harness replay takes the folder.")
 _REALTIME = ("session.", "response.", "conversation.item.", "input_audio_buffer.", "output_audio_buffer.", "rate_limits.")
@@ -116,7 +115,7 @@ def _is_of_session(row: Mapping[str, Any]) -> bool:
 _ROWS: Tuple[Tuple[Callable[[Mapping[str, Any]], bool], ForeignForm], ...] = (
     (_is_of_browser, ForeignForm("the WebSocket messages of a browser, as a HAR file has them", _by_jq(f"-r '{_RECEIVED}'"))),
     (_is_of_history, _HISTORY),
-    (_is_of_realtime, ForeignForm("events of OpenAI's Realtime API", "That is another protocol than EVI's.")),
+    (_is_of_realtime, ForeignForm("events of OpenAI's Realtime API", "That is not EVI's protocol.")),
     (_is_of_session, _SESSION),
 )
 
@@ -147,6 +146,6 @@ _SIGNATURES: List[Tuple[int, bytes, str]] = [
     (4, b"ftyp", "an MP4 file, which is audio or video"),
     (0, b"\x1f\x8b", "a file packed by gzip"),
     (0, b"PK\x03\x04", "a ZIP archive"),
-    (0, b"\xff\xfe", "text in UTF-16"),
-    (0, b"\xfe\xff", "text in UTF-16"),
+    (0, b"\xff\xfe", "UTF-16 text"),
+    (0, b"\xfe\xff", "UTF-16 text"),
 ]

@@ -103,7 +103,7 @@ def _calls(events: Sequence[Event]) -> AbstractSet[str]:
     return {one for one in ids if isinstance(one, str)}
 
 
-_UNTOLD = "the audio has no header, and no session_settings has said that it is linear16, at which rate and with how many channels"
+_UNTOLD = "the audio has no header, and no session_settings gave its format: linear16, a sample rate and a number of channels"
 
 _RULES: Mapping[str, Callable[[_Walk, Message], List[str]]] = {"tool_response": _Walk._tool_answer, "tool_error": _Walk._tool_answer}
 

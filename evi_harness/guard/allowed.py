@@ -38,7 +38,7 @@ class Allowed:
         host, port = _split(text.strip())
         if not host or any(sign in host for sign in "/*@ ,") or (port is not None and not _is_port(port)):
             raise UsageError(
-                f"{text!r} is not a host that could be allowed",
+                f"{text!r} is not a valid host",
                 hint="Give HOST or HOST:PORT, such as db.example:5432 or [::1]:6379; no URL and no pattern, one host at a time.",
             )
         return cls(name_of(host), None if port is None else int(port))

@@ -165,13 +165,13 @@ class Ending:
         """Note what the app has cancelled, now that it is known what came of it."""
         while self._cancelled and self._journal is not None and not self.has_ended:
             places, first = self._cancelled.popitem()
-            what = "the app cancelled tasks that it did not start: what its connection runs on"
+            what = "the app cancelled tasks that it did not start: those that run its connection"
             detail, told = [self._redact(place) for place in places], self._told(first.stack)
             self._journal.note(CANCELS_TASKS, of=first.of, what=what, detail=detail, places=told, ended=first.ended, at_ns=first.at_ns)
 
     def forked(self, stack: Stack) -> None:
         """Note that a child which the app forked came back into the run, and where it was forked."""
-        what = "a child that the app forked came back into the conversation, and was ended there"
+        what = "a child that the app forked returned into the conversation, and was ended there"
         if self._journal is not None:
             detail = [self._redact(place) for place in callers_of(stack)]
             self._journal.note(FORKED_CHILD, what=what, detail=detail, places=self._told(stack))

@@ -210,11 +210,11 @@ class NetworkGuard:
 
     def _hint(self, host: str, port: Optional[int]) -> str:
         if host == self._carried:
-            return "In virtual time the event loop alone reaches the service. Use the asynchronous client, or run with --clock real."
+            return "In virtual time, only the event loop can reach the service. Use the asynchronous client, or run with --clock real."
         if self._carried is not None and asyncio._get_running_loop() is not None:
             # A virtual loop refuses by itself what goes through it, so this is not asyncio's.
             return (
-                "A synchronous client blocks the event loop, and virtual time cannot carry it. Give the app a mocked transport, or run "
+                "A synchronous client blocks the event loop, which virtual time does not support. Give the app a mocked transport, or run "
                 f"with --clock real --allow-host {address_of(host, port)}."
             )
         return f"Give the app a mocked transport, such as httpx.MockTransport, or run with --allow-host {address_of(host, port)}."
@@ -275,7 +275,7 @@ def _add_audit_hook() -> None:
     sys.audit(PROBE)
     if not _PROBED:
         raise EviHarnessError(
-            "the network cannot be guarded: another audit hook of this process keeps new ones out", hint="Run the replay without that hook."
+            "the network cannot be guarded: another audit hook of this process blocks new ones", hint="Run the replay without that hook."
         )
 
 

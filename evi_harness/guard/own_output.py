@@ -37,7 +37,7 @@ def told_by_us(loop: asyncio.AbstractEventLoop, tell: Callable[[str, str], objec
 def _line(context: Dict[str, Any]) -> Any:
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        return "room", f"no connection can be taken now: {error.strerror}; it is tried again every second"
+        return "room", f"cannot accept connections: {error.strerror}; retrying every second"
     # What the exception says may be the client's own words.
     kind = "" if error is None else f": {type(error).__name__}"
     return f"loop{kind}", f"an error occurred in the server, which keeps running{kind}"

@@ -55,7 +55,7 @@ class WallClock:
         if time.monotonic_ns() == time.time_ns():
             self.__exit__(None, None, None)
             raise EviHarnessError(
-                "this version of time-machine stops the monotonic clock too, on which loops run",
+                "this version of time-machine also stops the monotonic clock, which event loops use",
                 hint="pip install time-machine",
             )
         self.show(0)

@@ -65,7 +65,7 @@ class _Refusing:
 
     def due(self, at_ns: int) -> List[Refuse]:  # noqa: ARG002 - the signature is Service's
         """Refuse."""
-        return [Refuse(503, "evi-harness: the recorded session holds one connection\n")]
+        return [Refuse(503, "evi-harness: the recorded session has one connection\n")]
 
     def next_at_ns(self) -> Optional[int]:
         """Nothing more."""
@@ -190,7 +190,7 @@ class AppRun:
 
     def _opening(self, _: Handshake) -> Service:
         if self._player is not None:
-            what = "the app opened a second connection to the service; the recorded session holds one, so it was refused"
+            what = "the app opened a second connection to the service; the recorded session has one, so it was refused"
             self._journal.note(NETWORK, what=what)
             return _Refusing()
         player = self._player = Player(self._plan.recording, self._plan.pairing, self._plan.asked.patience)
@@ -216,8 +216,8 @@ class AppRun:
     def _refused(self, refusal: Refusal) -> None:
         if self.serves(refusal.host, refusal.port):
             self.not_supported(
-                f"the app reaches the service by a socket that blocks ({refusal.call}), as synchronous clients do, and virtual time carries"
-                " only what goes through an event loop"
+                f"the app reaches the service through a blocking socket ({refusal.call}), as synchronous clients do; "
+                "virtual time supports only event loops"
             )
 
     def _unknown(self, asked: str) -> None:

@@ -187,7 +187,7 @@ class InjectedLoop(VirtualLoop):
 
     async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:  # noqa: ARG002 - asyncio's
         """Refuse: virtual time does not wait for callers."""
-        self.stage.not_supported("the app serves (loop.create_server), and virtual time does not wait for those who call it")
+        self.stage.not_supported("the app serves (loop.create_server), and virtual time does not wait for its clients")
         refuse("loop.create_server", str(host), port, _HINT)
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]

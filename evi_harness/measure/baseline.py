@@ -194,14 +194,14 @@ def read_baseline_json(value: Json, where: str) -> Baseline:
     read = _Reader(where)
     found = read.member(value, "format", str, "")
     if found != BASELINE_NAME:
-        raise EviHarnessError(f'it is not a baseline: there is no "format": "{BASELINE_NAME}" in it', where=where, hint=_HINT)
+        raise EviHarnessError(f'it is not a baseline: it has no "format": "{BASELINE_NAME}"', where=where, hint=_HINT)
     version = read.member(value, "version", int, "")
     if version != BASELINE_VERSION:
-        what = f"the baseline is of version {version}, and this evi-harness knows version {BASELINE_VERSION}"
+        what = f"the baseline is of version {version}, and this evi-harness reads version {BASELINE_VERSION}"
         raise EviHarnessError(what, where=where, hint=_HINT)
     runs = [read.run(run, f"runs[{index}]") for index, run in enumerate(read.member(value, "runs", list, ""))]
     if not runs:
-        raise EviHarnessError("there is no run in the baseline", where=where, hint=_HINT)
+        raise EviHarnessError("the baseline has no runs", where=where, hint=_HINT)
     return Baseline(tuple(runs), str(value.get("made", "")), str(value.get("by", "")))
 
 
@@ -250,7 +250,7 @@ class _Reader:
         number = self._number(value, "value", place)
         why = "" if number is not None else self.member(value, "why", str, place)
         if number is None and not why:
-            self.refuse(f"{place}.why", "is empty, and there is no value")
+            self.refuse(f"{place}.why", "is empty, although the value is missing")
         return Sample(metric, number, session, turn, of, why)
 
     def _detector(self, value: Json, place: str) -> Optional[Detector]:

@@ -40,7 +40,7 @@ __all__ = [
 
 # Of the session.
 SYNTHESISED = "its times are made up, not measured: the source had none"
-TAKEN = "its times are when the app took each message; nobody could see when it arrived"
+TAKEN = "its times are when the app read each message; arrival times are unknown"
 PLAYED = "a replay repeats the times of its recording: measure the recording, or a replay with --live"
 SENT_UNKNOWN = "the app's own messages were not recorded"
 NO_REPLAY = "this is not a replay of a handler: evi-harness replay SESSION --handler SPEC --out DIR makes one"

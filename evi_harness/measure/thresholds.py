@@ -159,7 +159,7 @@ def _statistic(text: str, at: int, name: str, metric: Metric) -> Statistic:
     statistic = statistic_named(name)
     if statistic is None:
         hint = f"{_percentile_like(name)}Write one of {STATISTICS}; N is from 0 to 100."
-        raise _refused(text, at, f"{name!r} is nothing that values come to", hint)
+        raise _refused(text, at, f"{name!r} is not a statistic", hint)
     if metric.unit == FLAG and not statistic.is_counting:
         what = f"{metric.id} happens or does not, and has no {name}"
         raise _refused(text, at, what, f"Write one of {', '.join(COUNTING)}.")

@@ -67,7 +67,7 @@ class _Facts:
         if found is None and kind in _SOUNDS_WRONG:
             found = _SOUNDS_WRONG[kind]
         if found is None and kind in _OTHER_MESSAGE:
-            found = "The service gets something else than in the recording. What it would say to that is not known."
+            found = "The service gets something different from the recording. How it would respond is not known."
         if found is None and kind in _ENDS and problem["at_ms"] is not None:
             found = f"The conversation ends after {_seconds(problem['at_ms'])}."
         return self._nothing() if found is None and not consequences and kind not in ("missing", "plays_on", "never_played") else found
@@ -101,7 +101,7 @@ class _Facts:
         rows = [one for one in self._replayed["interruptions"] if one["seq"] in seqs and one["silent_ms"] is not None]
         if not rows:
             return "The user interrupts, and the assistant goes on talking."
-        times = f", and {len(rows) - 1} times more" if len(rows) > 2 else ", and once more" if len(rows) == 2 else ""
+        times = f", and {len(rows) - 1} more times" if len(rows) > 2 else ", and again" if len(rows) == 2 else ""
         return f"The user interrupts, and still hears the old reply for {_seconds(rows[0]['silent_ms'] - rows[0]['at_ms'])}{times}."
 
     def _not_heard(self, problem: Mapping[str, Any]) -> Optional[str]:
@@ -159,7 +159,7 @@ class _Facts:
         is_lost = any(one["kind"] in (SKIPPED, CUT, LATE) for one in self._replayed["lost_audio"])
         replies = [len([one for one in side["turns"] if one["reply"] is not None]) for side in (self._recorded, self._replayed)]
         is_whole = self._has_both and not is_lost and replies[0] == replies[1]
-        return "The user notices nothing in this conversation: all that was recorded is heard." if is_whole else None
+        return "The user notices nothing in this conversation: everything that was recorded is heard." if is_whole else None
 
 
 def _waited_ms(turn: Mapping[str, Any]) -> Optional[float]:

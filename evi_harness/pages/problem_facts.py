@@ -80,10 +80,10 @@ class ProblemFacts:
         ran = _first_of(self._session.notes_of(HANDLER_RAN), seq)
         ran_facts = None if ran is None else HANDLER_RAN.read(ran)
         if ran is not None and ran_facts is not None and ran_facts.traced:
-            return Handled("These functions ran for the interruption, the later first:", sources.of(ran.data))
+            return Handled("These functions ran for the interruption, the latest first:", sources.of(ran.data))
         # Of a message for which no more ran than the callback there is no note, where others have one.
         is_traced = ran is None and any(one.traced for _, one in self._session.noted(HANDLER_RAN))
-        only = "; no other function of the app's is known to have run for it:" if is_traced else ":"
+        only = "; no other function of the app is known to have run for it:" if is_traced else ":"
         return Handled(f"{facts.callback} got the interruption{only}", sources.of(entered.data))
 
 

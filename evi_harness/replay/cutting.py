@@ -144,7 +144,7 @@ def nothing_within(window: Window, session: Session) -> UsageError:
     """The error of a window of a session in which nothing is."""
     places = [part for place in (window.first, window.last) if place is not None for part in (" ", place.text)]
     return UsageError(
-        Words("nothing lies within", *places),
+        Words("no event is within", *places),
         where=session.name or None,
         hint=Words(f"The session lasts {session.duration_ns / 1e9:.3f} s; ", Parameter("first"), " comes before ", Parameter("last"), "."),
     )

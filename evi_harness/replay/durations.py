@@ -36,6 +36,6 @@ def duration_ns(text: str, option: str) -> int:
     found = _FORM.fullmatch(text.strip())
     if found is None:
         raise UsageError(
-            Words(Parameter(option), f" {text!r} is not a length of time"), hint="Give seconds, or a time such as 12.5s, 1m3s or 250ms."
+            Words(Parameter(option), f" {text!r} is not a duration"), hint="Give seconds, or a time such as 12.5s, 1m3s or 250ms."
         )
     return int(sum(Fraction(number) * _UNITS_NS[unit] for unit, number in found.groupdict().items() if number is not None))

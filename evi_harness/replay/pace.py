@@ -62,7 +62,7 @@ def paced(recording: PlayedRecording, dialect: Dialect, pace: Pace, speech: Iter
         ValueError: The recording has a pace already.
     """
     if recording.speed != AS_RECORDED:
-        raise ValueError("this recording has a pace already")
+        raise ValueError("this recording already has a pace")
     if pace.max_gap_ns is not None:
         recording = with_short_silences(recording, dialect, pace.max_gap_ns, speech)
     if pace.speed == AS_RECORDED:

@@ -116,6 +116,6 @@ def _cause_at_ns(cause: Cause, events: Mapping[int, Event], positions: Positions
     if cause.kind == POSITION:
         assert cause.position_ns is not None
         reached = positions.reached_at_ns(cause.position_ns)
-        assert reached is not None, "a cause lies before what it caused"
+        assert reached is not None, "a cause comes before its effect"
         return reached
     return 0 if cause.seq is None else events[cause.seq].at_ns

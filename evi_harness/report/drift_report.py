@@ -106,7 +106,7 @@ class LiveReport:
 
     def _lines(self) -> Iterator[str]:
         yield _row(
-            "session", f"{self.recorded.name}: {self.recorded.duration_ns / 1e9:.1f} s; held again in {self.live.duration_ns / 1e9:.1f} s"
+            "session", f"{self.recorded.name}: {self.recorded.duration_ns / 1e9:.1f} s; repeated in {self.live.duration_ns / 1e9:.1f} s"
         )
         yield _row("service", f"{self.live.header.service} at {self.endpoint}, the user paced by {self.cadence}")
         yield _row("late", f"what was sent, in {self.lateness_ns.get('n') or 0} frames: {_lateness(self.lateness_ns)}")
@@ -130,7 +130,7 @@ class LiveReport:
         recorded, live = self.endings
         # What the service did otherwise is a fault, and told as one.
         if live.by == "app" and not live.is_like(recorded):
-            yield _row("drift", "it ended otherwise:")
+            yield _row("drift", "it ended differently:")
             yield _row("", f"  then {recorded}")
             yield _row("", f"  now  {live}")
 
@@ -144,7 +144,7 @@ class LiveReport:
             number = turn.second if turn.first is None else turn.first
             for one in turn.partings:
                 if one.kind == "turn":
-                    when = "now and not then" if one.first is None else "then and not now"
+                    when = "only now" if one.first is None else "only in the recording"
                     yield _row("drift", f"turn {number} came {when}: {_shown(one.second or one.first or '')}")
                 elif one.kind in ("sent", "interrupted"):
                     yield from _parted(f"turn {number}, {one.kind}", one)

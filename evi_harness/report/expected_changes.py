@@ -99,7 +99,7 @@ def expectation_lines(told: ExpectationReport, dialect: Dialect) -> Iterator[str
         COMPARED: f"compared with {told.file}, {messages}, instead of the recording",
         WRITTEN: f"{told.file} is written: {messages}. Delete it to compare with the recording",
         REMOVED: f"{told.file} is removed: the recorded messages are sent again",
-        UNCHANGED: "nothing to update: all was sent that is expected",
+        UNCHANGED: "nothing to update: everything expected was sent",
         REFUSED: f"not updated: {told.why}",
         PROPOSED: f"{told.file} {_would(told, messages)} (nothing is written yet)",
     }[told.outcome]

@@ -188,7 +188,7 @@ def _session_lines(one: Measured, width: Optional[int]) -> Iterator[str]:
             yield _labelled("unmeasured", f"{family}: {why}")
     if one.late_ns:
         late = f"{milliseconds(median(one.late_ns) / 1e6)} (median), {milliseconds(max(one.late_ns) / 1e6)} at most"
-        yield _labelled("late", f"the harness itself sent what was due {late} too late")
+        yield _labelled("late", f"the harness itself was late in sending, by {late}")
     if one.untimed is None:
         yield from _turn_table(one, width)
 

@@ -249,7 +249,7 @@ def _held_back(live: Session, at_ns: int, due: DueFacts) -> str:
     """Why an event came later than due."""
     given_up = [(note.at_ns, facts.awaited) for note, facts in live.noted(UNMET) if due.due_ns < note.at_ns <= at_ns]
     if not given_up:
-        return "what comes before them had not happened yet"
+        return "earlier events had not happened yet"
     until_ns, awaited = given_up[-1]
     return f"the replay waited until {until_ns / 1e9:.3f} s for #{awaited}, which was not sent, and then went on"
 
@@ -279,8 +279,8 @@ def _ignored(report: ReplayReport) -> Iterator[str]:
 # What of an app a replay of its handler does not run, where the harness speaks for its user, and where the handler does. The JSON has it as
 # ``handshake_by``: it holds for every such replay, so a list of what is special about one would only be longer for it.
 _THE_REST_OF_THE_APP: Mapping[bool, str] = {
-    False: "your own main() did not run: connecting, the microphone and allow_user_interrupt are the replay's",
-    True: "your own main() did not run: connecting is the replay's",
+    False: "your main() did not run: the replay itself connects, and sets the microphone and allow_user_interrupt",
+    True: "your main() did not run: the replay itself connects",
 }
 # Notes that are told as they are; what stands elsewhere in the report is not told twice.
 _REMARKED: Tuple[KindOf[object], ...] = (
@@ -299,7 +299,7 @@ def _remark(note: Note) -> str:
     if patience is None:
         return _SAID.get(note.name) or sentence_of(note) or note.name
     position, until = _ms(patience.position_ns), _ms(patience.waited_until_ns)
-    return f"the user's audio had not got to {position} in time; at {until} that counted as reached"
+    return f"the user's audio had not reached {position} in time; at {until} it was treated as reached"
 
 
 def as_text(report: ReplayReport, dialect: Dialect) -> List[str]:
@@ -516,7 +516,7 @@ def _and_more(alike: Sequence[Finding]) -> Iterator[str]:
         more = ", …" if places and len(again) > len(places) else ""
         on = f", on recorded {', '.join(places)}{more}" if places else ""
         is_quoted = alike[0].kind in QUOTE_AN_EXCEPTION and any(one.what != alike[0].what for one in again)
-        words = ", in other words" if is_quoted else ""
+        words = ", worded differently" if is_quoted else ""
         yield _row("", f"  the same {_count(len(again), 'time')} more{words}, until {again[-1].at_ns / 1e9:.3f} s{on}")
 
 

@@ -390,4 +390,4 @@ def _how(status: int) -> str:
         number = os.WTERMSIG(status)
         name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
         return f"by {name}"
-    return f"with exit code {os.WEXITSTATUS(status)}, without Python having a say"
+    return f"with exit code {os.WEXITSTATUS(status)}, without Python shutting down"

@@ -185,7 +185,7 @@ class _Command:
                 self._note(OVER_TIME, f"the run was not over after {longest:g} s of real time, and was ended")
                 self._end((signal.SIGINT, signal.SIGTERM, signal.SIGKILL))
             elif self.began and now_s > moved_s + self.options.asked.timeout_s:
-                self._note(STUCK, f"nothing moved for {self.options.asked.timeout_s:g} s of real time, and the app was ended")
+                self._note(STUCK, f"no progress for {self.options.asked.timeout_s:g} s of real time; the app was ended")
                 self._end((signal.SIGINT, signal.SIGTERM, signal.SIGKILL))
 
     def _take(self, kind: bytes, what: Any) -> None:
@@ -211,9 +211,9 @@ class _Command:
         """Refuse what was no run: nothing to judge, and never a pass."""
         command = str(self.command)
         if self.failed is not None:
-            raise CommandError(f"the part of evi-harness that runs in the app's process cannot begin there: {self.failed}", where=command)
+            raise CommandError(f"the part of evi-harness that runs in the app's process cannot start: {self.failed}", where=command)
         if self.refused is not None:
-            raise CommandError(self.refused, where=command, hint="Virtual time is all that a command can be replayed in so far.")
+            raise CommandError(self.refused, where=command, hint="So far, a command can only be replayed in virtual time.")
         if not self.began:
             raise CommandError(
                 f"no Python process of the command reported in, and it ended {_how(status)}: nothing was replayed",
@@ -233,7 +233,7 @@ class _Command:
 
     def _note_end(self, status: int) -> None:
         if self.finished is None and not self._is_ours(status):
-            self._note(CRASHED, f"the process of the app ended {_how(status)}, without Python having a say", ended=True)
+            self._note(CRASHED, f"the process of the app ended {_how(status)}, without Python shutting down", ended=True)
         code = status if status >= 0 else None
         name = "" if status >= 0 else _signal_name(-status)
         self.events.append(APP_ENDED.make(self._seq(), self._at_ns(), None, exit_code=code, signal=name))

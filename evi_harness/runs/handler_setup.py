@@ -136,13 +136,13 @@ def note_stuck(
     if standing is None:
         journal.note(STUCK, what=redact(error.what), detail=[], ended=True, places=told_places(waits, redact, or_library=False))
         return
-    what = f"nothing moved for {timeout_s:g} s of real time; interrupted here"
+    what = f"no progress for {timeout_s:g} s of real time; interrupted here"
     detail = [redact(line) for line in standing.detail()]
     journal.note(STUCK, of=standing.of, what=what, detail=detail, ended=True, places=standing.places(redact))
 
 
 def note_over_time(journal: Journal, error: StuckError, standing: Optional[Standing], *, redact: Callable[[str], str]) -> None:
-    """Note that the run took longer than it may.
+    """Note that the run took longer than allowed.
 
     Args:
         journal: Where to.

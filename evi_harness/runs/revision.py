@@ -158,7 +158,7 @@ def require_revision(handler: Any) -> None:
 
 
 def _refused(revision: Revision, what: str, hint: str = _HINT) -> EviHarnessError:
-    return EviHarnessError(f"the code that would be used is not of the revision: {what}", where=revision.name, hint=hint)
+    return EviHarnessError(f"the code that would run is not from the revision: {what}", where=revision.name, hint=hint)
 
 
 def _loaded() -> Iterator[Tuple[str, Path]]:

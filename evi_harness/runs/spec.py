@@ -231,7 +231,7 @@ def _failed(place: str, error: BaseException) -> HandlerError:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
         own = [frame for frame in frames if owner(frame.filename) == DEVELOPER] or frames
         where = f"{own[-1].filename}:{own[-1].lineno}" if own else None
-    what = (error.msg if isinstance(error, SyntaxError) else str(error)) or "no further word"
+    what = (error.msg if isinstance(error, SyntaxError) else str(error)) or "no message"
     top = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
     in_src = Path("src", *place.split(".")).with_suffix(".py")
     if top and top == place.partition(".")[0] and in_src.is_file():

@@ -138,7 +138,7 @@ def _scan(text: bytes) -> Iterator[Tuple[int, bytes, int, int]]:
                 yield len(around), name, start, stop
             if not around:
                 if not _END.match(text, stop):
-                    raise ValueError(f"something stands behind the value, at byte {stop}")
+                    raise ValueError(f"there is something after the value, at byte {stop}")
                 return
             after = _AFTER.match(text, stop)
             if after is None:

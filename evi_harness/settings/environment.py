@@ -78,7 +78,9 @@ def api_key_for(settings: Settings, endpoint: Endpoint) -> str:
     """
     wrong = faults(settings)
     if wrong:
-        raise EviHarnessError(wrong[0][1], where=wrong[0][0], hint="Copy it anew from where keys are made, into the environment or .env.")
+        raise EviHarnessError(
+            wrong[0][1], where=wrong[0][0], hint="Copy it again from the page where you created it, into the environment or .env."
+        )
     if settings.api_key is not None:
         return settings.api_key
     if endpoint.is_loopback:
@@ -112,5 +114,5 @@ def _load_dotenv() -> Optional[Path]:
         raise EviHarnessError(f".env cannot be read: {error.what}", where=found, hint=error.hint) from None
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "it is not UTF-8 text"
-        raise EviHarnessError(f".env cannot be read: {reason}", where=found or None, hint="Mend it, or take it away.") from None
+        raise EviHarnessError(f".env cannot be read: {reason}", where=found or None, hint="Fix or remove it.") from None
     return Path(found) if found else None

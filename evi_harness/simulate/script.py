@@ -288,7 +288,7 @@ class _Reader:
             return None
         value: int = self._value(table, place, key, int, 0)
         if not 0 <= value < 10**7:
-            raise self._wrong(place, f"{key} is {value}, no number of milliseconds that can be meant")
+            raise self._wrong(place, f"{key} is {value}, not a valid number of milliseconds")
         return value
 
     def _table(self, table: Table, place: str, key: str) -> Optional[Table]:

@@ -45,7 +45,7 @@ from evi_harness.storage.verifying import has_digest, has_line_digests
 __all__ = ["check_folder"]
 
 # What can be done about a file that nothing refers to, where its name says more than that it is nobody's.
-_UNUSED = {HEARD_FILE: "What wrote it was killed before it was whole: delete it. The session is complete without it."}
+_UNUSED = {HEARD_FILE: "Its writer was killed before it was complete: delete it. The session is complete without it."}
 
 
 class _Span(NamedTuple):
@@ -151,8 +151,8 @@ class _Checking:
                 self._say("file_unreadable", name, None, f"it cannot be looked at: {error.strerror}.")
                 continue
             if stat.S_ISLNK(mode):
-                what = "this is a symbolic link, which no reader follows."
-                self._say("symbolic_link", name, None, what, "Put the file itself in its place.")
+                what = "this is a symbolic link, which readers do not follow."
+                self._say("symbolic_link", name, None, what, "Replace it with the file itself.")
             elif name == PAYLOADS and stat.S_ISDIR(mode):
                 continue
             elif not stat.S_ISREG(mode):
@@ -175,7 +175,7 @@ class _Checking:
             with os.scandir(path) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self._say("folder_unreadable", "", None, f"what is in it cannot be listed: {error.strerror}.")
+            self._say("folder_unreadable", "", None, f"its contents cannot be listed: {error.strerror}.")
             return []
 
     def _check_header(self) -> None:
@@ -216,7 +216,7 @@ class _Checking:
     def _check_line(self, number: int, text: bytes, is_whole: bool) -> None:
         if not is_whole:
             what = f"the file ends within the line, after {len(text)} bytes of it."
-            self._say("line_cut", EVENTS_FILE, number, what, "The writer was killed here.")
+            self._say("line_cut", EVENTS_FILE, number, what, "The writer was killed at this point.")
         try:
             line, extra = decode(text)
         except ValueError as error:
@@ -370,7 +370,7 @@ class _Checking:
         stop = max(span.stop for span in beyond)
         whose = f"those from #{first.seq} on ({EVENTS_FILE}, line {first.line}) are cut short or have none"
         what = f"it ends at byte {size}, and events refer to {stop} bytes of it: {whose}."
-        self._say(FILE_CUT, name, None, what, "Put a whole copy in its place.")
+        self._say(FILE_CUT, name, None, what, "Replace it with a complete copy.")
         for span in beyond:
             what = f"it refers to bytes {span.start} to {span.stop} of {name}, which ends at {size}."
             self._say("beyond_the_end", EVENTS_FILE, span.line, what, about=name)
@@ -414,7 +414,7 @@ class _Checking:
                 return
             if stated != size:
                 what = f"its own header says {stated} bytes of samples, and there are {size}."
-                self._say("wav_size", name, None, what, "Audio editors can mend that.")
+                self._say("wav_size", name, None, what, "Audio editors can fix that.")
 
     def _check_digest(self, name: str, digest: str) -> None:
         try:
@@ -445,7 +445,7 @@ class _Checking:
             with contextlib.suppress(OSError, SessionError):
                 problem = wav_lengths_problem(self._place.head(name))
                 if problem is not None:
-                    self._say("wav_size", name, None, f"{problem}.", "Audio editors can mend that.")
+                    self._say("wav_size", name, None, f"{problem}.", "Audio editors can fix that.")
 
 
 def _refused(path: Path) -> Optional[OSError]:

@@ -244,11 +244,11 @@ def _head(text: bytes) -> Tuple[Any, Optional[str]]:
     try:
         head = msgspec.json.decode(text, type=_Head)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None, f'there is no "format": "{EXPECTATION_NAME}" in it'
+        return None, f'it has no "format": "{EXPECTATION_NAME}"'
     if head.format != EXPECTATION_NAME:
-        return None, f'there is no "format": "{EXPECTATION_NAME}" in it'
+        return None, f'it has no "format": "{EXPECTATION_NAME}"'
     if head.version != _VERSION:
-        return None, f"it is of version {head.version}, and this evi-harness knows version {_VERSION}"
+        return None, f"it is of version {head.version}, and this evi-harness reads version {_VERSION}"
     return head.session, None
 
 

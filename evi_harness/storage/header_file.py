@@ -179,7 +179,7 @@ def decode(text: bytes) -> Tuple[Header, int]:
             raise ValueError(f"it has more than {MAX_VALUES} values")
         members = msgspec.json.decode(text)
         if not isinstance(members, dict) or members.get("format") != FORMAT_NAME:
-            raise ValueError(f'there is no "format": "{FORMAT_NAME}" in it')
+            raise ValueError(f'it has no "format": "{FORMAT_NAME}"')
         version: Any = members.get("version")
         members = _current(members, version)
         if is_too_deep(members):
@@ -214,7 +214,7 @@ def _current(members: Dict[str, Any], version: Any) -> Dict[str, Any]:
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ValueError(f"version {version!r} is not a version of the format")
     if version > FORMAT_VERSION:
-        raise ValueError(f"it is of format version {version}, and this evi-harness knows versions up to {FORMAT_VERSION}.{FORMAT_MINOR}")
+        raise ValueError(f"it is of format version {version}, and this evi-harness reads versions up to {FORMAT_VERSION}.{FORMAT_MINOR}")
     try:
         return upgrades.upgraded_header(members, version, FORMAT_VERSION)
     except KeyError as error:

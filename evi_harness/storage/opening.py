@@ -1,6 +1,6 @@
 """Opens what a stranger sent: a folder whose content is data.
 
-Rules of living here: no symlink inside the folder is followed, no name leaves it, only regular files are read, and nothing blocks; a
+Rules of living here: no symlink inside the folder is followed, no name leaves it, only regular files can be read, and nothing blocks; a
 pipe in the place of a file is refused at once.
 """
 
@@ -20,7 +20,7 @@ __all__ = ["Folder", "sessions_below"]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_HINT = "evi-harness check FOLDER lists all that is missing."
+_HINT = "evi-harness check FOLDER lists everything that is missing."
 _BLOCK_BYTES = 4 << 20
 _WINDOW_BYTES = 1 << 18
 # Where a WAV file's samples begin is looked for no further: editors put their chunks in front, but not megabytes of them.

@@ -175,7 +175,7 @@ class _Salvaging:
 
     def _is_sound(self, number: int, text: bytes, record: AnyLine, extra: Mapping[str, Any]) -> bool:
         if isinstance(record, UnknownLine) and self.header.minor <= FORMAT_MINOR:
-            self._lose("unknown_event", number, "it is of no kind of event of this version; it is left out.", len(text))
+            self._lose("unknown_event", number, "it is not a kind of event that this version knows; it is left out.", len(text))
             return False
         used = getattr(record, "audio", None) or getattr(record, "payload", None)
         leaves = used is not None and not is_inside(used.file)
@@ -215,7 +215,7 @@ class _Salvaging:
                 latest.append((one.record.at_ns, one.number))
         for one in found:
             if one.number in wrong:
-                self._lose("impossible_time", one.number, "its time cannot be, by those around it; it is left out.", len(one.text))
+                self._lose("impossible_time", one.number, "its time contradicts the times around it; it is left out.", len(one.text))
             else:
                 kept.append(one)
         return kept
@@ -271,7 +271,7 @@ class _Salvaging:
             try:
                 problem = header_file.digest_problem(self._place.whole(HEADER_FILE, MAX_HEADER_BYTES))
             except (OSError, SessionError):
-                problem = "it went while it was read"
+                problem = "it disappeared while it was read"
             if problem is not None:
                 self.losses.append(Loss("changed", HEADER_FILE, None, f"it is not as it was recorded: {problem}; it is kept as it is."))
         if self.header.is_sealed and self._is_header_whole:

@@ -165,7 +165,7 @@ class Recorder:
         if self._thread.is_alive():
             has_told, self._has_told_of_waiting = self._has_told_of_waiting, True
             if not has_told:
-                self._tell("the conversation is over, and the disk has not taken all of it yet; it is waited for")
+                self._tell("the conversation is over, but the disk has not written all of it yet; waiting for it")
             self._wait_for_the_disk()
 
     def _wait_for_the_disk(self) -> None:
@@ -176,7 +176,7 @@ class Recorder:
         if self._thread.is_alive():
             self._has_given_up = True
             # The thread goes on when the disk does, finds a failure, and says in the header what it can. It holds up no program's end.
-            self.failure = SessionUnwritable(f"the disk has taken nothing for {PATIENCE_S:g} s, and is waited for no longer")
+            self.failure = SessionUnwritable(f"the disk has written nothing for {PATIENCE_S:g} s; no longer waiting for it")
             self._tell(f"{INCOMPLETE}: {self.failure}")
 
     def _queue_gap(self, gap: _Gap) -> None:

@@ -97,7 +97,7 @@ class WireLog:
         self._take("service", self._service.end(), now_ns)
         if self.n_unread > MAX_TOLD:
             n_more = self.n_unread - MAX_TOLD
-            self._note(Unread(f"{n_more} more that break a rule are not told one by one", 0, b""), "app", now_ns)
+            self._note(Unread(f"{n_more} more that break a rule are not listed one by one", 0, b""), "app", now_ns)
         if is_seen or self._first_close is not None:
             self._close(now_ns)
 

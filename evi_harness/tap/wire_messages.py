@@ -272,7 +272,7 @@ class WireMessages:
             return
         if (self._mask is not None) is not self._of_client:
             # A lenient receiver takes it for what it says.
-            what = "a frame of the client's is not masked" if self._of_client else "a frame of the server's is masked"
+            what = "a frame from the client is not masked" if self._of_client else "a frame from the server is masked"
             self._unread(found, what, payload, n_bytes)
         if opcode == _CLOSE:
             self._close(found, payload)
@@ -290,7 +290,7 @@ class WireMessages:
         """Why a frame is nothing that can be read, RFC 6455, 5.2, 5.4 and 5.5; None where it can be."""
         starts = opcode in (_TEXT, _BINARY)
         if first & _RESERVED and not (first & _RESERVED == _COMPRESSED and starts and self._inflater is not None):
-            return "a frame has reserved bits set that nothing was agreed about"
+            return "a frame has reserved bits set that were not negotiated"
         if opcode not in _KNOWN:
             return f"a frame has the opcode {opcode}, which means nothing"
         if opcode >= _CONTROL:
@@ -298,7 +298,7 @@ class WireMessages:
                 return "a control frame is fragmented"
             return "a control frame is too long" if n_bytes > _MAX_CONTROL_BYTES else None
         if self.has_closed:
-            return "a frame comes behind the close frame"
+            return "a frame follows the close frame"
         if starts and self._opcode:
             return "a message begins within another"
         return "a frame continues no message" if not starts and not self._opcode else None
@@ -329,7 +329,7 @@ class WireMessages:
 
     def _close(self, found: List[WireItem], payload: bytes) -> None:
         if self.has_closed:
-            self._unread(found, "a frame comes behind the close frame", payload, len(payload))
+            self._unread(found, "a frame follows the close frame", payload, len(payload))
             return
         self.has_closed = True
         reason = payload[2:].decode("utf-8", "backslashreplace")

@@ -173,7 +173,7 @@ class Update:
         assert folder is not None
         why = self._obstacle() or obstacle(verdict, live)
         if why is not None:
-            again = f"; take {EXPECTED_FILE} away and update again" if expected.expectation is not None else ""
+            again = f"; remove {EXPECTED_FILE} and update again" if expected.expectation is not None else ""
             return self._told(REFUSED, expected.played, why=f"{why}{again}")
         if not self._is_news(live):
             return self._told(UNCHANGED, expected.played)
@@ -236,7 +236,7 @@ def accept(proposal: Proposal) -> None:
         return
     put_expectation(folder, proposal.text)
     if read_expectation(folder) != expectation_in(proposal.text, folder):
-        what, hint = "it is not what was written just now", "Does another program write it, too?"
+        what, hint = "its content is not what was just written", "Does another program write it, too?"
         raise SessionUnreadable(what, where=str(folder / EXPECTED_FILE), hint=hint)
 
 

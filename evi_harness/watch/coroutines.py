@@ -86,7 +86,7 @@ class NeverAwaited:
         """Note a coroutine that was never awaited."""
         of = behalf()
         name = getattr(coroutine, "__qualname__", "?")
-        what = f"the coroutine {name}, made at {_place(coroutine)}, was never awaited: it did nothing"
+        what = f"the coroutine {name}, created at {_place(coroutine)}, was never awaited: it did nothing"
         places = told_places(_made(coroutine), self._redact, or_library=False)
         self._journal.note(NEVER_AWAITED, of=None if of is None else of.of, what=what, detail=[], places=places)
 

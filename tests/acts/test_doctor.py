@@ -175,17 +175,17 @@ def test_a_diagnosis_is_lines_and_json_and_a_code():
         (["hume", "PortAudio"], "2 problems."),
         (
             ["PortAudio"],
-            "1 problem, for a live conversation alone: demo, replay, serve and record --mic FILE need no sound system.",
+            "1 problem, only for a live conversation: demo, replay, serve and record --mic FILE need no sound system.",
         ),
         (
             ["microphone", "speaker"],
-            "2 problems, for a live conversation alone: demo, replay, serve and record --mic FILE need no sound system.",
+            "2 problems, only for a live conversation: demo, replay, serve and record --mic FILE need no sound system.",
         ),
-        (["HUME_API_KEY"], "1 problem, for a live conversation alone: demo, replay and serve need no key."),
-        (["endpoint", ".env"], "2 problems, for a live conversation alone: demo, replay and serve need no key and no endpoint."),
+        (["HUME_API_KEY"], "1 problem, only for a live conversation: demo, replay and serve need no key."),
+        (["endpoint", ".env"], "2 problems, only for a live conversation: demo, replay and serve need no key and no endpoint."),
         (
             ["endpoint", "microphone", "HUME_SECRET_KEY"],
-            "3 problems, for a live conversation alone: demo, replay and serve need no sound system and no key and no endpoint.",
+            "3 problems, only for a live conversation: demo, replay and serve need no sound system and no key and no endpoint.",
         ),
     ],
 )

@@ -169,4 +169,4 @@ def test_certificates_of_another_authority_are_not_taken(tls_cluster, tmp_path, 
     others = Certificates.made_in(tmp_path).configured()
     with dask.config.set(others), pytest.raises(EviHarnessError, match="no Dask scheduler answers") as caught, lent_executor(tls_cluster):
         pass
-    assert "certificates of one authority" in caught.value.hint
+    assert "certificates from the same authority" in caught.value.hint

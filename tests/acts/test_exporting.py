@@ -177,7 +177,7 @@ def test_nothing_is_written_into_a_session_folder(tmp_path, name):
 
 def test_a_folder_that_is_not_there_is_not_made(tmp_path):
     """Who mistypes it is told, before the session is read."""
-    with pytest.raises(UsageError, match="is not there"):
+    with pytest.raises(UsageError, match="does not exist"):
         export_wav(tmp_path / "no session", tmp_path / "none" / "x.wav")
     assert list(tmp_path.iterdir()) == []
 
@@ -192,7 +192,7 @@ def test_what_is_no_session_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ([("received", 10, {"type": "assistant_end"})], "no audio in this session"),
+        ([("received", 10, {"type": "assistant_end"})], "session has no audio"),
         ([("sent", 10, WEBM), ("sent", 20, WEBM)], "none of the user's audio can be decoded.* #1"),
         ([("sent", 5, SETTINGS), ("sent", 10, b"\x01" * 640), ("received", 20, MP3)], "none of the assistant's audio can be decoded.* #3"),
     ],

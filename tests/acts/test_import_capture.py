@@ -77,8 +77,8 @@ REALTIME = b'{"type": "session.created", "event_id": "e"}\n{"type": "error", "er
 @pytest.mark.parametrize(
     ("data", "what", "looks"),
     [
-        (ROW + b"\n" + ROW, "not one of its 2 lines is a message of an EVI server: the types are 'receive'", "messages of a browser"),
-        (HISTORY, "its only line is not a message of an EVI server: the types are 'USER_MESSAGE'", "Hume's chat history"),
+        (ROW + b"\n" + ROW, "not one of its 2 lines is a message from an EVI server: the types are 'receive'", "messages of a browser"),
+        (HISTORY, "its only line is not a message from an EVI server: the types are 'USER_MESSAGE'", "Hume's chat history"),
         (REALTIME, "not one of its 2 lines", "OpenAI's Realtime API"),
         (b'{"type": "hello"}\n' * 9, "not one of its 9 lines", None),
         (b"\n".join(b'{"type": "t%d"}' % number for number in range(6)), "'t0', 't1', 't2', 't3' and 2 more", None),

@@ -183,7 +183,7 @@ def test_a_time_of_connecting_that_is_yet_to_come_is_a_usage_error(tmp_path):
     """As the wall clock's would be."""
 
     async def app(socket, recording):
-        with pytest.raises(UsageError, match=r"yet to come[\s\S]*monotonic_ns"):
+        with pytest.raises(UsageError, match=r"in the future[\s\S]*monotonic_ns"):
             record(socket, out=tmp_path, connect_ns=time.time_ns())
 
     converse(tmp_path, app)

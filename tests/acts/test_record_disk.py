@@ -331,17 +331,17 @@ def test_a_disk_that_never_goes_on_is_given_up(disk, mic, to_play, monkeypatch, 
     with served(to_play(["one"])) as server, caplog.at_level(logging.WARNING, logger="evi_harness"):
         result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
     assert handler.texts == ["one"]
-    assert "the disk has taken nothing for 0.25 s, and is waited for no longer" in str(result.problem)
+    assert "the disk has written nothing for 0.25 s; no longer waiting for it" in str(result.problem)
     assert (result.problem.exit_code, result.n_dropped > 0) == (3, True)
     assert [one.getMessage().split(":")[0] for one in caplog.records if one.name == "evi_harness"] == [
-        "the conversation is over, and the disk has not taken all of it yet; it is waited for",
+        "the conversation is over, but the disk has not written all of it yet; waiting for it",
         "the session cannot be completed",
     ]
     disk.go_on()
     (thread,) = (one for one in threading.enumerate() if one.name == "evi-harness recorder")
     thread.join(60)
     session = load_session(result.folder)
-    assert "taken nothing for 0.25 s" in session.header.abandoned
+    assert "written nothing for 0.25 s" in session.header.abandoned
     assert check_session(result.folder)
 
 

@@ -267,7 +267,7 @@ def test_the_duration_ends_it(mic, monkeypatch):
     """Whatever the file and the reply are about."""
     monkeypatch.setattr(live_session, "QUIET_S", 60.0)
     result, _ = recorded(mic, duration_s=0.3)
-    assert result.ended == "--duration is over"
+    assert result.ended == "--duration has elapsed"
     assert result.duration_ns >= 300_000_000
     assert load_session(result.folder).header.complete
 
@@ -483,7 +483,7 @@ def test_what_a_handler_that_reads_the_connection_raises_ends_it(mic):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"handler": "recorded"}, "plays a recording, and here one is made"),
+        ({"handler": "recorded"}, "plays a recording, which is not possible while recording"),
         ({"arguments": {"place": "Bath"}}, "there is no handler that takes arguments"),
         ({"handler": "app.py"}, "handler SPEC"),
     ],
@@ -606,9 +606,9 @@ def test_nothing_listens(mic):
         ({"base_url": "ftp://evi.example.com"}, UsageError, "ftp"),
         ({"device": "0"}, UsageError, "device"),
         ({"microphone": "loud"}, UsageError, "there is no microphone 'loud'"),
-        ({"microphone": "off"}, UsageError, "mic is of a microphone"),
-        ({"microphone": "off", "mic": None, "device": "0"}, UsageError, "device is of a microphone"),
-        ({"microphone": "off", "mic": None, "allow_user_interrupt": True}, UsageError, "allow_user_interrupt is of a microphone"),
+        ({"microphone": "off"}, UsageError, "mic needs a microphone"),
+        ({"microphone": "off", "mic": None, "device": "0"}, UsageError, "device needs a microphone"),
+        ({"microphone": "off", "mic": None, "allow_user_interrupt": True}, UsageError, "allow_user_interrupt needs a microphone"),
         ({"handler": "app.py"}, UsageError, "SPEC"),
         ({"handler": "app.py:Handler"}, EviHarnessError, "app.py is not there"),
         ({"handler": 7}, UsageError, "handler"),
@@ -682,7 +682,7 @@ def test_a_microphone_of_the_machine(mic, device, time_is_up_once):
             return
         result = record_live(replace(options, base_url=url), lambda _: None)
     played, _ = soundfile.read(str(mic), dtype="int16")
-    assert (result.problem, result.ended) == (None, "--duration is over")
+    assert (result.problem, result.ended) == (None, "--duration has elapsed")
     assert microphone_bytes(load_session(result.folder)).startswith(played.tobytes())
     assert speaker.playbacks[0].samples.startswith(VOICE[44:])
 

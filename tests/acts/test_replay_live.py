@@ -261,7 +261,7 @@ def test_a_recorded_end_that_does_not_come_is_drift(session_of, simulator, tmp_p
     with served(simulator()) as server:
         report = replay_live(recorded, LiveReplayOptions(base_url=server.url, out=tmp_path / "out"))
     assert report.passed, "\n".join(report.lines())
-    assert [line for line in report.lines() if line.endswith("it ended otherwise:")]
+    assert [line for line in report.lines() if line.endswith("it ended differently:")]
     assert report.json()["endings"]["live"]["by"] == "app"
 
 
@@ -306,7 +306,7 @@ def test_nothing_is_sent_that_was_not_agreed_to(tmp_path):
         patch.setenv("HUME_API_KEY", KEY)
         with pytest.raises(UsageError, match="yes=True"):
             replay_live(TYPED, options, refuse)
-    assert asked == ["Hold typed (3 s) again with https://evi.invalid, for 66 s at most?"]
+    assert asked == ["Repeat typed (3 s) with https://evi.invalid, for at most 66 s?"]
 
 
 def test_what_cannot_be_said_again_is_told(tmp_path, session_of):

@@ -28,8 +28,8 @@ def test_what_is_masked_is_passed_on_as_it_came(step):
 
 
 FAULTS = [
-    (frame(1, b"", masked=False), "a frame of the client's is not masked"),
-    (frame(1, b"x" * 70_000, masked=False), "a frame of the client's is not masked"),
+    (frame(1, b"", masked=False), "a frame from the client is not masked"),
+    (frame(1, b"x" * 70_000, masked=False), "a frame from the client is not masked"),
     (frame(1, b"x", reserved=4), "a frame has reserved bits set"),
     (frame(9, b"x", reserved=1), "a frame has reserved bits set"),
     (frame(3, b"x"), "a frame has the opcode 3, which means nothing"),

@@ -267,10 +267,10 @@ def test_a_frame_that_is_not_masked_ends_the_session_with_1002():
         return answer.partition(b"\r\n\r\n")[2], server.journals[0].events
 
     (sent, events), _ = serve(main)
-    assert (sent[0], sent[2:]) == (0x88, b"\x03\xeaa frame of the client's is not masked")
+    assert (sent[0], sent[2:]) == (0x88, b"\x03\xeaa frame from the client is not masked")
     assert [event.frame.payload for event in events if event.kind == "sent"] == [b"good"]
     closed = next(event for event in events if isinstance(event, Closed))
-    assert (closed.by, closed.code, closed.reason) == ("service", 1002, "a frame of the client's is not masked")
+    assert (closed.by, closed.code, closed.reason) == ("service", 1002, "a frame from the client is not masked")
 
 
 @pytest.mark.parametrize(("n_bytes", "code"), [(MIB, 1000), (MIB + 1, 1009), (50 * MIB, 1009)])

@@ -30,7 +30,7 @@ def test_the_same_address_twice_is_refused():
 
     async def main(loop):
         async with carrier(loop) as one:
-            with pytest.raises(UsageError, match="carried already"):
+            with pytest.raises(UsageError, match="already served"):
                 await carrier(loop).__aenter__()
             return (await request(one.url, "POST", "/token"))[0]
 

@@ -106,5 +106,5 @@ def test_what_cannot_be_meant(tmp_path, words):
 def test_a_command_that_measures_nothing(capsys):
     """Could not run: an error never looks like a failure."""
     assert main(["ab", "--a", "true", "--b", "true"]) == 3
-    assert "nothing was measured" in capsys.readouterr().err
+    assert "measured nothing" in capsys.readouterr().err
     assert [path.name for path in Path().iterdir()] == ["pyproject.toml"]

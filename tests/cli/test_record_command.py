@@ -94,7 +94,7 @@ def test_from_beginning_to_end(start, url, tmp_path):
     assert folder.name.endswith("Z-a-question")
     lines = out.splitlines()
     assert lines[0] == "connected"
-    assert lines[-2] == "ended: --duration is over"
+    assert lines[-2] == "ended: --duration has elapsed"
     place = f"sessions/{folder.name}"
     assert re.fullmatch(rf"session: {place} \(\d+\.\d s, \d+ events\); replay it: \S.* replay {place}", lines[-1])
     assert check_session(folder) == []

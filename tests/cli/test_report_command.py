@@ -109,7 +109,7 @@ def test_a_gate_on_many_sessions_is_in_the_index(run, tmp_path):
 
 
 _INSIDE = "in the session folder sessions/typed"
-_NO_PAGE = "app.py is there already, and is not a page of evi-harness"
+_NO_PAGE = "app.py already exists, and is not a page of evi-harness"
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ MISSING = [
     "DEVIATION  missing: recorded #5 at 1.322 s",
     (
         '           tool response call_made_by_a_script: "{"location": "Bath", "sky": "rain", "celsius": 11}" '
-        'was awaited and did not come; it was to come after tool call call_made_by_a_script: get_weather "{"location": "Bath"}" (#4)'
+        'was waited for and did not come; it was to come after tool call call_made_by_a_script: get_weather "{"location": "Bath"}" (#4)'
     ),
     (
         '             3 recorded events did not happen because of it: assistant: "Take an umbrella."; '

@@ -172,8 +172,8 @@ def test_a_turn_alone(run, tmp_path):
         ("show s/a --turn 9", 2, "--turn t9: the session has no such turn"),
         ("show s/a --from x", 2, "--from 'x' is not a place in a session"),
         ("show s/a --until #9999", 2, "--until #9999: the session has no such event"),
-        ("show s/a --from 5 --until 2", 2, "nothing lies within --from 5 --until 2"),
-        ("show s/a --from 9999", 2, "nothing lies within --from 9999"),
+        ("show s/a --from 5 --until 2", 2, "no event is within --from 5 --until 2"),
+        ("show s/a --from 9999", 2, "no event is within --from 9999"),
         ("show s/a --grep (", 2, "--grep '(' is not a regular expression"),
     ],
 )

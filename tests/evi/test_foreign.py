@@ -86,7 +86,7 @@ def test_what_looks_like_nothing_known(value):
     [
         (b"RIFF\x00\x00\x00\x00WAVEfmt ", "a WAV file, which is audio"),
         (b"\x1f\x8b\x08", "a file packed by gzip"),
-        ("{}".encode("utf-16"), "text in UTF-16"),
+        ("{}".encode("utf-16"), "UTF-16 text"),
         (b"", None),
         (b"\x89PNG", None),
     ],

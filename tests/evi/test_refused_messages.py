@@ -51,8 +51,8 @@ def test_what_may_be_right_is_right(session_of, rows):
         ("no json", "it is not JSON (E0100)"),
         ([1], "message: is not an object with a type (E0101)"),
         ({"text": "hi"}, "message: is not an object with a type (E0101)"),
-        ({"type": "user_said"}, "user_said: type 'user_said' is not a message of an app's (E0101)"),
-        ({"type": "assistant_end"}, "assistant_end: type 'assistant_end' is not a message of an app's (E0101)"),
+        ({"type": "user_said"}, "user_said: type 'user_said' is not a message that an app sends (E0101)"),
+        ({"type": "assistant_end"}, "assistant_end: type 'assistant_end' is not a message that an app sends (E0101)"),
         ({"type": "user_input"}, "user_input: text is missing (E0101)"),
         ({"type": "session_settings", "metadata": "x"}, "session_settings: metadata is a string, not an object (E0101)"),
         (
@@ -77,7 +77,7 @@ def test_audio_that_nobody_can_tell_what_it_is(session_of, audio):
     rows = [("sent", 1, audio), ("sent", 2, audio), ("sent", 3, SETTINGS), ("sent", 4, audio)]
     found = rejected(session_of(rows).events)
     assert list(found) == [1]
-    assert "no session_settings has said that it is linear16" in found[1][0]
+    assert "no session_settings gave its format" in found[1][0]
     prefix = "session_settings[audio]"
     query = ((f"{prefix}[encoding]", "linear16"), (f"{prefix}[sample_rate]", "16000"), (f"{prefix}[channels]", "1"))
     assert rejected(session_of(rows, query=query).events) == {}

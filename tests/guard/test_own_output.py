@@ -30,7 +30,7 @@ def test_libraries_log_nothing():
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (OSError(errno.EMFILE, "Too many open files"), "room", "no connection can be taken now: Too many open files"),
+        (OSError(errno.EMFILE, "Too many open files"), "room", "cannot accept connections: Too many open files"),
         (ValueError("SECRET"), "loop: ValueError", "an error occurred in the server, which keeps running: ValueError"),
         (None, "loop", "an error occurred in the server, which keeps running"),
     ],

@@ -54,9 +54,9 @@ SAMPLES = ("runs", 0, "metrics", "handle", "samples")
     [
         (("format",), "other", "not a baseline"),
         (("format",), None, "format is missing"),
-        (("version",), 2, "of version 2, and this evi-harness knows version 1"),
+        (("version",), 2, "of version 2, and this evi-harness reads version 1"),
         (("version",), True, "version is missing or of the wrong kind"),
-        (("runs",), [], "no run"),
+        (("runs",), [], "no runs"),
         (("runs",), {}, "runs is missing or of the wrong kind"),
         (("runs", 0), 3, "runs[0].metrics"),
         (("runs", 0, "metrics", "handle", "exact"), 1, "runs[0].metrics.handle.exact"),

@@ -39,8 +39,8 @@ DRY = side([turn(1, 0, 1000, 1500)], lost=[("late", 8, 1, 300), ("late", 9, 1, 9
 BEGINS = side([turn(1, 0, 1000, 1500)], lost=[("late", 7, 1, 300), ("late", 9, 1, 900)])
 TALKS = side([turn(1, 0, 1000, 1500)], interruptions=[(7, 1500, 4700), (17, 5000, 6000), (27, 8000, None)])
 ONE_GAP = "The speaker falls silent once within the reply, for 0.90 s in all."
-NOTHING = "The user notices nothing in this conversation: all that was recorded is heard."
-NOT_KNOWN = "The service gets something else than in the recording. What it would say to that is not known."
+NOTHING = "The user notices nothing in this conversation: everything that was recorded is heard."
+NOT_KNOWN = "The service gets something different from the recording. How it would respond is not known."
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ NOT_KNOWN = "The service gets something else than in the recording. What it woul
         (problem("raised"), [3, 99], GOOD, None),
         (problem("missing", what="deviation"), [], GOOD, None),
         (problem("plays_on"), [], TALKS, "The user interrupts, and still hears the old reply for 3.20 s."),
-        (problem("plays_on", more=[17, 27]), [], TALKS, "The user interrupts, and still hears the old reply for 3.20 s, and once more."),
+        (problem("plays_on", more=[17, 27]), [], TALKS, "The user interrupts, and still hears the old reply for 3.20 s, and again."),
         (problem("plays_on", seq=27), [], TALKS, "The user interrupts, and the assistant goes on talking."),
         (problem("never_played"), [], LOST, "The user does not hear 0.70 s of “It will.”."),
         (

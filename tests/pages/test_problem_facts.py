@@ -60,8 +60,8 @@ def test_the_parts_of_what_was_played_on_add_up(facts, notes, silent_ms, numbers
     [
         ([], None),
         ([ENTERED], "on_message got the interruption:"),
-        ([ENTERED, (RAN[0], 7, RAN[1])], "These functions ran for the interruption, the later first:"),
-        ([ENTERED, (RAN[0], 8, RAN[1])], "on_message got the interruption; no other function of the app's is known to have run for it:"),
+        ([ENTERED, (RAN[0], 7, RAN[1])], "These functions ran for the interruption, the latest first:"),
+        ([ENTERED, (RAN[0], 8, RAN[1])], "on_message got the interruption; no other function of the app is known to have run for it:"),
         ([ENTERED, (RAN[0], 7, {**RAN[1], "traced": False})], "on_message got the interruption:"),
     ],
 )

@@ -63,7 +63,7 @@ def test_a_turn_of_one_side_is_told(latency_lines):
         ComparedTurn(2, 2, "", (Parting("sent", "a", None), Parting("said", "a", "b"))),
     )
     lines = latency_lines(of="drift", comparison=SessionComparison((), turns, (), 100.0))
-    assert lines == ["turn 1 came then and not now: 'Hello?'", "turn 1 came now and not then: 'Good evening.'", "turn 2, sent:"]
+    assert lines == ["turn 1 came only in the recording: 'Hello?'", "turn 1 came only now: 'Good evening.'", "turn 2, sent:"]
 
 
 def test_what_was_set_up_otherwise_is_told(latency_lines):

@@ -21,7 +21,7 @@ def told(weather, outcome, *changes, **more):
         ("compared", "compared with expected.jsonl, 1 message, instead of the recording"),
         ("written", "expected.jsonl is written: 1 message. Delete it to compare with the recording"),
         ("removed", "expected.jsonl is removed: the recorded messages are sent again"),
-        ("unchanged", "nothing to update: all was sent that is expected"),
+        ("unchanged", "nothing to update: everything expected was sent"),
         ("refused", "not updated: so it is"),
     ],
 )

@@ -20,7 +20,7 @@ HERE, THERE = Place("/p/app.py", 12, "on_message"), Place("/p/app.py", 30, "feed
 RAISED = Finding("raised", "on_message raised KeyError: 'x'", at_ns=2_000_000_000, places=(HERE,))
 LOST = Finding("never_played", 'in the reply "Hi", 0.40 s of audio that came at 1.5 s was never played', at_ns=1_000_000_000)
 DIFFERENT = Deviation("different", "it differs", recorded_seq=15, live_seq=15, differences=(Difference("$.a", 1, 2),), places=(HERE,))
-MISSING = Deviation("missing", 'tool response call_1: "sun" was awaited', recorded_seq=15)
+MISSING = Deviation("missing", 'tool response call_1: "sun" was waited for', recorded_seq=15)
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ MISSING = Deviation("missing", 'tool response call_1: "sun" was awaited', record
         # Where no line is known, the words without what is another each time.
         ((LOST, replace(LOST, what='in the reply "Bye", 0.30 s of audio that came at 9.1 s was never played')), 1),
         ((LOST, replace(LOST, what="no reply was played")), 2),
-        ((MISSING, replace(MISSING, what='tool response call_2: "rain" was awaited', recorded_seq=16)), 1),
-        ((MISSING, replace(MISSING, what='user input "rain" was awaited', recorded_seq=16)), 2),
+        ((MISSING, replace(MISSING, what='tool response call_2: "rain" was waited for', recorded_seq=16)), 1),
+        ((MISSING, replace(MISSING, what='user input "rain" was waited for', recorded_seq=16)), 2),
         # One line that sends what differs at one path.
         ((DIFFERENT, replace(DIFFERENT, recorded_seq=16, differences=(Difference("$.a", 3, 4),))), 1),
         ((DIFFERENT, replace(DIFFERENT, recorded_seq=16, differences=(Difference("$.b", 1, 2),))), 2),

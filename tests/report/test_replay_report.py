@@ -725,10 +725,10 @@ def test_a_missing_answer_is_short_where_handling_its_message_failed(weather, ki
     call = EVI.prompts(weather.events)[15].seq
     for on, is_short in ((call, kind != "blocked"), (call + 1, False)):
         told = report(
-            weather, Finding(kind, "it failed", SECOND, recorded_seq=on), Deviation("missing", "it was awaited", 15, consequences=(16,))
+            weather, Finding(kind, "it failed", SECOND, recorded_seq=on), Deviation("missing", "it was waited for", 15, consequences=(16,))
         )
         lines = text(told)
         assert any(f"(#{call})" in line for line in lines) is is_short
-        assert any("it was awaited" in line for line in lines) is not is_short
+        assert any("it was waited for" in line for line in lines) is not is_short
         assert any("around it" in line for line in lines) is not is_short
-        assert data(told)["deviations"][0]["what"] == "it was awaited"
+        assert data(told)["deviations"][0]["what"] == "it was waited for"

@@ -80,7 +80,7 @@ def crashing(tmp_path):
     ("how", "what", "place"),
     [
         ("faults", "the process of the app ended by SIGSEGV", "crashing.py:16 in faults"),
-        ("exits_in_c", "the process of the app ended with exit code 0, without Python having a say", "on_message was running"),
+        ("exits_in_c", "the process of the app ended with exit code 0, without Python shutting down", "on_message was running"),
         ("is_killed", "the process of the app ended by SIGKILL", "on_message was running"),
     ],
 )

@@ -70,10 +70,10 @@ IDLE = '  File "selectors.py", line 9, in select\n    poll()\n'
     ("standing", "of", "what", "detail"),
     [
         (None, None, "it ended", []),
-        (Standing(STACK, 4), 4, "nothing moved for 2 s", ['File "app.py", line 1, in f', "g()"]),
-        (Standing(STACK, 4, WAITS), 4, "nothing moved for 2 s", ['File "app.py", line 1, in f', "g()"]),
-        (Standing(IDLE, 4, WAITS), 4, "nothing moved for 2 s", ["app.py:3 in on_message"]),
-        (Standing(IDLE), None, "nothing moved for 2 s", ['File "selectors.py", line 9, in select', "poll()"]),
+        (Standing(STACK, 4), 4, "no progress for 2 s", ['File "app.py", line 1, in f', "g()"]),
+        (Standing(STACK, 4, WAITS), 4, "no progress for 2 s", ['File "app.py", line 1, in f', "g()"]),
+        (Standing(IDLE, 4, WAITS), 4, "no progress for 2 s", ["app.py:3 in on_message"]),
+        (Standing(IDLE), None, "no progress for 2 s", ['File "selectors.py", line 9, in select', "poll()"]),
     ],
     ids=["ended by itself", "in the handler", "in what it called", "a loop that only turns", "nobody's"],
 )

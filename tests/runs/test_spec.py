@@ -142,7 +142,7 @@ def test_a_file_that_is_called_like_a_module_does_not_replace_it():
             "app.py:1: app.py does not import: ModuleNotFoundError: No module named 'gone_elsewhere'",
         ),
         ("app.py:App", "\nraise ValueError('no')\n", "app.py:2: app.py does not import: ValueError: no"),
-        ("app.py:App", "raise ValueError\n", "app.py:1: app.py does not import: ValueError: no further word"),
+        ("app.py:App", "raise ValueError\n", "app.py:1: app.py does not import: ValueError: no message"),
         ("app.py:App", "raise SystemExit(3)\n", "app.py:1: app.py does not import: SystemExit: 3"),
         ("app.py:App", "\nimport json\njson.loads('{')\n", "app.py:3: app.py does not import: JSONDecodeError"),
         ("app.py:App", "def f():\n    f()\nf()\n", "does not import: RecursionError"),

@@ -17,7 +17,7 @@ def written(*lines, width=60, style="", **options):
     return stream.getvalue()
 
 
-LONG = "note       the user's audio had not got to 3 s in time; at 4 s that counted as reached, and the session went on behind it"
+LONG = "note       the user's audio had not reached 3 s in time; at 4 s it was treated as reached, and the session went on behind it"
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
@@ -77,7 +77,7 @@ def test_a_command_can_be_pasted(tmp_path, monkeypatch, before):
 
 def test_a_row_that_holds_no_command_is_laid_out():
     """Where no command can run it again, that is told in words."""
-    assert len(written("  again     no command can; the call was replay_session(x) with a handler", width=40).splitlines()) > 1
+    assert len(written("  again     no command repeats it; the call was replay_session(x) with a handler", width=40).splitlines()) > 1
 
 
 def test_what_is_below_the_current_directory_is_named_from_there(tmp_path, monkeypatch):

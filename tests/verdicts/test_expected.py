@@ -140,7 +140,7 @@ def raises(message):
     raise ValueError("no")
 
 
-@pytest.mark.parametrize(("handler", "why"), [(app(answers=False), "#15 was awaited"), (raises, "a finding (raised)")])
+@pytest.mark.parametrize(("handler", "why"), [(app(answers=False), "#15 was waited for"), (raises, "a finding (raised)")])
 def test_what_cannot_be_accepted_is_refused(folder, handler, why):
     """With the reason and the replay's own exit code; nothing is written."""
     result = replay_session(folder, handler=handler, update=True)

@@ -49,7 +49,7 @@ def test_a_forgotten_await():
     async def handler():
         answer()
 
-    what = f"the coroutine answer, made at {place(handler, 1)}, was never awaited: it did nothing"
+    what = f"the coroutine answer, created at {place(handler, 1)}, was never awaited: it did nothing"
     assert notes(handler) == [("never_awaited", 7, what)]
 
 

@@ -46,12 +46,14 @@ def write_comparison_pages(
         EviHarnessError: A page cannot be written.
     """
     if not report.is_of_folders and place.is_dir():
-        raise UsageError(f"there is one page, and {near(place)} is a folder", hint="Name a file.")
+        raise UsageError(f"one page needs a file, and {near(place)} is a folder", hint="Name a file.")
     if not report.is_of_folders:
         subject = _subject(report.pairs[0])
         return [] if subject is None else write_page(subject, place, audio_format=audio_format, progress=progress).lines()
     if place.exists() and not place.is_dir():
-        raise UsageError(f"there are several pages, and {near(place)} is a file", hint="Name a folder; it is made where it is not there.")
+        raise UsageError(
+            f"several pages need a folder, and {near(place)} is a file", hint="Name a folder; it is created if it does not exist."
+        )
     folder, names = made_folder(place), PageNames()
     rows = []
     for pair in report.pairs:

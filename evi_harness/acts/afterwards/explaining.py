@@ -55,7 +55,7 @@ def _read(path: Path) -> Json:
     except OSError as error:
         raise ReportError(f"it cannot be read: {error.strerror or error}", where=str(path)) from None
     except UnicodeDecodeError:
-        raise ReportError("it is not text in UTF-8", where=str(path), hint=_HINT) from None
+        raise ReportError("it is not UTF-8 text", where=str(path), hint=_HINT) from None
     except json.JSONDecodeError as error:
         raise ReportError(f"it is not JSON: {error.msg}", where=f"{path}:{error.lineno}", hint=_HINT) from None
     except RecursionError:

@@ -34,7 +34,7 @@ USER, HEARD, BOTH = "user", "heard", "both"
 SIDES = (USER, HEARD, BOTH)
 _SAID = {USER: "the user", HEARD: "what was heard", BOTH: "the user left, what was heard right"}
 _IN_ONE = "the user, and what was heard"
-_INSTEAD = "evi-harness export writes a file, to be listened to elsewhere."
+_INSTEAD = "evi-harness export writes a file to listen to elsewhere."
 # So many seconds are mixed ahead of what sounds.
 _AHEAD = 4
 _LOOK_S = 0.1
@@ -136,10 +136,10 @@ def _sides(session: Session, folder: Optional[Path], side: str) -> Tuple[Tuple[S
     if side in (HEARD, BOTH):
         heard = None if folder is None else heard_side(folder if folder.is_dir() else folder.parent, session)
         found.append(would_play(session, dialect, speed) if heard is None else heard)
-        remark = " (computed from when it came)" if heard is None else ""
+        remark = " (computed from arrival times)" if heard is None else ""
     if all(one.rate is None for one in found):
         raise EviHarnessError(
-            "there is no audio in this session that can be played",
+            "this session has no audio that can be played",
             where=session.name or None,
             hint="evi-harness show prints what is in it.",
         )
@@ -200,7 +200,9 @@ def _play(sound: _Sound, device: Device) -> None:
     except sounddevice.PortAudioError as error:
         raise EviHarnessError(f"{device.name} cannot play: {error}", hint=_INSTEAD) from None
     if not feed.has_all:
-        raise EviHarnessError(f"{device.name} stopped before all was played", hint="Is it still there? evi-harness devices lists them.")
+        raise EviHarnessError(
+            f"{device.name} stopped before everything was played", hint="Is it still connected? evi-harness devices lists the devices."
+        )
 
 
 class _Feed:

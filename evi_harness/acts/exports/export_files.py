@@ -70,7 +70,7 @@ def export_files(
         with value_of(form):
             path = place_of_file(file, session, overwrite=overwrite).resolve()
             if path in seen:
-                raise UsageError(Words(f"{file} is given for ", Parameter(seen[path]), ", too"), hint="Each form is a file of its own.")
+                raise UsageError(Words(f"{file} is given for ", Parameter(seen[path]), ", too"), hint="Each format needs its own file.")
         seen[path] = form
     for form, file in files.items():
         exported = FORMS[form](session, file, overwrite=overwrite)

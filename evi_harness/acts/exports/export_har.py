@@ -51,7 +51,7 @@ def export_har(session: Union[str, Path, Session], file: Union[str, Path], *, ov
     path = place_of_file(file, session, overwrite=overwrite)
     loaded = session if isinstance(session, Session) else load_session(session)
     if loaded.opened is None:
-        raise SessionUnreadable("it has no opening, so there is no request to write", where=loaded.name or None)
+        raise SessionUnreadable("it has no opening, so it has no request to write", where=loaded.name or None)
     redactor = redactor_for(loaded)
     started_ns, remarks = _started_ns(loaded)
     socket = _socket(loaded, redactor, started_ns)
@@ -90,9 +90,13 @@ def _started_ns(session: Session) -> tuple[int, List[str]]:
     except ValueError:
         # The header is a stranger's.
         opened = datetime(2000, 1, 1, tzinfo=timezone.utc)
-        return (opened - _EPOCH) // timedelta(microseconds=1) * 1000, ["the session does not say when it was; the file has the year 2000"]
+        return (opened - _EPOCH) // timedelta(microseconds=1) * 1000, [
+            "the session does not say when it was recorded; the file uses the year 2000"
+        ]
     opened_ns = (opened - _EPOCH) // timedelta(microseconds=1) * 1000 - (anchor.at_ns if anchor is not None else 0)
-    return opened_ns, [] if anchor is not None else ["the session does not say when it was; the file has when it was made"]
+    return opened_ns, [] if anchor is not None else [
+        "the session does not say when it was recorded; the file uses the time at which it was created"
+    ]
 
 
 def _socket(session: Session, redactor: Redactor, started_ns: int) -> HarSocket:

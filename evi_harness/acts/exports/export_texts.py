@@ -162,11 +162,11 @@ def _assumed(shown: _Shown, said: Said) -> List[str]:
     """What is not known of when something was said."""
     n_assumed = sum(one.is_assumed for one in said.spans)
     came = "it came" if n_assumed == 1 else "they came"
-    told = [f"{_counted(n_assumed, 'text')} without audio: shown from when {came}, for as long as reading takes"] if n_assumed else []
+    told = [f"{_counted(n_assumed, 'text')} without audio: shown when {came}, for as long as reading takes"] if n_assumed else []
     if said.n_unheard:
         told.append(f"left out: {_counted(said.n_unheard, 'sentence')} that was never heard")
     if speed_of_session(shown.session) != AT_ITS_RATE:
-        told.append("time did not go by at its usual speed in this session, and how long speech lasts is as at the usual one")
+        told.append("this session did not run at normal speed; speech lasts as long as at normal speed")
     return told
 
 

@@ -36,12 +36,12 @@ def place_of_file(file: Union[str, Path], session: Union[str, Path, Session], *,
     """
     path = Path(file)
     if not path.parent.is_dir():
-        raise UsageError(f"the folder of {path} is not there", hint="Name a file in a folder that is there.")
+        raise UsageError(f"the folder of {path} does not exist", hint="Name a file in an existing folder.")
     folder = path.parent.resolve()
     inside = [folder, *([folder.parent] if folder.name == PAYLOADS else []), *_own_folder(session, folder)]
     for one in inside:
         if (one / HEADER_FILE).is_file():
-            raise UsageError(f"{path} is in the session folder {one}", hint="Name a file outside it: export adds nothing to a session.")
+            raise UsageError(f"{path} is in the session folder {one}", hint="Name a file outside it: an export is not part of a session.")
     if os.path.lexists(path):
         if not overwrite:
             raise UsageError(f"{path} is there already", hint=Words(Parameter("force", True), " replaces it."))

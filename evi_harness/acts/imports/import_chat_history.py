@@ -34,10 +34,10 @@ _FORM = (
     "page by page or as a JSON array of pages or events. jq -s . FILE makes an array of a file with one on each line."
 )
 _LACKS = (
-    "the messages as they crossed the wire: each is made of an event, and a note of it names what is assumed in it",
-    "when messages crossed the wire: times are when the service noted each turn, so nothing of them is measured",
+    "the messages as they crossed the wire: each is made from an event, with a note of what is assumed",
+    "when messages crossed the wire: times are when the service noted each turn, so none is measured",
     "audio of either side, and how long anything sounded",
-    "what the app sent, but for what stands in notes; so a replay compares none of it",
+    "what the app sent, except for the notes, so a replay compares none of it",
     "the ends of replies",
     "the request that opened the connection",
 )
@@ -67,7 +67,7 @@ def import_chat_history(file: Union[str, Path], *, out: Union[str, Path] = DEFAU
             raise ImportRefused(error.what, where=f"{path}: {error.place}", hint=_FORM) from None
         raise ImportRefused(error.what, where=str(path), hint=hint_for(path, read.value, _FORM)) from None
     if not held:
-        raise ImportRefused("no event is in it", where=str(path), hint=_FORM)
+        raise ImportRefused("it has no events", where=str(path), hint=_FORM)
     digest = hashlib.sha256(read.data).hexdigest()
     sessions = [_session(path, digest, chat, events) for chat, events in held]
     folders = []
@@ -122,16 +122,20 @@ def _closed(chat: Chat) -> List[str]:
 
 
 def _assumed(chat: Chat) -> List[str]:
-    return [] if chat.is_start_known else ["the chat began with its first event: when it began is not in the file, or cannot be"]
+    return (
+        []
+        if chat.is_start_known
+        else ["the chat began with its first event: the file does not say when it began, or its time is impossible"]
+    )
 
 
 def _left_out(chat: Chat) -> List[str]:
     told = []
     if chat.n_repeated:
-        told.append(f"{chat.n_repeated} event{'' if chat.n_repeated == 1 else 's'} that stood in the file again")
+        told.append(f"{chat.n_repeated} event{'' if chat.n_repeated == 1 else 's'} that the file repeats")
     n_metadata = sum(bool(event.metadata) for event in chat.events)
     if n_metadata:
-        told.append(f"metadata of {n_metadata} event{'' if n_metadata == 1 else 's'}, but for when speech was")
+        told.append(f"metadata of {n_metadata} event{'' if n_metadata == 1 else 's'}, except for when speech was")
     return told
 
 

@@ -35,7 +35,7 @@ _SHOWN_SOCKETS = 3
 _FORM_NAME = "har"
 _FORM = (
     "Supported: HAR files with the messages of WebSockets (_webSocketMessages), as Chrome's developer tools, Playwright (recordHar, not a "
-    "ZIP) and mitmproxy (save.har) write them. What records must be there before the app connects."
+    "ZIP) and mitmproxy (save.har) write them. Start recording before the app connects."
 )
 
 
@@ -140,19 +140,19 @@ def _nothing(path: Path, sockets: Sequence[HarSocket], found: Sequence[HarSocket
     if any(socket.file is not None for socket in found):
         what = f"its messages are in another file, {next(one.file for one in found if one.file is not None)!r}"
         return ImportRefused(
-            what, where=str(path), hint="Record with recordHar's content 'embed', which Playwright has for files that are not ZIP."
+            what, where=str(path), hint="Record with recordHar's content 'embed', which Playwright uses for files that are not ZIP."
         )
     if found:
         return ImportRefused(f"no message of {printable(found[0].shown)} is in it", where=str(path), hint=_FORM)
     if not sockets:
-        return ImportRefused("no WebSocket is in it", where=str(path), hint=_FORM)
+        return ImportRefused("it has no WebSocket", where=str(path), hint=_FORM)
     faults = [one.fault for one in sockets if one.fault is not None]
     if len(faults) == len(sockets):
         return ImportRefused(faults[0].what, where=f"{path}: {faults[0].place}", hint=_FORM)
     shown = ", ".join(printable(redacted(one.shown)) for one in sockets[:_SHOWN_SOCKETS])
     more = f" and {len(sockets) - _SHOWN_SOCKETS} more" if len(sockets) > _SHOWN_SOCKETS else ""
-    what = f"none of its WebSockets is a conversation that is known here ({', '.join(known_dialects())}): {shown}{more}"
-    return ImportRefused(what, where=str(path), hint="evi-harness reads the conversations of these dialects, whatever host they are with.")
+    what = f"none of its WebSockets is a conversation in a known dialect ({', '.join(known_dialects())}): {shown}{more}"
+    return ImportRefused(what, where=str(path), hint="evi-harness reads conversations in these dialects, with any host.")
 
 
 def _session(path: Path, digest: str, socket: HarSocket, dialect: Dialect, spoken: Crossed) -> Session:
@@ -238,10 +238,10 @@ def _note(socket: HarSocket, spoken: Crossed, own: _Own) -> Note:
     if own.is_own:
         return IMPORTED.make(1, 0, form=_FORM_NAME, lacks=["the notes of the session that was exported"])
     if spoken.is_opening_known:
-        opened = "the connection opened when the file says that it was asked for; how long the handshake took is not known"
+        opened = "the connection opened when the file says that it was requested; how long the handshake took is not known"
     else:
-        opened = "the connection opened with its first message: when it was asked for is not in the file, or cannot be"
-    counted = ((spoken.n_control, "control frame"), (spoken.n_errors, "error of the browser's"))
+        opened = "the connection opened with its first message: the file does not say when it was requested, or its time is impossible"
+    counted = ((spoken.n_control, "control frame"), (spoken.n_errors, "browser error"))
     lacks = ["how and when the connection was closed", "when the app took a message, and how long its sends took"]
     lacks += [] if socket.headers else ["the headers of the handshake"]
     left_out = [_counted(n, what) for n, what in counted if n]

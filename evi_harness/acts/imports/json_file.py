@@ -55,11 +55,9 @@ def json_file(path: Path, kind: str, hint: str) -> JsonFile:
         return JsonFile(strict_json_value(text), data)
     except UnicodeDecodeError:
         form = form_of_bytes(data[:16])
-        raise ImportRefused(
-            "it is not text in UTF-8", where=str(path), hint=f"It looks like {form.name}. {hint}" if form else hint
-        ) from None
+        raise ImportRefused("it is not UTF-8 text", where=str(path), hint=f"It looks like {form.name}. {hint}" if form else hint) from None
     except RecursionError:
-        raise ImportRefused("its JSON is nested too deep", where=str(path), hint=hint) from None
+        raise ImportRefused("its JSON is nested too deeply", where=str(path), hint=hint) from None
     except ValueError as error:
         raise ImportRefused(f"it is not JSON: {error}", where=str(path), hint=hint) from None
 

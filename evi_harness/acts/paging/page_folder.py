@@ -78,7 +78,7 @@ class PageFolder:
     """A folder of pages of many replays.
 
     Args:
-        folder: The folder; it is made where it is not there.
+        folder: The folder; it is created if it does not exist.
         audio_format: What the sound is compressed to.
 
     Raises:

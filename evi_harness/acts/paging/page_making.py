@@ -160,7 +160,7 @@ def _of_result(result: Union[ReplayResult, RepeatedReplay, LiveReport]) -> PageS
         recorded = ShownSession(RECORDED, "Recorded", result.recorded, None if folder is None else Path(folder))
         live = ShownSession(REPLAYED, "Live", result.live, Path(result.folder))
         told = {"passed": result.passed, "command": result.json()["command"], "faults": list(result.faults)}
-        return PageSubject(f"{name}, held again with {result.endpoint}", (recorded, live), told, result.verdict_text)
+        return PageSubject(f"{name}, repeated with {result.endpoint}", (recorded, live), told, result.verdict_text)
     if isinstance(result, RepeatedReplay):
         return replace(page_of_replay(result.shown), remarks=(f"{result.verdict_text}; this is the first that failed, or the first",))
     return page_of_replay(result)

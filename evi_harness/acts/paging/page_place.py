@@ -23,7 +23,7 @@ _BEGINNING = (
     b'<meta http-equiv="Content-Security-Policy" content="default-src &#x27;none&#x27;; style-src &#x27;sha256-'
 )
 _HEAD_BYTES = 4096
-_HINT = "Name another file: a page replaces nothing but a page."
+_HINT = "Name another file: a page only replaces a page."
 
 
 def page_place(file: Path) -> Path:
@@ -44,13 +44,13 @@ def page_place(file: Path) -> Path:
         if not os.path.lexists(file):
             return file
         if not stat.S_ISREG(file.lstat().st_mode):
-            raise UsageError(f"{near(file)} is there already, and is not a regular file", hint=_HINT)
+            raise UsageError(f"{near(file)} already exists, and is not a regular file", hint=_HINT)
         with file.open("rb") as stream:
             head = stream.read(_HEAD_BYTES)
     except OSError as error:
         raise EviHarnessError(f"the page cannot be written: {error.strerror or error}", where=str(file)) from None
     if head and not _plain(head).startswith(_plain(_BEGINNING)):
-        raise UsageError(f"{near(file)} is there already, and is not a page of evi-harness", hint=_HINT)
+        raise UsageError(f"{near(file)} already exists, and is not a page of evi-harness", hint=_HINT)
     return file
 
 
@@ -67,7 +67,7 @@ def pages_place(folder: Path) -> Path:
         UsageError: It is a session folder, or in one.
     """
     for session in _sessions_around(folder):
-        hint = "Name a place outside it: a page adds nothing to a session."
+        hint = "Name a place outside it: a page is not part of a session."
         raise UsageError(f"the page would be in the session folder {near(session)}", hint=hint)
     return folder
 

@@ -37,10 +37,10 @@ __all__ = ["NamedSubject", "PagesWritten", "named_subjects", "write_named_pages"
 _REPORT = "report"
 _MAX_VALUES = 5_000_000
 _HINT = "evi-harness replay --json FILE writes one."
-_NOT_KEPT = "the session of the replay was not kept, so what is shown and heard is the recording"
-_GONE = "the session of the replay is not there any more, so what is shown and heard is the recording"
-_CHANGED = "the recording is not what was replayed: its digest differs"
-_OTHER = "what stands where the recording was is another session, so only the replay is shown"
+_NOT_KEPT = "the replay was not kept as a session, so the page shows and plays the recording"
+_GONE = "the session of the replay no longer exists, so the page shows and plays the recording"
+_CHANGED = "the recording has changed since the replay: its digest differs"
+_OTHER = "another session is in the recording's place, so only the replay is shown"
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,9 @@ def write_named_pages(
     if second is None and isinstance(first, NamedSubject) and not out.is_dir():
         return PagesWritten((write_page(first.subject, out, audio_format=audio_format, progress=progress),))
     if out.exists() and not out.is_dir():
-        raise UsageError(f"there are several pages, and {near(out)} is a file", hint="Name a folder; it is made where it is not there.")
+        raise UsageError(
+            f"several pages need a folder, and {near(out)} is a file", hint="Name a folder; it is created if it does not exist."
+        )
     folder, names = made_folder(out), PageNames()
     pages: List[Page] = []
     rows: List[Indexed] = []
@@ -270,7 +272,7 @@ def _folder(said: Json, report: Mapping[str, Json], file: Path) -> Optional[Path
 def _recorded(folder: Optional[Path], report: Mapping[str, Json], said: List[str]) -> Optional[Session]:
     """The recording on the axis on which it was replayed."""
     if folder is None:
-        said.append("the recording is not where it was, so only the replay is shown")
+        said.append("the recording has moved, so only the replay is shown")
         return None
     session = load_session(folder)
     if session.header.id != report.get("session_id"):

@@ -36,7 +36,7 @@ _TOO_LONG = "the session lasts for more than four hours, too long for a page"
 _AS_SENT = "as it was sent"
 _BY_SPEAKER = "heard by the software speaker"
 _COMPUTED = "computed from arrival times"
-_DRAWN = "what arrived is drawn and not kept as sound; the session folder has it"
+_DRAWN = "the audio that arrived is drawn but cannot be played here; the session folder has it"
 _NOTHING = {USER: "no audio was sent", HEARD: "nothing was heard", ARRIVED: "no audio arrived"}
 
 

@@ -85,7 +85,7 @@ class Ears(asyncio.Protocol):
             await asyncio.wait_for(asyncio.shield(self._named), START_S)
         except asyncio.TimeoutError:
             await self._end()
-            raise EviHarnessError(f"the process that hears has not answered for {START_S:g} s") from None
+            raise EviHarnessError(f"the process of the speech detector has not answered for {START_S:g} s") from None
         except BaseException:
             await self._end()
             raise
@@ -138,7 +138,7 @@ class Ears(asyncio.Protocol):
         """The process has gone: nothing is heard any more, and each chat says so."""
         if self._is_ending:
             return
-        failure = EviHarnessError("the process that hears has ended", hint="See its output for the reason.")
+        failure = EviHarnessError("the process of the speech detector has ended", hint="See its output for the reason.")
         if self._named is not None and not self._named.done():
             self._named.set_exception(failure)
         for ear in list(self._open.values()):

@@ -33,7 +33,7 @@ __all__ = ["Relayed", "RelayedSession", "RelayedSessions"]
 _LOOK_FOR_IDS = 16
 # Another process may take the same name in the same second, and one more.
 _MOST_NAMES = 100
-_READING_FAILED = "the bytes could not be read any further"
+_READING_FAILED = "the rest of the bytes could not be read"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Relayed:
     def __str__(self) -> str:
         by = "end not seen" if self.closed is None else f"closed by the {self.closed.by}"
         code = "" if self.closed is None or self.closed.code is None else f" with {self.closed.code}"
-        odd = f", {self.n_unread} breach{'' if self.n_unread == 1 else 'es'} of the protocol" if self.n_unread else ""
+        odd = f", {self.n_unread} violation{'' if self.n_unread == 1 else 's'} of the protocol" if self.n_unread else ""
         where = "" if self.folder is None else f"; recorded in {near(self.folder)}"
         if self.problem is not None:
             where = f"{where}, incomplete: {self.problem}" if where else f"; not recorded: {self.problem}"

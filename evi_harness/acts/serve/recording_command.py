@@ -98,7 +98,7 @@ class CommandResult:
         how = f"exited with {self.code}" if self.signal_name is None else f"was ended by {self.signal_name}"
         lines = [f"ended: {self.program} {how}"]
         if self.has_left:
-            lines.append("warning: a process that it left running still had a connection, which was cut off")
+            lines.append("warning: a process that it started was still connected, and was cut off")
         if not self.sessions:
             lines.append(
                 f"error: nothing was recorded: the app opened no WebSocket through the proxy. Pass it the address: {PLACE} in the command "

@@ -118,8 +118,8 @@ def require_key(dialect: Dialect) -> Tuple[AccessCheck, str]:
     """
     settings = load_environment()
     secret_key = settings.secret_key if settings.api_key is not None else None
-    known = f"the one of {API_KEY}" if settings.api_key is not None else f"any key is accepted, since {API_KEY} is not set"
-    paired = f"that of {SECRET_KEY}" if secret_key is not None else "any"
+    known = f"the one in {API_KEY}" if settings.api_key is not None else f"any key is accepted, since {API_KEY} is not set"
+    paired = f"the one in {SECRET_KEY}" if secret_key is not None else "any"
     # Another run's tokens are not this one's.
     name = f"evi-harness-{secrets.token_hex(8)}"
     check = dialect.key_check(settings.api_key, secret_key, token_seconds=TOKEN_SECONDS, token_name=name)

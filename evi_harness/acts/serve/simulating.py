@@ -39,7 +39,7 @@ def refuse_script(session: object) -> None:
     """
     if isinstance(session, (str, Path)) and Path(session).suffix == ".toml":
         hint = Words("Give ", Parameter("simulate", True), " and ", Parameter("script", str(session)), ".")
-        raise UsageError(f"{session} is a script of the simulator's, not a session", hint=hint)
+        raise UsageError(f"{session} is a simulator script, not a session", hint=hint)
 
 
 @dataclass

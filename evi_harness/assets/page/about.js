@@ -4,7 +4,7 @@ function headNodes(data) {
   const { word, why } = verdictWords(data.verdict);
   const last = data.sides[data.sides.length - 1];
   const nCards = data.problems.filter((problem) => problem.what === 'finding' || problem.what === 'deviation').length;
-  const folded = data.n_found > nCards ? ` (${countText(nCards, 'problem')} below: what has one cause is listed once)` : '';
+  const folded = data.n_found > nCards ? ` (${countText(nCards, 'problem')} below: problems with the same cause are listed once)` : '';
   const facts = [
     durationText(data.length_ms),
     countText(last.session.n_turns, 'turn'),

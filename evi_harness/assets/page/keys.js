@@ -2,9 +2,9 @@
 
 const KEYS = [
   [['Space'], 'play, pause', (page) => page.player.toggle()],
-  [['ArrowLeft', 'ArrowRight'], 'one second back, on', (page, isSecond) => page.step(isSecond ? 1000 : -1000)],
+  [['ArrowLeft', 'ArrowRight'], 'one second back, forward', (page, isSecond) => page.step(isSecond ? 1000 : -1000)],
   [['Shift+ArrowLeft', 'Shift+ArrowRight'], 'a tenth of a second', (page, isSecond) => page.step(isSecond ? 100 : -100)],
-  [['PageUp', 'PageDown'], 'ten seconds back, on', (page, isSecond) => page.step(isSecond ? 10000 : -10000)],
+  [['PageUp', 'PageDown'], 'ten seconds back, forward', (page, isSecond) => page.step(isSecond ? 10000 : -10000)],
   [['Home', 'End'], 'the beginning, the end', (page, isSecond) => page.seek(isSecond ? page.data.length_ms : 0)],
   [['-', '+'], 'zoom', (page, isSecond) => (isSecond ? page.stage.zoomIn() : page.stage.zoomOut())],
   [['0'], 'show it all', (page) => page.stage.zoomToWhole()],

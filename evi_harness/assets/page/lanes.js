@@ -263,7 +263,7 @@ function trackRow(side, track) {
 const LOST = {
   skipped: { words: 'of audio came and was never heard', colour: 'error' },
   cut: { words: 'was cut off a piece of audio', colour: 'error' },
-  late: { words: 'late: until then the audio was there and not heard', colour: 'warning' },
+  late: { words: 'late: until then the audio was there but not heard', colour: 'warning' },
   dropped: { words: 'of audio was not heard, as the user interrupted', colour: 'muted' },
   ended: { words: 'of audio was not heard, as the session was over', colour: 'muted' },
 };

@@ -67,7 +67,7 @@ function turnBar(turn, longest, label) {
     label ? element('span', { class: 'bar-side' }, [label]) : null,
     element('div', { class: 'bar-line' }, [stackedBar(turn, longest), element('strong', { class: 'number' }, [total])]),
     turn.total_ms < 0.5 ? null : element('p', { class: 'sum' }, [turn.parts.length > 1 ? `${partsText(turn)} = ${total}` : partsText(turn)]),
-    beside ? element('p', { class: 'sum' }, [`Beside it: ${beside}`]) : null,
+    beside ? element('p', { class: 'sum' }, [`Not included: ${beside}`]) : null,
   ]);
 }
 

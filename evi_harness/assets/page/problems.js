@@ -142,7 +142,7 @@ function placeFigures({ places, is_silent_return: isSilentReturn }) {
   const others = places.slice(n).map((place) => placeFigure(place, null));
   if (!others.length) return shown;
   const words = isPath
-    ? `${countText(others.length, 'other function')} that ran for the message, the later first`
+    ? `${countText(others.length, 'other function')} that ran for the message, the latest first`
     : `${countText(others.length, 'more place')} in the app`;
   return [...shown, element('details', { class: 'callers' }, [element('summary', {}, [words]), ...others])];
 }

@@ -81,7 +81,7 @@ def open_option(command: _Command) -> _Command:
 def open_page(file: Path) -> None:
     """Open a page in the browser, or say that there is none."""
     if click.launch(file.absolute().as_uri()) != 0:
-        echo(f"note: there is no browser here to open {file} with", err=True)
+        echo(f"note: found no browser to open {file} with", err=True)
 
 
 @contextmanager

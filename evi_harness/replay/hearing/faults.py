@@ -504,7 +504,7 @@ class _Judging:
         return Fault(NEVER_PLAYED, first.seq, missed_ns, what, tuple(detail))
 
     def _told(self, loss: _Loss) -> str:
-        return f"missing as well: {_s(self._loss_ns(loss))} of the chunk that came at {self._received.chunks[loss.chunk].at_ns / 1e9:.3f} s"
+        return f"also missing: {_s(self._loss_ns(loss))} of the chunk that came at {self._received.chunks[loss.chunk].at_ns / 1e9:.3f} s"
 
     def _loss_ns(self, loss: _Loss) -> int:
         return _ns(loss.stop - loss.start, self._received.chunks[loss.chunk].pcm.rate)
@@ -582,7 +582,7 @@ class _Judging:
             return
         chunk, strange = self._received.chunk_at(one.first), self._strange(one, one.parts)
         how = "shorter" if too_short else "longer"
-        what = f"{_of(one)}what the app made of it plays {_s(abs(off_ns))} {how} than the {_s(whole_ns)} that were received"
+        what = f"{_of(one)}the app's version plays {_s(abs(off_ns))} {how} than the {_s(whole_ns)} that were received"
         yield Fault(WRONG_LENGTH, chunk.seq, strange.at_ns, what, pieces=strange.pieces)
 
     def _audible_ns(self, part: _Part) -> int:
@@ -601,8 +601,8 @@ class _Judging:
         first = changed[0][0]
         alike = min(share for _, share in changed)
         what = (
-            f"the app changed the audio of {self._replies_told([one for one, _ in changed])} before it was played: it is alike "
-            f"(correlation {alike:.2f}), and not the same samples"
+            f"the app changed the audio of {self._replies_told([one for one, _ in changed])} before it was played: it is similar "
+            f"(correlation {alike:.2f}), but not the same samples"
         )
         strange = self._strange(first, first.parts)
         detail = (f"not checked there: {', '.join(CHECKS_OFF)}",)
@@ -614,8 +614,8 @@ class _Judging:
         first = unjudged[0]
         strange = self._strange(first, first.parts)
         what = (
-            f"what was played in place of {self._replies_told(unjudged)} cannot be judged: it is not the same samples, "
-            "and too short, or holds too little voice, to be compared"
+            f"what was played in place of {self._replies_told(unjudged)} cannot be judged: its samples differ, "
+            "and it is too short, or has too little speech, to compare"
         )
         detail = (f"not checked there: wrong_audio, wrong_length, {', '.join(CHECKS_OFF)}",)
         yield Fault(UNJUDGED_AUDIO, self._received.chunk_at(first.first).seq, strange.at_ns, what, detail, strange.pieces)
@@ -685,7 +685,7 @@ class _Judging:
             heard = self._by_number[number]
             more = f"; {len(pairs)} times in this reply" if len(pairs) > 1 else ""
             behind = f"at {other.at_ns / 1e9:.3f} s" if chunk is not other else "in the same chunk"
-            what = f"{_of(heard)}audio that came at {chunk.at_ns / 1e9:.3f} s was {self._played} after what comes behind it, {behind}{more}"
+            what = f"{_of(heard)}audio that came at {chunk.at_ns / 1e9:.3f} s was {self._played} after what follows it, {behind}{more}"
             piece = self._match.played[one.stream].piece_at(one.start)
             yield Fault(OUT_OF_ORDER_AUDIO, chunk.seq, self._time_ns(one), what, pieces=(piece.number,))
 

@@ -32,13 +32,13 @@ _NAMED = 5
 # Kinds of deviation, and what each says.
 DEVIATIONS: Mapping[str, str] = {
     "missing": "an expected message was not sent",
-    "unexpected": "a message was sent that is not expected",
+    "unexpected": "an unexpected message was sent",
     "different": "a message was sent that differs from the expected one",
-    "out_of_order": "an expected message was sent at another place in the order",
-    "late": "an expected message was sent later than it may be",
+    "out_of_order": "an expected message was sent out of order",
+    "late": "an expected message was sent later than allowed",
     "closed_early": "the app closed the connection before the session was over",
-    "stuck": "the app stopped moving",
-    "over_time": "the run took longer than it may",
+    "stuck": "the app stopped making progress",
+    "over_time": "the run took longer than allowed",
 }
 
 
@@ -345,7 +345,7 @@ class _Comparison:
             return self._missing(met.recorded, met.live)
         assert met.live is not None
         if met.outcome == MOVED:
-            what = f"{self._say(met.recorded)} was sent at another place in the order"
+            what = f"{self._say(met.recorded)} was sent out of order"
             return Deviation("out_of_order", what, recorded_seq=met.recorded.seq, live_seq=met.live.seq)
         assert met.outcome == DIFFERENT
         return self._different(met.recorded, met.live)
@@ -353,7 +353,7 @@ class _Comparison:
     def _missing(self, recorded: _Message, late: Optional[_Message]) -> Deviation:
         how = "was not sent"
         if recorded.seq in self._skipped:
-            how = "was awaited and did not come" if late is None else "was awaited and came too late"
+            how = "was waited for and did not come" if late is None else "was waited for and came too late"
         if late is None and self._n_after_close:
             n = self._n_after_close
             how += f" before the close, after which {n} message{' was' if n == 1 else 's were'} sent"

@@ -72,12 +72,14 @@ def obstacle(verdict: Verdict, live: Session) -> Optional[str]:
     if live.notes_of(STUCK):
         return "the app was stuck, so it did not send all that it would"
     if live.notes_of(OVER_TIME):
-        return "the run was ended since it took too long, so the app did not send all that it would"
+        return "the run was ended because it took too long, so the app did not send all that it would"
     if live.notes_of(LEFT_EARLY):
         return "the app closed the connection early, so it was not asked for all that it would send"
     given_up = next((facts.awaited for _, facts in live.noted(UNMET) if facts.skipped), None)
     if given_up is not None:
-        return f"#{given_up} was awaited and did not come, so what depended on it was not played; what the app would send then is not known"
+        return (
+            f"#{given_up} was waited for and did not come, so what depended on it was not played; what the app would send then is not known"
+        )
     return None
 
 

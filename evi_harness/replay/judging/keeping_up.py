@@ -75,13 +75,13 @@ def keeping_up(live: Session, dialect: Dialect, speed: Optional[Fraction]) -> Ke
     repeats = recorded_seqs(live)
     figures = _figures(messages, longest, repeats)
     if outlasted is None and longest < THRESHOLD_NS:
-        return KeepingUp(remark=f"in real life messages would wait for the processor: {figures}")
+        return KeepingUp(remark=f"in real time, messages would wait for the processor: {figures}")
     about = waiting if longest >= THRESHOLD_NS or outlasted is None else outlasted
-    what = f"in real life the app could not keep up: {figures}"
+    what = f"in real time, the app could not keep up: {figures}"
     detail = []
     if outlasted is not None and outlasted.sound_ns is not None:
         took, sound = outlasted.cpu_ns / 1e6, outlasted.sound_ns / 1e6
-        detail.append(f"{_named(outlasted, repeats)} took {took:.0f} ms of the processor's time and carries {sound:.0f} ms of audio")
+        detail.append(f"{_named(outlasted, repeats)} took {took:.0f} ms of processor time and has {sound:.0f} ms of audio")
     at_ns = next(event.at_ns for event in live.events if event.seq == about.seq)
     found = Finding("too_slow", what, at_ns, about.seq, repeats.get(about.seq), detail=tuple(detail), severity=WARNING)
     return KeepingUp((found,))

@@ -27,14 +27,14 @@ __all__ = ["KINDS", "ComparedSide", "ComparedTurn", "Parting", "SessionCompariso
 # Kinds of what differs, and what each says.
 KINDS: Mapping[str, str] = {
     "turn": "a turn that only one side has",
-    "said": "the user said something else, or it was understood otherwise",
-    "called": "other tools were called, or for something else",
+    "said": "the user said something else, or was understood differently",
+    "called": "other tools were called, or with other parameters",
     "replied": "the assistant said something else",
     "interrupted": "the user interrupted on one side only",
     "sent": "the app sent something else",
-    "took": "it took longer or shorter",
-    "handshake": "the connection was opened in another way",
-    "ended": "the session ended in another way",
+    "took": "it took more or less time",
+    "handshake": "the connection was opened differently",
+    "ended": "the session ended differently",
 }
 _NAMES = ("the first", "the second")
 _SENT = "what was sent, and how the connection was opened,"
@@ -249,7 +249,7 @@ class _Comparing:
         """Remark that something is not compared because a side does not say it."""
         unknown = [name for name, known in zip(_NAMES, is_known) if not known]
         verb = "does" if len(unknown) == 1 else "do"
-        self._remarks.append(f"how {what} is not compared: {' and '.join(unknown)} {verb} not say it")
+        self._remarks.append(f"how {what} is not compared: {' and '.join(unknown)} {verb} not have it")
 
     def _may_compare_sent(self) -> bool:
         names = self._first.dialect.name, self._second.dialect.name
@@ -342,7 +342,7 @@ def _lost(session: Session) -> str:
     """What a session lost, in words; empty where it is whole."""
     told = [sentence.rstrip(".") for sentence in session.missing]
     if not told and not session.header.complete:
-        told = ["it was not written to its end"]
+        told = ["the session is incomplete"]
     n_dropped = session.header.counts.get("dropped", 0)
     if not told and n_dropped:
         told = [f"{n_dropped} {'event was' if n_dropped == 1 else 'events were'} dropped when it was recorded"]

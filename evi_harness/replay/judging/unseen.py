@@ -31,7 +31,7 @@ APP_RAN_HERE, APP_RAN_ELSEWHERE, APP_BY_COMMAND, NO_APP = "here", "elsewhere", "
 # Kind → what is not seen then.
 UNSEEN: Mapping[str, str] = {
     "app_elsewhere": "what happens inside the app",
-    "app_command": "what is about the callbacks of a handler",
+    "app_command": "findings about the callbacks of a handler",
     "other_conversation": "the other conversations of an app that connects again",
     "nobody_speaks": "whether the app hears its user",
     "nothing_to_play": "whether the app plays what it receives",
@@ -41,7 +41,7 @@ UNSEEN: Mapping[str, str] = {
     "user_interrupt": "whether the app sends its microphone while the assistant plays",
     "other_message": "what the service would have answered",
     "pace": "whether the app keeps up",
-    "thread": "how long a thread of the app's takes",
+    "thread": "how long a thread of the app takes",
     "wait": "how long a call waits that blocks the event loop",
     "program": "what a program that the app starts reaches and does",
     "peer": "what a peer would have answered when the session was recorded",
@@ -86,7 +86,7 @@ def _elsewhere(app: str) -> Iterator[Unseen]:
         what = "the app ran on its own: no finding covers what happened inside it, and what it played was not heard"
         yield Unseen("app_elsewhere", what)
     elif app == APP_BY_COMMAND:
-        what = "the app has no handler that is known: what callbacks raise and take, and what they leave behind, was not looked at"
+        what = "the app has no known handler: what its callbacks raise, how long they take and what they leave behind was not checked"
         yield Unseen("app_command", what)
 
 

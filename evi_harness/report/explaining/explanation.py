@@ -69,7 +69,7 @@ def _lines(told: ToldReport, where: str, shorter: Sequence[str], n_causes: int, 
     yield from _command(told, where, shorter)
     if told.page is not None:
         page = printable(told.page)
-        yield _row("page", page if _size(page) <= _MOST_PATH else f"its path is long: see page in {_file(where)}")
+        yield _row("page", page if _size(page) <= _MOST_PATH else f"the path is too long to show: see page in {_file(where)}")
     versions = [f"{name} {told.versions[name]}" for name in _VERSIONS if name in told.versions]
     if versions:
         yield _row("versions", _cut(", ".join(versions), _MOST_VERSIONS))
@@ -115,20 +115,21 @@ def _command(told: ToldReport, where: str, shorter: Sequence[str]) -> Iterator[s
     """The command that runs it again, whole or not at all."""
     if not told.again:
         yield _row(
-            "again", f"no command can; the call was {_cut(told.instead, _MOST_PATH)}" if told.instead else "the report names no command"
+            "again",
+            f"no command repeats it; the call was {_cut(told.instead, _MOST_PATH)}" if told.instead else "the report names no command",
         )
         return
     command = _in_folder(told.again, told.cwd)
     if not command.isprintable() or _size(command) > _MOST_COMMAND:
-        yield _row("again", f"the command has no room here: see command in {_file(where)}")
+        yield _row("again", f"the command is too long to show: see command in {_file(where)}")
         return
     yield _row("again", command)
     less = _in_folder(shorter, told.cwd)
     if shorter and less.isprintable() and _size(command) + _size(less) <= _MOST_COMMANDS:
         yield _row("shorter", less)
-        yield _row("", "it was run, and fails in the same way")
+        yield _row("", "verified: it fails in the same way")
     if told.is_redacted:
-        yield _row("", "put the secret back where it says [redacted]")
+        yield _row("", "replace [redacted] with the secret")
 
 
 def _in_folder(words: Sequence[str], folder: Optional[str]) -> str:

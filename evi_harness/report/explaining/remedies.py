@@ -47,7 +47,7 @@ class Explained(NamedTuple):
     to_try: str
 
 
-_IF_MEANT = "If the change is meant, accept it with an update of what the session expects."
+_IF_MEANT = "If the change is intended, accept it by updating what the session expects."
 
 # Where it is known that nothing was raised.
 _SENDS_NOTHING = "The callback returned and sent nothing: look for the send that is missing, or a branch that skips it."

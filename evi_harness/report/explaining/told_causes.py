@@ -122,9 +122,9 @@ def read_report_json(value: Json, where: str) -> ToldReport:
         # What measures sessions has no verdict of its own but that of its gate.
         return read_report_json(inner, where)
     if shape is None and "pairs" in value:
-        raise ReportError("it is the report of a comparison, which is not explained", where=where, hint=_COMPARISON)
+        raise ReportError("it is the report of a comparison, which explain does not read", where=where, hint=_COMPARISON)
     if shape is None:
-        raise read.refusal("none of what it holds is known")
+        raise read.refusal("it has none of the known fields")
     found = list(shape.found(value, read, ""))
     headline = shape.headline(value, read)
     gate = value.get("gate")
@@ -170,7 +170,7 @@ class _Reader:
             number = math.inf
         # Python reads NaN and what is too large for a number, and JSON has neither.
         if not math.isfinite(number):
-            raise self.refusal(f"{place}{name} is not a number of a report's")
+            raise self.refusal(f"{place}{name} is not a valid number")
         return number
 
     def mapping(self, value: Mapping[str, Json], name: str, place: str) -> Mapping[str, Json]:

@@ -40,10 +40,10 @@ _WHAT_WOULD_BE = Words(
   a function on_message(message), or on_message(message, stream): what it puts into the stream is played
   an object with any of set_socket(socket), on_open(), on_message(message), on_close(), on_error(error), as in Hume's quickstart
   a function that takes the connection, async def main(socket) or main(socket, stream), and reads from it
-Callbacks may be async. What a class or a function takes besides is given with """,
+Callbacks may be async. Other parameters of a class or a function get their values from """,
     _GIVEN,
     """.
-A class is looked at before it is built: where only its objects have the callbacks, name a function that returns one.""",
+A class is inspected before it is instantiated: if only its objects have the callbacks, name a function that returns one.""",
 )
 
 _NAME_THE_CONNECTION = "Call its first parameter socket, or annotate it with the SDK's class, as in async def main(socket)."
@@ -77,7 +77,7 @@ def callbacks_of(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHIN
         return _of_class(handler, name, arguments)
     if _has_callbacks(handler) or not callable(handler):
         if arguments and _has_callbacks(handler):
-            raise NotAHandler(f"{name} takes no arguments: it is built already", hint="Name its class, or a function that builds it.")
+            raise NotAHandler(f"{name} takes no arguments: it is already an object", hint="Name its class, or a function that builds it.")
         return _of_object(handler, name)
     if _is_factory(handler, arguments):
         made = _built(handler, name, arguments)
@@ -122,7 +122,7 @@ def _of_main(function: Callable[..., Any], name: str) -> Callbacks:
         return Callbacks(name, main=streaming.given_to(_conversing(function, name), "main"), owner=streaming)
     more = ", ".join(list(parameters_of(function) or ())[1:])
     what = f"{name} takes the connection and more than a stream besides: {more}"
-    raise NotAHandler(what, hint=Words("What it takes besides needs a default, or is given with ", _GIVEN, "."))
+    raise NotAHandler(what, hint=Words("Its other parameters need a default, or a value given with ", _GIVEN, "."))
 
 
 def _refuse_what_cannot_run(function: Callable[..., Any], name: str, first: Optional[str]) -> None:
@@ -135,7 +135,7 @@ def _refuse_what_cannot_run(function: Callable[..., Any], name: str, first: Opti
         hint = "A handler sends what it has to send, and yields nothing. " + _WHAT_WOULD_BE
         raise NotAHandler(f"{name} has a yield, so calling it runs nothing of it", hint=hint)
     if bound is None and next(iter(parameters_of(function) or ()), None) == "self":
-        hint = "Name its class; or a method of an object that is built: APP.METHOD of an APP in your file, or a function that returns it."
+        hint = "Name its class; or a method of an object: APP.METHOD of an APP in your file, or a function that returns it."
         raise NotAHandler(f"{name} is a method of a class, and there is no object that it could be called on", hint=hint)
 
 

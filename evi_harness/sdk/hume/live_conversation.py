@@ -337,7 +337,7 @@ class LiveConversation:
         # An exception group of ImportErrors.
         if isinstance(error, ImportError) or any(isinstance(one, ImportError) for one in getattr(error, "exceptions", ())):
             return SdkError("the SDK finds no audio packages", hint="pip install 'hume[microphone]'")
-        text = self._redact(str(error)).strip() or "no further word"
+        text = self._redact(str(error)).strip() or "no message"
         return EviHarnessError(f"the SDK's microphone or playback failed: {type(error).__name__}: {text}", hint=_SOUND_HINT)
 
     async def _drained(self) -> None:

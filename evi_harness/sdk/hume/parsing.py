@@ -98,7 +98,7 @@ def _explain(payload: bytes, error: Exception) -> List[FieldProblem]:
     try:
         fields = json.loads(payload)
     except (ValueError, RecursionError) as bad:
-        return [FieldProblem("", f"it is not JSON that Python reads: {_first_line(bad)}", missing=False)]
+        return [FieldProblem("", f"it is not JSON that Python can read: {_first_line(bad)}", missing=False)]
     parse_obj_as, _, members = _models()
     kind = fields.get("type") if isinstance(fields, dict) else None
     if not isinstance(kind, str) or kind not in members:

@@ -59,7 +59,7 @@ def test_a_session_that_was_cut_is_not_silently_the_same(tmp_path):
     assert report.exit_code == 0
     lost, ended, *_ = report.pairs[0].comparison.remarks
     assert lost.startswith("the second is not whole, and what it lost is not compared: ")
-    assert ended == "how the session ended is not compared: the second does not say it"
+    assert ended == "how the session ended is not compared: the second does not have it"
     assert [line for line in report.lines() if line.startswith("note")][:2] == [f"note       {lost}", f"note       {ended}"]
 
 

@@ -55,12 +55,12 @@ def told_of(number, report):
     [
         (b"", "not JSON"),
         (b"{", "not JSON"),
-        (b"\xff\xfe", "not text in UTF-8"),
+        (b"\xff\xfe", "not UTF-8 text"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"schema": ' + b"1" * 10_000 + b"}", ""),
         (b'{"schema": 1}', "not a report"),
         (b"[]", "not a report"),
-        (b"{}\0", "zero bytes"),
+        (b"{}\0", "null bytes"),
         (b'{"format": "evi-harness baseline", "version": 1, "runs": []}', "not a report"),
     ],
 )

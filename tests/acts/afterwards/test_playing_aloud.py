@@ -58,7 +58,7 @@ def test_all_of_a_session_is_played(speaker, tmp_path):
     heard, pcm = played(speaker)
     assert (pcm.rate, pcm.channels) == (rate, 2)
     assert np.array_equal(heard, sounding(expected))
-    said = "the user left, what was heard right (computed from when it came)"
+    said = "the user left, what was heard right (computed from arrival times)"
     assert lines == [f"weather: from 0.000 s to its end, {said}; on evi-harness software speaker"]
 
 
@@ -151,5 +151,5 @@ def _no_device(device=None, kind=None):
 def test_a_speaker_that_stops_is_an_error(speaker, monkeypatch):
     """Such as one that is unplugged."""
     monkeypatch.setattr("evi_harness.acts.afterwards.playing_aloud._Feed.fill", lambda *_: 1 / 0)
-    with pytest.raises(EviHarnessError, match="stopped before all was played"):
+    with pytest.raises(EviHarnessError, match="stopped before everything was played"):
         play_session(WEATHER, write=lambda _: None)

@@ -84,7 +84,7 @@ def test_what_is_not_in_the_history_is_in_notes(tmp_path):
     assert any("measured" in one for one in said.lacks)
     assert any("status is USER_ENDED" in one for one in said.lacks)
     assert said.lacks[-1].startswith("1 of the chat's 2 pages")
-    assert said.left_out == ["metadata of 1 event, but for when speech was"]
+    assert said.left_out == ["metadata of 1 event, except for when speech was"]
     of = {note.of: facts for note, facts in REBUILT.all_in(session.events)}
     assert set(of) == {one.seq for one in session.received}
     assert [(facts.of_type, facts.event_id, facts.assumed) for facts in of.values()] == [
@@ -126,7 +126,7 @@ def test_a_group_becomes_a_session_for_each_chat(tmp_path):
         ("", "", "not JSON"),
         ("{}\n{}", "", "not JSON: Extra data"),
         ({"log": {"entries": []}}, "", "not a chat history"),
-        ({**PAGE, "events_page": []}, "", "no event is in it"),
+        ({**PAGE, "events_page": []}, "", "it has no events"),
         ({**PAGE, "events_page": [5]}, ": events_page[0]", "this is not an event"),
     ],
 )

@@ -249,7 +249,7 @@ def test_a_reader_that_fails_ends_the_recording_alone(tmp_path, monkeypatch):
         return running.sessions
 
     (relayed,) = asyncio.run(main())
-    assert relayed.problem == "the bytes could not be read any further: LookupError"
+    assert relayed.problem == "the rest of the bytes could not be read: LookupError"
     header = load_session(relayed.folder).header
     assert (header.complete, header.abandoned) == (False, relayed.problem)
     assert KEY.encode() not in files_in(tmp_path)

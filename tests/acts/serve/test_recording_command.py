@@ -121,7 +121,7 @@ asyncio.run(main(os.environ["EVI_HARNESS_URL"], leaves))
 """
     result, _ = recorded(tmp_path, program)
     assert (result.code, result.has_left, result.exit_code) == (0, True, 3)
-    assert "left running" in "".join(result.lines())
+    assert "still connected" in "".join(result.lines())
 
 
 @pytest.mark.parametrize("words", [("a-program-that-is-not-there",), (str(TYPED),), ("a\0b",)])

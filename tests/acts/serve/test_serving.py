@@ -315,14 +315,14 @@ def test_the_keys_are_read_from_dotenv_too(tmp_path, monkeypatch):
     check, told = require_key(EVI)
     assert check.chat(Handshake("/", (("api_key", KEY),)), 0) is None
     assert check.chat(Handshake("/", (("api_key", "other"),)), 0).status == 401
-    assert told == "an API key is required: the one of HUME_API_KEY; the secret key for an access token: that of HUME_SECRET_KEY"
+    assert told == "an API key is required: the one in HUME_API_KEY; the secret key for an access token: the one in HUME_SECRET_KEY"
 
 
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
         ({}, "any key is accepted, since HUME_API_KEY is not set; the secret key for an access token: any"),
-        ({"HUME_API_KEY": KEY}, "the one of HUME_API_KEY; the secret key for an access token: any"),
+        ({"HUME_API_KEY": KEY}, "the one in HUME_API_KEY; the secret key for an access token: any"),
         ({"HUME_SECRET_KEY": SECRET}, "any key is accepted, since HUME_API_KEY is not set; the secret key for an access token: any"),
     ],
 )

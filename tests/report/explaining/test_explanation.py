@@ -73,13 +73,13 @@ def test_three_causes_are_shown_and_the_rest_is_counted():
     [
         ({"again": ("evi-harness", "replay", "a b", "--arg", "x='")}, "  again     cd /p && evi-harness replay 'a b' --arg 'x='\"'\"''"),
         ({"cwd": None}, "  again     evi-harness replay sessions/made --handler app.py:App"),
-        ({"again": (*AGAIN, "--arg", "x=" + "y" * 900)}, "  again     the command has no room here: see command in report.json"),
-        ({"again": (*AGAIN, "--arg", "x=\n")}, "  again     the command has no room here: see command in report.json"),
-        ({"again": (), "instead": "replay_session(x)"}, "  again     no command can; the call was replay_session(x)"),
+        ({"again": (*AGAIN, "--arg", "x=" + "y" * 900)}, "  again     the command is too long to show: see command in report.json"),
+        ({"again": (*AGAIN, "--arg", "x=\n")}, "  again     the command is too long to show: see command in report.json"),
+        ({"again": (), "instead": "replay_session(x)"}, "  again     no command repeats it; the call was replay_session(x)"),
         ({"again": ()}, "  again     the report names no command"),
-        ({"is_redacted": True}, "            put the secret back where it says [redacted]"),
+        ({"is_redacted": True}, "            replace [redacted] with the secret"),
         ({"page": "out/made.html"}, "  page      out/made.html"),
-        ({"page": "x" * 300}, "  page      its path is long: see page in report.json"),
+        ({"page": "x" * 300}, "  page      the path is too long to show: see page in report.json"),
     ],
 )
 def test_a_command_is_whole_or_not_there(changes, line):
@@ -176,7 +176,7 @@ def test_it_is_always_short(seed):
     assert text.endswith("\n")
     assert all(one.isprintable() or one == "\n" for one in text)
     for line in text.splitlines():
-        if line.startswith("  again     ") and report.again and "has no room here" not in line:
+        if line.startswith("  again     ") and report.again and "is too long to show" not in line:
             assert shlex.split(line[12:])[-len(report.again) :] == list(report.again)
 
 

@@ -26,7 +26,7 @@ HERE = Place("/p/app.py", 12, "on_message")
 THERE = Place("/p/app.py", 30, "feed")
 RAISED = Finding("raised", "on_message raised KeyError: 'x'", at_ns=2_000_000_000, places=(HERE,))
 SLOW = Finding("underrun", "the speaker ran dry", at_ns=1_000_000_000, severity=WARNING)
-MISSING = Deviation("missing", "it was awaited", recorded_seq=15, places=(THERE,), consequences=(16, 17))
+MISSING = Deviation("missing", "it was waited for", recorded_seq=15, places=(THERE,), consequences=(16, 17))
 
 
 @pytest.fixture

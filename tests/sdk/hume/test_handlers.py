@@ -289,7 +289,7 @@ def test_arguments_go_with_each_call_of_a_function():
         (WithArguments, "it takes no argument plac(?s:.*)It takes: place, unit."),
         (app, "it takes no argument plac(?s:.*)It takes: place."),
         (function, "it takes no argument plac(?s:.*)It takes none."),
-        (OnlyMessage(), "it takes no arguments: it is built already"),
+        (OnlyMessage(), "it takes no arguments: it is already an object"),
     ],
 )
 def test_an_argument_that_nobody_takes_is_told(handler, says):
