@@ -259,7 +259,7 @@ SAYS: Dict[str, str] = {
     "never_answers": "was waited for and did not come",
     "never_returns": "never_returns.py:16 in on_message",
     "spins": "spins.py",
-    "plays_on": "of the interrupted reply was handed on",
+    "plays_on": "of the interrupted reply was passed on",
     "prints_key": "X-Hume-Api-Key: [redacted]",
     "swallows": "started by on_message, raised LookupError: no forecast for 27 letters",
     "ends": "a task, started by on_message, raised SystemExit, which ends the app",
@@ -283,8 +283,8 @@ SAYS: Dict[str, str] = {
     "softer": "not checked there: never_played",
     "computes_often": "in real time, the app could not keep up",
     "skips_audio": "of audio that came at 3.561 s was never played",
-    "repeats_audio": "1.03 s of audio was handed on again",
-    "shuffles_audio": "audio that came at 3.520 s was handed on after what follows it",
+    "repeats_audio": "1.03 s of audio was passed on again",
+    "shuffles_audio": "audio that came at 3.520 s was passed on after what follows it",
     "stutters": "the speaker was dry for 512 ms although the next audio had come at 3.561 s",
 }
 

@@ -133,7 +133,7 @@ def _remarks(session: Session, user: Side, assistant: Side) -> List[str]:
             told.append(f"{frames} of the {whose} audio cannot be decoded, the first is #{side.first_left_out}: the file is silent there")
     told += [f"missing: {sentence}" for sentence in session.missing]
     if any(track.track == HEARD for track in session.header.tracks):
-        told.append(f"what was heard is in the session folder: {HEARD_FILE}")
+        told.append(f"the audio that was heard is in the session folder: {HEARD_FILE}")
     return told
 
 

@@ -354,7 +354,7 @@ class Recording:
             if self._writer is not None:
                 self._writer.failure = failure
             # Its text may quote what crossed, and with it a key.
-            self._warn(f"the recording has ended early; the conversation continues: {type(failure).__name__} in the tap")
+            self._warn(f"the recording has ended early; the conversation continues: {type(failure).__name__} in the recorder")
 
     def _warn(self, sentence: str) -> None:
         with suppress(Exception):
@@ -413,7 +413,7 @@ class _FolderWriter:
             return
         with self._looking(self._writer):
             if self.failure is not None:
-                self._writer.abandon(f"the tap failed: {self.failure}", counts=changes.get("counts", {}))
+                self._writer.abandon(f"recording failed: {self.failure}", counts=changes.get("counts", {}))
             else:
                 self._writer.close(ids=self._ids, app=app(), **changes)
 

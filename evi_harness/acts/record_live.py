@@ -436,7 +436,7 @@ class _Live:
             what = reason if recording.n_events else f"nothing was recorded: {reason}"
             return SessionUnwritable(what, where=near(self._options.out))
         place = near(recording.folder)
-        hint = f"What was written is kept: {program()} check {shlex.quote(place)} says what is missing."
+        hint = f"Everything written so far is kept: {program()} check {shlex.quote(place)} says what is missing."
         return SessionUnwritable(f"the session is incomplete: {reason}", where=place, hint=hint)
 
     def _how_it_ended(self, closed: Optional[Closed]) -> str:

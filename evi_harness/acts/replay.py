@@ -513,7 +513,7 @@ def keep_replay(
     with WholeFolder(out, name) as place:
         write_session(place.folder, of_app(live), dialect_of(live), secrets=[*known_secrets(recorded, live), *secrets])
         if live.notes_of(CRASHED):
-            file = HeardFile(None, ("what was heard was lost with the process; the session is complete without it",))
+            file = HeardFile(None, ("the audio that was heard was lost with the process; the session is complete without it",))
         else:
             file = keep_heard(place.folder, heard, redactor)
     return place.folder, file if file.file is None else replace(file, file=place.folder / file.file.name)

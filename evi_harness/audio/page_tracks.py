@@ -143,7 +143,9 @@ def right_side(pcm: Pcm, n_bytes: int, piece: Callable[[int, int], bytes]) -> Vo
         EviHarnessError: They are not 16-bit stereo.
     """
     if (pcm.channels, pcm.width) != (2, 2) or pcm.rate < 1:
-        raise EviHarnessError(f"what was heard is not 16-bit stereo: {pcm.rate} Hz, {pcm.channels} channels, {pcm.width * 8} bits")
+        raise EviHarnessError(
+            f"the audio that was heard is not 16-bit stereo: {pcm.rate} Hz, {pcm.channels} channels, {pcm.width * 8} bits"
+        )
     n_whole = n_bytes - n_bytes % pcm.frame_bytes
 
     def parts() -> Iterator[Part]:

@@ -36,7 +36,7 @@ class ThinFrame(Frame):
         Raises:
             AudioMissing: Always.
         """
-        raise AudioMissing("what was sent is not kept in memory", hint="serve --out DIR keeps it in a session folder.")
+        raise AudioMissing("sent payloads are not kept in memory", hint="serve --out DIR keeps it in a session folder.")
 
     @property
     def size(self) -> int:

@@ -17,7 +17,7 @@ from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
 
-_OWN_SOUND = "your app has a microphone and a speaker of its own"
+_OWN_SOUND = "your app has its own microphone and speaker"
 # Parameter → why an app that is a command has none of it.
 _OF_OUR_OWN_APP: Dict[str, str] = {
     "device": _OWN_SOUND,

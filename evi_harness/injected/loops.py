@@ -285,6 +285,6 @@ def _in_place_of_uvloop(on_uvloop: Callable[[], object]) -> ModuleType:
         on_uvloop()
         return asyncio.run(main, debug=options.get("debug"))
 
-    module = ModuleType("uvloop", "What stands in for uvloop while its app is replayed.")
+    module = ModuleType("uvloop", "The replacement for uvloop while an app is replayed.")
     vars(module).update(EventLoopPolicy=EventLoopPolicy, Loop=InjectedLoop, new_event_loop=new_event_loop, install=install, run=run)
     return module

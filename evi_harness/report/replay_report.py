@@ -299,7 +299,7 @@ def _remark(note: Note) -> str:
     if patience is None:
         return _SAID.get(note.name) or sentence_of(note) or note.name
     position, until = _ms(patience.position_ns), _ms(patience.waited_until_ns)
-    return f"the user's audio had not reached {position} in time; at {until} it was treated as reached"
+    return f"the app had not sent {position} of the user's audio in time; the replay went on at {until}"
 
 
 def as_text(report: ReplayReport, dialect: Dialect) -> List[str]:

@@ -229,7 +229,7 @@ class _Command:
                 hint="HUME_BASE_URL says where else the app looks for it.",
             )
         if self.finished is not None and self.finished.failures:
-            raise CommandError(f"the player failed: {self.finished.failures[0]}", where=command)
+            raise CommandError(f"the replay failed: {self.finished.failures[0]}", where=command)
 
     def _note_end(self, status: int) -> None:
         if self.finished is None and not self._is_ours(status):

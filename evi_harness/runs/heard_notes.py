@@ -171,7 +171,7 @@ class _Listening:
         if unknown:
             number, item = unknown[0]
             n = len(unknown)
-            what = f"{n} piece{'' if n == 1 else 's'} of what was handed on cannot be judged: {item.why}"
+            what = f"{n} piece{'' if n == 1 else 's'} of the audio passed on cannot be judged:  {item.why}"
             yield Fault(UNJUDGED_AUDIO, None, item.at_ns, what, (f"not checked there: {off}",), (number,))
 
     def _plays_nothing(self) -> Iterator[Fault]:
@@ -182,7 +182,7 @@ class _Listening:
             return
         n, came_ns = len(sounding), sum(chunk.length_ns for chunk in sounding)
         came = f"{came_ns / 1e9:.2f} s of audio came in {n} message{'' if n == 1 else 's'}"
-        hint = "an app that plays elsewhere, or is mute on purpose, says so with --severity plays_nothing=warning"
+        hint = "if the app plays elsewhere, or is mute on purpose, use --severity plays_nothing=warning"
         what = f"{came}, and the handler put nothing into its byte_strs"
         yield Fault(PLAYS_NOTHING, sounding[0].seq, sounding[0].at_ns + IDLE_NS, what, (hint,))
 

@@ -141,20 +141,22 @@ class ReplayOptions:
         with value_of("microphone"):
             require_microphone(self.microphone)
         if self.microphone == OFF and isinstance(self.handler, str) and self.handler == RECORDED:
-            raise UsageError("the null test sends what was recorded, so its microphone cannot be off", hint="Name a handler, or none.")
+            raise UsageError(
+                "the recorded handler sends the recorded audio, so its microphone cannot be off", hint="Name a handler, or none."
+            )
         with value_of("max_late_ms"):
-            _nanoseconds(self.max_late_ms, "a message may be late")
+            _nanoseconds(self.max_late_ms, "late messages")
         with value_of("blocked_ms"):
-            _nanoseconds(self.blocked_ms, "a step may take")
+            _nanoseconds(self.blocked_ms, "a step of the event loop")
         with value_of("max_run_s"):
             if self.max_run_s is not None and not 0 < self.max_run_s <= _MOST_S:
-                raise UsageError(f"{self.max_run_s!r} seconds is not a time that a run may take")
+                raise UsageError(f"{self.max_run_s!r} seconds is not a valid limit for a run")
         with value_of("timeout_s"):
             if not 0 < self.timeout_s <= _MOST_S:
-                raise UsageError(f"{self.timeout_s!r} seconds is not a time after which a replay is stuck")
+                raise UsageError(f"{self.timeout_s!r} seconds is not a valid timeout")
         with value_of("thread_wait_s"):
             if not 0 <= self.thread_wait_s <= _MOST_S:
-                raise UsageError(f"{self.thread_wait_s!r} seconds is not a time that the clock can stand still")
+                raise UsageError(f"{self.thread_wait_s!r} seconds is not a valid time to stop the clock")
         if self.arguments and not has_app(self.handler):
             raise UsageError(
                 f"{', '.join(self.arguments)}: there is no handler that takes arguments",
@@ -175,12 +177,12 @@ class ReplayOptions:
     @property
     def max_late_ns(self) -> Optional[int]:
         """``max_late_ms`` in nanoseconds."""
-        return _nanoseconds(self.max_late_ms, "a message may be late")
+        return _nanoseconds(self.max_late_ms, "late messages")
 
     @property
     def blocked_ns(self) -> Optional[int]:
         """``blocked_ms`` in nanoseconds."""
-        return _nanoseconds(self.blocked_ms, "a step may take")
+        return _nanoseconds(self.blocked_ms, "a step of the event loop")
 
     @property
     def thread_wait_ns(self) -> int:
@@ -213,5 +215,5 @@ def _nanoseconds(ms: Optional[float], what: str) -> Optional[int]:
     if ms is None:
         return None
     if not 0 <= ms * 1e6 < math.inf:
-        raise UsageError(f"{ms!r} milliseconds is not a time that {what}")
+        raise UsageError(f"{ms!r} milliseconds is not a valid limit for {what}")
     return round(ms * 1e6)

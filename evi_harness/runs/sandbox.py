@@ -147,7 +147,7 @@ class Outside:
         self._observed(note)
 
     def _own_loop(self, stack: Stack) -> None:
-        what = "the app runs its own event loop, which keeps real time beside the virtual clock; run with --clock real"
+        what = "the app runs its own event loop, which keeps real time instead of virtual time; run with --clock real"
         self._observed(lambda journal, of: journal.note(OWN_LOOP, of=of, what=what, **self._told(stack)))
 
     def _reached(self, host: str, port: int) -> None:

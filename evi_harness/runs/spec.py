@@ -58,7 +58,7 @@ def split_spec(spec: str) -> Tuple[str, str]:
         raise SpecError(f"{spec!r} is not a handler SPEC", hint=hint)
     place, colon, name = spec.rpartition(":")
     if not colon or not place or not name or not all(part.isidentifier() for part in name.split(".")):
-        hint = "Did you mean recorded, the null test?" if spec.strip().lower() == "recorded" else _meant(spec.rstrip(":"))
+        hint = "Did you mean recorded, which tests the replay itself?" if spec.strip().lower() == "recorded" else _meant(spec.rstrip(":"))
         raise SpecError(f"{spec!r} is not a handler SPEC", hint=hint)
     if not place.endswith(".py") and os.path.isfile(place):  # noqa: PTH113 - where no file can have such a name, Path raises
         raise SpecError(f"{spec!r} is not a handler SPEC: {place} does not end in .py", hint=_FORM)

@@ -99,7 +99,7 @@ def test_a_replay_in_virtual_time_is_heard_as_it_is_computed(tmp_path, monkeypat
     starts = [np.flatnonzero(one[:, 1])[0] for one in (computed, heard)]
     assert 0 <= starts[1] - starts[0] < 0.1 * 24_000
     assert np.array_equal(computed[starts[0] : starts[0] + 24_000, 1], heard[starts[1] : starts[1] + 24_000, 1])
-    assert exported.remarks == ("what was heard is in the session folder: heard.wav",)
+    assert exported.remarks == ("the audio that was heard is in the session folder: heard.wav",)
 
 
 @pytest.mark.parametrize(("speed", "rate"), [("2", 48_000), ("max", 24_000)])

@@ -144,7 +144,7 @@ def test_events_are_chosen(run, tmp_path, line, says):
     assert (code, err) == (0, "")
     found = events_of(lines)
     if not says:
-        assert found.pop() == "no event matches"
+        assert found.pop() == "no event matches these options"
     assert len(found) == len(says)
     assert all(text in row for text, row in zip(says, found))
     shown = json.loads((tmp_path / "shown.json").read_text(encoding="utf-8"))

@@ -472,7 +472,7 @@ def test_where_nobody_spoke_there_is_nothing_to_silence(session_of):
     [
         ({"microphone": "loud"}, "there is no microphone 'loud'"),
         ({"microphone": None}, "there is no microphone None"),
-        ({"microphone": "off", "handler": "recorded"}, "the null test sends what was recorded, so its microphone cannot be off"),
+        ({"microphone": "off", "handler": "recorded"}, "the recorded handler sends the recorded audio, so its microphone cannot be off"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(session, options, what):

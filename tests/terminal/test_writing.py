@@ -17,7 +17,7 @@ def written(*lines, width=60, style="", **options):
     return stream.getvalue()
 
 
-LONG = "note       the user's audio had not reached 3 s in time; at 4 s it was treated as reached, and the session went on behind it"
+LONG = "note       the app had not sent 3 s of the user's audio in time; the replay went on at 4 s, and so did the session behind it"
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

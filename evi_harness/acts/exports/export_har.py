@@ -51,7 +51,7 @@ def export_har(session: Union[str, Path, Session], file: Union[str, Path], *, ov
     path = place_of_file(file, session, overwrite=overwrite)
     loaded = session if isinstance(session, Session) else load_session(session)
     if loaded.opened is None:
-        raise SessionUnreadable("it has no opening, so it has no request to write", where=loaded.name or None)
+        raise SessionUnreadable("it does not say how the connection was opened, so there is no request to write", where=loaded.name or None)
     redactor = redactor_for(loaded)
     started_ns, remarks = _started_ns(loaded)
     socket = _socket(loaded, redactor, started_ns)
@@ -60,7 +60,7 @@ def export_har(session: Union[str, Path, Session], file: Union[str, Path], *, ov
     write_pieces(path, har_pieces(socket, _messages(frames, redactor), length_ns=loaded.duration_ns, version=__version__, comment=comment))
     remarks += [f"{loaded.header.recorded.times} times"] * (loaded.header.recorded.times != MEASURED)
     if not loaded.header.recorded.sent:
-        remarks.append("what was sent is not known")
+        remarks.append("the messages of the app are not known")
     remarks += [f"missing: {sentence}" for sentence in loaded.missing]
     return ExportedFile(path, f"{len(frames)} messages", tuple(printable(redactor.string(remark)) for remark in remarks))
 

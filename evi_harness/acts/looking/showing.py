@@ -92,7 +92,7 @@ class SessionTimeline:
             can_write: Whether some signs can be written where this goes.
         """
         if self.turns is None or self.measured is None:
-            body = [str(row) for row, _ in self.rows or ()] or ["no event matches"]
+            body = [str(row) for row, _ in self.rows or ()] or ["no event matches these options"]
         else:
             from evi_harness.report.turn_lines import PLAIN_SIGNS, SIGNS, as_lines
 

@@ -128,7 +128,7 @@ class Sounds:
         try:
             heard = None if one.folder is None else heard_side(one.folder, one.session)
         except EviHarnessError as error:
-            return None, _COMPUTED, (f"what was heard cannot be read: {error.what}",)
+            return None, _COMPUTED, (f"the audio that was heard cannot be read: {error.what}",)
         return (None, _COMPUTED, ()) if heard is None else (heard, _BY_SPEAKER, ())
 
     def _shown(self, job: _Job, made: Optional[PageTrack]) -> TrackShown:

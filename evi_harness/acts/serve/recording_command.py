@@ -101,8 +101,8 @@ class CommandResult:
             lines.append("warning: a process that it started was still connected, and was cut off")
         if not self.sessions:
             lines.append(
-                f"error: nothing was recorded: the app opened no WebSocket through the proxy. Pass it the address: {PLACE} in the command "
-                f"stands for it, and {VARIABLE} and {BASE_URL} have it in the environment"
+                f"error: nothing was recorded: the app opened no WebSocket through the proxy. Pass it the address: write {PLACE} in the "
+                f"command, or read {VARIABLE} or {BASE_URL} from the environment"
             )
         n = len(self.sessions)
         return [*lines, f"recorded {n} session{'' if n == 1 else 's'}"]

@@ -62,7 +62,7 @@ function problemCard(problem, data, page, isOpen) {
   ]);
   const parts = problemParts(problem, data, page);
   if (parts.length)
-    card.append(element('details', { open: isOpen, class: 'more' }, [element('summary', {}, ['Where, and what exactly']), ...parts]));
+    card.append(element('details', { open: isOpen, class: 'more' }, [element('summary', {}, ['Details']), ...parts]));
   return card;
 }
 

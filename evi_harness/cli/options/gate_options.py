@@ -93,7 +93,7 @@ _GATE = (
         metavar="SHARE",
         otherwise="0.26",
         brief="How much machines of CI jobs differ.",
-        help="How much the machines of two CI jobs may differ, as a share; 0 for a machine of your own.",
+        help="How much the machines of two CI jobs may differ, as a share; 0 for your own machine.",
     ),
 )
 _CI = (

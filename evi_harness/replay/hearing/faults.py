@@ -120,7 +120,7 @@ def faults(
     Returns:
         What is wrong, in time; nothing where nothing was received.
     """
-    judging = _Judging(match, {reply.number: reply for reply in replies}, interruptions, end_ns, "handed on" if is_handed_on else "played")
+    judging = _Judging(match, {reply.number: reply for reply in replies}, interruptions, end_ns, "passed on" if is_handed_on else "played")
     found = sorted(judging.faults(), key=lambda fault: (fault.at_ns, fault.seq or 0, fault.kind.name))
     lengths = [fault for fault in found if fault.kind is WRONG_LENGTH]
     if len(lengths) > 1:

@@ -115,7 +115,7 @@ def plays_on(match: Match, replies: Sequence[ReplyAudio], interruptions: Sequenc
             continue
         at_ns = min(span[0] for span in late)
         held_ns = sum(match.received.length_ns(start, stop) for _, start, stop, _ in late)
-        where = "was handed on" if is_handed_on else "was played"
+        where = "was passed on" if is_handed_on else "was played"
         late_ns = at_ns - interruption.taken_ns
         what = (
             f"{held_ns / 1e9:.2f} s of the interrupted reply {where} after the app had handled the interruption, the first of it "

@@ -36,7 +36,7 @@ class _Switch(ModuleType):
     """
 
     def __init__(self) -> None:
-        super().__init__(SOUNDDEVICE, "sounddevice, or what stands in for it at the moment.")
+        super().__init__(SOUNDDEVICE, "sounddevice, or its current replacement.")
         self.__spec__ = ModuleSpec(SOUNDDEVICE, None)
 
     def __getattr__(self, name: str) -> Any:

@@ -47,7 +47,12 @@ def test_of_a_callback_that_returned_no_exception_is_suspected(weather):
 @pytest.mark.parametrize(
     ("deviation", "seqs", "observed", "expected"),
     [
-        (Deviation("missing", "it was waited for"), (15, None), "it was waited for", 'tool response call-1: "sunny, 21 degrees", at 1.600 s'),
+        (
+            Deviation("missing", "it was waited for"),
+            (15, None),
+            "it was waited for",
+            'tool response call-1: "sunny, 21 degrees", at 1.600 s',
+        ),
         (Deviation("missing", "it was waited for"), (None, None), "it was waited for", "the message is sent"),
         (
             Deviation("unexpected", "nobody expects it"),
