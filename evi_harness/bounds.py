@@ -1,4 +1,4 @@
-"""The numbers and words that a user may give, and the sentence for any other: the same in a call and at the command line."""
+"""The numbers and words that a user may give, and the error for any other, in calls and on the command line."""
 
 from __future__ import annotations
 

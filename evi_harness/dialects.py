@@ -1,4 +1,4 @@
-"""Which dialects and adapters of SDKs there are, by the name that a session's header gives; each is loaded when it is asked for.
+"""Known dialects and SDK adapters, by the name in a session's header; each is loaded when needed.
 
 An installed package brings one by an entry point of the group ``evi_harness.dialects``, which has the dialect's name and leads to an object
 that is a ``Dialect``; and the adapter of an SDK that speaks it by one of the same name in the group ``evi_harness.adapters``. The names of

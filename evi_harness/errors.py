@@ -1,4 +1,4 @@
-"""Every error that evi-harness raises on purpose, one tree, by whose fault it is.
+"""Every error that evi-harness raises on purpose, in one tree, by whose fault it is.
 
 ::
 

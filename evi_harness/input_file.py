@@ -1,4 +1,4 @@
-"""The one door by which files come in that somebody names: a capture, a script, a baseline, a handler, audio for the microphone.
+"""The only way in for files that a user names: captures, scripts, baselines, handlers, audio.
 
 Only regular files are read, and none that is larger than its kind can be. A device has no end, and a pipe may never have a writer: each is
 looked at before it is opened, and opening waits for nobody. Files within a session folder have a door of their own, which follows no link.

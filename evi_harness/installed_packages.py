@@ -1,4 +1,4 @@
-"""Which packages are installed, asked of their folders as they are now.
+"""Find the installed packages, from the current state of their folders.
 
 Rules of living here: importlib takes a folder that cannot be read for a moment, as where no more files can be opened, for an empty one,
 and remembers that. Whoever asks which packages there are asks here, where that is forgotten first.

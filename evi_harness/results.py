@@ -1,4 +1,4 @@
-"""The types of what the public calls return and what these hold, for annotations; each is loaded when it is first used.
+"""The result types of the public calls, for annotations; each is loaded when it is first used.
 
 Rules of living here: a type is in the table, in the block for type checkers and in ``__all__``; no module of the package imports from here.
 """

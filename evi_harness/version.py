@@ -1,4 +1,4 @@
-"""The version, in one place: the build reads it from here, and so does everything that reports it."""
+"""The version, in one place: the build and all reports read it from here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two versions side by side, as an act: both are run in turns in one job, and what they measure is compared.
+"""Compare two versions, run alternately in one job.
 
 A machine that is slow today is slow for both. Which of the two begins changes from one alternation to the next, so that it is not always
 the same that finds a warm cache. Rules of living here: a run that fails measures nothing, and ends the comparison; what was checked out

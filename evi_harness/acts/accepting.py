@@ -1,4 +1,4 @@
-"""Accepting what an update would change, of one session or of many, once somebody has seen it and agreed.
+"""Accept the changes of an update, for one session or many, after somebody has seen them and agreed.
 
 Rules of living here: what is written is what was shown; without agreement nothing is.
 """

@@ -1,4 +1,4 @@
-"""Revisions checked out in folders of their own for a while, as git worktrees; and processes that end with this one.
+"""Check out revisions as temporary git worktrees, and start processes that end with this one.
 
 What is checked out is taken away again: at the end, on Ctrl+C, and on SIGTERM and SIGHUP. What a ``kill -9`` leaves behind is found, and
 taken away, by the next one in the same repository.

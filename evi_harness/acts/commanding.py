@@ -1,4 +1,4 @@
-"""A command that is replayed in place of a handler: what it is, and where its app finds the service."""
+"""A command to replay in place of a handler, and the addresses at which its app finds the service."""
 
 from __future__ import annotations
 

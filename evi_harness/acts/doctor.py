@@ -1,4 +1,4 @@
-"""Checks for everything that a live conversation needs, with remedies.
+"""Checks of everything that a live conversation needs, with remedies.
 
 A replay, the demo and ``record --mic`` need no sound system, no key and no network: what only ``record`` with a microphone needs is checked
 all the same, and says so.

@@ -1,4 +1,4 @@
-"""Executors for many replays: processes of this machine, or a cluster's workers.
+"""Executors for many replays: processes on this machine, or a cluster's workers.
 
 Everything is handed out through ``concurrent.futures.Executor``, so that whatever has that interface can do it.
 

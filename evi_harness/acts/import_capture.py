@@ -1,4 +1,4 @@
-"""Import of a wire capture: server messages, one JSON text a line, become a session.
+"""Import a wire capture: server messages, one JSON text per line, become a session.
 
 Rules of living here: a line's bytes are the frame's bytes; a file that is no capture is refused with the line that shows it, before
 anything is written; what the source does not say is marked in the header, never guessed.

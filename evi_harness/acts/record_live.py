@@ -1,4 +1,4 @@
-"""Recording as an act: Hume's quickstart with a recorder in it, from .env to a session folder.
+"""Record a live conversation: Hume's quickstart with a recorder in it, from .env to a session folder.
 
 Rules of living here: all that can be known to be wrong is told before anything is connected. Whatever ends the conversation, what was
 recorded is completed, and told before what went wrong. Nothing that is printed holds a key.

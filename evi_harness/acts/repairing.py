@@ -1,4 +1,4 @@
-"""Repair as an act: what can be recovered of a damaged session goes into a new folder, and what was lost is told.
+"""Repair a damaged session: write what can be recovered into a new folder, and report what was lost.
 
 Rules of living here: the damaged folder is only read. The new one is written as any session is, by the writer, with its redaction. It is
 complete only where the other was and nothing of it was lost.

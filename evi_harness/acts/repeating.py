@@ -1,4 +1,4 @@
-"""A replay many times over: does it pass every time?
+"""Replay many times: does it pass every time?
 
 Rules of living here: every run is a replay of its own, judged alone; none is left out of the sum.
 """

@@ -1,4 +1,4 @@
-"""Replay as an act: load a recording, run a handler before it, judge, report."""
+"""Replay a recording to a handler, judge the result and report it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate of a replay on the command line; where nothing is asked for, nor configured, nothing that measures is loaded."""
+"""The gate of a replay on the command line; measuring code is loaded only if a gate is configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live replay as an act: the recorded user holds the conversation again, with a real endpoint, and the new session is compared.
+"""Replay live: the recorded user repeats the conversation with a real endpoint, and the two sessions are compared.
 
 Rules of living here: nothing is spent before it was agreed to; all that can be known to be wrong is told before anything is connected.
 Whatever ends the conversation, what was recorded of it is completed and told.

@@ -1,4 +1,4 @@
-"""The sounddevice module of a machine without PortAudio: an app can import it and take its names, and there is no device.
+"""A replacement for sounddevice on a machine without PortAudio: an app can import its names, but there are no devices.
 
 Its names are those of software sound, and each passes on to what stands in when it is used: an app that took them at its top, before a
 replay, gets the software microphone and speaker within it. Where nothing stands in, what needs a device raises a PortAudioError.

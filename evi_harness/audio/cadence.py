@@ -1,4 +1,4 @@
-"""When a sound device delivers or takes its blocks: exactly, one after another, without drift.
+"""The times at which a sound device delivers or takes its blocks: exact and without drift.
 
 Rules of living here: block k is due at a time that is computed from the start, never from the block before it. In virtual time a timer
 of the given clock runs the blocks; in real time a thread does, as a sound card's own does, whatever the app's event loop is busy with.

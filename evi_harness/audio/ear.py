@@ -1,4 +1,4 @@
-"""Hearing: audio of any format in, marks out that say where there is speech.
+"""Detect speech in audio of any format: samples in, marks out.
 
 A ``session.protocols.Hearing`` made of a resampler, blocks and a speech detector.
 

@@ -1,4 +1,4 @@
-"""Mixes voices on one axis of time into a stereo stream, a second at a time, so that a long one needs no more memory than a short one.
+"""Mix voices on one time axis into a stereo stream, one second at a time, so that memory does not grow with length.
 
 Rules of living here: frame 0 is time 0 of the axis. A sample that has the rate of the mix comes out as it went in; others are resampled.
 Voices that sound together are added and clipped to 16 bits, never wrapped. numpy and soxr are imported when they are needed.

@@ -1,4 +1,4 @@
-"""A track of sound as a page has it: compressed for a browser's player, and its greatest samples to draw a waveform of.
+"""A page's sound track: compressed for the browser's player, with the peaks of its waveform.
 
 Rules of living here: sound goes through a second at a time, so a long track needs no more memory than what comes out of it; and never more
 than ten seconds at once, since libsndfile crashes when a long piece of Vorbis is written in one call.

@@ -1,4 +1,4 @@
-"""What stands in for the sounddevice module where there is no sound card: its streams on a software microphone and a software speaker.
+"""A replacement for the sounddevice module: its streams on a software microphone and a software speaker.
 
 The surface is that of sounddevice 0.4.7, as far as the SDK and Hume's guide use it; what is left out raises a PortAudioError that says so.
 

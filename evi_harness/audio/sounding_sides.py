@@ -1,4 +1,4 @@
-"""What sounds in a session, as voices on its axis of time: what the user said, what a speaker played, and what one would have played.
+"""The audible sides of a session as voices on its time axis: the user, and what a speaker played or would have played.
 
 Rules of living here: session time 0 is time 0 of the axis. Where time goes by N times as fast, so do the samples: they sound N times as
 high. At the greatest speed audio takes no time; there each piece lasts as long as ever, and begins when the one before it is over.

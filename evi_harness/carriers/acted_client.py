@@ -1,4 +1,4 @@
-"""The client's side of a conversation, acted out by a service: what ``carriers/server.py`` does for the service's side.
+"""The client's side of a conversation, played by a service; ``carriers/server.py`` does the same for the service's side.
 
 Rules of living here: what to send and when is the service's decision; this waits, sends and closes. Sends are in order, and one that
 fails because the connection is gone ends the acting, not the app.

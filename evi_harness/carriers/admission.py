@@ -1,4 +1,4 @@
-"""Which requests a server on a loopback port answers, by where they come from.
+"""Which requests a server on a loopback port answers, depending on their origin.
 
 Any web page that the developer visits can send requests to a port of this machine. A browser says from which page a request comes
 (``Origin``), and which name the page used for this machine (``Host``): a name of the page's own that resolves to 127.0.0.1 makes the

@@ -1,4 +1,4 @@
-"""Which message it is that the app takes: messages reach it in the order in which they were sent, and none is lost before its end.
+"""Match the messages that the app takes with those that were sent: they arrive in order, and none is lost before the end.
 
 Rules of living here: whoever keeps a connection's journal tells of every event; whoever takes messages for the app asks once a message.
 """

@@ -1,4 +1,4 @@
-"""The heads of a WebSocket client's frames, looked at before the server's library does.
+"""Check the headers of a client's WebSocket frames before the server's library sees them.
 
 aiohttp takes frames that are not masked, though a server has to close then (RFC 6455, 5.1), and a message that begins within another one
 whose first frame is empty. And it tells nobody how much of a message it holds that is not complete.

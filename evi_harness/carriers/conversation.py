@@ -1,4 +1,4 @@
-"""One conversation: a service and a WebSocket, brought together.
+"""One conversation: connects a service to a WebSocket.
 
 Rules of living here: the service decides, this does. It keeps receiving while a send waits, or pings would go unanswered. Sends are in
 order, each the exact bytes under the exact opcode. What crosses the wire is in the journal before anything answers it; nothing that

@@ -1,4 +1,4 @@
-"""What stands between a port and the HTTP library: a connection is let in when its request is whole, in time, well-formed and admitted.
+"""Guard a port in front of the HTTP library: only complete, timely, well-formed and admitted requests get in.
 
 Until then a connection costs a buffer and a timer. Behind the request it sees to it that the client's frames are masked, that a socket on
 which nothing happens does not stay for ever, and that what a client leaves unfinished is counted.

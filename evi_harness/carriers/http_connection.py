@@ -1,4 +1,4 @@
-"""One HTTP connection of the server's, which says nothing but what we say.
+"""An HTTP connection of the server that sends only our own texts.
 
 aiohttp logs what it cannot read with a traceback, the request line in it, and sends the same back: a key stands in a request line's query
 more often than anywhere else.

@@ -1,4 +1,4 @@
-"""How much of a server one client, and all of them together, may use."""
+"""How much of a server one client, and all clients together, may use."""
 
 from __future__ import annotations
 

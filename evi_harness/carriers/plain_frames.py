@@ -1,4 +1,4 @@
-"""The frames of a WebSocket as its server reads and writes them, of the standard library alone: RFC 6455 without extensions.
+"""WebSocket frames as a server reads and writes them, with only the standard library: RFC 6455 without extensions.
 
 Rules of living here: no I/O. What a client may not send is an error with the close code for it.
 """

@@ -1,4 +1,4 @@
-"""A server that carries a service, of the standard library alone, for virtual time in an app's own process.
+"""A server for a service that needs only the standard library, for virtual time in an app's own process.
 
 It does what ``server.py`` does on aiohttp, which an app's environment need not have; it has no limits and lets everybody in, since only the
 app can reach it. All of it is callbacks: it starts no task that an app could see, wait for or cancel.

@@ -1,4 +1,4 @@
-"""What is sent over one connection, told to all who want to know: its ``send`` is replaced once, however many they are.
+"""Report everything sent over a connection to all observers: its ``send`` is replaced once, however many there are.
 
 Rules of living here: what is sent is sent as ever, unless somebody refuses it; only this one connection's own attribute is replaced. Nearly
 all that is sent is audio, which costs a call for each who refuses and nothing for those who look at text.

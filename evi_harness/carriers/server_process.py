@@ -1,4 +1,4 @@
-"""A server in a process of its own, so that what the app does with its loop and its processor does not bend the measuring clock.
+"""A server in its own process, so that the app's use of its loop and processor does not distort the measurements.
 
 The parent starts the child with one end of a socket pair and asks; the child answers and says nothing of its own accord, so that nothing
 but the app's own messages takes its time. Both read the machine's monotonic clock, which is one for all processes.

@@ -1,4 +1,4 @@
-"""Lines for the person who runs a server: they hold nobody up, and what a client can make it say again and again is said once a minute.
+"""Print lines for the person who runs a server, without blocking anyone and at most once a minute for repeated ones.
 
 A pipe that nobody reads takes 64 KiB; whoever writes one line more waits until somebody does, and with an event loop all that it serves.
 """

@@ -1,4 +1,4 @@
-"""Frames of which only the size is kept, what their audio begins with, and whether it is the same as another."""
+"""Frames of which only the size, the beginning of their audio and a fingerprint are kept."""
 
 from __future__ import annotations
 

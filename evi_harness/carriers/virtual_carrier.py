@@ -1,4 +1,4 @@
-"""What connects a service to an app in virtual time.
+"""Connects a service to an app in virtual time.
 
 Rules of living here: a carrier gives a URL and keeps the duties of ``tests/wire/carrier_duties.py``; it decides nothing.
 """

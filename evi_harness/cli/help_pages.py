@@ -1,4 +1,4 @@
-"""The pages that ``--help`` prints: as click lays them out, but with no word broken, at any width."""
+"""The pages that ``--help`` prints: click's layout, but no word is broken, at any width."""
 
 from __future__ import annotations
 

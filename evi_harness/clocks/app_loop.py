@@ -1,4 +1,4 @@
-"""The event loop as an app under replay finds it: asyncio's own, that stays the harness's whatever the app does with it.
+"""The event loop of an app under replay: asyncio's own, which the app cannot stop.
 
 An app may stop it, leave it by an exit, cancel every task on it, give it an exception handler or a task factory, or make tasks that no
 factory sees. Each goes as in life for what is the app's, and is told; the run goes on.

@@ -1,4 +1,4 @@
-"""What blocks the loop in virtual time: ``time.sleep`` on the loop's thread moves the clock and is told exactly.
+"""What blocks the loop in virtual time: ``time.sleep`` on the loop's thread advances the clock exactly.
 
 Rules of living here: what is replaced is put back, whatever happens; other threads never notice. The blocking sleep that the app
 imported by name while it was replaced sleeps really again once the loop has stopped.

@@ -1,4 +1,4 @@
-"""``busy``: an app says that it works where no event loop sees it, and virtual time waits.
+"""``busy``: an app declares work that no event loop sees, and virtual time waits for it.
 
 Rules of living here: outside a replay in virtual time it does nothing, so that it can stay in an app; nothing heavy is imported.
 """

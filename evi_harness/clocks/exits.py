@@ -1,4 +1,4 @@
-"""What ends a process without unwinding: ``os._exit``, ``os.exec…``, ``os.abort``, a signal to oneself. In a run it ends the app alone.
+"""Ways to end a process without unwinding: ``os._exit``, ``os.exec…``, ``os.abort``, signals. In a run, they end only the app.
 
 Each is replaced while a run lasts: called on a thread of the run it is noted, and raises ``AppEnds``. In a child that the app forked, and
 on any other thread of the process, it does what it always does. What C code does without Python is seen by a parent alone: ``child_run``.

@@ -1,4 +1,4 @@
-"""Work that runs beside the loop: executor jobs and subprocesses. While one is out, virtual time stands still.
+"""Work outside the loop: executor jobs and subprocesses. Virtual time stops while one runs.
 
 Rules of living here: a job is out until the loop has its result, not until its thread is done, or a jump could overtake the result.
 Any thread may add one; the loop's thread asks.

@@ -1,4 +1,4 @@
-"""Calls that are known to wait, timed in real time: what an app that calls them on the event loop's thread blocks the loop with.
+"""Calls that are known to wait, timed in real time, because they block an event loop that calls them.
 
 A step of the loop may take long because the app computes, because it waits, or because the machine runs something else. The first shows
 in the thread's processor time. The second shows here: how long the call took, less what it computed, and no longer than it was asked to

@@ -1,4 +1,4 @@
-"""An event loop in real time whose steps are measured: for an app that runs in this process while its server runs in another.
+"""An event loop in real time that measures its steps, for an app in this process whose server is in another.
 
 Rules of living here: the app's loop goes as asyncio's own does; what is measured are samples.
 """

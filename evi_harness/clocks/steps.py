@@ -1,4 +1,4 @@
-"""How long the steps of a loop take in real time: samples, beside the exact virtual clock.
+"""How long the steps of a loop take in real time: samples next to the exact virtual clock.
 
 Rules of living here: a step is one callback of the loop, from the moment the loop takes it to the moment it takes the next or waits.
 What the harness does meanwhile for its own purposes is in nobody's step. This runs once a step, so it does next to nothing; a step is

@@ -1,4 +1,4 @@
-"""The watchdog: sees in real time that nothing moves any more, and breaks what blocks.
+"""The watchdog: detects in real time that nothing makes progress, and interrupts what blocks.
 
 Rules of living here: it decides nothing but that. It says where the watched thread stands before it interrupts it. Ctrl+C works as
 without it: it has a signal of its own, one that is ignored where nobody handles it, and puts its handler back.

@@ -1,4 +1,4 @@
-"""What EVI's frames hold of audio, and in which format.
+"""Find the audio in EVI's frames, and its format.
 
 The user's audio is one stream, in binary frames and in audio_input messages alike. Any frame of it may be a WAV file or begin one; its
 header then says what it is. A frame without a header is in the format that was given last, by a header or by session_settings. Each piece

@@ -1,4 +1,4 @@
-"""What each event of an EVI session answered.
+"""The cause of each event of an EVI session.
 
 A received event answers something that the app did: opened the socket, sent a message, or got with its audio to a position. A sent
 message answers something that it received. Neither stands on the wire; both follow from the tables here.

@@ -1,4 +1,4 @@
-"""Hume's chat history, as its API returns it: pages of events, and the messages that can be made of these again.
+"""Hume's chat history, as its API returns it: pages of events, and the messages rebuilt from them.
 
 The forms are those of the SDK's models ``ReturnChatPagedEvents``, ``ReturnChatGroupPagedEvents`` and ``ReturnChatEvent``. An event says
 what was said, when by the service's clock, and what was heard in it; ``emotion_features`` and ``metadata`` are JSON texts. Timestamps are

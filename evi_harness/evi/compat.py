@@ -1,4 +1,4 @@
-"""Which version of the Python SDK parses which message, and what an old message lacks for a newer one.
+"""Which version of the Python SDK parses which message, and which fields an old message lacks for a newer version.
 
 The rules are the SDK's models, read off the wheels of hume 0.7.13 to 0.14.1, with pydantic 2: an unknown type is refused, an unknown
 field is kept, an open enumeration takes anything. An object with no ``type`` is taken for an assistant_end by every version: it parses.

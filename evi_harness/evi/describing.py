@@ -1,4 +1,4 @@
-"""One short line for people about each message: who says what.
+"""Describe each message in one short line for people.
 
 Rules of living here: no secret, no line break and no control character comes out, whatever goes in; of the message's own words at most
 ``WIDTH`` characters.

@@ -1,4 +1,4 @@
-"""What a file that is not a wire capture looks like, and the way from there to one, where there is a way.
+"""Recognise files that are not wire captures, and suggest how to convert them.
 
 Rules of living here: what a form looks like is the word of whoever writes it, seen in real files; of what looks like none of these, nothing
 is said. A file is only looked at: what is wrong with it has been decided.

@@ -1,4 +1,4 @@
-"""Times for a wire capture that has none: the server messages of a session, one JSON text each, in their order.
+"""Make up times for a wire capture without any: the server messages of a session, in their order.
 
 Nothing is known of when they came but what they say themselves, so the times are made up from that and are marked as such: a final
 user_message comes when its speech has ended and EVI's end-of-turn silence has passed; a sentence comes when the one before it has been

@@ -1,4 +1,4 @@
-"""What a frame says: its type and its fields.
+"""Parse a frame into its type and fields.
 
 Rules of living here: never raises, whatever the frame holds; reads the outline, so that no audio is loaded for it. What is read is
 shared by all who ask, and nobody changes it.

@@ -1,4 +1,4 @@
-"""What EVI does not take of what an app sends.
+"""Messages of an app that EVI does not accept.
 
 Rules of living here: only what a source says: Hume's API definition, its pages on errors and on audio. A message that may be right is
 right; a field too many is no fault.

@@ -1,4 +1,4 @@
-"""What each message adds to a transcript: who says what, and which emotions were heard in it.
+"""What each message adds to a transcript: the speaker, the words, and the emotions heard in them.
 
 Rules of living here: nothing is made up; a score that is no number is left out.
 """

@@ -1,4 +1,4 @@
-"""What was said as WebVTT captions, with voices; and what happened as a label track of Audacity's.
+"""A session as WebVTT captions with speakers, and as an Audacity label track.
 
 Rules of living here: text of a session is data: what has a meaning in the form is escaped.
 """

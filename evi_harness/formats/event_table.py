@@ -1,4 +1,4 @@
-"""Every event of a session as a line of a table, for spreadsheets and data frames.
+"""Every event of a session as a row of a table, for spreadsheets and data frames.
 
 Rules of living here: a text that a spreadsheet would take for a formula is no formula, whatever it takes for the delimiter: an apostrophe
 stands before it, and every cell is in quotes. Control characters are escaped.

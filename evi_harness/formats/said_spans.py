@@ -1,4 +1,4 @@
-"""Who said what, from when until when: of what is heard by when it sounds, of what is only text by when it came.
+"""Who said what, and when: audible speech by when it sounds, text without audio by when it came.
 
 Rules of living here: a time that nobody knows is marked as assumed; what was never heard is not said.
 """

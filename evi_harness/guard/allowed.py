@@ -1,4 +1,4 @@
-"""What of the network an app under replay may reach.
+"""The parts of the network that an app under replay may reach.
 
 Rules of living here: nothing is looked up; a name is itself and no address. All spellings of this machine's loopback are one.
 """

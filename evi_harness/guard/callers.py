@@ -1,4 +1,4 @@
-"""Which of the developer's own code made a call that ends in a library: ``places`` tells of exceptions and tasks, this of the stack now.
+"""Find the developer's code behind a call that ends in a library, on the current stack.
 
 Rules of living here: whose code is whose is for ``developers`` to say. ``callers_now`` is called for every message that an app sends and
 every piece of audio that it plays, so it does next to nothing.

@@ -1,4 +1,4 @@
-"""Which of the code that runs is the developer's: the one rule, whether it is a stack, an exception, a task or a coroutine that is asked.
+"""Decide whether code is the developer's: the one rule for stacks, exceptions, tasks and coroutines.
 
 A file tells only part of it. One that is neither of this package, nor Python's own, nor installed is the developer's. One that is installed
 may be a library, or the app under test itself, put there by tox or by a container's ``pip install .``. So where code of the developer's own

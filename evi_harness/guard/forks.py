@@ -1,4 +1,4 @@
-"""Children that an app forks: one that comes back into the run is the run a second time, and ends there.
+"""Children that an app forks: one that returns into the run would run it a second time, and is ended.
 
 A fork alone is in order: a child that runs a program, or does its work and ends, is never seen here. A child that comes back from the app's
 code into the event loop would answer the service, judge and write reports beside its parent. So it says over a pipe where it was forked,

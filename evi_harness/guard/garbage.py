@@ -1,4 +1,4 @@
-"""What was there before a run is left alone by the garbage collector while the run lasts.
+"""Keep the garbage collector away from older objects while a run lasts.
 
 A full collection looks at every object of the process, again and again: at a test suite, its libraries and the recording, of which nothing
 has become garbage. So what exists is set aside first. What the run makes is collected as ever, and whoever looks through the collector's

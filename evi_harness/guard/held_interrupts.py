@@ -1,4 +1,4 @@
-"""Processes of our own that Ctrl+C does not reach, from their first moment on.
+"""Start our own processes out of reach of Ctrl+C.
 
 A terminal sends it to every process; when those that are ours end is for the one to say that started them. One that still began would tell
 it in a traceback.

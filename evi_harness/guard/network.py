@@ -1,4 +1,4 @@
-"""The network guard: an app under replay reaches the service, what it listens on itself, what was allowed, and nothing else.
+"""The network guard: an app under replay reaches the service, its own ports and allowed hosts, and nothing else.
 
 CPython itself says what is about to be done with a socket, by its audit events, in C as in Python; what raises in the hook ends the
 call before anything leaves the machine. An audit hook cannot be taken away, so there is one for the process, put there by the first

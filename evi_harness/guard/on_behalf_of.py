@@ -1,4 +1,4 @@
-"""On whose behalf code runs: the handler's, with the callback and the event that it is busy with, or ours.
+"""On whose behalf code runs: the harness's, or the handler's, with its callback and event.
 
 What a callback of the handler's starts (a task, a thread by ``asyncio.to_thread``) is on its behalf too, for as long as it lives: a
 context variable goes with it. That is how what a handler leaves behind is told from what the harness, the SDK and the server need.

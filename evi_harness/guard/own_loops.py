@@ -1,4 +1,4 @@
-"""Sees that an app makes an event loop of its own while its run keeps virtual time: that loop keeps real time, and nobody waits for it.
+"""Notice that an app creates an event loop of its own in virtual time; that loop keeps real time, and nothing waits for it.
 
 Rules of living here: nothing is refused. What was replaced hands on to what was there.
 """

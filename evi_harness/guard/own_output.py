@@ -1,4 +1,4 @@
-"""In a server's process only our own code writes to standard error: libraries log what clients send, with the keys in it.
+"""Keep libraries from writing to a server's standard error: they log what clients send, including keys.
 
 Rules of living here: for a process that is ours alone. A line of a library's is dropped, or becomes one of ours that quotes no client.
 """

@@ -1,4 +1,4 @@
-"""Which ports this process itself listens on.
+"""The ports that this process itself listens on.
 
 Rules of living here: the process's own descriptors are asked, so that it does not matter who opened them, and when.
 """

@@ -1,4 +1,4 @@
-"""Signals of an app under replay: what it sends itself, and what it wants to hear.
+"""Signals of an app under replay: those that it sends itself, and its handlers.
 
 A signal that the app sends its own process, and that would end it, ends the app. A handler for SIGINT is kept and not installed, since
 Ctrl+C is the user's; beside the main thread, where Python installs none, so is one for any signal that asks a program to end. A kept

@@ -1,4 +1,4 @@
-"""The one registry of what is replaced in other people's objects: attributes, and entries of tables such as ``sys.modules``.
+"""The one registry of replacements in other people's objects: attributes, and entries of tables such as ``sys.modules``.
 
 What is neither is not here: signal handlers, which Python keeps and which are set on the main thread alone, one block in another; the state
 of generators (``seeds``); the wall clock, which follows one run at a time (``wall_clock``); what the app has replaced (``process_state``).

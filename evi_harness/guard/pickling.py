@@ -1,4 +1,4 @@
-"""What crosses between a process and the child that it started: pickles that need no file of the sender's."""
+"""Pickles between a process and its child that need none of the sender's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of the process that an app may change, taken before a run and put back behind it.
+"""Save the process state that an app may change before a run, and restore it afterwards.
 
 An app is free to change its folder, its environment, its signal handlers; who replays it goes on in the same process, and so does the next
 replay. What is put back is a row of ``_ATTRIBUTES`` or a pair of functions below.

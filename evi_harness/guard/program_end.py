@@ -1,4 +1,4 @@
-"""The end of the program, in every way in which Python lets something be done before it.
+"""Act at the end of the program, in every way in which Python allows it.
 
 At exit; in a process of multiprocessing, which runs no ``atexit``; and on SIGTERM and SIGHUP where the app does nothing about them: then
 the program ends by the signal all the same, a moment later.

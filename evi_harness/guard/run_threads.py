@@ -1,4 +1,4 @@
-"""Which threads belong to a run: the one that it was entered on, and every thread that one of them starts.
+"""The threads that belong to a run: the one that entered it, and all threads started from those.
 
 A process may hold more than one run, and threads that are no app's: a cluster's worker has its own, which talk to the cluster. What is
 refused to an app is refused on its threads alone.

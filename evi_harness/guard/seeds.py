@@ -1,4 +1,4 @@
-"""Chance as an app meets it, made the same at every run.
+"""Seed random numbers, so that an app gets the same ones in every run.
 
 Rules of living here: only generators that a whole process shares are seeded; they are put back as they were.
 """

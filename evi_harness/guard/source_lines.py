@@ -1,4 +1,4 @@
-"""The source around a line of the developer's code, looked up while the process that runs the code is still there.
+"""Read the source around a line of the developer's code while the process that runs it still exists.
 
 Rules of living here: a file is read only because code of it has run: its name comes from a code object and never from a session. Secrets
 are taken out of a file as a whole, before a line of it is shown. What cannot be had, such as ``python -c``, a zipped module or a file

@@ -1,4 +1,4 @@
-"""``threading.Thread.start``, replaced once for all who want to know of a thread that is about to be started.
+"""Replace ``threading.Thread.start`` once, for all observers of threads about to be started.
 
 Rules of living here: threads start as ever; one that code starts below ``threading`` is not known.
 """

@@ -1,4 +1,4 @@
-"""The wall clock that an app sees, made to follow a session: the hour at which it was recorded, not that of the replay.
+"""Make the wall clock that an app sees follow a session: the time of the recording, not of the replay.
 
 Rules of living here: ``time.time``, ``datetime.now`` and what is made of them are replaced by time-machine, for the whole process; no
 monotonic clock is touched. The zone is the machine's.

@@ -1,4 +1,4 @@
-"""The run of one app in its own process: the player acts out the recording, the journal is reported as it is written.
+"""Run an app in its own process: the player acts out the recording, and the journal is reported while it is written.
 
 Rules of living here: the app's code runs as it would; nothing is judged. What is observed is in the journal. A child that the app forks has
 no part in it.

@@ -1,4 +1,4 @@
-"""How an app is brought to an end: as the recorded one was.
+"""End an app as the recorded one ended.
 
 It is interrupted when the recorded app was interrupted or closed, unless it has closed by itself. One that is still there long after its
 connection has closed is interrupted, then terminated; what ignores that too, the command kills.

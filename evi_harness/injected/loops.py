@@ -1,4 +1,4 @@
-"""The event loops of an app that is replayed: each one that it makes is on virtual time, and finds the service.
+"""The event loops of an app under replay: each one that it creates keeps virtual time and finds the service.
 
 Rules of living here: whatever way an app has to make a loop leads here. Times go on from loop to loop. What is not the service is refused.
 """

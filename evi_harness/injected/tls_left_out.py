@@ -1,4 +1,4 @@
-"""TLS to the service is left out: what the app writes for it and reads from it crosses a socket pair as it is.
+"""Skip TLS to the service: its bytes cross a socket pair unencrypted.
 
 Rules of living here: for the service's host only; to every other host TLS is what it was.
 """

@@ -1,4 +1,4 @@
-"""Standard input as the recorded user typed it: what an app asks for by ``input()`` is the text that was sent then, at its time.
+"""Feed an app's standard input with the recorded user's texts, each at its time.
 
 A thread that waits for it is parked: virtual time does not stand still for it until there is a line, and then until it has dealt with it.
 

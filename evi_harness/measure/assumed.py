@@ -1,4 +1,4 @@
-"""What EVI was configured to wait for before it does anything, as far as somebody says so: it does not stand in a session.
+"""The waiting times that EVI was configured with, as far as they are known; sessions do not contain them.
 
 Rules of living here: an assumption is marked as one wherever it is shown; what contradicts it makes a value unavailable, never negative.
 """

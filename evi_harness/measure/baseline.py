@@ -1,4 +1,4 @@
-"""A baseline: what was measured, kept to be compared with. The form of its file is here; where it stands is the storage's.
+"""A baseline: saved measurements to compare with, and their format. The storage room reads and writes the file.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What the service and the network took: the ``conversation`` family, read off any session whose times were measured.
+"""The time that the service and the network took: the ``conversation`` family, from sessions with measured times.
 
 Rules of living here: each function measures one row of the table, or a row and its parts; where a value cannot be had, its reason stands
 in its place. What the app took of a turn is told apart.

@@ -1,4 +1,4 @@
-"""The least effect that matters: what is smaller is not worth anybody's time, however sure it is.
+"""The least effect that matters: smaller differences are ignored, however certain they are.
 
 Written ``5%``, ``20ms`` or ``5%,1ms..50ms``: a share of the old value, but never less than the first time and never more than the second.
 

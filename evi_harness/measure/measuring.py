@@ -1,4 +1,4 @@
-"""One session, measured: all samples of both families, and what they were measured with.
+"""Measure one session: all samples of both families, and the detector and options that were used.
 
 Rules of living here: pure, so the same session and the same marks give the same samples, in the same order, everywhere.
 """

@@ -1,4 +1,4 @@
-"""The table of what is measured: one row a metric.
+"""The table of metrics, one row each.
 
 Two families, never mixed: ``conversation`` is what the service and the network took, read off any session whose times were measured;
 ``client`` is what the app's own code took, read off a replay. A row whose id has a dot is a part of the row before the dot, or a way of

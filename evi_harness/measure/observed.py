@@ -1,4 +1,4 @@
-"""Which metrics were observed at all in what was measured.
+"""Which metrics were observed at all in the measured sessions.
 
 In a replay what its service takes is not; in a recording nothing of the app's own code is, but the calls of its tools.
 

@@ -1,4 +1,4 @@
-"""Where what was measured comes from: which recording was replayed, by which clock, on which axis of time.
+"""The origin of measurements: the recording that was replayed, the clock, and the time axis.
 
 Two runs are compared where they are of the same; a replay at twice the speed is no faster app. Rules of living here: only what a session's
 header says. What is no replay has no recording behind it, and is compared by its name alone.

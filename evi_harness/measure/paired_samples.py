@@ -1,4 +1,4 @@
-"""Samples of two runs, paired by the place that they are of: the session, the turn, and which one of the turn it is.
+"""Pair the samples of two runs by place: the session, the turn, and the position in the turn.
 
 Rules of living here: a turn that takes twice as long as another does so in both runs, so only pairs are compared. What has no partner
 is counted. Seqs are no place: in real time two runs of the same have different ones.

@@ -1,4 +1,4 @@
-"""Why a value may be unavailable: the sentences, each written once.
+"""Why a value may be unavailable: each sentence, written once.
 
 Rules of living here: a sentence says what is missing and, where there is a way, what gives it. What differs from case to case stands
 behind a colon.

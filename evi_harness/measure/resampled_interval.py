@@ -1,4 +1,4 @@
-"""How sure a centre is: an interval from resampling, with no assumption but symmetry.
+"""A confidence interval from resampling that assumes only symmetry.
 
 Of n differences, each as likely above their centre as below it by as much, the means of all subsets cut the line into 2ⁿ pieces, and the
 centre is in each with the same probability (Hartigan 1969: "typical values"). So counting off pieces at both ends gives an interval that is

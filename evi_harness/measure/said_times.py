@@ -1,4 +1,4 @@
-"""When what a session says was heard: of the user by the service's own times, of the assistant by when its audio sounded.
+"""When words were heard: the user's by the service's own times, the assistant's by when its audio sounded.
 
 Rules of living here: what a replay heard at the speaker is heard then; elsewhere audio sounds as soon as it came and what was before it is
 over. A sentence whose audio never sounded has no time, and is not one of which nothing is known.

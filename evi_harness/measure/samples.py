@@ -1,4 +1,4 @@
-"""A sample: one metric's value at one place of one session, or why there is none.
+"""A sample: one metric's value at one place of one session, or why it is missing.
 
 Rules of living here: a value that could not be had is None, never 0, and ``why`` says why; a value that is there has no ``why``.
 """

@@ -1,4 +1,4 @@
-"""What measures need of a session, worked out once: when what was said, sent, received and heard.
+"""The times that metrics need of a session, computed once: words, messages and audio.
 
 Rules of living here: nothing is measured here. Session time throughout, in integer nanoseconds; a position becomes session time in one
 place, ``SpokenAt``.

@@ -1,4 +1,4 @@
-"""Spans of time, added and taken away.
+"""Add and subtract spans of time.
 
 Rules of living here: a span is from when until when, in nanoseconds; one that ends where it begins is nothing.
 """

@@ -1,4 +1,4 @@
-"""What a speech detector made of the user's audio: the marks that turns are measured by, and who set them.
+"""A speech detector's result for the user's audio, and which detector it was.
 
 Rules of living here: where nobody listened there is no speech, and a reason; that is not the same as a user who was silent.
 """

@@ -1,4 +1,4 @@
-"""What many values come to, in k6's words: ``avg``, ``med``, ``min``, ``max``, ``p(N)``, ``count``, ``rate``.
+"""Statistics in k6's words: ``avg``, ``med``, ``min``, ``max``, ``p(N)``, ``count``, ``rate``.
 
 Rules of living here: ``count`` and ``rate`` are about values that are not 0, which is to say about what happened; all others are in the
 metric's unit.

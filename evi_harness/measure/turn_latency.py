@@ -1,4 +1,4 @@
-"""How long a service took in each turn, as a live replay compares it with the recording: two of the metrics, side by side.
+"""How long a service took in each turn, for comparing a live replay with the recording: two of the metrics.
 
 Rules of living here: measured by the one table of metrics; a value that cannot be known is None and never 0. The end of the user's speech
 is the one that the service told, so both sessions are judged alike and no detector is needed.

@@ -1,4 +1,4 @@
-"""How the two got on: interruptions, silences, both at once, replies that never came and replies that nobody asked for.
+"""How user and assistant took turns: interruptions, silences, talking over, missed and unprompted replies.
 
 Part of the ``conversation`` family. The assistant is heard as a speaker would play what was received; the user as a detector heard it.
 

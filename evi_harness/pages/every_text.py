@@ -1,4 +1,4 @@
-"""Every text of a document, made another one: how secrets are taken out of a page.
+"""Transform every text of a document, to remove secrets from a page.
 
 Rules of living here: short texts come again and again, most of all the names of emotions, so what was made of one is kept.
 """

@@ -1,4 +1,4 @@
-"""The lanes of a replay: the handler at work, what blocked it, what waited for it, and what came late.
+"""The lanes of a replay: the handler at work, blocked, or with messages waiting, and late events.
 
 Rules of living here: read off the notes of a replay; where there are none, that is said and nothing is drawn.
 """

@@ -1,4 +1,4 @@
-"""The index of some pages: a line each, those that failed first."""
+"""The index of several pages, one row each, failures first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audio that came and was not heard as it came: skipped, cut short, late, or dropped at an interruption. It is marked below the waveform.
+"""Audio that was not heard as it came: skipped, cut short, late, or dropped at an interruption; marked below the waveform.
 
 Rules of living here: only what a speaker was noted to play is known. Where that was not judged, or time went by at another speed, nothing
 is called lost.

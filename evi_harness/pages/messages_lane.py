@@ -1,4 +1,4 @@
-"""The lane of messages: each with its JSON, without audio and secrets; and sent audio, of which there is too much for that, as a density.
+"""The lane of messages, each with its JSON without audio and secrets; sent audio appears as a density.
 
 Rules of living here: what is cut says so. All texts of a page together are bounded, since a browser has to hold them.
 """

@@ -1,4 +1,4 @@
-"""What whoever uses the app notices of a problem, as one sentence: that comes before what is wrong in the code.
+"""What the user of the app notices of a problem, in one sentence, shown before the fault in the code.
 
 Rules of living here: only what the page holds anyway says so: what was recorded and did not come, audio that was not heard as it came, how
 much later a reply began. Where nothing of that tells, there is no sentence.

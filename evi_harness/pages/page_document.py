@@ -1,4 +1,4 @@
-"""What a page shows, as one document of JSON values. docs/how-to/report.md describes it, and the page's script reads nothing else.
+"""The content of a page as one JSON document, which is all that the page's script reads. docs/how-to/report.md describes it.
 
 Rules of living here: no sound is in it but by name; nothing that a report, a session or a measurement does not hold is in it.
 """

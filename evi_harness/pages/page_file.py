@@ -1,4 +1,4 @@
-"""Puts a page together: one file of HTML, with its style, its script and its data in it, which asks nothing of any network.
+"""Assemble a page: one HTML file with its style, script and data, which makes no network requests.
 
 Rules of living here: what came from a session stands in the file as data only, escaped to ASCII, and nothing in it can end the element that
 it stands in. Only our own style and script run: the policy names them by their digests.

@@ -1,4 +1,4 @@
-"""Values and sentences of a report without the quotation marks and backslashes of JSON, for people who read them on a page.
+"""Values and sentences of a report without JSON's quotation marks and backslashes, for people.
 
 Rules of living here: only how something is written changes. What is not JSON stays as it is.
 """

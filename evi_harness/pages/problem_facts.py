@@ -1,4 +1,4 @@
-"""What the session of a replay tells of a problem besides its report: what the replay did then, and which part of it is whose.
+"""Facts about a problem from the session of a replay that the report does not have.
 
 Rules of living here: read off notes; what nobody noted is not told, and no finding is judged anew.
 """

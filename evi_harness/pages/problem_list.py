@@ -1,4 +1,4 @@
-"""What is wrong, ranked, with where to look and from where to listen.
+"""The problems of a page, ranked, with where to look and where to listen.
 
 Rules of living here: read off a report's JSON, which may come from a stranger: what has not the form of a finding or a deviation is passed
 over. What has one cause stands once, with its other times below it.

@@ -1,4 +1,4 @@
-"""From when until when a finding lasted, where it lasted: a report has the moment at which it showed, and a session's notes have the rest.
+"""How long a finding lasted: a report has its moment, and the session's notes have the rest.
 
 Rules of living here: read off the session that a replay yielded; what nobody noted has no length, and nothing is guessed.
 """

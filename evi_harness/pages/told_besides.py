@@ -1,4 +1,4 @@
-"""What a report tells besides findings and deviations: a gate that does not hold, what broke a live replay, two runs that differ.
+"""Problems of a report other than findings and deviations: a failed gate, a broken live replay, two runs that differ.
 
 Rules of living here: read off a report's JSON, which may come from a stranger: what has not the form that it should have is passed over.
 """

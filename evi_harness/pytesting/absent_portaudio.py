@@ -1,4 +1,4 @@
-"""An import hook: where sounddevice cannot be imported for lack of PortAudio, a module that has no device takes its place.
+"""An import hook: if sounddevice cannot be imported without PortAudio, a module without devices replaces it.
 
 An app imports the SDK's microphone at its top, and that imports sounddevice, which raises OSError on a machine without PortAudio. So the
 test file that imports the app would not load, and no replay, which needs no sound card, could begin.

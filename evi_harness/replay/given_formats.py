@@ -1,4 +1,4 @@
-"""Messages that give the format of the user's audio, where the app sends that itself and the SDK's microphone is off.
+"""Messages that declare the format of the user's audio, if the app sends that audio and the SDK's microphone is off.
 
 ``record`` opens the microphone until the app sends audio of its own, as does a replay in real time, and a session does not tell who sent
 what. So what a microphone said of its format is expected of no app that speaks itself, and is none too many.

@@ -1,4 +1,4 @@
-"""The recorded user before a live service: says and sends what it did then, each thing on its cue.
+"""The recorded user in front of a live service: says and sends the same, each thing on its cue.
 
 It plays the client's part, as ``replay.user`` does, but before a service that answers in its own words and its own time.
 

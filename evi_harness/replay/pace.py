@@ -1,4 +1,4 @@
-"""Pace: how fast the time of a recording goes by, mapped once for all that goes by it.
+"""Pace: how fast the time of a recording passes, mapped once for everything that depends on it.
 
 What comes out is the recording itself at other times: player, recorded user, comparison and reports read it and know of no other axis. The
 microphone and the speaker keep step by their cadence, which is ``speed`` times as fast.

@@ -1,4 +1,4 @@
-"""What a recording says about its own order: the steps of the service, and what each waited for.
+"""The order within a recording: the steps of the service, and what each waits for.
 
 Worked out once per replay, from the recording alone. Causes are derived here and never stored, so that a better table of causes makes
 old recordings better too.

@@ -1,4 +1,4 @@
-"""A recording as a replay takes it: its events on an axis of time, and what each of them answered.
+"""A recording as a replay uses it: its events on a time axis, and their causes.
 
 What an event answered is found once, on the axis on which it was recorded, since messages speak of that axis (when the user spoke); what
 moves the events to another axis, or leaves some of them out, takes the answers along.

@@ -1,4 +1,4 @@
-"""Silences: the spans of a recording in which nothing happens that anybody could hear or see, and a recording with shorter ones.
+"""Silences: spans of a recording in which nothing can be heard or seen, and a recording with shorter ones.
 
 Something happens where a message crosses the socket either way, while the assistant's audio plays (from when it was received, one piece
 after another, to the end even where the user interrupts it), and while the user speaks: where the service says so, and where the caller

@@ -1,4 +1,4 @@
-"""Where in session time the user spoke, given where on the position axis: the service and speech detectors speak of that one.
+"""Map the user's speech from the position axis, which the service and detectors use, to session time.
 
 Rules of living here: speech goes from the sending of the audio in which it begins to the sending of that in which it ends.
 """

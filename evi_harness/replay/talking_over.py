@@ -1,4 +1,4 @@
-"""Whether the app of a recording sent the user's audio while the assistant's audio played, read off what it sent.
+"""Whether the recorded app sent the user's audio while the assistant's audio played, inferred from what it sent.
 
 The SDK's microphone either sends all that it hears, or nothing while the player plays. A recording says which, where whoever made it knew.
 Where nobody did, a replay that guesses wrong holds another conversation: the user's interruption is not in it.

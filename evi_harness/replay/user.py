@@ -1,4 +1,4 @@
-"""The recorded user: what the app sent, acted out again, each message on what prompted it. The mirror of the player.
+"""The recorded user: sends what the app sent, each message after its prompt. The mirror image of the player.
 
 It plays the client's part: ``take`` takes received events, ``due`` hands out what to send. Used where nobody else speaks for the user
 (the audio, for a handler that only listens) and for the null test, in which the recording meets itself.

@@ -1,4 +1,4 @@
-"""The services that stand around another: each changes one thing of it and hands on the rest.
+"""Services that wrap another one: each changes one thing and passes the rest on.
 
 Rules of living here: what is wrapped is asked as a carrier asks it, each action is handed out once, and what is taken is taken once.
 """

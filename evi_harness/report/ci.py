@@ -1,4 +1,4 @@
-"""What a CI server reads: JUnit XML, GitHub's annotations on a line of a file, a Markdown summary of a step.
+"""Formats for CI servers: JUnit XML, GitHub annotations, and a Markdown summary.
 
 Rules of living here: one list of cases is the source of all three. Whatever stands in a case came from a session or an app, and is
 escaped for where it goes: nobody's transcript writes a workflow command or a table's cell.

@@ -1,4 +1,4 @@
-"""The report of many replays: a line for each session, the failing ones last, what is said of one for each cause, the causes, and a sum.
+"""The report of many replays: a line for each session, failures last, a report for each cause, and the totals.
 
 Rules of living here: sessions stand in the order in which they were given, so that two reports can be compared line by line.
 """

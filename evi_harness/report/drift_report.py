@@ -1,4 +1,4 @@
-"""The report of a live replay: what a terminal and a program are told of a conversation held again.
+"""The report of a live replay, for terminals and programs.
 
 Rules of living here: nothing is judged here; every number has a unit; what differs is shown and nothing else.
 """

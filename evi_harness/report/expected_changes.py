@@ -1,4 +1,4 @@
-"""What a session expects instead of what was recorded, and how that changed: for people and for programs.
+"""What a session expects instead of what was recorded, and how that changed, for people and programs.
 
 Rules of living here: what stood before is told as it was, what stands now as it is; only what differs is shown.
 """

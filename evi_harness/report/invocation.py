@@ -1,4 +1,4 @@
-"""How a replay was asked for, so that it can be asked for again: the command, the recording, the handler, what was set, and the versions.
+"""How a replay was started, so that it can be repeated: command, recording, handler, options and versions.
 
 Rules of living here: no secret stands in it; where one was taken out, it says so.
 """

@@ -1,4 +1,4 @@
-"""The report of a measurement: what a terminal, a program and a spreadsheet are told.
+"""The report of a measurement, for terminals, programs and spreadsheets.
 
 Rules of living here: nothing is measured or judged here. Every number has a unit. A value that is not there is a dash with its reason,
 never a zero; what is assumed has a star. The two families stand in two tables.

@@ -1,4 +1,4 @@
-"""Sessions for people who look for one: a line each, and a sum.
+"""A list of sessions, one line each, with totals.
 
 Rules of living here: a line can be told when its session has been read, whatever the others hold; what cannot be read has a line, too.
 """

@@ -1,4 +1,4 @@
-"""Recorded events that did not happen, by what they would have said: a number tells nobody what is missing.
+"""Recorded events that did not happen, described by their content rather than their number.
 
 Rules of living here: the most telling first, as the dialect has it; audio is one row, however many messages it came in.
 """

@@ -1,4 +1,4 @@
-"""When two findings, or two deviations, have one cause: the one rule for the report, its page, and what explains it.
+"""When two findings or deviations have the same cause: the one rule for the report, its page and its explanation.
 
 Rules of living here: pure facts in, a key out. One cause is one kind, brought about by one line of the app's, with what differs at the same
 paths of the message; of an exception also its type. Where no line is known, what was said tells, without the figures and quotations that

@@ -1,4 +1,4 @@
-"""Text that a terminal may be given: what would move its cursor or change its colours is escaped.
+"""Text that is safe for a terminal: characters that would move its cursor or change its colours are escaped.
 
 A session may come from a stranger, and so may every word in it.
 """

@@ -1,4 +1,4 @@
-"""What a repair recovered and what was lost: for people, where many losses of one kind are one line, and for programs, all of them."""
+"""What a repair recovered and lost: summarised for people, complete for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a replay: what a terminal, a program and a test are told. Data first, words after.
+"""The report of a replay, for terminals, programs and tests. Data first, words after.
 
 Rules of living here: nothing is judged here; every number has a unit; a place is named in both sessions where it has one; what only
 follows from something stands under it. What was sent is compared with what was recorded, or with what is expected in its place, and that

@@ -1,4 +1,4 @@
-"""What an act returns, whatever it did: one protocol for whoever shows it, keeps it or exits with it.
+"""The result of an act: one protocol for everything that shows it, keeps it or exits with it.
 
 Rules of living here: what is to be known of a result is a value of it; nobody reads it off the lines that are printed.
 """

@@ -1,4 +1,4 @@
-"""Places in the developer's code as a report shows them: the file as seen from the working directory, and the line among its neighbours.
+"""Places in the developer's code in a report: the file relative to the working directory, and the lines around the place.
 
 Rules of living here: no file is opened; what is shown was captured while the code ran.
 """

@@ -1,4 +1,4 @@
-"""What crossed the wire around a deviation: in the recording, with what is expected in it, and in the replay."""
+"""The messages around a deviation, in the recording (with the expected ones) and in the replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session for people: its header, then one line an event; or the lines around a place.
+"""A session for people: its header, then one line per event, or the lines around a place.
 
 Rules of living here: audio frames that follow one another are one line, unless each is asked for.
 """

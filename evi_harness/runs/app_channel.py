@@ -1,4 +1,4 @@
-"""What crosses between a command that is replayed and the app's process: the plan one way, reports the other.
+"""The channel between a replayed command and the app's process: the plan one way, reports the other.
 
 Reports go through a pipe, the plan through a file without a name. Both are inherited, so they reach the app through whatever starts it.
 

@@ -1,4 +1,4 @@
-"""A run in a child process, so that whatever ends the process of the app leaves somebody who reports it.
+"""A run in a child process, so that the parent can report it if the app's process ends.
 
 The child is forked, which costs some milliseconds, and runs the handler; what happens in it comes over a pipe event by event. A child that
 dies without having said how its run went (a segmentation fault, an exit in C code, a ``kill -9``) leaves what it had sent: that becomes

@@ -1,4 +1,4 @@
-"""What every run of a handler needs, whatever its clock: its callbacks, what it connects with, and what is noted when it goes wrong.
+"""The setup of a handler's run on either clock: its callbacks, its connection, and notes of what goes wrong.
 
 Rules of living here: nothing is judged; no secret stands in what is raised or noted.
 """

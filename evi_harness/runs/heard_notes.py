@@ -1,4 +1,4 @@
-"""What an app received beside what was played of it: the notes of audio that is missing, repeated, out of order, changed, or wrong.
+"""Compare the audio that an app received and played: notes of missing, repeated, misordered, changed or wrong audio.
 
 The app is judged by what it handed on, and by what streams of its own played. What the SDK's player made of the audio that it was handed is
 a note: nobody's app is at fault for it. When each chunk was heard, and where the speaker ran dry, is read off what the speaker played.

@@ -1,4 +1,4 @@
-"""One session out of two sides: what the server kept in its process, and what was observed of the app in this one.
+"""Merge two sides into one session: the server process's record, and the observations of the app in this process.
 
 Both are stamped by the machine's monotonic clock, so times compare. What crossed the wire is told by the server alone; of the app's side
 only the notes are taken.

@@ -1,4 +1,4 @@
-"""Which handlers a file may have, for a SPEC that names only the file: it is read and not run."""
+"""The handlers that a file may have, for a SPEC that names only the file: the file is parsed, not run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server in a process of its own, for a block of code: what an app in this process connects to, and what happened there."""
+"""A server in its own process, for a block of code: the address for an app in this process, and what happened there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which package a file is a module of, so that it is imported as that module and not a second time under another name.
+"""Which package a file belongs to, so that it is not imported a second time under another name.
 
 A folder with an ``__init__.py`` is a package. One without may be part of a namespace package, or a folder of scripts that find one another
 by their bare names: the file's own imports tell. The folder that a package is imported from is one of ``sys.path`` as a rule; of a source

@@ -1,4 +1,4 @@
-"""A recording, made ready to be played in real time: one player for each connection, all that is to be sent in memory.
+"""A recording, prepared for real time: one player per connection, with all messages in memory.
 
 Rules of living here: what makes the players is pickled into a server's process, and is ready there before anybody connects.
 """

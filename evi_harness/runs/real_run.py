@@ -1,4 +1,4 @@
-"""One replay in real time: the server in a process of its own, the handler in this one, on an ordinary event loop over a real socket.
+"""One replay in real time: the server in its own process, the handler in this one, over a real socket.
 
 The server's process keeps what crossed the wire, and its clock is not bent by what the handler does. What is observed of the handler is
 stamped here, by the same clock, and both are brought together at the end.

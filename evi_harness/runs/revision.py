@@ -1,4 +1,4 @@
-"""The revision whose code a replay is to run: what goes first on Python's path for it, and what was loaded from elsewhere all the same.
+"""The revision whose code a replay runs: what goes first on Python's path, and what was still loaded from elsewhere.
 
 ``ab`` runs one command in two checkouts. With an editable install, a src layout or an installed package Python would find the same code in
 both, and the comparison would be of that code with itself. So the checkout goes first on the path; and the process that has loaded the

@@ -1,4 +1,4 @@
-"""One run of a handler, whatever its clock: what it is told, what it yields, and the one order in which it is set up and watched.
+"""One run of a handler on either clock: its input, its result, and the order in which it is set up and watched.
 
 A clock brings a ``Stage``: where the service is, and what is its own. All else is here.
 

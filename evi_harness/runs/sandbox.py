@@ -1,4 +1,4 @@
-"""What an app under replay meets besides the service: the network, which is shut; the time of day and chance, which can be set.
+"""The surroundings of an app under replay: the network, which is blocked; the time of day and random numbers, which can be set.
 
 Rules of living here: nothing is judged; what the app reached for is noted. A note from another thread waits for the loop's.
 """

@@ -1,4 +1,4 @@
-"""A file that runs an event loop as soon as it is imported, as Hume's guide ends: which line does so, and what makes it importable.
+"""Files that run an event loop when imported, as Hume's guide ends: the line, and the change that makes them importable.
 
 Rules of living here: the file is read and not run. What only running it shows is told by the exception that it raised.
 """

@@ -1,4 +1,4 @@
-"""One replay in virtual time, from an empty loop to a session: player, server, SDK and handler on one loop whose clock jumps.
+"""One replay in virtual time: player, server, SDK and handler on one loop whose clock jumps.
 
 Rules of living here: nothing is judged here. A run that gets stuck or is interrupted yields what it has.
 """

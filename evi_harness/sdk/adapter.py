@@ -1,4 +1,4 @@
-"""What is specific to one SDK, behind one object: how its apps connect, what their handlers look like, what it parses, its microphone.
+"""Everything specific to one SDK behind one object: connections, handlers, parsing, the microphone.
 
 Rules of living here: shapes only. Which adapters there are ``evi_harness.dialects`` knows, by the dialect that the SDK speaks; whoever runs
 an app is given one.

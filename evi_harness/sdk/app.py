@@ -1,4 +1,4 @@
-"""One run of a handler through the unmodified SDK: connect, hand on messages, keep what was observed.
+"""One run of a handler through the unmodified SDK: connect, deliver messages, keep the observations.
 
 Rules of living here: callbacks are called as the SDK's own ``connect_with_callbacks`` called them up to 0.12.1: on_open before
 set_socket, an exception of on_message goes to on_error and the next message follows, on_close at the end. A message that the SDK

@@ -1,4 +1,4 @@
-"""What a handler that reads the connection by itself takes of it: by iterating, by ``recv``, or by ``start_listening``.
+"""The messages that a handler reads from its connection: by iterating, by ``recv``, or by ``start_listening``.
 
 All three come down to the ``recv`` of the websockets library and to the SDK's parser, whatever its version, so these two are watched. A
 handler is busy with a message from when it got it to when it asks for the next.

@@ -1,4 +1,4 @@
-"""How a class whose objects need more than text becomes a handler: the developer's own function makes it."""
+"""How to make a handler from a class that needs more than text: a function of the developer's builds it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The adapter of apps that use no SDK: a function that takes a connection of the websockets library, and reads and sends frames itself.
+"""The adapter for apps without an SDK: a function takes a connection of the websockets library, and reads and sends frames.
 
 It serves every dialect that has no adapter of its own. Nothing is parsed for the app, and nobody speaks for its user: no microphone, no
 player.

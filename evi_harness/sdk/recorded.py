@@ -1,4 +1,4 @@
-"""The null test's client: sends all that was recorded, byte for byte, and parses nothing.
+"""The client of ``--handler recorded``: sends everything that was recorded, byte for byte, and parses nothing.
 
 It runs on the WebSocket library that the SDK runs on, below the SDK, since a recording may hold what no model can express.
 """

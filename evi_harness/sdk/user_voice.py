@@ -1,4 +1,4 @@
-"""Who speaks for the user besides the app: the SDK's microphone, the recorded audio, or nobody; and why one falls silent."""
+"""Who speaks for the user besides the app: the SDK's microphone, the recorded audio, or nobody, and why."""
 
 from __future__ import annotations
 

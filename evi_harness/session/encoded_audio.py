@@ -1,4 +1,4 @@
-"""Audio as it is carried and packed: base64 in JSON, and the containers that hold what is no WAV file."""
+"""Encoded audio: base64 in JSON, and containers other than WAV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An expectation: what an app is to send in the place of what the recorded one sent. Accepted by a developer, never recorded."""
+"""An expectation: messages that a developer accepted in place of the recorded ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures for people: three significant digits, whatever the size, and never an exponent.
+"""Numbers for people: three significant digits, never an exponent.
 
 Rules of living here: what is whole stays whole (12345 ms, not 12300), zeros at the end go, and nothing is shorter than a nanosecond.
 """

@@ -1,4 +1,4 @@
-"""JSON and TOML that a stranger wrote, read with bounds on the numbers in it.
+"""Parse untrusted JSON and TOML, with limits on the numbers in it.
 
 Python makes an integer of as many digits as there are, in a time that grows with their square, or refuses some thousand of them, as of what
 release it is; and where it has made one, printing it can fail. So numbers are bounded here, before anything is made of them.

@@ -1,4 +1,4 @@
-"""Where the values of a JSON text stand in its bytes.
+"""The byte positions of values in a JSON text.
 
 Frames are kept byte for byte, so a value is cut out of a frame, or replaced in it, by its place and never by decoding and encoding.
 

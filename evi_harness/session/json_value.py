@@ -1,4 +1,4 @@
-"""A value as JSON has it: what stands in a message, a note, a header or a report.
+"""The type of a JSON value, in a message, a note, a header or a report.
 
 ``Json`` is the one name for a value whose form nobody has looked at yet. It is ``Any`` to the type checker: whoever reads it asks for what
 it needs, by ``isinstance`` or by a kind of note, and a union of all forms would have each of them asked for at every step. It stands

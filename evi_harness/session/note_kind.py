@@ -1,4 +1,4 @@
-"""A kind of note: what writes notes of one name, finds them and reads what they say.
+"""A kind of note: writes, finds and reads the notes of one name.
 
 Rules of living here: who writes gives exactly the fields that the kind has, and a type checker holds that; nothing is checked while a run
 goes on, since a note is written for each frame. Who reads may have a stranger's session before him: what is not of the form is passed over.

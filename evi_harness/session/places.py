@@ -1,4 +1,4 @@
-"""Places in the developer's code: file, line, function and the source around the line, as notes and reports hold them.
+"""Places in the developer's code, as in notes and reports: file, line, function and the surrounding source.
 
 Rules of living here: nothing is looked up; a place is what was captured while the code ran. A note may come from a stranger's session, so
 what has not the form of a place is passed over.

@@ -1,4 +1,4 @@
-"""Which times an event of a session can have, by the clocks that were there: one number must not make a session that never ends.
+"""The times that an event can have, by the session's clocks, so that no number makes a session endless.
 
 A session that was written to its end says when that was, in session time and by the time of day, and nothing in it comes after that. Where
 nothing says how long it lasted, nobody is silent for a week: no event comes so long after all those before it.

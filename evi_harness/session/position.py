@@ -1,4 +1,4 @@
-"""How far the user's audio had got: the one clock that recording and replay share.
+"""The position in the user's audio: the one clock that recording and replay share.
 
 The SDK's microphone drops frames while the assistant plays, so neither bytes nor frames are a clock. Position at a sent audio frame is
 the larger of the audio sent up to its end and the time since the first audio frame plus its own length. It never goes back.

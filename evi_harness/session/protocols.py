@@ -1,4 +1,4 @@
-"""What the rooms ask of one another: Dialect, Service, SpeechDetector, Hearing, Conversion, AudioSource.
+"""The protocols between the rooms: Dialect, Service, SpeechDetector, Hearing, Conversion, AudioSource.
 
 Rules of living here: shapes only. A protocol documents every member; who implements it is named, not imported.
 """

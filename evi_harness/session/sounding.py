@@ -1,4 +1,4 @@
-"""When received audio would sound: a speaker that plays each piece as soon as it has come and the piece before it has been played.
+"""When received audio would sound: a speaker plays each piece when it has arrived and the one before has been played.
 
 Audio arrives faster than it plays, so when it came and when it is heard are two things. The SDK keeps all it gets in a buffer that is
 never full; where the next piece comes too late, the speaker runs dry.

@@ -1,4 +1,4 @@
-"""A close with 1009 in words: which message was too large, how large it was, and what the other side takes.
+"""A close with 1009 in words: which message was too large, its size, and the limit.
 
 Libraries say it in the close frame's reason, each in its own words, or not at all; then the message is the first that is larger than what
 is known to be taken.

@@ -1,4 +1,4 @@
-"""RIFF/WAVE taken apart and put together, as bytes.
+"""Read and write RIFF/WAVE, as bytes.
 
 Rules of living here: ``split`` never loses a byte (``head + samples + tail`` is what it was given) and never raises on odd input: what
 it cannot read as linear PCM is None. Headers from the wire lie about lengths (a stream's are 0 or all ones), so a length is a hint; what is

@@ -1,4 +1,4 @@
-"""A dialect around another one: each member asks the one within. Who changes a member says so by overriding it.
+"""A dialect that wraps another: each member calls the inner one unless it is overridden.
 
 Rules of living here: what ``Dialect`` has stands here once more, and nothing else; a test holds the two together.
 """

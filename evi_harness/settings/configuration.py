@@ -1,4 +1,4 @@
-"""What a project sets for all its runs: the table ``[tool.evi-harness]`` of its pyproject.toml.
+"""A project's settings for all its runs: the table ``[tool.evi-harness]`` of its pyproject.toml.
 
 The file is the nearest one at or above the current folder. What the command line says comes before it. Rules of living here: an unknown
 key is an error that lists those that are known, and so is a value of the wrong kind: a gate that was misspelt would let all pass.

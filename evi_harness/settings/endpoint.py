@@ -1,4 +1,4 @@
-"""Where EVI is: what ``base_url`` and HUME_BASE_URL say, made one thing once.
+"""The address of EVI, from ``base_url`` or HUME_BASE_URL, in one normalised form.
 
 People write http, https, ws or wss, a host alone, a slash at the end, the path of the chat or none; the SDK, the token's request and a
 plain client each need another form of it.

@@ -1,4 +1,4 @@
-"""The environment: keys and ids from variables and from .env, by the names that Hume's guide gives them.
+"""Keys and ids from environment variables and .env, under the names of Hume's guide.
 
 Rules of living here: a variable that is set counts before .env; a key is never shown, nor is it in a repr. What .env holds becomes part of
 the environment, as the guide's own ``load_dotenv()`` does it: the developer's handler reads it there, and so does what looks for secrets.

@@ -1,4 +1,4 @@
-"""The line at the bottom of a terminal that shows that a recording runs: its time, and how loud the microphone is.
+"""The line at the bottom of a terminal during a recording: its time, and the microphone's volume.
 
 Rules of living here: it is drawn on a terminal only; elsewhere not one control character is written. What anybody prints meanwhile, the SDK
 and the developer's handler too, stands above it.

@@ -1,4 +1,4 @@
-"""Ctrl+C, SIGTERM and SIGHUP while a conversation is recorded or served: a wish to end it in good order.
+"""Treat Ctrl+C, SIGTERM and SIGHUP during a conversation as a request to end it in good order.
 
 Rules of living here: nothing is done in the signal's handler but to tell the loop. Only where the loop does not listen, since the app
 blocks it, a second signal interrupts what runs. Behind the conversation no signal disturbs the completing of the session.

@@ -1,4 +1,4 @@
-"""The keys of this run: values of the environment, and of a .env that nobody has loaded yet, whose names say that they are secret.
+"""The keys of this run: values with secret names in the environment, and in a .env that is not loaded yet.
 
 Hume's two are taken as they are. Others only where the value is like a key too: what stands behind TOKEN_URL or SECRET_NAME is none, and a
 plain word would be missed everywhere.

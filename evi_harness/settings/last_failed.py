@@ -1,4 +1,4 @@
-"""Which sessions failed when they were last replayed, so that a command can replay those alone.
+"""The sessions that failed when they were last replayed, so that a command can replay only those.
 
 They are remembered in one file of the user's cache, never in the project: ``evi-harness/last-failed.json`` in ``XDG_CACHE_HOME``, else in
 ``~/Library/Caches`` on macOS and in ``~/.cache`` elsewhere. It may be deleted at any time.

@@ -1,4 +1,4 @@
-"""Whether a terminal's last line can be drawn again: where it cannot be erased, and in a CI server's log, each drawing would stay."""
+"""Whether a terminal's last line can be redrawn; where it cannot be erased, each drawing would stay."""
 
 from __future__ import annotations
 

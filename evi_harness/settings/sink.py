@@ -1,4 +1,4 @@
-"""The one way out for text: standard output, standard error and report files pass through here and lose their secrets.
+"""The only way out for text: standard output, standard error and report files pass through here and lose their secrets.
 
 While a command runs, ``sys.stdout`` and ``sys.stderr`` are streams of ours above the process's own, so that a command's lines, a handler's
 ``print``, a traceback, a warning and any log are looked at, whoever writes them. What is secret: the values of the environment and .env

@@ -1,4 +1,4 @@
-"""What runs here: versions, platform, the app's commit; for the header of a new session."""
+"""The versions, the platform and the app's commit, for the header of a new session."""
 
 from __future__ import annotations
 

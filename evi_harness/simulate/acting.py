@@ -1,4 +1,4 @@
-"""A reply acted out: which message goes out how long after which.
+"""Act out a reply: the delay of each message.
 
 Rules of living here: a reply is steps in EVI's grammar: for each sentence its message, its audio chunk by chunk, its scores if they come
 apart; then a tool call or the end. What has gone out is never asked about again, so a reply can be cut anywhere.

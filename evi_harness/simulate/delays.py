@@ -1,4 +1,4 @@
-"""How long the simulator takes for what, drawn from a seed.
+"""The simulator's delays, drawn from a seed.
 
 Rules of living here: the defaults are made up and claim nothing about EVI, of which no figures are published; the same seed gives the
 same delays; a draw is made also for a fixed delay, so that changing one delay leaves the others as they were.

@@ -1,4 +1,4 @@
-"""The ids that the simulator gives: valid where EVI's are, and no one's but the simulator's.
+"""The simulator's ids: valid where EVI's are, but recognisable.
 
 A chat's ids are UUIDs that begin with the letters "simula" in ASCII, ``73696d75-6c61-``; a sentence's id is 32 hex digits that begin with
 "simulator" so written; a tool call's begins with ``call_simulator_``. All follow from the seed.

@@ -1,4 +1,4 @@
-"""Who answers: a partner that follows a script, and one that says back what it heard.
+"""Partners that answer: one follows a script, one repeats what it hears.
 
 A partner is asked once for each turn, in order, when the turn is over. It knows nothing of time, messages or ids.
 """

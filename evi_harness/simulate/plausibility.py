@@ -1,4 +1,4 @@
-"""Whether what is announced as linear PCM can be sound at all.
+"""Whether data announced as linear PCM can be sound at all.
 
 Compressed audio, floats, the wrong byte order and text, taken for 16-bit samples, are loud noise in which no sample knows the one before
 it, or letters. Sound is neither for a whole second: not even a shout, a hiss or a hum.

@@ -1,4 +1,4 @@
-"""What the app sent, read as a strict service reads it: a message, or the error that answers it."""
+"""Parse the app's messages as strictly as the service does: a message, or the error that answers it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A script read: TOML to a partner and options. docs/how-to/simulator.md documents the format.
+"""Read a script: TOML to a partner and options. docs/how-to/simulator.md documents the format.
 
 Rules of living here: what is not known is an error that names its place and what is known there, never ignored; a voice is named in the
 script and given by the caller, since nothing is opened here.

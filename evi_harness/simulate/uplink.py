@@ -1,4 +1,4 @@
-"""The user's audio as the simulator gets it: where it stands, what is heard in it, and the sound of an utterance.
+"""The user's audio as the simulator receives it: positions, detected speech, and the sound of an utterance.
 
 Rules of living here: all places are positions (``session.position``), so that a microphone that drops frames shifts nothing; audio is
 kept as long as an utterance may need it and no longer. Audio that comes after a pause may be new, or old and late: an app that was blocked

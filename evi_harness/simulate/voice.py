@@ -1,4 +1,4 @@
-"""A made voice: the sound of a text that nobody speaks, and that is like speech all the same.
+"""A synthetic voice: sound for a text that resembles speech.
 
 Pulses ring through the formants of vowels, period after period. Pitch, loudness and vowel follow the letters, and a space is a pause.
 Nobody would understand a word, but whatever compares, cuts or measures sound finds what it finds in speech, and no chunk is like another.

@@ -1,4 +1,4 @@
-"""The simulator's messages as frames, in the compact JSON and the order of fields that EVI's have.
+"""The simulator's messages as frames, in compact JSON with EVI's order of fields.
 
 Rules of living here: one function a message type; each message parses in every SDK version that knows its type. Scores are drawn and mean
 nothing. A field holds ``bytes`` where audio is meant; it becomes base64 when the frame is made.

@@ -1,4 +1,4 @@
-"""What becomes known of an app once its session is complete, added to the header."""
+"""Add facts about the app to the header of a complete session."""
 
 from __future__ import annotations
 

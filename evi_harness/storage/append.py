@@ -1,4 +1,4 @@
-"""Files that only grow, and never by half of what was to be written.
+"""Files that only grow, by complete writes.
 
 Rules of living here: a write that fails is taken back before the error is handed on, so that a file holds whole appends; nothing is
 buffered in the process, so that what ``append`` returned for survives its death.

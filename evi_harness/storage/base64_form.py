@@ -1,4 +1,4 @@
-"""Base64 as it stands in a JSON string, taken apart and put together again character for character.
+"""Decode and encode base64 in a JSON string, character for character.
 
 Rules of living here: pure; ``read`` answers only with a form from which ``write`` makes exactly the text that was read, so that what
 no form describes (a wrong padding, left-over bits, uneven lines) is kept verbatim by whoever asks.

@@ -1,4 +1,4 @@
-"""Baselines on disk: one JSON file, replaced at once or not at all.
+"""Baselines on disk: one JSON file, replaced atomically.
 
 Rules of living here: what a baseline says is the measure room's business; here it is JSON and no more. A file from a stranger is data: its
 size is bounded, and nothing named in it is opened.

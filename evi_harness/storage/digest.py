@@ -1,4 +1,4 @@
-"""The digest of a recording: which bytes were replayed.
+"""The digest of a recording: identifies the replayed bytes.
 
 It is what ``sha256sum session.json events.jsonl *.wav payloads/* | sort -k 2 | sha256sum`` prints in the folder, with those files that are
 there. What is expected of replays (expected.jsonl) is no part of the recording.

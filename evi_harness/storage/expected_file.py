@@ -1,4 +1,4 @@
-"""expected.jsonl: what a developer accepted in the place of what was recorded, beside events.jsonl, which is never edited.
+"""expected.jsonl: the accepted messages, next to events.jsonl, which is never edited.
 
 A line that names the session, then lines as in events.jsonl: at most one ``opened``, and the ``sent`` messages. They hold no audio and
 refer to no other file.

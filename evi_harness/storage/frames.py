@@ -1,4 +1,4 @@
-"""A frame of a stored session: it is put together from the folder when somebody asks for its payload, and not kept.
+"""A frame of a stored session, read from the folder when its payload is needed, and not kept.
 
 Rules of living here: what needs no file must touch none: opcode, size, outline and the header of a frame's samples stand in the line.
 """

@@ -1,4 +1,4 @@
-"""session.json: the header as it stands on disk.
+"""session.json: the header on disk.
 
 Rules of living here: no files; unknown fields survive; a version that is newer than this one is refused, a newer minor of a known
 version is read. The digest of the header itself is of the file's bytes: it is made when a header is encoded, and held against the bytes.

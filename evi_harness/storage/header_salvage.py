@@ -1,4 +1,4 @@
-"""A header out of a session.json that cannot be read as it stands: member by member, what is not there being unknown.
+"""Recover a header from a damaged session.json, member by member; missing members are unknown.
 
 Rules of living here: no files. Nothing is guessed; whoever uses a header that was found here says what was lost of it.
 """

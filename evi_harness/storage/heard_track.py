@@ -1,4 +1,4 @@
-"""heard.wav: what was heard, added to a session that is complete without it.
+"""heard.wav: the audio that was heard, added to a session that is complete without it.
 
 Rules of living here: the session comes first. Killed at any instant, the folder reads as before, or with all of heard.wav; until it is
 whole the header does not name it. What cannot be written is taken away again.

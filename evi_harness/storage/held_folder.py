@@ -1,4 +1,4 @@
-"""A session folder while it is written: held open, so that it is found again wherever somebody moves it.
+"""A session folder held open while it is written, so that it is found again if it is moved.
 
 Rules of living here: what is written goes through the descriptor, never through the path, where another folder may be by now.
 """

@@ -1,4 +1,4 @@
-"""The digests in the lines: each is of its line, of the bytes that the line refers to, and of all the lines before it.
+"""The digests in the lines: each covers its line, the bytes that the line refers to, and all lines before it.
 
 So a line that was changed, taken out, put in or exchanged is noticed in a session that nobody completed, which has no digests of its files;
 and so is changed audio. What a killed writer leaves is no change: a last line without its end, and bytes that no line refers to yet.

@@ -1,4 +1,4 @@
-"""The records of a session folder as they stand on disk, and their JSON.
+"""The records of a session folder, and their JSON.
 
 One record one struct; its fields are those of docs/reference/session-format.md, which a test holds to. A struct is decoded strictly; a line
 with fields that this version does not know is taken apart the slow way, and what is unknown is handed on beside the record.

@@ -1,4 +1,4 @@
-"""What kind of file some bytes begin, by their first bytes.
+"""The kind of a file, by its first bytes.
 
 Rules of living here: for the extension of a payload's name only; nothing is decided about sound by it but what stays verbatim.
 """

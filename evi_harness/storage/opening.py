@@ -1,4 +1,4 @@
-"""Opens what a stranger sent: a folder whose content is data.
+"""Open an untrusted folder, whose content is data.
 
 Rules of living here: no symlink inside the folder is followed, no name leaves it, only regular files can be read, and nothing blocks; a
 pipe in the place of a file is refused at once.

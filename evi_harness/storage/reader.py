@@ -1,4 +1,4 @@
-"""Reads a session folder, also one whose writer was killed, and says what is missing in it.
+"""Read a session folder, even one whose writer was killed, and say what is missing.
 
 What a crash leaves is put up with: an incomplete header, a last line that was cut, audio that is shorter than the lines say; in a session
 that is not complete also lines of which the disk had only parts when the power went. What no crash leaves is an error: a damaged line of

@@ -1,4 +1,4 @@
-"""What can be recovered of a session folder, however damaged, and what was lost of it.
+"""Recover what can be recovered of a damaged session folder, and list what was lost.
 
 Rules of living here: the folder is only read, and no damage is raised on. An event is whole or lost: nothing is made up in the place of
 what is gone. What is readable and was changed is kept, and told.

@@ -1,4 +1,4 @@
-"""The JSON Schemas of a line and of session.json, made from the records themselves.
+"""The JSON Schemas of a line and of session.json, generated from the records.
 
     python -m evi_harness.storage.schema docs/reference
 

@@ -1,4 +1,4 @@
-"""How old versions of the format become the present one, while they are read.
+"""Upgrade old versions of the format to the current one while reading.
 
 Rules of living here: a step goes from one version to the next and changes dictionaries, never files; the folder on disk stays what it
 is. Whoever raises ``FORMAT_VERSION`` adds the step here, and a folder of the old version to fixtures/.

@@ -1,4 +1,4 @@
-"""Whether a folder's files are as they were recorded, by the digests that its header has, or, where it is not complete, its lines.
+"""Verify a folder's files by the digests in its header or, if it is incomplete, in its lines.
 
 Rules of living here: files are read block by block and whole, so this is for where a verdict depends on it, not for a look into a session;
 what has no digest is not judged.

@@ -1,4 +1,4 @@
-"""Writes a session folder, event by event, so that it can be killed at any instant.
+"""Write a session folder event by event, so that the process can be killed at any time.
 
 Rules of living here:
 

@@ -1,4 +1,4 @@
-"""What the app's side of a connection sees by itself, where the server that keeps the session is in another process.
+"""What the app's side of a connection observes, if the server that keeps the session is in another process.
 
 A message counts as received when the app takes it. Which message of the server's it is, is known by its number: messages neither get
 lost nor overtake one another.

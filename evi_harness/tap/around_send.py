@@ -1,4 +1,4 @@
-"""What a tap does around the ``send`` of a connection, asynchronous or not.
+"""Observe the ``send`` of a connection, asynchronous or not.
 
 Rules of living here: ``send`` gets what the app gave it, or an iterable that gives the same items in the same order at the same time; what
 it returns or raises goes back unchanged. A message that ``send`` takes apart, item by item, is recorded as the one message that it is.

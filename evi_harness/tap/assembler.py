@@ -1,4 +1,4 @@
-"""Hearing a connection that has an assembler: ``websockets.asyncio`` since 13 and ``websockets.sync`` since 12.
+"""Observe a connection that has an assembler: ``websockets.asyncio`` since 13 and ``websockets.sync`` since 12.
 
 Each frame of data is ``put`` into the assembler by whoever reads the socket; ``get`` and ``get_iter`` are what every way of receiving ends
 in; ``close`` is called when the connection is lost. Up to websockets 13 the threaded ``put`` returns only when the message was taken, and

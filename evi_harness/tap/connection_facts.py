@@ -1,4 +1,4 @@
-"""What a connection of the websockets library tells of itself: handshake, endpoint, end. The names that differ by version stand here.
+"""Facts about a connection of the websockets library, under the names of each version: handshake, endpoint, end.
 
 Rules of living here: it is asked, never changed.
 """

@@ -1,4 +1,4 @@
-"""What a tap was told becomes the events of a session.
+"""Turn a tap's observations into the events of a session.
 
 Rules of living here:
 

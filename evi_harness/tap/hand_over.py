@@ -1,4 +1,4 @@
-"""From the app's thread to a thread of the tap's own: what was heard, and when.
+"""Pass observations and their times from the app's thread to a thread of the tap.
 
 It is not the recorder's thread, though that one looks as often: a disk that does not answer holds that one up, and what comes meanwhile is
 held to the recorder's limit, and counted, by this one. Held here it would grow with the conversation, or be measured on the app's time.

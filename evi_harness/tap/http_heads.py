@@ -1,4 +1,4 @@
-"""What a client asks for over HTTP before a WebSocket is open, handed on as it came but for the name of the host.
+"""Forward a client's HTTP requests before a WebSocket is open, unchanged except for the name of the host.
 
 A connection can carry several requests, one behind the other, and each names the host that it was sent to. So the requests are followed:
 head, body by its length or in chunks, the next head. Behind a request for a WebSocket all is handed on as it comes.

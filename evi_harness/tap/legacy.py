@@ -1,4 +1,4 @@
-"""Hearing a legacy asynchronous connection: ``websockets.legacy``, which the SDK's asynchronous client is written on.
+"""Observe a legacy asynchronous connection: ``websockets.legacy``, which the SDK's asynchronous client uses.
 
 Its task reads a message (``read_message``), waits until there is room, and appends it to the deque ``messages``; every way of receiving
 ends in that deque's ``popleft``. So the deque is replaced by one whose ``append`` and ``popleft`` tell. With a full deque a message is

@@ -1,4 +1,4 @@
-"""A relay of bytes between the apps that connect to a port and one service, with what is said on a WebSocket read beside it.
+"""Relay bytes between the apps on a port and one service, while reading along on their WebSockets.
 
 What an app sends reaches the service as it came, but for the name of the host in each request's head; what the service sends reaches the
 app as it came. So refusals, compression, fragments, pings, closes without a code and broken frames are those of the two ends, and not of a

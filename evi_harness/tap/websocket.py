@@ -1,4 +1,4 @@
-"""The tap: hears what crosses a connection of the websockets library, in the app's own process.
+"""The tap: observes a connection of the websockets library in the app's own process.
 
 Three kinds of connection are known, and told apart by what they are made of: the legacy asynchronous one (all versions that have it, also
 the one below the SDK's asynchronous client), the asynchronous one since websockets 13, and the threaded one since 12.

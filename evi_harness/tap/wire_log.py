@@ -1,4 +1,4 @@
-"""The bytes that a relay hands on become the events of a session.
+"""Turn the bytes that a relay forwards into the events of a session.
 
 Rules of living here:
 

@@ -1,4 +1,4 @@
-"""What the bytes of one direction of a WebSocket say: messages, the close frame, and what no receiver should accept.
+"""Read one direction of a WebSocket: messages, the close frame, and violations of the protocol.
 
 Whoever relays bytes has no library that reads them. This reads beside the relay (RFC 6455, and RFC 7692 for compression), and never
 stops: a frame that breaks a rule is reported with its bytes, and the frames behind it are read on, since each says how long it is.

@@ -1,4 +1,4 @@
-"""Lines laid out to a width: broken between words only, and what is broken goes on below its own column.
+"""Lay lines out to a width: broken only between words, with continuations below their own column.
 
 Rules of living here: how wide a character is, the caller knows; no word is ever cut, so one that is wider than the terminal stays as it
 is, and so does a command in a sentence. A column ends where two spaces or more follow; what follows in brackets is a remark on what is

@@ -1,4 +1,4 @@
-"""How far something that takes long has got, and how long the rest will take: one line at the bottom of a terminal.
+"""Show the progress of long work, and the time left, in one line at the bottom of a terminal.
 
 Rules of living here: it is drawn on a terminal only, and not before a second has passed. Whatever else is written to the terminal erases
 it first, in this process and in a child that was forked from it. It is written past Python's streams, which ask it to erase itself, and

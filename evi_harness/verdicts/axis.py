@@ -1,4 +1,4 @@
-"""The axis of time on which a session is acted out: which part of it, and how fast, as a user says it.
+"""The time axis of a replayed session, as a user gives it: which part, and how fast.
 
 Rules of living here: words in, a recording out; what they mean is decided in the replay room.
 """

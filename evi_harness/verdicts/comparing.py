@@ -1,4 +1,4 @@
-"""How sent messages are compared: a dialect, told what to leave out and whether to be strict.
+"""How sent messages are compared: a dialect with the given exclusions and strictness.
 
 The player pairs by the same rules as the verdict, so that a message that differs only in what is left out releases what waits for it. Holds
 no secrets, so that it can be given to another process.

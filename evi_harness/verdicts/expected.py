@@ -1,4 +1,4 @@
-"""A session's expectation as acts: load it with the session, compare with it, accept what was sent today.
+"""Load a session's expectation, compare with it, and accept the messages of today.
 
 Rules of living here: events.jsonl is never touched; what is accepted is read back from the disk before anybody is told that a replay passes
 with it.

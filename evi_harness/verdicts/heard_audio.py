@@ -1,4 +1,4 @@
-"""What a run was heard to play: kept beside its session as heard.wav, and compared with what another run played.
+"""The audio that a run played: saved with its session as heard.wav, and compared with another run's.
 
 Rules of living here: the session is on disk, and complete, before heard.wav is begun; whatever becomes of that, the session stays. The
 user's side is read from the folder, where no secret is.

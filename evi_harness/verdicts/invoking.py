@@ -1,4 +1,4 @@
-"""How a replay was asked for: by which command or call, and the command that asks for it again.
+"""How a replay was started, and the command that repeats it.
 
 Rules of living here: what is told holds no secret, by value or by name; where one was taken out, that is told. A replay is described by the
 options that it really ran with, whoever set them: the command line, a test, a call.

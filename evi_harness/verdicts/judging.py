@@ -1,4 +1,4 @@
-"""What became of a replay: its session, the verdict on it, and the report. The same for a handler that ran here and for a test's own app.
+"""The outcome of a replay: its session, verdict and report, for a handler that ran here and for a test's own app.
 
 Rules of living here: nothing is run; what is told holds no secrets.
 """

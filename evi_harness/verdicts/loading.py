@@ -1,4 +1,4 @@
-"""Session folders: which are meant, and the session that is in one."""
+"""Find session folders, and load the session in one."""
 
 from __future__ import annotations
 

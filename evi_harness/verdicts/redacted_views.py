@@ -1,4 +1,4 @@
-"""Secrets are not told: what a report, a timeline or an error quotes goes through here first.
+"""Remove secrets from everything that a report, a timeline or an error quotes.
 
 Recording redacts before anything is written, but a session may be made in memory or come from a stranger, and a handler may quote its
 own keys. What counts as secret: the keys of this run, and every value that stands under a secret name in the sessions at hand.

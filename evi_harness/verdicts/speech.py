@@ -1,4 +1,4 @@
-"""Where the user of a session spoke, by a speech detector: for what the service does not say, or says in its own favour.
+"""Where the user of a session spoke, according to a speech detector.
 
 Rules of living here: marks come from the detector alone; what is joined and left out is stated here. Who listened, and how, goes with
 what was heard.

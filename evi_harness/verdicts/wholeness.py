@@ -1,4 +1,4 @@
-"""Whether a recording is whole, for everything whose verdict depends on it: replays, servers, latency, tests.
+"""Whether a recording is complete and unchanged, for everything whose verdict depends on it: replays, servers, latency, tests.
 
 Rules of living here: the one rule is here, and what it is about is ``Session.missing``, whatever put a sentence there: the reader, or the
 digests. What cannot be opened at all is another error, and not this one.

@@ -1,4 +1,4 @@
-"""Notes of a blocked event loop: exact where virtual time was charged, a sample where only the machine knows.
+"""Notes of a blocked event loop: exact for virtual time, a sample otherwise.
 
 Rules of living here: what one step of the loop was charged counts together, however many sleeps it was; a note is written when the step
 has ended.

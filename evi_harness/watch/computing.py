@@ -1,4 +1,4 @@
-"""Notes of steps that compute for long, in virtual time: the clock charges nothing for that, and in life the loop is blocked by it.
+"""Notes of steps that compute for long in virtual time, which would block the loop in real time.
 
 Rules of living here: counted is time of the processor, which a busy machine stretches least; still these are samples. They are written
 at the end, so that nothing else of a run depends on them.

@@ -1,4 +1,4 @@
-"""Coroutines that were made and never awaited: an ``await`` that was forgotten, whose call does nothing at all.
+"""Coroutines that were created but never awaited, because of a forgotten ``await``.
 
 Python warns of one when it is freed, with no place. While this watches, it knows where each was made, and finds those that something
 still holds at the end.

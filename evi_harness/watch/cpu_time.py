@@ -1,4 +1,4 @@
-"""What callbacks of the handler compute: time of the processor, by the message that they had.
+"""The processor time of the handler's callbacks, by message.
 
 Rules of living here: samples, no more; written at the end, so that nothing else of a run depends on it. What other tasks of the
 loop compute while a callback waits is in it too.

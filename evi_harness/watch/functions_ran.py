@@ -1,4 +1,4 @@
-"""Which functions of the developer's run for a message: where to look when something that should have been sent never was.
+"""Which of the developer's functions ran for a message: where to look if an expected message was never sent.
 
 What is never sent has no line that sends it. What is known is who had the message that it should have answered, and what ran then: the
 callback, the methods of the app's own class that it calls, and the tasks that it starts. That is what Python's profiling hook sees, set for

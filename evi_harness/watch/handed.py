@@ -1,4 +1,4 @@
-"""What an app handed on to be played, as it was observed."""
+"""The audio that an app passed on for playback, as observed."""
 
 from __future__ import annotations
 

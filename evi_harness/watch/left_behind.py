@@ -1,4 +1,4 @@
-"""What a handler leaves behind: tasks, threads, jobs, coroutines that nobody awaited, open connections, messages to a closed one.
+"""What a handler leaves behind: tasks, threads, jobs, unawaited coroutines, open connections, messages to a closed connection.
 
 One object for a run, which brings together what watches each. Rules of living here: nothing that the handler does goes otherwise
 because it is watched; what is replaced is put back.

@@ -1,4 +1,4 @@
-"""Notes of a blocked event loop in real time: samples, since a busy machine stretches a step as a blocking call does.
+"""Notes of a blocked event loop in real time: samples, because a busy machine also stretches steps.
 
 A step is judged by what its thread computed and by calls that are known to wait. One that only the wall clock says was long may be the
 machine's: that is another note, and a warning.

@@ -1,4 +1,4 @@
-"""Jobs that a handler gives to an executor, or from a thread to the loop, and whose failure nobody looks at: it stays in a future.
+"""Jobs of a handler, on an executor or from a thread to the loop, whose failure nobody looks at.
 
 Rules of living here: jobs run as ever. Only those on the handler's behalf are kept in mind, and of these only what failed is kept alive.
 """

@@ -1,4 +1,4 @@
-"""Connections that a handler opens: which of them are still open at the end.
+"""Connections that a handler opened and that are still open at the end.
 
 Counted are connections over the event loop and sockets that the handler, or a library for it, makes itself, also on threads that it
 started with ``asyncio.to_thread``. The connection of the conversation is not the handler's: whoever opened that closes it.

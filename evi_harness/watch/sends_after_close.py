@@ -1,4 +1,4 @@
-"""Messages that a handler sends when the connection is closed: nobody gets them.
+"""Messages that a handler sends after the connection has closed.
 
 The library tells whoever sends by an exception, and an app that sends until it is told so is in order: what it sends within ``GRACE_NS``
 of the close it could not know better, unless its own ``on_close`` sends it, and the frames of a microphone are not counted at all.

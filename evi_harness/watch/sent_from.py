@@ -1,4 +1,4 @@
-"""Where in the developer's code each message was sent, and the connection closed.
+"""Where the developer's code sent each message and closed the connection.
 
 Every message counts but the audio of a microphone, of which a replay has thousands. Who sends is captured at the sending and told at the
 end, when the journal knows which of the messages crossed the wire.

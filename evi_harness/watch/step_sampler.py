@@ -1,4 +1,4 @@
-"""Where the steps of a loop that take long spend their time: looked up from another thread while they run.
+"""Where long steps of a loop spend their time, sampled from another thread.
 
 Rules of living here: a sample, no more: it depends on the machine. It looks and changes nothing; a step that is shorter than the time
 between two looks is never seen.

@@ -1,4 +1,4 @@
-"""The tasks that a handler starts: which of them are left over, and what they raise that nobody looks at.
+"""The tasks that a handler starts: those left over, and their unhandled exceptions.
 
 Rules of living here: tasks are made as asyncio makes them, or the app's own factory; only those on the handler's behalf are kept in mind,
 and none is kept alive.

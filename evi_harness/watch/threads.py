@@ -1,4 +1,4 @@
-"""The threads that a handler starts: which of them still run at the end, and keep the process from ending; which die of an exception.
+"""The threads that a handler starts: those still running at the end, and those that die of an exception.
 
 A daemon thread does not. A worker of an executor does only while it has a job: Python ends an idle one by itself.
 

@@ -1,4 +1,4 @@
-"""Pages of a comparison: both sessions of a pair on one axis, with what differs; an index where folders were compared."""
+"""Pages of a comparison: both sessions of a pair on one axis, with their differences, and an index for folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shorter way to the same failure: the part of a session up to where it shows, replayed to see that it still does.
+"""Find a shorter way to the same failure: replay the part of a session up to it, and check that it still fails.
 
 Rules of living here: a part of a session can hide what the whole shows, so no command is given that was not run. A report may come from
 somewhere else: what is run is a replay with the options that a report of ours has and no others, and nothing but the handler is loaded from

@@ -1,4 +1,4 @@
-"""Export of a session in several forms at once."""
+"""Export a session in several formats at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that an export writes: where it may be, and that it is there whole or not at all. Pages are written like it.
+"""Write an exported file completely or not at all, in an allowed place. Pages use it too.
 
 Rules of living here: a session folder is never written to; a file that is there is replaced only where that was asked for.
 """

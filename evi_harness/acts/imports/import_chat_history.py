@@ -1,4 +1,4 @@
-"""Import of Hume's chat history: each chat in it becomes a session of what the service said, turn by turn.
+"""Import Hume's chat history: each chat becomes a session of what the service said, turn by turn.
 
 Rules of living here: a history has neither the messages nor the audio that crossed the wire, nor when they did. What is made of it again is
 noted of each message, and times are marked as synthesised, so that nothing takes them for measured.

@@ -1,4 +1,4 @@
-"""Import of a HAR file: each WebSocket in it that is a conversation known here becomes a session.
+"""Import a HAR file: each WebSocket in a known dialect becomes a session.
 
 Rules of living here: a message's bytes are the frame's bytes; what the file does not say is said in a note of the session, and nothing is
 made up; nothing is written before the whole file was understood.

@@ -1,4 +1,4 @@
-"""A JSON file from elsewhere, read whole: bounded in size, values, numbers and nesting.
+"""Read a JSON file from another program, with limits on size, values, numbers and nesting.
 
 Rules of living here: what it means is for whoever asked; here it is only made sure that it is JSON that can be handled.
 """

@@ -1,4 +1,4 @@
-"""Showing one session as an act: turn by turn, or its events, those that are asked for.
+"""Show one session, turn by turn or as a list of selected events.
 
 Rules of living here: what is shown has lost its secrets; where somebody spoke is worked out for turns alone, for it takes a moment.
 """

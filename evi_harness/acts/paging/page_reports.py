@@ -1,4 +1,4 @@
-"""Which pages are meant by reports and session folders: a report names the recording and the session of its replay, and both are looked up.
+"""Decide which pages reports and session folders need: a report names its recording and the session of its replay.
 
 Rules of living here: a report may come from a stranger, or from another machine. What it names and is not there is said on the page, and
 what cannot be read is an error.

@@ -1,4 +1,4 @@
-"""The process that hears for a server: resampling and the detector of speech, for all chats, on a processor core of their own.
+"""The process that runs resampling and speech detection for all chats of a server, on its own processor core.
 
 Rules of living here: chats take turns, a slice of audio each, so that one that sends minutes at once does not hold up the others. The
 process ends when its channel does, and on no signal: when that is, is its parent's decision.

@@ -1,4 +1,4 @@
-"""Ears for a server on an event loop: a ``session.protocols.LateHearing`` for each chat, whose work another process does.
+"""Speech detection for a server on an event loop: a ``session.protocols.LateHearing`` per chat, backed by another process.
 
 Rules of living here: the loop writes and reads bytes and does nothing else with sound. An ear that nothing was said to costs nothing.
 """

@@ -1,4 +1,4 @@
-"""Made voices for a server on an event loop: a ``simulate.voice.Voice`` for each chat, whose work a thread does.
+"""Synthetic voices for a server on an event loop: a ``simulate.voice.Voice`` per chat, backed by a thread.
 
 Rules of living here: a voice is made for milliseconds by nothing but Python, and a thread that does so lets the loop in whenever that has
 something to do (``pacing.own_process`` says how soon). One voice is made at a time, in the order in which they were asked for.

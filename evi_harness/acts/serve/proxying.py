@@ -1,4 +1,4 @@
-"""A recording proxy as an act: apps in any language talk to a service through a loopback port, and each WebSocket becomes a session.
+"""Run a recording proxy: apps in any language reach a service through a loopback port, and each WebSocket becomes a session.
 
 Rules of living here: only loopback is listened on; the service may be anywhere, and over TLS its certificate is verified. Lines quote no
 request.

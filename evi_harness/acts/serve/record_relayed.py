@@ -1,4 +1,4 @@
-"""Sessions that are relayed, written as they happen: a folder for each WebSocket.
+"""Write relayed sessions while they happen, one folder per WebSocket.
 
 Rules of living here: the relay's loop is never kept waiting, and nothing that goes wrong here reaches it: folders are made and completed on
 other threads, and a recording that ends early leaves the conversation alone.

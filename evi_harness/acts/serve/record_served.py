@@ -1,4 +1,4 @@
-"""Sessions that are served, written as they happen: a folder for each conversation.
+"""Write served sessions while they happen, one folder per conversation.
 
 Rules of living here: the server's loop is never kept waiting: folders are made and completed on other threads. A disk that fails ends a
 recording, never a conversation.

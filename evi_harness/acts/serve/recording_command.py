@@ -1,4 +1,4 @@
-"""``record -- COMMAND``: any app, in any language, run with the proxy before the service, and recorded.
+"""``record -- COMMAND``: run an app in any language behind the proxy, and record it.
 
 Rules of living here: the app has the terminal, standard input and standard output to itself; what is ours goes to standard error. It is
 never run twice, and its exit code is the result. What it leaves running is not ours to end, and is named.

@@ -1,4 +1,4 @@
-"""The verdict on a conversation that was served: what the app sent, beside the recording.
+"""The verdict on a served conversation: the app's messages compared with the recording.
 
 Rules of living here: the conversation is over, and nobody waits for this; what is told holds no secrets.
 """

@@ -1,4 +1,4 @@
-"""Serving in real time as an act: a session, or any service, on a loopback port.
+"""Serve a session, or any service, in real time on a loopback port.
 
 ``serve`` is for a process of which it is the whole purpose: it keeps time in this one and ends on a signal. ``served`` starts a process
 for a block of code and has what happened in it afterwards.

@@ -1,4 +1,4 @@
-"""The simulator, made ready to be served: its script and voices read from files, its ears and its resampling built in.
+"""Prepare a simulator for serving: read its script and voices, and attach speech detection and resampling.
 
 Rules of living here: everything that can be wrong with a script is told when it is read, before anybody connects.
 """

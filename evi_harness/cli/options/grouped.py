@@ -1,4 +1,4 @@
-"""Options in groups, and the two pages of help that a command has: ``-h``, one line per option, and ``--help``, everything.
+"""Options in groups, and the two help pages of a command: ``-h``, one line per option, and ``--help``, everything.
 
 An option names its group where it is declared. ``-h`` shows all options of a command that has few, and the usual ones
 of a command that has many.

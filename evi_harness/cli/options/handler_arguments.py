@@ -1,4 +1,4 @@
-"""``--arg KEY=VALUE``: what a handler takes besides, for every command that has ``--handler``; and the form for others of its kind."""
+"""``--arg KEY=VALUE``: further arguments of a handler, for every command with ``--handler``."""
 
 from __future__ import annotations
 

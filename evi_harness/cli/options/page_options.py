@@ -1,4 +1,4 @@
-"""Options of commands that write pages, and how far a page has got."""
+"""Options of commands that write pages, and the progress of writing one."""
 
 from __future__ import annotations
 

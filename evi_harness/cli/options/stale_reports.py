@@ -1,4 +1,4 @@
-"""Reports of a run before this one: taken away before anything is done, so that what ends early leaves no old verdict behind.
+"""Remove reports of an earlier run before a command begins, so that no old verdict is left if it ends early.
 
 Rules of living here: only what is known as a report is taken away, and only where the command line names it as output and as nothing else.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with what was played, a reply at a time: lost, repeated, out of order, changed, or something else altogether.
+"""Faults in played audio, reply by reply: lost, repeated, out of order, changed, or something else.
 
 What is equal sample by sample is known for sure. Where a reply has samples on both sides that are not, they are compared by likeness: from
 ``likeness.ALIKE`` on, the app changed the audio, and what can no longer be checked is named; below, it is not what was received. Sound of

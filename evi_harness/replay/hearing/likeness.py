@@ -1,4 +1,4 @@
-"""How alike two pieces of sound are whose samples differ: a changed volume, another rate, a fade; or something else altogether.
+"""How alike two sounds with different samples are: a changed volume, another rate, a fade, or something else.
 
 Windows of 50 ms of the one are looked for in the other, each near where it should be, by normalised cross-correlation: 1 for the same
 sound at whatever volume, about 0.3 for the speech of somebody else. The median over the windows is the likeness. Where one window was

@@ -1,4 +1,4 @@
-"""What was received and what was played, each as one stream of 16-bit mono samples with its times.
+"""Received and played audio, each as one stream of 16-bit mono samples with times.
 
 Received audio is decoded as it came, whatever header it had. Played audio is looked at in two places: what the app handed on to be played,
 and what the speaker played. Both are pieces here, and pieces of one stream and format follow one another without a gap: where one ends and

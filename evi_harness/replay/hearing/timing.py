@@ -1,4 +1,4 @@
-"""What the times of the played samples say: when each chunk was heard, where the speaker ran dry, and what was played on.
+"""Timing of the played samples: when each chunk was heard, where the speaker ran dry, what was played on.
 
 All of it is read off the match by samples: of audio that the app changed, nothing is known here.
 """

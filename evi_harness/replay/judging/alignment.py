@@ -1,4 +1,4 @@
-"""Alignment afterwards: which recorded message is which live one, once both sides are known whole.
+"""Align recorded and live messages after the run, when both sides are complete.
 
 Rules of living here: order is kept; as many messages as possible are found equal; what is equal but elsewhere has moved; what is left
 between two equal ones and may stand for one another differs; the rest is missing or unexpected. One change of one message is one finding.

@@ -1,4 +1,4 @@
-"""Where in the developer's code what a replay's verdict names was done: who sent a message, who handled one, who closed the connection.
+"""The developer's code behind a verdict: where a message was sent or handled, and where the connection was closed.
 
 Of a message that was never sent no line is known. Told is the path that the message took which it should have answered: what the callback
 took, and which functions ran.

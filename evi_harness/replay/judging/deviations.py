@@ -1,4 +1,4 @@
-"""Deviations: the ways in which what the app sent differs from what it is expected to send.
+"""Deviations: the differences between the messages that an app sent and those expected of it.
 
 That is what the recorded app sent, or what was accepted in its place: ``recorded`` stands for either, and no sentence says which.
 

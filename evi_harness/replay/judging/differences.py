@@ -1,4 +1,4 @@
-"""What differs between two JSON values: the rule of equality that every comparison of a replay uses.
+"""The differences between two JSON values: the rule of equality for all comparisons of a replay.
 
 Rules of living here: numbers compare by value (1 and 1.0 are equal, true and 1 are not), NaN equals itself, key order does not matter,
 null and absent differ. Only what differs is reported.

@@ -1,4 +1,4 @@
-"""How a session ended, and whether another one ended in the same way: by whom, with which code, after which error.
+"""How a session ended, and whether another ended in the same way: the side, the code, the error before it.
 
 Rules of living here: worked out from what crossed the wire. The SDK ends silently on a normal close, so an error that came before it is as
 much a part of the ending as its code is.

@@ -1,4 +1,4 @@
-"""Expectations: today's sent messages accepted in the place of the recorded ones, and a recording that expects them.
+"""Expectations: accepted messages that replace the recorded ones, and a recording that expects them.
 
 Whoever plays, pairs, compares and reports is given a session whose sent messages are the expected ones, and knows no more of it. So the
 expected message is what releases what waited for it, and causes are derived from what is expected.

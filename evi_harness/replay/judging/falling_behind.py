@@ -1,4 +1,4 @@
-"""Whether a handler falls behind: its messages wait longer and longer, since each takes it longer than the next takes to come.
+"""Whether a handler falls behind: it takes longer for its messages than the gaps between them.
 
 Rules of living here: read off a replay's session alone, so it is exact where its clock is. How long one message waits is no fault by
 itself: one slow callback delays what comes meanwhile, and is told by nothing but its own length. Counted is what several add up to.

@@ -1,4 +1,4 @@
-"""Findings: what is wrong in itself, whatever was recorded. Their kinds as a table, and those that stand in a replay's notes.
+"""Findings: faults regardless of the recording. The table of their kinds, and those in a replay's notes.
 
 A finding is a note that the observing room wrote, made comparable; what follows from the events alone is found by ``falling_behind`` and
 ``rejections``. docs/reference/findings.md has a section for each kind.

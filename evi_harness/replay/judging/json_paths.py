@@ -1,4 +1,4 @@
-"""JSON paths: where a value stands, written so that what a report shows can be given back as what a comparison leaves out.
+"""JSON paths: places in a message, written so that a path from a report can be excluded from a comparison.
 
 A path begins with ``$`` and goes on with any of ``.name``, ``['any name']``, ``[0]``, ``[*]`` (every item) and ``..name`` (at any depth).
 Before it may stand the type of a message and a colon: then it is about messages of that type alone.

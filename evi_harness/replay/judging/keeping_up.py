@@ -1,4 +1,4 @@
-"""Whether an app could keep up in real life: the processor time of its callbacks, replayed as a queue.
+"""Whether an app could keep up in real time: the processor time of its callbacks, simulated as a queue.
 
 Virtual time charges nothing for what the app computes, and on a fast machine real time hides it. So the messages are queued again, each
 when it came, and each taking the processor time that its callback took. Where one of them would wait for a second, or takes longer to

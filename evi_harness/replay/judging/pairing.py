@@ -1,4 +1,4 @@
-"""Pairing while a replay runs: which recorded message is it that the app just sent?
+"""Pair messages while a replay runs: which recorded message did the app just send?
 
 Only for releasing what waited for it. What is reported is decided afterwards, by alignment, which can see the whole.
 

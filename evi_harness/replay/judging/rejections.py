@@ -1,4 +1,4 @@
-"""What the app sent that the service does not take, by the dialect's rules.
+"""Messages of the app that the service does not accept, by the dialect's rules.
 
 Rules of living here: what is wrong with a message is the dialect's to say. What the recording did as well is not told: the recording
 sends it in place of the app, or the real service has put up with it.

@@ -1,4 +1,4 @@
-"""Two sessions compared turn by turn: what was said, called and sent, and how long it took.
+"""Compare two sessions turn by turn: words, calls, sent messages and times.
 
 Rules of living here: both sides are read by the same functions, and neither is right. Ids that are given anew in each run are no
 difference, nor is when the session was; of times only how long something took is compared, within a tolerance. Audio is not compared.

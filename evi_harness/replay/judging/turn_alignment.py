@@ -1,4 +1,4 @@
-"""Which turn of one session is which of another: by what was said, never by number or time.
+"""Match the turns of two sessions by their words, never by number or time.
 
 Rules of living here: order is kept. Turns whose user said the same are found first; between two of these the best pairing of what is
 left is taken, by words in common. A turn that was left out or came in between moves no other.

@@ -1,4 +1,4 @@
-"""What a report's JSON tells of why it failed: causes, each once, the first thing to look at first.
+"""The causes of a failure, from a report's JSON: each once, the most important first.
 
 Any report of a replay is read: of one session, of several runs, of many sessions, with a live service, and of a gate; and those of a check
 and of a repair.

@@ -1,4 +1,4 @@
-"""A file that an export has written, for people."""
+"""An exported file, described for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A chat opened below the SDK: the same handshake and authentication, and nothing that parses.
+"""A chat opened below the SDK: the same handshake and authentication, without parsing.
 
 For whoever sends a recording to a service, where a message may be one that no model of the SDK's can express.
 

@@ -1,4 +1,4 @@
-"""What a function takes first: the connection, or a message. Its annotation tells, else its name, else how the function uses it.
+"""Whether a function takes the connection or a message: by its annotation, its name, or its use.
 
 A use that only a connection has is stronger than the name of a message; what is called ``on_message`` takes one, whatever it calls it.
 

@@ -1,4 +1,4 @@
-"""What a handler hands on to the SDK's player, item by item: its ``byte_strs``, and whatever else it gives to the SDK's interface.
+"""The audio that a handler passes on to the SDK's player, item by item: its ``byte_strs``, or another stream.
 
 An item counts from when it was put into the stream. One that the app takes out again itself, as when it drops its queue at an interruption,
 was not handed on. Neither was one in a stream that the SDK's player was never given, as when the handler makes its stream anew while the

@@ -1,4 +1,4 @@
-"""The forms that a developer's handler comes in, made one: callbacks as Hume's guide has them, or a function that takes the connection.
+"""Unify the forms of a developer's handler: callbacks as in Hume's guide, or a function that takes the connection.
 
 Rules of living here: a handler may be sync or async and may have any of the callbacks; what is no handler is told what would be one.
 """

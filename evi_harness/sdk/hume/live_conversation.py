@@ -1,4 +1,4 @@
-"""A live conversation as Hume's quickstart has it: connect, hand on messages, run the SDK's own microphone and playback, close.
+"""A live conversation as in Hume's quickstart: connect, deliver messages, run the SDK's microphone and playback, close.
 
 Rules of living here: the SDK makes the connection, reads the microphone and plays; nothing of it is replaced. A callback that raises does
 not end the conversation; what it raised is kept. A handler that takes the connection and reads it itself is the app: when it returns or

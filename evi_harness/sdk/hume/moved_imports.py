@@ -1,4 +1,4 @@
-"""What stood elsewhere in another version of ``hume``, or had another name: the import that works with the installed one.
+"""Names that moved between versions of ``hume``, and the import that works with the installed one.
 
 docs/how-to/guide.md has the names that Hume's guide imports. Any other name is looked for where the SDK keeps its public ones.
 """

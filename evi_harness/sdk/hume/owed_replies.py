@@ -1,4 +1,4 @@
-"""Whether a reply of the assistant's is owed or under way: what a conversation that is to end by itself waits for.
+"""Whether a reply of the assistant is still due or under way, which a conversation waits for before it ends.
 
 Rules of living here: told by the messages alone. What has come to be played and is not over yet is the speaker's to know.
 """

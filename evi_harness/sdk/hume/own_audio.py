@@ -1,4 +1,4 @@
-"""Audio that the app sends of its own: told by who sends it, not by what it is; and what is silenced when it comes.
+"""Audio that the app sends itself, recognised by its sender, and what is silenced when it comes.
 
 An app whose audio comes from elsewhere than a microphone (a bridge, a plugin of a framework, a raw client) sends it itself. Who else would
 speak for its user, the SDK's microphone or the recorded audio, is then silent.

@@ -1,4 +1,4 @@
-"""A handler that takes the connection, in a live conversation: what it takes of it, and whether it opens the microphone itself.
+"""A handler that takes the connection, in a live conversation: what it reads, and whether it opens the microphone.
 
 Both are seen where they cross: at the connection below the SDK, and at the SDK's interface. Audio of its own is ``own_audio``'s.
 

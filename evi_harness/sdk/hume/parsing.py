@@ -1,4 +1,4 @@
-"""What the installed SDK makes of a message: the parsed model, or in which field it fails.
+"""Parse a message with the installed SDK, or say which field fails.
 
 Rules of living here: the SDK decides; nothing is parsed here that it does not parse. A union's error names every member's fields, so the
 member is found by its ``type`` and asked alone.

@@ -1,4 +1,4 @@
-"""Redirects of what is opened with a key: followed to the origin that was named, and to no other.
+"""Redirects of requests that carry a key: followed only to the named origin.
 
 The websockets library follows a redirect of a handshake anywhere and takes its own idea of credentials out of the request before: three
 headers, among which X-Hume-Api-Key is not. httpx follows with less, and would let a user wonder; both are refused by one rule.

@@ -1,4 +1,4 @@
-"""Software sound for the SDK: what stands in for sounddevice is put in its place, and taken out again.
+"""Software sound for the SDK: replace sounddevice, and restore it.
 
 It works whether or not the SDK's audio modules, or sounddevice itself, were imported before, and where sounddevice cannot be imported at
 all for lack of PortAudio. The real sounddevice is never imported here; an app that comes to need it behind the block imports it then.
