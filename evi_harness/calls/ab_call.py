@@ -44,7 +44,7 @@ def compare_versions(
         false_alarm: How likely a version that is not slower may be called slower; None likewise.
         least_effect: The least difference that matters, such as ``5%,1ms..50ms``; None likewise.
         timeout_s: How many seconds one run may take.
-        allow_incomplete: Let no run fail for a recording that is incomplete or damaged.
+        allow_incomplete: Accept incomplete or damaged recordings in every run.
 
     Returns:
         The report, with a comparison for each metric.

@@ -14,7 +14,7 @@ Hosts = Tuple[Tuple[str, Optional[int]], ...]
 
 @dataclass(frozen=True)
 class AppCommand:
-    """A command, as it stands behind ``--``.
+    """A command, as given after ``--``.
 
     Attributes:
         words: The program and its arguments.

@@ -91,7 +91,7 @@ class Frame:
 
     @property
     def outline(self) -> bytes:
-        """What a text frame says without what it sounds like.
+        """A text frame's content without its audio.
 
         The payload, or the payload with its audio cut out where that is cheaper to have: the audio field is then an empty string.
         """

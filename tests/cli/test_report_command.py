@@ -147,7 +147,7 @@ def test_a_page_of_many_replays_replaces_nothing_but_a_page(run, tmp_path):
         pages.mkdir()
         (pages / name).write_text("<!doctype html><title>mine</title>", encoding="utf-8")
         code, line, err = run("replay", "sessions", "-j", "1", "--no-child", "--html", str(pages))
-        assert (code, line, f"{name} is there already" in " ".join(err.split())) == (2, "", True), err
+        assert (code, line, f"{name} already exists" in " ".join(err.split())) == (2, "", True), err
         assert [path.name for path in pages.iterdir()] == [name]
 
 
