@@ -357,7 +357,7 @@ def test_a_run_that_is_over_in_time_is_not_touched():
     """However short it is, and without a limit of its own."""
     assert replay_session(TYPED, max_run_s=600).passed
     for wrong in (0, -1, math.inf, math.nan):
-        with pytest.raises(UsageError, match="time that a run may take"):
+        with pytest.raises(UsageError, match="valid limit for a run"):
             replay_session(TYPED, max_run_s=wrong)
 
 

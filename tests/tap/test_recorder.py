@@ -164,7 +164,7 @@ def test_a_disk_that_takes_nothing_any_more_holds_up_nobody(monkeypatch):
     recorder.close()
     assert recorder.n_dropped == 9
     assert "written nothing for 0.01 s" in str(recorder.failure)
-    assert ["waited for" in warnings[0], "cannot be completed" in warnings[1], len(warnings)] == [True, True, 2]
+    assert ["waiting for it" in warnings[0], "cannot be completed" in warnings[1], len(warnings)] == [True, True, 2]
     writer.gate.set()
     recorder._thread.join(60)
     assert [event.seq for event in writer.written] == [0]

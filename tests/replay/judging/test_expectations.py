@@ -148,7 +148,7 @@ OBSTACLES = {
     "a warning": (Verdict((), (replace(FINDING, severity=WARNING),)), [], None),
     "stuck": (CLEAN, [Note(0, 1, "stuck", data={"what": "x"})], "stuck"),
     "left early": (CLEAN, [Note(0, 1, "left_early", data={"left": []})], "closed .*early"),
-    "given up with what hung on it": (CLEAN, [Note(0, 1, "unmet", data={"awaited": 7, "skipped": [8]})], "#7 was awaited"),
+    "given up with what hung on it": (CLEAN, [Note(0, 1, "unmet", data={"awaited": 7, "skipped": [8]})], "#7 was waited for"),
     "given up and nothing hung on it": (CLEAN, [Note(0, 1, "unmet", data={"awaited": 7, "skipped": []})], None),
 }
 
