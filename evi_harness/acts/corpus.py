@@ -182,7 +182,7 @@ def _page(task: Task, result: Union[ReplayResult, RepeatedReplay]) -> Tuple[Opti
     except EviHarnessError as error:
         return None, redacted(": ".join(filter(None, (error.where, error.what))))
     except Exception as error:  # noqa: BLE001 - one session's page must not end the others
-        return None, redacted(f"the page cannot be made: {type(error).__name__}: {error}")
+        return None, redacted(f"the page cannot be created: {type(error).__name__}: {error}")
 
 
 def _outcome(

@@ -324,7 +324,7 @@ def is_stream(value: Any) -> bool:
 
 def _left_out(name: str) -> Callable[..., NoReturn]:
     def left_out(*_: Any, **__: Any) -> NoReturn:
-        raise PortAudioError(f"sounddevice.{name} is not there in software sound, which has RawInputStream and RawOutputStream")
+        raise PortAudioError(f"sounddevice.{name} is not available in software sound, which has RawInputStream and RawOutputStream")
 
     left_out.__name__ = name
     return left_out

@@ -38,12 +38,12 @@ def ways_to_accept(deviations: Sequence[Deviation], live: Session, dialect: Dial
     meant = [one for one in deviations if one.kind in MAY_BE_MEANT]
     paths = list(dict.fromkeys(path for one in meant for path in _paths(one, live, dialect)))
     door = "test" if asked.test is not None else "call" if asked.argv is None and asked.call is not None else "command"
-    ways = [f"{_UPDATES[door]} accepts what is sent now"] if meant and asked.path is not None and not is_part else []
+    ways = [f"{_UPDATES[door]} accepts what the app sends now"] if meant and asked.path is not None and not is_part else []
     if paths and len(paths) <= _MOST_PATHS:
         given = f"ignore={paths!r}" if door != "command" else " ".join(f"--ignore {shlex.quote(path)}" for path in paths)
         ways.append(f"{given} leaves {'it' if len(paths) == 1 else 'them'} out of the comparison")
     if ways:
-        yield f"meant? {'; '.join(ways)}"
+        yield f"intended? {'; '.join(ways)}"
 
 
 def _paths(deviation: Deviation, live: Session, dialect: Dialect) -> List[str]:

@@ -486,7 +486,7 @@ def _make_folder(folder: Path, header: bytes) -> Tuple[HeldFolder, AppendFile]:
 
 
 def _unwritable(folder: Path, error: OSError, hint: str) -> SessionUnwritable:
-    return SessionUnwritable(f"a session folder cannot be made here: {error.strerror or error}", where=str(folder), hint=hint)
+    return SessionUnwritable(f"a session folder cannot be created here: {error.strerror or error}", where=str(folder), hint=hint)
 
 
 def _cut(slot: Slot, parts: codec.Pieces, at: int, form: Optional[lines.Form], data: bytes) -> Cut:

@@ -143,7 +143,7 @@ def test_a_file_that_is_there_is_kept_unless_it_is_to_be_replaced(tmp_path):
     """What is not a regular file, such as a link or a pipe, is never replaced."""
     file, target = tmp_path / "mine.wav", tmp_path / "target"
     file.write_bytes(b"mine")
-    with pytest.raises(UsageError, match="there already") as raised:
+    with pytest.raises(UsageError, match="already exists") as raised:
         export_wav(WEATHER, file)
     assert "force=True" in raised.value.hint
     assert file.read_bytes() == b"mine"

@@ -166,7 +166,7 @@ def test_a_folder_and_a_missing_file_are_no_captures(tmp_path):
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     """A file is where the folder should be."""
     (tmp_path / "talk.jsonl").write_bytes(CHAT)
-    with pytest.raises(SessionUnwritable, match="cannot be made"):
+    with pytest.raises(SessionUnwritable, match="cannot be created"):
         import_capture(tmp_path / "talk.jsonl", out=tmp_path / "talk.jsonl")
 
 

@@ -133,7 +133,7 @@ def test_no_room_for_a_folder_at_all(simulator, recording, tmp_path):
     has_gone_on(simulator, "none")
     assert done.returncode == 3
     assert done.stdout.splitlines()[-1] == "user_message"
-    assert "error: sessions: nothing was recorded: a session folder cannot be made here: File too large" in done.stderr
+    assert "error: sessions: nothing was recorded: a session folder cannot be created here: File too large" in done.stderr
     assert not (tmp_path / "sessions").exists()
 
 

@@ -122,7 +122,7 @@ def test_a_command_prints_its_result_and_returns_its_code(run, line, code, last)
         ("replay weather --handler app.py:Gone", 3, "no 'Gone' in app.py"),
         ("replay weather --handler broken.py:App", 3, "broken.py:1: broken.py does not import: SyntaxError"),
         ("replay weather --handler recorded --out file.txt", 2, "'file.txt' is a file"),
-        ("replay weather --handler recorded --out file.txt/x", 3, "a session folder cannot be made here"),
+        ("replay weather --handler recorded --out file.txt/x", 3, "a session folder cannot be created here"),
         ("replay weather --handler recorded --json gone/report.json", 2, "'gone' is not a folder"),
         ("replay weather --handler recorded --json empty", 2, "'empty' is a directory"),
         ("show gone", 2, "'gone' does not exist"),

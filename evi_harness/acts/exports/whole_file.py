@@ -44,7 +44,7 @@ def place_of_file(file: Union[str, Path], session: Union[str, Path, Session], *,
             raise UsageError(f"{path} is in the session folder {one}", hint="Name a file outside it: an export is not part of a session.")
     if os.path.lexists(path):
         if not overwrite:
-            raise UsageError(f"{path} is there already", hint=Words(Parameter("force", True), " replaces it."))
+            raise UsageError(f"{path} already exists", hint=Words(Parameter("force", True), " replaces it."))
         if not stat.S_ISREG(path.lstat().st_mode):
             raise UsageError(f"{path} is not a regular file", hint="Name another one.")
     return path

@@ -169,7 +169,7 @@ def made_folder(folder: Path) -> Path:
     try:
         folder.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
-        raise EviHarnessError(f"the folder of the pages cannot be made: {error.strerror}", where=str(folder)) from None
+        raise EviHarnessError(f"the folder of the pages cannot be created: {error.strerror}", where=str(folder)) from None
     return folder
 
 

@@ -32,7 +32,7 @@ def test_the_file_is_whole_private_and_said_to_be_made_up(tmp_path):
     assert exported.lines() == [f"{tmp_path}/x.har: 8 messages", "synthesised times"]
     assert stat.S_IMODE(exported.file.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["x.har"]
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="already exists"):
         export_har(TYPED, tmp_path / "x.har")
     export_har(TYPED, tmp_path / "x.har", overwrite=True)
     parser = HarParser(json.loads(exported.file.read_text(encoding="utf-8")))

@@ -115,7 +115,7 @@ def test_one_page_is_a_file_and_several_are_a_folder(report, tmp_path):
     (folder / "none.json").write_text('{"exit_code": 3, "sessions": []}', encoding="utf-8")
     with pytest.raises(ReportError, match="nothing to show"):
         write_named_pages([folder / "none.json"], tmp_path / "none.html")
-    with pytest.raises(EviHarnessError, match="cannot be made"):
+    with pytest.raises(EviHarnessError, match="cannot be created"):
         write_named_pages([folder / "typed", folder / "typed"], tmp_path / "gone" / "many")
 
 
