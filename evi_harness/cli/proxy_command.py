@@ -102,7 +102,7 @@ def command(
 ) -> int:
     """Record what apps in any language say to EVI, through a proxy on a loopback port.
 
-    Prints "listening on URL" when it is ready. Point your app at that URL in the place of the service's; docs/how-to/proxy.md shows how in
+    Prints "listening on URL" when it is ready. Point your app at that URL instead of the service's; docs/how-to/proxy.md shows how in
     several languages. Every byte is forwarded unchanged, except for the Host header. Each WebSocket becomes a session folder that
     replay, check and every other command reads. Other requests are forwarded and not recorded.
 

@@ -76,7 +76,7 @@ def _elsewhere(error: click.BadParameter) -> List[str]:
     except (OSError, ValueError):
         return []
     there = there[:1] or [str(wanted.with_name(name)) for name in get_close_matches(wanted.name, beside, n=1)]
-    return [f"Did you mean {there[0]}, which exists?"] if there else []
+    return [f"{there[0]} exists: did you mean that?"] if there else []
 
 
 def _phrase(text: str) -> str:

@@ -10,14 +10,14 @@ from click.core import ParameterSource
 __all__ = ["NOT_WITH_A_COMMAND", "refuse_with_a_command"]
 
 _NO_HANDLER = "the command takes the place of a handler"
-_NOT_LIVE = "the app of a command reaches the recording, and no live service"
+_NOT_LIVE = "the app reaches the recording, not a live service"
 # Parameter → why a command cannot be replayed with it.
 NOT_WITH_A_COMMAND: Mapping[str, str] = {
     "handler": _NO_HANDLER,
     "arguments": f"{_NO_HANDLER}; write the app's arguments after the command",
-    "child": "the app of a command always has its own process",
-    "microphone": "the app of a command opens its microphone itself",
-    "executor": "a command is started in this folder and environment, which other machines do not have",
+    "child": "a command's app always has its own process",
+    "microphone": "the app opens its microphone itself",
+    "executor": "a command needs this folder and environment, which other machines do not have",
     "live": _NOT_LIVE,
     "config_id": _NOT_LIVE,
     "cadence": _NOT_LIVE,

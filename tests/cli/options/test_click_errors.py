@@ -72,4 +72,4 @@ def test_a_path_that_is_elsewhere_is_named(given, meant, capsys, tmp_path, monke
     (tmp_path / "lamp").mkdir()
     assert main(["show", given]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert [line.partition(" is there")[0] for line in lines[1:-1]] == ([] if meant is None else [meant])
+    assert [line.partition(" exists")[0] for line in lines[1:-1]] == ([] if meant is None else [meant])

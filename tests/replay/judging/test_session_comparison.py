@@ -178,7 +178,7 @@ def test_an_error_is_compared_also_where_the_end_is_not_known(session_of, rows, 
     ("missing", "header", "told"),
     [
         (("events.jsonl, line 9: it ends here.",), {"complete": False}, "events.jsonl, line 9: "),
-        ((), {"complete": False}, "not written to"),
+        ((), {"complete": False}, "session is incomplete"),
         ((), {"counts": {"dropped": 1}}, "1 event was dropped"),
         (("a.", "b.", "c.", "d.", "e."), {}, "a; b; c; and 2 more"),
     ],
