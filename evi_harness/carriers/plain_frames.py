@@ -19,7 +19,7 @@ _PROTOCOL_ERROR, _NOT_TEXT, _TOO_LARGE = 1002, 1007, 1009
 
 
 class ClientMessage(NamedTuple):
-    """A whole message, or a control frame.
+    """A complete message, or a control frame.
 
     Attributes:
         opcode: ``TEXT``, ``BINARY``, ``CLOSE``, ``PING`` or ``PONG``.
@@ -34,8 +34,8 @@ class ClientsFault(Exception):
     """The client broke the protocol.
 
     Attributes:
-        code: What to close with.
-        what: Why, for people.
+        code: The close code.
+        what: The reason, for people.
     """
 
     def __init__(self, code: int, what: str) -> None:
@@ -45,7 +45,7 @@ class ClientsFault(Exception):
 
 
 def frame_bytes(opcode: int, payload: bytes) -> bytes:
-    """A whole frame of the server's: not masked, in one piece."""
+    """Encode a frame from the server: unmasked and unfragmented."""
     size = len(payload)
     if size <= _MAX_CONTROL_BYTES:
         head = bytes([_FIN | opcode, size])
@@ -65,10 +65,10 @@ class _Head(NamedTuple):
 
 
 class ClientMessages:
-    """Puts a client's messages together from the bytes that come.
+    """Assembles a client's messages from incoming bytes.
 
     Args:
-        max_bytes: How large a message may be.
+        max_bytes: The maximum size of a message.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -78,7 +78,7 @@ class ClientMessages:
         self._opcode: Optional[int] = None
 
     def feed(self, data: bytes) -> Iterator[ClientMessage]:
-        """Take the next bytes, and give the messages that are complete with them, control frames between the pieces of others.
+        """Take the next bytes, and return the messages that they complete, with control frames between the pieces of others.
 
         Raises:
             ClientsFault: The client broke the protocol; nothing may follow.

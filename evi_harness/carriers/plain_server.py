@@ -54,16 +54,16 @@ class PlainServer:
 
     Args:
         open_service: Makes the service for one connection, given its handshake.
-        clock: What stamps events and calls back.
+        clock: The clock that stamps events and runs callbacks.
         chat_paths: Paths on which a client opens the socket; a slash at the end makes no difference.
-        token_path: Path on which a client gets an access token, None for none.
-        journal_for: Makes the journal for one connection that was let in. By default a plain one.
-        service_name: What answers here (``player``, ``simulator``), told in the header ``X-Evi-Harness``.
-        on_unknown: Called with method and path of each request that there is no answer for.
+        token_path: Path on which a client gets an access token, None for no such path.
+        journal_for: Makes the journal for an accepted connection. By default a plain one.
+        service_name: The kind of service (``player``, ``simulator``), sent in the header ``X-Evi-Harness``.
+        on_unknown: Called with the method and path of each request without an answer.
 
     Attributes:
-        journals: The journals of the conversations so far, in the order in which they were opened.
-        failures: What services raised. The connection was aborted each time.
+        journals: The journals of the conversations so far, in the order of opening.
+        failures: Exceptions of services, each of which aborted its connection.
     """
 
     def __init__(
@@ -93,27 +93,27 @@ class PlainServer:
         return _Connection(self)
 
     async def start(self) -> Callable[[], asyncio.Protocol]:
-        """What makes the protocol of one connection; here as other servers have it."""
+        """Return the factory of the protocol of one connection, as other servers do."""
         return self.connection
 
     async def stop(self) -> None:
-        """End the conversations that still run, with no close frame."""
+        """End the running conversations, without a close frame."""
         for connection in list(self._running):
             connection.abort()
 
     def lose(self, loop: Optional[asyncio.AbstractEventLoop]) -> None:
-        """Take that a loop is gone, and all that was on it; None for every loop."""
+        """Accept that a loop is gone with everything on it; None for every loop."""
         for connection in list(self._running):
             if loop is None or connection.loop is loop:
                 connection.connection_lost(None)
 
     def began(self, connection: _Connection, journal: Journal) -> None:
-        """Take a conversation that has begun."""
+        """Register a conversation that has begun."""
         self.journals.append(journal)
         self._running[connection] = None
 
     def ended(self, connection: _Connection) -> None:
-        """Let go of one that has ended."""
+        """Forget a conversation that has ended."""
         self._running.pop(connection, None)
 
     def is_chat(self, request: _Request) -> bool:
@@ -157,12 +157,12 @@ class _Request(NamedTuple):
     headers: Tuple[Tuple[str, str], ...]
 
     def header(self, name: str) -> str:
-        """A header, empty where there is none."""
+        """Return a header, empty if absent."""
         return next((value for key, value in self.headers if key.lower() == name), "")
 
     @property
     def handshake(self) -> Handshake:
-        """What a client asks for with it."""
+        """Return the client's handshake."""
         return Handshake(self.path, self.query, self.headers)
 
 
@@ -323,12 +323,12 @@ class _Conversation:
         self._is_paused = self._is_over = self._has_failed = self._is_performing = False
 
     def begin(self, first: Sequence[Action]) -> None:
-        """Do what the service gave at its opening."""
+        """Do what the service requested at its opening."""
         self._do(first)
         self._arm()
 
     def received(self, data: bytes) -> None:
-        """Take bytes of the app's."""
+        """Take bytes from the app."""
         try:
             for opcode, payload in self._messages.feed(data):
                 self._take(opcode, payload)
@@ -351,11 +351,11 @@ class _Conversation:
             self._journal.note(UNSENT, n_frames=n_unsent)
 
     def pause(self) -> None:
-        """What is sent waits: the app does not read."""
+        """Sending must wait: the app does not read."""
         self._is_paused = True
 
     def resume(self) -> None:
-        """The app has read."""
+        """The app reads again."""
         self._is_paused = False
         self._perform_all()
 

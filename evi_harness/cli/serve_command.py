@@ -91,7 +91,7 @@ __all__ = ["command"]
     metavar="SECONDS",
     type=Seconds(min=0, min_open=True),
     brief="How late an answer of the app may be.",
-    help="How late an answer of the app may be; after that, what depends on it is skipped.",
+    help="How late the app's answer may be; after that, messages that depend on it are skipped.",
 )
 @option(
     "--ignore",

@@ -19,10 +19,10 @@ def program_words(folder: Optional[str] = None) -> Tuple[str, ...]:
     """The words that start this program again.
 
     Args:
-        folder: Where they are to be typed; None for the current folder.
+        folder: Where they will be typed; None for the current folder.
 
     Returns:
-        The name, where a shell finds it; else the script or the module as it was started. From Python, and under pytest, the name.
+        The command's name if a shell finds it; else the script or the module as it was started. From Python and under pytest, the name.
     """
     started = sys.argv[0] if sys.argv else ""
     if os.path.basename(started) == _NAME:  # noqa: PTH119 - it may be anything, and is not opened
@@ -39,11 +39,11 @@ def program(folder: Optional[str] = None) -> str:
 
 
 def as_started(words: Sequence[str], folder: Optional[str] = None) -> Tuple[str, ...]:
-    """A command of this program's, as a report has it, as it is to be typed; another command is left as it is.
+    """Convert a command of this program from a report to the form to type; other commands stay unchanged.
 
     Args:
         words: Its words.
-        folder: Where it is to be typed; None for the current folder.
+        folder: Where it will be typed; None for the current folder.
     """
     return (*program_words(folder), *words[1:]) if words and words[0] == _NAME else tuple(words)
 

@@ -19,14 +19,14 @@ __all__ = ["add_app_facts"]
 
 
 def add_app_facts(folder: Union[str, os.PathLike[str]], facts: Mapping[str, Json]) -> None:
-    """Add facts about the app to a session that is complete; killed at any instant, its header is the old one or the new one.
+    """Add facts about the app to a complete session. If killed at any time, its header is the old or the new one.
 
     Args:
-        folder: A session folder that is complete.
-        facts: By name; those of the same name are replaced. They hold no secret.
+        folder: A complete session folder.
+        facts: Facts by name; they replace those of the same name. They must not contain secrets.
 
     Raises:
-        SessionUnwritable: The folder is not complete, or its header cannot be replaced; it is as it was.
+        SessionUnwritable: The folder is incomplete, or its header cannot be replaced; it is unchanged.
         SessionUnreadable: It is not a session folder.
     """
     place = Folder(folder)

@@ -33,11 +33,11 @@ Headers = Dict[str, List[str]]
 
 
 class BadRequest(NamedTuple):
-    """A request that is not handed on; nothing that follows it may be either.
+    """A request that is not forwarded; nothing after it may be either.
 
     Attributes:
-        status: What it is answered with.
-        text: Why, in words that quote nothing.
+        status: The status of the answer.
+        text: The reason, which quotes nothing.
     """
 
     status: int
@@ -52,8 +52,8 @@ class Request(NamedTuple):
     """The head of a request.
 
     Attributes:
-        data: It, as it is handed on.
-        target: What it asks for, as its first line has it.
+        data: Its bytes, as they are forwarded.
+        target: The target in its first line.
         pairs: The headers' names and values, in order.
         is_socket: Whether it asks for a WebSocket.
     """
@@ -73,11 +73,11 @@ class RequestStream:
     """Follows what one client sends.
 
     Args:
-        host: The value of the Host header that is handed on.
-        prefix: What stands before each path that is asked for.
+        host: The value of the forwarded Host header.
+        prefix: What to put before each requested path.
 
     Attributes:
-        is_open: Whether all is handed on as it comes, as behind a request for a WebSocket. Its refusal makes it False again.
+        is_open: Whether everything is forwarded as it comes, as after a request for a WebSocket; False again after its refusal.
     """
 
     def __init__(self, host: str, prefix: str = "") -> None:
@@ -92,7 +92,7 @@ class RequestStream:
 
     @property
     def is_between(self) -> bool:
-        """Whether no request is under way that has not come whole."""
+        """Whether no incomplete request is under way."""
         return not (self._held or self._n_left or self._in_chunks or self._in_trailer)
 
     def feed(self, data: bytes) -> List[Union[Request, bytes, BadRequest]]:
@@ -102,7 +102,7 @@ class RequestStream:
             data: They may end anywhere.
 
         Returns:
-            The heads of requests that they complete, and what else is to be handed on, in order; last of all what is wrong with them.
+            The heads of requests that they complete and other bytes to forward, in order; last, what is wrong with them.
         """
         found: List[Union[Request, bytes, BadRequest]] = []
         try:
@@ -205,9 +205,9 @@ class SocketAnswer(NamedTuple):
     """The head of the answer to a request for a WebSocket.
 
     Attributes:
-        status: Its status; 0 where it could not be read.
+        status: Its status; 0 if it could not be read.
         headers: Values by name in lower case.
-        rest: What has come behind it.
+        rest: The bytes after it.
     """
 
     status: int
@@ -233,7 +233,7 @@ class ReplyHead:
             data: They may end anywhere.
 
         Returns:
-            The answer, once its head is there; None before. Interim answers but 101 are passed over.
+            The answer once its head is complete, None before. Interim answers other than 101 are skipped.
         """
         self._held += data
         while True:

@@ -47,11 +47,11 @@ _MAX_NAMED = 100
 
 
 class RelayRecording(Protocol):
-    """What is told of one WebSocket. It raises nothing."""
+    """The recording of one WebSocket. It raises nothing."""
 
     @property
     def n_held(self) -> int:
-        """How many bytes it keeps in memory."""
+        """How many bytes it holds in memory."""
 
     def from_app(self, data: bytes, now_ns: int) -> object:
         """The app has sent bytes."""
@@ -60,10 +60,10 @@ class RelayRecording(Protocol):
         """The service has sent bytes."""
 
     def give_up(self, why: str) -> object:
-        """Keep nothing any more."""
+        """Stop recording."""
 
     def over(self, now_ns: int, *, is_seen: bool) -> object:
-        """The connection is over; ``is_seen`` where one of its ends has ended it."""
+        """The connection is over; ``is_seen`` if one of its ends has ended it."""
 
 
 # Begins a recording: what was asked for, the headers of the answer, when it came, and when the request did.
@@ -72,13 +72,13 @@ OpenRecording = Callable[[Handshake, Mapping[str, List[str]], int, int], RelayRe
 
 @dataclass(frozen=True)
 class Upstream:
-    """The service that all is relayed to.
+    """The service behind the relay.
 
     Attributes:
         host: Name or address.
         port: Port.
-        prefix: What stands before each path there, without a slash at the end.
-        tls: How to speak TLS with it, None for not at all.
+        prefix: What to put before each path, without a slash at the end.
+        tls: The TLS context, None for no TLS.
     """
 
     host: str
@@ -94,17 +94,17 @@ class Upstream:
 
 
 class Relay:
-    """What the connections of one relay share; called, it makes the protocol of one.
+    """The shared state of a relay's connections; calling it makes the protocol of one.
 
     Args:
-        upstream: Where to.
-        clock: What stamps, a ``RealClock``.
+        upstream: The service.
+        clock: The clock for all times, a ``RealClock``.
         limits: What clients may take: ``chats`` is for all connections that are relayed, ``waiting`` and ``handshake_s`` for those that
             have not asked for anything yet, ``memory_mib`` for what recordings hold.
-        admission: Which requests are relayed, by where they come from.
+        admission: Which requests are relayed, by their origin.
         open_recording: See there.
-        warn: Called with a kind and a line for each that is turned away, and for each that the service does not answer.
-        unreachable: Says in a line why the service cannot be reached.
+        warn: Called with a kind and a line for each refused request, and for each that the service does not answer.
+        unreachable: Returns a line that says why the service cannot be reached.
     """
 
     def __init__(
@@ -137,14 +137,14 @@ class Relay:
         return AppEnd(self)
 
     async def drained(self) -> None:
-        """Wait until no connection is there."""
+        """Wait until no connection is left."""
         # Made here: on Python 3.9 it belongs to the loop that runs when it is made.
         self._gone = asyncio.Event()
         if self.connections:
             await self._gone.wait()
 
     async def stop(self) -> None:
-        """End all connections. Their recordings say that nobody saw how they would have ended."""
+        """End all connections. Their recordings say that their real ends are unknown."""
         for one in list(self.connections):
             one.cut_off()
         await self.drained()
@@ -174,13 +174,13 @@ class _End(asyncio.Protocol):
             self.transport.write(data)
 
     def pause_writing(self) -> None:
-        """It does not read; so the other is not read either."""
+        """It does not read, so reading from the other end stops too."""
         self.is_full = True
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """It reads again."""
         self.is_full = False
         if self._resets_when_drained:
             self._reset_now()
@@ -188,7 +188,7 @@ class _End(asyncio.Protocol):
             self.peer.transport.resume_reading()
 
     def eof_received(self) -> Optional[bool]:
-        """It sends no more. The same is told the other end, and this one can still be sent to."""
+        """It sends no more. The other end is told so, and can still send."""
         self.has_ended = True
         if self.peer is not None:
             self.peer.end_writing()
@@ -199,7 +199,7 @@ class _End(asyncio.Protocol):
         return None if self.transport is not None and self.transport.get_extra_info("ssl_object") is not None else True
 
     def end_writing(self) -> None:
-        """Send nothing more to it than what waits."""
+        """Send it only what is already waiting."""
         if self.transport is None or self.is_lost:
             return
         if self.transport.can_write_eof():
@@ -209,12 +209,12 @@ class _End(asyncio.Protocol):
             self.transport.close()
 
     def close(self) -> None:
-        """Send what waits, and end the connection."""
+        """Send what is waiting, and end the connection."""
         if self.transport is not None:
             self.transport.close()
 
     def reset(self) -> None:
-        """Send what waits, and break the connection as the other one was broken."""
+        """Send what is waiting, and reset the connection as the other one was reset."""
         if self.transport is None or self.is_lost:
             return
         if not self.transport.get_write_buffer_size():
@@ -233,7 +233,7 @@ class _End(asyncio.Protocol):
         self.transport.abort()
 
     def connection_lost(self, error: Optional[Exception]) -> None:
-        """The connection with it is gone; so is that with the other end, in the same way."""
+        """The connection with it is gone; end that with the other end in the same way."""
         self.is_lost = True
         # Over TLS, Python 3.9 and 3.10 take one for left open that the other side has ended.
         self.close()
@@ -245,10 +245,10 @@ class _End(asyncio.Protocol):
 
 
 class AppEnd(_End):
-    """The end of an app's: what it asks for decides whether there is another.
+    """The app's end of a connection; its request decides whether the service's end is opened.
 
     Args:
-        relay: What all of them share.
+        relay: The state that all connections share.
     """
 
     def __init__(self, relay: Relay) -> None:
@@ -277,7 +277,7 @@ class AppEnd(_End):
     # What the loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for a request."""
+        """Start waiting for a request."""
         assert isinstance(transport, asyncio.Transport)
         relay, self.transport = self._relay, transport
         relay.connections.add(self)
@@ -290,7 +290,7 @@ class AppEnd(_End):
         self._timer = relay.clock.call_at_ns(at_ns, self._too_late)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the app sends."""
+        """Take bytes from the app."""
         if self._is_over:
             return
         now_ns = self._relay.clock.now_ns()
@@ -326,7 +326,7 @@ class AppEnd(_End):
         self._relay.gone(self)
 
     def eof_received(self) -> Optional[bool]:
-        """It sends no more: whoever has asked for nothing is gone."""
+        """It sends no more: a client that has sent no request is gone."""
         if not self._is_relayed:
             return None
         if self.peer is None:
@@ -337,7 +337,7 @@ class AppEnd(_End):
     # What the other end calls.
 
     def take_reply(self, data: bytes) -> None:
-        """What the service has sent was handed on; read it for the recording."""
+        """The service's bytes were forwarded; read them for the recording."""
         now_ns = self._relay.clock.now_ns()
         if self.recording is not None:
             self.recording.from_service(data, now_ns)
@@ -513,12 +513,12 @@ class _ServiceEnd(_End):
         self.peer = app
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is there."""
+        """The connection is open."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Hand on what it sends, then read it."""
+        """Forward its bytes, then read them."""
         self._app.write(data)
         self._app.take_reply(data)
 

@@ -25,18 +25,18 @@ _TEXT_OPCODE = 1
 
 
 class WireLog:
-    """What crosses one connection, from its opening on.
+    """Everything that crosses one connection, from its opening on.
 
     Args:
         sink: Called with each event, by seq, such as ``Recorder.put``.
-        drop: Called with an event of which nothing is kept, and how many bytes it had, such as ``Recorder.drop``.
-        extensions: What the server has agreed to: its Sec-WebSocket-Extensions, joined by commas.
-        max_bytes: The largest message that is kept.
+        drop: Called with an event that is not kept, and its size in bytes, such as ``Recorder.drop``.
+        extensions: The extensions that the server accepted: its Sec-WebSocket-Extensions, joined by commas.
+        max_bytes: The size of the largest message to keep.
 
     Attributes:
-        n_sent: Messages of the app's.
-        n_received: Messages of the service's.
-        n_unread: Oddities, all of them.
+        n_sent: Messages from the app.
+        n_received: Messages from the service.
+        n_unread: All violations of the protocol.
         last_ns: Session time of the latest event.
         closed: The close, None until it is known.
     """
@@ -59,15 +59,15 @@ class WireLog:
 
     @property
     def n_held(self) -> int:
-        """How many bytes are held of messages that are not complete."""
+        """How many bytes of incomplete messages are held."""
         return self._app.n_held + self._service.n_held
 
     def opened(self, handshake: Handshake, now_ns: int, asked_ns: int) -> None:
         """Write the opening; this instant is time zero.
 
         Args:
-            handshake: What the app asked for.
-            now_ns: The clock's reading; all times that are given are such readings.
+            handshake: The app's handshake.
+            now_ns: The clock's reading, like all other times here.
             asked_ns: When the first byte of its request came.
         """
         self._opened_ns = now_ns
@@ -75,15 +75,15 @@ class WireLog:
         self._put(CONNECTED.make(self._n_events, 0, took_ns=max(0, now_ns - asked_ns)))
 
     def from_app(self, data: bytes, now_ns: int) -> None:
-        """Take bytes of the app's."""
+        """Take bytes from the app."""
         self._take("app", self._app.feed(data), now_ns)
 
     def from_service(self, data: bytes, now_ns: int) -> None:
-        """Take bytes of the service's."""
+        """Take bytes from the service."""
         self._take("service", self._service.feed(data), now_ns)
 
     def forget(self) -> None:
-        """Let go of what is held. Nothing may be told behind this."""
+        """Drop everything that is held. Nothing may follow."""
         self._app = self._service = WireMessages(of_client=True, max_bytes=0)
 
     def over(self, now_ns: int, *, is_seen: bool = True) -> None:
@@ -91,7 +91,7 @@ class WireLog:
 
         Args:
             now_ns: When.
-            is_seen: Whether one of its ends has ended it. Where somebody else did, nobody knows how it would have.
+            is_seen: Whether one of its ends has ended it; otherwise its real end is unknown.
         """
         self._take("app", self._app.end(), now_ns)
         self._take("service", self._service.end(), now_ns)
@@ -152,10 +152,10 @@ class WireLog:
 
 
 def asked_for(target: str, pairs: Iterable[Tuple[str, str]]) -> Handshake:
-    """The handshake that a request is.
+    """Return the handshake in a request.
 
     Args:
-        target: What it asks for, as its first line has it.
+        target: The target in its first line.
         pairs: Its headers.
     """
     path, _, query = target.partition("?")

@@ -43,12 +43,12 @@ class CloseFrame(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """Bytes that are no message, or none that a receiver should accept.
+    """Bytes that are not a message that a receiver should accept.
 
     Attributes:
         what: What is wrong with them.
-        n_bytes: How many they are.
-        begins: The first of them, as far as they are kept, without the mask.
+        n_bytes: Their number.
+        begins: The first of them, unmasked.
     """
 
     what: str
@@ -57,7 +57,7 @@ class Unread(NamedTuple):
 
 
 class TooLarge(NamedTuple):
-    """A message that is larger than what is kept.
+    """A message that is too large to keep.
 
     Attributes:
         opcode: Text or binary, as in a frame.
@@ -72,7 +72,7 @@ WireItem = Union[Frame, CloseFrame, Unread, TooLarge]
 
 
 class Inflater:
-    """Undoes permessage-deflate in one direction.
+    """Decompresses permessage-deflate in one direction.
 
     Args:
         takes_over: Whether a message may refer to those before it (context takeover).
@@ -87,14 +87,14 @@ class Inflater:
         """Inflate a message.
 
         Args:
-            data: All of its payload, as it crossed the wire.
+            data: Its whole payload, as it crossed the wire.
             max_bytes: How many bytes it may have.
 
         Returns:
-            The message; None where it has more. Then, and behind an error, those that refer to it cannot be inflated either.
+            The message; None if it is larger. Then, and after an error, messages that refer to it cannot be decompressed either.
 
         Raises:
-            ValueError: It cannot be inflated.
+            ValueError: It cannot be decompressed.
         """
         if not self._takes_over:
             self._stream, self._is_broken = zlib.decompressobj(-zlib.MAX_WBITS), False
@@ -120,11 +120,11 @@ class Inflater:
 
 
 def inflater_of(extensions: str, *, of_client: bool) -> Optional[Inflater]:
-    """What undoes the compression that a server has agreed to, None where it agreed to none.
+    """Return the decompressor for the compression that a server accepted, None without compression.
 
     Args:
         extensions: The values of Sec-WebSocket-Extensions in its answer, joined by commas.
-        of_client: Whether it is for what the client sends.
+        of_client: Whether it is for the client's messages.
     """
     for extension in extensions.lower().split(","):
         name, *parameters = (part.partition("=")[0].strip() for part in extension.split(";"))
@@ -135,12 +135,12 @@ def inflater_of(extensions: str, *, of_client: bool) -> Optional[Inflater]:
 
 
 class WireMessages:
-    """Reads one direction of a connection that is open.
+    """Reads one direction of an open connection.
 
     Args:
-        of_client: Whether the client sends it: then each frame has to be masked, else none may be.
-        inflater: What undoes the compression, None where none was agreed to.
-        max_bytes: The largest message that is kept, before and after it is inflated.
+        of_client: Whether the client sends it: then every frame must be masked, otherwise none may be.
+        inflater: The decompressor, None without compression.
+        max_bytes: The size of the largest message to keep, compressed or decompressed.
 
     Attributes:
         has_closed: Whether a close frame has come.
@@ -171,7 +171,7 @@ class WireMessages:
 
     @property
     def n_held(self) -> int:
-        """How many bytes are held of what is not complete."""
+        """How many bytes of incomplete messages are held."""
         return len(self._head) + self._n_kept + self._n_message
 
     def feed(self, data: bytes) -> List[WireItem]:
@@ -181,7 +181,7 @@ class WireMessages:
             data: They may end anywhere.
 
         Returns:
-            What they complete, in order.
+            The messages that they complete, in order.
         """
         found: List[WireItem] = []
         if self._head:
@@ -204,10 +204,10 @@ class WireMessages:
         return found
 
     def end(self) -> List[WireItem]:
-        """Take it that no more comes.
+        """Accept that no more bytes come.
 
         Returns:
-            What is left: bytes of a frame or of a message that is not complete.
+            The rest: bytes of an incomplete frame or message.
         """
         found: List[WireItem] = []
         if self._n_left >= 0:

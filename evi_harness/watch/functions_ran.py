@@ -51,9 +51,9 @@ class FunctionsRan:
     """Watches one handler.
 
     Args:
-        journal: Where ``handler_ran`` notes go.
+        journal: The journal for ``handler_ran`` notes.
         handler: The object whose callbacks are called, or the function.
-        redact: Takes secrets out of what the notes quote.
+        redact: Removes secrets from quotations in the notes.
     """
 
     def __init__(self, journal: Journal, handler: Any, redact: Callable[[str], str] = str) -> None:
@@ -68,11 +68,11 @@ class FunctionsRan:
         self._hook = self._called
 
     def begin(self, of: int, callback: str, function: Any) -> None:
-        """Look from now on at what runs for a message, in this step and in others.
+        """Start observing what runs for a message, in this step and in others.
 
         Args:
             of: The message, by seq.
-            callback: The name of the callback that has it.
+            callback: The name of the callback that handles it.
             function: The callback itself.
         """
         if sys.getprofile() is not None or self._n_left <= 0:
@@ -91,12 +91,12 @@ class FunctionsRan:
         sys.setprofile(self._hook)
 
     def pause(self) -> None:
-        """The callback has returned. What it has started is looked at when it runs."""
+        """The callback has returned; what it started is observed when it runs."""
         if sys.getprofile() is self._hook:
             sys.setprofile(None)
 
     def finish(self) -> None:
-        """Write the notes: of each message for which more ran than the callback."""
+        """Write a note for each message for which more than the callback ran."""
         self.pause()
         if self._steps is not None:
             self._steps.on_step = None

@@ -40,19 +40,19 @@ _NAMES = ("chats", "waiting", "handshake", "message", "chat", "memory")
 
 @dataclass(frozen=True)
 class ProxyOptions:
-    """How to record what apps say to a service.
+    """The options of a recording proxy.
 
     Attributes:
         upstream: The service's URL, None for HUME_BASE_URL, else Hume's own.
-        ca: A PEM file with certificates of authorities that the service's is judged by, None for the system's.
-        out: The folder of sessions.
-        name: What to call the sessions.
+        ca: A PEM file of certificate authorities to trust for the service, None for the system's.
+        out: The folder for new sessions.
+        name: The name of the sessions.
         host: A loopback address.
-        port: The port; 0 picks one that is free.
+        port: The port; 0 picks a free one.
         once: End after the first session.
-        limits: What clients may take, and what recordings may hold.
-        admission: Which requests are forwarded, by where they come from.
-        dialect: The name of what is spoken.
+        limits: Limits on clients and on recordings.
+        admission: Which requests are forwarded, by their origin.
+        dialect: The name of the dialect.
     """
 
     upstream: Optional[str] = None
@@ -69,11 +69,11 @@ class ProxyOptions:
 
 @dataclass(frozen=True)
 class ProxyResult:
-    """What was recorded.
+    """The result of a proxy.
 
     Attributes:
-        sessions: The sessions, in the order in which they were complete.
-        once: Whether one was to be recorded.
+        sessions: The sessions, in the order of their completion.
+        once: Whether the proxy was to end after the first.
     """
 
     sessions: Tuple[Relayed, ...]
@@ -81,7 +81,7 @@ class ProxyResult:
 
     @property
     def exit_code(self) -> int:
-        """0 for a proxy that ended well. If ``once``: 4 where there was no session, 3 where it is not complete."""
+        """0 if it ended normally. With ``once``: 4 if there was no session, 3 if it is incomplete."""
         if not self.once:
             return 0
         return 4 if not self.sessions else 3 if self.sessions[0].problem is not None else 0
@@ -98,7 +98,7 @@ def proxy_limits(values: Sequence[str]) -> ServerLimits:
     """Read limits as people write them: ``chats=500``.
 
     Raises:
-        UsageError: A proxy has no such limit, or its value is no positive number.
+        UsageError: A proxy has no such limit, or its value is not a positive number.
     """
     pairs = [(name, value) for name, _, value in (one.partition("=") for one in values)]
     with value_of("limits"):
@@ -110,21 +110,21 @@ def proxy_limits(values: Sequence[str]) -> ServerLimits:
 
 
 def proxy(options: ProxyOptions, tell: Callable[[str], object], warn: Callable[[str], object]) -> ProxyResult:
-    """Record until Ctrl+C, SIGTERM or SIGHUP, or until the first session is over. Takes these signals.
+    """Record until Ctrl+C, SIGTERM or SIGHUP, or until the first session ends. Handles these signals.
 
     Args:
-        options: See there.
-        tell: Called with ``listening on URL`` once it listens, ``forwarding to URL``, and a line for each session that is over.
-        warn: Called with a line for each that is turned away, and where the service does not answer; each kind once a minute.
+        options: The options.
+        tell: Called with ``listening on URL`` once it listens, ``forwarding to URL``, and a line for each session that ends.
+        warn: Called with a line for each refused request, and if the service does not answer; each kind once a minute.
 
     Returns:
-        What was recorded.
+        The sessions.
 
     Raises:
-        UsageError: The host is no loopback address, or a name, a URL or a file of certificates is none.
+        UsageError: The host is not a loopback address, or a name, a URL or a certificate file is invalid.
         SessionUnwritable: ``out`` cannot be written.
-        EviHarnessError: The port cannot be had, or .env cannot be read.
-        KeyboardInterrupt: A signal came before it listened.
+        EviHarnessError: The port cannot be opened, or .env cannot be read.
+        KeyboardInterrupt: A signal came before the proxy listened.
     """
     with Interrupts() as interrupts, ExitStack() as stack:
         require_name(options.name)
@@ -135,10 +135,10 @@ def proxy(options: ProxyOptions, tell: Callable[[str], object], warn: Callable[[
 
 
 def upstream_of(options: ProxyOptions) -> Endpoint:
-    """The service that is forwarded to.
+    """Return the service to forward to.
 
     Raises:
-        UsageError: It is no URL.
+        UsageError: The URL is invalid.
         EviHarnessError: .env cannot be read.
     """
     if options.upstream is not None:
@@ -178,14 +178,14 @@ class RunningProxy:
     """A proxy on the running loop.
 
     Args:
-        options: See there; ``once`` is whoever waits for it.
+        options: The options, except ``once``, which the caller handles.
         endpoint: The service.
         on_complete: Called with each session once its folder is complete.
-        warn: Called with a line for each that is turned away.
+        warn: Called with a line for each refused request.
         on_open: Called when a session has begun.
 
     Attributes:
-        sessions: Those that are complete.
+        sessions: The completed sessions.
     """
 
     def __init__(
@@ -228,11 +228,11 @@ class RunningProxy:
         )
 
     async def start(self) -> str:
-        """Listen; gives the URL.
+        """Start listening, and return the URL.
 
         Raises:
-            UsageError: It would forward to itself.
-            EviHarnessError: The port cannot be had.
+            UsageError: The proxy would forward to itself.
+            EviHarnessError: The port cannot be opened.
         """
         self._listening = await listen(self._relay, self._host, self._options.port)
         port = self._listening.sockets[0].getsockname()[1]
@@ -248,12 +248,12 @@ class RunningProxy:
         return not self._relay.connections
 
     async def next_complete(self) -> None:
-        """Wait until one more session is complete."""
+        """Wait until another session is complete."""
         self._has_completed.clear()
         await self._has_completed.wait()
 
     async def drained(self, wait_s: float) -> bool:
-        """Wait until no connection is there, but no longer than this; gives whether there is none."""
+        """Wait until no connection is left, for at most this long; return whether none is left."""
         try:
             await asyncio.wait_for(self._relay.drained(), wait_s)
         except asyncio.TimeoutError:
@@ -261,7 +261,7 @@ class RunningProxy:
         return True
 
     async def stop(self) -> None:
-        """Listen no more, end what is open, and complete all sessions."""
+        """Stop listening, end open connections, and complete all sessions."""
         if self._listening is not None:
             self._listening.close()
         await self._relay.stop()

@@ -38,17 +38,17 @@ _READING_FAILED = "the rest of the bytes could not be read"
 
 @dataclass(frozen=True)
 class Relayed:
-    """One session that is over.
+    """A finished session.
 
     Attributes:
-        number: Its place in the order of opening, from 1.
+        number: Its position in the order of opening, from 1.
         duration_ns: From its opening to its last event.
-        n_sent: Messages of the app's.
-        n_received: Messages of the service's.
-        n_unread: Breaches of the protocol.
-        closed: How it ended, None where nobody saw.
-        folder: Where it was recorded, None where it was not.
-        problem: Why the recording is not complete, None where it is.
+        n_sent: Messages from the app.
+        n_received: Messages from the service.
+        n_unread: Violations of the protocol.
+        closed: How it ended, None if nobody saw it.
+        folder: Where it was recorded, None if it was not.
+        problem: Why the recording is incomplete, None if it is complete.
     """
 
     number: int
@@ -75,13 +75,13 @@ class RelayedSessions:
     """Keeps the sessions of one relay.
 
     Args:
-        out: The folder of sessions.
-        name: What to call them.
+        out: The folder for new sessions.
+        name: Their name.
         base_url: http or https URL of the service.
-        dialect: What is spoken.
-        max_bytes: The largest message that is kept.
-        waiting_bytes: How much of one session may wait for the disk; what comes then is dropped, and counted.
-        on_over: Called with each session that is over, on the relay's loop.
+        dialect: The dialect.
+        max_bytes: The size of the largest message to keep.
+        waiting_bytes: How much of one session may wait for the disk; messages beyond that are dropped and counted.
+        on_over: Called with each finished session, on the relay's loop.
         on_open: Called when a session has begun.
     """
 
@@ -112,7 +112,7 @@ class RelayedSessions:
         self._naming = threading.Lock()
 
     def open(self, handshake: Handshake, answer: Mapping[str, List[str]], now_ns: int, asked_ns: int) -> RelayedSession:
-        """Begin to keep a session; see ``OpenRecording``."""
+        """Begin a session; see ``OpenRecording``."""
         self.n_opened += 1
         now, endpoint = now_utc(), self._base_url.replace("http", "ws", 1) + handshake.path
         header = Header(
@@ -147,13 +147,13 @@ class RelayedSessions:
 
 
 class RelayedSession:
-    """One session; the relay tells it what crosses.
+    """One session; the relay passes it everything that crosses.
 
     Args:
-        sessions: What all of them share.
-        number: Its place in the order of opening, from 1.
-        writer: Where it goes.
-        extensions: What the service has agreed to.
+        sessions: The state that all sessions share.
+        number: Its position in the order of opening, from 1.
+        writer: The writer of its folder.
+        extensions: The WebSocket extensions that the service accepted.
     """
 
     def __init__(self, sessions: RelayedSessions, number: int, writer: _RelayedWriter, extensions: str) -> None:
@@ -183,7 +183,7 @@ class RelayedSession:
         self._try(lambda: self._log.from_service(data, now_ns))
 
     def give_up(self, why: str) -> None:
-        """Keep nothing any more; the session stays incomplete, and says why."""
+        """Stop recording; the session stays incomplete, with the reason."""
         if self._writer.given_up is None:
             self._writer.given_up = why
             self._log.forget()
@@ -197,7 +197,7 @@ class RelayedSession:
         self._sessions.on_over(self)
 
     def complete(self) -> Relayed:
-        """Write what is left and complete the folder; waits for the disk, so not on the loop."""
+        """Write the rest and complete the folder. Waits for the disk, so it must not run on the loop."""
         log = self._log
         self._recorder.close(end=Anchor(log.last_ns, self._ended_at), recorded=Recorded(closed=log.closed is not None))
         return Relayed(

@@ -48,15 +48,15 @@ _BY_SIGNAL = 128
 
 @dataclass(frozen=True)
 class CommandOptions:
-    """An app to be run and recorded.
+    """An app to run and record.
 
     Attributes:
-        words: The command; ``{url}`` in a word stands for the proxy's URL.
-        proxy: The service, and where the sessions go.
-        is_simulated: Whether a simulator is the service.
-        script: What the simulator says, None for what it heard.
-        mic: An audio file that is the microphone of a Python app, with a software speaker; None for the machine's sound.
-        duration_s: How long after the opening of the first WebSocket the app is interrupted, in seconds; None for not at all.
+        words: The command; ``{url}`` in a word is replaced with the proxy's URL.
+        proxy: The options of the proxy.
+        is_simulated: Whether the service is a simulator.
+        script: The simulator's script, None to repeat what it hears.
+        mic: An audio file to use as the microphone of a Python app, with a software speaker; None for the machine's sound.
+        duration_s: Interrupt the app this many seconds after the first WebSocket opened; None for never.
     """
 
     words: Tuple[str, ...]
@@ -69,14 +69,14 @@ class CommandOptions:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """An app that has ended.
+    """The result of recording an app.
 
     Attributes:
-        program: What was run: the command's first word.
-        code: Its exit code, None where a signal ended it.
-        signal_name: That signal, None where none did.
-        sessions: What was recorded.
-        has_left: Whether something that it started still had a connection when it had ended.
+        program: The command's first word.
+        code: Its exit code, None if a signal ended it.
+        signal_name: That signal, None otherwise.
+        sessions: The recorded sessions.
+        has_left: Whether a process that it started was still connected after it ended.
     """
 
     program: str
@@ -87,14 +87,14 @@ class CommandResult:
 
     @property
     def exit_code(self) -> int:
-        """The app's own; 128 and the number of the signal that ended it. 3 for one that ended well, and was not recorded whole."""
+        """The app's own, or 128 plus the number of the signal that ended it; 3 if it is 0 but the recording is incomplete."""
         if self.signal_name is not None:
             return _BY_SIGNAL + signal.Signals[self.signal_name].value
         is_whole = self.sessions and not self.has_left and all(one.problem is None for one in self.sessions)
         return (self.code or 0) or (0 if is_whole else _COULD_NOT_RUN)
 
     def lines(self) -> List[str]:
-        """What to tell people: how it ended, and what is wrong with what was recorded."""
+        """For people: how the app ended, and problems with the recording."""
         how = f"exited with {self.code}" if self.signal_name is None else f"was ended by {self.signal_name}"
         lines = [f"ended: {self.program} {how}"]
         if self.has_left:
@@ -109,17 +109,17 @@ class CommandResult:
 
 
 def record_command(options: CommandOptions, tell: Callable[[str], object]) -> CommandResult:
-    """Run an app with the proxy before its service, until it ends. Takes Ctrl+C, SIGTERM and SIGHUP, and hands them on.
+    """Run an app behind the proxy until it ends. Handles Ctrl+C, SIGTERM and SIGHUP, and passes them on.
 
     Args:
-        options: See there.
-        tell: Called with a line for each session that is over, and for each request that is turned away.
+        options: The options.
+        tell: Called with a line for each session that ends, and for each refused request.
 
     Raises:
-        UsageError: There is no command, a name or a URL is none, or the script cannot be found.
+        UsageError: There is no command, a name or a URL is invalid, or the script does not exist.
         ScriptError: The script cannot be understood.
         SessionUnwritable: ``out`` cannot be written.
-        EviHarnessError: The command cannot be run, or the port cannot be had.
+        EviHarnessError: The command cannot be run, or the port cannot be opened.
     """
     if not options.words or not options.words[0]:
         raise UsageError("there is no command to run")
