@@ -216,7 +216,7 @@ def _check_microphone(options: LiveOptions) -> None:
     given = {"mic": options.mic, "device": options.device, "allow_user_interrupt": options.allow_user_interrupt or None}
     meant = next((name for name, value in given.items() if value is not None), None)
     if options.microphone == OFF and meant is not None:
-        what = Words(Parameter(meant), " needs a microphone, and ", Parameter("microphone", OFF), " has none")
+        what = Words(Parameter(meant), " cannot be used with ", Parameter("microphone", OFF))
         raise UsageError(what, hint="Give one of them.")
 
 

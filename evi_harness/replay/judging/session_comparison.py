@@ -237,7 +237,7 @@ class _Comparing:
             reasons = dict.fromkeys(why for why, _ in untimed if why)
             told = [f"of {' and '.join(name for of, name in untimed if of == why)}, {why}" for why in reasons]
             self._remarks += [f"how long the service took is not compared: {'; '.join(told)}"] if told else []
-        lost = [f"{name} is not whole, and what it lost is not compared: {what}" for name, what in self._lost() if what]
+        lost = [f"{name} is incomplete, and its lost part is not compared: {what}" for name, what in self._lost() if what]
         return SessionComparison(tuple(opening), tuple(rows), ending, self._tolerance_ms, (*lost, *self._remarks))
 
     def _lost(self) -> Iterator[Tuple[str, str]]:
@@ -249,7 +249,7 @@ class _Comparing:
         """Remark that something is not compared because a side does not say it."""
         unknown = [name for name, known in zip(_NAMES, is_known) if not known]
         verb = "does" if len(unknown) == 1 else "do"
-        self._remarks.append(f"how {what} is not compared: {' and '.join(unknown)} {verb} not have it")
+        self._remarks.append(f"how {what} is not compared: {' and '.join(unknown)} {verb} not say")
 
     def _may_compare_sent(self) -> bool:
         names = self._first.dialect.name, self._second.dialect.name

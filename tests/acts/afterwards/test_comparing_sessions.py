@@ -58,8 +58,8 @@ def test_a_session_that_was_cut_is_not_silently_the_same(tmp_path):
     report = compare(TYPED, cut)
     assert report.exit_code == 0
     lost, ended, *_ = report.pairs[0].comparison.remarks
-    assert lost.startswith("the second is not whole, and what it lost is not compared: ")
-    assert ended == "how the session ended is not compared: the second does not have it"
+    assert lost.startswith("the second is incomplete, and its lost part is not compared: ")
+    assert ended == "how the session ended is not compared: the second does not say"
     assert [line for line in report.lines() if line.startswith("note")][:2] == [f"note       {lost}", f"note       {ended}"]
 
 

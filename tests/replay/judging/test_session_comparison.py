@@ -152,7 +152,7 @@ def test_an_end_and_an_opening_that_a_side_does_not_say_are_told(session_of, row
     assert (ends.is_same, opens.is_same) == (True, True)
     for one, what in ((ends, "the session ended"), (opens, "connection was opened")):
         (remark,) = one.remarks
-        assert re.fullmatch(rf"how .*{what} is not compared: {told} do(es)? not have it", remark)
+        assert re.fullmatch(rf"how .*{what} is not compared: {told} do(es)? not say", remark)
 
 
 @pytest.mark.parametrize(
