@@ -269,12 +269,30 @@ def elsewhere(world: World) -> None:
     assert "other_conversation" not in unseen(served(world, 1))
 
 
-@condition("a command started the app (`replay SESSION -- COMMAND`)")
-def by_command(world: World) -> None:
-    """Only what it does on the connection, and at its end, is known."""
-    words = (sys.executable, str(ROOT / "fixtures" / "apps" / "typing_app.py"), "good")
+def by_command(way: str) -> List[str]:
+    """What is not seen of an app that a command started."""
+    words = (sys.executable, str(ROOT / "fixtures" / "apps" / "leaving_app.py"), way)
     options = ReplayOptions(handler=AppCommand(words, (("api.hume.ai", None),)))
-    assert "app_command" in unseen(replay_asked(ROOT / "sessions" / "typed", options))
+    return unseen(replay_asked(ROOT / "sessions" / "typed", options))
+
+
+@condition("a command started the app, and it reads in several tasks, or not by the `recv` of websockets or aiohttp")
+def reads_otherwise(world: World) -> None:
+    """Two tasks take turns."""
+    assert "app_command" in by_command("reads_twice")
+
+
+@condition("a command started the app, and it hands messages on to tasks")
+def hands_on(world: World) -> None:
+    """A task for each; and in the end it is interrupted."""
+    assert {"handed_on", "interrupted"} <= set(by_command("hands_on"))
+
+
+@condition("a command started the app, and it was interrupted, as the recorded one was")
+def interrupted(world: World) -> None:
+    """One that ends by itself was not."""
+    assert "interrupted" in by_command("stays")
+    assert "interrupted" not in by_command("ends_soon")
 
 
 @condition("that app connects more than once")

@@ -11,9 +11,11 @@ import atexit
 import os
 import signal
 import sys
+import threading
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Callable, List, Mapping, Optional, Type, cast
+from weakref import WeakSet
 
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.carriers.journal import Journal
@@ -28,12 +30,26 @@ from evi_harness.guard.place_lookup import told
 from evi_harness.injected.blocking_http import BlockingHttp
 from evi_harness.injected.ending_as_recorded import EndingAsRecorded
 from evi_harness.injected.leading import lead
+from evi_harness.injected.left_by_app import LeftByApp
 from evi_harness.injected.loops import AppTime, InjectedLoop, install_loops
+from evi_harness.injected.taken_messages import TakenMessages
 from evi_harness.injected.tls_left_out import leave_tls_out
 from evi_harness.injected.typed_input import TypedInput
 from evi_harness.replay.player import Player
 from evi_harness.replay.wrapping import AnnouncedService
-from evi_harness.runs.app_channel import BEGAN, EVENT, FINISHED, IS_TERMINATED, REFUSED, WARNED, AppOutcome, AppPlan, Reports, with_site
+from evi_harness.runs.app_channel import (
+    BEGAN,
+    EVENT,
+    FINISHED,
+    IS_TERMINATED,
+    NEVER_ENDS,
+    REFUSED,
+    WARNED,
+    AppOutcome,
+    AppPlan,
+    Reports,
+    with_site,
+)
 from evi_harness.runs.app_command import is_among
 from evi_harness.runs.handler_setup import note_sound_failures, note_stuck
 from evi_harness.runs.heard_notes import note_heard
@@ -42,12 +58,13 @@ from evi_harness.runs.sandbox import Outside
 from evi_harness.runs.user_audio import SoundDevices, replay_sound, user_audio
 from evi_harness.sdk.installed import version_of
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received, Sent
-from evi_harness.session.notes import NETWORK, RAISED
+from evi_harness.session.notes import NETWORK, RAISED, UNSEEN
 from evi_harness.session.protocols import RECEIVED, SENT, Refuse, Service, WireReader
 from evi_harness.watch.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.watch.computing import THRESHOLD_NS as COMPUTING_NS
 from evi_harness.watch.computing import Computing
 from evi_harness.watch.step_sampler import StepSampler
+from evi_harness.watch.threads import ENDING_S as THREADS_END_S
 
 __all__ = ["AppRun"]
 
@@ -97,6 +114,18 @@ class AppRun:
         self._typed = TypedInput(session, plan.dialect, self._time, self._journal)
         self._ending = EndingAsRecorded(self._time, self._journal, self._terminated)
         self._adapter = adapter_for(plan.dialect)
+        self._handing = self._adapter.handing_watch(lambda: None, self._journal, self._heard_ns, callers_now)
+        self._taken = TakenMessages(self._journal, self._adapter, self._handing, plan.dialect, plan.redact)
+        self._transports: WeakSet[Any] = WeakSet()
+        self._has_left = False
+        self._left = LeftByApp(
+            self._journal,
+            plan.redact,
+            is_over=lambda: self._ending.is_closed,
+            is_interrupted=lambda: self._has_left or self._ending.has_interrupted,
+            is_service=self._transports.__contains__,
+            on_task=self._taken.began,
+        )
         self._player: Optional[Player] = None
         self._server = PlainServer(
             self._opening,
@@ -117,11 +146,10 @@ class AppRun:
             on_refused=self._refused,
         )
         self._blocked = BlockedNotes(
-            self._journal, lambda: None, THRESHOLD_NS if asked.blocked_ns is None else asked.blocked_ns, plan.redact
+            self._journal, lambda: self._taken.handling, THRESHOLD_NS if asked.blocked_ns is None else asked.blocked_ns, plan.redact
         )
         self._computing: List[Computing] = []
         self._sound: Optional[SoundDevices] = None
-        self._handing = self._adapter.handing_watch(lambda: None, self._journal, self._heard_ns, callers_now)
         self._stack = ExitStack()
         self._last_loop: Optional[InjectedLoop] = None
         self._is_finished = False
@@ -143,8 +171,13 @@ class AppRun:
         leave_tls_out(self.serves)
         lead(self.serves, BlockingHttp(self._server, self.not_supported).place)
         install_loops(self, self._time, self._uvloop)
-        self._typed.put_in_place()
         self._take_ends()
+        # Called in the order in which they stand here: each is called before those that were registered earlier.
+        import concurrent.futures.thread  # noqa: F401 - it registers itself, and waits for its threads
+
+        threading._register_atexit(self._threads_end)  # type: ignore[attr-defined]
+        self._typed.put_in_place()
+        self._left.begin()
         self._reports.send(BEGAN, (os.getpid(), sys.executable))
 
     def serves(self, host: str, port: Optional[int]) -> bool:
@@ -155,17 +188,28 @@ class AppRun:
         """The service's end of a new connection."""
         return self._server.connection()
 
+    def connected(self, transport: Any, protocol: Any) -> None:
+        """Take the app's end of a new connection to the service."""
+        self._transports.add(transport)
+        self._taken.watch(protocol)
+
     def loop_began(self, loop: InjectedLoop) -> None:
         """Take a new loop."""
         self._last_loop = loop
-        self._outside.follow(loop, self._journal)
+        self._outside.follow(loop, self._journal, lambda: self._taken.handling)
+        self._left.loop_began(loop)
         asked, redact = self._plan.asked, self._plan.redact
         threshold_ns = COMPUTING_NS if asked.blocked_ns is None else asked.blocked_ns
         self._computing.append(Computing(self._journal, loop.steps, StepSampler(loop.steps), threshold_ns, redact))
         self._ending.loop_began()
 
+    def loop_ends(self, loop: InjectedLoop) -> None:
+        """Take that Python is about to cancel what is pending on a loop."""
+        self._left.loop_ends(loop)
+
     def loop_ended(self, loop: InjectedLoop) -> None:
         """Take that a loop is closed; a connection that still stands on it is gone."""
+        self._left.loop_ended(loop)
         self._server.lose(loop)
 
     def charged(self, loop: InjectedLoop, charge: Charge) -> None:
@@ -199,6 +243,7 @@ class AppRun:
     def _wrote(self, event: Event) -> None:
         self._reports.send(EVENT, event)
         self._typed.take(event)
+        self._taken.tell(event)
         if isinstance(event, Opened):
             self._reader = self._plan.dialect.reader(event.handshake)
             if self._adapter.package in sys.modules:
@@ -237,6 +282,7 @@ class AppRun:
         real, earlier = os._exit, sys.excepthook
 
         def exit_at_once(status: int) -> None:
+            self._has_left = True
             self.finish()
             real(status)
 
@@ -274,9 +320,18 @@ class AppRun:
             waits = () if self._last_loop is None else self._last_loop.stuck_at
             note_stuck(self._journal, error, None, timeout_s=0.0, redact=self._plan.redact, waits=waits)
             return
-        self._journal.note(RAISED, ended=True, **told(error, "the app", self._plan.redact))
+        self._has_left = True
+        if not self._taken.raised(error):
+            self._journal.note(RAISED, of=self._taken.handling, ended=True, **told(error, "the app", self._plan.redact))
+
+    def _threads_end(self) -> None:
+        """The main thread is done: Python waits for the others, however long they take."""
+        if os.getpid() == self._process and not self._is_finished and self._left.wait_for_threads(THREADS_END_S):
+            self.finish()
+            self._reports.send(NEVER_ENDS, None)
 
     def _terminated(self) -> None:
+        self._has_left = True
         self.finish()
         self._reports.send(IS_TERMINATED, None)
 
@@ -296,6 +351,11 @@ class AppRun:
                 computing.finish()
             if self._last_loop is not None:
                 self._blocked.finish(self._last_loop)
+            if self._ending.has_interrupted:
+                what = "the app was interrupted, as the recorded one was: tasks and sockets that it left then are not counted"
+                journal.note(UNSEEN, sample=True, kind="interrupted", what=what, at_ns=journal.now_ns)
+        self._taken.finish()
+        self._left.finish()
         handed = self._handing.finish()
         # A stream that the SDK's player was given is there to play what is received.
         handed.has_stream = handed.has_stream or handed.is_watched

@@ -36,6 +36,7 @@ class EndingAsRecorded:
         terminate: Called before the app is ended by SIGTERM.
 
     Attributes:
+        is_closed: Whether the connection has closed.
         has_interrupted: Whether the app was interrupted from here.
     """
 
@@ -46,18 +47,18 @@ class EndingAsRecorded:
         self._timer: Optional[Timer] = None
         self._at_ns: Optional[int] = None
         self._act: Callable[[], None] = self._interrupt
-        self._is_closed = False
+        self.is_closed = False
         self.has_interrupted = False
 
     def closes_at(self, at_ns: Optional[int]) -> None:
         """Take when the recorded app would close now, in session time; None where that is not known yet, or does not concern it."""
-        if not self._is_closed and self._act == self._interrupt and at_ns is not None:
+        if not self.is_closed and self._act == self._interrupt and at_ns is not None:
             self._plan((self._journal.opened_at_ns or 0) + at_ns + JUST_AFTER_NS, self._interrupt)
 
     def closed(self) -> None:
         """Take that the connection has closed."""
-        if not self._is_closed:
-            self._is_closed = True
+        if not self.is_closed:
+            self.is_closed = True
             self._plan(self._clock.now_ns() + AFTERMATH_NS, self._never_returned)
 
     def loop_began(self) -> None:

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import threading
-from asyncio import unix_events
+from asyncio import runners, unix_events
 from contextlib import ExitStack
 from importlib.util import find_spec
 from types import ModuleType
@@ -23,6 +23,7 @@ from evi_harness.clocks.clock import Timer
 from evi_harness.clocks.jobs import name_of
 from evi_harness.clocks.virtual import VirtualLoop
 from evi_harness.guard.network import refuse
+from evi_harness.guard.on_behalf_of import on_our_own
 from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import BLOCKED, BlockedFacts
 
@@ -44,8 +45,14 @@ class AppStage(Protocol):
     def connection(self) -> asyncio.Protocol:
         """The service's end of a new connection."""
 
+    def connected(self, transport: Any, protocol: Any) -> None:
+        """Take the app's end of a new connection to the service."""
+
     def loop_began(self, loop: InjectedLoop) -> None:
         """Take a new loop."""
+
+    def loop_ends(self, loop: InjectedLoop) -> None:
+        """Take that Python is about to cancel what is pending on a loop."""
 
     def loop_ended(self, loop: InjectedLoop) -> None:
         """Take that a loop is closed."""
@@ -137,7 +144,10 @@ class InjectedLoop(VirtualLoop):
         self._is_done = False
         self._job: _Job
         stage = self.stage
-        super().__init__(self.app_time.now_ns(), thread_wait_ns=stage.thread_wait_ns, on_charge=lambda charge: stage.charged(self, charge))
+        with on_our_own():
+            super().__init__(
+                self.app_time.now_ns(), thread_wait_ns=stage.thread_wait_ns, on_charge=lambda charge: stage.charged(self, charge)
+            )
         self.limit_ns = stage.limit_ns
         self._stack.enter_context(virtual_sleep(self))
         self._stack.enter_context(can_be_held(self))
@@ -156,12 +166,17 @@ class InjectedLoop(VirtualLoop):
     async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
         """Connect: to the service over a socket pair and without TLS; what else there is, is refused."""
         sock = kwargs.get("sock")
-        if sock is None and kwargs.get("ssl") and self.stage.serves(self._name(host), port):
+        serves = self.stage.serves(self._name(host), port) if sock is None else sock in self._led
+        if not serves:
+            return await super().create_connection(protocol_factory, host, port, **kwargs)
+        if sock is None:
             kwargs = {name: value for name, value in kwargs.items() if name not in _SSL}
-        elif sock is not None and sock in self._led:
+        else:
             # By what it is now: asyncio would set options of TCP on it.
             kwargs = {"sock": socket.socket(fileno=sock.detach())}
-        return await super().create_connection(protocol_factory, host, port, **kwargs)
+        transport, protocol = await super().create_connection(protocol_factory, host, port, **kwargs)
+        self.stage.connected(transport, protocol)
+        return transport, protocol
 
     async def getaddrinfo(self, host: Any, port: Any, **kwargs: Any) -> Any:
         """Resolve the service's name, to an address at which it is found too."""
@@ -175,14 +190,15 @@ class InjectedLoop(VirtualLoop):
         host, port = address[:2]
         if not self.stage.serves(self._name(host), port):
             self._refuse("loop.sock_connect", host, port)
-        here, there = socket.socketpair()
-        here.setblocking(False)
-        there.setblocking(False)
-        try:
-            await self.connect_accepted_socket(self.stage.connection, there)
-            os.dup2(here.fileno(), sock.fileno(), inheritable=False)
-        finally:
-            here.close()
+        with on_our_own():
+            here, there = socket.socketpair()
+            here.setblocking(False)
+            there.setblocking(False)
+            try:
+                await self.connect_accepted_socket(self.stage.connection, there)
+                os.dup2(here.fileno(), sock.fileno(), inheritable=False)
+            finally:
+                here.close()
         self._led.add(sock)
 
     async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:  # noqa: ARG002 - asyncio's
@@ -254,6 +270,14 @@ def install_loops(stage: AppStage, app_time: AppTime, on_uvloop: Callable[[], ob
         for name in names:
             if hasattr(module, name):
                 setattr(module, name, InjectedLoop)
+    cancels = runners._cancel_all_tasks  # type: ignore[attr-defined]
+
+    def cancel_all_tasks(loop: Any) -> None:
+        if isinstance(loop, InjectedLoop):
+            loop.stage.loop_ends(loop)
+        cancels(loop)
+
+    runners._cancel_all_tasks = cancel_all_tasks  # type: ignore[attr-defined]
     if find_spec("uvloop") is not None:
         sys.modules["uvloop"] = _in_place_of_uvloop(on_uvloop)
 

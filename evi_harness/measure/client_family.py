@@ -18,6 +18,7 @@ from evi_harness.measure.session_times import Reading
 from evi_harness.session.events import Note, Received
 from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import (
+    APP_ENDED,
     BLOCKED,
     CHANGED_AUDIO,
     DUE,
@@ -30,6 +31,7 @@ from evi_harness.session.notes import (
     PLAYER_TAIL,
     PLAYS_ON,
     UNJUDGED_AUDIO,
+    UNSEEN,
     WRONG_AUDIO,
     WRONG_LENGTH,
     BlockedFacts,
@@ -95,6 +97,10 @@ class _Observed:
         self._reading = reading
         self._due_ns = due_ns(reading.session)
         session = reading.session
+        # Whether a command started the app: then callbacks are not known, and what the app takes of its connection is.
+        self._is_command = bool(session.notes_of(APP_ENDED))
+        unseen = {facts.kind for _, facts in session.noted(UNSEEN)} if self._is_command else frozenset()
+        self._is_unwatched, self._is_unclear = "app_command" in unseen, not unseen.isdisjoint(("app_command", "handed_on"))
         self._entered = _first(session.notes_of(HANDLER_ENTERED))
         self._returned = _first(reversed(session.notes_of(HANDLER_RETURNED)))
         self._heard = {note.of: heard for note, heard in session.noted(HEARD) if note.of is not None}
@@ -110,12 +116,12 @@ class _Observed:
         entered, returned = self._entered.get(seq), self._returned.get(seq)
         if entered is None:
             for metric in _PER_MESSAGE:
-                found.unavailable(metric, reasons.NOT_BEGUN, turn, seq)
+                found.unavailable(metric, self._why_not_begun(), turn, seq)
         else:
             found.took("queue", entered - due, turn, seq)
             for metric, from_ns in (("handle", due), ("handle.own", entered)):
-                if returned is None:
-                    found.unavailable(metric, reasons.NOT_RETURNED, turn, seq)
+                if returned is None or self._is_unclear:
+                    found.unavailable(metric, self._why_not_returned(), turn, seq)
                 else:
                     found.took(metric, returned - from_ns, turn, seq)
         if self._reading.has_audio(seq):
@@ -127,9 +133,9 @@ class _Observed:
         if seq in self._played_on:
             found.unavailable("interruption.taken", reasons.PLAYED_ON, turn, seq)
         elif seq not in self._entered:
-            found.unavailable("interruption.taken", reasons.NOT_BEGUN, turn, seq)
-        elif returned is None:
-            found.unavailable("interruption.taken", reasons.NOT_RETURNED, turn, seq)
+            found.unavailable("interruption.taken", self._why_not_begun(), turn, seq)
+        elif returned is None or self._is_unclear:
+            found.unavailable("interruption.taken", self._why_not_returned(), turn, seq)
         else:
             found.took("interruption.taken", returned - due, turn, seq)
         silent_ns = self._silent_ns(seq, reply)
@@ -155,6 +161,16 @@ class _Observed:
             found.took("to_speaker", heard.at_ns - max(due, self._free_ns[seq]), turn, seq)
         else:
             found.unavailable("to_speaker", self._why_unheard(), turn, seq)
+
+    def _why_not_begun(self) -> str:
+        if self._is_unwatched:
+            return reasons.NOT_WATCHED
+        return reasons.NOT_TAKEN if self._is_command else reasons.NOT_BEGUN
+
+    def _why_not_returned(self) -> str:
+        if self._is_unclear:
+            return reasons.NOT_WATCHED if self._is_unwatched else reasons.HANDED_ON
+        return reasons.NOT_DONE if self._is_command else reasons.NOT_RETURNED
 
     def _why_unheard(self) -> str:
         return reasons.NOT_HEARD if self._is_played else reasons.NOT_NOTED_SOUND

@@ -66,8 +66,8 @@ _SPOKEN = (*_HEARD, reasons.TYPED, reasons.NO_SPEECH)
 _GAP = (*_SPOKEN, reasons.NO_REPLY, reasons.NO_AUDIO)
 _RESPONSE = (*_TIMED, reasons.NO_REPLY, reasons.NO_AUDIO)
 _OBSERVED = (reasons.NO_REPLAY, reasons.NO_HANDLER)
-_BEGUN = (*_OBSERVED, reasons.NOT_BEGUN)
-_RETURNED = (*_BEGUN, reasons.NOT_RETURNED)
+_BEGUN = (*_OBSERVED, reasons.NOT_BEGUN, reasons.NOT_TAKEN, reasons.NOT_WATCHED)
+_RETURNED = (*_BEGUN, reasons.NOT_RETURNED, reasons.NOT_DONE, reasons.HANDED_ON)
 _ONSET = (*_HEARD, reasons.LENGTH_UNKNOWN, reasons.BEGAN_BEFORE)
 
 _SPEECH = "the user's audio, a speech detector"

@@ -9,16 +9,20 @@ from __future__ import annotations
 __all__ = [
     "BEGAN_BEFORE",
     "CUT_SHORT",
+    "HANDED_ON",
     "LENGTH_UNKNOWN",
     "NEVER_ANSWERED",
     "NOTHING_RECEIVED",
     "NOT_BEGUN",
+    "NOT_DONE",
     "NOT_HEARD",
     "NOT_NOTED_BLOCK",
     "NOT_NOTED_CONNECT",
     "NOT_NOTED_CPU",
     "NOT_NOTED_SOUND",
     "NOT_RETURNED",
+    "NOT_TAKEN",
+    "NOT_WATCHED",
     "NO_ANSWER_HEARD",
     "NO_AUDIO",
     "NO_HANDLER",
@@ -68,6 +72,11 @@ UNDER_INTERRUPTION_FLOOR = "the interruption came sooner than the assumed minimu
 NEVER_ANSWERED = "the app did not answer the call"
 NOT_BEGUN = "no callback of the handler started on this message"
 NOT_RETURNED = "the callback had not returned when the replay ended"
+# Of the app of a command, whose callbacks are not known.
+NOT_TAKEN = "the app did not take this message"
+NOT_DONE = "the app did not ask for another message after this one"
+HANDED_ON = "the app hands its messages on to tasks, and nothing shows when they are done"
+NOT_WATCHED = "nothing shows when the app takes its messages"
 PLAYED_ON = "the handler kept passing on audio of the interrupted reply (finding plays_on), and nothing shows when it stopped"
 NOT_HEARD = "this audio was not played as it was received"
 

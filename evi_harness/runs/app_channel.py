@@ -30,6 +30,7 @@ __all__ = [
     "FAILED",
     "FINISHED",
     "IS_TERMINATED",
+    "NEVER_ENDS",
     "REFUSED",
     "SITE",
     "WARNED",
@@ -50,8 +51,9 @@ CHANNEL = "EVI_HARNESS_COMMAND"
 _LENGTH = struct.Struct("!Q")
 _HEAD = 1 + _LENGTH.size
 # What is reported: that the injected part has begun (process id, executable); an event; what the app does that cannot be replayed; what is
-# worth a line; that the app was told to end by SIGTERM; what was heard, at the end; and that the injected part has failed, as text.
-BEGAN, EVENT, REFUSED, WARNED, IS_TERMINATED, FINISHED, FAILED = b"b", b"e", b"r", b"w", b"t", b"h", b"f"
+# worth a line; that the app was told to end by SIGTERM; that a thread keeps it from ending, which is noted; what was heard, at the end; and
+# that the injected part has failed, as text.
+BEGAN, EVENT, REFUSED, WARNED, IS_TERMINATED, NEVER_ENDS, FINISHED, FAILED = b"b", b"e", b"r", b"w", b"t", b"n", b"h", b"f"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from evi_harness.runs.app_channel import (
     FAILED,
     FINISHED,
     IS_TERMINATED,
+    NEVER_ENDS,
     REFUSED,
     WARNED,
     AppOutcome,
@@ -35,7 +36,7 @@ from evi_harness.runs.app_channel import (
 from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.run import Run, RunOptions, longest_s
 from evi_harness.session.events import Event, Opened
-from evi_harness.session.notes import APP_ENDED, CRASHED, NEVER_RETURNS, OVER_TIME, STUCK
+from evi_harness.session.notes import APP_ENDED, CRASHED, LEAKED_THREAD, NEVER_RETURNS, OVER_TIME, STUCK
 
 __all__ = ["run_command"]
 
@@ -204,6 +205,8 @@ class _Command:
             self.options.write(what)
         elif kind == IS_TERMINATED:
             self.terminated_s = time.monotonic()
+        elif kind == NEVER_ENDS:
+            self._end((signal.SIGTERM, signal.SIGKILL))
         elif kind == FINISHED:
             self.finished = what
 
@@ -241,7 +244,7 @@ class _Command:
     def _is_ours(self, status: int) -> bool:
         """Whether it was we who killed it, which is told."""
         return status in (-signal.SIGKILL, -signal.SIGTERM) and any(
-            kind.notes_in(self.events) for kind in (NEVER_RETURNS, OVER_TIME, STUCK)
+            kind.notes_in(self.events) for kind in (LEAKED_THREAD, NEVER_RETURNS, OVER_TIME, STUCK)
         )
 
     def _note(self, kind: Any, what: str, **facts: Any) -> None:

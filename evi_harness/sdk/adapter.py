@@ -279,7 +279,7 @@ class Adapter(Protocol):
 
         Args:
             hooks: Put it back at the end.
-            socket: What ``open`` gives.
+            socket: What ``open`` gives; None for any connection that an app opens with the SDK that it has loaded.
             failed: Called with what was raised, which then goes on to the app.
         """
 

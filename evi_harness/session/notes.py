@@ -676,7 +676,7 @@ HANDLER_ENTERED = _kind(
     HandlerEnteredFacts,
     of="the received event, none for on_open and the like",
     by="a replay: when a callback of the handler began and ended",
-    written_in=("sdk",),
+    written_in=("injected", "sdk"),
     read_in=("measure", "pages", "replay", "runs", "watch"),
 )
 HANDLER_RAN = _kind(
@@ -692,11 +692,11 @@ HANDLER_RETURNED = _kind(
     HandlerReturnedFacts,
     of="the received event, none for on_open and the like",
     by="a replay: when a callback of the handler began and ended",
-    written_in=("sdk",),
+    written_in=("injected", "sdk"),
     read_in=("measure", "pages", "replay", "runs", "watch"),
 )
 RAISED = _kind("raised", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("injected", "runs", "sdk"), read_in=("replay",))
-UNPARSEABLE = _kind("unparseable", UnparseableFacts, of=_RECEIVED_EVENT, by=_FOUND, written_in=("sdk",), read_in=("replay",))
+UNPARSEABLE = _kind("unparseable", UnparseableFacts, of=_RECEIVED_EVENT, by=_FOUND, written_in=("injected", "sdk"), read_in=("replay",))
 BLOCKED = _kind(
     "blocked",
     BlockedFacts,
@@ -724,7 +724,7 @@ APP_ENDED = _kind(
     AppEndedFacts,
     by="a replay of a command: how the app ended",
     written_in=("runs",),
-    read_in=("report",),
+    read_in=("measure", "report"),
 )
 LEAKED_TASK = _kind(
     "leaked_task",
@@ -747,7 +747,7 @@ LEAKED_THREAD = _kind(
     FindingFacts,
     of="the event whose callback started the thread",
     by=_FOUND,
-    written_in=("watch",),
+    written_in=("runs", "watch"),
     read_in=("replay",),
 )
 NEVER_AWAITED = _kind(
@@ -825,7 +825,14 @@ PLAYBACK_STALL = _kind(
     written_in=("sdk",),
     read_in=("measure", "pages", "replay", "report"),
 )
-UNSEEN = _kind("unseen", UnseenFacts, of="the event that was handled, if known", by="a replay", written_in=("runs",), read_in=("replay",))
+UNSEEN = _kind(
+    "unseen",
+    UnseenFacts,
+    of="the event that was handled, if known",
+    by="a replay",
+    written_in=("injected", "runs"),
+    read_in=("measure", "replay"),
+)
 PLAYER_TAIL = _kind(
     "player_tail", PlayerTailFacts, of="the interruption", by="a replay", written_in=("sdk",), read_in=("measure", "pages", "report")
 )

@@ -16,7 +16,7 @@ import threading
 import warnings
 from pathlib import PurePath
 from types import CoroutineType
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Iterable, List, Optional
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.steps import ReadySteps
@@ -36,7 +36,7 @@ _DECORATORS = frozenset({"typing_extensions.py", "warnings.py", "functools.py"})
 
 
 class NeverAwaited:
-    """Watches the coroutines that are made on the thread of a run. A context manager, entered on the running loop.
+    """Watches the coroutines that are made on the thread of a run. A context manager, entered on that thread.
 
     Args:
         journal: Where ``never_awaited`` notes go.
@@ -76,7 +76,7 @@ class NeverAwaited:
         """Note the coroutines that something still holds and nobody has awaited by now. They are closed: nobody will."""
         held = [one for one in _held() if _place(one) is not None]
         # All tasks of the process are looked through for these, so they are asked for only where there is a coroutine.
-        of_tasks = {id(task.get_coro()) for task in asyncio.all_tasks()} if held else set()
+        of_tasks = {id(task.get_coro()) for task in _all_tasks()} if held else set()
         for coroutine in held:
             if id(coroutine) not in of_tasks:
                 self.note(coroutine)
@@ -109,6 +109,11 @@ def _held() -> List[Any]:
     # The type alone is looked at first: there are many objects, and few coroutines.
     found = [one for one in gc.get_objects() if type(one) is CoroutineType]
     return [one for one in found if one.cr_origin and inspect.getcoroutinestate(one) == inspect.CORO_CREATED]
+
+
+def _all_tasks() -> Iterable[Any]:
+    """The tasks of the running loop; behind the end of the last one there is none."""
+    return () if asyncio._get_running_loop() is None else asyncio.all_tasks()
 
 
 def _place(coroutine: Any) -> Optional[str]:

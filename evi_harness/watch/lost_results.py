@@ -62,7 +62,7 @@ class _Future(futures.Future):  # type: ignore[type-arg]
 
 
 class LostResults:
-    """Watches the jobs of one handler in one run. A context manager, entered on the running loop.
+    """Watches the jobs of one handler in one run. A context manager, which follows the loop on which it is entered.
 
     Args:
         journal: Where ``swallowed`` notes go.
@@ -79,9 +79,9 @@ class LostResults:
         self._loop: Optional[AppLoop] = None
 
     def __enter__(self) -> LostResults:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, AppLoop)
-        self._loop, loop.on_job = loop, self._given_to_loop
+        loop = asyncio._get_running_loop()
+        if isinstance(loop, AppLoop):
+            self.follow(loop)
         _WATCHING.join(self)
         return self
 
@@ -89,6 +89,10 @@ class LostResults:
         _WATCHING.leave(self)
         if self._loop is not None:
             self._loop.on_job = None
+
+    def follow(self, loop: AppLoop) -> None:
+        """Watch the jobs that a loop is given, too."""
+        self._loop, loop.on_job = loop, self._given_to_loop
 
     def take(self, future: Any, call: Any, to: str = _Job.to) -> None:
         """Take a future of a job that has been given out, if it was on the handler's behalf."""

@@ -38,25 +38,27 @@ class _Opening:
 
 
 class OpenSockets:
-    """Watches the connections that a handler opens in one run. A context manager, entered on the running loop.
+    """Watches the connections that a handler opens in one run. A context manager, which follows the loop on which it is entered.
 
     Args:
         journal: Where ``open_socket`` notes go.
         redact: Takes secrets out of what they quote.
+        left_out: Says of which transports nothing is told.
     """
 
-    def __init__(self, journal: Journal, redact: Callable[[str], str] = str) -> None:
+    def __init__(self, journal: Journal, redact: Callable[[str], str] = str, left_out: Callable[[Any], bool] = lambda _: False) -> None:
         self._journal = journal
         self._redact = redact
+        self._left_out = left_out
         self._hooks = Hooks()
         self._run = RunThreads()
         self._transports: WeakKeyDictionary[Any, _Opening] = WeakKeyDictionary()
         self._sockets: WeakKeyDictionary[Any, _Opening] = WeakKeyDictionary()
 
     def __enter__(self) -> OpenSockets:
-        loop = asyncio.get_running_loop()
-        for name in _OPENERS:
-            self._hooks.wrap(loop, name, self._opening)
+        loop = asyncio._get_running_loop()
+        if loop is not None:
+            self.follow(loop)
         self._run.__enter__()
         self._hooks.wrap(socket.socket, "__init__", self._making)
         return self
@@ -65,6 +67,11 @@ class OpenSockets:
         self._hooks.restore()
         self._run.__exit__(None, None, None)
 
+    def follow(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch what is opened over a loop, too."""
+        for name in _OPENERS:
+            self._hooks.wrap(loop, name, self._opening)
+
     def finish(self) -> None:
         """Note what is still open. Connections over the loop are ended, since the loop goes away under them."""
         # Closing takes the loop a step; what is being closed is closed.
@@ -72,7 +79,8 @@ class OpenSockets:
         told = {_number(one.get_extra_info("socket")) for one, _ in transports}
         for transport, opening in transports:
             self._note("a connection", opening.peer, opening)
-            transport.abort()
+            if asyncio._get_running_loop() is not None:
+                transport.abort()
         for one, opening in list(self._sockets.items()):
             if _number(one) not in {-1, *told}:
                 self._note("a socket", _peer(one), opening)
@@ -86,7 +94,8 @@ class OpenSockets:
             # What the loop makes for it is not one more.
             with on_our_own():
                 transport, protocol = await real(*args, **kwargs)
-            self._transports[transport] = opened
+            if not self._left_out(transport):
+                self._transports[transport] = opened
             return transport, protocol
 
         return opening

@@ -7,6 +7,7 @@ and none is kept alive.
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from weakref import WeakKeyDictionary
@@ -56,25 +57,35 @@ class _Left:
 
 
 class AppTasks:
-    """Watches the tasks of one handler in one run. A context manager, entered on the running loop.
+    """Watches the tasks of one handler in one run, on one loop. A context manager.
 
     Args:
         journal: Where ``leaked_task`` and ``swallowed`` notes go.
         redact: Takes secrets out of what they quote.
         is_over: Whether the connection is closed: who then sends is told so by an exception, and that is how a session ends.
+        loop: The loop; None for the one that runs when the block is entered.
+        on_new: Called with each task that the developer's code has started, on whose behalf, and where.
     """
 
-    def __init__(self, journal: Notes, redact: Callable[[str], str] = str, is_over: Callable[[], bool] = bool) -> None:
+    def __init__(
+        self,
+        journal: Notes,
+        redact: Callable[[str], str] = str,
+        is_over: Callable[[], bool] = bool,
+        loop: Optional[AppLoop] = None,
+        on_new: Callable[[Any, Behalf, Stack], object] = lambda *_: None,
+    ) -> None:
         self._journal = journal
         self._redact = redact
         self._is_over = is_over
         self._births: WeakKeyDictionary[Any, _Birth] = WeakKeyDictionary()
         # By id: of a task that is being freed the line above has forgotten all.
         self._latest: Dict[int, _Birth] = {}
-        self._loop: Optional[AppLoop] = None
+        self._loop = loop
+        self._on_new = on_new
 
     def __enter__(self) -> AppTasks:
-        loop = asyncio.get_running_loop()
+        loop = self._loop or asyncio.get_running_loop()
         assert isinstance(loop, AppLoop)
         self._loop = loop
         loop.on_birth, loop.on_lost = self._born, self.unhandled
@@ -88,7 +99,14 @@ class AppTasks:
         if of is None:
             self._latest.pop(id(task), None)
         elif task not in self._births:
-            self._births[task] = self._latest[id(task)] = _Birth(of, callers_now(), is_called_by_library())
+            birth = self._births[task] = self._latest[id(task)] = _Birth(of, callers_now(), is_called_by_library())
+            if not birth.by_library:
+                self._on_new(task, of, birth.stack)
+
+    @property
+    def has_developers(self) -> bool:
+        """Whether a task is pending that the developer's code has started."""
+        return any(not self._births[task].by_library for task in self._pending())
 
     async def wait(self, timeout_s: float) -> None:
         """Give the tasks that are left some time to end.
@@ -201,6 +219,8 @@ def _name(task: Any) -> str:
 
 
 def _is_closed(error: BaseException) -> bool:
-    from websockets.exceptions import ConnectionClosed
-
-    return isinstance(error, ConnectionClosed)
+    # Where no code has loaded the library, it has raised nothing; a client of another says by the system's own error that nobody is there.
+    exceptions = sys.modules.get("websockets.exceptions")
+    return isinstance(error, (ConnectionResetError, BrokenPipeError)) or (
+        exceptions is not None and isinstance(error, exceptions.ConnectionClosed)
+    )

@@ -73,7 +73,7 @@ class AppThreads:
         self._births: WeakKeyDictionary[threading.Thread, _Birth] = WeakKeyDictionary()
 
     def __enter__(self) -> AppThreads:
-        self._loop = asyncio._get_running_loop()
+        self._loop = self._loop or asyncio._get_running_loop()
         self._run.__enter__()
         THREAD_STARTS.join(self.take)
         return self
@@ -81,6 +81,10 @@ class AppThreads:
     def __exit__(self, *_: object) -> None:
         THREAD_STARTS.leave(self.take)
         self._run.__exit__(None, None, None)
+
+    def follow(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have what kills a thread noted on a loop from now on."""
+        self._loop = loop
 
     def take(self, thread: threading.Thread) -> None:
         """Take a thread that the calling one is about to start, if it does so on the handler's behalf."""
@@ -141,6 +145,22 @@ class AppThreads:
             with own_work():
                 left[0][0].join(EVERY_S)
             await asyncio.sleep(0)
+
+    def wait_here(self, timeout_s: float = ENDING_S) -> bool:
+        """Give the threads that are left some time to end, where no loop runs any more.
+
+        Args:
+            timeout_s: How long, in real seconds; no longer than they need.
+
+        Returns:
+            Whether one is left.
+        """
+        for _ in range(round(timeout_s / EVERY_S)):
+            left = self._left()
+            if not left:
+                return False
+            left[0][0].join(EVERY_S)
+        return bool(self._left())
 
     def finish(self) -> None:
         """Note the threads that still run, and those that have died."""

@@ -24,7 +24,13 @@ class FakeStage:
     def loop_began(self, loop):
         pass
 
+    def loop_ends(self, loop):
+        pass
+
     def loop_ended(self, loop):
+        pass
+
+    def connected(self, transport, protocol):
         pass
 
     def charged(self, loop, charge):

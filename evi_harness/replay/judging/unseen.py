@@ -31,7 +31,9 @@ APP_RAN_HERE, APP_RAN_ELSEWHERE, APP_BY_COMMAND, NO_APP = "here", "elsewhere", "
 # Kind → what is not seen then.
 UNSEEN: Mapping[str, str] = {
     "app_elsewhere": "what happens inside the app",
-    "app_command": "findings about the callbacks of a handler",
+    "app_command": "when the app takes its messages, and for how long",
+    "handed_on": "for how long the app handles its messages",
+    "interrupted": "what an app leaves behind that Ctrl+C ends",
     "other_conversation": "the other conversations of an app that connects again",
     "nobody_speaks": "whether the app hears its user",
     "nothing_to_play": "whether the app plays what it receives",
@@ -85,9 +87,6 @@ def _elsewhere(app: str) -> Iterator[Unseen]:
     if app == APP_RAN_ELSEWHERE:
         what = "the app ran on its own: no finding covers what happened inside it, and what it played was not heard"
         yield Unseen("app_elsewhere", what)
-    elif app == APP_BY_COMMAND:
-        what = "the app has no known handler: what its callbacks raise, how long they take and what they leave behind was not checked"
-        yield Unseen("app_command", what)
 
 
 def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unseen]:

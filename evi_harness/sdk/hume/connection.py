@@ -24,6 +24,8 @@ from evi_harness.tap.websocket import is_tappable
 __all__ = ["client_for", "open_chat", "watched_parser", "websocket_of"]
 
 _BY_REPR = ("0.13.0", "0.13.1")
+# Modules in which the SDK's connections are.
+_CONNECTIONS = "socket_client"
 
 
 @asynccontextmanager
@@ -98,7 +100,7 @@ def watched_parser(hooks: Hooks, socket: Any, failed: Callable[[Exception], obje
 
     Args:
         hooks: Put it back at the end.
-        socket: The SDK's connection.
+        socket: The SDK's connection; None for any that the loaded SDK makes.
         failed: Called with what the parser raises, which then goes on to the app.
     """
 
@@ -112,9 +114,13 @@ def watched_parser(hooks: Hooks, socket: Any, failed: Callable[[Exception], obje
 
         return parse
 
-    module: Any = sys.modules[type(socket).__module__]
-    hooks.wrap(module, "json", lambda json: SimpleNamespace(**{**vars(json), "loads": parsing(json.loads)}))
-    hooks.wrap(module, "parse_obj_as", parsing)
+    if socket is None:
+        names = [name for name in sys.modules if name.startswith("hume.") and name.endswith(_CONNECTIONS)]
+    else:
+        names = [type(socket).__module__]
+    for module in map(sys.modules.__getitem__, names):
+        hooks.wrap(module, "json", lambda json: SimpleNamespace(**{**vars(json), "loads": parsing(json.loads)}))
+        hooks.wrap(module, "parse_obj_as", parsing)
 
 
 def client_for(base_url: str, api_key: str, httpx_client: Any = None) -> Any:

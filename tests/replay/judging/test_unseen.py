@@ -37,7 +37,7 @@ def said(seq: int, **fields: Any) -> Sent:
 
 
 @pytest.mark.parametrize(
-    ("app", "expected"), [(APP_RAN_HERE, []), (APP_RAN_ELSEWHERE, ["app_elsewhere"]), (APP_BY_COMMAND, ["app_command"]), (NO_APP, [])]
+    ("app", "expected"), [(APP_RAN_HERE, []), (APP_RAN_ELSEWHERE, ["app_elsewhere"]), (APP_BY_COMMAND, []), (NO_APP, [])]
 )
 def test_a_session_that_is_as_recorded(weather: Session, app: str, expected: List[str]) -> None:
     """Nothing but who ran it; where no app ran there is nobody of whom anything is not seen."""
