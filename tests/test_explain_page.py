@@ -20,7 +20,7 @@ def plain(text: str, here: Path) -> str:
 
 
 def test_commands_print_what_the_page_shows(tmp_path, monkeypatch, capsys) -> None:
-    """One after the other: the second explains the report of the first."""
+    """One after the other: the second of two explains the report of the first."""
     shutil.copytree(ROOT / "sessions" / "weather", tmp_path / "sessions" / "weather")
     shutil.copytree(ROOT / "fixtures" / "handlers", tmp_path / "fixtures" / "handlers")
     monkeypatch.chdir(tmp_path)
@@ -30,4 +30,4 @@ def test_commands_print_what_the_page_shows(tmp_path, monkeypatch, capsys) -> No
         out, err = capsys.readouterr()
         assert err == ""
         assert plain(out, tmp_path).endswith(plain(output, tmp_path)), out
-    assert codes == [1, 0]
+    assert codes == [1, 0, 1, 0]

@@ -246,6 +246,7 @@ FLAGS_ALLOWED = {
     "measure/reasons.py": A_REPORT,
     "pytesting/offline.py": "pytest's own option, and nothing but pytest shuts the network so",
     "replay/judging/unseen.py": A_REPORT,
+    "report/explaining/gate_advice.py": COMMAND + ", where the gate was one of the command line",
     "report/latency_report.py": A_REPORT,
     "report/next_steps.py": A_REPORT + ", by the door that the replay was asked for at",
     "report/replay_report.py": A_REPORT,

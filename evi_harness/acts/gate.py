@@ -24,19 +24,22 @@ from evi_harness.measure.measuring import Measured
 from evi_harness.measure.metrics import CLIENT, CONVERSATION, METRICS
 from evi_harness.measure.observed import observed_in_both, observed_metrics
 from evi_harness.measure.thresholds import FAILED, Threshold, distinct_samples, judge_threshold, parse_threshold
-from evi_harness.report.gate_report import FAIL, PASS, GateReport, replayed_with_gate, with_gate
+from evi_harness.report.gate_report import FAIL, PASS, GateCommand, GateReport, replayed_with_gate, with_gate
 from evi_harness.runs.replay_options import BUILTIN, RECORDED
 from evi_harness.session.json_value import Json
 from evi_harness.settings.configuration import Configuration, load_configuration
 from evi_harness.settings.new_folder import near, now_utc
 from evi_harness.settings.sink import redacted
 from evi_harness.storage.baseline_file import load_json_file, replace_json_file
+from evi_harness.verdicts.invoking import told_command
 from evi_harness.verdicts.redacted_views import redactor_for
 from evi_harness.version import __version__
 
 __all__ = [
     "SAVE_BASELINE",
     "Gate",
+    "GateReport",
+    "asked_by",
     "gate_for",
     "gate_from",
     "load_baseline",
@@ -69,6 +72,7 @@ class Gate:
         passed_over: Thresholds of the configuration that are about what will not be measured.
         sets_thresholds: Whether the thresholds are the configuration's, so that some may be about what was not measured.
         sets_baseline: Whether the baseline is, likewise.
+        configured_in: The file of the configuration, as it is shown; empty for none.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Gate:
         passed_over: Tuple[str, ...] = (),
         sets_thresholds: bool = False,
         sets_baseline: bool = False,
+        configured_in: str = "",
     ) -> None:
         self._thresholds = tuple(thresholds)
         self._rules = rules
@@ -93,6 +98,7 @@ class Gate:
         self._passed_over = passed_over
         self._sets_thresholds = sets_thresholds
         self._sets_baseline = sets_baseline
+        self._configured_in = configured_in
 
     @property
     def is_needed(self) -> bool:
@@ -147,6 +153,8 @@ class Gate:
             old=self._old,
             new="this run",
             passed_over=(*self._passed_over, *passed_over),
+            thresholds_from=self._configured_in if self._sets_thresholds and thresholds else "",
+            baseline_from=self._configured_in if self._sets_baseline and comparisons else "",
             redact=redact,
         )
         if self._save_to is None:
@@ -218,6 +226,7 @@ def gate_from(options: GateOptions, configured: Configuration, *, is_replay: boo
         passed_over=passed_over,
         sets_thresholds=not options.gate,
         sets_baseline=options.baseline is None,
+        configured_in="" if configured.where is None else near(configured.where),
     )
 
 
@@ -260,6 +269,19 @@ def _configured(text: str, configured: Configuration) -> Threshold:
 def _judges_the_recording(threshold: Threshold, what: str) -> UsageError:
     hint = "Judge the recording with `evi-harness latency`, a service with `replay --live`; of a replay, metrics of the app's own code."
     return UsageError(Words(f"{threshold.text!r} is about the service, and ", what, ": the service is the recording"), hint=hint)
+
+
+def asked_by(found: GateReport, by_gate: str, by_baseline: str, again: Callable[[], Sequence[str]]) -> GateReport:
+    """A gate's report that says what gave its limits and, where it did not pass, which command judges the same again.
+
+    Args:
+        found: What the gate found.
+        by_gate: What gave the thresholds, empty where the configuration did.
+        by_baseline: What gave the baseline, likewise.
+        again: Makes the words of the command behind the program's name.
+    """
+    found = replace(found, thresholds_from=by_gate or found.thresholds_from, baseline_from=by_baseline or found.baseline_from)
+    return found if found.passed else replace(found, command=GateCommand(*told_command(again())))
 
 
 def rules_for(options: GateOptions, configured: Configuration) -> ComparisonRules:

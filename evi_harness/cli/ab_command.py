@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ContextManager, Optional, Tuple
 import click
 
 from evi_harness.bounds import MOST_RUNS
+from evi_harness.cli.options.gate_again import judged_here
 from evi_harness.cli.options.gate_options import ci_options, comparing_options
 from evi_harness.cli.options.grouped import TIME, VERSIONS, GroupedCommand, option
 from evi_harness.cli.options.incomplete_option import allow_incomplete_option
@@ -76,7 +77,10 @@ __all__ = ["command"]
 )
 @json_option("the report", "gate-report.schema.json")
 @ci_options
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     in_revisions: Tuple[str, ...],
     a: Optional[str],
     b: Optional[str],
@@ -116,6 +120,7 @@ def command(
             allow_incomplete=allow_incomplete,
             tell=lambda line: echo(line, err=True),
         )
+    report = judged_here(ctx, report)
     for line in with_gate([], report):
         echo(line, err=aside)
     tell_ci(ci, gates=[report], write=lambda line: echo(line, err=aside))

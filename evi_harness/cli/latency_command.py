@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
 
+from evi_harness.cli.options.gate_again import judged_here
 from evi_harness.cli.options.gate_options import ci_options, gate_options
 from evi_harness.cli.options.grouped import SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_incomplete_option
@@ -59,7 +60,10 @@ __all__ = ["command"]
 @ci_options
 @json_option("everything", "latency.schema.json")
 @report_option("--csv", "csv_file", "Write the samples as CSV; - for standard output.")
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     sessions: Tuple[Path, ...],
     end_of_turn_ms: float,
     min_interruption_ms: float,
@@ -99,7 +103,7 @@ def command(
         )
     # With a file on standard output, people read standard error.
     aside = STANDARD_OUTPUT in (json_file, csv_file)
-    gates = [judge.judge(report.measured)] if judge.is_needed else []
+    gates = [judged_here(ctx, judge.judge(report.measured))] if judge.is_needed else []
     lines = report.lines(width(err=aside))
     for line in with_gate(lines, gates[0]) if gates else lines:
         echo(line, err=aside)

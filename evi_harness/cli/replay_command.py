@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from evi_harness.bounds import MOST_RUNS
 from evi_harness.cli.flags import in_flags
+from evi_harness.cli.options.gate_again import judged_here
 from evi_harness.cli.options.gate_options import NAMES, ci_options, gate_options
 from evi_harness.cli.options.grouped import COMPARISON, HANDLER, LIVE, MANY, OUTPUT, OUTSIDE, SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.handler_arguments import arguments_option, by_key
@@ -401,7 +402,7 @@ def command(
             result = _accepted(result, aside)
         if is_many:
             result = _called_by_flags(result)
-        found = None if judge is None else judge(result)
+        found = None if judge is None else judged_here(ctx, judge(result))
     gate_told = None if found is None else found.json()
     try:
         *lines, last = lines_with_gate(result, found)

@@ -5,7 +5,7 @@ Rules of living here: nanoseconds in, the metric's unit out; a value that is Non
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import List, Mapping, Optional
 
 from evi_harness.measure.samples import Sample
 
@@ -19,23 +19,31 @@ class Samples:
 
     Args:
         session: Its name.
+        at_ns: When each of its events was, by seq; None if unknown.
+        types: The type of each received message, by seq; None likewise.
 
     Attributes:
         found: The samples so far.
     """
 
-    def __init__(self, session: str) -> None:
+    def __init__(self, session: str, at_ns: Optional[Mapping[int, int]] = None, types: Optional[Mapping[int, str]] = None) -> None:
         self.found: List[Sample] = []
         self._session = session
+        self._at_ns = at_ns or {}
+        self._types = types or {}
 
     def took(self, metric: str, value_ns: int, turn: Optional[int] = None, of: Optional[int] = None) -> None:
         """Add a time, in nanoseconds."""
-        self.found.append(Sample(metric, value_ns / _NS_PER_MS, self._session, turn, of))
+        self._add(metric, value_ns / _NS_PER_MS, turn, of)
 
     def happened(self, metric: str, did: bool, turn: Optional[int] = None, of: Optional[int] = None) -> None:
         """Add whether something happened."""
-        self.found.append(Sample(metric, float(did), self._session, turn, of))
+        self._add(metric, float(did), turn, of)
 
     def unavailable(self, metric: str, why: str, turn: Optional[int] = None, of: Optional[int] = None) -> None:
         """Add that there is no value, and why."""
-        self.found.append(Sample(metric, None, self._session, turn, of, why))
+        self._add(metric, None, turn, of, why)
+
+    def _add(self, metric: str, value: Optional[float], turn: Optional[int], of: Optional[int], why: str = "") -> None:
+        at_ns, message = (None, "") if of is None else (self._at_ns.get(of), self._types.get(of, ""))
+        self.found.append(Sample(metric, value, self._session, turn, of, why, at_ns, message))

@@ -106,6 +106,7 @@ class Comparison:
         more_runs: How many more runs of each would decide, None where it is decided or no number of runs would.
         why: What a reader should know besides.
         where: Of an exact metric, the place of ``old`` and ``new``, with the event that the new value is of.
+        worst: Of one that regressed, the new sample that is most above its partner.
         gone, added: Of one that is inconclusive because other sessions were measured: those of the old runs alone, and of the new ones.
     """
 
@@ -123,6 +124,7 @@ class Comparison:
     more_runs: Optional[int] = None
     why: str = ""
     where: str = ""
+    worst: Optional[Sample] = None
     gone: Tuple[str, ...] = ()
     added: Tuple[str, ...] = ()
 
@@ -179,9 +181,11 @@ def _compare(old: Sequence[MeasuredRun], new: Sequence[MeasuredRun], rules: Comp
     unlike = next(filter(None, (apart(before.origins, after.origins, names) for before, after, names in zip(old, new, partners))), "")
     by_metric_old, by_metric_new = [_by_metric(run) for run in old], [_by_metric(run) for run in new]
     pending: List[_Pending] = []
+    paired: Dict[str, List[SamplePair]] = {}
     for metric in _compared(by_metric_old, by_metric_new, rules):
         sides = zip(by_metric_old, by_metric_new, partners)
         pairs = [pairs_of(before.get(metric, ()), after.get(metric, ()), names) for before, after, names in sides]
+        paired[metric] = [pair for one in pairs for pair in one.pairs]
         if unlike:
             pending.append(partial(_given, Comparison(metric, "", INCONCLUSIVE, why=unlike)))
         elif unheard and "speech detector" in METRICS[metric].needs:
@@ -193,7 +197,14 @@ def _compare(old: Sequence[MeasuredRun], new: Sequence[MeasuredRun], rules: Comp
         else:
             pending += sampled(metric, pairs, rules)
     n_shared = sum(not _is_given(one) for one in pending)
-    return tuple(one(rules.false_alarm / max(n_shared, 1)) for one in pending)
+    return tuple(_with_worst(one(rules.false_alarm / max(n_shared, 1)), paired) for one in pending)
+
+
+def _with_worst(found: Comparison, paired: Mapping[str, Sequence[SamplePair]]) -> Comparison:
+    if found.verdict != REGRESSED:
+        return found
+    most = max(paired[found.metric], key=lambda pair: pair.new - pair.old, default=None)
+    return found if most is None else replace(found, worst=most.sample)
 
 
 def _given(comparison: Comparison, alpha: float) -> Comparison:  # noqa: ARG001 - it is judged already

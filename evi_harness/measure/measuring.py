@@ -79,7 +79,8 @@ def measure(
         such sample, of no turn, and the reason stands in ``untimed`` or ``unobserved`` as well.
     """
     name = session.name if name is None else name
-    reading, found = Reading(session, dialect), Samples(name)
+    reading = Reading(session, dialect)
+    found = Samples(name, reading.at_ns, reading.types)
     no_times = untimed(session)
     if no_times is not None:
         for row in TABLE:

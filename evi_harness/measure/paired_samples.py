@@ -35,12 +35,17 @@ class SamplePlace(NamedTuple):
 
 
 class SamplePair(NamedTuple):
-    """The values at one place, and the event that the new one is of, None where it is of none."""
+    """The values at one place, and the sample that the new one is from, None for an average of several."""
 
     place: SamplePlace
     old: float
     new: float
-    of: Optional[int] = None
+    sample: Optional[Sample] = None
+
+    @property
+    def of(self) -> Optional[int]:
+        """The event that the new value is of, None where it is of none."""
+        return None if self.sample is None else self.sample.of
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def pairs_of(old: Sequence[Sample], new: Sequence[Sample], partners: Mapping[str
     for place, sample in before.items():
         partner = after.get(place)
         if sample.value is not None and partner is not None and partner.value is not None:
-            pairs.append(SamplePair(place, sample.value, partner.value, partner.of))
+            pairs.append(SamplePair(place, sample.value, partner.value, partner))
     n_old, n_new = (sum(sample.value is not None for sample in one.values()) for one in (before, after))
     reasons = Counter(sample.why for sample in (*old, *new) if sample.value is None)
     gone, added = _only(old, set(partners.values())), _only(new, set(partners))

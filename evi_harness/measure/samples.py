@@ -5,7 +5,7 @@ Rules of living here: a value that could not be had is None, never 0, and ``why`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
 __all__ = ["Sample"]
@@ -22,6 +22,8 @@ class Sample:
         turn: Number of the turn that it belongs to, from 1; None if it belongs to no turn.
         of: Seq of the event that it concerns, None if there is none.
         why: Why there is no value; empty if there is one.
+        at_ns: When that event was; None if there is none, or for a sample from a baseline. Two samples are compared without it.
+        message: The type of that event's message, likewise; empty if it is not a received message.
     """
 
     metric: str
@@ -30,6 +32,8 @@ class Sample:
     turn: Optional[int] = None
     of: Optional[int] = None
     why: str = ""
+    at_ns: Optional[int] = field(default=None, compare=False)
+    message: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if (self.value is None) != bool(self.why):

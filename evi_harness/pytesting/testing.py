@@ -33,6 +33,8 @@ from evi_harness.measure.samples import Sample
 from evi_harness.measure.thresholds import PASSED, Judged, Threshold, judge_threshold, metrics_like, parse_threshold
 from evi_harness.pytesting.marked import spec_from
 from evi_harness.replay.judging.unseen import Unseen
+from evi_harness.report.explaining.gate_advice import threshold_advice
+from evi_harness.report.gate_report import GateReport
 from evi_harness.report.plain import printable
 from evi_harness.runs.own_server import Served
 from evi_harness.runs.replay_options import BUILTIN, REAL, ReplayOptions, has_app
@@ -63,6 +65,10 @@ OWN_APP = "the test's own app"
 # How long a conversation that the app has left may take to be seen closed; the service itself closes what is left open after five.
 END_WAIT_S = 10.0
 _LOOK_S = 0.01
+# What gives the thresholds of a test.
+_ASSERTED_BY = "assert_latency"
+# Where a result keeps what ``assert_latency`` found.
+_FAILED_GATES = "_gates"
 # So many samples are shown of a threshold that does not hold.
 _SHOWN_SAMPLES = 10
 # What is said of the samples that count against a threshold, and of the others.
@@ -137,10 +143,26 @@ class CheckedReplay(ReplayResult):
         except UsageError as error:
             raise error.with_traceback(None)  # noqa: B904 - it is the same exception
         judged = [judge_threshold(one, self.measured.samples) for one in parsed]
-        lines = [line for one in judged if one.verdict != PASSED for line in self._told(one)]
+        failed = [one for one in judged if one.verdict != PASSED]
+        if failed:
+            gate = GateReport(tuple(judged), thresholds_from=_ASSERTED_BY, redact=self.redactor.string)
+            object.__setattr__(self, _FAILED_GATES, (*self._failed_gates, gate))
+        lines = [line for one in failed for line in self._told(one)]
+        lines += [f"  again  pytest {self._test}"] if failed and self._test else []
         lines += [] if self.passed else [self.headline, *self.lines()]
         if lines:
             raise AssertionError("\n".join(lines))
+
+    @property
+    def _failed_gates(self) -> Tuple[GateReport, ...]:
+        """What ``assert_latency`` found, for each call in which a threshold did not hold."""
+        found: Tuple[GateReport, ...] = self.__dict__.get(_FAILED_GATES, ())
+        return found
+
+    @property
+    def _test(self) -> str:
+        """The id of the test that replayed it; empty for none."""
+        return printable(self.report.invocation.test or "")
 
     def samples(self, metric: str) -> Tuple[Sample, ...]:
         """Every value of one metric of the ``client`` family, in time; or why there is none.
@@ -165,14 +187,20 @@ class CheckedReplay(ReplayResult):
 
     def _told(self, judged: Judged) -> List[str]:
         threshold, name = judged.threshold, self._name
+        to_try = f"  try    {threshold_advice(threshold.metric, judged.verdict, _ASSERTED_BY, n=judged.n)}"
         if judged.value is None:
-            return [f"replay of {name}: {threshold.text}: {judged.verdict}, {judged.why}"]
+            return [f"replay of {name}: {threshold.text}: {judged.verdict}, {judged.why}", to_try]
         value = f"{judged.value:g}" if threshold.statistic.is_counting else milliseconds(judged.value)
         against, others = self._parted(threshold)
         shown = against[:_SHOWN_SAMPLES]
         rest = _rest(threshold, len(against) - len(shown), len(others), is_more=bool(shown))
         found = f"{threshold.statistic.name} is {value} of {judged.n} value{'' if judged.n == 1 else 's'}"
-        return [f"replay of {name}: {threshold.text}: {judged.verdict}, {found}", *(f"  {self._place(sample)}" for sample in shown), *rest]
+        return [
+            f"replay of {name}: {threshold.text}: {judged.verdict}, {found}",
+            *(f"  {self._place(sample)}" for sample in shown),
+            *rest,
+            to_try,
+        ]
 
     def _parted(self, threshold: Threshold) -> Tuple[List[Sample], List[Sample]]:
         """The samples that are beyond the limit, or that are counted, the worst first; and the others."""
@@ -514,7 +542,7 @@ def write_test_page(folder: Path, test: str, results: Sequence[CheckedReplay]) -
 
 
 def explanation_of(results: Sequence[CheckedReplay], top: Path, page: Optional[Path] = None) -> str:
-    """Explain the first of a test's replays that failed, in less than 2,000 bytes of plain text; empty where none did.
+    """Explain the first of a test's replays that failed, or was too slow, in less than 2,000 bytes of plain text; empty where none was.
 
     Args:
         results: The replays, in order.
@@ -522,12 +550,15 @@ def explanation_of(results: Sequence[CheckedReplay], top: Path, page: Optional[P
         page: The test's page, None where there is none.
     """
     failed = next((result for result in results if not result.passed), None)
-    if failed is None:
+    slow = next((result for result in results if result._failed_gates), None)
+    shown = slow if failed is None else failed
+    if shown is None:
         return ""
-    told = {**failed.json(), **({} if page is None else {"page": near(page)})}
-    if told["command"]["again"] is None:
+    gate = {"gate": shown._failed_gates[0].json()} if shown._failed_gates else {}
+    told = {**shown.json(), **gate, **({} if page is None else {"page": near(page)})}
+    if told["command"]["again"] is None or (gate and shown is not failed):
         # What runs it again is then the test.
-        told = {**told, "command": {**told["command"], "cwd": str(top)}}
+        told = {**told, "command": {**told["command"], "again": None, "cwd": str(top)}}
     return explained(told)
 
 

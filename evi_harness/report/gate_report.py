@@ -7,12 +7,12 @@ number has a unit, the seed is always told. The text is for people, the JSON for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from evi_harness.measure.comparison import REGRESSED, Comparison
 from evi_harness.measure.metrics import FLAG, METRICS
 from evi_harness.measure.samples import Sample
-from evi_harness.measure.thresholds import FAILED, INCONCLUSIVE, PASSED, Judged
+from evi_harness.measure.thresholds import FAILED, INCONCLUSIVE, PASSED, Judged, Threshold
 from evi_harness.report.plain import printable
 from evi_harness.report.result import ReplayedResult, verdict_line
 from evi_harness.session.figures import SIGNIFICANT, milliseconds, milliseconds_apart
@@ -22,12 +22,14 @@ __all__ = [
     "FAIL",
     "PASS",
     "SCHEMA",
+    "GateCommand",
     "GateReport",
     "amount",
     "change",
     "comparison_line",
     "replayed_with_gate",
     "threshold_line",
+    "unit_of",
     "with_gate",
 ]
 
@@ -52,6 +54,20 @@ _NOTHING_APPLIED = ", no threshold applied"
 _RANKS: Mapping[str, int] = {FAILED: 0, REGRESSED: 0, INCONCLUSIVE: 1}
 
 
+class GateCommand(NamedTuple):
+    """A command that judges the same again.
+
+    Attributes:
+        again: Its words, the program first; without what writes a file.
+        cwd: The folder to run it in, None where that is gone.
+        is_redacted: Whether a secret was taken out, and has to be put back first.
+    """
+
+    again: Tuple[str, ...]
+    cwd: Optional[str] = None
+    is_redacted: bool = False
+
+
 @dataclass(frozen=True)
 class GateReport:
     """The report of one gate.
@@ -66,6 +82,9 @@ class GateReport:
         saved: Where the baseline was written, None if it was not.
         not_saved: The file that the baseline was not written to, and why; None if it was written or not requested.
         passed_over: Thresholds or a baseline in the configuration that do not apply to the measurements.
+        thresholds_from, baseline_from: What the thresholds and the baseline were given by, or the file of the configuration that they are
+            in; empty if unknown.
+        command: The command that repeats what was judged; None if no command can, or nothing failed.
         redact: Takes secrets out of what people and programs are told.
     """
 
@@ -79,6 +98,9 @@ class GateReport:
     saved: Optional[str] = None
     not_saved: Optional[str] = None
     passed_over: Tuple[str, ...] = ()
+    thresholds_from: str = ""
+    baseline_from: str = ""
+    command: Optional[GateCommand] = None
     redact: Callable[[str], str] = str
 
     @property
@@ -182,6 +204,9 @@ class GateReport:
             "saved": self.saved,
             "not_saved": None if self.not_saved is None else self.redact(self.not_saved),
             "passed_over": [self.redact(one) for one in self.passed_over],
+            "thresholds_from": self.redact(self.thresholds_from),
+            "baseline_from": self.redact(self.baseline_from),
+            "command": None if self.command is None else {**self.command._asdict(), "again": list(self.command.again)},
             "thresholds": [self._threshold_json(one) for one in self.thresholds],
             "comparisons": [self._comparison_json(one) for one in self.comparisons],
         }
@@ -194,12 +219,18 @@ class GateReport:
             "statistic": threshold.statistic.name,
             "comparison": threshold.comparison,
             "limit": threshold.limit,
+            "unit": unit_of(threshold),
             "verdict": judged.verdict,
             "value": judged.value,
             "n": judged.n,
             "why": self.redact(judged.why),
-            "worst": [{"session": self.redact(one.session), "turn": one.turn, "of": one.of, "value": one.value} for one in judged.worst],
+            "worst": [self._sample_json(one) for one in judged.worst],
         }
+
+    def _sample_json(self, one: Sample) -> Dict[str, Json]:
+        at_ns, message = one.at_ns, one.message
+        named = {"session": self.redact(one.session), "turn": one.turn, "of": one.of, "at_ns": at_ns, "message": self.redact(message)}
+        return {**named, "value": one.value}
 
     def _comparison_json(self, one: Comparison) -> Dict[str, Json]:
         return {
@@ -218,6 +249,7 @@ class GateReport:
             "n_pairs": one.n_pairs,
             "more_runs": one.more_runs,
             "where": self.redact(one.where),
+            "worst": None if one.worst is None else self._sample_json(one.worst),
             "why": self.redact(one.why),
         }
 
@@ -262,6 +294,11 @@ def _row(label: str, verdict: str, text: str) -> str:
 
 def _marked(verdict: str) -> str:
     return verdict.upper() if verdict in (FAILED, REGRESSED) else verdict
+
+
+def unit_of(threshold: Threshold) -> str:
+    """The unit of a threshold's limit and value: ``ms``, ``share`` or, for a number, nothing."""
+    return {"rate": "share", "count": ""}.get(threshold.statistic.name, METRICS[threshold.metric].unit)
 
 
 def threshold_line(judged: Judged) -> str:

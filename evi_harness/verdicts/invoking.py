@@ -19,6 +19,7 @@ from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.replay_options import AS_ASKED, ReplayOptions
 from evi_harness.session.session import Session
 from evi_harness.storage.digest import recording_digest
+from evi_harness.verdicts.redacted_views import redactor_for
 
 __all__ = [
     "PROGRAM",
@@ -28,6 +29,7 @@ __all__ = [
     "invocation_of",
     "is_replay_again",
     "secret_arguments",
+    "told_command",
     "with_digest",
 ]
 
@@ -177,6 +179,19 @@ def with_digest(one: Invocation) -> Invocation:
         return one
     path = Path(one.cwd or "", one.path)
     return replace(one, sha256=recording_digest(path if path.is_dir() else path.parent))
+
+
+def told_command(words: Sequence[str]) -> Tuple[Tuple[str, ...], Optional[str], bool]:
+    """A command of this program as a report has it.
+
+    Args:
+        words: The words behind the program's name.
+
+    Returns:
+        Its words, the program first; the current folder, None where that is gone; whether a secret was taken out.
+    """
+    told, cwd = _Told(redactor_for()), _cwd()
+    return (PROGRAM, *told.words(words)), None if cwd is None else told.word(cwd), told.is_redacted
 
 
 def command_again(report: Mapping[str, Any]) -> Tuple[List[str], Optional[str]]:

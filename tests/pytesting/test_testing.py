@@ -12,7 +12,7 @@ import pytest
 
 from evi_harness.acts.sessions import check_session
 from evi_harness.errors import EviHarnessError, HandlerError, UsageError
-from evi_harness.pytesting.testing import CheckedReplay, CheckedServer, Replayer, write_report
+from evi_harness.pytesting.testing import CheckedReplay, CheckedServer, Replayer, explanation_of, write_report
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.session.events import Sent
 
@@ -74,10 +74,25 @@ def test_what_is_beyond_the_limit_is_shown(replay: Callable[..., CheckedReplay])
     lines = str(raised.value).splitlines()
     heads = [index for index, line in enumerate(lines) if not line.startswith(" ")]
     assert [lines[index].split(": ", 2)[1] for index in heads] == ["handle", "handle"]
-    assert heads[1] == 12
+    assert heads[1] == 13
     assert lines[11] == "  3 more are beyond the limit, 1 is within the limit"
-    assert lines[-2].split()[:3] == ["120", "ms", "#161"]
-    assert lines[-1] == "  13 more are within the limit"
+    assert lines[-3].split()[:3] == ["120", "ms", "#161"]
+    assert lines[-2] == "  13 more are within the limit"
+    assert lines[12].split()[0] == lines[-1].split()[0] == "try"
+
+
+def test_what_is_too_slow_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a gate of the command line is, with the test as the command; what is quick is not."""
+    replayer = Replayer(WEATHER, ReplayOptions(), id, test="tests/test_app.py::test_fast")
+    monkeypatch.syspath_prepend(str(HANDLERS))
+    result = replayer(f"{HANDLERS}/weather.py:WeatherApp")
+    assert explanation_of([result], tmp_path) == ""
+    with pytest.raises(AssertionError, match=r"again  pytest tests/test_app\.py::test_fast"):
+        result.assert_latency("handle: max<100")
+    lines = explanation_of([result], tmp_path).splitlines()
+    assert "1. handle (gate), in replay of weather, turn 1, at 2.990 s, #161 tool_call" in lines
+    assert "  expected  handle: max<100; the limit is 100 ms, from assert_latency" in lines
+    assert f"  again     cd {tmp_path} && pytest tests/test_app.py::test_fast" in lines
 
 
 @pytest.mark.parametrize(
@@ -94,7 +109,8 @@ def test_what_is_not_shown_is_counted(replay: Callable[..., CheckedReplay], thre
     """Behind the samples it is said how many more there are of either kind; of a count, how many are counted."""
     with pytest.raises(AssertionError) as raised:
         replay("weather.py:WeatherApp").assert_latency(threshold)
-    assert [line for line in str(raised.value).splitlines()[1:] if " ms  #" not in line] == left
+    lines = str(raised.value).splitlines()[1:]
+    assert [line for line in lines if " ms  #" not in line and line.split()[0] != "try"] == left
 
 
 def test_what_a_call_cannot_mean_is_told_with_what_it_can(replay: Callable[..., CheckedReplay]) -> None:

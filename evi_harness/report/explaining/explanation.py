@@ -79,7 +79,7 @@ def _cause(number: int, cause: ToldCause, is_of_many: bool, shown: Shown, budget
     times = f", {cause.n} times, first" if cause.n > 1 else ""
     when = f"{'' if times else ','} {cause.when}" if cause.when else ""
     yield f"{number}. {_cut(f'{cause.kind} ({cause.what})', 60)}{times}{_cut(when, budget)}"
-    if is_of_many:
+    if is_of_many and cause.session:
         more = f" and {cause.n_sessions - 1} more" if cause.n_sessions > 1 else ""
         yield _row("session", f"{_cut(cause.session, budget, keep_end=True)}{more}")
     observed, expected = _pair(shown.text(_in_a_line(cause.observed)), shown.text(_in_a_line(cause.expected)), budget)

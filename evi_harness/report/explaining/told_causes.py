@@ -13,8 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import ReportError
+from evi_harness.measure.metrics import FLAG
+from evi_harness.report.explaining.gate_advice import comparison_advice, threshold_advice
 from evi_harness.report.one_cause import cause_key
 from evi_harness.session.events import NOTHING
+from evi_harness.session.figures import figure
 from evi_harness.session.json_value import Json
 from evi_harness.session.places import Place, places_in
 
@@ -127,7 +130,7 @@ def read_report_json(value: Json, where: str) -> ToldReport:
         raise read.refusal("it has none of the known fields")
     found = list(shape.found(value, read, ""))
     headline = shape.headline(value, read)
-    gate = value.get("gate")
+    gate, judged = value.get("gate"), value
     if gate is not None:
         judged = read.mapping(value, "gate", "")
         found += _of_gate(judged, read, "gate.")
@@ -136,6 +139,9 @@ def read_report_json(value: Json, where: str) -> ToldReport:
     causes = _grouped(found)
     first = next((report for cause, report in found if causes and report and cause.key == causes[0].key), runs[0] if runs else {})
     asked = _asked(first, read)
+    if causes and causes[0].what == "gate" and isinstance(judged.get("command"), Mapping):
+        # What fails is the gate: the command with it, and all sessions that it pools.
+        asked = replace(_asked(judged, read), versions=asked.versions)
     again = asked.again or shape.again(causes)
     return replace(asked, again=again, headline=headline, causes=causes, is_of_many="sessions" in value, page=_page(value, first, read))
 
@@ -323,20 +329,66 @@ def _of_live(value: Mapping[str, Json], read: _Reader, place: str) -> Iterator[_
 
 
 def _of_gate(value: Mapping[str, Json], read: _Reader, place: str) -> Iterator[_Found]:
+    by, against = read.text(value, "thresholds_from", place, ""), read.text(value, "baseline_from", place, "")
+    old = read.text(value, "old", place, "")
+    command = read.texts(read.mapping(value, "command", place), "again", f"{place}command.") if value.get("command") else []
+    shown_by = command[1] if len(command) > 1 else ""
     for at, one in read.items(value, "thresholds", place):
         if read.text(one, "verdict", at) not in _FINE:
-            name = read.text(one, "statistic", at, "it")
-            found = "nothing measured" if one.get("value") is None else f"{name} is {read.number(one, 'value', at):g}"
-            n, why = read.number(one, "n", at, 0), read.text(one, "why", at, "")
-            said = f"{read.text(one, 'verdict', at)}: {found} of {n:.0f} {'value' if n == 1 else 'values'}{f'; {why}' if why else ''}"
-            yield ToldCause("gate", read.text(one, "metric", at), said, read.text(one, "threshold", at), _GATE), {}
+            yield _threshold(one, read, at, by, shown_by), {}
     for at, one in read.items(value, "comparisons", place):
         if read.text(one, "verdict", at) not in _FINE:
-            unit, why = read.text(one, "unit", at, ""), read.text(one, "why", at, "")
-            old, new = ("-" if one.get(side) is None else f"{read.number(one, side, at):g}" for side in ("old", "new"))
-            said = f"{read.text(one, 'verdict', at)}: {new} {unit}, before {old} {unit}{f'; {why}' if why else ''}"
-            least = read.number(one, "least", at, 0)
-            yield ToldCause("gate", read.text(one, "metric", at), said, f"a change below {least:g} {unit}", _GATE), {}
+            yield _comparison(one, read, at, (against, old), shown_by), {}
+
+
+def _threshold(one: Mapping[str, Json], read: _Reader, at: str, limit_from: str, shown_by: str) -> ToldCause:
+    """A threshold that does not hold."""
+    metric, verdict, name = read.text(one, "metric", at), read.text(one, "verdict", at), read.text(one, "statistic", at, "it")
+    unit, why, n = read.text(one, "unit", at, ""), read.text(one, "why", at, ""), int(read.number(one, "n", at, 0))
+    has_value = one.get("value") is not None
+    of = f"of {n} {'value' if n == 1 else 'values'}"
+    found = f"{name} is {_amount(read.number(one, 'value', at), unit)} {of}" if has_value else "" if why else "nothing measured"
+    said = f"{verdict}: {'; '.join(filter(None, (found, why)))}"
+    limit = "" if one.get("limit") is None else f"; the limit is {_amount(read.number(one, 'limit', at), unit)}"
+    expected = f"{read.text(one, 'threshold', at)}{limit}{f', from {limit_from}' if limit_from else ''}"
+    worst = read.items(one, "worst", at) if one.get("worst") is not None else []
+    when = _sampled_at(worst[0][1], read, worst[0][0]) if worst else ""
+    to_try = threshold_advice(metric, verdict, limit_from, n=n, shown_by=shown_by)
+    return ToldCause("gate", metric, said, expected, to_try, when)
+
+
+def _comparison(one: Mapping[str, Json], read: _Reader, at: str, compared_with: Tuple[str, str], shown_by: str) -> ToldCause:
+    """A comparison that does not pass; compared with what gave the baseline, and its file."""
+    baseline_from, baseline = compared_with
+    metric, verdict = read.text(one, "metric", at), read.text(one, "verdict", at)
+    unit, why = read.text(one, "unit", at, ""), read.text(one, "why", at, "")
+    new, old = ("nothing" if one.get(side) is None else _amount(read.number(one, side, at), unit) for side in ("new", "old"))
+    said = f"{verdict}: {new}, before {old}{f'; {why}' if why else ''}"
+    least = read.number(one, "least", at, 0)
+    by = f" ({baseline_from})" if baseline_from else ""
+    expected = f"no more than before{f' in {baseline}{by}' if baseline else ''}{f', within {_amount(least, unit)}' if least else ''}"
+    place = one.get("worst")
+    when = _sampled_at(place, read, f"{at}worst.") if isinstance(place, Mapping) else read.text(one, "where", at, "")
+    is_undecided = one.get("statistic") != _EACH and one.get("new") is not None and one.get("old") is not None
+    to_try = comparison_advice(metric, verdict, baseline_from, is_undecided=is_undecided, shown_by=shown_by)
+    return ToldCause("gate", metric, said, expected, to_try, when)
+
+
+def _sampled_at(sample: Mapping[str, Json], read: _Reader, at: str) -> str:
+    """Where a value was measured: the session, the turn, the time, the message."""
+    parts = [f"in {read.text(sample, 'session', at)}"]
+    if sample.get("turn") is not None:
+        parts.append(f"turn {read.number(sample, 'turn', at):.0f}")
+    if sample.get("at_ns") is not None:
+        parts.append(f"at {read.number(sample, 'at_ns', at) / 1e9:.3f} s")
+    if sample.get("of") is not None:
+        parts.append(f"#{read.number(sample, 'of', at):.0f} {read.text(sample, 'message', at, '')}".rstrip())
+    return ", ".join(parts)
+
+
+def _amount(value: float, unit: str) -> str:
+    """A figure of a gate with its unit; of what happens or does not, and of a share, in percent."""
+    return f"{value:.1%}" if unit in (_SHARE, FLAG) else f"{figure(value)} {unit}".rstrip()
 
 
 def _of_check(value: Mapping[str, Json], read: _Reader, place: str) -> Iterator[_Found]:
@@ -366,7 +418,8 @@ _REPAIR = "evi-harness repair FOLDER -o OUT recovers what can be recovered."
 _LOST = "It is not in the new session. If it matters, record the session again."
 _COMPARISON = "evi-harness compare prints what differs; explain reads reports of replay, ab, latency with a gate, check and repair."
 _LIVE = "Listen to the new session, and look at its end; docs/how-to/live.md of evi-harness says what is a fault."
-_GATE = "Look at what the app does between the two events of this metric; docs/reference/latency.md of evi-harness has them."
+_EACH = "each"
+_SHARE = "share"
 _FINE = ("passed", "improved")
 
 

@@ -10,6 +10,9 @@ from evi_harness.acts.repairing import repair_session
 from evi_harness.acts.sessions import check_sessions
 from evi_harness.errors import ReportError
 from evi_harness.evi.dialect import EVI
+from evi_harness.measure.comparison import Comparison
+from evi_harness.measure.samples import Sample
+from evi_harness.measure.thresholds import judge_threshold, parse_threshold
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.findings import WARNING, Finding
 from evi_harness.replay.judging.unseen import Unseen
@@ -17,6 +20,7 @@ from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.report.comparison_report import ComparisonReport
 from evi_harness.report.corpus_report import CorpusReport, Outcome
 from evi_harness.report.explaining.told_causes import read_report_json
+from evi_harness.report.gate_report import GateCommand, GateReport
 from evi_harness.report.invocation import Invocation
 from evi_harness.report.replay_report import ReplayReport, as_json
 from evi_harness.session.places import Place
@@ -146,8 +150,8 @@ def test_a_gate_is_told_by_what_does_not_hold(report):
     """Alone, as ab writes it, beside what was measured, and beside a replay that passed."""
     expected = [
         ("queue", "failed: max is 80.5 of 3 values", "queue: max<50"),
-        ("stall", "inconclusive: nothing measured of 0 values; there are too few", "stall: max<50"),
-        ("to_speaker", "regressed: 20 ms, before 10 ms", "a change below 1 ms"),
+        ("stall", "inconclusive: there are too few", "stall: max<50"),
+        ("to_speaker", "regressed: 20 ms, before 10 ms", "no more than before, within 1 ms"),
     ]
     for value, headline in (
         (GATE, "gate: failed"),
@@ -157,6 +161,44 @@ def test_a_gate_is_told_by_what_does_not_hold(report):
         told = read(value)
         assert [(one.kind, one.observed, one.expected) for one in told.causes] == expected
         assert told.headline == headline
+
+
+def judged_gate(*, gate=(), **with_baseline):
+    """A gate's report of made-up values, with its JSON as a command writes it."""
+    queue, fast = Sample("queue", 80.5, "made", 2, 7, "", 1_500_000_000, "tool_call"), Sample("queue", 10.0, "made", 2, 7)
+    thresholds = tuple(judge_threshold(parse_threshold(text), [queue, fast]) for text in gate)
+    return GateReport(thresholds, command=GateCommand(("evi-harness", "replay", "x", "--gate", "y"), "/p"), **with_baseline).json()
+
+
+def test_a_threshold_says_where_and_against_what(report):
+    """The session, the turn, the time and the message of the worst value; the limit with its unit and what gave it; the gate's command."""
+    gate = judged_gate(gate=("queue: max<50", "queue: count<1"), thresholds_from="--gate")
+    told = read({**report(), "gate": gate})
+    worst, counted = told.causes
+    assert (worst.when, worst.observed) == ("in made, turn 2, at 1.500 s, #7 tool_call", "failed: max is 80.5 ms of 2 values")
+    assert worst.expected == "queue: max<50; the limit is 50 ms, from --gate"
+    assert (counted.observed, counted.expected) == ("failed: count is 2 of 2 values", "queue: count<1; the limit is 1, from --gate")
+    assert "--html" in worst.to_try
+    assert (told.again, told.cwd) == (("evi-harness", "replay", "x", "--gate", "y"), "/p")
+
+
+@pytest.mark.parametrize(("given", "said"), [("--baseline", "--save-baseline"), ("pyproject.toml", "write the baseline again"), ("", "")])
+def test_a_regression_says_how_its_baseline_is_written_again(report, given, said):
+    """By the option, where an option gave it; not at all where two versions ran side by side."""
+    worst = Sample("queue", 20.0, "made", 1, 3, "", 250_000_000, "tool_call")
+    slower = Comparison("queue", "each", "regressed", 10.0, 20.0, 10.0, 10.0, n_runs=1, n_pairs=1, why="1 of 1 slower", worst=worst)
+    cause = read({**report(), "gate": judged_gate(comparisons=(slower,), old="b.json" if given else "", baseline_from=given)}).causes[0]
+    assert cause.when == "in made, turn 1, at 0.250 s, #3 tool_call"
+    assert cause.expected == (f"no more than before in b.json ({given})" if given else "no more than before")
+    assert said in cause.to_try
+    assert ("If it is meant" in cause.to_try) is bool(given)
+
+
+def test_a_replay_that_fails_before_its_gate_is_repeated_alone(report):
+    """What is first in the text is what its command shows."""
+    told = read({**report(MISSING), "gate": judged_gate(gate=("queue: max<50",))})
+    assert [one.what for one in told.causes] == ["deviation", "gate"]
+    assert "--gate" not in told.again
 
 
 def test_a_live_replay_is_told_by_its_faults():
