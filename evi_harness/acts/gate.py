@@ -26,6 +26,7 @@ from evi_harness.measure.observed import observed_in_both, observed_metrics
 from evi_harness.measure.thresholds import FAILED, Threshold, distinct_samples, judge_threshold, parse_threshold
 from evi_harness.report.gate_report import FAIL, PASS, GateCommand, GateReport, replayed_with_gate, with_gate
 from evi_harness.runs.replay_options import BUILTIN, RECORDED
+from evi_harness.session.header import BY_DEFAULT
 from evi_harness.session.json_value import Json
 from evi_harness.settings.configuration import Configuration, load_configuration
 from evi_harness.settings.new_folder import near, now_utc
@@ -105,6 +106,11 @@ class Gate:
         """Whether there is anything to judge, to keep or to tell."""
         return bool(self._thresholds or self._passed_over or self._baseline is not None or self._save_to is not None)
 
+    @property
+    def _is_about_an_app(self) -> bool:
+        """Whether a threshold or the baseline is about an app's own code."""
+        return any(one.family == CLIENT for one in self._thresholds) or _is_of_an_app(self._baseline)
+
     def judge(self, measured: Sequence[Measured]) -> GateReport:
         """Judge what was measured, and keep it where it is to be kept.
 
@@ -115,13 +121,17 @@ class Gate:
             The report. What the service took in a replay is neither judged nor kept.
 
         Raises:
-            UsageError: A threshold that was asked for is about the service, and a session is a replay, whose service is the recording.
+            UsageError: A threshold that was asked for is about the service, and a session is a replay, whose service is the recording; or
+                the gate is about an app's code, and a session is a replay for which no handler was given.
             EviHarnessError: The baseline cannot be written.
         """
         played = [one.name for one in measured if is_played(one.session)]
         about_service = [] if self._sets_thresholds else [one for one in self._thresholds if one.family == CONVERSATION]
         if played and about_service:
             raise _judges_the_recording(about_service[0], f"{played[0]} is a replay")
+        of_no_app = [one.name for one in measured if one.session.header.built_in == BY_DEFAULT]
+        if of_no_app and (self._is_about_an_app or self._save_to is not None):
+            raise _judges_no_app(f"{of_no_app[0]} was replayed without a handler")
         return self.judge_runs([run_of(measured)], redactor_for(*(one.session for one in measured)).string)
 
     def judge_runs(self, runs: Sequence[MeasuredRun], redact: Optional[Callable[[str], str]] = None, *, keep: bool = True) -> GateReport:
@@ -235,8 +245,8 @@ def _is_of_an_app(baseline: Optional[Baseline]) -> bool:
     return baseline is not None and any(METRICS[one].family == CLIENT for one in observed_metrics(baseline.runs))
 
 
-def _judges_no_app() -> UsageError:
-    what = "a gate judges your app, and no handler is given: the built-in one would be replayed to, and none of your code"
+def _judges_no_app(why: str = "no handler is given") -> UsageError:
+    what = f"a gate judges your app, and {why}: the built-in one runs, and none of your code"
     way = Words("Name yours with ", Parameter("handler", "SPEC"), "; ")
     meant = Words(Parameter("handler", BUILTIN), " judges the built-in one, ", Parameter("handler", RECORDED), " the replay itself.")
     return UsageError(what, hint=Words(way, meant))

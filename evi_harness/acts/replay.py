@@ -39,6 +39,7 @@ from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.sdk.adapter import Adapter
 from evi_harness.sdk.user_voice import AUTO
 from evi_harness.session.events import NOTHING, Event, Received, Sent
+from evi_harness.session.header import BY_DEFAULT, BY_NAME
 from evi_harness.session.json_value import Json
 from evi_harness.session.notes import CRASHED
 from evi_harness.session.session import Session
@@ -373,7 +374,7 @@ def replay_asked(
             asked.clock,
             lateness=None if asked.clock == VIRTUAL else Lateness.of(lateness_ns(run.events)),
             axis=axis,
-            source={"axis": axis.told(), **asked.told_outside(), "upgraded": _told(upgraded)},
+            source={"axis": axis.told(), **asked.told_outside(), "upgraded": _told(upgraded), **_built_in(asked.handler)},
             differs=bool(difference),
             is_incomplete=bool(expected.recorded.missing) and not allow_incomplete,
         )
@@ -396,6 +397,11 @@ def run_of(asked: ReplayOptions) -> RunOnce:
     if isinstance(asked.handler, AppCommand):
         return run_command
     return in_a_child(RUNS[asked.clock]) if asked.child else RUNS[asked.clock]
+
+
+def _built_in(handler: object) -> Dict[str, str]:
+    """What a session says of the built-in handler: that it was named, or that none was; of another one nothing."""
+    return {"built_in": BY_DEFAULT if handler is None else BY_NAME} if is_built_in(handler) else {}
 
 
 def _watching(whole_ns: int, on_part: Callable[[float], object]) -> Callable[[Event], object]:

@@ -126,7 +126,9 @@ def _tell_error(text: str) -> None:
     from evi_harness.cli.printing import echo, width
 
     if width(err=True) is None:
-        tell(f"error: {text}")
+        from evi_harness.settings.program import text_as_started
+
+        tell(text_as_started(f"error: {text}"))
         return
     with suppress(OSError, ValueError):
         echo(f"error: {text}", err=True)

@@ -29,11 +29,13 @@ def echo(line: object = "", err: bool = False, style: str = "") -> None:
         err: To standard error.
         style: How a terminal shows it, where that is not as any other line.
     """
-    writer = _writer(err)
+    from evi_harness.settings.program import text_as_started
+
+    writer, text = _writer(err), text_as_started(str(line))
     if writer is None:
-        click.echo(str(line), err=err)
+        click.echo(text, err=err)
     else:
-        writer.write(str(line), style)
+        writer.write(text, style)
 
 
 def echo_report(lines: Iterable[str], exit_code: int, err: bool = False) -> None:

@@ -28,6 +28,16 @@ class Behalf:
     callback: str
     of: Optional[int] = None
 
+    def started(self, place: str = "") -> str:
+        """That it started something, and where: a place in the callback itself does not name it twice.
+
+        Args:
+            place: The place as text, such as ``app.py:12 in on_open``; empty if unknown.
+        """
+        told, within, function = place.rpartition(" in ")
+        is_its_own = within and function.rpartition(".")[2] == self.callback
+        return f"started by {self.callback}{' at ' if place else ''}{told if is_its_own else place}"
+
 
 _BEHALF: ContextVar[Optional[Behalf]] = ContextVar("evi_harness_behalf", default=None)
 

@@ -229,7 +229,7 @@ class GateReport:
 
     def _sample_json(self, one: Sample) -> Dict[str, Json]:
         at_ns, message = one.at_ns, one.message
-        named = {"session": self.redact(one.session), "turn": one.turn, "of": one.of, "at_ns": at_ns, "message": self.redact(message)}
+        named = {"session": self.redact(one.session), "turn": one.turn, "of": one.of, "at_ns": at_ns, "type": self.redact(message)}
         return {**named, "value": one.value}
 
     def _comparison_json(self, one: Comparison) -> Dict[str, Json]:

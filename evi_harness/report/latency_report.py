@@ -19,6 +19,7 @@ from evi_harness.measure.metrics import CLIENT, CONVERSATION, FLAG, METRICS, TAB
 from evi_harness.measure.samples import Sample
 from evi_harness.measure.summary import Summary, needed, summarise, summarise_all
 from evi_harness.report.plain import harmless, printable
+from evi_harness.report.replay_report import WITH_BUILT_IN
 from evi_harness.session.figures import figure, milliseconds
 from evi_harness.session.json_value import Json
 from evi_harness.session.turn import Turn
@@ -108,6 +109,7 @@ class LatencyReport:
             "service": header.service,
             "times": header.recorded.times,
             "clock": header.source.get("clock"),
+            "built_in": header.built_in,
             "duration_ms": one.session.duration_ns / 1e6,
             "speech": {
                 "detector": one.heard.detector,
@@ -179,6 +181,7 @@ def _session_lines(one: Measured, width: Optional[int]) -> Iterator[str]:
     header = one.session.header
     clock = f" by the {header.source['clock']} clock" if "clock" in header.source else ""
     what = f"{one.session.duration_ns / 1e9:.1f} s, {len(one.turns)} turn{'' if len(one.turns) == 1 else 's'}"
+    clock += WITH_BUILT_IN if header.built_in is not None else ""
     yield _labelled("session", f"{one.name}: {what}; {header.made_by}{clock}, service {header.service}, times {header.recorded.times}")
     yield from (_labelled("incomplete", missing) for missing in one.session.missing)
     if one.untimed is None:

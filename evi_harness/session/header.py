@@ -12,6 +12,8 @@ from evi_harness.session.events import NOTHING
 from evi_harness.session.json_value import Json
 
 __all__ = [
+    "BY_DEFAULT",
+    "BY_NAME",
     "FORMAT_MINOR",
     "FORMAT_VERSION",
     "HEARD",
@@ -28,6 +30,9 @@ __all__ = [
 
 # Names the service in the answer to a handshake; who records reads it, and writes it into the header.
 SERVICE_HEADER = "X-Evi-Harness"
+
+# How a replay came to run the built-in handler, under "built_in" of its source: no handler was given, or that one was.
+BY_DEFAULT, BY_NAME = "default", "name"
 
 # History of the session folder. A reader opens every version up to its own, and every minor of them: a minor only adds.
 #   1.0 (2026-11): the first.
@@ -157,6 +162,12 @@ class Header:
     version: int = FORMAT_VERSION
     minor: int = FORMAT_MINOR
     extra: Mapping[str, Json] = field(default=NOTHING, compare=False)
+
+    @property
+    def built_in(self) -> Optional[str]:
+        """How a replay came to run the built-in handler, ``BY_DEFAULT`` or ``BY_NAME``; None if it ran another one, or is no replay."""
+        found = self.source.get("built_in")
+        return found if isinstance(found, str) else None
 
     @property
     def is_sealed(self) -> bool:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
 from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
-__all__ = ["as_started", "program", "program_words"]
+__all__ = ["as_started", "program", "program_words", "text_as_started"]
 
 _NAME = "evi-harness"
 _MODULE = "evi_harness"
+# A command in a text: the program's name in front of the name of a command.
+_COMMANDS = "ab|check|compare|demo|devices|doctor|explain|export|import|latency|play|proxy|record|repair|replay|report|serve|show"
+_TYPED = re.compile(rf"(?<![\w./-]){_NAME} (?=(?:{_COMMANDS})\b)")
 
 
 def program_words(folder: Optional[str] = None) -> Tuple[str, ...]:
@@ -27,8 +31,8 @@ def program_words(folder: Optional[str] = None) -> Tuple[str, ...]:
     started = sys.argv[0] if sys.argv else ""
     if os.path.basename(started) == _NAME:  # noqa: PTH119 - it may be anything, and is not opened
         return (_NAME,) if _is_on_path(_NAME, started) else (_from(folder, started),)
-    if Path(started).parts[-2:] == (_MODULE, "__main__.py") and shutil.which(_NAME) is None:
-        python = Path(sys.executable or "python3")
+    python = Path(sys.executable or "python3")
+    if Path(started).parts[-2:] == (_MODULE, "__main__.py") and not _is_beside(python):
         return (python.name if _is_on_path(python.name, str(python)) else str(python), "-m", _MODULE)
     return (_NAME,)
 
@@ -48,9 +52,27 @@ def as_started(words: Sequence[str], folder: Optional[str] = None) -> Tuple[str,
     return (*program_words(folder), *words[1:]) if words and words[0] == _NAME else tuple(words)
 
 
+def text_as_started(text: str) -> str:
+    """A text for people, in which each command of this program's is as it is to be typed.
+
+    Args:
+        text: The text, with ``evi-harness COMMAND`` in it or without.
+    """
+    # Most have none, and most programs are started by their name.
+    if f"{_NAME} " not in text or program_words() == (_NAME,):
+        return text
+    return _TYPED.sub(lambda _: f"{program()} ", text)
+
+
 def _is_on_path(name: str, file: str) -> bool:
     found = shutil.which(name)
     return found is not None and os.path.realpath(found) == os.path.realpath(file)
+
+
+def _is_beside(python: Path) -> bool:
+    """Whether the name that a shell finds is of the same installation: another one may be of another version."""
+    found = shutil.which(_NAME)
+    return found is not None and os.path.dirname(os.path.abspath(found)) == str(python.parent)  # noqa: PTH100, PTH120 - links stay
 
 
 def _from(folder: Optional[str], started: str) -> str:

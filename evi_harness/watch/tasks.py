@@ -183,7 +183,7 @@ class AppTasks:
         who = f"the task {name}" if left.n == 1 else f"{left.n} tasks {name}"
         how = how or f"{'was' if left.n == 1 else 'were'} still pending at the end"
         waits = [f"waits at {place}" for place in developers(Place(*one) for one in left.waits)[:1]]
-        what = f"{who}, started by {left.birth.of.callback} at {left.birth.place}, {how}"
+        what = f"{who}, {left.birth.of.started(left.birth.place)}, {how}"
         # What is to be mended is where it was started; where it waits says what for.
         places = [*self._told(left.birth.stack), *told_places(left.waits, self._redact, or_library=False)]
         self._journal.note(LEAKED_TASK, of=left.birth.of.of, what=what, detail=[*waits, *left.birth.places[1:]], places=places)

@@ -53,7 +53,7 @@ class _Birth:
     @property
     def told(self) -> str:
         """By whom, and where as far as it is known: a task that waits for a thread starts it in no code of the developer's."""
-        return f"started by {self.of.callback}" + "".join(f" at {place}" for place in self.places[:1])
+        return self.of.started(*self.places[:1])
 
 
 class AppThreads:

@@ -32,7 +32,7 @@ def silent(_):
 @pytest.fixture(scope="module")
 def replayed():
     """A replay of a session in virtual time."""
-    return replay_session(WEATHER, write=silent)
+    return replay_session(WEATHER, handler="builtin", write=silent)
 
 
 def handled(*values):

@@ -82,6 +82,25 @@ def test_the_verdict_is_in_the_json(tmp_path, capsys):
     assert (told["gate"]["verdict"], told["gate"]["exit_code"]) == ("failed", 1)
 
 
+@pytest.mark.parametrize(("handler", "code"), [([], 2), (["--handler", "builtin"], 0), (["--handler", "recorded"], 4)])
+def test_a_replay_of_no_app_is_not_judged_as_one(tmp_path, capsys, monkeypatch, handler, code):
+    """As a replay without a handler is not: it says whose it was, and is refused where a threshold or a baseline is about an app."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["replay", str(ROOT / "sessions/typed"), "--no-child", "--out", "out", *handler]) == 0
+    (folder,) = map(str, Path("out").iterdir())
+    capsys.readouterr()
+    assert main(["latency", folder, "--json", "r.json"]) == 0
+    assert ("with the built-in handler" in capsys.readouterr().out) is (code != 4)
+    built_in = json.loads(Path("r.json").read_text(encoding="utf-8"))["sessions"][0]["built_in"]
+    assert built_in == {2: "default", 0: "name", 4: None}[code]
+    assert main(["latency", folder, "--gate", "handle: max<1s"]) == code
+    assert ("was replayed without a handler" in capsys.readouterr().err) is (code == 2)
+    main(["latency", folder, "--save-baseline", "b.json"])
+    assert Path("b.json").exists() is (code != 2)
+    Path("pyproject.toml").write_text('[tool.evi-harness]\ngate = ["turn_gap: max<1s"]\n', encoding="utf-8")
+    assert main(["latency", folder]) == 0
+
+
 @pytest.mark.parametrize("option", ["--json", "--csv"])
 def test_standard_output_is_for_one_of_them(option, capsys):
     """People then read standard error."""

@@ -25,6 +25,21 @@ def test_nobody_is_the_handler_unless_it_is_said():
     assert behalf() is None
 
 
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("", "started by on_open"),
+        ("app.py:3 in on_open", "started by on_open at app.py:3"),
+        ("app.py:3 in App.on_open", "started by on_open at app.py:3"),
+        ("app.py:9 in begin", "started by on_open at app.py:9 in begin"),
+        ("a folder in on/app.py:9 in begin", "started by on_open at a folder in on/app.py:9 in begin"),
+    ],
+)
+def test_a_place_in_the_callback_names_it_once(place, told):
+    """What was called from it is named as it is."""
+    assert Behalf("on_open").started(place) == told
+
+
 def test_what_is_begun_on_somebodys_behalf_stays_so():
     """A task, a callback and a thread, also when the callback that began them has returned."""
 

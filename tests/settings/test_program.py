@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evi_harness.settings.program import as_started, program, program_words
+from evi_harness.cli.commands import evi_harness
+from evi_harness.cli.main import main
+from evi_harness.settings.program import as_started, program, program_words, text_as_started
 
 
 @pytest.fixture
@@ -47,12 +49,49 @@ def test_a_script_that_the_path_has_is_named_by_its_name(script, monkeypatch):
 
 
 def test_a_module_is_started_as_one(script, monkeypatch):
-    """By the name of Python where a shell finds it, unless a shell finds the script."""
+    """By the name of Python where a shell finds it, unless a shell finds the script of the same installation."""
     monkeypatch.setattr(sys, "argv", [str(Path("/x/evi_harness/__main__.py"))])
     monkeypatch.setattr(sys, "executable", "/my python/bin/python3")
     assert program() == "'/my python/bin/python3' -m evi_harness"
     monkeypatch.setenv("PATH", str(script.parent))
+    assert program() == "'/my python/bin/python3' -m evi_harness"
+    monkeypatch.setattr(sys, "executable", str(script.parent / "python3"))
     assert program() == "evi-harness"
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("evi-harness check FOLDER lists it", "{} check FOLDER lists it"),
+        ("next: `evi-harness import har FILE`, or evi-harness ab", "next: `{} import har FILE`, or {} ab"),
+        ("this evi-harness knows version 1", "this evi-harness knows version 1"),
+        ("docs/x.md of evi-harness says", "docs/x.md of evi-harness says"),
+        ("./evi-harness check", "./evi-harness check"),
+        ("my-evi-harness check, evi-harness checked", "my-evi-harness check, evi-harness checked"),
+    ],
+)
+def test_a_command_in_a_text_is_as_it_was_started(script, monkeypatch, text, typed):
+    """Nothing else in the text is changed; by its name nothing at all."""
+    monkeypatch.setattr(sys, "argv", ["/x/evi_harness/__main__.py"])
+    monkeypatch.setattr(sys, "executable", "/x/bin/python3")
+    assert text_as_started(text) == typed.format(*["/x/bin/python3 -m evi_harness"] * 2)
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/pytest"])
+    assert text_as_started(text) == text
+
+
+def test_every_command_is_known_in_a_text(script, monkeypatch):
+    """The list here is that of the command line."""
+    monkeypatch.setattr(sys, "argv", ["bin/evi-harness"])
+    for name in evi_harness.list_commands(None):
+        assert text_as_started(f"evi-harness {name}") == f"bin/evi-harness {name}"
+
+
+def test_errors_and_reports_name_the_program_as_it_was_started(script, monkeypatch, capsys):
+    """What a door prints goes through it."""
+    monkeypatch.setattr(sys, "argv", ["bin/evi-harness"])
+    Path("none.json").write_text("{}", encoding="utf-8")
+    assert main(["explain", "none.json"]) == 3
+    assert "bin/evi-harness replay writes one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("argv", [[], [""], ["/usr/bin/pytest"], ["x.py"]])

@@ -16,9 +16,11 @@ _SNIFFED_BYTES = 1024
 _INDEX = "index.html"
 # How each page begins, without white space; see acts/paging/page_place.py.
 _PAGE = b'<!doctypehtml><htmllang="en"><head><metacharset="utf-8"><metahttp-equiv="content-security-policy"content="default-src'
+# How each report as JSON begins; that of a live replay with the session's name.
+_JSON = re.compile(rb'\{\s*"(?:schema"|passed"|format": "evi-harness latency|session": "(?:[^"\\]|\\.)*",\s*"session_id")')
 # Flag → whether a file begins as what is written there does.
 _REPORTS: Mapping[str, Callable[[bytes], bool]] = {
-    "--json": lambda head: re.match(rb'\{\s*"(schema"|passed"|format": "evi-harness latency)', head) is not None,
+    "--json": lambda head: _JSON.match(head) is not None,
     "--junit": lambda head: b"<testsuites" in head,
     "--html": lambda head: b"".join(head.lower().split()).startswith(_PAGE),
     "--csv": lambda head: head.startswith(b'"session",'),

@@ -382,7 +382,7 @@ def _sampled_at(sample: Mapping[str, Json], read: _Reader, at: str) -> str:
     if sample.get("at_ns") is not None:
         parts.append(f"at {read.number(sample, 'at_ns', at) / 1e9:.3f} s")
     if sample.get("of") is not None:
-        parts.append(f"#{read.number(sample, 'of', at):.0f} {read.text(sample, 'message', at, '')}".rstrip())
+        parts.append(f"#{read.number(sample, 'of', at):.0f} {read.text(sample, 'type', at, '')}".rstrip())
     return ", ".join(parts)
 
 

@@ -47,6 +47,28 @@ def test_what_ends_early_leaves_no_old_verdict(words, code, gone) -> None:
     assert {name for name in GREEN if not Path(name).exists()} == gone
 
 
+LIVE = {"session": 'a "name" of c:\\\\x', "session_id": "1", "endpoint": "ws://127.0.0.1:1", "passed": True}
+
+
+@pytest.mark.parametrize(
+    ("told", "is_ours"),
+    [
+        (LIVE, True),
+        ({"schema": 1}, True),
+        ({"passed": True}, True),
+        ({"format": "evi-harness latency"}, True),
+        ({"session": "x", "name": "y"}, False),
+        ({"format": "evi-harness baseline"}, False),
+        ({"session": {"session_id": 1}}, False),
+    ],
+)
+def test_each_report_is_known_by_how_it_begins(told, is_ours) -> None:
+    """That of a live replay as well; a baseline, and what is anybody's, is not one."""
+    Path("r.json").write_text(json.dumps(told, indent=2), encoding="utf-8")
+    remove_stale_reports(["replay", "s", "--live", "--json", "r.json"])
+    assert Path("r.json").exists() is not is_ours
+
+
 def test_a_report_of_what_could_not_run_is_new(capsys) -> None:
     """Where the file can be written, the error is in it."""
     Path("empty").mkdir()
