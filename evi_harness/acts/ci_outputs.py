@@ -20,12 +20,14 @@ from evi_harness.settings.sink import redacted, write_file
 if TYPE_CHECKING:
     from evi_harness.acts.measured_runs import Replayed
     from evi_harness.acts.replay import ReplayResult
+    from evi_harness.report.check_report import CheckReport
     from evi_harness.report.ci import Case
     from evi_harness.report.corpus_report import Outcome
     from evi_harness.report.gate_report import GateReport
 
 __all__ = [
     "CiOptions",
+    "cases_of_check",
     "cases_of_result",
     "ci_for",
     "handler_file",
@@ -133,6 +135,21 @@ def cases_of_result(result: Replayed, handler: object) -> List[Case]:
     return [replay_case(result, file=file)]
 
 
+def cases_of_check(report: CheckReport) -> List[Case]:
+    """The cases of ``evi-harness check``: each session, with the file and the line of its first problem."""
+    from evi_harness.measure.thresholds import FAILED, PASSED
+    from evi_harness.report.ci import Case
+
+    cases = []
+    for one in report.checked:
+        first, n_more = next(iter(one.problems), None), len(one.problems) - 1
+        more = f" And {n_more} more problem{'' if n_more == 1 else 's'}." if n_more > 0 else ""
+        file = None if first is None else str(Path(one.folder, first.file))
+        line, what = (None, "") if first is None else (first.line, f"{first}{more}")
+        cases.append(Case("check", one.folder, PASSED if first is None else FAILED, what, tuple(one.lines()), file=file, line=line))
+    return cases
+
+
 def _outcome_case(outcome: Outcome, file: Optional[str]) -> Case:
     from evi_harness.measure.thresholds import FAILED, PASSED
     from evi_harness.report.ci import ERROR, Case
@@ -182,13 +199,13 @@ def tell_ci(
     return told
 
 
-def tell_failure(options: CiOptions, command: str, error: EviHarnessError, told: str, write: Callable[[str], object] = print) -> None:
+def tell_failure(options: CiOptions, command: str, exit_code: int, told: str, write: Callable[[str], object] = print) -> None:
     """Tell a CI server that a command could not do its work. Raises nothing: the error itself is told by whoever runs this.
 
     Args:
         options: What, and where.
         command: Its name.
-        error: Why.
+        exit_code: What it exits with.
         told: The error as its users are told it.
         write: Takes the lines that GitHub reads.
     """
@@ -197,7 +214,7 @@ def tell_failure(options: CiOptions, command: str, error: EviHarnessError, told:
 
     lines = redacted(told).splitlines()
     with suppress(EviHarnessError):
-        outcome = FAILED if error.exit_code == 1 else ERROR
+        outcome = FAILED if exit_code == 1 else ERROR
         tell_ci(options, [Case(_PROGRAM, command, outcome, lines[0], tuple(lines))], write=write)
 
 

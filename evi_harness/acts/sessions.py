@@ -14,10 +14,11 @@ from evi_harness.report.plain import printable
 from evi_harness.report.timeline import as_lines
 from evi_harness.session.problem import Problem
 from evi_harness.session.protocols import Dialect
+from evi_harness.settings.new_folder import near
 from evi_harness.storage.check import check_folder
 from evi_harness.storage.opening import Folder
 from evi_harness.storage.reader import read_header
-from evi_harness.verdicts.loading import find_sessions, load_session
+from evi_harness.verdicts.loading import find_sessions, load_session, sessions_inside
 from evi_harness.verdicts.redacted_views import Discreet, discreet_session, redactor_for
 
 __all__ = ["check_session", "check_sessions", "named_session", "show_session", "show_sessions"]
@@ -67,7 +68,7 @@ def check_sessions(
             write(line)
         checked.append(one)
         on_done(folder)
-    report = CheckReport(tuple(checked))
+    report = CheckReport(tuple(checked), tuple(near(one) for one in sessions_inside(folders)))
     if not is_one:
         write("")
         write(report.sum())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
 
+from evi_harness.cli.found_sessions import found_sessions
 from evi_harness.cli.options.gate_again import judged_here
 from evi_harness.cli.options.gate_options import ci_options, gate_options
 from evi_harness.cli.options.grouped import SOUND, TIME, GroupedCommand, option
@@ -85,12 +86,10 @@ def command(
     from evi_harness.acts.gate import gate_for, with_gate
     from evi_harness.acts.latency import measure_sessions
     from evi_harness.settings.sink import redacted
-    from evi_harness.verdicts.loading import find_sessions, require_sessions
 
     if json_file == csv_file == STANDARD_OUTPUT:
         raise click.UsageError("--json and --csv cannot both write to standard output")
-    folders = find_sessions(sessions, damaged=True)
-    require_sessions(folders, min_sessions)
+    folders = found_sessions(sessions, min_sessions)
     judge = gate_for(gate, is_replay=False)
     with progress("listening", 1) as advance:
         report = measure_sessions(

@@ -106,20 +106,23 @@ def _run(args: Optional[List[str]]) -> int:
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.ClickException as error:
-        _show(error)
+        _show(error, words)
         return error.exit_code
     except EviHarnessError as error:
         _tell_error(_for_a_terminal(_called(error.words(), context)))
         return error.exit_code
 
 
-def _show(error: click.ClickException) -> None:
+def _show(error: click.ClickException, words: List[str]) -> None:
+    from evi_harness.cli.options.ci_refusals import tell_refusal
     from evi_harness.cli.options.click_errors import is_only_help, words_of
 
     if is_only_help(error):
         error.show()
     else:
-        _tell_error(_for_a_terminal(words_of(error)))
+        told = _for_a_terminal(words_of(error))
+        _tell_error(told)
+        tell_refusal(error, words, told)
 
 
 def _tell_error(text: str) -> None:

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from evi_harness.bounds import MOST_RUNS
 from evi_harness.cli.flags import in_flags
+from evi_harness.cli.found_sessions import found_sessions
 from evi_harness.cli.options.gate_again import judged_here
 from evi_harness.cli.options.gate_options import NAMES, ci_options, gate_options
 from evi_harness.cli.options.grouped import COMPARISON, HANDLER, LIVE, MANY, OUTPUT, OUTSIDE, SOUND, TIME, GroupedCommand, option
@@ -372,11 +373,10 @@ def command(
     with loading():
         from evi_harness.acts.replay_gate import judge_for, lines_with_gate
         from evi_harness.verdicts.invoking import Command
-        from evi_harness.verdicts.loading import find_sessions, load_session, may_be_session, require_sessions
+        from evi_harness.verdicts.loading import load_session, may_be_session
 
     values, words = ctx.params, ctx.meta.get(_WORDS)
-    folders = find_sessions(sessions, damaged=True)
-    require_sessions(folders, values["min_sessions"])
+    folders = found_sessions(sessions, values["min_sessions"])
     is_many = len(folders) > 1 or folders[0] != sessions[0]
     if not is_many and not may_be_session(folders[0]):
         # It says what is there instead, before any option is said not to go with it.

@@ -9,6 +9,7 @@ from typing import Optional, Tuple
 import click
 from click.core import ParameterSource
 
+from evi_harness.cli.found_sessions import found_sessions
 from evi_harness.cli.options.grouped import OUTPUT, TIME, GroupedCommand, option
 from evi_harness.cli.printing import can_write, echo, progress, width
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json
@@ -62,7 +63,6 @@ def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Option
     one per line: date, length, turns, events, origin, and whether it is complete. Exits with 3 if one cannot be read.
     """
     from evi_harness.acts.sessions import named_session, show_sessions
-    from evi_harness.verdicts.loading import find_sessions
 
     folder = named_session(sessions)
     if folder is None:
@@ -70,7 +70,7 @@ def command(ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Option
         for param in given:
             if isinstance(param, click.Option):
                 raise click.UsageError(f"{param.opts[0]} needs a single session, not a folder of sessions", ctx)
-        with progress("reading", len(find_sessions(sessions, damaged=True))) as advance:
+        with progress("reading", len(found_sessions(sessions))) as advance:
             return show_sessions(sessions, write=echo, on_done=advance.done, columns=width())
     from evi_harness.acts.looking.showing import ShowOptions, show_one
 

@@ -64,9 +64,11 @@ class CheckReport:
 
     Attributes:
         checked: One per session, in the given order.
+        left_out: Session folders inside of these, which are not checked.
     """
 
     checked: Tuple[Checked, ...]
+    left_out: Tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -97,6 +99,7 @@ class CheckReport:
             "passed": not self.exit_code,
             "exit_code": self.exit_code,
             "sessions": [one.json() for one in self.checked],
+            "left_out": list(self.left_out),
         }
 
 

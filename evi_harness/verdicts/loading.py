@@ -16,7 +16,7 @@ from evi_harness.storage.layout import EVENTS_FILE, EXPECTED_FILE, HEADER_FILE, 
 from evi_harness.storage.reader import read_session
 from evi_harness.storage.verifying import changed_since
 
-__all__ = ["find_sessions", "load_session", "may_be_session", "require_sessions"]
+__all__ = ["find_sessions", "load_session", "may_be_session", "require_sessions", "sessions_inside"]
 
 # What only a session folder has: where one of these is, and no header, there was a session.
 _LEFT_OVER = frozenset({EXPECTED_FILE, HEARD_FILE, track_name("user", 1), track_name("assistant", 1)})
@@ -41,6 +41,33 @@ def find_sessions(places: Iterable[Union[str, Path]], *, damaged: bool = False) 
         is_one = place.is_file() or any((place / mark).is_file() for mark in marks)
         found.update(dict.fromkeys([place] if is_one else _Walk(marks, damaged).below(place) or [place]))
     return list(found)
+
+
+def sessions_inside(found: Iterable[Path]) -> List[Path]:
+    """The session folders that are inside session folders, and so are not among those that were found.
+
+    Args:
+        found: What ``find_sessions`` found.
+
+    Returns:
+        The inner ones, sorted, but for those that were found as well.
+    """
+    known = {path.absolute() for path in found}
+    inner: Dict[Path, None] = {}
+    for session in known:
+        below = [Path(one.path) for one in _entries(session) if one.is_dir(follow_symlinks=False) and not is_being_made(one.name)]
+        for folder in below:
+            inner.update(dict.fromkeys(_Walk({HEADER_FILE, EVENTS_FILE}, damaged=False).below(folder)))
+    return sorted(one for one in inner if one not in known)
+
+
+def _entries(folder: Path) -> List[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        # A file of a session, or a folder that may not be read: that is said by whoever reads it.
+        return []
 
 
 def may_be_session(place: Path) -> bool:

@@ -60,7 +60,7 @@ CALLED: Dict[str, Dict[str, str]] = {
 # Command → parameter → why no call has it.
 NO_ARGUMENT: Dict[str, Dict[str, str]] = {
     "ab": {"json_file": OWN_OUTPUT, "junit_file": CI, "summary_file": CI},
-    "check": {"json_file": OWN_OUTPUT, "min_sessions": COUNTED},
+    "check": {"json_file": OWN_OUTPUT, "junit_file": CI, "summary_file": CI, "min_sessions": COUNTED},
     "compare": {"json_file": OWN_OUTPUT},
     "latency": {
         "json_file": OWN_OUTPUT,

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -21,8 +22,10 @@ SCHEMA = json.loads((ROOT / "docs" / "reference" / "check-report.schema.json").r
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The current folder: two sound sessions, one that cannot be read between them, one whose audio was cut, and what is no session."""
+    """The current folder, and no CI server: two sound sessions, one that cannot be read between them, one whose audio was cut, and what is no session."""
     monkeypatch.chdir(tmp_path)
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
     for name, source in (("s/a", "weather"), ("s/b", "typed"), ("s/c", "typed"), ("cut", "demo"), ("one/a", "typed")):
         shutil.copytree(ROOT / "sessions" / source, name)
     Path("s/b/session.json").write_text("{")
@@ -163,3 +166,51 @@ def test_ctrl_c_ends_it_with_130(here):
         _, err = process.communicate()
     assert (process.returncode, err) == (130, "interrupted\n")
     assert not Path("out.json").exists()
+
+
+def test_a_ci_server_is_told_of_each_session(run, monkeypatch):
+    """JUnit has all of them; GitHub's marks, and the summary, the file and the line of the first problem of each that is not sound."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    code, lines, _ = run("check s cut --junit j.xml")
+    assert code == 1
+    marks = [line for line in lines if line.startswith("::")]
+    assert [mark.partition(",")[0] for mark in marks] == ["::error file=s/b/session.json", "::error file=cut/user.wav"]
+    assert marks[1].endswith(" more problems.")
+    suite = ElementTree.parse("j.xml").getroot()[0]
+    assert {case.get("name"): len(case) for case in suite} == {"s/a": 0, "s/b": 1, "s/c": 0, "cut": 1}
+    assert "2 failed, 2 passed" in Path("summary.md").read_text(encoding="utf-8")
+    code, lines, _ = run("check s/a --junit j.xml")
+    assert (code, [line for line in lines if line.startswith("::")], ElementTree.parse("j.xml").getroot().get("failures")) == (0, [], "0")
+
+
+@pytest.mark.parametrize("command", ["check", "replay", "latency"])
+def test_a_ci_server_is_told_of_a_folder_that_is_missing(run, monkeypatch, command):
+    """Before the command begins; a file that is there and not ours stays."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    code, _, err = run(f"{command} gone --junit j.xml --summary s.md")
+    assert (code, f"::error title=evi-harness%3A {command}::invalid value for SESSION" in err) == (2, True)
+    assert ElementTree.parse("j.xml").getroot().get("errors") == "1"
+    assert "'gone' does not exist" in Path("s.md").read_text(encoding="utf-8")
+    Path("mine.xml").write_text("<mine/>", encoding="utf-8")
+    assert run(f"{command} s --no-such-option --junit mine.xml")[0] == 2
+    assert Path("mine.xml").read_text(encoding="utf-8") == "<mine/>"
+    assert "::error" not in run("show gone")[2]
+
+
+@pytest.mark.parametrize("command", ["check one", "replay one --handler recorded --no-child", "latency one --detector none", "show one"])
+def test_a_session_in_a_session_is_named_as_left_out(run, command):
+    """However deep it is; not where it is named, too."""
+    shutil.copytree("s/a", "one/a/deep/inner")
+    _, _, err = run(command)
+    assert "left out: one/a/deep/inner is" in err
+    assert "left out" not in run(f"{command} one/a/deep/inner")[2]
+
+
+def test_the_report_has_what_was_left_out(run):
+    """For programs."""
+    shutil.copytree("s/a", "one/a/inner")
+    assert run("check one --json r.json")[0] == 1
+    report = json.loads(Path("r.json").read_text(encoding="utf-8"))
+    jsonschema.validate(report, SCHEMA)
+    assert (report["left_out"], [one["folder"] for one in report["sessions"]]) == (["one/a/inner"], ["one/a"])

@@ -159,7 +159,7 @@ def ci_options(function: _Function) -> _Function:
             from evi_harness.acts.ci_outputs import tell_failure
 
             name = click.get_current_context().info_name or ""
-            tell_failure(ci, name, error, in_flags(error.words()), write=lambda line: echo(line, err=True))
+            tell_failure(ci, name, error.exit_code, in_flags(error.words()), write=lambda line: echo(line, err=True))
             raise
 
     return _packed(telling, _CI, "ci", _OF_CI, _ci_of)
