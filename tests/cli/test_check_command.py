@@ -22,7 +22,7 @@ SCHEMA = json.loads((ROOT / "docs" / "reference" / "check-report.schema.json").r
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The current folder, and no CI server: two sound sessions, one that cannot be read between them, one whose audio was cut, and what is no session."""
+    """The current folder, outside of CI: sessions that are sound, one that cannot be read, one whose audio was cut, and what is none."""
     monkeypatch.chdir(tmp_path)
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
