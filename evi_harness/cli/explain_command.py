@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 
 @click.command("explain", cls=GroupedCommand)
-@click.argument("report", metavar="REPORT.json", type=click.Path(path_type=Path))
+@click.argument("report", metavar="REPORT.json", type=click.Path(exists=True, path_type=Path))
 @option(
     "--shorten",
     group=OUTPUT,
@@ -28,7 +28,7 @@ def command(report: Path, shorten: bool) -> int:
     For a CI log or a coding agent: what was run, and the verdict; for up to three causes, what was observed and expected, the place in your
     code, and what to try; the command that runs it again; versions. Further causes are counted.
 
-    Exits with 0, whatever the verdict, or with 3 if the file cannot be read or is not such a report.
+    Exits with 0, whatever the verdict, with 2 if the file is not there, or with 3 if it cannot be read or is not such a report.
     """
     from evi_harness.acts.afterwards.explaining import explain_report
 

@@ -12,7 +12,7 @@ from evi_harness.cli.printing import echo, progress
 __all__ = ["command"]
 
 # What every import takes.
-_FILE = click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_FILE = click.argument("file", metavar="FILE", type=click.Path(exists=True, path_type=Path))
 _OUT = option(
     "--out",
     group=OUTPUT,

@@ -26,7 +26,7 @@ __all__ = ["command"]
     "--ca",
     group=LIVE,
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     otherwise="the system's",
     help="A PEM file of certificate authorities to trust.",
 )

@@ -36,7 +36,7 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
     "--mic",
     group=SOUND,
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     brief="Play this audio file as the microphone.",
     help="Play this audio file (WAV, FLAC, OGG, MP3) as the microphone, and write the replies to heard.wav; needs no sound system.",
 )
@@ -101,7 +101,7 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
     "--script",
     group=LIVE,
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     brief="With --simulate: what it says, a TOML file.",
     help="With --simulate: its script, a TOML file; see docs/how-to/simulator.md.",
 )

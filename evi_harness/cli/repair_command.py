@@ -15,7 +15,7 @@ __all__ = ["command"]
 
 
 @click.command("repair", cls=GroupedCommand)
-@click.argument("session", metavar="SESSION", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("session", metavar="SESSION", type=click.Path(exists=True, path_type=Path))
 @option(
     "-o",
     "--out",

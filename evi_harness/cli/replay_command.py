@@ -330,7 +330,7 @@ _WORDS = "evi_harness.command"
     "--ca",
     group=LIVE,
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     otherwise="the system's",
     help="With --live: a PEM file of certificate authorities to trust.",
 )

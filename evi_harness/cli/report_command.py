@@ -10,7 +10,7 @@ import click
 from evi_harness.cli.options.grouped import OUTPUT, GroupedCommand, option
 from evi_harness.cli.options.page_options import audio_format_option, open_option, open_page, page_progress
 from evi_harness.cli.printing import echo
-from evi_harness.cli.report_files import absolute
+from evi_harness.cli.report_files import in_a_folder
 
 __all__ = ["command"]
 
@@ -24,7 +24,7 @@ __all__ = ["command"]
     metavar="OUT",
     required=True,
     type=click.Path(path_type=Path),
-    callback=absolute,
+    callback=in_a_folder,
     brief="Write to this file, or folder of pages.",
     help="Write to this file; for several sessions to this folder, a page for each and index.html. Only pages are replaced.",
 )

@@ -23,7 +23,7 @@ __all__ = ["command"]
     "--script",
     group=SERVER,
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     brief="With --simulate: what it says, a TOML file.",
     help="With --simulate: its script, a TOML file; see docs/how-to/simulator.md.",
 )

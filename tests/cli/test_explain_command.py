@@ -92,9 +92,9 @@ def test_a_secret_argument_is_not_in_the_command_of_a_gate(tmp_path, capsys, mon
 
 
 def test_what_is_no_report_exits_with_3(tmp_path, capsys):
-    """A session, something else, nothing: a sentence on standard error, with what to do."""
+    """A session, something else: a sentence on standard error, with what to do."""
     (tmp_path / "x.json").write_text("{}", encoding="utf-8")
-    for path in (tmp_path / "x.json", tmp_path / "gone.json", ROOT / "sessions" / "typed", ROOT / "sessions" / "typed" / "session.json"):
+    for path in (tmp_path / "x.json", ROOT / "sessions" / "typed", ROOT / "sessions" / "typed" / "session.json"):
         assert main(["explain", str(path)]) == 3
         out, err = capsys.readouterr()
         assert out == ""

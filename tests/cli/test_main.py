@@ -132,7 +132,7 @@ def test_a_command_prints_its_result_and_returns_its_code(run, line, code, last)
         ("check gone", 2, "'gone' does not exist"),
         ("import gone", 2, "unknown command 'gone'"),
         ("import capture gone.jsonl", 2, "'gone.jsonl' does not exist"),
-        ("import capture empty", 2, "'empty' is a directory"),
+        ("import capture empty", 3, "this is a folder"),
         ("import capture file.txt", 3, "file.txt:1: this line is not JSON"),
         ("import capture capture.jsonl --out file.txt", 2, "'file.txt' is a file"),
     ],

@@ -312,7 +312,7 @@ def read_terminal(parent, until=None):
         (["--duration", "0"], 2, "--duration"),
         (["--duration", "nan"], 2, "'nan' is not a number of seconds"),
         (["--duration", "inf"], 2, "'inf' is not a number of seconds"),
-        (["--mic", "."], 2, "is a directory"),
+        (["--mic", ".", "--base-url", "http://127.0.0.1:1"], 2, "this is a folder"),
         (["--mic", __file__, "--base-url", "http://127.0.0.1:1"], 2, "cannot be read as audio"),
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--out", MIC], 2, "is a file"),
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--name", "a/b"], 2, "slash"),

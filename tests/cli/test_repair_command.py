@@ -66,7 +66,7 @@ def test_json_on_standard_output_is_json_alone(run):
     [
         ("repair sound", 2, "--out is missing"),
         ("repair gone -o out", 2, "'gone' does not exist"),
-        ("repair sound/session.json -o out", 2, "is a file"),
+        ("repair sound/session.json -o out", 3, "not a session folder"),
         ("repair sound -o cut", 2, "cut exists already"),
         ("repair sound -o sound/out", 2, "is in the session folder being repaired"),
         ("repair sound -o out --json gone/x", 2, "'gone' is not a folder"),

@@ -60,7 +60,7 @@ def test_many_replays_are_a_folder_with_an_index(run, tmp_path):
     [
         (("report", "sessions/typed"), 2, "--out is missing"),
         (("report", "gone", "-o", "x.html"), 2, "does not exist"),
-        (("report", "sessions/typed/events.jsonl", "-o", "gone/x.html"), 3, "cannot be written"),
+        (("report", "sessions/typed/events.jsonl", "-o", "gone/x.html"), 2, "'gone' is not a folder"),
         (("report", "sessions", "-o", "taken"), 2, "is a file"),
         (("replay", "sessions/typed", "--html", "sessions"), 2, "is a folder, and the page of one session is a file"),
         (("replay", "sessions", "--html", "taken"), 2, "is a file, and the pages of several sessions are a folder"),

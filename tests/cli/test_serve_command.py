@@ -328,7 +328,7 @@ def test_a_port_in_use_is_named(capsys):
         ([WEATHER, "--simulate"], 2, "either SESSION or --simulate"),
         ([WEATHER, "--parrot"], 2, "need --simulate"),
         (["--simulate", "--script", "nowhere.toml"], 2, "nowhere.toml"),
-        (["--simulate", "--script", str(ROOT)], 2, "is a directory"),
+        (["--simulate", "--script", str(ROOT)], 3, "this is a folder"),
         (["--simulate", "--script", str(ROOT / "README.md"), "--parrot"], 2, "--script and --parrot exclude each other"),
         ([], 2, "SESSION"),
         (["nowhere"], 2, "nowhere"),

@@ -61,6 +61,9 @@ def compare(
     places = Path(first), Path(second)
     found = [find_sessions([place], damaged=True) for place in places]
     is_one = [sessions == [place] and _is_session(place) for sessions, place in zip(found, places)]
+    for place, sessions in zip(places, found):
+        if sessions == [place] and not _is_session(place) and place.is_dir():
+            raise SessionUnreadable("there is no session here", where=str(place), hint="Name a session folder, or a folder of them.")
     if is_one[0] is not is_one[1]:
         session, folder = places if is_one[0] else places[::-1]
         raise UsageError(f"{session} is a session, and {folder} is a folder of sessions", hint="Name two sessions, or two folders of them.")
@@ -68,9 +71,6 @@ def compare(
         comparison = compared_sessions(load_session(places[0]), load_session(places[1]), tolerance_ms)
         pair = ComparedPair(places[0].name, str(places[0]), str(places[1]), comparison)
         return ComparisonReport(str(first), str(second), (pair,))
-    for place, sessions in zip(places, found):
-        if sessions == [place]:
-            raise SessionUnreadable("there is no session here", where=str(place), hint="Name a session folder, or a folder of them.")
     named = [_named(sessions, place) for sessions, place in zip(found, places)]
     names = sorted({*named[0], *named[1]})
     pairs = []

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "ci_options", "comparing_options", "gate_options"]
 
 _Function = Callable[..., Any]
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_READ = click.Path(exists=True, path_type=Path)
 _WRITTEN = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 _COMPARING = (
@@ -69,7 +69,7 @@ _GATE = (
         "--baseline",
         group=GATE,
         usual=True,
-        type=_FILE,
+        type=_READ,
         callback=absolute,
         metavar="FILE",
         brief="Compare latency with this baseline.",
