@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
 
-from evi_harness.cli.found_sessions import found_sessions
+from evi_harness.cli.options.found_sessions import found_sessions
 from evi_harness.cli.options.gate_options import ci_options
 from evi_harness.cli.options.grouped import GroupedCommand
 from evi_harness.cli.options.min_sessions import min_sessions_option

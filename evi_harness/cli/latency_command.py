@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
 
-from evi_harness.cli.found_sessions import found_sessions
+from evi_harness.cli.options.found_sessions import found_sessions
 from evi_harness.cli.options.gate_again import judged_here
 from evi_harness.cli.options.gate_options import ci_options, gate_options
 from evi_harness.cli.options.grouped import SOUND, TIME, GroupedCommand, option

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from evi_harness.bounds import MOST_RUNS
 from evi_harness.cli.flags import in_flags
-from evi_harness.cli.found_sessions import found_sessions
+from evi_harness.cli.options.found_sessions import found_sessions
 from evi_harness.cli.options.gate_again import judged_here
 from evi_harness.cli.options.gate_options import NAMES, ci_options, gate_options
 from evi_harness.cli.options.grouped import COMPARISON, HANDLER, LIVE, MANY, OUTPUT, OUTSIDE, SOUND, TIME, GroupedCommand, option

@@ -9,7 +9,7 @@ from typing import Optional, Tuple
 import click
 from click.core import ParameterSource
 
-from evi_harness.cli.found_sessions import found_sessions
+from evi_harness.cli.options.found_sessions import found_sessions
 from evi_harness.cli.options.grouped import OUTPUT, TIME, GroupedCommand, option
 from evi_harness.cli.printing import can_write, echo, progress, width
 from evi_harness.cli.report_files import STANDARD_OUTPUT, json_option, write_json

@@ -25,7 +25,7 @@ from evi_harness.acts.replay import ReplayResult, keep_replay, replay_asked
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.dialects import dialect_of
-from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.errors import EviHarnessError, UsageError, Words
 from evi_harness.guard.developers import DEVELOPER, owner
 from evi_harness.measure.measuring import Measured, measure
 from evi_harness.measure.metrics import CONVERSATION, METRICS
@@ -67,6 +67,8 @@ END_WAIT_S = 10.0
 _LOOK_S = 0.01
 # What gives the thresholds of a test.
 _ASSERTED_BY = "assert_latency"
+# The option that is about what a handler's class takes.
+_ARGUMENTS = "arguments"
 # Where a result keeps what ``assert_latency`` found.
 _FAILED_GATES = "_gates"
 # So many samples are shown of a threshold that does not hold.
@@ -276,13 +278,22 @@ class Replayer:
             found = _off_the_loop(partial(_replay, self.folder, asked, write, Command.here(test=self._test)))
         except EviHarnessError as error:
             # Where in the harness it was noticed helps nobody; what it came from stays.
-            raise _without_our_frames(error)  # noqa: B904 - it is the same exception
+            raise _without_our_frames(_with_an_instance(error, handler))  # noqa: B904 - it is the same exception
         result = CheckedReplay(found.report, found.redactor, found.heard, found.secrets)
         self._keep(result)
         return _unseen(result)
 
     def __repr__(self) -> str:
         return f"<replays {self.folder}>"
+
+
+def _with_an_instance(error: EviHarnessError, handler: Any) -> EviHarnessError:
+    """An error about the arguments of a handler that was given as text: in a test, an object does as well."""
+    hint = error.hint
+    if isinstance(handler, str) and isinstance(hint, Words) and any(getattr(part, "name", "") == _ARGUMENTS for part in hint.parts):
+        name = handler.rpartition(":")[2].partition("(")[0]
+        error.hint = Words(hint, f"\nOr import it, and give an instance: evi_replay({name}(…)).")
+    return error
 
 
 def _without_our_frames(error: EviHarnessError) -> EviHarnessError:

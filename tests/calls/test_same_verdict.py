@@ -15,7 +15,7 @@ HANDLERS = ROOT / "fixtures" / "handlers"
 WEATHER = str(ROOT / "sessions" / "weather")
 TYPED = str(ROOT / "sessions" / "typed")
 # What asked for it, with what its hints call the options; and how long it took.
-OWN = {"command", "hints", "real_s", "n_workers"}
+OWN = {"thresholds_from", "baseline_from", "command", "hints", "real_s", "n_workers"}
 
 
 def plain(value):

@@ -81,6 +81,20 @@ def test_what_is_beyond_the_limit_is_shown(replay: Callable[..., CheckedReplay])
     assert lines[12].split()[0] == lines[-1].split()[0] == "try"
 
 
+@pytest.mark.parametrize("spec", ["app.py:App", "app.py:App('Bath')"])
+def test_a_class_with_arguments_may_be_given_as_an_instance(tmp_path: Path, spec: str) -> None:
+    """Where its SPEC was given, the error says so; where the class was, as ever."""
+    (tmp_path / "app.py").write_text(
+        "class App:\n    def __init__(self, place):\n        pass\n\n    on_message = print\n", encoding="utf-8"
+    )
+    replayer = Replayer(WEATHER, ReplayOptions(), id, places=(tmp_path,))
+    with pytest.raises(EviHarnessError, match=r"give an instance: evi_replay\(App\(…\)\)\.$"):
+        replayer(spec)
+    with pytest.raises(EviHarnessError) as raised:
+        replayer("app.py:Gone")
+    assert "instance" not in str(raised.value)
+
+
 def test_what_is_too_slow_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a gate of the command line is, with the test as the command; what is quick is not."""
     replayer = Replayer(WEATHER, ReplayOptions(), id, test="tests/test_app.py::test_fast")
