@@ -65,7 +65,7 @@ def test_a_module_is_started_as_one(script, monkeypatch):
         ("evi-harness check FOLDER lists it", "{} check FOLDER lists it"),
         ("next: `evi-harness import har FILE`, or evi-harness ab", "next: `{} import har FILE`, or {} ab"),
         ("this evi-harness knows version 1", "this evi-harness knows version 1"),
-        ("docs/x.md of evi-harness says", "docs/x.md of evi-harness says"),
+        ("a page of evi-harness says", "a page of evi-harness says"),
         ("./evi-harness check", "./evi-harness check"),
         ("my-evi-harness check, evi-harness checked", "my-evi-harness check, evi-harness checked"),
     ],
