@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from evi_harness.evi.audio_frames import Places
 from evi_harness.evi.compat import problems
+from evi_harness.evi.dialect import EVI
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.evi.reading import read
 from evi_harness.session.encoded_audio import base64_bytes
@@ -140,8 +140,7 @@ def test_echoes_are_all_or_none(session):
 @given(sessions(audio=True, drops_frames=True))
 def test_the_microphone_is_dead_while_the_assistant_plays(session):
     """Where frames are dropped, none is sent from the first audio received on for as long as that chunk plays."""
-    places = Places()
-    chunks = [(event.at_ns, places.length_ns("received", event.frame)) for event in session.received]
+    chunks = [(event.at_ns, session.audio(EVI).length_ns(event.seq)) for event in session.received]
     playing = [(start, start + length) for start, length in chunks if length is not None]
     for event in session.sent:
         if not event.frame.is_text:
@@ -152,8 +151,7 @@ def test_the_microphone_is_dead_while_the_assistant_plays(session):
 @given(sessions(audio=True, drops_frames=False))
 def test_the_microphone_keeps_a_grid(session):
     """Where no frame is dropped, frames come one block apart, give or take the jitter."""
-    places = Places()
-    frames_ = [(event.at_ns, places.length_ns("sent", event.frame)) for event in session.sent]
+    frames_ = [(event.at_ns, session.audio(EVI).length_ns(event.seq)) for event in session.sent]
     times = [(at_ns, length) for at_ns, length in frames_ if length is not None]
     for (before, _), (after, length) in zip(times, times[1:]):
         assert abs(after - before - length) <= 15 * MS

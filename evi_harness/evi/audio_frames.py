@@ -24,7 +24,7 @@ from evi_harness.session.json_places import top_level_strings
 from evi_harness.session.protocols import SENT, AudioPlace, FrameAudio, Told
 from evi_harness.session.wav import PLAUSIBLE_CHANNELS, PLAUSIBLE_RATES, Pcm, is_wave, samples_in
 
-__all__ = ["EviReader", "Places"]
+__all__ = ["EviReader"]
 
 # Those that samples in the middle of a stream do not begin with by chance: four bytes, of samples that lie far apart.
 _CERTAIN = CONTAINERS[:3]
@@ -134,44 +134,6 @@ class EviReader:
         audio = member(fields, "audio")
         if audio:
             self._pcm = _pcm(audio)
-
-
-class Places:
-    """Finds the audio in the frames of one session, in order; see ``AudioPlaces``.
-
-    Args:
-        handshake: The opening, whose query may give the format; None where it is not known.
-    """
-
-    def __init__(self, handshake: Optional[Handshake] = None) -> None:
-        self._reader = EviReader(handshake)
-        self.has_header = False
-
-    @property
-    def pcm(self) -> Optional[Pcm]:
-        """The format in force."""
-        return self._reader.told.user
-
-    def find(self, kind: str, frame: Frame) -> Optional[AudioPlace]:
-        """Find the audio of the next frame."""
-        audio = self._read(kind, frame)
-        return audio.places[0] if audio is not None and audio.places else None
-
-    def length_ns(self, kind: str, frame: Frame) -> Optional[int]:
-        """Tell how long the audio of the next frame plays."""
-        audio = self._read(kind, frame)
-        return None if audio is None else audio.length_ns
-
-    def is_audio(self, kind: str, frame: Frame) -> bool:
-        """Whether a frame holds audio; changes nothing and loads nothing but the outline."""
-        if frame.opcode != TEXT:
-            return kind == SENT
-        return bool(_audio_name(kind, frame))
-
-    def _read(self, kind: str, frame: Frame) -> Optional[FrameAudio]:
-        audio = self._reader.read(kind, frame)
-        self.has_header = audio is not None and audio.has_header
-        return audio
 
 
 def _may_be(name: bytes, frame: Frame) -> bool:

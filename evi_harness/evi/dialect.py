@@ -9,7 +9,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tupl
 
 from evi_harness.evi import causes, queries, secrets, tools, turns
 from evi_harness.evi import refused_messages as sending
-from evi_harness.evi.audio_frames import EviReader, Places
+from evi_harness.evi.audio_frames import EviReader
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.describing import describe, telling
 from evi_harness.evi.failures import ERRORS, explain
@@ -66,14 +66,6 @@ class Evi:
             handshake: The opening, whose query may give the format of the user's audio.
         """
         return EviReader(handshake)
-
-    def audio_places(self, handshake: Optional[Handshake] = None) -> Places:
-        """A finder of audio for one session.
-
-        Args:
-            handshake: The opening, whose query may give the format of the user's audio.
-        """
-        return Places(handshake)
 
     def causes(self, events: Sequence[Event], audio: Optional[Mapping[int, FrameAudio]] = None) -> Dict[int, Cause]:
         """The cause of each received event and of a close by service or network, by seq."""

@@ -30,7 +30,6 @@ __all__ = [
     "AccessCheck",
     "Action",
     "AudioPlace",
-    "AudioPlaces",
     "AudioSource",
     "Cause",
     "Close",
@@ -203,40 +202,6 @@ class WireReader(Protocol):
         """
 
 
-class AudioPlaces(Protocol):
-    """Finds the audio in the frames of one session, in order; keeps the format in force.
-
-    Attributes:
-        pcm: The format in force behind the frame that was asked about last, None where none is known.
-        has_header: Whether the audio of that frame began with a header of its own.
-    """
-
-    @property
-    def pcm(self) -> Optional[Pcm]:
-        """The format in force."""
-
-    @property
-    def has_header(self) -> bool:
-        """Whether the audio of the latest frame began with a header."""
-
-    def find(self, kind: str, frame: Frame) -> Optional[AudioPlace]:
-        """Where the audio of the next frame is.
-
-        Args:
-            kind: ``sent`` or ``received``.
-            frame: The frame; its whole payload is looked at.
-
-        Returns:
-            The place, or None where the frame holds no audio. A frame that changes the format counts for those behind it.
-        """
-
-    def length_ns(self, kind: str, frame: Frame) -> Optional[int]:
-        """Like ``find``, for the length alone: how long the audio of the next frame plays; None where that cannot be known."""
-
-    def is_audio(self, kind: str, frame: Frame) -> bool:
-        """Whether a frame holds audio; changes nothing."""
-
-
 class AccessCheck(Protocol):
     """Who gets an access token, and who may open a chat. ``Dialect.key_check`` makes one; ``carriers.server.Anybody`` is another.
 
@@ -290,13 +255,6 @@ class Dialect(Protocol):
 
         Args:
             handshake: The opening, whose query may give the format; None where it is not known.
-        """
-
-    def audio_places(self, handshake: Optional[Handshake] = None) -> AudioPlaces:
-        """A finder of audio for one session, from its first frame on.
-
-        Args:
-            handshake: The session's opening, whose query may give the format; None where it is not known.
         """
 
     def causes(self, events: Sequence[Event], audio: Optional[Mapping[int, FrameAudio]] = None) -> Dict[int, Cause]:

@@ -78,11 +78,11 @@ class Session:
         return found
 
     def audio(self, dialect: Dialect) -> SessionAudio:
-        """What a dialect reads of the audio in the session. It is read once, for all who ask with this dialect or a wrapped one."""
+        """The audio in the session, as a dialect's reader finds it. Each dialect reads a session once."""
         return self._once("reader", dialect, lambda reads: SessionAudio(self.events, reads.reader))
 
     def prompts(self, dialect: Dialect) -> Mapping[int, Cause]:
-        """What each sent event, and a close by the app, answered, by seq; see ``Dialect.prompts``. Worked out once, as ``audio`` is."""
+        """What each sent event, and a close by the app, answered, by seq; see ``Dialect.prompts``. Each dialect works it out once."""
         return self._once("prompts", dialect, lambda asked: asked.prompts(self.events))
 
     def _once(self, member: str, dialect: Dialect, work_out: Callable[[Dialect], D]) -> D:

@@ -9,7 +9,7 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Un
 
 from evi_harness.session.events import Event, Frame, Handshake
 from evi_harness.session.json_value import Json
-from evi_harness.session.protocols import AccessCheck, AudioPlaces, Cause, Dialect, FrameAudio, Message, Saying, WireReader
+from evi_harness.session.protocols import AccessCheck, Cause, Dialect, FrameAudio, Message, Saying, WireReader
 from evi_harness.session.turn import Turn
 
 __all__ = ["WrappedDialect", "answering"]
@@ -43,10 +43,6 @@ class WrappedDialect:
     def reader(self, handshake: Optional[Handshake] = None) -> WireReader:
         """A reader of one connection."""
         return self.within.reader(handshake)
-
-    def audio_places(self, handshake: Optional[Handshake] = None) -> AudioPlaces:
-        """A finder of audio for one session."""
-        return self.within.audio_places(handshake)
 
     def causes(self, events: Sequence[Event], audio: Optional[Mapping[int, FrameAudio]] = None) -> Dict[int, Cause]:
         """The cause of each received event, by seq."""

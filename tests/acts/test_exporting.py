@@ -70,7 +70,7 @@ def test_each_side_of_a_recording_stands_where_it_would_be_heard(tmp_path):
     session = load_session(WEATHER)
     assert (rate, len(samples)) == (24_000, -(-session.duration_ns * rate // 10**9))
     right, free = samples[:, 1].copy(), 0
-    chunks = [event for event in session.received if EVI.audio_places().is_audio("received", event.frame)]
+    chunks = [event for event in session.received if event in session.audio(EVI)]
     for event in chunks:
         chunk, came = chunk_of(event), round(event.at_ns * rate / 1e9)
         at = max(free, came)

@@ -5,20 +5,34 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from copy import copy
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evi_harness.errors import AudioMissing
-from evi_harness.evi.audio_frames import Places
-from evi_harness.session.events import BINARY, TEXT, Frame, Handshake, Received, Sent
+from evi_harness.evi.audio_frames import EviReader
+from evi_harness.evi.dialect import EVI
+from evi_harness.session.events import BINARY, TEXT, Frame, Handshake
 from evi_harness.session.protocols import AudioPlace
 from evi_harness.session.wav import Pcm, header
 from evi_harness.strategies import frames, sessions
 
 MONO_16K = Pcm(16_000, 1)
 MS = 1_000_000
+
+
+def place_in(reader: EviReader, kind: str, frame: Frame):
+    """Where the audio of the next frame is, None where there is none."""
+    audio = reader.read(kind, frame)
+    return audio.places[0] if audio is not None and audio.places else None
+
+
+def plays_ns(reader: EviReader, kind: str, frame: Frame):
+    """How long the audio of the next frame plays."""
+    audio = reader.read(kind, frame)
+    return None if audio is None else audio.length_ns
 
 
 def text(**fields) -> Frame:
@@ -96,10 +110,10 @@ MU_LAW = wav_of(7, 1, 8_000, 8, 160)
 )
 def test_format_in_force(before, pcm):
     """The format of headerless audio is that of the last session_settings with audio, or of the last header in the audio."""
-    places = Places()
+    reader = EviReader()
     for frame in before:
-        places.find("sent", frame)
-    place = places.find("sent", Frame(BINARY, bytes(8)))
+        place_in(reader, "sent", frame)
+    place = place_in(reader, "sent", Frame(BINARY, bytes(8)))
     assert place is not None
     assert place == AudioPlace("user", 0, 8, base64=False, pcm=pcm, has_header=False)
 
@@ -107,12 +121,12 @@ def test_format_in_force(before, pcm):
 def test_format_in_the_handshake():
     """The query may give the format, in the bracket form of the SDK or as JSON; what gives half of it gives none."""
     settings = '{"audio": {"encoding": "linear16", "sample_rate": 16000, "channels": 1}}'
-    assert Places(Handshake("/v0/evi/chat", (("session_settings", settings),))).pcm == Pcm(16000, 1)
-    assert Places(Handshake("/v0/evi/chat", (("session_settings", settings.replace("linear16", "mulaw")),))).pcm is None
+    assert EviReader(Handshake("/v0/evi/chat", (("session_settings", settings),))).told.user == Pcm(16000, 1)
+    assert EviReader(Handshake("/v0/evi/chat", (("session_settings", settings.replace("linear16", "mulaw")),))).told.user is None
     query = (("session_settings[audio][channels]", "1"), ("session_settings[audio][encoding]", "linear16"))
     handshake = Handshake("/v0/evi/chat", (*query, ("session_settings[audio][sample_rate]", "16000")))
-    assert Places(handshake).length_ns("sent", Frame(BINARY, bytes(3200))) == 100 * MS
-    assert Places(Handshake("/v0/evi/chat", query)).length_ns("sent", Frame(BINARY, bytes(3200))) is None
+    assert plays_ns(EviReader(handshake), "sent", Frame(BINARY, bytes(3200))) == 100 * MS
+    assert plays_ns(EviReader(Handshake("/v0/evi/chat", query)), "sent", Frame(BINARY, bytes(3200))) is None
 
 
 @pytest.mark.parametrize(
@@ -133,11 +147,11 @@ def test_format_in_the_handshake():
     ],
 )
 def test_audio_in_text(kind, payload, audio):
-    """The audio of a text frame is the value of its top-level data, by type and direction; finding and asking agree."""
+    """The audio of a text frame is the value of its top-level data, by type and direction; no other frame has any."""
     frame = Frame(TEXT, payload)
-    place = Places().find(kind, frame)
+    place = place_in(EviReader(), kind, frame)
     assert (None if place is None else payload[place.start : place.stop]) == audio
-    assert Places().is_audio(kind, frame) == (audio is not None)
+    assert (EviReader().read(kind, frame) is not None) == (audio is not None)
     if place is not None:
         assert place.base64
         assert place.track == ("user" if kind == "sent" else "assistant")
@@ -146,8 +160,8 @@ def test_audio_in_text(kind, payload, audio):
 def test_binary_frames_of_the_service_are_no_audio():
     """A binary frame received is at most a message."""
     frame = Frame(BINARY, b'{"type":"audio_output","data":"AAAA"}')
-    assert Places().find("received", frame) is None
-    assert not Places().is_audio("received", frame)
+    assert place_in(EviReader(), "received", frame) is None
+    assert EviReader().read("received", frame) is None
 
 
 @pytest.mark.parametrize(
@@ -165,8 +179,8 @@ def test_binary_frames_of_the_service_are_no_audio():
 )
 def test_lengths(frames_, lengths):
     """A frame plays as long as its samples at the rate in force; what has no known rate, or no audio, has no length."""
-    places = Places()
-    assert [places.length_ns("sent", frame) for frame in frames_] == lengths
+    reader = EviReader()
+    assert [plays_ns(reader, "sent", frame) for frame in frames_] == lengths
 
 
 # The audio of frames that follow one another, and how many milliseconds each plays.
@@ -197,13 +211,12 @@ HEADED = {
 @pytest.mark.parametrize(("pieces", "lengths_ms"), HEADED.values(), ids=HEADED)
 def test_a_header_in_the_audio_is_no_sound(put, pieces, lengths_ms):
     """A frame plays as long as its samples in its own format, which holds for what follows; without one that is known it has no length."""
-    places, lengths = Places(), Places()
-    lengths.find("sent", LINEAR)
-    places.find("sent", LINEAR)
-    frames_ = [put(piece) for piece in pieces]
-    assert [lengths.length_ns("sent", frame) for frame in frames_] == [None if ms is None else ms * MS for ms in lengths_ms]
-    found = [places.find("sent", frame) for frame in frames_]
-    assert [place.has_header for place in found] == [piece[:4] in (b"RIFF", b"RF64", b"\x1aE\xdf\xa3") for piece in pieces]
+    reader = EviReader()
+    reader.read("sent", LINEAR)
+    found = [reader.read("sent", put(piece)) for piece in pieces]
+    assert [audio.length_ns for audio in found] == [None if ms is None else ms * MS for ms in lengths_ms]
+    assert [audio.has_header for audio in found] == [piece[:4] in (b"RIFF", b"RF64", b"\x1aE\xdf\xa3") for piece in pieces]
+    assert [audio.has_header for audio in found] == [audio.places[0].has_header for audio in found]
 
 
 @pytest.mark.parametrize(
@@ -218,10 +231,10 @@ def test_a_header_in_the_audio_is_no_sound(put, pieces, lengths_ms):
 )
 def test_a_header_is_seen_in_base64_of_any_form(change):
     """White space and escapes hide nothing."""
-    places = Places()
-    place = places.find("sent", in_text(wav(Pcm(8_000, 1), 160), change))
+    reader = EviReader()
+    place = place_in(reader, "sent", in_text(wav(Pcm(8_000, 1), 160), change))
     assert (place.has_header, place.pcm) == (True, Pcm(8_000, 1))
-    assert places.length_ns("sent", in_text(wav(Pcm(16_000, 2), 640), change)) == 10 * MS
+    assert plays_ns(reader, "sent", in_text(wav(Pcm(16_000, 2), 640), change)) == 10 * MS
 
 
 def test_a_frame_whose_audio_is_lost_has_no_length():
@@ -232,19 +245,19 @@ def test_a_frame_whose_audio_is_lost_has_no_length():
         def head(self) -> bytes:
             raise AudioMissing("it is gone")
 
-    places = Places()
-    places.find("sent", LINEAR)
-    assert places.length_ns("sent", Lost(BINARY, bytes(320))) is None
-    assert places.length_ns("sent", binary(bytes(320))) == 10 * MS
+    reader = EviReader()
+    place_in(reader, "sent", LINEAR)
+    assert plays_ns(reader, "sent", Lost(BINARY, bytes(320))) is None
+    assert plays_ns(reader, "sent", binary(bytes(320))) == 10 * MS
 
 
 def test_length_of_what_the_assistant_says():
     """A chunk plays as long as its own WAV header says; one without a header has no length, whatever the user's format is."""
-    places = Places()
-    places.find("sent", LINEAR)
+    reader = EviReader()
+    place_in(reader, "sent", LINEAR)
     said = base64.b64encode(wav(Pcm(24_000, 1), 4_800)).decode()
-    assert places.length_ns("received", text(type="audio_output", data=said)) == 100 * MS
-    assert places.length_ns("received", text(type="audio_output", data="AAAA")) is None
+    assert plays_ns(reader, "received", text(type="audio_output", data=said)) == 100 * MS
+    assert plays_ns(reader, "received", text(type="audio_output", data="AAAA")) is None
 
 
 class Sized(Frame):
@@ -265,31 +278,54 @@ class Sized(Frame):
 
 def test_length_needs_no_payload():
     """A frame of the microphone is measured by its size and what stands before its samples."""
-    places = Places()
-    places.find("sent", LINEAR)
-    assert places.length_ns("sent", Sized(b"", 3200)) == 100 * MS
-    assert places.length_ns("sent", Sized(header(Pcm(8_000, 1), 160), 204)) == 10 * MS
-    assert places.length_ns("sent", Sized(b"", 160)) == 10 * MS
+    reader = EviReader()
+    place_in(reader, "sent", LINEAR)
+    assert plays_ns(reader, "sent", Sized(b"", 3200)) == 100 * MS
+    assert plays_ns(reader, "sent", Sized(header(Pcm(8_000, 1), 160), 204)) == 10 * MS
+    assert plays_ns(reader, "sent", Sized(b"", 160)) == 10 * MS
 
 
 @given(st.sampled_from(("sent", "received")), frames())
 def test_no_frame_raises_and_every_place_is_inside(kind, frame):
-    """Whatever a frame holds, its audio lies within it and finding agrees with asking where the text is strict JSON."""
-    place = Places().find(kind, frame)
-    Places().length_ns(kind, frame)
+    """Whatever a frame holds, its audio lies within it."""
+    place = place_in(EviReader(), kind, frame)
+    plays_ns(EviReader(), kind, frame)
     if place is not None:
         assert 0 <= place.start <= place.stop <= frame.size
-        assert Places().is_audio(kind, frame)
+        assert EviReader().read(kind, frame) is not None
 
 
 @given(sessions(audio=True))
-def test_length_and_place_keep_the_same_state(session):
-    """One finder asked for places and one asked for lengths come to the same format at every frame."""
-    places, lengths = Places(session.opened.handshake), Places(session.opened.handshake)
-    for event in session.events:
-        if isinstance(event, (Sent, Received)):
-            place = places.find(event.kind, event.frame)
-            length_ns = lengths.length_ns(event.kind, event.frame)
-            assert (length_ns is None) == (place is None)
-            if place is not None and not place.base64:
-                assert length_ns == place.pcm.length_ns(event.frame.size)
+def test_a_length_is_that_of_the_samples_in_the_place(session):
+    """Where all samples have a format and no header."""
+    for audio, event in ((session.audio(EVI).frames.get(event.seq), event) for event in session.sent):
+        if audio is not None and not audio.places[0].base64:
+            assert audio.length_ns == audio.places[0].pcm.length_ns(event.frame.size)
+
+
+@given(st.binary(min_size=2, max_size=400), st.lists(st.integers(0, 400), max_size=8), st.booleans())
+def test_however_a_stream_is_cut(samples, cuts, has_header):
+    """Pieces of whole samples play as long as all of them, whether a header or a message gave the format, and whatever they begin with."""
+    samples = samples[: len(samples) // 2 * 2].replace(b"RI", b"ri").replace(b"fL", b"fl")
+    at = sorted({0, len(samples), *(cut // 2 * 2 for cut in cuts if cut < len(samples))})
+    pieces = [samples[start:stop] for start, stop in zip(at, at[1:])]
+    reader = EviReader()
+    if has_header:
+        pieces[:1] = [header(MONO_16K, 0xFFFFFFFF) + pieces[0]]
+    else:
+        reader.read("sent", LINEAR)
+    assert sum(plays_ns(reader, "sent", binary(piece)) for piece in pieces) == sum(
+        MONO_16K.length_ns(stop - start) for start, stop in zip(at, at[1:])
+    )
+    assert reader.told.user == MONO_16K
+
+
+@given(st.lists(st.sampled_from((LINEAR, binary(wav(Pcm(8_000, 1), 160)), binary(bytes(160)), in_text(bytes(160)))), max_size=8))
+def test_a_copy_reads_on_and_changes_nothing(before):
+    """What failed to get out is shown to a copy."""
+    reader, other = EviReader(), EviReader()
+    for frame in before:
+        reader.read("sent", frame), other.read("sent", frame)
+        copy(other).read("sent", binary(wav(Pcm(48_000, 2), 192)))
+        assert copy(other).read("sent", binary(bytes(160))) == copy(reader).read("sent", binary(bytes(160)))
+    assert reader.told == other.told

@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 
-from evi_harness.evi.audio_frames import Places
+from evi_harness.evi.audio_frames import EviReader
 from evi_harness.evi.causes import VERSION, causes, prompts
 from evi_harness.evi.reading import read
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Note, Opened, Received, Sent, order
@@ -344,11 +344,11 @@ def test_speech_is_caused_by_its_end(session):
 
 def recorded_positions(session) -> Positions:
     """The positions of a recording, counted here once more."""
-    places, positions = Places(session.opened.handshake), Positions()
+    reader, positions = EviReader(session.opened.handshake), Positions()
     for event in session.sent:
-        length_ns = places.length_ns("sent", event.frame)
-        if places.is_audio("sent", event.frame):
-            positions.add(event.at_ns, length_ns)
+        audio = reader.read("sent", event.frame)
+        if audio is not None:
+            positions.add(event.at_ns, audio.length_ns)
     return positions
 
 

@@ -176,7 +176,7 @@ def test_it_asks_the_tables(session):
     """Causes, prompts, turns, places and lines of a session come out of the one object."""
     assert set(EVI.causes(session.events)) | set(EVI.prompts(session.events)) == {event.seq for event in session.events[1:]}
     assert isinstance(EVI.turns(session.events), list)
-    assert EVI.audio_places(session.opened.handshake).find("received", Frame("text", b"")) is None
+    assert EVI.reader(session.opened.handshake).read("received", Frame("text", b"")) is None
     assert all(EVI.describe(event.kind, EVI.read(event.kind, event.frame)) for event in session.sent + session.received)
 
 

@@ -171,22 +171,16 @@ def test_whose_header_gives_the_format_of_a_block(session_of):
 @given(sessions(audio=True))
 def test_frames_that_are_files_are_the_same_recording(session):
     """Causes, lengths and positions are those of the same audio without headers."""
-    places = EVI.audio_places(session.handshake)
+    audio = session.audio(EVI)
 
     def in_file(event):
-        places.find(event.kind, event.frame)
         payload = event.frame.payload
-        return replace(event, frame=Frame(BINARY, wav.header(places.pcm, len(payload)) + payload))
+        return replace(event, frame=Frame(BINARY, wav.header(audio.pcm(event.seq), len(payload)) + payload))
 
     def is_audio(event):
         return event.kind == "sent" and event.frame.opcode == BINARY
 
-    events = []
-    for event in session.events:
-        if event.kind == "sent" and not is_audio(event):
-            places.find(event.kind, event.frame)
-        events.append(in_file(event) if is_audio(event) else event)
-    as_files = replace(session, events=tuple(events))
+    as_files = replace(session, events=tuple(in_file(event) if is_audio(event) else event for event in session.events))
     assert EVI.causes(as_files.events) == EVI.causes(session.events)
     found = [blocks(one, EVI, AS_RECORDED) for one in (as_files, session)]
     assert [replace(block, format_seq=None) for block in found[0]] == [replace(block, format_seq=None) for block in found[1]]

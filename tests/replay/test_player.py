@@ -229,8 +229,8 @@ def test_audio_that_begins_late_moves_what_positions_caused(converse, clockwork,
 
 def block_ns(session):
     """How long the blocks of audio are, which are all alike; 0 where there are none."""
-    places = EVI.audio_places(session.handshake)
-    return max((places.length_ns(event.kind, event.frame) or 0 for event in session.sent), default=0)
+    audio = session.audio(EVI)
+    return max((audio.length_ns(event.seq) or 0 for event in session.sent), default=0)
 
 
 def halved(event, half_ns):

@@ -232,10 +232,11 @@ def test_the_format_may_stand_in_the_handshake(session_of, handler, clock):
     result = replayed(session, handler, clock=clock)
     assert result.passed, result.lines()
     assert [event.frame for event in result.session.sent] == [event.frame for event in session.sent]
-    places = EVI.audio_places(result.session.handshake)
-    if places.pcm is not None:
-        assert places.pcm == Pcm(RATE, 1)
-        assert {places.length_ns("sent", event.frame) for event in result.session.sent} == {20 * MS}
+    told = EVI.reader(result.session.handshake).told
+    if told.user is not None:
+        assert told.user == Pcm(RATE, 1)
+        audio = result.session.audio(EVI)
+        assert {audio.length_ns(event.seq) for event in result.session.sent} == {20 * MS}
     else:
         assert tuple(map(int, installed_version().split(".")[:3])) < (0, 12, 1)
 

@@ -9,7 +9,6 @@ import pytest
 from evi_harness.session import protocols
 
 PROTOCOLS = [
-    protocols.AudioPlaces,
     protocols.AudioSource,
     protocols.Dialect,
     protocols.Service,

@@ -62,23 +62,6 @@ class ToyReader:
         return MessageAudio(frame, find, track, pcm)
 
 
-class _NoAudio:
-    """There is none in any frame."""
-
-    pcm: Optional[Pcm] = None
-    has_header = False
-
-    def find(self, kind: str, frame: Frame) -> Optional[AudioPlace]:
-        """Nowhere."""
-
-    def length_ns(self, kind: str, frame: Frame) -> Optional[int]:
-        """Of nothing."""
-
-    def is_audio(self, kind: str, frame: Frame) -> bool:
-        """Never."""
-        return False
-
-
 class Toy:
     """The dialect; its members are those of ``Dialect``."""
 
@@ -110,9 +93,6 @@ class Toy:
 
     def reader(self, handshake: Optional[Handshake] = None) -> ToyReader:
         return ToyReader()
-
-    def audio_places(self, handshake: Optional[Handshake] = None) -> _NoAudio:
-        return _NoAudio()
 
     def causes(self, events: Sequence[Event], audio: Optional[Mapping[int, FrameAudio]] = None) -> Dict[int, Cause]:
         found: Dict[int, Cause] = {}
