@@ -211,7 +211,8 @@ def test_what_is_expected_is_what_is_compared_with(tmp_path):
 
 def test_an_app_that_still_waits_is_told_of_what_was_awaited(tmp_path):
     """Ctrl+C on the server: the answer did not come, and that the app went no further is not its fault."""
-    words = (TYPED, "--patience", "0.2", "--out", str(tmp_path))
+    # Long enough for what the app does send.
+    words = (TYPED, "--patience", "3", "--out", str(tmp_path))
     code, lines = served_to(None, *words, stays=True)
     assert code == 0
     assert lines[1:5] == MISSING
