@@ -45,7 +45,10 @@ GROUP = "evi_harness.dialects"
 # Of the entry points by which they bring the adapters of SDKs, under the names of the dialects that these speak.
 ADAPTERS_GROUP = "evi_harness.adapters"
 
-_BUILT_IN: Mapping[str, str] = {"evi": "evi_harness.evi.dialect:EVI"}
+_BUILT_IN: Mapping[str, str] = {
+    "evi": "evi_harness.evi.dialect:EVI",
+    "openai-realtime": "evi_harness.openai_realtime.realtime_dialect:OPENAI_REALTIME",
+}
 # Their secret names alone, for whoever prints: a command that shows a line is not to load a dialect for it.
 _NAMES_OF_SECRETS = "evi_harness.evi.secrets"
 # The adapters of SDKs, by dialect; what is not here, and not installed, is spoken without an SDK.

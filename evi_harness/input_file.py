@@ -52,6 +52,8 @@ INPUTS: Mapping[str, InputKind] = {
     "har": InputKind("a HAR file", 512 << 20),
     # An event has some kilobytes of scores and embeddings; a chat has some hundreds.
     "chat_history": InputKind("a chat history", 256 << 20),
+    # As a HAR file; YAML of that size takes minutes.
+    "events": InputKind("a log of events", 128 << 20),
     # Far above what anybody writes, and below what would fill the memory.
     "script": InputKind("a simulator script", 4 << 20),
     # A hundred runs of a hundred sessions of a hundred turns have about this.

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = ROOT / "pyproject.toml"
 
 # Names that are imported by another name than they are installed by.
-IMPORTED_AS = {"python-dotenv": "dotenv", "pytest-xdist": "xdist", "webvtt-py": "webvtt"}
+IMPORTED_AS = {"python-dotenv": "dotenv", "pyyaml": "yaml", "pytest-xdist": "xdist", "webvtt-py": "webvtt"}
 
 # Written in two parts, so that this file does not hold them.
 REGISTRY_HOSTS = ["pypi" + ".org", "pythonhosted" + ".org", "pypi." + "python.org", "anaconda" + ".org"]

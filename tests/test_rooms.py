@@ -42,6 +42,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "quiet_loading": {"guard"},
     "session": set(),
     "evi": set(),
+    "openai_realtime": set(),
     "replay": set(),
     "measure": set(),
     # Audio in containers, as it crosses a wire in pieces.
@@ -96,7 +97,7 @@ PURE = {
     "redacting",
     "pages",
     "formats",
-    "containers",
+    *("containers", "openai_realtime"),
 }
 
 # What a pure room never imports: clocks, threads, loops, files, processes, the network.
@@ -135,7 +136,7 @@ REPLACE_FOR_GOOD = {
 }
 
 # The dialects, and the adapters of the SDKs that speak them.
-DIALECTS = ("evi", "sdk.hume")
+DIALECTS = ("evi", "sdk.hume", "openai_realtime")
 # Whole rooms that are of one dialect: an EVI with no recording, made-up messages of EVI's, and what the package offers by its first name.
 KNOW_A_DIALECT = ("simulate", "strategies", "__init__", "dialects")
 # Modules that name one, and why.
@@ -144,6 +145,7 @@ NAME_ONE: Dict[str, str] = {
     "acts.doctor": "what it looks at is the installation of Hume's SDK, and the way to Hume's service",
     "acts.serve.proxying": "a service that is not reached may be Hume's, which has ended: the line says so as record does",
     "acts.imports.import_chat_history": "a chat history is what Hume's API has of chats with EVI",
+    "acts.imports.import_events": "a log of events is a form of the Realtime protocol's messages, as its apps write it",
     "acts.imports.json_file": "what a file looks like that is none, is known of files of EVI's alone",
     "acts.import_capture": "a wire capture is a form of EVI's messages, as Hume's own proxy writes it",
 }

@@ -24,7 +24,8 @@ def app_command(words: Sequence[str], base_url: Optional[str] = None) -> AppComm
 
     Args:
         words: The program and its arguments, one string each.
-        base_url: A URL at which the app finds the service, besides Hume's own and the one in HUME_BASE_URL.
+        base_url: A URL at which the app finds the service, besides those that the session's dialect and its recording name, and the one in
+            HUME_BASE_URL.
 
     Returns:
         A value for ``handler``.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from evi_harness.acts.import_capture import import_capture
 from evi_harness.acts.imports.import_chat_history import import_chat_history
+from evi_harness.acts.imports.import_events import import_events
 from evi_harness.acts.imports.import_har import Imported, import_har
 from evi_harness.bounds import require_word
 from evi_harness.settings.any_path import AnyPath
@@ -13,7 +14,7 @@ from evi_harness.settings.new_folder import DEFAULT_OUT
 
 __all__ = ["FORMS", "import_session"]
 
-CAPTURE, HAR, CHAT_HISTORY = FORMS = ("capture", "har", "chat-history")
+CAPTURE, HAR, CHAT_HISTORY, EVENTS = FORMS = ("capture", "har", "chat-history", "events")
 
 
 def import_session(file: AnyPath, form: str, *, out: AnyPath = DEFAULT_OUT) -> Imported:
@@ -22,7 +23,8 @@ def import_session(file: AnyPath, form: str, *, out: AnyPath = DEFAULT_OUT) -> I
     Args:
         file: The file.
         form: Its format: ``capture`` (messages of an EVI server, one JSON object per line), ``har`` (WebSockets as a browser or a proxy
-            saves them) or ``chat-history`` (JSON of Hume's API). docs/how-to/exports.md says what each of them contains.
+            saves them), ``chat-history`` (JSON of Hume's API) or ``events`` (a log of events of OpenAI's Realtime protocol).
+            docs/how-to/exports.md says what each of them contains.
         out: The folder for new sessions; each is ``out/<UTC time>-<name of the file>``.
 
     Returns:
@@ -45,4 +47,6 @@ def import_session(file: AnyPath, form: str, *, out: AnyPath = DEFAULT_OUT) -> I
         return Imported((import_capture(path, out=place),))
     if form == HAR:
         return import_har(path, out=place)
+    if form == EVENTS:
+        return import_events(path, out=place)
     return import_chat_history(path, out=place)

@@ -1,4 +1,4 @@
-"""``evi-harness import capture|har|chat-history FILE``."""
+"""``evi-harness import capture|har|chat-history|events FILE``."""
 
 from __future__ import annotations
 
@@ -80,6 +80,25 @@ def chat_history(file: Path, out: Path) -> int:
 
     with progress("importing", 1):
         imported = import_chat_history(file, out=out)
+    for line in imported.lines():
+        echo(line)
+    return 0
+
+
+@command.command("events", cls=GroupedCommand, short_help="Import a log of events of OpenAI's Realtime protocol.")
+@_FILE
+@_OUT
+def events(file: Path, out: Path) -> int:
+    """Import a session from a log of events of OpenAI's Realtime protocol, as apps and test suites write them.
+
+    Reads JSON lines, a JSON list or YAML, both directions in order. A row is the event itself, or has it in data, event or message. Times
+    are read where each row has one; otherwise they are made up, and count as synthesised: none is measured. A log does not have the
+    handshake, and the session says so.
+    """
+    from evi_harness.acts.imports.import_events import import_events
+
+    with progress("importing", 1):
+        imported = import_events(file, out=out)
     for line in imported.lines():
         echo(line)
     return 0

@@ -41,6 +41,7 @@ class Evi:
 
     name: str = "evi"
     version: int = causes.VERSION
+    hosts: Tuple[str, ...] = ("api.hume.ai",)
     chat_paths: Tuple[str, ...] = ("/v0/evi/chat", "/v0/assistant/chat")
     token_path: str = "/oauth2-cc/token"  # noqa: S105 - a path, no password
     secret_names: FrozenSet[str] = secrets.NAMES

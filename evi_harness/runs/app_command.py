@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from typing import Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Optional, Sequence, Tuple
+from urllib.parse import urlsplit
 
-__all__ = ["AppCommand", "Hosts", "is_among"]
+from evi_harness.carriers.admission import is_loopback_name
+
+__all__ = ["AppCommand", "Hosts", "is_among", "led_to"]
 
 # Where the service is: hosts, each with its port, None for any.
 Hosts = Tuple[Tuple[str, Optional[int]], ...]
@@ -28,6 +31,20 @@ class AppCommand:
 
     def __str__(self) -> str:
         return shlex.join(self.words)
+
+
+def led_to(command: AppCommand, hosts: Sequence[str], endpoint: Optional[str]) -> AppCommand:
+    """A command that also finds the service where a session says that it is.
+
+    Args:
+        command: The command.
+        hosts: Where the session's dialect has it.
+        endpoint: Where it was recorded, None where nobody knows. What was on this machine then is not looked for there now.
+    """
+    recorded = urlsplit(endpoint or "").hostname
+    named = [*hosts, *([recorded] if recorded and not is_loopback_name(recorded) else [])]
+    every = (*((one.lower(), None) for one in named), *command.hosts)
+    return replace(command, hosts=tuple(dict.fromkeys(every)))
 
 
 def is_among(hosts: Hosts, host: str, port: Optional[int]) -> bool:

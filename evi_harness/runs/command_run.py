@@ -33,7 +33,7 @@ from evi_harness.runs.app_channel import (
     ReportReader,
     with_site,
 )
-from evi_harness.runs.app_command import AppCommand
+from evi_harness.runs.app_command import AppCommand, led_to
 from evi_harness.runs.run import Run, RunOptions, longest_s
 from evi_harness.session.events import Event, Opened
 from evi_harness.session.notes import APP_ENDED, CRASHED, LEAKED_THREAD, NEVER_RETURNS, OVER_TIME, STUCK
@@ -61,6 +61,7 @@ def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -
         CommandError: The command cannot be started, no app reports in, or the app does what cannot be replayed.
         UsersInterrupt: Ctrl+C.
     """
+    handler = led_to(handler, options.dialect.hosts, recording.session.header.endpoint)
     plan = AppPlan(
         recording, options.dialect, options.pairing, replace(options.asked, handler=None, arguments=None), handler.hosts, options.redact
     ).write()

@@ -590,7 +590,7 @@ class ImportedFacts(NamedTuple):
     """Information that an imported file lacks, in sentences.
 
     Attributes:
-        form: The format of the file: ``har`` or ``chat-history``.
+        form: The format of the file: ``har``, ``chat-history`` or ``events``.
         lacks: Information missing from the file, and so from the session.
         assumed: Assumptions made instead.
         left_out: Parts of the file that the session leaves out.

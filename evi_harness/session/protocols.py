@@ -223,6 +223,7 @@ class Dialect(Protocol):
     Attributes:
         name: Its name, as in a session's header.
         version: Of its table of causes; stands in a replay's header.
+        hosts: Where apps find the service unless they are told otherwise, the usual one first.
         chat_paths: Paths on which a client opens the socket, the usual one first.
         token_path: Path on which a client gets an access token.
         secret_names: Names (lower case) whose values are secret, in a query, a header or a JSON object.
@@ -233,6 +234,7 @@ class Dialect(Protocol):
 
     name: str
     version: int
+    hosts: Tuple[str, ...]
     chat_paths: Tuple[str, ...]
     token_path: str
     secret_names: FrozenSet[str]

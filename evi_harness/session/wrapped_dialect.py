@@ -26,6 +26,7 @@ class WrappedDialect:
         self.within = within
         self.name: str = within.name
         self.version: int = within.version
+        self.hosts: Tuple[str, ...] = within.hosts
         self.chat_paths: Tuple[str, ...] = within.chat_paths
         self.token_path: str = within.token_path
         self.secret_names: FrozenSet[str] = within.secret_names

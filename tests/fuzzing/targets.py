@@ -22,6 +22,7 @@ from typing import Callable, Dict, Iterator, List, Sequence, Tuple, Type
 from evi_harness.acts.afterwards.explaining import explain_report
 from evi_harness.acts.import_capture import import_capture
 from evi_harness.acts.imports.import_chat_history import import_chat_history
+from evi_harness.acts.imports.import_events import import_events
 from evi_harness.acts.imports.import_har import import_har
 from evi_harness.acts.paging.page_reports import named_subjects
 from evi_harness.audio.opus_decoding import OpusDecoder
@@ -29,6 +30,7 @@ from evi_harness.audio.sources import FileSource
 from evi_harness.containers.ogg_pages import OGG, checksum, opus_file
 from evi_harness.containers.opus_packets import head_of
 from evi_harness.containers.webm_stream import EBML
+from evi_harness.dialects import dialect_of
 from evi_harness.errors import (
     CaptureError,
     ContainerError,
@@ -276,6 +278,17 @@ def _har(data: bytes) -> None:
     file = _HERE / "x.har"
     file.write_bytes(data)
     for folder in import_har(file, out=_HERE / "imported").folders:
+        _is_session(folder)
+
+
+def _events(data: bytes) -> None:
+    """A log of events; and each session of it is one that every command can read."""
+    file = _HERE / "x.log"
+    file.write_bytes(data)
+    for folder in import_events(file, out=_HERE / "imported").folders:
+        session = load_session(folder)
+        dialect = dialect_of(session)
+        dialect.turns(session.events), dialect.causes(session.events), dialect.prompts(session.events), dialect.rejected(session.events)
         _is_session(folder)
 
 
@@ -652,6 +665,26 @@ _EXPECTATION = b'{"format":"evi-harness expectation","version":1,"session":"%s"}
     b'{"event":"opened","seq":0,"at_ns":0,"handshake":{"path":"/v0/evi/chat","query":[["a","b"]]}}\n'
     b'{"event":"sent","seq":2,"at_ns":931000000,"frame":"text","json":{"type":"user_input","text":"Hi"}}\n'
 )
+# A turn of the Realtime protocol, with audio, a tool and an interruption.
+_REALTIME: List[Dict[str, object]] = [
+    {
+        "type": "session.update",
+        "session": {"audio": {"input": {"format": {"type": "audio/pcmu"}, "turn_detection": {"type": "server_vad"}}}},
+    },
+    {"type": "session.created", "session": {"id": "s", "input_audio_format": "pcm16", "voice": "v"}},
+    {"type": "input_audio_buffer.append", "audio": "AAAAAAAA"},
+    {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "u"},
+    {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 1, "item_id": "u"},
+    {"type": "input_audio_buffer.committed", "item_id": "u"},
+    {"type": "conversation.item.added", "item": {"id": "u", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}},
+    {"type": "response.created", "response": {"id": "r"}},
+    {"type": "response.output_audio.delta", "response_id": "r", "item_id": "a", "delta": "AAAA"},
+    {"type": "response.function_call_arguments.done", "response_id": "r", "item_id": "f", "call_id": "c", "arguments": "{}"},
+    {"type": "conversation.item.create", "item": {"type": "function_call_output", "call_id": "c", "output": "1"}},
+    {"type": "conversation.item.truncate", "item_id": "a", "audio_end_ms": 5},
+    {"type": "response.done", "response": {"id": "r", "status": "cancelled", "status_details": {"reason": "turn_detected"}}},
+    {"type": "error", "error": {"code": "x", "event_id": "e"}},
+]
 _HAR_ENTRY = {
     "log": {
         "entries": [
@@ -813,6 +846,20 @@ TARGETS: Dict[str, Target] = {
             b'"type":"receive"',
             b'"_atNs":',
             b'"_eviHarness":{"version":1,"closed":',
+        ),
+    ),
+    "events": Target(
+        _events,
+        (ImportRefused,),
+        (
+            b"\n".join(map(_json, _REALTIME)),
+            _json([{"time_ms": number, "data": one} for number, one in enumerate(_REALTIME)]),
+            b"- direction: sent\n  data: {type: response.create}\n- data: {type: response.done, response: {id: r}}\n  from: server\n",
+            b"- {type: response.create, x: &a [1], y: *a}",
+        ),
+        (
+            *(b'"type":"response.done","response":', b'"audio_end_ms":', b'"turn_detection":', b'"item":{"role":"user"}', b'"time":'),
+            *(b"direction: sent", b"\n- ", b"&a ", b"*a", b'"call_id":"c"', b'"response_id":"r"'),
         ),
     ),
     "chat history": Target(

@@ -67,6 +67,7 @@ class Toy:
 
     name = "toy"
     version = 1
+    hosts: Tuple[str, ...] = ("desk.example.com",)
     chat_paths: Tuple[str, ...] = ("/desk",)
     token_path = "/desk/token"
     secret_names: FrozenSet[str] = frozenset({"badge"})

@@ -1,0 +1,113 @@
+"""The audio of the Realtime protocol: in which messages it is, in which format, and what a session says of its turns.
+
+The user's audio is base64 in ``input_audio_buffer.append``, the assistant's in ``response.output_audio.delta``; neither has a header.
+Their formats are in the session's configuration, which both sides send. Audio within an item (``conversation.item.create``, ``.retrieved``)
+is no sound of the conversation: the first is history that the app gives, the second repeats what was heard. It stays in its message.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional, Tuple
+
+from evi_harness.openai_realtime.realtime_reading import member, ms_ns, read
+from evi_harness.session.events import Frame
+from evi_harness.session.frame_audio import ASSISTANT, USER, KnownAudio, MessageAudio
+from evi_harness.session.json_places import top_level_strings
+from evi_harness.session.protocols import RECEIVED, SENT, AudioPlace, FrameAudio, Told
+from evi_harness.session.wav import A_LAW, MU_LAW, PLAUSIBLE_RATES, Pcm
+
+__all__ = ["DEFAULT_PCM", "RealtimeReader", "input_format", "turn_detection"]
+
+# Where nobody says, both ways.
+DEFAULT_PCM = Pcm(24_000, 1)
+_G711 = {"audio/pcmu": MU_LAW, "g711_ulaw": MU_LAW, "audio/pcma": A_LAW, "g711_alaw": A_LAW}
+_LINEAR = frozenset({"audio/pcm", "pcm16", "pcm"})
+# By direction: the type, its field, and whose it is.
+_AUDIO_IN = {SENT: ("input_audio_buffer.append", "audio", USER), RECEIVED: ("response.output_audio.delta", "delta", ASSISTANT)}
+
+
+class RealtimeReader:
+    """Reads what crosses one connection; see ``WireReader``."""
+
+    def __init__(self) -> None:
+        self._user: Optional[Pcm] = DEFAULT_PCM
+        self._assistant: Optional[Pcm] = DEFAULT_PCM
+        self._end_of_turn_ns: Optional[int] = None
+
+    @property
+    def told(self) -> Told:
+        """What the session's configuration says."""
+        return Told(end_of_turn_ns=self._end_of_turn_ns, user=self._user, assistant=self._assistant)
+
+    def read(self, kind: str, frame: Frame) -> Optional[FrameAudio]:
+        """Read the next frame."""
+        if not frame.is_text:
+            if kind != SENT:
+                return None
+            length_ns = None if self._user is None else self._user.length_ns(frame.size)
+            place = AudioPlace(USER, 0, frame.size, base64=False, pcm=self._user)
+            return KnownAudio((place,), length_ns, self._user)
+        message = read(kind, frame)
+        name, field, track = _AUDIO_IN[kind]
+        if message.type == name:
+            if not isinstance(message.fields.get(field), str):
+                return None
+            pcm = self._user if track == USER else self._assistant
+            return MessageAudio(frame, lambda payload: _place(payload, field, track, pcm), track, pcm)
+        if message.type in ("session.created", "session.update", "session.updated"):
+            self._heed(member(message.fields, "session"))
+        return None
+
+    def _heed(self, session: Mapping[str, Any]) -> None:
+        self._user = _format(session, "input", self._user)
+        self._assistant = _format(session, "output", self._assistant)
+        detection = turn_detection(session)
+        if detection is not None:
+            # That of semantic detection differs from turn to turn; without any, the app ends the turns.
+            silence_ns = ms_ns(detection.get("silence_duration_ms")) if detection.get("type") == "server_vad" else None
+            keeps = detection.get("type") == "server_vad" and "silence_duration_ms" not in detection
+            self._end_of_turn_ns = self._end_of_turn_ns if keeps else silence_ns
+
+
+def turn_detection(session: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
+    """How turns are detected, by a session's configuration: empty where they are not; None where it says nothing of it."""
+    for fields in (member(session, "audio", "input"), session):
+        if "turn_detection" in fields:
+            return member(fields, "turn_detection")
+    return None
+
+
+def input_format(session: Mapping[str, Any]) -> bool:
+    """Whether a session's configuration says in which format the user's audio comes."""
+    return "input_audio_format" in session or "format" in member(session, "audio", "input")
+
+
+def _format(session: Mapping[str, Any], side: str, before: Optional[Pcm]) -> Optional[Pcm]:
+    """The format that a configuration gives for one side, the one before where it gives none; None for what is not samples."""
+    audio = member(session, "audio", side)
+    if "format" in audio:
+        given = audio["format"]
+        if isinstance(given, dict):
+            return _pcm(given.get("type"), given.get("rate"))
+        return _pcm(given, None)
+    if f"{side}_audio_format" in session:
+        return _pcm(session[f"{side}_audio_format"], session.get(f"{side}_audio_sampling_rate"))
+    return before
+
+
+def _pcm(name: Any, rate: Any) -> Optional[Pcm]:
+    if not isinstance(name, str):
+        return None
+    if name in _G711:
+        return Pcm(8_000, 1, 1, _G711[name])
+    if name not in _LINEAR:
+        return None
+    if rate is None:
+        return DEFAULT_PCM
+    return Pcm(rate, 1) if isinstance(rate, int) and rate in PLAUSIBLE_RATES else None
+
+
+def _place(payload: bytes, field: str, track: str, pcm: Optional[Pcm]) -> Tuple[AudioPlace, ...]:
+    """Where the audio is. A name that stands twice counts where it stands last, as for every JSON reader."""
+    places = {name: (start, stop) for name, start, stop in top_level_strings(payload)}
+    return (AudioPlace(track, *places[field], base64=True, pcm=pcm),) if field in places else ()
