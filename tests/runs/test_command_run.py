@@ -14,7 +14,7 @@ from evi_harness.acts.commanding import app_command
 from evi_harness.acts.replay import replay_asked, replay_session
 from evi_harness.errors import CommandError
 from evi_harness.runs.app_channel import CHANNEL, SITE
-from evi_harness.runs.app_command import AppCommand
+from evi_harness.runs.app_command import AppCommand, led_to
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.session.notes import APP_ENDED
 
@@ -43,6 +43,20 @@ def test_an_app_passes_however_it_runs_its_loop_and_connects(way):
     assert result.exit_code == 0
     recorded, live = result.report.recorded, result.session
     assert [event.kind for event in live.events if event.kind != "note"] == [event.kind for event in recorded.events]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "hosts"),
+    [
+        (None, [("b", None), ("a", 1)]),
+        ("wss://Own.example.com:444/v1?x=y", [("b", None), ("own.example.com", None), ("a", 1)]),
+        ("ws://127.0.0.1:5/chat", [("b", None), ("a", 1)]),
+        ("wss://b/chat", [("b", None), ("a", 1)]),
+    ],
+)
+def test_an_app_finds_the_service_where_its_session_has_it(endpoint, hosts):
+    """At the hosts of the dialect and where it was recorded, besides where it is said to be; not on this machine, where all else is too."""
+    assert led_to(AppCommand(("python",), (("a", 1),)), ["B"], endpoint).hosts == tuple(hosts)
 
 
 def test_two_runs_are_the_same():
