@@ -27,7 +27,7 @@ from evi_harness.verdicts.loading import load_session
 
 MS = 1_000_000
 SUNNY = "sunny, 21 degrees"
-SHORT = Patience(message_ns=100 * MS, audio_ns=2000 * MS, close_ns=200 * MS)
+SHORT = Patience(message_ns=100 * MS, close_ns=60_000 * MS)
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +106,11 @@ def test_a_handler_that_does_what_was_recorded_passes(short, handler):
     assert [event.at_ns for event in live.events] == sorted(event.at_ns for event in live.events)
 
 
-def test_a_function_hears_every_message(short):
+def test_a_function_hears_every_message(session_of, rows):
     """Its user is the recording; the answer that it does not give is one deviation, with what hung on it."""
+    # The answer is all that is awaited: nothing that a busy machine may be late with.
+    called_ms = next(ms for _, ms, what in rows if isinstance(what, dict) and what.get("type") == "tool_call")
+    short = session_of([row for row in rows if row[0] != "sent" or row[1] > called_ms], query=(("config_id", "weather-config"),))
     heard = []
     asked = ReplayOptions(handler=lambda message: heard.append(message.type), clock="real", patience=SHORT)
     result = replay_asked(short, asked, write=lambda _: None)
