@@ -1,7 +1,8 @@
 """Secrets, found by name and by value and replaced, before anything is written.
 
-By name: the value of a member, a query parameter or a header whose name the dialect calls secret. By value: what was given, and every
-value that was found by name, wherever it stands later, also escaped, in base64, or in audio.
+By name: the value of a member, a query parameter or a header whose name the dialect calls secret. By value: what was given, every value
+that was found by name, and what looks like a key of a kind that says so itself, wherever it stands later, also escaped, in base64, or in
+audio.
 
 Rules of living here: pure, bytes and strings in and out; what is replaced is a span of bytes, everything else stays byte for byte.
 What can be done is done again without harm: "[redacted]" is never redacted. Values shorter than 8 characters are not searched for,
@@ -39,6 +40,9 @@ _QUERY_IN_TEXT = re.compile(rb"[?&;]((?:[\w.\[\]-]|%5[bBdD])+)=([^&;\s\"'<>\\#]+
 _USERINFO = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]*://([^/\s\"'@?#]+)@")
 # What stands behind a name and is none of its values: nothing, the beginning of a structure, or what a sentence has in its place.
 _NO_VALUES = frozenset({b"null", b"None", b"true", b"false", b"True", b"False", "…".encode(), b"...", b"VALUE"})
+# Keys that begin with what they are: those of OpenAI and of many that followed, and of xAI. A digit, since words may begin so too.
+_KEY_STARTS = (b"sk-", b"ek_", b"xai-")
+_KEYS = re.compile(rb"(?<![A-Za-z0-9_-])(?:sk-|ek_|xai-)(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}")
 # Of what people and programs print, a word is no key.
 _LIKE_A_KEY = re.compile(rf"(?=.*\d)\S{{{MIN_VALUE_LENGTH},}}")
 _VALUE_IN_TEXT = rb"""["']?\s*[=:]\s*(?:b?"([^"]+)"|b?'([^']+)'|((?:(?:Basic|Bearer)\s+)?[^\s"'&,;)}\]]+))"""
@@ -142,6 +146,9 @@ class Redactor:
             found += self._in_urls(text)
         if not is_frame and b"@" in text:
             found += [Edit(*match.span(1), _REDACTED, "userinfo") for match in _USERINFO.finditer(text) if match[1] != _REDACTED]
+        if any(start in text for start in _KEY_STARTS):
+            for match in _KEYS.finditer(text):
+                self.learn(match[0].decode())
         found += [Edit(start, stop, _REDACTED, "value") for start, stop in self._spans(text)]
         return _merged(found)
 

@@ -114,6 +114,30 @@ def test_audio_without_secrets_is_not_copied():
     assert Redactor(NAMES, (), [KEY]).samples(data) is data
 
 
+@pytest.mark.parametrize(
+    ("value", "is_key"),
+    [
+        ("sk-" + "abcdefghij1234567890", True),
+        ("sk-proj-" + "Ab0_-" * 30, True),
+        ("ek_" + "68af296e8e408191a1120ab6383263c2", True),
+        ("xai-" + "0aB" * 20, True),
+        ("sk-" + "short1", False),
+        ("sk-" + "a-branch-name-without-a-number", False),
+        ("task-" + "abcdefghij1234567890", False),
+        ("AAsk-" + "abcdefghij1234567890", False),
+    ],
+)
+def test_what_looks_like_a_key_is_one(value, is_key):
+    """Wherever it stands, and in base64 behind that; a word, a part of a word and a part of url-safe base64 do not."""
+    redactor = Redactor(NAMES)
+    text = b'{"instructions": "use ' + value.encode() + b', and go on", "x": 1}'
+    expected = text.replace(value.encode(), b"[redacted]") if is_key else text
+    assert apply(text, redactor.edits(text)) == expected
+    coded = base64.b64encode(b"key=" + value.encode() + b"&x")
+    assert (apply(coded, redactor.edits(coded)) != coded) is is_key
+    assert Redactor(()).string(value) == ("[redacted]" if is_key else value)
+
+
 def test_records_of_our_own_are_redacted_at_every_depth():
     """Names, values and the user part of URLs are replaced in nested data; other values stay what they are."""
     found = set()
