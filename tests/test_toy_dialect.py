@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Iterator, List, Tuple
@@ -185,6 +186,18 @@ def test_it_is_measured_and_gated(installed: Path, visit: Path, tmp_path: Path) 
         assert metric in {sample.metric for sample in measured.samples if sample.value is not None}
         assert command(installed, "latency", folder, "--gate", f"{metric}: max<5000")[0] == 0
         assert command(installed, "latency", folder, "--gate", f"{metric}: min>5000")[0] == 1
+
+
+def test_what_a_session_states_is_not_assumed(visit: Path) -> None:
+    """The desk's patience is in the session: latency is measured by it, and not by what is assumed of sessions that state nothing."""
+    session = load_session(visit)
+    welcome = next(event for event in session.received if b'"welcome"' in event.frame.payload)
+    fields = {**json.loads(welcome.frame.payload), "sounds": {"rate": 8_000, "law": "mu", "patience_ms": 250}}
+    told = replace(welcome, frame=Frame(TEXT, json.dumps(fields).encode()))
+    events = tuple(told if event is welcome else event for event in session.events)
+    one, other = measure_sessions([replace(session, events=events), session], end_of_turn_ms=400, detector="none").measured
+    assert (one.assumed.end_of_turn_ns, one.assumed.states_end_of_turn) == (250_000_000, True)
+    assert (other.assumed.end_of_turn_ns, other.assumed.states_end_of_turn) == (400_000_000, False)
 
 
 def test_whoever_does_not_have_the_package_is_told(visit: Path) -> None:

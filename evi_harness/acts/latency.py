@@ -35,8 +35,9 @@ def measure_sessions(
 
     Args:
         sessions: Sessions, or their folders; at least one.
-        end_of_turn_ms: After how much silence the service was configured to take a turn as over, in milliseconds.
-        min_interruption_ms: After how much speech over the assistant it was configured to take that as an interruption.
+        end_of_turn_ms: After how much silence the service was configured to take a turn as over, in milliseconds; used for sessions that
+            do not state it.
+        min_interruption_ms: After how much speech over the assistant it was configured to take that as an interruption; likewise.
         detector: Which speech detector listens to the user: see ``verdicts.speech.DETECTORS``.
         allow_incomplete: Measure incomplete or damaged recordings as they are.
         on_part: Called now and then with how much is measured, 0 to 1.
@@ -81,9 +82,11 @@ def measure_session(
         name: What its samples call it; empty for its own name.
         on_part: Called now and then with how much has been listened to, 0 to 1.
     """
+    dialect = dialect_of(session)
+    assumed = assumed.unless_told(session.audio(dialect).told)
     # Who is not measured need not be listened to.
     heard = UNHEARD_SPEECH if untimed(session) is not None else hear(session, detector, assumed.end_of_turn_ns, on_part)
-    return measure(session, dialect_of(session), heard, assumed, name or session.name)
+    return measure(session, dialect, heard, assumed, name or session.name)
 
 
 def _nanoseconds(ms: float) -> int:

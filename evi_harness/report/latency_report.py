@@ -10,7 +10,7 @@ import csv
 import io
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Callable, Container, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import AbstractSet, Callable, Container, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.measure.assumed import Assumed
 from evi_harness.measure.conversation_family import PARTS
@@ -121,6 +121,7 @@ class LatencyReport:
             "not_measured": {CONVERSATION: one.untimed, CLIENT: one.unobserved},
             "harness_late_ms": _late_json(one.late_ns),
             "turns": [{"number": turn.number, "said": self.redact(turn.user_text)} for turn in one.turns],
+            **_stated_json(one.assumed),
         }
 
     def _sample_json(self, sample: Sample, one: Measured) -> Dict[str, Json]:
@@ -143,7 +144,7 @@ class LatencyReport:
         for family, what in _FAMILIES.items():
             yield from self._family_lines(family, f"{what}{many}")
         if any(one.untimed is None for one in self.measured):
-            yield assumptions(self.assumed)
+            yield from assumptions(self.assumed, [one.assumed for one in self.measured if one.untimed is None])
 
     def _family_lines(self, family: str, what: str) -> Iterator[str]:
         summaries = [one for one in self.summaries() if METRICS[one.metric].family == family]
@@ -309,17 +310,44 @@ def _missing(summaries: Sequence[Summary], told: Container[Optional[str]]) -> Li
     return list(found.items())
 
 
-def assumptions(assumed: Assumed) -> str:
-    """What the star behind a figure means."""
-    floors = _assumed_ms(assumed)
-    return (
-        f"{ASSUMED_MARK} assumed, not measured: EVI waits for {floors['end_of_turn_ms']:g} ms of silence (--end-of-turn-ms) and for "
-        f"{floors['min_interruption_ms']:g} ms of speech over the assistant (--min-interruption-ms)"
-    )
+def assumptions(assumed: Assumed, used: Sequence[Assumed]) -> Iterator[str]:
+    """What the star behind a figure means, a line for what is assumed and one for what the sessions state.
+
+    Args:
+        assumed: What is assumed of sessions that state nothing.
+        used: What each session was measured by.
+    """
+    silences = {one.end_of_turn_ns for one in used if one.states_end_of_turn}
+    speeches = {one.min_interruption_ns for one in used if one.states_min_interruption}
+    floors, waits = _assumed_ms(assumed), []
+    if not all(one.states_end_of_turn for one in used):
+        waits.append(f"for {floors['end_of_turn_ms']:g} ms of silence (--end-of-turn-ms)")
+    if not all(one.states_min_interruption for one in used):
+        waits.append(f"for {floors['min_interruption_ms']:g} ms of speech over the assistant (--min-interruption-ms)")
+    if waits:
+        yield f"{ASSUMED_MARK} assumed, not measured: {'the service' if silences or speeches else 'EVI'} waits {' and '.join(waits)}"
+    stated = [f"for {_each_ms(silences)} of silence"] if silences else []
+    stated += [f"for {_each_ms(speeches)} of speech over the assistant"] if speeches else []
+    if stated:
+        yield f"{ASSUMED_MARK} not measured, but stated in the session: the service waits {' and '.join(stated)}"
+
+
+def _each_ms(times_ns: AbstractSet[int]) -> str:
+    return f"{' or '.join(f'{one / 1e6:g}' for one in sorted(times_ns))} ms"
 
 
 def _assumed_ms(assumed: Assumed) -> Dict[str, float]:
     return {"end_of_turn_ms": assumed.end_of_turn_ns / 1e6, "min_interruption_ms": assumed.min_interruption_ns / 1e6}
+
+
+def _stated_json(assumed: Assumed) -> Dict[str, Json]:
+    """What the session states, where it states something."""
+    stated: Dict[str, Json] = {}
+    if assumed.states_end_of_turn:
+        stated["end_of_turn_ms"] = assumed.end_of_turn_ns / 1e6
+    if assumed.states_min_interruption:
+        stated["min_interruption_ms"] = assumed.min_interruption_ns / 1e6
+    return {"stated": stated} if stated else {}
 
 
 def _late_json(late_ns: Sequence[int]) -> Optional[Dict[str, float]]:

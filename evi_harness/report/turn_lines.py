@@ -226,7 +226,7 @@ def as_lines(turns: Sequence[ShownTurn], measured: Measured, width: Optional[int
     if measured.untimed is not None:
         yield f"{'latency':<{_WIDE}}not measured: {printable(measured.untimed)}"
     elif any(METRICS[sample.metric].is_assumed for turn in turns for sample in turn.samples):
-        yield assumptions(measured.assumed)
+        yield from assumptions(measured.assumed, [measured.assumed])
 
 
 def _bar(spans: Sequence[Span], turn: ShownTurn, n_cells: int, signs: str) -> str:

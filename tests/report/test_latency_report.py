@@ -14,11 +14,11 @@ import pytest
 
 from evi_harness.acts.replay import replay_session
 from evi_harness.evi.dialect import EVI
-from evi_harness.measure.assumed import DEFAULT
+from evi_harness.measure.assumed import DEFAULT, Assumed
 from evi_harness.measure.measuring import measure
 from evi_harness.measure.metrics import METRICS
 from evi_harness.measure.speech_marks import HeardSpeech
-from evi_harness.report.latency_report import LatencyReport
+from evi_harness.report.latency_report import LatencyReport, assumptions
 from evi_harness.session.header import Recorded
 from evi_harness.session.turn import Speech
 
@@ -57,6 +57,42 @@ def test_what_is_assumed_is_marked(weather):
     report = LatencyReport((measure(weather, EVI, heard),), DEFAULT)
     assert "800*" in report.lines()[4]
     assert report.lines()[-1].startswith("* assumed, not measured: EVI waits for 800 ms of silence (--end-of-turn-ms)")
+
+
+STATED = Assumed(200_000_000, states_end_of_turn=True)
+BOTH = Assumed(500_000_000, 0, states_end_of_turn=True, states_min_interruption=True)
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        ([DEFAULT, DEFAULT], [("assumed", ("800 ms of silence", "800 ms of speech"))]),
+        ([STATED], [("assumed", ("800 ms of speech",)), ("stated", ("200 ms of silence",))]),
+        ([BOTH, BOTH], [("stated", ("500 ms of silence", "0 ms of speech"))]),
+        ([BOTH, STATED], [("assumed", ("800 ms of speech",)), ("stated", ("200 or 500 ms of silence", "0 ms of speech"))]),
+        ([BOTH, DEFAULT], [("assumed", ("800 ms of silence", "800 ms of speech")), ("stated", ("500 ms of silence", "0 ms of speech"))]),
+    ],
+)
+def test_what_sessions_state_is_not_called_assumed(used, expected):
+    """Each value is in the line that is true of it, and EVI is named only where all of it is assumed."""
+    lines = list(assumptions(DEFAULT, used))
+    assert len(lines) == len(expected)
+    for line, (what, values) in zip(lines, expected):
+        assert what in line
+        assert [value for value in ("ms of silence", "ms of speech") if value in line] == [
+            value for value in ("ms of silence", "ms of speech") if any(value in one for one in values)
+        ]
+        assert all(value in line for value in values)
+        assert ("EVI" in line) == (used == [DEFAULT, DEFAULT])
+
+
+def test_a_session_that_states_its_silence_is_measured_by_it(weather):
+    """Its JSON says what it states, and fits the schema; other sessions' has nothing of it."""
+    measured = measure(weather, EVI, HEARD, STATED)
+    told, untold = LatencyReport((measured,), DEFAULT).json(), LatencyReport((replace(measured, assumed=DEFAULT),), DEFAULT).json()
+    assert told["sessions"][0]["stated"] == {"end_of_turn_ms": 200}
+    assert "stated" not in untold["sessions"][0]
+    jsonschema.validate(json.loads(json.dumps(told)), SCHEMA)
 
 
 def test_what_happened_in_a_turn_stands_below_it(report):
