@@ -7,8 +7,10 @@ A hang ends by a traceback on standard error and an exit code that no command ha
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import json
 import os
+import pkgutil
 import resource
 import subprocess
 import sys
@@ -86,16 +88,7 @@ class Commands:
 
 
 def _serve() -> None:
-    # What each command would import by itself, once.
-    import hume  # noqa: F401
-    import numpy  # noqa: F401
-    import soundfile  # noqa: F401
-
-    from evi_harness.acts import import_capture as capture  # noqa: F401
-    from evi_harness.audio.detectors import make_detector
-    from evi_harness.cli import check_command, import_command, latency_command, replay_command, show_command  # noqa: F401
-
-    make_detector()
+    _warm()
     for line in sys.stdin:
         asked = json.loads(line)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -110,6 +103,24 @@ def _serve() -> None:
         code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
         peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         print(json.dumps({"code": code, "out": texts[0], "err": texts[1], "peak": peak}), flush=True)  # noqa: T201 - the answer
+
+
+def _warm() -> None:
+    """Import once what each command would import by itself: all commands with their acts, the SDK, and a detector's model."""
+    import dotenv.main  # noqa: F401
+    import numpy  # noqa: F401
+    import soundfile  # noqa: F401
+
+    from evi_harness import acts, cli
+    from evi_harness.audio.detectors import make_detector
+    from evi_harness.dialects import adapter_for, default_dialect
+    from evi_harness.report import ci  # noqa: F401
+
+    for room in (acts, cli):
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            importlib.import_module(module.name)
+    adapter_for(default_dialect()).load()
+    make_detector()
 
 
 def _be_the_command(asked: Dict[str, Any], out: int, err: int) -> NoReturn:
