@@ -368,6 +368,7 @@ def one_file_name(module: Module, modules: Dict[str, Module]) -> Iterator[Tuple[
         yield 1, f"{name} has the same name"
 
 
+@cache
 def public_classes(module: Module) -> Dict[str, int]:
     """The classes that a module offers to others, with their lines."""
     return {node.name: node.lineno for node in module.tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")}
