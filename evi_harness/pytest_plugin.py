@@ -55,6 +55,8 @@ _UNKEPT: Mapping[int, str] = {pytest.ExitCode.TESTS_FAILED: "tests failed", pyte
 _REPLAYS_FAILED = "replays failed"
 _NO_APP = 'no handler was given, so none of your code was measured: evi_replay(MyHandler), or evi_replay("builtin")'
 _CUT_SHORT = "the run did not finish"
+# How pytest's report of a test begins that was to fail, by a strict mark, and did not.
+_PASSED_STRICTLY = "[XPASS(strict)]"
 _MARKS = (
     f"{_SESSION}(path, ..., allow_incomplete=…, max_run_s=…, min_sessions=…): the session of the evi_ fixtures; of several, a test each",
     f"{_SCRIPT}(path): the script that evi_simulator follows",
@@ -273,8 +275,8 @@ class _Reports:
             from evi_harness.pytesting.testing import never_looked_at
 
             unread = never_looked_at(kept)
-            if unread and report.passed and not hasattr(report, "wasxfail"):
-                report.outcome, report.longrepr = "failed", "\n".join(unread)
+            if unread:
+                _fail_unread(report, "\n".join(unread))
         if call.when == "call" and report.failed:
             told = str(report.longrepr)
             reports = [result.lines() for result in kept if not result.passed]
@@ -528,6 +530,16 @@ def _to_junit(config: pytest.Config, failed: Sequence[Tuple[str, str]]) -> None:
 def _asks_for_gate(config: pytest.Config) -> bool:
     """Whether the command line, or who runs it, asks for one; a project's configuration may do so besides."""
     return any(map(config.getoption, _ASK_FOR_GATE)) or _SAVE_BASELINE in os.environ
+
+
+def _fail_unread(report: Any, told: str) -> None:
+    """Have a test fail for replays that failed and that it never looked at; one that is expected to fail has then failed as expected."""
+    is_strict = str(report.longrepr or "").startswith(_PASSED_STRICTLY)
+    if is_strict or (report.passed and hasattr(report, "wasxfail")):
+        report.wasxfail = getattr(report, "wasxfail", str(report.longrepr or "")[len(_PASSED_STRICTLY) :].strip())
+        report.outcome, report.longrepr = "skipped", told
+    elif report.passed:
+        report.outcome, report.longrepr = "failed", told
 
 
 def _is_asked_for_now(config: pytest.Config) -> bool:

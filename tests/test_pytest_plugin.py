@@ -951,16 +951,23 @@ def test_an_app_that_fails_is_not_quick(run: Run, pytester: pytest.Pytester) -> 
         def test_forgotten_too(evi_replay):
             assert evi_replay(WeatherApp)
             assert evi_replay(App)
+
+
+        @pytest.mark.evi_session("sessions/weather")
+        @pytest.mark.parametrize("strict", [pytest.param(one, marks=pytest.mark.xfail(strict=one)) for one in (True, False)])
+        def test_expected(evi_replay, strict):
+            evi_replay(App)
         """
     )
+    run("-k", "expected").assert_outcomes(xfailed=2, deselected=4)
     result = run("-k", "test_asserted or forgotten", "--junitxml", "tests.xml")
-    result.assert_outcomes(failed=3, deselected=1)
+    result.assert_outcomes(failed=3, deselected=3)
     assert re.search(r"AssertionError: replay of weather failed: .*raised", said(result))
     assert "did not look at this result" in said(result)
     told = {case.get("name"): len(case.findall("failure")) for case in ElementTree.parse(pytester.path / "tests.xml").iter("testcase")}
     assert told == {"test_asserted": 1, "test_forgotten": 1, "test_forgotten_too": 1}
     result = run("-k", "not_asserted", "--evi-gate", "handle: max<=120", "--evi-save-baseline", "base.json")
-    result.assert_outcomes(passed=1, deselected=3)
+    result.assert_outcomes(passed=1, deselected=5)
     assert "passed        handle: max<=120: 120 ms of 14 values" in said(result)
     assert "verdict    passed" in result.outlines
     assert "left out   a replay of test_quick.py::test_not_asserted: it failed, though the test passed" in said(result)

@@ -223,7 +223,7 @@ def gate_from(options: GateOptions, configured: Configuration, *, is_replay: boo
         passed_over = tuple(one.text for one in ours if one not in thresholds)
     file = options.baseline or _to_compare_with(options, configured)
     rules = rules_for(options, configured)
-    baseline = None if file is None else _loaded(file, is_given=options.baseline is not None)
+    baseline = None if file is None else _loaded(file, named_in=None if options.baseline is not None else configured.where)
     if names_no_handler and (thresholds or options.baseline or options.save_baseline or _is_of_an_app(baseline)):
         raise _judges_no_app()
     return Gate(
@@ -259,13 +259,13 @@ def _to_compare_with(options: GateOptions, configured: Configuration) -> Optiona
     return None if is_written else file
 
 
-def _loaded(file: Path, *, is_given: bool) -> Baseline:
-    """The baseline; where it is the one that was given, an error says so."""
+def _loaded(file: Path, *, named_in: Optional[Path]) -> Baseline:
+    """The baseline; an error says what names it: what was given, or the configuration's file."""
     try:
         return load_baseline(file)
     except EviHarnessError as error:
-        if is_given:
-            error.what = Words(Parameter("baseline"), ": ", error.what)
+        named = Words(Parameter("baseline")) if named_in is None else f"baseline of {near(named_in)}"
+        error.what = Words(named, ": ", error.what)
         raise
 
 
