@@ -363,7 +363,7 @@ def _decoded(frame: Frame, audio: FrameAudio) -> Optional[Tuple[bytes, Pcm]]:
     try:
         # Audio of no length has no format either, and nothing is missing.
         if audio.places and all(place.start >= place.stop for place in audio.places):
-            return b"", audio.pcm or Pcm(SILENT_RATE, 1)
+            return b"", (audio.pcm or Pcm(SILENT_RATE, 1)).linear
         return samples_of(frame, audio)
     except (SessionError, ValueError):
         # The folder does not hold it, or it is not what it says that it is.

@@ -12,8 +12,12 @@ import pytest
 from evi_harness.audio.mixing import stereo
 from evi_harness.audio.software_speaker import Playback
 from evi_harness.audio.sounding_sides import MAX_RATE, SILENT_RATE, Side, arrived, mix_rate, played, said, would_play
+from evi_harness.audio.sources import UserTrack
 from evi_harness.evi.dialect import EVI
 from evi_harness.session import wav
+from evi_harness.session.frame_audio import ASSISTANT, USER, KnownAudio
+from evi_harness.session.g711 import linear_samples
+from evi_harness.session.protocols import AudioPlace, Told
 from evi_harness.session.wav import Pcm
 
 MS = 1_000_000
@@ -165,6 +169,35 @@ def test_audio_in_json_is_heard_like_any_other(session_of):
     rows = [("sent", 120, {"type": "audio_input", "data": base64.b64encode(data).decode()}) for data in (blob, samples)]
     rows[1] = ("sent", 140, rows[1][2])
     assert heard(said(session_of(rows), EVI, ONE)) == [(100, count(1, 20) * 2)]
+
+
+class Telephone:
+    """A dialect in which every frame is a piece of G.711, as a reader says it of a session in which the service does."""
+
+    def __init__(self, encoding):
+        self.pcm = Pcm(1000, 1, 1, encoding)
+
+    def reader(self, _handshake=None):
+        return self
+
+    told = Told()
+
+    def read(self, kind, frame):
+        track = USER if kind == "sent" else ASSISTANT
+        place = AudioPlace(track, 0, frame.size, base64=False, pcm=self.pcm)
+        return KnownAudio((place,), self.pcm.length_ns(frame.size), self.pcm)
+
+
+@pytest.mark.parametrize("encoding", [wav.MU_LAW, wav.A_LAW])
+def test_a_telephones_samples_are_decoded(session_of, encoding):
+    """Mixed as linear samples, a byte a sample in time; so does a microphone play them."""
+    phone, codes = Telephone(encoding), bytes(range(20))
+    session = session_of([("sent", 120, codes), ("sent", 140, b""), ("closed", 200, ("app", 1000, ""))])
+    linear, pcm = linear_samples(codes, phone.pcm)
+    expected = list(struct.unpack("<20h", linear))
+    assert heard(said(session, phone, ONE)) == [(100, expected)]
+    track = UserTrack(session, phone)
+    assert (track.pcm, track.read(20)) == (pcm, linear)
 
 
 def test_a_change_of_format_goes_on_where_the_audio_was(session_of):
