@@ -12,7 +12,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from evi_harness.audio.sources import UserTrack
 from evi_harness.session.events import Event, Received, Sent
 from evi_harness.session.position import JITTER_NS
-from evi_harness.session.protocols import RECEIVED, SENT, Dialect
+from evi_harness.session.protocols import Dialect
 from evi_harness.session.session import Session
 
 __all__ = ["SentBlock", "SentBlocks"]
@@ -59,13 +59,12 @@ class SentBlocks:
     def __init__(self, session: Session, dialect: Dialect, track: UserTrack) -> None:
         self._track = track
         self.ends_at_ns = session.duration_ns
-        reader = dialect.reader(session.handshake)
+        audio = session.audio(dialect).frames
         self._others, self._received = _Times(), _Times()
         for event in session.events:
             if isinstance(event, Received):
-                reader.read(RECEIVED, event.frame)
                 self._received.add(event)
-            elif isinstance(event, Sent) and event.outcome == "sent" and reader.read(SENT, event.frame) is None:
+            elif isinstance(event, Sent) and event.outcome == "sent" and event.seq not in audio:
                 self._others.add(event)
         self._pieces = list(track.pieces())
         self.is_even = len({round(length_ns * track.pcm.rate / 1e9) for _, _, length_ns in self._pieces}) == 1
