@@ -6,17 +6,18 @@ import os
 from typing import List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
-from evi_harness.errors import Parameter, UsageError, Words
-from evi_harness.runs.app_command import AppCommand
+from evi_harness.errors import Parameter, UsageError, Words, value_of
+from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand
 from evi_harness.runs.replay_options import REAL, ReplayOptions
 from evi_harness.runs.revision import revision_here
 from evi_harness.sdk.user_voice import AUTO
+from evi_harness.settings.any_path import AnyPath
 from evi_harness.settings.endpoint import DEFAULT_BASE_URL, endpoint_of
 
 __all__ = ["app_command", "check_command"]
 
 
-def app_command(words: Sequence[str], base_url: Optional[str] = None) -> AppCommand:
+def app_command(words: Sequence[str], base_url: Optional[str] = None, *, stdin: Optional[AnyPath] = None) -> AppCommand:
     """Name the command that starts an app, to replay the whole app in place of a handler.
 
     For ``replay_session``, ``replay_sessions`` and the fixture ``evi_replay``, as ``evi-harness replay SESSION -- COMMAND``. See
@@ -26,12 +27,14 @@ def app_command(words: Sequence[str], base_url: Optional[str] = None) -> AppComm
         words: The program and its arguments, one string each.
         base_url: A URL at which the app finds the service, besides those that the session's dialect and its recording name, and the one in
             HUME_BASE_URL.
+        stdin: A file for the app's standard input, ``"-"`` for that of this process; None for what the recorded user typed, unless this
+            process has a file or a pipe.
 
     Returns:
         A value for ``handler``.
 
     Raises:
-        UsageError: The words are empty or a single string, or a URL is invalid.
+        UsageError: The words are empty or a single string, a URL is invalid, or there is no such file.
 
     Example:
         >>> str(evi_harness.app_command(["python", "app.py", "two words"]))
@@ -48,11 +51,19 @@ def app_command(words: Sequence[str], base_url: Optional[str] = None) -> AppComm
         # A host of its own is the service's on every port; one that others share, by its port.
         host = (place.hostname or "").lower(), place.port
         hosts += [host] if host not in hosts else []
-    return AppCommand(tuple(words), tuple(hosts), base_url)
+    typed = None if stdin is None else os.fspath(stdin)
+    with value_of("stdin"):
+        if typed not in (None, STANDARD_INPUT) and not os.path.isfile(typed):  # noqa: PTH113 - a path of any kind
+            raise UsageError(f"there is no file {typed!r}", hint="Give a file with the lines, or - for the input of this process.")
+    return AppCommand(tuple(words), tuple(hosts), base_url, typed)
 
 
-def check_command(asked: ReplayOptions) -> None:
+def check_command(asked: ReplayOptions, n_starts: int = 1) -> None:
     """Refuse options that a command cannot be replayed with.
+
+    Args:
+        asked: The options.
+        n_starts: How many times the command is started for other reasons than ``twice``.
 
     Raises:
         UsageError: One of them is given.
@@ -72,5 +83,7 @@ def check_command(asked: ReplayOptions) -> None:
             f"ab cannot tell whether the app of a command runs the code of the revision {revision.name}",
             hint=Words("Give ab a command for each version, ", Parameter("a"), " and ", Parameter("b"), ", or replay a handler."),
         )
+    if asked.handler.stdin == STANDARD_INPUT and n_starts * (2 if asked.twice else 1) > 1:
+        raise UsageError("the input of this process can be read once, and the command is started several times", hint="Give it as a file.")
     if asked.arguments:
         raise UsageError("arguments of a handler do not reach a command", hint="Give them after the command.")

@@ -89,7 +89,7 @@ def replay_corpus(
     """
     if not isinstance(asked.handler, (str, type(None), AppCommand)):
         raise UsageError("the handler for many sessions must be a SPEC", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
-    check_command(asked)
+    check_command(asked, len(folders))
     if executor is not None and isinstance(asked.handler, AppCommand):
         hint = Words("Leave out ", Parameter("executor"), ", or name a handler.")
         raise UsageError("a command needs this folder and environment, which workers on other machines do not have", hint=hint)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple, Union
 
+from evi_harness.acts.commanding import check_command
 from evi_harness.acts.replay import ReplayResult, replay_asked
 from evi_harness.bounds import RUNS, require_number
 from evi_harness.errors import Parameter, UsageError, Words
@@ -95,6 +96,7 @@ def check_runs(n_runs: int, asked: ReplayOptions) -> None:
         UsageError: See ``replay_repeatedly``.
     """
     require_number("n_runs", n_runs, RUNS)
+    check_command(asked, n_runs)
     if n_runs > 1 and asked.update:
         raise UsageError(
             "the expectation cannot be updated from several runs",

@@ -78,6 +78,14 @@ _WORDS = "evi_harness.command"
     brief="Run the handler in a child process.",
     help="Run the handler in a child process, so that a crash is reported. Use --no-child under a debugger or profiler.",
 )
+@option(
+    "--stdin",
+    group=HANDLER,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    otherwise="what the recorded user typed; a file or a pipe of yours",
+    help="With a command: the app's standard input; - for your own.",
+)
 @option("--upgrade", group=HANDLER, is_flag=True, help="Add fields that the installed SDK requires to old messages; the report lists them.")
 @option(
     "--severity",
@@ -383,6 +391,8 @@ def command(
         load_session(folders[0])
     if words is not None:
         refuse_with_a_command(ctx)
+    elif values["stdin"] is not None:
+        raise click.UsageError("--stdin needs a command after --", ctx)
     _refuse_the_others(ctx, values["live"], is_many)
     require_place(ctx, values["html"], is_many)
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
@@ -512,7 +522,7 @@ def _asked(ctx: click.Context, *, defer: bool) -> ReplayOptions:
         from evi_harness.acts.commanding import app_command
 
         # It is a process of its own in any case.
-        given.update(handler=app_command(ctx.meta[_WORDS], ctx.params["base_url"]), child=False)
+        given.update(handler=app_command(ctx.meta[_WORDS], ctx.params["base_url"], stdin=ctx.params["stdin"]), child=False)
     return ReplayOptions(**given, defer=defer)
 
 

@@ -111,7 +111,7 @@ class AppRun:
         self.limit_ns = 2 * session.duration_ns + LIMIT_NS
         self._time = AppTime()
         self._journal = Journal(self._time, self._wrote)
-        self._typed = TypedInput(session, plan.dialect, self._time, self._journal)
+        self._typed = TypedInput(session, plan.dialect, self._time, self._journal, has_own=plan.has_own_input)
         self._ending = EndingAsRecorded(self._time, self._journal, self._terminated)
         self._adapter = adapter_for(plan.dialect)
         self._handing = self._adapter.handing_watch(lambda: None, self._journal, self._heard_ns, callers_now)

@@ -14,7 +14,7 @@ import stat
 import sys
 import threading
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Optional
+from typing import Any, Callable, Deque, Dict, Optional, Tuple
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.clock import Timer
@@ -35,9 +35,10 @@ class TypedInput:
         dialect: What it speaks.
         app_time: The time of the app.
         journal: Of its connection.
+        has_own: Whether the app is given an input of its own, whatever that is.
     """
 
-    def __init__(self, session: Session, dialect: Dialect, app_time: AppTime, journal: Journal) -> None:
+    def __init__(self, session: Session, dialect: Dialect, app_time: AppTime, journal: Journal, *, has_own: bool = False) -> None:
         self._texts: Dict[int, str] = {}
         for event in session.sent:
             text = dialect.typed(dialect.read(SENT, event.frame)) if event.frame.is_text else None
@@ -47,6 +48,7 @@ class TypedInput:
         self._user = RecordedUser(session, dialect, only_microphone=False, closes=False, left_out=others)
         self._time = app_time
         self._journal = journal
+        self._has_own = has_own
         self._ready: Deque[str] = deque()
         self._change = threading.Condition()
         # Thread → what has the clock wait for it again.
@@ -54,12 +56,14 @@ class TypedInput:
         self._jobs: Dict[int, Callable[[], bool]] = {}
         self._timer: Optional[Timer] = None
         self._is_over = False
+        # Where lines go as bytes once the app has asked for a file descriptor: it reads that by itself, as asyncio's pipe readers do.
+        self._pipe: Optional[Tuple[int, int]] = None
 
     def put_in_place(self) -> None:
         """Have ``input()`` and ``sys.stdin`` read from here, unless there is nothing to read, or the app is given a file or a pipe."""
-        if self._texts and _is_a_terminal_or_nothing():
+        if self._texts and not self._has_own and _is_a_terminal_or_nothing():
             builtins.input = self._input
-            sys.stdin = _TypedStdin(self._line)
+            sys.stdin = _TypedStdin(self._line, self._descriptor)
             # What waits for threads at the end of the program waits for those that read here; the latest of its kind is called first.
             import concurrent.futures.thread  # noqa: F401 - it registers itself
 
@@ -83,7 +87,30 @@ class TypedInput:
         """Nothing more is typed: who waits for it is told so."""
         with self._change:
             self._is_over = True
+            self._hang_up()
             self._change.notify_all()
+
+    def _descriptor(self) -> int:
+        """A pipe from which the app reads the lines from now on, each when it is due."""
+        with self._change:
+            if self._pipe is None:
+                self._pipe = os.pipe()
+                waiting, self._ready = self._ready, deque()
+                for line in waiting:
+                    self._write(line)
+                if self._is_over:
+                    self._hang_up()
+            return self._pipe[0]
+
+    def _write(self, line: str) -> None:
+        if self._pipe is not None:
+            os.write(self._pipe[1], f"{line}\n".encode())
+
+    def _hang_up(self) -> None:
+        """Nothing more comes through the pipe."""
+        if self._pipe is not None and self._pipe[1] >= 0:
+            os.close(self._pipe[1])
+            self._pipe = self._pipe[0], -1
 
     def _arm(self) -> None:
         next_ns, opened_ns = self._user.next_at_ns(), self._journal.opened_at_ns
@@ -101,6 +128,9 @@ class TypedInput:
 
     def _give(self, line: str) -> None:
         with self._change:
+            if self._pipe is not None and self._pipe[1] >= 0:
+                self._write(line)
+                return
             self._ready.append(line)
             for wait_again in self._parked.values():
                 wait_again()
@@ -156,19 +186,60 @@ class TypedInput:
 
 
 class _TypedStdin(io.TextIOBase):
-    """``sys.stdin``, line by line."""
+    """``sys.stdin``, line by line.
 
-    def __init__(self, line: Callable[[], Optional[str]]) -> None:
+    Args:
+        line: Gives the next line; None where there is no more.
+        descriptor: Gives the file descriptor of a pipe with the lines that are still to come.
+
+    Attributes:
+        buffer: The same in bytes.
+    """
+
+    def __init__(self, line: Callable[[], Optional[str]], descriptor: Callable[[], int]) -> None:
         self._line = line
+        self._descriptor = descriptor
+        self.buffer = _TypedBytes(self)
 
     def readable(self) -> bool:
         """It is."""
         return True
 
+    def fileno(self) -> int:
+        """For whoever reads by the system's calls, such as ``loop.connect_read_pipe``."""
+        return self._descriptor()
+
+    def read(self, size: Optional[int] = -1, /) -> str:  # noqa: ARG002 - the signature is io's
+        """All lines, to the end."""
+        return "".join(iter(self.readline, ""))
+
     def readline(self, size: Any = -1, /) -> str:  # type: ignore[override]  # noqa: ARG002 - the signature is io's
         """The next line, empty at the end."""
         line = self._line()
         return "" if line is None else f"{line}\n"
+
+
+class _TypedBytes(io.RawIOBase):
+    """``sys.stdin.buffer``, line by line."""
+
+    def __init__(self, text: _TypedStdin) -> None:
+        self._text = text
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def fileno(self) -> int:
+        """As of the text."""
+        return self._text.fileno()
+
+    def readline(self, size: Any = -1, /) -> bytes:  # noqa: ARG002 - the signature is io's
+        """The next line, empty at the end."""
+        return self._text.readline().encode()
+
+    def read(self, size: int = -1, /) -> bytes:  # noqa: ARG002 - the signature is io's
+        """All lines, to the end."""
+        return self._text.read().encode()
 
 
 def _is_a_terminal_or_nothing() -> bool:

@@ -67,6 +67,7 @@ class AppPlan:
         asked: What was asked for.
         hosts: Where the app finds the service: hosts, each with its port, None for any.
         redact: Takes secrets out of what notes quote.
+        has_own_input: Whether the app is given an input of its own, so that it does not get what the recorded user typed.
     """
 
     recording: PlayedRecording
@@ -75,6 +76,7 @@ class AppPlan:
     asked: ReplayOptions
     hosts: Hosts
     redact: Callable[[str], str]
+    has_own_input: bool = False
 
     def write(self) -> int:
         """Write it into a file without a name; gives its file descriptor."""

@@ -9,7 +9,10 @@ from urllib.parse import urlsplit
 
 from evi_harness.carriers.admission import is_loopback_name
 
-__all__ = ["AppCommand", "Hosts", "is_among", "led_to"]
+__all__ = ["STANDARD_INPUT", "AppCommand", "Hosts", "is_among", "led_to"]
+
+# For an app's input: that of the process which starts it.
+STANDARD_INPUT = "-"
 
 # Where the service is: hosts, each with its port, None for any.
 Hosts = Tuple[Tuple[str, Optional[int]], ...]
@@ -23,11 +26,14 @@ class AppCommand:
         words: The program and its arguments.
         hosts: Where the app finds the service: hosts, each with its port, None for any.
         base_url: The URL that was named for it, None for none.
+        stdin: The file that is the app's standard input, ``-`` for that of this process; None for what the recorded user typed, unless this
+            process has a file or a pipe.
     """
 
     words: Tuple[str, ...]
     hosts: Hosts
     base_url: Optional[str] = None
+    stdin: Optional[str] = None
 
     def __str__(self) -> str:
         return shlex.join(self.words)

@@ -14,7 +14,7 @@ import sys
 import time
 from codecs import getincrementaldecoder
 from dataclasses import dataclass, field, replace
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 from evi_harness.errors import CommandError
 from evi_harness.guard.ending import UsersInterrupt
@@ -33,7 +33,7 @@ from evi_harness.runs.app_channel import (
     ReportReader,
     with_site,
 )
-from evi_harness.runs.app_command import AppCommand, led_to
+from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand, led_to
 from evi_harness.runs.run import Run, RunOptions, longest_s
 from evi_harness.session.events import Event, Opened
 from evi_harness.session.notes import APP_ENDED, CRASHED, LEAKED_THREAD, NEVER_RETURNS, OVER_TIME, STUCK
@@ -63,7 +63,13 @@ def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -
     """
     handler = led_to(handler, options.dialect.hosts, recording.session.header.endpoint)
     plan = AppPlan(
-        recording, options.dialect, options.pairing, replace(options.asked, handler=None, arguments=None), handler.hosts, options.redact
+        recording,
+        options.dialect,
+        options.pairing,
+        replace(options.asked, handler=None, arguments=None),
+        handler.hosts,
+        options.redact,
+        has_own_input=handler.stdin is not None,
     ).write()
     heard, reports = os.pipe()
     try:
@@ -89,9 +95,24 @@ def _start(command: AppCommand, reports: int, plan: int) -> subprocess.Popen[byt
     sys.stdout.flush()
     sys.stderr.flush()
     out = _standing_out()
+    if command.stdin in (None, STANDARD_INPUT):
+        return _started(command, environment, (reports, plan), None, out)
+    try:
+        typed = os.open(command.stdin, os.O_RDONLY)
+    except OSError as error:
+        raise CommandError(f"the app's input cannot be read: {error.strerror}", where=command.stdin) from error
+    try:
+        return _started(command, environment, (reports, plan), typed, out)
+    finally:
+        os.close(typed)
+
+
+def _started(
+    command: AppCommand, environment: Mapping[str, str], inherited: Tuple[int, ...], typed: Optional[int], out: Optional[int]
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603 - the developer's own command
-            command.words, env=environment, pass_fds=(reports, plan), stdout=subprocess.PIPE if out is None else out
+            command.words, env=environment, pass_fds=inherited, stdin=typed, stdout=subprocess.PIPE if out is None else out
         )
     except OSError as error:
         why = error.strerror or str(error)

@@ -274,7 +274,8 @@ def _again(path: Optional[str], handler: Any, arguments: Mapping[str, Any], unus
     words += [word for name, flag in _LISTS.items() for value in unusual.get(name, ()) for word in (flag, str(value))]
     words += [word for kind, level in unusual.get("severities", {}).items() for word in ("--severity", f"{kind}={level}")]
     if isinstance(handler, AppCommand):
-        words += [*([] if handler.base_url is None else ["--base-url", handler.base_url]), "--", *handler.words]
+        words += [*([] if handler.base_url is None else ["--base-url", handler.base_url])]
+        words += [*([] if handler.stdin is None else ["--stdin", handler.stdin]), "--", *handler.words]
     return words
 
 
@@ -318,7 +319,8 @@ def _handler_text(handler: Any) -> str:
     """A handler as a call has it."""
     if isinstance(handler, AppCommand):
         url = "" if handler.base_url is None else f", {handler.base_url!r}"
-        return f"app_command({list(handler.words)!r}{url})"
+        stdin = "" if handler.stdin is None else f", stdin={handler.stdin!r}"
+        return f"app_command({list(handler.words)!r}{url}{stdin})"
     return repr(handler) if isinstance(handler, str) else _text(handler)
 
 

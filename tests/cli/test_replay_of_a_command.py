@@ -31,6 +31,7 @@ def reach():
         pass
 
 async def main():
+    print("read", sys.stdin.readline().strip() or "nothing", flush=True)
     print("met", random.random(), datetime.datetime.now(datetime.timezone.utc).date(), flush=True)
     await asyncio.to_thread(reach)
     time.sleep(0.05)
@@ -68,6 +69,7 @@ OF_ONE_RUN = {
     "wall_clock": ["--wall-clock", "recorded"],
     "seed": ["--seed", "7"],
     "clock": ["--clock", "virtual"],
+    "stdin": ["--stdin", "app.py"],
     "base_url": ["--base-url", "http://127.0.0.1:1"],
     "min_sessions": ["--min-sessions", "1"],
     "speed": ["--speed", "2"],
@@ -108,7 +110,7 @@ def app(tmp_path, monkeypatch):
     """The words that start the app, in an empty folder; no configuration and no CI of the machine's is there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    (tmp_path / "app.py").write_text(APP.format(apps=str(ROOT / "fixtures" / "apps")), encoding="utf-8")
+    (tmp_path / "app.py").write_text(APP.lstrip().format(apps=str(ROOT / "fixtures" / "apps")), encoding="utf-8")
     return [sys.executable, "app.py"]
 
 
@@ -156,6 +158,8 @@ def test_options_of_one_replay(app, tmp_path, capsys):
     # The first number of a generator with that seed, and the day of the recording, in both runs.
     met = [line.split() for line in err.splitlines() if line.startswith("met ")]
     assert len(met) == 2
+    read = [line for line in err.splitlines() if line.startswith("read ")]
+    assert read == [f"read {APP.lstrip().splitlines()[0]}"] * 2
     assert met[0] == met[1] == ["met", "0.32383276483316237", created[:10]]
     assert report["command"]["again"][-3:] == ["--", *app]
     assert [one["verdict"] for one in report["gate"]["thresholds"]] == ["passed"]
@@ -208,6 +212,22 @@ def test_what_an_app_sends_is_accepted_as_expected(app, tmp_path, capsys):
     assert main(["replay", "mine", "--baseline", "base.json", "--inconclusive", "pass", "--", *app]) == 0
     assert main(["replay", "mine", "--update", "--from", "0.1", "--", *app]) == 2
     assert "part of a session" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--stdin", "-", "--twice", "--"], "started several times"),
+        (["--stdin", "-", "--repeat", "2", "--"], "started several times"),
+        (["--stdin", "no-such-file", "--"], "invalid value for --stdin"),
+        (["--stdin", "-"], "--stdin needs a command"),
+    ],
+    ids=" ".join,
+)
+def test_an_input_that_cannot_be_given_is_refused(words, said, capsys):
+    """What can be read once is given once; a file has to be there; a handler gets none."""
+    assert main(["replay", TYPED, *words, *(["no-such-command-anywhere"] if "--" in words else [])]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_command_has_to_be_there(capsys):

@@ -106,6 +106,52 @@ def test_without_a_loop_there_is_nothing_to_wait_for(app_time, typed, terminal, 
     assert capsys.readouterr().out == f"first: {QUESTION}\n"
 
 
+def test_a_pipe_reader_of_asyncios_gets_the_line_at_its_time(run, app_time, typed, terminal):
+    """By the file descriptor of ``sys.stdin``; the end comes with the end of the app."""
+    typed_input, journal, session = typed
+    typed_input.put_in_place()
+
+    async def main():
+        reader = asyncio.StreamReader()
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        greeted(typed_input, journal, session)
+        line, at_ns = await reader.readline(), app_time.now_ns()
+        await asyncio.sleep(5)
+        typed_input.end()
+        rest = await reader.read()
+        pipe.close()
+        return line, at_ns // MS, rest
+
+    assert run(main()) == (f"{QUESTION}\n".encode(), 900, b"")
+
+
+@pytest.mark.parametrize("read", [lambda: sys.stdin.buffer.readline(), lambda: next(sys.stdin).encode()], ids=["buffer", "iteration"])
+def test_standard_input_is_read_in_other_ways(app_time, typed, terminal, read):
+    """Bytes, and line by line in a loop."""
+    typed[0].put_in_place()
+    assert read() == f"{QUESTION}\n".encode()
+
+
+def test_all_of_standard_input_is_read_to_the_end(run, app_time, typed, terminal):
+    """By one call, which blocks the loop until the last line."""
+    typed_input, journal, session = typed
+    typed_input.put_in_place()
+
+    async def main():
+        greeted(typed_input, journal, session)
+        return sys.stdin.read(), app_time.now_ns() // MS
+
+    assert run(main()) == (f"{QUESTION}\n", 900)
+
+
+def test_an_input_that_the_app_is_given_by_name_is_left_alone(app_time, typed, terminal):
+    """Even if it is a terminal."""
+    before = builtins.input, sys.stdin
+    _, journal, session = typed
+    TypedInput(session, EVI, app_time, journal, has_own=True).put_in_place()
+    assert (builtins.input, sys.stdin) == before
+
+
 def test_what_the_app_is_given_is_its_own(app_time, typed, monkeypatch):
     """A file or a pipe is left alone, and so is everything where nothing was typed."""
     before = builtins.input, sys.stdin

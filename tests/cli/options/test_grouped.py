@@ -109,10 +109,12 @@ def paths():
 @pytest.mark.parametrize(
     ("words", "param"), paths(), ids=lambda value: value.name if isinstance(value, click.Parameter) else " ".join(value)
 )
-def test_a_dash_is_standard_output_or_refused(words, param, tmp_path, monkeypatch, capsys):
+def test_a_dash_is_a_standard_stream_or_refused(words, param, tmp_path, monkeypatch, capsys):
     """Where an option takes it, its help says so; nowhere is a file or a folder of that name written or read."""
     monkeypatch.chdir(tmp_path)
-    says = isinstance(param, click.Option) and "- for standard output" in param.help
+    says = isinstance(param, click.Option) and any(
+        said in param.help for said in ("- for standard output", "standard input; - for your own")
+    )
     assert param.type.allow_dash is says
     if says:
         return
