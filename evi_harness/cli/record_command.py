@@ -25,7 +25,7 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
     "allow_user_interrupt": _OWN_SOUND,
     "config_id": "your app asks for its configuration itself",
     "handler": "your app has its own",
-    "arguments": "your app has its own; give them behind COMMAND",
+    "arguments": "your app has its own; give them after COMMAND",
     "html": "it can have several sessions; evi-harness report SESSION -o FILE makes a page of one",
     "audio_format": "it is for --html",
 }

@@ -103,7 +103,7 @@ class WebmStream:
         elif element == _TRACKS:
             self._track, self._head = _audio_track(content)
         elif self._head is None:
-            raise ContainerError("it has audio or video before it says of what kind")
+            raise ContainerError("it has audio or video before its track descriptions")
         else:
             track, packets = _packets(content)
             if track == self._track:
@@ -118,9 +118,9 @@ def _audio_track(content: bytes) -> Tuple[int, OpusHead]:
             continue
         codec = fields.get(_CODEC, b"").rstrip(b"\0").decode("ascii", "replace")
         if codec != "A_OPUS":
-            raise ContainerError(f"its audio is {codec[:20] or 'of no stated kind'}, not Opus")
+            raise ContainerError(f"its audio is {codec[:20] or 'of an unnamed codec'}, not Opus")
         if _ENCODINGS in fields:
-            raise ContainerError("its audio is compressed or encrypted once more within the container")
+            raise ContainerError("its audio is also compressed or encrypted inside the container")
         return int.from_bytes(fields.get(_TRACK_NUMBER, b""), "big"), head_of(fields.get(_CODEC_PRIVATE, b""))
     raise ContainerError("it has no audio track")
 

@@ -268,7 +268,7 @@ class AppRun:
     def _unknown(self, asked: str) -> None:
         dialect = self._plan.dialect
         there = ", ".join([*(f"GET {path} (WebSocket)" for path in dialect.chat_paths[:1]), f"POST {dialect.token_path}"])
-        what = f"the app asked the service for {asked}, which a session does not contain; answered are {there}"
+        what = f"the app asked the service for {asked}, which a session does not contain; it answers only {there}"
         self._journal.note(NETWORK, what=self._plan.redact(what))
 
     def _uvloop(self) -> None:

@@ -66,8 +66,7 @@ class BlockingHttp:
             return
         if not answer:
             self._not_supported(
-                "the app holds its conversation on a socket that blocks, as synchronous clients do, and virtual time carries only what goes"
-                " through an event loop"
+                "the app holds its conversation on a blocking socket, as synchronous clients do; virtual time supports only event loops"
             )
             return
         client.sendall(answer)

@@ -66,7 +66,7 @@ class ProblemFacts:
             return None
         return (
             f"Of these {whole / 100:.2f} s, {held / 100:.2f} s were already in the SDK's player, which an app cannot take back; "
-            f"{(whole - held) / 100:.2f} s the app passed on later."
+            f"the app passed on the other {(whole - held) / 100:.2f} s later."
         )
 
     def handled(self, problem: Mapping[str, Any]) -> Optional[Handled]:

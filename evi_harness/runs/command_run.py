@@ -243,7 +243,7 @@ class _Command:
             raise CommandError(
                 f"no Python process of the command reported in, and it ended {_how(status)}: nothing was replayed",
                 where=command,
-                hint="Python leaves sitecustomize out with -S, -I and -E, and a script may set PYTHONPATH anew; a program that is not "
+                hint="Python skips sitecustomize with -S, -I and -E, and a script may reset PYTHONPATH; a program that is not "
                 "Python cannot be replayed.",
             )
         if not any(isinstance(event, Opened) for event in self.events):
@@ -251,7 +251,7 @@ class _Command:
             raise CommandError(
                 f"the app ended {_how(status)} and never connected to the service ({hosts})",
                 where=command,
-                hint="HUME_BASE_URL says where else the app looks for it.",
+                hint="If it connects to another host, name that in HUME_BASE_URL.",
             )
         if self.finished is not None and self.finished.failures:
             raise CommandError(f"the replay failed: {self.finished.failures[0]}", where=command)

@@ -20,7 +20,7 @@ __all__ = ["MAX_MESSAGE_S", "EncodedUplink", "OpusDecoding"]
 # No recorder sends so much at once, and some kilobytes of packets can hold hours.
 MAX_MESSAGE_S = 10
 _STARTS = (EBML, OGG)
-_OPENED = "of audio with a header, the simulator hears WAV, and webm and Ogg with Opus"
+_OPENED = "the simulator opens only WAV, and webm and Ogg with Opus"
 # What else is known by its first bytes, at which of them, and what it is.
 _OTHERS: Tuple[Tuple[int, bytes, str], ...] = (
     (4, b"ftyp", "MP4, as Safari's MediaRecorder writes it"),
@@ -101,4 +101,4 @@ def _stream(data: bytes) -> Union[WebmStream, OggStream]:
     for place, start, kind in _OTHERS:
         if data[place:].startswith(start):
             raise ContainerError(f"it looks like {kind}, and {_OPENED}")
-    raise ContainerError(f"no format that sound can have was announced for it, and {_OPENED}")
+    raise ContainerError(f"no format was declared for it, or an impossible one, and {_OPENED}")

@@ -32,7 +32,7 @@ _TAIL_NS = 100 * MS
 # No utterance's sound is kept for longer, nor is more of it: a minute and a half at 48 kHz.
 _MAX_KEPT_NS = 120_000 * MS
 _MAX_KEPT_BYTES = 8 * 1024 * 1024
-_NOT_OPENED = "no format that sound can have was announced for it, and no container is opened here"
+_NOT_OPENED = "no format was declared for it, or an impossible one, and no container is opened here"
 
 
 @dataclass(frozen=True)

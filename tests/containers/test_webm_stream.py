@@ -79,7 +79,7 @@ def test_what_is_not_needed_is_skipped_as_it_comes():
         (webm(HEAD, [], doc_type=b"other"), "webm"),
         (webm(b"OpusHead", [element(0xA3, block([b"x"]))]), "Opus header"),
         (webm(HEAD[:8] + b"\x10" + HEAD[9:], []), "Opus header"),
-        (webm(HEAD, [], encodings=element(0x6D80, b"")), "within the container"),
+        (webm(HEAD, [], encodings=element(0x6D80, b"")), "inside the container"),
         (webm(HEAD, [element(0xA3, b"\x81")]), "cut off"),
         (webm(HEAD, [element(0xA3, block([b"a", b"b" * 9], lacing="xiph")[:5] + b"\xff")]), "cut off"),
         (webm(HEAD, [element(0xA3, block([b"a"] * 3, lacing="fixed")[:-1])]), "cut off"),
