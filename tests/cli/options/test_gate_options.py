@@ -35,9 +35,11 @@ def test_nothing_is_asked(monkeypatch):
     assert (gate, ci) == (GateOptions(), CiOptions())
 
 
-def test_all_is_asked(monkeypatch):
+def test_all_is_asked(tmp_path, monkeypatch):
     """By the names that the harness has; files by paths that do not depend on the working directory, which an app may change."""
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    Path("b.json").touch()
     words = "--gate a --gate b --baseline b.json --save-baseline n.json --job-noise 0 --inconclusive pass --gate-seed 7 --false-alarm 0.05"
     gate, ci = asked(*words.split(), "--least-effect", "3%", "--junit", "j.xml", "--summary", "s.md")
     assert gate == GateOptions(("a", "b"), Path("b.json").absolute(), Path("n.json").absolute(), "pass", 7, 0.05, 0.0, "3%")
