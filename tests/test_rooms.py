@@ -129,6 +129,7 @@ REPLACE_FOR_GOOD = {
     "runs.child_run": "the streams of a process that is the run's own and ends with it",
     "injected.app_run": "how a process ends that is the app's own, and ends with the run",
     "injected.loops": "the event loops of such a process",
+    "injected.children": "how such a process starts others",
     "injected.leading": "where a name leads in such a process",
     "injected.tls_left_out": "TLS of such a process",
     "injected.typed_input": "the input of such a process",

@@ -17,7 +17,9 @@ from evi_harness.settings.endpoint import DEFAULT_BASE_URL, endpoint_of
 __all__ = ["app_command", "check_command"]
 
 
-def app_command(words: Sequence[str], base_url: Optional[str] = None, *, stdin: Optional[AnyPath] = None) -> AppCommand:
+def app_command(
+    words: Sequence[str], base_url: Optional[str] = None, *, stdin: Optional[AnyPath] = None, follow: bool = True
+) -> AppCommand:
     """Name the command that starts an app, to replay the whole app in place of a handler.
 
     For ``replay_session``, ``replay_sessions`` and the fixture ``evi_replay``, as ``evi-harness replay SESSION -- COMMAND``. See
@@ -29,6 +31,7 @@ def app_command(words: Sequence[str], base_url: Optional[str] = None, *, stdin: 
             HUME_BASE_URL.
         stdin: A file for the app's standard input, ``"-"`` for that of this process; None for what the recorded user typed, unless this
             process has a file or a pipe.
+        follow: Whether the Python programs that the app starts are part of the replay; the first of all to connect has the session.
 
     Returns:
         A value for ``handler``.
@@ -55,7 +58,7 @@ def app_command(words: Sequence[str], base_url: Optional[str] = None, *, stdin: 
     with value_of("stdin"):
         if typed not in (None, STANDARD_INPUT) and not os.path.isfile(typed):  # noqa: PTH113 - a path of any kind
             raise UsageError(f"there is no file {typed!r}", hint="Give a file with the lines, or - for the input of this process.")
-    return AppCommand(tuple(words), tuple(hosts), base_url, typed)
+    return AppCommand(tuple(words), tuple(hosts), base_url, typed, follow)
 
 
 def check_command(asked: ReplayOptions, n_starts: int = 1) -> None:

@@ -86,6 +86,14 @@ _WORDS = "evi_harness.command"
     otherwise="what the recorded user typed; a file or a pipe of yours",
     help="With a command: the app's standard input; - for your own.",
 )
+@option(
+    "--follow/--no-follow",
+    group=HANDLER,
+    default=True,
+    show_default=True,
+    brief="With COMMAND: follow the programs it starts.",
+    help="With COMMAND: follow the Python programs that the app starts; the first one that connects has the session.",
+)
 @option("--upgrade", group=HANDLER, is_flag=True, help="Add fields that the installed SDK requires to old messages; the report lists them.")
 @option(
     "--severity",
@@ -456,6 +464,8 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
             raise click.UsageError(f"{param.opts[0]} needs --live", ctx)
         if not is_live and param.name in _OF_UPDATE and not ctx.params["update"]:
             raise click.UsageError(f"{param.opts[0]} needs --update{' or --live' if param.name in _ALSO_LIVE else ''}", ctx)
+        if param.name == "follow" and _WORDS not in ctx.meta:
+            raise click.UsageError(f"{param.secondary_opts[0]} needs a COMMAND", ctx)
         if not is_many and param.name in _OF_MANY:
             raise click.UsageError(f"{param.opts[-1]} needs several sessions", ctx)
     if is_live and is_many:
@@ -522,7 +532,8 @@ def _asked(ctx: click.Context, *, defer: bool) -> ReplayOptions:
         from evi_harness.acts.commanding import app_command
 
         # It is a process of its own in any case.
-        given.update(handler=app_command(ctx.meta[_WORDS], ctx.params["base_url"], stdin=ctx.params["stdin"]), child=False)
+        stdin, follow = ctx.params["stdin"], ctx.params["follow"]
+        given.update(handler=app_command(ctx.meta[_WORDS], ctx.params["base_url"], stdin=stdin, follow=follow), child=False)
     return ReplayOptions(**given, defer=defer)
 
 

@@ -28,6 +28,7 @@ from evi_harness.guard.callers import callers_now
 from evi_harness.guard.network import Refusal, was_refused
 from evi_harness.guard.place_lookup import told
 from evi_harness.injected.blocking_http import BlockingHttp
+from evi_harness.injected.children import follow
 from evi_harness.injected.ending_as_recorded import EndingAsRecorded
 from evi_harness.injected.leading import lead
 from evi_harness.injected.left_by_app import LeftByApp
@@ -44,6 +45,7 @@ from evi_harness.runs.app_channel import (
     IS_TERMINATED,
     NEVER_ENDS,
     REFUSED,
+    SECOND,
     WARNED,
     AppOutcome,
     AppPlan,
@@ -178,6 +180,8 @@ class AppRun:
         threading._register_atexit(self._threads_end)  # type: ignore[attr-defined]
         self._typed.put_in_place()
         self._left.begin()
+        if plan.follows:
+            follow(self._channel, self._reports.share)
         self._reports.send(BEGAN, (os.getpid(), sys.executable))
 
     def serves(self, host: str, port: Optional[int]) -> bool:
@@ -235,8 +239,19 @@ class AppRun:
     def _opening(self, _: Handshake) -> Service:
         if self._player is not None:
             what = "the app opened a second connection to the service; the recorded session has one, so it was refused"
-            self._journal.note(NETWORK, what=what)
+            if os.getpid() == self._process:
+                self._journal.note(NETWORK, what=what)
+            else:
+                self._reports.send(SECOND, os.getpid(), by_a_fork=True)
             return _Refusing()
+        if not self._reports.claim():
+            self._reports.send(SECOND, os.getpid(), by_a_fork=True)
+            return _Refusing()
+        if os.getpid() != self._process:
+            # A fork that connects, as one of multiprocessing's does, has the session from now on.
+            self._process = os.getpid()
+            self._is_finished = False
+            atexit.register(self.finish)
         player = self._player = Player(self._plan.recording, self._plan.pairing, self._plan.asked.patience)
         return AnnouncedService(player, lambda: self._ending.closes_at(player.app_closes_at_ns))
 
@@ -338,6 +353,8 @@ class AppRun:
     def _forked(self) -> None:
         atexit.unregister(self.finish)
         self._is_finished = True
+        if self._plan.follows:
+            self._reports.forked()
 
     def finish(self) -> None:
         """Write what is told at the end, once."""
@@ -377,4 +394,5 @@ class AppRun:
         jobs = () if self._last_loop is None else self._last_loop.overdue_jobs
         failures = [f"{type(one).__name__}: {one}" for one in self._server.failures]
         sdk = version_of(self._adapter.package) if self._adapter.package in sys.modules else None
-        self._reports.send(FINISHED, AppOutcome(heard, tuple(jobs), tuple(failures), sdk or ""))
+        outcome = AppOutcome(heard, tuple(jobs), tuple(failures), sdk or "")
+        self._reports.send(FINISHED, (os.getpid(), outcome))

@@ -18,8 +18,8 @@ def begin_in(channel: str) -> None:
     if isinstance(plan, PointedPlan):
         from evi_harness.injected.pointing import point
 
-        point(plan)
+        point(plan, channel)
     else:
         from evi_harness.injected.app_run import AppRun
 
-        AppRun(plan, Reports(pipe), channel).begin()
+        AppRun(plan, Reports(pipe, number), channel).begin()

@@ -14,6 +14,7 @@ from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import PcmSource
 from evi_harness.dialects import adapter_for
+from evi_harness.injected.children import follow
 from evi_harness.injected.leading import lead
 from evi_harness.injected.tls_left_out import leave_tls_out
 from evi_harness.runs.app_channel import PointedPlan
@@ -25,11 +26,12 @@ __all__ = ["point"]
 _STANDING = ExitStack()
 
 
-def point(plan: PointedPlan) -> None:
+def point(plan: PointedPlan, channel: str) -> None:
     """Have the service be found at the proxy, from now on.
 
     Args:
         plan: Where it is looked for, where the proxy is, and what the microphone plays.
+        channel: What the environment of a process says of it, as those that this one starts are told.
     """
 
     def serves(host: str, port: Optional[int]) -> bool:
@@ -37,6 +39,7 @@ def point(plan: PointedPlan) -> None:
 
     lead(serves, lambda: plan.proxy)
     leave_tls_out(serves)
+    follow(channel, lambda: None)
     if plan.pcm is not None:
         microphone = SoftwareMicrophone(PcmSource(plan.samples, plan.pcm))
         stand_in = software_sounddevice(microphone, SoftwareSpeaker())

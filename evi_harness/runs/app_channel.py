@@ -7,9 +7,12 @@ Rules of living here: of the standard library alone, since an app's environment 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
 import struct
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple, Union
@@ -29,9 +32,12 @@ __all__ = [
     "EVENT",
     "FAILED",
     "FINISHED",
+    "FORKED",
     "IS_TERMINATED",
     "NEVER_ENDS",
+    "OWNS",
     "REFUSED",
+    "SECOND",
     "SITE",
     "WARNED",
     "AppOutcome",
@@ -54,6 +60,12 @@ _HEAD = 1 + _LENGTH.size
 # worth a line; that the app was told to end by SIGTERM; that a thread keeps it from ending, which is noted; what was heard, at the end; and
 # that the injected part has failed, as text.
 BEGAN, EVENT, REFUSED, WARNED, IS_TERMINATED, NEVER_ENDS, FINISHED, FAILED = b"b", b"e", b"r", b"w", b"t", b"n", b"h", b"f"
+# Of processes that the app starts beside itself, each by its process id: that one was forked; that one has opened the connection, and the
+# session is its own from now on; and that another one wanted to.
+FORKED, OWNS, SECOND = b"c", b"o", b"s"
+
+# Behind the plan in its file: the process that owns the session, 0 for none.
+_OWNER = struct.Struct("!Q")
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,7 @@ class AppPlan:
         hosts: Where the app finds the service: hosts, each with its port, None for any.
         redact: Takes secrets out of what notes quote.
         has_own_input: Whether the app is given an input of its own, so that it does not get what the recorded user typed.
+        follows: Whether the run begins in the Python programs that the app starts, too.
     """
 
     recording: PlayedRecording
@@ -77,6 +90,7 @@ class AppPlan:
     hosts: Hosts
     redact: Callable[[str], str]
     has_own_input: bool = False
+    follows: bool = True
 
     def write(self) -> int:
         """Write it into a file without a name; gives its file descriptor."""
@@ -125,7 +139,7 @@ class AppOutcome:
 
 def _write(what: object) -> int:
     plan = _nameless()
-    view = memoryview(dumps(what))
+    view = memoryview(dumps(what) + _OWNER.pack(0))
     while view:
         view = view[os.write(plan, view) :]
     return plan
@@ -166,27 +180,67 @@ def read_plan(plan: int) -> Union[AppPlan, PointedPlan]:
 
 
 class Reports:
-    """The app's end of the pipe. A forked child has none.
+    """The app's end of the pipe. A forked child has none, unless it takes the session over.
 
     Args:
         pipe: Its file descriptor.
+        plan: That of the plan.
     """
 
-    def __init__(self, pipe: int) -> None:
+    def __init__(self, pipe: int, plan: int) -> None:
         self._pipe = pipe
+        self._plan = plan
         self._process = os.getpid()
+        self._mine = threading.RLock()
+        self._is_shared = False
 
-    def send(self, kind: bytes, what: Any) -> None:
+    def send(self, kind: bytes, what: Any, *, by_a_fork: bool = False) -> None:
         """Report something. The process ends where nobody is left to be told."""
-        if os.getpid() != self._process:
+        if os.getpid() != self._process and not by_a_fork:
             return
         message = dumps(what)
         view = memoryview(kind + _LENGTH.pack(len(message)) + message)
         try:
-            while view:
-                view = view[os.write(self._pipe, view) :]
+            with self._alone():
+                while view:
+                    view = view[os.write(self._pipe, view) :]
         except BrokenPipeError:
             really_exit(1)
+
+    def share(self) -> None:
+        """Take that another process reports on the same pipe from now on."""
+        self._is_shared = True
+
+    def forked(self) -> None:
+        """Take, in a child, that it was forked."""
+        self._mine = threading.RLock()
+        self._is_shared = True
+        self.send(FORKED, os.getpid(), by_a_fork=True)
+
+    def claim(self) -> bool:
+        """Make this process the one that the session is of; whether it is."""
+        with self._alone(always=True):
+            place = os.fstat(self._plan).st_size - _OWNER.size
+            (owner,) = _OWNER.unpack(os.pread(self._plan, _OWNER.size, place))
+            if not owner:
+                os.pwrite(self._plan, _OWNER.pack(os.getpid()), place)
+        if not owner:
+            self._process = os.getpid()
+            self.send(OWNS, os.getpid())
+        return owner in (0, os.getpid())
+
+    @contextmanager
+    def _alone(self, *, always: bool = False) -> Iterator[None]:
+        """Keep this process's other threads out, and other processes where there are any."""
+        with self._mine:
+            if not (self._is_shared or always):
+                yield
+                return
+            fcntl.lockf(self._plan, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._plan, fcntl.LOCK_UN)
 
 
 class ReportReader:

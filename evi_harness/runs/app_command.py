@@ -28,12 +28,14 @@ class AppCommand:
         base_url: The URL that was named for it, None for none.
         stdin: The file that is the app's standard input, ``-`` for that of this process; None for what the recorded user typed, unless this
             process has a file or a pipe.
+        follows: Whether the Python programs that it starts are followed.
     """
 
     words: Tuple[str, ...]
     hosts: Hosts
     base_url: Optional[str] = None
     stdin: Optional[str] = None
+    follows: bool = True
 
     def __str__(self) -> str:
         return shlex.join(self.words)

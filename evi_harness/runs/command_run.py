@@ -14,6 +14,7 @@ import sys
 import time
 from codecs import getincrementaldecoder
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, List, Mapping, Optional, Tuple
 
 from evi_harness.errors import CommandError
@@ -24,9 +25,12 @@ from evi_harness.runs.app_channel import (
     EVENT,
     FAILED,
     FINISHED,
+    FORKED,
     IS_TERMINATED,
     NEVER_ENDS,
+    OWNS,
     REFUSED,
+    SECOND,
     WARNED,
     AppOutcome,
     AppPlan,
@@ -36,7 +40,7 @@ from evi_harness.runs.app_channel import (
 from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand, led_to
 from evi_harness.runs.run import Run, RunOptions, longest_s
 from evi_harness.session.events import Event, Opened
-from evi_harness.session.notes import APP_ENDED, CRASHED, LEAKED_THREAD, NEVER_RETURNS, OVER_TIME, STUCK
+from evi_harness.session.notes import APP_ENDED, CRASHED, LEAKED_THREAD, NETWORK, NEVER_RETURNS, OVER_TIME, STUCK
 
 __all__ = ["run_command"]
 
@@ -70,6 +74,7 @@ def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -
         handler.hosts,
         options.redact,
         has_own_input=handler.stdin is not None,
+        follows=handler.follows,
     ).write()
     heard, reports = os.pipe()
     try:
@@ -143,6 +148,10 @@ class _Command:
     options: RunOptions
     events: List[Event] = field(default_factory=list)
     began: List[Tuple[int, str]] = field(default_factory=list)
+    forked: List[int] = field(default_factory=list)
+    owner: Optional[int] = None
+    n_seconds: int = 0
+    is_heard: bool = True
     finished: Optional[AppOutcome] = None
     refused: Optional[str] = None
     failed: Optional[str] = None
@@ -176,6 +185,7 @@ class _Command:
         if printed is not None:
             looks.register(printed, select.POLLIN)
         now_s = time.monotonic()
+        ended_s: Optional[float] = None
         moved_s, ends_s = now_s, now_s + longest_s(self.recording, self.options, is_real=False)
         while True:
             # Asked before looking: what it wrote before it ended is in the pipe, which processes of its own may hold for longer.
@@ -186,6 +196,7 @@ class _Command:
                 if not data:
                     # Nobody reports, or prints, any more; the command may still run.
                     looks.unregister(pipe)
+                    self.is_heard = self.is_heard and pipe != self.heard
                 elif pipe == printed:
                     sys.stdout.write(text.decode(data))
                 else:
@@ -195,9 +206,19 @@ class _Command:
             if self.refused is not None or self.failed is not None:
                 self._end((signal.SIGTERM, signal.SIGKILL))
                 return
-            if has_ended and not ready:
-                return
             now_s = time.monotonic()
+            if has_ended and not ready:
+                ended_s = now_s if ended_s is None else ended_s
+                if self._went_on():
+                    self.refused = (
+                        "the command has ended, and the app goes on in another process, as a daemon does: only what runs for as long as"
+                        " its command can be replayed"
+                    )
+                    self._end((signal.SIGKILL,))
+                    return
+                if not self._may_connect() or now_s > ended_s + END_S:
+                    return
+                time.sleep(LOOK_MS / 1000)
             if has_ended:
                 continue
             if self.terminated_s is not None and now_s > self.terminated_s + END_S:
@@ -211,6 +232,15 @@ class _Command:
                 self._note(STUCK, f"no progress for {self.options.asked.timeout_s:g} s of real time; the app was ended")
                 self._end((signal.SIGINT, signal.SIGTERM, signal.SIGKILL))
 
+    def _went_on(self) -> bool:
+        """Whether the process that has the session outlives the command; one that the command waited for has told of its end before."""
+        return self.owner not in (None, self.app.pid) and self.finished is None and _is_alive(self.owner)
+
+    def _may_connect(self) -> bool:
+        """Whether nobody has connected, and another process of the app's is there that may."""
+        others = {*self.forked, *(pid for pid, _ in self.began)} - {self.app.pid}
+        return self.owner is None and self.is_heard and any(_is_alive(pid) for pid in others)
+
     def _take(self, kind: bytes, what: Any) -> None:
         if kind == EVENT:
             self.events.append(what)
@@ -218,7 +248,14 @@ class _Command:
         elif kind == BEGAN:
             # One process may have become another; what that one yields is what counts.
             self.began.append(what)
-            self.finished = None
+            if self.owner in (None, what[0]):
+                self.finished = None
+        elif kind == FORKED:
+            self.forked.append(what)
+        elif kind == OWNS:
+            self.owner, self.finished = what, None
+        elif kind == SECOND:
+            self.n_seconds += 1
         elif kind == REFUSED:
             self.refused = self.refused or what
         elif kind == FAILED:
@@ -229,8 +266,8 @@ class _Command:
             self.terminated_s = time.monotonic()
         elif kind == NEVER_ENDS:
             self._end((signal.SIGTERM, signal.SIGKILL))
-        elif kind == FINISHED:
-            self.finished = what
+        elif kind == FINISHED and self.owner in (None, what[0]):
+            self.finished = what[1]
 
     def _require_run(self, status: int) -> None:
         """Refuse what was no run: nothing to judge, and never a pass."""
@@ -257,6 +294,9 @@ class _Command:
             raise CommandError(f"the replay failed: {self.finished.failures[0]}", where=command)
 
     def _note_end(self, status: int) -> None:
+        for _ in range(self.n_seconds):
+            what = "another process of the app opened a connection to the service; the recorded session has one, so it was refused"
+            self._note(NETWORK, what)
         if self.finished is None and not self._is_ours(status):
             self._note(CRASHED, f"the process of the app ended {_how(status)}, without Python shutting down", ended=True)
         code = status if status >= 0 else None
@@ -282,7 +322,7 @@ class _Command:
     def _end(self, numbers: Tuple[int, ...]) -> None:
         """End the app by one signal after another, and the command with it."""
         for number in numbers:
-            for process in {self.app.pid, *(pid for pid, _ in self.began)}:
+            for process in {self.app.pid, *self.forked, *(pid for pid, _ in self.began)}:
                 _kill(process, number)
             if self._ends_within(END_S):
                 return
@@ -301,6 +341,20 @@ def _kill(process: int, number: int) -> None:
         os.kill(process, number)
     except ProcessLookupError:
         return
+
+
+def _is_alive(process: Optional[int]) -> bool:
+    """Whether a process runs; one that has ended may be there for as long as nobody has asked how."""
+    if process is None:
+        return False
+    try:
+        os.kill(process, 0)
+        # On Linux: behind the name, which is in parentheses.
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0] != "Z"
+    except ProcessLookupError:
+        return False
+    except (OSError, IndexError):
+        return True
 
 
 def _signal_name(number: int) -> str:

@@ -275,7 +275,8 @@ def _again(path: Optional[str], handler: Any, arguments: Mapping[str, Any], unus
     words += [word for kind, level in unusual.get("severities", {}).items() for word in ("--severity", f"{kind}={level}")]
     if isinstance(handler, AppCommand):
         words += [*([] if handler.base_url is None else ["--base-url", handler.base_url])]
-        words += [*([] if handler.stdin is None else ["--stdin", handler.stdin]), "--", *handler.words]
+        words += [*([] if handler.stdin is None else ["--stdin", handler.stdin]), *([] if handler.follows else ["--no-follow"])]
+        words += ["--", *handler.words]
     return words
 
 
@@ -320,7 +321,7 @@ def _handler_text(handler: Any) -> str:
     if isinstance(handler, AppCommand):
         url = "" if handler.base_url is None else f", {handler.base_url!r}"
         stdin = "" if handler.stdin is None else f", stdin={handler.stdin!r}"
-        return f"app_command({list(handler.words)!r}{url}{stdin})"
+        return f"app_command({list(handler.words)!r}{url}{stdin}{'' if handler.follows else ', follow=False'})"
     return repr(handler) if isinstance(handler, str) else _text(handler)
 
 

@@ -71,6 +71,7 @@ OF_ONE_RUN = {
     "clock": ["--clock", "virtual"],
     "stdin": ["--stdin", "app.py"],
     "base_url": ["--base-url", "http://127.0.0.1:1"],
+    "follow": ["--no-follow"],
     "min_sessions": ["--min-sessions", "1"],
     "speed": ["--speed", "2"],
     "max_gap": ["--max-gap", "9"],
@@ -119,6 +120,12 @@ def test_every_option_works_with_a_command_or_is_refused():
     named = {param.name for param in replay.params} - {"sessions"}
     assert sorted([*NOT_WITH_A_COMMAND, *OF_ONE_RUN, *OF_OTHERS]) == sorted(named)
     assert sorted(NOT_WITH_A_COMMAND) == sorted(name for name, _ in REFUSED)
+
+
+def test_only_a_command_can_be_followed(capsys):
+    """A handler starts what it likes."""
+    assert main(["replay", TYPED, "--no-follow"]) == 2
+    assert "--no-follow needs a COMMAND" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "words"), REFUSED, ids=[name for name, _ in REFUSED])

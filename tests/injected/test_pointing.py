@@ -26,10 +26,11 @@ def proxy():
 @pytest.fixture
 def pointed(monkeypatch, proxy):
     """Points this process, for as long as the test runs."""
+    monkeypatch.setattr(pointing, "follow", lambda *_: None)
     changed = (socket, "getaddrinfo"), (socket.socket, "connect"), (socket.socket, "connect_ex")
     for owner, name in (*changed, (ssl.SSLContext, "wrap_bio"), (ssl.SSLContext, "wrap_socket")):
         monkeypatch.setattr(owner, name, getattr(owner, name))
-    yield lambda **sound: point(PointedPlan(HOSTS, proxy.getsockname(), dialect_named("evi"), **sound))
+    yield lambda **sound: point(PointedPlan(HOSTS, proxy.getsockname(), dialect_named("evi"), **sound), "-1,0")
     pointing._STANDING.close()
 
 

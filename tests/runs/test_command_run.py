@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,9 @@ def found(result):
     return [finding.kind for finding in result.findings if finding.fails] + [one.kind for one in result.deviations]
 
 
-@pytest.mark.parametrize("way", ["own_loops", "anyio", "aiohttp", "becomes", "types", "token_first"])
+@pytest.mark.parametrize(
+    "way", ["own_loops", "anyio", "aiohttp", "becomes", "types", "token_first", "started", "multiprocessing", "prints"]
+)
 def test_an_app_passes_however_it_runs_its_loop_and_connects(way):
     """It is interrupted when the recorded one closed, as by Ctrl+C."""
     result = replayed(way)
@@ -80,6 +83,7 @@ def test_two_runs_are_the_same():
         ("exits", ["closed_early"], 7),
         ("raises", ["raised"], 1),
         ("connects_again", ["network", "raised"], 1),
+        ("started_twice", ["network"], 0),
         ("elsewhere", ["network"], "SIGINT"),
         ("token", ["network"], "SIGINT"),
         ("history", ["network"], "SIGINT"),
@@ -112,6 +116,70 @@ def test_what_was_no_replay_is_an_error(words, why):
     with pytest.raises(CommandError, match=why) as caught:
         replayed(*words)
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["started_by_asyncio", "multiprocessing_spawn"])
+def test_a_program_that_the_app_starts_is_followed(way):
+    """However it starts it."""
+    test_an_app_passes_however_it_runs_its_loop_and_connects(way)
+
+
+def test_an_app_that_goes_on_behind_its_command_is_ended(tmp_path):
+    """A daemon: it is named, and nothing of it is left but for its entry in the table of processes."""
+    told = tmp_path / "process"
+    with pytest.raises(CommandError, match="daemon") as caught:
+        replayed(sys.executable, APP, "daemonises", str(told))
+    assert caught.value.exit_code == 3
+    process = int(told.read_text(encoding="utf-8"))
+    while is_running(process):
+        time.sleep(0.01)
+
+
+def is_running(process):
+    """Whether a process runs, and is not only there until somebody asks how it ended."""
+    try:
+        state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        pytest.skip("there is no ps here")
+    return state.strip()[:1] not in ("", "Z")
+
+
+def test_a_program_that_is_not_followed_has_no_part_in_the_run():
+    """Where that is asked for."""
+    command = app_command((sys.executable, APP, "starts_a_stranger"), follow=False)
+    result = replay_asked(TYPED, ReplayOptions(handler=command))
+    assert found(result) == []
+
+
+def test_a_harness_that_is_killed_takes_its_app_with_it(tmp_path):
+    """kill -9: at its next report, the app ends; and there is no file of ours left."""
+    app = tmp_path / "app.py"
+    app.write_text(
+        "import asyncio, json, os, sys, websockets\n"
+        "async def main():\n"
+        "    async with websockets.connect('wss://api.hume.ai/v0/evi/chat') as chat:\n"
+        "        print(os.getpid(), flush=True)\n"
+        "        while True:\n"
+        "            await chat.send(json.dumps({'type': 'user_input', 'text': 'x'}))\n"
+        "            await asyncio.sleep(0.001)\n"
+        "asyncio.run(main())\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "evi_harness", "replay", str(TYPED), "--", sys.executable, str(app)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "temporary")}
+    (tmp_path / "temporary").mkdir()
+    running = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    assert running.stdout is not None
+    with running:
+        process = int(running.stdout.readline())
+        running.kill()
+        assert running.wait() == -signal.SIGKILL
+    while is_running(process):
+        time.sleep(0.01)
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_the_app_finds_what_it_would_find_by_itself(tmp_path):

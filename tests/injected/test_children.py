@@ -1,0 +1,63 @@
+"""Tests of evi_harness.injected.children."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing.util
+import os
+import subprocess
+import sys
+
+import pytest
+
+from evi_harness.injected.children import follow
+from evi_harness.runs.app_channel import CHANNEL, SITE
+
+# What a program finds; without its own sitecustomize, so that nothing begins in it.
+TELLS = f"""
+import json, os, sys
+found = [os.environ.get("PYTHONPATH"), os.environ.get("{CHANNEL}"), os.environ.get("OWN"), os.fstat(int(sys.argv[1])).st_size]
+os.write(int(sys.argv[2]), json.dumps(found).encode())
+"""
+
+
+@pytest.fixture
+def followed(monkeypatch, tmp_path):
+    """Follows what this process starts, for as long as the test runs: the descriptor, and what was started."""
+    monkeypatch.setattr(subprocess.Popen, "__init__", subprocess.Popen.__init__)
+    monkeypatch.setattr(multiprocessing.util, "spawnv_passfds", multiprocessing.util.spawnv_passfds)
+    (tmp_path / "plan").write_bytes(b"a plan")
+    plan = os.open(tmp_path / "plan", os.O_RDONLY)
+    started = []
+    follow(f"-1,{plan}", lambda: started.append(1))
+    yield plan, started
+    os.close(plan)
+
+
+@pytest.mark.parametrize("own", [None, {"OWN": "own", "PYTHONPATH": "/own"}])
+def test_a_program_finds_where_to_report(followed, own):
+    """Besides the environment that it is given, and whatever descriptors."""
+    plan, started = followed
+    done = subprocess.run([sys.executable, "-S", "-c", TELLS, str(plan), "1"], env=own, capture_output=True, text=True, check=True)
+    path, channel, its_own, size = json.loads(done.stdout)
+    assert path.split(os.pathsep)[0] == str(SITE)
+    assert own is None or (path.split(os.pathsep)[1], its_own) == ("/own", "own")
+    assert (channel, size) == (f"-1,{plan}", 6)
+    assert started == [1]
+
+
+def test_a_process_of_multiprocessing_finds_it_too(followed, monkeypatch):
+    """And the environment of this one is what it was."""
+    plan, started = followed
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    heard, pipe = os.pipe()
+    before = dict(os.environ)
+    words = [sys.executable, "-S", "-c", TELLS, str(plan), str(pipe)]
+    process = multiprocessing.util.spawnv_passfds(os.fsencode(sys.executable), words, (pipe,))
+    os.close(pipe)
+    assert dict(os.environ) == before
+    with os.fdopen(heard, "rb") as pipe_end:
+        path, channel, _, size = json.loads(pipe_end.read())
+    os.waitpid(process, 0)
+    assert (path, channel, size) == (str(SITE), f"-1,{plan}", 6)
+    assert started == [1]
