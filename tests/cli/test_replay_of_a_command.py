@@ -65,7 +65,7 @@ OF_ONE_RUN = {
     "blocked_ms": ["--blocked-ms", "20"],
     "timeout_s": ["--timeout", "50"],
     "max_run_s": ["--max-run-time", "500"],
-    "thread_wait_s": ["--thread-wait", "0.3"],
+    "thread_wait_s": ["--thread-wait", "60"],
     "wall_clock": ["--wall-clock", "recorded"],
     "seed": ["--seed", "7"],
     "clock": ["--clock", "virtual"],
@@ -158,7 +158,7 @@ def test_options_of_one_replay(app, tmp_path, capsys):
     assert sorted(one["kind"] for one in report["findings"] if one["severity"] == "error") == ["blocked", "network"]
     assert [one["kind"] for one in report["deviations"]] == ["late"]
     assert report["twice"] == {"identical": True, "first_difference": []}
-    assert (options["thread_wait_s"], options["timeout_s"], options["max_run_s"], options["seed"]) == (0.3, 50.0, 500.0, 7)
+    assert (options["thread_wait_s"], options["timeout_s"], options["max_run_s"], options["seed"]) == (60.0, 50.0, 500.0, 7)
     assert (options["strict"], options["ignore"], options["max_late_ms"]) == (True, ["$.text"], 100.0)
     assert report["recorded"]["axis"] == {"speed": "2", "max_gap": "9", "until": "3.1"}
     created = json.loads((Path(TYPED) / "session.json").read_text(encoding="utf-8"))["created"]
