@@ -161,7 +161,8 @@ def cluster() -> Iterator[Any]:
         yield cluster
 
 
-# Dask's own, at its end.
+# The warnings are Dask's own, at its end. A cluster of one worker, behind TLS, is in tests/acts/test_executors.py, which is not slow.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning", "ignore::DeprecationWarning")
 def test_a_dask_cluster_replays_whole_sessions(cluster: Any, corpus: Path) -> None:
     """The workers' verdicts are those of this process, and so is all that they tell but how long it took."""
