@@ -341,7 +341,8 @@ class AppRun:
 
     def _threads_end(self) -> None:
         """The main thread is done: Python waits for the others, however long they take."""
-        if os.getpid() == self._process and not self._is_finished and self._left.wait_for_threads(THREADS_END_S):
+        is_ours = os.getpid() == self._process and not self._is_finished and self._player is not None
+        if is_ours and self._left.wait_for_threads(THREADS_END_S):
             self.finish()
             self._reports.send(NEVER_ENDS, None)
 

@@ -44,6 +44,11 @@ from evi_harness.session.notes import APP_ENDED, CRASHED, LEAKED_THREAD, NETWORK
 
 __all__ = ["run_command"]
 
+# What does in real time what cannot be done in virtual time.
+_IN_REAL_TIME = (
+    "A command is replayed in virtual time only. In real time, run evi-harness serve SESSION, and start the app with the address that it "
+    "prints: it gives the same verdict on what the app sends."
+)
 # How often it is looked whether the command is still there, in milliseconds.
 LOOK_MS = 100
 # How long the app may take to end by itself once it was told to, in real seconds.
@@ -275,7 +280,7 @@ class _Command:
         if self.failed is not None:
             raise CommandError(f"the part of evi-harness that runs in the app's process cannot start: {self.failed}", where=command)
         if self.refused is not None:
-            raise CommandError(self.refused, where=command, hint="So far, a command can only be replayed in virtual time.")
+            raise CommandError(self.refused, where=command, hint=_IN_REAL_TIME)
         if not self.began:
             raise CommandError(
                 f"no Python process of the command reported in, and it ended {_how(status)}: nothing was replayed",

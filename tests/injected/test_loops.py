@@ -3,10 +3,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
+import threading
 
 import pytest
 
 from evi_harness.errors import NetworkRefused
+from evi_harness.injected.loops import InjectedLoop, _in_place_of_uvloop
 
 
 class Echo(asyncio.Protocol):
@@ -102,3 +105,40 @@ def test_the_end_of_an_executor_does_not_take_time(run):
         return loop.time()
 
     assert run(main()) == 0
+
+
+async def asleep():
+    """Ten minutes, which take no time; on which loop, and when they were over."""
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(600)
+    return type(loop), loop.time()
+
+
+def test_uvloop_is_replaced_and_that_is_told(app_time):
+    """However an app asks for it: by a loop of its own, or by a policy."""
+    told = []
+    uvloop = _in_place_of_uvloop(lambda: told.append(True))
+    ended = []
+    for make in (uvloop.new_event_loop, uvloop.EventLoopPolicy().new_event_loop, uvloop.Loop):
+        loop = make()
+        kind, at_s = loop.run_until_complete(asleep())
+        loop.close()
+        ended.append((kind, at_s))
+    assert ended == [(InjectedLoop, 600.0 * number) for number in (1, 2, 3)]
+    assert len(told) == 2
+
+
+def test_a_loop_in_a_thread_is_on_virtual_time(run):
+    """As on the main one."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(run(asleep())))
+    thread.start()
+    thread.join()
+    assert found == [(InjectedLoop, 600.0)]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.Runner is new in Python 3.11")
+def test_a_runner_runs_one_coroutine_after_another(app_time):
+    """On one loop, by the factory that a policy of the app's has it made by."""
+    with asyncio.Runner(loop_factory=InjectedLoop) as runner:
+        assert [runner.run(asleep()) for _ in range(2)] == [(InjectedLoop, 600.0), (InjectedLoop, 1200.0)]

@@ -102,8 +102,8 @@ def test_what_is_wrong_with_an_app_is_found(way, kinds, ended):
     ("words", "why"),
     [
         (["fails"], "never connected"),
-        (["synchronous"], "blocks"),
-        (["in_a_thread"], "blocks"),
+        (["synchronous"], "blocking"),
+        (["in_a_thread"], "blocking"),
         (["serves"], "serves"),
         ([sys.executable, "-I", APP, "fails"], "no Python process"),
         (["true", "and nothing else"], "no Python process"),
@@ -116,6 +116,8 @@ def test_what_was_no_replay_is_an_error(words, why):
     with pytest.raises(CommandError, match=why) as caught:
         replayed(*words)
     assert caught.value.exit_code == 3
+    # What virtual time does not carry, a server in real time does.
+    assert ("evi-harness serve SESSION" in str(caught.value.hint)) == (why in ("blocking", "serves"))
 
 
 @pytest.mark.slow
