@@ -81,7 +81,7 @@ def test_what_measures_nothing_that_could_be_compared_did_not_run(tmp_path):
     """Two empty runs are no two equal ones."""
     (tmp_path / "measures.py").write_text(MEASURES.replace("range(1, 11)", "()"), encoding="utf-8")
     side = OneSide("A", (sys.executable, str(tmp_path / "measures.py"), "A", "1", str(tmp_path / "order")))
-    with pytest.raises(EviHarnessError, match="neither version measured anything"):
+    with pytest.raises(EviHarnessError, match=r"nothing that .*compared"):
         compare_sides((side, side), n_runs=1, n_warm=0)
 
 
@@ -173,7 +173,7 @@ def test_each_side_runs_the_code_of_its_revision(repository, tmp_path, monkeypat
 
 def test_no_such_revision(repository):
     """Which of the two, and what to do."""
-    with pytest.raises(EviHarnessError, match=r"there is no commit 'gone'[\s\S]*shallow"), revisions("HEAD", "gone", ("true",)):
+    with pytest.raises(EviHarnessError, match=r"no commit 'gone'[\s\S]*shallow"), revisions("HEAD", "gone", ("true",)):
         pass
     with pytest.raises(UsageError, match="no command"), revisions("HEAD", "HEAD", ()):
         pass

@@ -140,9 +140,9 @@ def test_tls_without_certificates_says_what_to_set():
 @pytest.mark.parametrize(
     ("change", "content", "said"),
     [
-        ("ca-file", None, "CA_FILE cannot be read: No such file or directory"),
-        ("client.cert", None, "CLIENT__CERT cannot be read: No such file or directory"),
-        ("client.key", None, "CLIENT__KEY cannot be read: No such file or directory"),
+        ("ca-file", None, "CA_FILE cannot be read: "),
+        ("client.cert", None, "CLIENT__CERT cannot be read: "),
+        ("client.key", None, "CLIENT__KEY cannot be read: "),
         ("ca-file", "no PEM", "cannot be used"),
         ("client.cert", "no PEM", "cannot be used"),
         ("client.key", "no PEM", "cannot be used"),
@@ -167,6 +167,6 @@ def test_certificates_of_another_authority_are_not_taken(tls_cluster, tmp_path, 
     dask = pytest.importorskip("dask")
     monkeypatch.setattr("evi_harness.acts.executors._DASK_WAIT_S", 1)
     others = Certificates.made_in(tmp_path).configured()
-    with dask.config.set(others), pytest.raises(EviHarnessError, match="no Dask scheduler answers") as caught, lent_executor(tls_cluster):
+    with dask.config.set(others), pytest.raises(EviHarnessError, match="no Dask scheduler") as caught, lent_executor(tls_cluster):
         pass
-    assert "certificates from the same authority" in caught.value.hint
+    assert "one authority" in caught.value.hint

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import stat
 from dataclasses import replace
@@ -99,7 +100,7 @@ def test_a_replay_in_virtual_time_is_heard_as_it_is_computed(tmp_path, monkeypat
     starts = [np.flatnonzero(one[:, 1])[0] for one in (computed, heard)]
     assert 0 <= starts[1] - starts[0] < 0.1 * 24_000
     assert np.array_equal(computed[starts[0] : starts[0] + 24_000, 1], heard[starts[1] : starts[1] + 24_000, 1])
-    assert exported.remarks == ("the audio that was heard is in the session folder: heard.wav",)
+    assert [remark.endswith(": heard.wav") for remark in exported.remarks] == [True]
 
 
 @pytest.mark.parametrize(("speed", "rate"), [("2", 48_000), ("max", 24_000)])
@@ -154,7 +155,7 @@ def test_a_file_that_is_there_is_kept_unless_it_is_to_be_replaced(tmp_path):
     target.write_bytes(b"mine")
     (tmp_path / "link").symlink_to(target)
     for name in ("pipe", "folder", "link"):
-        with pytest.raises(UsageError, match="not a regular file"):
+        with pytest.raises(UsageError, match="regular file"):
             export_wav(WEATHER, tmp_path / name, overwrite=True)
     assert target.read_bytes() == b"mine"
 
@@ -167,10 +168,10 @@ def test_nothing_is_written_into_a_session_folder(tmp_path, name):
     (tmp_path / "link").symlink_to(tmp_path / "weather")
     (tmp_path / "weather" / "a" / "b").mkdir(parents=True)
     before = contents(tmp_path / "weather")
-    with pytest.raises(UsageError, match="is in the session folder"):
+    with pytest.raises(UsageError, match="session folder"):
         export_wav(tmp_path / "link" / "events.jsonl", tmp_path / "weather" / "a" / "b" / "x.wav")
     for session, folder in ((tmp_path / "weather", "weather"), (WEATHER, "weather"), (tmp_path / "weather", "link")):
-        with pytest.raises(UsageError, match="is in the session folder"):
+        with pytest.raises(UsageError, match="session folder"):
             export_wav(session, tmp_path / folder / name, overwrite=True)
     assert contents(tmp_path / "weather") == before
 
@@ -192,9 +193,9 @@ def test_what_is_no_session_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ([("received", 10, {"type": "assistant_end"})], "session has no audio"),
-        ([("sent", 10, WEBM), ("sent", 20, WEBM)], "none of the user's audio can be decoded.* #1"),
-        ([("sent", 5, SETTINGS), ("sent", 10, b"\x01" * 640), ("received", 20, MP3)], "none of the assistant's audio can be decoded.* #3"),
+        ([("received", 10, {"type": "assistant_end"})], "no audio"),
+        ([("sent", 10, WEBM), ("sent", 20, WEBM)], "none .*user's audio .* #1"),
+        ([("sent", 5, SETTINGS), ("sent", 10, b"\x01" * 640), ("received", 20, MP3)], "none .*assistant's audio .* #3"),
     ],
 )
 def test_a_session_with_nothing_to_be_heard_is_an_error(tmp_path, session_of, rows, told):
@@ -227,10 +228,7 @@ def test_what_is_left_out_is_said(tmp_path, session_of):
     """Some that cannot be decoded is silent, on either side; the rest is where it belongs."""
     rows = [("sent", 10, WEBM), ("received", 20, MP3), ("received", 50, spoken(VOICE))]
     exported = export_wav(session_of(rows), tmp_path / "x.wav")
-    assert [remark.split(" cannot")[0] for remark in exported.remarks] == [
-        "1 frame of the user's audio",
-        "1 frame of the assistant's audio",
-    ]
+    assert [re.findall(r"1 frame .*\b(user|assistant)'s audio", remark) for remark in exported.remarks] == [["user"], ["assistant"]]
     assert np.array_equal(samples_in(exported.file)[0][1200:3600, 1], np.frombuffer(VOICE, "<i2"))
 
 
@@ -256,7 +254,7 @@ def test_a_damaged_session_gives_what_is_left_of_it(tmp_path):
     assert len(cut) < len(whole)
     (folder / "assistant.wav").unlink()
     (folder / "user.wav").unlink()
-    with pytest.raises(EviHarnessError, match="none of the assistant's audio"):
+    with pytest.raises(EviHarnessError, match=r"none .*assistant's audio"):
         export_wav(folder, tmp_path / "none.wav")
 
 
@@ -283,6 +281,6 @@ def test_a_full_disk_leaves_nothing_and_keeps_what_was_there(tmp_path, monkeypat
 
     monkeypatch.setattr(exporting, "WavFile", Full)
     (tmp_path / "x.wav").write_bytes(b"mine")
-    with pytest.raises(EviHarnessError, match="it cannot be written: No space left"):
+    with pytest.raises(EviHarnessError, match=": No space left"):
         export_wav(WEATHER, tmp_path / "x.wav", overwrite=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"x.wav": b"mine"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_a_slower_handler_is_found_to_the_nanosecond(tmp_path, replayed):
 
 def test_the_service_is_not_judged_in_a_replay(tmp_path, replayed):
     """Before it runs; and where it is measured afterwards."""
-    with pytest.raises(UsageError, match="this is a replay without live") as refused:
+    with pytest.raises(UsageError, match="without live") as refused:
         gate(tmp_path, gate=("turn_gap: max<1",))
     assert "evi-harness latency" in str(refused.value)
     judge = gate(tmp_path, is_replay=False, gate=("turn_gap: max<1",))
@@ -149,9 +150,9 @@ def test_one_configuration_does_for_recordings_and_replays(tmp_path, replayed, w
     [
         (1.0, True, {}, None),
         (1.0, True, {"gate": ("handle: p(95)<5",)}, None),
-        (1.0, False, {}, "the run that was measured failed"),
-        (9.0, True, {"gate": ("handle: max<5",)}, "a threshold does not hold"),
-        (9.0, True, {"baseline": "old.json"}, "something became slower; to accept that, write it without comparing it"),
+        (1.0, False, {}, "run .*failed"),
+        (9.0, True, {"gate": ("handle: max<5",)}, "a threshold .*"),
+        (9.0, True, {"baseline": "old.json"}, "something .*slower; .*"),
         (1.0, True, {"baseline": "old.json"}, None),
     ],
 )
@@ -163,7 +164,8 @@ def test_what_failed_is_no_baseline(tmp_path, value, keep, asked, why):
     save_baseline(file, [handled(3.0)])
     asked = {**asked, **({"baseline": tmp_path / asked["baseline"]} if "baseline" in asked else {})}
     report = gate(tmp_path, save_baseline=file, **asked).judge_runs([run], keep=keep)
-    assert (report.saved, report.not_saved) == ((str(file), None) if why is None else (None, f"{file}: {why}"))
+    assert report.saved == (str(file) if why is None else None)
+    assert report.not_saved is None if why is None else re.fullmatch(f"{re.escape(str(file))}: .*{why}", report.not_saved)
     assert load_baseline(file).runs[0].samples[0].value == (value if why is None else 3.0)
 
 
@@ -189,7 +191,7 @@ def test_what_is_exact_is_not_more_for_being_repeated(tmp_path):
 def test_a_threshold_of_the_configuration_is_refused_with_the_file(tmp_path):
     """Not with the command line."""
     (tmp_path / "pyproject.toml").write_text('[tool.evi-harness]\ngate = ["handle"]\n', encoding="utf-8")
-    with pytest.raises(UsageError, match=r"pyproject\.toml: gate: a threshold cannot be read"):
+    with pytest.raises(UsageError, match=r"pyproject\.toml: gate: a threshold"):
         gate_for(GateOptions(), is_replay=True, folder=tmp_path)
 
 
@@ -250,7 +252,7 @@ def test_without_a_handler_there_is_no_app_to_judge(tmp_path, monkeypatch, asked
     monkeypatch.chdir(tmp_path)
     save_baseline(Path("b.json"), [handled(1.0)])
     Path("pyproject.toml").write_text(f"[tool.evi-harness]\n{configuration}\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="no handler is given") as refused:
+    with pytest.raises(UsageError, match="no handler") as refused:
         gate_for(GateOptions(**asked), is_replay=True, names_no_handler=True)
     assert (refused.value.exit_code, "handler=SPEC" in str(refused.value), "handler='builtin'" in str(refused.value)) == (2, True, True)
     assert gate_for(GateOptions(**asked), is_replay=True).is_needed

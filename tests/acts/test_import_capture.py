@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 
 import pytest
 
@@ -46,17 +47,17 @@ def test_a_line_becomes_a_frame_with_its_bytes(tmp_path, data):
 @pytest.mark.parametrize(
     ("data", "where", "says"),
     [
-        (b"", "", "it holds no message"),
-        (b"\n \n", "", "it holds no message"),
-        (CHAT + b"\nnot json\n", ":2", "this line is not JSON"),
-        (CHAT + b"\n[1]\n", ":2", "it has no type"),
-        (CHAT + b"\n\n{}\n", ":3", "it has no type"),
-        (b'{"type": 5}', ":1", "it has no type"),
-        (b"\x89PNG\r\n\x1a\n\x00", ":1", "this line is not UTF-8 text"),
-        (CHAT.decode().encode("utf-16"), ":1", "this line is not UTF-8 text"),
+        (b"", "", "no message"),
+        (b"\n \n", "", "no message"),
+        (CHAT + b"\nnot json\n", ":2", "not JSON"),
+        (CHAT + b"\n[1]\n", ":2", "no type"),
+        (CHAT + b"\n\n{}\n", ":3", "no type"),
+        (b'{"type": 5}', ":1", "no type"),
+        (b"\x89PNG\r\n\x1a\n\x00", ":1", "not UTF-8"),
+        (CHAT.decode().encode("utf-16"), ":1", "not UTF-8"),
         (b'{"type":"x","a":' + b"[" * 100_000, ":1", "nested too deep"),
-        (b'{"type":"x","a":[' + b"0," * 200_000 + b"0]}", ":1", "this line's JSON is not read: it has more than 200000 values"),
-        (b'{"type":"x","a":' + b"7" * 5000 + b"}", ":1", "this line's JSON is not read: a number has 5000 digits"),
+        (b'{"type":"x","a":[' + b"0," * 200_000 + b"0]}", ":1", r"JSON .*\b200000 values"),
+        (b'{"type":"x","a":' + b"7" * 5000 + b"}", ":1", r"JSON .*\b5000 digits"),
     ],
     ids=["empty", "blank", "no JSON", "array", "no type", "type of a number", "binary", "UTF-16", "deep", "many values", "many digits"],
 )
@@ -77,14 +78,14 @@ REALTIME = b'{"type": "session.created", "event_id": "e"}\n{"type": "error", "er
 @pytest.mark.parametrize(
     ("data", "what", "looks"),
     [
-        (ROW + b"\n" + ROW, "not one of its 2 lines is a message from an EVI server: the types are 'receive'", "messages of a browser"),
-        (HISTORY, "its only line is not a message from an EVI server: the types are 'USER_MESSAGE'", "Hume's chat history"),
-        (REALTIME, "not one of its 2 lines", "OpenAI's Realtime API"),
-        (b'{"type": "hello"}\n' * 9, "not one of its 9 lines", None),
+        (ROW + b"\n" + ROW, "2 lines .*: .*'receive'", "of a browser"),
+        (HISTORY, "only line .*: .*'USER_MESSAGE'", "Hume's chat history"),
+        (REALTIME, "2 lines", "OpenAI's Realtime API"),
+        (b'{"type": "hello"}\n' * 9, "9 lines", None),
         (b"\n".join(b'{"type": "t%d"}' % number for number in range(6)), "'t0', 't1', 't2', 't3' and 2 more", None),
-        (json.dumps([json.loads(CHAT)], indent=1).encode(), "this line is not JSON", "a JSON array of messages"),
-        (json.dumps({"log": {"entries": []}}).encode(), "it has no type", "a HAR file of a browser"),
-        (b'{"at": 1, "raw": {"type": "assistant_end"}}', "it has no type", "messages in the member 'raw'"),
+        (json.dumps([json.loads(CHAT)], indent=1).encode(), "not JSON", "a JSON array"),
+        (json.dumps({"log": {"entries": []}}).encode(), "no type", "a HAR file"),
+        (b'{"at": 1, "raw": {"type": "assistant_end"}}', "no type", "member 'raw'"),
         (b"RIFF\xff\xff\xff\xffWAVEfmt ", "not UTF-8 text", "a WAV file"),
     ],
     ids=["browser", "history", "OpenAI", "unknown", "many types", "array", "HAR", "wrapped", "audio"],
@@ -93,9 +94,9 @@ def test_what_is_another_form_is_refused_by_its_name(tmp_path, data, what, looks
     """What it looks like, where that can be told, and which format is taken; nothing is written."""
     with pytest.raises(CaptureError) as raised:
         imported(tmp_path, data)
-    assert what in raised.value.what
+    assert re.search(what, raised.value.what)
     *told, formats = raised.value.hint.splitlines()
-    assert formats.startswith("Supported formats: a wire capture")
+    assert re.match("Supported formats: .*wire capture", formats)
     assert [looks in line for line in told] == ([True] if looks else [])
     assert not (tmp_path / "out").exists()
 
@@ -132,7 +133,7 @@ def test_a_time_that_no_chat_has_is_refused(tmp_path, end):
     """With the line; one number must not make a session of years. Nothing is written."""
     file = tmp_path / "talk.jsonl"
     file.write_bytes(CHAT + b"\n\n" + heard(end) + b"\n" + END)
-    with pytest.raises(CaptureError, match="a chat lasts half an hour at most") as raised:
+    with pytest.raises(CaptureError, match="half an hour") as raised:
         import_capture(file, out=tmp_path / "out")
     assert raised.value.where == f"{file}:3"
     assert not (tmp_path / "out").exists()
@@ -150,7 +151,7 @@ def test_audio_that_would_last_for_days_is_refused(tmp_path):
     """However it is made; at a rate that no sound has, it has no length."""
     file = tmp_path / "talk.jsonl"
     file.write_bytes(b"\n".join([CHAT, *[sound(400, 18_000_000)] * 2, END]))
-    with pytest.raises(CaptureError, match="more than a day after the first") as raised:
+    with pytest.raises(CaptureError, match="than a day") as raised:
         import_capture(file, out=tmp_path / "out")
     assert raised.value.where == f"{file}:4"
     assert imported(tmp_path, b"\n".join([CHAT, sound(1, 1_000_000), END])).duration_ns == 0

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import logging
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -114,17 +115,18 @@ def test_a_file_that_may_not_grow_ends_the_recording(simulator, recording, tmp_p
     assert done.returncode == 3
     assert "\nuser_message\nended: by the app\n" in done.stdout
     assert f"{len(session.events)} events; {n_lost} more were lost); replay it:" in done.stdout.splitlines()[-1]
-    assert done.stderr.count("the recording has ended early; the conversation continues: ") == 1
+    assert done.stderr.count("ended early; ") == 1
     assert done.stderr.count("error: ") == 1
-    assert f"error: sessions/{folder.name}: the session is incomplete: " in done.stderr
+    assert f"error: sessions/{folder.name}: " in done.stderr
+    assert "incomplete: " in done.stderr
     assert "Traceback" not in done.stderr
     # Whatever the tap heard is in the folder or counted; the server did not hear what was sent while it closed.
     assert len(session.events) + n_lost >= len(frames(crossed, Sent))
     assert main(["check", str(folder)]) == 1
     assert main(["show", str(folder)]) == 0
     told = capsys.readouterr().out
-    assert told.count("the session is not complete: writing failed: File too large.") == 2
-    assert told.count(f"what came later ({n_lost} events), the connection's end included, is not in the session.") == 2
+    assert len(re.findall(r"not complete: .*: File too large\b", told)) == 2
+    assert len(re.findall(rf"\({n_lost} events\), .*\bend included\b", told)) == 2
 
 
 def test_no_room_for_a_folder_at_all(simulator, recording, tmp_path):
@@ -133,7 +135,7 @@ def test_no_room_for_a_folder_at_all(simulator, recording, tmp_path):
     has_gone_on(simulator, "none")
     assert done.returncode == 3
     assert done.stdout.splitlines()[-1] == "user_message"
-    assert "error: sessions: nothing was recorded: a session folder cannot be created here: File too large" in done.stderr
+    assert re.search("^error: sessions: nothing was recorded: .*: File too large", done.stderr, re.MULTILINE)
     assert not (tmp_path / "sessions").exists()
 
 
@@ -149,8 +151,8 @@ def test_a_file_system_that_is_full(simulator, recording, tmp_path):
     (folder,) = (tmp_path / "kept").iterdir()
     session = is_its_beginning(folder, crossed)
     assert f"{len(session.events)} events; " in done.stdout.splitlines()[-1]
-    assert session.missing[0].endswith("the writer was killed, is still at work, or had no room to say why.")
-    assert "it ends here, at" in session.missing[1]
+    assert re.search("killed, .*no room", session.missing[0])
+    assert "ends here, at" in session.missing[1]
     assert main(["check", str(folder)]) == 1
 
 
@@ -315,11 +317,11 @@ def test_what_memory_does_not_hold_is_dropped_and_told(disk, mic, to_play, monke
     assert set(frames(session.events, Received)) < set(frames(crossed, Received))
     assert f"; {result.n_dropped} more were lost); replay it" in result.lines()[-1]
     assert result.problem.exit_code == 3
-    assert f"the session is incomplete: the disk did not keep up, and {result.n_dropped} events were dropped" in str(result.problem)
+    assert re.search(rf"incomplete: .*\b{result.n_dropped} events were dropped", str(result.problem))
     told = [one.getMessage() for one in caplog.records if "keep up" in one.getMessage()]
     assert len(told) == 1
     problems = [problem.what for problem in check_session(result.folder)]
-    assert [problem for problem in problems if "events were dropped here" not in problem] == []
+    assert [problem for problem in problems if "events were dropped" not in problem] == []
     assert problems
 
 
@@ -331,12 +333,11 @@ def test_a_disk_that_never_goes_on_is_given_up(disk, mic, to_play, monkeypatch, 
     with served(to_play(["one"])) as server, caplog.at_level(logging.WARNING, logger="evi_harness"):
         result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
     assert handler.texts == ["one"]
-    assert "the disk has written nothing for 0.25 s; no longer waiting for it" in str(result.problem)
+    assert "0.25 s, " in str(result.problem)
     assert (result.problem.exit_code, result.n_dropped > 0) == (3, True)
-    assert [one.getMessage().split(":")[0] for one in caplog.records if one.name == "evi_harness"] == [
-        "the conversation is over, but the disk has not written all of it yet; waiting for it",
-        "the session cannot be completed",
-    ]
+    waited, lost = [one.getMessage().split(":")[0] for one in caplog.records if one.name == "evi_harness"]
+    assert "waited for" in waited
+    assert "cannot be completed" in lost
     disk.go_on()
     (thread,) = (one for one in threading.enumerate() if one.name == "evi-harness recorder")
     thread.join(60)
@@ -351,7 +352,7 @@ def test_how_the_conversation_ended_is_told_though_nobody_could_record_it(disk, 
     with served(to_play(["one"])) as server:
         result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
     assert handler.texts == ["one"]
-    assert result.ended.startswith("the service closed the connection with 1000")
+    assert re.match("the service closed .* 1000", result.ended)
     assert "No space left on device" in str(result.problem)
     assert load_session(result.folder).closed is None
 

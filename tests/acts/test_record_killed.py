@@ -49,9 +49,9 @@ MOMENTS = [
 
 # All that kill -9 can leave behind.
 LEFT = re.compile(
-    r"session\.json: the session is not complete: the writer was killed"
-    r"|events\.jsonl(, line \d+)?: (it ends here|there is no event in it|the file ends within the line)"
-    r"|(user|assistant)\.wav: (no line refers to bytes \d+ to \d+\.|nothing refers to this file|its own header says)"
+    r"session\.json: .*not complete: .*\bkilled"
+    r"|events\.jsonl(, line \d+)?: (it ends here|there is no event|the file ends within)"
+    r"|(user|assistant)\.wav: (no .*bytes \d+ to \d+\.|nothing refers|its own header)"
     r"|\.session\.json\.new: "
 )
 
@@ -216,9 +216,9 @@ def test_check_says_that_it_is_incomplete_and_what_is_missing(rounds, number, ca
         return
     assert code == 1
     assert [line for line in told if not LEFT.match(line)] == []
-    assert any("the session is not complete" in line for line in told)
+    assert any("not complete" in line for line in told)
     if session.closed is None:
-        assert any("it ends here, at" in line or "no event in it" in line for line in told)
+        assert any("ends here, at" in line or "no event" in line for line in told)
 
 
 @NUMBERS
@@ -227,7 +227,7 @@ def test_show_says_it(rounds, number, capsys):
     found, session = opened(rounds, number)
     assert main(["show", str(found.folder)]) == 0
     told = capsys.readouterr().out
-    assert ("complete    no\nmissing     session.json: the session is not complete" in told) is not session.header.complete
+    assert (re.search(r"complete    no\nmissing     session\.json: .*not complete", told) is None) is session.header.complete
     assert ("it ends here" in told or "no event" in told) is not (session.header.complete or session.closed is not None)
 
 
@@ -237,13 +237,13 @@ def test_what_is_there_replays(rounds, number, capsys):
     found, session = opened(rounds, number)
     if not session.events:
         assert main(["replay", str(found.folder)]) == 1
-        assert "the session is not complete" in capsys.readouterr().err
+        assert "not complete" in capsys.readouterr().err
         assert main(["replay", str(found.folder), "--allow-incomplete"]) == 3
         assert "nothing to replay" in capsys.readouterr().err
         return
     replay = replay_session(found.folder, handler="recorded", allow_incomplete=True, write=lambda _: None)
     assert replay.passed, replay.lines()
-    assert any("the session is not complete" in line for line in replay.lines()) is not session.header.complete
+    assert any("not complete" in line for line in replay.lines()) is not session.header.complete
     assert replay_session(found.folder, handler="recorded").exit_code == (0 if session.header.complete else 1)
 
 

@@ -7,6 +7,7 @@ import base64
 import errno
 import functools
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -165,7 +166,8 @@ def test_a_voice_to_the_simulator_in_another_process(monkeypatch, tmp_path, shar
     kept, kept_rate = soundfile.read(str(result.folder / "user.wav"), dtype="int16")
     assert (kept_rate, kept[: len(played)].tobytes(), kept[len(played) :].any()) == (rate, played.tobytes(), False)
     assert {"chat_metadata", "user_message", "audio_output", "assistant_end"} <= set(types(session))
-    assert (result.problem, result.ended) == (None, "the file and the last reply are over")
+    assert result.problem is None
+    assert re.search(r"file .*\bover$", result.ended)
     assert (session.header.user_interrupt, session.header.complete) == ("allowed", True)
     assert (session.closed.by, session.closed.code) == ("app", 1000)
     assert check_session(result.folder) == []
@@ -250,16 +252,14 @@ def test_a_file_that_is_over_ends_the_conversation(mic):
     assert check_session(result.folder) == []
 
 
-@pytest.mark.parametrize(
-    ("close", "ended"), [((1000, ""), "1000: A normal end"), ((1011, "out of\x07order"), "1011: The other side failed. (out of\\x07order)")]
-)
+@pytest.mark.parametrize(("close", "ended"), [((1000, ""), r"1000\b.*"), ((1011, "out of\x07order"), r"1011\b.*\(out of\\x07order\)")])
 def test_a_close_by_the_service_is_a_clean_end(mic, close, ended):
     """All that had arrived reaches the handler; how it ended is told."""
     result, lines = recorded(mic, close=close)
     session = load_session(result.folder)
     assert (result.problem, session.header.complete) == (None, True)
     assert (session.closed.by, session.closed.code) == ("service", close[0])
-    assert f"the service closed the connection with {ended}" in result.ended
+    assert re.search(f"the service closed .* {ended}", result.ended)
     assert "assistant: Good day.\\x1b[31m" in lines
 
 
@@ -349,10 +349,10 @@ def test_a_handler_that_sends_its_own_audio_is_the_only_one_from_then_on(mic, ha
     assert frames[-1] == OWN
     assert bool(set(frames) - {OWN}) is is_heard
     assert OWN not in frames[: -1 if is_heard else -2]
-    assert result.ended == "the handler's audio and the last reply are over"
+    assert re.search(r"handler's audio .*\bover$", result.ended)
     (note,) = [line for line in result.lines() if line.startswith("note: ")]
     told = "switched off at " if is_heard else "not opened"
-    assert note.startswith(f"note: the app sends its own audio, so the SDK's microphone was {told}")
+    assert re.match(f"note: .*\\bsends .*\\bmicrophone .*{told}", note)
     samples, _ = soundfile.read(str(result.folder / "heard.wav"), dtype="int16", always_2d=True)
     assert wav.split(VOICE).samples in samples[:, 1].tobytes()
 
@@ -416,7 +416,8 @@ async def main(socket, stream, out):
     arguments = {"out": str(tmp_path / "seen")}
     result, lines = recorded(mic, handler="app/talk.py:main", arguments=arguments)
     session = load_session(result.folder)
-    assert (result.problem, result.ended, lines) == (None, "the file and the last reply are over", [])
+    assert (result.problem, lines) == (None, [])
+    assert re.search(r"file .*\bover$", result.ended)
     types_of_all = ["chat_metadata", *(message["type"] for message in REPLY)]
     assert (tmp_path / "seen").read_text().split(",") == types_of_all
     assert microphone_bytes(session)
@@ -483,8 +484,8 @@ def test_what_a_handler_that_reads_the_connection_raises_ends_it(mic):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"handler": "recorded"}, "plays a recording, which is not possible while recording"),
-        ({"arguments": {"place": "Bath"}}, "there is no handler that takes arguments"),
+        ({"handler": "recorded"}, "plays a recording"),
+        ({"arguments": {"place": "Bath"}}, "no handler .*arguments"),
         ({"handler": "app.py"}, "handler SPEC"),
     ],
 )
@@ -605,14 +606,14 @@ def test_nothing_listens(mic):
         ({"base_url": "https://evi.example.com"}, EviHarnessError, "HUME_API_KEY is not set"),
         ({"base_url": "ftp://evi.example.com"}, UsageError, "ftp"),
         ({"device": "0"}, UsageError, "device"),
-        ({"microphone": "loud"}, UsageError, "there is no microphone 'loud'"),
-        ({"microphone": "off"}, UsageError, "mic cannot be used with"),
-        ({"microphone": "off", "mic": None, "device": "0"}, UsageError, "device cannot be used with"),
-        ({"microphone": "off", "mic": None, "allow_user_interrupt": True}, UsageError, "allow_user_interrupt cannot be used with"),
+        ({"microphone": "loud"}, UsageError, "no microphone 'loud'"),
+        ({"microphone": "off"}, UsageError, "^mic .*microphone"),
+        ({"microphone": "off", "mic": None, "device": "0"}, UsageError, "^device .*microphone"),
+        ({"microphone": "off", "mic": None, "allow_user_interrupt": True}, UsageError, "^allow_user_interrupt .*microphone"),
         ({"handler": "app.py"}, UsageError, "SPEC"),
         ({"handler": "app.py:Handler"}, EviHarnessError, "app.py is not there"),
         ({"handler": 7}, UsageError, "handler"),
-        ({"out": "mic.wav/below"}, EviHarnessError, "no session can be written"),
+        ({"out": "mic.wav/below"}, EviHarnessError, "no session .*written"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_is_connected(mic, options, kind, said):
@@ -634,10 +635,10 @@ OTHER = Device(2, "USB Microphone", "ALSA", 1, 0)
 @pytest.mark.parametrize(
     ("devices", "wanted", "said"),
     [
-        ([], None, "there is no microphone"),
-        ([SPEAKER], None, "there is no microphone"),
-        ([MICROPHONE], None, "there is no speaker"),
-        ([OTHER, SPEAKER], None, "no microphone is the default"),
+        ([], None, "no microphone\\b"),
+        ([SPEAKER], None, "no microphone\\b"),
+        ([MICROPHONE], None, "no speaker"),
+        ([OTHER, SPEAKER], None, "no microphone .*default"),
         ([MICROPHONE, SPEAKER], "4", "no input device '4'"),
         ([MICROPHONE, SPEAKER], "speaker", "'speaker'"),
         ([MICROPHONE, SPEAKER, OTHER], "mic", "2 input devices"),
@@ -662,9 +663,9 @@ def test_a_device_by_index_or_name(monkeypatch, wanted, index):
 def test_without_a_microphone_a_speaker_is_needed(monkeypatch, devices):
     """And the hint leads to a way that needs none, not to an option that cannot go with this one."""
     monkeypatch.setattr(live_session, "list_devices", lambda: devices)
-    with pytest.raises(EviHarnessError, match="there is no speaker") as raised:
+    with pytest.raises(EviHarnessError, match="no speaker") as raised:
         record_live(LiveOptions(base_url="http://127.0.0.1:1", microphone="off"), lambda _: None)
-    assert "Without microphone='off', mic=FILE needs no sound system" in raised.value.hint
+    assert re.search("microphone='off', .*mic=FILE .*no sound system", raised.value.hint)
 
 
 @pytest.mark.parametrize("device", [None, "1", "0", "software MIC"])
@@ -692,7 +693,7 @@ def test_sound_that_fails_ends_the_conversation(mic):
     broken = {**SOUND, "data": base64.b64encode(b"RIFF\0\0\0\0WAVE no such thing, but as long as a header is").decode()}
     result, _ = recorded(mic, USER, broken)
     assert (result.problem.exit_code, result.ended) == (3, "by an error")
-    assert "microphone or playback failed" in str(result.problem)
+    assert re.search("microphone or .*failed", str(result.problem))
     assert load_session(result.folder).header.complete
 
 

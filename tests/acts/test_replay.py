@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -258,9 +259,8 @@ def test_a_failed_task_that_nobody_awaits_is_a_finding(weather, capfd):
             raise ValueError("in the background")
 
     result = replay_session(weather, handler=Forgets)
-    assert [one.what for one in result.verdict.findings] == [
-        "a task that is never awaited, started by on_message, raised ValueError: in the background"
-    ]
+    (found,) = result.verdict.findings
+    assert re.fullmatch("a task .*never awaited, .*on_message, raised ValueError: in the background", found.what)
     assert capfd.readouterr().err == ""
 
 
@@ -330,7 +330,7 @@ def test_a_run_that_moves_for_ever_is_ended(time_is_over, clock):
 
     result = replay_session(TYPED, handler=polls, max_run_s=600, clock=clock)
     (over,) = [one for one in result.verdict.deviations if one.kind == "over_time"]
-    assert over.what == "the run was not over after 600 s of real time, and was ended"
+    assert re.search(r"\b600 s of real\b", over.what)
     assert result.exit_code == 1
     assert result.session.received
     assert "over_time" in [deviation["kind"] for deviation in result.json()["deviations"]]
@@ -357,7 +357,7 @@ def test_a_run_that_is_over_in_time_is_not_touched():
     """However short it is, and without a limit of its own."""
     assert replay_session(TYPED, max_run_s=600).passed
     for wrong in (0, -1, math.inf, math.nan):
-        with pytest.raises(UsageError, match="valid limit for a run"):
+        with pytest.raises(UsageError, match="may take"):
             replay_session(TYPED, max_run_s=wrong)
 
 
@@ -555,8 +555,8 @@ def test_what_is_left_out_is_no_deviation(weather):
     for paths in (["$.content"], ["tool_response:$.content"], ["$..content", "$.x"], ["$"]):
         result = replay_session(weather, handler=handler, ignore=paths)
         assert result.passed
-        assert [line for line in result.lines() if "matched nothing" in line] == (
-            ["note       --ignore $.x matched nothing that is compared, in the recording or now"] if "$.x" in paths else []
+        assert [re.search(r"--ignore (\S+) matched nothing", line)[1] for line in result.lines() if "matched nothing" in line] == (
+            ["$.x"] if "$.x" in paths else []
         )
 
 
@@ -582,7 +582,7 @@ def test_how_late_a_message_may_be(weather, max_late_ms, is_late):
     result = replay_session(weather, handler=answering(after_s=2.0), max_late_ms=max_late_ms)
     assert [one.late_ns for one in result.verdict.late] == [1_800_000_000]
     assert [one.kind for one in result.deviations] == (["late"] if is_late else [])
-    assert any("sent later than due: recorded #15 by 1800 ms" in line for line in result.lines()) is not is_late
+    assert any(re.search(r"later than .*#15 by 1800 ms", line) for line in result.lines()) is not is_late
 
 
 @pytest.mark.parametrize("options", [{"ignore": ["content"]}, {"max_late_ms": -1}, {"max_late_ms": float("nan")}])

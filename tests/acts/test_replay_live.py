@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -147,7 +148,7 @@ def replied_ns(session):
 
 @pytest.mark.parametrize(
     ("status", "says"),
-    [(429, "Too many connections or requests at once"), (401, "API key or access token is missing or wrong"), (503, "is not available")],
+    [(429, "Too many"), (401, "API key or"), (503, "not available")],
 )
 def test_a_refusal_is_told_and_leaves_no_session(status, says, simulator, tunnel, authority, tmp_path):
     """The handshake is refused: could not run, with what the status means."""
@@ -160,15 +161,15 @@ def test_a_refusal_is_told_and_leaves_no_session(status, says, simulator, tunnel
 @pytest.mark.parametrize(
     ("fault", "by", "says"),
     [
-        ("lose:tool_call", "network", "the connection was lost at"),
-        ("close:tool_call:1011", "service", "the service closed the connection at"),
+        ("lose:tool_call", "network", "connection was lost"),
+        ("close:tool_call:1011", "service", "the service closed"),
     ],
 )
 def test_an_early_end_is_a_fault_and_keeps_what_there_was(fault, by, says, simulator, tunnel, authority, tmp_path):
     """Lost in mid-session, or closed with 1011: the session holds what had come, and the replay fails."""
     with served(simulator()) as server:
         report = replay_live(TYPED, LiveReplayOptions(base_url=tunnel(server, fault), ca=authority[0], out=tmp_path / "out"))
-    assert [one for one in report.faults if one.startswith(says)]
+    assert [one for one in report.faults if says in one]
     live = load_session(report.folder)
     assert live.closed.by == by
     assert any(isinstance(event, Received) for event in live.events)
@@ -224,11 +225,11 @@ class Limited:
         ([LIMIT, ("closed", 4001, ("service", 1000, ""))], 0, ""),
         ([LIMIT, ("closed", 4001, ("service", None, ""))], 0, ""),
         # The error is new, and what it ended with.
-        ([("closed", 4001, ("service", 1000, ""))], 2, "How the recording ended: the service closed the connection with 1000."),
-        ([LIMIT, ("closed", 4001, ("network", None, ""))], 1, "How the recording ended: the connection was lost after E0715."),
+        ([("closed", 4001, ("service", 1000, ""))], 2, "ended: .*service closed .* 1000\\."),
+        ([LIMIT, ("closed", 4001, ("network", None, ""))], 1, "recording ended: .*connection was lost .*E0715\\."),
         ([LIMIT, ("closed", 4001, ("service", 1011, ""))], 1, "with 1011 after E0715."),
         # The app had still to close.
-        ([("closed", 9000, ("app", 1000, ""))], 2, "How the recording ended: the app closed the connection with 1000."),
+        ([("closed", 9000, ("app", 1000, ""))], 2, "recording ended: the app closed .* 1000\\."),
     ],
     ids=["as recorded", "no code", "no error", "lost", "another code", "by the app"],
 )
@@ -239,7 +240,7 @@ def test_an_ending_that_was_recorded_is_no_fault(ending, n_faults, says, session
         report = replay_live(recorded, LiveReplayOptions(base_url=url, out=tmp_path / "out"))
     told = "\n".join(report.lines())
     assert len(report.faults) == n_faults, told
-    assert says in "".join(report.faults)
+    assert re.search(says, "".join(report.faults))
     assert report.exit_code == (1 if n_faults else 0)
     assert report.json()["endings"]["live"] == {"by": "service", "code": 1000, "error": "E0715"}
 
@@ -286,7 +287,7 @@ def test_a_token_is_got_and_presented(simulator, tunnel, authority, tmp_path, mo
 
 def test_an_unknown_authority_is_not_trusted(simulator, tunnel, tmp_path):
     """Without --ca the certificate is judged by the system's authorities, and refused."""
-    with served(simulator()) as server, pytest.raises(EviHarnessError, match="certificate is not accepted"):
+    with served(simulator()) as server, pytest.raises(EviHarnessError, match="certificate"):
         replay_live(TYPED, LiveReplayOptions(base_url=tunnel(server), out=tmp_path / "out"))
 
 
@@ -311,12 +312,12 @@ def test_nothing_is_sent_that_was_not_agreed_to(tmp_path):
 
 def test_what_cannot_be_said_again_is_told(tmp_path, session_of):
     """A recording that does not know what was sent; a cadence that is none; a file that is no certificate; an authority without TLS."""
-    with pytest.raises(UsageError, match="what the app sent"):
+    with pytest.raises(UsageError, match="the app sent"):
         replay_live(session_of([("received", 5, {"type": "chat_metadata"})]), LiveReplayOptions())
     with pytest.raises(UsageError, match="cadence"):
         replay_live(TYPED, LiveReplayOptions(cadence="waltz"))
     (tmp_path / "no.pem").write_text("no")
     with pytest.raises(UsageError, match="PEM"):
         replay_live(TYPED, LiveReplayOptions(base_url="https://127.0.0.1:1", ca=tmp_path / "no.pem"))
-    with pytest.raises(UsageError, match="not reached over TLS"):
+    with pytest.raises(UsageError, match="over TLS"):
         replay_live(TYPED, LiveReplayOptions(base_url="http://127.0.0.1:1", ca=tmp_path / "no.pem"))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from contextlib import nullcontext
 from dataclasses import replace
@@ -148,9 +149,9 @@ def test_one_session_is_shown_and_several_are_listed(several):
     lines.clear()
     assert show_sessions([several], write=lines.append) == 3
     assert [line.split()[0] for line in lines[1:4]] == [str(several / name) for name in ("a", "b/sound", "c")]
-    assert "cannot be read: this is not a session folder" in lines[1]
+    assert "cannot be read: " in lines[1]
     assert lines[2].endswith("yes")
-    assert "user.wav: it ends at byte 3200" in lines[3]
+    assert re.search(r"user\.wav: .*\b3200", lines[3])
     assert lines[-1].endswith("2 complete, 1 cannot be read")
 
 

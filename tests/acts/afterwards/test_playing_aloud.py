@@ -84,7 +84,7 @@ def test_a_speaker_with_one_channel_has_both_in_it(speaker, tmp_path):
     export_wav(WEATHER, tmp_path / "x.wav")
     expected = in_file(tmp_path / "x.wav")[0].astype(int).sum(axis=1, keepdims=True)
     heard, pcm = played(speaker)
-    assert (pcm.channels, lines[0].count("the user, and what was heard (computed")) == (1, 1)
+    assert (pcm.channels, lines[0].count("heard (computed")) == (1, 1)
     assert np.array_equal(heard, sounding(np.clip(expected, -32768, 32767)))
 
 
@@ -151,5 +151,5 @@ def _no_device(device=None, kind=None):
 def test_a_speaker_that_stops_is_an_error(speaker, monkeypatch):
     """Such as one that is unplugged."""
     monkeypatch.setattr("evi_harness.acts.afterwards.playing_aloud._Feed.fill", lambda *_: 1 / 0)
-    with pytest.raises(EviHarnessError, match="stopped before everything was played"):
+    with pytest.raises(EviHarnessError, match="stopped before"):
         play_session(WEATHER, write=lambda _: None)

@@ -26,7 +26,7 @@ def test_a_part_that_fails_in_the_same_way(report):
     assert shorter_command(read_report_json(report, "x")) == words
     lines = explained(report, shorten=True).splitlines()
     assert lines[-3].endswith("--until '#158'")
-    assert lines[-2].strip() == "verified: it fails in the same way"
+    assert "the same way" in lines[-2]
 
 
 def test_a_part_that_does_not_show_it(report):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_a_chat_becomes_a_session_of_its_turns(tmp_path):
     kept = [(facts.of_type, facts.text) for _, facts in HISTORY_EVENT.all_in(session.events)]
     assert kept == [("SYSTEM_PROMPT", "You are an AI weather assistant."), ("FUNCTION_CALL_RESPONSE", "rain")]
     told = found.lines()
-    assert "3 messages made of 4 events, 17.000 s; times are of turns, not measured" in told
+    assert [line for line in told if re.search(r"3 messages .*\b4 events, 17\.000 s; .*not measured", line)]
     assert "kept as notes: 1 FUNCTION_CALL_RESPONSE, 1 SYSTEM_PROMPT" in told
 
 
@@ -84,7 +85,8 @@ def test_what_is_not_in_the_history_is_in_notes(tmp_path):
     assert any("measured" in one for one in said.lacks)
     assert any("status is USER_ENDED" in one for one in said.lacks)
     assert said.lacks[-1].startswith("1 of the chat's 2 pages")
-    assert said.left_out == ["metadata of 1 event, except for when speech was"]
+    (left,) = said.left_out
+    assert left.startswith("metadata of 1 event")
     of = {note.of: facts for note, facts in REBUILT.all_in(session.events)}
     assert set(of) == {one.seq for one in session.received}
     assert [(facts.of_type, facts.event_id, facts.assumed) for facts in of.values()] == [
@@ -125,9 +127,9 @@ def test_a_group_becomes_a_session_for_each_chat(tmp_path):
     [
         ("", "", "not JSON"),
         ("{}\n{}", "", "not JSON: Extra data"),
-        ({"log": {"entries": []}}, "", "not a chat history"),
-        ({**PAGE, "events_page": []}, "", "it has no events"),
-        ({**PAGE, "events_page": [5]}, ": events_page[0]", "this is not an event"),
+        ({"log": {"entries": []}}, "", "a chat history"),
+        ({**PAGE, "events_page": []}, "", "no event"),
+        ({**PAGE, "events_page": [5]}, ": events_page[0]", "not an event"),
     ],
 )
 def test_what_is_none_is_refused_with_its_place(tmp_path, value, where, says):

@@ -153,7 +153,7 @@ def test_a_folder_that_may_not_be_written_is_an_error(weather, tmp_path):
     """And nothing is left behind."""
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(EviHarnessError, match="the page cannot be written"):
+        with pytest.raises(EviHarnessError, match="cannot be written"):
             write_page(page_of_session(weather), tmp_path / "page.html")
     finally:
         tmp_path.chmod(0o700)
@@ -162,7 +162,7 @@ def test_a_folder_that_may_not_be_written_is_an_error(weather, tmp_path):
 
 def test_a_file_in_no_folder_is_an_error(weather, tmp_path):
     """It says which."""
-    with pytest.raises(EviHarnessError, match="the page cannot be written"):
+    with pytest.raises(EviHarnessError, match="cannot be written"):
         write_page(page_of_session(weather), tmp_path / "gone" / "page.html")
 
 

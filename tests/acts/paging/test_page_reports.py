@@ -48,7 +48,7 @@ def test_what_is_not_there_any_more_is_said(report, tmp_path):
     gone = {**told, "recording": {"path": str(tmp_path / "gone"), "sha256": None}}
     alone = subject_of(folder, gone)
     assert ([one.id for one in alone.shown], len(alone.remarks)) == (["replayed"], 1)
-    with pytest.raises(SessionUnreadable, match="neither the recording nor"):
+    with pytest.raises(SessionUnreadable, match=r"neither .*recording"):
         subject_of(folder, {**gone, "folder": None})
 
 

@@ -126,7 +126,7 @@ def test_a_process_that_dies_is_said_to_every_chat():
             ear = ears.open()
             ear.hear(PIECE, PCM, 0)
             ears._child.kill()
-            with pytest.raises(EviHarnessError, match="the process of the speech detector has ended"):
+            with pytest.raises(EviHarnessError, match=r"process .*has ended"):
                 await listen(ear)
 
     asyncio.run(main())

@@ -55,8 +55,8 @@ def test_a_disk_that_fails_ends_the_recording_alone(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     assert converse(keeping) is None
     assert len(caplog.records) == 1
-    assert "recording has ended early" in caplog.text
-    assert "cannot be created here" in keeping.problem
+    assert "ended early" in caplog.text
+    assert "cannot be made" in keeping.problem
 
 
 def test_a_folder_that_is_moved_or_deleted_is_told(tmp_path):

@@ -87,7 +87,7 @@ def test_an_app_that_connects_to_nothing(program, code, tmp_path):
     """It was not recorded: that is said, and is no success; an app that fails itself has its own code."""
     result, _ = recorded(tmp_path, program)
     assert result.exit_code == code
-    assert "opened no WebSocket through the proxy" in "".join(result.lines())
+    assert "no WebSocket" in "".join(result.lines())
     assert not (tmp_path / "out").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_the_handshake_is_the_apps_own(typed):
     opened, *rest = conversation(typed)
     asked = replace(opened.handshake, query=(*opened.handshake.query, ("verbose_transcription", "true")))
     found = compare(load_expected(typed), [replace(opened, handshake=asked), *rest])
-    assert "the app's handshake differs in $.query.verbose_transcription" in found.lines[1]
+    assert re.search(r"handshake .*\$\.query\.verbose_transcription", found.lines[1])
 
 
 def test_what_is_expected_is_compared_with(typed):
@@ -103,7 +104,8 @@ def test_an_app_that_leaves_early_is_told(typed):
 def test_an_app_that_was_left_did_not_leave(typed):
     """The verdict says how far it goes."""
     found = compare(load_expected(typed), left(typed, "network"), is_cut_off=True)
-    assert (found.passed, found.lines) == (True, ("verdict    passed, as far as it went",))
+    assert found.passed
+    assert re.fullmatch("verdict    passed, as far .*", *found.lines)
 
 
 def test_no_secret_is_told(typed):
