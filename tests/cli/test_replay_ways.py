@@ -160,8 +160,8 @@ def test_the_conversation_is_held_again(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["weather", "--live", "--handler", "app.py:App"], 2, "--handler cannot be used with --live"),
-        (["weather", "--live", "--twice"], 2, "--twice cannot be used with --live"),
+        (["weather", "--live", "--handler", "app.py:App"], 2, "--handler .*--live"),
+        (["weather", "--live", "--twice"], 2, "--twice .*--live"),
         (["weather", "--base-url", "http://127.0.0.1:1"], 2, "--base-url needs --live"),
         (["weather", "--cadence", "clock"], 2, "--cadence needs --live"),
         (["weather", "-j", "2"], 2, "--jobs needs several sessions"),
@@ -169,8 +169,8 @@ def test_the_conversation_is_held_again(run, tmp_path, monkeypatch):
         (["weather", "-x"], 2, "--exitfirst needs several sessions"),
         (["weather", "--last-failed"], 2, "--last-failed needs several sessions"),
         (["weather", "typed", "-q", "-v"], 2, "-q and -v exclude each other"),
-        (["weather", "typed", "--live"], 2, "--live takes one session at a time"),
-        (["weather", "typed", "--executor", "nonsense"], 2, "'nonsense' is not an executor"),
+        (["weather", "typed", "--live"], 2, "--live .*one session"),
+        (["weather", "typed", "--executor", "nonsense"], 2, "'nonsense' is not"),
         (["weather", "--speed", "fast"], 2, "--speed"),
         (["weather", "--max-gap", "-1"], 2, "--max-gap"),
         (["weather", "--from", "whenever"], 2, "--from"),
@@ -179,10 +179,10 @@ def test_the_conversation_is_held_again(run, tmp_path, monkeypatch):
         (["weather", "--update", "--repeat", "2"], 2, "--repeat"),
         (["weather", "--dry-run"], 2, "--dry-run needs --update"),
         (["weather", "--yes"], 2, "--yes needs --update or --live"),
-        (["weather", "--live", "--dry-run"], 2, "--dry-run cannot be used with --live"),
+        (["weather", "--live", "--dry-run"], 2, "--dry-run .*--live"),
         (["weather", "--severity", "raised"], 2, "NAME=VALUE"),
-        (["weather", "--severity", "tired=off"], 2, "there is no finding 'tired'"),
-        (["weather", "--severity", "raised=loud"], 2, "'loud' is not a severity"),
+        (["weather", "--severity", "tired=off"], 2, "no finding 'tired'"),
+        (["weather", "--severity", "raised=loud"], 2, "'loud' .*a severity"),
         (["weather", "--allow-host", "http://a.invalid/x"], 2, "a.invalid"),
         (["weather", "--seed", "-1"], 2, "-1"),
         (["weather", "--live", "--base-url", "https://evi.invalid"], 3, "HUME_API_KEY"),
@@ -196,7 +196,7 @@ def test_a_mistake_is_told_in_a_sentence(run, monkeypatch, words, code, says):
     monkeypatch.chdir(SESSIONS)
     found, _, err = run(*words)
     assert found == code, err
-    assert says in err
+    assert re.search(says, err)
     assert "Traceback" not in err
 
 
@@ -321,7 +321,8 @@ def test_what_is_left_of_a_session_could_not_run(run, three):
 
 def test_as_little_as_is_wanted_of_one_session(run):
     """The verdict; and what failed is told as ever."""
-    assert run(SESSIONS / "typed", "-q")[1].splitlines() == ["verdict    passed, with the built-in handler"]
+    (line,) = run(SESSIONS / "typed", "-q")[1].splitlines()
+    assert re.fullmatch("verdict    passed, .*built-in.*", line)
     code, out, _ = run(SESSIONS / "weather", "-q", "--handler", APP)
     assert (code, "DEVIATION" in out, out.splitlines()[-1]) == (1, True, "verdict    failed: 1 deviation")
 

@@ -62,10 +62,10 @@ def test_many_replays_are_a_folder_with_an_index(run, tmp_path):
         (("report", "gone", "-o", "x.html"), 2, "does not exist"),
         (("report", "sessions/typed/events.jsonl", "-o", "gone/x.html"), 2, "'gone' is not a folder"),
         (("report", "sessions", "-o", "taken"), 2, "is a file"),
-        (("replay", "sessions/typed", "--html", "sessions"), 2, "is a folder, and the page of one session is a file"),
-        (("replay", "sessions", "--html", "taken"), 2, "is a file, and the pages of several sessions are a folder"),
-        (("replay", "sessions/typed", "--html", "gone/x.html"), 2, "is not a folder"),
-        (("record", "--html", "gone/x.html"), 2, "is not a folder"),
+        (("replay", "sessions/typed", "--html", "sessions"), 2, "is a folder, "),
+        (("replay", "sessions", "--html", "taken"), 2, "is a file, "),
+        (("replay", "sessions/typed", "--html", "gone/x.html"), 2, "--html: 'gone' "),
+        (("record", "--html", "gone/x.html"), 2, "--html: 'gone' "),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_is_done(run, words, code, told):
@@ -108,8 +108,8 @@ def test_a_gate_on_many_sessions_is_in_the_index(run, tmp_path):
         assert "<p>2 pages</p>" in text
 
 
-_INSIDE = "in the session folder sessions/typed"
-_NO_PAGE = "app.py already exists, and is not a page of evi-harness"
+_INSIDE = "session folder sessions/typed"
+_NO_PAGE = "app.py is there"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_an_index_that_cannot_be_written_takes_no_verdict_away(run, tmp_path, mo
 
     monkeypatch.setattr("evi_harness.acts.paging.page_folder.write_index", refuses)
     code, line, err = run("replay", "sessions", "-j", "1", "--no-child", "--html", "pages", "--json", "report.json")
-    assert (code, line, "No space left" in err) == (3, "verdict    passed, with the built-in handler", True)
+    assert (code, line.startswith("verdict    passed, "), "No space left" in err) == (3, True, True)
     assert "page" not in json.loads((tmp_path / "report.json").read_text())
 
 
