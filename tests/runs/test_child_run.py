@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import select
 import signal
 import subprocess
@@ -79,16 +80,17 @@ def crashing(tmp_path):
 @pytest.mark.parametrize(
     ("how", "what", "place"),
     [
-        ("faults", "the process of the app ended by SIGSEGV", "crashing.py:16 in faults"),
-        ("exits_in_c", "the process of the app ended with exit code 0, without Python shutting down", "on_message was running"),
-        ("is_killed", "the process of the app ended by SIGKILL", "on_message was running"),
+        ("faults", "SIGSEGV", "crashing.py:16 in faults"),
+        ("exits_in_c", "exit code 0", "on_message was running"),
+        ("is_killed", "SIGKILL", "on_message was running"),
     ],
 )
 def test_a_process_that_dies_is_a_finding(crashing, how, what, place, clock):
     """With where it was, as far as anybody knows; and what was still to be sent is missing."""
     result = replay_session(TYPED, handler=crashing, arguments={"how": how}, clock=clock, child=True, write=lambda _: None)
     (found,) = (one for one in result.findings if one.kind != "maybe_blocked")
-    assert (found.kind, found.what) == ("crashed", what)
+    assert found.kind == "crashed"
+    assert re.search(rf"\bprocess .*ended .*\b{what}\b", found.what)
     assert found.detail[0].endswith(place)
     # Where nobody knows the line, the callback that was running stands for it.
     assert found.places[0].file.endswith("crashing.py" if how == "faults" else "guide.py")

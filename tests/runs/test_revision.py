@@ -190,7 +190,7 @@ def test_the_advice_for_a_full_path_is_another_path(made, imports):
     write(one.worktree / "agent.py", "")
     write(one.worktree / "run.py", f"{imports}def on_message(message):\n    pass\n")
     program = LOADS.replace('error.what.partition(": ")[2]', "error.hint")
-    assert loaded(one, f"{one.worktree}/run.py:on_message", program=("-c", program)).startswith("Name the handler's file relative")
+    assert "handler's file relative" in loaded(one, f"{one.worktree}/run.py:on_message", program=("-c", program))
 
 
 def test_a_copy_of_before_that_does_not_say_its_source(made):
@@ -298,5 +298,5 @@ def test_what_is_imported_while_the_handler_runs_is_looked_at_too(told, session_
 @pytest.mark.usefixtures("told")
 def test_workers_elsewhere_do_not_run_the_revision():
     """They have not got its checkout, nor this environment."""
-    with pytest.raises(EviHarnessError, match="workers of an executor"):
+    with pytest.raises(EviHarnessError, match="an executor"):
         replay_corpus(["session"], ReplayOptions(handler="app.py:on_message"), executor="dask://127.0.0.1:1")
