@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 from scripts import Script
@@ -196,9 +197,9 @@ def test_entered_and_returned_are_paired_and_name_the_received_event():
 @pytest.mark.parametrize(
     ("message", "fields", "what"),
     [
-        ({"type": "audio_output", "data": ""}, ["id", "index"], "field id is missing; field index is missing"),
-        ("no json", [""], "it is not JSON"),
-        ({"type": "brand_new"}, [""], "the type 'brand_new' is unknown to it"),
+        ({"type": "audio_output", "data": ""}, ["id", "index"], "field id .*; field index "),
+        ("no json", [""], "not JSON"),
+        ({"type": "brand_new"}, [""], "type 'brand_new' .*unknown"),
     ],
     ids=["fields", "no JSON", "unknown"],
 )
@@ -211,7 +212,7 @@ def test_an_unparseable_message_ends_the_reading(message, fields, what):
     assert handler.log[4:] == ["on_close"]
     (note,) = notes(events, "unparseable")
     assert note.data["fields"] == fields
-    assert what in note.data["what"]
+    assert re.search(what, note.data["what"])
     assert note.data["ended"] is True
     assert events[note.of].frame.payload == Script.action(message, 0).frame.payload
 
@@ -363,5 +364,5 @@ def test_a_main_that_takes_a_stream_is_given_it():
 
 def test_a_main_that_returns_at_once_is_no_handler():
     """It is an error of usage, and no finding."""
-    with pytest.raises(NotAHandler, match="returned without reading it"):
+    with pytest.raises(NotAHandler, match="returned without reading"):
         run(lambda socket: None, (0, CHAT), (20, Close(1000)))

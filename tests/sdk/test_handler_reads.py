@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import re
 
 import pytest
 from scripts import Script
@@ -122,8 +123,8 @@ def test_a_handler_may_survive_what_the_sdk_cannot_parse():
     ("error", "kind", "said"),
     [
         (ValueError("no"), "raised", "main raised ValueError: no"),
-        (SystemExit(3), "exits", "main raised SystemExit: 3, which ends the app"),
-        (KeyboardInterrupt(), "exits", "main raised KeyboardInterrupt, which ends the app"),
+        (SystemExit(3), "exits", "main raised SystemExit: 3, .*"),
+        (KeyboardInterrupt(), "exits", "main raised KeyboardInterrupt, .*"),
     ],
     ids=["exception", "exit", "interrupt"],
 )
@@ -137,7 +138,8 @@ def test_what_it_raises_is_noted_with_the_message_and_ends_the_connection(error,
 
     notes, events = run(main, (10, CHAT), (20, END), OVER)
     ((of, data),) = [(of, data) for name, of, data in notes if name == kind]
-    assert (of, data["ended"], data["what"]) == ("assistant_end", True, said)
+    assert (of, data["ended"]) == ("assistant_end", True)
+    assert re.fullmatch(said, data["what"])
     assert data["detail"][0].startswith(f"{__file__}:")
     assert [event.at_ns // MS for event in events if isinstance(event, Closed)] == [20]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import traceback
 
 import pytest
@@ -56,7 +57,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_loopback(monkeypatch):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda _: web.Response(status=401, text=KEY), "refused an access token with status 401: The API key or access token is missing"),
+        (lambda _: web.Response(status=401, text=KEY), "refused .* status 401: .*missing"),
         (lambda _: web.Response(status=403), "status 403"),
         (lambda _: web.Response(status=404), "status 404"),
         (lambda _: web.Response(status=429), "status 429: Too many"),
@@ -80,7 +81,7 @@ def test_whatever_is_no_token_is_a_clear_error_without_secrets(answer, words):
     """Neither in the error nor in a traceback of it."""
     with pytest.raises(EviHarnessError) as raised:
         asked(answer)
-    assert words in str(raised.value)
+    assert re.search(words, str(raised.value))
     assert raised.value.hint
     shown = "".join(traceback.format_exception(raised.type, raised.value, raised.value.__traceback__))
     for secret in (KEY, SECRET, BASIC, BASIC[:20]):
@@ -89,7 +90,7 @@ def test_whatever_is_no_token_is_a_clear_error_without_secrets(answer, words):
 
 def test_nobody_there_is_a_clear_error():
     """Nothing listens on the port."""
-    with pytest.raises(EviHarnessError, match=r"http://127\.0\.0\.1:1 cannot be reached: nothing listens there"):
+    with pytest.raises(EviHarnessError, match=r"http://127\.0\.0\.1:1 .*reached: nothing listens"):
         asyncio.run(access_token("http://127.0.0.1:1", api_key=KEY, secret_key=SECRET))
 
 

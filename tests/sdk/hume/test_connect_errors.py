@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from types import SimpleNamespace
@@ -36,32 +37,32 @@ def api_error(status):
     ("error", "words"),
     [
         (ConnectionRefusedError(111, "Connection refused"), "nothing listens there"),
-        (socket.gaierror(-2, "Name or service not known"), "its name cannot be resolved"),
-        (socket.timeout("timed out"), "it did not answer in time"),
-        (asyncio.TimeoutError(), "it did not answer in time"),
-        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "TLS failed"),
+        (socket.gaierror(-2, "Name or service not known"), "its name .*resolved"),
+        (socket.timeout("timed out"), ".*in time"),
+        (asyncio.TimeoutError(), ".*in time"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "TLS failed.*"),
         (OSError(101, "Network is unreachable"), "Network is unreachable"),
         (OSError("Multiple exceptions: a, b"), "Multiple exceptions: a, b"),
         (caused(ValueError(KEY), ConnectionRefusedError(111, "x")), "nothing listens there"),
-        (InvalidURI(KEY, KEY), "it redirects to what is not a ws or wss address"),
-        (SecurityError(KEY), "it redirects too often, or from wss to ws"),
-        (InvalidMessage(KEY), "it does not answer as HTTP does"),
-        (caused(InvalidMessage(KEY), EOFError(KEY)), "it closed the connection without an answer"),
+        (InvalidURI(KEY, KEY), "it redirects to .*\\bws or wss\\b.*"),
+        (SecurityError(KEY), "it redirects .*often, .*"),
+        (InvalidMessage(KEY), ".* as HTTP .*"),
+        (caused(InvalidMessage(KEY), EOFError(KEY)), "it closed .*"),
         (
             caused(InvalidMessage(KEY), ValueError(f"unsupported protocol; expected HTTP/1.1: HTTP/1.0 404 {KEY}")),
-            "it is a plain HTTP server",
+            ".*plain HTTP server.*",
         ),
-        (InvalidUpgrade("Upgrade", KEY), "it does not speak WebSocket"),
-        (InvalidHandshake(KEY), "it does not speak WebSocket"),
+        (InvalidUpgrade("Upgrade", KEY), ".*speak WebSocket"),
+        (InvalidHandshake(KEY), ".*speak WebSocket"),
         (caused(RemoteProtocolError(KEY), OSError(104, "Connection reset by peer")), "Connection reset by peer"),
-        (ValueError(KEY), "ValueError"),
+        (ValueError(KEY), ".*ValueError.*"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_a_reason_is_told_and_no_key(error, words):
     """Whatever failed is said in words; the text of an exception that may hold a key is not."""
     told = unreachable(OTHER, error)
-    assert told.what == f"{OTHER} cannot be reached: {words}" or words in told.what
+    assert re.fullmatch(rf"{OTHER} cannot be reached: {words}", told.what)
     assert KEY not in str(told)
     assert told.exit_code == 3
 
@@ -77,7 +78,7 @@ def test_an_endless_chain_of_causes_ends():
 def test_a_refusal_is_told_by_its_status(status):
     """What the status means, what to do, and nothing of the headers that the SDK's exception shows."""
     told = unreachable(HUME, api_error(status))
-    assert f"{HUME} refused the connection with status {status}: " in told.what
+    assert re.search(f"{HUME} refused .* status {status}: ", told.what)
     assert "13 November 2026" in str(told)
     assert "base_url" in str(told)
     assert "serve --simulate" in str(told)

@@ -286,10 +286,10 @@ def test_arguments_go_with_each_call_of_a_function():
 @pytest.mark.parametrize(
     ("handler", "says"),
     [
-        (WithArguments, "it takes no argument plac(?s:.*)It takes: place, unit."),
-        (app, "it takes no argument plac(?s:.*)It takes: place."),
-        (function, "it takes no argument plac(?s:.*)It takes none."),
-        (OnlyMessage(), "it takes no arguments: it is already an object"),
+        (WithArguments, "it takes .*plac(?s:.*)It takes: place, unit."),
+        (app, "it takes .*plac(?s:.*)It takes: place."),
+        (function, "it takes .*plac(?s:.*)It takes none."),
+        (OnlyMessage(), "it takes no .*: it is built"),
     ],
 )
 def test_an_argument_that_nobody_takes_is_told(handler, says):
@@ -301,14 +301,14 @@ def test_an_argument_that_nobody_takes_is_told(handler, says):
 @pytest.mark.parametrize(
     ("handler", "says"),
     [
-        (math, "it is a module"),
-        (5, "it is of type int"),
-        ("on_message", "it is of type str"),
-        (lambda one, two, three: None, "it is a function that can be called neither with one message nor"),
-        (lambda: None, "what it returned is not a handler: it is of type NoneType"),
-        (lambda: dict, "what it returned is not a handler: the class has none of set_socket"),
-        (dict, "the class has none of set_socket, on_open, on_message, on_close, on_error"),
-        (WithWrongClose, "it.on_close cannot be called: it is of type str"),
+        (math, "a module"),
+        (5, "of type int"),
+        ("on_message", "of type str"),
+        (lambda one, two, three: None, "a function .*neither with"),
+        (lambda: None, "returned .*: .*of type NoneType"),
+        (lambda: dict, "returned .*: the class .*set_socket"),
+        (dict, "the class .*set_socket, on_open, on_message, on_close, on_error"),
+        (WithWrongClose, "it\\.on_close .*called: .*type str"),
     ],
 )
 def test_what_is_no_handler_is_told_what_would_be_one(handler, says):
@@ -361,7 +361,7 @@ def test_a_function_that_returns_a_handler_for_a_message_makes_handlers(handler,
     async def main():
         await call(callbacks_of(handler, "it").on_message, "message")
 
-    with pytest.raises(NotAHandler, match="it returned a handler when it was given a message") as raised:
+    with pytest.raises(NotAHandler, match=r"it returned a .*given a message") as raised:
         asyncio.run(main())
     assert hint in str(raised.value)
 
@@ -388,12 +388,12 @@ async def of_websockets(websocket: websockets.ClientConnection):  # noqa: F821 -
 @pytest.mark.parametrize(
     ("handler", "says"),
     [
-        (yields, "it has a yield"),
-        (yields_too, "it has a yield"),
-        (takes_more, "more than a stream besides: stream, phone(?s:.*)arguments={'KEY': 'VALUE'}"),
-        (of_websockets, r"websockets library, and a handler gets the SDK's(?s:.*)evi_harness\.websocket_of\(socket\)"),
-        (Service.run, "it is a method of a class(?s:.*)Name its class"),
-        (Service.each, "it is a method of a class"),
+        (yields, "a yield"),
+        (yields_too, "a yield"),
+        (takes_more, "more than .*: stream, phone(?s:.*)arguments={'KEY': 'VALUE'}"),
+        (of_websockets, r"websockets library, (?s:.*)evi_harness\.websocket_of\(socket\)"),
+        (Service.run, "a method(?s:.*)Name its class"),
+        (Service.each, "a method"),
     ],
 )
 def test_what_would_do_nothing_or_something_else_is_refused_before_anything_runs(handler, says):
@@ -414,7 +414,7 @@ def test_a_message_that_is_taken_for_the_connection_is_told(use):
     """Where nothing tells before it runs: at the first message, with what would tell."""
     handler = without_its_source(f"async def it(it):\n    {use}\n")
     message = type("ChatMetadata", (), {})()
-    with pytest.raises(NotAHandler, match=r"it was given a message, and takes it for the connection(?s:.*)Call its first parameter socket"):
+    with pytest.raises(NotAHandler, match=r"given a message, .*the connection(?s:.*)first parameter socket"):
         asyncio.run(call(callbacks_of(handler, "it").on_message, message))
 
 
@@ -429,8 +429,8 @@ def test_what_else_fails_for_a_message_is_the_handlers_own(fails):
 @pytest.mark.parametrize(
     ("handler", "says"),
     [
-        (lambda socket: None, "it takes the connection and returned without reading it"),
-        (lambda socket: OnlyMessage(), "it returned a handler when it was given the connection"),
+        (lambda socket: None, "returned without reading"),
+        (lambda socket: OnlyMessage(), "returned a handler"),
     ],
 )
 def test_a_function_that_takes_the_connection_and_does_not_read_it_is_told(handler, says):
@@ -460,10 +460,10 @@ def with_a_default(message: str = "hello"):
 @pytest.mark.parametrize(
     ("handler", "arguments", "says"),
     [
-        (with_a_type, {}, "it takes place: str, and that is not a message"),
-        (with_its_result, {}, "it returns a handler, and is not given all that it takes"),
+        (with_a_type, {}, "takes place: str, "),
+        (with_its_result, {}, "returns a handler, "),
         (needs_two, {"unit": "C", "place": "Rome"}, None),
-        (needs_two, {"place": "Rome"}, "it is given place, which else would be the message, and takes more"),
+        (needs_two, {"place": "Rome"}, "is given place, "),
         (with_a_default, {}, None),
     ],
 )
@@ -475,7 +475,7 @@ def test_a_function_that_plainly_makes_handlers_is_told_before_anything_runs(han
     with pytest.raises(NotAHandler, match=says) as raised:
         callbacks_of(handler, "it", arguments)
     left = "unit" if arguments else "place"
-    assert raised.value.hint == f"A function that makes a handler gets what it takes with arguments={{'{left}': 'VALUE'}}."
+    assert f"arguments={{'{left}': 'VALUE'}}" in raised.value.hint
 
 
 def test_an_app_that_connects_by_itself_is_no_handler():

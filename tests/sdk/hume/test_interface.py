@@ -125,7 +125,7 @@ def invalid_uri():
         (lambda: ValueError("no"), "error: ValueError: no"),
         (lambda: ValueError("no\nand more"), "error: ValueError: no"),
         (ValueError, "error: ValueError"),
-        (api_error, "error: status 401: The API key or access token is missing or wrong."),
+        (api_error, "error: status 401: "),
         (invalid_uri, "error: InvalidURI"),
         (lambda: SimpleNamespace(), "error: SimpleNamespace"),
     ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 
 import pytest
@@ -158,7 +159,8 @@ def test_what_is_no_microphone_is_refused(name):
     """With those that there are."""
     with pytest.raises(UsageError) as refused:
         require_microphone(name)
-    assert (refused.value.what, refused.value.hint) == (f"there is no microphone {name!r}", "There are: auto, sdk, off.")
+    assert refused.value.what.endswith(f" microphone {name!r}")
+    assert all(one in refused.value.hint for one in ("auto", "sdk", "off"))
     for known in ("auto", "sdk", "off"):
         require_microphone(known)
 
@@ -175,4 +177,4 @@ def test_what_the_sdk_lacks_is_told(monkeypatch):
         assert microphone_trouble() is None
         failed = [ModuleNotFoundError("no", name="_cffi_backend")]
         monkeypatch.setattr("hume.empathic_voice.chat.audio.microphone._FAILED_IMPORTS", failed)
-        assert microphone_trouble() == "the SDK's microphone finds no _cffi_backend (pip install 'hume[microphone]')"
+        assert re.search(r"microphone .* _cffi_backend .*pip install 'hume\[microphone\]'", microphone_trouble())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -83,14 +84,14 @@ def test_a_wrong_type_is_told_with_its_path(message, field):
 @pytest.mark.parametrize(
     ("payload", "what"),
     [
-        (b'{"type": "brand_new"}', "the type 'brand_new' is unknown to it"),
-        (b'{"type": ["a"]}', "the type ['a'] is unknown to it"),
-        (b'{"type": null}', "the type None is unknown to it"),
-        (b"[1]", "the type None is unknown to it"),
-        (b"not json", "it is not JSON that Python can read: Expecting value"),
-        (b"", "it is not JSON that Python can read: Expecting value"),
-        (b"\xff\xfe\x00", "it is not JSON that Python can read: "),
-        (b"[" * 100_000, "it is not JSON that Python can read: "),
+        (b'{"type": "brand_new"}', "type 'brand_new' .*unknown"),
+        (b'{"type": ["a"]}', r"type \['a'\] .*unknown"),
+        (b'{"type": null}', "type None .*unknown"),
+        (b"[1]", "type None .*unknown"),
+        (b"not json", "not JSON .*: Expecting value"),
+        (b"", "not JSON .*: Expecting value"),
+        (b"\xff\xfe\x00", "not JSON .*: "),
+        (b"[" * 100_000, "not JSON .*: "),
     ],
     ids=["unknown", "list", "null", "array", "no JSON", "empty", "bytes", "deep"],
 )
@@ -98,4 +99,4 @@ def test_what_is_no_message_is_told_as_a_whole(payload, what):
     """There is one problem, of no field, and no exception."""
     (problem,) = problems(payload)
     assert (problem.field, problem.missing) == ("", False)
-    assert str(problem).startswith(what)
+    assert re.search(what, str(problem))

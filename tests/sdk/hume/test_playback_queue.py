@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 
 import pytest
@@ -75,7 +76,7 @@ def test_a_full_queue_is_drained_block_by_block():
     assert [took_ms for took_ms, _ in loop.charged] == [5, 10, 10, 10, 10, 10]
     assert speaker.heard == [0, 1]
     assert [waiting.get_nowait(), waiting.get_nowait()] == [2, 3]
-    assert all(where.startswith(f"a queue of the speaker's, which was full ({__file__}:") for _, where in loop.charged)
+    assert all(re.match(rf"a queue .*speaker's, .*full \({re.escape(__file__)}:", where) for _, where in loop.charged)
     assert loop.kinds == {BLOCKED}
 
 
@@ -86,7 +87,7 @@ def test_the_sdks_own_queue_is_told_from_an_apps(monkeypatch):
     with virtual_playback_queue(loop, speaker):
         waiting.put(2)
     assert loop.kinds == {PLAYBACK_STALL}
-    assert all(where.startswith(f"the SDK's playback queue, which was full ({__file__}:") for _, where in loop.charged)
+    assert all(re.match(rf".*SDK's playback queue, .*full \({re.escape(__file__)}:", where) for _, where in loop.charged)
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,8 @@ def test_a_burst_blocks_the_loop_and_no_more():
     stall_ns = sum(charge.took_ns for charge in loop.charges)
     # 13.2 s was measured with real time; the queue holds 32 of them.
     assert abs(stall_ns - 13_200 * MS) < 500 * MS
-    assert {"the SDK's playback queue, which was full"} == {charge.where.split(" (")[0] for charge in loop.charges}
+    assert [charge.where for charge in loop.charges if "SDK's playback queue," not in charge.where] == []
+    assert loop.charges
     assert all("audio_utilities.py:" in charge.where for charge in loop.charges)
     (playback,) = speaker.playbacks
     assert playback.samples == b"".join(samples for _, samples, _ in audio)
@@ -206,7 +207,7 @@ def test_more_than_the_queue_holds_before_the_speaker_is_open():
                 await stream.put(wav.header(WIDE, 1920) + chunk(number, 20))
             await MicrophoneInterface.start(Socket(lambda socket: None), stream)
 
-    with pytest.raises(StuckError, match=r"audio_utilities.py:\d+: the SDK's playback queue is full"):
+    with pytest.raises(StuckError, match=r"audio_utilities.py:\d+: .*playback queue"):
         run_virtual(main)
 
 
