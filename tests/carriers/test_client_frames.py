@@ -28,16 +28,16 @@ def test_what_is_masked_is_passed_on_as_it_came(step):
 
 
 FAULTS = [
-    (frame(1, b"", masked=False), "a frame from the client is not masked"),
-    (frame(1, b"x" * 70_000, masked=False), "a frame from the client is not masked"),
-    (frame(1, b"x", reserved=4), "a frame has reserved bits set"),
-    (frame(9, b"x", reserved=1), "a frame has reserved bits set"),
-    (frame(3, b"x"), "a frame has the opcode 3, which means nothing"),
-    (frame(11, b""), "a frame has the opcode 11, which means nothing"),
-    (frame(9, b"x", fin=False), "a control frame is fragmented"),
-    (frame(8, b"x" * 126), "a control frame is too long"),
-    (frame(0, b"x"), "a frame continues no message"),
-    (frame(1, b"", fin=False) + frame(1, b"x"), "a message begins within another"),
+    (frame(1, b"", masked=False), "not masked"),
+    (frame(1, b"x" * 70_000, masked=False), "not masked"),
+    (frame(1, b"x", reserved=4), "reserved bits"),
+    (frame(9, b"x", reserved=1), "reserved bits"),
+    (frame(3, b"x"), "opcode 3,"),
+    (frame(11, b""), "opcode 11,"),
+    (frame(9, b"x", fin=False), "is fragmented"),
+    (frame(8, b"x" * 126), "is too long"),
+    (frame(0, b"x"), "continues no message"),
+    (frame(1, b"", fin=False) + frame(1, b"x"), "begins within another"),
 ]
 
 
@@ -53,8 +53,8 @@ def test_a_frame_that_no_client_may_send_is_seen(bad, why, step):
         passed += one
         if fault is not None:
             break
-    assert fault == why
-    assert passed == before + (frame(1, b"", fin=False) if why == "a message begins within another" else b"")
+    assert why in fault
+    assert passed == before + (frame(1, b"", fin=False) if why == "begins within another" else b"")
 
 
 def test_an_unfinished_message_is_counted():

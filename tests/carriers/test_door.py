@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from itertools import product
 
 import pytest
@@ -99,7 +100,7 @@ def test_a_request_that_is_not_complete_in_time_is_dropped(data):
     (answer, at_ns), told = serve(asking(data), handshake_s=7)
     assert at_ns == 7 * SECOND
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-    assert told == ["a connection whose request was not complete within 7 s was closed"]
+    assert [re.search(r"\bnot complete within 7 s .*closed", line) is not None for line in told] == [True]
 
 
 def test_one_that_trickles_in_has_no_longer():
@@ -244,7 +245,8 @@ def test_web_pages_are_answered_by_their_origin(method, path, origin, status, is
     assert int(answer.split()[1]) == status
     assert (f"Access-Control-Allow-Origin: {origin}".encode() in answer) is is_shared
     assert b"access_token" not in answer or status == 200
-    assert (told == ["refused a request with Origin https://evil.example: give --allow-origin to answer such"]) is (status == 403)
+    told_of = re.compile(r"refused .* Origin https://evil\.example: .*--allow-origin\b.*")
+    assert ([bool(told_of.fullmatch(line)) for line in told] == [True]) is (status == 403)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +257,7 @@ def test_no_foreign_page_opens_a_socket(name, value, option):
     asked = request(80, host=value if name == "Host" else HOST, headers=f"Origin: {value}\r\n".encode() if name == "Origin" else b"")
     (answer, _), told = serve(asking(asked))
     assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")
-    assert told == [f"refused a request with {name} {value}: give {option} to answer such"]
+    assert [re.match(rf"refused .* {name} {re.escape(value)}: .*{option}\b", line) is not None for line in told] == [True]
 
 
 def test_a_frame_that_is_not_masked_ends_the_session_with_1002():
@@ -270,7 +272,8 @@ def test_a_frame_that_is_not_masked_ends_the_session_with_1002():
     assert (sent[0], sent[2:]) == (0x88, b"\x03\xeaa frame from the client is not masked")
     assert [event.frame.payload for event in events if event.kind == "sent"] == [b"good"]
     closed = next(event for event in events if isinstance(event, Closed))
-    assert (closed.by, closed.code, closed.reason) == ("service", 1002, "a frame from the client is not masked")
+    assert (closed.by, closed.code) == ("service", 1002)
+    assert "not masked" in closed.reason
 
 
 @pytest.mark.parametrize(("n_bytes", "code"), [(MIB, 1000), (MIB + 1, 1009), (50 * MIB, 1009)])
@@ -304,9 +307,10 @@ def test_so_many_chats_are_open_at_a_time():
         return refused, await again.next()
 
     (refused, again), told = serve(main, chats=2)
-    assert refused == HandshakeRefused(503, "evi-harness: refused a chat: 2 are open, as many as are allowed\n")
+    assert refused.status == 503
+    assert re.match(r"evi-harness: refused a chat: 2 are open\b", refused.body)
     assert again == ConnectionEnded(1000, "")
-    assert told == ["refused a chat: 2 are open, as many as are allowed"]
+    assert [line.startswith("refused a chat: 2 are open") for line in told] == [True]
 
 
 def test_so_many_connections_wait_at_a_time():
@@ -324,7 +328,7 @@ def test_so_many_connections_wait_at_a_time():
 
     found, told = serve(main, waiting=2)
     assert found == ([b"", b"200", b"200"], 0)
-    assert told == ["more than 2 connections without a request; the oldest was closed"]
+    assert [re.match("more than 2 connections .*; the oldest .*closed", line) is not None for line in told] == [True]
 
 
 def test_a_socket_on_which_nothing_happens_is_closed():
@@ -342,7 +346,8 @@ def test_a_socket_on_which_nothing_happens_is_closed():
     service = ScriptedService(opening=[(3 * SECOND, Send(HELLO, 3 * SECOND))])
     (code, at_ns, closed), _ = serve(main, service, idle_s=5)
     assert (code, at_ns) == (1001, 12 * SECOND)
-    assert (closed.by, closed.code, closed.reason) == ("service", 1001, "nothing has crossed the socket for 5 s")
+    assert (closed.by, closed.code) == ("service", 1001)
+    assert closed.reason.endswith("for 5 s")
 
 
 async def never_read(loop, n_messages):
@@ -368,7 +373,8 @@ def test_who_does_not_read_is_cut_off():
     (end, events), _ = serve(main, Talkative, unsent_mib=4)
     closed = next(event for event in events if isinstance(event, Closed))
     assert end.code is None
-    assert (closed.by, closed.code, closed.reason) == ("service", None, "the app does not read: more than 4 MiB wait for it")
+    assert (closed.by, closed.code) == ("service", None)
+    assert re.match(r"the app .*not read: .*\b4 MiB\b", closed.reason)
     assert any(isinstance(event, Note) and event.name in ("unsent", "undelivered") for event in events)
     assert sum(event.kind == "sent" for event in events) < 10
 
@@ -397,7 +403,7 @@ def test_many_that_do_not_read_have_no_more_together():
     (size, n_open), told = serve(main, Talkative, memory_mib=12, unsent_mib=10)
     assert size == MIB
     assert n_open < 5
-    assert told[0] == "a connection was closed: more than 12 MiB were kept for all clients, and most for this one"
+    assert re.search(r"connection was closed: .*\b12 MiB\b", told[0])
 
 
 def test_what_is_half_sent_is_counted():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 
 import pytest
 from carrier_duties import ScriptedService
@@ -56,7 +57,7 @@ def test_what_cannot_be_read_is_neither_sent_back_nor_logged(request_text, caplo
     with caplog.at_level(logging.DEBUG):
         (answer,), told = answers([request_text])
     assert answer.split(" ", 2)[1] == "400"
-    assert answer.endswith("evi-harness: this is not an HTTP request that can be read\n")
+    assert re.search(r"evi-harness: .*an HTTP request.*\n$", answer)
     assert len(told) == 1
     assert KEY[:8] not in answer + "".join(told) + caplog.text + "".join(capfd.readouterr())
     assert [record.name for record in caplog.records if record.name.startswith("aiohttp")] == []
@@ -75,7 +76,8 @@ def test_a_path_that_is_not_there_is_not_sent_back():
     assert answer.split(" ", 2)[1] == "404"
     assert KEY not in answer
     # Whoever gives ``on_unknown`` takes the secrets out: it knows them.
-    assert told == [f"nothing here for GET /{KEY}; there is GET /chat (WebSocket), POST /token"]
+    (line,) = told
+    assert re.fullmatch(rf"nothing .* GET /{KEY}; .*GET /chat \(WebSocket\), POST /token", line)
 
 
 def test_a_fault_is_told_by_its_type(monkeypatch, caplog):
@@ -87,5 +89,5 @@ def test_a_fault_is_told_by_its_type(monkeypatch, caplog):
     monkeypatch.setattr(ChatServer, "_give_token", fails)
     (answer,), told = answers([f"POST /token?api_key={KEY} HTTP/1.1\r\nHost: x\r\n\r\n"])
     assert answer.split(" ", 2)[1] == "500"
-    assert told == ["an internal error of evi-harness; see its output: RuntimeError (answered with 500)"]
+    assert [re.match(r"an internal error .*: RuntimeError \(.*500\)$", line) is not None for line in told] == [True]
     assert KEY not in answer + caplog.text

@@ -89,9 +89,7 @@ def test_a_port_in_use_is_named():
     assert caught.value.exit_code == 3
 
 
-@pytest.mark.parametrize(
-    ("number", "words"), [(errno.EACCES, "is not allowed to this user"), (errno.EADDRNOTAVAIL, "cannot be listened on")]
-)
+@pytest.mark.parametrize(("number", "words"), [(errno.EACCES, "is not allowed"), (errno.EADDRNOTAVAIL, "cannot be listened")])
 def test_a_port_that_cannot_be_had_is_named(number, words, monkeypatch):
     """Whatever the reason is; for a port that only root may have, with one that anybody may."""
 
@@ -104,9 +102,9 @@ def test_a_port_that_cannot_be_had_is_named(number, words, monkeypatch):
         async with carrier_of(port=80):
             raise AssertionError("it listens")
 
-    with pytest.raises(EviHarnessError, match=f"port 80 on 127.0.0.1 {words}") as caught:
+    with pytest.raises(EviHarnessError, match=rf"port 80 .*127\.0\.0\.1 {words}") as caught:
         asyncio.run(main())
-    assert "0 for any that is free" in caught.value.hint
+    assert "0 for any" in caught.value.hint
     assert ("1024" in caught.value.hint) is (number == errno.EACCES)
 
 

@@ -249,7 +249,7 @@ CASES: List[Tuple[str, str, bytes, Frames]] = [
     ),
     *((f"7.9 code {n}", "7.4.1", bye(n), fails()) for n in (0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999)),
     # What the suite has no case for, since it is a client.
-    ("a frame that is not masked", "5.1", frame(TEXT, b"x", masked=False), fails()),
+    ("a frame without a mask", "5.1", frame(TEXT, b"x", masked=False), fails()),
     ("a ping that is not masked", "5.1", frame(TEXT, b"good") + frame(PING, masked=False), fails((TEXT, b"good"))),
     ("a message of 16 MiB and a byte", "7.4.1", frame(BINARY, size=16 * 1024 * 1024 + 1), fails(with_code=1009)),
     ("a message of 2^63 bytes", "5.2", frame(BINARY, size=1 << 63), fails(with_code=1009)),
