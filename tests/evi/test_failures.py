@@ -12,25 +12,25 @@ def test_every_code_of_the_tables_is_explained(code):
     """A known code has a sentence of its own."""
     sentence = explain(code)
     assert sentence.endswith(".")
-    assert "not in the table" not in sentence
+    assert "in the table" not in sentence
 
 
 @pytest.mark.parametrize(
     ("code", "part"),
     [
         ("e0714", "said nothing"),
-        ("E9999", "mistake in the configuration"),
+        ("E9999", "the configuration"),
         ("I9999", "inside the service"),
         ("W0001", "warning"),
-        ("X1", "X1 is not in the table"),
+        ("X1", "in the table"),
         ("", "empty code"),
         (200, "opens no WebSocket"),
-        (302, "redirects to another address"),
-        (308, "redirects to another address"),
+        (302, "another address"),
+        (308, "another address"),
         (418, "HTTP status 418"),
         (1006, "connection was lost"),
         (4001, "application's own"),
-        (2999, "2999 is not in the table"),
+        (2999, "in the table"),
     ],
 )
 def test_explain(code, part):

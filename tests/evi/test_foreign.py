@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -41,37 +42,37 @@ def test_what_is_a_message_of_a_server(value, is_one):
 @pytest.mark.parametrize(
     ("row", "name", "way"),
     [
-        (ROW, "the WebSocket messages of a browser", "jq -r "),
-        ({**ROW, "type": "send"}, "the WebSocket messages of a browser", "jq -r "),
-        (HISTORY, "Hume's chat history", "evi-harness import chat-history FILE"),
-        (CREATED, "events of OpenAI's Realtime API", "not EVI's protocol"),
-        ({"type": "error", "event_id": "e", "error": {"type": "x"}}, "events of OpenAI's Realtime API", "not EVI's protocol"),
-        ({"event": "received", "seq": 1, "at_ns": 5}, "a file of a session folder", "needs no import"),
-        ({"at": 1, "message": METADATA}, "messages in the member 'message'", """jq -c '.["message"]'"""),
-        ({"at": 1, "raw": json.dumps(END)}, "messages as text in the member 'raw'", """jq -r '.["raw"]'"""),
+        (ROW, "WebSocket messages", "jq -r "),
+        ({**ROW, "type": "send"}, "WebSocket messages", "jq -r "),
+        (HISTORY, "Hume's chat history", "import chat-history FILE"),
+        (CREATED, "OpenAI's Realtime API", "another protocol"),
+        ({"type": "error", "event_id": "e", "error": {"type": "x"}}, "OpenAI's Realtime API", "another protocol"),
+        ({"event": "received", "seq": 1, "at_ns": 5}, "session folder", "no import"),
+        ({"at": 1, "message": METADATA}, "member 'message'", """jq -c '.["message"]'"""),
+        ({"at": 1, "raw": json.dumps(END)}, "as text in", """jq -r '.["raw"]'"""),
     ],
 )
 def test_what_a_line_looks_like(row, name, way):
     """And what to do with it."""
     form = form_of_row(row)
-    assert form.name.startswith(name)
+    assert name in form.name
     assert way in form.way
 
 
 @pytest.mark.parametrize(
     ("value", "name"),
     [
-        ({"log": {"version": "1.2", "entries": []}}, "a HAR file of a browser"),
+        ({"log": {"version": "1.2", "entries": []}}, "a HAR file"),
         ({"id": "c", "events_page": [HISTORY]}, "Hume's chat history"),
         ([HISTORY], "Hume's chat history"),
-        ([CREATED, METADATA], "a JSON array of messages"),
-        (METADATA, "a message on several lines"),
-        ({"format": "evi-harness session"}, "a file of a session folder"),
+        ([CREATED, METADATA], "a JSON array"),
+        (METADATA, "several lines"),
+        ({"format": "evi-harness session"}, "session folder"),
     ],
 )
 def test_what_a_whole_file_looks_like(value, name):
     """Where it is one JSON value."""
-    assert form_of_whole(value).name == name
+    assert name in form_of_whole(value).name
 
 
 @pytest.mark.parametrize("value", [None, 5, "text", [], [[]], {}, {"type": "hello"}, {"type": "x", "data": "[" * 99}, {"log": []}])
@@ -84,9 +85,9 @@ def test_what_looks_like_nothing_known(value):
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        (b"RIFF\x00\x00\x00\x00WAVEfmt ", "a WAV file, which is audio"),
-        (b"\x1f\x8b\x08", "a file packed by gzip"),
-        ("{}".encode("utf-16"), "UTF-16 text"),
+        (b"RIFF\x00\x00\x00\x00WAVEfmt ", "a WAV file, .*"),
+        (b"\x1f\x8b\x08", ".*\\bgzip"),
+        ("{}".encode("utf-16"), ".*\\bUTF-16"),
         (b"", None),
         (b"\x89PNG", None),
     ],
@@ -94,4 +95,4 @@ def test_what_looks_like_nothing_known(value):
 def test_what_bytes_look_like(head, name):
     """Where they are no text."""
     form = form_of_bytes(head)
-    assert (form and form.name) == name
+    assert form is None if name is None else re.fullmatch(name, form.name)

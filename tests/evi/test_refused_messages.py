@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 from hypothesis import given
@@ -48,27 +49,30 @@ def test_what_may_be_right_is_right(session_of, rows):
 @pytest.mark.parametrize(
     ("what", "why"),
     [
-        ("no json", "it is not JSON (E0100)"),
-        ([1], "message: is not an object with a type (E0101)"),
-        ({"text": "hi"}, "message: is not an object with a type (E0101)"),
-        ({"type": "user_said"}, "user_said: type 'user_said' is not a message that an app sends (E0101)"),
-        ({"type": "assistant_end"}, "assistant_end: type 'assistant_end' is not a message that an app sends (E0101)"),
-        ({"type": "user_input"}, "user_input: text is missing (E0101)"),
-        ({"type": "session_settings", "metadata": "x"}, "session_settings: metadata is a string, not an object (E0101)"),
+        ("no json", ".*not JSON \\(E0100\\)"),
+        ([1], "message: .*\\(E0101\\)"),
+        ({"text": "hi"}, "message: .*\\(E0101\\)"),
+        ({"type": "user_said"}, "user_said: type 'user_said' .*\\(E0101\\)"),
+        ({"type": "assistant_end"}, "assistant_end: type 'assistant_end' .*\\(E0101\\)"),
+        ({"type": "user_input"}, "user_input: text is missing \\(E0101\\)"),
+        ({"type": "session_settings", "metadata": "x"}, "session_settings: metadata is a string, .*\\(E0101\\)"),
         (
             {"type": "session_settings", "audio": {**SETTINGS["audio"], "encoding": "mulaw"}},
-            "session_settings: audio.encoding is a string, not 'linear16' (E0101)",
+            "session_settings: audio\\.encoding is a string, not 'linear16' \\(E0101\\)",
         ),
         (
             {"type": "tool_response", "tool_call_id": "call-2", "content": "rain"},
-            "tool_response: no tool_call with the id 'call-2' came",
+            "tool_response: no tool_call .*'call-2'.*",
         ),
-        ({"type": "audio_input", "data": "%%"}, "its audio is not base64"),
+        ({"type": "audio_input", "data": "%%"}, ".*audio .*not base64"),
     ],
 )
 def test_what_is_wrong_is_told_with_the_rule(session_of, what, why):
     """One message after a call of a tool."""
-    assert rejected(session_of([("received", 1, CALL), ("sent", 2, what)]).events) == {2: (why,)}
+    found = rejected(session_of([("received", 1, CALL), ("sent", 2, what)]).events)
+    assert list(found) == [2]
+    (said,) = found[2]
+    assert re.fullmatch(why, said)
 
 
 @pytest.mark.parametrize("audio", [PCM, IN_BASE64], ids=["binary", "base64"])
@@ -77,7 +81,7 @@ def test_audio_that_nobody_can_tell_what_it_is(session_of, audio):
     rows = [("sent", 1, audio), ("sent", 2, audio), ("sent", 3, SETTINGS), ("sent", 4, audio)]
     found = rejected(session_of(rows).events)
     assert list(found) == [1]
-    assert "no session_settings gave its format" in found[1][0]
+    assert re.search("no session_settings .*linear16", found[1][0])
     prefix = "session_settings[audio]"
     query = ((f"{prefix}[encoding]", "linear16"), (f"{prefix}[sample_rate]", "16000"), (f"{prefix}[channels]", "1"))
     assert rejected(session_of(rows, query=query).events) == {}
@@ -86,7 +90,9 @@ def test_audio_that_nobody_can_tell_what_it_is(session_of, audio):
 def test_a_message_has_an_upper_limit(session_of):
     """At it, it is taken; above, it is told with both figures."""
     rows = [("sent", 1, SETTINGS), ("sent", 2, bytes(MAX_BYTES)), ("sent", 3, bytes(MAX_BYTES + 1))]
-    assert rejected(session_of(rows).events) == {3: ("it has 16777217 bytes, and a message has at most 16777216",)}
+    found = rejected(session_of(rows).events)
+    assert list(found) == [3]
+    assert re.findall(r"\d+", *found[3]) == ["16777217", "16777216"]
 
 
 @given(sessions())
