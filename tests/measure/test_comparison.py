@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -74,8 +75,8 @@ def test_too_few_runs_say_how_many_more_and_these_decide():
     few = compare_side_by_side(olds[:5], news[:5], RULES)
     assert verdicts(few) == {"med": INCONCLUSIVE, "p(95)": INCONCLUSIVE}
     assert few[0].low is None
-    assert few[0].why.startswith("an interval needs 8 runs, and there are 5; ")
-    assert few[0].why.endswith(f"{few[0].more_runs} more runs of each would decide")
+    assert few[0].why.startswith("an interval needs 8 runs, ")
+    assert re.search(rf"\b{few[0].more_runs} more runs\b", few[0].why)
     n_runs = 5 + max(one.more_runs for one in few)
     assert n_runs <= 60
     assert verdicts(compare_side_by_side(olds[:n_runs], news[:n_runs], RULES)) == {"med": REGRESSED, "p(95)": REGRESSED}
@@ -149,7 +150,7 @@ def test_what_is_of_another_replay_is_not_compared(compare):
     old = replace(run((1.0,), "handle", exact=True), origins=(Origin("s", "id", "virtual"),))
     (real,) = compare([old], [replace(old, origins=(Origin("s", "id", "real"),))], RULES)
     assert (real.metric, real.verdict, real.old) == ("handle", INCONCLUSIVE, None)
-    assert real.why == "s was replayed in virtual time before and in real time now: not compared"
+    assert re.match("s was .*virtual time .*real time .*: not compared", real.why)
     other = replace(run((1.0,), "handle", exact=True, session="t"), origins=(Origin("t", "id-t", "virtual"),))
     (apart,) = compare([old], [other], RULES)
     assert apart.verdict == INCONCLUSIVE
@@ -183,7 +184,7 @@ def test_a_few_places_make_no_interval():
     """How many there must be is told."""
     (found,) = compare_jobs([run((1.0, 2.0))], [run((5.0, 6.0))], replace(RULES, job_noise=0.0))
     assert found.verdict == INCONCLUSIVE
-    assert "needs 7 places with a value, and there are 2" in found.why
+    assert re.search(r"\b7 places .*\b2\b", found.why)
 
 
 def test_different_detectors_are_not_compared():
@@ -204,7 +205,7 @@ def test_what_is_compared():
     assert [one.metric for one in compare_jobs(runs, runs, replace(RULES, families=("client",)))] == ["handle", "tool.app"]
     asked = compare_jobs(runs, runs, replace(RULES, metrics=("handle.own", "cpu")))
     assert [one.metric for one in asked] == ["handle.own", "cpu"]
-    assert asked[1].why.startswith("there is no pair to compare")
+    assert asked[1].why.startswith("there is no")
 
 
 def test_a_least_effect_of_its_own():

@@ -370,7 +370,7 @@ def test_without_a_user_message_nothing_is_answered():
 @pytest.mark.parametrize(
     ("heard", "reason"),
     [
-        (HeardSpeech(why="no detector was asked"), f"{reasons.UNHEARD}: no detector was asked"),
+        (HeardSpeech(why="nobody listened"), f"{reasons.UNHEARD}: nobody listened"),
         (DETECTOR, reasons.NO_SPEECH),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -47,13 +48,13 @@ def test_which_session_is_which(old, new, partners):
     ("then", "now", "why"),
     [
         (WEATHER, WEATHER, ""),
-        (WEATHER, replace(WEATHER, clock="real"), "weather was replayed in virtual time before and in real time now: not compared"),
+        (WEATHER, replace(WEATHER, clock="real"), "weather .*virtual time .*real time .*: not compared"),
         (
             WEATHER,
             replace(WEATHER, axis=(("--speed", "2"),)),
-            "weather was replayed in virtual time before and in virtual time with --speed 2 now: not compared",
+            "weather .*virtual time .*virtual time .*--speed 2 .*: not compared",
         ),
-        (WEATHER, replace(WEATHER, recording="id-x"), "weather is a replay of another recording: not compared"),
+        (WEATHER, replace(WEATHER, recording="id-x"), "weather .*another recording: not compared"),
         # A baseline that does not say.
         (Origin("weather"), WEATHER, ""),
         (DEMO, WEATHER, ""),
@@ -61,7 +62,8 @@ def test_which_session_is_which(old, new, partners):
 )
 def test_what_is_not_of_the_same_is_not_compared(then, now, why):
     """The clock, the axis and the recording are the same on both sides."""
-    assert apart([then], [now], partners_of([then], [now])) == why
+    found = apart([then], [now], partners_of([then], [now]))
+    assert found is None if why is None else re.fullmatch(why, found)
 
 
 def test_of_several_the_first_is_told():
