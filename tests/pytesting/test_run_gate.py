@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -50,12 +51,12 @@ def test_what_is_not_to_be_kept_is_not(result: ReplayResult, tmp_path: Path) -> 
     """Where tests failed, nothing is written, and the report says why; so does the error where none of them was measured."""
     file = tmp_path / "base.json"
     gate = RunGate(GateOptions(save_baseline=file), tmp_path)
-    with pytest.raises(EviHarnessError, match=r"no test measured a replay \(tests failed\), so there is nothing to judge or to keep"):
+    with pytest.raises(EviHarnessError, match=r"no test measured .*\(tests failed\)"):
         gate.judge(unkept="tests failed")
     gate.take("a", measured_run("a", [result]))
     report = gate.judge(unkept="tests failed")
     assert (report.saved, report.not_saved) == (None, f"{file}: tests failed")
-    assert f"baseline   not written to {file}: tests failed" in report.lines()
+    assert any(re.match(rf"baseline +not .*{re.escape(str(file))}: tests failed", line) for line in report.lines())
     assert not file.exists()
     held = RunGate(GateOptions(gate=("queue: max<10s",)), tmp_path)
     held.take("a", measured_run("a", [result]))
@@ -78,7 +79,7 @@ def test_what_the_gate_refuses_is_not_kept(result: ReplayResult, tmp_path: Path)
 
 def test_nothing_is_no_measure(tmp_path: Path) -> None:
     """A comparison of nothing is refused."""
-    with pytest.raises(EviHarnessError, match="no test measured a replay"):
+    with pytest.raises(EviHarnessError, match="no test measured"):
         RunGate(GateOptions(save_baseline=tmp_path / "base.json"), tmp_path).judge()
 
 
@@ -100,7 +101,7 @@ def test_the_configuration_s_thresholds_hold_for_the_run_and_its_baseline_does_n
 
 def test_a_threshold_on_the_service_is_refused_in_a_test_run_s_own_words(tmp_path: Path) -> None:
     """No option of a command is named, since a test run has none of them."""
-    with pytest.raises(UsageError, match="here a recording plays the service") as raised:
+    with pytest.raises(UsageError, match="a recording plays") as raised:
         RunGate(GateOptions(gate=("turn_gap: max<1200",)), tmp_path)
     assert "--live" not in str(raised.value)
 
