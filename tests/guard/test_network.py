@@ -327,11 +327,9 @@ def test_virtual_time_names_its_own_ways_out(refused):
         httpx.get(URL)  # noqa: ASYNC210 - what an app should not do is what is tried
 
     with NetworkGuard((), refused.append, carried="evi.invalid"):
-        with pytest.raises(
-            httpx.ConnectError, match=r"synchronous client blocks the event loop.*--clock real --allow-host api.example:8443"
-        ):
+        with pytest.raises(httpx.ConnectError, match=r"\bsynchronous client .*--clock real --allow-host api.example:8443"):
             asyncio.run(blocks())
-        with pytest.raises(httpx.ConnectError, match="asynchronous client, or run with --clock real"):
+        with pytest.raises(httpx.ConnectError, match=r"asynchronous client\b.*--clock real"):
             httpx.get("http://evi.invalid/")
         with pytest.raises(httpx.ConnectError, match=r"mocked transport.*--allow-host api.example:8443"):
             httpx.get(URL)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,9 +31,9 @@ def test_libraries_log_nothing():
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (OSError(errno.EMFILE, "Too many open files"), "room", "cannot accept connections: Too many open files"),
-        (ValueError("SECRET"), "loop: ValueError", "an error occurred in the server, which keeps running: ValueError"),
-        (None, "loop", "an error occurred in the server, which keeps running"),
+        (OSError(errno.EMFILE, "Too many open files"), "room", "no connection .*: Too many open"),
+        (ValueError("SECRET"), "loop: ValueError", "an error .*: ValueError"),
+        (None, "loop", "an error [^:]*$"),
     ],
 )
 def test_what_a_loop_would_log_is_a_line_of_ours(error, kind, words):
@@ -47,5 +48,5 @@ def test_what_a_loop_would_log_is_a_line_of_ours(error, kind, words):
     asyncio.run(main())
     ((found, line),) = told
     assert found == kind
-    assert line.startswith(words)
+    assert re.match(words, line)
     assert "SECRET" not in line
