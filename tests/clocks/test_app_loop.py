@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import re
 import sys
 import threading
 from contextlib import asynccontextmanager, suppress
@@ -71,7 +72,9 @@ def test_an_exit_in_a_task_ends_the_app_and_not_the_run(run):
         await forever()
         del task
 
-    assert noted(app, run) == [("exits", "a task, started by on_message, raised SystemExit: 3, which ends the app", "leaves")]
+    ((name, what, place),) = noted(app, run)
+    assert (name, place) == ("exits", "leaves")
+    assert re.match("a task, .*on_message, raised SystemExit: 3, ", what)
 
 
 @RUNS
@@ -85,7 +88,7 @@ def test_a_callback_without_a_line_of_its_own_has_the_one_that_set_it(run, call)
 
     ((name, what, place),) = noted(sets_it, run)
     assert (name, place) == ("exits", "noted.<locals>.runs" if place.startswith("noted") else "sets_it")
-    assert what.startswith("a callback of the event loop, started by on_message, raised SystemExit")
+    assert re.match("a callback .*on_message, raised SystemExit", what)
 
 
 @RUNS
@@ -308,7 +311,8 @@ def test_what_is_no_exception_ends_the_app_and_not_the_run(run, kind):
         raise kind
 
     ((name, what, detail),) = noted(raises, run)
-    assert (name, what) == ("exits", f"the app raised {kind.__name__}, which ends the app")
+    assert name == "exits"
+    assert re.match(rf"the app raised {kind.__name__}\b", what)
     assert detail == "raises"
 
 

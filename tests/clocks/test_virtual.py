@@ -267,7 +267,7 @@ def test_a_negative_charge_is_refused():
     """The clock cannot go back."""
     loop = VirtualLoop()
     try:
-        with pytest.raises(ValueError, match="cannot go back"):
+        with pytest.raises(ValueError, match="not go back"):
             loop.charge(-1, "here")
     finally:
         loop.close()
@@ -533,7 +533,7 @@ def test_a_client_with_sockets_of_its_own_is_told_so():
     async def main(loop):
         loop.carry("evi.invalid", 80, Echo)
         async with aiohttp.ClientSession() as client:
-            with pytest.raises(aiohttp.ClientConnectorError, match=r"makes its own sockets.*--clock real"):
+            with pytest.raises(aiohttp.ClientConnectorError, match=r"own sockets.*--clock real"):
                 await client.get("http://evi.invalid/")
 
     run_virtual(main)
