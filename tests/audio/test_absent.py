@@ -51,7 +51,7 @@ def test_it_has_every_name_of_software_sound(absent: Any, sound: ModuleType) -> 
 @pytest.mark.parametrize("name", ["RawInputStream", "RawOutputStream", "InputStream", "play", "rec", "check_input_settings", "wait"])
 def test_what_needs_a_device_raises(absent: Any, name: str) -> None:
     """With what was called, and why it cannot be."""
-    with pytest.raises(devices.PortAudioError, match=rf"sounddevice\.{name}: there is no sound .*PortAudio library not found"):
+    with pytest.raises(devices.PortAudioError, match=rf"sounddevice\.{name}: .*no sound .*PortAudio library"):
         getattr(absent, name)()
 
 

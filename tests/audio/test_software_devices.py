@@ -56,11 +56,11 @@ def test_a_device_is_found(device, kind, index, n_in, n_out):
     ("device", "kind", "error", "words"),
     [
         (-1, None, PortAudioError, "Error querying device -1"),
-        (1, "input", ValueError, "Not an input device"),
-        (0, "output", ValueError, "Not an output device"),
+        (1, "input", ValueError, "input device"),
+        (0, "output", ValueError, "output device"),
         (0, "both", ValueError, "Invalid kind"),
         ("software", None, ValueError, "Multiple devices"),
-        (1.5, None, ValueError, "index or a name"),
+        (1.5, None, ValueError, "or a name"),
     ],
 )
 def test_a_device_that_cannot_be_is_refused(device, kind, error, words):
@@ -102,15 +102,15 @@ def test_the_host_api():
 SETTINGS = [
     ("input", {}, None),
     ("input", {"samplerate": 16000.0, "channels": 1, "device": 4}, None),
-    ("input", {"samplerate": 48000}, "Invalid sample rate"),
-    ("input", {"channels": 2}, "Invalid number of channels"),
-    ("input", {"device": 1}, "Invalid number of channels"),
-    ("input", {"dtype": "float32"}, "Sample format not supported"),
+    ("input", {"samplerate": 48000}, "sample rate"),
+    ("input", {"channels": 2}, "number of channels"),
+    ("input", {"device": 1}, "number of channels"),
+    ("input", {"dtype": "float32"}, "Sample format"),
     ("output", {}, None),
     ("output", {"samplerate": 24000, "channels": 1}, None),
-    ("output", {"samplerate": 0.5}, "Invalid sample rate"),
-    ("output", {"channels": 3}, "Invalid number of channels"),
-    ("output", {"device": 0}, "Invalid number of channels"),
+    ("output", {"samplerate": 0.5}, "sample rate"),
+    ("output", {"channels": 3}, "number of channels"),
+    ("output", {"device": 0}, "number of channels"),
 ]
 
 

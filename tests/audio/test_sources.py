@@ -132,7 +132,7 @@ def test_mixed_to_one_channel(tmp_path):
 def test_a_file_without_a_sample_is_told(tmp_path, name, form, mono):
     """It is audio, but there is nothing to play: with its name and what is in it."""
     soundfile.write(str(tmp_path / name), np.zeros((0, 2), "int16"), 8000)
-    with pytest.raises(UsageError, match=f"{name} holds no audio: it is {form}, 8000 Hz, 2 channels, and 0 s long"):
+    with pytest.raises(UsageError, match=f"{name} .*no audio: .*{form}, 8000 Hz, 2 channels, and 0 s long"):
         FileSource(tmp_path / name, mono=mono)
 
 
@@ -243,7 +243,7 @@ def test_what_comes_in_pieces_is_whole(tmp_path, monkeypatch):
 def test_a_rate_that_no_sound_has(tmp_path, rate):
     """Is refused: a second of it would be hours of another."""
     (tmp_path / "x.wav").write_bytes(wav.header(wav.Pcm(rate, 1), 200) + bytes(200))
-    with pytest.raises(UsageError, match=f"it has {rate} frames a second, of 1 channels"):
+    with pytest.raises(UsageError, match=f"{rate} frames .*1 channels"):
         FileSource(tmp_path / "x.wav")
 
 
@@ -403,7 +403,7 @@ def test_formats_leave_no_hole_and_no_overlap(session_of, pieces):
 def test_sound_that_cannot_be_told_is_refused(session_of, odd):
     """With the event from which on nothing is known."""
     rows = [("sent", 0, SETTINGS), ("sent", 20, bytes(640)), ("sent", 40, odd)]
-    with pytest.raises(SessionUnreadable, match="is not linear PCM of a known format at event 3"):
+    with pytest.raises(SessionUnreadable, match=r"not linear PCM .*event 3"):
         UserSound(session_of(rows), EVI)
 
 
