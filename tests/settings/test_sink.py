@@ -126,8 +126,8 @@ def show_traceback(error):
 @pytest.mark.parametrize(
     "line",
     [
-        "HUME_API_KEY: it holds a space",
-        "Write HUME_API_KEY=… into .env, or set the variable.",
+        "HUME_API_KEY: a space in it",
+        "Write HUME_API_KEY=… here, or set it.",
         "  --arg api_key=VALUE",
         '    "api_key": null,',
         '    "access_token": {',
