@@ -215,10 +215,10 @@ def test_the_writer_is_asked_again_and_again_to_tend_its_folder(monkeypatch):
     """Also while nothing comes; what it says is told, and what it raises ends the recording as a write that fails does."""
     monkeypatch.setattr(recorder_module, "TEND_EVERY_S", 0.0)
     gone = SessionUnwritable("the session is lost")
-    writer, warnings = Writer(tending=[None, "the folder was moved", None, gone]), queue.Queue()
+    writer, warnings = Writer(tending=[None, "moved", None, gone]), queue.Queue()
     recorder = Recorder(writer, warn=warnings.put)
     assert [writer.tended.get(timeout=60) for _ in range(4)] == [0, 0, 0, 0]
-    assert warnings.get(timeout=60) == "the folder was moved"
+    assert warnings.get(timeout=60) == "moved"
     assert warnings.get(timeout=60).endswith(f": {gone}")
     recorder.put(Opened(0, 0))
     recorder.close()

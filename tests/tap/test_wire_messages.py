@@ -117,13 +117,13 @@ def test_a_frame_that_breaks_a_rule_is_told_and_the_next_is_read(bad, what, step
 @pytest.mark.parametrize(
     ("stream", "of_client", "what", "read_as"),
     [
-        (frame(1, b"a", masked=False), True, "from the client is not masked", [Frame(TEXT, b"a")]),
-        (frame(1, b"a"), False, "from the server is masked", [Frame(TEXT, b"a")]),
+        (frame(1, b"a", masked=False), True, "not masked", [Frame(TEXT, b"a")]),
+        (frame(1, b"a"), False, "is masked", [Frame(TEXT, b"a")]),
         (frame(1, b"\xff"), True, "not UTF-8", [Frame(TEXT, b"\xff")]),
-        (frame(8, b"x"), True, "no code or reason", [CloseFrame(None, "")]),
-        (frame(8, b"\x03\xe8\xff"), True, "no code or reason", [CloseFrame(1000, "\\xff")]),
-        (frame(8) + frame(1, b"a"), True, "follows the close", [CloseFrame(None, "")]),
-        (frame(8) + frame(8), True, "follows the close", [CloseFrame(None, "")]),
+        (frame(8, b"x"), True, "code or reason", [CloseFrame(None, "")]),
+        (frame(8, b"\x03\xe8\xff"), True, "code or reason", [CloseFrame(1000, "\\xff")]),
+        (frame(8) + frame(1, b"a"), True, "behind the close", [CloseFrame(None, "")]),
+        (frame(8) + frame(8), True, "behind the close", [CloseFrame(None, "")]),
         (frame(1, b"a", fin=False) + frame(1, b"b") + frame(0, b"c"), True, "begins within another", [Frame(TEXT, b"ac")]),
     ],
 )
