@@ -17,7 +17,7 @@ def written(*lines, width=60, style="", **options):
     return stream.getvalue()
 
 
-LONG = "note       the app had not sent 3 s of the user's audio in time; the replay went on at 4 s, and so did the session behind it"
+LONG = "note       what the user said had not come to 3 s by then; so at 4 s it was taken as said, and all that hung on it went on"
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
