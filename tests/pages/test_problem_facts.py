@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -59,16 +60,16 @@ def test_the_parts_of_what_was_played_on_add_up(facts, notes, silent_ms, numbers
     ("notes", "words"),
     [
         ([], None),
-        ([ENTERED], "on_message got the interruption:"),
-        ([ENTERED, (RAN[0], 7, RAN[1])], "These functions ran for the interruption, the latest first:"),
-        ([ENTERED, (RAN[0], 8, RAN[1])], "on_message got the interruption; no other function of the app is known to have run for it:"),
-        ([ENTERED, (RAN[0], 7, {**RAN[1], "traced": False})], "on_message got the interruption:"),
+        ([ENTERED], "on_message [^;]*interruption:"),
+        ([ENTERED, (RAN[0], 7, RAN[1])], ".*functions ran .*first:"),
+        ([ENTERED, (RAN[0], 8, RAN[1])], "on_message .*; no other function .*:"),
+        ([ENTERED, (RAN[0], 7, {**RAN[1], "traced": False})], "on_message [^;]*interruption:"),
     ],
 )
 def test_what_ran_for_the_interruption(facts, notes, words):
     """That nothing else did is told only where that would be known."""
     found = facts(*notes).handled(problem("plays_on", replayed_seq=7))
-    assert (None if found is None else found.words) == words
+    assert found is None if words is None else re.fullmatch(words, found.words)
     assert found is None or [place.function for place in found.places] == ["on_message"]
 
 

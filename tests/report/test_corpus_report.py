@@ -10,7 +10,7 @@ import pytest
 from evi_harness.report.corpus_report import NORMAL, QUIET, VERBOSE, CorpusReport, Outcome
 
 WELL = Outcome("s/well", 0, "passed")
-CAUSE = "missing: an expected message was not sent; app.py:7"
+CAUSE = "missing: no answer; app.py:7"
 
 
 def failed(folder, cause=CAUSE, code=1, verdict="failed: 1 deviation"):
@@ -21,14 +21,14 @@ def failed(folder, cause=CAUSE, code=1, verdict="failed: 1 deviation"):
 def test_what_failed_is_listed_at_the_end_by_cause():
     """The commonest cause first, each with its sessions in the order given; a verdict is the cause where none is known."""
     unread = failed("s/c", cause="", code=3, verdict="could not run: no such file")
-    report = CorpusReport((failed("s/a", cause="exits: the app ended"), failed("s/b"), WELL, unread, failed("s/d")), n_workers=2)
+    report = CorpusReport((failed("s/a", cause="exits: it ended"), failed("s/b"), WELL, unread, failed("s/d")), n_workers=2)
     lines = report.lines()
-    assert lines[lines.index("not passed, by cause") :] == [
-        "not passed, by cause",
+    listed = lines[[line.endswith("by cause") for line in lines].index(True) + 1 :]
+    assert listed == [
         f"  2 sessions: {CAUSE}",
         "      s/b",
         "      s/d",
-        "  1 session: exits: the app ended",
+        "  1 session: exits: it ended",
         "      s/a",
         "  1 session: could not run: no such file",
         "      s/c",
@@ -58,7 +58,7 @@ def test_a_cause_of_many_sessions_names_some(n, told, n_named, more):
 def test_several_causes_share_the_screen():
     """Each names fewer sessions, and at least three."""
     lines = CorpusReport(tuple(failed(f"s/{number}", cause=f"cause {number % 6}") for number in range(60))).lines()
-    assert len(lines[lines.index("not passed, by cause") :]) == 1 + 6 * (1 + 3 + 1) + 2
+    assert len(lines[[line.endswith("by cause") for line in lines].index(True) :]) == 1 + 6 * (1 + 3 + 1) + 2
 
 
 def test_what_a_terminal_must_not_get():
@@ -96,5 +96,5 @@ def test_those_that_were_not_replayed_are_counted():
 def test_that_no_app_ran_stands_in_the_verdict(outcomes):
     """Also where little is told: a replay without a handler of the developer's says nothing of their code."""
     report = CorpusReport(tuple(replace(one, is_built_in=True) for one in outcomes), told=QUIET)
-    assert report.lines()[-1].endswith(", with the built-in handler")
+    assert re.search(", .*built-in", report.lines()[-1])
     assert not CorpusReport(outcomes).verdict_text.endswith("handler")

@@ -63,7 +63,8 @@ def test_a_turn_of_one_side_is_told(latency_lines):
         ComparedTurn(2, 2, "", (Parting("sent", "a", None), Parting("said", "a", "b"))),
     )
     lines = latency_lines(of="drift", comparison=SessionComparison((), turns, (), 100.0))
-    assert lines == ["turn 1 came only in the recording: 'Hello?'", "turn 1 came only now: 'Good evening.'", "turn 2, sent:"]
+    first, second, third = [re.sub(" came (then|now) .*: ", r" \1 ", line) for line in lines]
+    assert (first, second, third) == ("turn 1 then 'Hello?'", "turn 1 now 'Good evening.'", "turn 2, sent:")
 
 
 def test_what_was_set_up_otherwise_is_told(latency_lines):
@@ -76,9 +77,7 @@ def test_what_was_set_up_otherwise_is_told(latency_lines):
     )
     comparison = SessionComparison(opening, (), (), 100.0)
     heads = latency_lines(of="drift", comparison=comparison)
-    assert [line.partition(": ")[0].rstrip(":") for line in heads] == [
-        f"before the first turn, {kind}" for kind in ("handshake", "sent", "sent")
-    ]
+    assert [re.split(", |: ?", line)[1] for line in heads] == ["handshake", "sent", "sent"]
     below = [line.split() for line in latency_lines(of=" ", comparison=comparison)]
     each = ["then", "'a',", "now", "'b'"]
     assert below == [each, ["'settings'"], ["nothing"], *([each] * 6), ["in", "2", "more", "places"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from evi_harness.evi.dialect import EVI
@@ -18,29 +20,31 @@ def told(weather, outcome, *changes, **more):
 @pytest.mark.parametrize(
     ("outcome", "line"),
     [
-        ("compared", "compared with expected.jsonl, 1 message, instead of the recording"),
-        ("written", "expected.jsonl is written: 1 message. Delete it to compare with the recording"),
-        ("removed", "expected.jsonl is removed: the recorded messages are sent again"),
-        ("unchanged", "nothing to update: everything expected was sent"),
-        ("refused", "not updated: so it is"),
+        ("compared", r"compared with expected\.jsonl, 1 message, .*"),
+        ("written", r"expected\.jsonl .*written: 1 message\. .*"),
+        ("removed", r"expected\.jsonl .*removed: .*"),
+        ("unchanged", "nothing to update: .*"),
+        ("refused", "not updated: because"),
     ],
 )
 def test_each_outcome_is_a_sentence(weather, outcome, line):
     """With the file, how much it expects, and why not."""
-    assert told(weather, outcome, why="so it is") == [line]
+    (said,) = told(weather, outcome, why="because")
+    assert re.fullmatch(line, said)
 
 
 @pytest.mark.parametrize(
     ("text", "would", "line"),
     [
-        (b"x", "written", "expected.jsonl would be written: 1 message (nothing is written yet)"),
-        (None, "removed", "expected.jsonl would be removed: the recorded messages are sent again (nothing is written yet)"),
+        (b"x", "written", r"expected\.jsonl would .*written: 1 message \(.*\)"),
+        (None, "removed", r"expected\.jsonl would .*removed: .* \(.*\)"),
     ],
 )
 def test_what_is_proposed_is_told_as_not_yet_done(weather, text, would, line):
     """For people, and for programs what it would be."""
     one = ExpectationReport("expected.jsonl", "proposed", 1, weather, weather, proposal=Proposal("folder", text))
-    assert list(expectation_lines(one, EVI)) == [line]
+    (said,) = expectation_lines(one, EVI)
+    assert re.fullmatch(line, said)
     assert (expectation_json(one)["outcome"], expectation_json(one)["would"]) == ("proposed", would)
 
 

@@ -56,7 +56,7 @@ def test_what_is_assumed_is_marked(weather):
     heard = replace(HEARD, speech=(Speech(0, 300 * MS),))
     report = LatencyReport((measure(weather, EVI, heard),), DEFAULT)
     assert "800*" in report.lines()[4]
-    assert report.lines()[-1].startswith("* assumed, not measured: EVI waits for 800 ms of silence (--end-of-turn-ms)")
+    assert re.match(r"\* assumed, .*\b800 ms .*\(--end-of-turn-ms\)", report.lines()[-1])
 
 
 STATED = Assumed(200_000_000, states_end_of_turn=True)
@@ -124,7 +124,7 @@ def test_times_that_nobody_measured_make_no_table(weather):
     """One line in place of all figures."""
     session = replace(weather, header=replace(weather.header, recorded=Recorded(times="synthesised")))
     lines = LatencyReport((measure(session, EVI, HEARD),), DEFAULT).lines()
-    assert sum("made up, not measured:" in line for line in lines) == 1
+    assert sum("not measured:" in line for line in lines) == 1
     assert not any(line.startswith("conversation, in ms") or "assumed" in line for line in lines)
 
 

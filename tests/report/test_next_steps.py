@@ -62,4 +62,4 @@ def test_an_unexpected_message_can_be_accepted_alone(weather):
     (told,) = ways(weather, Deviation("unexpected", "it came", live_seq=ANSWER, differences=(Difference("$.content", 1, 2),)))
     assert "--update" in told
     assert "--ignore" not in told
-    assert ways(weather, Deviation("missing", "it did not come", ANSWER), Deviation("stuck", "it stopped")) == []
+    assert ways(weather, Deviation("missing", "x", ANSWER), Deviation("stuck", "it stopped")) == []

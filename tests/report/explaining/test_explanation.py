@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shlex
 
 import pytest
@@ -15,8 +16,8 @@ RAISED = ToldCause(
     "finding",
     "raised",
     "on_message raised KeyError: 'x'",
-    "the callback returns without an exception",
-    "Look at the place.",
+    "the callback returns",
+    "Look there.",
     "at 2.000 s",
     Place("/p/app.py", 12, "on_message", SOURCE),
     "sessions/made",
@@ -43,11 +44,11 @@ def test_all_of_it():
         "\n"
         "1. raised (finding), at 2.000 s\n"
         "  observed  on_message raised KeyError: 'x'\n"
-        "  expected  the callback returns without an exception\n"
+        "  expected  the callback returns\n"
         "  at        app.py:12 in on_message\n"
         "    > 12  g()\n"
         "      13  h()\n"
-        "  try       Look at the place.\n"
+        "  try       Look there.\n"
         "\n"
         "  again     cd /p && evi-harness replay sessions/made --handler app.py:App\n"
         "  versions  evi_harness 0.1.0, python 3.11.7, hume 0.14.1\n"
@@ -72,19 +73,20 @@ def test_three_causes_are_shown_and_the_rest_is_counted():
     ("changes", "line"),
     [
         ({"again": ("evi-harness", "replay", "a b", "--arg", "x='")}, "  again     cd /p && evi-harness replay 'a b' --arg 'x='\"'\"''"),
-        ({"cwd": None}, "  again     evi-harness replay sessions/made --handler app.py:App"),
-        ({"again": (*AGAIN, "--arg", "x=" + "y" * 900)}, "  again     the command is too long to show: see command in report.json"),
-        ({"again": (*AGAIN, "--arg", "x=\n")}, "  again     the command is too long to show: see command in report.json"),
-        ({"again": (), "instead": "replay_session(x)"}, "  again     no command repeats it; the call was replay_session(x)"),
-        ({"again": ()}, "  again     the report names no command"),
-        ({"is_redacted": True}, "            replace [redacted] with the secret"),
-        ({"page": "out/made.html"}, "  page      out/made.html"),
-        ({"page": "x" * 300}, "  page      the path is too long to show: see page in report.json"),
+        ({"cwd": None}, r"  again     evi-harness replay sessions/made --handler app\.py:App"),
+        ({"again": (*AGAIN, "--arg", "x=" + "y" * 900)}, r"  again     .*: .*\bcommand in report\.json"),
+        ({"again": (*AGAIN, "--arg", "x=\n")}, r"  again     .*: .*\bcommand in report\.json"),
+        ({"again": (), "instead": "replay_session(x)"}, r"  again     .*; .* replay_session\(x\)"),
+        ({"again": ()}, "  again     .*no command"),
+        ({"is_redacted": True}, r"            .*secret .*\[redacted\]"),
+        ({"page": "out/made.html"}, r"  page      out/made\.html"),
+        ({"page": "x" * 300}, r"  page      .*: .*\bpage in report\.json"),
     ],
 )
 def test_a_command_is_whole_or_not_there(changes, line):
     """As a shell takes it, with the folder; what has no room, or would not be read as it is, is named by its file."""
-    assert line in explanation_text(told(RAISED, **changes), "/somewhere/report.json").splitlines()
+    lines = explanation_text(told(RAISED, **changes), "/somewhere/report.json").splitlines()
+    assert [one for one in lines if re.fullmatch(line, one)]
 
 
 @pytest.mark.parametrize("page", ["\x01" * 200, "\u202e" * 66, "\U000e0001" * 50], ids=["control", "override", "tag"])
@@ -176,7 +178,7 @@ def test_it_is_always_short(seed):
     assert text.endswith("\n")
     assert all(one.isprintable() or one == "\n" for one in text)
     for line in text.splitlines():
-        if line.startswith("  again     ") and report.again and "is too long to show" not in line:
+        if line.startswith("  again     ") and report.again and "no room here" not in line:
             assert shlex.split(line[12:])[-len(report.again) :] == list(report.again)
 
 

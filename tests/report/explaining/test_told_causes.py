@@ -249,7 +249,7 @@ def test_a_repair_is_told_by_what_was_lost(tmp_path):
 
 def test_a_comparison_is_refused_by_name():
     """With what says the same."""
-    with pytest.raises(ReportError, match="report of a comparison") as raised:
+    with pytest.raises(ReportError, match="a comparison") as raised:
         read(ComparisonReport("a", "b", (), is_of_folders=True).json())
     assert "evi-harness compare" in raised.value.hint
 
