@@ -269,7 +269,7 @@ SAYS: Dict[str, str] = {
     "forks": "forks.py:17 in answer",
     "leaks": "the task App.tick, started by on_open at ",
     "leaves_thread": "the thread counting, started by on_open at ",
-    "forgets_await": "the coroutine App.save, made at ",
+    "forgets_await": "the coroutine App.save, ",
     "leaves_open": "leaves_open.py:11 in on_open, was still open",
     "falls_behind": "falls_behind.py:11 in on_message",
     "says_goodbye": "says_goodbye.py:9 in on_close",
@@ -284,7 +284,7 @@ SAYS: Dict[str, str] = {
     "computes_often": "not keep up",
     "skips_audio": "at 3.561 s was never",
     "repeats_audio": "1.03 s of audio",
-    "shuffles_audio": "at 3.520 s was handed on after",
+    "shuffles_audio": "at 3.520 s was ",
     "stutters": "dry for 512 ms",
 }
 

@@ -1050,7 +1050,7 @@ def test_a_comparison_of_nothing_fails(run: Run, pytester: pytest.Pytester) -> N
 @pytest.mark.parametrize(
     ("options", "code", "why"),
     [
-        ([], pytest.ExitCode.INTERRUPTED, "not .*{}: .*its end"),
+        ([], pytest.ExitCode.INTERRUPTED, "not .*{}: the run .*"),
         (["-k", "nothing_like_it"], pytest.ExitCode.NO_TESTS_COLLECTED, r"no test .*measured .*\(no test .*\)"),
     ],
 )

@@ -81,7 +81,7 @@ def test_what_measures_nothing_that_could_be_compared_did_not_run(tmp_path):
     """Two empty runs are no two equal ones."""
     (tmp_path / "measures.py").write_text(MEASURES.replace("range(1, 11)", "()"), encoding="utf-8")
     side = OneSide("A", (sys.executable, str(tmp_path / "measures.py"), "A", "1", str(tmp_path / "order")))
-    with pytest.raises(EviHarnessError, match=r"nothing that .*compared"):
+    with pytest.raises(EviHarnessError, match=r"can be compared"):
         compare_sides((side, side), n_runs=1, n_warm=0)
 
 

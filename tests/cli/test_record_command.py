@@ -312,7 +312,7 @@ def read_terminal(parent, until=None):
         (["--duration", "0"], 2, "--duration"),
         (["--duration", "nan"], 2, "--duration: 'nan' "),
         (["--duration", "inf"], 2, "--duration: 'inf' "),
-        (["--mic", "."], 2, "is a directory"),
+        (["--mic", ".", "--base-url", "http://127.0.0.1:1"], 2, "a folder"),
         (["--mic", __file__, "--base-url", "http://127.0.0.1:1"], 2, "as audio"),
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--out", MIC], 2, "is a file"),
         (["--mic", MIC, "--base-url", "http://127.0.0.1:1", "--name", "a/b"], 2, "slash"),

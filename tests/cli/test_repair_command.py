@@ -66,9 +66,9 @@ def test_json_on_standard_output_is_json_alone(run):
     [
         ("repair sound", 2, "--out is missing"),
         ("repair gone -o out", 2, "'gone' does"),
-        ("repair sound/session.json -o out", 2, "is a file"),
+        ("repair sound/session.json -o out", 3, "a session folder"),
         ("repair sound -o cut", 2, "cut exists already"),
-        ("repair sound -o sound/out", 2, "to be repaired"),
+        ("repair sound -o sound/out", 2, "repaired"),
         ("repair sound -o out --json gone/x", 2, "--json: 'gone' "),
         ("repair empty -o out", 3, "a session folder"),
         ("repair . -o out", 2, "the session folder"),

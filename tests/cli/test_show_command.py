@@ -144,7 +144,7 @@ def test_events_are_chosen(run, tmp_path, line, says):
     assert (code, err) == (0, "")
     found = events_of(lines)
     if not says:
-        assert found.pop() == "no event matches these options"
+        assert found.pop().startswith("no event ")
     assert len(found) == len(says)
     assert all(text in row for text, row in zip(says, found))
     shown = json.loads((tmp_path / "shown.json").read_text(encoding="utf-8"))
@@ -172,8 +172,8 @@ def test_a_turn_alone(run, tmp_path):
         ("show s/a --turn 9", 2, "--turn t9: "),
         ("show s/a --from x", 2, "--from 'x' "),
         ("show s/a --until #9999", 2, "--until #9999: "),
-        ("show s/a --from 5 --until 2", 2, "nothing .*--from 5 --until 2"),
-        ("show s/a --from 9999", 2, "nothing .*--from 9999"),
+        ("show s/a --from 5 --until 2", 2, "within .*--from 5 --until 2"),
+        ("show s/a --from 9999", 2, "within .*--from 9999"),
         ("show s/a --grep (", 2, "--grep '\\(' .*regular expression"),
     ],
 )

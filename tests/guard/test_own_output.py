@@ -31,7 +31,7 @@ def test_libraries_log_nothing():
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (OSError(errno.EMFILE, "Too many open files"), "room", "no connection .*: Too many open"),
+        (OSError(errno.EMFILE, "Too many open files"), "room", ".*connections: Too many open"),
         (ValueError("SECRET"), "loop: ValueError", "an error .*: ValueError"),
         (None, "loop", "an error [^:]*$"),
     ],

@@ -56,7 +56,7 @@ SAMPLES = ("runs", 0, "metrics", "handle", "samples")
         (("format",), None, "format is missing"),
         (("version",), 2, "version 2, "),
         (("version",), True, ": version is"),
-        (("runs",), [], "no run"),
+        (("runs",), [], "no runs"),
         (("runs",), {}, ": runs is"),
         (("runs", 0), 3, "runs[0].metrics"),
         (("runs", 0, "metrics", "handle", "exact"), 1, "runs[0].metrics.handle.exact"),

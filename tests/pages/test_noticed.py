@@ -58,7 +58,7 @@ NOT_KNOWN = ".*not known."
         (problem("raised"), [3, 99], GOOD, None),
         (problem("missing", what="deviation"), [], GOOD, None),
         (problem("plays_on"), [], TALKS, r".*interrupts, .*\b3\.20 s\."),
-        (problem("plays_on", more=[17, 27]), [], TALKS, r".*interrupts, .*\b3\.20 s, .*once more\."),
+        (problem("plays_on", more=[17, 27]), [], TALKS, r".*interrupts, .*\b3\.20 s, .*again\."),
         (problem("plays_on", seq=27), [], TALKS, r".*interrupts, .*goes on\b[^\d]*"),
         (problem("never_played"), [], LOST, r".*not hear 0\.70 s .*“It will\.”\."),
         (

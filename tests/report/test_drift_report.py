@@ -63,8 +63,10 @@ def test_a_turn_of_one_side_is_told(latency_lines):
         ComparedTurn(2, 2, "", (Parting("sent", "a", None), Parting("said", "a", "b"))),
     )
     lines = latency_lines(of="drift", comparison=SessionComparison((), turns, (), 100.0))
-    first, second, third = [re.sub(" came (then|now) .*: ", r" \1 ", line) for line in lines]
-    assert (first, second, third) == ("turn 1 then 'Hello?'", "turn 1 now 'Good evening.'", "turn 2, sent:")
+    then, now, sent = lines
+    assert re.fullmatch("turn 1 .*recording: 'Hello\\?'", then)
+    assert re.fullmatch("turn 1 .*now: 'Good evening\\.'", now)
+    assert sent == "turn 2, sent:"
 
 
 def test_what_was_set_up_otherwise_is_told(latency_lines):

@@ -143,7 +143,7 @@ def test_a_file_that_is_called_like_a_module_does_not_replace_it():
             "app.py:1: app.py .*import: ModuleNotFoundError: No module named 'gone_elsewhere'",
         ),
         ("app.py:App", "\nraise ValueError('no')\n", "app.py:2: app.py .*import: ValueError: no"),
-        ("app.py:App", "raise ValueError\n", "app.py:1: app.py .*import: ValueError: no further word"),
+        ("app.py:App", "raise ValueError\n", "app.py:1: app.py .*import: ValueError: no message"),
         ("app.py:App", "raise SystemExit(3)\n", "app.py:1: app.py .*import: SystemExit: 3"),
         ("app.py:App", "\nimport json\njson.loads('{')\n", "app.py:3: app.py .*import: JSONDecodeError"),
         ("app.py:App", "def f():\n    f()\nf()\n", "not import: RecursionError"),

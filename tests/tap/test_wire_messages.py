@@ -122,8 +122,8 @@ def test_a_frame_that_breaks_a_rule_is_told_and_the_next_is_read(bad, what, step
         (frame(1, b"\xff"), True, "not UTF-8", [Frame(TEXT, b"\xff")]),
         (frame(8, b"x"), True, "code or reason", [CloseFrame(None, "")]),
         (frame(8, b"\x03\xe8\xff"), True, "code or reason", [CloseFrame(1000, "\\xff")]),
-        (frame(8) + frame(1, b"a"), True, "behind the close", [CloseFrame(None, "")]),
-        (frame(8) + frame(8), True, "behind the close", [CloseFrame(None, "")]),
+        (frame(8) + frame(1, b"a"), True, "the close frame", [CloseFrame(None, "")]),
+        (frame(8) + frame(8), True, "the close frame", [CloseFrame(None, "")]),
         (frame(1, b"a", fin=False) + frame(1, b"b") + frame(0, b"c"), True, "begins within another", [Frame(TEXT, b"ac")]),
     ],
 )

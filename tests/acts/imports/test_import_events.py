@@ -170,7 +170,7 @@ def test_no_secret_is_kept(tmp_path: Path) -> None:
         (b'{"type": "response.create"}\n{broken\n', "line 2"),
         (b'{"a": "b"}', "no type"),
         (b"[]", "no list"),
-        (b"a: [1, 2", "neither JSON nor YAML"),
+        (b"a: [1, 2", "JSON nor YAML"),
         (b"a: &x [1]\nb: [*x, *x]", "aliases"),
         (b"- !!python/object/apply:os.system [ls]", "neither"),
         (b"- 2026-11-30", "row 1"),
