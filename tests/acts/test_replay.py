@@ -103,7 +103,6 @@ def test_a_function_hears_every_message_and_its_user_is_the_recording(weather):
     (deviation,) = result.verdict.deviations
     assert (deviation.kind, deviation.recorded_seq) == ("missing", 15)
     assert "tool response call-1" in deviation.what
-    assert "awaited" in deviation.what
     # The answers to it did not come, and are no deviations of their own.
     assert deviation.consequences == (16, 17, 18)
 
