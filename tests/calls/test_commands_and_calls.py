@@ -31,7 +31,7 @@ CALLS: Dict[str, Tuple[str, ...]] = {
     "latency": ("measure_latency", "judge_gate"),
     "record": ("record_conversation", "write_report"),
     "repair": ("repair_session",),
-    "replay": ("replay_session", "replay_sessions", "replay_live", "judge_gate", "write_report"),
+    "replay": ("replay_session", "replay_sessions", "replay_live", "app_command", "judge_gate", "write_report"),
     "report": ("write_report",),
     "serve": ("serve",),
 }
