@@ -181,6 +181,14 @@ class Import:
     line: int
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_sources() -> Iterator[None]:
+    """Leave the syntax trees of the package to no later test: each replay looks for garbage, and would look through a million nodes."""
+    yield
+    for read in (modules_of, imports_of, public_classes):
+        read.cache_clear()
+
+
 @cache
 def modules_of(root: Path) -> Dict[str, Module]:
     """Every module of the package in a folder, by dotted name."""
