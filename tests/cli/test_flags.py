@@ -139,6 +139,7 @@ def test_an_invalid_value_is_named_as_it_was_given(name: str, value: Any, words:
 def test_of_every_command(line: str, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     """The flag comes first, and its value after it."""
     monkeypatch.chdir(tmp_path)
+    Path("base.json").touch()
     *_, flag, value = line.split()
     assert main(line.format(WEATHER=WEATHER).split()) == 2
     err = capsys.readouterr().err
