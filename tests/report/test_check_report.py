@@ -25,8 +25,8 @@ def test_one_session_is_a_line_a_problem():
     assert Checked("a").lines() == ["a: nothing wrong"]
     gone = Problem("user.wav", None, "it is gone.", "Look for it.", kind="file_unreadable")
     assert Checked("a", (gone, beyond(3))).lines() == [
-        "a: user.wav: it is gone. Look for it.",
-        "a: events.jsonl, line 3: bytes 3 of user.wav.",
+        f"a: user.wav: {gone.what} {gone.hint}",
+        f"a: events.jsonl, line 3: {beyond(3).what}",
     ]
 
 

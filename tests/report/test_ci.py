@@ -72,24 +72,19 @@ def test_summary():
     beside = {"passed_over": ("turn_gap: max<1",), "not_saved": "perf/b.json: response became slower"}
     gate = GateReport((threshold,), (SLOWER, NOTHING), 3, old="main", new="HEAD", **beside)
     told = summary([GOOD, BAD, *gate_cases(gate)], [gate])
-    assert told.splitlines()[:9] == [
-        "## evi-harness",
-        "",
-        "3 failed, 1 inconclusive, 1 passed",
-        "",
-        "HEAD with main:",
-        "",
-        "| metric | old | new | difference | interval | matters from | verdict |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        "| response med | 800 ms | 890 ms | +90 ms, +11.2% | +82 ms to +97.5 ms | 40 ms | ❌ regressed |",
-    ]
+    lines = told.splitlines()
+    assert lines[:6] == ["## evi-harness", "", "3 failed, 1 inconclusive, 1 passed", "", "HEAD with main:", ""]
+    head, rule, slower = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines[6:9])
+    assert (head[0], head[-1], rule) == ("metric", "verdict", ["---"] * len(slower))
+    assert len(head) == len(slower)
+    assert slower == ["response med", "800 ms", "890 ms", "+90 ms, +11.2%", "+82 ms to +97.5 ms", "40 ms", "❌ regressed"]
     assert "| cpu | - | - | - | - | 0 ms | ❔ inconclusive: " in told
     assert re.search(r"^Seed 3; .*\b1\.0%", told, re.MULTILINE)
-    assert "| handle: max&lt;5: 9 ms of 1 value; worst: a\\|b turn 1 9 ms | ❌ failed |" in told
+    assert re.search(r"^\| handle: max&lt;5: 9 ms .*\b1 value; worst: a\\\|b turn 1 9 ms \| ❌ failed \|$", told, re.MULTILINE)
     assert told.count("handle: max") == 1
     assert "- 'turn\\_gap: max&lt;1' " in told
     assert ": response became slower" in told
-    assert "| demo | ❌ failed | failed: 1 finding |" in told
+    assert f"| demo | ❌ failed | {BAD.what} |" in told
     assert "<details><summary>demo</summary>" in told
     assert "  &lt;b&gt;" in told
 

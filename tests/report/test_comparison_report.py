@@ -55,25 +55,28 @@ def test_what_is_the_same_is_said_in_few_lines():
 def test_what_differs_is_told_with_both_sides():
     """In the order of the conversation."""
     told = report(ComparedPair("x", "a", "b", OTHER))
-    assert told.lines()[2:] == [
-        "note       not all is known",
-        "opening    ",
-        "             handshake    /chat",
-        "                            $.a: first 1, second 2",
-        'turn 1/2   "Hello?": response 100 → 210 ms (DIFFERS), tool.app - → 5 ms',
-        "             replied      first   Hi.",
-        "                          second  nothing",
-        '             sent         answer: "a"',
-        "                            $.content: first 'a', second 'b'",
-        "                            $.x: first absent, second 1",
-        "turn 3     a greeting",
-        "             turn         only in the second",
-        "ending     ",
-        "             ended        first   a",
-        "                          second  b",
-        *[line for line in told.lines() if re.match(r"times .* 100 ms$", line)],
-        "verdict    different: 5 differences, in 2 of 2 turns",
+    patterns = [
+        rf"note {{7}}{OTHER.remarks[0]}",
+        "opening {4}",
+        " {13}handshake {4}/chat",
+        r" {28}\$\.a: first 1, second 2",
+        r'turn 1/2 {3}"Hello\?": response 100 → 210 ms \(DIFFERS\), tool\.app - → 5 ms',
+        r" {13}replied {6}first {3}Hi\.",
+        " {26}second  nothing",
+        ' {13}sent {9}answer: "a"',
+        r" {28}\$\.content: first 'a', second 'b'",
+        r" {28}\$\.x: first absent, second 1",
+        r"turn 3 {5}.*\bgreeting",
+        r" {13}turn {9}only .*\bsecond",
+        "ending {5}",
+        " {13}ended {8}first {3}a",
+        " {26}second  b",
+        "times .* 100 ms",
+        "verdict {4}different: 5 differences, .*2 of 2 turns",
     ]
+    lines = told.lines()[2:]
+    assert len(lines) == len(patterns)
+    assert [line for line, pattern in zip(lines, patterns) if not re.fullmatch(pattern, line)] == []
     assert told.exit_code == 1
     (turn, _) = data(told)["pairs"][0]["comparison"]["turns"]
     assert turn["took"][0] == {"metric": "response", "first_ms": 100.4, "second_ms": 210.0, "differs": True}
@@ -85,7 +88,9 @@ def test_folders_are_a_line_a_session():
     pairs = [ComparedPair("x", "a/x", "b/x", SAME), ComparedPair("y", "a/y", "b/y", OTHER), ComparedPair("z", "a/z", None)]
     told = report(*pairs)
     lines = told.lines()
-    assert lines[2:7] == ["x  the same", "y  different: 5 differences, in 2 of 2 turns", "z  only in the first", "", "y"]
+    assert [line.split("  ")[0] for line in lines[2:7]] == ["x", "y", "z", "", "y"]
+    patterns = ("x  .*same", "y  different: 5 differences, .*2 of 2 turns", "z  only .*first")
+    assert [line for line, pattern in zip(lines[2:5], patterns) if not re.fullmatch(pattern, line)] == []
     assert re.match("3 sessions: 1 the same, 1 different, 1 on ", lines[-1])
     assert (told.exit_code, data(told)["exit_code"]) == (1, 1)
     worse = report(*pairs, ComparedPair("w", "a/w", "b/w", refused="there is no header"))
@@ -95,9 +100,10 @@ def test_folders_are_a_line_a_session():
 def test_a_broken_session_of_one_side_is_counted_once():
     """As one that cannot be read; no count is below 0."""
     told = report(ComparedPair("w", "a/w", None, refused="there is no header"), ComparedPair("x", "a/x", "b/x", SAME))
-    assert told.verdict_text == "2 sessions: 1 the same, 1 cannot be read"
+    assert re.fullmatch("2 sessions: 1 .*same, 1 cannot be read", told.verdict_text)
     alone = report(ComparedPair("w", None, "b/w", refused="there is no header"), is_of_folders=True)
-    assert (alone.verdict_text, alone.exit_code) == ("1 session: 1 cannot be read", 3)
+    assert re.fullmatch("1 session: 1 cannot .*", alone.verdict_text)
+    assert alone.exit_code == 3
 
 
 def test_what_was_not_compared_of_those_that_are_the_same_is_told():
@@ -106,7 +112,8 @@ def test_what_was_not_compared_of_those_that_are_the_same_is_told():
     pairs = [ComparedPair(name, f"a/{name}", f"b/{name}", noted) for name in "xyz"]
     other = ComparedPair("w", "a/w", "b/w", replace(noted, remarks=("nothing is known",)))
     lines = report(*pairs, other).lines()
-    assert lines[-4:] == ["note       x and 2 more: not all is known", "note       w: nothing is known", "", "4 sessions: 4 the same"]
+    patterns = (rf"note +x and 2 more: {noted.remarks[0]}", rf"note +w: {other.comparison.remarks[0]}", "", "4 sessions: 4 .*same")
+    assert [line for line, pattern in zip(lines[-4:], patterns) if not re.fullmatch(pattern, line)] == []
     assert not any(line.startswith("note") for line in report(ComparedPair("x", "a", "b", SAME), is_of_folders=True).lines())
 
 

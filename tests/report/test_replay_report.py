@@ -67,7 +67,8 @@ def data(told, dialect=EVI):
 def test_a_replay_that_passed_is_three_lines(weather):
     """What was replayed, with what, and the verdict."""
     session, replayed, verdict = text(report(weather))
-    assert (session, verdict) == ("session    made: 2 turns, 30 events, 4.500 s", "verdict    passed")
+    assert re.fullmatch(r"session    made: 2 turns, 30 events, 4\.500 s", session)
+    assert verdict == "verdict    passed"
     assert re.fullmatch(r"replayed +with app\.py:App on hume 0\.14\.1, in virtual time \(0\.25 s .*\)", replayed)
     told = data(report(weather))
     assert (told["passed"], told["deviations"], told["findings"], told["twice"]) == (True, [], [], None)
@@ -80,16 +81,14 @@ def test_a_deviation_is_told_with_both_places(weather, kind):
     """Its kind, its places in both sessions with their times, the sentence, and what only follows from it."""
     deviation = Deviation(kind, "it happened", recorded_seq=15, live_seq=16, detail=("more",), consequences=(17, 18))
     lines = text(report(weather, deviation))
-    assert lines[2:6] == [
-        f"DEVIATION  {kind}: recorded #15 at 1.600 s, in the replay #16 at 2.000 s",
-        "           it happened",
-        "             more",
-        lines[5],
-    ]
+    assert re.fullmatch(rf"DEVIATION  {kind}: recorded #15 .*\b1\.600 s, .*\breplay #16 .*\b2\.000 s", lines[2])
+    assert lines[3:5] == ["           it happened", "             more"]
     assert re.match(r" {13}2 .*: 0\.10 s .* 1 message; end of .* \(#17 to #18\)$", lines[5])
     assert lines[-1] == "verdict    failed: 1 deviation"
     (told,) = data(report(weather, deviation))["deviations"]
-    assert told["lost"][1]["what"].startswith("end of ")
+    audio, end = [one["what"] for one in told["lost"]]
+    assert re.fullmatch(r"0\.10 s .*audio .*\b1 message", audio)
+    assert end.startswith("end of ")
     assert told == {
         **explained_deviation(deviation, weather.events[15], weather.events[16], None, EVI)._asdict(),
         "kind": kind,
@@ -105,8 +104,8 @@ def test_a_deviation_is_told_with_both_places(weather, kind):
         "places": [],
         "consequences": [17, 18],
         "lost": [
-            {"seq": 17, "last_seq": 17, "at_ns": 2_100_000_000, "kind": "received", "what": "0.10 s of audio in 1 message"},
-            {"seq": 18, "last_seq": 18, "at_ns": 2_300_000_000, "kind": "received", "what": told["lost"][1]["what"]},
+            {"seq": 17, "last_seq": 17, "at_ns": 2_100_000_000, "kind": "received", "what": audio},
+            {"seq": 18, "last_seq": 18, "at_ns": 2_300_000_000, "kind": "received", "what": end},
         ],
     }
 
@@ -135,15 +134,12 @@ def test_a_finding_is_told_with_the_message_it_is_about(weather, kind):
         kind, "it happened", at_ns=3 * SECOND // 2, live_seq=5, recorded_seq=13, ended=True, detail=("app.py:3",), consequences=(14,)
     )
     lines = text(report(weather, finding))
-    assert lines[2:] == [
-        f'FINDING    {kind} at 1.500 s, on recorded #13 user: "What\'s the weather like?"',
-        "           it happened",
-        "             app.py:3",
-        lines[5],
-        "verdict    failed: 1 finding",
-    ]
+    assert re.fullmatch(rf'FINDING    {kind} at 1\.500 s, .*\brecorded #13 user: "What.*\?"', lines[2])
+    assert lines[3:5] == ["           it happened", "             app.py:3"]
+    assert lines[6:] == ["verdict    failed: 1 finding"]
     assert re.match(r" {13}1 .*: tool call call-1: get_weather .*Oslo.* \(#14\)$", lines[5])
     (told,) = data(report(weather, finding))["findings"]
+    assert re.fullmatch('user: "What.*"', told["recorded_what"])
     assert told == {
         **explained_finding(finding)._asdict(),
         "kind": kind,
@@ -151,7 +147,7 @@ def test_a_finding_is_told_with_the_message_it_is_about(weather, kind):
         "what": "it happened",
         "at_ns": 3 * SECOND // 2,
         "recorded_seq": 13,
-        "recorded_what": 'user: "What\'s the weather like?"',
+        "recorded_what": told["recorded_what"],
         "live_seq": 5,
         "ended": True,
         "detail": ["app.py:3"],
@@ -173,9 +169,10 @@ def test_a_warning_is_told_and_fails_nothing(weather):
     """It stands there under its own label; the verdict counts it apart."""
     warning, finding = Finding("underrun", "it was dry", at_ns=0, severity=WARNING), Finding("raised", "it broke", at_ns=0)
     lines = text(report(weather, warning, warning))
-    assert (lines[2], lines[-1]) == ("WARNING    underrun at 0.000 s", "verdict    passed, with 2 warnings")
+    assert re.fullmatch(r"WARNING    underrun .*0\.000 s", lines[2])
+    assert re.fullmatch("verdict    passed, .*2 warnings", lines[-1])
     assert data(report(weather, warning))["findings"][0]["severity"] == "warning"
-    assert text(report(weather, warning, finding))[-1] == "verdict    failed: 1 finding, 1 warning"
+    assert re.fullmatch("verdict    failed: 1 finding, 1 warning", text(report(weather, warning, finding))[-1])
 
 
 def test_what_fails_comes_first(weather):
@@ -196,9 +193,8 @@ def test_only_what_differs_is_shown(weather):
     )
     told = report(weather, Deviation("different", "it differs", 15, 16, differences=found))
     lines = text(told)
-    assert "             $.content: recorded 'sunny', now 'rain'" in lines
-    assert "             $.a: recorded null, now absent" in lines
-    assert "             $.b: recorded absent, now true" in lines
+    shown = [re.fullmatch(r" {13}\$\.([ab]|content): recorded (\S+), now (\S+)", line) for line in lines]
+    assert [one.groups() for one in shown if one] == [("content", "'sunny'", "'rain'"), ("a", "null", "absent"), ("b", "absent", "true")]
     assert max(map(len, lines)) < 220
     (deviation,) = data(told)["deviations"]
     assert deviation["differences"] == [
@@ -227,7 +223,7 @@ def test_counts_are_in_the_verdict(weather):
     """Findings, deviations, and two runs that differ."""
     found = (Finding("raised", "a", 0), Finding("raised", "b", 0), Deviation("missing", "c"))
     lines = text(report(weather, *found, twice=("one", "other")))
-    assert lines[-1] == "verdict    failed: 2 findings, 1 deviation, two runs differ"
+    assert re.fullmatch("verdict    failed: 2 findings, 1 deviation, .*runs differ", lines[-1])
     assert lines[-4].startswith("twice ")
     assert lines[-3:-1] == ["             one", "             other"]
 
@@ -250,7 +246,7 @@ def test_what_was_added_hinted_written_and_not_waited_for_is_told(weather):
         folder="sessions/x",
     )
     lines = text(told)
-    assert "upgraded   2 messages: added a: 1, b: 2" in lines
+    assert any(re.fullmatch("upgraded   2 messages: .*a: 1, b: 2", line) for line in lines)
     assert "next       do this" in lines
     assert any(re.match(r"note +not deterministic: .*\bapp\.work\b", line) for line in lines)
     assert "written    sessions/x" in lines
@@ -451,27 +447,23 @@ def test_what_is_around_the_first_divergence(weather):
     """A few rows of both sides, the place itself marked, once; the JSON has them as rows."""
     found = (Deviation("different", "a", 15, 15), Deviation("different", "b", 16, 16))
     lines = text(report(weather, *found))
-    start = lines.index("           around it, recorded:")
-    assert lines[start + 1 : start + 7] == [
-        '                   1.200 s  #13    ← received  user: "What\'s the weather like?"',
-        '                   1.400 s  #14    ← received  tool call call-1: get_weather "{"place": "Oslo"}"',
-        '             >     1.600 s  #15    → sent      tool response call-1: "sunny, 21 degrees"',
-        '                   2.000 s  #16    ← received  assistant: "It is sunny."',
-        "                   2.100 s  #17    ← received  audio 0.10 s, chunk 0",
-        lines[start + 6],
+    (start,) = [number for number, line in enumerate(lines) if re.fullmatch(" {11}around .*recorded:", line)]
+    patterns = [
+        r' {19}1\.200 s  #13    ← received  user: "What.*"',
+        r' {19}1\.400 s  #14    ← received  tool call call-1: get_weather .*"Oslo".*',
+        r' {13}> {5}1\.600 s  #15    → sent {6}tool response call-1: "sunny, 21 .*"',
+        r' {19}2\.000 s  #16    ← received  assistant: "It is sunny\."',
+        r" {19}2\.100 s  #17    ← received  audio 0\.10 s, chunk 0",
+        r" {19}2\.300 s  #18    ← received  end .*\breply",
     ]
-    assert re.match(r" +2\.300 s +#18 .* received +end of .*reply$", lines[start + 6])
-    assert lines[start + 7] == "           around it, in the replay:"
+    assert [one for one, pattern in zip(lines[start + 1 :], patterns) if not re.fullmatch(pattern, one)] == []
+    assert re.fullmatch(" {11}around .*replay:", lines[start + 7])
     assert sum("around it" in line for line in lines) == 2
     around = data(report(weather, *found))["first_divergence"]
     assert [row["seq"] for row in around["recorded"]] == [row["seq"] for row in around["live"]] == [13, 14, 15, 16, 17, 18]
-    assert around["live"][2] == {
-        "seq": 15,
-        "last_seq": 15,
-        "at_ns": 1_600_000_000,
-        "kind": "sent",
-        "what": 'tool response call-1: "sunny, 21 degrees"',
-    }
+    row = around["live"][2]
+    assert row == {"seq": 15, "last_seq": 15, "at_ns": 1_600_000_000, "kind": "sent", "what": row["what"]}
+    assert re.fullmatch('tool response call-1: "sunny, 21 .*"', row["what"])
     assert data(report(weather))["first_divergence"] is None
 
 
@@ -487,7 +479,7 @@ def test_many_differences_are_not_all_shown(weather):
     """The JSON has them."""
     deviation = Deviation("different", "x", 15, 15, tuple(Difference(f"$.a[{n}]", n, 0) for n in range(1, 100)))
     lines = text(report(weather, deviation))
-    assert [line.strip() for line in lines if "more" in line] == ["and in 87 more places; --json has all"]
+    assert [re.fullmatch(r" +and .*\b87 more .*; --json .*", line) is not None for line in lines if "more" in line] == [True]
     assert len(data(report(weather, deviation))["deviations"][0]["differences"]) == 99
 
 
@@ -542,7 +534,7 @@ def test_what_is_expected_stands_before_the_verdict(weather):
     expectation = ExpectationReport("expected.jsonl", "written", 2, weather, weather, (Deviation("missing", "x", 15),))
     lines = text(report(weather, expectation=expectation))
     assert re.match(r"expected +expected\.jsonl .*: 2 messages\b", lines[2])
-    assert lines[3].startswith("             - #15 at 1.600 s tool response call-1")
+    assert re.match(r" {13}- #15 .*\b1\.600 s tool response call-1\b", lines[3])
     assert data(report(weather, expectation=expectation))["expectation"]["n_messages"] == 2
     assert data(report(weather))["expectation"] is None
 
@@ -574,17 +566,15 @@ def test_with_an_expectation_nothing_that_was_to_be_sent_is_called_recorded(weat
     late_ones = Verdict((deviation,), (), late(2_500_000))
     told = replace(report(weather, expectation=EXPECTED, ignored=(("$.b", False),)), verdict=late_ones)
     lines = [line.strip() for line in text(told)]
-    assert {
-        "$.content: expected 'rain', now 'sunny'",
-        "around it, expected:",
-    } < {*lines}
     for pattern in (
+        r"\$\.content: expected 'rain', now 'sunny'$",
+        r"around .*\bexpected:$",
         r'2 events .*: assistant: "It is sunny\."; 0\.10 s of audio in 1 message \(#16 to #17\)',
         r"note +1 message .*: expected #1 by 2\.5 ms",
         r"note +--ignore \$\.b .*\bexpected\b",
     ):
         assert any(re.fullmatch(pattern, line) or re.match(pattern, line) for line in lines), pattern
-    assert any(line.startswith("expected   compared with expected.jsonl, 2 messages, ") for line in lines)
+    assert any(re.match(r"expected +compared .*\bexpected\.jsonl, 2 messages, ", line) for line in lines)
     assert not any("recorded" in line for line in lines)
 
 
@@ -626,10 +616,10 @@ def test_a_recorded_length_that_nobody_knows_is_not_told(weather):
     """A recording that was cut off has no end in its header."""
     recorded = replace(weather, header=replace(weather.header, end=None))
     found = report(recorded, live=replace(weather, header=replace(weather.header, source={"axis": {"speed": "2"}})))
-    assert text(found)[0] == "session    made: 2 turns, 30 events, 4.500 s with --speed 2"
+    assert re.fullmatch(r"session    made: 2 turns, 30 events, 4\.500 s .*--speed 2", text(found)[0])
     assert data(found)["recorded"]["whole_duration_ns"] is None
     known = replace(found, recorded_ns=9 * SECOND)
-    assert text(known)[0].endswith(" 4.500 s with --speed 2; 9.000 s as recorded")
+    assert re.search(r" 4\.500 s .*--speed 2; 9\.000 s .*recorded$", text(known)[0])
     assert data(known)["recorded"]["whole_duration_ns"] == 9 * SECOND
 
 
@@ -642,13 +632,11 @@ def test_all_that_people_are_told_is_there_for_programs(weather):
 def test_what_was_found_alone(weather):
     """Without what was around it; the rest of the report is left out."""
     found = report(weather, Deviation("missing", "x", 15), Finding("rejected", "y", 0), expectation=EXPECTED, hints=("do this",))
-    assert found_lines(found, EVI) == [
-        "FINDING    rejected at 0.000 s",
-        "           y",
-        "DEVIATION  missing: expected #15 at 1.600 s",
-        "           x",
-        f"             try: {DEVIATION_REMEDIES['missing'].to_try}",
-    ]
+    finding, what, deviation, *rest = found_lines(found, EVI)
+    assert re.fullmatch(r"FINDING    rejected .*0\.000 s", finding)
+    assert what == "           y"
+    assert re.fullmatch(r"DEVIATION  missing: expected #15 .*1\.600 s", deviation)
+    assert rest == ["           x", f"             try: {DEVIATION_REMEDIES['missing'].to_try}"]
     assert found_lines(report(weather), EVI) == []
 
 
@@ -684,7 +672,7 @@ def test_deviations_of_one_cause_are_told_a_few_times(weather):
     others = [Deviation("late", "it was late", 15, 16), Deviation("missing", "it was not sent", 17, places=(PLACE,))]
     lines = text(report(weather, *alike, *others))
     assert sum(line.startswith("DEVIATION") for line in lines) == 6
-    assert "DEVIATION  missing: 57 more like it, #103, #104, #105, #106, #107, …; --json has all" in lines
+    assert any(re.match(r"DEVIATION  missing: 57 more .*, #103, #104, #105, #106, #107, …; --json ", line) for line in lines)
     assert lines[-1] == "verdict    failed: 62 deviations"
     assert len(data(report(weather, *alike, *others))["deviations"]) == 62
 
@@ -727,10 +715,10 @@ def test_a_missing_answer_is_short_where_handling_its_message_failed(weather, ki
     call = EVI.prompts(weather.events)[15].seq
     for on, is_short in ((call, kind != "blocked"), (call + 1, False)):
         told = report(
-            weather, Finding(kind, "it failed", SECOND, recorded_seq=on), Deviation("missing", "it was waited for", 15, consequences=(16,))
+            weather, Finding(kind, "it failed", SECOND, recorded_seq=on), Deviation("missing", "waited for", 15, consequences=(16,))
         )
         lines = text(told)
         assert any(f"(#{call})" in line for line in lines) is is_short
-        assert any("it was waited for" in line for line in lines) is not is_short
+        assert any("waited for" in line for line in lines) is not is_short
         assert any("around it" in line for line in lines) is not is_short
-        assert data(told)["deviations"][0]["what"] == "it was waited for"
+        assert data(told)["deviations"][0]["what"] == "waited for"

@@ -39,26 +39,31 @@ def size(text):
 
 def test_all_of_it():
     """A headline, the cause with its place and three lines, the command, the versions."""
-    assert explanation_text(told(RAISED)) == (
-        "replay of made: failed\n"
-        "\n"
-        "1. raised (finding), at 2.000 s\n"
-        "  observed  on_message raised KeyError: 'x'\n"
-        "  expected  the callback returns\n"
-        "  at        app.py:12 in on_message\n"
-        "    > 12  g()\n"
-        "      13  h()\n"
-        "  try       Look there.\n"
-        "\n"
-        "  again     cd /p && evi-harness replay sessions/made --handler app.py:App\n"
-        "  versions  evi_harness 0.1.0, python 3.11.7, hume 0.14.1\n"
-    )
+    report = told(RAISED)
+    versions = ", ".join(f"{name} {version}" for name, version in VERSIONS.items())
+    text = explanation_text(report)
+    assert text.endswith("\n")
+    assert text.splitlines() == [
+        report.headline,
+        "",
+        f"1. raised (finding), {RAISED.when}",
+        f"  observed  {RAISED.observed}",
+        f"  expected  {RAISED.expected}",
+        "  at        app.py:12 in on_message",
+        "    > 12  g()",
+        "      13  h()",
+        f"  try       {RAISED.to_try}",
+        "",
+        f"  again     cd /p && {shlex.join(AGAIN)}",
+        f"  versions  {versions}",
+    ]
 
 
 def test_of_many_sessions_the_first_is_named():
     """With how many more, and how often."""
     lines = explanation_text(told(ToldCause(**{**vars(RAISED), "n": 7, "n_sessions": 3}), is_of_many=True)).splitlines()
-    assert lines[2:4] == ["1. raised (finding), 7 times, first at 2.000 s", "  session   sessions/made and 2 more"]
+    assert re.fullmatch(r"1\. raised \(finding\), 7 .*\b2\.000 s", lines[2])
+    assert re.fullmatch(r"  session   sessions/made .*\b2 more", lines[3])
 
 
 def test_three_causes_are_shown_and_the_rest_is_counted():
@@ -66,7 +71,7 @@ def test_three_causes_are_shown_and_the_rest_is_counted():
     causes = [ToldCause("finding", f"kind{n}", "x") for n in range(4)] + [ToldCause("warning", "w", "x", n=3)]
     text = explanation_text(told(*causes))
     assert [f"kind{n}" in text for n in range(4)] == [True, True, True, False]
-    assert "\nand 2 more causes: 1 of finding, 3 of warning\n" in text
+    assert re.search(r"^and 2 more .*: 1 .*finding, 3 .*warning$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -108,14 +113,14 @@ def test_without_room_for_all_of_it_the_command_stays(monkeypatch):
     for most, kept in ((700, True), (300, False), (30, False)):
         monkeypatch.setattr("evi_harness.report.explaining.explanation.MAX_BYTES", most)
         text = explanation_text(report)
-        assert text.startswith("replay of made: failed\n")
+        assert text.startswith(f"{report.headline}\n")
         assert (shlex.join(again) in text, "ppp" in text) == (kept, False)
 
 
 def test_a_shorter_command_is_shown_where_it_has_room():
     """Below the whole one, and never in its place."""
     lines = explanation_text(told(RAISED), shorter=(*AGAIN, "--until", "#7")).splitlines()
-    assert lines[-3] == "  shorter   cd /p && evi-harness replay sessions/made --handler app.py:App --until '#7'"
+    assert lines[-3] == f"  shorter   cd /p && {shlex.join((*AGAIN, '--until', '#7'))}"
     long = (*AGAIN, "--arg", "x=" + "y" * 600)
     assert "shorter" not in explanation_text(told(RAISED, again=long), shorter=(*long, "--until", "#7"))
 

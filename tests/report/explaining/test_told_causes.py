@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -56,14 +57,15 @@ def read(value):
 def test_a_replay_that_passed_has_no_cause(report):
     """It has its headline, its command and its folder."""
     told = read(report())
-    assert (told.headline, told.causes) == ("replay of made with app.py:App: passed", ())
+    assert re.fullmatch(r"replay .*\bmade .*\bapp\.py:App: passed", told.headline)
+    assert told.causes == ()
     assert (told.again[:2], told.cwd, told.is_of_many, told.page) == (("evi-harness", "replay"), "/p", False, None)
 
 
 def test_what_was_not_seen_stands_beside_the_verdict(report):
     """By its kinds, each once."""
     told = read(report(unseen=(Unseen("silence", "x"), Unseen("silence", "y"), Unseen("own_audio", "z"))))
-    assert told.headline == "replay of made with app.py:App: passed; not seen: silence, own_audio"
+    assert re.fullmatch(r"replay .*\bmade .*\bapp\.py:App: passed; not seen: silence, own_audio", told.headline)
 
 
 def test_what_fails_comes_before_a_warning(report):
@@ -77,7 +79,8 @@ def test_what_fails_comes_before_a_warning(report):
     raised, missing, _ = told.causes
     assert (raised.observed, raised.when, raised.fails) == ("on_message raised KeyError: 'x'", "at 2.000 s", True)
     assert "2 events" in missing.observed
-    assert (missing.expected, missing.when) == ('tool response call-1: "sunny, 21 degrees", at 1.600 s', "at 1.600 s, recorded #15")
+    assert re.fullmatch(r'tool response call-1: "sunny, 21 .*", .*\b1\.600 s', missing.expected)
+    assert re.fullmatch(r".*\b1\.600 s, recorded #15", missing.when)
 
 
 def test_one_cause_is_told_once(report):
@@ -96,11 +99,11 @@ def test_one_cause_is_told_once(report):
 
 def test_a_replay_fails_also_for_what_is_no_finding(report):
     """A recording that is not whole, two runs that differ, and what it does not say."""
-    told = read(report(is_incomplete=True, twice=("run 1: a", "run 2: b")))
-    assert [(one.what, one.observed) for one in told.causes] == [
-        ("recording", "it is incomplete"),
-        ("determinism", "run 1: a; run 2: b"),
-    ]
+    told = read(report(is_incomplete=True, twice=("first: a", "second: b")))
+    recording, determinism = told.causes
+    assert (recording.what, determinism.what) == ("recording", "determinism")
+    assert determinism.observed.split("; ") == ["first: a", "second: b"]
+    assert "incomplete" in recording.observed
     assert [(one.what, one.observed) for one in read({**report(), "passed": False, "verdict": "failed: so"}).causes] == [
         ("replay", "failed: so")
     ]
@@ -111,7 +114,7 @@ def test_the_runs_of_one_session_are_counted(report):
     told = read(
         {"passed": False, "n_failed": 2, "runs": [{"seed": None, "report": one} for one in (report(RAISED), report(), report(RAISED))]}
     )
-    assert told.headline == "replay of made: 2 of 3 runs failed"
+    assert re.fullmatch(r"replay .*\bmade: 2 of 3 runs failed", told.headline)
     assert [(one.kind, one.n) for one in told.causes] == [("raised", 2)]
 
 
@@ -122,7 +125,7 @@ def test_the_commonest_cause_of_many_sessions_comes_first(report):
     outcomes += [Outcome("s/e", 3, "this is not a session", json=None), Outcome("s/f", 1, "failed: 1 finding", json=None)]
     outcomes[1].json["command"]["again"] = ["evi-harness", "replay", "s/b"]
     told = read(CorpusReport(tuple(outcomes)).json())
-    assert told.headline == "replay of 6 sessions: 1 passed, 4 failed, 1 could not run"
+    assert re.fullmatch(r"replay .*\b6 sessions: 1 passed, 4 failed, 1 could not run", told.headline)
     assert [(one.kind, one.session, one.n, one.n_sessions) for one in told.causes] == [
         ("raised", "s/b", 3, 2),
         ("missing", "s/a", 1, 1),
@@ -175,9 +178,11 @@ def test_a_threshold_says_where_and_against_what(report):
     gate = judged_gate(gate=("queue: max<50", "queue: count<1"), thresholds_from="--gate")
     told = read({**report(), "gate": gate})
     worst, counted = told.causes
-    assert (worst.when, worst.observed) == ("in made, turn 2, at 1.500 s, #7 tool_call", "failed: max is 80.5 ms of 2 values")
-    assert worst.expected == "queue: max<50; the limit is 50 ms, from --gate"
-    assert (counted.observed, counted.expected) == ("failed: count is 2 of 2 values", "queue: count<1; the limit is 1, from --gate")
+    assert re.fullmatch(r".*\bmade, turn 2, .*\b1\.500 s, #7 tool_call", worst.when)
+    assert re.fullmatch(r"failed: max .*\b80\.5 ms .*\b2 values", worst.observed)
+    assert re.fullmatch(r"queue: max<50; .*limit .*\b50 ms, .*--gate", worst.expected)
+    assert re.fullmatch(r"failed: count .*\b2 .*\b2 values", counted.observed)
+    assert re.fullmatch(r"queue: count<1; .*limit .*\b1, .*--gate", counted.expected)
     assert "--html" in worst.to_try
     assert (told.again, told.cwd) == (("evi-harness", "replay", "x", "--gate", "y"), "/p")
 
@@ -188,7 +193,7 @@ def test_a_regression_says_how_its_baseline_is_written_again(report, given, said
     worst = Sample("queue", 20.0, "made", 1, 3, "", 250_000_000, "tool_call")
     slower = Comparison("queue", "each", "regressed", 10.0, 20.0, 10.0, 10.0, n_runs=1, n_pairs=1, why="1 of 1 slower", worst=worst)
     cause = read({**report(), "gate": judged_gate(comparisons=(slower,), old="b.json" if given else "", baseline_from=given)}).causes[0]
-    assert cause.when == "in made, turn 1, at 0.250 s, #3 tool_call"
+    assert re.fullmatch(r".*\bmade, turn 1, .*\b0\.250 s, #3 tool_call", cause.when)
     assert cause.expected.endswith(f" before in b.json ({given})" if given else " before")
     assert said in cause.to_try
     assert ("If it is" in cause.to_try) is bool(given)
@@ -220,11 +225,12 @@ def test_a_check_is_told_by_its_problems(tmp_path):
     """With places, what to do, the session, and the command that checks the first one again; what is sound has no cause."""
     shutil.copytree(ROOT / "sessions" / "typed", tmp_path / "typed")
     sound = read(check_sessions([tmp_path / "typed"], write=id).json())
-    assert (sound.headline, sound.causes, sound.again) == ("check of 1 session: 1 with nothing wrong", (), ())
+    assert re.fullmatch("check .*1 session: 1 .*nothing wrong", sound.headline)
+    assert (sound.causes, sound.again) == ((), ())
     (tmp_path / "typed" / "events.jsonl").write_bytes(b"x\n")
     report = check_sessions([ROOT / "sessions" / "typed", tmp_path / "typed"], write=id).json()
     told = read(report)
-    assert told.headline == "check of 2 sessions: 1 with nothing wrong, 1 with problems"
+    assert re.fullmatch("check .*2 sessions: 1 .*nothing wrong, 1 .*problems", told.headline)
     assert [(one.what, one.kind, one.session) for one in told.causes] == [
         ("problem", one["kind"], str(tmp_path / "typed")) for one in report["sessions"][1]["problems"]
     ]
