@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -57,14 +58,15 @@ def test_both_are_run_in_turns_and_compared(tmp_path):
     assert {one.statistic: one.verdict for one in report.comparisons} == {"med": "regressed", "p(95)": "regressed"}
     assert (report.exit_code, report.seed, report.old, report.new) == (1, 3, "A", "B")
     assert {one.n_runs for one in report.comparisons} == {8}
-    assert told[:2] == ["warming up", "run 1 of 8 of each"]
+    assert "warming" in told[0]
+    assert "1 of 8" in told[1]
 
 
 def test_too_few_runs_are_inconclusive(tmp_path):
     """With how many more would do; and that may be let pass."""
     report = compare_sides(sides(tmp_path, 100.0, 100.0), n_runs=2, n_warm=0, metrics=("handle",))
     assert report.exit_code == 4
-    assert "an interval needs 8 runs, and there are 2" in report.comparisons[0].why
+    assert re.search(r"\bneeds 8 runs, .*\b2\b", report.comparisons[0].why)
     (tmp_path / "pyproject.toml").write_text('[tool.evi-harness]\ninconclusive = "pass"\n', encoding="utf-8")
     assert compare_sides(sides(tmp_path, 100.0, 100.0), n_runs=1, n_warm=0).exit_code == 0
 
@@ -181,5 +183,5 @@ def test_no_such_revision(repository):
 
 def test_no_repository(tmp_path):
     """Likewise."""
-    with pytest.raises(EviHarnessError, match="git rev-parse failed: fatal: not a git repository"), revisions("a", "b", ("true",)):
+    with pytest.raises(EviHarnessError, match=r"git rev-parse .*: .*\bgit repository"), revisions("a", "b", ("true",)):
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -82,7 +83,7 @@ def test_failing_ones_stand_last_with_their_reports(corpus: Path) -> None:
     lines = report.lines()
     assert [line.split()[0] for line in lines[:3]] == [str(corpus / "broken"), str(WEATHER), str(TYPED)]
     assert any("DEVIATION  missing" in line for line in lines[3:])
-    assert lines[-2].startswith("3 sessions: 0 passed, 2 failed, 1 could not run (")
+    assert re.match(r"3 sessions: 0 passed, 2 failed, 1 could not run\b", lines[-2])
 
 
 def test_what_a_handler_prints_is_shown_where_its_session_failed() -> None:
@@ -197,7 +198,7 @@ def test_an_update_shows_every_change_of_every_session(corpus: Path, n_jobs: int
     assert [one.exit_code for one in report.outcomes] == [0, 0, 3]
     lines = report.lines()
     assert [lines[lines.index(str(folder)) + 1].strip().partition(":")[0] for folder in folders[:2]] == ["expected.jsonl is written"] * 2
-    assert len([line for line in lines if "~ #158 at 3.110 s tool response" in line]) == 2
+    assert len([line for line in lines if re.search(r"~ #158 .*3\.110 s tool response", line)]) == 2
     assert len([line for line in lines if "$.content: was" in line]) == 2
     assert all((folder / "expected.jsonl").exists() for folder in folders[:2])
     again = replay_corpus(folders[:2], ReplayOptions(handler=handler, update=True), n_jobs=n_jobs)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from types import SimpleNamespace
 
@@ -70,16 +71,15 @@ def test_devices_are_listed_as_the_guide_shows_them(machine):
     """Index, name, host API, channels; > the default microphone, < the default speaker."""
     machine(GUIDE, {"input": 2, "output": 5})
     lines = device_lines(list_devices())
-    assert lines[0] == "   0 DELL U2720QM, Core Audio (0 in, 2 out)"
-    assert lines[2] == ">  2 Studio Display Microphone, Core Audio (1 in, 0 out)"
-    assert lines[5] == "<  5 MacBook Pro Speakers, Core Audio (0 in, 2 out)"
-    assert lines[10] == "  10 Pro Tools Audio Bridge 64, Core Audio (64 in, 64 out)"
+    for index, mark, (name, inputs, outputs) in ((0, " ", GUIDE[0]), (2, ">", GUIDE[2]), (5, "<", GUIDE[5]), (10, " ", GUIDE[10])):
+        assert lines[index] == f"{mark} {index:2d} {name}, Core Audio ({inputs} in, {outputs} out)"
 
 
 def test_one_device_may_be_the_default_for_both(machine):
     """It has a mark of its own, as sounddevice has it."""
     machine([("default", 32, 32)], {"input": 0, "output": 0}, host_apis=["ALSA"])
-    assert device_lines(list_devices()) == ["* 0 default, ALSA (32 in, 32 out)"]
+    (line,) = device_lines(list_devices())
+    assert re.fullmatch(r"\* 0 default, ALSA \(32 in, 32 out\)", line)
 
 
 def test_no_devices_are_an_empty_list(machine):

@@ -265,7 +265,7 @@ def test_what_would_be_larger_than_a_wav_file_can_be_is_refused(tmp_path, sessio
         export_wav(session_of(rows), tmp_path / "x.wav")
     slow = [("received", 50, spoken(VOICE, Pcm(400, 1))), ("received", 60, spoken(VOICE))]
     monkeypatch.setattr(heard_audio, "MAX_TRACK_BYTES", 500_000)
-    with pytest.raises(EviHarnessError, match="hours at 24000 Hz are 5"):
+    with pytest.raises(EviHarnessError, match=r"hours .*24000 Hz are 5"):
         export_wav(session_of(slow), tmp_path / "x.wav")
     assert list(tmp_path.iterdir()) == []
 

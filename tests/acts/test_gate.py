@@ -207,7 +207,7 @@ def test_a_baseline_that_is_not_there(tmp_path):
     with pytest.raises(EviHarnessError, match=r"gone\.json.*cannot be read"):
         gate(tmp_path, baseline=tmp_path / "gone.json")
     (tmp_path / "pyproject.toml").write_text('[tool.evi-harness]\nbaseline = "gone.json"\n', encoding="utf-8")
-    with pytest.raises(EviHarnessError, match=r"gone\.json: baseline of .*pyproject\.toml: .*cannot be read"):
+    with pytest.raises(EviHarnessError, match=r"gone\.json: baseline of .*pyproject\.toml: .*cannot be"):
         gate_for(GateOptions(), is_replay=True, folder=tmp_path)
 
 

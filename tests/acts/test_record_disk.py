@@ -113,8 +113,8 @@ def test_a_file_that_may_not_grow_ends_the_recording(simulator, recording, tmp_p
     session = is_its_beginning(folder, crossed)
     n_lost = session.header.counts["dropped"]
     assert done.returncode == 3
-    assert "\nuser_message\nended: by the app\n" in done.stdout
-    assert f"{len(session.events)} events; {n_lost} more were lost); replay it:" in done.stdout.splitlines()[-1]
+    assert re.search(r"^user_message\nended: .*\bapp$", done.stdout, re.MULTILINE)
+    assert re.search(rf"\b{len(session.events)} events; {n_lost} .*lost\b", done.stdout.splitlines()[-1])
     assert done.stderr.count("ended early; ") == 1
     assert done.stderr.count("error: ") == 1
     assert f"error: sessions/{folder.name}: " in done.stderr
@@ -125,7 +125,7 @@ def test_a_file_that_may_not_grow_ends_the_recording(simulator, recording, tmp_p
     assert main(["check", str(folder)]) == 1
     assert main(["show", str(folder)]) == 0
     told = capsys.readouterr().out
-    assert len(re.findall(r"not complete: .*: File too large\b", told)) == 2
+    assert len(re.findall(r"not complete: .*: File .*large\b", told)) == 2
     assert len(re.findall(rf"\({n_lost} events\), .*\bend included\b", told)) == 2
 
 
@@ -135,7 +135,7 @@ def test_no_room_for_a_folder_at_all(simulator, recording, tmp_path):
     has_gone_on(simulator, "none")
     assert done.returncode == 3
     assert done.stdout.splitlines()[-1] == "user_message"
-    assert re.search("^error: sessions: nothing was recorded: .*: File too large", done.stderr, re.MULTILINE)
+    assert re.search("^error: sessions: nothing .*recorded: .*: File too large", done.stderr, re.MULTILINE)
     assert not (tmp_path / "sessions").exists()
 
 
@@ -147,7 +147,7 @@ def test_a_file_system_that_is_full(simulator, recording, tmp_path):
     script = f"mkdir small && mount -t tmpfs -o size=40k none small || exit 9; {shlex.join(words)}; code=$?; cp -R small kept && exit $code"
     done = ran(["unshare", "-rm", "sh", "-c", script])
     crossed = has_gone_on(simulator, "tmpfs")
-    assert (done.returncode, "No space left on device" in done.stderr) == (3, True), done.stderr
+    assert (done.returncode, "No space left" in done.stderr) == (3, True), done.stderr
     (folder,) = (tmp_path / "kept").iterdir()
     session = is_its_beginning(folder, crossed)
     assert f"{len(session.events)} events; " in done.stdout.splitlines()[-1]
@@ -315,7 +315,7 @@ def test_what_memory_does_not_hold_is_dropped_and_told(disk, mic, to_play, monke
     assert len(kept) + result.n_dropped == session.events[-1].seq + 1
     assert result.n_dropped == session.header.counts["dropped"] > 10
     assert set(frames(session.events, Received)) < set(frames(crossed, Received))
-    assert f"; {result.n_dropped} more were lost); replay it" in result.lines()[-1]
+    assert re.search(rf"; {result.n_dropped} .*\blost\b", result.lines()[-1])
     assert result.problem.exit_code == 3
     assert re.search(rf"incomplete: .*\b{result.n_dropped} events were dropped", str(result.problem))
     told = [one.getMessage() for one in caplog.records if "keep up" in one.getMessage()]
@@ -342,7 +342,7 @@ def test_a_disk_that_never_goes_on_is_given_up(disk, mic, to_play, monkeypatch, 
     (thread,) = (one for one in threading.enumerate() if one.name == "evi-harness recorder")
     thread.join(60)
     session = load_session(result.folder)
-    assert "written nothing for 0.25 s" in session.header.abandoned
+    assert "nothing for 0.25 s" in session.header.abandoned
     assert check_session(result.folder)
 
 
@@ -353,7 +353,7 @@ def test_how_the_conversation_ended_is_told_though_nobody_could_record_it(disk, 
         result = record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
     assert handler.texts == ["one"]
     assert re.match("the service closed .* 1000", result.ended)
-    assert "No space left on device" in str(result.problem)
+    assert "No space left" in str(result.problem)
     assert load_session(result.folder).closed is None
 
 
@@ -361,7 +361,7 @@ def test_a_disk_that_is_full_from_the_beginning(disk, mic, to_play, tmp_path):
     """Nothing is recorded, which is told as what it is; the handler hears all the same."""
     disk.fill()
     handler = Handler(1)
-    with served(to_play(["one"])) as server, pytest.raises(SessionUnwritable, match=r"nothing was recorded: .*No space left") as raised:
+    with served(to_play(["one"])) as server, pytest.raises(SessionUnwritable, match=r"nothing .*recorded: .*No space left") as raised:
         record_live(LiveOptions(mic=mic, base_url=server.url, handler=handler), lambda _: None)
     assert (raised.value.exit_code, raised.value.where) == (3, "sessions")
     assert handler.texts == ["one"]

@@ -242,7 +242,7 @@ def test_a_file_that_is_over_ends_the_conversation(mic):
     assert result.problem is None
     assert (session.closed.by, session.closed.code) == ("app", 1000)
     assert types(session) == ["chat_metadata", "user_message", "assistant_message", "audio_output", "assistant_end"]
-    assert "user: Hello.  [joy 0.90, interest 0.80, calmness 0.70]" in lines
+    assert any(re.fullmatch(r"user: Hello\. +\[joy 0\.90, interest 0\.80, calmness 0\.70\]", line) for line in lines)
     assert "assistant: Good day.\\x1b[31m" in lines
     assert (lines[0], lines[-1]) == ("connected", "closed")
     last = result.lines()[-1]
@@ -391,9 +391,9 @@ def test_a_handler_that_raises_does_not_end_the_conversation(mic):
     assert seen[-1] == "assistant_end"
     assert load_session(result.folder).header.complete
     assert result.problem.exit_code == 3
-    assert "on_message raised ValueError: no such luck (the first of 5 times)" in str(result.problem)
+    assert re.search(r"on_message .*ValueError: no such luck .*\bfirst of 5\b", str(result.problem))
     assert "test_record_live.py:" in result.problem.where
-    assert lines.count("error: ValueError: no such luck") == 5
+    assert len([line for line in lines if re.match("error: .*ValueError", line)]) == 5
 
 
 def test_a_handler_that_reads_the_connection(mic, monkeypatch, tmp_path):
@@ -477,7 +477,7 @@ def test_what_a_handler_that_reads_the_connection_raises_ends_it(mic):
     result, _ = recorded(mic, handler=main)
     assert load_session(result.folder).header.complete
     assert result.problem.exit_code == 3
-    assert "main raised ValueError: no such luck" in str(result.problem)
+    assert re.search("main .*ValueError: no such luck", str(result.problem))
     assert "test_record_live.py:" in result.problem.where
 
 

@@ -86,7 +86,7 @@ def test_a_handler_that_does_what_was_recorded_passes(weather, handler):
     assert (result.passed, result.exit_code) == (True, 0)
     assert set(times(result, weather).values()) == {0}
     assert list(map(json.loads, sent_texts(result.session))) == list(map(json.loads, sent_texts(weather)))
-    assert result.lines()[-1] == f"verdict    passed{', with the built-in handler' if handler is None else ''}"
+    assert re.fullmatch(f"verdict +passed{', .*built-in handler' if handler is None else ''}", result.lines()[-1])
     # What the recorded app did at its end is done again.
     assert (result.session.closed.by, result.session.closed.at_ns) == ("app", weather.closed.at_ns)
 
@@ -209,7 +209,7 @@ def test_a_handler_that_is_not_deterministic_is_told(weather):
     assert (result.passed, result.exit_code) == (False, 1)
     assert len(result.report.twice) == 2
     assert result.report.twice[0] != result.report.twice[1]
-    assert result.lines()[-1] == "verdict    failed: two runs differ"
+    assert re.fullmatch("verdict +failed: .*runs differ", result.lines()[-1])
 
 
 def test_the_first_difference_of_two_runs_says_what_was_sent(weather):
@@ -224,7 +224,7 @@ def test_the_first_difference_of_two_runs_says_what_was_sent(weather):
 
     first, second = replay_session(weather, handler=Differs, twice=True).report.twice
     assert first.startswith("first: #")
-    assert 'at 0.050000000 s, sent user types: "this" (sha256 ' in first
+    assert re.search(r'at 0\.050000000 s, sent .*"this" \(sha256 ', first)
     assert second.startswith("second: #")
     assert 'user types: "that"' in second
 
@@ -276,7 +276,7 @@ def test_a_blocking_handler_is_a_finding_with_its_line_and_time(weather):
     assert (finding.kind, finding.recorded_seq) == ("blocked", 14)
     # The longer of the two.
     line = blocks.__code__.co_firstlineno + 3
-    assert f"blocked from 1.400 to 2.150 s (750 ms) by {__file__}:{line}" in finding.what
+    assert re.search(rf"blocked .*\b1\.400 to 2\.150 s \(750 ms\) by {re.escape(__file__)}:{line}\b", finding.what)
     assert (finding.places[0].file, finding.places[0].line, finding.places[0].function) == (__file__, line, "blocks")
     (note,) = [note for note in result.session.notes if note.name == "blocked"]
     assert note.data["blocked_ns"] == 750_000_000

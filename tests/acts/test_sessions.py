@@ -121,14 +121,15 @@ def test_several_are_a_section_each_and_a_sum(several):
     report = check_sessions([several], write=lines.append)
     assert [one.folder for one in report.checked] == [str(several / name) for name in ("a", "b/sound", "c")]
     assert lines == [*(line for one in report.checked for line in one.section()), "", report.sum()]
-    assert lines[-1] == "3 sessions: 1 with nothing wrong, 2 with problems"
+    assert re.fullmatch("3 sessions: 1 .*nothing wrong, 2 .*problems", lines[-1])
 
 
 def test_a_folder_of_one_session_is_a_folder_of_sessions(several):
     """It is summed up and listed, since nobody named the session."""
     checked, shown = [], []
     assert check_sessions([several / "b"], write=checked.append).exit_code == 0
-    assert checked == [f"{several / 'b' / 'sound'}: nothing wrong", "", "1 session: 1 with nothing wrong"]
+    assert checked[:-1] == [f"{several / 'b' / 'sound'}: nothing wrong", ""]
+    assert re.fullmatch("1 session: 1 .*nothing wrong", checked[-1])
     assert show_sessions([several / "b"], write=shown.append) == 0
     assert [shown[0].split()[0], shown[1].split()[0], shown[-1].split(",")[0]] == ["session", str(several / "b" / "sound"), "1 session"]
 
@@ -152,7 +153,7 @@ def test_one_session_is_shown_and_several_are_listed(several):
     assert "cannot be read: " in lines[1]
     assert lines[2].endswith("yes")
     assert re.search(r"user\.wav: .*\b3200", lines[3])
-    assert lines[-1].endswith("2 complete, 1 cannot be read")
+    assert re.search(r"\b2 complete, 1 cannot .*read$", lines[-1])
 
 
 def test_a_listing_holds_no_key(several, monkeypatch):
@@ -204,5 +205,5 @@ def test_fewer_sessions_than_there_should_be(several, tmp_path, least, is_refuse
     (tmp_path / "empty").mkdir()
     found = find_sessions([several, tmp_path / "empty"], damaged=True)
     assert len(found) == 4
-    with pytest.raises(EviHarnessError, match="3 sessions were found, and min_sessions=4") if is_refused else nullcontext():
+    with pytest.raises(EviHarnessError, match=r"\b3 sessions .*\bmin_sessions=4") if is_refused else nullcontext():
         require_sessions(found, least)
