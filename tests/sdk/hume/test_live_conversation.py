@@ -256,7 +256,7 @@ def test_a_handler_that_fails_at_the_opening_is_an_error(name):
 
     talk = Talk((0, CHAT), handler=type("Handler", (), {"on_message": lambda self, message: None, name: fail}))
     assert isinstance(talk.error, HandlerError)
-    assert "raised LookupError: not there" in str(talk.error)
+    assert "LookupError: not there" in str(talk.error)
     assert talk.closed == ("app", 1000)
 
 
