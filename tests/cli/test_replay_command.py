@@ -194,7 +194,7 @@ def test_ignore_may_be_given_again(rain, capsys):
     assert main([*rain, "--ignore", "$.x", "--ignore", "tool_response:$.content", "--strict"]) == 0
     assert "--ignore $.x matched nothing" in capsys.readouterr().out
     assert main([*rain, "--ignore", "content"]) == 2
-    assert capsys.readouterr().err.startswith("error: invalid value for --ignore: 'content' ")
+    assert re.match("error: .*--ignore: 'content' ", capsys.readouterr().err)
 
 
 def test_update_accepts_what_is_sent(rain, capsys):
@@ -218,11 +218,11 @@ def test_what_is_expected_is_called_so(rain, capsys):
     out = capsys.readouterr().out
     told = json.loads(Path("report.json").read_text())
     different, missing = [line for line in out.splitlines() if line.startswith("DEVIATION")]
-    assert different.startswith("DEVIATION  different: expected #15 at ")
-    assert missing == f"DEVIATION  missing: expected #30 at {told['deviations'][1]['recorded_at_ns'] / 1e9:.3f} s"
+    assert re.match("DEVIATION +different: expected #15 ", different)
+    assert re.fullmatch(rf"DEVIATION +missing: expected #30 .*{told['deviations'][1]['recorded_at_ns'] / 1e9:.3f} s", missing)
     assert "$.content: expected 'rain', now 'sunny, 21 degrees'" in out
     assert "around it, expected:" in out
-    assert any(line.startswith("expected   compared with expected.jsonl, 3 messages") for line in out.splitlines())
+    assert any(re.match(r"expected +.*\bexpected\.jsonl, 3 messages", line) for line in out.splitlines())
     (late,) = [line for line in out.splitlines() if "recorded" in line]
     assert re.match(r"note +4 events .* 28400 ms \(recorded #25\)", late)
     assert "recorded" not in "".join(deviation["what"] for deviation in told["deviations"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_a_report_that_a_replay_wrote_becomes_a_page(run, tmp_path):
 def test_many_replays_are_a_folder_with_an_index(run, tmp_path):
     """What failed names its page; each report names it too."""
     code, line, _ = run("replay", "sessions", "--handler", RAISES, "-j", "1", "--no-child", "--html", "pages", "--json", "report.json")
-    assert (code, line) == (1, "verdict    failed: 2 of 2 sessions")
+    assert (code, line.split(maxsplit=1)) == (1, ["verdict", "failed: 2 of 2 sessions"])
     assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["index.html", "typed.html", "weather.html"]
     told = json.loads((tmp_path / "report.json").read_text())
     assert [one["report"]["page"] for one in told["sessions"]] == ["pages/typed.html", "pages/weather.html"]
@@ -104,7 +105,7 @@ def test_a_gate_on_many_sessions_is_in_the_index(run, tmp_path):
     assert run("report", "report.json", "-o", "again")[0] == 0
     for name in ("pages", "again"):
         text = (tmp_path / name / "index.html").read_text(encoding="utf-8")
-        assert '<p class="failed">gate: failed: 1 threshold does not hold</p>' in text
+        assert re.search('<p class="failed">gate: failed: 1 threshold .*</p>', text)
         assert "<p>2 pages</p>" in text
 
 
@@ -166,7 +167,7 @@ def test_a_page_of_many_that_cannot_be_written_takes_no_verdict_away(run, tmp_pa
     monkeypatch.setattr(page_folder, "write_page", refuses)
     words = ("replay", "sessions", "--handler", RAISES, "-j", "1", "--no-child", "--html", "pages", "--json", "report.json")
     code, line, err = run(*words)
-    assert (code, line, "1 page " in err) == (3, "verdict    failed: 2 of 2 sessions", True)
+    assert (code, line.split(maxsplit=1), "1 page " in err) == (3, ["verdict", "failed: 2 of 2 sessions"], True)
     told = json.loads((tmp_path / "report.json").read_text())
     assert [(one["exit_code"], one["report"].get("page")) for one in told["sessions"]] == [(1, None), (1, "pages/weather.html")]
     index = (tmp_path / "pages" / "index.html").read_text(encoding="utf-8")

@@ -81,7 +81,7 @@ def test_it_says_where_serves_and_ends_well(number):
     # Who leaves early is told, and fails nothing; what names a configuration is not compared.
     assert any(line.startswith("DEVIATION  closed_early: recorded #") for line in found)
     assert verdict.startswith("verdict    failed: ")
-    assert last.startswith("served 1 session, 1 messages; late: p50 ")
+    assert re.match(r"served 1 session, 1 messages; .* p50 \d", last)
     assert last.endswith("; 0 of 1 passed")
 
 
@@ -157,7 +157,7 @@ def test_another_answer_is_told_and_fails():
     """In the words of a replay, and with its exit code; what is left out is not compared."""
     code, lines = served_to(lambda answer: answer.replace(b"11", b"12"), TYPED, "--once")
     assert code == 1
-    assert lines[1].startswith("DEVIATION  different: recorded #5 at 1.322 s, in the replay #")
+    assert re.match(r"DEVIATION +different: recorded #5 .*\b1\.322 s, .*\breplay #\d", lines[1])
     assert lines[3].strip().startswith("$.content: recorded '{")
     assert lines[4].startswith("next ")
     assert "--ignore 'tool_response:$.content'" in lines[4]
@@ -202,7 +202,7 @@ def test_what_is_expected_is_what_is_compared_with(tmp_path):
     answers = [replace(event, frame=Frame(TEXT, event.frame.payload.replace(b"11", b"12"))) for event in expected.sent]
     write_expectation(session, Expectation(expected.header.id, tuple(answers)), EVI)
     _, lines = served_to(bytes, str(session), "--once")
-    assert lines[1].startswith("DEVIATION  different: expected #5 at 1.322 s, in the replay #")
+    assert re.match(r"DEVIATION +different: expected #5 .*\b1\.322 s, .*\breplay #\d", lines[1])
     _, lines = served_to(lambda answer: answer.replace(b"11", b"12"), str(session), "--once")
     assert lines[1] == "verdict    passed"
 
@@ -250,7 +250,7 @@ def test_whoever_goes_on_pressing_gets_the_last_line():
         presser.join()
         process.wait(60)
     assert (process.returncode, err) == (0, "")
-    assert out.splitlines()[-1].startswith("served 1 session, 1 messages; late: p50 ")
+    assert re.match(r"served 1 session, 1 messages; .* p50 \d", out.splitlines()[-1])
 
 
 @pytest.mark.parametrize("words", [[WEATHER], ["--simulate"]], ids=["session", "simulator"])
