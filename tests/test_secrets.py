@@ -737,7 +737,7 @@ def test_what_is_compared_and_imported_lets_no_key_out(spilling, capfd):
     (spilling / "planted.jsonl").write_text("".join(json.dumps(one) + "\n" for one in capture), encoding="utf-8")
     assert main(["import", "capture", "planted.jsonl", "--out", "imported"]) == 0
     said = "".join(capfd.readouterr())
-    assert "ended with 1" in said
+    assert "exited with code 1" in said
     assert traces_in(said, TRACES_OF_THE_RUN) == []
     assert traces_in_files(spilling, *LEFT_OUT, "planted.jsonl", traces=TRACES_OF_THE_RUN) == {}
 
