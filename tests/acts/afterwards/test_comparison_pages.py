@@ -36,7 +36,8 @@ def test_two_sessions_are_one_page(tmp_path, other):
     lines = write_comparison_pages(compare(TYPED, other), tmp_path / "x.html")
     told = data(tmp_path / "x.html")
     assert [side["label"] for side in told["sides"]] == ["First", "Second"]
-    assert told["verdict"] == {"state": "failed", "text": "different: 1 difference, in 1 of 1 turns"}
+    assert told["verdict"]["state"] == "failed"
+    assert re.fullmatch("different: 1 difference, .*1 of 1 turns", told["verdict"]["text"])
     (problem,) = told["problems"]
     assert (problem["kind"], problem["detail"]) == ("replied", ["first: Take an umbrella.", "second: Take a hat."])
     assert problem["side"] == told["sides"][1]["id"]
@@ -61,7 +62,9 @@ def test_folders_are_a_folder_of_pages(tmp_path, other):
     lines = write_comparison_pages(compare(tmp_path / "a", tmp_path / "b"), tmp_path / "pages")
     assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["alone.html", "index.html", "same.html"]
     index = (tmp_path / "pages" / "index.html").read_text(encoding="utf-8")
-    assert [name in index for name in ("alone.html", "same.html", "only in the first", "cannot be read")] == [True] * 4
+    assert [name in index for name in ("alone.html", "same.html")] == [True] * 2
+    assert re.search(r"\bonly [^<>\"]*first\b", index)
+    assert re.search(r"\bcannot [^<>\"]*read\b", index)
     assert lines[0].startswith("pages      ")
 
 

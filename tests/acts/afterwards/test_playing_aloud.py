@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import wave
@@ -58,8 +59,8 @@ def test_all_of_a_session_is_played(speaker, tmp_path):
     heard, pcm = played(speaker)
     assert (pcm.rate, pcm.channels) == (rate, 2)
     assert np.array_equal(heard, sounding(expected))
-    said = "the user left, what was heard right (computed from arrival times)"
-    assert lines == [f"weather: from 0.000 s to its end, {said}; on evi-harness software speaker"]
+    (line,) = lines
+    assert re.fullmatch(r"weather: .*\b0\.000 s .*\bend, .*user left, .*heard right \(computed\b.*\); on .*\bsoftware speaker", line)
 
 
 @pytest.mark.parametrize(("side", "channel"), [("user", 0), ("heard", 1)])
@@ -107,7 +108,7 @@ def test_what_was_heard_is_what_is_played(speaker, tmp_path):
     play_session(folder, side="heard", write=lines.append)
     expected, _ = in_file(folder / "heard.wav")
     assert np.array_equal(played(speaker)[0], sounding(expected[:, 1:]))
-    assert "what was heard; on" in lines[0]
+    assert "was heard; on" in lines[0]
     header = (folder / "heard.wav").read_bytes()[:44]
     for n_bytes in (1, 3):
         # Not one sample of two channels.
