@@ -114,7 +114,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--evi-baseline", metavar="FILE", help="Compare what all replays measured with this baseline.")
     group.addoption("--evi-save-baseline", metavar="FILE", help="Save what all replays measured as a baseline, if all tests pass.")
-    group.addoption("--evi-block-network", action="store_true", help="Refuse connections of tests beyond this machine.")
+    group.addoption("--evi-block-network", action="store_true", help="Refuse connections that tests open to other machines.")
     group.addoption(
         "--evi-allow-host",
         metavar="HOST[:PORT]",

@@ -285,7 +285,7 @@ SAYS: Dict[str, str] = {
     "skips_audio": "at 3.561 s was never",
     "repeats_audio": "1.03 s of audio",
     "shuffles_audio": "at 3.520 s was ",
-    "stutters": "dry for 512 ms",
+    "stutters": "for 512 ms",
 }
 
 # After so many real seconds without progress they are stuck.

@@ -80,7 +80,7 @@ def _words(command: str) -> Tuple[str, ...]:
     except ValueError as error:
         raise UsageError(f"{command!r} is not a command: {error}") from None
     if not words:
-        raise UsageError("an empty command measures nothing", hint="Give a command, such as 'evi-harness replay …'.")
+        raise UsageError("the command is empty", hint="Give a command, such as 'evi-harness replay …'.")
     return tuple(words)
 
 
@@ -232,5 +232,5 @@ def _finish(side: OneSide, environment: Mapping[str, str], timeout_s: float) -> 
         raise EviHarnessError(f"{told!r} cannot be run: {error.strerror or error}", where=side.place) from None
     if done.returncode:
         last = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-_SHOWN_LINES:])
-        what = f"{told!r} exited with code {done.returncode}; a failed run measures nothing"
+        what = f"{told!r} exited with code {done.returncode}; a failed run is not measured"
         raise EviHarnessError(what, where=side.place, hint=f"Its last output:\n{last}" if last else None)

@@ -57,7 +57,9 @@ def app_command(
     typed = None if stdin is None else os.fspath(stdin)
     with value_of("stdin"):
         if typed not in (None, STANDARD_INPUT) and not os.path.isfile(typed):  # noqa: PTH113 - a path of any kind
-            raise UsageError(f"there is no file {typed!r}", hint="Give a file with the lines, or - for the input of this process.")
+            raise UsageError(
+                f"there is no file {typed!r}", hint="Give a file with what the user types, or - for the input of this process."
+            )
     return AppCommand(tuple(words), tuple(hosts), base_url, typed, follow)
 
 

@@ -246,9 +246,9 @@ def _is_of_an_app(baseline: Optional[Baseline]) -> bool:
 
 
 def _judges_no_app(why: str = "no handler is given") -> UsageError:
-    what = f"a gate judges your app, and {why}: the built-in one runs, and none of your code"
+    what = f"a gate judges your app, and {why}: the built-in handler runs, and none of your code"
     way = Words("Name yours with ", Parameter("handler", "SPEC"), "; ")
-    meant = Words(Parameter("handler", BUILTIN), " judges the built-in one, ", Parameter("handler", RECORDED), " the replay itself.")
+    meant = Words(Parameter("handler", BUILTIN), " judges the built-in handler, ", Parameter("handler", RECORDED), " the replay itself.")
     return UsageError(what, hint=Words(way, meant))
 
 
@@ -277,8 +277,12 @@ def _configured(text: str, configured: Configuration) -> Threshold:
 
 
 def _judges_the_recording(threshold: Threshold, what: str) -> UsageError:
-    hint = "Judge the recording with `evi-harness latency`, a service with `replay --live`; of a replay, metrics of the app's own code."
-    return UsageError(Words(f"{threshold.text!r} is about the service, and ", what, ": the service is the recording"), hint=hint)
+    hint = (
+        "Judge a recording with `evi-harness latency`, and a service with `replay --live`; a replay judges metrics of the app's own code."
+    )
+    return UsageError(
+        Words(f"{threshold.text!r} is about the service, and ", what, ": there, the recording answers in place of the service"), hint=hint
+    )
 
 
 def asked_by(found: GateReport, by_gate: str, by_baseline: str, again: Callable[[], Sequence[str]]) -> GateReport:

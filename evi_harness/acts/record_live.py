@@ -199,7 +199,7 @@ def _require_handler(options: LiveOptions) -> None:
     """Refuse what is known to be no handler before anything is looked for."""
     if options.arguments and options.handler is None:
         hint = Words("Name yours with ", Parameter("handler"), ".")
-        raise UsageError(f"{', '.join(options.arguments)}: there is no handler that takes arguments", hint=hint)
+        raise UsageError(f"arguments are given ({', '.join(options.arguments)}), and no handler that takes them", hint=hint)
     if isinstance(options.handler, str) and options.handler.strip().lower() == RECORDED:
         raise UsageError(
             f"{options.handler!r} plays a recording, which is not possible while recording",

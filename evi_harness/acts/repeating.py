@@ -99,7 +99,7 @@ def check_runs(n_runs: int, asked: ReplayOptions) -> None:
     check_command(asked, n_runs)
     if n_runs > 1 and asked.update:
         raise UsageError(
-            "the expectation cannot be updated from several runs",
+            "expected.jsonl cannot be updated from several runs",
             hint=Words("Leave out ", Parameter("n_runs"), ", or ", Parameter("update"), "."),
         )
 

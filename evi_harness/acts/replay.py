@@ -227,7 +227,7 @@ def replay_session(
             connection is closed when the recorded app closed it.
         arguments: Further arguments for the handler's class or function, by name.
         clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a separate process.
-        upgrade: Add fields that the installed SDK requires to old messages; the report lists them.
+        upgrade: Add to old messages the fields that the installed SDK requires; the report lists them.
         twice: Replay twice and compare the two runs byte for byte; in virtual time only.
         ignore: JSON paths to exclude from the comparison, such as ``$.content`` or ``tool_response:$..time``. docs/explanation/replay.md
             lists all.
@@ -422,7 +422,7 @@ def _loaded(session: Union[str, Path, Session], axis: Axis, asked: ReplayOptions
     """Load a session that there is something in to replay, and that can be updated where it is to be."""
     if asked.update and axis.is_part:
         raise UsageError(
-            "the expectation cannot be updated from part of a session",
+            "expected.jsonl cannot be updated from part of a session",
             hint=Words("Leave out ", Parameter("first"), " and ", Parameter("last"), ", or ", Parameter("update"), "."),
         )
     recorded = load_recorded(session)
@@ -519,7 +519,7 @@ def keep_replay(
     with WholeFolder(out, name) as place:
         write_session(place.folder, of_app(live), dialect_of(live), secrets=[*known_secrets(recorded, live), *secrets])
         if live.notes_of(CRASHED):
-            file = HeardFile(None, ("the audio that was heard was lost with the process; the session is complete without it",))
+            file = HeardFile(None, ("what the speaker played was lost when the process ended; the rest of the session is complete",))
         else:
             file = keep_heard(place.folder, heard, redactor)
     return place.folder, file if file.file is None else replace(file, file=place.folder / file.file.name)

@@ -121,7 +121,8 @@ class FileSource:
     def _read_whole(self, path: Path) -> bytes:
         if self._file.frames * self._file.channels > _MOST_SAMPLES:
             seconds = self._file.frames / self._file.samplerate
-            what = f"{path} is {seconds / 60:.0f} minutes long, and one that is read at once has at most 30, in stereo at 48 kHz"
+            what = f"{path} is {seconds / 60:.0f} minutes long, "
+            what += "and a file that can only be read as a whole may have at most 30, in stereo at 48 kHz"
             self._close_file()
             raise UsageError(what, hint="Convert it to WAV or FLAC of 16 bits, which are read as they are played.")
         samples = self._file.read(self._file.frames, dtype="float32", always_2d=True)
@@ -214,7 +215,7 @@ def _open(path: Path, mended: Optional[_Mended]) -> Any:
         # A TypeError is what soundfile raises for a .raw file, whose format nothing tells.
         raise UsageError(f"{path} cannot be read as audio: {error}", hint="Give an audio file: WAV, FLAC, OGG or MP3.") from None
     if file.samplerate not in PLAUSIBLE_RATES or file.channels not in PLAUSIBLE_CHANNELS:
-        what = f"{path} cannot be played: it has {file.samplerate} frames a second, of {file.channels} channels"
+        what = f"{path} cannot be played: its sample rate is {file.samplerate} Hz, and its number of channels {file.channels}"
         file.close()
         raise UsageError(what, hint="Convert it to 16 or 48 kHz, mono.")
     if not file.frames:

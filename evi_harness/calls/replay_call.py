@@ -103,7 +103,7 @@ def replay_sessions(
     require_word("audio_format", audio_format, FORMATS)
     place = None if html is None else Path(html)
     if place is not None and place.exists() and not place.is_dir():
-        raise UsageError(Words(Parameter("html"), f" is {str(place)!r}, a file, and the pages of several sessions are a folder"))
+        raise UsageError(Words(Parameter("html"), f" is {str(place)!r}, a file, and the pages of several sessions need a folder"))
     unknown = sorted(set(options) - set(ReplayArguments.__annotations__))
     if unknown:
         raise TypeError(f"replay_sessions() got an unexpected keyword argument {unknown[0]!r}")

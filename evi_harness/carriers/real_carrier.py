@@ -43,7 +43,7 @@ def loopback(host: str) -> str:
             return name
     except ValueError:
         pass
-    what = Words("invalid value for ", Parameter("host"), f": {host!r} is not a loopback address, and no other is served on")
+    what = Words("invalid value for ", Parameter("host"), f": {host!r} is not a loopback address, and evi-harness listens on no other")
     raise UsageError(what, hint=f"Use {LOOPBACK}, ::1 or localhost.")
 
 

@@ -94,7 +94,9 @@ _WORDS = "evi_harness.command"
     brief="With COMMAND: follow the programs it starts.",
     help="With COMMAND: follow the Python programs that the app starts; the first one that connects has the session.",
 )
-@option("--upgrade", group=HANDLER, is_flag=True, help="Add fields that the installed SDK requires to old messages; the report lists them.")
+@option(
+    "--upgrade", group=HANDLER, is_flag=True, help="Add to old messages the fields that the installed SDK requires; the report lists them."
+)
 @option(
     "--severity",
     "severities",

@@ -275,7 +275,8 @@ def _add_audit_hook() -> None:
     sys.audit(PROBE)
     if not _PROBED:
         raise EviHarnessError(
-            "the network cannot be guarded: another audit hook of this process blocks new ones", hint="Run the replay without that hook."
+            "connections of the app cannot be watched: another audit hook of this process blocks new ones",
+            hint="Run the replay without that hook.",
         )
 
 

@@ -60,7 +60,7 @@ _LEAST_RATE = 0.05
 # How sure one wants to be that the runs asked for will decide.
 _DECIDES = NormalDist().inv_cdf(0.95)
 _SHOWN_NAMES = 3
-# More runs than these nobody makes; it is said that the difference is too near the least effect.
+# More runs than these nobody makes; it is said that the difference is too near the least effect that matters.
 _MOST_RUNS = 500
 _ANOTHER_JOB = "measured in another job, whose machine may be {noise:.0%} faster or slower: compare both in one job with `evi-harness ab`"
 
@@ -219,7 +219,7 @@ def _detectors_differ(old: Sequence[MeasuredRun], new: Sequence[MeasuredRun]) ->
     before, after = ({str(run.detector) for run in runs if run.detector is not None} for runs in (old, new))
     if not before or not after or before == after:
         return ""
-    return f"the user was heard by {' and '.join(sorted(before))} before and by {' and '.join(sorted(after))} now: not compared"
+    return f"the user's speech was found by {' and '.join(sorted(before))} before and by {' and '.join(sorted(after))} now: not compared"
 
 
 def _by_metric(run: MeasuredRun) -> Dict[str, List[Sample]]:
@@ -341,9 +341,11 @@ def _undecided(verdict: str, n_runs: int, more: Optional[int], alpha: float) -> 
     if verdict != INCONCLUSIVE:
         return ""
     if more is None:
-        return f"the difference is too near the least effect: more than {_MOST_RUNS} runs would be needed"
+        return f"the difference is too near the least effect that matters: more than {_MOST_RUNS} runs would be needed"
     few = (
-        f"an interval needs {least_n(alpha)} runs, and there {'is' if n_runs == 1 else 'are'} {n_runs}; " if n_runs < least_n(alpha) else ""
+        f"a confidence interval needs {least_n(alpha)} runs, and there {'is' if n_runs == 1 else 'are'} {n_runs}; "
+        if n_runs < least_n(alpha)
+        else ""
     )
     return f"{few}{more} more run{'' if more == 1 else 's'} of each would decide"
 
@@ -369,7 +371,7 @@ def _jobs(metric: str, places: Sequence[SamplePair], rules: ComparisonRules, alp
     found = Comparison(metric, name, INCONCLUSIVE, old, new, least=least, alpha=alpha, n_runs=n_runs, n_pairs=len(places))
     if interval is None:
         needed = least_n(alpha)
-        what = f"an interval needs {needed} places with a value, and there {'is' if len(places) == 1 else 'are'} {len(places)}"
+        what = f"a confidence interval needs {needed} pairs of values, and there {'is' if len(places) == 1 else 'are'} {len(places)}"
         return replace(found, why="; ".join(one for one in (what, alone) if one))
     # Two jobs differ by more than one does from what is usual.
     noise = 0.0 if is_flag else NormalDist().inv_cdf(1 - alpha) * math.sqrt(2) * rules.job_noise * old
@@ -378,7 +380,7 @@ def _jobs(metric: str, places: Sequence[SamplePair], rules: ComparisonRules, alp
     in_one_job = _verdict(*interval, least)
     hint = _ANOTHER_JOB.format(noise=rules.job_noise) if verdict == INCONCLUSIVE and noise and in_one_job != INCONCLUSIVE else ""
     if verdict == INCONCLUSIVE and not hint:
-        hint = "the values differ too much from place to place: compare both in one job with `evi-harness ab`, or record more turns"
+        hint = "the values differ too much from turn to turn: compare both in one job with `evi-harness ab`, or record more turns"
     return replace(found, verdict=verdict, low=low, high=high, why="; ".join(one for one in (hint, alone) if one))
 
 

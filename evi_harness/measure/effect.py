@@ -17,7 +17,7 @@ __all__ = ["LEAST_EFFECT", "Effect", "parse_effect"]
 
 # Nobody writes a longer one, and what is much longer takes long to refuse.
 _LONGEST = 200
-_HINT = "Write a share, a time, or a share with its least and most, as in '5%', '20ms' or '5%,1ms..50ms'."
+_HINT = "Write a share, a time, or a share with a minimum and a maximum, as in '5%', '20ms' or '5%,1ms..50ms'."
 _TIME = r"(?:\d+\.?\d*|\.\d+)\s*(?:us|µs|ms|s)"
 _SHARE = re.compile(r"(\d+\.?\d*|\.\d+)\s*%\Z")
 _TIMES = re.compile(rf"({_TIME})(?:\s*\.\.\s*({_TIME}))?\Z")
@@ -65,7 +65,7 @@ def parse_effect(text: str) -> Effect:
         UsageError: It is none.
     """
     if len(text) > _LONGEST:
-        raise UsageError(f"{text[:_LONGEST]!r}… is not a least effect", hint=_HINT)
+        raise UsageError(f"{text[:_LONGEST]!r}… is not a share or a time", hint=_HINT)
     share, least_ms, most_ms = 0.0, 0.0, math.inf
     for part in text.split(","):
         shared, timed = _SHARE.match(part.strip()), _TIMES.match(part.strip())
@@ -74,9 +74,9 @@ def parse_effect(text: str) -> Effect:
         elif timed is not None:
             least_ms, most_ms = _milliseconds(timed[1]), math.inf if timed[2] is None else _milliseconds(timed[2])
         else:
-            raise UsageError(f"{text!r} is not a least effect", hint=_HINT)
+            raise UsageError(f"{text!r} is not a share or a time", hint=_HINT)
     if not (share or least_ms) or most_ms < least_ms or not most_ms or math.isinf(share) or math.isinf(least_ms):
-        raise UsageError(f"{text!r} is not a least effect: there is nothing left of it", hint=_HINT)
+        raise UsageError(f"{text!r} is zero or infinite, or its maximum is below its minimum", hint=_HINT)
     return Effect(share, least_ms, most_ms)
 
 

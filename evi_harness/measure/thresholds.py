@@ -128,13 +128,13 @@ def parse_threshold(text: str) -> Threshold:
         UsageError: It is none; says where it stops being one, and what could stand there. Or it can never hold, or never fail.
     """
     if not text.strip():
-        raise UsageError("an empty threshold holds nothing to anything", hint=_EXAMPLE)
+        raise UsageError("the threshold is empty", hint=_EXAMPLE)
     if len(text) > _LONGEST:
         raise UsageError(f"a threshold cannot be read: it has {len(text)} characters", hint=_EXAMPLE)
     name, colon, condition = text.partition(":")
     name = name.strip()
     if not colon:
-        raise _refused(text, len(text), "a colon is missing behind the metric", _EXAMPLE)
+        raise _refused(text, len(text), "a colon is missing after the metric", _EXAMPLE)
     metric = METRICS.get(name)
     if metric is None:
         raise _refused(text, text.index(name) if name else 0, f"there is no metric {name!r}", metrics_like(name))
@@ -144,14 +144,14 @@ def parse_threshold(text: str) -> Threshold:
         raise _refused(text, len(text), "there is no comparison", f"Write one of {_list(_COMPARISONS)}. {_EXAMPLE}")
     statistic = _statistic(text, offset + parts.start("statistic"), parts["statistic"], metric)
     if parts["comparison"] not in _COMPARISONS:
-        what = f"{parts['comparison']!r} compares nothing"
+        what = f"{parts['comparison']!r} is not a comparison"
         raise _refused(text, offset + parts.start("comparison"), what, f"Write one of {_list(_COMPARISONS)}.")
     limit = _limit(text, offset + parts.start("limit"), parts["limit"], statistic)
     comparison = "==" if parts["comparison"] == "===" else parts["comparison"]
     threshold = Threshold(text.strip(), name, statistic, comparison, limit)
     never = _never(threshold)
     if never:
-        raise _refused(text, offset + parts.start("limit"), f"it can never {never}", _possible_limits(threshold), cannot="be meant")
+        raise _refused(text, offset + parts.start("limit"), f"it can never {never}", _possible_limits(threshold), cannot="be useful")
     return threshold
 
 
@@ -161,7 +161,7 @@ def _statistic(text: str, at: int, name: str, metric: Metric) -> Statistic:
         hint = f"{_percentile_like(name)}Write one of {STATISTICS}; N is from 0 to 100."
         raise _refused(text, at, f"{name!r} is not a statistic", hint)
     if metric.unit == FLAG and not statistic.is_counting:
-        what = f"{metric.id} happens or does not, and has no {name}"
+        what = f"{metric.id} either happens or does not, so it has no {name}"
         raise _refused(text, at, what, f"Write one of {', '.join(COUNTING)}.")
     return statistic
 
@@ -170,7 +170,7 @@ def _limit(text: str, at: int, limit: str, statistic: Statistic) -> float:
     units = {"count": _NUMBERS, "rate": _SHARES}.get(statistic.name, _MILLISECONDS)
     found = _LIMIT.match(limit)
     named = _list(unit for unit in units if unit)
-    possible = f"Write a number{f', with one of {named} behind it' if named else ''}."
+    possible = f"Write a number{f', with one of {named} after it' if named else ''}."
     if found is None:
         raise _refused(text, at, f"{limit!r} is not a number" if limit else "the limit is missing", possible)
     if found["unit"] not in units:

@@ -132,7 +132,7 @@ def _threshold(one: Mapping[str, Json]) -> Mapping[str, Json]:
 def _comparison(one: Mapping[str, Json]) -> Mapping[str, Json]:
     old, new, why = _number(one.get("old")), _number(one.get("new")), one.get("why")
     is_flag, name = _is_flag(one), f"{_text(one.get('metric'))} {_text(one.get('statistic'))}".strip()
-    state = "cannot be compared for certain" if one.get("verdict") == _INCONCLUSIVE else "is worse than in the baseline"
+    state = "cannot be compared with certainty" if one.get("verdict") == _INCONCLUSIVE else "is worse than in the baseline"
     return {
         "what": f"{name} {state}",
         "observed": None if new is None else _amount(new, is_flag),

@@ -137,7 +137,7 @@ class CheckedReplay(ReplayResult):
         __tracebackhide__ = True
         if self.report.names_no_handler:
             hint = f"Give yours, as in evi_replay(MyHandler); evi_replay({BUILTIN!r}) measures the built-in one."
-            raise UsageError("no handler is given: the built-in one was replayed to, and none of your code was measured", hint=hint)
+            raise UsageError("no handler is given: the built-in handler was replayed to, and none of your code was measured", hint=hint)
         if not thresholds:
             raise UsageError("no threshold is given, so nothing would be asserted", hint="Give one or more, such as 'queue: max<50'.")
         try:
@@ -499,7 +499,7 @@ def _require_client(metric: object) -> None:
         named = ", ".join(one.id for one in METRICS.values() if one.family != CONVERSATION)
         raise UsageError(
             f"{metric} is the service's, and here a recording plays the service: it would judge the recording",
-            hint=f"Of an app's own code there are: {named}.",
+            hint=f"Metrics of an app's own code: {named}.",
         )
 
 

@@ -178,7 +178,7 @@ def _comparisons(report: GateReport) -> Iterator[str]:
         "| --- | --- | --- | --- | --- | --- | --- |",
     )
     yield from (_comparison(one, report) for one in report.comparisons)
-    yield from ("", f"Seed {report.seed}; at most {report.false_alarm:.1%} of jobs are called slower that are not.", "")
+    yield from ("", f"Seed {report.seed}; at most {report.false_alarm:.1%} of jobs that are not slower are called slower.", "")
 
 
 def _comparison(one: Comparison, report: GateReport) -> str:

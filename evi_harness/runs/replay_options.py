@@ -46,6 +46,8 @@ WALL_CLOCKS = (MACHINE, RECORDED_HOURS)
 
 # What waits for longer than thirty years is mistyped, and longer than an operating system can count.
 _MOST_S = 1e9
+_ABOVE_0 = f"Give a number above 0, at most {_MOST_S:.0f}."
+_FROM_0 = f"Give a number from 0 to {_MOST_S:.0f}."
 
 # Of these no verdict depends, or a report has them elsewhere.
 _TOLD_ELSEWHERE = ("handler", "arguments", "severities", "out", "defer")
@@ -124,9 +126,7 @@ class ReplayOptions:
                 options go against each other, or one needs another.
         """
         if self.dry_run and not self.update:
-            raise UsageError(
-                "there is nothing to try without writing it", hint=Words(Parameter("dry_run"), " goes with ", Parameter("update"), ".")
-            )
+            raise UsageError("there are no changes to show", hint=Words(Parameter("dry_run"), " goes with ", Parameter("update"), "."))
         with value_of("clock"):
             if self.clock not in CLOCKS:
                 raise UsageError(f"there is no clock {self.clock!r}", hint=f"There are: {', '.join(CLOCKS)}.")
@@ -142,7 +142,8 @@ class ReplayOptions:
             require_microphone(self.microphone)
         if self.microphone == OFF and isinstance(self.handler, str) and self.handler == RECORDED:
             raise UsageError(
-                "the recorded handler sends the recorded audio, so its microphone cannot be off", hint="Name a handler, or none."
+                "the handler 'recorded' sends the recorded audio, so the microphone cannot be off",
+                hint=Words("Name another handler, or leave out ", Parameter("microphone", OFF), "."),
             )
         with value_of("max_late_ms"):
             _nanoseconds(self.max_late_ms, "late messages")
@@ -150,16 +151,16 @@ class ReplayOptions:
             _nanoseconds(self.blocked_ms, "a step of the event loop")
         with value_of("max_run_s"):
             if self.max_run_s is not None and not 0 < self.max_run_s <= _MOST_S:
-                raise UsageError(f"{self.max_run_s!r} seconds is not a valid limit for a run")
+                raise UsageError(f"{self.max_run_s!r} seconds is not a valid limit for a run", hint=_ABOVE_0)
         with value_of("timeout_s"):
             if not 0 < self.timeout_s <= _MOST_S:
-                raise UsageError(f"{self.timeout_s!r} seconds is not a valid timeout")
+                raise UsageError(f"{self.timeout_s!r} seconds is not a valid timeout", hint=_ABOVE_0)
         with value_of("thread_wait_s"):
             if not 0 <= self.thread_wait_s <= _MOST_S:
-                raise UsageError(f"{self.thread_wait_s!r} seconds is not a valid time to stop the clock")
+                raise UsageError(f"{self.thread_wait_s!r} seconds is not a valid time to stop the clock", hint=_FROM_0)
         if self.arguments and not has_app(self.handler):
             raise UsageError(
-                f"{', '.join(self.arguments)}: there is no handler that takes arguments",
+                f"arguments are given ({', '.join(self.arguments)}), and no handler that takes them",
                 hint=Words("Name yours with ", Parameter("handler"), "."),
             )
 
@@ -215,5 +216,5 @@ def _nanoseconds(ms: Optional[float], what: str) -> Optional[int]:
     if ms is None:
         return None
     if not 0 <= ms * 1e6 < math.inf:
-        raise UsageError(f"{ms!r} milliseconds is not a valid limit for {what}")
+        raise UsageError(f"{ms!r} milliseconds is not a valid limit for {what}", hint="Give a number of 0 or more.")
     return round(ms * 1e6)

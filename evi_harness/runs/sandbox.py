@@ -161,12 +161,12 @@ class Outside:
 
     def _woken(self, stack: Stack) -> None:
         what = f"a thread of the app's woke the event loop{_at(stack)}: virtual time did not wait for it, so two runs may differ"
-        self._not_seen("thread", f"{what}; evi_harness.busy() makes it wait")
+        self._not_seen("thread", f"{what}; evi_harness.busy() makes the clock wait")
 
     def _waited(self, waited_ns: int) -> None:
         stack = callers_now() if waited_ns >= self._blocked_ns else ()
         if has_developers(stack):
-            what = f"the app blocked the event loop by a call that waited{_at(stack)}: virtual time charges nothing for it"
+            what = f"the app blocked the event loop by a call that waited{_at(stack)}: virtual time does not count it"
             self._not_seen("wait", f"{what}; --clock real does")
 
     def _look_around(self) -> None:

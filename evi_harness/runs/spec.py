@@ -171,7 +171,7 @@ def _in_package(path: Path, membership: Membership, place: str) -> ModuleType:
     module = _imported(name, place)
     if not _is_of(module, path):
         there = getattr(module, "__file__", None) or "elsewhere"
-        what = f"{place} is the module {name} by the folders that it is in, and that is another file already: {there}"
+        what = f"{place} would be imported as the module {name}, and another file has that name already: {there}"
         raise HandlerError(what, hint="Rename its package, or run it where the other one is not imported.")
     return module
 

@@ -82,7 +82,7 @@ def _error(place: str, file: str, line: int, statement: str) -> HandlerError:
     return HandlerError(
         f"{place} does not import: it runs an event loop as soon as it is imported, and here one is running: {quoted}",
         where=f"{file}:{line}",
-        hint=f"With these two lines in its place the file is a program still, and can be imported:\n{fixed}",
+        hint=f"With these two lines in its place the file still runs as a program, and can be imported:\n{fixed}",
     )
 
 

@@ -100,7 +100,7 @@ def _table(file: Path) -> Mapping[str, Any]:
     table = tools.get(_NAME, {}) if isinstance(tools, dict) else tools
     for name in tools if isinstance(tools, dict) else ():
         if name != _NAME and re.sub("[-_. ]+", "", name.lower()) == _NAME.replace("-", ""):
-            raise UsageError(f"[tool.{name}] is read by nobody", where=str(file), hint=f"Did you mean [{_TABLE}]?")
+            raise UsageError(f"evi-harness does not read [tool.{name}]", where=str(file), hint=f"Did you mean [{_TABLE}]?")
     if not isinstance(table, dict):
         what, hint = f"expected a table [{_TABLE}], found {table!r}", f"Write [{_TABLE}], and the settings below it, one a line."
         raise UsageError(what, where=str(file), hint=hint)
@@ -115,7 +115,7 @@ def _gate(value: Any, _: Path) -> Dict[str, Any]:
 
 def _baseline(value: Any, folder: Path) -> Dict[str, Any]:
     if not isinstance(value, str) or not value:
-        raise _wrong(value, "the name of a file, from the folder of pyproject.toml")
+        raise _wrong(value, "the name of a file, relative to the folder of pyproject.toml")
     return {"baseline": folder / value}
 
 
@@ -139,7 +139,7 @@ def _false_alarm(value: Any, _: Path) -> Dict[str, Any]:
 
 def _job_noise(value: Any, _: Path) -> Dict[str, Any]:
     if not _is_number(value) or not 0 <= value < 10:
-        raise _wrong(value, "a share from 0 on, as 0.26")
+        raise _wrong(value, "a share of 0 or more, such as 0.26")
     return {"job_noise": float(value)}
 
 
@@ -150,7 +150,7 @@ def _least_effect(value: Any, _: Path) -> Dict[str, Any]:
     if isinstance(value, str):
         return {"least": parse_effect(value)}
     if not isinstance(value, dict):
-        raise _wrong(value, "a least effect as in '5%,1ms..50ms', or a table of them by metric")
+        raise _wrong(value, "a share or a time, as in '5%,1ms..50ms', or a table of them by metric")
     unknown = [name for name in value if name not in METRICS and name != _EVERY]
     if unknown:
         raise UsageError(f"there is no metric {unknown[0]!r}", hint=f"There are: {_EVERY}, {', '.join(METRICS)}.")

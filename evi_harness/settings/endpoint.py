@@ -113,7 +113,7 @@ def _split(url: str, source: Union[str, Parameter]) -> SplitResult:
     if parts.scheme not in _SCHEMES:
         raise UsageError(Words(source, f" {shown} has the scheme {parts.scheme!r}, and EVI speaks http, https, ws or wss"), hint=_FORM)
     if not _is_host(parts.hostname or "", is_bracketed="[" in parts.netloc):
-        raise UsageError(Words(source, f" {shown} has no host that could be one"), hint=_FORM)
+        raise UsageError(Words(source, f" {shown} has no valid host"), hint=_FORM)
     return parts
 
 
@@ -123,7 +123,7 @@ def _port(parts: SplitResult, shown: str, source: Union[str, Parameter]) -> Opti
     except ValueError:
         port = 0
     if port == 0 or parts.netloc.endswith(":"):
-        raise UsageError(Words(source, f" {shown} has no port that could be one"), hint="A port is a number from 1 to 65535.")
+        raise UsageError(Words(source, f" {shown} has no valid port"), hint="A port is a number from 1 to 65535.")
     return port
 
 

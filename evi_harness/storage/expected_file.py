@@ -168,7 +168,7 @@ def expectation_text(folder: Path, expected: Expectation, dialect: Dialect, *, s
     redactor = Redactor(dialect.secret_names, dialect.folded_names, secrets)
     text = b"".join(line + b"\n" for line in _texts(expected, redactor))
     if len(text) > MAX_EXPECTED_BYTES:
-        what = f"what was sent takes {len(text)} bytes, and an expectation has at most {MAX_EXPECTED_BYTES}"
+        what = f"what was sent takes {len(text)} bytes, and this file may have at most {MAX_EXPECTED_BYTES}"
         raise SessionUnwritable(what, where=str(folder / EXPECTED_FILE))
     return text
 
@@ -218,7 +218,7 @@ def remove_expectation(folder: Path) -> None:
 
 
 def _unwritable(folder: Path, error: OSError) -> SessionUnwritable:
-    what = f"the expectation cannot be written: {error.strerror or error}"
+    what = f"the expected messages cannot be written: {error.strerror or error}"
     return SessionUnwritable(what, where=str(folder / EXPECTED_FILE), hint="Copy the session to a place that can be written.")
 
 
@@ -261,7 +261,7 @@ def _record(text: bytes) -> Tuple[Any, Optional[str]]:
         return record, body_problem(record)
     if isinstance(record, OpenedLine):
         return record, None
-    return None, "an expectation holds messages that were sent whole, no audio, and nothing that is in another file"
+    return None, "this file holds only messages that were sent whole, no audio, and nothing that is in another file"
 
 
 def _sent(line: SentLine) -> Sent:

@@ -130,7 +130,9 @@ def require_folder(expected: Expected) -> None:
         UsageError: The session is in memory alone.
     """
     if expected.folder is None:
-        raise UsageError("a session in memory has no place for an expectation", hint="Give the session's folder to update what it expects.")
+        raise UsageError(
+            "a session in memory has no folder for expected.jsonl", hint="Give the session's folder to update what it expects."
+        )
 
 
 @dataclass(frozen=True)

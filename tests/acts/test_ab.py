@@ -111,7 +111,7 @@ def test_commands_are_split_as_a_shell_does():
     assert new.name == "true"
 
 
-@pytest.mark.parametrize(("a", "words"), [("", "empty command"), ("echo 'x", "not a command")])
+@pytest.mark.parametrize(("a", "words"), [("", "is empty"), ("echo 'x", "not a command")])
 def test_what_is_no_command(a, words):
     """A usage error."""
     with pytest.raises(UsageError, match=words):

@@ -243,7 +243,7 @@ def test_what_comes_in_pieces_is_whole(tmp_path, monkeypatch):
 def test_a_rate_that_no_sound_has(tmp_path, rate):
     """Is refused: a second of it would be hours of another."""
     (tmp_path / "x.wav").write_bytes(wav.header(wav.Pcm(rate, 1), 200) + bytes(200))
-    with pytest.raises(UsageError, match=f"{rate} frames .*1 channels"):
+    with pytest.raises(UsageError, match=f"{rate} Hz, .* channels 1"):
         FileSource(tmp_path / "x.wav")
 
 

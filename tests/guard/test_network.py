@@ -317,7 +317,7 @@ def test_a_guard_that_would_see_nothing_says_so():
     done = subprocess.run(
         [sys.executable, "-c", KEEPS_OUT], env={**os.environ, "PYTHONPATH": root}, capture_output=True, text=True, check=True
     )
-    assert "cannot be guarded" in done.stdout
+    assert "cannot be watched" in done.stdout
 
 
 def test_virtual_time_names_its_own_ways_out(refused):

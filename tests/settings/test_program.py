@@ -91,7 +91,7 @@ def test_errors_and_reports_name_the_program_as_it_was_started(script, monkeypat
     monkeypatch.setattr(sys, "argv", ["bin/evi-harness"])
     Path("none.json").write_text("{}", encoding="utf-8")
     assert main(["explain", "none.json"]) == 3
-    assert "bin/evi-harness replay writes one" in capsys.readouterr().err
+    assert "bin/evi-harness replay --json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("argv", [[], [""], ["/usr/bin/pytest"], ["x.py"]])

@@ -18,7 +18,7 @@ from evi_harness.settings.sink import redacted_data
 
 __all__ = ["explain_report", "explained"]
 
-_HINT = "evi-harness replay writes one: a report as JSON."
+_HINT = "evi-harness replay --json FILE writes one."
 
 
 def explain_report(file: Union[str, Path], *, shorten: bool = False) -> str:

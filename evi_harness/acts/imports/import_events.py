@@ -32,8 +32,8 @@ __all__ = ["import_events"]
 
 _FORM_NAME = "events"
 _FORM = (
-    "Supported: the events of OpenAI's Realtime protocol, both directions in order, as JSON lines, a JSON list or YAML. A row is the "
-    "event, or has it in data, event or message, with a time beside it or without."
+    "Supported: the events of OpenAI's Realtime protocol, both directions in order, as JSON lines, a JSON list or YAML. A row is an "
+    "event, or has one in its member data, event or message; a time beside it is optional."
 )
 _MOST_VALUES = 4_000_000
 # Where the file has no times: one message follows another, and audio takes as long as it plays.
@@ -163,7 +163,7 @@ def _events(rows: Sequence[EventRow]) -> Tuple[List[Event], List[str]]:
     is_closed = rows[-1].message is None
     lacks += [] if is_closed else ["how and when the connection was closed"]
     n_anew = sum(one.message is not None and not one.is_original for one in rows)
-    assumed = [f"{n_anew} messages were written anew as JSON, since the file does not have their text"] if n_anew else []
+    assumed = [f"{n_anew} messages were rewritten as JSON, since the file does not have their text"] if n_anew else []
     events.append(IMPORTED.make(1, 0, form=_FORM_NAME, lacks=lacks, assumed=assumed))
     for row, at_ns in zip(rows, times):
         seq = len(events)
@@ -176,7 +176,7 @@ def _events(rows: Sequence[EventRow]) -> Tuple[List[Event], List[str]]:
     end = "" if is_closed else "; how it was closed is not in the file"
     told = f"{counts['received']} received, {counts['sent']} sent, {events[-1].at_ns / 1e9:.3f} s{end}"
     n_left = len(rows) - sum(one.kind in ("sent", "received", "closed") for one in events)
-    return events, [told, *remarks, *([f"{n_left} rows behind the end of the connection left out"] if n_left else [])]
+    return events, [told, *remarks, *([f"{n_left} rows after the end of the connection left out"] if n_left else [])]
 
 
 def _times(rows: Sequence[EventRow]) -> Tuple[List[int], List[str]]:

@@ -151,8 +151,8 @@ def _nothing(path: Path, sockets: Sequence[HarSocket], found: Sequence[HarSocket
         return ImportRefused(faults[0].what, where=f"{path}: {faults[0].place}", hint=_FORM)
     shown = ", ".join(printable(redacted(one.shown)) for one in sockets[:_SHOWN_SOCKETS])
     more = f" and {len(sockets) - _SHOWN_SOCKETS} more" if len(sockets) > _SHOWN_SOCKETS else ""
-    what = f"none of its WebSockets is a conversation in a known dialect ({', '.join(known_dialects())}): {shown}{more}"
-    return ImportRefused(what, where=str(path), hint="evi-harness reads conversations in these dialects, with any host.")
+    what = f"none of its WebSockets is a conversation in a known protocol ({', '.join(known_dialects())}): {shown}{more}"
+    return ImportRefused(what, where=str(path), hint="evi-harness reads conversations in these protocols, whatever the host.")
 
 
 def _session(path: Path, digest: str, socket: HarSocket, dialect: Dialect, spoken: Crossed) -> Session:

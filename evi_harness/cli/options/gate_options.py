@@ -52,7 +52,7 @@ _COMPARING = (
         metavar="EFFECT",
         otherwise="5%,1ms..50ms",
         brief="Ignore differences smaller than this.",
-        help="Ignore differences smaller than this: a share of the old value, and its bounds.",
+        help="Ignore differences smaller than this: a share of the old value, with a minimum and a maximum.",
     ),
 )
 _GATE = (

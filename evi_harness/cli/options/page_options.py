@@ -69,7 +69,9 @@ def require_place(ctx: click.Context, html: Optional[Path], is_many: bool) -> No
     """
     if html is None or not html.exists() or html.is_dir() == is_many:
         return
-    what = "is a file, and the pages of several sessions are a folder" if is_many else "is a folder, and the page of one session is a file"
+    what = (
+        "is a file, and the pages of several sessions need a folder" if is_many else "is a folder, and the page of one session needs a file"
+    )
     raise click.BadParameter(f"{str(html)!r} {what}", ctx, param_hint="'--html'")
 
 

@@ -69,7 +69,9 @@ def underruns(match: Match, interruptions: Sequence[Interruption]) -> Iterator[F
         from_ns = max(before[1], chunk.at_ns)
         dry_ns = min(one[1] - from_ns, one[2])
         if dry_ns >= UNDERRUN_NS and not any(before[1] <= each.at_ns <= one[1] for each in interruptions):
-            what = f"the speaker was dry for {dry_ns / 1e6:.0f} ms although the next audio had come at {chunk.at_ns / 1e9:.3f} s"
+            what = (
+                f"the speaker had nothing to play for {dry_ns / 1e6:.0f} ms although the next audio had come at {chunk.at_ns / 1e9:.3f} s"
+            )
             yield Fault(UNDERRUN, chunk.seq, from_ns, what)
 
 

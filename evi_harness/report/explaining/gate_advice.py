@@ -15,7 +15,7 @@ __all__ = ["BASELINE_FLAG", "GATE_FLAG", "comparison_advice", "threshold_advice"
 GATE_FLAG = "--gate"
 BASELINE_FLAG = "--baseline"
 
-_NO_VALUE = "Hold the threshold to more sessions or turns, or to another metric; docs/reference/latency.md says what each metric needs."
+_NO_VALUE = "Judge more sessions or turns, or another metric; docs/reference/latency.md says what each metric needs."
 _TOO_FEW = "Judge more sessions together, or write max or med in place of the percentile."
 _WRITE_AGAIN = "write the baseline again, without comparing"
 _TYPED_AGAIN = f"run the command again with --save-baseline FILE in place of {BASELINE_FLAG} FILE"
@@ -37,7 +37,7 @@ def threshold_advice(metric: str, verdict: str, limit_from: str, *, n: int, show
     """
     if verdict == FAILED:
         where = f" in {limit_from}" if limit_from and not limit_from.startswith("-") else ""
-        return f"Look at {_span(metric)}{_more(shown_by)}. If it is meant, change the limit{where}."
+        return f"Look at {_span(metric)}{_more(shown_by)}. If this is intended, change the limit{where}."
     return _TOO_FEW if n else _NO_VALUE
 
 
@@ -53,11 +53,11 @@ def comparison_advice(metric: str, verdict: str, baseline_from: str, *, is_undec
     """
     again = _TYPED_AGAIN if baseline_from == BASELINE_FLAG else _WRITE_AGAIN
     if verdict == REGRESSED:
-        accept = f" If it is meant, {again}." if baseline_from else ""
+        accept = f" If this is intended, {again}." if baseline_from else ""
         return f"Look at {_span(metric)}{_more(shown_by)}.{accept}"
     if is_undecided:
         return _UNDECIDED
-    return f"If these are the sessions and options that are meant, {again}." if baseline_from else _NO_VALUE
+    return f"If these sessions and options are the right ones, {again}." if baseline_from else _NO_VALUE
 
 
 def _more(shown_by: str) -> str:

@@ -59,7 +59,7 @@ FINDING_REMEDIES: Mapping[str, Remedy] = {
     ),
     "swallowed": Remedy(
         "no exception goes unnoticed",
-        "Await the task, gather it in on_close, or give it a try or a done callback that checks task.exception().",
+        "Await the task, gather it in on_close, or catch the exception in it, or add a done callback that checks task.exception().",
     ),
     "exits": Remedy("the process runs until the conversation is over", "Close the connection and return instead of ending the process."),
     "exits_at_end": Remedy("the handler returns and leaves the process to its caller", "Close the connection and return."),
@@ -78,7 +78,7 @@ FINDING_REMEDIES: Mapping[str, Remedy] = {
     "blocked": Remedy(
         "no step of the event loop takes long",
         "Use an asynchronous client, or move the call to asyncio.to_thread(f, …). An await asyncio.sleep(…) in place of "
-        "time.sleep(…) frees the loop, but what waits for it comes as late.",
+        "time.sleep(…) frees the loop, but whatever waits for the result is just as late.",
     ),
     "maybe_blocked": Remedy(
         "no step of the event loop takes long", "Run it again with nothing else on the machine; if it stays, treat it like blocked."

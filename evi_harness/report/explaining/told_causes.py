@@ -28,7 +28,7 @@ _WARNING = "warning"
 # What of several may have one cause; anything else is told in its own words.
 _JUDGED = ("finding", _WARNING, "deviation")
 _COULD_NOT_RUN = 2
-_HINT = "evi-harness replay writes one: a report as JSON."
+_HINT = "evi-harness replay --json FILE writes one."
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ def _of_the_rest(value: Mapping[str, Json], read: _Reader, place: str) -> Iterat
         twice = read.mapping(value, "twice", place)
         if twice.get("identical") is not True:
             differs = "; ".join(read.texts(twice, "first_difference", f"{place}twice."))
-            to_try = "Look for chance, the time of day, threads, or the order of a set; a seed pins chance."
+            to_try = "Look for random numbers (a seed repeats them), the time of day, threads, or the order of a set."
             yield ToldCause("determinism", "twice", differs or "two runs differ", "two identical runs", to_try)
     if value.get("expectation") is not None:
         expectation = read.mapping(value, "expectation", place)
@@ -323,7 +323,7 @@ def _of_many(value: Mapping[str, Json], read: _Reader, place: str) -> Iterator[_
 def _of_live(value: Mapping[str, Json], read: _Reader, place: str) -> Iterator[_Found]:
     for fault in read.texts(value, "faults", place):
         yield (
-            ToldCause("fault", "live", fault, "the conversation is held to its end", _LIVE, session=read.text(value, "session", place)),
+            ToldCause("fault", "live", fault, "the conversation goes on to its end", _LIVE, session=read.text(value, "session", place)),
             value,
         )
 
@@ -451,7 +451,7 @@ def _many_headline(value: Mapping[str, Json], read: _Reader) -> str:
 def _live_headline(value: Mapping[str, Json], read: _Reader) -> str:
     n_faults = len(read.texts(value, "faults", ""))
     verdict = "passed" if not n_faults else f"failed: {n_faults} {'fault' if n_faults == 1 else 'faults'}"
-    return f"{read.text(value, 'session', '')}, held again with {read.text(value, 'endpoint', '')}: {verdict}"
+    return f"{read.text(value, 'session', '')}, repeated with {read.text(value, 'endpoint', '')}: {verdict}"
 
 
 def _check_headline(value: Mapping[str, Json], read: _Reader) -> str:

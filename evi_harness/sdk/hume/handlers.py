@@ -121,7 +121,7 @@ def _of_main(function: Callable[..., Any], name: str) -> Callbacks:
         streaming = _Streaming()
         return Callbacks(name, main=streaming.given_to(_conversing(function, name), "main"), owner=streaming)
     more = ", ".join(list(parameters_of(function) or ())[1:])
-    what = f"{name} takes the connection and more than a stream besides: {more}"
+    what = f"{name} takes more than the connection and a stream: {more}"
     raise NotAHandler(what, hint=Words("Its other parameters need a default, or a value given with ", _GIVEN, "."))
 
 
@@ -259,7 +259,7 @@ def _refuse_maker(function: Callable[..., Any], name: str, arguments: Mapping[st
         return
     first = parameters[0]
     if first.name in arguments:
-        raise _maker(function, name, f"is given {first.name}, which else would be the message, and takes more", arguments)
+        raise _maker(function, name, f"is given {first.name}, which would otherwise be the message, and takes more", arguments)
     if first.annotation in _NO_MESSAGES and first.name not in _MESSAGES:
         annotation = getattr(first.annotation, "__name__", first.annotation)
         raise _maker(function, name, f"takes {first.name}: {annotation}, and that is not a message", arguments)
@@ -281,7 +281,7 @@ def _maker(function: Callable[..., Any], name: str, why: str, arguments: Mapping
     parameters = (parameters_of(function) or {}).values()
     left = [one.name for one in parameters if one.kind in _NAMED and _is_wanted(one) and one.name not in arguments]
     give = Parameter("arguments", dict.fromkeys(left, "VALUE")) if left else _GIVEN
-    return NotAHandler(f"{name} {why}", hint=Words("A function that makes a handler gets what it takes with ", give, "."))
+    return NotAHandler(f"{name} {why}", hint=Words("A function that makes a handler gets its arguments with ", give, "."))
 
 
 def _is_async(function: Any) -> bool:
@@ -319,7 +319,7 @@ def _how_to_build(handler: Any, name: str, arguments: Mapping[str, Any]) -> Word
     give = Parameter("arguments", dict.fromkeys([one for one in wanted if one not in arguments] or ["KEY"], "VALUE"))
     place, colon, _ = name.rpartition(":")
     if not colon:
-        return Words(f"Give an instance, {call}, or what it takes with ", give, ".")
+        return Words(f"Give an instance, {call}, or its arguments with ", give, ".")
     return Words(give, " gives it text. ", by_a_function(place, call))
 
 

@@ -196,7 +196,7 @@ def test_a_regression_says_how_its_baseline_is_written_again(report, given, said
     assert re.fullmatch(r".*\bmade, turn 1, .*\b0\.250 s, #3 tool_call", cause.when)
     assert cause.expected.endswith(f" before in b.json ({given})" if given else " before")
     assert said in cause.to_try
-    assert ("If it is" in cause.to_try) is bool(given)
+    assert ("If this is" in cause.to_try) is bool(given)
 
 
 def test_a_replay_that_fails_before_its_gate_is_repeated_alone(report):
