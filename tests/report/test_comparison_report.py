@@ -113,6 +113,7 @@ def test_what_was_not_compared_of_those_that_are_the_same_is_told():
     other = ComparedPair("w", "a/w", "b/w", replace(noted, remarks=("nothing is known",)))
     lines = report(*pairs, other).lines()
     patterns = (rf"note +x and 2 more: {noted.remarks[0]}", rf"note +w: {other.comparison.remarks[0]}", "", "4 sessions: 4 .*same")
+    assert len(lines) > len(patterns)
     assert [line for line, pattern in zip(lines[-4:], patterns) if not re.fullmatch(pattern, line)] == []
     assert not any(line.startswith("note") for line in report(ComparedPair("x", "a", "b", SAME), is_of_folders=True).lines())
 

@@ -33,6 +33,7 @@ def test_a_session_is_its_header_and_one_line_an_event(weather):
         r"    0\.100 s  #3     → sent      1\.000 s .*audio, 10 frames .*1\.000 s",
         r'    1\.200 s  #13    ← received  user: "What.*"',
     ]
+    assert len(timeline) > len(patterns)
     assert [line for line, pattern in zip(timeline, patterns) if not re.fullmatch(pattern, line)] == []
     assert re.fullmatch(r"    4\.500 s  #29      closed    .*\bapp, .*\b1000", timeline[-1])
 
