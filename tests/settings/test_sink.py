@@ -325,7 +325,7 @@ AROUND = {
     "runs/child_run.py: os.fdopen": "pipes of our own, between a child and its parent",
     "runs/app_channel.py: os.write": "a pipe of our own, and a file without a name, between an app's process and ours",
     "injected/site/sitecustomize.py: os.write": "the same pipe, where the injected part cannot begin; whoever reads it redacts",
-    "injected/typed_input.py: os.write": "a pipe of the app's own, through which it reads what the recorded user typed",
+    "injected/typed_input.py: os.write": "a pipe to the app itself, for its input",
 }
 _MODES = frozenset("wax+")
 _ALWAYS = frozenset(
