@@ -88,7 +88,7 @@ def judge(chunks: Sequence[Chunk], pieces: Sequence[Piece], n_replies: int) -> L
     """The kinds of what is found."""
     match = matched(ReceivedAudio(chunks), played_streams(pieces))
     replies = [ReplyAudio(number) for number in range(1, n_replies + 1)]
-    return [fault.kind for fault in faults(match, replies, [], chunks[-1].at_ns + 20_000 * MS, is_handed_on=True)]
+    return [fault.kind.name for fault in faults(match, replies, [], chunks[-1].at_ns + 20_000 * MS, is_handed_on=True)]
 
 
 def main() -> None:

@@ -41,8 +41,10 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     # How modules are loaded, of whatever room.
     "quiet_loading": {"guard"},
     "session": set(),
-    "evi": set(),
-    "openai_realtime": set(),
+    # What is no vendor's.
+    "json_dialects": set(),
+    "evi": {"json_dialects"},
+    "openai_realtime": {"json_dialects"},
     "replay": set(),
     "measure": set(),
     # Audio in containers, as it crosses a wire in pieces.
@@ -97,7 +99,7 @@ PURE = {
     "redacting",
     "pages",
     "formats",
-    *("containers", "openai_realtime"),
+    *("containers", "json_dialects", "openai_realtime"),
 }
 
 # What a pure room never imports: clocks, threads, loops, files, processes, the network.
@@ -638,7 +640,7 @@ def test_nobody_is_excused_who_names_no_dialect() -> None:
 
 # What is loaded in an app's own process, whose environment need not have any package of ours.
 STANDALONE = (
-    *("errors", "version", "session", "evi", "replay", "containers", "simulate"),
+    *("errors", "version", "session", "json_dialects", "evi", "replay", "containers", "simulate"),
     *("redacting", "guard", "clocks", "audio", "watch", "injected"),
 )
 _LOAD = """

@@ -10,6 +10,7 @@ from typing import List, Optional
 
 from evi_harness.containers.ogg_pages import OGG, checksum
 from evi_harness.containers.opus_packets import OpusHead, OpusRun, added, head_of
+from evi_harness.containers.packet_stream import PacketStream
 from evi_harness.errors import ContainerError
 
 __all__ = ["OggStream"]
@@ -20,11 +21,11 @@ _CONTINUED, _FIRST = 1, 2
 _MAX_PACKET = 1 << 20
 
 
-class OggStream:
-    """Reads one stream, or several that follow one another."""
+class OggStream(PacketStream):
+    """A stream of Ogg."""
 
     def __init__(self) -> None:
-        self._data = bytearray()
+        super().__init__()
         # Streams begin together, before anything else of them comes; what begins behind that is the next in a chain.
         self._is_beginning = False
         self._serial: Optional[int] = None
@@ -32,24 +33,6 @@ class OggStream:
         self._has_comments = False
         self._begun_packet: Optional[bytearray] = None
         self._other = "unknown"
-
-    def feed(self, data: bytes) -> List[OpusRun]:
-        """Take the next piece.
-
-        Args:
-            data: The bytes that follow those before.
-
-        Returns:
-            The packets that are whole by now and were not before.
-
-        Raises:
-            ContainerError: It is damaged, not Ogg, or its audio is not Opus. Nothing more can be read then.
-        """
-        self._data += data
-        runs: List[OpusRun] = []
-        while self._step(runs):
-            pass
-        return runs
 
     def _step(self, runs: List[OpusRun]) -> bool:
         """Read the next page; False where more has to come first."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Iterator, List, Optional, Tuple, Union
 
 from evi_harness.containers.opus_packets import OpusHead, OpusRun, added, head_of
+from evi_harness.containers.packet_stream import PacketStream
 from evi_harness.errors import ContainerError
 
 __all__ = ["EBML", "WebmStream"]
@@ -33,33 +34,15 @@ _MAX_SKIPPED = 64 << 20
 _CUT = "a webm block is cut off"
 
 
-class WebmStream:
-    """Reads one stream, or several that follow one another."""
+class WebmStream(PacketStream):
+    """A stream of webm."""
 
     def __init__(self) -> None:
-        self._data = bytearray()
+        super().__init__()
         self._n_to_skip = 0
         self._has_begun = False
         self._track: Optional[int] = None
         self._head: Optional[OpusHead] = None
-
-    def feed(self, data: bytes) -> List[OpusRun]:
-        """Take the next piece.
-
-        Args:
-            data: The bytes that follow those before.
-
-        Returns:
-            The packets that are whole by now and were not before.
-
-        Raises:
-            ContainerError: It is damaged, not webm, or its audio is not Opus. Nothing more can be read then.
-        """
-        self._data += data
-        runs: List[OpusRun] = []
-        while self._step(runs):
-            pass
-        return runs
 
     def _step(self, runs: List[OpusRun]) -> bool:
         """Read the next element; False where more has to come first."""

@@ -16,7 +16,8 @@ from typing import Any, Iterable, Mapping, Optional, Tuple
 from evi_harness.errors import AudioMissing
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.evi.queries import audio_settings
-from evi_harness.evi.reading import member, read
+from evi_harness.evi.reading import read
+from evi_harness.json_dialects.json_messages import member
 from evi_harness.session.encoded_audio import CONTAINERS, STARTS, base64_bytes
 from evi_harness.session.events import TEXT, Frame, Handshake
 from evi_harness.session.frame_audio import ASSISTANT, USER, KnownAudio, MessageAudio

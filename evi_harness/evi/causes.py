@@ -14,7 +14,8 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence
 
 from evi_harness.evi.audio_frames import EviReader
 from evi_harness.evi.messages import AUDIO
-from evi_harness.evi.reading import member, milliseconds_ns, read, text_of
+from evi_harness.evi.reading import milliseconds_ns, read, text_of
+from evi_harness.json_dialects.json_messages import member
 from evi_harness.session.events import TEXT, Closed, Event, Received, Sent
 from evi_harness.session.position import Positions
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, SENT, Cause, FrameAudio, Message

@@ -6,19 +6,18 @@ Rules of living here: no secret, no line break and no control character comes ou
 
 from __future__ import annotations
 
-import json
 from typing import Any, Callable, Mapping, Union
 
 from evi_harness.evi.messages import AUDIO, MESSAGES
-from evi_harness.evi.reading import member, text_of
+from evi_harness.evi.reading import text_of
 from evi_harness.evi.secrets import is_secret
+from evi_harness.json_dialects.json_messages import member
+from evi_harness.json_dialects.one_line import clean, names_of, plain, quoted
 from evi_harness.session.encoded_audio import base64_bytes
 from evi_harness.session.protocols import RECEIVED, Message
 from evi_harness.session.wav import split
 
-__all__ = ["WIDTH", "describe", "telling"]
-
-WIDTH = 72
+__all__ = ["describe", "telling"]
 
 Fields = Mapping[str, Any]
 
@@ -34,13 +33,13 @@ def describe(kind: str, message: Message) -> str:
         One line. A message of no known type is told by its type and the names of its fields.
     """
     if message.text is not None:
-        return f"text that is not a JSON object: {_quoted(message.text)}"
+        return f"text that is not a JSON object: {quoted(message.text)}"
     if message.type is None:
-        return f"object without a type: {_names(message.fields)}" if message.fields else "not a JSON object"
+        return f"object without a type: {names_of(message.fields)}" if message.fields else "not a JSON object"
     row = MESSAGES.get(message.type)
     line = _LINES.get(message.type)
     if line is None:
-        return f"{_clean(message.type)}: {_names(message.fields)}"
+        return f"{clean(message.type)}: {names_of(message.fields)}"
     said = line if isinstance(line, str) else line(message.fields)
     return f"service's {said}" if kind == RECEIVED and row is not None and row.sent else said
 
@@ -61,32 +60,9 @@ _TELLING = (
 )
 
 
-def _clean(text: str) -> str:
-    """As much of a text as fits, what a terminal would act on escaped."""
-    text = text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
-    return "".join(one if one.isprintable() or one in _HARMLESS else one.encode("unicode_escape").decode() for one in text)
-
-
-# The no-break spaces of French, and what joins emoji.
-_HARMLESS = "\u00a0\u202f\u200d"
-
-
-def _quoted(value: Any) -> str:
-    return f'"{_clean(value)}"' if isinstance(value, str) else _plain(value)
-
-
-def _plain(value: Any) -> str:
-    """A value that names something: without quotes."""
-    return _clean(value if isinstance(value, str) else json.dumps(value))
-
-
-def _names(fields: Fields) -> str:
-    return _clean(", ".join(name for name in fields if name != "type")) or "no fields"
-
-
 def _user_message(fields: Fields) -> str:
     how = "".join(word for word, is_so in ((", typed", fields.get("from_text")), (", interim", fields.get("interim"))) if is_so)
-    return f"user{how}: {_quoted(text_of(fields))}"
+    return f"user{how}: {quoted(text_of(fields))}"
 
 
 def _audio_output(fields: Fields) -> str:
@@ -94,36 +70,36 @@ def _audio_output(fields: Fields) -> str:
     decoded = base64_bytes(data.encode("utf-8", "replace")) if isinstance(data, str) else None
     wav = split(decoded) if decoded else None
     length = f" {wav.pcm.length_ns(len(wav.samples)) / 1e9:.2f} s" if wav is not None else ""
-    return f"audio{length}, chunk {_plain(fields.get('index'))}"
+    return f"audio{length}, chunk {plain(fields.get('index'))}"
 
 
 def _session_settings(fields: Fields) -> str:
     audio = member(fields, "audio")
-    form = f" ({_plain(audio.get('sample_rate'))} Hz, {_plain(audio.get('channels'))} channels)" if audio else ""
-    return f"session settings: {_names({name: 0 for name in fields if not is_secret(name)})}{form}"
+    form = f" ({plain(audio.get('sample_rate'))} Hz, {plain(audio.get('channels'))} channels)" if audio else ""
+    return f"session settings: {names_of({name: 0 for name in fields if not is_secret(name)})}{form}"
 
 
 def _tool_call(fields: Fields) -> str:
-    return f"tool call {_plain(fields.get('tool_call_id'))}: {_plain(fields.get('name'))} {_quoted(fields.get('parameters'))}"
+    return f"tool call {plain(fields.get('tool_call_id'))}: {plain(fields.get('name'))} {quoted(fields.get('parameters'))}"
 
 
 _LINES: Mapping[str, Union[str, Callable[[Fields], str]]] = {
     AUDIO: "user audio",
     "audio_input": "user audio",
     "session_settings": _session_settings,
-    "user_input": lambda fields: f"user types: {_quoted(fields.get('text'))}",
-    "assistant_input": lambda fields: f"assistant is to say: {_quoted(fields.get('text'))}",
-    "tool_response": lambda fields: f"tool response {_plain(fields.get('tool_call_id'))}: {_quoted(fields.get('content'))}",
-    "tool_error": lambda fields: f"tool error {_plain(fields.get('tool_call_id'))}: {_quoted(fields.get('error'))}",
+    "user_input": lambda fields: f"user types: {quoted(fields.get('text'))}",
+    "assistant_input": lambda fields: f"assistant is to say: {quoted(fields.get('text'))}",
+    "tool_response": lambda fields: f"tool response {plain(fields.get('tool_call_id'))}: {quoted(fields.get('content'))}",
+    "tool_error": lambda fields: f"tool error {plain(fields.get('tool_call_id'))}: {quoted(fields.get('error'))}",
     "pause_assistant_message": "pause",
     "resume_assistant_message": "resume",
-    "chat_metadata": lambda fields: f"chat {_plain(fields.get('chat_id'))}",
+    "chat_metadata": lambda fields: f"chat {plain(fields.get('chat_id'))}",
     "user_message": _user_message,
-    "assistant_message": lambda fields: f"assistant: {_quoted(text_of(fields))}",
+    "assistant_message": lambda fields: f"assistant: {quoted(text_of(fields))}",
     "assistant_prosody": "prosody of the assistant",
     "audio_output": _audio_output,
     "assistant_end": "end of the reply",
     "user_interruption": "user interrupts",
     "tool_call": _tool_call,
-    "error": lambda fields: f"error {_plain(fields.get('code'))} {_plain(fields.get('slug'))}: {_quoted(fields.get('message'))}",
+    "error": lambda fields: f"error {plain(fields.get('code'))} {plain(fields.get('slug'))}: {quoted(fields.get('message'))}",
 }

@@ -17,6 +17,7 @@ from evi_harness.evi.made_up_times import given_ids
 from evi_harness.evi.messages import ALWAYS_VOLATILE, MESSAGES
 from evi_harness.evi.reading import read
 from evi_harness.evi.sayings import saying
+from evi_harness.json_dialects.json_messages import without_members
 from evi_harness.session.events import Event, Frame, Handshake
 from evi_harness.session.protocols import Cause, FrameAudio, Message, Saying
 from evi_harness.session.turn import Turn
@@ -149,7 +150,8 @@ class Evi:
         if row is not None:
             left_out |= {row.audio or "", *(() if self._strict or not row.sent else row.volatile)}
         kept = {name: value for name, value in message.fields.items() if name not in left_out}
-        return {name: _without_secrets(value) for name, value in kept.items() if not secrets.is_secret(name)}
+        compared: Mapping[str, Any] = without_members(kept, secrets.is_secret)
+        return compared
 
     def rejected(self, events: Sequence[Event]) -> Dict[int, Tuple[str, ...]]:
         """Why EVI does not take some sent messages, by seq."""
@@ -191,14 +193,6 @@ class Evi:
     def telling(self, kind: str, message: Message) -> int:  # noqa: ARG002 - the protocol's: a type alone tells
         """The assistant's words first, then calls of tools, the user's words, and all else."""
         return telling(message)
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_secrets(inner) for name, inner in value.items() if not secrets.is_secret(name)}
-    if isinstance(value, list):
-        return [_without_secrets(inner) for inner in value]
-    return value
 
 
 EVI = Evi()

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import Any, Collection, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 
-from evi_harness.evi.reading import member, parse
+from evi_harness.evi.reading import parse
 from evi_harness.evi.secrets import FOLDED, is_secret
+from evi_harness.json_dialects.json_messages import member
 
 __all__ = ["audio_settings", "comparable"]
 

@@ -6,20 +6,18 @@ shared by all who ask, and nobody changes it.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, Mapping, Optional
 
 from evi_harness.evi.messages import AUDIO
+from evi_harness.json_dialects.json_messages import JsonMessages, member
 from evi_harness.session.events import Frame
 from evi_harness.session.foreign_text import json_value
 from evi_harness.session.protocols import SENT, Message
 
-__all__ = ["member", "milliseconds_ns", "parse", "read", "text_of"]
+__all__ = ["milliseconds_ns", "parse", "read", "text_of"]
 
-_NOTHING = Message(None)
 _AUDIO = Message(AUDIO)
-# Turns, causes, pairing and comparison read each message of a session eight times in all. What is longer costs more to keep.
-_KEPT_BYTES = 2048
+_MESSAGES = JsonMessages()
 
 
 def read(kind: str, frame: Frame) -> Message:
@@ -34,13 +32,7 @@ def read(kind: str, frame: Frame) -> Message:
     Returns:
         Its message; with no type and no fields where it holds no JSON object, and then with its text where it is a text frame.
     """
-    if kind == SENT and not frame.is_text:
-        return _AUDIO
-    outline = frame.outline
-    try:
-        return (_kept if len(outline) <= _KEPT_BYTES else _message)(outline)
-    except (ValueError, RecursionError):
-        return Message(None, text=outline.decode("utf-8", "backslashreplace")) if frame.is_text else _NOTHING
+    return _AUDIO if kind == SENT and not frame.is_text else _MESSAGES.read(frame)
 
 
 def parse(text: bytes) -> Any:
@@ -49,24 +41,6 @@ def parse(text: bytes) -> Any:
         return json_value(text.decode())
     except (ValueError, RecursionError):
         return None
-
-
-def _message(outline: bytes) -> Message:
-    fields = json_value(outline.decode())
-    if not isinstance(fields, dict):
-        raise ValueError("no JSON object")
-    name = fields.get("type")
-    return Message(name if isinstance(name, str) else None, fields)
-
-
-# A failure is not kept: how deep a text may be depends on where it is read.
-_kept = functools.lru_cache(maxsize=1024)(_message)
-
-
-def member(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object in an object, empty where there is none."""
-    value = fields.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def text_of(fields: Mapping[str, Any]) -> str:

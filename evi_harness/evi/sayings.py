@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any, Dict, Mapping, Optional
 
-from evi_harness.evi.reading import member, text_of
+from evi_harness.evi.reading import text_of
+from evi_harness.json_dialects.json_messages import member
 from evi_harness.session.protocols import RECEIVED, Message, Saying
 
 __all__ = ["saying"]

@@ -6,11 +6,10 @@ Rules of living here: what crosses the wire again does so byte for byte but for 
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from typing import Any, Mapping
 
+from evi_harness.json_dialects.json_messages import in_one_order
 from evi_harness.session.events import TEXT, Frame
-from evi_harness.session.foreign_text import json_value
 from evi_harness.session.json_places import top_level_strings
 
 __all__ = ["readdressed", "text_of_call"]
@@ -39,7 +38,4 @@ def text_of_call(fields: Mapping[str, Any]) -> str:
     Args:
         fields: The message's fields.
     """
-    parameters = fields.get("parameters")
-    with suppress(ValueError, TypeError, RecursionError):
-        parameters = json.dumps(json_value(parameters), sort_keys=True, ensure_ascii=False)  # type: ignore[arg-type] # what is no text is suppressed
-    return f"{fields.get('name')} {parameters}"
+    return f"{fields.get('name')} {in_one_order(fields.get('parameters'))}"

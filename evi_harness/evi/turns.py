@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence
 
 from evi_harness.evi.causes import is_final
-from evi_harness.evi.reading import member, milliseconds_ns, read, text_of
+from evi_harness.evi.reading import milliseconds_ns, read, text_of
+from evi_harness.json_dialects.json_messages import member
 from evi_harness.session.events import TEXT, Event, Received, Sent
 from evi_harness.session.protocols import RECEIVED, SENT, Message
-from evi_harness.session.turn import Speech, Turn
+from evi_harness.session.turn import Speech, Turn, TurnDraft
 
 __all__ = ["REPLY", "turns"]
 
@@ -45,33 +46,15 @@ def turns(events: Sequence[Event]) -> List[Turn]:
 
 
 @dataclass
-class _Draft:
+class _Draft(TurnDraft):
     """A turn in the making."""
 
-    user: Optional[int] = None
-    user_text: str = ""
-    speech: Optional[Speech] = None
-    reply: List[int] = field(default_factory=list)
     sentences: List[str] = field(default_factory=list)
-    first_audio: Optional[int] = None
-    tool_calls: List[int] = field(default_factory=list)
-    interrupted_by: Optional[int] = None
-    end: Optional[int] = None
     over: bool = False
 
-    def turn(self, number: int) -> Turn:
-        return Turn(
-            number=number,
-            user=self.user,
-            user_text=self.user_text,
-            speech=self.speech,
-            reply=tuple(self.reply),
-            reply_text=" ".join(self.sentences),
-            first_audio=self.first_audio,
-            tool_calls=tuple(self.tool_calls),
-            interrupted_by=self.interrupted_by,
-            end=self.end,
-        )
+    @property
+    def reply_text(self) -> str:
+        return " ".join(self.sentences)
 
     def add(self, seq: int, message: Message) -> None:
         self.reply.append(seq)

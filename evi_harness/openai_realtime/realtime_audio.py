@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Optional, Tuple
 
-from evi_harness.openai_realtime.realtime_reading import member, ms_ns, read
+from evi_harness.json_dialects.json_messages import member
+from evi_harness.openai_realtime.realtime_reading import ms_ns, read
 from evi_harness.session.events import Frame
 from evi_harness.session.frame_audio import ASSISTANT, USER, KnownAudio, MessageAudio
 from evi_harness.session.json_places import top_level_strings

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from evi_harness.json_dialects.json_messages import member
 from evi_harness.openai_realtime.realtime_audio import RealtimeReader
-from evi_harness.openai_realtime.realtime_reading import item_of, member, ms_ns, read, string
+from evi_harness.openai_realtime.realtime_reading import item_of, ms_ns, read, string
 from evi_harness.session.events import Closed, Event, Received, Sent
 from evi_harness.session.position import Positions
 from evi_harness.session.protocols import OPENED, POSITION, RECEIVED, SENT, Cause, FrameAudio, Message

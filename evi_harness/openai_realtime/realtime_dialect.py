@@ -9,12 +9,12 @@ import json
 from contextlib import suppress
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
+from evi_harness.json_dialects.json_messages import in_one_order, member, without_members
 from evi_harness.openai_realtime import realtime_causes, realtime_describing, realtime_failures, realtime_turns
 from evi_harness.openai_realtime.realtime_audio import RealtimeReader, input_format
 from evi_harness.openai_realtime.realtime_messages import AUDIO, AWAITED, is_known
-from evi_harness.openai_realtime.realtime_reading import item_of, member, read, string
+from evi_harness.openai_realtime.realtime_reading import item_of, read, string
 from evi_harness.session.events import TEXT, Event, Frame, Handshake
-from evi_harness.session.foreign_text import json_value
 from evi_harness.session.json_places import members
 from evi_harness.session.protocols import Cause, FrameAudio, Message, Saying
 from evi_harness.session.turn import Turn
@@ -136,10 +136,7 @@ class OpenaiRealtime:
 
     def call_text(self, call: Message) -> str:
         """The tool's name, which not every service says here, and its arguments with sorted names."""
-        arguments: Any = call.fields.get("arguments")
-        with suppress(ValueError, TypeError, RecursionError):
-            arguments = json.dumps(json_value(arguments), sort_keys=True, ensure_ascii=False)
-        return f"{call.fields.get('name') or ''} {arguments}".strip()
+        return f"{call.fields.get('name') or ''} {in_one_order(call.fields.get('arguments'))}".strip()
 
     def family(self, message: Message) -> str:
         """``tool_answer`` for a tool's output, else the type; empty where there is none."""
@@ -158,7 +155,7 @@ class OpenaiRealtime:
             return {NO_OBJECT: message.text}
         if message.type in (AUDIO, "input_audio_buffer.append"):
             return {"type": message.type}
-        fields: Dict[str, Any] = _without_secrets(dict(message.fields))
+        fields: Dict[str, Any] = without_members(dict(message.fields), _is_secret)
         if not self._strict:
             fields.pop("event_id", None)
             if message.type == "conversation.item.create" and isinstance(fields.get("item"), dict):
@@ -203,12 +200,8 @@ class OpenaiRealtime:
         return realtime_describing.telling(message)
 
 
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_secrets(inner) for name, inner in value.items() if name.lower() not in _SECRET_NAMES}
-    if isinstance(value, list):
-        return [_without_secrets(inner) for inner in value]
-    return value
+def _is_secret(name: str) -> bool:
+    return name.lower() in _SECRET_NAMES
 
 
 OPENAI_REALTIME = OpenaiRealtime()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+from evi_harness.json_dialects.json_messages import member
 from evi_harness.openai_realtime.realtime_audio import RealtimeReader
 from evi_harness.openai_realtime.realtime_messages import CLIENT
-from evi_harness.openai_realtime.realtime_reading import item_of, member, ms_ns, read, string
+from evi_harness.openai_realtime.realtime_reading import item_of, ms_ns, read, string
 from evi_harness.session.events import Event, Received, Sent
 from evi_harness.session.protocols import RECEIVED, SENT, Message
 

@@ -6,20 +6,18 @@ by all who ask, and nobody changes it.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, List, Mapping, Optional
 
+from evi_harness.json_dialects.json_messages import JsonMessages, member
 from evi_harness.openai_realtime.realtime_messages import AUDIO, canonical
 from evi_harness.session.events import Frame
-from evi_harness.session.foreign_text import json_value
 from evi_harness.session.protocols import SENT, Message
 
-__all__ = ["item_of", "member", "ms_ns", "objects", "read", "string"]
+__all__ = ["item_of", "ms_ns", "objects", "read", "string"]
 
 _NOTHING = Message(None)
 _AUDIO = Message(AUDIO)
-# What is longer costs more to keep than to read again.
-_KEPT_BYTES = 2048
+_MESSAGES = JsonMessages(canonical)
 
 
 def read(kind: str, frame: Frame) -> Message:
@@ -34,31 +32,7 @@ def read(kind: str, frame: Frame) -> Message:
     """
     if not frame.is_text:
         return _AUDIO if kind == SENT else _NOTHING
-    outline = frame.outline
-    try:
-        return (_kept if len(outline) <= _KEPT_BYTES else _message)(outline)
-    except (ValueError, RecursionError):
-        return Message(None, text=outline.decode("utf-8", "backslashreplace"))
-
-
-def _message(outline: bytes) -> Message:
-    fields = json_value(outline.decode())
-    if not isinstance(fields, dict):
-        raise ValueError("no JSON object")
-    name = fields.get("type")
-    return Message(canonical(name) if isinstance(name, str) else None, fields)
-
-
-# A failure is not kept: how deep a text may be depends on where it is read.
-_kept = functools.lru_cache(maxsize=1024)(_message)
-
-
-def member(fields: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    """An object within objects, by the names on the way; empty where there is none, as where a service sends a string in its place."""
-    value: Any = fields
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}
+    return _MESSAGES.read(frame)
 
 
 def objects(fields: Mapping[str, Any], name: str) -> List[Mapping[str, Any]]:

@@ -12,12 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Sequence
 
+from evi_harness.json_dialects.json_messages import member
 from evi_harness.openai_realtime.realtime_audio import RealtimeReader
 from evi_harness.openai_realtime.realtime_causes import BufferTimes, calls_tool
-from evi_harness.openai_realtime.realtime_reading import item_of, member, ms_ns, objects, read, string
+from evi_harness.openai_realtime.realtime_reading import item_of, ms_ns, objects, read, string
 from evi_harness.session.events import Event, Received, Sent
 from evi_harness.session.protocols import RECEIVED, SENT, Message
-from evi_harness.session.turn import Speech, Turn
+from evi_harness.session.turn import Speech, Turn, TurnDraft
 
 __all__ = ["text_of_item", "turns"]
 
@@ -51,34 +52,16 @@ def text_of_item(item: Mapping[str, object]) -> str:
 
 
 @dataclass
-class _Draft:
+class _Draft(TurnDraft):
     """A turn in the making."""
 
-    user: Optional[int] = None
-    user_text: str = ""
-    speech: Optional[Speech] = None
-    reply: List[int] = field(default_factory=list)
     said: Dict[str, str] = field(default_factory=dict)
-    first_audio: Optional[int] = None
-    tool_calls: List[int] = field(default_factory=list)
-    interrupted_by: Optional[int] = None
-    end: Optional[int] = None
     # Whether a tool is to be answered before the reply goes on.
     is_calling: bool = False
 
-    def turn(self, number: int) -> Turn:
-        return Turn(
-            number=number,
-            user=self.user,
-            user_text=self.user_text,
-            speech=self.speech,
-            reply=tuple(self.reply),
-            reply_text=" ".join(filter(None, self.said.values())),
-            first_audio=self.first_audio,
-            tool_calls=tuple(self.tool_calls),
-            interrupted_by=self.interrupted_by,
-            end=self.end,
-        )
+    @property
+    def reply_text(self) -> str:
+        return " ".join(filter(None, self.said.values()))
 
     def add(self, seq: int, message: Message) -> None:
         self.reply.append(seq)
@@ -178,7 +161,6 @@ class _Walk:
         draft.add(seq, message)
         if message.type == "response.done":
             draft.end = None if draft.is_calling else seq
-            draft.is_calling = draft.is_calling and bool(draft.tool_calls)
             self._active = None
 
     def _begin(self, identity: str) -> _Draft:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional, Tuple
+from dataclasses import dataclass, field
+from typing import List, Optional, Tuple
 
-__all__ = ["Speech", "Turn"]
+__all__ = ["Speech", "Turn", "TurnDraft"]
 
 
 @dataclass(frozen=True)
@@ -48,3 +48,37 @@ class Turn:
     tool_calls: Tuple[int, ...]
     interrupted_by: Optional[int]
     end: Optional[int]
+
+
+@dataclass
+class TurnDraft:
+    """A turn in the making, for a dialect that goes through a session. The attributes are those of ``Turn``."""
+
+    user: Optional[int] = None
+    user_text: str = ""
+    speech: Optional[Speech] = None
+    reply: List[int] = field(default_factory=list)
+    first_audio: Optional[int] = None
+    tool_calls: List[int] = field(default_factory=list)
+    interrupted_by: Optional[int] = None
+    end: Optional[int] = None
+
+    @property
+    def reply_text(self) -> str:
+        """What the assistant said."""
+        raise NotImplementedError
+
+    def turn(self, number: int) -> Turn:
+        """Make the turn of what is known by now."""
+        return Turn(
+            number=number,
+            user=self.user,
+            user_text=self.user_text,
+            speech=self.speech,
+            reply=tuple(self.reply),
+            reply_text=self.reply_text,
+            first_audio=self.first_audio,
+            tool_calls=tuple(self.tool_calls),
+            interrupted_by=self.interrupted_by,
+            end=self.end,
+        )

@@ -6,11 +6,12 @@ on until something else begins: another one, or audio with a header.
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional, Protocol, Sequence, Tuple, Union
+from typing import Callable, List, Optional, Protocol, Sequence, Tuple
 
 from evi_harness.containers.ogg_pages import OGG
 from evi_harness.containers.ogg_stream import OggStream
 from evi_harness.containers.opus_packets import OPUS_RATE, OpusHead, OpusRun, n_frames
+from evi_harness.containers.packet_stream import PacketStream
 from evi_harness.containers.webm_stream import EBML, WebmStream
 from evi_harness.errors import ContainerError
 from evi_harness.session.wav import Pcm
@@ -53,7 +54,7 @@ class EncodedUplink:
 
     def __init__(self, open_decoder: Callable[[OpusHead], OpusDecoding]) -> None:
         self._open_decoder = open_decoder
-        self._stream: Optional[Union[WebmStream, OggStream]] = None
+        self._stream: Optional[PacketStream] = None
         self._start = b""
         self._head: Optional[OpusHead] = None
         self._decoder: Optional[OpusDecoding] = None
@@ -93,7 +94,7 @@ class EncodedUplink:
         return [(self._decoder.pcm, samples)] if samples else []
 
 
-def _stream(data: bytes) -> Union[WebmStream, OggStream]:
+def _stream(data: bytes) -> PacketStream:
     if data.startswith(EBML):
         return WebmStream()
     if data.startswith(OGG):

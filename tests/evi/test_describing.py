@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evi_harness.evi.describing import WIDTH, describe
+from evi_harness.evi.describing import describe
 from evi_harness.evi.messages import MESSAGES
 from evi_harness.evi.reading import read
+from evi_harness.json_dialects.one_line import WIDTH
 from evi_harness.session.protocols import Message
 from evi_harness.session.wav import Pcm, header
 from evi_harness.strategies import frames

@@ -1,0 +1,1 @@
+"""Pure: what dialects whose messages are JSON objects have in common."""
