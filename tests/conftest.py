@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import faulthandler
 import json
 import os
 import signal
@@ -50,6 +51,11 @@ settings.load_profile(os.environ.get("EVI_HARNESS_HYPOTHESIS", "local"))
 Row = Tuple[str, int, Any]
 SessionOf = Callable[..., Session]
 
+# No test takes a tenth of it on a machine that is not busy.
+HUNG_S = float(os.environ.get("EVI_HARNESS_HUNG_S", "600"))
+
+STDERR = pytest.StashKey[int]()
+
 TOOL_RESPONSE: Dict[str, Any] = {"type": "tool_response", "tool_call_id": "call-1", "content": "sunny, 21 degrees"}
 
 
@@ -58,6 +64,29 @@ def pytest_xdist_auto_num_workers() -> int:
     """Three workers on two cores for ``-n auto``: every third moment, a test waits for a process or a socket."""
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return n_cores + n_cores // 2
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """End the process of a test that hangs, with where its threads are: a run has a failure with a name then, and an end."""
+    faulthandler.dump_traceback_later(HUNG_S, exit=True, file=item.config.stash[STDERR])
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def pytest_enter_pdb() -> None:
+    """Whoever looks at a test takes their time."""
+    faulthandler.cancel_dump_traceback_later()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Keep the standard error that there is while nothing is captured: what is captured is lost with the process."""
+    session.config.stash[STDERR] = os.dup(2)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Close it."""
+    os.close(session.config.stash[STDERR])
 
 
 def pytest_configure(config: pytest.Config) -> None:

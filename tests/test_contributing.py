@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import configparser
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Set, Tuple
 
@@ -191,3 +194,17 @@ def test_every_option_has_a_test() -> None:
     words = {word.partition("=")[0] for text in there for word in text.split()} | there
     untried = [f"{command} {max(one.opts, key=len)}" for command, one in options() if not words & {*one.opts, one.name or ""}]
     assert untried == []
+
+
+def test_a_test_that_hangs_ends_its_process(tmp_path: Path) -> None:
+    """By name, and with the line in which it waits: a check of everything has a failure to show then, in place of no end."""
+    (tmp_path / "test_waiting.py").write_text("import threading\ndef test_hangs():\n    threading.Event().wait()\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-v", "-pno:recording", "-pno:cassetter", "-p", "conftest"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "EVI_HARNESS_HUNG_S": "1"}
+    done = subprocess.run(
+        [*command, "test_waiting.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode != 0
+    assert "test_waiting.py::test_hangs" in done.stdout
+    assert re.search(r'test_waiting\.py", line 3 in test_hangs', done.stderr)
