@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Dict, List, Optional, Tuple, Union
 from evi_harness.audio import software_microphone as microphones
 from evi_harness.audio import software_speaker as speakers
 from evi_harness.audio.cadence import Cadence
+from evi_harness.audio.sample_formats import sample_format
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_speaker import SoftwareSpeaker
 
@@ -25,7 +26,6 @@ _SIDES = {INPUT: 0, OUTPUT: 1}
 _INVALID_CHANNELS = -9998
 _INVALID_RATE = -9997
 _INVALID_DEVICE = -9996
-_FORMAT_NOT_SUPPORTED = -9994
 
 
 class PortAudioError(Exception):
@@ -171,14 +171,15 @@ class SoftwareDevices:
         most = info[f"max_{kind}_channels"]
         channels = channels or self.default.channels[kind] or most
         rate = samplerate or self.default.samplerate or info["default_samplerate"]
-        dtype = str(dtype or self.default.dtype[kind])
+        named = sample_format(self.default.dtype[kind] if dtype is None else dtype)
         if not 1 <= channels <= most:
             raise portaudio_error(f"Invalid number of channels ({channels} of {most} of {info['name']})", _INVALID_CHANNELS)
-        if dtype != "int16":
-            raise portaudio_error(f"Sample format not supported ({dtype}; software sound is int16)", _FORMAT_NOT_SUPPORTED)
+        if named is None:
+            # As sounddevice says it, before PortAudio is asked.
+            raise ValueError(f"Invalid {kind} sample format")
         if rate != int(rate) or rate <= 0 or (kind == INPUT and rate != self.microphone.pcm.rate):
             raise portaudio_error(f"Invalid sample rate ({rate}; {info['name']} has {info['default_samplerate']:g})", _INVALID_RATE)
-        return StreamSettings(info["index"], int(rate), int(channels), dtype)
+        return StreamSettings(info["index"], int(rate), int(channels), named)
 
     def _devices(self) -> List[Dict[str, Any]]:
         microphone, speaker = self.microphone.pcm, self.speaker

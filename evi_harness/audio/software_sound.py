@@ -1,6 +1,7 @@
 """A replacement for the sounddevice module: its streams on a software microphone and a software speaker.
 
-The surface is that of sounddevice 0.4.7, as far as the SDK and Hume's guide use it; what is left out raises a PortAudioError that says so.
+The surface is that of sounddevice 0.4.7, as far as voice apps use it; what is left out raises a PortAudioError that says so. numpy is
+imported where an app opens a stream of arrays, as sounddevice does it.
 
 Rules of living here: names, arguments, states and errors are sounddevice's, so that an app cannot tell; what an app's callback raises
 ends its stream and is printed, as there.
@@ -12,10 +13,12 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
 from typing import Any, Callable, ClassVar, Dict, NoReturn, Optional, Tuple, Type
 
 from evi_harness.audio.cadence import Cadence
+from evi_harness.audio.sample_formats import SAMPLE_BYTES, from_16_bits, to_16_bits
 from evi_harness.audio.software_devices import INPUT, OUTPUT, DeviceList, PortAudioError, SoftwareDevices, portaudio_error
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_speaker import OpenSpeaker, SoftwareSpeaker
@@ -29,7 +32,7 @@ VERSION = "0.4.7+evi.harness"
 _DEVICE_UNAVAILABLE = -9985
 _STREAM_IS_STOPPED = -9983
 _NOT_THERE = (
-    *("InputStream", "OutputStream", "Stream", "RawStream"),
+    *("Stream", "RawStream"),
     *("play", "rec", "playrec", "wait", "stop", "get_status", "get_stream"),
     *("AsioSettings", "CoreAudioSettings", "WasapiSettings"),
 )
@@ -94,6 +97,8 @@ class _Stream:
 
     _sound: ClassVar[SoftwareDevices]
     _kind: ClassVar[str]
+    # Whether blocks are numpy's arrays, else buffers.
+    _has_arrays: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -111,6 +116,9 @@ class _Stream:
         del extra_settings, for_a_sound_card
         if callback is None:
             raise PortAudioError("software sound has no blocking read and write: open the stream with a callback")
+        if self._has_arrays:
+            # What is not there is missed when the stream is opened, as in sounddevice.
+            import_module("numpy")
         self._settings = self._sound.settings(self._kind, device, channels, dtype, samplerate)
         self._blocksize = int(self._sound.default.blocksize if blocksize is None else blocksize)
         self._latency = latency
@@ -148,7 +156,7 @@ class _Stream:
     @property
     def samplesize(self) -> int:
         """Bytes a sample."""
-        return 2
+        return SAMPLE_BYTES[self._settings.dtype]
 
     @property
     def latency(self) -> float:
@@ -211,6 +219,17 @@ class _Stream:
         self.stop(ignore_errors)
         self._is_closed = True
 
+    @property
+    def _frame_bytes(self) -> int:
+        return self.samplesize * self._settings.channels
+
+    def _as_given(self, block: Any) -> Any:
+        """A block as an app's callback gets it: a row of an array for each frame, or a buffer."""
+        if not self._has_arrays:
+            return block
+        array = import_module("numpy").frombuffer(block, dtype=self._settings.dtype)
+        return array.reshape(-1, self._settings.channels)
+
     def _n_frames(self) -> int:
         raise NotImplementedError
 
@@ -268,14 +287,16 @@ class RawInputStream(_Stream):
         other = self._sound.listening
         if other is not None and other is not self._open and other.is_active:
             # One source cannot be played to two listeners from where each began.
-            raise portaudio_error("Error opening RawInputStream: Device unavailable, it is open already", _DEVICE_UNAVAILABLE)
+            raise portaudio_error(f"Error opening {type(self).__name__}: Device unavailable, it is open already", _DEVICE_UNAVAILABLE)
         self._sound.listening = self._open
         self._sound.microphone.start(self._open)
 
     def _take(self, block: bytes, at_ns: int) -> bool:
         length_ns = self._all_channels.length_ns(len(block))
         times = CallbackTime(inputBufferAdcTime=(at_ns - length_ns) / 1e9, currentTime=at_ns / 1e9)
-        return self._call(self._first_channels(block), times)
+        samples = from_16_bits(self._first_channels(block), self._settings.dtype)
+        # An app may write into its array.
+        return self._call(self._as_given(bytearray(samples) if self._has_arrays else samples), times)
 
     def _first_channels(self, block: bytes) -> bytes:
         frame, wanted = self._all_channels.frame_bytes, self._settings.channels * self._all_channels.width
@@ -292,7 +313,11 @@ class RawOutputStream(_Stream):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         pcm = Pcm(self._settings.rate, self._settings.channels)
-        self._open: OpenSpeaker = self._sound.speaker.open(pcm, self._blocksize, self._fill, self._finish, self._callback)
+        # What waits in a queue counts as audio byte by byte only where it is put into the block as it is.
+        is_as_queued = not self._has_arrays and self._settings.dtype == "int16"
+        self._open: OpenSpeaker = self._sound.speaker.open(
+            pcm, self._blocksize, self._fill, self._finish, self._callback, counts_items=is_as_queued
+        )
 
     def _n_frames(self) -> int:
         return self._blocksize or self._sound.speaker.block_frames(self._settings.rate)
@@ -307,10 +332,30 @@ class RawOutputStream(_Stream):
         return self._open.stop()
 
     def _fill(self, block: memoryview, at_ns: int) -> bool:
-        goes_on = self._call(block, CallbackTime(currentTime=at_ns / 1e9, outputBufferDacTime=at_ns / 1e9))
+        times = CallbackTime(currentTime=at_ns / 1e9, outputBufferDacTime=at_ns / 1e9)
+        if not self._has_arrays and self._settings.dtype == "int16":
+            goes_on = self._call(block, times)
+        else:
+            silence = from_16_bits(bytes(len(block)), self._settings.dtype)
+            # Apart from the device's own, since an app may keep an array for as long as it likes.
+            given = bytearray(silence)
+            goes_on = self._call(self._as_given(given), times)
+            block[:] = to_16_bits(given, self._settings.dtype)
         if not goes_on and not self._is_completed:
             block[:] = bytes(len(block))
         return goes_on
+
+
+class InputStream(RawInputStream):
+    """Listens to the software microphone; its blocks are arrays of numpy's."""
+
+    _has_arrays = True
+
+
+class OutputStream(RawOutputStream):
+    """Plays to the software speaker; its blocks are arrays of numpy's."""
+
+    _has_arrays = True
 
 
 def is_stream(value: Any) -> bool:
@@ -322,9 +367,13 @@ def is_stream(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, _Stream)
 
 
+_STREAMS: Tuple[Type[_Stream], ...] = (RawInputStream, RawOutputStream, InputStream, OutputStream)
+_STREAM_NAMES = "RawInputStream, RawOutputStream, InputStream and OutputStream"
+
+
 def _left_out(name: str) -> Callable[..., NoReturn]:
     def left_out(*_: Any, **__: Any) -> NoReturn:
-        raise PortAudioError(f"sounddevice.{name} is not available in software sound, which has RawInputStream and RawOutputStream")
+        raise PortAudioError(f"sounddevice.{name} is not available in software sound, which has {_STREAM_NAMES}")
 
     left_out.__name__ = name
     return left_out
@@ -341,10 +390,9 @@ def software_sounddevice(microphone: SoftwareMicrophone, speaker: SoftwareSpeake
         A new module; it is not put anywhere.
     """
     sound = SoftwareDevices(microphone, speaker)
-    streams: Tuple[Type[_Stream], ...] = (RawInputStream, RawOutputStream)
     module: Any = ModuleType("sounddevice", "evi-harness software sound, in place of sounddevice.")
     vars(module).update({name: _left_out(name) for name in _NOT_THERE})
-    vars(module).update({stream.__name__: type(stream.__name__, (stream,), {"_sound": sound}) for stream in streams})
+    vars(module).update({stream.__name__: type(stream.__name__, (stream,), {"_sound": sound}) for stream in _STREAMS})
     vars(module).update(
         __version__=VERSION,
         PortAudioError=PortAudioError,

@@ -54,21 +54,23 @@ class Playback:
         began_ns: When it was started.
         speed: How many times as fast as its rate it plays.
         callback: The app's own that fills its blocks.
+        held_ns: How much audio the stream may hold that the app has handed over and that has not sounded.
 
     Attributes:
         pcm: The format.
         speed: How many times as fast as its rate it plays; None for the greatest speed, at which audio takes no time.
-        callback: As given.
+        callback, held_ns: As given.
         began_ns: When it was started, on the speaker's clock.
         ended_ns: When it ended, None while it plays.
         spans: Audio and silence in turn, each as long as it lasted.
         chunks: Where in ``samples`` each chunk begins that the callback took out of its queue; empty where it has none.
     """
 
-    def __init__(self, pcm: Pcm, began_ns: int, speed: Speed = AT_ITS_RATE, callback: Any = None) -> None:
+    def __init__(self, pcm: Pcm, began_ns: int, speed: Speed = AT_ITS_RATE, callback: Any = None, held_ns: int = 0) -> None:
         self.pcm = pcm
         self.speed = speed
         self.callback = callback
+        self.held_ns = held_ns
         self.began_ns = began_ns
         self.ended_ns: Optional[int] = None
         self.spans: List[Span] = []
@@ -231,7 +233,9 @@ class SoftwareSpeaker:
         """Frames a block at a rate, where the app does not ask for a size."""
         return self._block_frames or max(1, rate // BLOCKS_PER_S)
 
-    def open(self, pcm: Pcm, n_frames: int, fill: TakeBlock, ended: Callable[[], object], callback: Any = None) -> OpenSpeaker:
+    def open(
+        self, pcm: Pcm, n_frames: int, fill: TakeBlock, ended: Callable[[], object], callback: Any = None, *, counts_items: bool = True
+    ) -> OpenSpeaker:
         """Get ready to play.
 
         Args:
@@ -241,8 +245,10 @@ class SoftwareSpeaker:
                 with nothing in it is not played.
             ended: Called once when that has ended it.
             callback: The app's own, whose queues are watched; None for none.
+            counts_items: Whether what the callback takes out of its queues is what it puts into blocks, byte for byte.
         """
-        return OpenSpeaker(self, self._clock, pcm, n_frames or self.block_frames(pcm.rate), fill, ended, callback, self._speed)
+        n_frames = n_frames or self.block_frames(pcm.rate)
+        return OpenSpeaker(self, self._clock, pcm, n_frames, fill, ended, callback, self._speed, counts_items=counts_items)
 
     def drains_at_ns(self, waiting: Any) -> Optional[int]:
         """When a playing stream that takes its audio out of a queue wants its next block, None where there is no such stream."""
@@ -286,8 +292,11 @@ class OpenSpeaker:
         ended: Callable[[], object],
         callback: Any,
         speed: Speed,
+        *,
+        counts_items: bool = True,
     ) -> None:
         self.queues = queues_of(callback)
+        self._counts_items = counts_items and bool(self.queues)
         self._callback = callback
         self.cadence = Cadence(
             pcm.rate, n_frames, self._run_block, self._end, clock=clock, speed=speed, rests=lambda: not self.n_heard, name=NAME
@@ -305,7 +314,7 @@ class OpenSpeaker:
     def start(self) -> None:
         """Play from now on."""
         self._n_taken = 0
-        self._playback = Playback(self._pcm, self.cadence.now_ns(), self._speed, self._callback)
+        self._playback = Playback(self._pcm, self.cadence.now_ns(), self._speed, self._callback, self._pcm.length_ns(len(self._block)))
         self._speaker.began(self, self._playback)
         for one in self.queues:
             _watch(one, self._take)
@@ -333,12 +342,12 @@ class OpenSpeaker:
         return goes_on
 
     def _n_audio(self, block: bytes) -> int:
-        if self.queues:
+        if self._counts_items:
             return min(len(block), self._n_taken - self._playback.n_heard)
         return len(block) if any(block) else 0
 
     def _take(self, item: Any) -> None:
-        if isinstance(item, (bytes, bytearray, memoryview)) and len(item):
+        if self._counts_items and isinstance(item, (bytes, bytearray, memoryview)) and len(item):
             self._playback.chunks.append(self._n_taken)
             self._n_taken += len(item)
 

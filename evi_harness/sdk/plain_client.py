@@ -1,7 +1,7 @@
 """The adapter for apps without an SDK: a function takes a connection of the websockets library, and reads and sends frames.
 
-It serves every dialect that has no adapter of its own. Nothing is parsed for the app, and nobody speaks for its user: no microphone, no
-player.
+It serves every dialect that has no adapter of its own. Nothing is parsed for the app, and nobody speaks for its user: it has no microphone
+or player but those that the app opens itself, on software sound.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from evi_harness.guard.place_lookup import Stack
 from evi_harness.sdk.adapter import Callbacks, LiveTalk, LiveTalkOptions, Unparsed
 from evi_harness.sdk.installed import version_of
 from evi_harness.sdk.recorded import url_of
+from evi_harness.sdk.sound_switch import software_sounddevice_in_place, standing_sound
 from evi_harness.sdk.user_voice import UserVoice
 from evi_harness.session.events import Event, Frame, Handshake, Received
 from evi_harness.session.note_kind import NoteKind
@@ -107,13 +108,13 @@ class Plain:
         """Never: there is no player."""
         return False
 
-    def sound(self, stand_in: ModuleType) -> ContextManager[None]:  # noqa: ARG002 - the signature is Adapter's
-        """Leave sound as it is."""
-        return nullcontext()
+    def sound(self, stand_in: ModuleType) -> ContextManager[ModuleType]:
+        """Software sound, for an app that opens its microphone and speaker itself."""
+        return software_sounddevice_in_place(stand_in)
 
     def standing_sound(self) -> Optional[ModuleType]:
-        """Nothing."""
-        return None
+        """What stands in for sounddevice now."""
+        return standing_sound()
 
     def playback_queue(self, loop: Any, speaker: Any) -> ContextManager[None]:  # noqa: ARG002 - the signature is Adapter's
         """There is none."""

@@ -105,7 +105,6 @@ SETTINGS = [
     ("input", {"samplerate": 48000}, "sample rate"),
     ("input", {"channels": 2}, "number of channels"),
     ("input", {"device": 1}, "number of channels"),
-    ("input", {"dtype": "float32"}, "Sample format"),
     ("output", {}, None),
     ("output", {"samplerate": 24000, "channels": 1}, None),
     ("output", {"samplerate": 0.5}, "sample rate"),

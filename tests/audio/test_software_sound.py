@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import queue
+import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evi_harness.audio.software_devices import PortAudioError
@@ -38,11 +41,11 @@ def in_virtual_time(act, until_ms=100, source=None):
 
 
 def test_defaults_count_where_a_stream_does_not_say():
-    """Type, rate, device and block of ``sounddevice.default``; float32 is its own default and is refused."""
+    """Type, rate, device and block of ``sounddevice.default``; float32 is its own default."""
 
     def act(sd, loop):
-        with pytest.raises(PortAudioError, match="float32"):
-            sd.RawOutputStream(callback=print)
+        one = sd.RawOutputStream(callback=print)
+        assert (one.dtype, one.samplesize) == ("float32", 4)
         sd.default.dtype, sd.default.samplerate, sd.default.blocksize, sd.default.channels = "int16", 16000, 64, 1
         return sd.RawOutputStream(callback=print), sd.RawInputStream(callback=print)
 
@@ -223,7 +226,91 @@ def test_flags():
         flags.underwater  # noqa: B018 - reading it is what is tried
 
 
-@pytest.mark.parametrize("name", ["InputStream", "OutputStream", "Stream", "RawStream", "play", "rec", "playrec"])
+RAMP = b"".join((256 * number - 32767).to_bytes(2, "little", signed=True) for number in range(256))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "int32", np.int16, np.float32, "float32 by 32767"])
+def test_arrays_of_a_microphone_and_a_speaker_lose_nothing(dtype):
+    """What the microphone hears comes as rows of samples in the type that was asked for; played again, it is heard bit for bit."""
+
+    async def main(loop):
+        over, speaker = loop.create_future(), SoftwareSpeaker(clock=loop)
+        sd = software_sounddevice(SoftwareMicrophone(PcmSource(RAMP, Pcm(1000, 1)), clock=loop), speaker)
+        heard, name = [], dtype.split()[0] if isinstance(dtype, str) else dtype
+
+        def listen(indata, frames, times, status):
+            assert (indata.shape, indata.dtype, frames) == ((64, 1), np.dtype(name), 64)
+            heard.append(indata.copy() * np.float32(32768 / 32767) if dtype == "float32 by 32767" else indata)
+            if len(heard) == 4:
+                raise sd.CallbackStop
+
+        def speak(outdata, frames, times, status):
+            outdata[:] = heard.pop(0)
+            if not heard:
+                raise sd.CallbackStop
+
+        listening = sd.InputStream(1000, 64, channels=1, dtype=name, callback=listen, finished_callback=lambda: speaking.start())
+        speaking = sd.OutputStream(1000, 64, channels=1, dtype=name, callback=speak, finished_callback=lambda: over.set_result(None))
+        listening.start()
+        await over
+        return speaker.playbacks[0].samples
+
+    assert run_virtual(main) == RAMP
+
+
+def test_an_array_may_be_kept_longer_than_its_block():
+    """As sounddevice's does, it shows what was there; the next block is another."""
+
+    def act(sd, loop):
+        kept = []
+        sd.OutputStream(1000, 10, channels=2, dtype="int16", callback=lambda outdata, *_: kept.append(outdata)).start()
+        return kept
+
+    kept = in_virtual_time(act, 25)
+    kept[0][:] = 7
+    assert [block.tolist() for block in kept] == [[[7, 7]] * 10, [[0, 0]] * 10, [[0, 0]] * 10]
+
+
+def test_what_an_array_stream_plays_is_heard_whatever_waits_in_its_queue():
+    """Bytes in a queue that the callback converts are not counted as the bytes of its blocks."""
+
+    async def main(loop):
+        over, speaker, waiting = loop.create_future(), SoftwareSpeaker(clock=loop), queue.Queue()
+        sd = software_sounddevice(SoftwareMicrophone(SilenceSource(), clock=loop), speaker)
+        for number in range(1, 4):
+            waiting.put(number.to_bytes(2, "little") * 10)
+
+        def speak(outdata, *_):
+            if waiting.empty():
+                raise sd.CallbackAbort
+            outdata[:, 0] = np.frombuffer(waiting.get(), np.int16).astype(np.float32) / 32768
+
+        sd.OutputStream(1000, 10, channels=1, callback=speak, finished_callback=lambda: over.set_result(None)).start()
+        await over
+        return speaker.playbacks[0]
+
+    played = run_virtual(main)
+    assert played.samples == b"".join(number.to_bytes(2, "little") * 10 for number in range(1, 4))
+    assert [(span.at_ns, span.n_bytes, span.is_silence) for span in played.spans] == [(0, 60, False)]
+
+
+def test_streams_of_arrays_need_numpy_where_they_are_opened(monkeypatch):
+    """An environment without it has the other streams."""
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    sd = sound()
+    assert sd.RawOutputStream(callback=print).dtype == "float32"
+    with pytest.raises(ImportError):
+        sd.OutputStream(callback=print)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int64", "words", 16])
+def test_a_format_that_is_none_is_refused(dtype):
+    """By the exception that sounddevice raises."""
+    with pytest.raises(ValueError, match="output"):
+        sound().OutputStream(dtype=dtype, callback=print)
+
+
+@pytest.mark.parametrize("name", ["Stream", "RawStream", "play", "rec", "playrec"])
 def test_what_is_left_out_says_so(name):
     """An app that needs more than the SDK does learns what is there instead."""
     with pytest.raises(PortAudioError, match=rf"sounddevice\.{name} .*RawInputStream"):
@@ -245,7 +332,7 @@ def test_every_public_name_of_sounddevice_is_there():
     public = {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")}
     sd = sound()
     assert [name for name in public if not hasattr(sd, name)] == []
-    for kind in ("RawInputStream", "RawOutputStream"):
+    for kind in ("RawInputStream", "RawOutputStream", "InputStream", "OutputStream"):
         init = next(node for node in public[kind].body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
         options = {argument.arg: None for argument in init.args.args[1:]}
         assert getattr(sd, kind)(**{**options, "callback": print, "dtype": "int16"}).closed is False

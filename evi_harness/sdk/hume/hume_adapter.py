@@ -18,12 +18,13 @@ from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
 from evi_harness.sdk.adapter import Callbacks, LiveTalk, LiveTalkOptions
 from evi_harness.sdk.hume import handlers, installed_sdk, microphone, moved_imports, parsing, playback_queue
-from evi_harness.sdk.hume import sound as software
 from evi_harness.sdk.hume.connection import open_chat, watched_parser, websocket_of
 from evi_harness.sdk.hume.direct_chat import direct_chat
 from evi_harness.sdk.hume.handing_on import HEADERLESS, HandingOn, is_players
 from evi_harness.sdk.hume.own_audio import OwnAudio
 from evi_harness.sdk.hume.quickstart import Quickstart
+from evi_harness.sdk.hume.sound import software_sound
+from evi_harness.sdk.sound_switch import standing_sound
 from evi_harness.sdk.user_voice import UserVoice
 from evi_harness.session.events import Frame, Handshake, Received
 from evi_harness.session.note_kind import NoteKind
@@ -112,11 +113,11 @@ class Hume:
 
     def sound(self, stand_in: ModuleType) -> ContextManager[ModuleType]:
         """Put software sound in the place of sounddevice."""
-        return software.software_sound(stand_in)
+        return software_sound(stand_in)
 
     def standing_sound(self) -> Optional[ModuleType]:
         """What stands in for sounddevice at the moment."""
-        return software.standing_sound()
+        return standing_sound()
 
     def playback_queue(self, loop: playback_queue.VirtualTime, speaker: playback_queue.Drains) -> ContextManager[None]:
         """Have the queue that the SDK plays from keep virtual time."""
