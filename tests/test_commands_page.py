@@ -14,6 +14,7 @@ PAGE = (ROOT / "docs" / "how-to" / "commands.md").read_text(encoding="utf-8")
 HELD_BY = {
     "apps": ("runs/test_command_run.py", "test_an_app_passes_however_it_runs_its_loop_and_connects"),
     "clients": ("runs/test_command_run.py", "test_an_app_passes_however_it_runs_its_loop_and_connects"),
+    "REST": ("runs/test_command_run.py", "test_an_app_is_told_of_its_own_chat"),
     "connections": ("runs/test_command_run.py", "test_what_is_wrong_with_an_app_is_found"),
     "deviations": ("runs/test_command_run.py", "test_what_is_wrong_with_an_app_is_found"),
     "sound": ("runs/test_command_run.py", "test_what_an_app_does_not_play_is_heard"),

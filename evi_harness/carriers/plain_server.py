@@ -27,7 +27,7 @@ from evi_harness.errors import EviHarnessError
 from evi_harness.session.events import BINARY, TEXT, ClosedBy, Event, Frame, Handshake, Opened
 from evi_harness.session.header import SERVICE_HEADER
 from evi_harness.session.notes import CLOSE_NOT_ANSWERED, DUE, SENT_AFTER_CLOSE, UNDELIVERED, UNSENT
-from evi_harness.session.protocols import MAX_REASON_BYTES, NO_STATUS, Abort, Action, Close, Refuse, Remark, Send, Service
+from evi_harness.session.protocols import MAX_REASON_BYTES, NO_STATUS, Abort, Action, Close, History, Refuse, Remark, Send, Service
 
 __all__ = ["PlainServer"]
 
@@ -44,7 +44,7 @@ PROTOCOL_ERROR = 1002
 _NEVER_SENT = frozenset({NO_STATUS, 1006, 1015})
 # RFC 6455, 1.3.
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
+_JSON = "application/json; charset=utf-8"
 
 _OPCODES = {TEXT: plain_frames.TEXT, BINARY: plain_frames.BINARY}
 
@@ -59,6 +59,7 @@ class PlainServer:
         token_path: Path on which a client gets an access token, None for no such path.
         journal_for: Makes the journal for an accepted connection. By default a plain one.
         service_name: The kind of service (``player``, ``simulator``), sent in the header ``X-Evi-Harness``.
+        history: Answers other requests, about the conversation; None for none.
         on_unknown: Called with the method and path of each request without an answer.
 
     Attributes:
@@ -75,6 +76,7 @@ class PlainServer:
         token_path: Optional[str] = None,
         journal_for: Optional[Callable[[Handshake], Journal]] = None,
         service_name: Optional[str] = None,
+        history: Optional[History] = None,
         on_unknown: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.journals: List[Journal] = []
@@ -86,6 +88,7 @@ class PlainServer:
         self.on_unknown = on_unknown
         self._chat_paths = [path.rstrip("/") for path in chat_paths]
         self._token_path = token_path
+        self._history = history
         self._running: Dict[_Connection, None] = {}
 
     def connection(self) -> asyncio.Protocol:
@@ -139,7 +142,10 @@ class PlainServer:
         """The answer to a request that opens no chat."""
         if self.is_token(request):
             told = {"access_token": MADE_UP, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}
-            return _answer(HTTPStatus.OK, json.dumps(told).encode(), "application/json; charset=utf-8", closes=closes)
+            return _answer(HTTPStatus.OK, json.dumps(told).encode(), _JSON, closes=closes)
+        known = self._history.answer(request.handshake) if self._history is not None and request.method == "GET" else None
+        if known is not None:
+            return _answer(HTTPStatus(known.status), json.dumps(known.body).encode(), _JSON, closes=closes)
         self.on_unknown(f"{request.method} {request.path}")
         return _answer(HTTPStatus.NOT_FOUND, b"nothing here\n", closes=closes)
 

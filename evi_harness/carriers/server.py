@@ -24,7 +24,7 @@ from evi_harness.carriers.telling import OnceAMinute
 from evi_harness.clocks.clock import Clock
 from evi_harness.session.events import Handshake, Opened
 from evi_harness.session.header import SERVICE_HEADER
-from evi_harness.session.protocols import AccessCheck, Action, Refuse, Service
+from evi_harness.session.protocols import AccessCheck, Action, History, Refuse, Service
 
 __all__ = ["TOKEN_SECONDS", "Anybody", "ChatServer", "OpenService"]
 
@@ -80,6 +80,7 @@ class ChatServer:
         token: The access token to give out where there is no check.
         check: Who gets a token and who may open a chat; everybody by default.
         service_name: What answers here (``player``, ``simulator``), told in the header ``X-Evi-Harness``: nobody is to take it for EVI.
+        history: Answers other requests, about a conversation, for whoever may open a chat; behind a gateway's own path, too. None for none.
         on_idle: Called each time that the last conversation is over and none runs; and now and then where many are over and others run on.
         on_unknown: Called with one line for each path and method that there is not, the first time that it is asked for: what was asked
             for, without the query, and what there is. Likewise, at most once a minute each, for who was turned away, and why, and for each
@@ -104,6 +105,7 @@ class ChatServer:
         token: str = MADE_UP,
         check: Optional[AccessCheck] = None,
         service_name: Optional[str] = None,
+        history: Optional[History] = None,
         on_idle: Callable[[], object] = lambda: None,
         on_unknown: Callable[[str], object] = lambda _: None,
         limits: Optional[ServerLimits] = None,
@@ -115,7 +117,9 @@ class ChatServer:
         self._open_service = open_service
         self._clock = clock
         self._chat_paths = tuple(dict.fromkeys(chat_paths))
-        self._token_paths = () if token_path is None else tuple(f"{prefix}{token_path}" for prefix in _prefixes(self._chat_paths))
+        self._prefixes = _prefixes(self._chat_paths)
+        self._token_paths = () if token_path is None else tuple(f"{prefix}{token_path}" for prefix in self._prefixes)
+        self._history = history
         self._journal_for = journal_for or (lambda _: Journal(clock))
         self._check: AccessCheck = Anybody(token) if check is None else check
         self._headers = {} if service_name is None else {SERVICE_HEADER: service_name}
@@ -195,7 +199,19 @@ class ChatServer:
             return await self._chat(request)
         if request.method == "POST" and request.path in self._token_paths:
             return await self._give_token(request)
-        return await self._nothing_here(request)
+        answer = self._from_history(request) if request.method == "GET" else None
+        return await self._nothing_here(request) if answer is None else answer
+
+    def _from_history(self, request: web.Request) -> Optional[web.Response]:
+        """What is known of a conversation; None for a request about something else."""
+        history = self._history
+        asked = [request.path[len(prefix) :] for prefix in self._prefixes if request.path.startswith(prefix)]
+        answers = () if history is None else (history.answer(_handshake(request, path)) for path in asked)
+        answer = next((one for one in answers if one is not None), None)
+        if answer is None:
+            return None
+        stranger = self._check.chat(_handshake(request, request.path), self._clock.now_ns())
+        return web.json_response(answer.body, status=answer.status) if stranger is None else _refused(stranger)
 
     def _path(self, request: web.Request) -> str:
         """The path of a request as one of those that are served has it: recordings have it decoded or as it was asked for."""
@@ -215,6 +231,7 @@ class ChatServer:
     async def _nothing_here(self, request: web.Request) -> web.Response:
         there = [f"GET {path} (WebSocket)" for path in self._chat_paths]
         there += [f"POST {path}" for path in self._token_paths]
+        there += [] if self._history is None else [f"GET {prefix}{path}" for prefix in self._prefixes for path in self._history.paths]
         rest = f"there is {', '.join(map(_shown, there))}"
         asked = _shown(self._redact(f"{request.method} {request.path}"))
         self._tell_once(f"nothing here for {asked}; {rest}")

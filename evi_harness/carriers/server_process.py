@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from evi_harness.carriers.server import ChatServer, OpenService
-    from evi_harness.session.protocols import AccessCheck
+    from evi_harness.session.protocols import AccessCheck, History
 
 __all__ = ["ProcessCarrier", "ServerProcess", "serve_channel"]
 
@@ -60,6 +60,7 @@ class Setup:
         service_name: See ``ChatServer``.
         check: See ``ChatServer``.
         admission: See ``ChatServer``.
+        history: See ``ChatServer``.
     """
 
     open_service: OpenService
@@ -70,6 +71,7 @@ class Setup:
     service_name: Optional[str]
     check: Optional[AccessCheck]
     admission: Admission
+    history: Optional[History]
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class ServerProcess:
         service_name: Who answers, as the handshake tells it; see ``ChatServer``.
         check: Who gets a token and who may open a chat; see ``ChatServer``. It is pickled, like ``open_service``.
         admission: Which requests are answered, by where they come from; by default programs, and web pages of this machine.
+        history: Answers requests about a conversation; see ``ChatServer``. It is pickled, like ``open_service``.
 
     Attributes:
         url: Where it serves; empty before it does.
@@ -146,11 +149,12 @@ class ServerProcess:
         service_name: Optional[str] = None,
         check: Optional[AccessCheck] = None,
         admission: Optional[Admission] = None,
+        history: Optional[History] = None,
     ) -> None:
         self.url = ""
         self.served: List[ServedEvents] = []
         self._setup = Setup(
-            open_service, tuple(chat_paths), token_path, loopback(host), port, service_name, check, admission or Admission()
+            open_service, tuple(chat_paths), token_path, loopback(host), port, service_name, check, admission or Admission(), history
         )
         self._child: Optional[subprocess.Popen[bytes]] = None
         self._channel: Optional[socket.socket] = None
@@ -304,6 +308,7 @@ async def _serve(setup: Setup, channel: socket.socket, parent: int) -> None:
         on_idle=collect_garbage,
         limits=NO_LIMITS,
         admission=setup.admission,
+        history=setup.history,
     )
     carrier = RealCarrier(server, host=setup.host, port=setup.port)
     last = None

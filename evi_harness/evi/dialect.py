@@ -13,13 +13,14 @@ from evi_harness.evi.audio_frames import EviReader
 from evi_harness.evi.credentials import KeyCheck
 from evi_harness.evi.describing import describe, telling
 from evi_harness.evi.failures import ERRORS, explain
+from evi_harness.evi.history_answers import PATHS, history_answer
 from evi_harness.evi.made_up_times import given_ids
 from evi_harness.evi.messages import ALWAYS_VOLATILE, MESSAGES
 from evi_harness.evi.reading import read
 from evi_harness.evi.sayings import saying
 from evi_harness.json_dialects.json_messages import without_members
 from evi_harness.session.events import Event, Frame, Handshake
-from evi_harness.session.protocols import Cause, FrameAudio, Message, Saying
+from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying
 from evi_harness.session.turn import Turn
 
 __all__ = ["EVI", "NO_OBJECT", "Evi"]
@@ -45,6 +46,7 @@ class Evi:
     hosts: Tuple[str, ...] = ("api.hume.ai",)
     chat_paths: Tuple[str, ...] = ("/v0/evi/chat", "/v0/assistant/chat")
     token_path: str = "/oauth2-cc/token"  # noqa: S105 - a path, no password
+    history_paths: Tuple[str, ...] = PATHS
     secret_names: FrozenSet[str] = secrets.NAMES
     folded_names: FrozenSet[str] = secrets.FOLDED
     # The SDK's from 0.13.0 on; its own before, and the service's as far as its documentation says.
@@ -184,6 +186,10 @@ class Evi:
     def saying(self, kind: str, message: Message) -> Optional[Saying]:
         """The words of a message with their emotions; the words of a tool's answer are its content."""
         return saying(kind, message)
+
+    def history(self, request: Handshake, events: Sequence[Event], began_ms: int) -> Optional[HttpAnswer]:
+        """Hume's chat history of the session: the chat, its events and its group."""
+        return history_answer(request, events, began_ms)
 
     def typed(self, message: Message) -> Optional[str]:
         """The text of a user_input."""

@@ -57,6 +57,7 @@ from evi_harness.runs.handler_setup import note_sound_failures, note_stuck
 from evi_harness.runs.heard_notes import note_heard
 from evi_harness.runs.playing import chat_paths_of
 from evi_harness.runs.sandbox import Outside
+from evi_harness.runs.session_history import history_of
 from evi_harness.runs.user_audio import SoundDevices, replay_sound, user_audio
 from evi_harness.sdk.installed import version_of
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received, Sent
@@ -136,6 +137,7 @@ class AppRun:
             token_path=plan.dialect.token_path,
             journal_for=lambda _: self._journal,
             service_name="player",
+            history=history_of(session, plan.dialect, self._journal.events),
             on_unknown=self._unknown,
         )
         self._outside = Outside(
@@ -282,7 +284,8 @@ class AppRun:
 
     def _unknown(self, asked: str) -> None:
         dialect = self._plan.dialect
-        there = ", ".join([*(f"GET {path} (WebSocket)" for path in dialect.chat_paths[:1]), f"POST {dialect.token_path}"])
+        chat, histories = (f"GET {path} (WebSocket)" for path in dialect.chat_paths[:1]), (f"GET {path}" for path in dialect.history_paths)
+        there = ", ".join([*chat, f"POST {dialect.token_path}", *histories])
         what = f"the app asked the service for {asked}, which a session does not contain; it answers only {there}"
         self._journal.note(NETWORK, what=self._plan.redact(what))
 

@@ -16,7 +16,7 @@ from evi_harness.openai_realtime.realtime_messages import AUDIO, AWAITED, is_kno
 from evi_harness.openai_realtime.realtime_reading import item_of, read, string
 from evi_harness.session.events import TEXT, Event, Frame, Handshake
 from evi_harness.session.json_places import members
-from evi_harness.session.protocols import Cause, FrameAudio, Message, Saying
+from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying
 from evi_harness.session.turn import Turn
 
 __all__ = ["OPENAI_REALTIME", "OpenaiRealtime"]
@@ -52,6 +52,8 @@ class OpenaiRealtime:
     hosts: Tuple[str, ...] = ("api.openai.com", "api.x.ai")
     chat_paths: Tuple[str, ...] = ("/v1/realtime", "/realtime", "/openai/v1/realtime", "/openai/realtime", "/voice-live/realtime")
     token_path: str = "/v1/realtime/client_secrets"  # noqa: S105 - a path, no password
+    # The protocol has no history of its own.
+    history_paths: Tuple[str, ...] = ()
     secret_names: FrozenSet[str] = _SECRET_NAMES
     folded_names: FrozenSet[str] = frozenset()
     message_limits: Tuple[int, ...] = (_MAX_BYTES,)
@@ -190,6 +192,10 @@ class OpenaiRealtime:
     def saying(self, kind: str, message: Message) -> Optional[Saying]:
         """The words of a message."""
         return realtime_describing.saying(kind, message)
+
+    def history(self, request: Handshake, events: Sequence[Event], began_ms: int) -> Optional[HttpAnswer]:  # noqa: ARG002 - the protocol's
+        """None: a conversation is kept nowhere."""
+        return None
 
     def typed(self, message: Message) -> Optional[str]:
         """The text of an item of the user's."""

@@ -215,6 +215,34 @@ class AccessCheck(Protocol):
         """The refusal of a handshake, None where it is let in; a service may refuse it yet."""
 
 
+@dataclass(frozen=True)
+class HttpAnswer:
+    """The answer to a request over HTTP.
+
+    Attributes:
+        body: Its body, as JSON.
+        status: Its status.
+    """
+
+    body: Json
+    status: int = 200
+
+
+class History(Protocol):
+    """Answers requests about a conversation, from a session. ``runs.session_history`` makes one.
+
+    Attributes:
+        paths: The paths on which there may be an answer to a GET request, with ``{id}`` in the place of an id.
+    """
+
+    @property
+    def paths(self) -> Tuple[str, ...]:
+        """The paths on which there may be an answer."""
+
+    def answer(self, request: Handshake) -> Optional[HttpAnswer]:
+        """The answer to a GET request, whose path, query and headers come in a ``Handshake``; None where there is none."""
+
+
 class Dialect(Protocol):
     """What is specific to one voice API. Which there are ``evi_harness.dialects`` knows; everyone else is given one.
 
@@ -226,6 +254,8 @@ class Dialect(Protocol):
         hosts: Where apps find the service unless they are told otherwise, the usual one first.
         chat_paths: Paths on which a client opens the socket, the usual one first.
         token_path: Path on which a client gets an access token.
+        history_paths: Paths on which a client gets what a conversation was, with ``{id}`` in the place of an id; those that a session has
+            an answer to.
         secret_names: Names (lower case) whose values are secret, in a query, a header or a JSON object.
         folded_names: Names in a query (lower case) that hold other fields in a form of their own; in an unknown form they are
             secret as a whole.
@@ -237,6 +267,7 @@ class Dialect(Protocol):
     hosts: Tuple[str, ...]
     chat_paths: Tuple[str, ...]
     token_path: str
+    history_paths: Tuple[str, ...]
     secret_names: FrozenSet[str]
     folded_names: FrozenSet[str]
     message_limits: Tuple[int, ...]
@@ -362,6 +393,15 @@ class Dialect(Protocol):
 
     def saying(self, kind: str, message: Message) -> Optional[Saying]:
         """What a message adds to the transcript, None where that is nothing."""
+
+    def history(self, request: Handshake, events: Sequence[Event], began_ms: int) -> Optional[HttpAnswer]:
+        """The answer to a GET request about a conversation, None where its session does not have it.
+
+        Args:
+            request: The path, query and headers of the request.
+            events: All events so far, ordered in time.
+            began_ms: When it opened, in milliseconds since 1970.
+        """
 
     def typed(self, message: Message) -> Optional[str]:
         """The text that a user typed, of a sent message that holds one; None for every other message."""

@@ -9,7 +9,7 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Un
 
 from evi_harness.session.events import Event, Frame, Handshake
 from evi_harness.session.json_value import Json
-from evi_harness.session.protocols import AccessCheck, Cause, Dialect, FrameAudio, Message, Saying, WireReader
+from evi_harness.session.protocols import AccessCheck, Cause, Dialect, FrameAudio, HttpAnswer, Message, Saying, WireReader
 from evi_harness.session.turn import Turn
 
 __all__ = ["WrappedDialect", "answering"]
@@ -29,6 +29,7 @@ class WrappedDialect:
         self.hosts: Tuple[str, ...] = within.hosts
         self.chat_paths: Tuple[str, ...] = within.chat_paths
         self.token_path: str = within.token_path
+        self.history_paths: Tuple[str, ...] = within.history_paths
         self.secret_names: FrozenSet[str] = within.secret_names
         self.folded_names: FrozenSet[str] = within.folded_names
         self.message_limits: Tuple[int, ...] = within.message_limits
@@ -140,6 +141,10 @@ class WrappedDialect:
     def saying(self, kind: str, message: Message) -> Optional[Saying]:
         """What a message adds to the transcript."""
         return self.within.saying(kind, message)
+
+    def history(self, request: Handshake, events: Sequence[Event], began_ms: int) -> Optional[HttpAnswer]:
+        """The answer to a request about a conversation."""
+        return self.within.history(request, events, began_ms)
 
     def typed(self, message: Message) -> Optional[str]:
         """The text that a user typed."""

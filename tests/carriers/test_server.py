@@ -16,7 +16,7 @@ from evi_harness.evi.credentials import KeyCheck
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Note, Opened, Received, Sent
 from evi_harness.session.note_kind import NoteKind
 from evi_harness.session.notes import NoFacts
-from evi_harness.session.protocols import Close, Refuse, Remark, Send
+from evi_harness.session.protocols import Close, HttpAnswer, Refuse, Remark, Send
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -245,6 +245,51 @@ def test_a_check_decides_who_gets_a_token_and_who_opens_a_chat():
     assert (yes, n_journals) == (ConnectionEnded(1000, ""), 1)
     query = (("api_key", "k"),)
     assert check.asked == [("/chat", query, 0), ("/token", (), 0), ("/chat", query, NOON), ("/token", (), NOON)]
+
+
+class Records:
+    """Answers requests for two paths, and says what it was asked."""
+
+    paths = ("/about/{id}",)
+
+    def __init__(self):
+        self.asked = []
+
+    def answer(self, request):
+        self.asked.append((request.path, request.query))
+        return {"/about/one": HttpAnswer({"is": 1}), "/about/none": HttpAnswer({"is": "wrong"}, 400)}.get(request.path)
+
+
+def test_what_is_known_of_a_conversation_is_told():
+    """For GET alone, behind a gateway's own path too; to what is not known, the answer names the paths that there are."""
+    history, told = Records(), []
+
+    async def main(carrier, server, loop):
+        asked = [("GET", "/about/one?a=b"), ("GET", "/gate/about/none"), ("POST", "/about/one"), ("GET", "/about/two")]
+        return [await request(carrier.url, *one) for one in asked]
+
+    one, none, posted, two = serve(main, chat_paths=["/chat", "/gate/chat"], history=history, on_unknown=told.append)
+    assert (one[0], json.loads(one[1])) == (200, {"is": 1})
+    assert (none[0], json.loads(none[1])) == (400, {"is": "wrong"})
+    assert (posted[0], two[0]) == (404, 404)
+    assert "GET /about/{id}, GET /gate/about/{id}" in two[1]
+    assert history.asked == [("/about/one", (("a", "b"),)), ("/gate/about/none", ()), ("/about/none", ()), ("/about/two", ())]
+    assert len(told) == 2
+
+
+def test_who_may_open_no_chat_is_told_nothing_of_one():
+    """The check of handshakes decides, by the path that was asked for."""
+    check = Guard()
+
+    async def main(carrier, server, loop):
+        found = [await request(carrier.url, "GET", "/about/one")]
+        await asyncio.sleep(12 * 3600)
+        return [*found, await request(carrier.url, "GET", "/about/one")]
+
+    (early, late) = serve(main, check=check, history=Records())
+    assert early == (401, "no chat yet")
+    assert (late[0], json.loads(late[1])) == (200, {"is": 1})
+    assert check.asked == [("/about/one", (), 0), ("/about/one", (), NOON)]
 
 
 @pytest.mark.parametrize(("minutes", "is_let_in"), [(0, True), (29, True), (30, False)])

@@ -120,6 +120,18 @@ def test_what_was_no_replay_is_an_error(words, why):
     assert ("evi-harness serve SESSION" in str(caught.value.hint)) == (why in ("blocking", "serves"))
 
 
+def test_an_app_is_told_of_its_own_chat(capfd):
+    """As far as it has got, at the times of the recording, and the same in two runs."""
+    result = replay_session(TYPED, handler=app_command([sys.executable, APP, "looks_back"]), twice=True)
+    assert (found(result), result.report.twice, result.exit_code) == ([], (), 0)
+    (facts,) = [facts for _, facts in result.session.noted(APP_ENDED)]
+    assert facts.exit_code == 0
+    said = ["What's the weather in Bath?", "None", "None", "Take an umbrella."]
+    told = capfd.readouterr().out.splitlines()
+    lasted_ms = result.session.closed.at_ns // 1_000_000
+    assert told == ["USER_ENDED", str(lasted_ms), *said] * 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["started_by_asyncio", "multiprocessing_spawn"])
 def test_a_program_that_the_app_starts_is_followed(way):

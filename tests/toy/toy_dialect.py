@@ -15,7 +15,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tupl
 from evi_harness.session.events import BINARY, Closed, Event, Frame, Handshake, Received, Sent
 from evi_harness.session.frame_audio import ASSISTANT, USER, MessageAudio
 from evi_harness.session.json_places import members
-from evi_harness.session.protocols import OPENED, RECEIVED, SENT, AudioPlace, Cause, FrameAudio, Message, Saying, Told
+from evi_harness.session.protocols import OPENED, RECEIVED, SENT, AudioPlace, Cause, FrameAudio, HttpAnswer, Message, Saying, Told
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import A_LAW, LINEAR, MU_LAW, Pcm
 
@@ -70,6 +70,7 @@ class Toy:
     hosts: Tuple[str, ...] = ("desk.example.com",)
     chat_paths: Tuple[str, ...] = ("/desk",)
     token_path = "/desk/token"
+    history_paths: Tuple[str, ...] = ("/desk/asked/{id}",)
     secret_names: FrozenSet[str] = frozenset({"badge"})
     folded_names: FrozenSet[str] = frozenset()
     message_limits: Tuple[int, ...] = (65536,)
@@ -236,6 +237,10 @@ class Toy:
         said = message.fields.get("text")
         who = {"ask": "user", "word": "assistant"}.get(message.type or "")
         return Saying(who, said) if who is not None and isinstance(said, str) else None
+
+    def history(self, request: Handshake, events: Sequence[Event], began_ms: int) -> Optional[HttpAnswer]:
+        asked = sum(isinstance(event, Sent) and self.read(SENT, event.frame).type == "ask" for event in events)
+        return HttpAnswer({"asked": asked}) if request.path == "/desk/asked/all" else None
 
     def typed(self, message: Message) -> Optional[str]:
         return None

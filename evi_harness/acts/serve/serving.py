@@ -40,6 +40,7 @@ from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.runs.own_server import Served
 from evi_harness.runs.playing import Play, chat_paths_of, play_recording
+from evi_harness.runs.session_history import SessionHistory, history_of
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received, Sent
 from evi_harness.session.protocols import AccessCheck, Dialect
 from evi_harness.session.session import Session
@@ -341,6 +342,11 @@ def _chat_paths(open_service: OpenService, dialect: Dialect) -> Tuple[str, ...]:
     return chat_paths_of(open_service.session if isinstance(open_service, Play) else None, dialect)
 
 
+def _history(open_service: OpenService) -> Optional[SessionHistory]:
+    """What answers requests about the session that is served; None where none is."""
+    return history_of(open_service.session, open_service.dialect) if isinstance(open_service, Play) else None
+
+
 def _limits(open_service: OpenService, limits: ServerLimits) -> ServerLimits:
     """The limits, with room for the largest message of the session that is served."""
     sent = open_service.session.sent if isinstance(open_service, Play) else ()
@@ -370,6 +376,7 @@ async def _serve(
         journal_for=conversations.journal_for,
         check=check,
         service_name=_service_name(open_service, options),
+        history=_history(open_service),
         on_idle=collect_garbage,
         on_unknown=on_unknown,
         limits=_limits(open_service, options.limits),
@@ -644,4 +651,5 @@ def server_process(what: Serveable, options: ServeOptions) -> ServerProcess:
         service_name=_service_name(open_service, options),
         check=require_key(dialect)[0] if options.require_key else None,
         admission=options.admission,
+        history=_history(open_service),
     )

@@ -14,9 +14,13 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+import httpx
 import pytest
 import websockets
 from carrier_duties import ScriptedService
+from hume import AsyncHumeClient, HumeClient
+from hume.core.api_error import ApiError
+from hume.empathic_voice import BadRequestError
 
 from evi_harness.acts.serve import served_verdict
 from evi_harness.acts.serve.served_verdict import Compared
@@ -320,6 +324,53 @@ def test_the_keys_are_read_from_dotenv_too(tmp_path, monkeypatch):
     assert check.chat(Handshake("/", (("api_key", KEY),)), 0) is None
     assert check.chat(Handshake("/", (("api_key", "other"),)), 0).status == 401
     assert re.search("API key .*HUME_API_KEY; .*secret key .*HUME_SECRET_KEY", told)
+
+
+def test_the_sdk_reads_the_history_of_a_session():
+    """Unmodified, by both of its clients, page after page; what a session does not have is the error that the service would give."""
+    recorded = load_session(WEATHER)
+    begin_ms = 1_795_348_800_000
+    said = [event for event in recorded.received if EVI.read("received", event.frame).type in ("user_message", "assistant_message")]
+
+    def of_blocking(url):
+        voice = HumeClient(api_key="any", base_url=url).empathic_voice
+        (chat,) = voice.chats.list_chats()
+        (group,) = voice.chat_groups.list_chat_groups()
+        assert (chat.status, group.most_recent_chat_id, group.id) == ("USER_ENDED", chat.id, chat.chat_group_id)
+        assert (chat.start_timestamp, chat.end_timestamp) == (begin_ms, begin_ms + recorded.closed.at_ns // MS)
+        assert [one.id for one in voice.chat_groups.get_chat_group(group.id).chats_page] == [chat.id]
+        with pytest.raises(BadRequestError):
+            voice.chats.list_chats(page_size=101)
+        for ask in (lambda: voice.chats.get_audio(chat.id), lambda: voice.chats.list_chat_events("another")):
+            with pytest.raises(ApiError) as caught:
+                ask()
+            assert caught.value.status_code == 404
+        events = list(voice.chats.list_chat_events(chat.id, page_size=2))
+        assert events == list(voice.chat_groups.list_chat_group_events(group.id))
+        return events
+
+    async def of_async(url):
+        voice = AsyncHumeClient(api_key="any", base_url=url).empathic_voice
+        (chat,) = [one async for one in await voice.chats.list_chats()]
+        return [one async for one in await voice.chats.list_chat_events(chat.id, ascending_order=False)]
+
+    with served(WEATHER) as server:
+        events = of_blocking(server.url)
+        assert asyncio.run(of_async(server.url)) == events[::-1]
+    spoken = [(one.timestamp, one.message_text) for one in events if one.type in ("USER_MESSAGE", "AGENT_MESSAGE")]
+    assert spoken == [(begin_ms + event.at_ns // MS, EVI.read("received", event.frame).fields["message"]["content"]) for event in said]
+    assert server.sessions == []
+
+
+def test_a_history_needs_the_key_that_a_chat_needs():
+    """Of a session that is served with ``--require-key``; of a service with no session there is none."""
+    with served(WEATHER, ServeOptions(require_key=True)) as server:
+        asked = [httpx.get(f"{server.url}/v0/evi/chats", headers=headers, trust_env=False) for headers in ({}, {"X-Hume-Api-Key": "any"})]
+    assert [answer.status_code for answer in asked] == [401, 200]
+    with served(ScriptedService()) as server:
+        answer = httpx.get(f"{server.url}/v0/evi/chats", trust_env=False)
+    assert answer.status_code == 404
+    assert "chats" not in answer.text
 
 
 @pytest.mark.parametrize(
