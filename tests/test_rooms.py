@@ -135,6 +135,7 @@ REPLACE_FOR_GOOD = {
     "injected.leading": "where a name leads in such a process",
     "injected.tls_left_out": "TLS of such a process",
     "injected.typed_input": "the input of such a process",
+    "injected.noted_input": "what such a process reads its input with",
     "guard.process_state": "puts back what the app has replaced",
 }
 

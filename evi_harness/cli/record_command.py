@@ -130,7 +130,8 @@ def command(
     machine needs none. Ctrl+C ends the conversation, with exit code 0; with --mic it ends 3 s after the file and the last reply.
 
     With COMMAND, run your own app instead, in any language, and record what it says through a proxy. {url} in COMMAND stands for the
-    address to connect to; EVI_HARNESS_URL and HUME_BASE_URL have it, too. The exit code is the app's; 3 if that is 0 and
+    address to connect to; EVI_HARNESS_URL and HUME_BASE_URL have it, too. What a Python app reads from its standard input is recorded, for
+    a replay of the app. The exit code is the app's; 3 if that is 0 and
     nothing was recorded. docs/how-to/proxy.md has examples.
     """
     if words:

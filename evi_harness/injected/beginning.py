@@ -18,7 +18,7 @@ def begin_in(channel: str) -> None:
     if isinstance(plan, PointedPlan):
         from evi_harness.injected.pointing import point
 
-        point(plan, channel)
+        point(plan, Reports(pipe, number, ends_alone=False), channel)
     else:
         from evi_harness.injected.app_run import AppRun
 

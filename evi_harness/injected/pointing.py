@@ -1,4 +1,6 @@
-"""What is in an app's own process while a command is recorded: the service's host leads to the proxy, and a file may be the microphone.
+"""What is in an app's own process while a command is recorded.
+
+The service's host leads to the proxy, a file may be the microphone, and what the app reads from its standard input is told.
 
 Rules of living here: real time, real sockets, and the app's own code; what is changed is where a name leads, and that no TLS is spoken
 there. Every other host is what it was.
@@ -16,8 +18,9 @@ from evi_harness.audio.sources import PcmSource
 from evi_harness.dialects import adapter_for
 from evi_harness.injected.children import follow
 from evi_harness.injected.leading import lead
+from evi_harness.injected.noted_input import NotedInput
 from evi_harness.injected.tls_left_out import leave_tls_out
-from evi_harness.runs.app_channel import PointedPlan
+from evi_harness.runs.app_channel import INPUT, WARNED, PointedPlan, Reports, identity_of
 from evi_harness.runs.app_command import is_among
 
 __all__ = ["point"]
@@ -26,11 +29,12 @@ __all__ = ["point"]
 _STANDING = ExitStack()
 
 
-def point(plan: PointedPlan, channel: str) -> None:
+def point(plan: PointedPlan, reports: Reports, channel: str) -> None:
     """Have the service be found at the proxy, from now on.
 
     Args:
-        plan: Where it is looked for, where the proxy is, and what the microphone plays.
+        plan: Where it is looked for, where the proxy is, what the microphone plays, and whose input is told.
+        reports: Where to tell it.
         channel: What the environment of a process says of it, as those that this one starts are told.
     """
 
@@ -39,7 +43,10 @@ def point(plan: PointedPlan, channel: str) -> None:
 
     lead(serves, lambda: plan.proxy)
     leave_tls_out(serves)
-    follow(channel, lambda: None)
+    follow(channel, reports.share)
+    # A program that the app starts may have another input: what the two say to one another is nothing that a user typed.
+    if plan.stdin is not None and identity_of(0) == plan.stdin:
+        NotedInput(lambda line: reports.send(INPUT, line), lambda what: reports.send(WARNED, what)).put_in_place()
     if plan.pcm is not None:
         microphone = SoftwareMicrophone(PcmSource(plan.samples, plan.pcm))
         stand_in = software_sounddevice(microphone, SoftwareSpeaker())

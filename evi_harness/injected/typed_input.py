@@ -1,8 +1,9 @@
-"""Feed an app's standard input with the recorded user's texts, each at its time.
+"""Feed an app's standard input with what was typed for the recorded one, each line at its time.
 
-A thread that waits for it is parked: virtual time does not stand still for it until there is a line, and then until it has dealt with it.
+That is what it read from its input; where none of that is recorded, the texts that it sent. A thread that waits for a line is parked:
+virtual time does not stand still for it until there is one, and then until it has dealt with it.
 
-Rules of living here: only where nobody gives the app an input of its own, and only what the recorded app sent as typed text.
+Rules of living here: only where nobody gives the app an input of its own, and only what the recorded app read, or sent as typed text.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import stat
 import sys
 import threading
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Optional, Tuple
+from dataclasses import replace
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.clock import Timer
 from evi_harness.injected.loops import AppTime
 from evi_harness.replay.user import RecordedUser
-from evi_harness.session.events import Event, Received
+from evi_harness.session.events import TEXT, Event, Frame, Note, Received, Sent
+from evi_harness.session.notes import STDIN_ENDED, STDIN_LINE
 from evi_harness.session.protocols import SENT, Dialect, Send
 from evi_harness.session.session import Session
 
@@ -39,17 +42,22 @@ class TypedInput:
     """
 
     def __init__(self, session: Session, dialect: Dialect, app_time: AppTime, journal: Journal, *, has_own: bool = False) -> None:
-        self._texts: Dict[int, str] = {}
-        for event in session.sent:
-            text = dialect.typed(dialect.read(SENT, event.frame)) if event.frame.is_text else None
-            if text is not None:
-                self._texts[event.seq] = text
-        others = frozenset(event.seq for event in session.sent if event.seq not in self._texts)
+        # The lines that are still to come, each by its event; None for the end.
+        self._lines: Dict[int, Optional[str]] = {}
+        self._ready: Deque[Optional[str]] = deque()
+        if session.notes_of(STDIN_LINE) or session.notes_of(STDIN_ENDED):
+            session = self._read_by_app(session)
+        else:
+            for event in session.sent:
+                text = dialect.typed(dialect.read(SENT, event.frame)) if event.frame.is_text else None
+                if text is not None:
+                    self._lines[event.seq] = text
+        self._has_any = bool(self._lines or self._ready)
+        others = frozenset(event.seq for event in session.sent if event.seq not in self._lines)
         self._user = RecordedUser(session, dialect, only_microphone=False, closes=False, left_out=others)
         self._time = app_time
         self._journal = journal
         self._has_own = has_own
-        self._ready: Deque[str] = deque()
         self._change = threading.Condition()
         # Thread → what has the clock wait for it again.
         self._parked: Dict[int, Callable[[], object]] = {}
@@ -59,9 +67,25 @@ class TypedInput:
         # Where lines go as bytes once the app has asked for a file descriptor: it reads that by itself, as asyncio's pipe readers do.
         self._pipe: Optional[Tuple[int, int]] = None
 
+    def _read_by_app(self, session: Session) -> Session:
+        """Plan the lines that the recorded app read; the session in which they stand among what it sent, so that they have causes too."""
+        stands_for: Dict[int, Event] = {}
+        ends = [(note, None, facts.early_ns) for note, facts in session.noted(STDIN_ENDED)]
+        lines: List[Tuple[Note, Optional[str], Optional[int]]] = [
+            (note, facts.text, facts.early_ns) for note, facts in session.noted(STDIN_LINE)
+        ]
+        for note, text, early_ns in (*lines, *ends):
+            if early_ns is not None:
+                # Nothing was there yet that it could have answered.
+                self._ready.append(text)
+            else:
+                self._lines[note.seq] = text
+                stands_for[note.seq] = Sent(note.seq, note.at_ns, Frame(TEXT, b""))
+        return replace(session, events=tuple(stands_for.get(event.seq, event) for event in session.events))
+
     def put_in_place(self) -> None:
         """Have ``input()`` and ``sys.stdin`` read from here, unless there is nothing to read, or the app is given a file or a pipe."""
-        if self._texts and not self._has_own and _is_a_terminal_or_nothing():
+        if self._has_any and not self._has_own and _is_a_terminal_or_nothing():
             builtins.input = self._input
             sys.stdin = _TypedStdin(self._line, self._descriptor)
             # What waits for threads at the end of the program waits for those that read here; the latest of its kind is called first.
@@ -71,7 +95,7 @@ class TypedInput:
 
     def take(self, event: Event) -> None:
         """Take an event of the connection's: it may be what a line answers."""
-        if isinstance(event, Received) and self._texts:
+        if isinstance(event, Received) and self._lines:
             self._user.take(event, event.at_ns)
             self._arm()
 
@@ -97,7 +121,9 @@ class TypedInput:
                 self._pipe = os.pipe()
                 waiting, self._ready = self._ready, deque()
                 for line in waiting:
-                    self._write(line)
+                    self._is_over = self._is_over or line is None
+                    if not self._is_over:
+                        self._write(line or "")
                 if self._is_over:
                     self._hang_up()
             return self._pipe[0]
@@ -122,14 +148,17 @@ class TypedInput:
 
     def _ring(self) -> None:
         for action in self._user.due(self._journal.now_ns):
-            if isinstance(action, Send) and action.recorded_seq in self._texts:
-                self._give(self._texts.pop(action.recorded_seq))
+            if isinstance(action, Send) and action.recorded_seq in self._lines:
+                self._give(self._lines.pop(action.recorded_seq))
         self._arm()
 
-    def _give(self, line: str) -> None:
+    def _give(self, line: Optional[str]) -> None:
         with self._change:
             if self._pipe is not None and self._pipe[1] >= 0:
-                self._write(line)
+                if line is None:
+                    self._hang_up()
+                else:
+                    self._write(line)
                 return
             self._ready.append(line)
             for wait_again in self._parked.values():
@@ -151,15 +180,18 @@ class TypedInput:
         """The next line; None where there is no more."""
         if self._time.runs_here():
             self._block()
-        elif not self._time.has_loop and not self._ready and self._texts:
+        elif not self._time.has_loop and not self._ready and self._lines:
             # Nobody is connected yet, or no more: nothing is there to wait for.
-            self._ready.append(self._texts.pop(min(self._texts)))
+            self._ready.append(self._lines.pop(min(self._lines)))
         with self._change:
             while not self._ready and not self._is_over:
                 self._park()
                 self._change.wait()
             self._parked.pop(threading.get_ident(), None)
-            return self._ready.popleft() if self._ready else None
+            line = self._ready.popleft() if self._ready else None
+            # Behind its end there is nothing.
+            self._is_over = self._is_over or line is None
+            return line
 
     def _block(self) -> None:
         """The app blocks its loop: time goes by until the line is due, as far as that is known."""
@@ -169,8 +201,8 @@ class TypedInput:
         if next_ns is not None and opened_ns is not None:
             self._time.charge(max(0, opened_ns + next_ns - self._time.now_ns()), "input()")
             self._ring()
-        elif self._texts:
-            self._ready.append(self._texts.pop(min(self._texts)))
+        elif self._lines:
+            self._ready.append(self._lines.pop(min(self._lines)))
         else:
             self._is_over = True
 

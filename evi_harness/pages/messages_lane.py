@@ -17,7 +17,7 @@ from evi_harness.replay.judging.findings import FINDINGS
 from evi_harness.report.plain import printable
 from evi_harness.session.events import Closed, Event, Note, Opened, Received, Sent, Unknown
 from evi_harness.session.json_value import Json
-from evi_harness.session.notes import sentence_of
+from evi_harness.session.notes import STDIN_LINE, sentence_of
 from evi_harness.session.protocols import Dialect, Message
 from evi_harness.session.session import Session
 from evi_harness.session.session_audio import SessionAudio
@@ -70,7 +70,7 @@ def messages_lane(session: Session, dialect: Dialect, redactor: Redactor, handle
 
 def _is_beside(event: Event) -> bool:
     """Whether a note has a lane of its own, or says something of every message."""
-    return isinstance(event, Note) and event.name not in FINDINGS
+    return isinstance(event, Note) and event.name not in FINDINGS and not STDIN_LINE.matches(event)
 
 
 def _message(
@@ -111,6 +111,9 @@ def _what(event: Event, message: Optional[Message], dialect: Dialect) -> str:
     if isinstance(event, Closed):
         code = "no code" if event.code is None else f"code {event.code}"
         return f"by {event.by}, {code}{': ' + event.reason if event.reason else ''}"
+    line = STDIN_LINE.read(event)
+    if line is not None:
+        return f'the app read "{line.text}"'
     return (sentence_of(event) or event.name) if isinstance(event, Note) else event.kind
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "FAILED",
     "FINISHED",
     "FORKED",
+    "INPUT",
     "IS_TERMINATED",
     "NEVER_ENDS",
     "OWNS",
@@ -42,9 +43,11 @@ __all__ = [
     "WARNED",
     "AppOutcome",
     "AppPlan",
+    "InputLine",
     "PointedPlan",
     "ReportReader",
     "Reports",
+    "identity_of",
     "read_plan",
     "with_site",
 ]
@@ -63,6 +66,8 @@ BEGAN, EVENT, REFUSED, WARNED, IS_TERMINATED, NEVER_ENDS, FINISHED, FAILED = b"b
 # Of processes that the app starts beside itself, each by its process id: that one was forked; that one has opened the connection, and the
 # session is its own from now on; and that another one wanted to.
 FORKED, OWNS, SECOND = b"c", b"o", b"s"
+# While a command is recorded: that the app has read a line of its input.
+INPUT = b"i"
 
 # Behind the plan in its file: the process that owns the session, 0 for none.
 _OWNER = struct.Struct("!Q")
@@ -107,6 +112,7 @@ class PointedPlan:
         dialect: What is spoken.
         pcm: The format of what the microphone plays; None leaves the machine's sound as it is.
         samples: What it plays.
+        stdin: The device and the inode of the standard input whose lines are to be told; None for no lines.
     """
 
     hosts: Hosts
@@ -114,10 +120,28 @@ class PointedPlan:
     dialect: Dialect
     pcm: Optional[Pcm] = None
     samples: bytes = b""
+    stdin: Optional[Tuple[int, int]] = None
 
     def write(self) -> int:
         """Write it into a file without a name; gives its file descriptor."""
         return _write(self)
+
+
+@dataclass(frozen=True)
+class InputLine:
+    """A line that an app has read from its standard input.
+
+    Attributes:
+        text: The line, without its end; None for the end of the input.
+        read_ns: When it was read, by the machine's monotonic clock.
+        prompt: What ``input()`` showed before it, empty for other ways to read.
+        is_hidden: Whether it was not to be seen while it was typed.
+    """
+
+    text: Optional[str]
+    read_ns: int
+    prompt: str = ""
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,6 +179,15 @@ def _nameless() -> int:
     return plan
 
 
+def identity_of(descriptor: int) -> Optional[Tuple[int, int]]:
+    """Device and inode of a file descriptor; None if it is not open."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def with_site(environment: Mapping[str, str], channel: str) -> Dict[str, str]:
     """The environment of a process that the run is to begin in.
 
@@ -185,17 +218,19 @@ class Reports:
     Args:
         pipe: Its file descriptor.
         plan: That of the plan.
+        ends_alone: Whether the process ends where nobody is left to report to.
     """
 
-    def __init__(self, pipe: int, plan: int) -> None:
+    def __init__(self, pipe: int, plan: int, *, ends_alone: bool = True) -> None:
         self._pipe = pipe
         self._plan = plan
+        self._ends_alone = ends_alone
         self._process = os.getpid()
         self._mine = threading.RLock()
         self._is_shared = False
 
     def send(self, kind: bytes, what: Any, *, by_a_fork: bool = False) -> None:
-        """Report something. The process ends where nobody is left to be told."""
+        """Report something. Where nobody is left to be told, the process ends, or goes on without."""
         if os.getpid() != self._process and not by_a_fork:
             return
         message = dumps(what)
@@ -205,7 +240,8 @@ class Reports:
                 while view:
                     view = view[os.write(self._pipe, view) :]
         except BrokenPipeError:
-            really_exit(1)
+            if self._ends_alone:
+                really_exit(1)
 
     def share(self) -> None:
         """Take that another process reports on the same pipe from now on."""

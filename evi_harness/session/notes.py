@@ -74,6 +74,8 @@ __all__ = [
     "SENT_FROM",
     "SESSION_TIMES",
     "SIMULATOR",
+    "STDIN_ENDED",
+    "STDIN_LINE",
     "STOPS_LOOP",
     "STUCK",
     "SWALLOWED",
@@ -118,6 +120,8 @@ __all__ = [
     "SentFromFacts",
     "SentenceFacts",
     "SimulatorFacts",
+    "StdinEndedFacts",
+    "StdinLineFacts",
     "ToolAnswerIgnoredFacts",
     "UnheardFacts",
     "UnmetFacts",
@@ -644,6 +648,28 @@ class AppEndedFacts(NamedTuple):
     signal: str = ""
 
 
+class StdinLineFacts(NamedTuple):
+    """A line that the app read from its standard input.
+
+    Attributes:
+        text: The line, without its end.
+        early_ns: How long before the opening it was read; the note is then at time 0. None if it was read later.
+    """
+
+    text: str
+    early_ns: Optional[int] = None
+
+
+class StdinEndedFacts(NamedTuple):
+    """The app read the end of its standard input.
+
+    Attributes:
+        early_ns: How long before the opening it was read; the note is then at time 0. None if it was read later.
+    """
+
+    early_ns: Optional[int] = None
+
+
 _ROWS: List[KindOf[object]] = []
 
 
@@ -952,6 +978,20 @@ UNREAD = _kind(
     by="a proxy: bytes that break the rules of WebSocket; they were forwarded as they came",
     written_in=("tap",),
     read_in=(),
+)
+STDIN_LINE = _kind(
+    "stdin_line",
+    StdinLineFacts,
+    by="`record -- COMMAND`: when a Python app read the line",
+    written_in=("tap",),
+    read_in=("injected", "pages"),
+)
+STDIN_ENDED = _kind(
+    "stdin_ended",
+    StdinEndedFacts,
+    by="`record -- COMMAND`: when a Python app read the end of its input",
+    written_in=("tap",),
+    read_in=("injected",),
 )
 IMPORTED = _kind("imported", ImportedFacts, by="an import, at the opening", written_in=("acts",), read_in=())
 REBUILT = _kind(

@@ -105,6 +105,7 @@ class Relay:
         open_recording: See there.
         warn: Called with a kind and a line for each refused request, and for each that the service does not answer.
         unreachable: Returns a line that says why the service cannot be reached.
+        overhear: Called with each request that asks for no WebSocket.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Relay:
         open_recording: OpenRecording,
         warn: Callable[[str, str], object],
         unreachable: Callable[[BaseException], str],
+        overhear: Callable[[Handshake], object] = lambda _: None,
     ) -> None:
         self.upstream = upstream
         self.clock = clock
@@ -125,6 +127,7 @@ class Relay:
         self.open_recording = open_recording
         self.warn = warn
         self.unreachable = unreachable
+        self.overhear = overhear
         self.holdings = Holdings(limits.memory_bytes)
         # All that are there; those of them that have asked for nothing yet, the oldest first; and those that have.
         self.connections: Set[AppEnd] = set()
@@ -336,9 +339,12 @@ class AppEnd(_End):
 
     # What the other end calls.
 
-    def take_reply(self, data: bytes) -> None:
+    def read_at_ns(self) -> int:
+        """The time, asked before bytes are forwarded: what the app does about them comes later."""
+        return self._relay.clock.now_ns()
+
+    def take_reply(self, data: bytes, now_ns: int) -> None:
         """The service's bytes were forwarded; read them for the recording."""
-        now_ns = self._relay.clock.now_ns()
         if self.recording is not None:
             self.recording.from_service(data, now_ns)
             self._count_held()
@@ -379,6 +385,8 @@ class AppEnd(_End):
             self._leave_waiting()
         if request.is_socket:
             self._asked, self._opens_ns, self._reply, self._early = request, asked_ns, ReplyHead(), []
+        else:
+            relay.overhear(asked_for(request.target, request.pairs))
         self._send_on(request.data)
         if self.peer is None and self._connecting is None:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
@@ -519,8 +527,9 @@ class _ServiceEnd(_End):
 
     def data_received(self, data: bytes) -> None:
         """Forward its bytes, then read them."""
+        now_ns = self._app.read_at_ns()
         self._app.write(data)
-        self._app.take_reply(data)
+        self._app.take_reply(data, now_ns)
 
     def connection_lost(self, error: Optional[Exception]) -> None:
         """The service is gone."""

@@ -10,11 +10,12 @@ Rules of living here:
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, List, Optional, Tuple
+from collections import deque
+from typing import Callable, Deque, Dict, Iterable, List, Optional, Tuple
 from urllib.parse import parse_qsl
 
 from evi_harness.session.events import BINARY, TEXT, Closed, ClosedBy, Event, Frame, Handshake, Opened, Received, Sent
-from evi_harness.session.notes import CONNECTED, UNREAD
+from evi_harness.session.notes import CONNECTED, STDIN_ENDED, STDIN_LINE, UNREAD
 from evi_harness.tap.wire_messages import CloseFrame, TooLarge, Unread, WireItem, WireMessages, inflater_of
 
 __all__ = ["WireLog", "asked_for"]
@@ -32,6 +33,7 @@ class WireLog:
         drop: Called with an event that is not kept, and its size in bytes, such as ``Recorder.drop``.
         extensions: The extensions that the server accepted: its Sec-WebSocket-Extensions, joined by commas.
         max_bytes: The size of the largest message to keep.
+        redact: Takes the secrets in a message that the app sends out of a line that it read before.
 
     Attributes:
         n_sent: Messages from the app.
@@ -42,7 +44,13 @@ class WireLog:
     """
 
     def __init__(
-        self, sink: Callable[[Event], object], drop: Callable[[Event, int], object], *, extensions: str = "", max_bytes: int
+        self,
+        sink: Callable[[Event], object],
+        drop: Callable[[Event, int], object],
+        *,
+        extensions: str = "",
+        max_bytes: int,
+        redact: Callable[[str, Frame], str] = lambda line, _: line,
     ) -> None:
         self.n_sent = 0
         self.n_received = 0
@@ -56,6 +64,9 @@ class WireLog:
         self._app = WireMessages(of_client=True, inflater=inflater_of(extensions, of_client=True), max_bytes=max_bytes)
         self._service = WireMessages(of_client=False, inflater=inflater_of(extensions, of_client=False), max_bytes=max_bytes)
         self._first_close: Optional[Tuple[ClosedBy, CloseFrame]] = None
+        self._redact = redact
+        # What the app has read from its standard input since the latest event, and when.
+        self._lines: Deque[Tuple[Optional[str], int]] = deque()
 
     @property
     def n_held(self) -> int:
@@ -82,6 +93,15 @@ class WireLog:
         """Take bytes from the service."""
         self._take("service", self._service.feed(data), now_ns)
 
+    def read_line(self, line: Optional[str], now_ns: int) -> None:
+        """The app has read a line from its standard input. It is written with the next event, before that.
+
+        Args:
+            line: The line, without its end; None for the end of the input.
+            now_ns: When; it may be before the opening.
+        """
+        self._lines.append((line, now_ns))
+
     def forget(self) -> None:
         """Drop everything that is held. Nothing may follow."""
         self._app = self._service = WireMessages(of_client=True, max_bytes=0)
@@ -100,10 +120,12 @@ class WireLog:
             self._note(Unread(f"{n_more} more that break a rule are not listed one by one", 0, b""), "app", now_ns)
         if is_seen or self._first_close is not None:
             self._close(now_ns)
+        self._write_lines(now_ns)
 
     def _take(self, side: ClosedBy, items: List[WireItem], now_ns: int) -> None:
         for item in items:
             if isinstance(item, Frame):
+                self._write_lines(now_ns, item if side == "app" else None)
                 self._put(self._message(side, item, now_ns))
             elif isinstance(item, CloseFrame):
                 if self._first_close is None:
@@ -118,6 +140,18 @@ class WireLog:
                 self.n_unread += 1
                 if self.n_unread <= MAX_TOLD:
                     self._note(item, side, now_ns)
+
+    def _write_lines(self, now_ns: int, sent: Optional[Frame] = None) -> None:
+        """Write the lines that were read before an event; the message that the app sends then may show that one is a secret."""
+        while self._lines and self._lines[0][1] <= now_ns:
+            line, read_ns = self._lines.popleft()
+            if line is not None and sent is not None:
+                line = self._redact(line, sent)
+            at_ns = read_ns - self._opened_ns
+            early: Dict[str, int] = {"early_ns": -at_ns} if at_ns < 0 else {}
+            # Lines of a session are in the order of their times, and a report may take longer than what came meanwhile.
+            seq, at_ns = self._n_events, max(at_ns, self.last_ns)
+            self._put(STDIN_ENDED.make(seq, at_ns, **early) if line is None else STDIN_LINE.make(seq, at_ns, text=line, **early))
 
     def _message(self, side: ClosedBy, frame: Frame, now_ns: int) -> Event:
         at_ns = now_ns - self._opened_ns
@@ -141,6 +175,7 @@ class WireLog:
     def _close(self, now_ns: int) -> None:
         if self.closed is not None:
             return
+        self._write_lines(now_ns)
         by, frame = self._first_close or ("network", CloseFrame(None, ""))
         self.closed = Closed(self._n_events, now_ns - self._opened_ns, by, frame.code, frame.reason)
         self._put(self.closed)

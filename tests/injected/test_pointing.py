@@ -10,7 +10,7 @@ import pytest
 from evi_harness.dialects import dialect_named
 from evi_harness.injected import pointing
 from evi_harness.injected.pointing import point
-from evi_harness.runs.app_channel import PointedPlan
+from evi_harness.runs.app_channel import PointedPlan, Reports
 from evi_harness.session.wav import Pcm
 
 HOSTS = (("api.hume.ai", None), ("evi.example.com", 8443))
@@ -30,7 +30,8 @@ def pointed(monkeypatch, proxy):
     changed = (socket, "getaddrinfo"), (socket.socket, "connect"), (socket.socket, "connect_ex")
     for owner, name in (*changed, (ssl.SSLContext, "wrap_bio"), (ssl.SSLContext, "wrap_socket")):
         monkeypatch.setattr(owner, name, getattr(owner, name))
-    yield lambda **sound: point(PointedPlan(HOSTS, proxy.getsockname(), dialect_named("evi"), **sound), "-1,0")
+    reports = Reports(-1, 0, ends_alone=False)
+    yield lambda **given: point(PointedPlan(HOSTS, proxy.getsockname(), dialect_named("evi"), **given), reports, "-1,0")
     pointing._STANDING.close()
 
 

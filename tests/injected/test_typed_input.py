@@ -5,13 +5,15 @@ import builtins
 import os
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.evi.dialect import EVI
 from evi_harness.injected.typed_input import TypedInput
-from evi_harness.session.events import Frame, Handshake
+from evi_harness.session.events import Frame, Handshake, order
+from evi_harness.session.notes import STDIN_ENDED, STDIN_LINE
 from evi_harness.session.session import Session
 
 MS = 1_000_000
@@ -162,3 +164,93 @@ def test_what_the_app_is_given_is_its_own(app_time, typed, monkeypatch):
     assert (builtins.input, sys.stdin) == before
     os.close(heard)
     os.close(said)
+
+
+@pytest.fixture
+def read(app_time, load_recorded):
+    """Makes the same of a session in which the app read lines: (early, at, text) each, ``None`` for the end."""
+
+    def make(*lines):
+        session: Session = load_recorded("typed")
+        greeting = session.received[0]
+        notes = []
+        for number, (early_ns, behind_ns, text) in enumerate(lines, 1000):
+            at_ns = 0 if early_ns else greeting.at_ns + behind_ns
+            given = {"early_ns": early_ns} if early_ns else {}
+            notes.append(STDIN_ENDED.make(number, at_ns, **given) if text is None else STDIN_LINE.make(number, at_ns, text=text, **given))
+        session = replace(session, events=tuple(sorted((*session.events, *notes), key=order)))
+        journal = Journal(app_time)
+        return TypedInput(session, EVI, app_time, journal), journal, session
+
+    return make
+
+
+def test_lines_that_the_recorded_app_read_come_as_long_behind_what_they_answered(run, app_time, read, terminal, capsys):
+    """In the place of the texts that it sent; what it read before it connected is there at once, and the end comes at its time."""
+    typed_input, journal, session = read((5 * MS, 0, "early"), (0, 300 * MS, "one"), (0, 700 * MS, ""), (0, 800 * MS, None))
+    typed_input.put_in_place()
+
+    async def main():
+        lines = [(sys.stdin.readline(), app_time.now_ns() // MS)]
+        await asyncio.sleep(1)
+        # The greeting comes later than it did then, and so does what answered it.
+        late_ms = app_time.now_ns() // MS
+        greeted(typed_input, journal, session)
+        return lines + [(sys.stdin.readline(), app_time.now_ns() // MS - late_ms) for _ in range(3)]
+
+    assert run(main()) == [("early\n", 0), ("one\n", 300), ("\n", 700), ("", 800)]
+
+
+def test_a_pipe_ends_where_it_ended(run, app_time, read, terminal):
+    """At its time, although the app goes on."""
+    typed_input, journal, session = read((0, 300 * MS, "one"), (0, 700 * MS, None))
+    typed_input.put_in_place()
+
+    async def main():
+        reader = asyncio.StreamReader()
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        greeted(typed_input, journal, session)
+        found = await reader.read(), app_time.now_ns() // MS
+        pipe.close()
+        return found
+
+    assert run(main()) == (b"one\n", 700)
+
+
+@pytest.mark.parametrize("lines", [((5 * MS, 0, None),), ((5 * MS, 0, "one"), (5 * MS, 0, None))], ids=["none", "one"])
+def test_an_input_that_was_over_before_the_opening(app_time, read, terminal, lines):
+    """As one that is the null device: the app reads to its end without a loop."""
+    typed_input, *_ = read(*lines)
+    typed_input.put_in_place()
+    assert sys.stdin.read() == "".join(f"{text}\n" for *_, text in lines if text is not None)
+    assert sys.stdin.readline() == ""
+
+
+def test_a_thread_in_input_is_parked_until_the_line_and_until_the_end(stage, run, app_time, read, terminal, capsys):
+    """Behind the last line nothing comes while the app runs."""
+    typed_input, journal, session = read((0, 300 * MS, "one"))
+    typed_input.put_in_place()
+    stage.thread_wait_ns = 600_000 * MS
+    lines = []
+
+    def reads():
+        lines.append((input(), app_time.now_ns() // MS))
+        try:
+            input()
+        except EOFError:
+            lines.append(None)
+
+    async def main():
+        thread = threading.Thread(target=reads)
+        thread.start()
+        while not typed_input.is_parked(thread.ident):
+            os.sched_yield()
+        greeted(typed_input, journal, session)
+        await asyncio.sleep(5)
+        assert typed_input.is_parked(thread.ident)
+        typed_input.end()
+        await asyncio.sleep(0)
+        thread.join()
+
+    run(main())
+    assert lines == [("one", 300), None]

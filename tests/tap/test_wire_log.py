@@ -4,7 +4,7 @@ import pytest
 from raw_client import frame
 
 from evi_harness.session.events import Closed, Handshake, Note, Received, Sent
-from evi_harness.session.notes import CONNECTED, UNREAD
+from evi_harness.session.notes import CONNECTED, STDIN_ENDED, STDIN_LINE, UNREAD
 from evi_harness.tap.wire_log import MAX_TOLD, WireLog, asked_for
 
 BYE = b"\x03\xe8bye"
@@ -112,3 +112,47 @@ def test_a_message_that_is_too_large_is_dropped():
 def test_what_was_asked_for(target, path, query):
     """Path and query as a handshake has them."""
     assert asked_for(target, [("A", "b")]) == Handshake(path, query, (("A", "b"),))
+
+
+def lines_in(events):
+    """The lines that the app read: when each was, what it is, and how early it was."""
+    lines = [(event.seq, event.at_ns, facts.text, facts.early_ns) for event, facts in STDIN_LINE.all_in(events)]
+    ends = [(event.seq, event.at_ns, None, facts.early_ns) for event, facts in STDIN_ENDED.all_in(events)]
+    return sorted([*lines, *ends])
+
+
+def test_lines_that_the_app_read_stand_before_what_came_of_them():
+    """Each at its time, before the next event; one that was read later waits for the one behind that, or for the end."""
+    log, events, _ = begun()
+    log.read_line("early", 90)
+    log.read_line("one", 105)
+    log.read_line("two", 125)
+    log.from_app(frame(1, b"{}"), 120)
+    log.from_service(told(1, b"[]"), 130)
+    log.read_line(None, 135)
+    log.over(140)
+    assert [event.kind for event in events] == ["opened", "note", "note", "note", "sent", "note", "received", "note", "closed"]
+    assert lines_in(events) == [(2, 0, "early", 10), (3, 5, "one", None), (5, 25, "two", None), (7, 35, None, None)]
+
+
+def test_a_line_that_is_told_late_stands_at_the_time_of_the_event_before_it():
+    """The lines of a session are in the order of their times; nothing is read behind an end that was seen."""
+    log, events, _ = begun()
+    log.from_service(told(1, b"[]"), 130)
+    log.read_line("late", 120)
+    log.over(140)
+    assert lines_in(events) == [(3, 30, "late", None)]
+    assert [event.seq for event in events] == [0, 1, 2, 3, 4]
+
+
+def test_what_the_next_message_shows_to_be_a_secret_is_taken_out():
+    """Only what was read before it, and only by what the app sends."""
+    events = []
+    redact = lambda line, sent: line.replace(sent.payload.decode(), "*")  # noqa: E731 - it is handed on
+    log = WireLog(events.append, lambda *_: None, max_bytes=1000, redact=redact)
+    log.opened(Handshake("/"), 100, 100)
+    log.read_line("key", 110)
+    log.from_app(frame(1, b"key"), 120)
+    log.read_line("key", 130)
+    log.from_service(told(1, b"key"), 140)
+    assert [text for *_, text, _ in lines_in(events)] == ["*", "key"]

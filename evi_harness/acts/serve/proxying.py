@@ -183,9 +183,11 @@ class RunningProxy:
         on_complete: Called with each session once its folder is complete.
         warn: Called with a line for each refused request.
         on_open: Called when a session has begun.
+        catch_up: Called before what was sent is read, so that ``read_line`` has had what it read before.
 
     Attributes:
         sessions: The completed sessions.
+        read_line: Takes a line that the app has read from its standard input.
     """
 
     def __init__(
@@ -195,6 +197,7 @@ class RunningProxy:
         on_complete: Callable[[Relayed], object],
         warn: Callable[[str], object],
         on_open: Callable[[], object] = lambda: None,
+        catch_up: Callable[[], object] = lambda: None,
     ) -> None:
         self.sessions: List[Relayed] = []
         self._options = options
@@ -216,7 +219,9 @@ class RunningProxy:
             waiting_bytes=limits.chat_bytes,
             on_over=self._over,
             on_open=on_open,
+            catch_up=catch_up,
         )
+        self.read_line = sessions.read_line
         self._relay = Relay(
             _upstream(endpoint, options.ca),
             clock=clock,
@@ -225,6 +230,7 @@ class RunningProxy:
             open_recording=sessions.open,
             warn=tell,
             unreachable=lambda error: _one_line(unreachable(endpoint.base_url, error)),
+            overhear=sessions.overhear,
         )
 
     async def start(self) -> str:

@@ -6,16 +6,21 @@ other threads, and a recording that ends early leaves the conversation alone.
 
 from __future__ import annotations
 
+import base64
+import re
 import threading
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Mapping, Optional, Sequence
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.acts.record_connection import service_at
 from evi_harness.acts.serve.record_served import WriterOnDemand
 from evi_harness.errors import SessionUnwritable
-from evi_harness.session.events import Closed, Event, Handshake, Opened, Received
+from evi_harness.redacting.redaction import MIN_VALUE_LENGTH, REDACTED, Redactor
+from evi_harness.redacting.source_redaction import is_secret_name
+from evi_harness.runs.app_channel import InputLine
+from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.header import SERVICE_HEADER, Anchor, Header, Recorded
 from evi_harness.session.json_value import Json
 from evi_harness.session.protocols import RECEIVED, Dialect
@@ -27,12 +32,18 @@ from evi_harness.tap.recorder import Recorder
 from evi_harness.tap.wire_log import WireLog
 from evi_harness.verdicts.redacted_views import known_secrets
 
-__all__ = ["Relayed", "RelayedSession", "RelayedSessions"]
+__all__ = ["Relayed", "RelayedSession", "RelayedSessions", "recorded_text"]
+
+# A prompt for a key, and an answer that may be one: "press a key" has others.
+_KEY = re.compile(r"\bkey\b", re.IGNORECASE)
+_LIKE_A_KEY = re.compile(rf"(?=.*\d)[^\s]{{{MIN_VALUE_LENGTH},}}")
 
 # Ids come with one of the first messages; a service that gives none is not asked for ever.
 _LOOK_FOR_IDS = 16
 # Another process may take the same name in the same second, and one more.
 _MOST_NAMES = 100
+# Of all that an app asks for while a proxy runs; what is beyond that is no user's.
+_MOST_OVERHEARD = 1000
 _READING_FAILED = "the rest of the bytes could not be read"
 
 
@@ -83,6 +94,7 @@ class RelayedSessions:
         waiting_bytes: How much of one session may wait for the disk; messages beyond that are dropped and counted.
         on_over: Called with each finished session, on the relay's loop.
         on_open: Called when a session has begun.
+        catch_up: Called before what was sent is read, so that ``read_line`` has had what it read before.
     """
 
     def __init__(
@@ -96,7 +108,9 @@ class RelayedSessions:
         waiting_bytes: int,
         on_over: Callable[[RelayedSession], object],
         on_open: Callable[[], object] = lambda: None,
+        catch_up: Callable[[], object] = lambda: None,
     ) -> None:
+        self.catch_up = catch_up
         self.max_bytes = max_bytes
         self.waiting_bytes = waiting_bytes
         self.on_over = on_over
@@ -110,9 +124,34 @@ class RelayedSessions:
         self._software = {name: version for name, version in software().items() if name in ("evi_harness", "platform")}
         # Two that open within a second must not find the same name free.
         self._naming = threading.Lock()
+        # The sessions that are under way, the latest last; and what the app has read while there was none.
+        self._under_way: List[RelayedSession] = []
+        self._early: List[InputLine] = []
+        # Credentials of other requests, such as those for tokens: a user may have typed them.
+        self._overheard: Dict[str, None] = {}
+
+    def overhear(self, request: Handshake) -> None:
+        """Learn the credentials of a request that opens no WebSocket."""
+        if len(self._overheard) < _MOST_OVERHEARD:
+            header = Header(id="", made_by="record", created="", dialect=self._dialect.name, endpoint="", service="", software={})
+            found = known_secrets(Session(header, (Opened(seq=0, at_ns=0, handshake=request),)))
+            self._overheard.update(dict.fromkeys(part for value in found for part in (value, *_halves(value))))
+
+    def read_line(self, line: InputLine) -> None:
+        """Take a line that the app has read from its standard input: it belongs to the latest session, or the next one."""
+        if self._under_way:
+            self._under_way[-1].read_line(line)
+        else:
+            self._early.append(line)
+
+    def over(self, session: RelayedSession) -> None:
+        """Take that a session is over."""
+        self._under_way.remove(session)
+        self.on_over(session)
 
     def open(self, handshake: Handshake, answer: Mapping[str, List[str]], now_ns: int, asked_ns: int) -> RelayedSession:
         """Begin a session; see ``OpenRecording``."""
+        self.catch_up()
         self.n_opened += 1
         now, endpoint = now_utc(), self._base_url.replace("http", "ws", 1) + handshake.path
         header = Header(
@@ -129,12 +168,23 @@ class RelayedSessions:
         )
         secrets = known_secrets(Session(header, (Opened(seq=0, at_ns=0, handshake=handshake),)))
         writer = _RelayedWriter(lambda: self._new(header, secrets), self._dialect)
-        session = RelayedSession(self, self.n_opened, writer, ", ".join(answer.get("sec-websocket-extensions", [])))
+        extensions = ", ".join(answer.get("sec-websocket-extensions", []))
+
+        def redact(line: str, sent: Frame) -> str:
+            found = known_secrets(Session(header, (Sent(seq=0, at_ns=0, frame=sent),)))
+            return Redactor(self._dialect.secret_names, self._dialect.folded_names, found).string(line)
+
+        session = RelayedSession(self, self.n_opened, writer, extensions, redact)
         session.opened(handshake, now_ns, asked_ns)
+        early, self._early = self._early, []
+        for line in early:
+            session.read_line(line)
+        self._under_way.append(session)
         self._on_open()
         return session
 
     def _new(self, header: Header, secrets: Sequence[str]) -> SessionWriter:
+        secrets = [*secrets, *self._overheard]
         with self._naming:
             for _ in range(_MOST_NAMES):
                 folder = new_folder(self._out, self._name)
@@ -154,14 +204,17 @@ class RelayedSession:
         number: Its position in the order of opening, from 1.
         writer: The writer of its folder.
         extensions: The WebSocket extensions that the service accepted.
+        redact: Takes the secrets in a message of the app's out of a line.
     """
 
-    def __init__(self, sessions: RelayedSessions, number: int, writer: _RelayedWriter, extensions: str) -> None:
+    def __init__(
+        self, sessions: RelayedSessions, number: int, writer: _RelayedWriter, extensions: str, redact: Callable[[str, Frame], str]
+    ) -> None:
         self._sessions = sessions
         self._number = number
         self._writer = writer
         self._recorder = Recorder(writer, limit_bytes=sessions.waiting_bytes, warn=lambda _: None)
-        self._log = WireLog(self._recorder.put, self._recorder.drop, extensions=extensions, max_bytes=sessions.max_bytes)
+        self._log = WireLog(self._recorder.put, self._recorder.drop, extensions=extensions, max_bytes=sessions.max_bytes, redact=redact)
         self._is_over = False
         self._ended_at = ""
 
@@ -176,10 +229,16 @@ class RelayedSession:
 
     def from_app(self, data: bytes, now_ns: int) -> None:
         """The app has sent bytes."""
+        self._sessions.catch_up()
         self._try(lambda: self._log.from_app(data, now_ns))
+
+    def read_line(self, line: InputLine) -> None:
+        """The app has read a line from its standard input."""
+        self._try(lambda: self._log.read_line(recorded_text(line), line.read_ns))
 
     def from_service(self, data: bytes, now_ns: int) -> None:
         """The service has sent bytes."""
+        self._sessions.catch_up()
         self._try(lambda: self._log.from_service(data, now_ns))
 
     def give_up(self, why: str) -> None:
@@ -192,9 +251,10 @@ class RelayedSession:
         """The connection is over."""
         if self._is_over:
             return
+        self._sessions.catch_up()
         self._try(lambda: self._log.over(now_ns, is_seen=is_seen))
         self._is_over, self._ended_at = True, now_utc()
-        self._sessions.on_over(self)
+        self._sessions.over(self)
 
     def complete(self) -> Relayed:
         """Write the rest and complete the folder. Waits for the disk, so it must not run on the loop."""
@@ -220,6 +280,23 @@ class RelayedSession:
         except Exception as failure:  # noqa: BLE001 - whatever it is, the conversation goes on
             # Its text may quote what crossed.
             self.give_up(f"{_READING_FAILED}: {type(failure).__name__}")
+
+
+def recorded_text(line: InputLine) -> Optional[str]:
+    """What is recorded of a line: nothing of one that was hidden, or that answers a prompt for a secret."""
+    if not line.text:
+        return line.text
+    words = re.sub(r"\W+", "_", line.prompt)
+    is_secret = is_secret_name(words) or (_KEY.search(line.prompt) is not None and _LIKE_A_KEY.fullmatch(line.text.strip()) is not None)
+    return REDACTED if line.is_hidden or is_secret else line.text
+
+
+def _halves(credentials: str) -> Tuple[str, ...]:
+    """The name and the password in the credentials of HTTP's Basic scheme."""
+    try:
+        return tuple(base64.b64decode(credentials, validate=True).decode().split(":", 1))
+    except ValueError:
+        return ()
 
 
 class _RelayedWriter(WriterOnDemand):

@@ -16,6 +16,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from evi_harness.acts.commanding import app_command
+from evi_harness.acts.serve.app_reports import AppReports
 from evi_harness.acts.serve.proxying import ProxyOptions, RunningProxy, upstream_of
 from evi_harness.acts.serve.record_relayed import Relayed
 from evi_harness.acts.serve.serving import ServeOptions, served
@@ -26,7 +27,7 @@ from evi_harness.carriers.telling import Aside
 from evi_harness.dialects import dialect_named
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnwritable, UsageError
 from evi_harness.guard.own_output import silence_libraries
-from evi_harness.runs.app_channel import PointedPlan, with_site
+from evi_harness.runs.app_channel import INPUT, WARNED, InputLine, PointedPlan, identity_of, with_site
 from evi_harness.runs.app_command import Hosts
 from evi_harness.session.json_value import Json
 from evi_harness.settings.endpoint import Endpoint
@@ -177,16 +178,30 @@ class _Run:
         """Run it."""
         loop = asyncio.get_running_loop()
         silence_libraries()
-        running = RunningProxy(self._proxy, self._endpoint, lambda one: self._tell(str(one)), self._tell, self._begin_to_count)
+
+        def take(kind: bytes, what: object) -> None:
+            if kind == INPUT and isinstance(what, InputLine):
+                running.read_line(what)
+            elif kind == WARNED:
+                self._tell(f"warning: {what}")
+
+        reports = AppReports(take)
+        running = RunningProxy(
+            self._proxy, self._endpoint, lambda one: self._tell(str(one)), self._tell, self._begin_to_count, reports.catch_up
+        )
         try:
-            url = await running.start()
-            process = self._process = await self._started(url)
+            try:
+                url = await running.start()
+                process = self._process = await self._started(url, reports.said)
+            finally:
+                reports.begin()
             self._interrupts.told_to(loop, self._hand_on, may_block=False)
             code = await process.wait()
             has_left = not await running.drained(GRACE_S)
         finally:
             await self._killed()
             await running.stop()
+            reports.end()
             self._interrupts.over()
         result = CommandResult(
             self._options.words[0], code if code >= 0 else None, _name(-code) if code < 0 else None, tuple(running.sessions), has_left
@@ -200,12 +215,12 @@ class _Run:
             self._send(signal.SIGKILL)
             await self._process.wait()
 
-    async def _started(self, url: str) -> asyncio.subprocess.Process:
+    async def _started(self, url: str, reports: int) -> asyncio.subprocess.Process:
         words = [word.replace(PLACE, url) for word in self._options.words]
         plan = self._plan(url).write()
-        environment = with_site({**self._environment, VARIABLE: url, BASE_URL: url}, f"-1,{plan}")
+        environment = with_site({**self._environment, VARIABLE: url, BASE_URL: url}, f"{reports},{plan}")
         try:
-            return await asyncio.create_subprocess_exec(*words, env=environment, pass_fds=(plan,))
+            return await asyncio.create_subprocess_exec(*words, env=environment, pass_fds=(reports, plan))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is not a command"
             raise EviHarnessError(f"{words[0]!r} cannot be run: {reason}", hint="Give the command as you type it in a shell.") from None
@@ -218,12 +233,13 @@ class _Run:
         assert place.hostname is not None
         assert place.port is not None
         proxy, dialect = (place.hostname, place.port), dialect_named(self._proxy.dialect)
+        plan = PointedPlan(self._hosts, proxy, dialect, stdin=identity_of(0))
         if self._sound is None:
-            return PointedPlan(self._hosts, proxy, dialect)
+            return plan
         parts: List[bytes] = []
         while part := self._sound.read(_PIECE_FRAMES):
             parts.append(part)
-        return PointedPlan(self._hosts, proxy, dialect, self._sound.pcm, b"".join(parts))
+        return replace(plan, pcm=self._sound.pcm, samples=b"".join(parts))
 
     def _begin_to_count(self) -> None:
         """A conversation has begun; the first one counts."""
