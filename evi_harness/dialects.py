@@ -35,6 +35,7 @@ __all__ = [
     "dialect_of",
     "dialects_of",
     "forget",
+    "key_variables",
     "known_dialects",
 ]
 
@@ -51,6 +52,8 @@ _BUILT_IN: Mapping[str, str] = {
 }
 # Their secret names alone, for whoever prints: a command that shows a line is not to load a dialect for it.
 _NAMES_OF_SECRETS = "evi_harness.evi.secrets"
+# Where the variables with their keys are named, likewise.
+_NAMES_OF_VARIABLES = ("evi_harness.evi.evi_variables", "evi_harness.openai_realtime.realtime_variables")
 # The adapters of SDKs, by dialect; what is not here, and not installed, is spoken without an SDK.
 _ADAPTERS: Mapping[str, str] = {"evi": "evi_harness.sdk.hume.hume_adapter:HUME"}
 _NO_SDK = "evi_harness.sdk.plain_client:PLAIN"
@@ -78,6 +81,12 @@ def default_secret_names() -> Tuple[FrozenSet[str], FrozenSet[str]]:
     """The ``secret_names`` and ``folded_names`` of the default dialect, without loading it."""
     names = import_module(_NAMES_OF_SECRETS)
     return names.NAMES, names.FOLDED
+
+
+@cache
+def key_variables() -> Tuple[str, ...]:
+    """The environment variables that hold keys of the services whose dialects are built in, without loading these."""
+    return tuple(name for place in _NAMES_OF_VARIABLES for name in import_module(place).KEY_VARIABLES)
 
 
 def dialect_of(session: Session) -> Dialect:

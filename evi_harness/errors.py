@@ -253,9 +253,7 @@ class RedirectRefused(EviHarnessError):
         where = "what is not an address" if led_to is None else f"another origin, {led_to}"
         super().__init__(
             f"{asked} redirects {what} to {where}; a key is only sent to the origin that you named",
-            hint=None
-            if led_to is None
-            else Words("If that is where EVI is, name it: ", Parameter("base_url", led_to), " (HUME_BASE_URL)."),
+            hint=None if led_to is None else Words("If that is where the service is, name it: ", Parameter("base_url", led_to), "."),
         )
         self.asked = asked
         self.led_to = led_to

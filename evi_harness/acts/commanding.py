@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import List, Optional, Sequence, Tuple
+from dataclasses import replace
+from typing import Optional, Sequence, Union
 from urllib.parse import urlsplit
 
 from evi_harness.errors import Parameter, UsageError, Words, value_of
-from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand
+from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand, Hosts
 from evi_harness.runs.replay_options import REAL, ReplayOptions
 from evi_harness.runs.revision import revision_here
 from evi_harness.sdk.user_voice import AUTO
+from evi_harness.session.protocols import Dialect
 from evi_harness.settings.any_path import AnyPath
-from evi_harness.settings.endpoint import DEFAULT_BASE_URL, endpoint_of
+from evi_harness.settings.endpoint import endpoint_of
 
-__all__ = ["app_command", "check_command"]
+__all__ = ["app_command", "check_command", "named_places"]
 
 
 def app_command(
@@ -28,7 +30,7 @@ def app_command(
     Args:
         words: The program and its arguments, one string each.
         base_url: A URL at which the app finds the service, besides those that the session's dialect and its recording name, and the one in
-            HUME_BASE_URL.
+            the dialect's environment variable (HUME_BASE_URL, OPENAI_BASE_URL).
         stdin: A file for the app's standard input, ``"-"`` for that of this process; None for what the recorded user typed, unless this
             process has a file or a pipe.
         follow: Whether the Python programs that the app starts are part of the replay; the first of all to connect has the session.
@@ -47,20 +49,35 @@ def app_command(
         raise UsageError(f"a command is a list of words, not {words!r}", hint="Split it, for example with shlex.split.")
     if not words:
         raise UsageError("there is no command to replay", hint="Give one after --, for example -- python app.py.")
-    urls = [DEFAULT_BASE_URL, *filter(None, [base_url, os.environ.get("HUME_BASE_URL")])]
-    hosts: List[Tuple[str, Optional[int]]] = []
-    for url in urls:
-        place = urlsplit(endpoint_of(url).base_url)
-        # A host of its own is the service's on every port; one that others share, by its port.
-        host = (place.hostname or "").lower(), place.port
-        hosts += [host] if host not in hosts else []
     typed = None if stdin is None else os.fspath(stdin)
     with value_of("stdin"):
         if typed not in (None, STANDARD_INPUT) and not os.path.isfile(typed):  # noqa: PTH113 - a path of any kind
             raise UsageError(
                 f"there is no file {typed!r}", hint="Give a file with what the user types, or - for the input of this process."
             )
-    return AppCommand(tuple(words), tuple(hosts), base_url, typed, follow)
+    return AppCommand(tuple(words), () if base_url is None else _place_of(base_url), base_url, typed, follow)
+
+
+def _place_of(url: str, *, source: Union[str, Parameter] = Parameter("base_url"), dialect: Optional[Dialect] = None) -> Hosts:  # noqa: B008 - it never changes
+    # A host of its own is the service's on every port; one that others share, by its port.
+    place = urlsplit(endpoint_of(url, source=source, dialect=dialect).base_url)
+    return (((place.hostname or "").lower(), place.port),)
+
+
+def named_places(command: AppCommand, dialect: Dialect) -> AppCommand:
+    """A command that also finds the service at its own address, and where the environment says that it is.
+
+    Args:
+        command: The command.
+        dialect: What its app speaks.
+
+    Raises:
+        UsageError: The variable of the environment holds no URL.
+    """
+    variable = dialect.variables.base_url
+    url = os.environ.get(variable)
+    named = _place_of(url, source=variable, dialect=dialect) if url else ()
+    return replace(command, hosts=tuple(dict.fromkeys((*_place_of(dialect.service_url, dialect=dialect), *command.hosts, *named))))
 
 
 def check_command(asked: ReplayOptions, n_starts: int = 1) -> None:

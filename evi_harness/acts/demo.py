@@ -22,11 +22,11 @@ from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.acts.serve.simulating import SIMULATOR, Simulation, simulation
 from evi_harness.evi.dialect import EVI
+from evi_harness.evi.evi_variables import API_KEY, BASE_URL, CONFIG_ID, SECRET_KEY
 from evi_harness.report.timeline import as_lines
 from evi_harness.sdk.hume.demo_app import WeatherApp
 from evi_harness.sdk.hume.installed_sdk import installed_version
 from evi_harness.session.session import Session
-from evi_harness.settings.environment import API_KEY, BASE_URL, CONFIG_ID, SECRET_KEY
 from evi_harness.settings.new_folder import DEFAULT_OUT, near
 from evi_harness.settings.program import program
 from evi_harness.verdicts.loading import load_session

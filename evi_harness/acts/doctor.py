@@ -21,12 +21,13 @@ from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, 
 from evi_harness.acts.devices import INPUT, INSTALL_PORTAUDIO, OUTPUT, Device, list_devices, portaudio_version, refused_rates
 from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
 from evi_harness.evi.compat import parse_version
+from evi_harness.evi.evi_variables import API_KEY, CONFIG_ID, SECRET_KEY
 from evi_harness.sdk.hume.connect_errors import is_hume, unreachable, way_on
 from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
 from evi_harness.sdk.installed import version_of
 from evi_harness.session.json_value import Json
 from evi_harness.settings.endpoint import Endpoint
-from evi_harness.settings.environment import API_KEY, CONFIG_ID, SECRET_KEY, Settings, endpoint_for, faults, load_environment
+from evi_harness.settings.environment import Settings, endpoint_for, faults, load_environment
 
 __all__ = ["ACTS", "NOTE", "OK", "PROBLEM", "Check", "Diagnosis", "diagnose"]
 

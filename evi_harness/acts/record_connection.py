@@ -74,7 +74,7 @@ def record(
         socket: The SDK's connection object, or the connection of the websockets library below it.
         out: The parent folder; the new session is ``out/<UTC time>-<name>``.
         name: Name of the session, at most 100 characters; anything but letters, digits, dots, dashes and underscores becomes a dash.
-        secrets: Values to redact wherever they occur. Keys in the handshake and in the environment (HUME_API_KEY, HUME_SECRET_KEY) are
+        secrets: Values to redact wherever they occur. Keys in the handshake and in the environment (HUME_API_KEY, OPENAI_API_KEY) are
             redacted anyway.
         user_interrupt: ``allowed`` or ``dropped``, if the app knows which.
         service: The kind of service, for the header; by default derived from the endpoint.

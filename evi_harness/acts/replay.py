@@ -11,7 +11,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
-from evi_harness.acts.commanding import check_command
+from evi_harness.acts.commanding import check_command, named_places
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.carriers.lateness import Lateness, lateness_ns
 from evi_harness.clocks.virtual import THREAD_WAIT_NS
@@ -342,6 +342,8 @@ def replay_asked(
     judging = Judging(Rules.of(asked.ignore, asked.strict), asked.max_late_ns, asked.severities, asked.update)
     expected = _loaded(session, axis, asked)
     secrets, dialect = secret_arguments(asked.arguments), dialect_of(expected.recorded)
+    if isinstance(asked.handler, AppCommand):
+        asked = replace(asked, handler=named_places(asked.handler, dialect))
     adapter, redactor = adapter_for(dialect), redactor_for(expected.recorded, secrets=secrets)
     # Without an SDK nothing is run.
     adapter.version()

@@ -63,7 +63,7 @@ class LiveReplayOptions:
     """Where to, and how.
 
     Attributes:
-        base_url: Where EVI is; None for HUME_BASE_URL, else Hume's own.
+        base_url: Where the service is; None for HUME_BASE_URL (OPENAI_BASE_URL), else the service's own.
         config_id: EVI's configuration; None for HUME_CONFIG_ID, else the recorded one.
         cadence: ``turn``: each utterance as long after the reply before it as it was then; ``clock``: at its recorded time.
         out: The folder of sessions for the new one.
@@ -138,7 +138,7 @@ def replay_live(
     if not recorded.header.recorded.sent or not recorded.sent:
         what = "the recording does not say what the app sent, so it cannot be sent again"
         raise UsageError(what, where=recorded.name or None, hint="Record a conversation with its sent side: evi-harness record --help.")
-    settings = load_environment()
+    settings = load_environment(dialect_of(recorded))
     endpoint = endpoint_for(settings, options.base_url)
     tls = tls_for(endpoint.base_url, options.ca)
     key = api_key_for(settings, endpoint)

@@ -144,7 +144,7 @@ def replay_live(
 
     Args:
         session: A session, or its folder.
-        base_url: The endpoint; None for HUME_BASE_URL, else Hume's own.
+        base_url: The endpoint; None for HUME_BASE_URL (OPENAI_BASE_URL), else the service's own.
         config_id: EVI's configuration; None for HUME_CONFIG_ID, else the recorded one.
         cadence: ``turn``: keep the recorded delay after the preceding reply; ``clock``: keep the recorded times.
         out: The folder for new sessions.

@@ -74,7 +74,7 @@ def serve(
         host: The loopback address to listen on.
         port: The port; 0 picks a free one.
         allow_incomplete: Serve an incomplete or damaged session as it is.
-        require_key: Refuse clients without the key: HUME_API_KEY and HUME_SECRET_KEY if they are set, otherwise any key.
+        require_key: Refuse clients without the key: those in the environment (HUME_API_KEY, OPENAI_API_KEY), otherwise any key.
         patience_s: How many seconds a message from the app may be late before the server stops waiting for it.
         ignore: JSON paths that are not compared, as in ``replay_session``.
         strict: Also compare values that usually differ in every run, such as ids.

@@ -14,12 +14,14 @@ import base64
 import hashlib
 import json
 import struct
+import time
 from collections import deque
 from http import HTTPStatus
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import parse_qsl, unquote
 
 from evi_harness.carriers import plain_frames
+from evi_harness.carriers.access_tokens import MADE_UP, TOKEN_SECONDS, TokenAnswer, no_subprotocol, plain_token_answer, token_paths
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.plain_frames import CLOSE, PING, PONG, ClientMessages, ClientsFault, frame_bytes
 from evi_harness.clocks.clock import Clock, Timer
@@ -36,9 +38,6 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 16 * 1024 * 1024
 # How long a peer may take to answer a close frame, on the clock; aiohttp and websockets wait as long.
 CLOSE_WAIT_NS = 10_000_000_000
-TOKEN_SECONDS = 1800
-# Always the same, or two virtual runs would differ in it.
-MADE_UP = "evi-harness-access-token"
 PROTOCOL_ERROR = 1002
 # RFC 6455, 7.4.1: codes that no close frame may hold.
 _NEVER_SENT = frozenset({NO_STATUS, 1006, 1015})
@@ -61,6 +60,8 @@ class PlainServer:
         service_name: The kind of service (``player``, ``simulator``), sent in the header ``X-Evi-Harness``.
         history: Answers other requests, about the conversation; None for none.
         on_unknown: Called with the method and path of each request without an answer.
+        token_answer: See ``ChatServer``.
+        subprotocol: See ``ChatServer``.
 
     Attributes:
         journals: The journals of the conversations so far, in the order of opening.
@@ -78,6 +79,8 @@ class PlainServer:
         service_name: Optional[str] = None,
         history: Optional[History] = None,
         on_unknown: Callable[[str], object] = lambda _: None,
+        token_answer: TokenAnswer = plain_token_answer,
+        subprotocol: Callable[[Handshake], Optional[str]] = no_subprotocol,
     ) -> None:
         self.journals: List[Journal] = []
         self.failures: List[BaseException] = []
@@ -87,7 +90,9 @@ class PlainServer:
         self.service_name = service_name
         self.on_unknown = on_unknown
         self._chat_paths = [path.rstrip("/") for path in chat_paths]
-        self._token_path = token_path
+        self.subprotocol = subprotocol
+        self._token_paths = token_paths(token_path, chat_paths)
+        self._token_answer = token_answer
         self._history = history
         self._running: Dict[_Connection, None] = {}
 
@@ -135,13 +140,14 @@ class PlainServer:
         found = _first(data)
         if found is None:
             return b"" if len(data) > MAX_HEAD_BYTES or not _may_be_request(data) else None
-        request, _ = found
-        return b"" if request is None or self.is_chat(request) else self.plain_answer(request, closes=True)
+        request, stop = found
+        return b"" if request is None or self.is_chat(request) else self.plain_answer(request, _body(data[:stop]), closes=True)
 
-    def plain_answer(self, request: _Request, *, closes: bool = False) -> bytes:
+    def plain_answer(self, request: _Request, body: bytes, *, closes: bool = False) -> bytes:
         """The answer to a request that opens no chat."""
         if self.is_token(request):
-            told = {"access_token": MADE_UP, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}
+            # The time of day is the app's, which compares it with its own.
+            told = self._token_answer(MADE_UP, body, int(time.time()), TOKEN_SECONDS)
             return _answer(HTTPStatus.OK, json.dumps(told).encode(), _JSON, closes=closes)
         known = self._history.answer(request.handshake) if self._history is not None and request.method == "GET" else None
         if known is not None:
@@ -151,7 +157,7 @@ class PlainServer:
 
     def is_token(self, request: _Request) -> bool:
         """Whether a request asks for an access token."""
-        return request.method == "POST" and request.path == self._token_path
+        return request.method == "POST" and request.path in self._token_paths
 
 
 class _Request(NamedTuple):
@@ -195,6 +201,10 @@ def _first(data: bytes) -> Optional[Tuple[Optional[_Request], int]]:
     length = request.header("content-length")
     stop = end + 4 + (int(length) if length.isdecimal() else 0)
     return None if len(data) < stop else (request, stop)
+
+
+def _body(request: bytes) -> bytes:
+    return request.partition(b"\r\n\r\n")[2]
 
 
 def _may_be_request(data: bytes) -> bool:
@@ -264,16 +274,17 @@ class _Connection(asyncio.Protocol):
             self._answer(HTTPStatus.BAD_REQUEST, b"")
             self._transport.close()
             return False
+        body = _body(bytes(self._data[:stop]))
         del self._data[:stop]
-        self._answer_to(request)
+        self._answer_to(request, body)
         if self._talk is None and "close" in request.header("connection").lower():
             self._transport.close()
         return True
 
-    def _answer_to(self, request: _Request) -> None:
+    def _answer_to(self, request: _Request, body: bytes) -> None:
         server = self._server
         if not server.is_chat(request):
-            self._transport.write(server.plain_answer(request))
+            self._transport.write(server.plain_answer(request, body))
         elif request.header("upgrade").lower() != "websocket" or not request.header("sec-websocket-key"):
             self._answer(HTTPStatus.UPGRADE_REQUIRED, b"this path speaks WebSocket\n")
         else:
@@ -295,6 +306,9 @@ class _Connection(asyncio.Protocol):
         key = hashlib.sha1(request.header("sec-websocket-key").encode() + _MAGIC, usedforsecurity=False).digest()
         lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
         lines.append(f"Sec-WebSocket-Accept: {base64.b64encode(key).decode()}")
+        chosen = server.subprotocol(handshake)
+        if chosen is not None:
+            lines.append(f"Sec-WebSocket-Protocol: {chosen}")
         if server.service_name is not None:
             lines.append(f"{SERVICE_HEADER}: {server.service_name}")
         self._transport.write("\r\n".join([*lines, "", ""]).encode())

@@ -7,6 +7,7 @@ came, with its secrets: it is never logged, and no message of this module quotes
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
@@ -14,6 +15,15 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from evi_harness.carriers.access_tokens import (
+    MADE_UP,
+    TOKEN_SECONDS,
+    TokenAnswer,
+    no_subprotocol,
+    plain_token_answer,
+    prefixes,
+    token_paths,
+)
 from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.conversation import Conversation
 from evi_harness.carriers.door import Door, Hall
@@ -37,10 +47,6 @@ MAX_REQUEST_LINE_BYTES = 16 * 1024 * 1024
 # So many different paths that there are not are told, and so much of each.
 MAX_UNKNOWN = 100
 MAX_SHOWN = 200
-# EVI's tokens last half an hour, and so do these.
-TOKEN_SECONDS = 1800
-# Always the same, or two virtual runs would differ in it.
-MADE_UP = "evi-harness-access-token"
 # What many conversations leave behind is not to wait for a server on which there is always one more.
 MANY_ENDED = 20
 LONG_BUSY_NS = 5_000_000_000
@@ -58,7 +64,7 @@ class Anybody:
     def __init__(self, token: str = MADE_UP) -> None:
         self._token = token
 
-    def token(self, request: Handshake, at_ns: int) -> Union[str, Refuse]:  # noqa: ARG002 - the signature is Check's
+    def token(self, request: Handshake, at_ns: int, body: bytes = b"") -> Union[str, Refuse]:  # noqa: ARG002 - the signature is Check's
         """The same token each time."""
         return self._token
 
@@ -88,6 +94,8 @@ class ChatServer:
         limits: What clients may take of it, where it is reached over a port of the machine. None for one that is not, in virtual time.
         admission: Who is answered then; by default programs, and web pages of this machine.
         redact: Takes secrets out of what was asked for, before that is shortened.
+        token_answer: What is answered to a request for a token; ``Dialect.token_answer``.
+        subprotocol: Which of the subprotocols that a handshake offers is taken; ``Dialect.subprotocol``. None of them by default.
 
     Attributes:
         journals: The journals of the conversations so far, in the order in which they were opened.
@@ -111,14 +119,16 @@ class ChatServer:
         limits: Optional[ServerLimits] = None,
         admission: Optional[Admission] = None,
         redact: Callable[[str], str] = str,
+        token_answer: TokenAnswer = plain_token_answer,
+        subprotocol: Callable[[Handshake], Optional[str]] = no_subprotocol,
     ) -> None:
         self.journals: List[Journal] = []
         self.failures: List[BaseException] = []
         self._open_service = open_service
         self._clock = clock
         self._chat_paths = tuple(dict.fromkeys(chat_paths))
-        self._prefixes = _prefixes(self._chat_paths)
-        self._token_paths = () if token_path is None else tuple(f"{prefix}{token_path}" for prefix in self._prefixes)
+        self._token_paths = token_paths(token_path, self._chat_paths)
+        self._prefixes = prefixes(self._chat_paths)
         self._history = history
         self._journal_for = journal_for or (lambda _: Journal(clock))
         self._check: AccessCheck = Anybody(token) if check is None else check
@@ -129,6 +139,8 @@ class ChatServer:
         self._admission = admission or Admission()
         self._tell = OnceAMinute(on_unknown, clock.now_ns)
         self._redact = redact
+        self._token_answer = token_answer
+        self._subprotocol = subprotocol
         self._unknown: Set[str] = set()
         self._runner: Optional[web.AppRunner] = None
         self._running: Dict[Conversation, asyncio.Future[None]] = {}
@@ -222,11 +234,12 @@ class ChatServer:
         return next((form for form in forms if form in self._chat_paths), decoded)
 
     async def _give_token(self, request: web.Request) -> web.Response:
-        await request.read()
-        token = self._check.token(_handshake(request, request.path), self._clock.now_ns())
+        body = await request.read()
+        token = self._check.token(_handshake(request, request.path), self._clock.now_ns(), body)
         if isinstance(token, Refuse):
             return _refused(token)
-        return web.json_response({"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS})
+        # The time of day is the app's, which compares it with its own.
+        return web.json_response(self._token_answer(token, body, int(time.time()), TOKEN_SECONDS))
 
     async def _nothing_here(self, request: web.Request) -> web.Response:
         there = [f"GET {path} (WebSocket)" for path in self._chat_paths]
@@ -247,10 +260,12 @@ class ChatServer:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         # aiohttp takes what is smaller, and this is the largest that is taken.
         largest = MAX_MESSAGE_BYTES if self._limits is None else self._limits.message_bytes + 1
-        socket = web.WebSocketResponse(compress=False, max_msg_size=largest, autoping=True, autoclose=False)
+        handshake = _handshake(request, self._path(request))
+        chosen = self._subprotocol(handshake)
+        offered = () if chosen is None else (chosen,)
+        socket = web.WebSocketResponse(compress=False, max_msg_size=largest, autoping=True, autoclose=False, protocols=offered)
         if not socket.can_prepare(request):
             return web.Response(status=426, text=f"{request.path} speaks WebSocket, and this request does not ask for it\n")
-        handshake = _handshake(request, self._path(request))
         stranger = self._check.chat(handshake, self._clock.now_ns())
         if stranger is not None:
             return _refused(stranger)
@@ -312,12 +327,6 @@ class ChatServer:
         line = f"refused a chat: {n_chats} are open, as many as are allowed"
         self._tell("chats", line)
         return web.Response(status=503, text=f"evi-harness: {line}\n", headers={"Retry-After": str(RETRY_S)})
-
-
-def _prefixes(paths: Sequence[str]) -> Sequence[str]:
-    """What stands before one path in another; nothing at all, first."""
-    ends = [path.rstrip("/") for path in paths]
-    return sorted({path[: -len(end)] for path in ends for end in ends if end and path.endswith(end)})
 
 
 def _shown(text: str) -> str:

@@ -19,8 +19,9 @@ import subprocess
 import sys
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple, Type
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple, Type
 
+from evi_harness.carriers.access_tokens import TokenAnswer, no_subprotocol, plain_token_answer
 from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.limits import NO_LIMITS
 from evi_harness.carriers.real_carrier import LOOPBACK, RealCarrier, loopback
@@ -29,7 +30,7 @@ from evi_harness.clocks.pacing import collect_garbage, own_process, run_precisel
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.guard.held_interrupts import ignore_interrupts, interrupts_held_back
 from evi_harness.guard.pickling import dumps
-from evi_harness.session.events import Event
+from evi_harness.session.events import Event, Handshake
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,6 +62,8 @@ class Setup:
         check: See ``ChatServer``.
         admission: See ``ChatServer``.
         history: See ``ChatServer``.
+        token_answer: See ``ChatServer``.
+        subprotocol: See ``ChatServer``.
     """
 
     open_service: OpenService
@@ -72,6 +75,8 @@ class Setup:
     check: Optional[AccessCheck]
     admission: Admission
     history: Optional[History]
+    token_answer: TokenAnswer
+    subprotocol: Callable[[Handshake], Optional[str]]
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,8 @@ class ServerProcess:
         check: Who gets a token and who may open a chat; see ``ChatServer``. It is pickled, like ``open_service``.
         admission: Which requests are answered, by where they come from; by default programs, and web pages of this machine.
         history: Answers requests about a conversation; see ``ChatServer``. It is pickled, like ``open_service``.
+        token_answer: See ``ChatServer``. It is pickled, like ``open_service``.
+        subprotocol: See ``ChatServer``. It is pickled, like ``open_service``.
 
     Attributes:
         url: Where it serves; empty before it does.
@@ -150,11 +157,23 @@ class ServerProcess:
         check: Optional[AccessCheck] = None,
         admission: Optional[Admission] = None,
         history: Optional[History] = None,
+        token_answer: TokenAnswer = plain_token_answer,
+        subprotocol: Callable[[Handshake], Optional[str]] = no_subprotocol,
     ) -> None:
         self.url = ""
         self.served: List[ServedEvents] = []
         self._setup = Setup(
-            open_service, tuple(chat_paths), token_path, loopback(host), port, service_name, check, admission or Admission(), history
+            open_service,
+            tuple(chat_paths),
+            token_path,
+            loopback(host),
+            port,
+            service_name,
+            check,
+            admission or Admission(),
+            history,
+            token_answer,
+            subprotocol,
         )
         self._child: Optional[subprocess.Popen[bytes]] = None
         self._channel: Optional[socket.socket] = None
@@ -309,6 +328,8 @@ async def _serve(setup: Setup, channel: socket.socket, parent: int) -> None:
         limits=NO_LIMITS,
         admission=setup.admission,
         history=setup.history,
+        token_answer=setup.token_answer,
+        subprotocol=setup.subprotocol,
     )
     carrier = RealCarrier(server, host=setup.host, port=setup.port)
     last = None

@@ -30,7 +30,7 @@ _COMMANDS: Dict[str, str] = {
     "export": "Export a session for other programs.",
     "import": "Import sessions from another format.",
     "serve": "Serve a session, or a simulated EVI, on a loopback port.",
-    "proxy": "Record what apps in any language say to EVI, through a local port.",
+    "proxy": "Record apps in any language, through a local port.",
     "devices": "List sound devices.",
     "doctor": "Check what a live conversation needs, and say how to fix it.",
 }

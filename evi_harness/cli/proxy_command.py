@@ -8,6 +8,7 @@ from typing import Optional, Tuple
 import click
 
 from evi_harness.cli.failing import ENDS
+from evi_harness.cli.options.dialect_option import dialect_option
 from evi_harness.cli.options.grouped import LIVE, OUTPUT, SERVER, GroupedCommand, option
 from evi_harness.cli.printing import echo
 
@@ -19,9 +20,10 @@ __all__ = ["command"]
     "--upstream",
     group=LIVE,
     metavar="URL",
-    otherwise="HUME_BASE_URL, else Hume's own",
+    otherwise="HUME_BASE_URL or OPENAI_BASE_URL, else the service's own",
     help="The service to forward to: http, https, ws or wss.",
 )
+@dialect_option("What the service speaks.")
 @option(
     "--ca",
     group=LIVE,
@@ -90,6 +92,7 @@ __all__ = ["command"]
 @option("--name", group=OUTPUT, metavar="NAME", default="session", show_default=True, help="The name of the sessions.")
 def command(
     upstream: Optional[str],
+    dialect: str,
     ca: Optional[Path],
     host: str,
     port: int,
@@ -100,7 +103,7 @@ def command(
     out: Path,
     name: str,
 ) -> int:
-    """Record what apps in any language say to EVI, through a proxy on a loopback port.
+    """Record what apps in any language say to a voice service, through a proxy on a loopback port.
 
     Prints "listening on URL" when it is ready. Point your app at that URL instead of the service's; docs/how-to/proxy.md shows how in
     several languages. Every byte is forwarded unchanged, except for the Host header. Each WebSocket becomes a session folder that
@@ -122,6 +125,7 @@ def command(
         once=once,
         limits=proxy_limits(limits),
         admission=admission(origins, hosts),
+        dialect=dialect,
     )
     with Interrupts() as interrupts:
         # Who presses Ctrl+C twice is told all the same what was recorded.

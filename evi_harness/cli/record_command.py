@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from evi_harness.cli.failing import ENDS
+from evi_harness.cli.options.dialect_option import dialect_option
 from evi_harness.cli.options.grouped import HANDLER, LIVE, OUTPUT, SOUND, TIME, GroupedCommand, option
 from evi_harness.cli.options.handler_arguments import arguments_option
 from evi_harness.cli.options.page_options import html_option, page_progress, require_place
@@ -65,8 +66,13 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
     help="Send the microphone's audio while the assistant speaks, too.",
 )
 @option(
-    "--base-url", group=LIVE, metavar="URL", otherwise="HUME_BASE_URL, else Hume's own", help="The service's URL: http, https, ws or wss."
+    "--base-url",
+    group=LIVE,
+    metavar="URL",
+    otherwise="HUME_BASE_URL or OPENAI_BASE_URL, else the service's own",
+    help="The service's URL: http, https, ws or wss.",
 )
+@dialect_option("With COMMAND: what the service speaks.")
 @option("--config-id", group=LIVE, metavar="ID", otherwise="HUME_CONFIG_ID, else EVI's own", help="The EVI configuration to use.")
 @option(
     "--duration",
@@ -109,6 +115,7 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
 def command(
     mic: Optional[Path],
     base_url: Optional[str],
+    dialect: str,
     out: Path,
     name: str,
     duration: Optional[float],
@@ -130,12 +137,14 @@ def command(
     machine needs none. Ctrl+C ends the conversation, with exit code 0; with --mic it ends 3 s after the file and the last reply.
 
     With COMMAND, run your own app instead, in any language, and record what it says through a proxy. {url} in COMMAND stands for the
-    address to connect to; EVI_HARNESS_URL and HUME_BASE_URL have it, too. What a Python app reads from its standard input is recorded, for
-    a replay of the app. The exit code is the app's; 3 if that is 0 and
-    nothing was recorded. docs/how-to/proxy.md has examples.
+    address to connect to; EVI_HARNESS_URL has it, too, and HUME_BASE_URL, or with --dialect openai-realtime OPENAI_BASE_URL. What a Python
+    app reads from its standard input is recorded, for a replay of the app. The exit code is the app's; 3 if that is 0 and nothing was
+    recorded. docs/how-to/proxy.md has examples.
     """
     if words:
-        return _record_app(words, base_url, out, name, duration, mic, simulate=simulate, script=script)
+        return _record_app(words, base_url, dialect, out, name, duration, mic, simulate=simulate, script=script)
+    if click.get_current_context().get_parameter_source("dialect") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--dialect needs a COMMAND: without one, evi-harness talks to EVI itself, with its SDK")
     if simulate or script is not None:
         raise click.UsageError(
             "--simulate and --script need a COMMAND; without one, start evi-harness serve --simulate and give its --base-url"
@@ -177,6 +186,7 @@ def command(
 def _record_app(
     words: Tuple[str, ...],
     base_url: Optional[str],
+    dialect: str,
     out: Path,
     name: str,
     duration: Optional[float],
@@ -197,7 +207,7 @@ def _record_app(
     from evi_harness.acts.serve.recording_command import CommandOptions, record_command
     from evi_harness.settings.interrupts import Interrupts
 
-    proxy = ProxyOptions(upstream=base_url, out=out, name=name)
+    proxy = ProxyOptions(upstream=base_url, out=out, name=name, dialect=dialect)
     options = CommandOptions(words, proxy, is_simulated=simulate, script=script, mic=mic, duration_s=duration)
     with Interrupts() as interrupts:
         interrupts.over(for_good=click.get_current_context().meta.get(ENDS, False))

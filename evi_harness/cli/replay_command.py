@@ -309,7 +309,13 @@ _WORDS = "evi_harness.command"
     brief="Repeat the conversation with a live service.",
     help="Repeat the conversation with a live service. No handler runs; see docs/how-to/live.md.",
 )
-@option("--base-url", group=LIVE, metavar="URL", otherwise="HUME_BASE_URL, else Hume's own", help="With --live: the service's URL.")
+@option(
+    "--base-url",
+    group=LIVE,
+    metavar="URL",
+    otherwise="HUME_BASE_URL or OPENAI_BASE_URL, else the service's own",
+    help="With --live: the service's URL.",
+)
 @option(
     "--config-id",
     group=LIVE,

@@ -51,7 +51,7 @@ __all__ = ["command"]
     "--require-key",
     group=SERVER,
     is_flag=True,
-    help="Refuse clients without a valid API key or token (401): HUME_API_KEY and HUME_SECRET_KEY, or any if they are not set.",
+    help="Refuse clients without a valid API key or token (401): those in HUME_API_KEY or OPENAI_API_KEY, or any if not set.",
     brief="Refuse clients without a valid key or token.",
 )
 @option(
@@ -140,8 +140,8 @@ def command(
     SESSION behaves toward each client as it did in the recording. The simulator listens to the user through a speech detector and answers
     from a script, or repeats what it heard.
 
-    Prints "listening on URL" when it is ready. Point your app at that URL with its SDK's base_url: no SDK reads HUME_BASE_URL;
-    docs/how-to/serve.md shows how in several languages.
+    Prints "listening on URL" when it is ready. Point your app at that URL with its SDK's base_url: Hume's SDKs do not read
+    HUME_BASE_URL; docs/how-to/serve.md shows how in several languages.
 
     After each conversation it reports how late its own messages were, and how the app's messages differ from SESSION. The app's SDK and
     config_id are not compared.

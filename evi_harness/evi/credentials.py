@@ -88,12 +88,13 @@ class KeyCheck:
         # Each token that is good still → when it was given.
         self._given_ns: Dict[str, int] = {}
 
-    def token(self, request: Handshake, at_ns: int) -> Union[str, Refuse]:
+    def token(self, request: Handshake, at_ns: int, body: bytes = b"") -> Union[str, Refuse]:  # noqa: ARG002 - the signature is Check's
         """A new token for who asks with the right pair of keys, else a refusal.
 
         Args:
             request: Path, query and headers of the request.
             at_ns: When it came.
+            body: Of the request; it says nothing of keys.
         """
         given = _pair(request)
         if given is None:

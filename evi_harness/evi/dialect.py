@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
-from evi_harness.evi import causes, queries, secrets, tools, turns
+from evi_harness.evi import causes, evi_variables, queries, secrets, tools, turns
 from evi_harness.evi import refused_messages as sending
 from evi_harness.evi.audio_frames import EviReader
-from evi_harness.evi.credentials import KeyCheck
+from evi_harness.evi.credentials import KeyCheck, credentials
 from evi_harness.evi.describing import describe, telling
 from evi_harness.evi.failures import ERRORS, explain
 from evi_harness.evi.history_answers import PATHS, history_answer
@@ -20,7 +20,7 @@ from evi_harness.evi.reading import read
 from evi_harness.evi.sayings import saying
 from evi_harness.json_dialects.json_messages import without_members
 from evi_harness.session.events import Event, Frame, Handshake
-from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying
+from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, Variables
 from evi_harness.session.turn import Turn
 
 __all__ = ["EVI", "NO_OBJECT", "Evi"]
@@ -47,6 +47,10 @@ class Evi:
     chat_paths: Tuple[str, ...] = ("/v0/evi/chat", "/v0/assistant/chat")
     token_path: str = "/oauth2-cc/token"  # noqa: S105 - a path, no password
     history_paths: Tuple[str, ...] = PATHS
+    service_url: str = "https://api.hume.ai"
+    # What SDKs and examples call the base differs by how much of the chat's path is in it.
+    bases: Tuple[str, ...] = ("/v0/evi", "/v0/assistant", "/v0")
+    variables: Variables = Variables(evi_variables.API_KEY, evi_variables.BASE_URL, evi_variables.SECRET_KEY, evi_variables.CONFIG_ID)
     secret_names: FrozenSet[str] = secrets.NAMES
     folded_names: FrozenSet[str] = secrets.FOLDED
     # The SDK's from 0.13.0 on; its own before, and the service's as far as its documentation says.
@@ -127,6 +131,18 @@ class Evi:
     def key_check(self, api_key: Optional[str], secret_key: Optional[str], *, token_seconds: int, token_name: str) -> KeyCheck:
         """A check of API keys and access tokens as EVI takes them."""
         return KeyCheck(api_key, secret_key, token_seconds=token_seconds, token_name=token_name)
+
+    def keys_in(self, handshake: Handshake) -> Tuple[str, ...]:
+        """The API keys and access tokens in the query and the headers."""
+        given = credentials(handshake)
+        return given.api_keys + given.tokens
+
+    def subprotocol(self, handshake: Handshake) -> None:
+        """None: EVI has no subprotocols."""
+
+    def token_answer(self, token: str, body: bytes, issued_s: int, expires_in_s: int) -> Mapping[str, Any]:  # noqa: ARG002 - the protocol's
+        """The token and for how long it is right."""
+        return {"access_token": token, "token_type": "Bearer", "expires_in": expires_in_s}
 
     def call_text(self, call: Message) -> str:
         """The name of the tool that a tool_call calls, and with what."""

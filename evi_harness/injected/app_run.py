@@ -135,6 +135,8 @@ class AppRun:
             clock=self._time,
             chat_paths=chat_paths_of(session, plan.dialect),
             token_path=plan.dialect.token_path,
+            token_answer=plan.dialect.token_answer,
+            subprotocol=plan.dialect.subprotocol,
             journal_for=lambda _: self._journal,
             service_name="player",
             history=history_of(session, plan.dialect, self._journal.events),

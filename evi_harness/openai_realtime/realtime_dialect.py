@@ -10,21 +10,28 @@ from contextlib import suppress
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.json_dialects.json_messages import in_one_order, member, without_members
-from evi_harness.openai_realtime import realtime_causes, realtime_describing, realtime_failures, realtime_turns
+from evi_harness.openai_realtime import (
+    realtime_causes,
+    realtime_describing,
+    realtime_failures,
+    realtime_keys,
+    realtime_turns,
+)
+from evi_harness.openai_realtime import realtime_variables as names
 from evi_harness.openai_realtime.realtime_audio import RealtimeReader, input_format
 from evi_harness.openai_realtime.realtime_messages import AUDIO, AWAITED, is_known
 from evi_harness.openai_realtime.realtime_reading import item_of, read, string
 from evi_harness.session.events import TEXT, Event, Frame, Handshake
 from evi_harness.session.json_places import members
-from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying
+from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, Variables
 from evi_harness.session.turn import Turn
 
 __all__ = ["OPENAI_REALTIME", "OpenaiRealtime"]
 
 _SECRET_NAMES: FrozenSet[str] = frozenset(
     {
-        # Headers; a browser's key is in the subprotocol.
-        *("authorization", "proxy-authorization", "api-key", "x-api-key", "cookie", "set-cookie", "sec-websocket-protocol"),
+        # Headers. A browser's key is in a subprotocol, and is found by its value: what stands beside it there is no secret.
+        *("authorization", "proxy-authorization", "api-key", "x-api-key", "cookie", "set-cookie"),
         # Of the query and of messages: a client secret, and what a tool's server asks for.
         *("api_key", "apikey", "access_token", "accesstoken", "client_secret", "headers"),
     }
@@ -51,9 +58,13 @@ class OpenaiRealtime:
     # Of those that have one for all; at others each account has its own.
     hosts: Tuple[str, ...] = ("api.openai.com", "api.x.ai")
     chat_paths: Tuple[str, ...] = ("/v1/realtime", "/realtime", "/openai/v1/realtime", "/openai/realtime", "/voice-live/realtime")
-    token_path: str = "/v1/realtime/client_secrets"  # noqa: S105 - a path, no password
     # The protocol has no history of its own.
     history_paths: Tuple[str, ...] = ()
+    token_path: str = "/realtime/client_secrets"  # noqa: S105 - a path, no password
+    service_url: str = "https://api.openai.com"
+    # What the SDK calls the base, and Azure's; each account has a host of its own there.
+    bases: Tuple[str, ...] = ("/openai/v1", "/openai", "/voice-live", "/v1")
+    variables: Variables = Variables(names.API_KEY, names.BASE_URL, other_keys=names.OTHER_KEYS, base_path="/v1")
     secret_names: FrozenSet[str] = _SECRET_NAMES
     folded_names: FrozenSet[str] = frozenset()
     message_limits: Tuple[int, ...] = (_MAX_BYTES,)
@@ -133,8 +144,28 @@ class OpenaiRealtime:
         """Whether a message is of a type that the protocol has, or had."""
         return is_known(message.type or "")
 
-    def key_check(self, api_key: Optional[str], secret_key: Optional[str], *, token_seconds: int, token_name: str) -> None:
-        """None: the services differ in how they take keys."""
+    def key_check(
+        self,
+        api_key: Optional[str],
+        secret_key: Optional[str],  # noqa: ARG002 - the protocol's: there is none
+        *,
+        token_seconds: int,  # noqa: ARG002 - the protocol's: whoever asks for a client secret says how long
+        token_name: str,
+    ) -> realtime_keys.RealtimeKeyCheck:
+        """A check of the key, wherever one of the services takes it, and of client secrets."""
+        return realtime_keys.RealtimeKeyCheck(api_key, token_name=token_name)
+
+    def keys_in(self, handshake: Handshake) -> Tuple[str, ...]:
+        """The keys and client secrets in the headers, the query and the subprotocols."""
+        return realtime_keys.keys_in(handshake)
+
+    def subprotocol(self, handshake: Handshake) -> Optional[str]:
+        """The first subprotocol offered that holds no key."""
+        return realtime_keys.subprotocol(handshake)
+
+    def token_answer(self, token: str, body: bytes, issued_s: int, expires_in_s: int) -> Mapping[str, Any]:
+        """A client secret, with the session that it is for."""
+        return realtime_keys.token_answer(token, body, issued_s, expires_in_s)
 
     def call_text(self, call: Message) -> str:
         """The tool's name, which not every service says here, and its arguments with sorted names."""

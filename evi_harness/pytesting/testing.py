@@ -344,7 +344,7 @@ def _off_the_loop(act: Callable[[], ReplayResult]) -> ReplayResult:
 
 
 class CheckedServer:
-    """The fake EVI of one session, in a process of its own, with the verdict on what the test's own app did to it.
+    """The fake service of one session, in a process of its own, with the verdict on what the test's own app did to it.
 
     Args:
         folder: The session's folder.
@@ -431,7 +431,8 @@ class CheckedServer:
             if any(isinstance(event, Closed) for event in events):
                 return events
             if not events or time.monotonic() > until_s:
-                raise _no_conversation(conversation, len(sessions), bool(events), self.url)
+                variable = dialect_of(self._expected.recorded).variables.base_url
+                raise _no_conversation(conversation, len(sessions), bool(events), self.url, variable)
             time.sleep(_LOOK_S)
 
 
@@ -466,12 +467,12 @@ def _rest(threshold: Threshold, n_against: int, n_others: int, *, is_more: bool)
     return [f"  {', '.join(told)}"] if told else []
 
 
-def _no_conversation(conversation: int, n_opened: int, is_open: bool, url: str) -> UsageError:
+def _no_conversation(conversation: int, n_opened: int, is_open: bool, url: str, variable: str) -> UsageError:
     if is_open:
-        what = f"conversation {conversation} with the fake EVI is not over: the app has not closed it"
+        what = f"conversation {conversation} with the fake service is not over: the app has not closed it"
         return UsageError(what, hint="Let the app come to its end first; in an async test, await it.")
-    said = "no app has connected to the fake EVI" if not n_opened else f"there is no conversation {conversation}: {n_opened} was opened"
-    return UsageError(said, hint=f"Point the app at it: as base_url, or with HUME_BASE_URL={url} if the app reads that; no SDK does.")
+    said = "no app has connected to the fake service" if not n_opened else f"there is no conversation {conversation}: {n_opened} was opened"
+    return UsageError(said, hint=f"Point the app at it: as base_url, or with {variable}={url} if the app reads that.")
 
 
 def client_threshold(text: object) -> Threshold:

@@ -325,7 +325,7 @@ def assumptions(assumed: Assumed, used: Sequence[Assumed]) -> Iterator[str]:
     if not all(one.states_min_interruption for one in used):
         waits.append(f"for {floors['min_interruption_ms']:g} ms of speech over the assistant (--min-interruption-ms)")
     if waits:
-        yield f"{ASSUMED_MARK} assumed, not measured: {'the service' if silences or speeches else 'EVI'} waits {' and '.join(waits)}"
+        yield f"{ASSUMED_MARK} assumed, not measured: the service waits {' and '.join(waits)}"
     stated = [f"for {_each_ms(silences)} of silence"] if silences else []
     stated += [f"for {_each_ms(speeches)} of speech over the assistant"] if speeches else []
     if stated:

@@ -293,7 +293,7 @@ class _Command:
             raise CommandError(
                 f"the app ended {_how(status)} and never connected to the service ({hosts})",
                 where=command,
-                hint="If it connects to another host, name that in HUME_BASE_URL.",
+                hint=f"If it connects to another host, name that in {self.options.dialect.variables.base_url}.",
             )
         if self.finished is not None and self.finished.failures:
             raise CommandError(f"the replay failed: {self.finished.failures[0]}", where=command)

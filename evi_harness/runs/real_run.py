@@ -93,7 +93,16 @@ class _RealRun:
         dialect = self._options.pairing
         play = play_recording(self._recording, self._options.asked.patience, dialect)
         paths = chat_paths_of(play.session, dialect)
-        server = Served(ServerProcess(play, chat_paths=paths, token_path=dialect.token_path, service_name="player"))
+        server = Served(
+            ServerProcess(
+                play,
+                chat_paths=paths,
+                token_path=dialect.token_path,
+                token_answer=dialect.token_answer,
+                subprotocol=dialect.subprotocol,
+                service_name="player",
+            )
+        )
         with server:
             self._run_beside(server.url)
         opened_at_ns, here_ns = server.opened_at_ns, self._journal.opened_at_ns

@@ -122,6 +122,8 @@ class _VirtualRun:
             clock=loop,
             chat_paths=chat_paths_of(self._recording.session, self._options.dialect),
             token_path=self._options.dialect.token_path,
+            token_answer=self._options.dialect.token_answer,
+            subprotocol=self._options.dialect.subprotocol,
             journal_for=lambda _: journal,
             service_name="player",
         )

@@ -48,6 +48,7 @@ __all__ = [
     "Service",
     "SpeechDetector",
     "Told",
+    "Variables",
     "WireReader",
     "remark",
 ]
@@ -176,6 +177,27 @@ class Told:
     assistant: Optional[Pcm] = None
 
 
+@dataclass(frozen=True)
+class Variables:
+    """The environment variables of a service, by what they hold; None where there is none for it.
+
+    Attributes:
+        api_key: The API key.
+        base_url: The URL of the service, or of an endpoint in its place.
+        secret_key: The secret key that belongs to the API key.
+        config_id: The configuration of the conversation.
+        other_keys: Others that hold keys, as of services that speak the same.
+        base_path: What SDKs have in that URL behind the address, where it says nothing else.
+    """
+
+    api_key: str
+    base_url: str
+    secret_key: Optional[str] = None
+    config_id: Optional[str] = None
+    other_keys: Tuple[str, ...] = ()
+    base_path: str = ""
+
+
 class WireReader(Protocol):
     """Reads what crosses one connection: each frame of both directions, once, in order. What one frame says of later ones is kept.
 
@@ -208,8 +230,14 @@ class AccessCheck(Protocol):
     It decides and does nothing else: it is given what was asked and the time by the carrier's clock.
     """
 
-    def token(self, request: Handshake, at_ns: int) -> Union[str, Refuse]:
-        """The access token to give out, or the refusal of a request for one; its path, query and headers come in a ``Handshake``."""
+    def token(self, request: Handshake, at_ns: int, body: bytes = b"") -> Union[str, Refuse]:
+        """The access token to give out, or the refusal of a request for one.
+
+        Args:
+            request: Its path, query and headers.
+            at_ns: When it came.
+            body: What it holds.
+        """
 
     def chat(self, handshake: Handshake, at_ns: int) -> Optional[Refuse]:
         """The refusal of a handshake, None where it is let in; a service may refuse it yet."""
@@ -253,9 +281,12 @@ class Dialect(Protocol):
         version: Of its table of causes; stands in a replay's header.
         hosts: Where apps find the service unless they are told otherwise, the usual one first.
         chat_paths: Paths on which a client opens the socket, the usual one first.
-        token_path: Path on which a client gets an access token.
+        token_path: Path on which a client gets an access token, behind whatever stands before the chat's.
         history_paths: Paths on which a client gets what a conversation was, with ``{id}`` in the place of an id; those that a session has
             an answer to.
+        service_url: http or https URL of the service where nobody names another.
+        bases: Paths that people write at the end of a service's URL, besides ``chat_paths``: beginnings of these.
+        variables: Environment variables with its keys and its URL.
         secret_names: Names (lower case) whose values are secret, in a query, a header or a JSON object.
         folded_names: Names in a query (lower case) that hold other fields in a form of their own; in an unknown form they are
             secret as a whole.
@@ -268,6 +299,9 @@ class Dialect(Protocol):
     chat_paths: Tuple[str, ...]
     token_path: str
     history_paths: Tuple[str, ...]
+    service_url: str
+    bases: Tuple[str, ...]
+    variables: Variables
     secret_names: FrozenSet[str]
     folded_names: FrozenSet[str]
     message_limits: Tuple[int, ...]
@@ -351,6 +385,22 @@ class Dialect(Protocol):
             secret_key: The secret key that is right, None where any will do.
             token_seconds: How long an access token is right.
             token_name: What the tokens begin with.
+        """
+
+    def keys_in(self, handshake: Handshake) -> Tuple[str, ...]:
+        """The keys and tokens that a handshake gives, wherever it has them."""
+
+    def subprotocol(self, handshake: Handshake) -> Optional[str]:
+        """The WebSocket subprotocol by which the service opens, of those that a handshake offers; None for none."""
+
+    def token_answer(self, token: str, body: bytes, issued_s: int, expires_in_s: int) -> Mapping[str, Json]:
+        """The service's answer to a request for an access token, as a JSON object.
+
+        Args:
+            token: The token that is given out.
+            body: The body of the request.
+            issued_s: When, in seconds since 1970.
+            expires_in_s: For how many seconds, where the request does not say.
         """
 
     def call_text(self, call: Message) -> str:

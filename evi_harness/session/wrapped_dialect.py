@@ -9,7 +9,7 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Un
 
 from evi_harness.session.events import Event, Frame, Handshake
 from evi_harness.session.json_value import Json
-from evi_harness.session.protocols import AccessCheck, Cause, Dialect, FrameAudio, HttpAnswer, Message, Saying, WireReader
+from evi_harness.session.protocols import AccessCheck, Cause, Dialect, FrameAudio, HttpAnswer, Message, Saying, Variables, WireReader
 from evi_harness.session.turn import Turn
 
 __all__ = ["WrappedDialect", "answering"]
@@ -30,6 +30,9 @@ class WrappedDialect:
         self.chat_paths: Tuple[str, ...] = within.chat_paths
         self.token_path: str = within.token_path
         self.history_paths: Tuple[str, ...] = within.history_paths
+        self.service_url: str = within.service_url
+        self.bases: Tuple[str, ...] = within.bases
+        self.variables: Variables = within.variables
         self.secret_names: FrozenSet[str] = within.secret_names
         self.folded_names: FrozenSet[str] = within.folded_names
         self.message_limits: Tuple[int, ...] = within.message_limits
@@ -101,6 +104,18 @@ class WrappedDialect:
     def key_check(self, api_key: Optional[str], secret_key: Optional[str], *, token_seconds: int, token_name: str) -> Optional[AccessCheck]:
         """A check of the keys that apps present."""
         return self.within.key_check(api_key, secret_key, token_seconds=token_seconds, token_name=token_name)
+
+    def keys_in(self, handshake: Handshake) -> Tuple[str, ...]:
+        """The keys that a handshake gives."""
+        return self.within.keys_in(handshake)
+
+    def subprotocol(self, handshake: Handshake) -> Optional[str]:
+        """The subprotocol by which the service opens."""
+        return self.within.subprotocol(handshake)
+
+    def token_answer(self, token: str, body: bytes, issued_s: int, expires_in_s: int) -> Mapping[str, Json]:
+        """The service's answer to a request for an access token."""
+        return self.within.token_answer(token, body, issued_s, expires_in_s)
 
     def call_text(self, call: Message) -> str:
         """What a call of a tool asks for."""

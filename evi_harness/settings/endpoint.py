@@ -1,4 +1,4 @@
-"""The address of EVI, from ``base_url`` or HUME_BASE_URL, in one normalised form.
+"""The address of a service, from ``base_url`` or a variable of the environment, in one normalised form.
 
 People write http, https, ws or wss, a host alone, a slash at the end, the path of the chat or none; the SDK, the token's request and a
 plain client each need another form of it.
@@ -16,41 +16,41 @@ from urllib.parse import SplitResult, urlsplit
 
 from evi_harness.dialects import default_dialect
 from evi_harness.errors import Parameter, UsageError, Words
+from evi_harness.session.protocols import Dialect
 
-__all__ = ["DEFAULT_BASE_URL", "Endpoint", "endpoint_of"]
+__all__ = ["Endpoint", "endpoint_of"]
 
 # What gives an endpoint, where nothing else does.
 _GIVEN = Parameter("base_url")
 
-DEFAULT_BASE_URL = "https://api.hume.ai"
-
 _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 _PORTS = {"http": 80, "https": 443}
-# The longest first. What SDKs and examples call the base differs by how much of the chat's path is in it.
-_BASES = ("/v0/evi", "/v0/assistant", "/v0")
 _HOST = re.compile(r"(?!-)[\w.-]+")
-_FORM = f"Give a URL like {DEFAULT_BASE_URL}, wss://evi.example.com or http://127.0.0.1:8000."
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One EVI-shaped endpoint.
+    """One endpoint of a service, or of what takes its place.
 
     Attributes:
         base_url: http or https URL, with no slash at the end and without the chat's path: what the SDK takes.
+        chat_path: The path of the chat behind it.
+        token_path: The path behind it on which access tokens are got.
     """
 
     base_url: str
+    chat_path: str
+    token_path: str
 
     @property
     def chat_url(self) -> str:
         """ws or wss URL of the chat, without a query."""
-        return self.base_url.replace("http", "ws", 1) + default_dialect().chat_paths[0]
+        return self.base_url.replace("http", "ws", 1) + self.chat_path
 
     @property
     def token_url(self) -> str:
         """Where access tokens are got."""
-        return self.base_url + default_dialect().token_path
+        return self.base_url + self.token_path
 
     @property
     def host(self) -> str:
@@ -74,46 +74,56 @@ class Endpoint:
         return _is_loopback(self.host)
 
 
-def endpoint_of(url: Optional[str], *, source: Union[str, Parameter] = _GIVEN) -> Endpoint:
+def endpoint_of(url: Optional[str], *, source: Union[str, Parameter] = _GIVEN, dialect: Optional[Dialect] = None) -> Endpoint:
     """Read what a user gave as the endpoint.
 
     Args:
         url: http, https, ws or wss URL, or a host with or without a port (https then, http for loopback). A slash at the end and the
-            chat's path, whole or in part, make no difference; any other path stays before it. None is Hume's own.
+            chat's path, whole or in part, make no difference; any other path stays before it. None is the service's own.
         source: What gave it, for errors.
+        dialect: What is spoken there, None for the default one.
 
     Raises:
         UsageError: It is none of these.
     """
+    dialect = default_dialect() if dialect is None else dialect
+    chat_path, token_path = dialect.chat_paths[0], dialect.token_path
     if url is None:
-        return Endpoint(DEFAULT_BASE_URL)
-    parts = _split(url.strip(), source)
+        return Endpoint(dialect.service_url, chat_path, token_path)
+    parts = _split(url.strip(), source, dialect)
     scheme = _SCHEMES[parts.scheme]
     host = (parts.hostname or "").rstrip(".")
     port = _port(parts, _shown(url), source)
     netloc = f"[{host}]" if ":" in host else host
     if port not in (None, _PORTS[scheme]):
         netloc += f":{port}"
-    return Endpoint(f"{scheme}://{netloc}{_prefix(parts.path, url, source)}")
+    return Endpoint(f"{scheme}://{netloc}{_prefix(parts.path, url, source, dialect)}", chat_path, token_path)
 
 
-def _split(url: str, source: Union[str, Parameter]) -> SplitResult:
+def _form(dialect: Dialect) -> str:
+    return f"Give a URL like {dialect.service_url}, wss://voice.example.com or http://127.0.0.1:8000."
+
+
+def _split(url: str, source: Union[str, Parameter], dialect: Dialect) -> SplitResult:
+    form = _form(dialect)
     shown = _shown(url)
     if re.match(r"(https?|wss?):(?!//)", url):
-        raise UsageError(Words(source, f" {shown} is not a URL: two slashes belong after the colon"), hint=_FORM)
+        raise UsageError(Words(source, f" {shown} is not a URL: two slashes belong after the colon"), hint=form)
     if "://" not in url:
         host = re.split(r"[/?#]", url, maxsplit=1)[0].rpartition("@")[2]
         url = f"{'http' if _is_loopback(_without_port(host)) else 'https'}://{url}"
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise UsageError(Words(source, f" {shown} is not a URL: {error}"), hint=_FORM) from None
+        raise UsageError(Words(source, f" {shown} is not a URL: {error}"), hint=form) from None
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise UsageError(Words(source, " must not have a user, a query or a fragment"), hint=f"{_FORM} Keys go into HUME_API_KEY.")
+        raise UsageError(
+            Words(source, " must not have a user, a query or a fragment"), hint=f"{form} Keys go into {dialect.variables.api_key}."
+        )
     if parts.scheme not in _SCHEMES:
-        raise UsageError(Words(source, f" {shown} has the scheme {parts.scheme!r}, and EVI speaks http, https, ws or wss"), hint=_FORM)
+        raise UsageError(Words(source, f" {shown} has the scheme {parts.scheme!r}, and not http, https, ws or wss"), hint=form)
     if not _is_host(parts.hostname or "", is_bracketed="[" in parts.netloc):
-        raise UsageError(Words(source, f" {shown} has no valid host"), hint=_FORM)
+        raise UsageError(Words(source, f" {shown} has no valid host"), hint=form)
     return parts
 
 
@@ -127,12 +137,14 @@ def _port(parts: SplitResult, shown: str, source: Union[str, Parameter]) -> Opti
     return port
 
 
-def _prefix(path: str, url: str, source: Union[str, Parameter]) -> str:
+def _prefix(path: str, url: str, source: Union[str, Parameter], dialect: Dialect) -> str:
     path = path.rstrip("/")
-    suffixes = sorted({*default_dialect().chat_paths, *_BASES}, key=len, reverse=True)
+    suffixes = sorted({*dialect.chat_paths, *dialect.bases}, key=len, reverse=True)
     prefix = next((path[: -len(suffix)] for suffix in suffixes if path.endswith(suffix)), path).rstrip("/")
-    if re.search(r"[\s\\]|/v0(/|$)", prefix):
-        raise UsageError(Words(source, f" {_shown(url)} has a path that leads to no chat"), hint=_FORM)
+    # What every chat's path begins with stands before no other.
+    begins = [base for base in dialect.bases if all(chat.startswith(f"{base}/") for chat in dialect.chat_paths)]
+    if re.search(r"[\s\\]", prefix) or any(f"{base}/" in f"{prefix}/" for base in begins):
+        raise UsageError(Words(source, f" {_shown(url)} has a path that leads to no chat"), hint=_form(dialect))
     return prefix
 
 

@@ -1,4 +1,4 @@
-"""Keys and ids from environment variables and .env, under the names of Hume's guide.
+"""Keys and ids from environment variables and .env, under the names that a service's own guide gives them.
 
 Rules of living here: a variable that is set counts before .env; a key is never shown, nor is it in a repr. What .env holds becomes part of
 the environment, as the guide's own ``load_dotenv()`` does it: the developer's handler reads it there, and so does what looks for secrets.
@@ -12,16 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List, Optional, Tuple
 
+from evi_harness.dialects import default_dialect
 from evi_harness.errors import EviHarnessError
 from evi_harness.input_file import read_file
+from evi_harness.session.protocols import Dialect
 from evi_harness.settings.endpoint import Endpoint, endpoint_of
 
 __all__ = ["Settings", "api_key_for", "endpoint_for", "faults", "load_environment"]
-
-API_KEY = "HUME_API_KEY"
-SECRET_KEY = "HUME_SECRET_KEY"  # noqa: S105 - the variable's name
-CONFIG_ID = "HUME_CONFIG_ID"
-BASE_URL = "HUME_BASE_URL"
 
 # What an endpoint on this machine is given where no key is set. It takes any.
 ANY_KEY = "no-key-is-needed-here"
@@ -29,14 +26,16 @@ ANY_KEY = "no-key-is-needed-here"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a conversation with EVI is opened with. None where a variable is not set or empty.
+    """What a conversation is opened with. None where a variable is not set or empty, or a service has none of that kind.
 
     Attributes:
-        api_key: HUME_API_KEY.
-        secret_key: HUME_SECRET_KEY.
-        config_id: HUME_CONFIG_ID.
-        base_url: HUME_BASE_URL, as it stands there.
+        api_key: The API key.
+        secret_key: The secret key.
+        config_id: The id of a configuration.
+        base_url: The URL of an endpoint, as it stands there.
         dotenv: The .env file that was read, None where there is none.
+        other_variable: The variable that the API key is from, where that is not the dialect's usual one.
+        dialect: Whose variables they are, None for the default one's.
     """
 
     api_key: Optional[str] = field(default=None, repr=False)
@@ -44,21 +43,42 @@ class Settings:
     config_id: Optional[str] = None
     base_url: Optional[str] = None
     dotenv: Optional[Path] = None
+    other_variable: Optional[str] = None
+    dialect: Optional[Dialect] = None
+
+    @property
+    def key_variable(self) -> str:
+        """The variable that the API key is from, or would be."""
+        return self.other_variable or self.spoken.variables.api_key
+
+    @property
+    def spoken(self) -> Dialect:
+        """The dialect whose variables they are."""
+        return default_dialect() if self.dialect is None else self.dialect
 
 
-def load_environment() -> Settings:
+def load_environment(dialect: Optional[Dialect] = None) -> Settings:
     """Read .env, found from the current folder upwards, into the environment, and what the environment then says.
+
+    Args:
+        dialect: Whose variables are read, None for the default one. Of the variables of its keys the first that is set counts.
 
     Raises:
         EviHarnessError: .env cannot be read.
     """
     dotenv = _load_dotenv()
-    api_key, secret_key, config_id, base_url = (os.environ.get(name) or None for name in (API_KEY, SECRET_KEY, CONFIG_ID, BASE_URL))
-    return Settings(api_key, secret_key, config_id, base_url, dotenv)
+    names = (default_dialect() if dialect is None else dialect).variables
+    other = None if _value_of(names.api_key) else next(filter(_value_of, names.other_keys), None)
+    api_key, secret_key, config_id, base_url = map(_value_of, (other or names.api_key, names.secret_key, names.config_id, names.base_url))
+    return Settings(api_key, secret_key, config_id, base_url, dotenv, other, dialect)
+
+
+def _value_of(name: Optional[str]) -> Optional[str]:
+    return None if name is None else os.environ.get(name) or None
 
 
 def endpoint_for(settings: Settings, base_url: Optional[str] = None) -> Endpoint:
-    """Where to connect: what the command line says, else HUME_BASE_URL, else Hume's own service.
+    """Where to connect: what the command line says, else what the environment says, else the service's own address.
 
     Args:
         settings: The environment.
@@ -67,7 +87,10 @@ def endpoint_for(settings: Settings, base_url: Optional[str] = None) -> Endpoint
     Raises:
         UsageError: It is no URL of an endpoint.
     """
-    return endpoint_of(settings.base_url, source=BASE_URL) if base_url is None else endpoint_of(base_url)
+    dialect = settings.spoken
+    if base_url is None:
+        return endpoint_of(settings.base_url, source=dialect.variables.base_url, dialect=dialect)
+    return endpoint_of(base_url, dialect=dialect)
 
 
 def api_key_for(settings: Settings, endpoint: Endpoint) -> str:
@@ -85,10 +108,11 @@ def api_key_for(settings: Settings, endpoint: Endpoint) -> str:
         return settings.api_key
     if endpoint.is_loopback:
         return ANY_KEY
+    name = settings.key_variable
     looked = f"{settings.dotenv} does not have it either" if settings.dotenv else "no .env was found in this folder or above it"
     raise EviHarnessError(
-        f"no API key: {API_KEY} is not set, and {looked}",
-        hint=f"Write {API_KEY}=… into .env, or set the variable. The simulator needs none: evi-harness serve --simulate.",
+        f"no API key: {name} is not set, and {looked}",
+        hint=f"Write {name}=… into .env, or set the variable. The simulator needs none: evi-harness serve --simulate.",
     )
 
 
@@ -97,7 +121,8 @@ def faults(settings: Settings) -> List[Tuple[str, str]]:
 
     A space, a line break or a letter beyond ASCII comes in with copying, and would come out in an error of the SDK's with the key in it.
     """
-    keys = ((API_KEY, settings.api_key), (SECRET_KEY, settings.secret_key))
+    names = settings.spoken.variables
+    keys = ((settings.key_variable, settings.api_key), (names.secret_key or "", settings.secret_key))
     what = "it holds a space, a line break or a character that no key has"
     return [(name, what) for name, key in keys if key is not None and not (key.isascii() and key.isprintable() and " " not in key)]
 

@@ -1,7 +1,7 @@
 """The keys of this run: values with secret names in the environment, and in a .env that is not loaded yet.
 
-Hume's two are taken as they are. Others only where the value is like a key too: what stands behind TOKEN_URL or SECRET_NAME is none, and a
-plain word would be missed everywhere.
+Those of the dialects' own variables are taken as they are. Others only where the value is like a key too: what stands behind TOKEN_URL or
+SECRET_NAME is none, and a plain word would be missed everywhere.
 
 Rules of living here: what cannot be read is passed over, whoever needs it complains. Nothing is changed: ``environment`` loads .env.
 """
@@ -14,12 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
+from evi_harness.dialects import key_variables
 from evi_harness.redacting.redaction import MIN_VALUE_LENGTH
 from evi_harness.redacting.source_redaction import is_secret_name
 
 __all__ = ["environment_secrets"]
 
-_HUME = frozenset({"HUME_API_KEY", "HUME_SECRET_KEY"})
 _OF_SOMETHING_ELSE = re.compile(r"_(?:URL|URI|HOST|FILE|PATH|DIR|DIRECTORY|NAME|ID|TYPE|SOCK|SOCKET)$", re.IGNORECASE)
 _LIKE_A_KEY = re.compile(rf"(?=.*\d)(?=.*[A-Za-z])(?![/~.])(?!.*://)[^\s\"']{{{MIN_VALUE_LENGTH},}}")
 _LINE = re.compile(
@@ -47,7 +47,7 @@ def _of_environment() -> List[str]:
 
 
 def _secret_among(variables: Iterable[Tuple[str, Optional[str]]]) -> List[str]:
-    return [value for name, value in variables if value and (name in _HUME or _is_key(name, value))]
+    return [value for name, value in variables if value and (name in key_variables() or _is_key(name, value))]
 
 
 def _is_key(name: str, value: str) -> bool:

@@ -43,7 +43,6 @@ _STREAMS = ("stdout", "stderr")
 # An unfinished line is kept up to so many bytes; then it goes out but for its end, which may be the beginning of a key.
 _MAX_KEPT = 1 << 20
 _END_KEPT = 4096
-_CHANGES = ("HUME_API_KEY", "HUME_SECRET_KEY")
 
 
 class Sink:
@@ -73,7 +72,9 @@ class Sink:
 
     def _ready(self) -> Redactor:
         # A handler may load a .env of its own, and print what it has found there.
-        now = (len(os.environ), *map(os.environ.get, _CHANGES))
+        from evi_harness.dialects import key_variables
+
+        now = (len(os.environ), *map(os.environ.get, key_variables()))
         if self._redactor is None or now != self._environment:
             # Not before there is something to look at: a command that prints nothing loads none of it.
             from evi_harness.dialects import default_secret_names

@@ -101,6 +101,7 @@ def _values(event: Event, dialect: Dialect, names: FrozenSet[str]) -> Iterator[s
     if isinstance(event, Opened):
         pairs = (*event.handshake.query, *event.handshake.headers)
         yield from (value for name, value in pairs if name.lower() in names)
+        yield from dialect.keys_in(event.handshake)
     elif isinstance(event, (Sent, Received)):
         yield from _named(dialect.read(event.kind, event.frame).fields, names)
     elif isinstance(event, Note):

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from evi_harness.acts.commanding import app_command, check_command
+from evi_harness.acts.commanding import app_command, check_command, named_places
 from evi_harness.errors import UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.revision import Revision, environment_of
 
@@ -11,8 +13,12 @@ from evi_harness.runs.revision import Revision, environment_of
 def test_an_app_finds_the_service_at_humes_host_and_where_it_is_told(monkeypatch):
     """A host that is named with a port is the service's on that port alone."""
     monkeypatch.setenv("HUME_BASE_URL", "http://127.0.0.1:8000/")
-    command = app_command(["python", "app.py", "two words"], "wss://evi.example.com")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9000/v1")
+    given = app_command(["python", "app.py", "two words"], "wss://evi.example.com")
+    command = named_places(given, EVI)
     assert command.hosts == (("api.hume.ai", None), ("evi.example.com", None), ("127.0.0.1", 8000))
+    others = named_places(given, OPENAI_REALTIME)
+    assert others.hosts == (("api.openai.com", None), ("evi.example.com", None), ("127.0.0.1", 9000))
     assert str(command) == "python app.py 'two words'"
 
 

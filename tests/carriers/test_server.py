@@ -212,7 +212,7 @@ class Guard:
     def __init__(self):
         self.asked = []
 
-    def token(self, request, at_ns):
+    def token(self, request, at_ns, body):
         self.asked.append((request.path, request.query, at_ns))
         return "a-token" if at_ns >= NOON else Refuse(403, "no token yet")
 

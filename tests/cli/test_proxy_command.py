@@ -15,9 +15,12 @@ import pytest
 import websockets
 from thread_server import serving_in_thread
 
-from evi_harness.acts.serve.serving import play
+from evi_harness.acts.serve.serving import play, served
 from evi_harness.acts.sessions import check_session
 from evi_harness.cli.main import main
+from evi_harness.session.events import TEXT, Closed, Frame, Handshake, Opened, Received
+from evi_harness.session.header import Header
+from evi_harness.session.session import Session
 from evi_harness.verdicts.loading import load_session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,6 +139,7 @@ def test_a_proxy_that_is_killed_leaves_what_it_had():
         (["--allow-origin", "a/b"], 2, "--allow-origin"),
         (["--known-as", "a:1"], 2, "--known-as"),
         (["--name", "a/b"], 2, "name"),
+        (["--dialect", "esperanto"], 2, "openai-realtime"),
         (["--out", str(ROOT / "README.md" / "x")], 3, "README.md"),
         (["extra"], 2, "extra"),
     ],
@@ -147,3 +151,26 @@ def test_what_cannot_be_is_told(words, code, said, capsys):
     assert told.out == ""
     assert said in told.err
     assert "Traceback" not in told.err
+
+
+def test_the_dialect_is_that_of_the_session():
+    """As it is given: the header says it, and what the service speaks is read by it."""
+    created = json.dumps({"type": "session.created", "session": {"id": "sess_1"}})
+    header = Header(id="i", made_by="record", created="2026-11-30T10:00:00Z", dialect="openai-realtime")
+    events = (Opened(0, 0, Handshake("/v1/realtime")), Received(1, 0, Frame(TEXT, created.encode())), Closed(2, 0, "app", 1000))
+
+    async def talk(url):
+        async with websockets.connect(f"{url.replace('http', 'ws', 1)}/v1/realtime?model=m") as socket:
+            await socket.recv()
+
+    with served(Session(header, events)) as server:
+        words = ["--upstream", f"{server.url}/v1", "--out", "out", "--once", "--dialect", "openai-realtime"]
+        command = [sys.executable, "-m", "evi_harness", "proxy", *words]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            asyncio.run(talk(process.stdout.readline().split()[-1]))
+            assert process.stdout.readline() == f"forwarding to {server.url}\n"
+            assert process.wait(60) == 0
+    (folder,) = Path("out").iterdir()
+    kept = load_session(folder).header
+    assert (kept.dialect, dict(kept.ids)) == ("openai-realtime", {"session_id": "sess_1"})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from evi_harness.errors import EviHarnessError, UsageError
-from evi_harness.settings.endpoint import DEFAULT_BASE_URL, endpoint_of
+from evi_harness.settings.endpoint import endpoint_of
 from evi_harness.settings.environment import Settings, api_key_for, endpoint_for, faults, load_environment
 
 KEY = "Kq7ApiKeyOfThisRun0123456789"
@@ -90,7 +90,7 @@ def test_the_command_line_counts_before_the_environment():
     settings = Settings(base_url="ws://localhost:8000")
     assert endpoint_for(settings, "wss://evi.example.com").base_url == "https://evi.example.com"
     assert endpoint_for(settings).base_url == "http://localhost:8000"
-    assert endpoint_for(Settings()).base_url == DEFAULT_BASE_URL
+    assert endpoint_for(Settings()).base_url == "https://api.hume.ai"
 
 
 def test_a_bad_url_is_told_by_where_it_stands():

@@ -15,7 +15,19 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tupl
 from evi_harness.session.events import BINARY, Closed, Event, Frame, Handshake, Received, Sent
 from evi_harness.session.frame_audio import ASSISTANT, USER, MessageAudio
 from evi_harness.session.json_places import members
-from evi_harness.session.protocols import OPENED, RECEIVED, SENT, AudioPlace, Cause, FrameAudio, HttpAnswer, Message, Saying, Told
+from evi_harness.session.protocols import (
+    OPENED,
+    RECEIVED,
+    SENT,
+    AudioPlace,
+    Cause,
+    FrameAudio,
+    HttpAnswer,
+    Message,
+    Saying,
+    Told,
+    Variables,
+)
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import A_LAW, LINEAR, MU_LAW, Pcm
 
@@ -71,6 +83,9 @@ class Toy:
     chat_paths: Tuple[str, ...] = ("/desk",)
     token_path = "/desk/token"
     history_paths: Tuple[str, ...] = ("/desk/asked/{id}",)
+    service_url = "https://desk.example.com"
+    bases: Tuple[str, ...] = ()
+    variables = Variables("DESK_BADGE", "DESK_URL")
     secret_names: FrozenSet[str] = frozenset({"badge"})
     folded_names: FrozenSet[str] = frozenset()
     message_limits: Tuple[int, ...] = (65536,)
@@ -169,6 +184,15 @@ class Toy:
 
     def key_check(self, api_key: Optional[str], secret_key: Optional[str], *, token_seconds: int, token_name: str) -> None:
         """The desk asks nobody for a key."""
+
+    def keys_in(self, handshake: Handshake) -> Tuple[str, ...]:
+        return tuple(value for name, value in handshake.query if name == "badge")
+
+    def subprotocol(self, handshake: Handshake) -> Optional[str]:
+        return None
+
+    def token_answer(self, token: str, body: bytes, issued_s: int, expires_in_s: int) -> Mapping[str, Any]:
+        return {"badge": token}
 
     def call_text(self, call: Message) -> str:
         return str(call.fields.get("wants"))

@@ -43,7 +43,7 @@ class ProxyOptions:
     """The options of a recording proxy.
 
     Attributes:
-        upstream: The service's URL, None for HUME_BASE_URL, else Hume's own.
+        upstream: The service's URL, None for the one in the environment (HUME_BASE_URL, OPENAI_BASE_URL), else the service's own.
         ca: A PEM file of certificate authorities to trust for the service, None for the system's.
         out: The folder for new sessions.
         name: The name of the sessions.
@@ -138,12 +138,13 @@ def upstream_of(options: ProxyOptions) -> Endpoint:
     """Return the service to forward to.
 
     Raises:
-        UsageError: The URL is invalid.
+        UsageError: The URL is invalid, or there is no such dialect.
         EviHarnessError: .env cannot be read.
     """
+    dialect = dialect_named(options.dialect)
     if options.upstream is not None:
-        return endpoint_of(options.upstream, source=Parameter("upstream"))
-    return endpoint_for(load_environment())
+        return endpoint_of(options.upstream, source=Parameter("upstream"), dialect=dialect)
+    return endpoint_for(load_environment(dialect))
 
 
 async def _proxy(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
-from evi_harness.acts.commanding import app_command
+from evi_harness.acts.commanding import app_command, named_places
 from evi_harness.acts.serve.app_reports import AppReports
 from evi_harness.acts.serve.proxying import ProxyOptions, RunningProxy, upstream_of
 from evi_harness.acts.serve.record_relayed import Relayed
@@ -24,14 +24,14 @@ from evi_harness.acts.serve.simulating import SIMULATOR, simulation
 from evi_harness.audio.sources import FileSource
 from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.telling import Aside
-from evi_harness.dialects import dialect_named
+from evi_harness.dialects import DEFAULT, dialect_named
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnwritable, UsageError
 from evi_harness.guard.own_output import silence_libraries
 from evi_harness.runs.app_channel import INPUT, WARNED, InputLine, PointedPlan, identity_of, with_site
 from evi_harness.runs.app_command import Hosts
 from evi_harness.session.json_value import Json
 from evi_harness.settings.endpoint import Endpoint
-from evi_harness.settings.environment import ANY_KEY, API_KEY, BASE_URL, load_environment
+from evi_harness.settings.environment import ANY_KEY, load_environment
 from evi_harness.settings.interrupts import Interrupts
 from evi_harness.settings.new_folder import SessionsFolder, require_name
 from evi_harness.storage.app_facts import add_app_facts
@@ -78,6 +78,7 @@ class CommandResult:
         signal_name: That signal, None otherwise.
         sessions: The recorded sessions.
         has_left: Whether a process that it started was still connected after it ended.
+        url_variable: The service's own variable that had the proxy's URL.
     """
 
     program: str
@@ -85,6 +86,7 @@ class CommandResult:
     signal_name: Optional[str]
     sessions: Tuple[Relayed, ...]
     has_left: bool = False
+    url_variable: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -103,7 +105,7 @@ class CommandResult:
         if not self.sessions:
             lines.append(
                 f"error: nothing was recorded: the app opened no WebSocket through the proxy. Pass it the address: write {PLACE} in the "
-                f"command, or read {VARIABLE} or {BASE_URL} from the environment"
+                f"command, or read {VARIABLE} or {self.url_variable} from the environment"
             )
         n = len(self.sessions)
         return [*lines, f"recorded {n} session{'' if n == 1 else 's'}"]
@@ -126,7 +128,10 @@ def record_command(options: CommandOptions, tell: Callable[[str], object]) -> Co
         raise UsageError("there is no command to run")
     require_name(options.proxy.name)
     with Interrupts() as interrupts, ExitStack() as stack:
-        settings = load_environment()
+        dialect = dialect_named(options.proxy.dialect)
+        settings = load_environment(dialect)
+        if options.is_simulated and dialect.name != DEFAULT:
+            raise UsageError(f"there is no simulator that speaks {dialect.name!r}")
         simulated = simulation(options.script) if options.is_simulated else None
         # Read here: an app's environment need not have what reads audio files.
         sound = None if options.mic is None else FileSource(options.mic)
@@ -140,8 +145,8 @@ def record_command(options: CommandOptions, tell: Callable[[str], object]) -> Co
         environment = dict(os.environ)
         if endpoint.is_loopback and settings.api_key is None:
             # What needs none takes any, and most apps do not begin without one.
-            environment[API_KEY] = ANY_KEY
-        hosts = app_command(options.words, proxy.upstream).hosts
+            environment[dialect.variables.api_key] = ANY_KEY
+        hosts = named_places(app_command(options.words, proxy.upstream), dialect).hosts
         # Where Python apps look for it, they find the proxy.
         proxy = replace(proxy, admission=Admission(hosts=frozenset(host for host, _ in hosts)))
         running = _Run(options, proxy, endpoint, environment, hosts, sound, interrupts, told)
@@ -169,6 +174,7 @@ class _Run:
         self._hosts = hosts
         self._sound = sound
         self._interrupts = interrupts
+        self._dialect = dialect_named(proxy.dialect)
         self._tell = tell
         self._n_told = 0
         self._is_counting = False
@@ -204,7 +210,12 @@ class _Run:
             reports.end()
             self._interrupts.over()
         result = CommandResult(
-            self._options.words[0], code if code >= 0 else None, _name(-code) if code < 0 else None, tuple(running.sessions), has_left
+            self._options.words[0],
+            code if code >= 0 else None,
+            _name(-code) if code < 0 else None,
+            tuple(running.sessions),
+            has_left,
+            self._dialect.variables.base_url,
         )
         self._note(result)
         return result
@@ -218,7 +229,9 @@ class _Run:
     async def _started(self, url: str, reports: int) -> asyncio.subprocess.Process:
         words = [word.replace(PLACE, url) for word in self._options.words]
         plan = self._plan(url).write()
-        environment = with_site({**self._environment, VARIABLE: url, BASE_URL: url}, f"{reports},{plan}")
+        environment = with_site(
+            {**self._environment, VARIABLE: url, self._dialect.variables.base_url: self._as_base(url)}, f"{reports},{plan}"
+        )
         try:
             return await asyncio.create_subprocess_exec(*words, env=environment, pass_fds=(reports, plan))
         except (OSError, ValueError) as error:
@@ -227,12 +240,21 @@ class _Run:
         finally:
             os.close(plan)
 
+    def _as_base(self, url: str) -> str:
+        """The proxy's URL as an SDK of the service has its base URL: with the path that the given one has behind the address."""
+        variables = self._dialect.variables
+        if not variables.base_path:
+            return url
+        given = (self._proxy.upstream or self._environment.get(variables.base_url) or "").rstrip("/")
+        bases = sorted(self._dialect.bases, key=len, reverse=True)
+        return url + next((base for base in bases if given.endswith(base)), variables.base_path)
+
     def _plan(self, url: str) -> PointedPlan:
         """What a Python app's own process is told."""
         place = urlsplit(url)
         assert place.hostname is not None
         assert place.port is not None
-        proxy, dialect = (place.hostname, place.port), dialect_named(self._proxy.dialect)
+        proxy, dialect = (place.hostname, place.port), self._dialect
         plan = PointedPlan(self._hosts, proxy, dialect, stdin=identity_of(0))
         if self._sound is None:
             return plan

@@ -45,7 +45,7 @@ from evi_harness.session.events import Closed, Event, Handshake, Opened, Receive
 from evi_harness.session.protocols import AccessCheck, Dialect
 from evi_harness.session.session import Session
 from evi_harness.session.too_large import too_large
-from evi_harness.settings.environment import API_KEY, SECRET_KEY, load_environment
+from evi_harness.settings.environment import load_environment
 from evi_harness.settings.interrupts import Interrupts
 from evi_harness.settings.new_folder import SessionsFolder
 from evi_harness.verdicts.comparing import AS_USUAL, Comparing, Rules
@@ -104,7 +104,8 @@ def _recording(session: Union[str, Path, Session], allow_incomplete: bool) -> Pl
 def require_key(dialect: Dialect) -> Tuple[AccessCheck, str]:
     """Make the check that lets in only who gives a right API key or access token.
 
-    Right are HUME_API_KEY and HUME_SECRET_KEY as the environment or .env has them, and the tokens that the server itself gives for them.
+    Right are the keys as the environment or .env has them, under the names of the dialect's service (HUME_API_KEY and HUME_SECRET_KEY,
+    OPENAI_API_KEY), and the tokens that the server itself gives for them.
     Where a variable is not set any value will do. A secret key without a key of its own is that of another endpoint, and does not count.
 
     Args:
@@ -117,16 +118,18 @@ def require_key(dialect: Dialect) -> Tuple[AccessCheck, str]:
         EviHarnessError: .env cannot be read.
         UsageError: Nobody knows how apps of this dialect present their keys.
     """
-    settings = load_environment()
+    settings = load_environment(dialect)
     secret_key = settings.secret_key if settings.api_key is not None else None
-    known = f"the one in {API_KEY}" if settings.api_key is not None else f"any key is accepted, since {API_KEY} is not set"
-    paired = f"the one in {SECRET_KEY}" if secret_key is not None else "any"
+    name, paired_name = settings.key_variable, dialect.variables.secret_key
+    known = f"the one in {name}" if settings.api_key is not None else f"any key is accepted, since {name} is not set"
+    paired = f"the one in {paired_name}" if secret_key is not None else "any"
     # Another run's tokens are not this one's.
     name = f"evi-harness-{secrets.token_hex(8)}"
     check = dialect.key_check(settings.api_key, secret_key, token_seconds=TOKEN_SECONDS, token_name=name)
     if check is None:
         raise UsageError(f"it is not known how an app of the dialect {dialect.name!r} presents its key, so none can be required")
-    return check, f"an API key is required: {known}; the secret key for an access token: {paired}"
+    with_secret = "" if paired_name is None else f"; the secret key for an access token: {paired}"
+    return check, f"an API key is required: {known}{with_secret}"
 
 
 @dataclass(frozen=True)
@@ -373,6 +376,8 @@ async def _serve(
         clock=conversations.clock,
         chat_paths=_chat_paths(open_service, dialect),
         token_path=dialect.token_path,
+        token_answer=dialect.token_answer,
+        subprotocol=dialect.subprotocol,
         journal_for=conversations.journal_for,
         check=check,
         service_name=_service_name(open_service, options),
@@ -646,6 +651,8 @@ def server_process(what: Serveable, options: ServeOptions) -> ServerProcess:
         open_service,
         chat_paths=_chat_paths(open_service, dialect),
         token_path=dialect.token_path,
+        token_answer=dialect.token_answer,
+        subprotocol=dialect.subprotocol,
         host=options.host,
         port=options.port,
         service_name=_service_name(open_service, options),
