@@ -18,6 +18,7 @@ from typing import Any, Callable, Dict, NoReturn, Optional
 
 from evi_harness.errors import UsageError
 from evi_harness.guard.ending import Ending, UsersInterrupt
+from evi_harness.guard.loop_interrupts import is_between_callbacks
 from evi_harness.guard.program_end import ends_program
 
 __all__ = ["AddsSignalHandlers", "OwnSignals", "is_own"]
@@ -113,13 +114,16 @@ class OwnSignals:
         return None
 
     def _interrupted(self, number: int, frame: Optional[FrameType]) -> None:
-        if self.loop is not None and not self.loop.is_closed():
+        loop = self.loop if self.loop is not None and not self.loop.is_closed() else None
+        if loop is not None:
             # An app may swallow it once, in an ``except:`` of its own; then it comes again.
-            self.loop.call_soon_threadsafe(self._again)
+            loop.call_soon_threadsafe(self._again)
         try:
             self._before(number, frame)
         except KeyboardInterrupt:
-            raise UsersInterrupt from None
+            # Between two callbacks, once is enough.
+            if loop is None or not is_between_callbacks(frame, loop):
+                raise UsersInterrupt from None
 
     def _again(self) -> None:
         if not self._ending.is_interrupted:

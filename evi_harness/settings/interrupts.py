@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from types import FrameType, TracebackType
 from typing import Any, Callable, Dict, Optional, Type
 
-from evi_harness.guard.ending import UsersInterrupt
+from evi_harness.guard.loop_interrupts import interrupt, is_between_callbacks
 
 __all__ = ["Interrupts"]
 
@@ -92,16 +92,20 @@ class Interrupts:
         self._waking.callback(lambda: loop.is_closed() or loop.remove_reader(read))
         self._waking.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False))
 
-    def _heard(self, number: int, frame: Optional[FrameType]) -> None:  # noqa: ARG002 - the signature is signal's
+    def _heard(self, number: int, frame: Optional[FrameType]) -> None:
         self.n += 1
         self.last = signal.Signals(number)
         if self._is_over:
             return
-        if self._loop is None or self._loop.is_closed() or (self._may_block and self.n - self._n_noticed > 1):
+        if self._loop is None or self._loop.is_closed():
+            self._n_noticed = self.n
+            interrupt(frame)
+        elif self._may_block and self.n - self._n_noticed > 1 and not is_between_callbacks(frame, self._loop):
             # What is interrupted is to end in peace: only where it blocks again do two more interrupt it again.
             self._n_noticed = self.n
-            raise UsersInterrupt
-        self._loop.call_soon_threadsafe(self._notice)
+            interrupt(frame)
+        else:
+            self._loop.call_soon_threadsafe(self._notice)
 
     def _notice(self) -> None:
         self._n_noticed = min(self.n, self._n_noticed + 1)
