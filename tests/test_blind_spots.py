@@ -318,6 +318,14 @@ def loud(n: int) -> Dict[str, Any]:
     return {"type": "audio_output", "id": f"s-{n}", "index": 0, "data": data}
 
 
+@condition("the app says how much of a reply was heard, and it plays elsewhere, changes the audio, or is replayed at another speed")
+def truncates_unheard(world: World) -> None:
+    """The good one at twice the speed; how the others are told is in the tests of what was heard."""
+    fixtures = ROOT / "fixtures"
+    result = replayed(fixtures / "realtime" / "interrupted", f"{fixtures / 'handlers' / 'voice.py'}:main", speed=2)
+    assert "truncation" in unseen(result)
+
+
 @condition("audio comes in the last second and is not played")
 def last_audio(world: World) -> None:
     """The third of three messages is dropped, half a second before the close."""

@@ -21,6 +21,7 @@ import pytest
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
+from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
 from evi_harness.replay.judging.deviations import DEVIATIONS
 from evi_harness.replay.judging.findings import ERROR, FINDINGS
 from evi_harness.sdk.hume.parsing import problems
@@ -124,6 +125,16 @@ def test_the_session_is_what_the_script_makes(tmp_path: Path) -> None:
     header = re.sub(rb'"minor": 3,\n  "header_digest": "[0-9a-f]{64}"', b'"minor": 0', made["session.json"])
     header = header.replace(*(hashlib.sha256(text).hexdigest().encode() for text in (made["events.jsonl"], events)))
     assert {**made, "session.json": header, "events.jsonl": events} == _contents(WEATHER)
+
+
+def test_the_interrupted_session_is_what_the_script_makes(tmp_path: Path) -> None:
+    """It is byte for byte what make_interrupted.py writes, nothing is wrong with it, and the user interrupts in it."""
+    made, folder = script("make_interrupted"), FIXTURES / "realtime" / "interrupted"
+    write_session(tmp_path / "interrupted", made.session(), OPENAI_REALTIME)
+    assert _contents(tmp_path / "interrupted") == _contents(folder)
+    assert check_folder(folder, OPENAI_REALTIME) == []
+    first, second = OPENAI_REALTIME.turns(read_session(folder).events)
+    assert (first.reply_text, first.interrupted_by is None, second.user_text) == (made.SAID, False, made.ASKED)
 
 
 def _contents(folder: Path) -> Dict[str, bytes]:
@@ -286,6 +297,7 @@ SAYS: Dict[str, str] = {
     "repeats_audio": "1.03 s of audio",
     "shuffles_audio": "at 3.520 s was ",
     "stutters": "for 512 ms",
+    "truncates": "2008 ms, but",
 }
 
 # After so many real seconds without progress they are stuck.
@@ -380,6 +392,7 @@ def test_every_handler_is_in_a_table() -> None:
         "counts",
         "softer",
         "careful",
+        "voice",
     }
 
 

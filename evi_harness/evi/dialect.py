@@ -159,6 +159,10 @@ class Evi:
         value = message.fields.get(row.identity) if row is not None and row.identity is not None else None
         return value if isinstance(value, str) else None
 
+    def truncation_ns(self, message: Message) -> Optional[int]:  # noqa: ARG002 - the protocol's
+        """None: EVI finds out by itself when the user interrupts."""
+        return None
+
     def must_equal(self, message: Message) -> Mapping[str, Any]:
         """All fields but secrets (at any depth), audio and, unless ``strict``, what is given anew in each run."""
         if message.text is not None:

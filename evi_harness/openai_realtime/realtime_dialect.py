@@ -20,7 +20,7 @@ from evi_harness.openai_realtime import (
 from evi_harness.openai_realtime import realtime_variables as names
 from evi_harness.openai_realtime.realtime_audio import RealtimeReader, input_format
 from evi_harness.openai_realtime.realtime_messages import AUDIO, AWAITED, is_known
-from evi_harness.openai_realtime.realtime_reading import item_of, read, string
+from evi_harness.openai_realtime.realtime_reading import item_of, ms_ns, read, string
 from evi_harness.session.events import TEXT, Event, Frame, Handshake
 from evi_harness.session.json_places import members
 from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, Variables
@@ -42,6 +42,7 @@ _SETTING_UP = frozenset({"session.created", "session.update", "session.updated",
 # What names the conversation that is asked for, and no account or SDK.
 _COMPARED_QUERY = ("model", "intent", "deployment")
 NO_OBJECT = "no JSON object"
+_TRUNCATE = "conversation.item.truncate"
 
 
 class OpenaiRealtime:
@@ -182,8 +183,15 @@ class OpenaiRealtime:
             return string(output or message.fields, "call_id")
         return item_of(message) if message.type != "conversation.item.create" else None
 
+    def truncation_ns(self, message: Message) -> Optional[int]:
+        """The ``audio_end_ms`` of a conversation.item.truncate."""
+        return ms_ns(message.fields.get("audio_end_ms")) if message.type == _TRUNCATE else None
+
     def must_equal(self, message: Message) -> Mapping[str, Any]:
-        """All fields but secrets (at any depth), audio and, unless ``strict``, the ids that the app makes up."""
+        """All fields but secrets (at any depth), audio and, unless ``strict``, the ids that the app makes up and what it says was heard.
+
+        How much the user has heard differs from run to run by milliseconds; a replay judges it by what it heard itself.
+        """
         if message.text is not None:
             return {NO_OBJECT: message.text}
         if message.type in (AUDIO, "input_audio_buffer.append"):
@@ -191,6 +199,8 @@ class OpenaiRealtime:
         fields: Dict[str, Any] = without_members(dict(message.fields), _is_secret)
         if not self._strict:
             fields.pop("event_id", None)
+            if message.type == _TRUNCATE:
+                fields.pop("audio_end_ms", None)
             if message.type == "conversation.item.create" and isinstance(fields.get("item"), dict):
                 fields["item"] = {name: value for name, value in fields["item"].items() if name != "id"}
         return fields

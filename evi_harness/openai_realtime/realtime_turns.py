@@ -38,6 +38,8 @@ def turns(events: Sequence[Event]) -> List[Turn]:
             audio = walk.reader.read(SENT, event.frame)
             if audio is not None:
                 walk.times.add(event.at_ns, audio.length_ns)
+            else:
+                walk.sent(read(SENT, event.frame))
         elif isinstance(event, Received):
             walk.reader.read(RECEIVED, event.frame)
             walk.received(event.seq, read(RECEIVED, event.frame))
@@ -92,6 +94,17 @@ class _Walk:
         self._typed: Optional[int] = None
         self._typed_text: List[str] = []
         self._active: Optional[_Draft] = None
+        # The turn that an item of the assistant's is of, and the latest speech of the user's to begin.
+        self._by_spoken: Dict[str, _Draft] = {}
+        self._speech_began: Optional[int] = None
+
+    def sent(self, message: Message) -> None:
+        if message.type != "conversation.item.truncate":
+            return
+        # The service may have been done long before the reply was played: then the app alone says that it was cut off.
+        draft, seq = self._by_spoken.get(item_of(message) or ""), self._speech_began
+        if draft is not None and draft.interrupted_by is None and seq is not None and draft.first_audio is not None:
+            draft.interrupted_by = seq if seq > draft.first_audio else None
 
     def received(self, seq: int, message: Message) -> None:
         name = message.type or ""
@@ -121,6 +134,7 @@ class _Walk:
         begin_ns = ms_ns(message.fields.get("audio_start_ms"))
         if begin_ns is not None:
             self._begins[item_of(message) or ""] = begin_ns
+        self._speech_began = seq
         # The service goes on while what it has sent is played, and nobody but the app knows for how long.
         if self._active is not None and self._active.interrupted_by is None:
             self._active.interrupted_by = seq
@@ -159,6 +173,8 @@ class _Walk:
         identity = string(message.fields, "response_id") or string(member(message.fields, "response"), "id") or ""
         draft = self._by_response.get(identity) or self._begin(identity)
         draft.add(seq, message)
+        if message.type == "response.output_audio.delta":
+            self._by_spoken[item_of(message) or ""] = draft
         if message.type == "response.done":
             draft.end = None if draft.is_calling else seq
             self._active = None

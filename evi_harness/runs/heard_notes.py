@@ -9,8 +9,10 @@ Rules of living here: what is wrong is decided by ``replay.hearing``; this bring
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from evi_harness.audio.cadence import AT_ITS_RATE
 from evi_harness.audio.software_speaker import Playback
 from evi_harness.carriers.journal import Journal
 from evi_harness.guard.place_lookup import told_places
@@ -18,6 +20,7 @@ from evi_harness.replay.hearing.faults import IDLE_NS, LOST_NS, Fault, Interrupt
 from evi_harness.replay.hearing.match import Unmatched, matched
 from evi_harness.replay.hearing.streams import QUIET, Chunk, Piece, ReceivedAudio, ReplyAudio, peak, played_streams
 from evi_harness.replay.hearing.timing import heard_chunks, plays_on, underruns
+from evi_harness.replay.hearing.truncation import Truncation, truncations
 from evi_harness.session.encoded_audio import CONTAINERS, base64_bytes
 from evi_harness.session.events import TEXT, Closed, Event, Received, Sent
 from evi_harness.session.g711 import linear_samples
@@ -28,13 +31,14 @@ from evi_harness.session.notes import (
     HEARD,
     PLAYER_CHANGES,
     PLAYS_NOTHING,
+    SENT_FROM,
     STOPS_LOOP,
     UNJUDGED_AUDIO,
     UNSEEN,
     FindingFacts,
     of_kinds,
 )
-from evi_harness.session.protocols import RECEIVED, AudioPlace, Dialect, FrameAudio
+from evi_harness.session.protocols import RECEIVED, SENT, AudioPlace, Dialect, FrameAudio
 from evi_harness.session.session_audio import SessionAudio
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import Pcm, split
@@ -120,20 +124,55 @@ class _Listening:
         self._heard = matched(self._received, played_streams([*self._by_player, *self._own]))
         # What the app is judged by, once it was.
         self._by_app = self._heard
+        self._truncations = _Truncations(events, dialect)
+        self._cut_off_by_app()
+        self._held_ns = max((playback.held_ns for playback in playbacks), default=0)
+        self._is_at_its_rate = all(playback.speed == AT_ITS_RATE for playback in playbacks)
 
     def note(self, journal: Journal, redact: Callable[[str], str]) -> None:
         """Write the notes."""
         for heard in heard_chunks(self._heard):
             journal.note(HEARD, of=heard.seq, at_ns=heard.at_ns, until_ns=heard.until_ns)
         for fault in self._faults():
-            told = {"detail": list(fault.detail), "places": self._places(fault, redact)}
-            facts = {**fault.facts, **{name: value for name, value in told.items() if value}}
-            journal.note(fault.kind, of=fault.seq, at_ns=fault.at_ns, what=fault.what, **facts)
+            _note_fault(journal, fault, self._places(fault, redact))
+        wrong, unjudged = self._truncated()
+        for fault in wrong:
+            _note_fault(journal, fault, self._truncations.places.get(fault.seq, []))
         what = self._players_doing()
         if what:
             journal.note(PLAYER_CHANGES, what=what)
-        for kind, sentence in self._not_seen():
+        for kind, sentence in (*self._not_seen(), *unjudged):
             journal.note(UNSEEN, kind=kind, what=sentence)
+
+    def _cut_off_by_app(self) -> None:
+        """What an app truncates is interrupted, also where no message says that: of push to talk, its button does."""
+        said = self._truncations
+        numbers = {said.items.get(chunk.seq): chunk.reply for chunk in self._incoming.chunks if chunk.reply}
+        for one in said.all:
+            for index, reply in enumerate(self._replies):
+                if reply.number == numbers.get(one.item) and reply.interrupted_ns is None:
+                    self._replies[index] = replace(reply, interrupted_ns=one.at_ns)
+                    self._interruptions.append(Interruption(one.seq, one.at_ns, one.at_ns, 0))
+
+    def _truncated(self) -> Tuple[List[Fault], List[Tuple[str, str]]]:
+        """What the app said wrongly of what was heard; and, as of what is not seen, what of it nobody can judge."""
+        said = self._truncations
+        if not said.all:
+            return [], []
+        faults: List[Fault] = []
+        unjudged = said.all
+        if not self._own and not self._by_player:
+            why = "what it plays is not heard"
+        elif not self._is_at_its_rate:
+            why = "it is replayed at another speed"
+        else:
+            faults, unjudged = truncations(self._heard, said.items, said.all, self._held_ns)
+            why = "what it played is not the audio as it was received"
+        if not unjudged:
+            return faults, []
+        n = len(unjudged)
+        what = f"the app says how much of a reply was heard, {n} time{'' if n == 1 else 's'}: whether so much was is not known, since {why}"
+        return faults, [("truncation", what)]
 
     def _places(self, fault: Fault, redact: Callable[[str], str]) -> List[Dict[str, Any]]:
         """Where the first piece was handed on of which it is known."""
@@ -247,6 +286,42 @@ class _Listening:
         played = {stream.pcm.rate for stream in self._by_player}
         if len(handed) > 1 and len(played) == 1:
             yield f"played all of it at {played.pop() / 1000:g} kHz although it was handed audio of {_rates(handed)}"
+
+
+def _note_fault(journal: Journal, fault: Fault, places: List[Dict[str, Any]]) -> None:
+    told = {"detail": list(fault.detail), "places": places}
+    facts = {**fault.facts, **{name: value for name, value in told.items() if value}}
+    journal.note(fault.kind, of=fault.seq, at_ns=fault.at_ns, what=fault.what, **facts)
+
+
+class _Truncations:
+    """What an app says of how much was heard, in the messages of one run.
+
+    Attributes:
+        all: What it says, in time; without what the service refuses, which is another finding.
+        items: The item that each message with audio belongs to, by seq.
+        places: Where each was sent, by seq.
+    """
+
+    def __init__(self, events: Sequence[Event], dialect: Dialect) -> None:
+        self.all: List[Truncation] = []
+        self.items: Dict[int, str] = {}
+        self.places: Dict[Optional[int], List[Dict[str, Any]]] = {}
+        sent = [event for event in events if isinstance(event, Sent)]
+        for event in sent:
+            message = dialect.read(SENT, event.frame) if event.frame.is_text else None
+            heard_ns = None if message is None else dialect.truncation_ns(message)
+            if message is not None and heard_ns is not None:
+                self.all.append(Truncation(event.seq, event.at_ns, dialect.identity(message) or "", heard_ns))
+        if not self.all:
+            return
+        refused = dialect.rejected(events)
+        self.all = [one for one in self.all if one.seq not in refused]
+        for one in events:
+            if isinstance(one, Received) and one.frame.is_text:
+                self.items[one.seq] = dialect.identity(dialect.read(RECEIVED, one.frame)) or ""
+        places = {facts.number: facts.places for _, facts in SENT_FROM.all_in(events)}
+        self.places = {event.seq: [dict(one) for one in places.get(number, ())] for number, event in enumerate(sent)}
 
 
 def incoming(

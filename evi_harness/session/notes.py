@@ -91,6 +91,7 @@ __all__ = [
     "UNSENT",
     "WRONG_AUDIO",
     "WRONG_LENGTH",
+    "WRONG_TRUNCATION",
     "AudioPatienceFacts",
     "BlockedFacts",
     "ClosedFromFacts",
@@ -129,6 +130,7 @@ __all__ = [
     "UnreadFacts",
     "UnseenFacts",
     "UnsentFacts",
+    "WrongTruncationFacts",
     "finding_facts",
     "is_sample",
     "of_kinds",
@@ -312,6 +314,26 @@ class PlaysOnFacts(NamedTuple):
     at_ns: Optional[int] = None
     late_ns: int = 0
     held_ns: int = 0
+    detail: Sequence[str] = ()
+    places: Places = ()
+
+
+class WrongTruncationFacts(NamedTuple):
+    """The app said that another part of a reply was heard than was.
+
+    Attributes:
+        what: One sentence.
+        at_ns: When it said so.
+        claimed_ns: How much it said was heard.
+        heard_ns: How much was.
+        detail: More lines for people.
+        places: Where it was sent.
+    """
+
+    what: str
+    at_ns: Optional[int] = None
+    claimed_ns: int = 0
+    heard_ns: int = 0
     detail: Sequence[str] = ()
     places: Places = ()
 
@@ -796,7 +818,7 @@ SENT_FROM = _kind(
     of="the event whose callback sent it",
     by="a replay, at its end",
     written_in=("watch",),
-    read_in=("replay",),
+    read_in=("replay", "runs"),
 )
 CLOSED_FROM = _kind(
     "closed_from",
@@ -834,6 +856,14 @@ PLAYS_NOTHING = _kind(
 )
 PLAYS_ON = _kind(
     "plays_on", PlaysOnFacts, of="the interruption", by=_FOUND_AT_END, written_in=("replay",), read_in=("measure", "pages", "replay")
+)
+WRONG_TRUNCATION = _kind(
+    "wrong_truncation",
+    WrongTruncationFacts,
+    of="the message that truncates",
+    by=_FOUND_AT_END,
+    written_in=("replay",),
+    read_in=("replay",),
 )
 OWN_SOUND = _kind(
     "own_sound",

@@ -412,6 +412,12 @@ class Dialect(Protocol):
     def identity(self, message: Message) -> Optional[str]:
         """What a sent message is about (the id of a tool call), None where it is about nothing in particular."""
 
+    def truncation_ns(self, message: Message) -> Optional[int]:
+        """How much of the assistant's item that a sent message is about (see ``identity``) the app says was heard, in nanoseconds.
+
+        A replay compares that with what it heard. None for every other message, and where a protocol has no such thing.
+        """
+
     def must_equal(self, message: Message) -> Mapping[str, Json]:
         """The fields of a sent message that a replay compares: secrets, ids that change and audio left out.
 

@@ -129,6 +129,10 @@ class WrappedDialect:
         """What a sent message is about."""
         return self.within.identity(message)
 
+    def truncation_ns(self, message: Message) -> Optional[int]:
+        """How much of an item the app says was heard."""
+        return self.within.truncation_ns(message)
+
     def must_equal(self, message: Message) -> Mapping[str, Json]:
         """The fields of a sent message that a replay compares."""
         return self.within.must_equal(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from evi_harness.acts.sessions import check_session
 from evi_harness.dialects import dialect_of
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.session.events import Sent
+from evi_harness.session.session import Session
 from evi_harness.verdicts.loading import load_session
 
 APP = Path(__file__).resolve().parents[2] / "fixtures" / "apps" / "realtime_client.py"
@@ -95,6 +97,39 @@ def test_a_response_that_is_not_asked_for_is_one_deviation(folder: Path, tmp_pat
     assert isinstance(asked, Sent)
     assert (only.kind, json.loads(asked.frame.payload)) == ("missing", {"type": "response.create"})
     assert len(only.consequences) == 3
+
+
+FIXTURES = APP.parents[1]
+COMMAND = f"""
+import asyncio, sys
+sys.path.insert(0, {str(FIXTURES / "handlers")!r})
+import websockets, APP as app
+
+async def main():
+    async with websockets.connect("wss://api.openai.com/v1/realtime?model=gpt-realtime") as connection:
+        await app.main(connection)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(("app", "findings"), [("voice", []), ("truncates", ["wrong_truncation"])])
+def test_an_app_with_sound_of_its_own(tmp_path: Path, app: str, findings: List[str]) -> None:
+    """Its microphone says what the user said, sample by sample; what it plays is heard, and what it says was heard is judged by that."""
+    folder = FIXTURES / "realtime" / "interrupted"
+    (tmp_path / "app.py").write_text(COMMAND.replace("APP", app), encoding="utf-8")
+    result = replay_session(folder, handler=app_command([sys.executable, str(tmp_path / "app.py")]), twice=True)
+    assert (result.verdict.deviations, [one.kind for one in result.verdict.findings]) == ((), findings), "\n".join(result.lines())
+    assert result.report.twice == ()
+    then, now = (spoken(session) for session in (load_session(folder), result.session))
+    assert len(now) > 100_000
+    assert then.startswith(now)
+
+
+def spoken(session: Session) -> bytes:
+    """The user's audio, as it was sent."""
+    sent = (json.loads(event.frame.payload) for event in session.sent)
+    return b"".join(base64.b64decode(one["audio"]) for one in sent if one["type"] == "input_audio_buffer.append")
 
 
 def deviations(folder: Path, place: Path, right: str, wrong: str) -> Sequence[Deviation]:

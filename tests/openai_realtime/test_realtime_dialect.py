@@ -82,6 +82,18 @@ def test_what_is_compared():
     assert DIALECT.must_equal(DIALECT.read(SENT, Frame(TEXT, b"hello"))) == {"no JSON object": "hello"}
 
 
+TRUNCATE = {"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": 1250.5}
+
+
+def test_how_much_was_heard_is_judged_and_not_compared():
+    """Unless ``strict`` asks for that: it differs by milliseconds in each run."""
+    assert DIALECT.must_equal(message(**TRUNCATE)) == {name: TRUNCATE[name] for name in ("type", "item_id", "content_index")}
+    assert DIALECT.strictly().must_equal(message(**TRUNCATE)) == TRUNCATE
+    assert (DIALECT.truncation_ns(message(**TRUNCATE)), DIALECT.identity(message(**TRUNCATE))) == (1_250_500_000, "a")
+    for other in ({**TRUNCATE, "audio_end_ms": "all"}, {**TRUNCATE, "type": "conversation.item.delete"}, {"type": "response.create"}):
+        assert DIALECT.truncation_ns(message(**other)) is None
+
+
 def test_a_tools_answer_is_addressed_anew():
     """Only the id changes, to the byte; what answers nothing stays as it is."""
     call = message(RECEIVED, type="response.function_call_arguments.done", call_id='n"ew', name="get", arguments='{"b": 1, "a": 2}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from realtime_session import append, events_of
 
 from evi_harness.openai_realtime.realtime_turns import turns
@@ -85,6 +86,28 @@ def test_an_interruption():
     )
     assert (first.interrupted_by, first.end, first.reply) == (3, 5, (2, 4, 5))
     assert (second.user, second.reply) == (6, ())
+
+
+SPEECH = ("<", {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "u"})
+CUT = (">", {"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": 5})
+
+
+@pytest.mark.parametrize(
+    ("rows", "interrupted_by"),
+    [
+        ([SPEECH, CUT], 6),
+        ([SPEECH], None),
+        ([CUT], None),
+        ([CUT, SPEECH], None),
+        ([SPEECH, (">", {**CUT[1], "item_id": "b"})], None),
+    ],
+    ids=["cut off", "not cut off", "nobody spoke", "spoke later", "another item"],
+)
+def test_a_reply_that_the_app_cuts_off(rows, interrupted_by):
+    """The service was done long before it was played: the speech before a truncation interrupts it, and the app alone says so."""
+    reply = response("r", ("output_audio.delta", {"item_id": "a", "delta": ""}), said("Once upon a time"))
+    (turn,) = turns(events_of(typed("A story", "1"), *reply, *rows))
+    assert (turn.first_audio, turn.end, turn.interrupted_by) == (3, 5, interrupted_by)
 
 
 def test_a_service_that_announces_nothing():

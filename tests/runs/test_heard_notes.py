@@ -6,6 +6,7 @@ import base64
 import json
 import struct
 from array import array
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 from evi_harness.audio.software_speaker import Playback
 from evi_harness.carriers.journal import Journal
 from evi_harness.evi.dialect import EVI
+from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
 from evi_harness.runs.heard_notes import _in_16_bits, chunks_of, incoming, note_heard, pieces_of
 from evi_harness.session import wav
-from evi_harness.session.events import TEXT, Frame, Handshake, Note
+from evi_harness.session.events import TEXT, Frame, Handshake, Note, Sent
+from evi_harness.session.notes import SENT_FROM
 from evi_harness.session.wav import Pcm
 from evi_harness.watch.handed import Handed, HandedOn, Taken
 
@@ -405,6 +408,76 @@ def test_what_is_handed_on_behind_an_interruption_is_played_on(rows, n_handed, t
     journal = conversation(audio(0), audio(1), audio(2), 50, INTERRUPTED)
     handed = handed_on(*rows, each_ms=100, taken=[Taken(5, 51 * MS, n_handed)])
     assert noted(journal, handed=handed) == told
+
+
+# What an app says was heard.
+
+RATE = Fraction(1)
+CUT = {"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": 300}
+
+
+def told_of_truncation(*playbacks, cut=CUT, speech_ms=150, **more):
+    """Notes but of what was heard: three chunks came, and at 150 ms the app cut the item off, perhaps because the user spoke."""
+    clock = Clock()
+    journal = Journal(clock)
+    journal.opened(Handshake("/v1/realtime"))
+    for number in range(3):
+        delta = {"type": "response.output_audio.delta", "response_id": "r", "item_id": "a", "output_index": 0, "content_index": 0}
+        journal.received(Frame(TEXT, json.dumps({**delta, "delta": base64.b64encode(samples(number)).decode()}).encode()))
+    clock.at_ns += 150 * MS
+    if speech_ms is not None:
+        speech = {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0, "item_id": "u"}
+        journal.received(Frame(TEXT, json.dumps(speech).encode()))
+    journal.sent(Frame(TEXT, json.dumps(cut).encode()))
+    n_sent = sum(isinstance(event, Sent) for event in journal.events)
+    assert n_sent == 1
+    journal.note(SENT_FROM, of=None, number=0, places=[{"file": APP, "line": 7, "function": "cut_off", "source": []}])
+    clock.at_ns += 5_000 * MS
+    journal.closed("app", 1000)
+    n = len(journal.events)
+    note_heard(journal, playbacks, OPENAI_REALTIME, **more)
+    return [note for note in journal.events[n:] if note.name != "heard"]
+
+
+@pytest.mark.parametrize("speech_ms", [150, None], ids=["the user spoke", "push to talk"])
+def test_an_app_that_cuts_a_reply_off_where_it_was_heard_to(speech_ms):
+    """Nothing is wrong, and the rest of the reply is not missed, whatever made the app do it."""
+    assert told_of_truncation(playback(0), cut={**CUT, "audio_end_ms": 150}, speech_ms=speech_ms) == []
+
+
+def test_an_app_that_cuts_a_reply_off_elsewhere():
+    """Both values, and the line that sends it."""
+    (note,) = told_of_truncation(playback(0))
+    assert (note.name, note.data["claimed_ns"], note.data["heard_ns"], functions(note)) == (
+        "wrong_truncation",
+        300 * MS,
+        100 * MS,
+        ["cut_off"],
+    )
+    assert note.data["at_ns"] == 150 * MS
+
+
+def test_what_a_stream_holds_is_allowed():
+    """An app that counts what it has written is as far ahead."""
+    one = playback(0)
+    one.held_ns = 100 * MS
+    assert told_of_truncation(one) == []
+
+
+@pytest.mark.parametrize("why", ["no stream", "another speed", "changed"])
+def test_what_an_app_says_was_heard_may_be_unknown(why):
+    """Then the report says so, and why."""
+    one = playback(noise(N)) if why == "changed" else playback(0)
+    if why == "another speed":
+        one.speed = 2 * RATE
+    notes = told_of_truncation(*([] if why == "no stream" else [one]))
+    assert "wrong_truncation" not in [note.name for note in notes]
+    assert [note.data["kind"] for note in notes if note.name == "unseen" and note.data["kind"] == "truncation"] == ["truncation"]
+
+
+def test_what_the_service_refuses_is_another_finding():
+    """A value beyond what came."""
+    assert told_of_truncation(playback(0), cut={**CUT, "audio_end_ms": 301}) == []
 
 
 # What cannot be known.

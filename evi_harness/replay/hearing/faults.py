@@ -31,6 +31,7 @@ from evi_harness.session.notes import (
     WRONG_LENGTH,
     FindingFacts,
     PlaysOnFacts,
+    WrongTruncationFacts,
 )
 
 __all__ = ["IDLE_NS", "LOST_NS", "UNJUDGED_NS", "Fault", "Interruption", "faults"]
@@ -79,7 +80,7 @@ class Fault:
         facts: Figures for programs, by name.
     """
 
-    kind: KindOf[Union[FindingFacts, PlaysOnFacts]]
+    kind: KindOf[Union[FindingFacts, PlaysOnFacts, WrongTruncationFacts]]
     seq: Optional[int]
     at_ns: int
     what: str

@@ -9,6 +9,7 @@ Channels are folded into one. The channels of a copy are equal, so a stereo copy
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ QUIET = 200
 # A block of received audio is found by its first samples. Fewer than these may be alike by chance.
 KEY_BYTES = 160
 _BLOCKS_PER_S = 100
+_NO_ZERO = re.compile(rb"[^\0]")
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,11 @@ class ReceivedAudio:
             for number, samples in enumerate(self._mono):
                 self._copies.setdefault(samples, []).append(number)
         return self._copies[self._mono[index]]
+
+    def sounds_from(self, at: int, stop: int) -> int:
+        """The first sample from a place on that is not zero; ``stop`` where there is none before it."""
+        found = _NO_ZERO.search(self.data, 2 * at, 2 * stop)
+        return stop if found is None else found.start() // 2
 
     @property
     def table(self) -> Mapping[bytes, Sequence[int]]:

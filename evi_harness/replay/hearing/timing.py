@@ -12,7 +12,7 @@ from evi_harness.replay.hearing.match import Match, Matched
 from evi_harness.replay.hearing.streams import ReceivedAudio, ReplyAudio
 from evi_harness.session.notes import PLAYS_ON, UNDERRUN
 
-__all__ = ["UNDERRUN_NS", "HeardChunk", "heard_chunks", "plays_on", "underruns"]
+__all__ = ["UNDERRUN_NS", "HeardChunk", "by_chunk", "heard_chunks", "plays_on", "underruns"]
 
 # Below this a speaker is not dry: a player takes its blocks when it takes them.
 UNDERRUN_NS = 100_000_000
@@ -40,7 +40,7 @@ def heard_chunks(match: Match) -> List[HeardChunk]:
     for one in match.matched:
         if one.is_again:
             continue
-        for index, start, stop in _by_chunk(match, one):
+        for index, start, stop in by_chunk(match, one):
             stream = match.played[one.stream]
             at_ns, until_ns = stream.time_ns(start), stream.time_ns(stop - 1)
             seq = match.received.chunks[index].seq
@@ -149,7 +149,7 @@ def _may_be_new(received: ReceivedAudio, at: int, since_ns: int, now_ns: int) ->
     return any(since_ns < received.chunks[index].at_ns <= now_ns for index in copies)
 
 
-def _by_chunk(match: Match, one: Matched) -> Iterator[Tuple[int, int, int]]:
+def by_chunk(match: Match, one: Matched) -> Iterator[Tuple[int, int, int]]:
     """The chunks that matched samples are of, and from where to where each is in its stream."""
     at, start = one.at, one.start
     while at < one.until:

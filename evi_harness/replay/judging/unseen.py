@@ -38,6 +38,7 @@ UNSEEN: Mapping[str, str] = {
     "nobody_speaks": "whether the app hears its user",
     "nothing_to_play": "whether the app plays what it receives",
     "playback": "what the app plays elsewhere",
+    "truncation": "whether as much of a reply was heard as the app says",
     "last_audio": "whether the last audio would have been played",
     "app_audio": "what the app sent as the user's audio",
     "user_interrupt": "whether the app sends its microphone while the assistant plays",

@@ -111,6 +111,10 @@ FINDING_REMEDIES: Mapping[str, Remedy] = {
         "the app drops the rest of the reply at an interruption",
         "At an interruption, drop the rest of the reply and empty byte_strs.",
     ),
+    "wrong_truncation": Remedy(
+        "audio_end_ms is what the user has heard of the item",
+        "Count the samples of the item that the device has taken, less what it still holds; not what was received, and not the time.",
+    ),
     "never_played": Remedy(
         "all received audio is played",
         "Look for a chunk that is taken from a queue and dropped, a condition on index, or a buffer that a new reply empties.",
