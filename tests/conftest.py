@@ -7,6 +7,8 @@ import faulthandler
 import json
 import os
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
@@ -15,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from evi_harness.evi.messages import EMOTIONS
+from evi_harness.quiet_loading import loading
 from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.header import Anchor, Header
@@ -80,8 +83,9 @@ def pytest_enter_pdb() -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Keep the standard error that there is while nothing is captured: what is captured is lost with the process."""
+    """Keep the standard error that there is while nothing is captured: what is captured is lost with the process. Then compile."""
     session.config.stash[STDERR] = os.dup(2)
+    compile_ahead(session.config)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -93,6 +97,41 @@ def pytest_configure(config: pytest.Config) -> None:
     """Leave out what is slow where the whole suite is run; whoever names a file, or a mark, gets what they named."""
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
         config.option.markexpr = "not slow"
+
+
+def compile_ahead(config: pytest.Config) -> None:
+    """Compile once, before there are workers: each of them would rewrite all tests, and each process of hundreds compile the package."""
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.collectonly
+    if is_whole and config.getoption("dist", "no") != "no" and config.option.assertmode == "rewrite":
+        words = [sys.executable, "-m", "compileall", "-qq", str(ROOT / "evi_harness")]
+        with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), loading():
+            rewrite_ahead(config, [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "tests").rglob("conftest.py")])
+
+
+def rewrite_ahead(config: pytest.Config, files: Iterable[Path]) -> None:
+    """Keep the rewritten assertions of files of tests where pytest looks for them, also where an import keeps no bytecode.
+
+    A process that finds them takes them; pytest has no public name for how they are made, and a process that does not find them makes them.
+    """
+    from _pytest.assertion import rewrite
+
+    for file in files:
+        folder = rewrite.get_cache_dir(file)
+        kept = folder / (file.name[:-3] + rewrite.PYC_TAIL)
+        if not rewrite.try_makedirs(folder):
+            return
+        # A file that cannot be parsed is an error of its collection.
+        with suppress(SyntaxError):
+            if rewrite._read_pyc(file, kept) is None:
+                made_of, code = rewrite._rewrite_test(file, config)
+                rewrite._write_pyc(config.stash[rewrite.assertstate_key], code, made_of, kept)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no garbage among modules and tests: there is none, and a third of the time to collect them would go into looking."""
+    with loading():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

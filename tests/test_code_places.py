@@ -20,6 +20,7 @@ import pytest
 from evi_harness.acts.corpus import replay_corpus
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.evi.dialect import EVI
+from evi_harness.guard.garbage import earlier_objects_set_aside
 from evi_harness.replay.judging.findings import findings
 from evi_harness.replay.judging.verdict import judge
 from evi_harness.report.replay_report import ReplayReport, as_json, as_text
@@ -61,12 +62,14 @@ BROKEN: Dict[Tuple[str, str], Tuple[str, str]] = {
 @pytest.fixture(autouse=True)
 def handlers_are_forgotten() -> Iterator[None]:
     """Forget the handlers' modules behind each test, and free what a broken one leaves open here, not in the middle of another test."""
-    yield
-    for file in HANDLERS.glob("*.py"):
-        sys.modules.pop(file.stem, None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    # Set aside are all the other tests, in which there is no garbage: looking through them takes as long as a replay.
+    with earlier_objects_set_aside():
+        yield
+        for file in HANDLERS.glob("*.py"):
+            sys.modules.pop(file.stem, None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 def told(result: ReplayResult) -> List[Tuple[str, Tuple[Place, ...]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import importlib.util
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ from typing import Any, Dict, Iterator, List, Set, Tuple
 
 import click
 import pytest
+from _pytest.assertion import rewrite
 
 from evi_harness.cli.commands import evi_harness as root
 from evi_harness.measure.metrics import METRICS
@@ -124,6 +126,24 @@ def test_what_is_slow_is_left_out_unless_it_is_named(words: List[str], n_run: in
     )
     found = pytester.runpytest_inprocess(*(f"-pno:{name}" for name in ("recording", "cassetter", "asyncio", "evi_harness")), *words)
     assert found.parseoutcomes()["passed"] == n_run
+
+
+def test_tests_are_rewritten_before_there_are_workers(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept ahead is what pytest takes, assertions and all, also where an import keeps no bytecode."""
+    file = tmp_path / "test_it.py"
+    file.write_text("def test_it():\n    one = 1\n    assert one == 2\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    request.config.pluginmanager.getplugin(str(ROOT / "tests" / "conftest.py")).rewrite_ahead(request.config, [file])
+    monkeypatch.setattr(rewrite, "_rewrite_test", None)
+    hook = next(one for one in sys.meta_path if isinstance(one, rewrite.AssertionRewritingHook))
+    spec = importlib.util.spec_from_file_location("test_it", file, loader=hook)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    hook.exec_module(module)
+    with pytest.raises(AssertionError, match="assert 1 == 2"):
+        module.test_it()
 
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ import pytest
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, UsageError
 from evi_harness.evi.dialect import EVI
+from evi_harness.guard.garbage import earlier_objects_set_aside
 from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
 from evi_harness.replay.judging.deviations import DEVIATIONS
 from evi_harness.replay.judging.findings import ERROR, FINDINGS
@@ -55,13 +56,15 @@ def made_things_import_afresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     monkeypatch.setenv("HUME_API_KEY", KEY)
     # The scripts find one another, as they do when they are run.
     monkeypatch.syspath_prepend(str(FIXTURES))
-    yield
-    for file in HANDLERS.glob("*.py"):
-        sys.modules.pop(file.stem, None)
-    # What a broken handler leaves open is freed here, and not in the middle of another test.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    # Set aside are all the other tests, in which there is no garbage: looking through them takes as long as a replay.
+    with earlier_objects_set_aside():
+        yield
+        for file in HANDLERS.glob("*.py"):
+            sys.modules.pop(file.stem, None)
+        # What a broken handler leaves open is freed here, and not in the middle of another test.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 def is_speech_repeatable() -> bool:

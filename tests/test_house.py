@@ -153,7 +153,8 @@ def names_of(requirements: List[str]) -> Set[str]:
 def third_party_imports(folder: Path) -> Dict[str, str]:
     """Top-level name of each package that the code in a folder imports and Python does not bring → where."""
     standard = cast(Iterable[str], getattr(sys, "stdlib_module_names", ()))
-    own = {"evi_harness", "conftest", "targets", *(path.stem for path in (ROOT / "tests" / "wire").glob("*.py"))}
+    # pytest brings the first.
+    own = {"_pytest", "evi_harness", "conftest", "targets", *(path.stem for path in (ROOT / "tests" / "wire").glob("*.py"))}
     found: Dict[str, str] = {}
     for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
