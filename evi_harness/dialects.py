@@ -55,7 +55,10 @@ _NAMES_OF_SECRETS = "evi_harness.evi.secrets"
 # Where the variables with their keys are named, likewise.
 _NAMES_OF_VARIABLES = ("evi_harness.evi.evi_variables", "evi_harness.openai_realtime.realtime_variables")
 # The adapters of SDKs, by dialect; what is not here, and not installed, is spoken without an SDK.
-_ADAPTERS: Mapping[str, str] = {"evi": "evi_harness.sdk.hume.hume_adapter:HUME"}
+_ADAPTERS: Mapping[str, str] = {
+    "evi": "evi_harness.sdk.hume.hume_adapter:HUME",
+    "openai-realtime": "evi_harness.sdk.openai.openai_adapter:REALTIME",
+}
 _NO_SDK = "evi_harness.sdk.plain_client:PLAIN"
 
 

@@ -170,7 +170,10 @@ def third_party_imports(folder: Path) -> Dict[str, str]:
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 has no list of its own modules")
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("evi_harness", ["pytest", "dask", "wall-clock"]), ("tests", ["pytest", "dask", "wall-clock", "test", "browser", "fuzz"])],
+    [
+        ("evi_harness", ["pytest", "dask", "openai", "wall-clock"]),
+        ("tests", ["pytest", "dask", "openai", "wall-clock", "test", "browser", "fuzz"]),
+    ],
 )
 def test_what_is_imported_is_declared(folder: str, extras: List[str]) -> None:
     """No import works only because some other package happens to bring it."""

@@ -58,7 +58,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "carriers": {"guard", "clocks"},
     "watch": {"guard", "clocks", "carriers"},
     "tap": {"guard", "clocks", "carriers"},
-    "sdk": {"guard", "clocks", "carriers", "watch", "tap", "evi", "input_file", "installed_packages"},
+    "sdk": {"guard", "clocks", "carriers", "watch", "tap", "evi", "openai_realtime", "input_file", "installed_packages"},
     "runs": {
         *("guard", "clocks", "carriers", "watch", "tap", "sdk", "replay", "audio"),
         *("redacting", "input_file", "installed_packages", "quiet_loading"),
@@ -107,13 +107,20 @@ IMPURE_MODULES = {
     *("asyncio", "concurrent", "multiprocessing", "sched", "signal", "subprocess", "threading", "_thread", "time"),
     *("fileinput", "glob", "logging", "mmap", "os", "pathlib", "shutil", "sqlite3", "tempfile", "wave"),
     *("http", "select", "selectors", "socket", "socketserver", "ssl"),
-    *("aiohttp", "click", "hume", "numpy", "rich", "sounddevice", "soundfile", "websockets"),
+    *("aiohttp", "click", "hume", "numpy", "openai", "rich", "sounddevice", "soundfile", "websockets"),
 }
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval"}
 IMPURE_METHODS = {("io", "open"), ("io", "FileIO"), ("codecs", "open"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
 
 # What only one room knows.
-HOME_OF = {"hume": {"sdk"}, "click": {"cli"}, "rich": {"terminal"}, "pytest": {"pytest_plugin"}, "hypothesis": {"strategies"}}
+HOME_OF = {
+    "hume": {"sdk"},
+    "openai": {"sdk"},
+    "click": {"cli"},
+    "rich": {"terminal"},
+    "pytest": {"pytest_plugin"},
+    "hypothesis": {"strategies"},
+}
 
 # ``error`` is left out: it is also a word.
 EVI_TYPES = (
@@ -140,7 +147,7 @@ REPLACE_FOR_GOOD = {
 }
 
 # The dialects, and the adapters of the SDKs that speak them.
-DIALECTS = ("evi", "sdk.hume", "openai_realtime")
+DIALECTS = ("evi", "sdk.hume", "openai_realtime", "sdk.openai")
 # Whole rooms that are of one dialect: an EVI with no recording, made-up messages of EVI's, and what the package offers by its first name.
 KNOW_A_DIALECT = ("simulate", "strategies", "__init__", "dialects")
 # Modules that name one, and why.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import FrozenSet, Mapping
 
-__all__ = ["AUDIO", "AWAITED", "CLIENT", "SERVER", "canonical", "is_known"]
+__all__ = ["AUDIO", "AWAITED", "CLIENT", "SERVER", "canonical", "is_known", "server_types"]
 
 # A binary frame that was sent; no service is known to have sent one.
 AUDIO = "audio"
@@ -54,6 +54,11 @@ _NOW: Mapping[str, str] = {
 def canonical(name: str) -> str:
     """The name of a message's type today; the same for one that never had another."""
     return _NOW.get(name, name)
+
+
+def server_types() -> FrozenSet[str]:
+    """The types that a service sends, by either name."""
+    return SERVER | frozenset(_NOW)
 
 
 def is_known(name: str) -> bool:

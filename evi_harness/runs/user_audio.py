@@ -272,16 +272,23 @@ def sent_by(
     Returns:
         What speaks on the client's side besides the handler.
     """
+    sends_all = built_in or callbacks.cannot_send
 
     def frames() -> Service:
-        if voice.is_off and not built_in:
+        if voice.is_off and not sends_all:
             return SilentUser()
         left_out = _audio_of(recorded, dialect) if voice.is_off else frozenset()
-        return RecordedUser(recorded, dialect, only_microphone=not built_in, closes=False, left_out=left_out)
+        if not (sends_all or adapter.announces_audio):
+            left_out |= _formats_of(recorded, dialect)
+        return RecordedUser(recorded, dialect, only_microphone=not sends_all, closes=False, left_out=left_out)
 
+    if callbacks.cannot_send:
+        journal.note(SENT_AS_RECORDED, what="all that the recorded app sent was sent for the handler, which has no connection to send on")
+        return ActedUser(frames(), None, voice)
     if (callbacks.only_hears and not built_in) or audio.begins_ns is None:
         return ActedUser(frames(), None, voice)
-    why_not = audio.why_not or adapter.microphone_trouble()
+    # Of one that never is, it does not matter what it would have said.
+    why_not = adapter.microphone_trouble() or audio.why_not
     if why_not is None:
         if recorded.header.user_interrupt not in _ALLOWED:
             journal.note(UNSEEN, kind="user_interrupt", what=_GUESSED[audio.allow_user_interrupt])
@@ -309,6 +316,11 @@ def sent_by(
 
     undecided = UndecidedUser(frames(), max(audio.begins_ns, HANDLERS_TURN_NS), decide, lambda: voice.is_off)
     return ActedUser(undecided, None, voice, RECORDED_AUDIO)
+
+
+def _formats_of(recorded: Session, dialect: Dialect) -> FrozenSet[int]:
+    """The recorded messages that say, with whatever else, in which format the user's audio comes, by seq."""
+    return frozenset(event.seq for event in recorded.sent if dialect.sets_audio(dialect.read(SENT, event.frame)))
 
 
 def _audio_of(recorded: Session, dialect: Dialect) -> FrozenSet[int]:

@@ -42,6 +42,9 @@ class Callbacks:
         owner: What has the ``byte_strs``: the object whose callbacks these are, or the stream that a function gets; None where there is
             neither.
         main: A function that takes the SDK's connection and reads it by itself, awaited; then there are no callbacks.
+        choose: Which of several callbacks a message is for, None where none is; without it all are for ``on_message``.
+        cannot_send: Whether nothing of it is given a connection to send on, though the recorded app had to: all that was recorded is sent
+            for it.
     """
 
     name: str
@@ -52,11 +55,17 @@ class Callbacks:
     on_error: Optional[Callable[[BaseException], Any]] = None
     owner: Any = None
     main: Optional[Callable[[Any], Any]] = None
+    choose: Optional[Callable[[Any], Optional[Callable[[Any], Any]]]] = None
+    cannot_send: bool = False
 
     @property
     def only_hears(self) -> bool:
         """Whether it is a function of messages and nothing else: it has no connection, and nothing to be played."""
         return self.owner is None and self.main is None
+
+    def for_message(self, message: Any) -> Optional[Callable[[Any], Any]]:
+        """What is called with a parsed message; None where nothing is."""
+        return self.on_message if self.choose is None else self.choose(message)
 
     @property
     def byte_strs(self) -> Any:
@@ -210,10 +219,12 @@ class Adapter(Protocol):
     Attributes:
         package: What it is installed by, as messages and headers call it.
         headerless: What its player takes audio without a header for, None where it has none or it is not known.
+        announces_audio: Whether its microphone says in a message of its own in which format it comes; else that is the app's to say.
     """
 
     package: str
     headerless: Optional[Pcm]
+    announces_audio: bool
 
     def version(self) -> str:
         """The installed version.

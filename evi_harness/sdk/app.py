@@ -223,7 +223,7 @@ class _Run:
                 if self._app.pump is not None:
                     self._app.pump.take(event)
                 self._handing_on.before()
-            await self.observed(event, self._app.callbacks.on_message, message)
+            await self.observed(event, self._app.callbacks.for_message(message), message)
             if self._app.adapter.is_interruption(event, message):
                 self._handing_on.interrupted(event)
 

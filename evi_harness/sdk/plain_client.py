@@ -40,6 +40,7 @@ class Plain:
 
     package: str = "websockets"
     headerless: Optional[Pcm] = None
+    announces_audio: bool = False
 
     def version(self) -> str:
         """The installed version of ``websockets``."""

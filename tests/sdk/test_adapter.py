@@ -9,9 +9,10 @@ import pytest
 
 from evi_harness.sdk.adapter import Adapter
 from evi_harness.sdk.hume.hume_adapter import HUME
+from evi_harness.sdk.openai.openai_adapter import REALTIME
 from evi_harness.sdk.plain_client import PLAIN
 
-ADAPTERS = pytest.mark.parametrize("adapter", [HUME, PLAIN], ids=["hume", "plain"])
+ADAPTERS = pytest.mark.parametrize("adapter", [HUME, REALTIME, PLAIN], ids=["hume", "openai", "plain"])
 
 
 @ADAPTERS

@@ -8,16 +8,17 @@ Rules of living here: nothing of the developer's is called, and nothing is guess
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 import linecache
 import re
 import typing
 from contextlib import suppress
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Set, Tuple, Union
+from typing import Any, FrozenSet, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
-__all__ = ["CONNECTION", "MESSAGE", "WEBSOCKET", "is_a_use", "parameters_of", "taken_first", "unwrapped"]
+from evi_harness.sdk.making_handlers import parameters_of, unwrapped
+
+__all__ = ["CONNECTION", "MESSAGE", "WEBSOCKET", "is_a_use", "taken_first"]
 
 # What may be taken first: the SDK's connection, one of its messages, or the connection of the websockets library.
 CONNECTION, MESSAGE, WEBSOCKET = "the connection", "a message", "a connection of websockets"
@@ -45,10 +46,8 @@ _ITERATING = frozenset({"aiter", "anext"})
 
 # So many calls deep is looked for a use: a main hands its connection on to what reads it.
 _DEPTH = 4
-_CALL = "__call__"
 # What Hume's guide calls the function that takes a message.
 _TAKES_A_MESSAGE = "on_message"
-_MOST_DECORATORS = 20
 
 _AnyFunctionDef = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -71,31 +70,6 @@ def taken_first(function: Any) -> Optional[str]:
     if is_open and isinstance(plain, FunctionType) and _Looking(bound).is_used(plain, frozenset({first.name})):
         return CONNECTION
     return said
-
-
-def parameters_of(function: Any) -> Optional[Dict[str, inspect.Parameter]]:
-    """The parameters that are left to be given; None for what is written in C and does not say."""
-    try:
-        return dict(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return None
-
-
-def unwrapped(function: Any) -> Tuple[Any, Any]:
-    """The function below partials, methods, decorators and ``__call__``; and the object whose method it is, if it is one."""
-    bound: Any = None
-    for _ in range(_MOST_DECORATORS):
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif isinstance(function, MethodType):
-            function, bound = function.__func__, function.__self__
-        elif "__wrapped__" in getattr(function, "__dict__", ()):
-            function = function.__wrapped__
-        elif isinstance(function, FunctionType) or not isinstance(inspect.getattr_static(type(function), _CALL, None), FunctionType):
-            break
-        else:
-            function, bound = getattr(type(function), _CALL), function
-    return function, bound
 
 
 def is_a_use(attribute: str) -> bool:

@@ -5,21 +5,28 @@ Rules of living here: a handler may be sync or async and may have any of the cal
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
-import traceback
 import typing
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Callable, Mapping, Optional
 
-from evi_harness.errors import HandlerError, NotAHandler, Parameter, Words
-from evi_harness.guard.ending import UsersInterrupt
+from evi_harness.errors import NotAHandler, Parameter, Words
 from evi_harness.sdk.adapter import Callbacks
-from evi_harness.sdk.hume.first_parameter import CONNECTION, WEBSOCKET, is_a_use, parameters_of, taken_first, unwrapped
+from evi_harness.sdk.hume.first_parameter import CONNECTION, WEBSOCKET, is_a_use, taken_first
 from evi_harness.sdk.hume.installed_sdk import import_sdk
-from evi_harness.sdk.making_handlers import by_a_function
+from evi_harness.sdk.making_handlers import (
+    GIVEN,
+    MESSAGES,
+    NAMED,
+    built,
+    is_wanted,
+    parameters_of,
+    takes,
+    unwrapped,
+    with_arguments,
+)
 
 __all__ = ["callbacks_of"]
 
@@ -32,29 +39,21 @@ _CALLS = {
     "on_error": "on_error(error)",
 }
 
-# What a handler takes besides.
-_GIVEN = Parameter("arguments", {"KEY": "VALUE"})
-
 _WHAT_WOULD_BE = Words(
     """A handler is one of these, or a class of such objects, or a function without parameters that returns one:
   a function on_message(message), or on_message(message, stream): what it puts into the stream is played
   an object with any of set_socket(socket), on_open(), on_message(message), on_close(), on_error(error), as in Hume's quickstart
   a function that takes the connection, async def main(socket) or main(socket, stream), and reads from it
 Callbacks may be async. Other parameters of a class or a function get their values from """,
-    _GIVEN,
+    GIVEN,
     """.
 A class is inspected before it is instantiated: if only its objects have the callbacks, name a function that returns one.""",
 )
 
 _NAME_THE_CONNECTION = "Call its first parameter socket, or annotate it with the SDK's class, as in async def main(socket)."
 
-# What the parameter of a message may be called, where nothing but its name tells.
-_MESSAGES = ("message", "msg", "event")
 # What no message is, by the annotation of the parameter that would take it.
 _NO_MESSAGES = (str, int, float, bool, "str", "int", "float", "bool")
-
-# The kinds of parameter that can be given by name.
-_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -80,17 +79,17 @@ def callbacks_of(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHIN
             raise NotAHandler(f"{name} takes no arguments: it is already an object", hint="Name its class, or a function that builds it.")
         return _of_object(handler, name)
     if _is_factory(handler, arguments):
-        made = _built(handler, name, arguments)
+        made = built(handler, name, arguments)
         told = f"what {name} returned"
         return replace(_of_class(made, told) if inspect.isclass(made) else _of_object(made, told), name=name)
     _refuse_maker(handler, name, arguments)
-    return _of_function(_with(arguments, handler, name), name)
+    return _of_function(with_arguments(arguments, handler, name), name)
 
 
 def _of_class(handler: Any, name: str, arguments: Mapping[str, Any] = _NOTHING) -> Callbacks:
     if not _has_callbacks(handler) and not _is_callable_class(handler):
         raise NotAHandler(f"{name} is not a handler: the class has none of {', '.join(_CALLS)}", hint=_WHAT_WOULD_BE)
-    return _of_object(_built(handler, name, arguments), name)
+    return _of_object(built(handler, name, arguments), name)
 
 
 def _of_object(thing: Any, name: str) -> Callbacks:
@@ -106,23 +105,23 @@ def _of_function(function: Callable[..., Any], name: str) -> Callbacks:
     _refuse_what_cannot_run(function, name, first)
     if first == CONNECTION:
         return _of_main(function, name)
-    if _takes(function, 1):
+    if takes(function, 1):
         return Callbacks(name, on_message=_hearing(function, name))
-    if _takes(function, 2):
+    if takes(function, 2):
         streaming = _Streaming()
         return Callbacks(name, on_message=streaming.given_to(_hearing(function, name), "on_message"), owner=streaming)
     raise NotAHandler(f"{name} is not a handler: it is {_kind(function)}", hint=_WHAT_WOULD_BE)
 
 
 def _of_main(function: Callable[..., Any], name: str) -> Callbacks:
-    if _takes(function, 1):
+    if takes(function, 1):
         return Callbacks(name, main=_conversing(function, name))
-    if _takes(function, 2):
+    if takes(function, 2):
         streaming = _Streaming()
         return Callbacks(name, main=streaming.given_to(_conversing(function, name), "main"), owner=streaming)
     more = ", ".join(list(parameters_of(function) or ())[1:])
     what = f"{name} takes more than the connection and a stream: {more}"
-    raise NotAHandler(what, hint=Words("Its other parameters need a default, or a value given with ", _GIVEN, "."))
+    raise NotAHandler(what, hint=Words("Its other parameters need a default, or a value given with ", GIVEN, "."))
 
 
 def _refuse_what_cannot_run(function: Callable[..., Any], name: str, first: Optional[str]) -> None:
@@ -242,14 +241,7 @@ def _is_factory(function: Callable[..., Any], arguments: Mapping[str, Any]) -> b
         return False
     left = [one for one in parameters.values() if one.name not in arguments]
     # One that could take a message is taken for a handler, unless it is plain that it need not.
-    return not any(_is_wanted(one) for one in left)
-
-
-def _is_wanted(parameter: inspect.Parameter) -> bool:
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-        return True
-    has_default = parameter.default is not parameter.empty
-    return parameter.kind is not parameter.VAR_KEYWORD and (not has_default or parameter.name in _MESSAGES)
+    return not any(is_wanted(one) for one in left)
 
 
 def _refuse_maker(function: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> None:
@@ -260,7 +252,7 @@ def _refuse_maker(function: Callable[..., Any], name: str, arguments: Mapping[st
     first = parameters[0]
     if first.name in arguments:
         raise _maker(function, name, f"is given {first.name}, which would otherwise be the message, and takes more", arguments)
-    if first.annotation in _NO_MESSAGES and first.name not in _MESSAGES:
+    if first.annotation in _NO_MESSAGES and first.name not in MESSAGES:
         annotation = getattr(first.annotation, "__name__", first.annotation)
         raise _maker(function, name, f"takes {first.name}: {annotation}, and that is not a message", arguments)
     if _has_callbacks(_returned(function)):
@@ -279,66 +271,13 @@ def _maker(function: Callable[..., Any], name: str, why: str, arguments: Mapping
     if _is_async(function):
         return NotAHandler(f"{name} {why}", hint="A function that makes a handler is not async.")
     parameters = (parameters_of(function) or {}).values()
-    left = [one.name for one in parameters if one.kind in _NAMED and _is_wanted(one) and one.name not in arguments]
-    give = Parameter("arguments", dict.fromkeys(left, "VALUE")) if left else _GIVEN
+    left = [one.name for one in parameters if one.kind in NAMED and is_wanted(one) and one.name not in arguments]
+    give = Parameter("arguments", dict.fromkeys(left, "VALUE")) if left else GIVEN
     return NotAHandler(f"{name} {why}", hint=Words("A function that makes a handler gets its arguments with ", give, "."))
 
 
 def _is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(unwrapped(function)[0])
-
-
-def _with(arguments: Mapping[str, Any], function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The function with the arguments that it is given besides."""
-    if not arguments:
-        return function
-    # The first parameter is the message, or the connection.
-    _check_arguments(function, name, arguments, n_given=1)
-    return functools.partial(function, **arguments)
-
-
-def _built(handler: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> Any:
-    _check_arguments(handler, name, arguments)
-    try:
-        return handler(**arguments)
-    except UsersInterrupt:
-        raise
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
-        raise HandlerError(
-            f"{name} cannot be built: {type(error).__name__}: {error}",
-            where=_place(error),
-            hint=_how_to_build(handler, name, arguments),
-        ) from error
-
-
-def _how_to_build(handler: Any, name: str, arguments: Mapping[str, Any]) -> Words:
-    """How a class gets what it takes: as text, or from the developer's own code, with an example of it."""
-    own = getattr(handler, "__name__", None) or "App"
-    wanted = [one.name for one in (parameters_of(handler) or {}).values() if one.kind in _NAMED and _is_wanted(one)]
-    call = f"{own}({', '.join(f'{one}=…' for one in wanted) or '…'})"
-    give = Parameter("arguments", dict.fromkeys([one for one in wanted if one not in arguments] or ["KEY"], "VALUE"))
-    place, colon, _ = name.rpartition(":")
-    if not colon:
-        return Words(f"Give an instance, {call}, or its arguments with ", give, ".")
-    return Words(give, " gives it text. ", by_a_function(place, call))
-
-
-def _check_arguments(function: Any, name: str, arguments: Mapping[str, Any], n_given: int = 0) -> None:
-    parameters = parameters_of(function)
-    if parameters is None or any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
-        return
-    left = list(parameters.values())[n_given:]
-    named = [one.name for one in left if one.kind in _NAMED]
-    unknown = sorted(set(arguments) - set(named))
-    if unknown:
-        takes = f"It takes: {', '.join(named)}." if named else "It takes none."
-        raise NotAHandler(f"{name} takes no argument {', '.join(unknown)}", hint=takes)
-
-
-def _place(error: BaseException) -> Optional[str]:
-    """Where in the developer's class it was raised; None where the class never ran."""
-    frames = traceback.extract_tb(error.__traceback__)[1:]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
 
 
 def _kind(thing: Any) -> str:
@@ -353,19 +292,6 @@ def _method(handler: Any, method: str, name: str) -> Any:
     found = getattr(handler, method, None)
     if found is not None and not callable(found):
         raise NotAHandler(f"{name}.{method} cannot be called: it is of type {type(found).__name__}", hint=_WHAT_WOULD_BE)
-    if found is not None and not _takes(found, 0 if _CALLS[method].endswith("()") else 1):
+    if found is not None and not takes(found, 0 if _CALLS[method].endswith("()") else 1):
         raise NotAHandler(f"{name}.{method} cannot be called as {_CALLS[method]}", hint=_WHAT_WOULD_BE)
     return found
-
-
-def _takes(function: Any, n_arguments: int) -> bool:
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        # Written in C, it may say nothing of itself.
-        return False
-    try:
-        signature.bind(*(None,) * n_arguments)
-    except TypeError:
-        return False
-    return True

@@ -58,6 +58,7 @@ class Hume:
 
     package: str = "hume"
     headerless: Optional[Pcm] = HEADERLESS
+    announces_audio: bool = True
 
     def version(self) -> str:
         """The installed version of ``hume``."""
