@@ -23,7 +23,7 @@ from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.findings import Finding
 from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.replay.played_recording import PlayedRecording
-from evi_harness.replay.trace import first_difference
+from evi_harness.replay.trace import compared, first_difference
 from evi_harness.report.expected_changes import COMPARED, UNCHANGED, Proposal, expectation_lines
 from evi_harness.report.plain import printable
 from evi_harness.report.replay_report import ReplayReport, as_json, body_text, verdict_text
@@ -468,8 +468,8 @@ def _second(
 
 def _said(line: str, events: Sequence[Event], dialect: Discreet) -> str:
     """A line of a trace, and what the frame says where it is about one: a digest alone tells nobody anything."""
-    seq = json.loads(line)["seq"] if line.startswith("{") else None
-    event = next((event for event in events if event.seq == seq), None)
+    number = json.loads(line)["seq"] if line.startswith("{") else None
+    event = None if number is None else compared(events)[number]
     if not isinstance(event, (Sent, Received)):
         return dialect.redact(line)
     said = dialect.describe(event.kind, dialect.read(event.kind, event.frame))

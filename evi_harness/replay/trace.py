@@ -1,24 +1,32 @@
 """The trace of a replay: its events and notes as lines, so that two runs can be compared byte for byte.
 
-Samples (notes whose data say ``sample``) depend on the machine and are left out; all else must be the same at every run in virtual time.
+Samples (notes whose data say ``sample``) depend on the machine and are left out, and events are numbered as if none of them were there; all
+else must be the same at every run in virtual time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from evi_harness.session.events import Closed, Event, Note, Opened, Received, Sent
 from evi_harness.session.json_value import Json
 from evi_harness.session.notes import is_sample
 
-__all__ = ["first_difference", "trace"]
+__all__ = ["compared", "first_difference", "trace"]
 
 
 def trace(events: Iterable[Event]) -> List[str]:
-    """One line an event, in the order given; frames by digest."""
-    return [_line(event) for event in events if not is_sample(event)]
+    """One line an event, in the order given; frames by digest. ``seq`` is the number of the event among those that are compared."""
+    kept = [event for event in events if not is_sample(event)]
+    numbers = {event.seq: number for number, event in enumerate(compared(kept))}
+    return [_line(event, numbers) for event in kept]
+
+
+def compared(events: Iterable[Event]) -> List[Event]:
+    """The events that are compared, in the order of their numbers."""
+    return sorted((event for event in events if not is_sample(event)), key=lambda event: event.seq)
 
 
 def first_difference(one: Iterable[Event], other: Iterable[Event]) -> Optional[Tuple[str, str]]:
@@ -35,13 +43,13 @@ def _at(lines: List[str], index: int) -> str:
     return lines[index] if index < len(lines) else "(nothing)"
 
 
-def _line(event: Event) -> str:
-    fields: Dict[str, Json] = {"seq": event.seq, "at_ns": event.at_ns, "event": event.kind}
+def _line(event: Event, numbers: Mapping[int, int]) -> str:
+    fields: Dict[str, Json] = {"seq": numbers[event.seq], "at_ns": event.at_ns, "event": event.kind}
     if isinstance(event, (Sent, Received)):
         fields["frame"] = event.frame.opcode
         fields["sha256"] = hashlib.sha256(event.frame.payload).hexdigest()
     elif isinstance(event, Note):
-        fields.update({"note": event.name, "of": event.of, "data": dict(event.data)})
+        fields.update({"note": event.name, "of": None if event.of is None else numbers.get(event.of, event.of), "data": dict(event.data)})
     elif isinstance(event, Closed):
         fields.update({"by": event.by, "code": event.code, "reason": event.reason})
     elif isinstance(event, Opened):

@@ -52,6 +52,13 @@ def test_samples_are_left_out():
     assert first_difference([sample, *EVENTS], EVENTS) is None
 
 
+def test_a_sample_moves_nothing_behind_it():
+    """One run may have a sample where another has none: what comes after it has the same line, and so has what is said of it."""
+    sample = Note(2, 5, name="cpu", data={"sample": True, "ms": 1.5})
+    moved = [replace(event, seq=event.seq + 1, **({"of": 3} if isinstance(event, Note) else {})) for event in EVENTS[2:]]
+    assert trace([*EVENTS[:2], sample, *moved]) == trace(EVENTS)
+
+
 def test_a_shorter_run_differs_in_nothing():
     """Where one run has ended, its line is told as nothing."""
     assert first_difference(EVENTS, EVENTS[:-1]) == (trace(EVENTS)[-1], "(nothing)")
